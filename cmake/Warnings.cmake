@@ -1,0 +1,16 @@
+# The warnings that this project is kept free of, with gcc 12 and clang 14.
+# WARREN_WERROR (on in ./dev test) makes them errors.
+set(WARREN_WARNINGS
+  -Wall -Wextra -Wpedantic
+  -Wconversion            # lengths and counters narrow only where it is said
+  -Wshadow -Wundef -Wvla
+  -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+  -Wformat=2 -Wwrite-strings -Wcast-align -Wcast-qual -Wpointer-arith
+  -Wswitch-enum -Wimplicit-fallthrough -Wdouble-promotion -Wnull-dereference)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  list(APPEND WARREN_WARNINGS
+    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wtrampolines)
+endif()
+if(WARREN_WERROR)
+  list(APPEND WARREN_WARNINGS -Werror)
+endif()
