@@ -49,10 +49,10 @@ struct mp_tape {
     size_t count;
 };
 
-/* Fills the tape from `in`, which must outlive it. `depth_max` containers may
- * be nested, at most MP_DEPTH_MAX. Errors: ERR_NOT_MSGPACK (also for ext
- * types), ERR_TRAILING, ERR_TOO_DEEP, ERR_TOO_LARGE (the tape is full). */
-enum error mp_parse(struct mp_tape *tape, struct bytes in, int depth_max);
+/* Fills the tape from `in`, which must outlive it. At most MP_DEPTH_MAX
+ * containers are nested. Errors: ERR_NOT_MSGPACK (also for ext types),
+ * ERR_TRAILING, ERR_TOO_DEEP, ERR_TOO_LARGE (the tape is full). */
+enum error mp_parse(struct mp_tape *tape, struct bytes in);
 
 struct mp_reader {
     const struct mp_token *at;
@@ -72,7 +72,7 @@ uint32_t mp_read_array(struct mp_reader *r, uint32_t max);
 void mp_read_nil(struct mp_reader *r);
 bool mp_read_bool(struct mp_reader *r);
 uint64_t mp_read_uint(struct mp_reader *r, uint64_t max);
-int64_t mp_read_int(struct mp_reader *r); /* int64_t range */
+int64_t mp_read_int(struct mp_reader *r);   /* int64_t range */
 double mp_read_double(struct mp_reader *r); /* integers are taken too */
 struct bytes mp_read_bytes(struct mp_reader *r, size_t min, size_t max);
 /* Exactly `len` bytes, copied to `out`; `out` is untouched on failure. */

@@ -34,7 +34,7 @@ void mp_write_bool(struct mp_writer *w, bool value);
 void mp_write_uint(struct mp_writer *w, uint64_t value);
 void mp_write_int(struct mp_writer *w, int64_t value);
 void mp_write_double(struct mp_writer *w, double value);
-void mp_write_text(struct mp_writer *w, const char *text); /* str */
+void mp_write_text(struct mp_writer *w, const char *text);    /* str */
 void mp_write_text_n(struct mp_writer *w, struct bytes text); /* str */
 void mp_write_bin(struct mp_writer *w, struct bytes value);   /* bin */
 
