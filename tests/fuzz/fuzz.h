@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a fuzz harness, tests/fuzz/fuzz_<target>.c, has to define. libFuzzer
+ * or replay.c calls it; it returns 0 and aborts on what must not happen. It
+ * keeps no state from one call to the next.
+ */
+
+#ifndef WARREN_TESTS_FUZZ_H
+#define WARREN_TESTS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

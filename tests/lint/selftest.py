@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Shows that the lint checks catch what they are for."""
+import pathlib
+import tempfile
+import unittest
+
+import layering
+import sizes
+
+
+class Layering(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.root = pathlib.Path(self.folder.name)
+        self.write("wire/.may_include", "wire/\nmsgpack.h\nstdint.h\n")
+        self.write("node/.may_include", "node/\nwire/\nevent2/\n*.h\n")
+        self.write("dht/table.h", "")
+        self.write("dht/.may_include", "wire/\ndht/\n")
+
+    def write(self, name, text):
+        path = self.root / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def offences(self, floor, line):
+        self.write(f"{floor}/probe.c", f"/* one */\n{line}\n")
+        return layering.check(self.root)
+
+    def test_allowed(self):
+        for floor, line in [
+                ("wire", "#include <stdint.h>"),
+                ("wire", '#include "wire/mp_reader.h"'),
+                ("wire", '#include "probe.c"'),
+                ("node", "#include <event2/event.h>"),
+                ("node", "#include <sys/socket.h>")]:
+            self.assertEqual(self.offences(floor, line), [], line)
+
+    def test_forbidden(self):
+        for floor, line in [
+                ("wire", '#include "dht/table.h"'),
+                ("wire", '#include "../dht/table.h"'),
+                ("wire", "  #  include <stdio.h>"),
+                ("wire", "#include <event2/event.h>"),
+                ("wire", "#include HEADER"),
+                ("node", '#include "dht/table.h"'),
+                ("node", "#include <msgpack.h>"),
+                ("node", "#include <sqlite3.h>")]:
+            found = self.offences(floor, line)
+            self.assertEqual(len(found), 1, line)
+            self.assertIn("probe.c:2:", found[0])
+            self.write(f"{floor}/probe.c", "")
+
+    def test_missing_list(self):
+        self.write("sim/net.c", "")
+        self.assertEqual(len(layering.check(self.root)), 1)
+
+
+class Sizes(unittest.TestCase):
+    def offences(self, text, suffix=".c"):
+        with tempfile.NamedTemporaryFile("w", suffix=suffix) as file:
+            file.write(text)
+            file.flush()
+            return sizes.check(file.name)
+
+    def test_function(self):
+        self.assertEqual(self.offences("int f(void)\n{\n" + ";\n" * 98 + "}"),
+                         [])
+        self.assertEqual(
+            len(self.offences("int f(void)\n{\n" + ";\n" * 99 + "}")), 1)
+
+    def test_file(self):
+        self.assertEqual(self.offences("\n" * 900), [])
+        self.assertEqual(len(self.offences("\n" * 901)), 1)
+        self.assertEqual(len(self.offences("\n" * 301, ".h")), 1)
+
+    def test_width(self):
+        self.assertEqual(self.offences("x" * 80), [])
+        self.assertEqual(len(self.offences("x" * 81, ".sh")), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

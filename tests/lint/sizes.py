@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Checks that functions, files and lines stay small.
+
+Usage: sizes.py FILE... Prints FILE:LINE for each offence, exits 1 if any.
+Functions are found by their braces in the first column, as clang-format
+leaves them.
+"""
+import sys
+
+FUNCTION_LINES = 100
+FILE_LINES = {".c": 900, ".h": 300}
+COLUMNS = 80
+
+
+def check(path):
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    offences = []
+    limit = FILE_LINES.get(path[-2:])
+    if limit and len(lines) > limit:
+        offences.append(f"{path}:{len(lines)}: the file has {len(lines)} "
+                        f"lines, {limit} are allowed")
+    start = 0
+    for number, line in enumerate(lines, 1):
+        if len(line) > COLUMNS:
+            offences.append(f"{path}:{number}: {len(line)} columns, "
+                            f"{COLUMNS} are allowed")
+        if limit and line == "{":
+            start = number
+        if limit and line == "}" and start:
+            length = number - start + 1
+            if length > FUNCTION_LINES:
+                offences.append(f"{path}:{start}: the function has {length} "
+                                f"lines, {FUNCTION_LINES} are allowed")
+            start = 0
+    return offences
+
+
+if __name__ == "__main__":
+    found = [o for path in sys.argv[1:] for o in check(path)]
+    print("\n".join(found) if found else "sizes: all small enough")
+    sys.exit(1 if found else 0)
