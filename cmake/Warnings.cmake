@@ -10,6 +10,9 @@ set(WARREN_WARNINGS
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   list(APPEND WARREN_WARNINGS
     -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wtrampolines)
+else()
+  # Pragmas in the sources name gcc's warnings too.
+  list(APPEND WARREN_WARNINGS -Wno-unknown-warning-option)
 endif()
 if(WARREN_WERROR)
   list(APPEND WARREN_WARNINGS -Werror)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_INPUT     (64u * 1024u)
+#define MAX_FILE      (64u * 1024u)
 #define MAX_FLIPS     1024u
 #define MAX_TRUNCATED 256u
 
@@ -56,7 +56,7 @@ static void run_mutations(uint8_t *data, size_t size)
 
 static int replay_file(const char *directory, const char *name)
 {
-    static uint8_t data[MAX_INPUT];
+    static uint8_t data[MAX_FILE];
     char path[4096];
     size_t size;
     FILE *file;
