@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * msgpack-c's unpacking template, instantiated with callbacks that lay tokens
- * on a tape. Counts that a peer claims are checked against the bytes that are
- * left before anything depends on them.
+ * on a tape. Counts that a peer claims are checked against the room that is
+ * left on it before anything depends on them.
  */
 #include "wire/mp_reader.h"
 
@@ -162,6 +162,8 @@ enum error mp_parse(struct mp_tape *tape, struct bytes in)
     int r;
 
     tape->count = 0;
+    if (in.len == 0)
+        return ERR_NOT_MSGPACK;
     ctx.user = (struct unpack_user){.tape = tape};
     unpack_init(&ctx);
     r = unpack_execute(&ctx, (const char *)in.p, in.len, &offset);
@@ -273,10 +275,13 @@ int64_t mp_read_int(struct mp_reader *r)
 
 double mp_read_double(struct mp_reader *r)
 {
-    if (mp_peek(r) == MP_UINT || mp_peek(r) == MP_INT)
-        return (double)mp_read_int(r);
-    const struct mp_token *t = take(r, MP_DOUBLE, MP_DOUBLE);
+    const struct mp_token *t;
 
+    if (mp_peek(r) == MP_UINT)
+        return (double)mp_read_uint(r, UINT64_MAX);
+    if (mp_peek(r) == MP_INT)
+        return (double)mp_read_int(r);
+    t = take(r, MP_DOUBLE, MP_DOUBLE);
     return t == NULL ? 0 : t->as.d;
 }
 

@@ -58,7 +58,8 @@ struct mp_reader {
     const struct mp_token *at;
     const struct mp_token *end;
     enum error err; /* OK, ERR_WRONG_TYPE, ERR_TOO_LARGE, ERR_RANGE,
-                       ERR_WRONG_LENGTH, ERR_MISSING (past the end) */
+                       ERR_WRONG_LENGTH, ERR_MISSING (past the end), or
+                       what the caller failed it with */
 };
 
 void mp_reader_init(struct mp_reader *r, const struct mp_tape *tape);

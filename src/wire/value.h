@@ -6,8 +6,10 @@
  * and the same signature in both encodings.
  *
  * Canonical msgpack: shortest encoding, byte strings as bin, dictionary keys
- * as str and strictly ascending (bytewise). A value is never longer in
- * msgpack than in bencode, so VALUE_BENCODED_MAX bounds both.
+ * as str and strictly ascending (bytewise). No part of a value is longer in
+ * msgpack than in bencode, but for a list of 16 or more: its head takes one
+ * byte more. Such lists have 16 elements of 2 bytes at least, so 1000 bytes
+ * hold at most 31 of them.
  */
 #ifndef WARREN_WIRE_VALUE_H
 #define WARREN_WIRE_VALUE_H
@@ -20,21 +22,25 @@
 #include <stdint.h>
 
 #define VALUE_BENCODED_MAX 1000 /* BEP 44 */
+#define VALUE_MSGPACK_MAX  (VALUE_BENCODED_MAX + 31)
+/* Nested lists and dictionaries; two levels of a message are around them. */
+#define VALUE_DEPTH_MAX (MP_DEPTH_MAX - 2)
 
 struct value {
     uint16_t len;
-    uint8_t mp[VALUE_BENCODED_MAX]; /* canonical msgpack, `len` bytes */
+    uint8_t mp[VALUE_MSGPACK_MAX]; /* canonical msgpack, `len` bytes */
 };
 
 /* Takes the next object from `r` and makes it canonical. Fails the reader
- * with ERR_WRONG_TYPE (nil, bool, double), ERR_UNSORTED (keys repeated or out
- * of order), ERR_TOO_LARGE (bencoded over 1000 bytes). */
+ * with ERR_WRONG_TYPE (nil, bool, double, a key that is no string),
+ * ERR_UNSORTED (keys repeated or out of order), ERR_TOO_LARGE (bencoded over
+ * 1000 bytes), ERR_TOO_DEEP; `out` is then an undefined value. */
 void value_read(struct mp_reader *r, struct value *out);
 
 /* The byte string `text` as a value; ERR_TOO_LARGE. */
 enum error value_from_bytes(struct bytes text, struct value *out);
 
-/* From msgpack that may be not canonical. Errors of mp_parse and above. */
+/* From msgpack that need not be canonical. Errors of mp_parse and above. */
 enum error value_from_msgpack(struct bytes mp, struct value *out);
 
 /* Bencoding of a canonical value into `out`; returns its length. */
