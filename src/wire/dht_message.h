@@ -45,8 +45,13 @@
 #define DHT_SAMPLES_MAX     50
 #define DHT_NETWORK_MAX     32
 #define DHT_ERROR_TEXT_MAX  64
-#define COMPACT_NODE4       26
+#define DHT_VERSION_MAX     8
+#define DHT_INTERVAL_MAX    21600 /* seconds, BEP 51 */
+#define DHT_KEYS_MAX        64    /* read from one map, known or not */
+#define COMPACT_NODE4       26    /* id and compact endpoint */
 #define COMPACT_NODE6       38
+#define DHT_KEY_BYTES       32 /* Ed25519 */
+#define DHT_SIGNATURE_BYTES 64
 
 enum dht_kind { DHT_QUERY, DHT_RESPONSE, DHT_ERROR };
 
@@ -99,14 +104,15 @@ enum dht_field {
 
 /* One struct for reading and for writing. Views point into the datagram that
  * was read, or into what the writer's caller owns. About 2.5 KB, most of it
- * untouched unless used: initialize with dht_message_init, not with = {0}. */
+ * untouched unless used: initialize with dht_message_init, not with = {0}.
+ * What `has` has no bit for is there when it is not empty or not false. */
 struct dht_message {
     enum dht_kind kind;
     enum dht_method method; /* of queries */
     uint32_t has;           /* enum dht_field */
     struct bytes transaction;
     struct bytes version;
-    struct bytes network; /* empty: "main" */
+    struct bytes network; /* empty: "main", which is never in here */
     bool read_only;
     bool implied_port;
     bool want[FAMILIES]; /* BEP 32: "n4", "n6" */
@@ -128,31 +134,45 @@ struct dht_message {
     uint32_t error_code;
     struct bytes error_text;
     size_t value_count;
+    /* Not touched by dht_message_init: */
     struct endpoint values[DHT_VALUES_MAX];
     struct value value;
 };
 
 void dht_message_init(struct dht_message *m, enum dht_kind kind);
 
-/* Reads one datagram. Besides the errors of mp_parse and mp_reader:
- * ERR_MISSING a field that this kind and method must have is absent: t (1..16
- * bytes) and y always, q and a.id of a query, r.id of a response, e of an
- * error, and of queries
+/* Reads one datagram. Besides the errors of mp_parse, mp_reader and
+ * value_read:
+ * ERR_MISSING a field that this kind and method must have is absent: t and y
+ * always, q and a.id of a query, r.id of a response, e of an error, and of
+ * queries
  *     find_node          target          get                target
  *     get_peers          info_hash       sample_infohashes  target
  *     announce_peer      info_hash, token, and port or implied_port
  *     put                token, v; with k also sig and seq
- *     any other method   target or info_hash, else ERR_UNKNOWN_KIND
- * ERR_WRONG_LENGTH nodes not a multiple of 26, nodes6 of 38, an id not of 20,
- * k not of 32, sig not of 64 bytes; ERR_UNKNOWN_KIND y is none of the three.
+ * ERR_WRONG_LENGTH nodes not a multiple of 26, nodes6 of 38, samples of 20,
+ * an id not of 20, k not of 32, sig not of 64, ip not of 6 or 18 bytes, t, v,
+ * n, token, salt not within their limits.
+ * ERR_RANGE port over 65535, interval over 21600, num over 32 bits.
+ * ERR_UNKNOWN_KIND y is none of the three, or another method without target
+ * and info_hash.
+ * ERR_TOO_LARGE more than DHT_KEYS_MAX keys in a map, or the v of an item.
+ *
  * More than DHT_NODES_MAX nodes, DHT_VALUES_MAX values or DHT_SAMPLES_MAX
- * samples are cut, not refused. Values that are no compact peer are skipped.
- * A string in `a`/`r`: `values` is ignored when not an array. */
+ * samples are cut, as is an error text; elements of `values` that are no
+ * compact peer, unknown families in `want`, and `values` that is no array are
+ * skipped. Of a response everything that is present is read; which fields it
+ * must have depends on the question, which only the asker knows.
+ *
+ * On failure `out` is undefined, but for this: when transaction.len > 0, the
+ * top level was good, and kind, transaction, version, network, and method of
+ * a query are valid, so that it can be answered with an error. */
 enum error dht_message_read(struct bytes datagram, struct dht_message *out);
 
 /* Writes `m` into `buf`; ERR_NO_SPACE when it does not fit `cap`. Keys are
  * written in ascending order at each level, so that the transcription to
- * bencode is canonical. */
+ * bencode is canonical. Lengths and counts in `m` are within the limits
+ * above, and the transaction is not empty. */
 enum error dht_message_write(const struct dht_message *m, uint8_t *buf,
                              size_t cap, size_t *len);
 
