@@ -155,7 +155,7 @@ static int refuse(struct unpack_user *u)
 #include <msgpack/unpack_template.h>
 #pragma GCC diagnostic pop
 
-enum error mp_parse(struct mp_tape *tape, struct bytes in)
+enum error mp_parse_first(struct mp_tape *tape, struct bytes in, size_t *used)
 {
     struct unpack_context ctx;
     size_t offset = 0;
@@ -172,8 +172,21 @@ enum error mp_parse(struct mp_tape *tape, struct bytes in)
     if (r < 0)
         return ctx.user.err != OK ? ctx.user.err : ERR_NOT_MSGPACK;
     if (r == 0)
+        return ERR_MISSING;
+    *used = offset;
+    return OK;
+}
+
+enum error mp_parse(struct mp_tape *tape, struct bytes in)
+{
+    size_t used;
+    enum error err = mp_parse_first(tape, in, &used);
+
+    if (err == ERR_MISSING)
         return ERR_NOT_MSGPACK;
-    return offset == in.len ? OK : ERR_TRAILING;
+    if (err == OK && used != in.len)
+        return ERR_TRAILING;
+    return err;
 }
 
 void mp_reader_init(struct mp_reader *r, const struct mp_tape *tape)

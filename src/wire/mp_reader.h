@@ -54,6 +54,10 @@ struct mp_tape {
  * ERR_TRAILING, ERR_TOO_DEEP, ERR_TOO_LARGE (the tape is full). */
 enum error mp_parse(struct mp_tape *tape, struct bytes in);
 
+/* The same for the first object of a stream: `used` gets its length, and
+ * ERR_MISSING says that it is not whole yet. */
+enum error mp_parse_first(struct mp_tape *tape, struct bytes in, size_t *used);
+
 struct mp_reader {
     const struct mp_token *at;
     const struct mp_token *end;
