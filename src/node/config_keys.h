@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of all settings, and their values as text.
+ */
+#ifndef WARREN_NODE_CONFIG_KEYS_H
+#define WARREN_NODE_CONFIG_KEYS_H
+
+#include "node/config.h"
+#include "node/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_type {
+    CONFIG_BOOL,     /* bool */
+    CONFIG_COUNT,    /* unsigned */
+    CONFIG_SIZE,     /* unsigned, bytes */
+    CONFIG_DURATION, /* uint64_t, ns */
+    CONFIG_LEVEL,    /* enum log_level */
+    CONFIG_FORMAT,   /* enum log_format */
+    CONFIG_NAME,     /* char[DHT_NETWORK_MAX + 1] */
+    CONFIG_PATH,     /* char[CONFIG_PATH_SIZE] */
+    CONFIG_LISTEN,   /* struct config: listen, listen_count */
+    CONFIG_HOSTS,    /* struct config: bootstrap, bootstrap_count */
+    CONFIG_HTTP      /* struct config: http, http_listen */
+};
+
+struct config_key {
+    const char *section, *name;
+    enum config_type type;
+    size_t offset;     /* of the value in struct config */
+    uint64_t min, max; /* COUNT, SIZE, DURATION */
+    const char *init;  /* the default as text; NULL: `init_text` below */
+    bool reloadable;
+    const char *flag;       /* short form without "--", or NULL */
+    const char *flag_value; /* the short form takes no value and means this */
+    const char *meaning;    /* one or more lines */
+};
+
+/* What stands for a default that depends on who runs the daemon. */
+const char *config_key_init_text(const struct config_key *key);
+
+extern const struct config_key config_keys[];
+extern const size_t config_keys_count;
+
+extern const char *const config_sections[]; /* ends with NULL */
+
+/* The key, or NULL. Section or name of NULL match any. */
+const struct config_key *config_key_find(const char *section, const char *name);
+
+bool config_type_is_list(enum config_type type);
+
+/* Sets one value, or adds one element to a list; an empty one adds none.
+ * False when the text is not right, and then `why` ends with what it must
+ * be: "a whole number from 1 to 100". */
+bool config_value_parse(const struct config_key *key, const char *text,
+                        struct config *config, struct text *why);
+/* Empties a list. */
+void config_value_clear(const struct config_key *key, struct config *config);
+/* The value as config_value_parse reads it, list elements joined by ", ". */
+void config_value_print(const struct config_key *key,
+                        const struct config *config, struct text *out);
+
+#endif

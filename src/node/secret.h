@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files that hold a private key: mode 0600, written once and whole, never
+ * changed.
+ */
+#ifndef WARREN_NODE_SECRET_H
+#define WARREN_NODE_SECRET_H
+
+#include "node/text.h"
+#include "wire/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* `dirfd` as of openat: a directory, or AT_FDCWD. On failure `why` gets a
+ * sentence and the caller's buffer does not change. */
+
+/* Reads exactly `len` bytes. ERR_NOT_FOUND; ERR_CORRUPT: another length;
+ * ERR_IO: cannot be read, not a regular file, or others may read it. */
+enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
+                       struct text *why);
+
+/* After it returns, the file is on disk whole, or there is none. ERR_IN_USE:
+ * it exists and is left alone; ERR_NO_SPACE; ERR_IO. */
+enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
+                         size_t len, struct text *why);
+
+#endif
