@@ -15,13 +15,14 @@
 #ifndef WARREN_DHT_DHT_H
 #define WARREN_DHT_DHT_H
 
+#include "dht/dht_config.h"
+#include "dht/dht_item.h"
+#include "dht/dht_status.h"
 #include "wire/bytes.h"
-#include "wire/dht_message.h"
 #include "wire/endpoint.h"
 #include "wire/error.h"
 #include "wire/id.h"
 #include "wire/timestamp.h"
-#include "wire/value.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,42 +64,6 @@ struct dht_env {
     void (*random)(void *ctx, void *buf, size_t len);
     void (*event)(void *ctx, const struct dht_event *event);
 };
-
-/* Every cap has a key of the same name in the configuration's [dht]. */
-struct dht_config {
-    char network[DHT_NETWORK_MAX + 1];
-    bool family[FAMILIES]; /* which of IPv4 and IPv6 is spoken */
-    bool has_id[FAMILIES]; /* else a random id is made */
-    struct id id[FAMILIES];
-    bool read_only;       /* BEP 43: ask, but do not serve */
-    bool testing_network; /* private addresses are fine, subnets are not
-                             counted, BEP 42 is not enforced */
-
-    unsigned max_pending;      /* queries in flight */
-    unsigned max_lookups;      /* lookups running */
-    unsigned max_publications; /* own announcements and items */
-
-    unsigned max_hashes; /* info-hashes with announced peers */
-    unsigned max_peers;  /* announced peers, overall */
-    unsigned max_peers_per_hash;
-    unsigned max_peers_per_source; /* stored for one IP (v4) or /64 (v6) */
-    unsigned max_items;            /* BEP 44 items, overall */
-    unsigned max_items_per_source;
-    uint64_t peer_lifetime; /* ns; 30 min */
-    uint64_t item_lifetime; /* ns; 2 h */
-
-    unsigned query_rate; /* queries answered a second, overall */
-    unsigned query_burst;
-    unsigned source_rate; /* the same for one IP or /64 */
-    unsigned source_burst;
-    unsigned max_sources; /* sources whose rate is remembered */
-
-    uint64_t bucket_refresh; /* ns; 15 min */
-    uint64_t query_timeout;  /* ns; the long one, 10 s */
-};
-
-/* Fills in the defaults. */
-void dht_config_init(struct dht_config *config);
 
 struct dht;
 
@@ -175,17 +140,6 @@ struct dht_result {
     } closest[DHT_K]; /* nearest that answered, ascending distance */
 };
 
-/* An item of BEP 44, as found or as published. Views are valid during the
- * call. Immutable items have mutable_item = false and only a value. */
-struct dht_item {
-    bool mutable_item;
-    uint8_t key[32];
-    uint8_t signature[64];
-    int64_t seq;
-    struct bytes salt; /* at most DHT_SALT_MAX */
-    const struct value *value;
-};
-
 /* Any of these may be NULL. `done` is called exactly once, last, unless the
  * request is cancelled or the node freed. */
 struct dht_handler {
@@ -255,64 +209,5 @@ enum error dht_put(struct dht *d, const struct dht_item *item,
                    uint64_t now, dht_request *out);
 /* Stops renewing. ERR_NOT_FOUND. */
 enum error dht_unput(struct dht *d, const struct id *target);
-
-/* ---- Items: pure functions --------------------------------------------- */
-
-/* SHA-1 of the bencoded value, or of key and salt. */
-void dht_item_target(const struct dht_item *item, struct id *out);
-/* Signs with a libsodium Ed25519 secret key (64 bytes); sets key, signature. */
-void dht_item_sign(struct dht_item *item, const uint8_t secret[64]);
-/* OK, ERR_SIGNATURE, ERR_TOO_LARGE (salt, value). */
-enum error dht_item_verify(const struct dht_item *item);
-
-/* ---- Looking inside ---------------------------------------------------- */
-
-enum dht_quality { DHT_GOOD, DHT_QUESTIONABLE, DHT_BAD }; /* BEP 5 */
-
-struct dht_node_info {
-    struct id id;
-    struct endpoint ep;
-    enum dht_quality quality;
-    uint64_t last_seen; /* its last answer, ns of the engine's clock */
-    uint64_t rtt;       /* smoothed, ns; 0 unknown */
-    unsigned bucket;
-};
-
-/* Every live entry of the routing tables, bucket by bucket. */
-void dht_nodes(const struct dht *d, uint64_t now,
-               void (*visit)(void *ctx, const struct dht_node_info *),
-               void *ctx);
-
-struct dht_status {
-    struct id id[FAMILIES];
-    bool external_known[FAMILIES];
-    struct endpoint external[FAMILIES]; /* by vote */
-    unsigned nodes[FAMILIES];           /* live */
-    unsigned good[FAMILIES];
-    unsigned cached[FAMILIES];
-    unsigned buckets[FAMILIES];
-    double network_size[FAMILIES]; /* estimate; 0 unknown */
-    unsigned lookups, pending, publications;
-    unsigned hashes, peers, items, sources;
-    size_t memory; /* bytes held by the engine, about */
-};
-
-void dht_status(const struct dht *d, uint64_t now, struct dht_status *out);
-
-/* Counters since creation. */
-struct dht_stats {
-    uint64_t received, received_bytes, sent, sent_bytes;
-    uint64_t queries_in[DHT_METHODS], queries_out[DHT_METHODS];
-    uint64_t answers_in, answers_out, errors_in, errors_out;
-    uint64_t timeouts, late_answers;
-    uint64_t dropped[ERR_END_]; /* datagrams, by reason */
-    uint64_t table_added, table_replaced, table_refused;
-    uint64_t peers_stored, peers_evicted, items_stored, items_evicted;
-    uint64_t refused_full; /* token withheld: the store was full */
-    uint64_t distrusted;   /* nodes that named made-up nodes */
-    uint64_t lookups_started, lookups_done, lookups_empty;
-};
-
-const struct dht_stats *dht_stats(const struct dht *d);
 
 #endif
