@@ -1,0 +1,131 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Brings docker/compose.yml up on the engine of this machine and checks what
+# it promises: healthy containers, a lookup across them, identities that
+# outlive a killed container. Leaves nothing running. Status 77: no engine.
+
+set -eu
+cd "$(dirname "$0")"
+
+project=warren-smoke-$$
+replicas=3
+hash=5741525245$(printf '%030d' 7)
+
+if docker compose version >/dev/null 2>&1; then
+    compose="docker compose -p $project -f compose.yml"
+else
+    compose="docker-compose -p $project -f compose.yml"
+fi
+if ! docker info >/dev/null 2>&1; then
+    echo "no docker engine answers here"
+    exit 77
+fi
+if ! $compose version >/dev/null 2>&1; then
+    echo "neither docker compose nor docker-compose is installed"
+    exit 77
+fi
+
+cleanup() {
+    status=$?
+    if [ "$status" -ne 0 ]; then
+        $compose logs --tail=20 || true
+    fi
+    # docker-compose 1 leaves the unnamed volumes of recreated containers.
+    volumes=$(containers -a | xargs -r docker inspect -f \
+        '{{range .Mounts}}{{println .Name}}{{end}}')
+    $compose down -v --remove-orphans || true
+    echo "$volumes" | xargs -r docker volume rm -f >/dev/null || true
+    exit "$status"
+}
+
+fail() {
+    echo "smoke-test: $*" >&2
+    exit 1
+}
+
+up() {
+    $compose up -d --scale "node=$replicas" "$@"
+}
+
+containers() {
+    docker ps -q --filter "label=com.docker.compose.project=$project" "$@"
+}
+
+# The container of replica $2 of service $1.
+container() {
+    containers --filter "label=com.docker.compose.service=$1" \
+        --filter "label=com.docker.compose.container-number=$2"
+}
+
+each() {
+    echo bootstrap 1
+    seq "$replicas" | sed 's/^/node /'
+}
+
+warren() {
+    where=$(container "$1" "$2")
+    shift 2
+    docker exec "$where" warren "$@"
+}
+
+# within SECONDS COMMAND...: tries once a second until it succeeds.
+within() {
+    left=$1
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 1
+    done
+}
+
+all_healthy() {
+    [ "$(containers --filter health=healthy | wc -l)" -eq \
+        $((replicas + 1)) ]
+}
+
+# A line for each container: service, number, node id.
+identities() {
+    each | while read -r service number; do
+        id=$(warren "$service" "$number" status --json </dev/null |
+            grep -Eo '"id": *"[0-9a-f]{40}"')
+        echo "$service $number $id"
+    done
+}
+
+finds() {
+    warren "$1" "$2" dht get-peers "$hash" | grep -F "$3"
+}
+
+./base-image.sh
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+echo "== up"
+$compose build
+up
+within 60 all_healthy || fail "not every container became healthy"
+
+echo "== a lookup from one container finds what another announced"
+address=$(docker inspect -f \
+    '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
+    "$(container node 1)")
+warren node 1 dht announce "$hash" --port 4242
+within 20 finds node 3 "$address:4242" || fail "node 3 found no $address:4242"
+
+echo "== killed and recreated containers keep their identities"
+before=$(identities)
+killed=$(containers)
+[ "$(echo "$before" | cut -d' ' -f3- | sort -u | wc -l)" -eq \
+    $((replicas + 1)) ] || fail "identities are not distinct: $before"
+docker kill "$(container node 2)" "$(container bootstrap 1)"
+up --force-recreate
+within 60 all_healthy || fail "not every container became healthy again"
+after=$(identities)
+[ "$before" = "$after" ] || fail "identities were $before, are $after"
+for old in $killed; do
+    ! docker inspect "$old" >/dev/null 2>&1 || fail "$old was not recreated"
+done
+
+echo "== ok"
