@@ -2,13 +2,14 @@
  *
  * The msgpack reader on arbitrary bytes. What it accepts is copied, object by
  * object, through the writer; the copy must be accepted too and
- * copy to itself.
+ * copy to itself. Item values go the same way.
  */
 
 #include "fuzz.h"
 
 #include "wire/mp_reader.h"
 #include "wire/mp_writer.h"
+#include "wire/value.h"
 
 #include <assert.h>
 #include <string.h>
@@ -92,6 +93,22 @@ static size_t copy(struct bytes in, uint8_t *buf, size_t cap)
     return writer.len;
 }
 
+static void try_value(struct bytes in)
+{
+    struct value once;
+    struct value twice;
+    uint8_t bencoded[VALUE_BENCODED_MAX];
+    size_t len;
+
+    if (value_from_msgpack(in, &once) != OK)
+        return;
+    len = value_bencode(&once, bencoded);
+    assert(len > 0 && len <= VALUE_BENCODED_MAX && once.len <= len);
+    assert(value_from_msgpack(value_bytes(&once), &twice) == OK);
+    assert(twice.len == once.len);
+    assert(memcmp(twice.mp, once.mp, once.len) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes in = {.p = data, .len = size};
@@ -101,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > MAX_LEN)
         return 0;
+    try_value(in);
     /* A float32 grows to eight bytes, all else keeps its length or shrinks. */
     len = copy(in, once, sizeof(once));
     if (len > 0) {
