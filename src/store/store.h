@@ -28,9 +28,10 @@
  * back makes nothing old or deleted: "newest" is decided by the order of
  * flushes, and by last_seen only within one flush.
  *
- * One process at a time: the node holds a lock on its data directory. Another
- * program that reads the file meanwhile (sqlite3, a backup) does no harm; one
- * that writes makes a flush wait `busy_ms` and then fail with ERR_IN_USE.
+ * One process at a time: the file stays locked while it is open, so that it
+ * needs no shared memory beside it. The node's own lock on its data directory
+ * comes first; if another program has the file, store_open waits `busy_ms` and
+ * fails with ERR_IN_USE, and other programs cannot read it while it is open.
  */
 #ifndef WARREN_STORE_STORE_H
 #define WARREN_STORE_STORE_H
@@ -118,14 +119,16 @@ struct store;
  * up to date. `dir` must exist. The check is PRAGMA quick_check: it reads the
  * whole file, whose size the caps bound, and skips only the comparison of
  * indexes with their tables, of which this schema has none.
- * A file that is damaged, or no database at all, is renamed with its -wal and
- * -shm, and a fresh one is made: OK, with report->how == STORE_REPLACED.
+ * A file that is damaged, no database at all, or one that is not ours is
+ * renamed with its -wal and -shm, and a fresh one is made: OK, with
+ * report->how == STORE_REPLACED. An empty file counts as none: it is what a
+ * kill during the first start leaves.
  * `options` may be NULL. `report` may be NULL; it is filled on failure too.
  * ERR_IO        the directory is missing, read-only, or not readable
- * ERR_UNSUPPORTED  the file is of a newer warren, or of another program; it
- *                  is left alone
+ * ERR_UNSUPPORTED  the file is of a newer warren; it is left alone
  * ERR_IN_USE    another process has it locked
- * ERR_NO_SPACE  no room to make it; ERR_NO_MEMORY */
+ * ERR_NO_SPACE  no room to make it (one that exists opens on a full disk)
+ * ERR_NO_MEMORY */
 enum error store_open(const char *dir, const struct store_options *options,
                       struct store **out, struct store_report *report);
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Changes that wait to be written: at most one per kind of row and key, the
+ * last one. Bounded by bytes; the node rows, which are only hints, make room
+ * for the others. Allocates through sqlite3_malloc, so that one failing
+ * allocator in a test covers all of the store.
+ */
+#ifndef WARREN_STORE_QUEUE_H
+#define WARREN_STORE_QUEUE_H
+
+#include "store/table.h"
+#include "wire/bytes.h"
+#include "wire/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store_change {
+    struct store_change *older, *newer; /* within its kind */
+    struct store_change *chain;         /* within its hash bucket */
+    enum store_kind kind;
+    bool remove; /* then there is no row */
+    bool fresh;  /* puts a key that the table has not */
+    struct store_key key;
+    _Alignas(uint64_t) uint8_t row[]; /* as store_tables[kind] says */
+};
+
+struct store_changes {
+    struct store_change *oldest, *newest;
+    size_t count;
+    size_t fresh;
+};
+
+struct store_queue {
+    struct store_changes kinds[STORE_KINDS];
+    struct store_change **buckets;
+    size_t bucket_count; /* a power of two; 0 before the first change */
+    size_t count;
+    size_t bytes; /* in changes */
+    size_t bytes_max;
+    uint64_t dropped;
+    uint64_t seed; /* of the hash: peers choose endpoints */
+};
+
+void store_queue_init(struct store_queue *q, size_t bytes_max);
+void store_queue_deinit(struct store_queue *q);
+
+/* The change that waits for this key, or NULL. */
+struct store_change *store_queue_find(const struct store_queue *q,
+                                      enum store_kind kind,
+                                      const struct store_key *key);
+
+/* Queues a copy of `row` (NULL: a removal) in place of what waits for the
+ * key. ERR_FULL: counted in `dropped`. ERR_NO_MEMORY. On an error what waited
+ * for the key still waits. */
+enum error store_queue_add(struct store_queue *q, enum store_kind kind,
+                           const struct store_key *key, const void *row,
+                           bool fresh);
+
+/* Forgets all changes, which have been written. */
+void store_queue_clear(struct store_queue *q);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/schema.h"
+
+#include "store/sql.h"
+
+/* Rows are small and found by one key, so every table is its own index
+ * (WITHOUT ROWID): there is no second structure that could disagree with it.
+ *
+ * node.batch orders nodes by when they were written, because the wall clock
+ * cannot be trusted to: it is the number of the flush.
+ * item.key is NULL for an immutable item. */
+const char *const schema_migrations[] = {
+    "PRAGMA application_id = 0x7772726e;"
+    "CREATE TABLE setting ("
+    "  key TEXT PRIMARY KEY NOT NULL,"
+    "  value BLOB NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE node ("
+    "  endpoint BLOB PRIMARY KEY NOT NULL,"
+    "  id BLOB NOT NULL,"
+    "  last_seen INTEGER NOT NULL,"
+    "  batch INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "PRAGMA user_version = 1;",
+
+    "CREATE TABLE announcement ("
+    "  info_hash BLOB PRIMARY KEY NOT NULL,"
+    "  port INTEGER NOT NULL,"
+    "  implied_port INTEGER NOT NULL,"
+    "  since INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE item ("
+    "  target BLOB PRIMARY KEY NOT NULL,"
+    "  value BLOB NOT NULL,"
+    "  since INTEGER NOT NULL,"
+    "  key BLOB,"
+    "  signature BLOB,"
+    "  seq INTEGER,"
+    "  salt BLOB"
+    ") WITHOUT ROWID;"
+    "PRAGMA user_version = 2;",
+};
+
+const int schema_version =
+    sizeof(schema_migrations) / sizeof(schema_migrations[0]);
+
+const char *const schema_probe =
+    "SELECT key, value FROM setting LIMIT 0;"
+    "SELECT endpoint, id, last_seen, batch FROM node LIMIT 0;"
+    "SELECT info_hash, port, implied_port, since FROM announcement LIMIT 0;"
+    "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;";
+
+static enum error run_one(sqlite3 *db, const char *migration)
+{
+    enum error err = sql_exec(db, "BEGIN IMMEDIATE");
+
+    if (err == OK)
+        err = sql_exec(db, migration);
+    if (err == OK)
+        err = sql_exec(db, "COMMIT");
+    return err;
+}
+
+enum error schema_migrate(sqlite3 *db, const char *const *migrations,
+                          int version, int target)
+{
+    for (; version < target; version++) {
+        enum error err = run_one(db, migrations[version]);
+
+        /* No ROLLBACK: the caller wants the message of the failure, and
+         * closing the connection rolls back. */
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}

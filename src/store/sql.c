@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sql.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum error io_error(sqlite3 *db, int rc)
+{
+    int no = db != NULL ? sqlite3_system_errno(db) : 0;
+
+    if (rc == SQLITE_IOERR_NOMEM)
+        return ERR_NO_MEMORY;
+    if (no == ENOSPC || no == EDQUOT || no == EFBIG)
+        return ERR_NO_SPACE;
+    return ERR_IO;
+}
+
+enum error sql_error(sqlite3 *db, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return OK;
+    case SQLITE_NOMEM:
+        return ERR_NO_MEMORY;
+    case SQLITE_FULL:
+        return ERR_NO_SPACE;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_IN_USE;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT:
+    /* Constant SQL fails to compile only if the tables are not ours. */
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+        return ERR_CORRUPT;
+    case SQLITE_TOOBIG:
+        return ERR_TOO_LARGE;
+    default:
+        return io_error(db, rc);
+    }
+}
+
+/* sqlite keeps the errno of a failure after the next success; it belongs to
+ * the message only with these two codes. */
+static int describing_errno(sqlite3 *db)
+{
+    int rc = sqlite3_errcode(db) & 0xff;
+
+    return rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN
+               ? sqlite3_system_errno(db)
+               : 0;
+}
+
+void sql_describe(sqlite3 *db, char *text, size_t size)
+{
+    int no = db != NULL ? describing_errno(db) : 0;
+
+    if (db == NULL)
+        snprintf(text, size, "%s", error_text(ERR_NO_MEMORY));
+    else if (no != 0)
+        snprintf(text, size, "%s (%s)", sqlite3_errmsg(db), strerror(no));
+    else
+        snprintf(text, size, "%s", sqlite3_errmsg(db));
+}
+
+enum error sql_exec(sqlite3 *db, const char *sql)
+{
+    return sql_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+enum error sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
+{
+    return sql_error(
+        db,
+        sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
+}
+
+enum error sql_run(sqlite3_stmt *st)
+{
+    int rc = sqlite3_step(st);
+    enum error err = sql_error(sqlite3_db_handle(st), rc);
+
+    sqlite3_reset(st);
+    return err;
+}
+
+enum error sql_run_int(sqlite3_stmt *st, int64_t *out)
+{
+    int rc = sqlite3_step(st);
+    enum error err = sql_error(sqlite3_db_handle(st), rc);
+
+    if (err == OK)
+        *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    sqlite3_reset(st);
+    return err;
+}
+
+enum error sql_get_int(sqlite3 *db, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *st = NULL;
+    enum error err = sql_prepare(db, sql, &st);
+
+    if (err == OK)
+        err = sql_run_int(st, out);
+    sqlite3_finalize(st);
+    return err;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+#include "store/file.h"
+#include "store/handle.h"
+#include "store/sql.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct store_options defaults = {
+    .max_nodes = 10000,
+    .max_announcements = 1000,
+    .max_items = 1000,
+    .max_settings = 256,
+    .queue_bytes = 2 << 20,
+    .busy_ms = 50,
+};
+
+static const char *const extra_sql[STORE_EXTRAS] = {
+    [STORE_BEGIN] = "BEGIN IMMEDIATE",
+    [STORE_COMMIT] = "COMMIT",
+    [STORE_PRUNE] = "DELETE FROM node WHERE endpoint IN "
+                    "(SELECT endpoint FROM node "
+                    "ORDER BY batch DESC, last_seen DESC, endpoint "
+                    "LIMIT -1 OFFSET ?1)",
+};
+
+static void fill_in(size_t *value, size_t fallback)
+{
+    if (*value == 0)
+        *value = fallback;
+    if (*value > INT32_MAX)
+        *value = INT32_MAX;
+}
+
+static struct store_options with_defaults(const struct store_options *given)
+{
+    struct store_options o = given != NULL ? *given : defaults;
+
+    fill_in(&o.max_nodes, defaults.max_nodes);
+    fill_in(&o.max_announcements, defaults.max_announcements);
+    fill_in(&o.max_items, defaults.max_items);
+    fill_in(&o.max_settings, defaults.max_settings);
+    fill_in(&o.queue_bytes, defaults.queue_bytes);
+    if (o.busy_ms == 0)
+        o.busy_ms = defaults.busy_ms;
+    return o;
+}
+
+enum error store_failed(struct store *s, const char *what, enum error err)
+{
+    struct store_health *h = &s->health;
+    char why[160];
+
+    sql_describe(s->db, why, sizeof(why));
+    snprintf(h->text, sizeof(h->text), "cannot %s: %s", what, why);
+    h->error = err;
+    h->failures++;
+    if (h->ok) {
+        h->ok = false;
+        h->failing_since = s->wall;
+    }
+    return err;
+}
+
+static enum error prepare_all(struct store *s)
+{
+    enum error err = OK;
+
+    for (int k = 0; k < STORE_KINDS; k++) {
+        for (int op = 0; op < STORE_OPS && err == OK; op++)
+            err =
+                sql_prepare(s->db, store_tables[k].sql[op], &s->tables[k][op]);
+    }
+    for (int i = 0; i < STORE_EXTRAS && err == OK; i++)
+        err = sql_prepare(s->db, extra_sql[i], &s->extras[i]);
+    return err;
+}
+
+static enum error count_rows(struct store *s)
+{
+    enum error err = OK;
+
+    for (int k = 0; k < STORE_KINDS && err == OK; k++)
+        err = sql_run_int(s->tables[k][STORE_COUNT], &s->rows[k]);
+    return err;
+}
+
+static enum error find_batch(struct store *s)
+{
+    int64_t last;
+    enum error err =
+        sql_get_int(s->db, "SELECT coalesce(max(batch), 0) FROM node", &last);
+
+    if (err == OK)
+        s->batch = last < INT64_MAX ? last + 1 : last;
+    return err;
+}
+
+enum error store_open(const char *dir, const struct store_options *options,
+                      struct store **out, struct store_report *report)
+{
+    struct store_report own;
+    struct store *s = sqlite3_malloc64(sizeof(*s));
+    enum error err;
+
+    report = report != NULL ? report : &own;
+    if (s == NULL) {
+        *report = (struct store_report){.text = "cannot open " STORE_FILE_NAME
+                                                ": out of memory"};
+        return ERR_NO_MEMORY;
+    }
+    *s = (struct store){.options = with_defaults(options),
+                        .health = {.ok = true}};
+    s->wall = s->options.wall;
+    store_queue_init(&s->queue, s->options.queue_bytes);
+    err = store_file_open(dir, &s->options, &s->db, report);
+    if (err != OK)
+        goto out;
+    err = prepare_all(s);
+    if (err == OK)
+        err = count_rows(s);
+    if (err == OK)
+        err = find_batch(s);
+    if (err != OK) {
+        store_failed(s, "read " STORE_FILE_NAME, err);
+        memcpy(report->text, s->health.text, sizeof(report->text));
+        goto out;
+    }
+    *out = s;
+    return OK;
+out:
+    store_close(s);
+    return err;
+}
+
+void store_close(struct store *s)
+{
+    if (s == NULL)
+        return;
+    assert(!s->reading);
+    for (int k = 0; k < STORE_KINDS; k++) {
+        for (int op = 0; op < STORE_OPS; op++)
+            sqlite3_finalize(s->tables[k][op]);
+    }
+    for (int i = 0; i < STORE_EXTRAS; i++)
+        sqlite3_finalize(s->extras[i]);
+    sqlite3_close(s->db);
+    store_queue_deinit(&s->queue);
+    sqlite3_free(s);
+}
+
+static enum error write_change(struct store *s, const struct store_change *c)
+{
+    enum store_op op = c->remove ? STORE_REMOVE : STORE_PUT;
+    sqlite3_stmt *st = s->tables[c->kind][op];
+    int rc = store_bind_key(st, c->kind, &c->key);
+
+    if (rc == SQLITE_OK && !c->remove)
+        rc = store_tables[c->kind].bind(st, c->row, s->batch);
+    if (rc != SQLITE_OK)
+        return sql_error(s->db, rc);
+    return sql_run(st);
+}
+
+/* Brings the nodes back under their cap: the newest stay. */
+static enum error prune(struct store *s, uint64_t *pruned)
+{
+    sqlite3_stmt *st = s->extras[STORE_PRUNE];
+    int64_t max = (int64_t)s->options.max_nodes, rows;
+    enum error err = sql_run_int(s->tables[STORE_NODES][STORE_COUNT], &rows);
+
+    if (err != OK || rows <= max)
+        return err;
+    err = sql_error(s->db, sqlite3_bind_int64(st, 1, max));
+    if (err == OK)
+        err = sql_run(st);
+    if (err == OK)
+        *pruned = (uint64_t)sqlite3_changes64(s->db);
+    return err;
+}
+
+static enum error write_all(struct store *s, uint64_t *pruned)
+{
+    enum error err = sql_run(s->extras[STORE_BEGIN]);
+
+    for (int k = 0; k < STORE_KINDS; k++) {
+        const struct store_change *c = s->queue.kinds[k].oldest;
+
+        for (; c != NULL && err == OK; c = c->newer)
+            err = write_change(s, c);
+    }
+    if (err == OK && s->queue.kinds[STORE_NODES].count > 0)
+        err = prune(s, pruned);
+    if (err == OK)
+        err = sql_run(s->extras[STORE_COMMIT]);
+    return err;
+}
+
+enum error store_flush(struct store *s, int64_t wall)
+{
+    uint64_t pruned = 0;
+    enum error err;
+
+    assert(!s->reading);
+    s->wall = wall;
+    if (s->queue.count == 0 && s->health.ok)
+        return OK;
+    err = write_all(s, &pruned);
+    if (err != OK) {
+        store_failed(s, "write to " STORE_FILE_NAME, err);
+        /* A COMMIT whose failure left the changes in the file does no harm:
+         * writing them again gives the same rows. */
+        if (sqlite3_get_autocommit(s->db) == 0)
+            sql_exec(s->db, "ROLLBACK");
+        return err;
+    }
+    store_queue_clear(&s->queue);
+    s->batch += s->batch < INT64_MAX;
+    s->health.flushes++;
+    s->health.pruned += pruned;
+    s->health.ok = true;
+    s->health.failing_since = 0;
+    err = count_rows(s);
+    return err == OK ? OK : store_failed(s, "read " STORE_FILE_NAME, err);
+}
+
+void store_get_health(const struct store *s, struct store_health *out)
+{
+    *out = s->health;
+    out->dropped = s->queue.dropped;
+    out->queued = s->queue.count;
+    out->queued_bytes = s->queue.bytes;
+    out->nodes = (size_t)s->rows[STORE_NODES];
+    out->announcements = (size_t)s->rows[STORE_ANNOUNCEMENTS];
+    out->items = (size_t)s->rows[STORE_ITEMS];
+    out->settings = (size_t)s->rows[STORE_SETTINGS];
+}

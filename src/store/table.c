@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/table.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct store_key store_key_of(const void *p, size_t len)
+{
+    struct store_key key = {.len = (uint8_t)len};
+
+    assert(len <= sizeof(key.b));
+    memcpy(key.b, p, len);
+    return key;
+}
+
+int store_bind_key(sqlite3_stmt *st, enum store_kind kind,
+                   const struct store_key *key)
+{
+    if (store_tables[kind].text_key)
+        return sqlite3_bind_text(st, 1, (const char *)key->b, key->len,
+                                 SQLITE_STATIC);
+    return sqlite3_bind_blob(st, 1, key->b, key->len, SQLITE_STATIC);
+}
+
+/* Parameters one after the other; the first failure sticks. */
+struct binder {
+    sqlite3_stmt *st;
+    int at; /* the last one bound */
+    int rc;
+};
+
+static void put_int(struct binder *b, int64_t v)
+{
+    if (b->rc == SQLITE_OK)
+        b->rc = sqlite3_bind_int64(b->st, ++b->at, v);
+}
+
+/* An empty blob is not NULL, whatever `p` is. */
+static void put_blob(struct binder *b, const void *p, size_t len)
+{
+    if (b->rc == SQLITE_OK)
+        b->rc = sqlite3_bind_blob(b->st, ++b->at, len == 0 ? "" : p, (int)len,
+                                  SQLITE_STATIC);
+}
+
+static void put_null(struct binder *b)
+{
+    if (b->rc == SQLITE_OK)
+        b->rc = sqlite3_bind_null(b->st, ++b->at);
+}
+
+/* Columns one after the other; the first that does not fit sticks. */
+struct taker {
+    sqlite3_stmt *st;
+    int at; /* the next one */
+    bool bad;
+};
+
+static int64_t take_int(struct taker *t, int64_t min, int64_t max)
+{
+    int64_t v = sqlite3_column_int64(t->st, t->at);
+
+    if (sqlite3_column_type(t->st, t->at++) != SQLITE_INTEGER || v < min ||
+        v > max)
+        t->bad = true;
+    return t->bad ? min : v;
+}
+
+/* A blob of `min` to `max` bytes into `out`; its length. */
+static size_t take_blob(struct taker *t, void *out, size_t min, size_t max)
+{
+    int type = sqlite3_column_type(t->st, t->at);
+    const void *p = sqlite3_column_blob(t->st, t->at);
+    size_t len = (size_t)sqlite3_column_bytes(t->st, t->at++);
+
+    if (type != SQLITE_BLOB || len < min || len > max || (p == NULL && len > 0))
+        t->bad = true;
+    if (t->bad)
+        return 0;
+    if (len > 0)
+        memcpy(out, p, len);
+    return len;
+}
+
+static struct store_key node_key(const void *row)
+{
+    const struct store_node *n = row;
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+
+    return store_key_of(compact, endpoint_write_compact(&n->endpoint, compact));
+}
+
+static int bind_node(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_node *n = row;
+    struct binder b = {.st = st, .at = 1};
+
+    put_blob(&b, n->id.b, ID_BYTES);
+    put_int(&b, n->last_seen);
+    put_int(&b, batch);
+    return b.rc;
+}
+
+static bool read_node(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_node *n = row;
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+    size_t len = take_blob(&t, compact, 1, sizeof(compact));
+
+    *n = (struct store_node){.last_seen = 0};
+    if (t.bad ||
+        endpoint_read_compact(bytes_of(compact, len), &n->endpoint) != OK)
+        return false;
+    take_blob(&t, n->id.b, ID_BYTES, ID_BYTES);
+    n->last_seen = take_int(&t, INT64_MIN, INT64_MAX);
+    return !t.bad;
+}
+
+static struct store_key announcement_key(const void *row)
+{
+    const struct store_announcement *a = row;
+
+    return store_key_of(a->info_hash.b, ID_BYTES);
+}
+
+static int bind_announcement(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_announcement *a = row;
+    struct binder b = {.st = st, .at = 1};
+
+    (void)batch;
+    put_int(&b, a->port);
+    put_int(&b, a->implied_port);
+    put_int(&b, a->since);
+    return b.rc;
+}
+
+static bool read_announcement(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_announcement *a = row;
+
+    *a = (struct store_announcement){.port = 0};
+    take_blob(&t, a->info_hash.b, ID_BYTES, ID_BYTES);
+    a->port = (uint16_t)take_int(&t, 0, UINT16_MAX);
+    a->implied_port = take_int(&t, 0, 1) != 0;
+    a->since = take_int(&t, INT64_MIN, INT64_MAX);
+    return !t.bad && (a->port != 0 || a->implied_port);
+}
+
+static struct store_key item_key(const void *row)
+{
+    const struct store_item *i = row;
+
+    return store_key_of(i->target.b, ID_BYTES);
+}
+
+static int bind_item(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_item *i = row;
+    struct binder b = {.st = st, .at = 1};
+
+    (void)batch;
+    put_blob(&b, i->value.mp, i->value.len);
+    put_int(&b, i->since);
+    if (i->is_mutable) {
+        put_blob(&b, i->key, STORE_KEY_SIZE);
+        put_blob(&b, i->signature, STORE_SIG_SIZE);
+        put_int(&b, i->seq);
+        put_blob(&b, i->salt, i->salt_len);
+    } else {
+        for (int n = 0; n < 4; n++)
+            put_null(&b);
+    }
+    return b.rc;
+}
+
+static bool read_item(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_item *i = row;
+
+    *i = (struct store_item){.seq = 0};
+    take_blob(&t, i->target.b, ID_BYTES, ID_BYTES);
+    i->value.len = (uint16_t)take_blob(&t, i->value.mp, 1, sizeof(i->value.mp));
+    i->since = take_int(&t, INT64_MIN, INT64_MAX);
+    i->is_mutable = sqlite3_column_type(st, t.at) != SQLITE_NULL;
+    if (i->is_mutable) {
+        take_blob(&t, i->key, STORE_KEY_SIZE, STORE_KEY_SIZE);
+        take_blob(&t, i->signature, STORE_SIG_SIZE, STORE_SIG_SIZE);
+        i->seq = take_int(&t, INT64_MIN, INT64_MAX);
+        i->salt_len = (uint8_t)take_blob(&t, i->salt, 0, STORE_SALT_MAX);
+    }
+    return !t.bad;
+}
+
+static struct store_key setting_key(const void *row)
+{
+    const struct store_setting *s = row;
+
+    return store_key_of(s->key, strlen(s->key));
+}
+
+static int bind_setting(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_setting *s = row;
+    struct binder b = {.st = st, .at = 1};
+
+    (void)batch;
+    put_blob(&b, s->value, s->len);
+    return b.rc;
+}
+
+/* Settings are found by their key, which the reader has. */
+static bool read_setting(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st, .at = 1};
+    struct store_setting *s = row;
+
+    *s = (struct store_setting){.len = 0};
+    s->len = (uint16_t)take_blob(&t, s->value, 0, sizeof(s->value));
+    return !t.bad;
+}
+
+const struct store_table store_tables[STORE_KINDS] = {
+    [STORE_NODES] =
+        {.sql = {[STORE_PUT] =
+                     "INSERT OR REPLACE INTO node "
+                     "(endpoint, id, last_seen, batch) VALUES (?1,?2,?3,?4)",
+                 [STORE_REMOVE] = "DELETE FROM node WHERE endpoint = ?1",
+                 [STORE_FIND] = "SELECT endpoint, id, last_seen FROM node "
+                                "WHERE endpoint = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM node",
+                 [STORE_LIST] =
+                     "SELECT endpoint, id, last_seen FROM node "
+                     "ORDER BY batch DESC, last_seen DESC, endpoint LIMIT ?1"},
+         .row_size = sizeof(struct store_node),
+         .key = node_key,
+         .bind = bind_node,
+         .read = read_node},
+    [STORE_ANNOUNCEMENTS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO announcement "
+                               "(info_hash, port, implied_port, since) "
+                               "VALUES (?1,?2,?3,?4)",
+                 [STORE_REMOVE] =
+                     "DELETE FROM announcement WHERE info_hash = ?1",
+                 [STORE_FIND] = "SELECT info_hash, port, implied_port, since "
+                                "FROM announcement WHERE info_hash = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM announcement",
+                 [STORE_LIST] = "SELECT info_hash, port, implied_port, since "
+                                "FROM announcement ORDER BY info_hash "
+                                "LIMIT ?1"},
+         .row_size = sizeof(struct store_announcement),
+         .key = announcement_key,
+         .bind = bind_announcement,
+         .read = read_announcement},
+    [STORE_ITEMS] =
+        {.sql = {[STORE_PUT] =
+                     "INSERT OR REPLACE INTO item "
+                     "(target, value, since, key, signature, seq, salt) "
+                     "VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                 [STORE_REMOVE] = "DELETE FROM item WHERE target = ?1",
+                 [STORE_FIND] =
+                     "SELECT target, value, since, key, signature, seq, salt "
+                     "FROM item WHERE target = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM item",
+                 [STORE_LIST] =
+                     "SELECT target, value, since, key, signature, seq, salt "
+                     "FROM item ORDER BY target LIMIT ?1"},
+         .row_size = sizeof(struct store_item),
+         .key = item_key,
+         .bind = bind_item,
+         .read = read_item},
+    [STORE_SETTINGS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO setting (key, value) "
+                               "VALUES (?1,?2)",
+                 [STORE_REMOVE] = "DELETE FROM setting WHERE key = ?1",
+                 [STORE_FIND] = "SELECT key, value FROM setting WHERE key = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM setting",
+                 [STORE_LIST] =
+                     "SELECT key, value FROM setting ORDER BY key LIMIT ?1"},
+         .row_size = sizeof(struct store_setting),
+         .text_key = true,
+         .key = setting_key,
+         .bind = bind_setting,
+         .read = read_setting},
+};
