@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPLAY_WORDS  16                        /* a power of two */
-#define REPLAY_WINDOW (64 * (REPLAY_WORDS - 1)) /* how far back is remembered \
-                                                 */
+#define REPLAY_WORDS 16 /* a power of two */
+#define REPLAY_WINDOW                                       \
+    (64 * (REPLAY_WORDS - 1)) /* how far back is remembered \
+                               */
 
 struct replay {
     uint64_t top; /* the highest counter accepted */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/cell.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+#define INDEX_OFFSET   3
+#define COUNTER_OFFSET 8
+
+/* A cell's header with its index, counter and body length zero. */
+static const uint8_t layout[CELL_BODY_OFFSET] = {
+    [0] = 0x95,  [1] = CELL_KIND, [2] = 0xce,
+    [7] = 0xcf,  [16] = 0xc4,     [17] = CELL_HEAD_BYTES + NOISE_TAG_BYTES,
+    [39] = 0xc5,
+};
+
+static_assert(CELL_HEAD_OFFSET + CELL_HEAD_BYTES + NOISE_TAG_BYTES == 39,
+              "the head ends where the body's msgpack header begins");
+static_assert(CELL_LARGE <= 1420, "a cell fits the path MTU that is assumed");
+static_assert(CELL_SMALL_BODY > UINT8_MAX, "both bodies are a bin 16");
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
+}
+
+static void put64(uint8_t *p, uint64_t v)
+{
+    put32(p, (uint32_t)(v >> 32));
+    put32(p + 4, (uint32_t)v);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+    return (uint64_t)get32(p) << 32 | get32(p + 4);
+}
+
+void cell_keys_init(struct cell_keys *keys, const uint8_t key[NOISE_KEY_BYTES])
+{
+    static const uint8_t label[] = "warren body";
+
+    memcpy(keys->head, key, NOISE_KEY_BYTES);
+    crypto_generichash(keys->body, NOISE_KEY_BYTES, label, sizeof(label) - 1,
+                       key, NOISE_KEY_BYTES);
+}
+
+size_t cell_body_len(size_t datagram_len)
+{
+    if (datagram_len == CELL_LARGE || datagram_len == CELL_SMALL)
+        return datagram_len - CELL_BODY_OFFSET;
+    return 0;
+}
+
+static bool has_layout(const uint8_t *p, size_t body_len)
+{
+    return p[0] == layout[0] && p[1] == layout[1] && p[2] == layout[2] &&
+           p[7] == layout[7] && p[16] == layout[16] && p[17] == layout[17] &&
+           p[39] == layout[39] && p[40] == body_len >> 8 &&
+           p[41] == (body_len & 0xff);
+}
+
+enum error cell_peek(struct bytes datagram, uint32_t *session,
+                     uint64_t *counter)
+{
+    size_t body_len = cell_body_len(datagram.len);
+
+    if (body_len == 0)
+        return ERR_WRONG_LENGTH;
+    if (!has_layout(datagram.p, body_len))
+        return ERR_NOT_MSGPACK;
+    *session = get32(datagram.p + INDEX_OFFSET);
+    *counter = get64(datagram.p + COUNTER_OFFSET);
+    return OK;
+}
+
+static struct bytes associated(const uint8_t *datagram, size_t len)
+{
+    return bytes_of(datagram + CELL_BODY_OFFSET, len - CELL_BODY_OFFSET);
+}
+
+enum error cell_open(const struct cell_keys *keys, uint64_t counter,
+                     struct bytes datagram, struct cell_head *head)
+{
+    uint8_t text[CELL_HEAD_BYTES + NOISE_TAG_BYTES];
+
+    memcpy(text, datagram.p + CELL_HEAD_OFFSET, sizeof(text));
+    if (noise_open(keys->head, counter, associated(datagram.p, datagram.len),
+                   text, CELL_HEAD_BYTES) != OK)
+        return ERR_SIGNATURE;
+    head->circuit = get32(text);
+    head->type = text[4];
+    return OK;
+}
+
+void cell_seal(const struct cell_keys *keys, uint32_t session, uint64_t counter,
+               const struct cell_head *head, uint8_t *datagram, size_t len)
+{
+    size_t body_len = cell_body_len(len);
+
+    assert(body_len != 0);
+    memcpy(datagram, layout, sizeof(layout));
+    put32(datagram + INDEX_OFFSET, session);
+    put64(datagram + COUNTER_OFFSET, counter);
+    datagram[40] = (uint8_t)(body_len >> 8);
+    datagram[41] = (uint8_t)body_len;
+    put32(datagram + CELL_HEAD_OFFSET, head->circuit);
+    datagram[CELL_HEAD_OFFSET + 4] = head->type;
+    noise_seal(keys->head, counter, associated(datagram, len),
+               datagram + CELL_HEAD_OFFSET, CELL_HEAD_BYTES);
+}
+
+void cell_seal_body(const struct cell_keys *keys, uint64_t counter,
+                    uint8_t *datagram, size_t len)
+{
+    noise_seal(keys->body, counter, bytes_of(NULL, 0),
+               datagram + CELL_BODY_OFFSET,
+               len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+}
+
+enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
+                          uint8_t *datagram, size_t len)
+{
+    return noise_open(keys->body, counter, bytes_of(NULL, 0),
+                      datagram + CELL_BODY_OFFSET,
+                      len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/onion.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+static const uint8_t no_layer[ONION_COUNTER_BYTES];
+
+static void put_counter(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < ONION_COUNTER_BYTES; i++)
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static uint64_t get_counter(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < ONION_COUNTER_BYTES; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* 1 to 2^48: the length of a circuit's life stays hidden, and 2^64 is far. */
+static uint64_t first_counter(const uint8_t key[NOISE_KEY_BYTES])
+{
+    static const uint8_t label[] = "warren counter";
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+
+    crypto_generichash(hash, sizeof(hash), label, sizeof(label) - 1, key,
+                       NOISE_KEY_BYTES);
+    return 1 + (get_counter(hash) >> 16);
+}
+
+void onion_sender_init(struct onion_sender *s,
+                       const uint8_t key[NOISE_KEY_BYTES])
+{
+    memcpy(s->key, key, NOISE_KEY_BYTES);
+    s->counter = first_counter(key);
+}
+
+void onion_receiver_init(struct onion_receiver *r,
+                         const uint8_t key[NOISE_KEY_BYTES])
+{
+    memcpy(r->key, key, NOISE_KEY_BYTES);
+    replay_init(&r->replay, first_counter(key));
+}
+
+size_t onion_text_len(size_t body_len, unsigned depth)
+{
+    assert(depth >= 1 && depth <= ONION_HOPS_MAX);
+    return body_len - ONION_LAYER_BYTES * depth;
+}
+
+size_t onion_message_len(size_t body_len)
+{
+    return onion_text_len(body_len, ONION_HOPS_MAX) - ONION_LAYER_BYTES -
+           ONION_COUNTER_BYTES;
+}
+
+void onion_message(uint8_t *body, size_t body_len, unsigned depth, size_t len)
+{
+    assert(len <= onion_message_len(body_len));
+    memset(body + len, 0, onion_text_len(body_len, depth) - len);
+}
+
+void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
+               unsigned depth)
+{
+    size_t len = onion_text_len(body_len, depth);
+
+    noise_seal(s->key, s->counter, bytes_of(NULL, 0), body, len);
+    put_counter(body + len + NOISE_TAG_BYTES, s->counter);
+    s->counter++;
+}
+
+enum error onion_remove(struct onion_receiver *r, uint8_t *body,
+                        size_t body_len, unsigned depth, bool *is_message)
+{
+    size_t len = onion_text_len(body_len, depth);
+    uint64_t counter = get_counter(body + len + NOISE_TAG_BYTES);
+
+    if (!replay_is_fresh(&r->replay, counter))
+        return ERR_UNEXPECTED;
+    if (noise_open(r->key, counter, bytes_of(NULL, 0), body, len) != OK)
+        return ERR_SIGNATURE;
+    replay_accept(&r->replay, counter);
+    *is_message = memcmp(body + len - ONION_COUNTER_BYTES, no_layer,
+                         ONION_COUNTER_BYTES) == 0;
+    return OK;
+}
+
+size_t onion_fill_forward(size_t body_len, unsigned depth)
+{
+    return onion_text_len(body_len, depth);
+}
+
+size_t onion_fill_backward(size_t body_len, unsigned depth)
+{
+    return onion_text_len(body_len, depth) + ONION_LAYER_BYTES;
+}
