@@ -190,8 +190,8 @@ static bool in_any(const uint8_t *addr, const struct prefix *list, size_t n)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* IANA IPv4 Special-Purpose Address Registry, without what it calls globally
- * reachable; multicast and class E. */
+/* IANA IPv4 Special-Purpose Address Registry, but for the blocks that it calls
+ * globally reachable; multicast and class E. */
 static const struct prefix special4[] = {
     {{0}, 8},             /* this network */
     {{10}, 8},            /* private, RFC 1918 */

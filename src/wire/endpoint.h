@@ -60,12 +60,13 @@ bool endpoint_same_prefix(const struct endpoint *a, const struct endpoint *b,
                           int bits);
 
 /* True for an address that a datagram can come from and be answered at: not
- * unspecified, multicast, broadcast, IPv4-mapped, and its port is not 0. */
+ * unspecified, in 0/8, multicast, reserved (240/4), broadcast, IPv4-mapped,
+ * and its port is not 0. Loopback and private addresses are usable. */
 bool endpoint_is_usable(const struct endpoint *ep);
 
 /* True for global unicast: not private, shared (RFC 6598), loopback,
  * link-local, documentation, benchmarking, reserved (IANA special-purpose
- * registries, RFC 6890), nor an IPv6 form that embeds such an IPv4 address
+ * registries, RFC 6890), nor an IPv6 form that embeds an IPv4 address
  * (mapped, 6to4, NAT64, Teredo). The port does not matter. */
 bool endpoint_is_global(const struct endpoint *ep);
 
