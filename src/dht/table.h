@@ -65,7 +65,8 @@ struct table {
     unsigned live, cached; /* contacts, in all buckets */
     uint64_t refresh;      /* ns after which an idle bucket is refreshed */
     uint64_t refresh_at;   /* not before this is a refresh due */
-    uint64_t ping_at;      /* not before this is a ping due */
+    uint64_t ping_at;      /* not before this is a ping due, */
+    uint64_t ping_floor;   /* nor before this: TABLE_PING_ANY */
     struct table_bucket *buckets;
 };
 
