@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define KEY(name) name, sizeof(name) - 1
+#define KEY(name)  name, sizeof(name) - 1
 #define AT(member) .offset = (uint16_t)offsetof(struct dht_message, member)
 
 /* clang-format off */

@@ -70,6 +70,14 @@ class Sizes(unittest.TestCase):
         self.assertEqual(
             len(self.offences("int f(void)\n{\n" + ";\n" * 99 + "}")), 1)
 
+    def test_table_in_function(self):
+        rows = "    {1, 2},\n" * 200
+        self.assertEqual(
+            self.offences("int f(void)\n{\n" + rows + ";\n" * 98 + "}"), [])
+        self.assertEqual(
+            len(self.offences("int f(void)\n{\n" + rows + ";\n" * 99 + "}")),
+            1)
+
     def test_file(self):
         self.assertEqual(self.offences("\n" * 900), [])
         self.assertEqual(len(self.offences("\n" * 901)), 1)
