@@ -41,6 +41,8 @@ struct config_key {
 /* What stands for a default that depends on who runs the daemon. */
 const char *config_key_init_text(const struct config_key *key);
 
+#define CONFIG_KEYS_MAX 128 /* of the table, for arrays beside it */
+
 extern const struct config_key config_keys[];
 extern const size_t config_keys_count;
 
@@ -56,10 +58,25 @@ bool config_type_is_list(enum config_type type);
  * be: "a whole number from 1 to 100". */
 bool config_value_parse(const struct config_key *key, const char *text,
                         struct config *config, struct text *why);
+/* What a value must be: "a whole number from 1 to 100". */
+void config_value_explain(const struct config_key *key, struct text *out);
 /* Empties a list. */
 void config_value_clear(const struct config_key *key, struct config *config);
 /* The value as config_value_parse reads it, list elements joined by ", ". */
 void config_value_print(const struct config_key *key,
                         const struct config *config, struct text *out);
+
+/* ---- For config_value.c: the types that are made of addresses ---- */
+
+bool config_read_number(const char *text, uint64_t *out);
+/* One element each. False without a word in `why`: not of the right form. */
+bool config_parse_listen(const char *text, struct config *config,
+                         struct text *why);
+bool config_parse_hosts(const char *text, struct config *config,
+                        struct text *why);
+bool config_parse_http(const char *text, struct config *config);
+void config_print_listen(const struct config *config, struct text *out);
+void config_print_hosts(const struct config *config, struct text *out);
+void config_print_http(const struct config *config, struct text *out);
 
 #endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/config_keys.h"
+
+#include <string.h>
+
+#define AT(member) .offset = offsetof(struct config, member)
+#define FIXED      .reloadable = false
+#define RELOADED   .reloadable = true
+#define LIFETIME   .type = CONFIG_DURATION, .min = TIME_S, .max = 7 * DAY
+#define DAY        (24 * TIME_HOUR)
+
+const char *const config_sections[] = {"node", "dht", "tunnel", "exit",
+                                       "http", "log", NULL};
+
+const struct config_key config_keys[] = {
+    /* ---- [node] ---- */
+    {"node", "data_dir", CONFIG_PATH, AT(data_dir), FIXED, .flag = "data-dir",
+     .meaning = "Directory for the node's identity, its database and its\n"
+                "lock; created with mode 0700."},
+    {"node", "listen", CONFIG_LISTEN, AT(listen), FIXED,
+     .init = "0.0.0.0:7881, [::]:7881", .flag = "listen",
+     .meaning = "UDP addresses of this node, a list of ADDR:PORT. Leave one\n"
+                "family out to not speak it."},
+    {"node", "network", CONFIG_NAME, AT(network), FIXED, .init = "main",
+     .meaning = "Name of the network; nodes of other networks are strangers."},
+    {"node", "testing_network", CONFIG_BOOL, AT(testing_network), FIXED,
+     .init = "false", .flag = "testing-network", .flag_value = "true",
+     .meaning = "Private addresses are good enough and the rules on subnets\n"
+                "and node ids are off. Only for networks of your own."},
+    {"node", "control", CONFIG_PATH, AT(control), FIXED, .flag = "control",
+     .meaning = "Unix socket that the other warren commands talk to."},
+    {"node", "receive_buffer", CONFIG_SIZE, AT(receive_buffer), FIXED,
+     .min = 4096, .max = 1 << 30, .init = "4m",
+     .meaning = "Kernel buffer to ask for on each UDP socket; the kernel\n"
+                "grants at most net.core.rmem_max."},
+    {"node", "send_buffer", CONFIG_SIZE, AT(send_buffer), FIXED, .min = 4096,
+     .max = 1 << 30, .init = "1m",
+     .meaning = "The same for sending; at most net.core.wmem_max."},
+
+    /* ---- [dht] ---- */
+    {"dht", "bootstrap", CONFIG_HOSTS, AT(bootstrap), RELOADED, .init = "",
+     .flag = "bootstrap",
+     .meaning = "Nodes to join through while no others are known, a list of\n"
+                "HOST:PORT. Names may have many addresses."},
+    {"dht", "read_only", CONFIG_BOOL, AT(dht.read_only), FIXED, .init = "false",
+     .meaning = "Ask others but answer nobody (BEP 43); for machines that\n"
+                "are reachable by nobody or online for minutes."},
+    {"dht", "max_pending", CONFIG_COUNT, AT(dht.max_pending), RELOADED,
+     .min = 1, .max = 65536, .init = "512",
+     .meaning = "Queries of ours in flight."},
+    {"dht", "max_lookups", CONFIG_COUNT, AT(dht.max_lookups), RELOADED,
+     .min = 1, .max = 4096, .init = "64",
+     .meaning = "Lookups running at the same time."},
+    {"dht", "max_publications", CONFIG_COUNT, AT(dht.max_publications),
+     RELOADED, .min = 1, .max = 1000000, .init = "1000",
+     .meaning = "Announcements and items of our own that are kept alive."},
+    {"dht", "max_hashes", CONFIG_COUNT, AT(dht.max_hashes), RELOADED, .min = 1,
+     .max = 10000000, .init = "20000",
+     .meaning = "Info-hashes for which peers of others are stored."},
+    {"dht", "max_peers", CONFIG_COUNT, AT(dht.max_peers), RELOADED, .min = 1,
+     .max = 100000000, .init = "100000",
+     .meaning = "Peers stored for others, overall."},
+    {"dht", "max_peers_per_hash", CONFIG_COUNT, AT(dht.max_peers_per_hash),
+     RELOADED, .min = 1, .max = 100000, .init = "1000",
+     .meaning = "Peers stored for one info-hash."},
+    {"dht", "max_peers_per_source", CONFIG_COUNT, AT(dht.max_peers_per_source),
+     RELOADED, .min = 1, .max = 100000000, .init = "500",
+     .meaning = "Peers stored for one IPv4 address or IPv6 /64."},
+    {"dht", "max_items", CONFIG_COUNT, AT(dht.max_items), RELOADED, .min = 1,
+     .max = 10000000, .init = "5000",
+     .meaning = "Items (BEP 44, up to 1000 bytes) stored for others."},
+    {"dht", "max_items_per_source", CONFIG_COUNT, AT(dht.max_items_per_source),
+     RELOADED, .min = 1, .max = 10000000, .init = "100",
+     .meaning = "Items stored for one IPv4 address or IPv6 /64."},
+    {"dht", "peer_lifetime", AT(dht.peer_lifetime), RELOADED, LIFETIME,
+     .init = "30m", .meaning = "A peer not announced again is forgotten."},
+    {"dht", "item_lifetime", AT(dht.item_lifetime), RELOADED, LIFETIME,
+     .init = "2h", .meaning = "An item not put again is forgotten."},
+    {"dht", "query_rate", CONFIG_COUNT, AT(dht.query_rate), RELOADED, .min = 1,
+     .max = 10000000, .init = "2000",
+     .meaning = "Queries answered a second, overall."},
+    {"dht", "query_burst", CONFIG_COUNT, AT(dht.query_burst), RELOADED,
+     .min = 1, .max = 10000000, .init = "4000",
+     .meaning = "Queries answered at once after a pause, overall."},
+    {"dht", "source_rate", CONFIG_COUNT, AT(dht.source_rate), RELOADED,
+     .min = 1, .max = 10000000, .init = "20",
+     .meaning = "Queries answered a second for one IPv4 address or IPv6 /64."},
+    {"dht", "source_burst", CONFIG_COUNT, AT(dht.source_burst), RELOADED,
+     .min = 1, .max = 10000000, .init = "100",
+     .meaning = "The same at once after a pause."},
+    {"dht", "max_sources", CONFIG_COUNT, AT(dht.max_sources), RELOADED,
+     .min = 1, .max = 1000000, .init = "4096",
+     .meaning = "Sources whose rate is remembered."},
+    {"dht", "bucket_refresh", AT(dht.bucket_refresh), RELOADED, LIFETIME,
+     .init = "15m", .meaning = "Idle part of the routing table is refreshed."},
+    {"dht", "query_timeout", CONFIG_DURATION, AT(dht.query_timeout), RELOADED,
+     .min = 100 * TIME_MS, .max = TIME_MIN, .init = "10s",
+     .meaning = "An answer that comes later than this is dropped."},
+
+    /* ---- [http] ---- */
+    {"http", "listen", CONFIG_HTTP, AT(http_listen), FIXED,
+     .init = "127.0.0.1:7882", .flag = "http",
+     .meaning = "ADDR:PORT of /metrics and /health; empty for none. Whoever\n"
+                "reaches it can read it: keep it on loopback."},
+
+    /* ---- [log] ---- */
+    {"log", "level", CONFIG_LEVEL, AT(log.level), RELOADED, .init = "info",
+     .flag = "log-level",
+     .meaning = "Least important lines to write: error, warn, info, debug."},
+    {"log", "format", CONFIG_FORMAT, AT(log.format), RELOADED, .init = "text",
+     .flag = "log-json", .flag_value = "json",
+     .meaning = "text, or json: one object a line."},
+    {"log", "addresses", CONFIG_BOOL, AT(log.addresses), RELOADED,
+     .init = "false", .meaning = "Write the addresses of other nodes in full."},
+    {"log", "rate", CONFIG_COUNT, AT(log.rate), RELOADED, .min = 0,
+     .max = 1000000, .init = "20",
+     .meaning = "Lines a minute of one kind; the rest are counted. 0: all."},
+};
+
+const size_t config_keys_count = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
+               "CONFIG_KEYS_MAX must be raised");
+
+const char *config_key_init_text(const struct config_key *key)
+{
+    if (key->init != NULL)
+        return key->init;
+    return strcmp(key->name, "control") == 0
+               ? "DATA_DIR/control.sock"
+               : "/var/lib/warren for root, else ~/.local/state/warren";
+}
+
+const struct config_key *config_key_find(const char *section, const char *name)
+{
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if ((section == NULL || strcmp(section, key->section) == 0) &&
+            (name == NULL || strcmp(name, key->name) == 0))
+            return key;
+    }
+    return NULL;
+}
+
+bool config_type_is_list(enum config_type type)
+{
+    return type == CONFIG_LISTEN || type == CONFIG_HOSTS;
+}
