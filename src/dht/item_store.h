@@ -15,11 +15,11 @@
 #define WARREN_DHT_ITEM_STORE_H
 
 #include "dht/dht.h"
-#include "dht/random_source.h"
 #include "wire/bytes.h"
 #include "wire/endpoint.h"
 #include "wire/error.h"
 #include "wire/id.h"
+#include "wire/random_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,10 +6,10 @@
 #ifndef WARREN_DHT_NODE_ID_H
 #define WARREN_DHT_NODE_ID_H
 
-#include "dht/random_source.h"
 #include "wire/bytes.h"
 #include "wire/endpoint.h"
 #include "wire/id.h"
+#include "wire/random_source.h"
 
 #include <stdbool.h>
 #include <stdint.h>

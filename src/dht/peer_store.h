@@ -17,10 +17,10 @@
 #ifndef WARREN_DHT_PEER_STORE_H
 #define WARREN_DHT_PEER_STORE_H
 
-#include "dht/random_source.h"
 #include "wire/endpoint.h"
 #include "wire/error.h"
 #include "wire/id.h"
+#include "wire/random_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -32,10 +32,10 @@
 
 #include "dht/contact.h"
 #include "dht/dht.h"
-#include "dht/random_source.h"
 #include "wire/endpoint.h"
 #include "wire/error.h"
 #include "wire/id.h"
+#include "wire/random_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,11 +9,11 @@
 #ifndef WARREN_DHT_TOKEN_H
 #define WARREN_DHT_TOKEN_H
 
-#include "dht/random_source.h"
 #include "wire/bytes.h"
 #include "wire/dht_message.h"
 #include "wire/endpoint.h"
 #include "wire/id.h"
+#include "wire/random_source.h"
 #include "wire/timestamp.h"
 
 #include <stdbool.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the parts of the engine get unpredictable bytes: a view of
- * dht_env.random, so that a test or the simulator decides.
+ * Where the parts of an engine get unpredictable bytes: given from outside,
+ * so that a test or the simulator decides.
  */
-#ifndef WARREN_DHT_RANDOM_SOURCE_H
-#define WARREN_DHT_RANDOM_SOURCE_H
+#ifndef WARREN_WIRE_RANDOM_SOURCE_H
+#define WARREN_WIRE_RANDOM_SOURCE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "dht/limiter.h"
+#include "wire/limiter.h"
 #include "wire/timestamp.h"
 
 #include <assert.h>

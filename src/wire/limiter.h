@@ -8,11 +8,11 @@
  * A source whose bucket is full again is the same as one never seen, so
  * forgetting it loses nothing.
  */
-#ifndef WARREN_DHT_LIMITER_H
-#define WARREN_DHT_LIMITER_H
+#ifndef WARREN_WIRE_LIMITER_H
+#define WARREN_WIRE_LIMITER_H
 
-#include "dht/random_source.h"
 #include "wire/endpoint.h"
+#include "wire/random_source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
