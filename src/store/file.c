@@ -35,6 +35,9 @@ static const char *const wal_sql = "PRAGMA journal_mode = WAL;"
                                    "PRAGMA wal_autocheckpoint = 256;"
                                    "PRAGMA journal_size_limit = 1048576;";
 
+/* The smallest page. sqlite takes a file of one byte for an empty one. */
+#define SQLITE_FILE_MIN 512
+
 struct opening {
     const char *dir;
     const struct store_options *options;
@@ -53,11 +56,12 @@ __attribute__((format(printf, 2, 3))) static void say(struct opening *o,
     va_end(args);
 }
 
-static enum error fail_errno(struct opening *o, const char *what)
+static enum error fail_errno(struct opening *o, const char *what,
+                             const char *path)
 {
     int no = errno;
 
-    say(o, "%s %s: %s", what, o->path, strerror(no));
+    say(o, "cannot %s %.150s: %s", what, path, strerror(no));
     return no == ENOSPC || no == EDQUOT ? ERR_NO_SPACE : ERR_IO;
 }
 
@@ -76,6 +80,19 @@ static enum error not_sound(struct opening *o, const char *why)
     return ERR_CORRUPT;
 }
 
+/* Leaves the reason in errno. */
+static bool is_writable_dir(const char *dir)
+{
+    struct stat st;
+
+    if (stat(dir, &st) != 0)
+        return false;
+    if (S_ISDIR(st.st_mode))
+        return access(dir, W_OK | X_OK) == 0;
+    errno = ENOTDIR;
+    return false;
+}
+
 /* Makes an empty file, so that it has the right mode, or looks at the one
  * that is there. */
 static enum error prepare_file(struct opening *o, off_t *size)
@@ -83,21 +100,21 @@ static enum error prepare_file(struct opening *o, off_t *size)
     struct stat st;
     int fd;
 
-    if (access(o->dir, W_OK | X_OK) != 0)
-        return fail_errno(o, "cannot write in the directory of");
+    if (!is_writable_dir(o->dir))
+        return fail_errno(o, "write in the directory", o->dir);
     fd = open(o->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0)
         close(fd);
     else if (errno != EEXIST)
-        return fail_errno(o, "cannot create");
+        return fail_errno(o, "create", o->path);
     if (stat(o->path, &st) != 0)
-        return fail_errno(o, "cannot look at");
+        return fail_errno(o, "look at", o->path);
     if (!S_ISREG(st.st_mode)) {
         say(o, "%s is not a regular file", o->path);
         return ERR_IO;
     }
     if (access(o->path, R_OK | W_OK) != 0)
-        return fail_errno(o, "cannot read and write");
+        return fail_errno(o, "read and write", o->path);
     *size = st.st_size;
     return OK;
 }
@@ -205,6 +222,8 @@ static enum error upgrade(struct opening *o)
     if (err == OK)
         err = schema_migrate(o->db, schema_migrations, o->report->schema_before,
                              schema_version);
+    if (err == OK)
+        err = sql_exec(o->db, schema_probe);
     if (err != OK)
         return fail_sql(o, "bring up to date", err);
     o->report->schema = schema_version;
@@ -225,6 +244,8 @@ static enum error open_once(struct opening *o)
 
     if (err != OK)
         return err;
+    if (size > 0 && size < SQLITE_FILE_MIN)
+        return not_sound(o, "it is shorter than one page");
     if (has_orphan_wal(o, size))
         return not_sound(o, "it is empty, its WAL is not");
     if (size == 0)
@@ -282,7 +303,7 @@ static enum error set_aside(struct opening *o)
         snprintf(from, sizeof(from), "%s%s", o->path, endings[i]);
         snprintf(to, sizeof(to), "%s/%s%s", o->dir, name, endings[i]);
         if (rename(from, to) != 0 && errno != ENOENT)
-            return fail_errno(o, "cannot set aside the damaged");
+            return fail_errno(o, "set aside the damaged", o->path);
     }
     memcpy(o->report->set_aside, name, sizeof(name));
     return OK;
