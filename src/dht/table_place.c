@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/table_bucket.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Appends an empty bucket; NULL without memory. */
@@ -17,6 +18,7 @@ struct table_bucket *table_add_bucket(struct table *t, uint32_t touched)
         t->buckets = b;
         t->bucket_cap = (uint16_t)cap;
     }
+    assert(t->buckets != NULL);
     b = &t->buckets[t->bucket_count++];
     *b = (struct table_bucket){.touched = touched};
     return b;
@@ -76,6 +78,7 @@ static bool split(struct table *t)
 void table_remove_live(struct table *t, struct table_bucket *b,
                        struct contact *c, uint64_t now)
 {
+    assert(b->live != NULL && b->live_count > 0);
     *c = b->live[--b->live_count];
     t->live--;
     if (b->cache_count > 0)
