@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/dht_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The engine in its world ------------------------------------------- */
+
+static void env_send(void *ctx, const struct endpoint *to,
+                     struct bytes datagram)
+{
+    struct sim_dht *n = ctx;
+
+    sim_send(n->sim, n->node, to, datagram);
+}
+
+static void env_random(void *ctx, void *buf, size_t len)
+{
+    struct sim_dht *n = ctx;
+
+    sim_random(n->sim, n->node, buf, len);
+}
+
+static void env_event(void *ctx, const struct dht_event *event)
+{
+    struct sim_dht *n = ctx;
+
+    switch (event->kind) {
+    case DHT_EVENT_ID:
+        n->id_changes++;
+        break;
+    case DHT_EVENT_JOINED:
+        if (event->joined && n->joined_at == TIME_NEVER)
+            n->joined_at = sim_now(n->sim);
+        break;
+    case DHT_EVENT_PUBLISHED:
+        if (event->error == OK)
+            n->published++;
+        else
+            n->publish_failed++;
+        break;
+    case DHT_EVENT_NODE:
+        break;
+    }
+}
+
+static void engine_receive(void *engine, const struct endpoint *from,
+                           struct bytes datagram, uint64_t now)
+{
+    struct sim_dht *n = engine;
+
+    dht_receive(n->dht, from, datagram, now);
+}
+
+static void engine_tick(void *engine, uint64_t now)
+{
+    struct sim_dht *n = engine;
+
+    dht_tick(n->dht, now);
+}
+
+static uint64_t engine_next_deadline(void *engine)
+{
+    struct sim_dht *n = engine;
+
+    return dht_next_deadline(n->dht);
+}
+
+static void engine_free(void *engine)
+{
+    struct sim_dht *n = engine;
+
+    dht_free(n->dht);
+    free(n);
+}
+
+static const struct sim_engine dht_engine = {engine_receive, engine_tick,
+                                             engine_next_deadline, engine_free};
+
+enum error sim_dht_revive(struct sim *s, uint32_t node,
+                          const struct dht_config *config)
+{
+    struct sim_dht *n = malloc(sizeof(*n));
+    struct dht_env env = {n, env_send, env_random, env_event};
+    struct dht_config c = *config;
+    struct endpoint ep;
+    enum error err;
+
+    if (n == NULL)
+        return ERR_NO_MEMORY;
+    *n = (struct sim_dht){.sim = s,
+                          .node = node,
+                          .started_at = sim_now(s),
+                          .joined_at = TIME_NEVER};
+    for (int f = 0; f < FAMILIES; f++) {
+        c.family[f] = sim_endpoint(s, node, (enum family)f, &ep);
+        if (c.family[f])
+            c.testing_network = !endpoint_is_global(&ep);
+    }
+    err = dht_new(&c, &env, sim_now(s), &n->dht);
+    if (err != OK) {
+        free(n);
+        return err;
+    }
+    sim_attach(s, node, SIM_PLANE_DHT, &dht_engine, n);
+    return OK;
+}
+
+enum error sim_dht_add(struct sim *s, const struct sim_place *place,
+                       const struct dht_config *config, uint32_t *out)
+{
+    uint32_t node;
+    enum error err = sim_node_add(s, place, &node);
+
+    if (err == OK)
+        err = sim_dht_revive(s, node, config);
+    if (err == OK)
+        *out = node;
+    return err;
+}
+
+struct sim_dht *sim_dht_of(const struct sim *s, uint32_t node)
+{
+    return sim_engine_of(s, node, SIM_PLANE_DHT);
+}
+
+void sim_dht_bootstrap(struct sim *s, uint32_t node, uint32_t through)
+{
+    struct sim_dht *n = sim_dht_of(s, node);
+    struct endpoint mine, ep;
+
+    for (int f = 0; n != NULL && f < FAMILIES; f++)
+        if (sim_endpoint(s, node, (enum family)f, &mine) &&
+            sim_endpoint(s, through, (enum family)f, &ep))
+            dht_bootstrap_add(n->dht, &ep, sim_now(s));
+    if (n != NULL)
+        sim_wake(s, node);
+}
+
+void sim_dht_status(const struct sim *s, uint32_t node, struct dht_status *out)
+{
+    const struct sim_dht *n = sim_dht_of(s, node);
+
+    *out = (struct dht_status){0};
+    if (n != NULL)
+        dht_status(n->dht, sim_now(s), out);
+}
+
+/* ---- Requests ---------------------------------------------------------- */
+
+static void on_peer(void *ctx, const struct endpoint *peer,
+                    const struct dht_step *found_by)
+{
+    struct sim_request *r = ctx;
+
+    (void)found_by;
+    if (r->peer_count < SIM_REQUEST_PEERS)
+        r->peers[r->peer_count++] = *peer;
+}
+
+static void on_item(void *ctx, const struct dht_item *item,
+                    const struct dht_step *found_by)
+{
+    struct sim_request *r = ctx;
+
+    (void)found_by;
+    r->items++;
+    r->item_seq = item->seq;
+    r->item = *item->value;
+}
+
+static void on_step(void *ctx, const struct dht_step *step)
+{
+    struct sim_request *r = ctx;
+
+    r->steps++;
+    r->timeouts += step->outcome == DHT_STEP_TIMEOUT;
+    r->distrusted += step->outcome == DHT_STEP_DISTRUST;
+}
+
+static void on_done(void *ctx, const struct dht_result *result)
+{
+    struct sim_request *r = ctx;
+
+    r->result = *result;
+    r->done = true;
+}
+
+/* What every request begins with. NULL when the node is dead. */
+static struct dht *begin(struct sim *s, uint32_t node, struct sim_request *r,
+                         struct dht_handler *h)
+{
+    struct sim_dht *n = sim_dht_of(s, node);
+
+    *h = (struct dht_handler){r, on_peer, on_item, on_step, on_done};
+    memset(r, 0, sizeof(*r));
+    r->node = node;
+    return n != NULL ? n->dht : NULL;
+}
+
+static enum error end(struct sim *s, uint32_t node, enum error err)
+{
+    sim_wake(s, node);
+    return err;
+}
+
+enum error sim_dht_ping(struct sim *s, uint32_t node, const struct endpoint *ep,
+                        struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(s, node, dht_ping(d, ep, &h, sim_now(s), &r->id));
+}
+
+enum error sim_dht_find_node(struct sim *s, uint32_t node,
+                             const struct id *target, struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(s, node, dht_find_node(d, target, &h, sim_now(s), &r->id));
+}
+
+enum error sim_dht_get_peers(struct sim *s, uint32_t node,
+                             const struct id *hash, struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(s, node, dht_get_peers(d, hash, &h, sim_now(s), &r->id));
+}
+
+enum error sim_dht_announce(struct sim *s, uint32_t node, const struct id *hash,
+                            uint16_t port, struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(s, node,
+               dht_announce(d, hash, port, false, &h, sim_now(s), &r->id));
+}
+
+enum error sim_dht_get_item(struct sim *s, uint32_t node,
+                            const struct id *target, struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(
+        s, node,
+        dht_get_item(d, target, bytes_of(NULL, 0), &h, sim_now(s), &r->id));
+}
+
+enum error sim_dht_put(struct sim *s, uint32_t node,
+                       const struct dht_item *item, struct sim_request *r)
+{
+    struct dht_handler h;
+    struct dht *d = begin(s, node, r, &h);
+
+    if (d == NULL)
+        return ERR_NO_NODES;
+    return end(s, node, dht_put(d, item, NULL, &h, sim_now(s), &r->id));
+}
+
+void sim_request_cancel(struct sim *s, struct sim_request *r)
+{
+    struct sim_dht *n = sim_dht_of(s, r->node);
+
+    if (!r->done && r->id != 0 && n != NULL)
+        dht_cancel(n->dht, r->id);
+}
+
+/* Death is looked for once a second only: it sets no flag. */
+bool sim_request_wait(struct sim *s, const struct sim_request *r,
+                      uint64_t limit)
+{
+    while (!r->done && sim_alive(s, r->node) && sim_now(s) < limit)
+        sim_run_until_set(s, &r->done, time_min(limit, sim_now(s) + TIME_S));
+    return r->done;
+}
+
+bool sim_request_has_peer(const struct sim_request *r,
+                          const struct endpoint *peer)
+{
+    for (size_t i = 0; i < r->peer_count; i++)
+        if (endpoint_equal(&r->peers[i], peer))
+            return true;
+    return false;
+}

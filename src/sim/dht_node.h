@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A DHT engine as a node of the simulated network, and requests whose results
+ * are kept for whoever looks at them later.
+ */
+#ifndef WARREN_SIM_DHT_NODE_H
+#define WARREN_SIM_DHT_NODE_H
+
+#include "dht/dht.h"
+#include "sim/sim.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Owned by the network and freed when the node dies. */
+struct sim_dht {
+    struct sim *sim;
+    uint32_t node;
+    struct dht *dht;
+    uint64_t started_at;
+    uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
+    unsigned id_changes;
+    unsigned published, publish_failed; /* renewals, by how they ended */
+};
+
+/* A node with a DHT engine at `place`; the families of `config` are those of
+ * the place, and testing_network follows the addressing, whatever it says.
+ * Errors of sim_node_add and dht_new. */
+enum error sim_dht_add(struct sim *s, const struct sim_place *place,
+                       const struct dht_config *config, uint32_t *out);
+
+/* A new engine, with an empty table, for a node that was killed. */
+enum error sim_dht_revive(struct sim *s, uint32_t node,
+                          const struct dht_config *config);
+
+/* NULL for a node that is dead or has no DHT. For a node whose DHT engine was
+ * attached by somebody else the result is meaningless. */
+struct sim_dht *sim_dht_of(const struct sim *s, uint32_t node);
+
+/* Tells a node the address of another, of every family that both have. */
+void sim_dht_bootstrap(struct sim *s, uint32_t node, uint32_t through);
+
+/* What the node now has; all zero when it is dead. */
+void sim_dht_status(const struct sim *s, uint32_t node, struct dht_status *out);
+
+/* ---- Requests ---------------------------------------------------------- */
+
+#define SIM_REQUEST_PEERS 64
+
+struct sim_request {
+    uint32_t node; /* who was asked to */
+    dht_request id;
+    bool done;
+    struct dht_result result; /* once done */
+    size_t peer_count;        /* at most SIM_REQUEST_PEERS are kept */
+    struct endpoint peers[SIM_REQUEST_PEERS];
+    unsigned items; /* how many came; the last one: */
+    int64_t item_seq;
+    struct value item;
+    unsigned steps, timeouts, distrusted;
+};
+
+/* Each starts a request; `r` must stay until it is done, or the node dead.
+ * ERR_NO_NODES when the node is dead, else what the engine says. */
+enum error sim_dht_ping(struct sim *s, uint32_t node, const struct endpoint *ep,
+                        struct sim_request *r);
+enum error sim_dht_find_node(struct sim *s, uint32_t node,
+                             const struct id *target, struct sim_request *r);
+enum error sim_dht_get_peers(struct sim *s, uint32_t node,
+                             const struct id *hash, struct sim_request *r);
+enum error sim_dht_announce(struct sim *s, uint32_t node, const struct id *hash,
+                            uint16_t port, struct sim_request *r);
+enum error sim_dht_get_item(struct sim *s, uint32_t node,
+                            const struct id *target, struct sim_request *r);
+enum error sim_dht_put(struct sim *s, uint32_t node,
+                       const struct dht_item *item, struct sim_request *r);
+
+/* No effect when it is done or its node dead. */
+void sim_request_cancel(struct sim *s, struct sim_request *r);
+
+/* Runs until it is done, its node dead, or `limit`; returns whether done. */
+bool sim_request_wait(struct sim *s, const struct sim_request *r,
+                      uint64_t limit);
+
+bool sim_request_has_peer(const struct sim_request *r,
+                          const struct endpoint *peer);
+
+#endif
