@@ -32,7 +32,7 @@ static bool is_stored(struct store *s, enum store_kind kind,
     int rc = store_bind_key(st, kind, key);
 
     if (rc == SQLITE_OK)
-        rc = sqlite3_step(st);
+        rc = sql_step(st);
     sqlite3_reset(st);
     return rc == SQLITE_ROW;
 }

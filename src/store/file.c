@@ -171,7 +171,7 @@ static enum error check_content(struct opening *o)
     const char *found;
 
     if (err == OK)
-        err = sql_error(o->db, sqlite3_step(st));
+        err = sql_error(o->db, sql_step(st));
     if (err != OK) {
         fail_sql(o, "check", err);
         goto out;

@@ -33,7 +33,7 @@ static struct cursor cursor_open(struct store *s, enum store_kind kind,
 static bool cursor_next(struct cursor *c, void *row)
 {
     while (c->err == OK) {
-        int rc = sqlite3_step(c->st);
+        int rc = sql_step(c->st);
 
         c->err = sql_error(c->s->db, rc);
         if (rc != SQLITE_ROW)
@@ -110,7 +110,7 @@ static enum error stored_setting(struct store *s, const struct store_key *key,
     enum error err;
 
     if (rc == SQLITE_OK)
-        rc = sqlite3_step(st);
+        rc = sql_step(st);
     err = sql_error(s->db, rc);
     if (err != OK) {
         store_failed(s, READ_FAILED, err);

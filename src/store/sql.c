@@ -5,9 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the system said in the last call. sqlite keeps it too, but not that of
+ * a failed COMMIT (before 3.41), so errno is cleared before each call here. */
+static int failure_errno(sqlite3 *db)
+{
+    if (errno != 0)
+        return errno;
+    return db != NULL ? sqlite3_system_errno(db) : 0;
+}
+
 static enum error io_error(sqlite3 *db, int rc)
 {
-    int no = db != NULL ? sqlite3_system_errno(db) : 0;
+    int no = failure_errno(db);
 
     if (rc == SQLITE_IOERR_NOMEM)
         return ERR_NO_MEMORY;
@@ -44,15 +53,12 @@ enum error sql_error(sqlite3 *db, int rc)
     }
 }
 
-/* sqlite keeps the errno of a failure after the next success; it belongs to
- * the message only with these two codes. */
+/* errno belongs to the message only with these two codes. */
 static int describing_errno(sqlite3 *db)
 {
     int rc = sqlite3_errcode(db) & 0xff;
 
-    return rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN
-               ? sqlite3_system_errno(db)
-               : 0;
+    return rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN ? failure_errno(db) : 0;
 }
 
 void sql_describe(sqlite3 *db, char *text, size_t size)
@@ -69,11 +75,28 @@ void sql_describe(sqlite3 *db, char *text, size_t size)
 
 enum error sql_exec(sqlite3 *db, const char *sql)
 {
+    errno = 0;
     return sql_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int sql_step(sqlite3_stmt *st)
+{
+    errno = 0;
+    return sqlite3_step(st);
+}
+
+/* Keeps errno, which a description may still need. */
+static void make_ready(sqlite3_stmt *st)
+{
+    int no = errno;
+
+    sqlite3_reset(st);
+    errno = no;
 }
 
 enum error sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
 {
+    errno = 0;
     return sql_error(
         db,
         sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
@@ -81,21 +104,21 @@ enum error sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
 
 enum error sql_run(sqlite3_stmt *st)
 {
-    int rc = sqlite3_step(st);
+    int rc = sql_step(st);
     enum error err = sql_error(sqlite3_db_handle(st), rc);
 
-    sqlite3_reset(st);
+    make_ready(st);
     return err;
 }
 
 enum error sql_run_int(sqlite3_stmt *st, int64_t *out)
 {
-    int rc = sqlite3_step(st);
+    int rc = sql_step(st);
     enum error err = sql_error(sqlite3_db_handle(st), rc);
 
     if (err == OK)
         *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    sqlite3_reset(st);
+    make_ready(st);
     return err;
 }
 

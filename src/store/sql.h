@@ -31,6 +31,10 @@ enum error sql_get_int(sqlite3 *db, const char *sql, int64_t *out);
 /* A statement that will be used again and again. */
 enum error sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 
+/* sqlite3_step; sql_error and sql_describe may be asked about it until the
+ * next call. */
+int sql_step(sqlite3_stmt *st);
+
 /* Runs a prepared statement that gives no rows, and makes it ready again. */
 enum error sql_run(sqlite3_stmt *st);
 
