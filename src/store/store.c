@@ -79,12 +79,12 @@ static enum error prepare_all(struct store *s)
     return err;
 }
 
-static enum error count_rows(struct store *s)
+static enum error count_rows(struct store *s, int64_t rows[STORE_KINDS])
 {
     enum error err = OK;
 
     for (int k = 0; k < STORE_KINDS && err == OK; k++)
-        err = sql_run_int(s->tables[k][STORE_COUNT], &s->rows[k]);
+        err = sql_run_int(s->tables[k][STORE_COUNT], &rows[k]);
     return err;
 }
 
@@ -121,7 +121,7 @@ enum error store_open(const char *dir, const struct store_options *options,
         goto out;
     err = prepare_all(s);
     if (err == OK)
-        err = count_rows(s);
+        err = count_rows(s, s->rows);
     if (err == OK)
         err = find_batch(s);
     if (err != OK) {
@@ -182,7 +182,13 @@ static enum error prune(struct store *s, uint64_t *pruned)
     return err;
 }
 
-static enum error write_all(struct store *s, uint64_t *pruned)
+/* What a transaction did; published when it is committed. */
+struct written {
+    uint64_t pruned;
+    int64_t rows[STORE_KINDS];
+};
+
+static enum error write_all(struct store *s, struct written *w)
 {
     enum error err = sql_run(s->extras[STORE_BEGIN]);
 
@@ -193,7 +199,9 @@ static enum error write_all(struct store *s, uint64_t *pruned)
             err = write_change(s, c);
     }
     if (err == OK && s->queue.kinds[STORE_NODES].count > 0)
-        err = prune(s, pruned);
+        err = prune(s, &w->pruned);
+    if (err == OK)
+        err = count_rows(s, w->rows);
     if (err == OK)
         err = sql_run(s->extras[STORE_COMMIT]);
     return err;
@@ -201,14 +209,14 @@ static enum error write_all(struct store *s, uint64_t *pruned)
 
 enum error store_flush(struct store *s, int64_t wall)
 {
-    uint64_t pruned = 0;
+    struct written w = {.pruned = 0};
     enum error err;
 
     assert(!s->reading);
     s->wall = wall;
     if (s->queue.count == 0 && s->health.ok)
         return OK;
-    err = write_all(s, &pruned);
+    err = write_all(s, &w);
     if (err != OK) {
         store_failed(s, "write to " STORE_FILE_NAME, err);
         /* A COMMIT whose failure left the changes in the file does no harm:
@@ -220,11 +228,11 @@ enum error store_flush(struct store *s, int64_t wall)
     store_queue_clear(&s->queue);
     s->batch += s->batch < INT64_MAX;
     s->health.flushes++;
-    s->health.pruned += pruned;
+    s->health.pruned += w.pruned;
+    memcpy(s->rows, w.rows, sizeof(s->rows));
     s->health.ok = true;
     s->health.failing_since = 0;
-    err = count_rows(s);
-    return err == OK ? OK : store_failed(s, "read " STORE_FILE_NAME, err);
+    return OK;
 }
 
 void store_get_health(const struct store *s, struct store_health *out)
