@@ -334,6 +334,13 @@ static void test_store_refuses_rows_over_their_cap(void **state)
     assert_int_equal(store_flush(s, 1), OK);
     assert_int_equal(fixture_health(f).announcements, 10);
     assert_int_equal(fixture_health(f).dropped, 0);
+    /* Rows that are there are not new, however often they are put. */
+    withdraw(s, 11);
+    assert_int_equal(store_flush(s, 1), OK);
+    put_announcements(s, 0, 3, OK);
+    put_announcements(s, 0, 3, OK);
+    put_announcements(s, 20, 21, OK);
+    put_announcements(s, 21, 22, ERR_FULL);
 }
 
 /* Old nodes go first, then new ones; what is ours is refused last. */
@@ -364,6 +371,34 @@ static void test_store_queue_is_bounded(void **state)
     assert_int_equal(store_put_item(s, &i), OK); /* takes its own place */
     assert_int_equal(store_flush(s, 1), OK);
     assert_int_equal(fixture_health(f).items, items);
+}
+
+/* A removal gives way to a longer change of its own key, with and without
+ * room for the difference. */
+static void test_store_full_queue_replaces_its_oldest(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t bytes = 2000; bytes < 2200; bytes += 8) {
+        struct store_node node;
+        size_t full;
+
+        f->options.queue_bytes = bytes;
+        fixture_open(f);
+        for (uint32_t n = 0; n < 100; n++) {
+            node = make_node(n, n);
+            assert_int_equal(store_remove_node(f->store, &node.endpoint), OK);
+        }
+        full = fixture_health(f).queued;
+        node = make_node((uint32_t)(100 - full), 1); /* the oldest left */
+        assert_int_equal(store_put_node(f->store, &node), OK);
+        assert_in_range(fixture_health(f).queued, full - 1, full);
+        assert_true(fixture_health(f).queued_bytes <= bytes);
+        assert_int_equal(store_flush(f->store, 1), OK);
+        assert_int_equal(fixture_health(f).nodes, 1);
+        fixture_close(f);
+        fixture_empty_dir(f);
+    }
 }
 
 /* Node 1 was stored while the clock was a day ahead; node 2 came after it was
@@ -488,6 +523,7 @@ int main(void)
         store_test(test_store_keeps_the_newest_nodes),
         store_test(test_store_refuses_rows_over_their_cap),
         store_test(test_store_queue_is_bounded),
+        store_test(test_store_full_queue_replaces_its_oldest),
         store_test(test_store_survives_a_clock_set_back),
         store_test(test_store_flush_of_nothing_writes_nothing),
         store_test(test_store_queues_while_reading),
