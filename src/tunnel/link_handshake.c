@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a link comes up, and how it gets new keys. What costs least is checked
+ * first: mac1, then load and cookie, then the source's rate, and only then a
+ * Diffie-Hellman is computed for a stranger.
+ */
+#include "tunnel/link_table.h"
+#include "tunnel/prologue.h"
+
+#include "wire/mp_reader.h"
+#include "wire/mp_writer.h"
+#include "wire/timestamp.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define INIT_TRIES     4
+#define INIT_TIMEOUT   (500 * TIME_MS) /* doubled with each try */
+#define HALF_OPEN_LIFE (5 * TIME_S)
+#define REKEY_TEXT_MAX 80
+
+static void send_message(struct links *l, const struct endpoint *to,
+                         struct link_message *m)
+{
+    uint8_t d[LINK_MESSAGE_MAX];
+    size_t len = link_message_write(m, d);
+
+    l->env.send(l->env.ctx, to, bytes_of(d, len));
+}
+
+static void fresh(struct links *l, uint8_t *out, size_t len)
+{
+    l->env.random.fill(l->env.random.ctx, out, len);
+}
+
+void handshake_forget(struct links *l, struct link *link)
+{
+    if (link->handshake != NULL)
+        noise_deinit(link->handshake);
+    free(link->handshake);
+    link->handshake = NULL;
+    session_free(&l->sessions, link->opening);
+    link->opening = NULL;
+}
+
+/* The first message towards the peer into `noise1`, with an index for the
+ * session to come. Replaces a handshake that was under way. */
+static enum error begin(struct links *l, struct link *link, uint64_t now,
+                        uint8_t noise1[NOISE_OVERHEAD])
+{
+    uint8_t ephemeral[NOISE_KEY_BYTES];
+    enum error e;
+
+    handshake_forget(l, link);
+    link->handshake = malloc(sizeof(struct noise));
+    if (link->handshake == NULL)
+        return ERR_NO_MEMORY;
+    prologue_init_noise(link->handshake, "link", l->config.network,
+                        link->peer.identity, link->peer.handshake_key);
+    fresh(l, ephemeral, sizeof(ephemeral));
+    e = noise_write_first(link->handshake, ephemeral, bytes_of(NULL, 0),
+                          noise1);
+    sodium_memzero(ephemeral, sizeof(ephemeral));
+    if (e == OK)
+        e = session_new(&l->sessions, link, now, &link->opening);
+    if (e != OK)
+        handshake_forget(l, link);
+    return e;
+}
+
+enum error handshake_start(struct links *l, struct link *link, uint64_t now)
+{
+    uint8_t noise1[NOISE_OVERHEAD], d[LINK_MESSAGE_MAX];
+    struct link_message m = {
+        .kind = LINK_INIT, .version = TUNNEL_VERSION, .noise = noise1};
+    size_t len;
+    enum error e;
+
+    e = begin(l, link, now, noise1);
+    if (e != OK)
+        return e;
+    m.index = link->opening->local;
+    len = link_message_write(&m, d);
+    cookie_set_macs(d, &m, link->peer.identity,
+                    link->has_cookie ? link->cookie : NULL);
+    memcpy(link->mac1, d + m.maced.len, LINK_MAC_BYTES);
+    link_set_deadline(l, link, time_after(now, INIT_TIMEOUT << link->tries));
+    link->tries++;
+    link->sent_at = now;
+    l->stats.inits_out++;
+    l->env.send(l->env.ctx, &link->peer.ep, bytes_of(d, len));
+    return OK;
+}
+
+/* The responder's half: keys into `keys` and the answer into `noise2`. The
+ * key before the last rotation is tried when the present one does not fit. */
+static enum error answer(struct links *l, const uint8_t *noise1,
+                         struct noise_keys *keys,
+                         uint8_t noise2[NOISE_OVERHEAD])
+{
+    const struct handshake_key *key = &l->key;
+    uint8_t ephemeral[NOISE_KEY_BYTES], nothing[1];
+    struct bytes first = bytes_of(noise1, NOISE_OVERHEAD);
+    struct noise n;
+    enum error e;
+
+    prologue_init_noise(&n, "link", l->config.network, l->config.identity,
+                        key->public_key);
+    e = noise_read_first(&n, key->secret, first, nothing);
+    if (e != OK && l->has_previous_key) {
+        key = &l->previous_key;
+        prologue_init_noise(&n, "link", l->config.network, l->config.identity,
+                            key->public_key);
+        e = noise_read_first(&n, key->secret, first, nothing);
+    }
+    if (e != OK)
+        goto out;
+    fresh(l, ephemeral, sizeof(ephemeral));
+    e = noise_write_second(&n, ephemeral, bytes_of(NULL, 0), noise2);
+    if (e == OK)
+        noise_split(&n, keys);
+    sodium_memzero(ephemeral, sizeof(ephemeral));
+out:
+    noise_deinit(&n);
+    return e;
+}
+
+static void retry(struct links *l, const struct endpoint *from,
+                  const struct link_message *init)
+{
+    uint8_t nonce[LINK_NONCE_BYTES], sealed[LINK_SEALED_BYTES];
+    struct link_message m = {.kind = LINK_RETRY,
+                             .receiver = init->index,
+                             .nonce = bytes_of(nonce, sizeof(nonce)),
+                             .sealed = sealed};
+
+    fresh(l, nonce, sizeof(nonce));
+    cookie_seal(&l->jar, from, l->config.identity, init->mac1, nonce, sealed);
+    l->stats.retries_out++;
+    send_message(l, from, &m);
+}
+
+/* May this INIT cost us a Diffie-Hellman? Few may without proof of their
+ * address; with it, each source as often as its rate says. */
+static enum error admit(struct links *l, const struct endpoint *from,
+                        const struct link_message *m, uint64_t now)
+{
+    if (!cookie_mac1_is_right(m, l->config.identity))
+        return ERR_SIGNATURE;
+    if (cookie_mac2_is_right(&l->jar, m, from))
+        return limiter_allow(&l->limiter, from, now) ? OK : ERR_RATE_LIMITED;
+    if (token_bucket_take(&l->free_bucket, &l->free_rate, now))
+        return OK;
+    retry(l, from, m);
+    return ERR_RATE_LIMITED;
+}
+
+/* Makes room among the half-open links at their cap: the one that has waited
+ * longest goes. */
+static void evict_half_open(struct links *l)
+{
+    struct link *oldest = NULL;
+
+    for (size_t i = 0; i < l->count; i++) {
+        struct link *link = l->links[i];
+
+        if (link->state == LINK_HALF_OPEN &&
+            (oldest == NULL || link->heard_at < oldest->heard_at))
+            oldest = link;
+    }
+    if (oldest != NULL) {
+        l->stats.half_open_evicted++;
+        link_free(l, oldest);
+    }
+}
+
+static enum error receive_init(struct links *l, const struct endpoint *from,
+                               const struct link_message *m, uint64_t now)
+{
+    uint8_t noise2[NOISE_OVERHEAD];
+    struct link_message reply = {.receiver = m->index, .noise = noise2};
+    struct noise_keys keys;
+    struct link *link;
+    enum error e;
+
+    l->stats.inits_in++;
+    if (m->version != TUNNEL_VERSION) {
+        reply.kind = LINK_REFUSE;
+        reply.version = TUNNEL_VERSION;
+        l->stats.refuses_out++;
+        send_message(l, from, &reply);
+        return ERR_UNSUPPORTED;
+    }
+    e = admit(l, from, m, now);
+    if (e != OK)
+        return e;
+    e = answer(l, m->noise, &keys, noise2);
+    if (e != OK)
+        return e;
+    if (l->half_open >= l->config.max_half_open)
+        evict_half_open(l);
+    e = link_new(l, from, now, &link);
+    if (e != OK)
+        goto out;
+    e = session_new(&l->sessions, link, now, &link->session);
+    if (e != OK) {
+        link_free(l, link);
+        goto out;
+    }
+    link->state = LINK_HALF_OPEN;
+    l->half_open++;
+    session_set_keys(link->session, &keys, false, m->index);
+    link_set_deadline(l, link, time_after(now, HALF_OPEN_LIFE));
+    reply.kind = LINK_ACCEPT;
+    reply.index = link->session->local;
+    l->stats.accepts_out++;
+    send_message(l, from, &reply);
+out:
+    sodium_memzero(&keys, sizeof(keys));
+    return e;
+}
+
+/* The link that waits for an answer with this index from there, or NULL. */
+static struct link *opening_link(struct links *l, uint32_t receiver,
+                                 const struct endpoint *from)
+{
+    struct session *s = session_find(&l->sessions, receiver);
+
+    if (s == NULL || s->link->state != LINK_OPENING || s->link->opening != s ||
+        !endpoint_equal(&s->link->peer.ep, from))
+        return NULL;
+    return s->link;
+}
+
+/* Reads the responder's message; on success the session that was opening has
+ * its keys. The handshake is kept on failure: the true answer may still
+ * come. */
+static enum error finish(struct links *l, struct link *link,
+                         const uint8_t *noise2, uint32_t remote,
+                         struct session **out)
+{
+    struct noise n = *link->handshake;
+    struct noise_keys keys;
+    uint8_t nothing[1];
+    enum error e;
+
+    e = noise_read_second(&n, bytes_of(noise2, NOISE_OVERHEAD), nothing);
+    if (e == OK) {
+        noise_split(&n, &keys);
+        session_set_keys(link->opening, &keys, true, remote);
+        sodium_memzero(&keys, sizeof(keys));
+        *out = link->opening;
+        link->opening = NULL;
+        handshake_forget(l, link);
+    }
+    noise_deinit(&n);
+    return e;
+}
+
+static enum error receive_accept(struct links *l, const struct endpoint *from,
+                                 const struct link_message *m, uint64_t now)
+{
+    struct link *link = opening_link(l, m->receiver, from);
+    struct session *s;
+    uint64_t cells;
+    enum error e;
+
+    if (link == NULL)
+        return ERR_UNEXPECTED;
+    e = finish(l, link, m->noise, m->index, &s);
+    if (e != OK)
+        return e;
+    link->state = LINK_UP;
+    link->tries = 0;
+    link->heard_at = link->used_at = now;
+    link->rtt = time_since(link->sent_at, now);
+    link_use_session(l, link, s, now);
+    l->stats.opened++;
+    cells = s->counter;
+    l->env.up(l->env.ctx, link, now);
+    /* The responder waits for a first cell to know that we are there. */
+    if (session_find(&l->sessions, m->receiver) == s && s->counter == cells)
+        link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
+    return OK;
+}
+
+static enum error receive_retry(struct links *l, const struct endpoint *from,
+                                const struct link_message *m, uint64_t now)
+{
+    struct link *link = opening_link(l, m->receiver, from);
+
+    if (link == NULL || link->tries >= INIT_TRIES)
+        return ERR_UNEXPECTED;
+    if (cookie_open(m, link->peer.identity, link->mac1, link->cookie) != OK)
+        return ERR_SIGNATURE;
+    link->has_cookie = true;
+    return handshake_start(l, link, now);
+}
+
+static enum error receive_refuse(struct links *l, const struct endpoint *from,
+                                 const struct link_message *m, uint64_t now)
+{
+    struct link *link = opening_link(l, m->receiver, from);
+
+    if (link == NULL || m->version == TUNNEL_VERSION)
+        return ERR_UNEXPECTED;
+    link_fail(l, link, REASON_VERSION, now);
+    return OK;
+}
+
+enum error links_receive_message(struct links *l, const struct endpoint *from,
+                                 const struct link_message *m, uint64_t now)
+{
+    switch (m->kind) {
+    case LINK_INIT:
+        return receive_init(l, from, m, now);
+    case LINK_ACCEPT:
+        return receive_accept(l, from, m, now);
+    case LINK_RETRY:
+        return receive_retry(l, from, m, now);
+    case LINK_REFUSE:
+        return receive_refuse(l, from, m, now);
+    case LINK_CELL:
+    case LINK_ASK:
+    case LINK_TELL:
+    case LINK_POKE:
+        break;
+    }
+    return ERR_UNKNOWN_KIND;
+}
+
+/* ---- New keys for a link that is up: REKEY [index, noise1], REKEYED ------ */
+
+static size_t write_rekey(uint8_t *out, uint32_t index, const uint8_t *noise)
+{
+    struct mp_writer w;
+
+    mp_writer_init(&w, out, REKEY_TEXT_MAX);
+    mp_write_array(&w, 2);
+    mp_write_uint(&w, index);
+    mp_write_bin(&w, bytes_of(noise, NOISE_OVERHEAD));
+    return w.len;
+}
+
+static enum error read_rekey(struct bytes text, uint32_t *index,
+                             const uint8_t **noise)
+{
+    struct mp_token tokens[4];
+    struct mp_tape tape = {.tokens = tokens, .cap = 4};
+    struct mp_reader r;
+    size_t used;
+    enum error e;
+
+    e = mp_parse_first(&tape, text, &used);
+    if (e != OK)
+        return e;
+    mp_reader_init(&r, &tape);
+    if (mp_read_array(&r, 2) != 2)
+        return r.err != OK ? r.err : ERR_MISSING;
+    *index = (uint32_t)mp_read_uint(&r, UINT32_MAX);
+    *noise = mp_read_bytes(&r, NOISE_OVERHEAD, NOISE_OVERHEAD).p;
+    return r.err;
+}
+
+enum error handshake_start_rekey(struct links *l, struct link *link,
+                                 uint64_t now)
+{
+    uint8_t noise1[NOISE_OVERHEAD], text[REKEY_TEXT_MAX];
+    size_t len;
+    enum error e;
+
+    e = begin(l, link, now, noise1);
+    if (e != OK)
+        return e;
+    len = write_rekey(text, link->opening->local, noise1);
+    link_send(l, link, CELL_REKEY, 0, bytes_of(text, len), now);
+    return OK;
+}
+
+enum error handshake_receive_rekey(struct links *l, struct link *link,
+                                   struct bytes text, uint64_t now)
+{
+    uint8_t noise2[NOISE_OVERHEAD], reply[REKEY_TEXT_MAX];
+    const uint8_t *noise1;
+    struct noise_keys keys;
+    struct session *s;
+    uint32_t remote;
+    size_t len;
+    enum error e;
+
+    if (link->initiator)
+        return ERR_UNEXPECTED;
+    e = read_rekey(text, &remote, &noise1);
+    if (e != OK)
+        return e;
+    if (!limiter_allow(&l->limiter, &link->peer.ep, now))
+        return ERR_RATE_LIMITED;
+    e = answer(l, noise1, &keys, noise2);
+    if (e != OK)
+        return e;
+    session_free(&l->sessions, link->next);
+    link->next = NULL;
+    e = session_new(&l->sessions, link, now, &s);
+    if (e == OK) {
+        session_set_keys(s, &keys, false, remote);
+        link->next = s;
+        len = write_rekey(reply, s->local, noise2);
+        link_send(l, link, CELL_REKEYED, 0, bytes_of(reply, len), now);
+    }
+    sodium_memzero(&keys, sizeof(keys));
+    return e;
+}
+
+enum error handshake_receive_rekeyed(struct links *l, struct link *link,
+                                     struct bytes text, uint64_t now)
+{
+    const uint8_t *noise2;
+    struct session *s;
+    uint32_t remote;
+    enum error e;
+
+    if (link->handshake == NULL || link->state != LINK_UP)
+        return ERR_UNEXPECTED;
+    e = read_rekey(text, &remote, &noise2);
+    if (e != OK)
+        return e;
+    e = finish(l, link, noise2, remote, &s);
+    if (e != OK)
+        return e;
+    link_use_session(l, link, s, now);
+    l->stats.rekeys++;
+    /* A cell under the new keys tells the responder to use them too. */
+    link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
+    return OK;
+}

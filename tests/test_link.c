@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/link.h"
+
+#include "testing.h"
+#include "wire/timestamp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+/* Two nodes and the datagrams between them, which a test may look at, drop or
+ * keep for later. */
+
+#define QUEUE_MAX 256
+
+struct packet {
+    struct endpoint from, to;
+    size_t len;
+    uint8_t bytes[CELL_MAX];
+};
+
+struct world;
+
+struct node {
+    struct world *world;
+    struct endpoint ep;
+    uint8_t identity[32], secret[32];
+    struct links *links;
+    struct link *up_link; /* the last that came up or got a cell */
+    unsigned ups, downs, cells;
+    enum reason why;
+    struct cell_head head;
+    uint8_t text[8];
+};
+
+struct world {
+    struct node a, b;
+    struct test_random random;
+    uint64_t now;
+    size_t count;
+    struct packet queue[QUEUE_MAX];
+};
+
+static void node_send(void *ctx, const struct endpoint *to, struct bytes d)
+{
+    struct node *n = ctx;
+    struct packet *p = &n->world->queue[n->world->count++];
+
+    assert_true(n->world->count <= QUEUE_MAX);
+    assert_true(d.len <= sizeof(p->bytes));
+    p->from = n->ep;
+    p->to = *to;
+    p->len = d.len;
+    memcpy(p->bytes, d.p, d.len);
+}
+
+static void node_random(void *ctx, void *buf, size_t len)
+{
+    struct node *n = ctx;
+
+    test_random_fill(&n->world->random, buf, len);
+}
+
+static void node_up(void *ctx, struct link *link, uint64_t now)
+{
+    struct node *n = ctx;
+
+    (void)now;
+    n->up_link = link;
+    n->ups++;
+}
+
+static void node_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now)
+{
+    struct node *n = ctx;
+
+    (void)link, (void)now;
+    n->up_link = NULL;
+    n->downs++;
+    n->why = why;
+}
+
+static void node_cell(void *ctx, struct link *link,
+                      const struct cell_head *head, uint8_t *datagram,
+                      size_t len, uint64_t now)
+{
+    struct node *n = ctx;
+
+    (void)len, (void)now;
+    n->up_link = link;
+    n->cells++;
+    n->head = *head;
+    memcpy(n->text, datagram + CELL_BODY_OFFSET, sizeof(n->text));
+}
+
+static struct link_config config_of(const struct node *n)
+{
+    struct link_config c = {
+        .network = "main",
+        .max_links = 8,
+        .max_half_open = 4,
+        .handshake_rate = 100,
+        .handshake_burst = 100,
+        .handshake_source_rate = 10,
+        .handshake_source_burst = 10,
+        .max_sources = 64,
+    };
+
+    memcpy(c.identity, n->identity, 32);
+    return c;
+}
+
+static void node_start(struct node *n, const struct link_config *config)
+{
+    struct link_env env = {
+        .ctx = n,
+        .random = {.ctx = n, .fill = node_random},
+        .send = node_send,
+        .up = node_up,
+        .down = node_down,
+        .cell = node_cell,
+    };
+
+    links_free(n->links);
+    assert_int_equal(
+        links_new(config, &env, n->secret, n->world->now, &n->links), OK);
+}
+
+static void node_init(struct node *n, struct world *w, uint8_t number)
+{
+    struct link_config config;
+
+    n->world = w;
+    memset(n->identity, number, 32);
+    memset(n->secret, number + 1, 32);
+    n->ep = (struct endpoint){.addr = {192, 0, 2, number}, .port = 7881};
+    config = config_of(n);
+    node_start(n, &config);
+}
+
+static struct world *world_new(void)
+{
+    struct world *w = calloc(1, sizeof(*w));
+
+    assert_non_null(w);
+    w->random = test_seed(7);
+    w->now = TIME_S;
+    node_init(&w->a, w, 1);
+    node_init(&w->b, w, 2);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    links_free(w->a.links);
+    links_free(w->b.links);
+    free(w);
+}
+
+static enum error deliver(struct node *to, const struct packet *p)
+{
+    struct packet copy = *p;
+    struct link_message m;
+    enum error e;
+
+    if (copy.len >= 2 && copy.bytes[1] == CELL_KIND)
+        return links_receive_cell(to->links, &copy.from, copy.bytes, copy.len,
+                                  to->world->now);
+    e = link_message_read(bytes_of(copy.bytes, copy.len), &m);
+    if (e != OK)
+        return e;
+    return links_receive_message(to->links, &copy.from, &m, to->world->now);
+}
+
+static struct node *node_at(struct world *w, const struct endpoint *ep)
+{
+    return endpoint_equal(ep, &w->a.ep)   ? &w->a
+           : endpoint_equal(ep, &w->b.ep) ? &w->b
+                                          : NULL;
+}
+
+/* Delivers what is queued, and what that brings about, until it is quiet. */
+static void settle(struct world *w)
+{
+    struct packet *p = malloc(sizeof(*p));
+
+    while (w->count > 0) {
+        struct node *to;
+
+        *p = w->queue[0];
+        memmove(w->queue, w->queue + 1, --w->count * sizeof(struct packet));
+        to = node_at(w, &p->to);
+        if (to != NULL)
+            deliver(to, p);
+    }
+    free(p);
+}
+
+static void run(struct world *w, uint64_t duration, bool connected)
+{
+    uint64_t end = w->now + duration;
+
+    while (w->now < end) {
+        uint64_t at = time_min(links_next_deadline(w->a.links),
+                               links_next_deadline(w->b.links));
+
+        w->now = time_min(end, at > w->now ? at : w->now + TIME_MS);
+        links_tick(w->a.links, w->now);
+        links_tick(w->b.links, w->now);
+        if (connected)
+            settle(w);
+        w->count = 0;
+    }
+}
+
+static struct link_target target_of(const struct node *n)
+{
+    struct link_target t = {.ep = n->ep};
+
+    memcpy(t.identity, n->identity, 32);
+    noise_public_key(n->secret, t.handshake_key);
+    return t;
+}
+
+static struct link *open_link(struct world *w)
+{
+    struct link_target t = target_of(&w->b);
+    struct link *link;
+
+    assert_int_equal(link_open(w->a.links, &t, w->now, &link), OK);
+    return link;
+}
+
+static void test_link_comes_up_on_both_sides(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w), *again;
+    struct link_target t = target_of(&w->b);
+
+    (void)state;
+    assert_false(link_send(w->a.links, link, CELL_CREATE, 5,
+                           bytes_of_text("hi"), w->now));
+    settle(w);
+    assert_int_equal(w->a.ups, 1);
+    assert_int_equal(links_count(w->b.links), 1);
+    assert_true(link_send(w->a.links, link, CELL_CREATE, 5, bytes_of_text("hi"),
+                          w->now));
+    settle(w);
+    assert_int_equal(w->b.cells, 1);
+    assert_int_equal(w->b.head.type, CELL_CREATE);
+    assert_int_equal(w->b.head.circuit, 5);
+    assert_memory_equal(w->b.text, "hi\0\0", 4);
+    assert_true(link_send(w->b.links, w->b.up_link, CELL_CREATED, 9,
+                          bytes_of_text("ho"), w->now));
+    settle(w);
+    assert_memory_equal(w->a.text, "ho\0\0", 4);
+    assert_int_equal(link_open(w->a.links, &t, w->now, &again), OK);
+    assert_ptr_equal(link, again);
+    world_free(w);
+}
+
+static void test_link_every_datagram_replayed_changes_nothing(void **state)
+{
+    struct world *w = world_new();
+    struct packet *seen = calloc(QUEUE_MAX, sizeof(*seen));
+    struct link *link = open_link(w);
+    size_t n = 0;
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        while (w->count > 0) {
+            seen[n] = w->queue[--w->count];
+            deliver(node_at(w, &seen[n].to), &seen[n]);
+            n++;
+        }
+        link_send(w->a.links, link, CELL_CREATE, 1, bytes_of_text("x"), w->now);
+    }
+    w->count = 0;
+    assert_true(n > 8);
+    w->a.cells = w->b.cells = w->a.ups = 0;
+    for (size_t i = 0; i < n; i++) {
+        enum error e = deliver(node_at(w, &seen[i].to), &seen[i]);
+
+        if (seen[i].bytes[1] != LINK_INIT)
+            assert_int_equal(e, ERR_UNEXPECTED);
+    }
+    assert_int_equal(w->a.cells + w->b.cells + w->a.ups, 0);
+    /* The INIT only makes a half-open link, which nobody confirms. */
+    assert_int_equal(links_count(w->b.links), 2);
+    run(w, 10 * TIME_S, false);
+    assert_int_equal(links_count(w->b.links), 1);
+    free(seen);
+    world_free(w);
+}
+
+static void test_link_lost_init_is_sent_again(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    open_link(w);
+    w->count = 0;
+    run(w, 600 * TIME_MS, true);
+    assert_int_equal(w->a.ups, 1);
+    world_free(w);
+}
+
+static void test_link_nobody_answers(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    open_link(w);
+    run(w, 20 * TIME_S, false);
+    assert_int_equal(w->a.downs, 1);
+    assert_int_equal(w->a.why, REASON_UNREACHABLE);
+    assert_int_equal(links_count(w->a.links), 0);
+    assert_int_equal(links_next_deadline(w->a.links), TIME_NEVER);
+    world_free(w);
+}
+
+static void test_link_wrong_key_or_identity_gets_nothing(void **state)
+{
+    struct world *w = world_new();
+    struct link_target t = target_of(&w->b);
+    struct link *link;
+
+    (void)state;
+    t.handshake_key[0] ^= 1;
+    assert_int_equal(link_open(w->a.links, &t, w->now, &link), OK);
+    assert_int_equal(deliver(&w->b, &w->queue[0]), ERR_SIGNATURE);
+    t = target_of(&w->b);
+    t.identity[0] ^= 1;
+    assert_int_equal(link_open(w->a.links, &t, w->now, &link), OK);
+    assert_int_equal(deliver(&w->b, &w->queue[1]), ERR_SIGNATURE);
+    assert_int_equal(w->count, 2);
+    assert_int_equal(links_count(w->b.links), 0);
+    world_free(w);
+}
+
+static void test_link_key_rotation_takes_the_key_before(void **state)
+{
+    struct world *w = world_new();
+    uint8_t fresh[32] = {77};
+
+    (void)state;
+    open_link(w);
+    links_rotate_key(w->b.links, fresh);
+    settle(w);
+    assert_int_equal(w->a.ups, 1);
+    links_rotate_key(w->b.links, fresh);
+    w->a.identity[0] = 0;
+    world_free(w);
+}
+
+/* Over the free rate every INIT needs a cookie; with one the link opens. */
+static void test_link_cookie_under_load(void **state)
+{
+    struct world *w = world_new();
+    struct link_config config = config_of(&w->b);
+
+    (void)state;
+    config.handshake_rate = config.handshake_burst = 1;
+    node_start(&w->b, &config);
+    open_link(w);
+    settle(w);
+    links_free(w->a.links);
+    w->a.links = NULL;
+    config = config_of(&w->a);
+    node_start(&w->a, &config);
+    w->a.ups = 0;
+    open_link(w);
+    settle(w);
+    assert_int_equal(links_stats(w->b.links)->retries_out, 1);
+    assert_int_equal(w->a.ups, 1);
+    world_free(w);
+}
+
+/* From made-up addresses: no memory beyond the cap, no amplification, and an
+ * honest neighbour still comes in. */
+static void test_link_init_flood(void **state)
+{
+    struct world *w = world_new();
+    struct link_config config = config_of(&w->b);
+    uint64_t in = 0, out = 0;
+    struct packet p;
+
+    (void)state;
+    config.handshake_rate = config.handshake_burst = 5;
+    node_start(&w->b, &config);
+    open_link(w);
+    p = w->queue[0];
+    w->count = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        p.from.addr[2] = (uint8_t)(i >> 8);
+        p.from.addr[3] = (uint8_t)i;
+        deliver(&w->b, &p);
+        in += p.len;
+        while (w->count > 0)
+            out += w->queue[--w->count].len;
+        assert_true(links_count(w->b.links) <= config.max_half_open);
+    }
+    assert_true(out < in);
+    assert_true(links_stats(w->b.links)->half_open_evicted > 0);
+    run(w, 2 * TIME_S, true);
+    assert_int_equal(w->a.ups, 1);
+    run(w, 6 * TIME_S, true);
+    assert_int_equal(links_count(w->b.links), 1);
+    world_free(w);
+}
+
+static void test_link_another_version_is_refused_with_a_reason(void **state)
+{
+    struct world *w = world_new();
+    struct link_message m = {.kind = LINK_REFUSE, .version = 2};
+    struct packet p;
+
+    (void)state;
+    open_link(w);
+    assert_int_equal(w->queue[0].bytes[2], TUNNEL_VERSION);
+    w->queue[0].bytes[2] = 9;
+    assert_int_equal(deliver(&w->b, &w->queue[0]), ERR_UNSUPPORTED);
+    assert_int_equal(w->count, 2);
+    /* Its index is real; only the version in it is ours. */
+    assert_int_equal(deliver(&w->a, &w->queue[1]), ERR_UNEXPECTED);
+    p = w->queue[1];
+    {
+        struct link_message got;
+
+        link_message_read(bytes_of(p.bytes, p.len), &got);
+        m.receiver = got.receiver;
+    }
+    p.len = link_message_write(&m, p.bytes);
+    assert_int_equal(deliver(&w->a, &p), OK);
+    assert_int_equal(w->a.why, REASON_VERSION);
+    world_free(w);
+}
+
+static void test_link_rekeys_and_goes_on(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    struct packet old;
+
+    (void)state;
+    settle(w);
+    link_hold(link);
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    old = w->queue[0];
+    settle(w);
+    link_hold(w->b.up_link);
+    for (int i = 0; i < 40; i++) {
+        run(w, TIME_MIN, true);
+        w->b.cells = 0;
+        assert_true(link_send(w->a.links, link, CELL_CREATE, 3,
+                              bytes_of_text("b"), w->now));
+        settle(w);
+        assert_int_equal(w->b.cells, 1);
+        w->a.cells = 0;
+        link_send(w->b.links, w->b.up_link, CELL_CREATED, 3, bytes_of_text("c"),
+                  w->now);
+        settle(w);
+        assert_int_equal(w->a.cells, 1);
+    }
+    assert_true(links_stats(w->a.links)->rekeys >= 3);
+    assert_int_equal(w->a.downs + w->b.downs, 0);
+    /* A cell of keys that are gone finds no session. */
+    assert_int_equal(deliver(&w->b, &old), ERR_NOT_FOUND);
+    world_free(w);
+}
+
+static void test_link_dead_peer_is_noticed(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+
+    (void)state;
+    settle(w);
+    link_hold(link);
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    w->count = 0;
+    run(w, 10 * TIME_S, false);
+    assert_int_equal(w->a.downs, 1);
+    assert_int_equal(w->a.why, REASON_TIMEOUT);
+    world_free(w);
+}
+
+static void test_link_idle_but_used_stays(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    uint64_t before;
+
+    (void)state;
+    settle(w);
+    link_hold(link);
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    settle(w);
+    link_hold(w->b.up_link);
+    before = links_stats(w->a.links)->cells_out;
+    run(w, 5 * TIME_MIN, true);
+    assert_int_equal(w->a.downs + w->b.downs, 0);
+    assert_int_equal(links_count(w->a.links), 1);
+    /* PINGs and PONGs every 15 to 25 s. */
+    assert_true(links_stats(w->a.links)->cells_out - before < 40);
+    world_free(w);
+}
+
+static void test_link_unused_closes_on_both_sides(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    open_link(w);
+    settle(w);
+    run(w, 70 * TIME_S, true);
+    assert_int_equal(links_count(w->a.links), 0);
+    assert_int_equal(links_count(w->b.links), 0);
+    assert_int_equal(w->a.why, REASON_IDLE);
+    world_free(w);
+}
+
+static void test_link_follows_a_peer_that_moves(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    struct packet p;
+
+    (void)state;
+    settle(w);
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    p = w->queue[0];
+    p.from.port = 999;
+    w->count = 0;
+    /* A forger who only knows the address moves nothing. */
+    p.bytes[CELL_BODY_OFFSET] ^= 1;
+    assert_int_equal(deliver(&w->b, &p), ERR_SIGNATURE);
+    p.bytes[CELL_BODY_OFFSET] ^= 1;
+    assert_int_equal(deliver(&w->b, &p), OK);
+    assert_int_equal(w->b.up_link->peer.ep.port, 999);
+    world_free(w);
+}
+
+static void test_link_table_has_a_cap(void **state)
+{
+    struct world *w = world_new();
+    struct link_target t = target_of(&w->b);
+    struct link *link;
+
+    (void)state;
+    for (uint8_t i = 0; i < 8; i++) {
+        t.identity[1] = (uint8_t)(100 + i);
+        assert_int_equal(link_open(w->a.links, &t, w->now, &link), OK);
+    }
+    t.identity[1] = 200;
+    assert_int_equal(link_open(w->a.links, &t, w->now, &link), ERR_FULL);
+    t.ep.port = 0;
+    t.identity[1] = 201;
+    assert_int_equal(link_open(w->b.links, &t, w->now, &link), ERR_ADDRESS);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_link_comes_up_on_both_sides),
+        cmocka_unit_test(test_link_every_datagram_replayed_changes_nothing),
+        cmocka_unit_test(test_link_lost_init_is_sent_again),
+        cmocka_unit_test(test_link_nobody_answers),
+        cmocka_unit_test(test_link_wrong_key_or_identity_gets_nothing),
+        cmocka_unit_test(test_link_key_rotation_takes_the_key_before),
+        cmocka_unit_test(test_link_cookie_under_load),
+        cmocka_unit_test(test_link_init_flood),
+        cmocka_unit_test(test_link_another_version_is_refused_with_a_reason),
+        cmocka_unit_test(test_link_rekeys_and_goes_on),
+        cmocka_unit_test(test_link_dead_peer_is_noticed),
+        cmocka_unit_test(test_link_idle_but_used_stays),
+        cmocka_unit_test(test_link_unused_closes_on_both_sides),
+        cmocka_unit_test(test_link_follows_a_peer_that_moves),
+        cmocka_unit_test(test_link_table_has_a_cap),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
