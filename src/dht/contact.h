@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node as the routing table remembers it, in 60 bytes. A plain value: what
+ * A node as the routing table remembers it, in 56 bytes. A plain value: what
  * the table hands out is a copy.
  *
  * Times are ticks of 2^27 ns (an eighth of a second) that wrap after 18
@@ -21,7 +21,9 @@
 
 #define CONTACT_TICK_SHIFT 27
 #define CONTACT_FRESH      (15 * TIME_MIN) /* BEP 5 */
-#define CONTACT_BAD_FAILS  3               /* unanswered in a row */
+#define CONTACT_FRESH_TICKS \
+    (uint32_t)((CONTACT_FRESH >> CONTACT_TICK_SHIFT) + 1)
+#define CONTACT_BAD_FAILS 3 /* unanswered in a row */
 
 struct contact {
     struct id id;
@@ -77,13 +79,13 @@ static inline bool contact_is_at(const struct contact *c,
 static inline enum dht_quality contact_quality(const struct contact *c,
                                                uint64_t now)
 {
-    const uint32_t fresh = (uint32_t)(CONTACT_FRESH >> CONTACT_TICK_SHIFT);
     uint32_t tick = contact_tick(now);
 
     if (c->fails >= CONTACT_BAD_FAILS)
         return DHT_BAD;
-    if (c->last_answer != 0 && (contact_age(c->last_answer, tick) <= fresh ||
-                                contact_age(c->last_heard, tick) <= fresh))
+    if (c->last_answer != 0 &&
+        (contact_age(c->last_answer, tick) <= CONTACT_FRESH_TICKS ||
+         contact_age(c->last_heard, tick) <= CONTACT_FRESH_TICKS))
         return DHT_GOOD;
     return DHT_QUESTIONABLE;
 }

@@ -23,7 +23,7 @@
  * A bad contact stays until somebody takes its place or it has failed
  * TABLE_DROP_FAILS times in a row: after an outage there is whom to ask.
  *
- * Memory: nothing at first, then 32 bytes a bucket and 60 a contact, grown as
+ * Memory: nothing at first, then 32 bytes a bucket and 56 a contact, grown as
  * needed; at most 160 * 2 * DHT_K contacts. Out of memory, a contact is
  * refused.
  */

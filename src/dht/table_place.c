@@ -52,23 +52,26 @@ static bool adopt_caps(const struct table_bucket *from, struct table_bucket *to)
     return to->cache != NULL;
 }
 
-/* Splits the last bucket; false at the most buckets and without memory. */
+/* Splits the last bucket; false, and nothing moved, at the most buckets and
+ * without memory. */
 static bool split(struct table *t)
 {
     unsigned last = t->bucket_count - 1u;
-    struct table_bucket *from, *to;
+    struct table_bucket room = {0};
+    struct table_bucket *from, *to = NULL;
 
     if (t->bucket_count == TABLE_MAX_BUCKETS)
         return false;
-    to = table_add_bucket(t, t->buckets[last].touched);
-    if (to == NULL)
-        return false;
-    from = &t->buckets[last];
-    if (!adopt_caps(from, to)) {
-        free(to->live);
-        t->bucket_count--;
+    if (adopt_caps(&t->buckets[last], &room))
+        to = table_add_bucket(t, t->buckets[last].touched);
+    if (to == NULL) {
+        free(room.live);
+        free(room.cache);
         return false;
     }
+    from = &t->buckets[last];
+    room.touched = from->touched;
+    *to = room;
     move_far(t, last, from->live, &from->live_count, to->live, &to->live_count);
     move_far(t, last, from->cache, &from->cache_count, to->cache,
              &to->cache_count);

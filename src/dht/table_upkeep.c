@@ -78,7 +78,7 @@ static struct contact *live_to_ping(struct table_bucket *b, uint64_t now,
             oldest_age = age;
         }
     }
-    *wait = until(oldest_age, ticks_of(CONTACT_FRESH) + 1);
+    *wait = until(oldest_age, CONTACT_FRESH_TICKS + 1);
     if (*wait > 0)
         return NULL;
     *wait = questionable_wait(b, oldest, tick);
