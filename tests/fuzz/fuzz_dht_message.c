@@ -22,6 +22,7 @@ static void check_same(const struct dht_message *a, const struct dht_message *b)
     assert(bytes_equal(a->nodes6, b->nodes6));
     assert(id_equal(&a->id, &b->id) && id_equal(&a->target, &b->target));
     assert(a->port == b->port && a->implied_port == b->implied_port);
+    assert(a->read_only == b->read_only);
     assert(a->seq == b->seq && a->cas == b->cas);
     assert(a->error_code == b->error_code);
     assert(a->value_count == b->value_count);
