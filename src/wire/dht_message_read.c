@@ -200,6 +200,13 @@ static void read_field(struct mp_reader *r, const struct field *f,
     m->has |= f->has;
 }
 
+/* Most keys of equal length differ in the first byte: no call for those. */
+static bool is_key(const struct field *f, struct bytes key)
+{
+    return f->key_len == key.len && (uint8_t)f->key[0] == key.p[0] &&
+           memcmp(f->key, key.p, key.len) == 0;
+}
+
 /* The next key's field. Keys mostly come in order, so the search goes on
  * after the last one found. */
 static const struct field *read_key(struct mp_reader *r,
@@ -212,7 +219,7 @@ static const struct field *read_key(struct mp_reader *r,
         const struct field *f = &fields[*next];
 
         *next = *next + 1 == count ? 0 : *next + 1;
-        if (f->key_len == key.len && memcmp(f->key, key.p, key.len) == 0)
+        if (is_key(f, key))
             return f;
     }
     return NULL;
