@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers to the queries of others (BEP 5, 32, 42, 44, 51).
+ *
+ * The source address of a query may be forged, so an answer is never much
+ * larger than what asked for it: at most ANSWER_MULTIPLE times the query, and
+ * ANSWER_MULTIPLE_ITEM times for `get`, because an item may have 1,000 bytes
+ * and a query for it has 80. What does not fit is left out: peers and samples
+ * first, then the farthest nodes, then the item.
+ */
+#include "dht/answer.h"
+
+#include "dht/engine.h"
+
+#include <string.h>
+
+#define ANSWER_MULTIPLE      8
+#define ANSWER_MULTIPLE_ITEM 16
+#define ANSWER_PEERS         50 /* peers in one answer */
+#define ANSWER_FRAME         64 /* bytes of an answer beside its lists */
+#define SAMPLE_INTERVAL      60 /* s */
+
+/* ---- Sending ------------------------------------------------------------- */
+
+/* Removes something that can be missed; false when nothing is left. */
+static bool shed(struct dht_message *m)
+{
+    const uint32_t item = DHT_HAS_VALUE | DHT_HAS_KEY | DHT_HAS_SIGNATURE;
+
+    if (m->value_count > 0)
+        m->value_count--;
+    else if (m->samples.len > 0)
+        m->samples.len -= ID_BYTES;
+    else if (m->nodes6.len > 0)
+        m->nodes6.len -= COMPACT_NODE6;
+    else if (m->nodes.len > 0)
+        m->nodes.len -= COMPACT_NODE4;
+    else if (m->has & DHT_HAS_VALUE)
+        m->has &= ~item;
+    else
+        return false;
+    return true;
+}
+
+void answer_send(struct dht *d, struct answer *a)
+{
+    uint8_t buf[DHT_MESSAGE_MAX];
+    size_t len;
+
+    while (dht_message_write(&a->m, buf, sizeof(buf), &len) != OK ||
+           len > a->limit) {
+        if (!shed(&a->m))
+            return;
+    }
+    if (a->m.kind == DHT_ERROR)
+        d->stats.errors_out++;
+    else
+        d->stats.answers_out++;
+    engine_send(d, a->to, buf, len);
+}
+
+static void begin(struct dht *d, struct answer *a, const struct endpoint *to,
+                  const struct dht_message *query, size_t query_len)
+{
+    size_t multiple = query->method == DHT_GET ? ANSWER_MULTIPLE_ITEM
+                                               : ANSWER_MULTIPLE;
+
+    dht_message_init(&a->m, DHT_RESPONSE);
+    a->to = to;
+    a->limit = multiple * query_len;
+    if (a->limit > DHT_MESSAGE_MAX)
+        a->limit = DHT_MESSAGE_MAX;
+    a->m.transaction = query->transaction;
+    a->m.network = bytes_of_text(d->config.network);
+    a->m.id = d->self[to->family];
+    a->m.ip = *to;
+    a->m.has = DHT_HAS_ID | DHT_HAS_IP;
+}
+
+enum error answer_error(struct dht *d, struct answer *a,
+                        enum dht_error_code code, const char *text,
+                        enum error why)
+{
+    a->m.kind = DHT_ERROR;
+    a->m.has &= ~(uint32_t)DHT_HAS_ID;
+    a->m.error_code = code;
+    a->m.error_text = bytes_of_text(text);
+    answer_send(d, a);
+    return why;
+}
+
+/* ---- Nodes --------------------------------------------------------------- */
+
+static bool wants(const struct answer *a, const struct dht_message *query,
+                  enum family f)
+{
+    if (!query->want[FAMILY_IPV4] && !query->want[FAMILY_IPV6])
+        return f == a->to->family;
+    return query->want[f];
+}
+
+static void add_nodes(struct dht *d, struct answer *a,
+                      const struct dht_message *query)
+{
+    if (wants(a, query, FAMILY_IPV4)) {
+        size_t n = table_write_closest(&d->table[FAMILY_IPV4], &query->target,
+                                       a->nodes, DHT_K, d->now);
+
+        a->m.nodes = bytes_of(a->nodes, n);
+        a->m.has |= DHT_HAS_NODES;
+    }
+    if (wants(a, query, FAMILY_IPV6)) {
+        size_t n = table_write_closest(&d->table[FAMILY_IPV6], &query->target,
+                                       a->nodes6, DHT_K, d->now);
+
+        a->m.nodes6 = bytes_of(a->nodes6, n);
+        a->m.has |= DHT_HAS_NODES6;
+    }
+}
+
+/* A store that is full says so by giving no token. */
+static void add_token(struct dht *d, struct answer *a, const struct id *target,
+                      bool has_room)
+{
+    if (!has_room) {
+        d->stats.refused_full++;
+        return;
+    }
+    token_tick(&d->tokens, &d->random, d->now);
+    token_make(&d->tokens, a->to, target, a->token);
+    a->m.token = bytes_of(a->token, sizeof(a->token));
+    a->m.has |= DHT_HAS_TOKEN;
+}
+
+/* Entries of `size` bytes that the answer still has room for. */
+static size_t room_for(const struct answer *a, size_t size, size_t max)
+{
+    size_t taken = ANSWER_FRAME + a->m.transaction.len + a->m.network.len +
+                   a->m.nodes.len + a->m.nodes6.len + a->m.token.len;
+    size_t n = a->limit > taken ? (a->limit - taken) / size : 0;
+
+    return n < max ? n : max;
+}
+
+/* ---- Queries ------------------------------------------------------------- */
+
+static void find_node(struct dht *d, struct answer *a,
+                      const struct dht_message *query)
+{
+    add_nodes(d, a, query);
+    answer_send(d, a);
+}
+
+static void get_peers(struct dht *d, struct answer *a,
+                      const struct dht_message *query)
+{
+    size_t size = endpoint_compact_len(a->to) + 2;
+
+    add_nodes(d, a, query);
+    add_token(d, a, &query->target,
+              peer_store_can_store(&d->peers, &query->target, a->to, d->now));
+    a->m.value_count = peer_store_sample(
+        &d->peers, &query->target, (enum family)a->to->family, &d->random,
+        a->m.values, room_for(a, size, ANSWER_PEERS), d->now);
+    if (a->m.value_count > 0)
+        a->m.has |= DHT_HAS_VALUES;
+    answer_send(d, a);
+}
+
+static void sample(struct dht *d, struct answer *a,
+                   const struct dht_message *query)
+{
+    size_t n;
+
+    add_nodes(d, a, query);
+    n = peer_store_sample_hashes(&d->peers, &d->random, a->samples,
+                                 room_for(a, ID_BYTES, ANSWER_SAMPLES), d->now);
+    a->m.samples = bytes_of(a->samples, n * ID_BYTES);
+    a->m.interval = SAMPLE_INTERVAL;
+    a->m.num = d->peers.hashes;
+    a->m.has |= DHT_HAS_SAMPLES | DHT_HAS_INTERVAL | DHT_HAS_NUM;
+    answer_send(d, a);
+}
+
+enum error answer_query(struct dht *d, const struct endpoint *from,
+                        const struct dht_message *m, size_t query_len)
+{
+    struct answer a;
+
+    if (d->config.read_only)
+        return ERR_UNSUPPORTED;
+    if (!limiter_allow(&d->limiter, from, d->now))
+        return ERR_RATE_LIMITED;
+    d->stats.queries_in[m->method]++;
+    if (!m->read_only) {
+        table_heard(&d->table[from->family], &m->id, from, d->now);
+        maintain_candidate(d, (enum family)from->family);
+    }
+    begin(d, &a, from, m, query_len);
+    switch (m->method) {
+    case DHT_PING:
+        answer_send(d, &a);
+        break;
+    case DHT_GET_PEERS:
+        get_peers(d, &a, m);
+        break;
+    case DHT_SAMPLE_INFOHASHES:
+        sample(d, &a, m);
+        break;
+    case DHT_GET:
+        add_nodes(d, &a, m);
+        add_token(d, &a, &m->target,
+                  item_store_can_store(&d->items, &m->target, from, d->now));
+        answer_add_item(d, &a, m);
+        answer_send(d, &a);
+        break;
+    case DHT_ANNOUNCE_PEER:
+        return answer_announce(d, &a, m);
+    case DHT_PUT:
+        return answer_put(d, &a, m);
+    case DHT_FIND_NODE:
+    case DHT_UNKNOWN_METHOD:
+        find_node(d, &a, m);
+        break;
+    }
+    return OK;
+}

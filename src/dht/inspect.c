@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/engine.h"
+#include "dht/lookup.h"
+#include "dht/publish.h"
+
+#include <string.h>
+
+struct visit_nodes {
+    uint64_t now;
+    void (*visit)(void *ctx, const struct dht_node_info *);
+    void *ctx;
+};
+
+static void visit_contact(void *ctx, const struct contact *c, unsigned bucket)
+{
+    const struct visit_nodes *v = ctx;
+    uint64_t age = (uint64_t)contact_age(c->last_answer, contact_tick(v->now))
+                   << CONTACT_TICK_SHIFT;
+    const struct dht_node_info info = {
+        .id = c->id,
+        .ep = contact_endpoint(c),
+        .quality = contact_quality(c, v->now),
+        .last_seen = age < v->now ? v->now - age : 0,
+        .rtt = c->rtt_us * TIME_US,
+        .bucket = bucket,
+    };
+
+    v->visit(v->ctx, &info);
+}
+
+void dht_nodes(const struct dht *d, uint64_t now,
+               void (*visit)(void *ctx, const struct dht_node_info *),
+               void *ctx)
+{
+    struct visit_nodes v = {now, visit, ctx};
+
+    for (int f = 0; f < FAMILIES; f++)
+        table_visit(&d->table[f], visit_contact, &v);
+}
+
+static size_t status_family(const struct dht *d, enum family f, uint64_t now,
+                            struct dht_status *s)
+{
+    struct table_counts counts;
+
+    table_counts(&d->table[f], now, &counts);
+    s->id[f] = d->self[f];
+    s->external_known[f] = vote_winner(&d->vote[f], &s->external[f]);
+    s->nodes[f] = counts.live;
+    s->good[f] = counts.good;
+    s->cached[f] = counts.cached;
+    s->buckets[f] = counts.buckets;
+    s->network_size[f] = size_estimate_get(&d->size[f]);
+    return counts.memory;
+}
+
+void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
+{
+    struct dht_status s = {
+        .lookups = d->lookup_count,
+        .pending = (unsigned)d->rpc.used,
+        .publications = d->publication_count,
+        .hashes = d->peers.hashes,
+        .peers = d->peers.peers,
+        .items = d->items.items,
+        .sources = limiter_sources(&d->limiter, now),
+    };
+
+    s.memory = sizeof(*d) + d->rpc.cap * sizeof(struct query) +
+               lookup_memory(d) + publish_memory(d) + d->peers.memory +
+               d->items.memory + limiter_memory(&d->limiter);
+    for (int f = 0; f < FAMILIES; f++)
+        s.memory += status_family(d, (enum family)f, now, &s);
+    *out = s;
+}
+
+const struct dht_stats *dht_stats(const struct dht *d)
+{
+    return &d->stats;
+}

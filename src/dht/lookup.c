@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/lookup.h"
+
+#include "dht/engine.h"
+#include "dht/publish.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct candidate *lookup_candidate(struct lookup *l, uint8_t slot)
+{
+    struct lookup_side *s = &l->side[(slot & LOOKUP_SLOT_IPV6) != 0];
+
+    return &s->slots[slot & ~LOOKUP_SLOT_IPV6];
+}
+
+struct lookup *lookup_find(struct dht *d, dht_request request)
+{
+    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
+        if (!l->dead && l->request == request)
+            return l;
+    }
+    return NULL;
+}
+
+/* ---- Asking -------------------------------------------------------------- */
+
+static void fill_query(const struct lookup *l, enum family f,
+                       struct dht_message *m)
+{
+    enum family other = f == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+    dht_message_init(m, DHT_QUERY);
+    m->method = l->method;
+    if (l->method == DHT_PING)
+        return;
+    m->target = l->target;
+    m->has |= DHT_HAS_TARGET;
+    /* The other family is asked for only until its own nodes know more. */
+    if (!l->single && l->want_family[other] && l->side[other].count < DHT_K) {
+        m->want[FAMILY_IPV4] = m->want[FAMILY_IPV6] = true;
+        m->has |= DHT_HAS_WANT;
+    }
+}
+
+static enum error ask(struct dht *d, struct lookup *l, enum family f,
+                      uint8_t slot)
+{
+    struct lookup_side *s = &l->side[f];
+    const struct candidate *c = &s->slots[slot];
+    struct query q = {
+        .to = c->ep,
+        .id = c->id,
+        .id_known = c->id_known,
+        .owner = l,
+        .candidate = lookup_slot(f, slot),
+        .purpose = QUERY_LOOKUP,
+        .rtt_hint = c->rtt,
+    };
+    struct dht_message m;
+    enum error err;
+
+    fill_query(l, f, &m);
+    err = rpc_send(d, &m, q);
+    if (err != OK)
+        return err;
+    lookup_side_asked(s, slot, d->now);
+    l->asked++;
+    if (l->purpose == LOOKUP_JOIN || l->purpose == LOOKUP_REFRESH)
+        maintain_charge(d);
+    return OK;
+}
+
+static void ask_more(struct dht *d, struct lookup *l)
+{
+    for (int f = 0; f < FAMILIES && !l->complete; f++) {
+        struct lookup_side *s = &l->side[f];
+        uint8_t slot;
+
+        while (s->in_flight < DHT_PARALLELISM &&
+               (slot = lookup_side_next(s)) != LOOKUP_NOBODY) {
+            if (ask(d, l, (enum family)f, slot) != OK) {
+                d->starved = true;
+                return;
+            }
+        }
+    }
+}
+
+static bool is_done(const struct lookup *l)
+{
+    return l->complete || (lookup_side_done(&l->side[FAMILY_IPV4]) &&
+                           lookup_side_done(&l->side[FAMILY_IPV6]));
+}
+
+/* For callers that must not report: the end is left to the next tick. */
+static void begin(struct dht *d, struct lookup *l)
+{
+    ask_more(d, l);
+    l->due = is_done(l);
+}
+
+void lookup_step(struct dht *d, struct lookup *l)
+{
+    if (l->dead || l->storing)
+        return;
+    ask_more(d, l);
+    if (!is_done(l))
+        return;
+    if (l->publication != NULL)
+        publish_store(d, l);
+    else if (l->answered > 0)
+        lookup_end(d, l, OK);
+    else
+        lookup_end(d, l, l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES);
+}
+
+/* ---- Beginning ----------------------------------------------------------- */
+
+static struct lookup *new_lookup(struct dht *d, const struct lookup_params *p)
+{
+    struct lookup *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        return NULL;
+    l->request = p->request != 0 ? p->request : ++d->next_request;
+    l->purpose = p->purpose;
+    l->method = p->method;
+    l->target = *p->target;
+    if (p->handler != NULL)
+        l->handler = *p->handler;
+    l->started_at = d->now;
+    l->publication = p->publication;
+    if (p->salt.len > 0)
+        memcpy(l->salt_bytes, p->salt.p, p->salt.len);
+    l->salt = bytes_of(l->salt_bytes, p->salt.len);
+    for (int f = 0; f < FAMILIES; f++) {
+        l->want_family[f] = p->family[f] && d->config.family[f];
+        lookup_side_init(&l->side[f], p->target, d->config.testing_network);
+    }
+    l->next = d->lookups;
+    d->lookups = l;
+    d->lookup_count += l->purpose == LOOKUP_REQUEST;
+    d->stats.lookups_started++;
+    return l;
+}
+
+static void seed(struct dht *d, struct lookup *l, enum family f)
+{
+    struct contact near[2 * DHT_K];
+    size_t n = table_closest(&d->table[f], &l->target, near, 2 * DHT_K,
+                             TABLE_ANY, d->now);
+
+    for (size_t i = 0; i < n; i++) {
+        struct endpoint ep = contact_endpoint(&near[i]);
+
+        lookup_side_add(&l->side[f], &near[i].id, &ep, 1, LOOKUP_NOBODY,
+                        near[i].rtt_us);
+    }
+    if (!d->maintain.join[f].joined)
+        maintain_seed(d, l, f);
+    else
+        table_touch_bucket(&d->table[f], &l->target, d->now);
+}
+
+enum error lookup_start(struct dht *d, const struct lookup_params *p,
+                        struct lookup **out)
+{
+    struct lookup *l = new_lookup(d, p);
+
+    if (l == NULL)
+        return ERR_NO_MEMORY;
+    for (int f = 0; f < FAMILIES; f++) {
+        if (l->want_family[f])
+            seed(d, l, (enum family)f);
+    }
+    begin(d, l);
+    *out = l;
+    return OK;
+}
+
+enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
+                               const struct endpoint *ep, struct lookup **out)
+{
+    struct lookup *l = new_lookup(d, p);
+
+    if (l == NULL)
+        return ERR_NO_MEMORY;
+    l->single = true;
+    lookup_side_add(&l->side[ep->family], NULL, ep, 1, LOOKUP_NOBODY, 0);
+    begin(d, l);
+    *out = l;
+    return OK;
+}
+
+/* ---- What comes back ----------------------------------------------------- */
+
+static struct dht_step step_of(const struct lookup *l,
+                               const struct candidate *c,
+                               enum dht_outcome outcome)
+{
+    struct dht_step step = {
+        .to = c->ep,
+        .id = c->id,
+        .hop = c->hop,
+        .outcome = outcome,
+        .asked_at = c->asked_at,
+        .answered_at = TIME_NEVER,
+    };
+
+    if (c->id_known)
+        step.bits = id_common_bits(&c->id, &l->target);
+    return step;
+}
+
+static void report(const struct lookup *l, const struct dht_step *step)
+{
+    if (!l->dead && l->handler.step != NULL)
+        l->handler.step(l->handler.ctx, step);
+}
+
+static void distrust(struct dht *d, struct lookup *l, enum family f,
+                     uint8_t slot)
+{
+    lookup_side_distrust(&l->side[f], slot);
+    d->stats.distrusted++;
+}
+
+/* The silence of a candidate may convict who named it. */
+static void judge_namer(struct dht *d, struct lookup *l, enum family f,
+                        uint8_t slot)
+{
+    uint8_t namer = lookup_side_suspect(&l->side[f], slot);
+    struct dht_step step;
+
+    if (namer == LOOKUP_NOBODY)
+        return;
+    distrust(d, l, f, namer);
+    step = step_of(l, &l->side[f].slots[namer], DHT_STEP_DISTRUST);
+    report(l, &step);
+}
+
+static void keep_token(const struct lookup *l, struct candidate *c,
+                       const struct dht_message *m)
+{
+    if (l->publication == NULL || !(m->has & DHT_HAS_TOKEN))
+        return;
+    c->token = malloc(m->token.len + 1);
+    if (c->token == NULL)
+        return;
+    memcpy(c->token, m->token.p, m->token.len);
+    c->token_len = (uint8_t)m->token.len;
+}
+
+static void take_answer(struct dht *d, struct lookup *l, enum family f,
+                        uint8_t slot, const struct dht_message *m)
+{
+    struct dht_step step =
+        step_of(l, &l->side[f].slots[slot], DHT_STEP_ANSWERED);
+
+    l->side[f].slots[slot].pinned = true;
+    step.answered_at = d->now;
+    if (!lookup_take_nodes(d, l, f, slot, m, &step)) {
+        step.outcome = DHT_STEP_DISTRUST;
+        distrust(d, l, f, slot);
+    } else if (lookup_take_values(d, l, m, &step)) {
+        keep_token(l, &l->side[f].slots[slot], m);
+    }
+    l->side[f].slots[slot].pinned = false;
+    report(l, &step);
+}
+
+void lookup_answered(struct dht *d, struct lookup *l, uint8_t slot,
+                     const struct dht_message *m, uint64_t rtt)
+{
+    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
+    if (lookup_side_answered(&l->side[f], slot, &m->id)) {
+        l->answered++;
+        l->single_rtt = rtt;
+        take_answer(d, l, f, slot, m);
+    }
+    lookup_step(d, l);
+}
+
+static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
+                          enum dht_outcome outcome)
+{
+    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
+    struct dht_step step;
+
+    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
+    lookup_side_failed(&l->side[f], slot);
+    step = step_of(l, &l->side[f].slots[slot], outcome);
+    if (outcome == DHT_STEP_ERROR)
+        step.answered_at = d->now;
+    report(l, &step);
+    judge_namer(d, l, f, slot);
+    lookup_step(d, l);
+}
+
+void lookup_error(struct dht *d, struct lookup *l, uint8_t slot)
+{
+    end_candidate(d, l, slot, DHT_STEP_ERROR);
+}
+
+void lookup_failed(struct dht *d, struct lookup *l, uint8_t slot)
+{
+    end_candidate(d, l, slot, DHT_STEP_TIMEOUT);
+}
+
+void lookup_slow(struct dht *d, struct lookup *l, uint8_t slot)
+{
+    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
+    lookup_side_slow(&l->side[f], slot);
+    judge_namer(d, l, f, slot);
+    lookup_step(d, l);
+}
+
+/* ---- Ending -------------------------------------------------------------- */
+
+/* Those that we no longer wait for had no answer, as far as this lookup is
+ * concerned. */
+static void report_silent(const struct lookup *l)
+{
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct lookup_side *s = &l->side[f];
+
+        for (size_t i = 0; i < s->count && l->handler.step != NULL; i++) {
+            const struct candidate *c = &s->slots[s->order[i]];
+            struct dht_step step = step_of(l, c, DHT_STEP_TIMEOUT);
+
+            if (c->state == CANDIDATE_ASKED || c->state == CANDIDATE_SLOW)
+                report(l, &step);
+        }
+    }
+}
+
+static void put_closest(const struct lookup *l, const struct candidate *c,
+                        struct dht_result *r)
+{
+    size_t i = r->closest_count;
+
+    while (i > 0 &&
+           id_compare_distance(&l->target, &c->id, &r->closest[i - 1].id) < 0) {
+        if (i < DHT_K)
+            r->closest[i] = r->closest[i - 1];
+        i--;
+    }
+    if (i == DHT_K)
+        return;
+    r->closest[i].id = c->id;
+    r->closest[i].ep = c->ep;
+    if (r->closest_count < DHT_K)
+        r->closest_count++;
+}
+
+static void collect_closest(struct dht *d, struct lookup *l,
+                            struct dht_result *r)
+{
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct lookup_side *s = &l->side[f];
+        uint8_t slots[DHT_K];
+        struct id ids[DHT_K];
+        size_t n = lookup_side_closest(s, false, slots, DHT_K);
+
+        for (size_t i = 0; i < n; i++) {
+            const struct candidate *c = &s->slots[slots[i]];
+
+            ids[i] = c->id;
+            put_closest(l, c, r);
+            if (l->values == 0 && r->closest_count > 0 &&
+                id_equal(&r->closest[0].id, &c->id))
+                l->hops = c->hop;
+        }
+        if (n > 0 && !l->single && l->purpose != LOOKUP_JOIN)
+            size_estimate_add(&d->size[f], &l->target, ids, n);
+    }
+}
+
+/* A single query's node counts even where a lookup would not count it. */
+static void collect_single(const struct lookup *l, struct dht_result *r)
+{
+    r->duration = l->single_rtt;
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct lookup_side *s = &l->side[f];
+
+        if (s->count > 0 && s->slots[s->order[0]].state == CANDIDATE_ANSWERED)
+            put_closest(l, &s->slots[s->order[0]], r);
+    }
+}
+
+void lookup_drop(struct dht *d, struct lookup *l)
+{
+    assert(!l->dead);
+    l->dead = true;
+    d->lookup_count -= l->purpose == LOOKUP_REQUEST;
+    rpc_detach(d, l);
+    d->starved = true; /* others may have room for queries now */
+}
+
+void lookup_end(struct dht *d, struct lookup *l, enum error err)
+{
+    struct dht_result result = {.error = err};
+
+    report_silent(l);
+    if (l->dead)
+        return;
+    result.duration = time_since(l->started_at, d->now);
+    if (l->single)
+        collect_single(l, &result);
+    else
+        collect_closest(d, l, &result);
+    result.asked = l->asked;
+    result.answered = l->answered;
+    result.hops = l->hops;
+    result.values = l->values;
+    result.stored = l->stored;
+    d->stats.lookups_done++;
+    d->stats.lookups_empty += l->answered == 0;
+    lookup_drop(d, l);
+    if (l->publication != NULL)
+        publish_round_ended(d, l, err);
+    if (l->purpose == LOOKUP_JOIN || l->purpose == LOOKUP_REFRESH)
+        maintain_lookup_ended(d, l);
+    if (l->handler.done != NULL)
+        l->handler.done(l->handler.ctx, &result);
+}
+
+/* ---- All of them --------------------------------------------------------- */
+
+void lookup_tick(struct dht *d)
+{
+    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
+        if (l->due && !l->dead) {
+            l->due = false;
+            lookup_step(d, l);
+        }
+    }
+}
+
+uint64_t lookup_next_deadline(const struct dht *d)
+{
+    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
+        if (l->due && !l->dead)
+            return 0;
+    }
+    return TIME_NEVER;
+}
+
+static void free_lookup(struct lookup *l)
+{
+    for (int f = 0; f < FAMILIES; f++)
+        lookup_side_deinit(&l->side[f]);
+    free(l->peers);
+    free(l);
+}
+
+static void feed_starved(struct dht *d)
+{
+    if (!d->starved || d->rpc.used >= d->config.max_pending)
+        return;
+    d->starved = false;
+    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
+        if (!l->dead && !l->storing)
+            ask_more(d, l);
+    }
+}
+
+void lookup_sweep(struct dht *d, bool all)
+{
+    struct lookup **at = &d->lookups;
+
+    while (*at != NULL) {
+        struct lookup *l = *at;
+
+        if (all || l->dead) {
+            *at = l->next;
+            free_lookup(l);
+        } else {
+            at = &l->next;
+        }
+    }
+    if (!all)
+        feed_starved(d);
+}
+
+size_t lookup_memory(const struct dht *d)
+{
+    size_t sum = 0;
+
+    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
+        sum += sizeof(*l);
+        for (int f = 0; f < FAMILIES; f++)
+            sum += l->side[f].cap * sizeof(struct candidate);
+    }
+    return sum;
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/publish.h"
+
+#include "dht/engine.h"
+#include "dht/lookup.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct publication {
+    struct publication *next;
+    bool dead;   /* withdrawn; waits for the sweep */
+    bool beaten; /* a newer item than ours is out there: not renewed */
+    bool is_item;
+    struct id target;
+    uint16_t port; /* of a peer */
+    bool implied_port;
+    bool has_cas; /* for the first round only */
+    int64_t cas;
+    struct dht_item item; /* views below */
+    struct value *value;  /* owned; NULL for a peer */
+    uint8_t salt[DHT_SALT_MAX];
+    struct lookup *round; /* that runs, or NULL */
+    dht_request request;  /* of the first round, 0 once it is over */
+    struct dht_handler handler;
+    unsigned failed; /* rounds in a row that nobody accepted */
+    uint64_t at;     /* next round */
+};
+
+static struct publication *find(const struct dht *d, bool is_item,
+                                const struct id *target)
+{
+    for (struct publication *p = d->publications; p != NULL; p = p->next) {
+        if (!p->dead && p->is_item == is_item && id_equal(&p->target, target))
+            return p;
+    }
+    return NULL;
+}
+
+static void free_publication(struct publication *p)
+{
+    free(p->value);
+    free(p);
+}
+
+void publish_free_all(struct dht *d)
+{
+    while (d->publications != NULL) {
+        struct publication *p = d->publications;
+
+        d->publications = p->next;
+        free_publication(p);
+    }
+}
+
+void publish_sweep(struct dht *d)
+{
+    struct publication **at = &d->publications;
+
+    while (*at != NULL) {
+        struct publication *p = *at;
+
+        if (p->dead) {
+            *at = p->next;
+            free_publication(p);
+        } else {
+            at = &p->next;
+        }
+    }
+}
+
+size_t publish_memory(const struct dht *d)
+{
+    size_t sum = 0;
+
+    for (const struct publication *p = d->publications; p; p = p->next)
+        sum += sizeof(*p) + (p->value != NULL ? sizeof(*p->value) : 0);
+    return sum;
+}
+
+/* ---- Rounds -------------------------------------------------------------- */
+
+static void start_round(struct dht *d, struct publication *p)
+{
+    const struct lookup_params params = {
+        .purpose = LOOKUP_PUBLISH,
+        .method = p->is_item ? DHT_GET : DHT_GET_PEERS,
+        .target = &p->target,
+        .handler = &p->handler,
+        .family = {true, true},
+        .request = p->request,
+        .publication = p,
+        .salt = p->item.salt,
+    };
+
+    if (lookup_start(d, &params, &p->round) != OK)
+        p->at = time_after(d->now, PUBLISH_RETRY_MIN);
+    else
+        p->at = TIME_NEVER;
+}
+
+/* Rounds at a time: the other half of the lookups is for requests. */
+static unsigned max_rounds(const struct dht *d)
+{
+    return (d->config.max_lookups + 1) / 2;
+}
+
+void publish_tick(struct dht *d)
+{
+    unsigned rounds = 0;
+
+    if (d->publish_at > d->now)
+        return;
+    for (struct publication *p = d->publications; p != NULL; p = p->next)
+        rounds += p->round != NULL;
+    d->publish_at = TIME_NEVER;
+    for (struct publication *p = d->publications; p != NULL; p = p->next) {
+        if (p->dead || p->round != NULL)
+            continue;
+        if (p->at <= d->now && rounds < max_rounds(d)) {
+            start_round(d, p);
+            rounds++;
+        }
+        /* What has to wait for a place starts when a round ends. */
+        if (p->at > d->now)
+            d->publish_at = time_min(d->publish_at, p->at);
+    }
+}
+
+uint64_t publish_next_deadline(const struct dht *d)
+{
+    return d->publish_at;
+}
+
+static uint64_t next_round(const struct dht *d, const struct publication *p)
+{
+    uint64_t every = p->is_item ? PUBLISH_ITEM_EVERY : PUBLISH_PEER_EVERY;
+    uint64_t delay;
+
+    if (p->failed == 0)
+        return time_after(d->now,
+                          engine_jitter(d, every - every / 10, every / 10));
+    delay = p->failed < 8 ? PUBLISH_RETRY_MIN << (p->failed - 1)
+                          : PUBLISH_PEER_EVERY;
+    delay = time_min(delay, PUBLISH_PEER_EVERY);
+    return time_after(d->now, engine_jitter(d, delay, delay / 4));
+}
+
+void publish_round_ended(struct dht *d, struct lookup *l, enum error err)
+{
+    struct publication *p = l->publication;
+    struct dht_event event = {
+        .kind = DHT_EVENT_PUBLISHED,
+        .id = p->target,
+        .stored = l->stored,
+        .error = err,
+    };
+
+    p->round = NULL;
+    p->request = 0;
+    p->handler = (struct dht_handler){0};
+    /* A condition that did not hold: nothing of ours is out there. */
+    if (err == ERR_CAS && p->has_cas) {
+        p->dead = true;
+        d->publication_count--;
+    }
+    p->has_cas = false;
+    p->failed = err == OK ? 0 : p->failed + 1;
+    p->at = p->beaten ? TIME_NEVER : next_round(d, p);
+    d->publish_at = d->now;
+    d->env.event(d->env.ctx, &event);
+}
+
+void publish_saw_item(struct dht *d, struct lookup *l, int64_t seq)
+{
+    (void)d;
+    if (seq > l->publication->item.seq)
+        l->publication->beaten = true;
+}
+
+/* ---- Storing ------------------------------------------------------------- */
+
+static void fill_announce(const struct publication *p, struct dht_message *m)
+{
+    m->method = DHT_ANNOUNCE_PEER;
+    m->target = p->target;
+    m->port = p->port;
+    m->implied_port = p->implied_port;
+    m->has |= DHT_HAS_TARGET | DHT_HAS_PORT;
+}
+
+static void fill_put(const struct publication *p, struct dht_message *m)
+{
+    m->method = DHT_PUT;
+    m->value = *p->value;
+    m->has |= DHT_HAS_VALUE;
+    if (!p->item.mutable_item)
+        return;
+    m->key = p->item.key;
+    m->signature = p->item.signature;
+    m->seq = p->item.seq;
+    m->has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
+    if (p->item.salt.len > 0) {
+        m->salt = p->item.salt;
+        m->has |= DHT_HAS_SALT;
+    }
+    if (p->has_cas) {
+        m->cas = p->cas;
+        m->has |= DHT_HAS_CAS;
+    }
+}
+
+static enum error send_store(struct dht *d, struct lookup *l, uint8_t slot)
+{
+    const struct publication *p = l->publication;
+    struct candidate *c = lookup_candidate(l, slot);
+    struct query q = {
+        .to = c->ep,
+        .id = c->id,
+        .id_known = true,
+        .owner = l,
+        .candidate = slot,
+        .purpose = QUERY_STORE,
+        .rtt_hint = c->rtt,
+    };
+    struct dht_message m;
+
+    dht_message_init(&m, DHT_QUERY);
+    m.token = bytes_of(c->token, c->token_len);
+    m.has |= DHT_HAS_TOKEN;
+    if (p->is_item)
+        fill_put(p, &m);
+    else
+        fill_announce(p, &m);
+    c->store_tries++;
+    return rpc_send(d, &m, q);
+}
+
+static enum error round_error(const struct lookup *l)
+{
+    if (l->stored > 0)
+        return OK;
+    if (l->store_error != OK)
+        return l->store_error;
+    if (l->answered > 0)
+        return ERR_FULL; /* they gave no tokens */
+    return l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
+}
+
+void publish_store(struct dht *d, struct lookup *l)
+{
+    l->storing = true;
+    if (l->publication->beaten) {
+        lookup_end(d, l, ERR_SEQ);
+        return;
+    }
+    for (int f = 0; f < FAMILIES; f++) {
+        uint8_t slots[DHT_K];
+        size_t n = lookup_side_closest(&l->side[f], true, slots, DHT_K);
+
+        for (size_t i = 0; i < n; i++) {
+            uint8_t slot = lookup_slot((enum family)f, slots[i]);
+            enum error err = send_store(d, l, slot);
+
+            if (err != OK) {
+                l->store_error = err;
+                continue;
+            }
+            lookup_candidate(l, slot)->store_pending = true;
+            l->store_pending++;
+        }
+    }
+    if (l->store_pending == 0)
+        lookup_end(d, l, round_error(l));
+}
+
+/* A store that was lost is sent once more: it does no harm twice, unless it
+ * is conditional. */
+static bool try_again(struct dht *d, struct lookup *l, uint8_t slot)
+{
+    return lookup_candidate(l, slot)->store_tries == 1 &&
+           !l->publication->has_cas && send_store(d, l, slot) == OK;
+}
+
+void publish_store_ended(struct dht *d, struct lookup *l, uint8_t slot,
+                         enum error err)
+{
+    struct candidate *c = lookup_candidate(l, slot);
+
+    if (!c->store_pending)
+        return;
+    if (err == ERR_TIMEOUT && try_again(d, l, slot))
+        return;
+    c->store_pending = false;
+    l->store_pending--;
+    if (err == OK)
+        l->stored++;
+    else if (l->store_error == OK || err == ERR_CAS || err == ERR_SEQ)
+        l->store_error = err;
+    if (l->store_pending == 0)
+        lookup_end(d, l, round_error(l));
+}
+
+/* ---- The interface ------------------------------------------------------- */
+
+/* Whoever waits for the first round hears that it will not come. */
+static void end_first_round(struct dht *d, struct publication *p)
+{
+    struct dht_handler handler = p->handler;
+    const struct dht_result result = {.error = ERR_CANCELLED};
+    bool waits = p->request != 0;
+
+    if (p->round != NULL)
+        lookup_drop(d, p->round);
+    p->round = NULL;
+    p->request = 0;
+    p->handler = (struct dht_handler){0};
+    if (waits && handler.done != NULL)
+        handler.done(handler.ctx, &result);
+}
+
+static struct publication *add(struct dht *d, bool is_item,
+                               const struct id *target)
+{
+    struct publication *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    p->is_item = is_item;
+    p->target = *target;
+    p->next = d->publications;
+    d->publications = p;
+    d->publication_count++;
+    return p;
+}
+
+static void remove_publication(struct dht *d, struct publication *p)
+{
+    p->dead = true;
+    d->publication_count--;
+    end_first_round(d, p);
+}
+
+/* Its first round is due; the request is known from now on. */
+static void begin(struct dht *d, struct publication *p,
+                  const struct dht_handler *handler, dht_request *out)
+{
+    p->request = ++d->next_request;
+    if (handler != NULL)
+        p->handler = *handler;
+    p->failed = 0;
+    p->beaten = false;
+    p->at = d->now;
+    d->publish_at = d->now;
+    if (out != NULL)
+        *out = p->request;
+}
+
+static enum error announce(struct dht *d, const struct id *info_hash,
+                           uint16_t port, bool implied_port,
+                           const struct dht_handler *handler, dht_request *out)
+{
+    struct publication *old = find(d, false, info_hash);
+    struct publication *p;
+
+    if (old == NULL && d->publication_count >= d->config.max_publications)
+        return ERR_FULL;
+    p = add(d, false, info_hash);
+    if (p == NULL)
+        return ERR_NO_MEMORY;
+    p->port = port;
+    p->implied_port = implied_port;
+    begin(d, p, handler, out);
+    if (old != NULL)
+        remove_publication(d, old);
+    return OK;
+}
+
+enum error dht_announce(struct dht *d, const struct id *info_hash,
+                        uint16_t port, bool implied_port,
+                        const struct dht_handler *handler, uint64_t now,
+                        dht_request *out)
+{
+    enum error err;
+
+    if (port == 0 && !implied_port)
+        return ERR_RANGE;
+    engine_enter(d, now);
+    err = announce(d, info_hash, port, implied_port, handler, out);
+    engine_leave(d);
+    return err;
+}
+
+static enum error check_put(const struct dht *d, const struct dht_item *item,
+                            const struct publication *old)
+{
+    enum error err = dht_item_verify(item);
+
+    if (err != OK)
+        return err;
+    if (old == NULL)
+        return d->publication_count < d->config.max_publications ? OK
+                                                                 : ERR_FULL;
+    if (!item->mutable_item)
+        return OK;
+    if (item->seq < old->item.seq ||
+        (item->seq == old->item.seq &&
+         !bytes_equal(value_bytes(item->value), value_bytes(old->value))))
+        return ERR_SEQ;
+    return OK;
+}
+
+static enum error put(struct dht *d, const struct dht_item *item,
+                      const int64_t *cas, const struct dht_handler *handler,
+                      dht_request *out)
+{
+    struct publication *old, *p;
+    struct value *value;
+    struct id target;
+    enum error err;
+
+    dht_item_target(item, &target);
+    old = find(d, true, &target);
+    err = check_put(d, item, old);
+    if (err != OK)
+        return err;
+    value = malloc(sizeof(*value));
+    p = value != NULL ? add(d, true, &target) : NULL;
+    if (p == NULL) {
+        free(value);
+        return ERR_NO_MEMORY;
+    }
+    *value = *item->value;
+    p->value = value;
+    p->item = *item;
+    p->item.value = value;
+    if (item->salt.len > 0)
+        memcpy(p->salt, item->salt.p, item->salt.len);
+    p->item.salt = bytes_of(p->salt, item->salt.len);
+    p->has_cas = cas != NULL;
+    p->cas = cas != NULL ? *cas : 0;
+    begin(d, p, handler, out);
+    if (old != NULL)
+        remove_publication(d, old);
+    return OK;
+}
+
+enum error dht_put(struct dht *d, const struct dht_item *item,
+                   const int64_t *cas, const struct dht_handler *handler,
+                   uint64_t now, dht_request *out)
+{
+    enum error err;
+
+    engine_enter(d, now);
+    err = put(d, item, cas, handler, out);
+    engine_leave(d);
+    return err;
+}
+
+static enum error withdraw(struct dht *d, bool is_item, const struct id *target)
+{
+    struct publication *p = find(d, is_item, target);
+
+    if (p == NULL)
+        return ERR_NOT_FOUND;
+    engine_enter(d, d->now);
+    remove_publication(d, p);
+    engine_leave(d);
+    return OK;
+}
+
+enum error dht_withdraw(struct dht *d, const struct id *info_hash)
+{
+    return withdraw(d, false, info_hash);
+}
+
+enum error dht_unput(struct dht *d, const struct id *target)
+{
+    return withdraw(d, true, target);
+}
+
+bool publish_cancel(struct dht *d, dht_request request)
+{
+    for (struct publication *p = d->publications; p != NULL; p = p->next) {
+        if (p->dead || p->request != request)
+            continue;
+        p->handler = (struct dht_handler){0};
+        if (p->round != NULL)
+            p->round->handler = (struct dht_handler){0};
+        return true;
+    }
+    return false;
+}
