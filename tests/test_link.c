@@ -29,6 +29,7 @@ struct node {
     struct world *world;
     struct endpoint ep;
     uint8_t identity[32], secret[32];
+    struct responder responder;
     struct links *links;
     struct link *up_link; /* the last that came up or got a cell */
     unsigned ups, downs, cells;
@@ -98,10 +99,9 @@ static void node_cell(void *ctx, struct link *link,
     memcpy(n->text, datagram + CELL_BODY_OFFSET, sizeof(n->text));
 }
 
-static struct link_config config_of(const struct node *n)
+static struct link_config config(void)
 {
     struct link_config c = {
-        .network = "main",
         .max_links = 8,
         .max_half_open = 4,
         .handshake_rate = 100,
@@ -111,11 +111,10 @@ static struct link_config config_of(const struct node *n)
         .max_sources = 64,
     };
 
-    memcpy(c.identity, n->identity, 32);
     return c;
 }
 
-static void node_start(struct node *n, const struct link_config *config)
+static void node_start(struct node *n, const struct link_config *c)
 {
     struct link_env env = {
         .ctx = n,
@@ -127,20 +126,20 @@ static void node_start(struct node *n, const struct link_config *config)
     };
 
     links_free(n->links);
+    responder_init(&n->responder, "main", n->identity, n->secret, &env.random);
     assert_int_equal(
-        links_new(config, &env, n->secret, n->world->now, &n->links), OK);
+        links_new(c, &env, &n->responder, n->world->now, &n->links), OK);
 }
 
 static void node_init(struct node *n, struct world *w, uint8_t number)
 {
-    struct link_config config;
+    struct link_config c = config();
 
     n->world = w;
     memset(n->identity, number, 32);
     memset(n->secret, number + 1, 32);
     n->ep = (struct endpoint){.addr = {192, 0, 2, number}, .port = 7881};
-    config = config_of(n);
-    node_start(n, &config);
+    node_start(n, &c);
 }
 
 static struct world *world_new(void)
@@ -350,10 +349,10 @@ static void test_link_key_rotation_takes_the_key_before(void **state)
 
     (void)state;
     open_link(w);
-    links_rotate_key(w->b.links, fresh);
+    responder_rotate(&w->b.responder, fresh);
     settle(w);
     assert_int_equal(w->a.ups, 1);
-    links_rotate_key(w->b.links, fresh);
+    responder_rotate(&w->b.responder, fresh);
     w->a.identity[0] = 0;
     world_free(w);
 }
@@ -362,17 +361,17 @@ static void test_link_key_rotation_takes_the_key_before(void **state)
 static void test_link_cookie_under_load(void **state)
 {
     struct world *w = world_new();
-    struct link_config config = config_of(&w->b);
+    struct link_config c = config();
 
     (void)state;
-    config.handshake_rate = config.handshake_burst = 1;
-    node_start(&w->b, &config);
+    c.handshake_rate = c.handshake_burst = 1;
+    node_start(&w->b, &c);
     open_link(w);
     settle(w);
     links_free(w->a.links);
     w->a.links = NULL;
-    config = config_of(&w->a);
-    node_start(&w->a, &config);
+    c = config();
+    node_start(&w->a, &c);
     w->a.ups = 0;
     open_link(w);
     settle(w);
@@ -386,13 +385,13 @@ static void test_link_cookie_under_load(void **state)
 static void test_link_init_flood(void **state)
 {
     struct world *w = world_new();
-    struct link_config config = config_of(&w->b);
+    struct link_config c = config();
     uint64_t in = 0, out = 0;
     struct packet p;
 
     (void)state;
-    config.handshake_rate = config.handshake_burst = 5;
-    node_start(&w->b, &config);
+    c.handshake_rate = c.handshake_burst = 5;
+    node_start(&w->b, &c);
     open_link(w);
     p = w->queue[0];
     w->count = 0;
@@ -403,7 +402,7 @@ static void test_link_init_flood(void **state)
         in += p.len;
         while (w->count > 0)
             out += w->queue[--w->count].len;
-        assert_true(links_count(w->b.links) <= config.max_half_open);
+        assert_true(links_count(w->b.links) <= c.max_half_open);
     }
     assert_true(out < in);
     assert_true(links_stats(w->b.links)->half_open_evicted > 0);

@@ -25,17 +25,10 @@
 
 /* ---- The table ---------------------------------------------------------- */
 
-static void key_init(struct handshake_key *k,
-                     const uint8_t secret[NOISE_KEY_BYTES])
-{
-    memcpy(k->secret, secret, NOISE_KEY_BYTES);
-    noise_public_key(secret, k->public_key);
-}
-
 enum error links_new(const struct link_config *config,
                      const struct link_env *env,
-                     const uint8_t handshake_secret[NOISE_KEY_BYTES],
-                     uint64_t now, struct links **out)
+                     const struct responder *responder, uint64_t now,
+                     struct links **out)
 {
     struct limiter_config limits = {
         .rate = config->handshake_source_rate * 64,
@@ -56,7 +49,7 @@ enum error links_new(const struct link_config *config,
     }
     l->config = *config;
     l->env = *env;
-    key_init(&l->key, handshake_secret);
+    l->responder = responder;
     env->random.fill(env->random.ctx, fresh, sizeof(fresh));
     cookie_jar_init(&l->jar, fresh, now);
     sodium_memzero(fresh, sizeof(fresh));
@@ -64,8 +57,7 @@ enum error links_new(const struct link_config *config,
         token_rate_of(config->handshake_rate, config->handshake_burst);
     limiter_init(&l->limiter, &limits, &env->random);
     /* A link has three sessions at most while it rekeys. */
-    session_table_init(&l->sessions, (size_t)3 * config->max_links,
-                       &env->random);
+    slot_table_init(&l->sessions, (size_t)3 * config->max_links, &env->random);
     l->deadline = TIME_NEVER;
     *out = l;
     return OK;
@@ -77,20 +69,12 @@ void links_free(struct links *l)
         return;
     while (l->count > 0)
         link_free(l, l->links[l->count - 1]);
-    session_table_deinit(&l->sessions);
+    slot_table_deinit(&l->sessions);
     limiter_deinit(&l->limiter);
     cookie_jar_deinit(&l->jar);
     free(l->links);
     sodium_memzero(l, sizeof(*l));
     free(l);
-}
-
-void links_rotate_key(struct links *l,
-                      const uint8_t handshake_secret[NOISE_KEY_BYTES])
-{
-    l->previous_key = l->key;
-    l->has_previous_key = true;
-    key_init(&l->key, handshake_secret);
 }
 
 void link_set_deadline(struct links *l, struct link *link, uint64_t at)

@@ -18,6 +18,7 @@
 #include "tunnel/cookie.h"
 #include "tunnel/link_message.h"
 #include "tunnel/reason.h"
+#include "tunnel/responder.h"
 #include "tunnel/session.h"
 #include "wire/endpoint.h"
 #include "wire/limiter.h"
@@ -56,6 +57,7 @@ struct link {
     uint64_t ping_at; /* when the last PING went out */
     uint64_t rtt;     /* smoothed, ns; 0 unknown */
     size_t slot;      /* in struct links */
+    void *above;      /* what the layer above keeps with it */
 };
 
 /* What a link needs from above. `cell` gets every authentic cell that is not
@@ -95,17 +97,13 @@ struct link_stats {
 
 struct links;
 
-/* `handshake_secret` is the X25519 key that the descriptor names. */
+/* `responder` answers for this node, and outlives the links. */
 enum error links_new(const struct link_config *config,
                      const struct link_env *env,
-                     const uint8_t handshake_secret[NOISE_KEY_BYTES],
-                     uint64_t now, struct links **out);
+                     const struct responder *responder, uint64_t now,
+                     struct links **out);
 /* No callback is called. */
 void links_free(struct links *l);
-
-/* A new handshake key; the one before is taken until the next rotation. */
-void links_rotate_key(struct links *l,
-                      const uint8_t handshake_secret[NOISE_KEY_BYTES]);
 
 /* A link to `target`: the one that we have opened to this identity already,
  * or a new one, which is UP when env.up was called. ERR_FULL, ERR_NO_MEMORY,

@@ -55,7 +55,7 @@ static enum error begin(struct links *l, struct link *link, uint64_t now,
     link->handshake = malloc(sizeof(struct noise));
     if (link->handshake == NULL)
         return ERR_NO_MEMORY;
-    prologue_init_noise(link->handshake, "link", l->config.network,
+    prologue_init_noise(link->handshake, "link", l->responder->network,
                         link->peer.identity, link->peer.handshake_key);
     fresh(l, ephemeral, sizeof(ephemeral));
     e = noise_write_first(link->handshake, ephemeral, bytes_of(NULL, 0),
@@ -92,39 +92,6 @@ enum error handshake_start(struct links *l, struct link *link, uint64_t now)
     return OK;
 }
 
-/* The responder's half: keys into `keys` and the answer into `noise2`. The
- * key before the last rotation is tried when the present one does not fit. */
-static enum error answer(struct links *l, const uint8_t *noise1,
-                         struct noise_keys *keys,
-                         uint8_t noise2[NOISE_OVERHEAD])
-{
-    const struct handshake_key *key = &l->key;
-    uint8_t ephemeral[NOISE_KEY_BYTES], nothing[1];
-    struct bytes first = bytes_of(noise1, NOISE_OVERHEAD);
-    struct noise n;
-    enum error e;
-
-    prologue_init_noise(&n, "link", l->config.network, l->config.identity,
-                        key->public_key);
-    e = noise_read_first(&n, key->secret, first, nothing);
-    if (e != OK && l->has_previous_key) {
-        key = &l->previous_key;
-        prologue_init_noise(&n, "link", l->config.network, l->config.identity,
-                            key->public_key);
-        e = noise_read_first(&n, key->secret, first, nothing);
-    }
-    if (e != OK)
-        goto out;
-    fresh(l, ephemeral, sizeof(ephemeral));
-    e = noise_write_second(&n, ephemeral, bytes_of(NULL, 0), noise2);
-    if (e == OK)
-        noise_split(&n, keys);
-    sodium_memzero(ephemeral, sizeof(ephemeral));
-out:
-    noise_deinit(&n);
-    return e;
-}
-
 static void retry(struct links *l, const struct endpoint *from,
                   const struct link_message *init)
 {
@@ -135,7 +102,8 @@ static void retry(struct links *l, const struct endpoint *from,
                              .sealed = sealed};
 
     fresh(l, nonce, sizeof(nonce));
-    cookie_seal(&l->jar, from, l->config.identity, init->mac1, nonce, sealed);
+    cookie_seal(&l->jar, from, l->responder->identity, init->mac1, nonce,
+                sealed);
     l->stats.retries_out++;
     send_message(l, from, &m);
 }
@@ -145,7 +113,7 @@ static void retry(struct links *l, const struct endpoint *from,
 static enum error admit(struct links *l, const struct endpoint *from,
                         const struct link_message *m, uint64_t now)
 {
-    if (!cookie_mac1_is_right(m, l->config.identity))
+    if (!cookie_mac1_is_right(m, l->responder->identity))
         return ERR_SIGNATURE;
     if (cookie_mac2_is_right(&l->jar, m, from))
         return limiter_allow(&l->limiter, from, now) ? OK : ERR_RATE_LIMITED;
@@ -177,7 +145,7 @@ static void evict_half_open(struct links *l)
 static enum error receive_init(struct links *l, const struct endpoint *from,
                                const struct link_message *m, uint64_t now)
 {
-    uint8_t noise2[NOISE_OVERHEAD];
+    uint8_t noise2[NOISE_OVERHEAD], nothing[1];
     struct link_message reply = {.receiver = m->index, .noise = noise2};
     struct noise_keys keys;
     struct link *link;
@@ -194,7 +162,9 @@ static enum error receive_init(struct links *l, const struct endpoint *from,
     e = admit(l, from, m, now);
     if (e != OK)
         return e;
-    e = answer(l, m->noise, &keys, noise2);
+    e = responder_answer(l->responder, "link",
+                         bytes_of(m->noise, NOISE_OVERHEAD), nothing, noise2,
+                         &keys);
     if (e != OK)
         return e;
     if (l->half_open >= l->config.max_half_open)
@@ -380,7 +350,7 @@ enum error handshake_start_rekey(struct links *l, struct link *link,
 enum error handshake_receive_rekey(struct links *l, struct link *link,
                                    struct bytes text, uint64_t now)
 {
-    uint8_t noise2[NOISE_OVERHEAD], reply[REKEY_TEXT_MAX];
+    uint8_t noise2[NOISE_OVERHEAD], nothing[1], reply[REKEY_TEXT_MAX];
     const uint8_t *noise1;
     struct noise_keys keys;
     struct session *s;
@@ -395,7 +365,8 @@ enum error handshake_receive_rekey(struct links *l, struct link *link,
         return e;
     if (!limiter_allow(&l->limiter, &link->peer.ep, now))
         return ERR_RATE_LIMITED;
-    e = answer(l, noise1, &keys, noise2);
+    e = responder_answer(l->responder, "link", bytes_of(noise1, NOISE_OVERHEAD),
+                         nothing, noise2, &keys);
     if (e != OK)
         return e;
     session_free(&l->sessions, link->next);

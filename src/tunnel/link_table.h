@@ -7,21 +7,15 @@
 
 #include "tunnel/link.h"
 
-struct handshake_key {
-    uint8_t secret[NOISE_KEY_BYTES];
-    uint8_t public_key[NOISE_KEY_BYTES];
-};
-
 struct links {
     struct link_config config;
     struct link_env env;
-    struct handshake_key key, previous_key;
-    bool has_previous_key;
+    const struct responder *responder;
     struct cookie_jar jar;
     struct token_rate free_rate; /* INITs that need no cookie */
     struct token_bucket free_bucket;
     struct limiter limiter;
-    struct session_table sessions;
+    struct slot_table sessions;
     struct link **links;
     size_t count;
     size_t half_open;

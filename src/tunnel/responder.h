@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The answering half of every handshake: this node's identity, its handshake
+ * key and the one before it, which is taken until the next rotation, so that
+ * a descriptor may be a little old.
+ */
+#ifndef WARREN_TUNNEL_RESPONDER_H
+#define WARREN_TUNNEL_RESPONDER_H
+
+#include "tunnel/noise.h"
+#include "wire/dht_message.h"
+#include "wire/random_source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct responder_key {
+    uint8_t secret[NOISE_KEY_BYTES];
+    uint8_t public_key[NOISE_KEY_BYTES];
+};
+
+/* Holds secrets: responder_deinit. */
+struct responder {
+    char network[DHT_NETWORK_MAX + 1];
+    uint8_t identity[32]; /* public */
+    struct responder_key key, previous;
+    bool has_previous;
+    struct random_source random;
+};
+
+void responder_init(struct responder *r, const char *network,
+                    const uint8_t identity[32],
+                    const uint8_t secret[NOISE_KEY_BYTES],
+                    const struct random_source *random);
+void responder_deinit(struct responder *r);
+
+void responder_rotate(struct responder *r,
+                      const uint8_t secret[NOISE_KEY_BYTES]);
+
+/* Reads the initiator's message of a handshake for `purpose`, writes ours to
+ * `second` (NOISE_OVERHEAD bytes) and gives the keys, which the caller wipes.
+ * `payload` gets first.len - NOISE_OVERHEAD bytes. ERR_WRONG_LENGTH,
+ * ERR_SIGNATURE. */
+enum error responder_answer(const struct responder *r, const char *purpose,
+                            struct bytes first, uint8_t *payload,
+                            uint8_t second[NOISE_OVERHEAD],
+                            struct noise_keys *keys);
+
+#endif
