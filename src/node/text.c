@@ -186,3 +186,17 @@ void text_add_printable(struct text *t, struct bytes s)
             text_addf(t, "\\x%02x", rest.p[k]);
     }
 }
+
+bool text_is_plain(struct bytes s)
+{
+    size_t n;
+
+    for (size_t i = 0; i < s.len; i += n) {
+        const uint8_t *p = s.p + i;
+
+        n = utf8_length(bytes_of(p, s.len - i));
+        if (n == 0 || (is_control(p, n) && *p != '\n' && *p != '\t'))
+            return false;
+    }
+    return true;
+}

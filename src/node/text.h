@@ -41,6 +41,9 @@ void text_vaddf(struct text *t, const char *format, va_list args)
  * U+FFFD, so that the output is always valid JSON. */
 void text_add_json(struct text *t, struct bytes s);
 
+/* Valid UTF-8 without control characters but newline and tab. */
+bool text_is_plain(struct bytes s);
+
 /* For terminals and log files: control characters and bytes that are not
  * valid UTF-8 become \xNN, so that nobody else's text can forge a line. */
 void text_add_printable(struct text *t, struct bytes s);
