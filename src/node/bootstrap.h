@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The way in: configured HOST:PORTs are turned into addresses, names among
+ * them by DNS without blocking, again and again with back-off for as long as
+ * the node has not joined.
+ */
+#ifndef WARREN_NODE_BOOTSTRAP_H
+#define WARREN_NODE_BOOTSTRAP_H
+
+#include "node/config.h"
+#include "node/log.h"
+#include "wire/endpoint.h"
+#include "wire/error.h"
+#include "wire/timestamp.h"
+
+#include <stdbool.h>
+
+struct event_base;
+
+#define BOOTSTRAP_RETRY_MIN (5 * TIME_S)
+#define BOOTSTRAP_RETRY_MAX (10 * TIME_MIN)
+
+struct bootstrap_handler {
+    void *arg;
+    void (*found)(void *arg, const struct endpoint *ep);
+};
+
+struct bootstrap;
+
+/* Does nothing until bootstrap_start. ERR_NO_MEMORY. */
+enum error bootstrap_new(struct event_base *base,
+                         const struct bootstrap_handler *handler,
+                         struct log *log, struct bootstrap **out);
+void bootstrap_free(struct bootstrap *b);
+
+/* Takes the hosts of `config`, and looks for them anew if it was started. */
+void bootstrap_configure(struct bootstrap *b, const struct config *config);
+
+/* Begins after `delay`. When it runs already, it begins anew. */
+void bootstrap_start(struct bootstrap *b, uint64_t delay);
+/* The node has joined. */
+void bootstrap_stop(struct bootstrap *b);
+
+/* The last name that could not be resolved in the running attempt, and why;
+ * NULL when none failed. */
+const char *bootstrap_trouble(const struct bootstrap *b);
+
+#endif

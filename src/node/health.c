@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/health.h"
+#include "wire/timestamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A joined node is asked something by strangers within a few minutes, unless
+ * nobody can reach it. */
+#define SILENCE (10 * TIME_MIN)
+
+const char *health_level_name(enum health_level level)
+{
+    static const char *const names[] = {"note", "warning", "error"};
+
+    return names[level];
+}
+
+/* The next problem, its sentences still to be written; the last one is used
+ * again when there are too many. */
+static struct health_problem *add(struct health *h, enum health_level level,
+                                  const char *code)
+{
+    struct health_problem *p;
+
+    if (h->count < HEALTH_PROBLEMS_MAX)
+        h->count++;
+    p = &h->problems[h->count - 1];
+    p->level = level;
+    p->code = code;
+    p->what[0] = '\0';
+    p->remedy[0] = '\0';
+    return p;
+}
+
+#define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
+
+static void check_store(const struct node *n, struct health *h)
+{
+    struct store_health store;
+    struct health_problem *p;
+
+    store_get_health(n->store, &store);
+    if (!store.ok) {
+        p = add(h, HEALTH_ERROR, "store");
+        SAY(p->what, "the store cannot be written: %.256s", store.text);
+        SAY(p->remedy,
+            "see to the disk of %.256s (space, permissions); nothing "
+            "has to be restarted",
+            n->config.data_dir);
+    }
+    if (n->store_report.how == STORE_REPLACED) {
+        p = add(h, HEALTH_WARNING, "store_replaced");
+        SAY(p->what, "at the start %.256s", n->store_report.text);
+        SAY(p->remedy, "delete or examine %.256s/%s", n->config.data_dir,
+            n->store_report.set_aside);
+    }
+}
+
+static void alone_without_bootstrap(const struct node *n, struct health *h)
+{
+    unsigned known = dht_host_restored(n->dht);
+    struct health_problem *p;
+
+    if (known == 0) {
+        p = add(h, HEALTH_NOTE, "alone");
+        SAY(p->what, "no other node is known and no bootstrap node is "
+                     "configured: this node waits for others to join it");
+    } else {
+        p = add(h, HEALTH_WARNING, "nobody_answers");
+        SAY(p->what,
+            "none of the %u nodes from the last run has answered, "
+            "and no bootstrap node is configured",
+            known);
+    }
+    SAY(p->remedy, "unless this is the first node of a network, give it "
+                   "another one: --bootstrap HOST:PORT, or `bootstrap` in the "
+                   "section [dht] of its configuration");
+}
+
+static void check_joined(const struct node *n, uint64_t now, struct health *h)
+{
+    const char *trouble = dht_host_trouble(n->dht);
+    struct health_problem *p;
+
+    if (dht_host_joined(n->dht))
+        return;
+    if (n->config.bootstrap_count == 0) {
+        alone_without_bootstrap(n, h);
+        return;
+    }
+    p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
+    if (trouble == NULL)
+        SAY(p->what,
+            "no other node has answered since %" PRIu64 " s: neither "
+            "the %u bootstrap nodes nor the %u from the last run",
+            time_since(n->started_at, now) / TIME_S, n->config.bootstrap_count,
+            dht_host_restored(n->dht));
+    else
+        SAY(p->what, "%s", trouble);
+    SAY(p->remedy, "%s",
+        trouble == NULL ? "check that UDP gets out of this machine and that "
+                          "the bootstrap nodes run and are of this network"
+                        : "check the name and this machine's DNS");
+}
+
+static void check_clock(const struct node *n, struct health *h)
+{
+    struct health_problem *p;
+
+    if (n->clock_behind == 0)
+        return;
+    p = add(h, HEALTH_WARNING, "clock");
+    SAY(p->what,
+        "the clock is %" PRId64 " s behind the time that this node "
+        "has seen before",
+        n->clock_behind);
+    SAY(p->remedy, "set the time right (is NTP running?)");
+}
+
+static uint64_t queries_received(const struct dht_stats *stats)
+{
+    uint64_t sum = 0;
+
+    for (int m = 0; m < DHT_METHODS; m++)
+        sum += stats->queries_in[m];
+    return sum;
+}
+
+static bool is_ours(const struct node *n, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < udp_socket_count(n->udp); i++) {
+        struct endpoint local = udp_local(n->udp, i);
+
+        if (endpoint_equal(&local, ep))
+            return true;
+    }
+    return false;
+}
+
+/* Whether others can reach us: strangers' queries show it, silence hints at
+ * the opposite. */
+static void check_reachable(const struct node *n, uint64_t now,
+                            struct health *h)
+{
+    const struct dht *dht = dht_host_engine(n->dht);
+    struct dht_status status;
+    struct health_problem *p;
+    char at[ENDPOINT_TEXT_SIZE];
+
+    if (n->config.dht.read_only || !dht_host_joined(n->dht) ||
+        time_since(n->started_at, now) < SILENCE ||
+        queries_received(dht_stats(dht)) > 0)
+        return;
+    dht_status(dht, now, &status);
+    p = add(h, HEALTH_WARNING, "unreachable");
+    SAY(p->what, "no query of another node has reached this one");
+    for (int f = 0; f < FAMILIES; f++) {
+        if (!status.external_known[f] || is_ours(n, &status.external[f]))
+            continue;
+        SAY(p->what,
+            "no query of another node has reached this one, which "
+            "others see as %s: it seems to be behind NAT or a "
+            "firewall",
+            endpoint_print(&status.external[f], at));
+        break;
+    }
+    SAY(p->remedy, "let UDP to the port of `listen` in (port forwarding, "
+                   "firewall), or set read_only = true");
+}
+
+void health_check(const struct node *n, uint64_t now, struct health *out)
+{
+    struct health found = {0};
+
+    check_store(n, &found);
+    check_joined(n, now, &found);
+    check_clock(n, &found);
+    check_reachable(n, now, &found);
+    out->count = 0;
+    for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {
+        for (size_t i = 0; i < found.count; i++) {
+            if ((int)found.problems[i].level == level)
+                out->problems[out->count++] = found.problems[i];
+        }
+    }
+}
+
+bool health_is_ok(const struct health *h, struct text *reason)
+{
+    if (h->count == 0 || h->problems[0].level != HEALTH_ERROR)
+        return true;
+    text_add(reason, h->problems[0].what);
+    return false;
+}
