@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The methods of the control socket. Each takes a map of parameters and
+ * answers with a map; names are those of the command line:
+ *
+ *     status
+ *     dht.nodes
+ *     dht.ping       address
+ *     dht.find_node  target               trace, stream
+ *     dht.get_peers  target               trace, stream
+ *     dht.announce   target               port
+ *     dht.withdraw   target
+ *     dht.get        target               salt, trace, stream
+ *     dht.put        value                key, signature, seq; salt, cas
+ *     dht.sample     address              target
+ *
+ * What stands after the gap is optional. With `trace` the answer has `steps`;
+ * with `stream`, "step", "peer" and "item" come as notifications meanwhile.
+ */
+#ifndef WARREN_NODE_RPC_H
+#define WARREN_NODE_RPC_H
+
+#include "node/control_server.h"
+#include "node/node.h"
+#include "wire/error.h"
+
+struct rpc;
+
+enum error rpc_new(struct node *node, struct rpc **out);
+/* After the control server, which cancels what runs. */
+void rpc_free(struct rpc *rpc);
+
+/* The handler of the control server; `arg` is the rpc. */
+void rpc_call(void *arg, struct control_call *call, struct bytes method,
+              struct mp_reader *params);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parameters of all methods, read in one place.
+ */
+#ifndef WARREN_NODE_RPC_PARAMS_H
+#define WARREN_NODE_RPC_PARAMS_H
+
+#include "node/text.h"
+#include "wire/bytes.h"
+#include "wire/endpoint.h"
+#include "wire/error.h"
+#include "wire/id.h"
+#include "wire/mp_reader.h"
+#include "wire/value.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum rpc_param {
+    RPC_ADDRESS = 1 << 0,
+    RPC_TARGET = 1 << 1,
+    RPC_PORT = 1 << 2,
+    RPC_VALUE = 1 << 3,
+    RPC_KEY = 1 << 4,
+    RPC_SIGNATURE = 1 << 5,
+    RPC_SEQ = 1 << 6,
+    RPC_CAS = 1 << 7,
+    RPC_SALT = 1 << 8,
+    RPC_TRACE = 1 << 9,
+    RPC_STREAM = 1 << 10
+};
+
+struct rpc_params {
+    uint32_t has; /* enum rpc_param */
+    struct endpoint address;
+    struct id target;
+    uint16_t port;
+    struct value value;
+    uint8_t key[32];
+    uint8_t signature[64];
+    int64_t seq;
+    int64_t cas;
+    struct bytes salt; /* a view of the request */
+    bool trace;
+    bool stream;
+};
+
+/* Reads the map at `r` (or nothing, at its end). ERR_SYNTAX, and `why` gets a
+ * sentence: a parameter that is not among `allowed`, one of `required` that is
+ * absent, a value that is not right. */
+enum error rpc_params_read(struct mp_reader *r, uint32_t required,
+                           uint32_t allowed, struct rpc_params *out,
+                           struct text *why);
+
+#endif
