@@ -337,6 +337,27 @@ static void test_dht_message_error_extends(void **state)
     expect_same_bytes(m.error_text, TEST_BYTES("bad"));
 }
 
+static void test_dht_message_error_comes_last(void **state)
+{
+    struct dht_message m;
+
+    (void)state;
+    assert_int_equal(read_text("d1:t2:aa1:y1:e1:eli203e3:badee", &m), OK);
+    assert_int_equal(m.error_code, DHT_ERROR_PROTOCOL);
+}
+
+static void test_dht_message_shortest_strings(void **state)
+{
+    struct dht_message m = examples[0].m;
+
+    (void)state;
+    m.version = m.network = m.transaction = TEST_BYTES("z");
+    expect_written(&m, TEST_BYTES("\x86\xa1"
+                                  "a\x81\xa2id\xc4\x14"
+                                  "abcdefghij0123456789\xa1n\xa1z\xa1q\xa4ping"
+                                  "\xa1t\xc4\x01z\xa1v\xc4\x01z\xa1y\xa1q"));
+}
+
 static void test_dht_message_init_clears(void **state)
 {
     struct dht_message m;
@@ -408,6 +429,8 @@ int main(void)
         cmocka_unit_test(test_dht_message_skips_odd_values),
         cmocka_unit_test(test_dht_message_two_vs),
         cmocka_unit_test(test_dht_message_error_extends),
+        cmocka_unit_test(test_dht_message_error_comes_last),
+        cmocka_unit_test(test_dht_message_shortest_strings),
         cmocka_unit_test(test_dht_message_init_clears),
         cmocka_unit_test(test_dht_message_method_names),
         cmocka_unit_test(test_dht_message_largest_fit),

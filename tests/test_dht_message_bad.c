@@ -44,6 +44,8 @@ static void test_dht_message_bad_missing(void **state)
         {"de", ERR_MISSING},
         {"d1:t2:aae", ERR_MISSING},
         {"d1:y1:qe", ERR_MISSING},
+        {"d1:ad2:id" A "e1:q4:ping1:t2:aae", ERR_MISSING},
+        {"d1:ad2:id" A "e1:q4:ping1:y1:qe", ERR_MISSING},
         {"d1:ad2:id" A "e1:t2:aa1:y1:qe", ERR_MISSING},
         {"d1:q4:ping1:t2:aa1:y1:qe", ERR_MISSING},
         {"d1:q4:ping1:rd2:id" A "e1:t2:aa1:y1:qe", ERR_MISSING},

@@ -294,6 +294,28 @@ static void test_mp_refuses_malformed(void **state)
     assert_int_equal(parse(&p, bytes_of(NULL, 0)), ERR_NOT_MSGPACK);
 }
 
+/* A stream: one object after the other, the last one not there yet. */
+static void test_mp_parses_a_stream(void **state)
+{
+    struct bytes in = test_hex("92 01 a161 c0 80 93 01 02");
+    static const size_t lengths[] = {4, 1, 1};
+    struct parsed p;
+    size_t used = 99;
+
+    (void)state;
+    p.tape = (struct mp_tape){.tokens = p.tokens, .cap = TOKENS};
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        assert_int_equal(mp_parse_first(&p.tape, in, &used), OK);
+        assert_int_equal(used, lengths[i]);
+        in = bytes_of(in.p + used, in.len - used);
+    }
+    used = 99;
+    assert_int_equal(mp_parse_first(&p.tape, in, &used), ERR_MISSING);
+    assert_int_equal(used, 99);
+    assert_int_equal(mp_parse_first(&p.tape, test_hex("92c1"), &used),
+                     ERR_NOT_MSGPACK);
+}
+
 static void test_mp_bounds_depth(void **state)
 {
     static const uint8_t opens[] = {0x91, 0x81};
@@ -323,6 +345,8 @@ static void test_mp_bounds_depth(void **state)
 
 static void test_mp_bounds_tape(void **state)
 {
+    /* one of each callback of the parser */
+    static const uint8_t objects[] = {0x00, 0xff, 0xc0, 0xc2, 0xa0, 0x90, 0x80};
     uint8_t wire[TOKENS + 3] = {0xdc};
     struct parsed p;
 
@@ -330,8 +354,28 @@ static void test_mp_bounds_tape(void **state)
     for (unsigned count = TOKENS - 2; count <= TOKENS; count++) {
         wire[1] = (uint8_t)(count >> 8);
         wire[2] = (uint8_t)count;
-        assert_int_equal(parse(&p, bytes_of(wire, 3 + count)),
-                         count < TOKENS ? OK : ERR_TOO_LARGE);
+        for (size_t i = 0; i < COUNT_OF(objects); i++) {
+            memset(wire + 3, objects[i], TOKENS);
+            assert_int_equal(parse(&p, bytes_of(wire, 3 + count)),
+                             count < TOKENS ? OK : ERR_TOO_LARGE);
+        }
+    }
+}
+
+/* Containers that fit by themselves but not together. */
+static void test_mp_bounds_tape_inside(void **state)
+{
+    static const char *const inner[] = {"ff",   "c0",     "c3",  "ca3f800000",
+                                        "a161", "c40161", "9100"};
+    struct mp_token tokens[3];
+    struct mp_tape tape = {.tokens = tokens, .cap = 3};
+    uint8_t wire[32] = {0x92, 0x91, 0x00};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(inner); i++) {
+        size_t len = 3 + test_unhex(inner[i], wire + 3, sizeof(wire) - 3);
+
+        assert_int_equal(mp_parse(&tape, bytes_of(wire, len)), ERR_TOO_LARGE);
     }
 }
 
@@ -787,8 +831,10 @@ int main(void)
         cmocka_unit_test(test_mp_reads_fixed),
         cmocka_unit_test(test_mp_reads_containers),
         cmocka_unit_test(test_mp_refuses_malformed),
+        cmocka_unit_test(test_mp_parses_a_stream),
         cmocka_unit_test(test_mp_bounds_depth),
         cmocka_unit_test(test_mp_bounds_tape),
+        cmocka_unit_test(test_mp_bounds_tape_inside),
         cmocka_unit_test(test_mp_first_failure_sticks),
         cmocka_unit_test(test_mp_refuses_other_types),
         cmocka_unit_test(test_mp_skips_whole_objects),

@@ -201,6 +201,33 @@ static void test_value_bounds_a_list(void **state)
     assert_int_equal(value_bencode(&v, out), 998);
 }
 
+/* As many of one number as fit: each digit counts. */
+static void test_value_bounds_numbers(void **state)
+{
+    static const struct {
+        int64_t number;
+        uint32_t fit; /* (1000 - 2) / bencoded length */
+    } cases[] = {{0, 332},   {9, 332},    {10, 249},       {99, 249},
+                 {100, 199}, {-1, 249},   {-9, 249},       {-10, 199},
+                 {-99, 199}, {-100, 166}, {INT64_MIN, 45}, {INT64_MAX, 47}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (uint32_t extra = 0; extra < 2; extra++) {
+            uint8_t mp[2048];
+            struct value v;
+            struct mp_writer w;
+
+            mp_writer_init(&w, mp, sizeof(mp));
+            mp_write_array(&w, cases[i].fit + extra);
+            for (uint32_t n = 0; n < cases[i].fit + extra; n++)
+                mp_write_int(&w, cases[i].number);
+            assert_int_equal(value_from_msgpack(mp_writer_bytes(&w), &v),
+                             extra == 0 ? OK : ERR_TOO_LARGE);
+        }
+    }
+}
+
 /* As many lists with a long head as 1000 bytes can hold. */
 static void test_value_longest_msgpack(void **state)
 {
@@ -304,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_value_sorts_bytewise),
         cmocka_unit_test(test_value_bounds_a_string),
         cmocka_unit_test(test_value_bounds_a_list),
+        cmocka_unit_test(test_value_bounds_numbers),
         cmocka_unit_test(test_value_longest_msgpack),
         cmocka_unit_test(test_value_bounds_depth),
         cmocka_unit_test(test_value_read_goes_on_after_it),
