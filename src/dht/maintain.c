@@ -214,6 +214,10 @@ void maintain_contact(struct dht *d, enum family f)
     if (j->joined)
         return;
     j->joined = true;
+    /* One that was found, not finding, has its table to fill all the same:
+     * the first node of a network is asked by all others at once. */
+    if (j->failed == 0 && d->maintain.credit == 0)
+        d->maintain.credit = MAINTAIN_JOIN_CREDIT;
     j->failed = 0;
     j->rounds = 0;
     j->live = 0;
@@ -331,7 +335,8 @@ static void round_ended(struct dht *d, enum family f)
     uint64_t jitter = delay / 5;
     unsigned live = d->table[f].live;
 
-    if (j->rounds >= 2 && live == j->live)
+    /* One that knows few may have come before those who could name others. */
+    if (j->rounds >= 2 && live == j->live && live >= DHT_K)
         j->rounds = EARLY_ROUNDS;
     j->live = live;
     if (j->rounds < EARLY_ROUNDS) {
@@ -402,7 +407,8 @@ static void upkeep(struct dht *d, enum family f)
 /* When upkeep of this family has work and may do it. */
 static uint64_t upkeep_due(const struct dht *d, enum family f)
 {
-    uint64_t wait = d->maintain.credit > 0 ? 0 : MAINTAIN_COALESCE;
+    bool hurry = d->maintain.credit > 0 || !d->maintain.join[f].joined;
+    uint64_t wait = hurry ? 0 : MAINTAIN_COALESCE;
     uint64_t due = table_next_deadline(&d->table[f]);
     uint64_t soonest = time_after(d->now, wait);
     uint64_t purse = purse_ready_at(d);

@@ -52,7 +52,7 @@
  * us send, and what an idle node sends. */
 #define TABLE_PING_CONTACT (15 * TIME_S)
 #define TABLE_PING_BUCKET  (5 * TIME_MIN)
-#define TABLE_PING_ANY     (100 * TIME_MS)
+#define TABLE_PING_ANY     (20 * TIME_MS)
 
 struct table_bucket;
 
