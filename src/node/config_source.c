@@ -16,9 +16,7 @@ static bool assign_one(const struct config_key *key, const char *text,
     text_add(why, "' but must be ");
     if (!config_value_parse(key, text, config, why))
         return false;
-    why->len = before;
-    if (why->buf != NULL)
-        why->buf[before] = '\0';
+    text_cut(why, before);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,18 @@ void text_deinit(struct text *t)
     *t = (struct text){0};
 }
 
+void text_cut(struct text *t, size_t len)
+{
+    assert(len <= t->len);
+    t->len = len;
+    if (t->buf != NULL)
+        t->buf[len] = '\0';
+}
+
 void text_clear(struct text *t)
 {
-    t->len = 0;
+    text_cut(t, 0);
     t->truncated = false;
-    if (t->buf != NULL)
-        t->buf[0] = '\0';
 }
 
 const char *text_get(const struct text *t)
@@ -49,6 +56,7 @@ static size_t reserve(struct text *t, size_t want)
         t->truncated = true;
         return t->cap == 0 ? 0 : t->cap - 1 - t->len;
     }
+    buf[t->len] = '\0';
     t->buf = buf;
     t->cap = cap;
     return want;

@@ -27,6 +27,9 @@ void text_deinit(struct text *t);
 /* Empties it; the memory is kept for the next use. */
 void text_clear(struct text *t);
 
+/* Back to the length `len` that it had before. */
+void text_cut(struct text *t, size_t len);
+
 /* The text so far, never NULL. */
 const char *text_get(const struct text *t);
 
