@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/metrics.h"
+
+#include "testing.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct text page;
+static struct metrics m;
+
+static int setup(void **state)
+{
+    (void)state;
+    text_init(&page, 4096);
+    metrics_init(&m, &page);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    text_deinit(&page);
+    return 0;
+}
+
+static void test_metrics_family_and_samples(void **state)
+{
+    struct metric_label labels[] = {{"family", "ipv4"}, {"reason", "token"}};
+
+    (void)state;
+    metrics_gauge(&m, "warren_nodes", "Nodes.", 7);
+    metrics_family(&m, "warren_dropped_total", METRIC_COUNTER,
+                   "Dropped, by reason.");
+    metrics_labelled(&m, "reason", "too_long", UINT64_MAX);
+    metrics_sample(&m, labels, 2, 0);
+    metrics_counter(&m, "warren_sent_total", "Sent.", 1);
+    assert_string_equal(
+        text_get(&page),
+        "# HELP warren_nodes Nodes.\n# TYPE warren_nodes gauge\n"
+        "warren_nodes 7\n"
+        "# HELP warren_dropped_total Dropped, by reason.\n"
+        "# TYPE warren_dropped_total counter\n"
+        "warren_dropped_total{reason=\"too_long\"} 18446744073709551615\n"
+        "warren_dropped_total{family=\"ipv4\",reason=\"token\"} 0\n"
+        "# HELP warren_sent_total Sent.\n# TYPE warren_sent_total counter\n"
+        "warren_sent_total 1\n");
+}
+
+static void test_metrics_label_values_are_escaped(void **state)
+{
+    static const struct {
+        const char *value, *line;
+    } cases[] = {
+        {"", "x{l=\"\"} 1\n"},
+        {"a b", "x{l=\"a b\"} 1\n"},
+        {"a\"b", "x{l=\"a\\\"b\"} 1\n"},
+        {"a\\b\\", "x{l=\"a\\\\b\\\\\"} 1\n"},
+        {"\na\n", "x{l=\"\\na\\n\"} 1\n"},
+        {"\xc3\xbc", "x{l=\"\xc3\xbc\"} 1\n"},
+    };
+
+    (void)state;
+    metrics_family(&m, "x", METRIC_GAUGE, "X.");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        text_clear(&page);
+        metrics_labelled(&m, "l", cases[i].value, 1);
+        assert_string_equal(text_get(&page), cases[i].line);
+    }
+}
+
+static void test_metrics_doubles(void **state)
+{
+    static const struct {
+        double value;
+        const char *line;
+    } cases[] = {
+        {0, "x 0\n"},
+        {0.25, "x 0.25\n"},
+        {-1e300, "x -1.0000000000000001e+300\n"},
+        {(double)INFINITY, "x +Inf\n"},
+        {-(double)INFINITY, "x -Inf\n"},
+        {(double)NAN, "x NaN\n"},
+    };
+
+    (void)state;
+    metrics_family(&m, "x", METRIC_GAUGE, "X.");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        text_clear(&page);
+        metrics_double(&m, cases[i].value);
+        assert_string_equal(text_get(&page), cases[i].line);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_metrics_family_and_samples, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_metrics_label_values_are_escaped,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metrics_doubles, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
