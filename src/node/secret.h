@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SECRET_MAX      256  /* bytes of a secret */
+#define SECRET_NAME_MAX 1100 /* of a path, with what is put behind it */
+
 /* `dirfd` as of openat: a directory, or AT_FDCWD. On failure `why` gets a
  * sentence and the caller's buffer does not change. */
 
@@ -21,7 +24,8 @@ enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
                        struct text *why);
 
 /* After it returns, the file is on disk whole, or there is none. ERR_IN_USE:
- * it exists and is left alone; ERR_NO_SPACE; ERR_IO. */
+ * it exists and is left alone; ERR_NO_SPACE; ERR_TOO_LARGE (the name);
+ * ERR_IO. */
 enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
                          size_t len, struct text *why);
 
