@@ -16,6 +16,7 @@
 #include "wire/endpoint.h"
 #include "wire/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -93,7 +94,8 @@ uint32_t udp_receive_buffer(const struct udp *udp, unsigned i);
 /* Datagrams that the kernel threw away because the buffers were full. */
 uint64_t udp_kernel_drops(const struct udp *udp);
 
-/* Queues a copy through the first socket of the receiver's family; it leaves
+/* Queues a copy through the first socket of the receiver's family, or an
+ * answer from within `receive` through the socket that was asked; it leaves
  * at the end of the batch, or when the loop comes around. What cannot be sent
  * is counted and gone: this is UDP. ERR_TOO_LARGE, ERR_UNSUPPORTED (no socket
  * of that family) tell the caller that it never will be. */
