@@ -44,7 +44,7 @@ struct http;
 enum error http_new(struct event_base *base, const struct http_config *config,
                     const struct http_pages *pages, struct log *log,
                     struct http **out, struct text *why);
-/* Closes the connections too. */
+/* Closes the connections too, when the loop turns or its base is freed. */
 void http_free(struct http *http);
 
 struct endpoint http_local(const struct http *http);
