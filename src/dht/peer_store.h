@@ -26,11 +26,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEER_STORE_SOURCE_MAX 4095 /* a larger max_per_source is cut to it */
+/* Larger values of max_per_source and max_per_hash are cut to these. */
+#define PEER_STORE_SOURCE_MAX 4095
+#define PEER_STORE_HASH_MAX   65535
 
 struct peer_store_config { /* nothing may be 0 */
     unsigned max_hashes, max_peers, max_per_hash, max_per_source;
-    uint64_t lifetime; /* ns; kept to a thousandth, never shorter */
+    uint64_t lifetime; /* ns; up to 1/500 longer, never shorter */
 };
 
 struct peer_swarm;
@@ -59,7 +61,7 @@ void peer_store_init(struct peer_store *s,
 void peer_store_deinit(struct peer_store *s);
 
 /* New caps and lifetime. What is above a new cap stays until it expires. A
- * lifetime above 16 times the first is cut to that. */
+ * lifetime above 8 times the first is cut to that. */
 void peer_store_configure(struct peer_store *s,
                           const struct peer_store_config *config);
 

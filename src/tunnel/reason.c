@@ -26,6 +26,9 @@ static const struct {
     [REASON_POLICY] = {"policy", "the exit does not send there"},
     [REASON_RESOLVE] = {"resolve", "the name has no usable address"},
     [REASON_NO_RELAYS] = {"no_relays", "too few relays are known"},
+    [REASON_RATE] = {"rate", "more is sent than the exit takes"},
+    [REASON_SILENT] = {"silent", "the destination does not answer"},
+    [REASON_IO] = {"io", "the system of the exit cannot send there"},
 };
 
 const char *reason_text(enum reason r)

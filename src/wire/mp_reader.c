@@ -163,7 +163,7 @@ enum error mp_parse_first(struct mp_tape *tape, struct bytes in, size_t *used)
 
     tape->count = 0;
     if (in.len == 0)
-        return ERR_NOT_MSGPACK;
+        return ERR_MISSING;
     ctx.user = (struct unpack_user){.tape = tape};
     unpack_init(&ctx);
     r = unpack_execute(&ctx, (const char *)in.p, in.len, &offset);
