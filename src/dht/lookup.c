@@ -101,6 +101,15 @@ static void begin(struct dht *d, struct lookup *l)
     l->due = is_done(l);
 }
 
+static enum error outcome(const struct lookup *l)
+{
+    if (l->answered > 0)
+        return OK;
+    if (l->refused > 0)
+        return ERR_REMOTE;
+    return l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
+}
+
 void lookup_step(struct dht *d, struct lookup *l)
 {
     if (l->dead || l->storing)
@@ -110,10 +119,8 @@ void lookup_step(struct dht *d, struct lookup *l)
         return;
     if (l->publication != NULL)
         publish_store(d, l);
-    else if (l->answered > 0)
-        lookup_end(d, l, OK);
     else
-        lookup_end(d, l, l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES);
+        lookup_end(d, l, outcome(l));
 }
 
 /* ---- Beginning ----------------------------------------------------------- */
@@ -303,6 +310,7 @@ static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
 
 void lookup_error(struct dht *d, struct lookup *l, uint8_t slot)
 {
+    l->refused++;
     end_candidate(d, l, slot, DHT_STEP_ERROR);
 }
 

@@ -46,7 +46,7 @@ struct lookup {
     struct publication *publication;
     enum error store_error; /* why a node did not store */
     uint64_t started_at;
-    unsigned asked, answered, hops, values, stored;
+    unsigned asked, answered, refused, hops, values, stored;
     unsigned store_pending;
     uint64_t single_rtt;
     bool has_item;

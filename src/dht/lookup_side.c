@@ -166,6 +166,8 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
     err = free_slot(s, &c, &slot);
     if (err != OK)
         return err;
+    if (namer == slot)
+        c.namer = LOOKUP_NOBODY; /* it had to go for this one */
     s->slots[slot] = c;
     place(s, slot);
     return OK;

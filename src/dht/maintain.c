@@ -21,8 +21,10 @@ static const struct token_rate purse_rate = {
 void maintain_init(struct dht *d)
 {
     d->maintain.upkeep_at = TIME_NEVER;
-    for (int f = 0; f < FAMILIES; f++)
+    for (int f = 0; f < FAMILIES; f++) {
+        d->maintain.alive_at[f] = TIME_NEVER;
         d->maintain.join[f] = (struct join){.at = TIME_NEVER, .fill = -1};
+    }
 }
 
 void maintain_deinit(struct dht *d)
@@ -213,6 +215,7 @@ void maintain_contact(struct dht *d, enum family f)
     maintain_candidate(d, f);
     if (j->joined)
         return;
+    d->maintain.alive_at[f] = d->now;
     j->joined = true;
     /* One that was found, not finding, has its table to fill all the same:
      * the first node of a network is asked by all others at once. */
@@ -262,7 +265,9 @@ void maintain_new_id(struct dht *d, enum family f)
 
 static bool is_settling(const struct join *j)
 {
-    return j->joined && (j->rounds < EARLY_ROUNDS || j->fill >= 0);
+    if (!j->joined)
+        return j->at != TIME_NEVER;
+    return j->rounds < EARLY_ROUNDS || j->fill >= 0;
 }
 
 /* After the first rounds nothing more is owed to joining. */
@@ -347,12 +352,23 @@ static void round_ended(struct dht *d, enum family f)
     j->at = time_after(d->now, engine_jitter(d, delay, jitter));
 }
 
+/* Somebody is there who has nobody to name yet, or does not fit his address
+ * (BEP 42) until he has learnt it. */
+static uint64_t answered_retry(const struct dht *d, const struct join *j)
+{
+    uint64_t delay = ROUND_DELAY << (j->failed < 10 ? j->failed : 10);
+
+    return engine_jitter(d, delay, delay / 4);
+}
+
 void maintain_lookup_ended(struct dht *d, const struct lookup *l)
 {
     struct join *j = &d->maintain.join[l->home];
 
     if (l->purpose == LOOKUP_JOIN && j->joined)
         round_ended(d, l->home);
+    else if (l->purpose == LOOKUP_JOIN && l->answered > 0)
+        j->at = time_min(j->at, time_after(d->now, answered_retry(d, j)));
     fill_buckets(d, l->home);
     end_credit(d);
 }
@@ -392,6 +408,51 @@ static void refresh(struct dht *d, enum family f, const struct id *target)
         send_chore(d, &c, target);
 }
 
+/* Contacts that are not good are not handed out: the one that was silent for
+ * longest is asked before or soon after that happens, if nothing else wants
+ * what the purse has saved. */
+struct stalest {
+    uint64_t now;
+    uint32_t age; /* ticks */
+    struct contact contact;
+};
+
+static void find_stalest(void *ctx, const struct contact *c, unsigned bucket)
+{
+    struct stalest *s = ctx;
+    uint32_t tick = contact_tick(s->now);
+    uint32_t age = contact_age(c->last_answer, tick);
+    uint32_t heard = contact_age(c->last_heard, tick);
+
+    (void)bucket;
+    if (heard < age && c->fails == 0)
+        age = heard;
+    if (age > s->age) {
+        s->age = age;
+        s->contact = *c;
+    }
+}
+
+static void keep_alive(struct dht *d, enum family f)
+{
+    const uint32_t limit = (uint32_t)(CONTACT_FRESH >> CONTACT_TICK_SHIFT);
+    struct stalest s = {.now = d->now};
+    uint64_t *at = &d->maintain.alive_at[f];
+
+    if (*at > d->now)
+        return;
+    table_visit(&d->table[f], find_stalest, &s);
+    if (s.age >= limit && can_spend(d)) {
+        send_chore(d, &s.contact, NULL);
+        *at = time_after(d->now, d->config.query_timeout);
+    } else if (s.age >= limit) {
+        *at = purse_ready_at(d);
+    } else {
+        *at =
+            time_after(d->now, (uint64_t)(limit - s.age) << CONTACT_TICK_SHIFT);
+    }
+}
+
 static void upkeep(struct dht *d, enum family f)
 {
     struct contact c;
@@ -402,6 +463,7 @@ static void upkeep(struct dht *d, enum family f)
     while (can_spend(d) &&
            table_refresh_due(&d->table[f], &d->random, d->now, &target))
         refresh(d, f, &target);
+    keep_alive(d, f);
 }
 
 /* When upkeep of this family has work and may do it. */
@@ -409,7 +471,8 @@ static uint64_t upkeep_due(const struct dht *d, enum family f)
 {
     bool hurry = d->maintain.credit > 0 || !d->maintain.join[f].joined;
     uint64_t wait = hurry ? 0 : MAINTAIN_COALESCE;
-    uint64_t due = table_next_deadline(&d->table[f]);
+    uint64_t due =
+        time_min(table_next_deadline(&d->table[f]), d->maintain.alive_at[f]);
     uint64_t soonest = time_after(d->now, wait);
     uint64_t purse = purse_ready_at(d);
 

@@ -56,6 +56,7 @@ struct maintain {
     struct token_bucket purse;
     unsigned credit;
     uint64_t upkeep_at;
+    uint64_t alive_at[FAMILIES]; /* next look for a contact to keep good */
     size_t bootstrap_count, stored_count;
     struct endpoint *bootstraps; /* MAINTAIN_BOOTSTRAPS, once there is one */
     struct stored_node *stored;  /* MAINTAIN_STORED, until joined */

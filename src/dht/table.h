@@ -117,9 +117,10 @@ enum error table_rehome(struct table *t, const struct id *self, uint64_t now);
 
 /* ---- What is to be done ------------------------------------------------ */
 
-/* Who should be pinged now: a candidate where a bucket has room or a bad
- * contact, or the least recently seen questionable contact of a full bucket
- * that has candidates. Marks it as asked. Call until false. */
+/* Who should be pinged now: a candidate where a bucket has room, or would
+ * have it by splitting, or a bad contact, or the least recently seen
+ * questionable contact of a full bucket that has candidates. Marks it as asked.
+ * Call until false. */
 bool table_next_ping(struct table *t, uint64_t now, struct contact *out);
 
 /* A random target in a bucket that was idle for the refresh time; the bucket

@@ -111,7 +111,7 @@ bool table_add_candidate(struct table *t, struct table_bucket *b,
         return false;
     *place = *c;
     if (b->cache_count == 1 || b->live_count < DHT_K ||
-        table_find_bad(b) != NULL)
+        b == &t->buckets[t->bucket_count - 1] || table_find_bad(b) != NULL)
         table_ping_soon(t, now);
     return true;
 }

@@ -20,10 +20,30 @@ static uint32_t until(uint32_t age, uint32_t limit)
     return age >= limit ? 0 : limit - age;
 }
 
+/* A full bucket that may split has room for a candidate when its contacts do
+ * not all share as many bits with us as the candidate does. */
+static bool fits_after_split(const struct table *t,
+                             const struct table_bucket *b,
+                             const struct contact *c)
+{
+    int bits = id_common_bits(&t->self, &c->id);
+
+    if (b != &t->buckets[t->bucket_count - 1])
+        return false;
+    for (unsigned i = 0; i < b->live_count; i++) {
+        if (id_common_bits(&t->self, &b->live[i].id) != bits)
+            return true;
+    }
+    return false;
+}
+
 /* A candidate that was not asked of late: a good one first, then the one
- * heard of last. `wait` becomes the ticks until there is one. */
-static struct contact *candidate_to_ping(const struct table_bucket *b,
-                                         uint64_t now, uint32_t *wait)
+ * heard of last. `wait` becomes the ticks until there is one. With `split`
+ * only those for which a split would make room. */
+static struct contact *candidate_to_ping(const struct table *t,
+                                         const struct table_bucket *b,
+                                         bool split, uint64_t now,
+                                         uint32_t *wait)
 {
     uint32_t tick = contact_tick(now);
     struct contact *best = NULL;
@@ -38,6 +58,8 @@ static struct contact *candidate_to_ping(const struct table_bucket *b,
         uint64_t rank = (uint64_t)!good << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
+        if (split && !fits_after_split(t, b, c))
+            continue;
         if (left < *wait)
             *wait = left;
         if (left == 0 && (best == NULL || rank < best_rank)) {
@@ -88,16 +110,19 @@ static struct contact *live_to_ping(struct table_bucket *b, uint64_t now,
     return oldest;
 }
 
-static struct contact *bucket_ping(struct table_bucket *b, uint64_t now,
+static struct contact *bucket_ping(const struct table *t,
+                                   struct table_bucket *b, uint64_t now,
                                    uint32_t *wait)
 {
-    if (b->live_count < DHT_K)
-        return candidate_to_ping(b, now, wait);
-    for (unsigned i = 0; i < b->live_count; i++) {
-        if (b->live[i].fails >= CONTACT_BAD_FAILS)
-            return candidate_to_ping(b, now, wait);
-    }
-    return live_to_ping(b, now, wait);
+    bool full = b->live_count == DHT_K && table_find_bad(b) == NULL;
+    struct contact *c = candidate_to_ping(t, b, full, now, wait);
+    uint32_t live_wait = UINT32_MAX;
+
+    if (c == NULL && full)
+        c = live_to_ping(b, now, &live_wait);
+    if (live_wait < *wait)
+        *wait = live_wait;
+    return c;
 }
 
 bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
@@ -114,7 +139,7 @@ bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
 
         if (b->cache_count == 0)
             continue;
-        c = bucket_ping(b, now, &wait);
+        c = bucket_ping(t, b, now, &wait);
         if (c != NULL) {
             c->last_asked = contact_tick(now);
             t->ping_floor = time_after(now, TABLE_PING_ANY);
