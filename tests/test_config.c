@@ -113,6 +113,28 @@ static void test_config_defaults_are_what_the_documents_say(void **state)
     assert_true(config.dht.item_lifetime == 2 * TIME_HOUR);
 }
 
+/* The engine has defaults of its own, for the simulator and for tests. */
+static void test_config_defaults_are_those_of_the_engine(void **state)
+{
+    struct config engine;
+    struct text ours, theirs;
+
+    (void)state;
+    text_init(&ours, 65536);
+    text_init(&theirs, 65536);
+    assert_int_equal(load(NULL, NULL, NULL), OK);
+    engine = config;
+    dht_config_init(&engine.dht);
+    config_print(&config, &ours);
+    config_print(&engine, &theirs);
+    assert_string_equal(text_get(&ours), text_get(&theirs));
+    assert_memory_equal(engine.dht.family, config.dht.family,
+                        sizeof(config.dht.family));
+    assert_string_equal(engine.dht.network, config.dht.network);
+    text_deinit(&ours);
+    text_deinit(&theirs);
+}
+
 static void test_config_printed_defaults_load_as_the_defaults(void **state)
 {
     struct text printed, before, after;
@@ -643,6 +665,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_defaults_are_what_the_documents_say),
+        cmocka_unit_test(test_config_defaults_are_those_of_the_engine),
         cmocka_unit_test(test_config_printed_defaults_load_as_the_defaults),
         cmocka_unit_test(test_config_table_is_sound),
         cmocka_unit_test(test_config_file_sets_every_type),
