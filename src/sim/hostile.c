@@ -16,6 +16,7 @@ struct hostile {
     struct sim_rng rng;
     uint64_t next;
     uint32_t serial;
+    uint64_t asked; /* lookups that came by */
 };
 
 /* ---- What it says ------------------------------------------------------ */
@@ -245,6 +246,8 @@ static void hostile_receive(void *engine, const struct endpoint *from,
     (void)now;
     if (dht_message_read(datagram, &m) != OK)
         return;
+    h->asked += m.kind == DHT_QUERY &&
+                (m.method == DHT_GET_PEERS || m.method == DHT_GET);
     if (m.kind == DHT_QUERY)
         answer(h, from, &m);
     else if (m.kind == DHT_RESPONSE)
@@ -323,4 +326,11 @@ enum error sim_hostile_add(struct sim *s, const struct sim_place *place,
     sim_attach(s, h->node, SIM_PLANE_DHT, &hostile_engine, h);
     *out = h->node;
     return OK;
+}
+
+uint64_t sim_hostile_asked(const struct sim *s, uint32_t node)
+{
+    const struct hostile *h = sim_engine_of(s, node, SIM_PLANE_DHT);
+
+    return h == NULL ? 0 : h->asked;
 }

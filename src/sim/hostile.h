@@ -45,4 +45,7 @@ enum error sim_hostile_add(struct sim *s, const struct sim_place *place,
                            const struct sim_hostile_config *config,
                            uint32_t *out);
 
+/* Lookups (get_peers, get) that asked this one so far. */
+uint64_t sim_hostile_asked(const struct sim *s, uint32_t node);
+
 #endif
