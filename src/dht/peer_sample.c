@@ -43,6 +43,7 @@ size_t peer_store_sample(struct peer_store *s, const struct id *hash,
                          enum family family, const struct random_source *random,
                          struct endpoint *out, size_t max, uint64_t now)
 {
+    struct peer_clock clock = peer_clock_of(s, now);
     const struct peer_records *r;
     const struct peer_swarm *w;
     struct stride walk;
@@ -58,19 +59,18 @@ size_t peer_store_sample(struct peer_store *s, const struct id *hash,
         const uint8_t *record = record_at(r, family, stride_next(&walk));
         size_t len = record_len(family) - sizeof(uint16_t);
 
-        if (!peer_is_expired(s, record, family, now) &&
+        if (!record_is_expired(record, family, clock) &&
             endpoint_read_compact(bytes_of(record, len), &out[n]) == OK)
             n++;
     }
     return n;
 }
 
-static bool has_peers(const struct peer_store *s, const struct peer_swarm *w,
-                      uint64_t now)
+static bool has_peers(const struct peer_swarm *w, struct peer_clock clock)
 {
     for (unsigned f = 0; f < FAMILIES; f++) {
         for (unsigned i = 0; i < w->of[f].count; i++) {
-            if (!peer_is_expired(s, record_at(&w->of[f], f, i), f, now))
+            if (!record_is_expired(record_at(&w->of[f], f, i), f, clock))
                 return true;
         }
     }
@@ -81,6 +81,7 @@ size_t peer_store_sample_hashes(struct peer_store *s,
                                 const struct random_source *random,
                                 uint8_t *out, size_t max, uint64_t now)
 {
+    struct peer_clock clock = peer_clock_of(s, now);
     struct stride walk;
     size_t n = 0;
 
@@ -92,7 +93,7 @@ size_t peer_store_sample_hashes(struct peer_store *s,
         const struct peer_swarm *w = s->chains[stride_next(&walk)];
 
         for (; w != NULL && n < max; w = w->next) {
-            if (has_peers(s, w, now))
+            if (has_peers(w, clock))
                 memcpy(out + ID_BYTES * n++, w->hash.b, ID_BYTES);
         }
     }

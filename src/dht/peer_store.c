@@ -166,7 +166,7 @@ static void sweep_chain(struct peer_store *s, unsigned chain, uint64_t now)
     struct peer_swarm **at = &s->chains[chain];
 
     while (*at != NULL) {
-        peer_swarm_expire(s, *at, now);
+        peer_swarm_expire(s, *at, peer_clock_of(s, now));
         if (peer_swarm_count(*at) == 0)
             drop_swarm(s, at);
         else
@@ -246,7 +246,8 @@ static bool find_room(const struct peer_store *s, const struct peer_swarm *w,
         return !source_full && !full && s->hashes < c->max_hashes;
     if (!source_full && !full && peer_swarm_count(w) < c->max_per_hash)
         return true;
-    *victim = peer_swarm_oldest(s, w, source_full ? source : NULL, now);
+    *victim = peer_swarm_oldest(w, source_full ? source : NULL,
+                                peer_clock_of(s, now));
     return victim->found;
 }
 
@@ -260,18 +261,19 @@ bool peer_store_can_store(struct peer_store *s, const struct id *hash,
 }
 
 static void evict(struct peer_store *s, struct peer_swarm *w,
-                  struct peer_at victim, uint64_t now)
+                  struct peer_at victim, struct peer_clock clock)
 {
     const uint8_t *record =
         record_at(&w->of[victim.family], victim.family, victim.i);
 
-    s->evicted += !peer_is_expired(s, record, victim.family, now);
+    s->evicted += !record_is_expired(record, victim.family, clock);
     peer_swarm_remove(s, w, victim);
 }
 
 enum error peer_store_put(struct peer_store *s, const struct id *hash,
                           const struct endpoint *peer, uint64_t now)
 {
+    struct peer_clock clock = peer_clock_of(s, now);
     struct peer_at known = {0}, victim;
     struct peer_swarm *w;
 
@@ -280,7 +282,7 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
     if (w != NULL)
         known = peer_swarm_find(w, peer);
     if (known.found) {
-        peer_swarm_renew(s, w, known, now);
+        peer_swarm_renew(w, known, clock);
         return OK;
     }
     if (!find_room(s, w, peer, now, &victim))
@@ -290,7 +292,7 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
     if (w == NULL)
         return ERR_NO_MEMORY;
     if (victim.found)
-        evict(s, w, victim, now);
+        evict(s, w, victim, clock);
     /* Should this fail, an empty swarm goes with the next sweep. */
-    return peer_swarm_append(s, w, peer, now);
+    return peer_swarm_append(s, w, peer, clock);
 }

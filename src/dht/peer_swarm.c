@@ -6,35 +6,17 @@
 
 static_assert(sizeof(struct peer_swarm) <= 64, "a hash is small");
 
-uint16_t peer_step(const struct peer_store *s, uint64_t now)
+struct peer_clock peer_clock_of(const struct peer_store *s, uint64_t now)
 {
-    return (uint16_t)(now / s->unit);
-}
-
-static size_t compact_len(enum family family)
-{
-    return record_len(family) - sizeof(uint16_t);
+    /* One more, as the first step may have been almost over. */
+    return (struct peer_clock){
+        .step = (uint16_t)(now / s->unit),
+        .limit = (uint16_t)(s->config.lifetime / s->unit + 1)};
 }
 
 static void set_step(uint8_t *record, enum family family, uint16_t step)
 {
-    memcpy(record + compact_len(family), &step, sizeof(step));
-}
-
-static uint16_t age(const struct peer_store *s, const uint8_t *record,
-                    enum family family, uint64_t now)
-{
-    uint16_t step;
-
-    memcpy(&step, record + compact_len(family), sizeof(step));
-    return (uint16_t)(peer_step(s, now) - step);
-}
-
-bool peer_is_expired(const struct peer_store *s, const uint8_t *record,
-                     enum family family, uint64_t now)
-{
-    /* One more, as the first step may have been almost over. */
-    return age(s, record, family, now) > s->config.lifetime / s->unit + 1;
+    memcpy(record + record_len(family) - sizeof(step), &step, sizeof(step));
 }
 
 struct peer_at peer_swarm_find(const struct peer_swarm *w,
@@ -53,9 +35,9 @@ struct peer_at peer_swarm_find(const struct peer_swarm *w,
     return at;
 }
 
-struct peer_at peer_swarm_oldest(const struct peer_store *s,
-                                 const struct peer_swarm *w,
-                                 const struct endpoint *source, uint64_t now)
+struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
+                                 const struct endpoint *source,
+                                 struct peer_clock clock)
 {
     struct peer_at oldest = {0};
     unsigned oldest_age = 0;
@@ -67,7 +49,7 @@ struct peer_at peer_swarm_oldest(const struct peer_store *s,
             continue;
         for (unsigned i = 0; i < r->count; i++) {
             const uint8_t *record = record_at(r, f, i);
-            unsigned a = age(s, record, f, now);
+            unsigned a = record_age(record, f, clock);
 
             if (source != NULL &&
                 memcmp(record, source->addr, source_len(f)) != 0)
@@ -81,11 +63,11 @@ struct peer_at peer_swarm_oldest(const struct peer_store *s,
     return oldest;
 }
 
-void peer_swarm_renew(const struct peer_store *s, struct peer_swarm *w,
-                      struct peer_at at, uint64_t now)
+void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
+                      struct peer_clock clock)
 {
     set_step(record_at(&w->of[at.family], at.family, at.i), at.family,
-             peer_step(s, now));
+             clock.step);
 }
 
 static enum error resize(struct peer_store *s, struct peer_records *r,
@@ -104,7 +86,8 @@ static enum error resize(struct peer_store *s, struct peer_records *r,
 }
 
 enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
-                             const struct endpoint *peer, uint64_t now)
+                             const struct endpoint *peer,
+                             struct peer_clock clock)
 {
     enum family family = peer->family;
     struct peer_records *r = &w->of[family];
@@ -124,7 +107,7 @@ enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
     if (e != OK)
         return e;
     endpoint_write_compact(peer, record_at(r, family, r->count));
-    set_step(record_at(r, family, r->count), family, peer_step(s, now));
+    set_step(record_at(r, family, r->count), family, clock.step);
     r->count++;
     s->peers++;
     return OK;
@@ -156,13 +139,14 @@ static void give_back(struct peer_store *s, struct peer_records *r,
     }
 }
 
-void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w, uint64_t now)
+void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w,
+                       struct peer_clock clock)
 {
     for (uint8_t f = 0; f < FAMILIES; f++) {
         struct peer_records *r = &w->of[f];
 
         for (unsigned i = 0; i < r->count;) {
-            if (peer_is_expired(s, record_at(r, f, i), f, now))
+            if (record_is_expired(record_at(r, f, i), f, clock))
                 peer_swarm_remove(s, w, (struct peer_at){true, f, i});
             else
                 i++;

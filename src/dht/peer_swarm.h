@@ -47,10 +47,29 @@ static inline size_t source_len(enum family family)
 
 /* ---- peer_swarm.c ------------------------------------------------------ */
 
-/* The step that `now` is in, and whether a record's is a lifetime back. */
-uint16_t peer_step(const struct peer_store *s, uint64_t now);
-bool peer_is_expired(const struct peer_store *s, const uint8_t *record,
-                     enum family family, uint64_t now);
+/* What a record's step is compared with, worked out once a call. */
+struct peer_clock {
+    uint16_t step;  /* that `now` is in */
+    uint16_t limit; /* steps that a peer lives */
+};
+
+struct peer_clock peer_clock_of(const struct peer_store *s, uint64_t now);
+
+/* Steps since it was announced. */
+static inline uint16_t record_age(const uint8_t *record, enum family family,
+                                  struct peer_clock clock)
+{
+    uint16_t step;
+
+    memcpy(&step, record + record_len(family) - sizeof(step), sizeof(step));
+    return (uint16_t)(clock.step - step);
+}
+
+static inline bool record_is_expired(const uint8_t *record, enum family family,
+                                     struct peer_clock clock)
+{
+    return record_age(record, family, clock) > clock.limit;
+}
 
 /* A peer of the swarm: which of which family; `found` when there is one. */
 struct peer_at {
@@ -62,19 +81,20 @@ struct peer_at {
 struct peer_at peer_swarm_find(const struct peer_swarm *w,
                                const struct endpoint *peer);
 /* The one announced longest ago; with `source` not NULL, of its address. */
-struct peer_at peer_swarm_oldest(const struct peer_store *s,
-                                 const struct peer_swarm *w,
-                                 const struct endpoint *source, uint64_t now);
-void peer_swarm_renew(const struct peer_store *s, struct peer_swarm *w,
-                      struct peer_at at, uint64_t now);
+struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
+                                 const struct endpoint *source,
+                                 struct peer_clock clock);
+void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
+                      struct peer_clock clock);
 /* ERR_NO_MEMORY. */
 enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
-                             const struct endpoint *peer, uint64_t now);
+                             const struct endpoint *peer,
+                             struct peer_clock clock);
 void peer_swarm_remove(struct peer_store *s, struct peer_swarm *w,
                        struct peer_at at);
 /* Removes what has expired, and gives memory back. */
 void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w,
-                       uint64_t now);
+                       struct peer_clock clock);
 
 static inline unsigned peer_swarm_count(const struct peer_swarm *w)
 {
