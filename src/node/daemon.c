@@ -80,7 +80,9 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static enum error catch_signals(struct daemon *d)
 {
+    /* Both are errors of a write, which is where they are handled. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; i < SIGNALS; i++) {
         d->signals[i] = evsignal_new(d->base, signals[i], on_signal, d);
         if (d->signals[i] == NULL || evsignal_add(d->signals[i], NULL) != 0)

@@ -250,7 +250,7 @@ static void put_ended(struct dht_call *c, const struct dht_result *r)
 {
     if (r->error == ERR_CAS || r->error == ERR_SEQ)
         dht_host_withdraw(c->rpc->node->dht, &c->target);
-    else
+    else if (r->error != ERR_CANCELLED)
         dht_host_keep_item(c->rpc->node->dht, &c->item);
 }
 
