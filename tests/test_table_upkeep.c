@@ -21,10 +21,48 @@ static void test_table_caps_its_candidates(void **state)
     deinit(&f);
 }
 
+/* A flood of strangers, later than they, pushes no proven candidate out. */
 static void test_table_prefers_candidates_that_answered(void **state)
 {
+    struct endpoint dead = nth_ep(0);
+    struct id far[DHT_K], proven[DHT_K];
+    struct contact c;
+    struct fixture f;
+
+    (void)state;
+    init_full(&f, false, far);
+    for (unsigned i = 0; i < DHT_K; i++) {
+        struct endpoint ep = nth_ep(50 + i);
+
+        proven[i] = test_near_id(&f.r, &f.t.self, 0);
+        assert_int_equal(answered(&f, &proven[i], &ep), TABLE_CACHED);
+    }
+    for (unsigned i = 0; i < 500; i++) {
+        struct endpoint ep = nth_ep(1000 + i);
+        struct id id = test_near_id(&f.r, &f.t.self, 0);
+
+        f.now += TIME_S;
+        table_heard(&f.t, &id, &ep, f.now);
+    }
+    unanswered(&f, &far[0], &dead, CONTACT_BAD_FAILS);
+    for (unsigned i = 0; i < DHT_K; i++) {
+        unsigned known = 0;
+
+        f.now += TABLE_PING_ANY;
+        assert_true(table_next_ping(&f.t, f.now, &c));
+        for (unsigned j = 0; j < DHT_K; j++)
+            known += id_equal(&c.id, &proven[j]);
+        assert_int_equal(known, 1);
+    }
+    deinit(&f);
+}
+
+/* One that answered is asked first, then the stranger heard of last, who took
+ * the place of an earlier one. */
+static void test_table_asks_proven_candidate_first(void **state)
+{
     struct endpoint ep = nth_ep(50), dead = nth_ep(0);
-    struct id far[DHT_K], proven;
+    struct id far[DHT_K], proven, id;
     struct contact c;
     struct fixture f;
 
@@ -32,15 +70,18 @@ static void test_table_prefers_candidates_that_answered(void **state)
     init_full(&f, false, far);
     proven = test_near_id(&f.r, &f.t.self, 0);
     assert_int_equal(answered(&f, &proven, &ep), TABLE_CACHED);
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 500; i++) {
         struct endpoint other = nth_ep(1000 + i);
-        struct id id = test_near_id(&f.r, &f.t.self, 0);
 
-        table_heard(&f.t, &id, &other, f.now + i);
+        id = test_near_id(&f.r, &f.t.self, 0);
+        f.now += TIME_S;
+        table_heard(&f.t, &id, &other, f.now);
     }
     unanswered(&f, &far[0], &dead, CONTACT_BAD_FAILS);
     assert_true(table_next_ping(&f.t, f.now, &c));
     assert_true(id_equal(&c.id, &proven));
+    assert_true(table_next_ping(&f.t, f.now + TABLE_PING_ANY, &c));
+    assert_true(id_equal(&c.id, &id));
     deinit(&f);
 }
 
@@ -287,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_caps_its_candidates),
         cmocka_unit_test(test_table_prefers_candidates_that_answered),
+        cmocka_unit_test(test_table_asks_proven_candidate_first),
         cmocka_unit_test(test_table_pings_candidates_for_a_hole),
         cmocka_unit_test(test_table_replaces_lru_that_is_dead),
         cmocka_unit_test(test_table_keeps_lru_that_lives),
