@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #define HARNESS_SENT   4096
-#define HARNESS_EVENTS 256
+#define HARNESS_EVENTS 4096
 
 /* A datagram of the engine's; `m` points into `bytes`. */
 struct sent {
