@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+#include "exit_fixture.h"
+#include "fail_alloc.h"
+
+static void test_exit_sends_and_brings_back(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(w.open, 0);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    assert_int_equal(w.sent, 1);
+    assert_int_equal(w.sent_len, 5);
+    assert_memory_equal(w.sent_bytes, "hello", 5);
+    assert_int_equal(w.sent_to.port, 53);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", NOW);
+    assert_int_equal(w.delivered, 1);
+    assert_int_equal(w.delivered_len, 7);
+    assert_int_equal(w.delivered_to, TEST_CIRCUIT);
+    assert_int_equal(w.delivered_from.port, 53);
+    assert_int_equal(stats_of(&w).sent_bytes, 5);
+    assert_int_equal(stats_of(&w).received_bytes, 7);
+    world_end(&w);
+}
+
+static void test_exit_opens_one_socket_of_a_family(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    assert_int_equal(send_to(&w, "8.8.4.4:53", NOW), EXIT_SENT);
+    assert_int_equal(w.open, 1);
+    assert_int_equal(send_to(&w, "[2606::1]:53", NOW), EXIT_SENT);
+    assert_int_equal(send_to(&w, "[2606::2]:53", NOW), EXIT_SENT);
+    assert_int_equal(w.open, 2);
+    assert_int_equal(stats_of(&w).sockets, 2);
+    world_end(&w);
+}
+
+/* Whatever the lines say, nothing inside the operator's network is reached,
+ * asked for as an address or as the text of one. */
+static void test_exit_refuses_the_operators_network(void **state)
+{
+    static const char *const cases[] = {
+        "127.0.0.1",
+        "169.254.169.254",
+        "10.0.0.1",
+        "172.16.3.4",
+        "192.168.0.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "224.0.0.251",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "fc00::1",
+        "fe80::1",
+        "ff02::1",
+        "64:ff9b::a00:1",
+        "9.9.9.9",   /* own */
+        "2606:9::9", /* own */
+    };
+    struct endpoint own[] = {test_ep("9.9.9.9:7000"),
+                             test_ep("[2606:9::9]:7000")};
+    char why[POLICY_ERROR_SIZE];
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    assert_int_equal(policy_add(&w.policy, "accept *", why), OK);
+    assert_int_equal(policy_set_own(&w.policy, own, 2), OK);
+    world_start(&w);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct endpoint ep;
+
+        assert_int_equal(endpoint_parse_addr(cases[i], &ep), OK);
+        ep.port = 80;
+        assert_int_equal(
+            exit_send(w.exit, w.circuit, &ep, TEST_BYTES("x"), NOW),
+            REASON_POLICY);
+        assert_int_equal(send_name_to(&w, cases[i], NOW), REASON_POLICY);
+    }
+    assert_int_equal(w.sent + w.asked + w.open, 0);
+    assert_int_equal(stats_of(&w).refused[REASON_POLICY], 2 * COUNT_OF(cases));
+    world_end(&w);
+}
+
+static void test_exit_refuses_mapped_and_portless(void **state)
+{
+    struct endpoint mapped = {.addr = {[10] = 0xff, 0xff, 127, 0, 0, 1},
+                              .port = 80,
+                              .family = FAMILY_IPV6};
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.policy.testing_network = true;
+    world_start(&w);
+    assert_int_equal(
+        exit_send(w.exit, w.circuit, &mapped, TEST_BYTES("x"), NOW),
+        REASON_POLICY);
+    assert_int_equal(send_to(&w, "8.8.8.8:0", NOW), REASON_POLICY);
+    assert_int_equal(w.sent, 0);
+    world_end(&w);
+}
+
+/* In a testing network private addresses are fine, the exit itself is not. */
+static void test_exit_testing_network_spares_itself(void **state)
+{
+    struct endpoint own = test_ep("127.0.0.5:7000");
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.policy.testing_network = true;
+    assert_int_equal(policy_set_own(&w.policy, &own, 1), OK);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "127.0.0.5:7001", NOW), EXIT_SENT);
+    assert_int_equal(send_to(&w, "127.0.0.5:7000", NOW), REASON_POLICY);
+    world_end(&w);
+}
+
+static void test_exit_obeys_a_policy_that_changes(void **state)
+{
+    char why[POLICY_ERROR_SIZE];
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    assert_int_equal(w.policy.verdicts[POLICY_ACCEPTED], 1);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    assert_int_equal(w.policy.verdicts[POLICY_ACCEPTED], 1);
+    assert_int_equal(policy_add(&w.policy, "reject 8.8.8.8", why), OK);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), REASON_POLICY);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", NOW);
+    assert_int_equal(w.delivered, 0);
+    world_end(&w);
+}
+
+/* Spoofed answers, and answers for another circuit. */
+static void test_exit_drops_answers_of_strangers(void **state)
+{
+    static const char *const strangers[] = {"8.8.8.8:54", "8.8.8.9:53",
+                                            "[2606::1]:53", "10.0.0.1:53"};
+    struct world w;
+    uint32_t cookie;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    cookie = w.sent_by->cookie;
+    for (size_t i = 0; i < COUNT_OF(strangers); i++)
+        receive_from(&w, cookie, strangers[i], NOW);
+    assert_int_equal(w.delivered, 0);
+    assert_int_equal(stats_of(&w).strangers, COUNT_OF(strangers));
+    receive_from(&w, cookie ^ 1, "8.8.8.8:53", NOW);
+    receive_from(&w, cookie ^ 0x10000, "8.8.8.8:53", NOW);
+    receive_from(&w, UINT32_MAX, "8.8.8.8:53", NOW);
+    assert_int_equal(stats_of(&w).late, 3);
+    assert_int_equal(w.delivered, 0);
+    world_end(&w);
+}
+
+static void test_exit_keeps_circuits_apart(void **state)
+{
+    struct exit_circuit *other;
+    struct endpoint to = test_ep("8.8.4.4:53");
+    struct world w;
+    uint32_t cookie;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    other = world_circuit(&w, 2);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    cookie = w.sent_by->cookie;
+    assert_int_equal(exit_send(w.exit, other, &to, TEST_BYTES("x"), NOW),
+                     EXIT_SENT);
+    assert_int_not_equal(w.sent_by->cookie, cookie);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", NOW);
+    assert_int_equal(w.delivered, 0);
+    receive_from(&w, w.sent_by->cookie, "8.8.4.4:53", NOW);
+    assert_int_equal(w.delivered_to, 2);
+    exit_circuit_free(w.exit, other);
+    world_end(&w);
+}
+
+/* A late datagram for a socket that is closed, whose slot has a new owner. */
+static void test_exit_drops_what_comes_for_a_closed_socket(void **state)
+{
+    struct world w;
+    uint32_t cookie;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    cookie = w.sent_by->cookie;
+    exit_circuit_free(w.exit, w.circuit);
+    assert_int_equal(w.open, 0);
+    w.circuit = world_circuit(&w, 3);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    receive_from(&w, cookie, "8.8.8.8:53", NOW);
+    assert_int_equal(w.delivered, 0);
+    assert_int_equal(stats_of(&w).late, 1);
+    world_end(&w);
+}
+
+static unsigned send_many(struct world *w, const char *to, unsigned tries,
+                          uint64_t now)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < tries; i++) {
+        enum reason why = send_to(w, to, now);
+
+        assert_true(why == EXIT_SENT || why == REASON_SILENT);
+        count += why == EXIT_SENT;
+    }
+    return count;
+}
+
+static void test_exit_gives_up_on_the_silent(void **state)
+{
+    uint64_t now = NOW;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_many(&w, "8.8.8.8:53", 100, now), 5);
+    assert_int_equal(send_many(&w, "8.8.4.4:53", 100, now), 5);
+    now += TIME_S;
+    assert_int_equal(send_many(&w, "8.8.8.8:53", 100, now), 1);
+    /* An answer lifts the limit, and a later silence brings it back. */
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", now);
+    assert_int_equal(send_many(&w, "8.8.8.8:53", 100, now), 100);
+    now += EXIT_ANSWER_COUNTS - 1;
+    assert_int_equal(send_many(&w, "8.8.8.8:53", 100, now), 100);
+    assert_int_equal(send_many(&w, "8.8.8.8:53", 100, now + 1), 5);
+    world_end(&w);
+}
+
+static void test_exit_caps_destinations(void **state)
+{
+    struct world w;
+    uint64_t now = NOW;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_destinations = 64;
+    world_start(&w);
+    for (uint8_t round = 0; round < 2; round++) {
+        for (uint8_t i = 0; i < 100; i++) {
+            struct endpoint to = test_ep4(8, 8, round, i, 53);
+            enum reason why =
+                exit_send(w.exit, w.circuit, &to, TEST_BYTES("x"), now);
+
+            assert_int_equal(why, i < 64 ? EXIT_SENT : REASON_FULL);
+        }
+        now += 5 * TIME_S; /* all of them have their allowance again */
+    }
+    assert_int_equal(w.sent, 128);
+    /* Whoever was forgotten is a stranger. */
+    receive_from(&w, w.sent_by->cookie, "8.8.0.1:53", now);
+    assert_int_equal(w.delivered, 0);
+    receive_from(&w, w.sent_by->cookie, "8.8.1.1:53", now);
+    assert_int_equal(w.delivered, 1);
+    world_end(&w);
+}
+
+/* One who goes round between more destinations than the cap does not get
+ * more through to each. */
+static void test_exit_forgetting_forgives_nothing(void **state)
+{
+    unsigned sent[6] = {0};
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_destinations = 4;
+    world_start(&w);
+    for (uint64_t now = NOW; now < NOW + 100 * TIME_S; now += 50 * TIME_MS) {
+        for (uint8_t i = 0; i < COUNT_OF(sent); i++) {
+            struct endpoint to = test_ep4(8, 8, 8, i, 53);
+
+            sent[i] += exit_send(w.exit, w.circuit, &to, TEST_BYTES("x"),
+                                 now) == EXIT_SENT;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(sent); i++)
+        assert_true(sent[i] <= 5 + 100);
+    world_end(&w);
+}
+
+static void test_exit_caps_sockets(void **state)
+{
+    struct endpoint to = test_ep("8.8.8.8:53");
+    struct exit_circuit *circuits[20];
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_sockets = 11;
+    world_start(&w);
+    for (size_t i = 0; i < COUNT_OF(circuits); i++) {
+        circuits[i] = world_circuit(&w, i);
+        assert_int_equal(
+            exit_send(w.exit, circuits[i], &to, TEST_BYTES("x"), NOW),
+            i < 11 ? EXIT_SENT : REASON_FULL);
+    }
+    assert_int_equal(w.open, 11);
+    assert_int_equal(stats_of(&w).refused[REASON_FULL], 9);
+    exit_circuit_free(w.exit, circuits[3]);
+    assert_int_equal(exit_send(w.exit, circuits[15], &to, TEST_BYTES("x"), NOW),
+                     EXIT_SENT);
+    for (size_t i = 0; i < COUNT_OF(circuits); i++) {
+        if (i != 3)
+            exit_circuit_free(w.exit, circuits[i]);
+    }
+    world_end(&w);
+}
+
+static void test_exit_limits_rates(void **state)
+{
+    struct endpoint to = test_ep("8.8.8.8:53");
+    struct exit_circuit *other;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.circuit_rate = w.config.circuit_burst = 10;
+    w.config.rate = w.config.burst = 15;
+    w.config.silent_burst = 1000;
+    world_start(&w);
+    other = world_circuit(&w, 2);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(send_to(&w, "8.8.8.8:53", NOW),
+                         i < 10 ? EXIT_SENT : REASON_RATE);
+    /* What was refused took nothing from the others. */
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(exit_send(w.exit, other, &to, TEST_BYTES("x"), NOW),
+                         i < 5 ? EXIT_SENT : REASON_RATE);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW + TIME_S), EXIT_SENT);
+    exit_circuit_free(w.exit, other);
+    world_end(&w);
+}
+
+static void test_exit_closes_when_idle(void **state)
+{
+    struct world w;
+    uint64_t idle, now = NOW;
+    uint32_t cookie;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    idle = w.config.idle_timeout;
+    assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", now), EXIT_SENT);
+    cookie = w.sent_by->cookie;
+    assert_int_equal(exit_next_deadline(w.exit), now + idle);
+    now += idle - 1;
+    exit_tick(w.exit, now);
+    assert_int_equal(w.open, 1);
+    receive_from(&w, cookie, "8.8.8.8:53", now); /* keeps it open */
+    exit_tick(w.exit, now + idle - 1);
+    assert_int_equal(w.open, 1);
+    exit_tick(w.exit, now + idle);
+    assert_int_equal(w.open, 0);
+    assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
+    now += idle;
+    receive_from(&w, cookie, "8.8.8.8:53", now);
+    assert_int_equal(w.delivered, 1);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", now), EXIT_SENT);
+    assert_int_equal(w.open, 1);
+    world_end(&w);
+}
+
+/* Circuits go idle in the order of their last use. */
+static void test_exit_closes_the_idle_only(void **state)
+{
+    struct endpoint to = test_ep("8.8.8.8:53");
+    struct exit_circuit *c[3];
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (uint64_t i = 0; i < 3; i++) {
+        c[i] = world_circuit(&w, i);
+        exit_send(w.exit, c[i], &to, TEST_BYTES("x"), NOW + i * TIME_S);
+    }
+    exit_send(w.exit, c[0], &to, TEST_BYTES("x"), NOW + 3 * TIME_S);
+    exit_send(w.exit, c[1], &to, TEST_BYTES("x"), NOW + 4 * TIME_S);
+    exit_circuit_free(w.exit, c[1]);
+    exit_tick(w.exit, NOW + w.config.idle_timeout + 2 * TIME_S);
+    assert_int_equal(w.open, 1);
+    assert_int_equal(exit_next_deadline(w.exit),
+                     NOW + 3 * TIME_S + w.config.idle_timeout);
+    exit_circuit_free(w.exit, c[0]);
+    exit_circuit_free(w.exit, c[2]);
+    world_end(&w);
+}
+
+static void test_exit_reports_what_the_system_refuses(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    w.no_family[FAMILY_IPV6] = true;
+    assert_int_equal(send_to(&w, "[2606::1]:53", NOW), REASON_IO);
+    w.send_error[FAMILY_IPV4] = ERR_IO;
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), REASON_IO);
+    w.send_error[FAMILY_IPV4] = ERR_NO_SPACE;
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
+    assert_int_equal(stats_of(&w).dropped, 1);
+    assert_int_equal(stats_of(&w).sent, 0);
+    assert_int_equal(stats_of(&w).refused[REASON_IO], 2);
+    world_end(&w);
+}
+
+static void test_exit_bounds_datagrams(void **state)
+{
+    static uint8_t big[EXIT_PAYLOAD_MAX + 1];
+    struct endpoint to = test_ep("8.8.8.8:53");
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(
+        exit_send(w.exit, w.circuit, &to, bytes_of(big, sizeof(big)), NOW),
+        REASON_PROTOCOL);
+    assert_int_equal(
+        exit_send(w.exit, w.circuit, &to, bytes_of(big, EXIT_PAYLOAD_MAX), NOW),
+        EXIT_SENT);
+    assert_int_equal(w.sent_len, EXIT_PAYLOAD_MAX);
+    assert_int_equal(exit_send(w.exit, w.circuit, &to, bytes_of(NULL, 0), NOW),
+                     EXIT_SENT);
+    exit_receive(w.exit, w.sent_by->cookie, &to, bytes_of(big, sizeof(big)),
+                 NOW);
+    assert_int_equal(w.delivered, 0);
+    exit_receive(w.exit, w.sent_by->cookie, &to, bytes_of(NULL, 0), NOW);
+    assert_int_equal(w.delivered, 1);
+    world_end(&w);
+}
+
+/* Clients that open circuits, send, and go away. */
+static void test_exit_is_empty_after_a_rush(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct exit_circuit *c = world_circuit(&w, i);
+        struct endpoint to = test_ep4(8, (uint8_t)(i >> 8), 8, (uint8_t)i, 9);
+        char name[32];
+
+        snprintf(name, sizeof(name), "n%u.example", i);
+        exit_send(w.exit, c, &to, TEST_BYTES("x"), NOW + i);
+        exit_send_name(w.exit, c, bytes_of_text(name), 1, TEST_BYTES("x"),
+                       NOW + i);
+        exit_circuit_free(w.exit, c);
+    }
+    assert_int_equal(w.open, 0);
+    assert_int_equal(stats_of(&w).waiting, 0);
+    assert_int_equal(stats_of(&w).open_questions, w.config.max_questions);
+    exit_tick(w.exit, NOW + TIME_MIN);
+    assert_int_equal(stats_of(&w).open_questions, 0);
+    assert_int_equal(stats_of(&w).circuits, 1);
+    assert_int_equal(w.failed, 0);
+    assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
+    world_end(&w);
+}
+
+static void test_exit_works_without_memory(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (unsigned n = 1;; n++) {
+        struct exit_circuit *c = NULL;
+        struct endpoint to = test_ep("8.8.8.8:53");
+        bool has_failed;
+
+        world_init(&w);
+        world_start(&w);
+        fail_alloc_at(n);
+        if (exit_circuit_new(w.exit, 7, NOW, &c) == OK) {
+            exit_send(w.exit, c, &to, TEST_BYTES("x"), NOW);
+            exit_send_name(w.exit, c, TEST_BYTES("a.example"), 1,
+                           TEST_BYTES("x"), NOW);
+            world_answer(&w, w.question, "8.8.4.4", TIME_MIN, NOW);
+        }
+        has_failed = fail_alloc_end();
+        exit_circuit_free(w.exit, c);
+        world_end(&w);
+        if (!has_failed)
+            break;
+        assert_true(n < 100);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exit_sends_and_brings_back),
+        cmocka_unit_test(test_exit_opens_one_socket_of_a_family),
+        cmocka_unit_test(test_exit_refuses_the_operators_network),
+        cmocka_unit_test(test_exit_refuses_mapped_and_portless),
+        cmocka_unit_test(test_exit_testing_network_spares_itself),
+        cmocka_unit_test(test_exit_obeys_a_policy_that_changes),
+        cmocka_unit_test(test_exit_drops_answers_of_strangers),
+        cmocka_unit_test(test_exit_keeps_circuits_apart),
+        cmocka_unit_test(test_exit_drops_what_comes_for_a_closed_socket),
+        cmocka_unit_test(test_exit_gives_up_on_the_silent),
+        cmocka_unit_test(test_exit_caps_destinations),
+        cmocka_unit_test(test_exit_forgetting_forgives_nothing),
+        cmocka_unit_test(test_exit_caps_sockets),
+        cmocka_unit_test(test_exit_limits_rates),
+        cmocka_unit_test(test_exit_closes_when_idle),
+        cmocka_unit_test(test_exit_closes_the_idle_only),
+        cmocka_unit_test(test_exit_reports_what_the_system_refuses),
+        cmocka_unit_test(test_exit_bounds_datagrams),
+        cmocka_unit_test(test_exit_is_empty_after_a_rush),
+        cmocka_unit_test(test_exit_works_without_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
