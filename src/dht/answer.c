@@ -211,7 +211,7 @@ enum error answer_query(struct dht *d, const struct endpoint *from,
         add_nodes(d, &a, m);
         add_token(d, &a, &m->target,
                   item_store_can_store(&d->items, &m->target, from, d->now));
-        answer_add_item(d, &a, m);
+        answer_add_item(d, &a.m, m);
         answer_send(d, &a);
         break;
     case DHT_ANNOUNCE_PEER:

@@ -38,7 +38,9 @@ enum error answer_announce(struct dht *d, struct answer *a,
                            const struct dht_message *query);
 enum error answer_put(struct dht *d, struct answer *a,
                       const struct dht_message *query);
-void answer_add_item(struct dht *d, struct answer *a,
+/* Adds our item under the query's target to the answer `m`, if there is one
+ * that the asker does not have; its fields are views of the store. */
+void answer_add_item(struct dht *d, struct dht_message *m,
                      const struct dht_message *query);
 
 #endif

@@ -97,7 +97,7 @@ enum error answer_put(struct dht *d, struct answer *a,
     return OK;
 }
 
-void answer_add_item(struct dht *d, struct answer *a,
+void answer_add_item(struct dht *d, struct dht_message *m,
                      const struct dht_message *query)
 {
     struct item_view item;
@@ -105,16 +105,16 @@ void answer_add_item(struct dht *d, struct answer *a,
     if (!item_store_get(&d->items, &query->target, d->now, &item))
         return;
     if (item.mutable_item) {
-        a->m.seq = item.seq;
-        a->m.has |= DHT_HAS_SEQ;
+        m->seq = item.seq;
+        m->has |= DHT_HAS_SEQ;
         /* The asker has this one, or a newer one. */
         if ((query->has & DHT_HAS_SEQ) && item.seq <= query->seq)
             return;
-        a->m.key = item.key;
-        a->m.signature = item.signature;
-        a->m.has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE;
+        m->key = item.key;
+        m->signature = item.signature;
+        m->has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE;
     }
-    memcpy(a->m.value.mp, item.value.p, item.value.len);
-    a->m.value.len = (uint16_t)item.value.len;
-    a->m.has |= DHT_HAS_VALUE;
+    memcpy(m->value.mp, item.value.p, item.value.len);
+    m->value.len = (uint16_t)item.value.len;
+    m->has |= DHT_HAS_VALUE;
 }

@@ -98,12 +98,13 @@ static bool is_done(const struct lookup *l)
 static void begin(struct dht *d, struct lookup *l)
 {
     ask_more(d, l);
-    l->due = is_done(l);
+    l->own_due = !l->single && l->method != DHT_FIND_NODE;
+    l->due = l->own_due || is_done(l);
 }
 
 static enum error outcome(const struct lookup *l)
 {
-    if (l->answered > 0)
+    if (l->answered > 0 || l->values > 0)
         return OK;
     if (l->refused > 0)
         return ERR_REMOTE;
@@ -446,6 +447,8 @@ void lookup_tick(struct dht *d)
     for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
         if (l->due && !l->dead) {
             l->due = false;
+            if (l->own_due)
+                lookup_take_own(d, l);
             lookup_step(d, l);
         }
     }

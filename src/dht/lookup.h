@@ -34,6 +34,7 @@ struct lookup {
     bool single;
     bool dead;     /* ended; waits for the sweep */
     bool due;      /* looked at by the next tick, whatever happens */
+    bool own_due;  /* our own store was not looked at yet */
     bool complete; /* nothing better can be found */
     bool storing;  /* the second half of a publication's round */
     bool want_family[FAMILIES];
@@ -111,5 +112,8 @@ bool lookup_take_nodes(struct dht *d, struct lookup *l, enum family f,
                        struct dht_step *step);
 bool lookup_take_values(struct dht *d, struct lookup *l,
                         const struct dht_message *m, struct dht_step *step);
+
+/* lookup_own.c: what we have ourselves. */
+void lookup_take_own(struct dht *d, struct lookup *l);
 
 #endif

@@ -10,8 +10,9 @@
 
 struct publication {
     struct publication *next;
-    bool dead;   /* withdrawn; waits for the sweep */
-    bool beaten; /* a newer item than ours is out there: not renewed */
+    bool dead;    /* withdrawn; waits for the sweep */
+    bool beaten;  /* a newer item than ours is out there: not renewed */
+    bool differs; /* so is one that the condition does not hold for */
     bool is_item;
     struct id target;
     uint16_t port; /* of a peer */
@@ -177,6 +178,8 @@ void publish_saw_item(struct dht *d, struct lookup *l, int64_t seq)
     (void)d;
     if (seq > l->publication->item.seq)
         l->publication->beaten = true;
+    /* Reported in ascending order: the last one is the newest. */
+    l->publication->differs = seq != l->publication->cas;
 }
 
 /* ---- Storing ------------------------------------------------------------- */
@@ -253,6 +256,11 @@ void publish_store(struct dht *d, struct lookup *l)
     l->storing = true;
     if (l->publication->beaten) {
         lookup_end(d, l, ERR_SEQ);
+        return;
+    }
+    /* Those that have no item would take ours on any condition. */
+    if (l->publication->has_cas && l->publication->differs) {
+        lookup_end(d, l, ERR_CAS);
         return;
     }
     for (int f = 0; f < FAMILIES; f++) {
