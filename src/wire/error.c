@@ -26,6 +26,8 @@ static const struct {
     [ERR_SIGNATURE] = {"signature", "signature does not verify"},
     [ERR_CAS] = {"cas", "seq differs from the cas value"},
     [ERR_SEQ] = {"seq", "seq is lower than the stored one"},
+    [ERR_EXPIRED] = {"expired", "expired"},
+    [ERR_FUTURE] = {"future", "dated in the future"},
     [ERR_FULL] = {"full", "table is full"},
     [ERR_SYNTAX] = {"syntax", "not in the expected form"},
     [ERR_NOT_FOUND] = {"not_found", "not found"},

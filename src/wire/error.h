@@ -30,6 +30,8 @@ enum error {
     ERR_SIGNATURE,    /* a signature that does not verify */
     ERR_CAS,          /* compare-and-swap: seq is not the expected one */
     ERR_SEQ,          /* seq is lower than the stored one */
+    ERR_EXPIRED,      /* signed for a time that is over */
+    ERR_FUTURE,       /* signed for a time to come: whose clock is wrong? */
     ERR_FULL,         /* a table at its cap */
 
     /* What a caller of ours asked for cannot be had. */
