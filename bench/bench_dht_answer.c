@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Queries answered a second on one core, by the engine behind the daemon's
+ * sockets, against two baselines: a bare loop of recvmmsg and sendmmsg that
+ * answers constant bytes of the same lengths, and the engine without sockets.
+ * A second is one of the server's processor time: the client has a core of
+ * its own.
+ */
+#include "bench.h"
+#include "dht/dht.h"
+#include "node/udp.h"
+#include "sim/rng.h"
+#include "wire/dht_message.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define NODES       400 /* made-up neighbours of the engine */
+#define HASHES      16
+#define PEERS       20 /* announced under each hash */
+#define QUERIES     256
+#define BATCH       UDP_BATCH
+#define OUTSTANDING 128
+#define SECONDS     3.0
+
+static struct sim_rng rng;
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* ---- An engine with neighbours and announced peers ---------------------- */
+
+struct world {
+    struct dht *dht;
+    uint64_t now;
+    struct udp *udp; /* answers go there, once it is not NULL */
+    struct id ids[NODES];
+    struct id hashes[HASHES];
+    size_t queued;
+    struct {
+        struct endpoint from;
+        size_t len;
+        uint8_t data[DHT_MESSAGE_MAX];
+    } queue[64];
+    uint8_t last[DHT_MESSAGE_MAX]; /* the engine's last datagram */
+    size_t last_len;
+    uint64_t answers;
+};
+
+static void node_endpoint(unsigned i, struct endpoint *out)
+{
+    *out = (struct endpoint){
+        .addr = {10, 1, (uint8_t)(i / 256), (uint8_t)(i % 256)}, .port = 6881};
+}
+
+/* A made-up neighbour answers a query of the engine: with eight others. */
+static void neighbour(struct world *w, const struct endpoint *to,
+                      struct bytes datagram)
+{
+    uint8_t nodes[8 * COMPACT_NODE4];
+    unsigned self = (unsigned)to->addr[2] * 256 + to->addr[3];
+    struct dht_message q, r;
+
+    if (w->queued == 64 || self >= NODES ||
+        dht_message_read(datagram, &q) != OK || q.kind != DHT_QUERY)
+        return;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned other = sim_rng_below(&rng, NODES);
+        struct endpoint ep;
+
+        node_endpoint(other, &ep);
+        memcpy(nodes + i * COMPACT_NODE4, w->ids[other].b, ID_BYTES);
+        endpoint_write_compact(&ep, nodes + i * COMPACT_NODE4 + ID_BYTES);
+    }
+    dht_message_init(&r, DHT_RESPONSE);
+    r.has = DHT_HAS_ID | DHT_HAS_NODES;
+    r.id = w->ids[self];
+    r.transaction = q.transaction;
+    r.nodes = bytes_of(nodes, sizeof(nodes));
+    w->queue[w->queued].from = *to;
+    if (dht_message_write(&r, w->queue[w->queued].data, DHT_MESSAGE_MAX,
+                          &w->queue[w->queued].len) == OK)
+        w->queued++;
+}
+
+static void env_send(void *ctx, const struct endpoint *to,
+                     struct bytes datagram)
+{
+    struct world *w = ctx;
+
+    w->answers++;
+    if (w->udp != NULL) {
+        udp_send(w->udp, to, datagram);
+    } else if (to->addr[0] == 10) {
+        neighbour(w, to, datagram);
+    } else {
+        memcpy(w->last, datagram.p, datagram.len);
+        w->last_len = datagram.len;
+    }
+}
+
+static void env_random(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    sim_rng_fill(&rng, buf, len);
+}
+
+static void env_event(void *ctx, const struct dht_event *event)
+{
+    (void)ctx;
+    (void)event;
+}
+
+static void settle(struct world *w)
+{
+    uint64_t until = w->now + 5 * TIME_MIN;
+
+    for (; w->now < until; w->now += 10 * TIME_MS) {
+        size_t n = w->queued;
+
+        w->queued = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint8_t copy[DHT_MESSAGE_MAX];
+            struct endpoint from = w->queue[i].from;
+
+            memcpy(copy, w->queue[i].data, w->queue[i].len);
+            dht_receive(w->dht, &from, bytes_of(copy, w->queue[i].len), w->now);
+        }
+        if (dht_next_deadline(w->dht) <= w->now)
+            dht_tick(w->dht, w->now);
+    }
+}
+
+static size_t write_query(struct dht_message *m, uint8_t *out)
+{
+    static const struct id client = {{1, 2, 3}};
+    size_t len = 0;
+
+    m->id = client;
+    m->transaction = bytes_of("ab", 2);
+    if (dht_message_write(m, out, DHT_MESSAGE_MAX, &len) != OK)
+        exit(1);
+    return len;
+}
+
+static void announce(struct world *w, const struct id *hash, uint8_t client)
+{
+    struct endpoint from = {.addr = {192, 168, 0, client}, .port = 6881};
+    uint8_t buf[DHT_MESSAGE_MAX];
+    struct dht_message m, r;
+    size_t len;
+
+    dht_message_init(&m, DHT_QUERY);
+    m.method = DHT_GET_PEERS;
+    m.has = DHT_HAS_ID | DHT_HAS_TARGET;
+    m.target = *hash;
+    len = write_query(&m, buf);
+    dht_receive(w->dht, &from, bytes_of(buf, len), w->now);
+    if (dht_message_read(bytes_of(w->last, w->last_len), &r) != OK)
+        exit(1);
+    m.method = DHT_ANNOUNCE_PEER;
+    m.has |= DHT_HAS_PORT | DHT_HAS_TOKEN;
+    m.port = 6881;
+    m.token = r.token;
+    len = write_query(&m, buf);
+    dht_receive(w->dht, &from, bytes_of(buf, len), w->now);
+}
+
+static void world_init(struct world *w)
+{
+    const struct dht_env env = {w, env_send, env_random, env_event};
+    struct dht_config config;
+    struct dht_status status;
+
+    w->now = TIME_HOUR;
+    dht_config_init(&config);
+    config.testing_network = true;
+    config.family[FAMILY_IPV6] = false;
+    config.query_rate = config.source_rate = 50 * 1000 * 1000;
+    config.query_burst = config.source_burst = 50 * 1000 * 1000;
+    if (dht_new(&config, &env, w->now, &w->dht) != OK)
+        exit(1);
+    for (unsigned i = 0; i < NODES; i++)
+        sim_rng_fill(&rng, w->ids[i].b, ID_BYTES);
+    for (unsigned i = 0; i < 8; i++) {
+        struct endpoint ep;
+
+        node_endpoint(i, &ep);
+        dht_bootstrap_add(w->dht, &ep, w->now);
+    }
+    settle(w);
+    for (unsigned i = 0; i < HASHES; i++) {
+        sim_rng_fill(&rng, w->hashes[i].b, ID_BYTES);
+        for (uint8_t k = 1; k <= PEERS; k++)
+            announce(w, &w->hashes[i], k);
+    }
+    dht_status(w->dht, w->now, &status);
+    printf("the engine has %u good nodes, %u hashes, %u peers\n",
+           status.good[0], status.hashes, status.peers);
+}
+
+/* ---- The questions ------------------------------------------------------ */
+
+struct query {
+    size_t len;
+    uint8_t data[DHT_MESSAGE_MAX];
+};
+
+static struct query queries[QUERIES];
+
+static void make_queries(const struct world *w, enum dht_method method)
+{
+    for (unsigned i = 0; i < QUERIES; i++) {
+        struct dht_message m;
+
+        dht_message_init(&m, DHT_QUERY);
+        m.method = method;
+        m.has = DHT_HAS_ID | DHT_HAS_TARGET;
+        if (method == DHT_GET_PEERS)
+            m.target = w->hashes[i % HASHES];
+        else
+            sim_rng_fill(&rng, m.target.b, ID_BYTES);
+        queries[i].len = write_query(&m, queries[i].data);
+    }
+}
+
+/* ---- Without sockets ---------------------------------------------------- */
+
+static double engine_only(struct world *w)
+{
+    const struct endpoint from = {.addr = {127, 0, 0, 1}, .port = 5000};
+    double start = bench_cpu();
+    uint64_t n = 0;
+
+    w->answers = 0;
+    while (bench_cpu() - start < SECONDS) {
+        for (unsigned i = 0; i < QUERIES; i++, n++)
+            dht_receive(w->dht, &from,
+                        bytes_of(queries[i].data, queries[i].len),
+                        w->now += TIME_US);
+        if (dht_next_deadline(w->dht) <= w->now)
+            dht_tick(w->dht, w->now);
+    }
+    start = bench_cpu() - start;
+    if (w->answers < n)
+        printf("only %.1f %% answered\n",
+               100.0 * (double)w->answers / (double)n);
+    return (double)w->answers / start;
+}
+
+/* ---- Servers, each in a process of its own ------------------------------ */
+
+static void pin(size_t cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof(set), &set); /* one core: does without */
+}
+
+static void on_receive(void *arg, const struct endpoint *from,
+                       uint8_t *datagram, size_t len, unsigned socket)
+{
+    struct world *w = arg;
+
+    (void)socket;
+    dht_receive(w->dht, from, bytes_of(datagram, len), w->now += TIME_US);
+}
+
+/* `w` has the engine; without one, the daemon's sockets and constant bytes. */
+static void on_receive_constant(void *arg, const struct endpoint *from,
+                                uint8_t *datagram, size_t len, unsigned socket)
+{
+    struct world *w = arg;
+
+    (void)datagram;
+    (void)len;
+    (void)socket;
+    udp_send(w->udp, from, bytes_of(w->last, w->last_len));
+}
+
+static void serve_udp(struct world *w, bool constant, int ready)
+{
+    const struct udp_config config = {4 << 20, 4 << 20};
+    const struct udp_handlers handlers = {
+        w, constant ? on_receive_constant : on_receive, NULL};
+    struct endpoint at = {.addr = {127, 0, 0, 1}};
+    struct event_base *base = event_base_new();
+    struct udp *udp;
+    struct text why;
+
+    text_init(&why, 256);
+    udp = base == NULL ? NULL : udp_new(base, &config, &handlers, NULL);
+    if (udp == NULL || udp_listen(udp, &at, &why) != OK)
+        die("listen");
+    w->udp = udp;
+    at = udp_local(udp, 0);
+    if (write(ready, &at.port, sizeof(at.port)) != sizeof(at.port))
+        die("write");
+    event_base_dispatch(base);
+}
+
+static int bound_socket(uint16_t *port)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(sa);
+    int size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
+        die("bind");
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    *port = ntohs(sa.sin_port);
+    return fd;
+}
+
+static void serve_bare(struct world *w, int ready)
+{
+    static uint8_t buffers[BATCH][UDP_DATAGRAM_MAX];
+    struct sockaddr_in from[BATCH];
+    struct mmsghdr in[BATCH] = {0}, out[BATCH] = {0};
+    struct iovec in_iov[BATCH], out_iov[BATCH];
+    uint16_t port;
+    int fd = bound_socket(&port);
+
+    for (int i = 0; i < BATCH; i++) {
+        in_iov[i] = (struct iovec){buffers[i], sizeof(buffers[i])};
+        out_iov[i] = (struct iovec){w->last, w->last_len};
+        in[i].msg_hdr.msg_iov = &in_iov[i];
+        out[i].msg_hdr.msg_iov = &out_iov[i];
+        in[i].msg_hdr.msg_iovlen = out[i].msg_hdr.msg_iovlen = 1;
+        in[i].msg_hdr.msg_name = out[i].msg_hdr.msg_name = &from[i];
+        out[i].msg_hdr.msg_namelen = sizeof(from[i]);
+    }
+    if (write(ready, &port, sizeof(port)) != sizeof(port))
+        die("write");
+    for (;;) {
+        int n;
+
+        for (int i = 0; i < BATCH; i++)
+            in[i].msg_hdr.msg_namelen = sizeof(from[i]);
+        n = recvmmsg(fd, in, BATCH, MSG_WAITFORONE, NULL);
+        if (n > 0)
+            sendmmsg(fd, out, (unsigned)n, 0);
+    }
+}
+
+/* ---- The client --------------------------------------------------------- */
+
+static int connected_socket(uint16_t port)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(port)};
+    struct timeval wait = {.tv_usec = 50000};
+    uint16_t own;
+    int fd = bound_socket(&own);
+
+    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
+        die("connect");
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    return fd;
+}
+
+static void ask(int fd, unsigned at)
+{
+    struct mmsghdr out[BATCH] = {0};
+    struct iovec iov[BATCH];
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        struct query *q = &queries[(at + i) % QUERIES];
+
+        iov[i] = (struct iovec){q->data, q->len};
+        out[i].msg_hdr.msg_iov = &iov[i];
+        out[i].msg_hdr.msg_iovlen = 1;
+    }
+    sendmmsg(fd, out, BATCH, 0);
+}
+
+/* Datagrams that came at once; 0 when none came in a while. */
+static unsigned take(int fd)
+{
+    static uint8_t buffers[BATCH][UDP_DATAGRAM_MAX];
+    struct mmsghdr in[BATCH] = {0};
+    struct iovec iov[BATCH];
+    int n;
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        iov[i] = (struct iovec){buffers[i], sizeof(buffers[i])};
+        in[i].msg_hdr.msg_iov = &iov[i];
+        in[i].msg_hdr.msg_iovlen = 1;
+    }
+    n = recvmmsg(fd, in, BATCH, MSG_WAITFORONE, NULL);
+    return n > 0 ? (unsigned)n : 0;
+}
+
+enum server { ENGINE, CONSTANT, BARE };
+
+/* Answers a second of the server's processor time. */
+static double measure(struct world *w, enum server kind)
+{
+    int pipe_fds[2], fd;
+    unsigned out = 0, at = 0;
+    uint64_t answered = 0;
+    double wall, cpu;
+    clockid_t clock;
+    uint16_t port;
+    pid_t child;
+
+    if (pipe(pipe_fds) != 0 || (child = fork()) < 0)
+        die("fork");
+    if (child == 0) {
+        pin(0);
+        if (kind == BARE)
+            serve_bare(w, pipe_fds[1]);
+        else
+            serve_udp(w, kind == CONSTANT, pipe_fds[1]);
+        _exit(1);
+    }
+    pin(1);
+    if (read(pipe_fds[0], &port, sizeof(port)) != sizeof(port) ||
+        clock_getcpuclockid(child, &clock) != 0)
+        die("server");
+    fd = connected_socket(port);
+    wall = bench_clock(CLOCK_MONOTONIC);
+    cpu = bench_clock(clock);
+    while (bench_clock(CLOCK_MONOTONIC) - wall < SECONDS) {
+        unsigned n;
+
+        for (; out + BATCH <= OUTSTANDING; out += BATCH, at += BATCH)
+            ask(fd, at);
+        n = take(fd);
+        answered += n;
+        out = n == 0 ? 0 : out - (n < out ? n : out); /* 0: some were lost */
+    }
+    cpu = bench_clock(clock) - cpu;
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(fd);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    return (double)answered / cpu;
+}
+
+static void compare(struct world *w, enum dht_method method)
+{
+    double bare, constant, engine, alone;
+
+    make_queries(w, method);
+    alone = engine_only(w); /* leaves an answer in w->last */
+    bare = measure(w, BARE);
+    constant = measure(w, CONSTANT);
+    engine = measure(w, ENGINE);
+    printf("%s: %zu bytes asked, %zu answered\n", dht_method_name(method),
+           queries[0].len, w->last_len);
+    bench_ratio("  answered", engine, "1/s", bare, ">= 60 % of bare");
+    bench_ratio("  our sockets, constant bytes", constant, "1/s", bare, "");
+    bench_ratio("  engine without sockets", alone, "1/s", bare, "");
+    bench_ratio("  answered, against engine alone", engine, "1/s", alone, "");
+    bench_value("  processor time of an answer", 1e6 / engine, "us", "<= 5");
+    bench_value("  of it, the engine", 1e6 / alone, "us", "");
+}
+
+int main(void)
+{
+    static struct world w;
+
+    sim_rng_init(&rng, 1, 0);
+    world_init(&w);
+    bench_title("baseline");
+    compare(&w, DHT_FIND_NODE);
+    compare(&w, DHT_GET_PEERS);
+    dht_free(w.dht);
+    return 0;
+}
