@@ -25,6 +25,23 @@ static void test_exit_sends_and_brings_back(void **state)
     world_end(&w);
 }
 
+/* Virtual time may begin at 0. */
+static void test_exit_works_at_time_zero(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", 0), EXIT_SENT);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", 0);
+    assert_int_equal(w.delivered, 1);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", 0), EXIT_SENT);
+    exit_tick(w.exit, 0);
+    assert_int_equal(w.open, 1);
+    world_end(&w);
+}
+
 static void test_exit_opens_one_socket_of_a_family(void **state)
 {
     struct world w;
@@ -427,6 +444,9 @@ static void test_exit_reports_what_the_system_refuses(void **state)
     assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), EXIT_SENT);
     assert_int_equal(stats_of(&w).dropped, 1);
     assert_int_equal(stats_of(&w).sent, 0);
+    /* Nothing went there, so nothing can come back. */
+    receive_from(&w, w.sockets[0].cookie, "8.8.8.8:53", NOW);
+    assert_int_equal(stats_of(&w).strangers, 1);
     assert_int_equal(stats_of(&w).refused[REASON_IO], 2);
     world_end(&w);
 }
@@ -519,6 +539,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_sends_and_brings_back),
+        cmocka_unit_test(test_exit_works_at_time_zero),
         cmocka_unit_test(test_exit_opens_one_socket_of_a_family),
         cmocka_unit_test(test_exit_refuses_the_operators_network),
         cmocka_unit_test(test_exit_refuses_mapped_and_portless),

@@ -159,17 +159,19 @@ static enum reason admit(struct exit *x, struct exit_circuit *c,
 
 /* The system's part, after all that could refuse has agreed. */
 static enum reason send_out(struct exit *x, struct exit_circuit *c,
-                            void *handle, const struct endpoint *to,
+                            void *handle, struct destination *it,
                             struct bytes payload, uint64_t now)
 {
     enum error e;
 
     token_bucket_take(&c->bucket, &x->circuit_rate, now);
     token_bucket_take(&x->bucket, &x->rate, now);
-    e = x->env.send(x->env.ctx, handle, to, payload);
+    e = x->env.send(x->env.ctx, handle, &it->ep, payload);
     if (e != OK && e != ERR_NO_SPACE)
         return REASON_IO;
     if (e == OK) {
+        it->sent_at = now;
+        it->has_sent = true;
         x->stats.sent++;
         x->stats.sent_bytes += payload.len;
     } else {
@@ -197,10 +199,8 @@ enum reason exit_send_to(struct exit *x, struct exit_circuit *c,
         !destination_may_send(it, &x->silent_rate, EXIT_ANSWER_COUNTS, now))
         why = REASON_SILENT;
     if (why == EXIT_SENT)
-        why = send_out(x, c, handle, to, payload, now);
-    if (why == EXIT_SENT)
-        it->sent_at = now;
-    else if (it->sent_at == 0)
+        why = send_out(x, c, handle, it, payload, now);
+    if (!it->has_sent)
         destinations_remove(&c->destinations, it);
     return why;
 }
@@ -288,7 +288,7 @@ void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
         return;
     }
     it = destinations_find(&s->circuit->destinations, from);
-    if (it == NULL || it->sent_at == 0) {
+    if (it == NULL || !it->has_sent) {
         x->stats.strangers++;
         return;
     }
@@ -297,6 +297,7 @@ void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
         return;
     }
     it->answered_at = now;
+    it->has_answered = true;
     it->silent = (struct token_bucket){0};
     use(x, s->circuit, now);
     x->stats.received++;

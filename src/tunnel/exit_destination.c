@@ -90,8 +90,7 @@ void destinations_remove(struct destinations *d, struct destination *it)
 bool destination_may_send(struct destination *it, const struct token_rate *rate,
                           uint64_t answer_counts, uint64_t now)
 {
-    if (it->answered_at != 0 &&
-        time_since(it->answered_at, now) < answer_counts)
+    if (it->has_answered && time_since(it->answered_at, now) < answer_counts)
         return true;
     return token_bucket_take(&it->silent, rate, now);
 }

@@ -17,7 +17,8 @@ struct destination {
     uint32_t policy_version;    /* under which it was accepted */
     struct token_bucket silent; /* packets without an answer */
     uint64_t sent_at;
-    uint64_t answered_at; /* 0 never */
+    uint64_t answered_at;
+    bool has_sent, has_answered; /* the two above count */
 };
 
 struct destinations {
