@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An exit with small caps, driven by arbitrary bytes: what clients send, what
+ * the DNS and the Internet answer or do not, what the system refuses. Nothing
+ * may ever be sent to an address that is not global or is the exit's own, nor
+ * be delivered from an address that nothing was sent to; caps hold; at the
+ * end nothing is left.
+ */
+#include "fuzz.h"
+
+#include "tunnel/exit.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define CIRCUITS 4
+#define SOCKETS  6
+#define MAX_SENT 512
+
+struct input {
+    const uint8_t *p;
+    size_t left;
+};
+
+struct world {
+    struct exit *exit;
+    struct exit_circuit *circuits[CIRCUITS];
+    struct policy policy;
+    struct input in;
+    uint64_t now;
+    uint32_t cookies[SOCKETS];
+    bool open[SOCKETS];
+    uint32_t question;
+    unsigned depth; /* of callbacks that call back */
+    struct endpoint sent[MAX_SENT];
+    unsigned sent_count;
+};
+
+static uint8_t take(struct world *w)
+{
+    if (w->in.left == 0)
+        return 0;
+    w->in.left--;
+    return *w->in.p++;
+}
+
+static void fill(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    memset(buf, 0x42, len);
+}
+
+static enum error open_socket(void *ctx, enum family family, uint32_t cookie,
+                              void **handle)
+{
+    struct world *w = ctx;
+
+    (void)family;
+    if (take(w) % 8 == 7)
+        return ERR_IO;
+    for (unsigned i = 0; i < SOCKETS; i++) {
+        if (!w->open[i]) {
+            w->open[i] = true;
+            w->cookies[i] = cookie;
+            *handle = &w->open[i];
+            return OK;
+        }
+    }
+    assert(0);
+    return ERR_IO;
+}
+
+static enum error send_out(void *ctx, void *handle, const struct endpoint *to,
+                           struct bytes payload)
+{
+    struct world *w = ctx;
+    bool *open = handle;
+    uint8_t fate = take(w);
+
+    (void)payload;
+    assert(*open && endpoint_is_global(to) && to->port != 0);
+    assert(!endpoint_same_addr(to, &w->policy.own[0]));
+    if (fate % 8 == 7)
+        return fate & 8 ? ERR_IO : ERR_NO_SPACE;
+    if (w->sent_count < MAX_SENT)
+        w->sent[w->sent_count++] = *to;
+    return OK;
+}
+
+static void close_socket(void *ctx, void *handle)
+{
+    bool *open = handle;
+
+    (void)ctx;
+    assert(*open);
+    *open = false;
+}
+
+static struct endpoint take_endpoint(struct world *w)
+{
+    static const uint8_t addrs[8][4] = {
+        {8, 8, 8, 8},     {8, 8, 4, 4}, {127, 0, 0, 1}, {10, 0, 0, 1},
+        {169, 254, 1, 1}, {9, 9, 9, 9}, {1, 1, 1, 1},   {224, 0, 0, 1}};
+    struct endpoint ep = {.family = FAMILY_IPV4};
+    uint8_t kind = take(w);
+
+    ep.port = kind >> 6;
+    if ((kind & 8) != 0) {
+        ep.family = FAMILY_IPV6;
+        for (size_t i = 0; i < 16; i += 5)
+            ep.addr[i] = take(w);
+    } else {
+        memcpy(ep.addr, addrs[kind % 8], 4);
+    }
+    return ep;
+}
+
+static void answer(struct world *w, uint32_t cookie)
+{
+    struct endpoint addrs[10];
+    size_t count = take(w) % 11;
+
+    for (size_t i = 0; i < count; i++)
+        addrs[i] = take_endpoint(w);
+    exit_resolved(w->exit, cookie, addrs, count, take(w) * TIME_S, w->now);
+}
+
+static enum error resolve(void *ctx, const char *name, uint32_t cookie)
+{
+    struct world *w = ctx;
+    uint8_t fate = take(w) % 8;
+
+    assert(strlen(name) > 0 && strlen(name) <= 253);
+    w->question = cookie;
+    if (fate == 7)
+        return ERR_IO;
+    if (fate == 6)
+        answer(w, cookie);
+    return OK;
+}
+
+static void cancel(void *ctx, uint32_t cookie)
+{
+    (void)ctx;
+    (void)cookie;
+}
+
+static void deliver(void *ctx, uint64_t circuit, const struct endpoint *source,
+                    struct bytes payload, uint64_t now)
+{
+    struct world *w = ctx;
+    bool known = w->sent_count == MAX_SENT;
+
+    (void)payload;
+    (void)now;
+    for (unsigned i = 0; i < w->sent_count; i++)
+        known = known || endpoint_equal(&w->sent[i], source);
+    assert(known && circuit < CIRCUITS && w->circuits[circuit] != NULL);
+}
+
+static void do_one(struct world *w);
+
+static void failed(void *ctx, uint64_t circuit, enum reason why, uint64_t now)
+{
+    struct world *w = ctx;
+
+    (void)now;
+    assert(circuit < CIRCUITS && w->circuits[circuit] != NULL);
+    assert(why > 0 && why < REASON_END_);
+    if (w->depth++ < 3)
+        do_one(w);
+    w->depth--;
+}
+
+static void send_name(struct world *w, struct exit_circuit *c)
+{
+    char text[32] = "n0.example";
+    size_t len = strlen(text);
+    uint8_t kind = take(w);
+
+    if (kind & 0x80) {
+        len = kind % sizeof(text);
+        for (size_t i = 0; i < len; i++)
+            text[i] = (char)take(w);
+    } else {
+        text[1] = (char)('0' + kind % 8);
+    }
+    exit_send_name(w->exit, c, bytes_of(text, len), kind & 3,
+                   bytes_of(text, kind % 16), w->now);
+}
+
+static void toggle(struct world *w, unsigned n)
+{
+    struct exit_circuit *c = w->circuits[n];
+
+    if (c == NULL) {
+        assert(exit_circuit_new(w->exit, n, w->now, &w->circuits[n]) == OK);
+        return;
+    }
+    w->circuits[n] = NULL;
+    exit_circuit_free(w->exit, c);
+}
+
+static void do_one(struct world *w)
+{
+    uint8_t what = take(w);
+    unsigned n = what % CIRCUITS;
+    struct endpoint ep;
+
+    switch (what >> 2 & 7) {
+    case 0:
+        toggle(w, n);
+        break;
+    case 1:
+        w->now += (uint64_t)take(w) * TIME_S / 4;
+        break;
+    case 2:
+        if (w->depth == 0)
+            exit_tick(w->exit, w->now);
+        break;
+    case 3:
+        answer(w, w->question - n);
+        break;
+    case 4:
+        ep = take_endpoint(w);
+        exit_receive(w->exit, w->cookies[take(w) % SOCKETS] ^ (n == 3), &ep,
+                     bytes_of("x", n), w->now);
+        break;
+    case 5:
+        ep = take_endpoint(w);
+        if (w->circuits[n] != NULL)
+            exit_send(w->exit, w->circuits[n], &ep, bytes_of("x", 1), w->now);
+        break;
+    default:
+        if (w->circuits[n] != NULL)
+            send_name(w, w->circuits[n]);
+        break;
+    }
+}
+
+static void check_caps(const struct world *w, const struct exit_config *c)
+{
+    struct exit_stats s;
+
+    exit_get_stats(w->exit, &s);
+    assert(s.sockets <= c->max_sockets);
+    assert(s.open_questions <= c->max_questions);
+    assert(s.waiting <= c->max_waiting && s.names <= c->max_names);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct exit_config config = {.max_sockets = SOCKETS,
+                                 .max_destinations = 3,
+                                 .max_questions = 3,
+                                 .max_waiting = 6,
+                                 .max_waiting_circuit = 3,
+                                 .max_names = 3,
+                                 .rate = 100,
+                                 .burst = 50,
+                                 .circuit_rate = 50,
+                                 .circuit_burst = 30,
+                                 .silent_rate = 1,
+                                 .silent_burst = 5,
+                                 .question_rate = 5,
+                                 .question_burst = 20,
+                                 .resolve_timeout = 10 * TIME_S,
+                                 .idle_timeout = TIME_MIN};
+    struct endpoint own = {.addr = {9, 9, 9, 9}, .port = 1};
+    struct world w = {.in = {data, size}, .now = TIME_HOUR};
+    struct exit_env env = {.ctx = &w,
+                           .random = {&w, fill},
+                           .open = open_socket,
+                           .send = send_out,
+                           .close = close_socket,
+                           .resolve = resolve,
+                           .resolve_cancel = cancel,
+                           .deliver = deliver,
+                           .failed = failed};
+
+    policy_init(&w.policy, true, false);
+    assert(policy_set_own(&w.policy, &own, 1) == OK);
+    assert(exit_new(&config, &env, &w.policy, &w.exit) == OK);
+    while (w.in.left > 0) {
+        do_one(&w);
+        check_caps(&w, &config);
+    }
+    for (unsigned i = 0; i < CIRCUITS; i++)
+        exit_circuit_free(w.exit, w.circuits[i]);
+    exit_free(w.exit);
+    for (unsigned i = 0; i < SOCKETS; i++)
+        assert(!w.open[i]);
+    return 0;
+}
