@@ -201,10 +201,27 @@ static void count(const struct lookup_side *s, struct walk *w, uint8_t slot)
         w->slots[w->counted++] = slot;
 }
 
+/* A way in, for a lookup that has found none yet. */
+static uint8_t next_unknown(const struct lookup_side *s)
+{
+    for (size_t i = s->count; i-- > 0;) {
+        const struct candidate *c = &s->slots[s->order[i]];
+
+        if (c->id_known)
+            break;
+        if (c->state == CANDIDATE_NEW)
+            return s->order[i];
+    }
+    return LOOKUP_NOBODY;
+}
+
 uint8_t lookup_side_next(const struct lookup_side *s)
 {
     struct walk w = {.counted = 0};
+    uint8_t unknown = s->answered ? LOOKUP_NOBODY : next_unknown(s);
 
+    if (unknown != LOOKUP_NOBODY)
+        return unknown;
     for (size_t i = 0; i < s->count && w.counted < DHT_K; i++) {
         const struct candidate *c = &s->slots[s->order[i]];
 
@@ -317,6 +334,7 @@ bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
     c->id_known = true;
     c->id_secure = s->testing || node_id_matches(id, &c->ep);
     place(s, slot);
+    s->answered = true;
     return !taken;
 }
 

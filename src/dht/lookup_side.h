@@ -60,7 +60,9 @@ struct lookup_side {
     struct id target;
     bool testing; /* subnets and BEP 42 do not matter */
     struct candidate *slots;
-    uint8_t cap, count, in_flight;    /* in flight: asked and not slow */
+    uint8_t cap, count;
+    uint8_t in_flight;                /* asked and not slow */
+    bool answered;                    /* somebody has */
     uint8_t order[LOOKUP_CANDIDATES]; /* slots, nearest first */
 };
 
@@ -68,7 +70,8 @@ void lookup_side_init(struct lookup_side *s, const struct id *target,
                       bool testing);
 void lookup_side_deinit(struct lookup_side *s);
 
-/* Adds a node; `id` NULL while it is not known: such nodes come last.
+/* Adds a node; `id` NULL while it is not known: such nodes are asked first as
+ * long as nobody has answered, and last after that.
  * ERR_FULL when it is farther than all of a full list, ERR_IN_USE when it is
  * listed, ERR_SIGNATURE when its id does not fit its address (BEP 42; only
  * when somebody has named it), ERR_NO_MEMORY. */

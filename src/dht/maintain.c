@@ -128,9 +128,10 @@ void maintain_seed(struct dht *d, struct lookup *l, enum family f)
 {
     const struct maintain *m = &d->maintain;
     struct lookup_side *s = &l->side[f];
-    /* The first attempt to join leaves the bootstrap nodes in peace. */
-    bool stored_only = l->purpose == LOOKUP_JOIN && m->join[f].failed == 0 &&
-                       knows_stored(d, f);
+    /* The first attempt to join, and requests meanwhile, leave the bootstrap
+     * nodes in peace. */
+    bool first = m->join[f].failed < (l->purpose == LOOKUP_JOIN ? 1 : 2);
+    bool stored_only = first && knows_stored(d, f);
 
     for (size_t i = 0; i < m->stored_count; i++) {
         if (m->stored[i].ep.family == f)
