@@ -115,6 +115,10 @@ void lookup_step(struct dht *d, struct lookup *l)
 {
     if (l->dead || l->storing)
         return;
+    if (l->own_due)
+        lookup_take_own(d, l);
+    if (l->dead)
+        return;
     ask_more(d, l);
     if (!is_done(l))
         return;
@@ -447,8 +451,6 @@ void lookup_tick(struct dht *d)
     for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
         if (l->due && !l->dead) {
             l->due = false;
-            if (l->own_due)
-                lookup_take_own(d, l);
             lookup_step(d, l);
         }
     }
