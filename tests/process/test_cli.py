@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What the command line says to wrong arguments, and with which exit code."""
+import json
+import os
+import pathlib
+import tempfile
+import unittest
+
+from harness import (DONE, NEGATIVE, NO_DAEMON, TROUBLE, UNANSWERED, USAGE,
+                     ProcessTest, warren)
+
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+# Arguments, exit code, and what stderr has to say: all of it, but for "...".
+WRONG = [
+    (["statsu"], USAGE, "warren: there is no verb 'statsu'; did you mean "
+                        "'warren status'?"),
+    (["quux"], USAGE, "warren: there is no verb 'quux'; 'warren help' shows "
+                      "what there is"),
+    (["dht", "get-pears", HASH], USAGE,
+     "warren: there is no verb 'dht get-pears'; did you mean 'warren dht "
+     "get-peers'?"),
+    (["dht", "get-peers", "0123"], USAGE,
+     "warren: HASH must be exactly 40 hex digits (0-9, a-f); '0123' has 4 "
+     "characters"),
+    (["dht", "get-peers", "g" + HASH[1:]], USAGE,
+     f"warren: HASH must be exactly 40 hex digits (0-9, a-f); 'g{HASH[1:]}' "
+     "has 40 characters, some of them no hex digits"),
+    (["dht", "get", HASH + "0"], USAGE,
+     f"warren: TARGET must be exactly 40 hex digits (0-9, a-f); '{HASH}0' "
+     "has 41 characters"),
+    (["dht", "find-node", ""], USAGE,
+     "warren: ID must be exactly 40 hex digits (0-9, a-f); '' has 0 "
+     "characters"),
+    (["dht", "announce", "x"], USAGE, "warren: HASH must be ..."),
+    (["dht", "withdraw", "x"], USAGE, "warren: HASH must be ..."),
+    (["dht", "announce", HASH, "--port", "0"], USAGE,
+     "warren: --port must be a whole number from 1 to 65535, not '0'"),
+    (["dht", "announce", HASH, "--port", "http"], USAGE,
+     "warren: --port must be a whole number from 1 to 65535, not 'http'"),
+    (["dht", "announce", HASH, "--port"], USAGE,
+     "warren: --port needs a value after it: --port P"),
+    (["dht", "announce", HASH, "--prot", "1"], USAGE,
+     "warren: 'warren dht announce' has no flag --prot; did you mean --port?"),
+    (["dht", "nodes", "--frobnicate"], USAGE,
+     "warren: 'warren dht nodes' has no flag --frobnicate; 'warren dht nodes "
+     "--help' shows what it takes"),
+    (["dht", "nodes", "--json=yes"], USAGE, "warren: --json takes no value"),
+    (["dht", "nodes", "x"], USAGE,
+     "warren: 'warren dht nodes' takes no arguments besides flags"),
+    (["dht", "get-peers"], USAGE,
+     "warren: 'warren dht get-peers' needs an argument: warren dht get-peers "
+     "HASH"),
+    (["dht", "get-peers", HASH, HASH], USAGE,
+     "warren: 'warren dht get-peers' has too many arguments: warren dht "
+     "get-peers HASH"),
+    (["dht", "ping", "localhost"], USAGE,
+     "warren: ADDR:PORT must be an address and a port, like 192.0.2.1:7881 or "
+     "[2001:db8::1]:7881, not 'localhost'"),
+    (["dht", "sample", "1.2.3.4:0"], USAGE, "warren: ADDR:PORT must be ..."),
+    (["dht", "put", "x", "--salt", "s"], USAGE,
+     "warren: --salt, --seq and --cas need --key FILE: an item without a key "
+     "cannot change"),
+    (["dht", "put", "x" * 1001], USAGE, "warren: VALUE is too long..."),
+    (["dht", "put", "x", "--key", "/nonexistent/key"], TROUBLE,
+     "warren: cannot read /nonexistent/key: No such file or directory"),
+    (["status", "--timeout", "soon"], USAGE,
+     "warren: --timeout must be a whole number from 1 to 86400, not 'soon'"),
+    (["run", "--lissten", "127.0.0.1:1"], USAGE,
+     "warren: --lissten: unknown flag; did you mean --listen?"),
+    (["run", "--listen", "nowhere"], USAGE, "warren: --listen: ..."),
+    (["config", "check", "/nonexistent"], TROUBLE, "/nonexistent..."),
+    (["status", "--data-dir", "/nonexistent/d"], NO_DAEMON,
+     "warren: no daemon listens on /nonexistent/d/control.sock; start one "
+     "with: warren run --data-dir /nonexistent/d"),
+    (["dht", "nodes", "--control", "/nonexistent/s"], NO_DAEMON,
+     "warren: no daemon listens on /nonexistent/s; start one with: warren run "
+     "--control /nonexistent/s"),
+]
+
+
+class WrongArguments(unittest.TestCase):
+    def test_table(self):
+        for args, code, said in WRONG:
+            with self.subTest(args=args):
+                done = warren(*args)
+                first = done.stderr.split("\n")[0]
+                if said.endswith("..."):
+                    self.assertTrue(first.startswith(said[:-3]), first)
+                else:
+                    self.assertEqual(first, said)
+                self.assertEqual(done.returncode, code)
+                self.assertEqual(done.stdout, "")
+
+    def test_no_daemon_json(self):
+        done = warren("status", "--json", "--data-dir", "/nonexistent/d")
+        self.assertEqual(done.returncode, NO_DAEMON)
+        self.assertEqual(json.loads(done.stdout)["error"]["code"],
+                         "no_daemon")
+
+
+class Help(unittest.TestCase):
+    def test_all_verbs(self):
+        done = warren("help")
+        self.assertEqual(done.returncode, DONE)
+        for verb in ("run", "status", "config check F", "config default",
+                     "version", "dht nodes", "dht ping ADDR:PORT",
+                     "dht find-node ID", "dht get-peers HASH",
+                     "dht announce HASH", "dht withdraw HASH",
+                     "dht put VALUE", "dht get TARGET", "dht key new FILE",
+                     "dht sample ADDR:PORT"):
+            self.assertIn(f"\n  {verb} ", done.stdout)
+
+    def test_each_verb(self):
+        for verb in (["run"], ["status"], ["config", "check"], ["version"],
+                     ["dht", "key", "new"], ["dht", "get-peers"]):
+            with self.subTest(verb=verb):
+                done = warren(*verb, "--help")
+                self.assertEqual(done.returncode, DONE)
+                self.assertTrue(done.stdout.startswith(
+                    "usage: warren " + " ".join(verb)), done.stdout)
+                self.assertEqual(warren("help", *verb).stdout, done.stdout)
+
+    def test_group(self):
+        done = warren("dht")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("dht get-peers HASH", done.stderr)
+        self.assertEqual(warren("dht", "--help").returncode, DONE)
+
+    def test_without_arguments(self):
+        done = warren()
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("usage: warren", done.stderr)
+
+    def test_version(self):
+        for args in (["version"], ["--version"]):
+            self.assertRegex(warren(*args).stdout, r"^warren \d+\.\d+\.\d+\n$")
+
+
+class Local(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+
+    def test_default_config_is_valid(self):
+        path = self.dir / "warren.conf"
+        path.write_text(warren("config", "default").stdout)
+        done = warren("config", "check", path)
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(done.returncode, DONE)
+        self.assertEqual(done.stdout, f"{path}: no mistakes\n")
+
+    def test_mistakes_have_lines(self):
+        path = self.dir / "warren.conf"
+        path.write_text("[node]\nlissten = 1.2.3.4:5\n")
+        done = warren("config", "check", path)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertTrue(done.stderr.startswith(f"{path}:2: "), done.stderr)
+        self.assertIn("listen", done.stderr)
+
+    def test_key_new(self):
+        path = self.dir / "key"
+        done = warren("dht", "key", "new", path)
+        self.assertEqual(done.returncode, DONE)
+        self.assertRegex(done.stdout, "^[0-9a-f]{64}\n$")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        secret = path.read_bytes()
+        again = warren("dht", "key", "new", path)
+        self.assertEqual(again.returncode, TROUBLE)
+        self.assertEqual(path.read_bytes(), secret)
+
+
+class Talking(ProcessTest):
+    """Verbs against a node that is alone."""
+
+    def test_alone(self):
+        node = self.net.add().start()
+        for args in (["dht", "find-node", HASH], ["dht", "get-peers", HASH],
+                     ["dht", "get", HASH]):
+            with self.subTest(args=args):
+                done = node.cli(*args)
+                self.assertEqual(done.returncode, UNANSWERED)
+                self.assertIn("no other node is known", done.stderr)
+                error = json.loads(node.cli(*args, "--json").stdout)["error"]
+                self.assertEqual(error["code"], "no_nodes")
+        self.assertEqual(node.cli("dht", "nodes").returncode, DONE)
+        self.assertEqual(node.json("dht", "nodes"), {"nodes": []})
+        done = node.cli("dht", "withdraw", HASH)
+        self.assertEqual(done.returncode, NEGATIVE)
+        self.assertIn("publishes nothing", done.stderr)
+
+    def test_timeout(self):
+        node = self.net.add().start()
+        done = node.cli("dht", "ping", "127.255.255.254:9", "--timeout", "1")
+        self.assertEqual(done.returncode, UNANSWERED)
+        self.assertEqual(done.stderr, "warren: no answer within 1 s: "
+                                      "--timeout SECONDS waits longer\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The life of a daemon: start, stop, kill, restart, and a world that is not
+as it should be."""
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import (DONE, NEGATIVE, TROUBLE, USAGE, Node, ProcessTest,
+                     wait_for, warren)
+
+
+class StartAndStop(ProcessTest):
+    def test_run_status_stop(self):
+        node = self.net.add().start()
+        status = node.status()
+        self.assertTrue(status["healthy"])
+        self.assertEqual(status["listen"], [node.endpoint])
+        self.assertEqual(status["pid"], node.process.pid)
+        self.assertEqual(status["problems"][0]["code"], "alone")
+        done = node.cli("status")
+        self.assertEqual(done.returncode, DONE)
+        self.assertTrue(done.stdout.startswith(
+            "note: no other node is known and no bootstrap node"), done.stdout)
+        self.assertEqual(node.http("/health")[0], 200)
+        code, seconds = node.stop()
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 1)
+        self.assertFalse((node.dir / "control.sock").exists())
+
+    def test_interrupt_stops_too(self):
+        node = self.net.add().start()
+        code, seconds = node.stop(signal.SIGINT)
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 1)
+
+    def test_stops_with_clients_connected(self):
+        node = self.net.add().start()
+        sock = socket.socket(socket.AF_UNIX)
+        self.addCleanup(sock.close)
+        sock.connect(str(node.dir / "control.sock"))
+        code, seconds = node.stop()
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 1)
+
+    def test_not_healthy_until_joined(self):
+        node = self.net.add([f"{self.net.prefix}.250:7881"]).start()
+        code, text = node.http("/health")
+        self.assertEqual(code, 503)
+        self.assertIn("no other node has answered", text)
+        self.assertEqual(node.cli("status").returncode, NEGATIVE)
+        # the bootstrap node comes up late
+        late = Node(self.net.root / "late", f"{self.net.prefix}.250")
+        self.net.nodes.append(late)
+        late.start()
+        node.wait_joined(30)
+        self.assertEqual(node.http("/health")[0], 200)
+
+    def test_log_json(self):
+        import json
+        node = self.net.add().start("--log-json")
+        node.stop()
+        for line in node.log_text().splitlines():
+            self.assertIn("message", json.loads(line))
+
+    def test_bootstrap_by_name(self):
+        first = self.net.add().start()
+        second = self.net.add(["no-such-name.invalid:7881"])
+        second.bootstrap.append(first.endpoint)
+        second.start()
+        second.wait_joined()
+
+
+class Refusals(ProcessTest):
+    """A daemon that cannot start says why, and ends with a code for it."""
+
+    def refused(self, node, *words, code=TROUBLE):
+        node.start(wait=False)
+        self.assertEqual(node.process.wait(20), code, node.log_text())
+        for word in words:
+            self.assertIn(word, node.log_text())
+
+    def test_port_in_use(self):
+        first = self.net.add().start()
+        second = self.net.add()
+        second.endpoint = first.endpoint
+        self.refused(second, first.endpoint, "use")
+
+    def test_same_data_dir(self):
+        first = self.net.add().start()
+        second = self.net.add()
+        second.dir = first.dir
+        self.refused(second, str(first.process.pid))
+        self.assertEqual(first.cli("status").returncode, DONE)
+
+    def test_live_control_socket(self):
+        first = self.net.add().start()
+        second = self.net.add()
+        second.start("--control", first.dir / "control.sock", wait=False)
+        self.assertEqual(second.process.wait(20), TROUBLE)
+        self.assertIn("another daemon listens on the control socket",
+                      second.log_text())
+        self.assertEqual(first.cli("status").returncode, DONE)
+
+    def test_file_in_place_of_control_socket(self):
+        node = self.net.add()
+        node.dir.mkdir()
+        (node.dir / "control.sock").write_text("mine")
+        self.refused(node, "no socket")
+        self.assertEqual((node.dir / "control.sock").read_text(), "mine")
+
+    def test_data_dir_is_a_file(self):
+        node = self.net.add()
+        node.dir.write_text("")
+        self.refused(node, str(node.dir))
+
+    def test_data_dir_cannot_be_made(self):
+        node = self.net.add()
+        node.dir = pathlib.Path("/proc/warren")
+        node.log = self.net.root / "proc.log"
+        self.refused(node, "/proc/warren")
+
+    def test_read_only_data_dir(self):
+        """Root writes where the mode forbids it, but not where the mount
+        does."""
+        node = self.net.add()
+        node.dir.mkdir()
+        if os.geteuid() == 0:
+            command = ["unshare", "-m", "sh", "-c",
+                       'mount -t tmpfs -o ro none "$1" && shift && exec "$@"',
+                       "sh", node.dir, node.binary, "run", *node.flags()]
+            if subprocess.run(["unshare", "-m", "true"], check=False,
+                              capture_output=True).returncode != 0:
+                self.skipTest("no mounts here")
+        else:
+            node.dir.chmod(0o500)
+            command = [node.binary, "run", *node.flags()]
+        done = subprocess.run(list(map(str, command)), capture_output=True,
+                              text=True, timeout=20, check=False)
+        self.assertEqual(done.returncode, TROUBLE, done.stderr)
+        self.assertIn(str(node.dir), done.stderr)
+
+    def test_wrong_configuration(self):
+        path = self.net.root / "warren.conf"
+        path.write_text("[dht]\nmax_items = many\n")
+        done = warren("run", "--config", path)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn(f"{path}:2:", done.stderr)
+
+
+def forbid_writing():
+    """Every write to a file fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+class Store(ProcessTest):
+    def test_kill_and_restart(self):
+        first, second = self.network_of(2)
+        ident = second.id()
+        announced = "ab" * 20
+        self.assertEqual(
+            second.json("dht", "announce", announced)["stored"], 1)
+        time.sleep(6)  # a flush, five seconds apart
+        second.kill()
+        self.assertTrue((second.dir / "control.sock").exists())
+        second.bootstrap = []
+        begun = time.monotonic()
+        second.start()
+        second.wait_joined()
+        self.assertLess(time.monotonic() - begun, 2)  # 1 s without sanitizers
+        status = second.status()
+        self.assertEqual(status["dht"]["ipv4"]["id"], ident)
+        self.assertEqual(status["dht"]["publications"], 1)
+        self.assertEqual(status["store"]["announcements"], 1)
+        found = first.json("dht", "get-peers", announced)
+        self.assertEqual([p["address"] for p in found["peers"]],
+                         [second.endpoint])
+
+    def test_corrupt_database(self):
+        node = self.net.add().start()
+        ident = node.id()
+        node.stop()
+        database = node.dir / "warren.db"
+        database.write_bytes(b"garbage, not a database" * 1000)
+        node.start()
+        status = node.status()
+        self.assertNotEqual(status["dht"]["ipv4"]["id"], ident)
+        codes = [p["code"] for p in status["problems"]]
+        self.assertIn("store_replaced", codes)
+        aside = list(node.dir.glob("warren.db.corrupt-*"))
+        self.assertEqual(len(aside), 1)
+        self.assertTrue(aside[0].read_bytes().startswith(b"garbage"))
+
+    def test_disk_full_at_start(self):
+        node = self.net.add()
+        log = open(node.log, "wb")
+        self.addCleanup(log.close)
+        done = subprocess.run(
+            list(map(str, [node.binary, "run", *node.flags()])),
+            capture_output=True, text=True, preexec_fn=forbid_writing,
+            timeout=20, check=False)
+        self.assertEqual(done.returncode, TROUBLE, done.stderr)
+        self.assertIn(str(node.dir), done.stderr)
+
+    def test_disk_full_while_running(self):
+        first, second = self.network_of(2)
+        self.limit_files(second, 0)
+        second.cli("dht", "announce", "cd" * 20)
+        status = second.status()
+        self.assertFalse(status["healthy"])
+        self.assertEqual(status["problems"][0]["code"], "store")
+        self.assertEqual(second.http("/health")[0], 503)
+        self.assertEqual(second.metrics()["warren_store_ok"], 0)
+        # it goes on working
+        found = first.json("dht", "get-peers", "cd" * 20)
+        self.assertEqual(len(found["peers"]), 1)
+        # and recovers by itself
+        self.limit_files(second, resource.RLIM_INFINITY)
+        wait_for("the store is written again",
+                 lambda: second.status()["healthy"])
+        self.assertEqual(second.status()["store"]["announcements"], 1)
+
+    def limit_files(self, node, size):
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE,
+                         (size, resource.RLIM_INFINITY))
+
+    def test_clock_went_back(self):
+        node = self.net.add().start()
+        node.stop()
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", SET_CLOCK_AHEAD,
+             str(node.dir / "warren.db")],
+            capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        node.start()
+        status = node.status()
+        self.assertTrue(status["healthy"])
+        clock = [p for p in status["problems"] if p["code"] == "clock"]
+        self.assertEqual(len(clock), 1, status["problems"])
+        self.assertIn("clock went back", node.log_text())
+
+
+# As if the last run had been a day later: the clock is now a day behind.
+SET_CLOCK_AHEAD = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1])
+late = (int(time.time()) + 86400).to_bytes(8, "big")
+changed = db.execute("update setting set value = ? where key = ?",
+                     (late, "clock.latest")).rowcount
+db.commit()
+assert changed == 1, changed
+"""
+
+
+class Reload(ProcessTest):
+    def test_hangup(self):
+        first = self.net.add().start()
+        config = self.net.root / "warren.conf"
+        config.write_text("[log]\nlevel = error\n")
+        second = self.net.add()
+        second.start("--config", config)
+        self.assertFalse(second.status()["dht"]["joined"])
+        config.write_text("[log]\nlevel = debug\n"
+                          f"[dht]\nbootstrap = {first.endpoint}\n"
+                          "[node]\nnetwork = other\n")
+        second.send_signal(signal.SIGHUP)
+        second.wait_joined()
+        self.assertIn("stays so until a restart", second.log_text())
+        self.assertIn("configuration loaded again", second.log_text())
+        self.assertEqual(second.status()["network"], "main")
+
+    def test_hangup_with_mistakes(self):
+        config = self.net.root / "warren.conf"
+        config.write_text("")
+        node = self.net.add()
+        node.start("--config", config)
+        config.write_text("[dht]\nmax_items = many\n")
+        node.send_signal(signal.SIGHUP)
+        wait_for("the mistake is in the log",
+                 lambda: f"{config}:2" in node.log_text())
+        self.assertEqual(node.cli("status").returncode, DONE)
+
+
+if __name__ == "__main__":
+    unittest.main()

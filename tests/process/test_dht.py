@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The DHT through the command line and the control socket, on a small
+network."""
+import json
+import socket
+import time
+import unittest
+
+from harness import (DONE, NEGATIVE, REFUSED, Control, Failure, ProcessTest,
+                     wait_for, warren)
+
+
+class Verbs(ProcessTest):
+    """One network for all of them: starting one takes longest."""
+
+    def setUp(self):
+        super().setUp()
+        self.nodes = self.network_of(6)
+
+    def test_everything(self):
+        for part in (self.find_node, self.ping, self.peers, self.immutable,
+                     self.mutable, self.sample, self.nodes_table, self.status,
+                     self.client_goes_away, self.many_requests, self.ends):
+            with self.subTest(part=part.__name__):
+                part()
+
+    def find_node(self):
+        wanted = self.nodes[3]
+        found = self.nodes[5].json("dht", "find-node", wanted.id())
+        self.assertEqual(found["nodes"][0],
+                         {"id": wanted.id(), "address": wanted.endpoint})
+        self.assertGreaterEqual(found["answered"], 1)
+        done = self.nodes[5].cli("dht", "find-node", wanted.id())
+        self.assertEqual(done.returncode, DONE)
+        self.assertIn(f"{wanted.id()}  {wanted.endpoint}", done.stdout)
+
+    def ping(self):
+        answer = self.nodes[1].json("dht", "ping", self.nodes[2].endpoint)
+        self.assertEqual(answer["id"], self.nodes[2].id())
+        self.assertEqual(answer["address"], self.nodes[2].endpoint)
+        self.assertGreater(answer["rtt"], 0)
+
+    def peers(self):
+        info_hash = "5a" * 20
+        self.assertEqual(self.nodes[5].cli("dht", "get-peers",
+                                           info_hash).returncode, NEGATIVE)
+        self.assertGreaterEqual(
+            self.nodes[1].json("dht", "announce", info_hash)["stored"], 3)
+        self.assertGreaterEqual(self.nodes[2].json(
+            "dht", "announce", info_hash, "--port", "4321")["stored"], 3)
+        expected = {self.nodes[1].endpoint, f"{self.nodes[2].address}:4321"}
+        found = self.nodes[5].json("dht", "get-peers", info_hash, "--trace")
+        self.assertEqual({p["address"] for p in found["peers"]}, expected)
+        for peer in found["peers"]:
+            self.assertGreaterEqual(peer["hop"], 1)
+        asked = {s["address"] for s in found["steps"]}
+        self.assertLessEqual({p["from"] for p in found["peers"]}, asked)
+        done = self.nodes[5].cli("dht", "get-peers", info_hash, "--trace")
+        self.assertEqual(done.returncode, DONE)
+        for peer in expected:
+            self.assertIn(peer, done.stdout)
+        self.assertIn("answered", done.stdout)
+        self.nodes[2].json("dht", "withdraw", info_hash)
+        self.assertEqual(self.nodes[2].status()["dht"]["publications"], 0)
+
+    def immutable(self):
+        done = self.nodes[1].cli("dht", "put", "Hello World!")
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        # sha1("12:Hello World!"), BEP 44's own example
+        target = "e5f96f6f38320f0f33959cb4d3d656452117aadb"
+        self.assertEqual(done.stdout, target + "\n")
+        done = self.nodes[4].cli("dht", "get", target)
+        self.assertEqual(done.stdout, "Hello World!\n")
+        item = self.nodes[4].json("dht", "get", target)["item"]
+        self.assertEqual(item["value"], "Hello World!")
+        self.assertFalse(item["mutable"])
+        self.assertEqual(self.nodes[4].cli("dht", "get",
+                                           "77" * 20).returncode, NEGATIVE)
+
+    def mutable(self):
+        key = self.net.root / "key"
+        done = self.put("one", "--key", key, node=1)
+        self.assertNotEqual(done.returncode, DONE)  # there is no key yet
+        public = warren("dht", "key", "new", key).stdout.strip()
+        done = self.put("one", "--key", key, node=1)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn("as version 1", done.stderr)
+        target = done.stdout.strip()
+        item = self.nodes[4].json("dht", "get", target)["item"]
+        self.assertEqual((item["value"], item["seq"], item["key"]),
+                         ("one", 1, public))
+        # another node goes on counting
+        done = self.put("two", "--key", key, node=2)
+        self.assertIn("as version 2", done.stderr)
+        self.assertEqual(self.nodes[4].cli("dht", "get", target).stdout,
+                         "two\n")
+        # what is older, or expects something else, is refused
+        done = self.put("late", "--key", key, "--seq", "1", node=3)
+        self.assertEqual(done.returncode, REFUSED, done.stderr)
+        done = self.put("cas", "--key", key, "--seq", "9", "--cas", "1",
+                        node=3)
+        self.assertEqual(done.returncode, REFUSED, done.stderr)
+        done = self.put("cas", "--key", key, "--seq", "9", "--cas", "2",
+                        node=3)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertEqual(self.nodes[5].json("dht", "get",
+                                            target)["item"]["seq"], 9)
+        # a salt makes it another item
+        done = self.put("salted", "--key", key, "--salt", "s", node=1)
+        salted = done.stdout.strip()
+        self.assertNotEqual(salted, target)
+        done = self.nodes[4].cli("dht", "get", salted, "--salt", "s")
+        self.assertEqual(done.stdout, "salted\n")
+
+    def put(self, value, *flags, node):
+        return self.nodes[node].cli("dht", "put", value, *flags)
+
+    def sample(self):
+        has = [node for node in self.nodes[1:]
+               if node.status()["dht"]["hashes"] > 0]
+        answer = self.nodes[0].json("dht", "sample", has[0].endpoint)
+        self.assertIn("5a" * 20, answer["samples"])
+        self.assertEqual(answer["num"], len(answer["samples"]))
+
+    def nodes_table(self):
+        nodes = self.nodes[0].json("dht", "nodes")["nodes"]
+        self.assertEqual({n["address"] for n in nodes},
+                         {n.endpoint for n in self.nodes[1:]})
+        done = self.nodes[0].cli("dht", "nodes")
+        self.assertTrue(done.stdout.startswith("id "), done.stdout)
+        self.assertEqual(len(done.stdout.splitlines()), 6)
+
+    def status(self):
+        done = self.nodes[1].cli("status")
+        self.assertEqual(done.returncode, DONE)
+        self.assertTrue(done.stdout.startswith("Nothing is wrong.\n"),
+                        done.stdout)
+        metrics = self.nodes[1].metrics()
+        self.assertEqual(metrics['warren_dht_nodes{family="ipv4"}'], 5)
+        self.assertEqual(metrics["warren_dht_joined"], 1)
+
+    def client_goes_away(self):
+        """Its lookups end with it."""
+        node = self.nodes[1]
+        self.nodes[5].kill()
+        with Control(node) as control:
+            control.send("dht.ping", address=self.nodes[5].endpoint)
+            wait_for("it runs", lambda: node.status()["dht"]["pending"] > 0)
+        wait_for("it ends", lambda: node.status()["dht"]["lookups"] == 0, 2)
+
+    def many_requests(self):
+        """One connection, many answers, in whatever order."""
+        with Control(self.nodes[1]) as control:
+            sent = {control.send("dht.find_node", target=f"{i:040x}")
+                    for i in range(10)}
+            sent.add(control.send("status"))
+            answered = set()
+            while answered != sent:
+                frame = control.receive()
+                self.assertIsNone(frame[2])
+                answered.add(frame[1])
+
+    def ends(self):
+        for node in self.nodes[:5]:
+            code, seconds = node.stop()
+            self.assertEqual(code, 0)
+            self.assertLess(seconds, 1)
+
+
+class ControlSocket(ProcessTest):
+    def test_errors(self):
+        node = self.net.add().start()
+        rows = [
+            ("nonsense", {}, "unsupported: there is no method"),
+            ("dht.ping", {}, "syntax: the parameter address is missing"),
+            ("dht.ping", {"address": 1}, "syntax: address must be"),
+            ("dht.ping", {"address": "127.0.0.1:1", "x": 1},
+             'syntax: there is no parameter "x"'),
+            ("dht.get_peers", {"target": "00"},
+             "syntax: target must be exactly 40 hex digits"),
+            ("dht.put", {"value": 1.5}, "syntax: value must be"),
+            ("dht.put", {"value": b"x", "seq": 1}, "missing: key, signature"),
+            ("dht.put", {"value": b"x", "seq": 1, "key": "00" * 32,
+                         "signature": "00" * 64}, "signature:"),
+        ]
+        for method, params, said in rows:
+            with self.subTest(method=method, params=params):
+                with self.assertRaises(Failure) as failure:
+                    node.rpc(method, **params)
+                self.assertTrue(str(failure.exception).startswith(said),
+                                failure.exception)
+
+    def test_silent_client_costs_nothing(self):
+        """One that asks without reading, and one that sends half a frame."""
+        node = self.net.add().start()
+        greedy = Control(node)
+        self.addCleanup(greedy.socket.close)
+        half = socket.socket(socket.AF_UNIX)
+        self.addCleanup(half.close)
+        half.connect(str(node.dir / "control.sock"))
+        half.sendall(b"\x94\x00")
+        greedy.socket.settimeout(1)
+        try:
+            for _ in range(100000):
+                greedy.send("status")
+        except OSError:
+            pass  # cut off, or nobody takes more
+        begun = time.monotonic()
+        self.assertEqual(node.cli("status").returncode, DONE)
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertLess(node.metrics()["process_resident_memory_bytes"],
+                        300e6)  # with sanitizers
+
+    def test_results_are_json(self):
+        node = self.net.add().start()
+        json.loads(node.cli("status", "--json").stdout)
+        json.loads(node.cli("dht", "nodes", "--json").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A client in another language: msgpack over UDP, as docs/protocol.md says,
+and what a node does with datagrams that are not like that."""
+import os
+import socket
+import struct
+import unittest
+
+import msgpack
+
+from harness import ProcessTest, wait_for
+
+
+def ask(sock, to, method, **arguments):
+    """One query and its answer: the whole client."""
+    transaction = os.urandom(2)
+    arguments["id"] = b"\x11" * 20
+    sock.sendto(msgpack.packb({"a": arguments, "q": method, "t": transaction,
+                               "y": "q"}), to)
+    answer = msgpack.unpackb(sock.recv(2048), raw=True)
+    assert answer[b"t"] == transaction, answer
+    return answer
+
+
+class Client(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.node = self.net.add().start()
+        self.to = (self.node.address, 7881)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((f"{self.net.prefix}.200", 0))
+        self.sock.settimeout(5)
+        self.addCleanup(self.sock.close)
+
+    def test_ping(self):
+        answer = ask(self.sock, self.to, "ping")
+        self.assertEqual(answer[b"y"], b"r")
+        self.assertEqual(answer[b"r"][b"id"].hex(), self.node.id())
+        host, port = self.sock.getsockname()
+        self.assertEqual(answer[b"ip"],
+                         socket.inet_aton(host) + struct.pack(">H", port))
+
+    def test_find_node(self):
+        second = self.net.add([self.node]).start()
+        second.wait_joined()
+        wait_for("the first node knows the second",
+                 lambda: self.node.json("dht", "nodes")["nodes"])
+        nodes = ask(self.sock, self.to, "find_node",
+                    target=b"\x22" * 20)[b"r"][b"nodes"]
+        self.assertEqual(nodes, bytes.fromhex(second.id())
+                         + socket.inet_aton(second.address)
+                         + struct.pack(">H", 7881))
+
+    def test_announce_and_get_peers(self):
+        info_hash = b"\x33" * 20
+        answer = ask(self.sock, self.to, "get_peers", info_hash=info_hash)
+        self.assertNotIn(b"values", answer[b"r"])
+        token = answer[b"r"][b"token"]
+        self.assertEqual(len(token), 8)
+        answer = ask(self.sock, self.to, "announce_peer", info_hash=info_hash,
+                     port=1234, token=token)
+        self.assertEqual(answer[b"y"], b"r")
+        answer = ask(self.sock, self.to, "get_peers", info_hash=info_hash)
+        peer = socket.inet_aton(self.sock.getsockname()[0]) + b"\x04\xd2"
+        self.assertEqual(answer[b"r"][b"values"], [peer])
+
+    def test_wrong_token(self):
+        answer = ask(self.sock, self.to, "announce_peer",
+                     info_hash=b"\x33" * 20, port=1, token=b"12345678")
+        self.assertEqual(answer[b"y"], b"e")
+        self.assertEqual(answer[b"e"][0], 203)
+
+    def drops(self):
+        return {name: value for name, value in self.node.metrics().items()
+                if "_dropped_total{" in name}
+
+    def test_malformed_is_counted_by_reason(self):
+        query = {"a": {"id": b"\x11" * 20}, "q": "ping", "t": b"aa", "y": "q"}
+        good = msgpack.packb(query)
+        deep = b"\x81\xa1t" + b"\x91" * 100 + b"\xc0"
+        rows = [
+            (b"", 'udp_dropped_total{reason="empty"}'),
+            (b"d1:ad2:id20:", 'udp_dropped_total{reason='
+                              '"neither_map_nor_array"}'),
+            (b"\x93\x01\x02\x03", 'udp_dropped_total{reason='
+                                  '"tunnel_not_spoken"}'),
+            (b"\x80" * 1501, 'udp_dropped_total{reason="received_too_long"}'),
+            (good[:-1], 'dht_dropped_total{reason="not_msgpack"}'),
+            (good + b"\xc0", 'dht_dropped_total{reason="trailing"}'),
+            (deep, 'dht_dropped_total{reason="too_deep"}'),
+            (msgpack.packb({**query, "a": {}}),
+             'dht_dropped_total{reason="missing"}'),
+            (msgpack.packb({**query, "a": {"id": b"short"}}),
+             'dht_dropped_total{reason="wrong_length"}'),
+            (msgpack.packb({**query, "n": "elsewhere"}),
+             'dht_dropped_total{reason="network"}'),
+            (msgpack.packb({"r": {"id": b"\x11" * 20}, "t": b"zz", "y": "r"}),
+             'dht_dropped_total{reason="unexpected"}'),
+        ]
+        for datagram, metric in rows:
+            with self.subTest(metric=metric):
+                name = "warren_" + metric
+                before = self.drops()
+                self.assertIn(name, before)
+                self.sock.sendto(datagram, self.to)
+                wait_for(f"{name} counts",
+                         lambda: self.drops()[name] == before[name] + 1)
+                after = self.drops()
+                after[name] -= 1
+                self.assertEqual(after, before)
+        # it is as well as before
+        self.assertEqual(ask(self.sock, self.to, "ping")[b"y"], b"r")
+
+    def test_garbage(self):
+        for size in range(1, 400):
+            self.sock.sendto(os.urandom(size), self.to)
+        self.sock.settimeout(0.2)
+        with self.assertRaises(TimeoutError):
+            while True:
+                self.sock.recv(2048)  # errors, at most
+        self.sock.settimeout(5)
+        self.assertEqual(ask(self.sock, self.to, "ping")[b"y"], b"r")
+
+
+if __name__ == "__main__":
+    unittest.main()
