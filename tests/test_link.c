@@ -119,6 +119,7 @@ static void node_start(struct node *n, const struct link_config *c)
     struct link_env env = {
         .ctx = n,
         .random = {.ctx = n, .fill = node_random},
+        .send_ctx = n,
         .send = node_send,
         .up = node_up,
         .down = node_down,

@@ -226,7 +226,7 @@ static void send_cell(struct links *l, struct link *link,
     l->stats.cells_out++;
     if (link->unanswered_at == TIME_NEVER && head->type != CELL_PONG)
         suspect(l, link, now);
-    l->env.send(l->env.ctx, &link->peer.ep, bytes_of(datagram, len));
+    l->env.send(l->env.send_ctx, &link->peer.ep, bytes_of(datagram, len));
 }
 
 bool link_send_relay(struct links *l, struct link *link, uint32_t circuit,
@@ -394,16 +394,19 @@ static uint64_t keepalive_at(struct links *l, const struct link *link)
  * long; false when it is given up. */
 static bool check_alive(struct links *l, struct link *link, uint64_t now)
 {
-    bool waiting = link->unanswered_at != TIME_NEVER;
+    uint64_t silent = time_since(link->heard_at, now);
 
-    if (link->tries >= PING_TRIES &&
-        time_since(link->ping_at, now) >= PING_PAUSE)
-        return false;
-    if (waiting && time_since(link->unanswered_at, now) >= SUSPECT_AFTER) {
-        if (link->tries == 0 || time_since(link->ping_at, now) >= PING_PAUSE)
+    if (link->tries > 0) {
+        if (time_since(link->ping_at, now) < PING_PAUSE)
+            return true;
+        if (link->tries >= PING_TRIES)
+            return false;
+        ping(l, link, now);
+    } else if (link->unanswered_at != TIME_NEVER) {
+        if (time_since(link->unanswered_at, now) >= SUSPECT_AFTER)
             ping(l, link, now);
-    } else if (!waiting && link->users > 0 && now >= link->deadline &&
-               time_since(link->heard_at, now) >= KEEPALIVE) {
+    } else if (link->users > 0 && silent >= KEEPALIVE &&
+               now >= link->deadline) {
         ping(l, link, now);
     }
     return true;

@@ -29,6 +29,8 @@
 
 enum link_state { LINK_OPENING, LINK_HALF_OPEN, LINK_UP };
 
+struct circuit_end;
+
 /* Whom to have a link with. */
 struct link_target {
     uint8_t identity[32];
@@ -54,10 +56,10 @@ struct link {
     uint64_t heard_at, sent_at, used_at;
     uint64_t unanswered_at; /* first cell sent since heard_at, or never */
     uint64_t rekey_at;
-    uint64_t ping_at; /* when the last PING went out */
-    uint64_t rtt;     /* smoothed, ns; 0 unknown */
-    size_t slot;      /* in struct links */
-    void *above;      /* what the layer above keeps with it */
+    uint64_t ping_at;         /* when the last PING went out */
+    uint64_t rtt;             /* smoothed, ns; 0 unknown */
+    size_t slot;              /* in struct links */
+    struct circuit_end *ends; /* circuits over it, kept by circuit_end.c */
 };
 
 /* What a link needs from above. `cell` gets every authentic cell that is not
@@ -67,7 +69,9 @@ struct link {
 struct link_env {
     void *ctx;
     struct random_source random;
-    void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    void *send_ctx;
+    void (*send)(void *send_ctx, const struct endpoint *to,
+                 struct bytes datagram);
     void (*up)(void *ctx, struct link *link, uint64_t now);
     /* The link is gone when this returns. */
     void (*down)(void *ctx, struct link *link, enum reason why, uint64_t now);

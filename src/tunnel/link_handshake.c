@@ -5,10 +5,9 @@
  * Diffie-Hellman is computed for a stranger.
  */
 #include "tunnel/link_table.h"
+#include "tunnel/link_text.h"
 #include "tunnel/prologue.h"
 
-#include "wire/mp_reader.h"
-#include "wire/mp_writer.h"
 #include "wire/timestamp.h"
 
 #include <sodium.h>
@@ -17,7 +16,6 @@
 #define INIT_TRIES     4
 #define INIT_TIMEOUT   (500 * TIME_MS) /* doubled with each try */
 #define HALF_OPEN_LIFE (5 * TIME_S)
-#define REKEY_TEXT_MAX 80
 
 static void send_message(struct links *l, const struct endpoint *to,
                          struct link_message *m)
@@ -25,7 +23,7 @@ static void send_message(struct links *l, const struct endpoint *to,
     uint8_t d[LINK_MESSAGE_MAX];
     size_t len = link_message_write(m, d);
 
-    l->env.send(l->env.ctx, to, bytes_of(d, len));
+    l->env.send(l->env.send_ctx, to, bytes_of(d, len));
 }
 
 static void fresh(struct links *l, uint8_t *out, size_t len)
@@ -88,7 +86,7 @@ enum error handshake_start(struct links *l, struct link *link, uint64_t now)
     link->tries++;
     link->sent_at = now;
     l->stats.inits_out++;
-    l->env.send(l->env.ctx, &link->peer.ep, bytes_of(d, len));
+    l->env.send(l->env.send_ctx, &link->peer.ep, bytes_of(d, len));
     return OK;
 }
 
@@ -299,50 +297,19 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
     return ERR_UNKNOWN_KIND;
 }
 
-/* ---- New keys for a link that is up: REKEY [index, noise1], REKEYED ------ */
-
-static size_t write_rekey(uint8_t *out, uint32_t index, const uint8_t *noise)
-{
-    struct mp_writer w;
-
-    mp_writer_init(&w, out, REKEY_TEXT_MAX);
-    mp_write_array(&w, 2);
-    mp_write_uint(&w, index);
-    mp_write_bin(&w, bytes_of(noise, NOISE_OVERHEAD));
-    return w.len;
-}
-
-static enum error read_rekey(struct bytes text, uint32_t *index,
-                             const uint8_t **noise)
-{
-    struct mp_token tokens[4];
-    struct mp_tape tape = {.tokens = tokens, .cap = 4};
-    struct mp_reader r;
-    size_t used;
-    enum error e;
-
-    e = mp_parse_first(&tape, text, &used);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
-    if (mp_read_array(&r, 2) != 2)
-        return r.err != OK ? r.err : ERR_MISSING;
-    *index = (uint32_t)mp_read_uint(&r, UINT32_MAX);
-    *noise = mp_read_bytes(&r, NOISE_OVERHEAD, NOISE_OVERHEAD).p;
-    return r.err;
-}
+/* ---- New keys for a link that is up ------------------------------------- */
 
 enum error handshake_start_rekey(struct links *l, struct link *link,
                                  uint64_t now)
 {
-    uint8_t noise1[NOISE_OVERHEAD], text[REKEY_TEXT_MAX];
+    uint8_t noise1[NOISE_OVERHEAD], text[LINK_TEXT_SMALL];
     size_t len;
     enum error e;
 
     e = begin(l, link, now, noise1);
     if (e != OK)
         return e;
-    len = write_rekey(text, link->opening->local, noise1);
+    len = link_text_write_rekey(text, link->opening->local, noise1);
     link_send(l, link, CELL_REKEY, 0, bytes_of(text, len), now);
     return OK;
 }
@@ -350,32 +317,30 @@ enum error handshake_start_rekey(struct links *l, struct link *link,
 enum error handshake_receive_rekey(struct links *l, struct link *link,
                                    struct bytes text, uint64_t now)
 {
-    uint8_t noise2[NOISE_OVERHEAD], nothing[1], reply[REKEY_TEXT_MAX];
-    const uint8_t *noise1;
+    uint8_t noise2[NOISE_OVERHEAD], nothing[1], reply[LINK_TEXT_SMALL];
     struct noise_keys keys;
+    struct link_text t;
     struct session *s;
-    uint32_t remote;
     size_t len;
     enum error e;
 
     if (link->initiator)
         return ERR_UNEXPECTED;
-    e = read_rekey(text, &remote, &noise1);
+    e = link_text_read_rekey(text, &t);
     if (e != OK)
         return e;
     if (!limiter_allow(&l->limiter, &link->peer.ep, now))
         return ERR_RATE_LIMITED;
-    e = responder_answer(l->responder, "link", bytes_of(noise1, NOISE_OVERHEAD),
-                         nothing, noise2, &keys);
+    e = responder_answer(l->responder, "link", t.noise, nothing, noise2, &keys);
     if (e != OK)
         return e;
     session_free(&l->sessions, link->next);
     link->next = NULL;
     e = session_new(&l->sessions, link, now, &s);
     if (e == OK) {
-        session_set_keys(s, &keys, false, remote);
+        session_set_keys(s, &keys, false, t.index);
         link->next = s;
-        len = write_rekey(reply, s->local, noise2);
+        len = link_text_write_rekey(reply, s->local, noise2);
         link_send(l, link, CELL_REKEYED, 0, bytes_of(reply, len), now);
     }
     sodium_memzero(&keys, sizeof(keys));
@@ -385,17 +350,16 @@ enum error handshake_receive_rekey(struct links *l, struct link *link,
 enum error handshake_receive_rekeyed(struct links *l, struct link *link,
                                      struct bytes text, uint64_t now)
 {
-    const uint8_t *noise2;
+    struct link_text t;
     struct session *s;
-    uint32_t remote;
     enum error e;
 
     if (link->handshake == NULL || link->state != LINK_UP)
         return ERR_UNEXPECTED;
-    e = read_rekey(text, &remote, &noise2);
+    e = link_text_read_rekey(text, &t);
     if (e != OK)
         return e;
-    e = finish(l, link, noise2, remote, &s);
+    e = finish(l, link, t.noise.p, t.index, &s);
     if (e != OK)
         return e;
     link_use_session(l, link, s, now);

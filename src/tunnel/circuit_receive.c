@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the hops of a circuit say to the client. A handler here has the
+ * circuit in hand and nothing else: all that it can send, it sends on this
+ * circuit, through circuit_send or by building on.
+ */
+#include "tunnel/circuit_table.h"
+
+#include "wire/timestamp.h"
+
+/* Hop `hop` says that the one behind it is gone or could not be reached, or,
+ * when it is the last, that it could not do what it was asked for. */
+static void receive_failed(struct circuits *cs, struct circuit *c, unsigned hop,
+                           const struct circuit_message *m, uint64_t now)
+{
+    uint8_t attempt;
+
+    if (hop == c->length) {
+        if (m->attempt == 0)
+            cs->env.refused(cs->env.ctx, c, m->reason, now);
+        return;
+    }
+    attempt = hop == c->built ? c->attempt : c->hop[hop].attempt;
+    if (m->attempt == attempt) /* else of one that was given up already */
+        circuit_build_failed(cs, c, hop + 1, m->reason, now);
+}
+
+static void receive_pong(struct circuits *cs, struct circuit *c, unsigned hop,
+                         const struct circuit_message *m, uint64_t now)
+{
+    struct circuit_hop *h = &c->hop[hop - 1];
+
+    if (h->ping_nonce == 0 || m->nonce != h->ping_nonce)
+        return;
+    h->ping_nonce = 0;
+    h->rtt = time_since(h->ping_at, now);
+    cs->env.answered(cs->env.ctx, c, hop, m, now);
+}
+
+/* Message `m` came from hop `hop`, which is sure. */
+static void dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
+                     const struct circuit_message *m, uint64_t now)
+{
+    switch (m->type) {
+    case CIRCUIT_EXTENDED:
+        if (hop == c->built && hop < c->length && m->attempt == c->attempt)
+            circuit_build_answer(cs, c, m->noise, now);
+        return;
+    case CIRCUIT_FAILED:
+        receive_failed(cs, c, hop, m, now);
+        return;
+    case CIRCUIT_DATA:
+    case CIRCUIT_PIECE:
+        if (hop == c->length && m->name.len == 0)
+            cs->env.data(cs->env.ctx, c, m, now);
+        return;
+    case CIRCUIT_PONG:
+        receive_pong(cs, c, hop, m, now);
+        return;
+    case CIRCUIT_TESTED:
+        cs->env.answered(cs->env.ctx, c, hop, m, now);
+        return;
+    case CIRCUIT_DESTROY:
+    case CIRCUIT_EXTEND:
+    case CIRCUIT_PING:
+    case CIRCUIT_TEST:
+        break; /* a hop has no business to send these */
+    }
+    cs->stats.dropped_message++;
+}
+
+/* Removes layers until a message shows; its hop, or 0 when there is none. */
+static unsigned peel(struct circuits *cs, struct circuit *c, uint8_t *body,
+                     size_t body_len)
+{
+    bool is_message;
+
+    for (unsigned hop = 1; hop <= c->built; hop++) {
+        if (onion_remove(&c->hop[hop - 1].in, body, body_len, hop,
+                         &is_message) != OK) {
+            cs->stats.dropped_layer++;
+            return 0;
+        }
+        if (is_message)
+            return hop;
+    }
+    cs->stats.dropped_layer++;
+    return 0;
+}
+
+void circuit_receive_cell(struct circuits *cs, struct circuit_end *end,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    uint8_t *body = datagram + CELL_BODY_OFFSET;
+    size_t body_len = len - CELL_BODY_OFFSET;
+    struct circuit *c = circuit_of(end);
+    struct circuit_message m;
+    unsigned hop = peel(cs, c, body, body_len);
+
+    if (hop == 0)
+        return;
+    c->bytes_down += len;
+    cs->stats.cells_down++;
+    if (circuit_message_read(bytes_of(body, onion_message_len(body_len)), &m) !=
+        OK) {
+        cs->stats.dropped_message++;
+        return;
+    }
+    dispatch(cs, c, hop, &m, now);
+}
+
+/* The first hop itself, over the link. */
+void circuit_receive_destroy(struct circuits *cs, struct circuit_end *end,
+                             enum reason why, uint64_t now)
+{
+    struct circuit *c = circuit_of(end);
+
+    end->remote = 0;
+    circuit_build_failed(cs, c, 1, why, now);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/engine.h"
+
+#include "tunnel/link_text.h"
+
+#include "wire/timestamp.h"
+
+#include <string.h>
+
+/* The plane of circuits on a link. A RELAY cell goes to whoever its index
+ * belongs to, and from there to the messages of a relay or those of a client:
+ * three tables, and no way from one into another. */
+static void receive_circuit_cell(struct engine *e, struct link *link,
+                                 const struct cell_head *head,
+                                 uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
+                                 len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    struct circuit_end *end =
+        circuit_end_find(&e->core.ends, link, head->circuit);
+    bool client = end != NULL && end->role == END_CLIENT;
+    enum reason why;
+
+    if (end == NULL) {
+        e->dropped[ERR_NOT_FOUND]++;
+        return;
+    }
+    switch (head->type) {
+    case CELL_RELAY:
+        if (client)
+            circuit_receive_cell(e->circuits, end, datagram, len, now);
+        else
+            relay_receive_cell(e->relays, end, datagram, len, now);
+        return;
+    case CELL_CREATED:
+        if (client)
+            circuit_receive_created(e->circuits, end, text, now);
+        else
+            relay_receive_created(e->relays, end, text, now);
+        return;
+    case CELL_DESTROY:
+        if (link_text_read_destroy(text, &why) != OK)
+            return;
+        if (client)
+            circuit_receive_destroy(e->circuits, end, why, now);
+        else
+            relay_receive_destroy(e->relays, end, why, now);
+        return;
+    default:
+        e->dropped[ERR_UNKNOWN_KIND]++;
+        return;
+    }
+}
+
+static void link_cell(void *ctx, struct link *link,
+                      const struct cell_head *head, uint8_t *datagram,
+                      size_t len, uint64_t now)
+{
+    struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
+                                 len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    struct engine *e = ctx;
+
+    switch (head->type) {
+    case CELL_CREATE:
+        relay_receive_create(e->relays, link, text, now);
+        return;
+    case CELL_SAMPLE_ASK:
+    case CELL_SAMPLE:
+    case CELL_PUNCTURE:
+    case CELL_PUNCTURED:
+        e->env.neighbour(e->env.ctx, link, (enum cell_type)head->type, text,
+                         now);
+        return;
+    default:
+        receive_circuit_cell(e, link, head, datagram, len, now);
+        return;
+    }
+}
+
+static void link_up(void *ctx, struct link *link, uint64_t now)
+{
+    struct engine *e = ctx;
+    struct circuit_end *next;
+
+    for (struct circuit_end *end = link->ends; end != NULL; end = next) {
+        next = end->next;
+        if (end->role == END_CLIENT)
+            circuit_link_up(e->circuits, end, now);
+        else
+            relay_link_up(e->relays, end, now);
+    }
+}
+
+/* Each takes itself off the list. */
+static void link_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now)
+{
+    struct engine *e = ctx;
+
+    (void)why;
+    while (link->ends != NULL) {
+        if (link->ends->role == END_CLIENT)
+            circuit_link_down(e->circuits, link->ends, now);
+        else
+            relay_link_down(e->relays, link->ends, now);
+    }
+}
+
+enum error engine_init(struct engine *e, const struct engine_config *config,
+                       const struct engine_env *env, uint64_t now)
+{
+    struct link_env link_env = {
+        .ctx = e,
+        .random = env->random,
+        .up = link_up,
+        .down = link_down,
+        .cell = link_cell,
+    };
+    uint8_t fresh[32];
+    enum error err;
+
+    *e = (struct engine){.env = *env};
+    link_env.send = env->send;
+    link_env.send_ctx = env->ctx;
+    responder_init(&e->responder, config->network, config->identity,
+                   config->handshake_secret, &env->random);
+    e->core.responder = &e->responder;
+    e->core.random = env->random;
+    env->random.fill(env->random.ctx, fresh, sizeof(fresh));
+    keystream_init(&e->core.fill, fresh);
+    slot_table_init(&e->core.ends,
+                    2 * (size_t)config->relay.max_relays_or_exits +
+                        config->circuit.max_circuits,
+                    &env->random);
+    err =
+        links_new(&config->link, &link_env, &e->responder, now, &e->core.links);
+    if (err == OK)
+        err = relays_new(&e->core, &config->relay, &env->relay, &e->relays);
+    if (err == OK)
+        err = circuits_new(&e->core, &config->circuit, &env->circuit,
+                           &e->circuits);
+    if (err != OK)
+        engine_deinit(e);
+    return err;
+}
+
+void engine_deinit(struct engine *e)
+{
+    circuits_free(e->circuits);
+    relays_free(e->relays);
+    links_free(e->core.links);
+    slot_table_deinit(&e->core.ends);
+    keystream_deinit(&e->core.fill);
+    responder_deinit(&e->responder);
+}
+
+enum error engine_receive(struct engine *e, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct link_message m;
+    enum error err;
+
+    if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND) {
+        err = links_receive_cell(e->core.links, from, datagram, len, now);
+    } else {
+        err = link_message_read(bytes_of(datagram, len), &m);
+        if (err == OK)
+            err = links_receive_message(e->core.links, from, &m, now);
+    }
+    if (err != OK)
+        e->dropped[err]++;
+    return err;
+}
+
+void engine_tick(struct engine *e, uint64_t now)
+{
+    links_tick(e->core.links, now);
+    relays_tick(e->relays, now);
+    circuits_tick(e->circuits, now);
+}
+
+uint64_t engine_next_deadline(const struct engine *e)
+{
+    uint64_t at = links_next_deadline(e->core.links);
+
+    at = time_min(at, relays_next_deadline(e->relays));
+    return time_min(at, circuits_next_deadline(e->circuits));
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The machinery of circuits in one piece: links below, relayed circuits and
+ * our own above them, and the dispatch between. What the circuits are for
+ * (pools, exits, the directory) is plugged in through the tables of relay.h
+ * and circuit.h.
+ */
+#ifndef WARREN_TUNNEL_ENGINE_H
+#define WARREN_TUNNEL_ENGINE_H
+
+#include "tunnel/circuit.h"
+#include "tunnel/link.h"
+#include "tunnel/relay.h"
+#include "tunnel/responder.h"
+
+struct engine_config {
+    char network[DHT_NETWORK_MAX + 1];
+    uint8_t identity[32];
+    uint8_t handshake_secret[NOISE_KEY_BYTES];
+    struct link_config link;
+    struct relay_config relay;
+    struct circuit_config circuit;
+};
+
+struct engine_env {
+    void *ctx;
+    struct random_source random;
+    /* `datagram` is valid until the caller's batch ends: a relayed cell is
+     * sent from where it was received. */
+    void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    /* A cell between neighbours that is not about circuits (SAMPLE_ASK to
+     * PUNCTURED); its text is padded with zeros. */
+    void (*neighbour)(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now);
+    struct relay_env relay;
+    struct circuit_env circuit;
+};
+
+struct engine {
+    struct engine_env env;
+    struct responder responder;
+    struct tunnel_core core;
+    struct relays *relays;
+    struct circuits *circuits;
+    uint64_t dropped[ERR_END_]; /* datagrams, by reason */
+};
+
+/* ERR_NO_MEMORY. The engine must not move afterwards. */
+enum error engine_init(struct engine *e, const struct engine_config *config,
+                       const struct engine_env *env, uint64_t now);
+void engine_deinit(struct engine *e);
+
+/* One datagram that is a cell or of a link's handshake; it may be rewritten.
+ * OK, or the reason for dropping it, which is counted. ASK, TELL and POKE are
+ * ERR_UNKNOWN_KIND here: they are the directory's. */
+enum error engine_receive(struct engine *e, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now);
+
+void engine_tick(struct engine *e, uint64_t now);
+uint64_t engine_next_deadline(const struct engine *e);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/pool.h"
+
+#include "wire/timestamp.h"
+
+#include <stddef.h>
+
+#define TICK         (1 * TIME_S) /* how exactly ages are kept */
+#define BACKOFF_MIN  (250 * TIME_MS)
+#define BACKOFF_MAX  (30 * TIME_S)
+#define HANDOVER_MAX (30 * TIME_S) /* of a retiring circuit's last days */
+
+void pool_init(struct pool *p, const struct pool_config *config,
+               const struct pool_env *env, struct circuits *circuits)
+{
+    *p = (struct pool){.config = *config,
+                       .env = *env,
+                       .circuits = circuits,
+                       .deadline = TIME_NEVER};
+}
+
+enum error pool_build(struct pool *p, unsigned hops, uint64_t now)
+{
+    if (hops < 1 || hops > ONION_HOPS_MAX)
+        return ERR_RANGE;
+    p->wanted[hops] = true;
+    p->deadline = now;
+    return OK;
+}
+
+enum error pool_stop(struct pool *p, unsigned hops)
+{
+    if (hops < 1 || hops > ONION_HOPS_MAX)
+        return ERR_RANGE;
+    p->wanted[hops] = false;
+    return OK;
+}
+
+static bool is_active(const struct circuit *c, unsigned hops)
+{
+    return c->state == CIRCUIT_READY && (hops == 0 || c->length == hops);
+}
+
+unsigned pool_active(const struct pool *p, unsigned hops, struct circuit **out,
+                     unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
+        struct circuit *c = circuits_at(p->circuits, i);
+
+        if (is_active(c, hops) && !c->retiring) {
+            if (n < max)
+                out[n] = c;
+            n++;
+        }
+    }
+    /* A retiring circuit is better than none. */
+    for (unsigned i = 0; n == 0 && i < circuits_count(p->circuits); i++) {
+        struct circuit *c = circuits_at(p->circuits, i);
+
+        if (is_active(c, hops)) {
+            if (max > 0)
+                out[0] = c;
+            return 1;
+        }
+    }
+    return n;
+}
+
+double pool_ready(const struct pool *p)
+{
+    unsigned have = 0, lengths = 0;
+
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (!p->wanted[hops])
+            continue;
+        have += pool_active(p, hops, NULL, 0);
+        lengths++;
+    }
+    if (lengths == 0)
+        return 0;
+    return (double)have / (double)(lengths * p->config.min_circuits);
+}
+
+static enum reason overdue(const struct pool *p, const struct circuit *c,
+                           uint64_t now)
+{
+    if (time_since(c->created_at, now) >= p->config.max_time)
+        return REASON_AGE;
+    if (time_since(c->used_at, now) >= p->config.max_time_inactive)
+        return REASON_IDLE;
+    if (c->bytes_up + c->bytes_down >= p->config.max_traffic)
+        return REASON_TRAFFIC;
+    return REASON_UNKNOWN;
+}
+
+/* A little before its end, so that a successor can be built in time. */
+static bool is_due_to_retire(const struct pool *p, const struct circuit *c,
+                             uint64_t now)
+{
+    uint64_t margin = p->config.max_time / 10;
+    uint64_t traffic = p->config.max_traffic - p->config.max_traffic / 10;
+
+    if (margin > HANDOVER_MAX)
+        margin = HANDOVER_MAX;
+    return time_since(c->created_at, now) >= p->config.max_time - margin ||
+           c->bytes_up + c->bytes_down >= traffic;
+}
+
+static void retire(struct pool *p, uint64_t now)
+{
+    for (unsigned i = circuits_count(p->circuits); i-- > 0;) {
+        struct circuit *c = circuits_at(p->circuits, i);
+        enum reason why = REASON_UNKNOWN;
+
+        if (c->state == CIRCUIT_READY)
+            why = overdue(p, c, now);
+        if (why != REASON_UNKNOWN)
+            circuit_close(p->circuits, c, why, now);
+        else if (is_due_to_retire(p, c, now))
+            c->retiring = true;
+    }
+}
+
+/* Circuits of a length that serve or will serve. */
+static unsigned count_serving(const struct pool *p, unsigned hops)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
+        const struct circuit *c = circuits_at(p->circuits, i);
+
+        n += c->length == hops && !c->retiring;
+    }
+    return n;
+}
+
+static void back_off(struct pool *p, unsigned hops, uint64_t now)
+{
+    unsigned steps = p->failures[hops] < 8 ? p->failures[hops] : 8;
+    uint64_t pause = BACKOFF_MIN << steps;
+
+    if (pause > BACKOFF_MAX)
+        pause = BACKOFF_MAX;
+    pause += pause / 1024 * random_below(&p->env.random, 256);
+    p->failures[hops]++;
+    p->retry_at[hops] = time_after(now, pause);
+    p->deadline = time_min(p->deadline, p->retry_at[hops]);
+}
+
+static void fill_up(struct pool *p, unsigned hops, uint64_t now)
+{
+    struct link_target path[ONION_HOPS_MAX];
+    struct circuit *c;
+
+    while (count_serving(p, hops) < p->config.min_circuits &&
+           now >= p->retry_at[hops]) {
+        if (p->env.path(p->env.ctx, hops, path) != OK ||
+            circuit_new(p->circuits, path, hops, now, &c) != OK)
+            back_off(p, hops, now);
+    }
+}
+
+void pool_circuit_ready(struct pool *p, struct circuit *c, uint64_t now)
+{
+    (void)now;
+    p->failures[c->length] = 0;
+}
+
+void pool_circuit_closed(struct pool *p, const struct circuit *c,
+                         enum reason why, uint64_t now)
+{
+    if (!p->wanted[c->length])
+        return;
+    if (c->state == CIRCUIT_BUILDING)
+        back_off(p, c->length, now);
+    else if (why != REASON_SHUTDOWN)
+        p->deadline = now;
+}
+
+void pool_tick(struct pool *p, uint64_t now)
+{
+    if (now < p->deadline)
+        return;
+    p->deadline = TIME_NEVER;
+    retire(p, now);
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (p->wanted[hops])
+            fill_up(p, hops, now);
+    }
+    if (circuits_count(p->circuits) > 0)
+        p->deadline = time_min(p->deadline, time_after(now, TICK));
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (p->wanted[hops] && p->retry_at[hops] > now)
+            p->deadline = time_min(p->deadline, p->retry_at[hops]);
+    }
+}
+
+uint64_t pool_next_deadline(const struct pool *p)
+{
+    return p->deadline;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Pools of data circuits: for each length that was asked for, between
+ * min_circuits and max_circuits are kept. A circuit that is old, idle or used
+ * up retires: its successor is built before it goes.
+ */
+#ifndef WARREN_TUNNEL_POOL_H
+#define WARREN_TUNNEL_POOL_H
+
+#include "tunnel/circuit.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pool_config {
+    unsigned min_circuits, max_circuits; /* per length; 1 <= min <= max */
+    uint64_t max_time;                   /* ns of age */
+    uint64_t max_time_inactive;          /* ns without data */
+    uint64_t max_traffic;                /* bytes of cells, both ways */
+};
+
+struct pool_env {
+    void *ctx;
+    struct random_source random;
+    /* A path of `hops` relays, the last of them an exit. OK, or
+     * ERR_NO_NODES when too few are known. */
+    enum error (*path)(void *ctx, unsigned hops, struct link_target *out);
+};
+
+struct pool {
+    struct pool_config config;
+    struct pool_env env;
+    struct circuits *circuits;
+    bool wanted[ONION_HOPS_MAX + 1]; /* by length */
+    unsigned failures[ONION_HOPS_MAX + 1];
+    uint64_t retry_at[ONION_HOPS_MAX + 1];
+    uint64_t deadline;
+};
+
+void pool_init(struct pool *p, const struct pool_config *config,
+               const struct pool_env *env, struct circuits *circuits);
+
+/* Starts or stops to keep circuits of this length; 1 to ONION_HOPS_MAX.
+ * ERR_RANGE. Those that are there stay until they retire. */
+enum error pool_build(struct pool *p, unsigned hops, uint64_t now);
+enum error pool_stop(struct pool *p, unsigned hops);
+
+/* Circuits of this length (0: of any) that data can be sent over now; up to
+ * `max` of them into `out`. */
+unsigned pool_active(const struct pool *p, unsigned hops, struct circuit **out,
+                     unsigned max);
+/* Available circuits divided by min_circuits, over the lengths asked for. */
+double pool_ready(const struct pool *p);
+
+/* What became of circuits, from circuit_env. */
+void pool_circuit_ready(struct pool *p, struct circuit *c, uint64_t now);
+void pool_circuit_closed(struct pool *p, const struct circuit *c,
+                         enum reason why, uint64_t now);
+
+void pool_tick(struct pool *p, uint64_t now);
+uint64_t pool_next_deadline(const struct pool *p);
+
+#endif

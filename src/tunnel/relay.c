@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/relay.h"
+
+#include "tunnel/link_text.h"
+#include "tunnel/relay_table.h"
+
+#include "wire/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#define TICK (1 * TIME_S) /* how exactly ages are kept */
+
+static size_t body_of(size_t len)
+{
+    return len - CELL_BODY_OFFSET;
+}
+
+struct relay *relay_of(struct circuit_end *end)
+{
+    size_t offset = end->role == END_RELAY_PREV ? offsetof(struct relay, prev)
+                                                : offsetof(struct relay, next);
+
+    assert(end->role != END_CLIENT);
+    return (struct relay *)(void *)((uint8_t *)end - offset);
+}
+
+/* ---- The table ---------------------------------------------------------- */
+
+static void set_limits(struct relays *r, bool first)
+{
+    struct limiter_config c = {
+        .rate = r->config.create_rate,
+        .burst = r->config.create_burst,
+        .source_rate = r->config.create_source_rate,
+        .source_burst = r->config.create_source_burst,
+        .max_sources = r->config.max_sources,
+    };
+
+    if (first)
+        limiter_init(&r->create_limiter, &c, &r->core->random);
+    else
+        limiter_configure(&r->create_limiter, &c);
+}
+
+enum error relays_new(struct tunnel_core *core,
+                      const struct relay_config *config,
+                      const struct relay_env *env, struct relays **out)
+{
+    struct relays *r = calloc(1, sizeof(struct relays));
+
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    r->core = core;
+    r->config = *config;
+    r->env = *env;
+    r->deadline = TIME_NEVER;
+    set_limits(r, true);
+    *out = r;
+    return OK;
+}
+
+void relays_configure(struct relays *r, const struct relay_config *config)
+{
+    r->config = *config;
+    set_limits(r, false);
+}
+
+static enum error add(struct relays *r, struct relay *relay)
+{
+    struct relay **grown;
+    size_t cap;
+
+    if (r->count == r->cap) {
+        cap = r->cap == 0 ? 8 : 2 * r->cap;
+        grown = realloc(r->relays, cap * sizeof(struct relay *));
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        r->relays = grown;
+        r->cap = cap;
+    }
+    relay->slot = r->count;
+    r->relays[r->count++] = relay;
+    return OK;
+}
+
+static void forget(struct relays *r, struct relay *relay, uint64_t now)
+{
+    relay_extension_forget(relay);
+    circuit_end_detach(&relay->prev, &r->core->ends, now);
+    circuit_end_detach(&relay->next, &r->core->ends, now);
+    r->relays[relay->slot] = r->relays[--r->count];
+    r->relays[relay->slot]->slot = relay->slot;
+    sodium_memzero(relay, sizeof(*relay));
+    free(relay);
+}
+
+void relays_free(struct relays *r)
+{
+    if (r == NULL)
+        return;
+    while (r->count > 0)
+        forget(r, r->relays[r->count - 1], 0);
+    limiter_deinit(&r->create_limiter);
+    free(r->relays);
+    free(r);
+}
+
+unsigned relays_count(const struct relays *r)
+{
+    return (unsigned)r->count;
+}
+
+struct relay *relays_at(const struct relays *r, unsigned i)
+{
+    assert(i < r->count);
+    return r->relays[i];
+}
+
+const struct relay_stats *relays_stats(const struct relays *r)
+{
+    return &r->stats;
+}
+
+/* ---- The end of a relayed circuit --------------------------------------- */
+
+void relay_destroy_end(struct relays *r, struct circuit_end *end,
+                       enum reason why, uint64_t now)
+{
+    uint8_t text[LINK_TEXT_SMALL];
+    size_t len = link_text_write_destroy(text, why);
+
+    if (end->link != NULL && end->remote != 0)
+        link_send(r->core->links, end->link, CELL_DESTROY, end->remote,
+                  bytes_of(text, len), now);
+}
+
+static void end_relay(struct relays *r, struct relay *relay, enum reason why,
+                      uint64_t now)
+{
+    r->stats.closed++;
+    r->stats.ended[why]++;
+    r->env.closed(r->env.ctx, relay, now);
+    forget(r, relay, now);
+}
+
+void relay_close(struct relays *r, struct relay *relay, enum reason why,
+                 uint64_t now)
+{
+    relay_destroy_end(r, &relay->prev, why, now);
+    relay_destroy_end(r, &relay->next, why, now);
+    end_relay(r, relay, why, now);
+}
+
+void relay_receive_destroy(struct relays *r, struct circuit_end *end,
+                           enum reason why, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_NEXT) {
+        relay_extension_failed(r, relay, why, now);
+        return;
+    }
+    relay_destroy_end(r, &relay->next, why, now);
+    end_relay(r, relay, why, now);
+}
+
+void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_NEXT) {
+        relay_extension_failed(
+            r, relay, relay->extended ? REASON_LINK_LOST : REASON_UNREACHABLE,
+            now);
+        return;
+    }
+    relay_destroy_end(r, &relay->next, REASON_LINK_LOST, now);
+    end_relay(r, relay, REASON_LINK_LOST, now);
+}
+
+/* ---- CREATE ------------------------------------------------------------- */
+
+static void refuse(struct relays *r, struct link *link, uint32_t remote,
+                   enum reason why, uint64_t now)
+{
+    uint8_t text[LINK_TEXT_SMALL];
+    size_t len = link_text_write_destroy(text, why);
+
+    r->stats.refused++;
+    link_send(r->core->links, link, CELL_DESTROY, remote, bytes_of(text, len),
+              now);
+}
+
+/* Takes the handshake's keys; the answer's noise message is in `noise2`. */
+static enum reason create(struct relays *r, struct link *link,
+                          const struct link_text *t, uint64_t now,
+                          uint8_t noise2[NOISE_OVERHEAD], struct relay **out)
+{
+    uint8_t payload[HOP_PAYLOAD_BYTES];
+    struct noise_keys keys;
+    struct relay *relay;
+
+    if (r->count >= r->config.max_relays_or_exits)
+        return REASON_FULL;
+    if (!limiter_allow(&r->create_limiter, &link->peer.ep, now))
+        return REASON_FULL;
+    if (responder_answer(r->core->responder, "hop", t->noise, payload, noise2,
+                         &keys) != OK)
+        return REASON_HANDSHAKE;
+    if (payload[0] != 0x91 || payload[1] < 1 || payload[1] > ONION_HOPS_MAX) {
+        sodium_memzero(&keys, sizeof(keys));
+        return REASON_DEPTH;
+    }
+    relay = calloc(1, sizeof(struct relay));
+    if (relay == NULL || add(r, relay) != OK) {
+        free(relay);
+        sodium_memzero(&keys, sizeof(keys));
+        return REASON_FULL;
+    }
+    relay->prev.role = END_RELAY_PREV;
+    relay->next.role = END_RELAY_NEXT;
+    relay->depth = payload[1];
+    relay->created_at = relay->used_at = now;
+    onion_receiver_init(&relay->in, keys.to_responder);
+    onion_sender_init(&relay->out, keys.to_initiator);
+    sodium_memzero(&keys, sizeof(keys));
+    if (circuit_end_attach(&relay->prev, &r->core->ends, link) != OK) {
+        forget(r, relay, now);
+        return REASON_FULL;
+    }
+    relay->prev.remote = t->index;
+    *out = relay;
+    return REASON_UNKNOWN;
+}
+
+void relay_receive_create(struct relays *r, struct link *link,
+                          struct bytes text, uint64_t now)
+{
+    uint8_t noise2[NOISE_OVERHEAD], reply[LINK_TEXT_SMALL];
+    struct relay *relay;
+    struct link_text t;
+    enum reason why;
+    size_t len;
+
+    if (link_text_read_create(text, &t) != OK)
+        return;
+    why = create(r, link, &t, now, noise2, &relay);
+    if (why != REASON_UNKNOWN) {
+        refuse(r, link, t.index, why, now);
+        return;
+    }
+    r->stats.created++;
+    r->deadline = time_min(r->deadline, time_after(now, TICK));
+    len = link_text_write_created(reply, relay->prev.local, noise2);
+    link_send(r->core->links, link, CELL_CREATED, t.index, bytes_of(reply, len),
+              now);
+}
+
+/* ---- Cells -------------------------------------------------------------- */
+
+static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
+{
+    keystream_fill(&r->core->fill, datagram + CELL_BODY_OFFSET + from,
+                   body_of(len) - from);
+}
+
+static void send_backward(struct relays *r, struct relay *relay,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
+              relay->depth);
+    fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
+    link_send_relay(r->core->links, relay->prev.link, relay->prev.remote,
+                    datagram, len, now);
+}
+
+enum error relay_answer(struct relays *r, struct relay *relay,
+                        const struct circuit_message *m, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+    size_t len, used;
+    enum error e;
+
+    e = circuit_message_write(m, body, onion_message_len(CELL_LARGE_BODY),
+                              &used);
+    if (e != OK)
+        return e;
+    len = used <= onion_message_len(CELL_SMALL_BODY) ? CELL_SMALL : CELL_LARGE;
+    onion_message(body, body_of(len), relay->depth, used);
+    relay->bytes += len;
+    send_backward(r, relay, datagram, len, now);
+    return OK;
+}
+
+/* A message from the client. What comes of it goes back on this circuit;
+ * EXTEND alone sends on another link. */
+static void dispatch(struct relays *r, struct relay *relay,
+                     const struct circuit_message *m, uint64_t now)
+{
+    struct circuit_message reply = *m;
+
+    switch (m->type) {
+    case CIRCUIT_EXTEND:
+        relay_extend(r, relay, m, now);
+        break;
+    case CIRCUIT_DATA:
+    case CIRCUIT_PIECE:
+        reply.type = CIRCUIT_FAILED;
+        reply.attempt = 0;
+        reply.reason = r->env.data(r->env.ctx, relay, m, now);
+        if (reply.reason != REASON_UNKNOWN)
+            relay_answer(r, relay, &reply, now);
+        break;
+    case CIRCUIT_PING:
+        reply.type = CIRCUIT_PONG;
+        relay_answer(r, relay, &reply, now);
+        break;
+    case CIRCUIT_TEST:
+        reply.type = CIRCUIT_TESTED;
+        relay_answer(r, relay, &reply, now);
+        break;
+    case CIRCUIT_DESTROY:
+        relay_destroy_end(r, &relay->next, m->reason, now);
+        end_relay(r, relay, m->reason, now);
+        break;
+    case CIRCUIT_EXTENDED:
+    case CIRCUIT_FAILED:
+    case CIRCUIT_PONG:
+    case CIRCUIT_TESTED:
+        break; /* a client has no business to send these */
+    }
+}
+
+static void receive_forward(struct relays *r, struct relay *relay,
+                            uint8_t *datagram, size_t len, uint64_t now)
+{
+    uint8_t *body = datagram + CELL_BODY_OFFSET;
+    struct circuit_message m;
+    bool is_message;
+
+    if (onion_remove(&relay->in, body, body_of(len), relay->depth,
+                     &is_message) != OK) {
+        r->stats.dropped_layer++;
+        return;
+    }
+    relay->used_at = now;
+    relay->bytes += len;
+    if (is_message) {
+        if (circuit_message_read(
+                bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
+            dispatch(r, relay, &m, now);
+        return;
+    }
+    if (!relay->extended) {
+        r->stats.dropped_no_next++;
+        return;
+    }
+    r->stats.cells_forward++;
+    fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
+    link_send_relay(r->core->links, relay->next.link, relay->next.remote,
+                    datagram, len, now);
+}
+
+void relay_receive_cell(struct relays *r, struct circuit_end *end,
+                        uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_PREV) {
+        receive_forward(r, relay, datagram, len, now);
+        return;
+    }
+    if (!relay->extended)
+        return;
+    r->stats.cells_backward++;
+    relay->used_at = now;
+    relay->bytes += len;
+    send_backward(r, relay, datagram, len, now);
+}
+
+/* ---- Time --------------------------------------------------------------- */
+
+static enum reason overdue(const struct relays *r, const struct relay *relay,
+                           uint64_t now)
+{
+    if (time_since(relay->created_at, now) >= r->config.max_time)
+        return REASON_AGE;
+    if (time_since(relay->used_at, now) >= r->config.max_time_inactive)
+        return REASON_IDLE;
+    if (relay->bytes >= r->config.max_traffic)
+        return REASON_TRAFFIC;
+    return REASON_UNKNOWN;
+}
+
+void relays_tick(struct relays *r, uint64_t now)
+{
+    enum reason why;
+
+    if (now < r->deadline)
+        return;
+    for (size_t i = r->count; i-- > 0;) {
+        struct relay *relay = r->relays[i];
+
+        why = overdue(r, relay, now);
+        if (why != REASON_UNKNOWN)
+            relay_close(r, relay, why, now);
+        else if (now >= relay_extension_deadline(relay))
+            relay_extension_failed(r, relay, REASON_TIMEOUT, now);
+    }
+    r->deadline = r->count > 0 ? time_after(now, TICK) : TIME_NEVER;
+}
+
+uint64_t relays_next_deadline(const struct relays *r)
+{
+    return r->deadline;
+}
