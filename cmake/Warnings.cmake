@@ -1,4 +1,4 @@
-# The warnings that this project is kept free of, with gcc 12 and clang 14.
+# The warnings that this project is kept free of, with gcc 12.
 # WARREN_WERROR (on in ./dev test) makes them errors.
 set(WARREN_WARNINGS
   -Wall -Wextra -Wpedantic
