@@ -415,7 +415,7 @@ static void refresh(struct dht *d, enum family f, const struct id *target)
 struct stalest {
     uint64_t now;
     uint32_t age; /* ticks */
-    struct contact contact;
+    const struct contact *contact;
 };
 
 static void find_stalest(void *ctx, const struct contact *c, unsigned bucket)
@@ -430,7 +430,7 @@ static void find_stalest(void *ctx, const struct contact *c, unsigned bucket)
         age = heard;
     if (age > s->age) {
         s->age = age;
-        s->contact = *c;
+        s->contact = c;
     }
 }
 
@@ -444,7 +444,7 @@ static void keep_alive(struct dht *d, enum family f)
         return;
     table_visit(&d->table[f], find_stalest, &s);
     if (s.age >= limit && can_spend(d)) {
-        send_chore(d, &s.contact, NULL);
+        send_chore(d, s.contact, NULL);
         *at = time_after(d->now, d->config.query_timeout);
     } else if (s.age >= limit) {
         *at = purse_ready_at(d);
