@@ -72,13 +72,16 @@ static void client_doom(struct client *c)
 static void client_free(struct client *c)
 {
     struct control_server *s = c->server;
-    struct control_call *call;
+    struct control_call *call = LIST_FIRST(&c->calls);
 
     c->doomed = true;
-    while ((call = LIST_FIRST(&c->calls)) != NULL) {
+    while (call != NULL) {
+        struct control_call *next = LIST_NEXT(call, link);
+
         if (call->cancel != NULL)
             call->cancel(call->cancel_arg);
         call_free(call);
+        call = next;
     }
     LIST_REMOVE(c, link);
     s->client_count--;
@@ -362,12 +365,14 @@ out:
 
 void control_server_free(struct control_server *s)
 {
-    struct client *c;
+    struct client *c, *next;
 
     if (s == NULL)
         return;
-    while ((c = LIST_FIRST(&s->clients)) != NULL)
+    for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
+        next = LIST_NEXT(c, link);
         client_free(c);
+    }
     if (s->listener != NULL)
         evconnlistener_free(s->listener);
     if (s->reaper != NULL)

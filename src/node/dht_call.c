@@ -264,10 +264,13 @@ void dht_call_started(struct dht_call *c, enum error err)
 
 void rpc_dht_end(struct rpc *rpc)
 {
-    struct dht_call *c;
+    struct dht_call *c = LIST_FIRST(&rpc->running);
 
-    while ((c = LIST_FIRST(&rpc->running)) != NULL) {
+    while (c != NULL) {
+        struct dht_call *next = LIST_NEXT(c, link);
+
         dht_cancel(dht_host_engine(rpc->node->dht), c->request);
         call_free(c);
+        c = next;
     }
 }
