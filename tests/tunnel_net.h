@@ -98,6 +98,17 @@ static inline void net_neighbour(void *ctx, struct link *link,
     (void)ctx, (void)link, (void)type, (void)text, (void)now;
 }
 
+static inline void net_link_up(void *ctx, struct link *link, uint64_t now)
+{
+    (void)ctx, (void)link, (void)now;
+}
+
+static inline void net_link_down(void *ctx, struct link *link, enum reason why,
+                                 uint64_t now)
+{
+    (void)ctx, (void)link, (void)why, (void)now;
+}
+
 static inline struct link_target net_target(const struct net_node *n)
 {
     struct link_target t = {.ep = n->ep};
@@ -113,10 +124,12 @@ static inline bool net_replace(void *ctx, const struct circuit *c,
 {
     struct net_node *n = ctx;
 
-    (void)c, (void)index, (void)why;
+    (void)why;
     if (n->spare == 0)
         return false;
-    *out = net_target(&n->net->node[n->spare]);
+    out[0] = net_target(&n->net->node[n->spare]);
+    for (unsigned i = index + 1; i < c->length; i++)
+        out[i - index] = c->hop[i].target;
     return true;
 }
 
@@ -236,6 +249,8 @@ static inline struct engine_env net_env(struct net_node *n)
         .ctx = n,
         .random = {.ctx = n, .fill = net_random},
         .send = net_send,
+        .link_up = net_link_up,
+        .link_down = net_link_down,
         .neighbour = net_neighbour,
         .relay = {.ctx = n,
                   .may_extend = net_may_extend,

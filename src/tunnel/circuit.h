@@ -50,13 +50,14 @@ struct circuit {
     bool retiring;                 /* no new data: a successor is being built */
     struct circuit_hop hop[ONION_HOPS_MAX];
     size_t slot; /* in struct circuits */
+    void *above; /* what the layer above keeps with it */
 };
 
 /* What circuits ask of the node, and tell it. */
 struct circuit_env {
     void *ctx;
-    /* Another relay in the place of hop `index` (0 is the first), which
-     * failed because of `why`. False when there is none. */
+    /* Hop `index` (0 is the first) failed because of `why`: relays for it
+     * and all behind it, length - index of them. False when there are none. */
     bool (*replace)(void *ctx, const struct circuit *c, unsigned index,
                     enum reason why, struct link_target *out);
     void (*ready)(void *ctx, struct circuit *c, uint64_t now);

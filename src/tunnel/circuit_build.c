@@ -173,13 +173,13 @@ void circuit_build_answer(struct circuits *cs, struct circuit *c,
 void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
                           enum reason why, uint64_t now)
 {
-    struct link_target other;
+    struct link_target other[ONION_HOPS_MAX];
 
     assert(hop >= 1 && hop <= c->length);
     cs->stats.failed[hop - 1][why]++;
     circuit_build_forget(c);
     if (hop == 1 || c->replaced >= REPLACE_MAX ||
-        !cs->env.replace(cs->env.ctx, c, hop - 1, why, &other)) {
+        !cs->env.replace(cs->env.ctx, c, hop - 1, why, other)) {
         uint8_t text[LINK_TEXT_SMALL];
         size_t len = link_text_write_destroy(text, why);
 
@@ -189,7 +189,8 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
         circuit_end_with(cs, c, why, hop, now);
         return;
     }
-    c->hop[hop - 1].target = other;
+    for (unsigned i = hop - 1; i < c->length; i++)
+        c->hop[i].target = other[i - (hop - 1)];
     c->built = hop - 1;
     c->replaced++;
     cs->stats.hops_replaced++;

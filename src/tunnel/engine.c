@@ -97,7 +97,8 @@ static void link_down(void *ctx, struct link *link, enum reason why,
 {
     struct engine *e = ctx;
 
-    (void)why;
+    if (link->state == LINK_UP)
+        e->env.link_down(e->env.ctx, link, why, now);
     while (link->ends != NULL) {
         if (link->ends->role == END_CLIENT)
             circuit_link_down(e->circuits, link->ends, now);

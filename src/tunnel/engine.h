@@ -28,6 +28,11 @@ struct engine_env {
     /* `datagram` is valid until the caller's batch ends: a relayed cell is
      * sent from where it was received. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    /* A link of ours or of somebody else is up, or gone when this returns;
+     * only what was up before goes down. */
+    void (*link_up)(void *ctx, struct link *link, uint64_t now);
+    void (*link_down)(void *ctx, struct link *link, enum reason why,
+                      uint64_t now);
     /* A cell between neighbours that is not about circuits (SAMPLE_ASK to
      * PUNCTURED); its text is padded with zeros. */
     void (*neighbour)(void *ctx, struct link *link, enum cell_type type,

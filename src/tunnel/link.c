@@ -280,13 +280,14 @@ void link_use_session(struct links *l, struct link *link, struct session *s,
 }
 
 /* An authentic cell shows that the peer has the keys of this session, and
- * where it is. */
-static void heard(struct links *l, struct link *link, struct session *s,
+ * where it is. True when the link came up by it. */
+static bool heard(struct links *l, struct link *link, struct session *s,
                   const struct endpoint *from, uint64_t counter, uint64_t now)
 {
     bool newest = counter >= s->replay.top;
+    bool came_up = link->state == LINK_HALF_OPEN;
 
-    if (link->state == LINK_HALF_OPEN) {
+    if (came_up) {
         link->state = LINK_UP;
         l->half_open--;
         link_use_session(l, link, s, now);
@@ -299,6 +300,7 @@ static void heard(struct links *l, struct link *link, struct session *s,
     link->heard_at = now;
     link->unanswered_at = TIME_NEVER;
     link->tries = 0;
+    return came_up;
 }
 
 static void receive_pong(struct link *link, uint64_t now)
@@ -366,7 +368,11 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
         return e;
     replay_accept(&s->replay, counter);
     l->stats.cells_in++;
-    heard(l, s->link, s, from, counter, now);
+    if (heard(l, s->link, s, from, counter, now)) {
+        l->env.up(l->env.ctx, s->link, now);
+        if (session_find(&l->sessions, index) != s)
+            return OK; /* closed meanwhile */
+    }
     return dispatch(l, s->link, &head, datagram, len, now);
 }
 

@@ -62,10 +62,10 @@ struct link {
     struct circuit_end *ends; /* circuits over it, kept by circuit_end.c */
 };
 
-/* What a link needs from above. `cell` gets every authentic cell that is not
- * the link's own business; `datagram` may be rewritten in place and its body
- * is opened already unless it is a RELAY. None may free the links; all may
- * open and close links. */
+/* What a link needs from above. `up` tells of links of both sides. `cell` gets
+ * every authentic cell that is not the link's own business; `datagram` may be
+ * rewritten in place and its body is opened already unless it is a RELAY. None
+ * may free the links; all may open and close links. */
 struct link_env {
     void *ctx;
     struct random_source random;

@@ -307,6 +307,7 @@ static void dispatch(struct relays *r, struct relay *relay,
         break;
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
+    case CIRCUIT_TEST:
         reply.type = CIRCUIT_FAILED;
         reply.attempt = 0;
         reply.reason = r->env.data(r->env.ctx, relay, m, now);
@@ -315,10 +316,6 @@ static void dispatch(struct relays *r, struct relay *relay,
         break;
     case CIRCUIT_PING:
         reply.type = CIRCUIT_PONG;
-        relay_answer(r, relay, &reply, now);
-        break;
-    case CIRCUIT_TEST:
-        reply.type = CIRCUIT_TESTED;
         relay_answer(r, relay, &reply, now);
         break;
     case CIRCUIT_DESTROY:

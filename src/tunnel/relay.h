@@ -31,7 +31,7 @@ struct relay {
     struct relay_extension *extension; /* under way; else NULL */
     uint64_t created_at, used_at;
     uint64_t bytes; /* relayed, both ways */
-    void *exit;     /* what the exit keeps with it */
+    void *above;    /* what the layer above keeps with it */
     size_t slot;    /* in struct relays */
 };
 
@@ -41,8 +41,8 @@ struct relay_env {
     /* May a circuit be extended to this address? Own and, outside of a
      * testing network, private addresses are not. */
     bool (*may_extend)(void *ctx, const struct endpoint *to);
-    /* A DATA or PIECE message from the client. REASON_UNKNOWN when it was
-     * taken; anything else is told to the client. */
+    /* A DATA, PIECE or TEST message from the client. REASON_UNKNOWN when it
+     * was taken; anything else is told to the client. */
     enum reason (*data)(void *ctx, struct relay *relay,
                         const struct circuit_message *m, uint64_t now);
     /* The relay is gone when this returns. */
