@@ -110,6 +110,8 @@ enum error dht_new(const struct dht_config *config, const struct dht_env *env,
         return ERR_NO_MEMORY;
     d->env = *env;
     d->config = *config;
+    if (strcmp(config->network, "main") == 0)
+        d->config.network[0] = '\0'; /* what messages say about it */
     d->random = (struct random_source){env->ctx, env->random};
     d->now = now;
     d->publish_at = TIME_NEVER;
