@@ -198,7 +198,9 @@ static enum exit_code print_peers(struct cli_talk *t, struct mp_reader answer)
     for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
         columns_add(&c, "%s", reply_text(at, "address"));
         columns_add(&c, "%" PRIu64, reply_uint(at, "hop"));
-        columns_add(&c, "%s", reply_text(at, "from"));
+        columns_add(&c, "%s",
+                    reply_uint(at, "hop") > 0 ? reply_text(at, "from")
+                                              : "this node");
     }
     if (count > 0)
         columns_print(&c, stdout);

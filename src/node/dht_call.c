@@ -29,10 +29,16 @@ void dht_call_write_list(struct mp_writer *w, const char *key,
     mp_write_raw(w, bytes_of(list->mp.buf, list->mp.len));
 }
 
+/* Hop 0 is this node itself. */
 static void write_found_by(struct mp_writer *w, const struct dht_step *step)
 {
     rpc_write_uint(w, "hop", step->hop);
-    rpc_write_endpoint(w, "from", &step->to);
+    if (step->hop > 0) {
+        rpc_write_endpoint(w, "from", &step->to);
+    } else {
+        mp_write_text(w, "from");
+        mp_write_nil(w);
+    }
 }
 
 /* ---- News of the engine ------------------------------------------------ */
