@@ -1,0 +1,233 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The documents say what the program does.
+
+Tables of docs/operating.md that stand between <!-- made from: X --> and
+<!-- end --> are compared with what the program says; lists that the program
+cannot print are compared with its source. Scripts that docs/ print are taken
+out of them and run.
+
+With --write as the only argument, writes those tables anew instead.
+"""
+import pathlib
+import re
+import socket
+import struct
+import subprocess
+import sys
+import unittest
+
+from harness import Network, ProcessTest, wait_for, warren
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OPERATING = ROOT / "docs/operating.md"
+PROTOCOL = ROOT / "docs/protocol.md"
+MADE = re.compile(r"(<!-- made from: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+def block(text):
+    return f"```text\n{text.strip()}\n```\n"
+
+
+def table(*rows):
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+# ---- What the program says --------------------------------------------------
+
+def config_tables():
+    """`warren config default` as a table for each section."""
+    out = ""
+    comment = []
+    for line in warren("config", "default").stdout.splitlines():
+        if line.startswith("["):
+            out += ("\n" if out else "") + f"**{line}**\n\n"
+            out += table(("key", "default", "reload", "meaning"),
+                         ("---",) * 4)
+            comment = []
+        elif line.startswith("# "):
+            comment.append(line[2:])
+        elif "=" in line:
+            key, default = line.lstrip("#").split("=", 1)
+            meaning = " ".join(comment)
+            reload = " SIGHUP reloads it." in meaning
+            meaning = meaning.replace(" SIGHUP reloads it.", "")
+            out += table((f"`{key.strip()}`", default.strip() or "(none)",
+                          "yes" if reload else "", meaning))
+            comment = []
+    return out
+
+
+def flag_table():
+    rows = re.findall(r"^  --(\S+)( VALUE| F)? ", warren(
+        "run", "--help").stdout, re.M)
+    keys = re.findall(r'^    \{"(\w+)", "(\w+)", (.*?)\.meaning',
+                      (ROOT / "src/node/config_keys.c").read_text(),
+                      re.S | re.M)
+    longer = {flag: f"{section}.{key}" for section, key, rest in keys
+              for flag in re.findall(r'\.flag = "([\w-]+)"', rest)}
+    return table(("flag", "the same as"), ("---", "---"),
+                 *((f"`--{flag}{value}`",
+                    f"`--{longer[flag]}`" if flag in longer
+                    else "the INI file to read")
+                   for flag, value in rows))
+
+
+def metric_table(page):
+    families = {}
+    for line in page.splitlines():
+        word = line.split(" ", 3)
+        if line.startswith("# HELP"):
+            families[word[2]] = {"help": word[3], "labels": {}}
+        elif line.startswith("# TYPE"):
+            families[word[2]]["type"] = word[3]
+        else:
+            name = re.match(r"\w+", line)[0]
+            for label, value in re.findall(r'(\w+)="([^"]*)"', line):
+                families[name]["labels"].setdefault(label, []).append(value)
+    return table(("metric", "type", "labels", "meaning"), ("---",) * 4,
+                 *((f"`{name}`", f["type"],
+                    "; ".join(f"`{label}`: {', '.join(values)}"
+                              if label != "version" else f"`{label}`"
+                              for label, values in f["labels"].items()),
+                    f["help"]) for name, f in families.items()))
+
+
+def made(source, node):
+    if source == "warren help":
+        return block(warren("help").stdout)
+    if source == "warren config default":
+        return config_tables()
+    if source == "warren run --help":
+        return flag_table()
+    if source == "/metrics":
+        return metric_table(node.http("/metrics")[1])
+    raise ValueError(source)
+
+
+def write():
+    net = Network()
+    try:
+        node = net.add().start()
+        text = MADE.sub(lambda m: m[1] + made(m[2], node) + m[4],
+                        OPERATING.read_text())
+    finally:
+        net.close()
+    OPERATING.write_text(text)
+
+
+# ---- Tests ------------------------------------------------------------------
+
+def words_in_rows(text, title):
+    """The `word` in the first column of the rows of a chapter."""
+    chapter = re.search(rf"^## {title}\n(.*?)(^## |\Z)", text, re.S | re.M)[1]
+    return set(re.findall(r"^\| `?([\w.]+)`? \|", chapter, re.M))
+
+
+class Operating(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.text = OPERATING.read_text()
+        self.maxDiff = None
+
+    def source(self, name):
+        return (ROOT / "src/node" / name).read_text()
+
+    def test_tables(self):
+        node = self.net.add().start()
+        sources = []
+        for _, source, text, _ in MADE.findall(self.text):
+            with self.subTest(source=source):
+                self.assertEqual(text, made(source, node),
+                                 "run tests/process/test_docs.py --write")
+            sources.append(source)
+        self.assertEqual(sources, ["warren help", "warren config default",
+                                   "warren run --help", "/metrics"])
+
+    def test_exit_codes(self):
+        codes = re.findall(r"^    EXIT_\w+ = (\d+)",
+                           self.source("exit_code.h"), re.M)
+        self.assertEqual(words_in_rows(self.text, "Exit codes"),
+                         {"code", *codes})
+
+    def test_problems(self):
+        calls = re.findall(r"= add\(h,(.*?)\);", self.source("health.c"),
+                           re.S)
+        codes = re.findall(r'"(\w+)"', " ".join(calls))
+        self.assertEqual(words_in_rows(self.text, "Status: what can be wrong"),
+                         {"code", *codes})
+
+    def test_methods(self):
+        methods = re.findall(r'^    \{"([\w.]+)", rpc_', self.source("rpc.c"),
+                             re.M)
+        rows = words_in_rows(self.text, "The control socket")
+        self.assertEqual(rows - {"frame", "request", "response",
+                                 "notification", "method"}, set(methods))
+
+
+def script(document, name, directory):
+    """A script that a document prints, as a file."""
+    text = re.search(rf"^```python {name}\n(.*?)^```$", document.read_text(),
+                     re.S | re.M)[1]
+    path = directory / f"{name}.py"
+    path.write_text(text)
+    return path
+
+
+class Scripts(ProcessTest):
+    def run_script(self, document, name, *arguments):
+        path = script(document, name, self.net.root)
+        done = subprocess.run(["/usr/bin/python3", path, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=30,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_client(self):
+        first, second = self.network_of(2)
+        second.json("dht", "announce", HASH, "--port", 4000)
+        wait_for("the first node knows the second as a good one",
+                 lambda: self.run_script(PROTOCOL, "client", first.address,
+                                         7881, HASH).count("\n") == 3)
+        self.assertEqual(
+            self.run_script(PROTOCOL, "client", first.address, 7881, HASH),
+            f"id   {first.id()}\n"
+            f"node {second.id()} {second.endpoint}\n"
+            f"peer {second.address}:4000\n")
+
+    def test_client_is_short(self):
+        text = script(PROTOCOL, "client", self.net.root).read_text()
+        lines = [line for line in text.splitlines() if line]
+        self.assertLessEqual(len(lines), 24)
+
+    def test_control(self):
+        node = self.network_of(2)[0]
+        self.assertEqual(self.run_script(OPERATING, "control",
+                                         node.dir / "control.sock"), "True\n")
+
+
+class Bytes(ProcessTest):
+    """What the protocol's examples leave out: a response as it is sent."""
+
+    def test_ping(self):
+        node = self.net.add().start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((f"{self.net.prefix}.200", 0))
+            sock.settimeout(5)
+            sock.sendto(b"\x84\xa1a\x81\xa2id\xc4\x14abcdefghij0123456789"
+                        b"\xa1q\xa4ping\xa1t\xc4\x02aa\xa1y\xa1q",
+                        (node.address, 7881))
+            host, port = sock.getsockname()
+            self.assertEqual(
+                sock.recv(2048),
+                b"\x84\xa2ip\xc4\x06" + socket.inet_aton(host) +
+                struct.pack(">H", port) + b"\xa1r\x81\xa2id\xc4\x14" +
+                bytes.fromhex(node.id()) + b"\xa1t\xc4\x02aa\xa1y\xa1r")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        unittest.main()
