@@ -72,12 +72,32 @@ static void test_sim_dht_global_fifty_at_once(void **state)
     world_end(w);
 }
 
+/* Under the rules of the public DHT an idle node is no busier. */
+static void test_sim_dht_global_idle_budget(void **state)
+{
+    struct world *w = &world;
+    uint64_t before;
+    double mean;
+
+    (void)state;
+    world_global(w);
+    world_grow(w, 300, 100 * TIME_MS);
+    sim_run_for(w->sim, 20 * TIME_MIN);
+    before = sim_dht_net_sent(&w->net);
+    sim_run_for(w->sim, TIME_HOUR);
+    mean = (double)(sim_dht_net_sent(&w->net) - before) / 300 / 3600;
+    print_message("  %.3f messages a second\n", mean);
+    assert_true(mean < 0.2);
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_dht_global_ids_follow_addresses),
         cmocka_unit_test(test_sim_dht_global_lookups),
         cmocka_unit_test(test_sim_dht_global_fifty_at_once),
+        cmocka_unit_test(test_sim_dht_global_idle_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, world_cleanup);
