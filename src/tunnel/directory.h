@@ -89,7 +89,7 @@ void directory_config_init(struct directory_config *config);
 /* What this node says of itself, when it relays. */
 struct directory_self {
     uint8_t handshake_key[NOISE_KEY_BYTES];
-    uint64_t rotated; /* wall seconds: when that key was made */
+    uint64_t rotated; /* wall seconds: when that key was made; 0: make one */
     uint8_t roles;
     uint8_t address_count; /* 0: not known yet, so nothing is published */
     struct endpoint addresses[DESCRIPTOR_ADDRESSES_MAX];
@@ -162,6 +162,11 @@ void directory_measured(struct directory *d, const uint8_t identity[32],
 /* Guards are chosen by guard.h; 0 and 0 unmakes one. */
 void directory_set_guard(struct directory *d, const uint8_t identity[32],
                          uint64_t since, uint64_t until);
+
+/* New wishes: while fewer are known, more are looked for. Nodes that build no
+ * circuits can do with 0. */
+void directory_set_wanted(struct directory *d, unsigned relays, unsigned exits,
+                          uint64_t now);
 
 /* All known relays, expired and failing ones too, by index below the count;
  * valid until the next call that is not const. */
