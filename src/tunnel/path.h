@@ -11,10 +11,11 @@
  * - each hop can reach the next: they share an address family;
  * - the rest is chance, weighted by capacity.
  *
- * The weight is the capacity that this node measured, else what the relay
- * declares within narrow bounds, and never more than PATH_WEIGHT_RATIO times
- * the median of those to choose from: a lie, or one giant, does not get it
- * all. A testing network relaxes the rule of subnets, and nothing else.
+ * The weight (path_weight.h) is the capacity that this node measured, else
+ * what the relay declares within narrow bounds, and never more than
+ * WEIGHT_RATIO times the median of those to choose from: a lie, or one giant,
+ * does not get it all. A testing network relaxes the rule of subnets, and
+ * nothing else.
  */
 #ifndef WARREN_TUNNEL_PATH_H
 #define WARREN_TUNNEL_PATH_H
@@ -26,14 +27,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PATH_WEIGHT_RATIO 8
-
-/* Bounds of weights, kB/s. */
-#define PATH_DECLARED_MIN     16
-#define PATH_DECLARED_DEFAULT 256 /* for those that declare no limit */
-#define PATH_DECLARED_MAX     1024
-#define PATH_MEASURED_MAX     (1 << 20)
 
 enum path_result {
     PATH_FOUND,
@@ -72,12 +65,5 @@ enum path_result path_choose(struct directory *d, struct guards *guards,
                              const struct path_request *request,
                              const struct random_source *random, uint64_t wall,
                              uint64_t now, struct path *path);
-
-/* What relay_weight gives, before the cap by the median. */
-uint32_t path_weight(const struct known_relay *relay, uint64_t now);
-
-/* Two hops of one path cannot be these. */
-bool path_conflict(const struct descriptor *a, const struct descriptor *b,
-                   bool testing_network);
 
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A weighted choice among relays, and which relays do not go together.
+ */
+#ifndef WARREN_TUNNEL_PATH_WEIGHT_H
+#define WARREN_TUNNEL_PATH_WEIGHT_H
+
+#include "tunnel/known.h"
+#include "wire/random_source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* No weight counts for more than this many times the median of them all. */
+#define WEIGHT_RATIO 8
+
+/* Bounds, kB/s. */
+#define WEIGHT_DECLARED_MIN     16
+#define WEIGHT_DECLARED_DEFAULT 256 /* for those that declare no limit */
+#define WEIGHT_DECLARED_MAX     1024
+#define WEIGHT_MEASURED_MAX     (1 << 20)
+
+/* What a relay weighs, before the cap by the median: its measured capacity,
+ * else what it declares; half of it for each failure that still counts. */
+uint32_t relay_weight(const struct known_relay *relay, uint64_t now);
+
+struct weighing {
+    const struct known_relay **relays;
+    uint32_t *weights;
+    unsigned count, max;
+};
+
+/* Room for `max` relays; false when there is no memory. */
+bool weighing_init(struct weighing *w, unsigned max);
+void weighing_deinit(struct weighing *w);
+void weighing_add(struct weighing *w, const struct known_relay *relay,
+                  uint64_t now);
+/* NULL when there are none. */
+const struct known_relay *weighing_choose(const struct weighing *w,
+                                          const struct random_source *random);
+
+/* Not together in one path: the same relay, one declared family, or, unless
+ * in a testing network, addresses in one /16 (IPv4) or /32 (IPv6). */
+bool path_conflict(const struct descriptor *a, const struct descriptor *b,
+                   bool testing_network);
+
+#endif
