@@ -12,6 +12,7 @@
 
 #define HOST_STORED 600
 #define HOST_PEERS  64
+#define HOST_LOG    32
 
 struct host_stored {
     struct stored_relay s;
@@ -29,6 +30,11 @@ struct host {
     struct endpoint sent_to;
     uint8_t datagram[2048];
     size_t datagram_len;
+    unsigned logged; /* ASKs that nobody answered yet */
+    struct {
+        struct endpoint to;
+        uint8_t nonce[LINK_ASK_NONCE];
+    } log[HOST_LOG];
 
     unsigned cells;
     enum cell_type cell_type;
@@ -56,11 +62,18 @@ static inline void host_send(void *ctx, const struct endpoint *to,
                              struct bytes datagram)
 {
     struct host *h = ctx;
+    struct link_message m;
 
     h->sent++;
     h->sent_to = *to;
     memcpy(h->datagram, datagram.p, datagram.len);
     h->datagram_len = datagram.len;
+    if (h->logged == HOST_LOG || link_message_read(datagram, &m) != OK ||
+        m.kind != LINK_ASK)
+        return;
+    h->log[h->logged].to = *to;
+    memcpy(h->log[h->logged].nonce, m.nonce.p, m.nonce.len);
+    h->logged++;
 }
 
 static inline bool host_cell(void *ctx, struct link *link, enum cell_type type,

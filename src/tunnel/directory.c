@@ -168,11 +168,18 @@ static bool lists_address(const struct descriptor *desc,
     return false;
 }
 
+/* No newer than what is known of it. */
+static bool is_older(const struct directory *d, const struct descriptor *desc)
+{
+    const struct known_relay *known = known_find(&d->known, desc->identity);
+
+    return known != NULL && known->d.issued >= desc->issued;
+}
+
 /* All that can be seen without public-key work. */
 static enum error check(const struct directory *d, struct descriptor *desc,
                         struct bytes text, uint64_t wall)
 {
-    const struct known_relay *known;
     enum error e = descriptor_read(text, d->config.network, desc);
 
     if (e != OK)
@@ -185,10 +192,7 @@ static enum error check(const struct directory *d, struct descriptor *desc,
         e = directory_filter(d, desc);
     if (e != OK)
         return e;
-    known = known_find(&d->known, desc->identity);
-    if (known != NULL && known->d.issued >= desc->issued)
-        return ERR_SEQ;
-    return OK;
+    return is_older(d, desc) ? ERR_SEQ : OK;
 }
 
 static enum error take(struct directory *d, const struct descriptor *desc,
@@ -251,6 +255,8 @@ enum error directory_add_stored(struct directory *d,
     e = descriptor_read(stored->text, d->config.network, &desc);
     if (e == OK)
         e = directory_filter(d, &desc);
+    if (e == OK && is_older(d, &desc))
+        e = ERR_SEQ;
     if (e == OK)
         e = descriptor_verify(stored->text, &desc);
     if (e == OK)

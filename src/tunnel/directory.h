@@ -115,7 +115,8 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
 struct bytes directory_self_text(const struct directory *d);
 
 /* A relay from an earlier life. One whose descriptor has expired is asked for
- * a new one first. Errors of descriptor_read, ERR_SIGNATURE, ERR_FULL. */
+ * a new one first. Errors of descriptor_read, ERR_SIGNATURE, ERR_FULL,
+ * ERR_SEQ (a newer one is known). */
 enum error directory_add_stored(struct directory *d,
                                 const struct stored_relay *stored,
                                 uint64_t wall, uint64_t now);

@@ -17,7 +17,9 @@
 #define REFRESH_EVERY (20 * TIME_S)
 #define REFRESH_FAST  (100 * TIME_MS) /* while relays are wanted */
 #define AGAIN         TIME_HOUR       /* the same relay */
+#define AGAIN_GUARD   (5 * TIME_MIN)
 #define AGAIN_FAST    TIME_MIN
+#define FETCH_AGAIN   (30 * TIME_MIN)
 
 bool ask_has_room(const struct directory *d)
 {
@@ -150,13 +152,17 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
 
 /* Nobody answers there: a guard may have moved, and left word in the DHT. It
  * is not looked up before, so that the DHT learns of no guard that works. */
-static void ask_lost(struct directory *d, struct ask *ask)
+static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
 {
-    const struct known_relay *relay = relay_at(d, &ask->ep);
+    struct known_relay *relay = relay_at(d, &ask->ep);
 
     d->stats.asks_lost++;
-    if (relay != NULL && relay->guard_since != 0)
+    if (relay != NULL && relay->guard_since != 0 &&
+        (relay->fetched_at == 0 ||
+         time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
+        relay->fetched_at = now;
         fetch_start(d, relay->d.identity);
+    }
     ask_end(d, ask);
 }
 
@@ -172,7 +178,7 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
         else if (ask->tries < ASK_TRIES)
             send_ask(d, ask, now);
         else
-            ask_lost(d, ask);
+            ask_lost(d, ask, now);
     }
     start_candidates(d, wall, now);
 }
@@ -182,7 +188,9 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
 static bool is_due(const struct directory *d, const struct known_relay *relay,
                    uint64_t wall, uint64_t now)
 {
-    uint64_t again = d->wanting || relay->guard_since != 0 ? AGAIN_FAST : AGAIN;
+    uint64_t again = d->wanting                ? AGAIN_FAST
+                     : relay->guard_since != 0 ? AGAIN_GUARD
+                                               : AGAIN;
 
     return !is_fresh(relay, wall) &&
            (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);
