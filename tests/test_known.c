@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of known relays, through the directory that fills it.
+ */
+#include "directory_tell.h"
+#include "fail_alloc.h"
+
+static void start_small(struct host *h, unsigned max)
+{
+    struct directory_config c;
+
+    directory_free(h->d);
+    c = host_config(h);
+    c.max_relays = max;
+    host_start(h, &c);
+}
+
+static void test_known_evicts_the_least_worth(void **state)
+{
+    struct descriptor d = test_descriptor(0), fresh = test_descriptor(50);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 22);
+    start_small(&h, 10);
+    d.issued -= DESCRIPTOR_LIFETIME_MAX / 2;
+    d.expires = d.issued + 10; /* expired */
+    assert_int_equal(host_add(&h, &d, 0), OK);
+    host_add_many(&h, 1, 9, ROLE_RELAY);
+    directory_set_guard(h.d, test_descriptor(2).identity, 1, 2);
+    for (unsigned i = 0; i < 3; i++)
+        directory_failed(h.d, test_descriptor(2).identity, h.now);
+    for (unsigned i = 0; i < 3; i++)
+        directory_failed(h.d, test_descriptor(3).identity, h.now);
+
+    assert_int_equal(ask_and_tell(&h, 50, &fresh, 50), OK);
+    assert_null(directory_find(h.d, d.identity)); /* the expired one */
+    assert_int_equal(h.forgotten, 1);
+    fresh = test_descriptor(51);
+    assert_int_equal(ask_and_tell(&h, 51, &fresh, 51), OK);
+    assert_null(directory_find(h.d, test_descriptor(3).identity));
+    assert_non_null(directory_find(h.d, test_descriptor(2).identity));
+    /* 50 and 51 are young, the others were reached or guard us. */
+    fresh = test_descriptor(52);
+    assert_int_equal(ask_and_tell(&h, 52, &fresh, 52), ERR_FULL);
+    assert_int_equal(directory_count(h.d), 10);
+    assert_int_equal(directory_stats(h.d)->evicted, 2);
+    host_deinit(&h);
+}
+
+/* Ten thousand relays tell of themselves: the table stays as it is told. */
+static void test_known_stays_at_its_cap(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 23);
+    start_small(&h, 40);
+    for (unsigned n = 0; n < 300; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.issued = (uint64_t)h.wall;
+        d.expires = d.issued + DESCRIPTOR_LIFETIME;
+        (void)ask_and_tell(&h, n, &d, n);
+        assert_true(directory_count(h.d) <= 40);
+        host_pass(&h, TIME_HOUR);
+        host_run(&h, TIME_S);
+        h.sent = 0;
+    }
+    assert_int_equal(directory_count(h.d), 40);
+    assert_true(h.stored_count <= 40);
+    host_deinit(&h);
+}
+
+static void test_known_relay_fits_in_a_kilobyte(void **state)
+{
+    struct directory_status before, after;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 24);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &before);
+    host_add_many(&h, 0, 256, ROLE_RELAY);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &after);
+    print_message("%zu bytes a relay\n", (after.memory - before.memory) / 256);
+    /* The longest descriptor, and what malloc adds to two blocks. */
+    assert_true(sizeof(struct known_relay) + sizeof(void *) + DESCRIPTOR_MAX +
+                    32 <=
+                1024);
+    assert_true((after.memory - before.memory) / 256 <= 1024);
+    host_deinit(&h);
+}
+
+/* ---- A restart --------------------------------------------------------- */
+
+static void test_known_remembers_and_asks_anew(void **state)
+{
+    struct directory_config c;
+    struct directory_status status;
+    const struct known_relay *relay;
+    struct descriptor d = test_descriptor(1);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 25);
+    assert_int_equal(ask_and_tell(&h, 1, &d, 1), OK);
+    directory_succeeded(h.d, d.identity, 5 * TIME_MS, (uint64_t)h.wall);
+    directory_measured(h.d, d.identity, 5000);
+    c = host_config(&h);
+    host_restart(&h, &c);
+    relay = directory_find(h.d, d.identity);
+    assert_int_equal(relay->rtt, 5 * TIME_MS);
+    assert_int_equal(relay->capacity, 5000);
+    assert_true(known_is_usable(relay, (uint64_t)h.wall));
+
+    host_pass(&h, 48 * TIME_HOUR);
+    host_restart(&h, &c);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
+    assert_int_equal(status.usable, 0);
+    h.sent = 0;
+    host_tick(&h);
+    assert_int_equal(h.sent, 1); /* at once */
+    d.issued = (uint64_t)h.wall;
+    d.expires = d.issued + 100;
+    {
+        uint8_t text[DESCRIPTOR_MAX];
+
+        assert_int_equal(
+            tell(&h, &d.addresses[0],
+                 bytes_of(text, test_descriptor_text(&d, 1, text))),
+            OK);
+    }
+    assert_true(
+        known_is_usable(directory_find(h.d, d.identity), (uint64_t)h.wall));
+    assert_int_equal(directory_stats(h.d)->renewed, 1);
+    host_deinit(&h);
+}
+
+/* One that never answers again is asked now and then, and given up. */
+static void test_known_forgets_the_dead(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 26);
+    host_add_many(&h, 0, 20, ROLE_RELAY);
+    host_run(&h, 10 * 24 * TIME_HOUR);
+    assert_int_equal(directory_count(h.d), 0);
+    assert_true(h.sent < 20 * 2 * 24 * 6);
+    host_deinit(&h);
+}
+
+static void test_known_backs_off_from_failing_relays(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    const struct known_relay *relay;
+    uint64_t wait = 30 * TIME_S;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 27);
+    assert_int_equal(host_add(&h, &d, 1), OK);
+    relay = directory_find(h.d, d.identity);
+    for (unsigned i = 0; i < 12; i++) {
+        directory_failed(h.d, d.identity, h.now);
+        assert_true(known_is_failing(relay, h.now + wait - 1));
+        assert_false(known_is_failing(relay, h.now + wait));
+        if (wait < TIME_HOUR)
+            h.now += wait;
+        wait = time_min(2 * wait, TIME_HOUR);
+    }
+    assert_int_equal(known_failures(relay, h.now + 5 * TIME_HOUR),
+                     known_failures(relay, h.now) - 5);
+    directory_succeeded(h.d, d.identity, 0, (uint64_t)h.wall);
+    assert_false(known_is_failing(relay, h.now));
+    host_deinit(&h);
+}
+
+/* ---- Trouble ----------------------------------------------------------- */
+
+static void test_known_without_memory(void **state)
+{
+    struct host h;
+    enum error e;
+
+    (void)state;
+    host_init(&h, 28);
+    for (unsigned n = 1;; n++) {
+        struct descriptor d = test_descriptor(n);
+        struct directory_config c = host_config(&h);
+        struct directory_env env = host_env(&h);
+        struct directory *other;
+
+        fail_alloc_at(n);
+        e = directory_new(&c, &env, h.now, &other);
+        if (e == OK)
+            e = host_add(&h, &d, n);
+        if (!fail_alloc_end()) {
+            assert_int_equal(e, OK);
+            directory_free(other);
+            break;
+        }
+        assert_int_equal(e, ERR_NO_MEMORY);
+        if (n > 4)
+            directory_free(other);
+    }
+    host_deinit(&h);
+}
+
+static void test_known_refuses_caps_of_nothing(void **state)
+{
+    struct directory_config c;
+    struct directory_env env;
+    struct directory *d;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 29);
+    c = host_config(&h);
+    env = host_env(&h);
+    c.max_relays = 0;
+    assert_int_equal(directory_new(&c, &env, 0, &d), ERR_RANGE);
+    directory_free(NULL);
+    host_deinit(&h);
+}
+
+/* An hour of everything that can come, right and wrong: what is held stays
+ * below what the caps give. */
+static void test_known_is_bounded_under_a_flood(void **state)
+{
+    static char links[256];
+    struct directory_status status;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 30);
+    start_small(&h, 50);
+    directory_set_wanted(h.d, 100, 100, h.now);
+    for (unsigned i = 0; i < 3600; i++) {
+        struct link *link = (struct link *)(void *)&links[i % 256];
+        struct endpoint ep = test_relay_ep(test_random_below(&h.random, 5000));
+        struct descriptor d =
+            test_descriptor(test_random_below(&h.random, 500));
+        uint8_t text[DESCRIPTOR_MAX], sample[2 + 2 + DESCRIPTOR_MAX];
+        size_t len = test_descriptor_text(&d, d.addresses[0].addr[1], text);
+
+        (void)directory_ask(h.d, &ep, h.now);
+        directory_link_up(h.d, link, &ep, true, h.now);
+        host_run(&h, TIME_S);
+        sample[0] = 0x91;
+        sample[1] = 0xc5;
+        sample[2] = (uint8_t)(len >> 8);
+        sample[3] = (uint8_t)len;
+        memcpy(sample + 4, text, len);
+        (void)directory_receive_sample(h.d, link, bytes_of(sample, len + 4),
+                                       (uint64_t)h.wall, h.now);
+        for (unsigned k = 0; k < h.logged; k++)
+            (void)tell_with(&h, &h.log[k].to,
+                            bytes_of(h.log[k].nonce, LINK_ASK_NONCE),
+                            bytes_of(text, len));
+        h.logged = 0;
+        directory_failed(h.d, d.identity, h.now);
+    }
+    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
+    assert_int_equal(status.neighbours, 64);
+    assert_in_range(status.known, 20, 50);
+    assert_true(status.candidates <= 64 && status.asks <= 16);
+    assert_true(status.memory < 50 * 1024 + 32 * 1024);
+    host_deinit(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_evicts_the_least_worth),
+        cmocka_unit_test(test_known_stays_at_its_cap),
+        cmocka_unit_test(test_known_relay_fits_in_a_kilobyte),
+        cmocka_unit_test(test_known_remembers_and_asks_anew),
+        cmocka_unit_test(test_known_forgets_the_dead),
+        cmocka_unit_test(test_known_backs_off_from_failing_relays),
+        cmocka_unit_test(test_known_without_memory),
+        cmocka_unit_test(test_known_refuses_caps_of_nothing),
+        cmocka_unit_test(test_known_is_bounded_under_a_flood),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
