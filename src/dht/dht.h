@@ -129,7 +129,8 @@ struct dht_result {
                          ERR_NO_NODES, ERR_TIMEOUT (nobody answered),
                          ERR_CANCELLED, for put also ERR_CAS, ERR_SEQ */
     unsigned asked, answered;
-    unsigned hops;   /* hop that gave the first value, else the last */
+    unsigned hops;   /* of the one that gave the first value, else of the
+                        nearest; 1: known before the lookup began */
     unsigned values; /* distinct peers or items */
     unsigned stored; /* announce, put: nodes that accepted */
     uint64_t duration;
@@ -186,14 +187,17 @@ enum error dht_get_item(struct dht *d, const struct id *target,
                         struct bytes salt, const struct dht_handler *handler,
                         uint64_t now, dht_request *out);
 
-/* No effect when it has ended. The handler is not called any more. */
+/* No effect when it has ended. The handler is not called any more. The first
+ * round of a publication goes on unheard: see dht_withdraw. */
 void dht_cancel(struct dht *d, dht_request request);
 
 /* ---- Publications: renewed with jitter until withdrawn ----------------- */
 
 /* Announces a peer at our own address. With `implied_port` the port is the
  * one that we send from. A second call for the same hash replaces the first.
- * The handler hears of the first round; later ones are events. ERR_FULL. */
+ * The handler hears of the first round, or ERR_CANCELLED when it is replaced
+ * or withdrawn before that; each round is an event too. ERR_FULL, ERR_RANGE
+ * (no port). */
 enum error dht_announce(struct dht *d, const struct id *info_hash,
                         uint16_t port, bool implied_port,
                         const struct dht_handler *handler, uint64_t now,
@@ -202,7 +206,10 @@ enum error dht_announce(struct dht *d, const struct id *info_hash,
 enum error dht_withdraw(struct dht *d, const struct id *info_hash);
 
 /* Publishes an item. A mutable one comes signed (dht_item_sign); one with a
- * higher seq replaces ours. With `cas` the first round is conditional.
+ * higher seq replaces ours. With `cas` the first round is conditional, and
+ * one whose condition did not hold (ERR_CAS) ends the publication. When a
+ * newer item of the same key is found elsewhere the round ends with ERR_SEQ,
+ * and ours is not renewed until dht_put or dht_unput.
  * ERR_FULL, ERR_SIGNATURE, ERR_TOO_LARGE, ERR_SEQ (lower than ours). */
 enum error dht_put(struct dht *d, const struct dht_item *item,
                    const int64_t *cas, const struct dht_handler *handler,
