@@ -80,6 +80,9 @@ void maintain_charge(struct dht *d);
 /* One of maintain's own lookups is over. */
 void maintain_lookup_ended(struct dht *d, const struct lookup *l);
 
+/* The part of maintain_tick that joins: join.c. */
+void join_tick(struct dht *d);
+
 /* Gives a lookup of a family that knows nobody somebody to begin with. */
 void maintain_seed(struct dht *d, struct lookup *l, enum family f);
 
