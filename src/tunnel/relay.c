@@ -26,6 +26,27 @@ struct relay *relay_of(struct circuit_end *end)
     return (struct relay *)(void *)((uint8_t *)end - offset);
 }
 
+static struct relay *relay_of_flow(struct relay_flow *flow)
+{
+    size_t offset = offsetof(struct relay, flow);
+
+    return (struct relay *)(void *)((uint8_t *)flow - offset);
+}
+
+/* The layers are done: a cell leaves, after it has waited or not. */
+static void send_on(void *ctx, struct relay_flow *flow, enum relay_way way,
+                    uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct relay *relay = relay_of_flow(flow);
+    struct circuit_end *to = way == RELAY_FORWARD ? &relay->next : &relay->prev;
+    struct relays *r = ctx;
+
+    /* The next hop may have gone while the cell waited. */
+    if (to->link != NULL && (way == RELAY_BACKWARD || relay->extended))
+        link_send_relay(r->core->links, to->link, to->remote, datagram, len,
+                        now);
+}
+
 /* ---- The table ---------------------------------------------------------- */
 
 static void set_limits(struct relays *r, bool first)
@@ -57,6 +78,9 @@ enum error relays_new(struct tunnel_core *core,
     r->env = *env;
     r->deadline = TIME_NEVER;
     set_limits(r, true);
+    relay_queue_init(&r->queue, &config->queue);
+    r->queue.ctx = r;
+    r->queue.send = send_on;
     *out = r;
     return OK;
 }
@@ -65,6 +89,9 @@ void relays_configure(struct relays *r, const struct relay_config *config)
 {
     r->config = *config;
     set_limits(r, false);
+    relay_queue_configure(&r->queue, &config->queue);
+    for (size_t i = 0; i < r->count; i++)
+        r->relays[i]->flow.bucket = (struct byte_bucket){0};
 }
 
 static enum error add(struct relays *r, struct relay *relay)
@@ -88,6 +115,7 @@ static enum error add(struct relays *r, struct relay *relay)
 static void forget(struct relays *r, struct relay *relay, uint64_t now)
 {
     relay_extension_forget(relay);
+    relay_queue_forget(&r->queue, &relay->flow);
     circuit_end_detach(&relay->prev, &r->core->ends, now);
     circuit_end_detach(&relay->next, &r->core->ends, now);
     r->relays[relay->slot] = r->relays[--r->count];
@@ -103,6 +131,7 @@ void relays_free(struct relays *r)
     while (r->count > 0)
         forget(r, r->relays[r->count - 1], 0);
     limiter_deinit(&r->create_limiter);
+    relay_queue_deinit(&r->queue);
     free(r->relays);
     free(r);
 }
@@ -121,6 +150,11 @@ struct relay *relays_at(const struct relays *r, unsigned i)
 const struct relay_stats *relays_stats(const struct relays *r)
 {
     return &r->stats;
+}
+
+const struct relay_queue *relays_queue(const struct relays *r)
+{
+    return &r->queue;
 }
 
 /* ---- The end of a relayed circuit --------------------------------------- */
@@ -269,11 +303,13 @@ static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
 static void send_backward(struct relays *r, struct relay *relay,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
+    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+        return;
     onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
               relay->depth);
     fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
-    link_send_relay(r->core->links, relay->prev.link, relay->prev.remote,
-                    datagram, len, now);
+    relay_queue_pass(&r->queue, &relay->flow, RELAY_BACKWARD, datagram, len,
+                     now);
 }
 
 enum error relay_answer(struct relays *r, struct relay *relay,
@@ -354,10 +390,12 @@ static void receive_forward(struct relays *r, struct relay *relay,
         r->stats.dropped_no_next++;
         return;
     }
+    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+        return;
     r->stats.cells_forward++;
     fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
-    link_send_relay(r->core->links, relay->next.link, relay->next.remote,
-                    datagram, len, now);
+    relay_queue_pass(&r->queue, &relay->flow, RELAY_FORWARD, datagram, len,
+                     now);
 }
 
 void relay_receive_cell(struct relays *r, struct circuit_end *end,
@@ -395,6 +433,7 @@ void relays_tick(struct relays *r, uint64_t now)
 {
     enum reason why;
 
+    relay_queue_tick(&r->queue, now);
     if (now < r->deadline)
         return;
     for (size_t i = r->count; i-- > 0;) {
@@ -411,5 +450,5 @@ void relays_tick(struct relays *r, uint64_t now)
 
 uint64_t relays_next_deadline(const struct relays *r)
 {
-    return r->deadline;
+    return time_min(r->deadline, relay_queue_next_deadline(&r->queue));
 }

@@ -13,6 +13,7 @@
 #include "tunnel/core.h"
 #include "tunnel/onion.h"
 #include "tunnel/reason.h"
+#include "tunnel/relay_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct relay {
     struct circuit_end prev, next;
     struct onion_receiver in; /* from the client */
     struct onion_sender out;  /* to the client */
+    struct relay_flow flow;   /* its share of the bandwidth, both ways */
     uint8_t depth;            /* 1 for the first hop */
     uint8_t attempt;          /* of the EXTEND that the next hop is from */
     bool extended;            /* the next hop has answered */
@@ -60,6 +62,7 @@ struct relay_config {
     unsigned create_source_rate; /* from one neighbour's address */
     unsigned create_source_burst;
     unsigned max_sources;
+    struct relay_queue_config queue;
 };
 
 /* Counters since creation. */
@@ -107,5 +110,7 @@ uint64_t relays_next_deadline(const struct relays *r);
 unsigned relays_count(const struct relays *r);
 struct relay *relays_at(const struct relays *r, unsigned i);
 const struct relay_stats *relays_stats(const struct relays *r);
+/* What waits for bandwidth, and what came of what waited. */
+const struct relay_queue *relays_queue(const struct relays *r);
 
 #endif

@@ -12,6 +12,7 @@ struct relays {
     struct relay_config config;
     struct relay_env env;
     struct limiter create_limiter;
+    struct relay_queue queue;
     struct relay **relays;
     size_t count, cap;
     uint64_t deadline;
