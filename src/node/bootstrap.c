@@ -20,6 +20,7 @@ struct resolution {
     struct bootstrap *owner; /* NULL: nobody waits any more */
     struct evdns_getaddrinfo_request *request;
     struct config_host host;
+    char waiting[CONFIG_HOST_SIZE + 64]; /* for people */
 };
 
 struct bootstrap {
@@ -32,7 +33,7 @@ struct bootstrap {
     struct config_host hosts[CONFIG_BOOTSTRAP_MAX];
     unsigned host_count;
     bool active;
-    uint64_t retry;
+    uint64_t retry; /* from the running attempt to the next */
     char trouble[CONFIG_HOST_SIZE + 128];
 };
 
@@ -108,6 +109,8 @@ static void resolve(struct bootstrap *b, const struct config_host *host)
     }
     r->owner = b;
     r->host = *host;
+    snprintf(r->waiting, sizeof(r->waiting),
+             "the bootstrap name %s is still being looked up", host->host);
     LIST_INSERT_HEAD(&b->running, r, link);
     /* NULL: it was in /etc/hosts, or failed at once, and `r` is gone. */
     request =
@@ -151,18 +154,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    dns_drop(b);
-    b->trouble[0] = '\0';
-    for (unsigned i = 0; i < b->host_count; i++)
-        try_host(b, &b->hosts[i]);
+    b->retry = b->retry == 0 ? BOOTSTRAP_RETRY_MIN
+                             : time_min(2 * b->retry, BOOTSTRAP_RETRY_MAX);
+    /* Slow name servers get their time. */
+    if (LIST_EMPTY(&b->running)) {
+        dns_drop(b);
+        b->trouble[0] = '\0';
+        for (unsigned i = 0; i < b->host_count; i++)
+            try_host(b, &b->hosts[i]);
+    }
     arm(b, b->retry);
-    b->retry = time_min(2 * b->retry, BOOTSTRAP_RETRY_MAX);
 }
 
 void bootstrap_start(struct bootstrap *b, uint64_t delay)
 {
     b->active = true;
-    b->retry = BOOTSTRAP_RETRY_MIN;
+    b->retry = 0;
     if (b->host_count > 0)
         arm(b, delay);
 }
@@ -188,7 +195,11 @@ void bootstrap_configure(struct bootstrap *b, const struct config *config)
 
 const char *bootstrap_trouble(const struct bootstrap *b)
 {
-    return b->trouble[0] == '\0' ? NULL : b->trouble;
+    const struct resolution *r = LIST_FIRST(&b->running);
+
+    if (b->trouble[0] != '\0')
+        return b->trouble;
+    return r == NULL ? NULL : r->waiting;
 }
 
 /* ---- Life -------------------------------------------------------------- */

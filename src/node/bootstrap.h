@@ -41,8 +41,8 @@ void bootstrap_start(struct bootstrap *b, uint64_t delay);
 /* The node has joined. */
 void bootstrap_stop(struct bootstrap *b);
 
-/* The last name that could not be resolved in the running attempt, and why;
- * NULL when none failed. */
+/* The last name that could not be resolved in the running attempt, and why,
+ * or one that is still being looked up; NULL when there is none. */
 const char *bootstrap_trouble(const struct bootstrap *b);
 
 #endif

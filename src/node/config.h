@@ -50,6 +50,7 @@ struct config {
     bool testing_network;
     unsigned receive_buffer; /* bytes */
     unsigned send_buffer;
+    unsigned max_control_clients;
 
     struct config_host bootstrap[CONFIG_BOOTSTRAP_MAX];
     unsigned bootstrap_count;

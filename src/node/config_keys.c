@@ -36,6 +36,9 @@ const struct config_key config_keys[] = {
     {"node", "send_buffer", CONFIG_SIZE, AT(send_buffer), FIXED, .min = 4096,
      .max = 1 << 30, .init = "1m",
      .meaning = "The same for sending; at most net.core.wmem_max."},
+    {"node", "max_control_clients", CONFIG_COUNT, AT(max_control_clients),
+     FIXED, .min = 1, .max = 1024, .init = "16",
+     .meaning = "Programs on the control socket at a time; more wait."},
 
     /* ---- [dht] ---- */
     {"dht", "bootstrap", CONFIG_HOSTS, AT(bootstrap), RELOADED, .init = "",

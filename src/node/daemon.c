@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTROL_CLIENTS_MAX 16
-
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
@@ -133,8 +131,18 @@ static enum error start_control(struct daemon *d, struct text *why)
         return err;
     }
     handler.arg = d->rpc;
-    return control_server_new(d->base, d->config.control, CONTROL_CLIENTS_MAX,
-                              &handler, d->log, &d->control, why);
+    return control_server_new(d->base, d->config.control,
+                              d->config.max_control_clients, &handler, d->log,
+                              &d->control, why);
+}
+
+/* libevent has one place for its messages in a process; so has the daemon. */
+static struct log *libevent_log;
+
+static void on_libevent_message(int severity, const char *message)
+{
+    log_line(libevent_log, severity >= EVENT_LOG_WARN ? LEVEL_WARN : LEVEL_INFO,
+             "libevent: %s", message);
 }
 
 static enum error make_base(struct daemon *d, struct text *why)
@@ -142,6 +150,8 @@ static enum error make_base(struct daemon *d, struct text *why)
     enum error err = ERR_NO_MEMORY;
 
     d->log = log_new(&d->config.log, NULL, NULL);
+    libevent_log = d->log;
+    event_set_log_callback(on_libevent_message);
     d->base = event_base_new();
     if (d->log != NULL && d->base != NULL)
         err = catch_signals(d);
@@ -202,8 +212,8 @@ static void stop(struct daemon *d)
     }
     if (d->dir_open)
         datadir_deinit(&d->dir);
-    if (d->log != NULL)
-        log_info(d->log, "stopped");
+    log_info(d->log, "stopped");
+    libevent_log = NULL;
     log_free(d->log);
 }
 
