@@ -11,8 +11,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, TROUBLE, USAGE, Node, ProcessTest,
-                     wait_for, warren)
+from harness import (DONE, NEGATIVE, TROUBLE, UNANSWERED, USAGE, Control,
+                     Node, ProcessTest, wait_for, warren)
 
 
 class StartAndStop(ProcessTest):
@@ -69,11 +69,50 @@ class StartAndStop(ProcessTest):
             self.assertIn("message", json.loads(line))
 
     def test_bootstrap_by_name(self):
-        first = self.net.add().start()
-        second = self.net.add(["no-such-name.invalid:7881"])
-        second.bootstrap.append(first.endpoint)
+        """One that does not exist does not keep the other from working."""
+        first = self.net.add()
+        first.endpoint = f"127.0.0.1:{self.free_port()}"
+        first.start()
+        second = self.net.add(["no-such-name.invalid:7881",
+                               first.endpoint.replace("127.0.0.1",
+                                                      "localhost")])
         second.start()
         second.wait_joined()
+
+    def test_ipv6(self):
+        try:
+            first, second = self.net.add(), self.net.add()
+            first.endpoint = f"[::1]:{self.free_port(socket.AF_INET6)}"
+            second.endpoint = f"[::1]:{self.free_port(socket.AF_INET6)}"
+        except OSError:
+            self.skipTest("no IPv6 here")
+        first.start()
+        second.bootstrap = [first.endpoint]
+        second.start()
+        second.wait_joined()
+        self.assertEqual(second.json("dht", "announce", "66" * 20)["stored"],
+                         1)
+        found = first.json("dht", "get-peers", "66" * 20)
+        self.assertEqual([p["address"] for p in found["peers"]],
+                         [second.endpoint])
+        self.assertIn("ipv6", second.status()["dht"])
+        self.assertNotIn("ipv4", second.status()["dht"])
+
+    def free_port(self, family=socket.AF_INET):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind(("localhost", 0) if family == socket.AF_INET
+                      else ("::1", 0))
+            return sock.getsockname()[1]
+
+    def test_too_many_control_clients_wait(self):
+        node = self.net.add().start("--node.max_control_clients", "2")
+        held = [Control(node), Control(node)]
+        self.assertEqual(held[0].call("status")["pid"], node.process.pid)
+        done = node.cli("status", "--timeout", "1")
+        self.assertEqual(done.returncode, UNANSWERED)
+        for control in held:
+            control.socket.close()
+        self.assertEqual(node.cli("status").returncode, DONE)
 
 
 class Refusals(ProcessTest):
