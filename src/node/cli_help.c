@@ -137,6 +137,18 @@ static void print_option(const struct cli_option *o)
     printf("  %-26s %s\n", left, o->meaning);
 }
 
+/* `lines` beside `left`, the first in its row. */
+static void print_meaning(const char *left, const char *lines)
+{
+    while (*lines != '\0') {
+        size_t len = strcspn(lines, "\n");
+
+        printf("  %-26s %.*s\n", left, (int)len, lines);
+        lines += len + (lines[len] == '\n');
+        left = "";
+    }
+}
+
 /* Flags of the daemon that have a short form. */
 static void print_config_options(void)
 {
@@ -149,8 +161,7 @@ static void print_config_options(void)
             continue;
         snprintf(left, sizeof(left), "--%s%s", key->flag,
                  key->flag_value == NULL ? " VALUE" : "");
-        printf("  %-26s %.*s\n", left, (int)strcspn(key->meaning, "\n"),
-               key->meaning);
+        print_meaning(left, key->meaning);
     }
     puts("\nEvery key has a long form too: --SECTION.KEY VALUE, as 'warren "
          "config default'\nnames them.");
