@@ -22,6 +22,7 @@ from harness import Network, ProcessTest, wait_for, warren
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPERATING = ROOT / "docs/operating.md"
 PROTOCOL = ROOT / "docs/protocol.md"
+README = ROOT / "README.md"
 MADE = re.compile(r"(<!-- made from: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -205,6 +206,44 @@ class Scripts(ProcessTest):
         node = self.network_of(2)[0]
         self.assertEqual(self.run_script(OPERATING, "control",
                                          node.dir / "control.sock"), "True\n")
+
+
+def shape(text):
+    """Text without what differs from run to run."""
+    text = re.sub(r"\b[0-9a-f]{40,64}\b", "ID", text)
+    text = re.sub(r"\d[\d.]*", "N", text)
+    return [" ".join(line.split()) for line in text.strip().splitlines()]
+
+
+class Readme(ProcessTest):
+    """The session of the README, typed again: $ COMMAND and its output."""
+
+    def session(self):
+        lines = [line[4:] for line in README.read_text().splitlines()
+                 if line.startswith("    ") or not line]
+        text = "\n".join(lines)
+        return re.findall(r"^\$ (warren .*)\n((?:(?!\$ ).*\n)*?)"
+                          r"(?=\n*\$ |\n*\Z)", text + "\n", re.M)
+
+    def test_session(self):
+        first, second = self.network_of(2)
+        key = self.net.root / "my.key"
+        here = {"/tmp/a": first.dir, "/tmp/b": second.dir,
+                "/tmp/my.key": key, "$HASH": HASH}
+        target = ""
+        session = self.session()
+        self.assertEqual(len(session), 6)
+        for command, expected in session:
+            words = [str(here.get(w, w)) for w in command.split()[1:]]
+            if words[1] == "get":
+                words[2] = target
+            done = warren(*words)
+            with self.subTest(command=command):
+                self.assertEqual(done.returncode, 0, done.stderr)
+                text = (done.stderr + done.stdout).replace(
+                    str(self.net.root / "n1"), "/tmp/a")
+                self.assertEqual(shape(text), shape(expected))
+            target = done.stdout.strip()
 
 
 class Bytes(ProcessTest):
