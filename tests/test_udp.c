@@ -2,6 +2,7 @@
 #include "node/udp.h"
 
 #include "node/sockaddr.h"
+#include "node/udp_queue.h"
 #include "testing.h"
 
 #include <event2/event.h>
@@ -170,26 +171,34 @@ static void test_udp_answers_leave_in_one_call_after_the_batch(void **state)
     udp_free(b.udp);
 }
 
+/* From a socket of its own, which sends what ours would refuse to. */
+static void send_raw(const struct endpoint *to, size_t len)
+{
+    static uint8_t bytes[4096];
+    struct sockaddr_storage sa;
+    socklen_t sa_len = sockaddr_from_endpoint(to, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(sendto(fd, bytes, len, 0, (struct sockaddr *)&sa, sa_len),
+                     len);
+    close(fd);
+}
+
 static void test_udp_one_wakeup_takes_a_bounded_number(void **state)
 {
-    struct side a, b;
+    struct side b;
     struct endpoint to_b;
 
     (void)state;
-    open_side(&a, "127.0.0.1:0");
     open_side(&b, "127.0.0.1:0");
     to_b = udp_local(b.udp, 0);
-    for (unsigned i = 0; i < UDP_WAKE_MAX + 10; i++) {
-        assert_int_equal(udp_send(a.udp, &to_b, TEST_BYTES("x")), OK);
-        if (i % 50 == 0)
-            udp_flush(a.udp);
-    }
-    udp_flush(a.udp);
+    for (unsigned i = 0; i < UDP_WAKE_MAX + 10; i++)
+        send_raw(&to_b, 1); /* each alone */
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     assert_int_equal(b.received, UDP_WAKE_MAX);
     run_until(&b, UDP_WAKE_MAX + 10);
     assert_int_equal(b.received, UDP_WAKE_MAX + 10);
-    udp_free(a.udp);
     udp_free(b.udp);
 }
 
@@ -209,20 +218,6 @@ static void test_udp_full_queue_is_flushed_not_lost(void **state)
     assert_int_equal(udp_counters(a.udp)->sent, UDP_QUEUE + 1);
     udp_free(a.udp);
     udp_free(b.udp);
-}
-
-/* From a socket of its own, which sends what ours would refuse to. */
-static void send_raw(const struct endpoint *to, size_t len)
-{
-    static uint8_t bytes[4096];
-    struct sockaddr_storage sa;
-    socklen_t sa_len = sockaddr_from_endpoint(to, &sa);
-    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(sendto(fd, bytes, len, 0, (struct sockaddr *)&sa, sa_len),
-                     len);
-    close(fd);
 }
 
 static void test_udp_long_datagrams_are_dropped_and_counted(void **state)
@@ -389,13 +384,254 @@ static void test_udp_drops_of_the_kernel_are_counted(void **state)
     assert_int_equal(udp_listen(b.udp, &at, &why), OK);
     at = udp_local(b.udp, 0);
     assert_int_equal(udp_kernel_drops(b.udp), 0);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         udp_send(a.udp, &at, bytes_of(big, sizeof(big)));
-    udp_flush(a.udp);
+        udp_flush(a.udp); /* no train */
+    }
     run_until(&b, 100);
     assert_true(b.received < 100);
     assert_int_equal(udp_kernel_drops(b.udp) + b.received, 100);
     udp_free(a.udp);
+    udp_free(b.udp);
+}
+
+/* ---- Trains ---- */
+
+/* Which datagrams came, in order: first byte and length. */
+struct seen {
+    struct side side;
+    unsigned count;
+    struct {
+        uint8_t mark;
+        size_t len;
+    } datagram[UDP_QUEUE * 4];
+};
+
+static void on_seen(void *arg, const struct endpoint *from, uint8_t *datagram,
+                    size_t len, unsigned socket)
+{
+    struct seen *seen = arg;
+
+    (void)from, (void)socket;
+    assert_true(seen->count < COUNT_OF(seen->datagram));
+    seen->datagram[seen->count].mark = len > 0 ? datagram[0] : 0;
+    seen->datagram[seen->count].len = len;
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(datagram[i], (uint8_t)(datagram[0] + i));
+    seen->count++;
+    seen->side.received++;
+}
+
+static void open_seen(struct seen *seen)
+{
+    struct udp_handlers handlers = {seen, on_seen, NULL};
+    struct endpoint local = ep("127.0.0.1:0");
+
+    memset(seen, 0, sizeof(*seen));
+    seen->side.udp = udp_new(base, &config, &handlers, NULL);
+    assert_non_null(seen->side.udp);
+    assert_int_equal(udp_listen(seen->side.udp, &local, &why), OK);
+}
+
+static void send_marked(struct side *a, const struct endpoint *to, uint8_t mark,
+                        size_t len)
+{
+    uint8_t bytes[UDP_DATAGRAM_MAX];
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)(mark + i);
+    assert_int_equal(udp_send(a->udp, to, bytes_of(bytes, len)), OK);
+}
+
+/* Sizes as they come: each keeps its boundaries, and one destination its
+ * order. A train ends with a shorter one, a longer one, 0 bytes, 64 of them
+ * and 64 KiB. */
+static void test_udp_trains_keep_every_boundary(void **state)
+{
+    static const size_t lengths[] = {1410, 1410, 1410, 386,  1410, 386, 386,
+                                     386,  1410, 0,    1,    1,    1,   0,
+                                     0,    1500, 1500, 1499, 1498, 3};
+    static struct seen seen;
+    struct side a;
+    struct endpoint to;
+
+    (void)state;
+    open_side(&a, "127.0.0.1:0");
+    open_seen(&seen);
+    to = udp_local(seen.side.udp, 0);
+    for (unsigned round = 0; round < 5; round++) {
+        seen.count = seen.side.received = 0;
+        for (unsigned i = 0; i < COUNT_OF(lengths); i++)
+            send_marked(&a, &to, (uint8_t)(i + 1), lengths[i]);
+        udp_flush(a.udp);
+        run_until(&seen.side, COUNT_OF(lengths));
+        assert_int_equal(seen.count, COUNT_OF(lengths));
+        for (unsigned i = 0; i < COUNT_OF(lengths); i++) {
+            assert_int_equal(seen.datagram[i].len, lengths[i]);
+            assert_int_equal(seen.datagram[i].mark, lengths[i] > 0 ? i + 1 : 0);
+        }
+    }
+    if (udp_sends_trains(a.udp, 0))
+        assert_int_equal(udp_counters(a.udp)->trains_sent, 5 * 6);
+    udp_free(a.udp);
+    udp_free(seen.side.udp);
+}
+
+static void test_udp_long_trains_are_cut(void **state)
+{
+    static const struct {
+        size_t len;
+        unsigned count, messages;
+    } cases[] = {{1410, 46, 1}, {1410, 47, 2}, {100, 64, 1},
+                 {100, 65, 2},  {1, 129, 3},   {1500, 200, 5}};
+    static struct seen seen;
+
+    (void)state;
+    for (size_t k = 0; k < COUNT_OF(cases); k++) {
+        struct side a;
+        struct endpoint to;
+
+        open_side(&a, "127.0.0.1:0");
+        open_seen(&seen);
+        to = udp_local(seen.side.udp, 0);
+        for (unsigned i = 0; i < cases[k].count; i++)
+            send_marked(&a, &to, (uint8_t)i, cases[k].len);
+        udp_flush(a.udp);
+        run_until(&seen.side, cases[k].count);
+        assert_int_equal(seen.count, cases[k].count);
+        for (unsigned i = 0; i < cases[k].count; i++) {
+            assert_int_equal(seen.datagram[i].mark, (uint8_t)i);
+            assert_int_equal(seen.datagram[i].len, cases[k].len);
+        }
+        assert_int_equal(udp_counters(a.udp)->sent, cases[k].count);
+        assert_int_equal(udp_counters(a.udp)->sent_bytes,
+                         cases[k].count * cases[k].len);
+        if (udp_sends_trains(a.udp, 0) && udp_receives_trains(a.udp, 0)) {
+            /* One that is left over is alone. */
+            unsigned alone = cases[k].count == 47 || cases[k].count == 65 ||
+                             cases[k].count == 129;
+
+            assert_int_equal(udp_counters(a.udp)->trains_sent,
+                             cases[k].messages - alone);
+            assert_int_equal(udp_counters(seen.side.udp)->trains_received,
+                             cases[k].messages - alone);
+        }
+        udp_free(a.udp);
+        udp_free(seen.side.udp);
+    }
+}
+
+/* Destinations take turns, as cells of many circuits do: each gets a train. */
+static void test_udp_trains_to_several_destinations(void **state)
+{
+    static struct seen seen[3];
+    struct endpoint to[3];
+    struct side a;
+
+    (void)state;
+    open_side(&a, "127.0.0.1:0");
+    for (int k = 0; k < 3; k++) {
+        open_seen(&seen[k]);
+        to[k] = udp_local(seen[k].side.udp, 0);
+    }
+    for (unsigned i = 0; i < 60; i++)
+        send_marked(&a, &to[i % 3], (uint8_t)i, 1200);
+    udp_flush(a.udp);
+    for (unsigned k = 0; k < 3; k++) {
+        run_until(&seen[k].side, 20);
+        assert_int_equal(seen[k].count, 20);
+        for (unsigned i = 0; i < 20; i++)
+            assert_int_equal(seen[k].datagram[i].mark, 3 * i + k);
+    }
+    if (udp_sends_trains(a.udp, 0))
+        assert_int_equal(udp_counters(a.udp)->trains_sent, 3);
+    assert_int_equal(udp_counters(a.udp)->send_calls, 1);
+    udp_free(a.udp);
+    for (int k = 0; k < 3; k++)
+        udp_free(seen[k].side.udp);
+}
+
+/* A broadcast is forbidden; what is behind it leaves. */
+static void test_udp_trains_to_nowhere_are_counted(void **state)
+{
+    static struct seen seen;
+    struct endpoint nowhere = ep("255.255.255.255:9"), to;
+    struct side a;
+    uint64_t dropped = 0;
+
+    (void)state;
+    open_side(&a, "127.0.0.1:0");
+    open_seen(&seen);
+    to = udp_local(seen.side.udp, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        send_marked(&a, &nowhere, (uint8_t)i, 1000);
+        send_marked(&a, &to, (uint8_t)i, 1000);
+    }
+    udp_flush(a.udp);
+    run_until(&seen.side, 10);
+    assert_int_equal(seen.count, 10);
+    for (int i = 0; i < UDP_DROPS; i++)
+        dropped += udp_counters(a.udp)->dropped[i];
+    assert_int_equal(dropped, 10);
+    assert_int_equal(udp_counters(a.udp)->sent, 10);
+    udp_free(a.udp);
+    udp_free(seen.side.udp);
+}
+
+/* Without checksums the kernel refuses a train, as it does when a segment
+ * exceeds the MTU of the path; the datagrams of it leave all the same. */
+static void test_udp_refused_trains_are_sent_apart(void **state)
+{
+    static struct seen seen;
+    struct udp_counters counters = {0};
+    struct udp_queue queue;
+    struct endpoint to;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+
+    (void)state;
+    open_seen(&seen);
+    to = udp_local(seen.side.udp, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)),
+                     0);
+    assert_int_equal(udp_queue_init(&queue, true), OK);
+    for (unsigned i = 0; i < 20; i++)
+        udp_queue_add(&queue, &to, bytes_of((uint8_t[]){5, 6, 7}, 3), false);
+    udp_queue_add(&queue, &to, bytes_of((uint8_t[]){8, 9}, 2), false);
+    udp_queue_flush(&queue, fd, &counters);
+    run_until(&seen.side, 21);
+    assert_int_equal(seen.count, 21);
+    assert_int_equal(seen.datagram[20].mark, 8);
+    assert_int_equal(counters.sent, 21);
+    assert_int_equal(counters.sent_bytes, 62);
+    assert_int_equal(counters.trains_refused, 1);
+    assert_int_equal(queue.count, 0);
+    udp_queue_deinit(&queue);
+    udp_free(seen.side.udp);
+    close(fd);
+}
+
+/* Echoed from the receive buffers; a stack buffer is copied. */
+static void test_udp_what_was_received_is_sent_from_there(void **state)
+{
+    static struct seen seen;
+    struct side b;
+    struct endpoint to;
+
+    (void)state;
+    open_seen(&seen);
+    open_side(&b, "127.0.0.1:0");
+    b.echo = true;
+    to = udp_local(b.udp, 0);
+    for (unsigned i = 0; i < 100; i++)
+        send_marked(&seen.side, &to, (uint8_t)i, 1000 + i / 50);
+    udp_flush(seen.side.udp);
+    run_until(&seen.side, 100);
+    assert_int_equal(seen.count, 100);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(seen.datagram[i].mark, i);
+    assert_int_equal(udp_counters(b.udp)->borrowed, 100);
+    assert_int_equal(udp_counters(seen.side.udp)->borrowed, 0);
+    udp_free(seen.side.udp);
     udp_free(b.udp);
 }
 
@@ -425,6 +661,12 @@ int main(void)
         TEST(test_udp_sockets_have_a_cap),
         TEST(test_udp_answers_leave_through_the_socket_asked),
         TEST(test_udp_drops_of_the_kernel_are_counted),
+        TEST(test_udp_trains_keep_every_boundary),
+        TEST(test_udp_long_trains_are_cut),
+        TEST(test_udp_trains_to_several_destinations),
+        TEST(test_udp_trains_to_nowhere_are_counted),
+        TEST(test_udp_refused_trains_are_sent_apart),
+        TEST(test_udp_what_was_received_is_sent_from_there),
         TEST(test_udp_every_drop_has_a_name),
     };
 

@@ -74,6 +74,17 @@ static void add_udp(const struct node *n, struct metrics *m)
                     "System calls that received.", c->receive_calls);
     metrics_counter(m, "warren_udp_send_calls_total", "System calls that sent.",
                     c->send_calls);
+    metrics_counter(m, "warren_udp_trains_received_total",
+                    "Trains of datagrams that came as one.",
+                    c->trains_received);
+    metrics_counter(m, "warren_udp_trains_sent_total",
+                    "Trains of datagrams that left as one.", c->trains_sent);
+    metrics_counter(m, "warren_udp_trains_refused_total",
+                    "Trains that had to be sent one by one.",
+                    c->trains_refused);
+    metrics_counter(m, "warren_udp_borrowed_total",
+                    "Datagrams sent from where they were received.",
+                    c->borrowed);
     metrics_family(m, "warren_udp_dropped_total", METRIC_COUNTER,
                    "Datagrams that came to nothing, by reason.");
     for (int i = 0; i < UDP_DROPS; i++)

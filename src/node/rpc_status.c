@@ -37,6 +37,21 @@ static void write_sockets(const struct node *n, struct mp_writer *w)
     }
 }
 
+/* Whether the kernel takes trains of datagrams, on all sockets. */
+static void write_trains(const struct node *n, struct mp_writer *w)
+{
+    bool sends = true, receives = true;
+
+    for (unsigned i = 0; i < udp_socket_count(n->udp); i++) {
+        sends = sends && udp_sends_trains(n->udp, i);
+        receives = receives && udp_receives_trains(n->udp, i);
+    }
+    mp_write_text(w, "trains");
+    mp_write_map(w, 2);
+    rpc_write_bool(w, "send", sends);
+    rpc_write_bool(w, "receive", receives);
+}
+
 static void write_family(const struct dht_status *s, int f, struct mp_writer *w)
 {
     mp_write_map(w, 7);
@@ -106,7 +121,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
 
     (void)params;
     health_check(n, now, &health);
-    mp_write_map(w, 12);
+    mp_write_map(w, 13);
     rpc_write_bool(w, "healthy",
                    health.count == 0 ||
                        health.problems[0].level != HEALTH_ERROR);
@@ -119,6 +134,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
     rpc_write_bool(w, "testing_network", n->config.testing_network);
     rpc_write_uint(w, "memory", process_resident());
     write_sockets(n, w);
+    write_trains(n, w);
     write_dht(n, now, w);
     write_store(n, w);
     control_finish(call);

@@ -9,14 +9,26 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Beyond the longest that is taken, to tell one that is longer. */
-#define BUFFER_SIZE 2048
-_Static_assert(BUFFER_SIZE > UDP_DATAGRAM_MAX, "too long cannot be seen");
+/* A train has up to 64 KiB. The rest keeps the beginnings of the buffers from
+ * sharing a place in the processor's caches. */
+#define BUFFER_SIZE (66 * 1024)
+#define BUFFERS_LEN ((size_t)UDP_BATCH * BUFFER_SIZE)
+#define PAGE        4096
+
+/* While trains are long few of them are asked for at a time, so that a wakeup
+ * stays short and the memory in use small. What a long one touched beyond
+ * those is given back. */
+#define FEW        4
+#define LONG_TRAIN (16 * 1024)
+#define KEPT       ((size_t)8 * BUFFER_SIZE)
+_Static_assert(KEPT % PAGE == 0 && BUFFERS_LEN % PAGE == 0, "whole pages");
 
 struct udp_socket {
     struct udp *udp;
@@ -25,6 +37,8 @@ struct udp_socket {
     struct event *readable;
     struct endpoint local;
     struct udp_queue queue;
+    unsigned ask; /* messages of the next call, FEW to UDP_BATCH */
+    bool receives_trains;
 };
 
 struct udp {
@@ -39,7 +53,7 @@ struct udp {
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
-    uint8_t (*buffers)[BUFFER_SIZE]; /* UDP_BATCH of them */
+    uint8_t *buffers;    /* UDP_BATCH of BUFFER_SIZE */
 };
 
 const char *udp_drop_name(enum udp_drop reason)
@@ -62,55 +76,106 @@ const char *udp_drop_name(enum udp_drop reason)
 
 /* ---- Receiving ---- */
 
+struct control {
+    _Alignas(struct cmsghdr) uint8_t space[CMSG_SPACE(sizeof(int))];
+};
+
 struct batch {
     struct mmsghdr messages[UDP_BATCH];
     struct iovec parts[UDP_BATCH];
     struct sockaddr_storage from[UDP_BATCH];
+    struct control controls[UDP_BATCH];
 };
+
+static uint8_t *buffer_at(const struct udp *udp, unsigned i)
+{
+    return udp->buffers + (size_t)i * BUFFER_SIZE;
+}
 
 static int receive_some(struct udp_socket *s, struct batch *b)
 {
     int r;
 
-    for (unsigned i = 0; i < UDP_BATCH; i++) {
+    for (unsigned i = 0; i < s->ask; i++) {
         struct msghdr *m = &b->messages[i].msg_hdr;
 
-        b->parts[i] = (struct iovec){s->udp->buffers[i], BUFFER_SIZE};
+        b->parts[i] = (struct iovec){buffer_at(s->udp, i), BUFFER_SIZE};
         *m = (struct msghdr){
             .msg_name = &b->from[i],
             .msg_namelen = sizeof(b->from[i]),
             .msg_iov = &b->parts[i],
             .msg_iovlen = 1,
+            .msg_control = b->controls[i].space,
+            .msg_controllen = sizeof(b->controls[i].space),
         };
     }
     do
-        r = recvmmsg(s->fd, b->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+        r = recvmmsg(s->fd, b->messages, s->ask, MSG_DONTWAIT, NULL);
     while (r < 0 && errno == EINTR);
     return r;
 }
 
-static void deliver(struct udp_socket *s, struct mmsghdr *message,
-                    uint8_t *datagram)
+/* The length of each datagram of a message but the last; `len` of one that is
+ * alone. */
+static size_t segment_of(struct msghdr *m, size_t len)
+{
+    struct cmsghdr *c;
+    int segment;
+
+    for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+        return segment > 0 && (size_t)segment < len ? (size_t)segment : len;
+    }
+    return len;
+}
+
+static void deliver(struct udp_socket *s, const struct endpoint *from,
+                    uint8_t *datagram, size_t len)
 {
     struct udp *udp = s->udp;
-    const struct msghdr *m = &message->msg_hdr;
-    size_t len = message->msg_len;
-    struct endpoint from;
 
-    if ((m->msg_flags & MSG_TRUNC) != 0 || len > UDP_DATAGRAM_MAX) {
+    if (len > UDP_DATAGRAM_MAX) {
         udp->counters.dropped[UDP_RECEIVED_TOO_LONG]++;
-        return;
-    }
-    if (sockaddr_to_endpoint(m->msg_name, &from) != OK) {
-        udp->counters.dropped[UDP_RECEIVE_ERROR]++;
         return;
     }
     udp->counters.received++;
     udp->counters.received_bytes += len;
+    udp->handlers.receive(udp->handlers.arg, from, datagram, len, s->index);
+}
+
+/* One message: a datagram or a train of them. Returns how many. */
+static unsigned deliver_message(struct udp_socket *s, struct mmsghdr *message,
+                                uint8_t *p)
+{
+    struct msghdr *m = &message->msg_hdr;
+    size_t left = message->msg_len, segment = segment_of(m, left);
+    struct udp *udp = s->udp;
+    struct endpoint from;
+    unsigned n = 0;
+
+    if ((m->msg_flags & MSG_TRUNC) != 0) {
+        udp->counters.dropped[UDP_RECEIVED_TOO_LONG]++;
+        return 1;
+    }
+    if (sockaddr_to_endpoint(m->msg_name, &from) != OK) {
+        udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+        return 1;
+    }
+    udp->counters.trains_received += segment < left;
     udp->asker = &from;
     udp->asked = s->index;
-    udp->handlers.receive(udp->handlers.arg, &from, datagram, len, s->index);
+    do {
+        size_t len = left < segment ? left : segment;
+
+        deliver(s, &from, p, len);
+        p += len;
+        left -= len;
+        n++;
+    } while (left > 0);
     udp->asker = NULL;
+    return n;
 }
 
 static void flush_socket(struct udp_socket *s)
@@ -125,31 +190,56 @@ void udp_flush(struct udp *udp)
         flush_socket(&udp->sockets[i]);
 }
 
+static bool has_long_train(const struct batch *b, unsigned messages)
+{
+    for (unsigned i = KEPT / BUFFER_SIZE; i < messages; i++) {
+        if (b->messages[i].msg_len > LONG_TRAIN)
+            return true;
+    }
+    return false;
+}
+
+/* Handles what was received; how many datagrams it was. */
+static unsigned handle(struct udp_socket *s, struct batch *b, unsigned messages)
+{
+    struct udp *udp = s->udp;
+    unsigned n = 0;
+
+    udp->in_batch = true;
+    for (unsigned i = 0; i < messages; i++)
+        n += deliver_message(s, &b->messages[i], buffer_at(udp, i));
+    if (udp->handlers.batch_end != NULL)
+        udp->handlers.batch_end(udp->handlers.arg);
+    udp->in_batch = false;
+    udp_flush(udp);
+    if (has_long_train(b, messages))
+        madvise(udp->buffers + KEPT, BUFFERS_LEN - KEPT, MADV_DONTNEED);
+    s->ask = UDP_BATCH * messages / n;
+    if (s->ask < FEW)
+        s->ask = FEW;
+    return n;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct udp_socket *s = arg;
     struct udp *udp = s->udp;
+    unsigned total = 0, asked;
     struct batch b;
-    int r = UDP_BATCH;
+    int r;
 
     (void)fd;
     (void)what;
-    for (int total = 0; r == UDP_BATCH && total < UDP_WAKE_MAX; total += r) {
+    do {
+        asked = s->ask;
         r = receive_some(s, &b);
         udp->counters.receive_calls++;
-        if (r < 0) {
-            if (errno != EAGAIN)
-                udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+        if (r < 0 && errno != EAGAIN)
+            udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+        if (r <= 0)
             return;
-        }
-        udp->in_batch = true;
-        for (int i = 0; i < r; i++)
-            deliver(s, &b.messages[i], udp->buffers[i]);
-        if (udp->handlers.batch_end != NULL)
-            udp->handlers.batch_end(udp->handlers.arg);
-        udp->in_batch = false;
-        udp_flush(udp);
-    }
+        total += handle(s, &b, (unsigned)r);
+    } while ((unsigned)r == asked && total < UDP_WAKE_MAX);
 }
 
 /* ---- Sending ---- */
@@ -161,10 +251,20 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     udp_flush(arg);
 }
 
+/* What lies in a datagram that is being handled stays there until the flush
+ * at the end of the batch. */
+static bool is_received(const struct udp *udp, const uint8_t *p)
+{
+    uintptr_t at = (uintptr_t)p, begin = (uintptr_t)udp->buffers;
+
+    return udp->in_batch && at >= begin && at < begin + BUFFERS_LEN;
+}
+
 enum error udp_send_from(struct udp *udp, unsigned i, const struct endpoint *to,
                          struct bytes datagram)
 {
     struct udp_socket *s = &udp->sockets[i];
+    bool borrowed = is_received(udp, datagram.p);
 
     assert(i < udp->count && s->local.family == to->family);
     if (datagram.len > UDP_DATAGRAM_MAX) {
@@ -173,7 +273,8 @@ enum error udp_send_from(struct udp *udp, unsigned i, const struct endpoint *to,
     }
     if (s->queue.count == UDP_QUEUE)
         flush_socket(s);
-    udp_queue_add(&s->queue, to, datagram);
+    udp_queue_add(&s->queue, to, datagram, borrowed);
+    udp->counters.borrowed += borrowed;
     if (!udp->in_batch)
         event_active(udp->flush, EV_TIMEOUT, 0);
     return OK;
@@ -205,7 +306,7 @@ struct udp *udp_new(struct event_base *base, const struct udp_config *config,
     udp->config = *config;
     udp->handlers = *handlers;
     udp->log = log;
-    udp->buffers = malloc(UDP_BATCH * sizeof(*udp->buffers));
+    udp->buffers = aligned_alloc(PAGE, BUFFERS_LEN);
     udp->flush = event_new(base, -1, 0, on_flush, udp);
     if (udp->buffers == NULL || udp->flush == NULL) {
         udp_free(udp);
@@ -268,6 +369,21 @@ static void set_buffers(struct udp *udp, int fd, const char *at)
     set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, udp->config.send_buffer);
 }
 
+/* Both are asked for and done without when the kernel is too old. */
+static bool can_send_trains(int fd)
+{
+    int none = 0;
+
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
+}
+
+static bool can_receive_trains(int fd)
+{
+    int on = 1;
+
+    return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
+}
+
 enum error udp_listen(struct udp *udp, const struct endpoint *at,
                       struct text *why)
 {
@@ -280,14 +396,15 @@ enum error udp_listen(struct udp *udp, const struct endpoint *at,
                   endpoint_print(at, name), UDP_SOCKETS_MAX);
         return ERR_FULL;
     }
-    *s = (struct udp_socket){.udp = udp, .index = udp->count};
+    *s = (struct udp_socket){.udp = udp, .index = udp->count, .ask = UDP_BATCH};
     err = bind_socket(SOCK_DGRAM, at, "--listen", &s->fd, &s->local, why);
     if (err != OK)
         return err;
     s->readable =
         event_new(udp->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-    if (udp_queue_init(&s->queue) != OK || s->readable == NULL ||
-        event_add(s->readable, NULL) < 0) {
+    s->receives_trains = can_receive_trains(s->fd);
+    if (udp_queue_init(&s->queue, can_send_trains(s->fd)) != OK ||
+        s->readable == NULL || event_add(s->readable, NULL) < 0) {
         close_socket(s);
         text_add(why, error_text(ERR_NO_MEMORY));
         return ERR_NO_MEMORY;
@@ -344,6 +461,18 @@ uint32_t udp_receive_buffer(const struct udp *udp, unsigned i)
 {
     assert(i < udp->count);
     return set_buffer(udp->sockets[i].fd, SO_RCVBUF, 0, 0);
+}
+
+bool udp_sends_trains(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return udp->sockets[i].queue.trains;
+}
+
+bool udp_receives_trains(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return udp->sockets[i].receives_trains;
 }
 
 uint64_t udp_kernel_drops(const struct udp *udp)

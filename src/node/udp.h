@@ -2,10 +2,14 @@
  *
  * The node's UDP sockets on the event loop: one socket for each listen
  * endpoint, read and written in batches. What the receive function sends
- * while a batch is handled leaves in one system call at its end.
+ * while a batch is handled leaves in one system call at its end, from where
+ * it was received when it lies there. Where the kernel can, trains of
+ * datagrams from one source come as one (UDP_GRO), and those to one
+ * destination leave as one (UDP_SEGMENT); nobody above sees a difference.
  *
  * Memory: one set of receive buffers for all sockets and one send queue for
- * each, allocated whole and touched as far as the traffic needs.
+ * each, allocated whole and touched as far as the traffic needs; what trains
+ * have touched is given back.
  */
 #ifndef WARREN_NODE_UDP_H
 #define WARREN_NODE_UDP_H
@@ -25,8 +29,10 @@ struct event_base;
 #define UDP_SOCKETS_MAX  16
 #define UDP_DATAGRAM_MAX 1500 /* longer ones are dropped, both ways */
 #define UDP_BATCH        32   /* datagrams a system call */
-#define UDP_WAKE_MAX     256  /* datagrams before others get their turn */
-#define UDP_QUEUE        256  /* datagrams waiting on one socket */
+#define UDP_WAKE_MAX                                              \
+    256               /* datagrams, and what the last call brings \
+                         beyond, before others get their turn */
+#define UDP_QUEUE 256 /* datagrams waiting on one socket */
 
 enum udp_drop {
     UDP_RECEIVED_TOO_LONG,
@@ -48,6 +54,9 @@ struct udp_counters {
     uint64_t received, received_bytes; /* handed to `receive` */
     uint64_t sent, sent_bytes;         /* taken by the kernel */
     uint64_t receive_calls, send_calls;
+    uint64_t trains_received, trains_sent; /* of two datagrams or more */
+    uint64_t trains_refused;               /* and sent one by one then */
+    uint64_t borrowed;                     /* sent without a copy */
     uint64_t dropped[UDP_DROPS];
 };
 
@@ -58,8 +67,8 @@ struct udp_config {
 
 struct udp_handlers {
     void *arg;
-    /* `datagram` is the receiver's to overwrite until it returns. `socket`
-     * is the index to answer through. */
+    /* `datagram` is the receiver's to overwrite until it returns, but for
+     * what it sent of it. `socket` is the index to answer through. */
     void (*receive)(void *arg, const struct endpoint *from, uint8_t *datagram,
                     size_t len, unsigned socket);
     /* After a batch, before what it sent is flushed; may be NULL. */
@@ -91,12 +100,18 @@ unsigned udp_socket_count(const struct udp *udp);
 struct endpoint udp_local(const struct udp *udp, unsigned i);
 /* Bytes that the kernel granted to socket `i`. */
 uint32_t udp_receive_buffer(const struct udp *udp, unsigned i);
-/* Datagrams that the kernel threw away because the buffers were full. */
+/* Whether socket `i` sends and receives trains. */
+bool udp_sends_trains(const struct udp *udp, unsigned i);
+bool udp_receives_trains(const struct udp *udp, unsigned i);
+/* Datagrams that the kernel threw away because the buffers were full; a train
+ * counts as one. */
 uint64_t udp_kernel_drops(const struct udp *udp);
 
-/* Queues a copy through the first socket of the receiver's family, or an
+/* Queues a datagram through the first socket of the receiver's family, or an
  * answer from within `receive` through the socket that was asked; it leaves
- * at the end of the batch, or when the loop comes around. What cannot be sent
+ * at the end of the batch, or when the loop comes around. A copy is queued,
+ * unless it lies within the datagram that `receive` got: then it is sent from
+ * there, and must not change any more. What cannot be sent
  * is counted and gone: this is UDP. ERR_TOO_LARGE, ERR_UNSUPPORTED (no socket
  * of that family) tell the caller that it never will be. */
 enum error udp_send(struct udp *udp, const struct endpoint *to,
