@@ -412,6 +412,7 @@ static void test_directory_is_quiet_when_it_knows_enough(void **state)
 static void test_directory_takes_little_from_one_key(void **state)
 {
     struct directory_status status;
+    struct directory_config c;
     struct host h;
 
     (void)state;
@@ -419,11 +420,28 @@ static void test_directory_takes_little_from_one_key(void **state)
     for (unsigned i = 0; i < HOST_PEERS; i++) {
         struct endpoint ep = test_relay_ep(i);
 
-        if (i % 2 == 0)
+        if (i >= 4)
             ep = test_ep4(66, 66, (uint8_t)i, 1, 5);
         put_peer(&h, 5, &ep);
     }
     directory_set_wanted(h.d, 1, 0, h.now);
+    for (unsigned i = 0; i < 1000 && h.sent == 0; i++)
+        host_run(&h, 10 * TIME_MS);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
+    assert_int_equal(status.asks + status.candidates, 5);
+    directory_free(h.d);
+
+    /* Of sixty-four in as many networks, eight. */
+    h.peer_count = 0;
+    for (unsigned i = 0; i < HOST_PEERS; i++) {
+        struct endpoint ep = test_relay_ep(i);
+
+        put_peer(&h, 5, &ep);
+    }
+    c = host_config(&h);
+    c.wanted_relays = 1;
+    host_start(&h, &c);
+    h.sent = 0;
     for (unsigned i = 0; i < 1000 && h.sent == 0; i++)
         host_run(&h, 10 * TIME_MS);
     directory_status(h.d, (uint64_t)h.wall, h.now, &status);
@@ -600,6 +618,11 @@ static void test_directory_bounds_what_one_informant_names(void **state)
     }
     assert_int_equal(directory_count(h.d), KNOWN_GROUP_MIN);
     assert_true(directory_stats(h.d)->refused[ERR_FULL] > 40);
+    /* One that was reached is hearsay no more: there is room for another. */
+    directory_succeeded(h.d, test_descriptor(0).identity, 0, (uint64_t)h.wall);
+    ask_sample(&h, link_a, &liar);
+    (void)give(&h, link_a, sample_of(57, 3, text));
+    assert_int_equal(directory_count(h.d), KNOWN_GROUP_MIN + 1);
 
     /* With a hundred others, it may name a quarter of as many. */
     host_add_many(&h, 100, 100, ROLE_RELAY);
@@ -607,11 +630,11 @@ static void test_directory_bounds_what_one_informant_names(void **state)
         ask_sample(&h, link_a, &liar);
         (void)give(&h, link_a, sample_of(n, 3, text));
     }
-    assert_int_equal(directory_count(h.d), 125);
+    assert_int_equal(directory_count(h.d), 126);
     /* Another still finds room. */
     ask_sample(&h, link_b, &other);
     assert_int_equal(give(&h, link_b, sample_of(400, 3, text)), OK);
-    assert_int_equal(directory_count(h.d), 128);
+    assert_int_equal(directory_count(h.d), 129);
     host_deinit(&h);
 }
 
