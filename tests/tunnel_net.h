@@ -247,6 +247,7 @@ static inline struct engine_env net_env(struct net_node *n)
 {
     return (struct engine_env){
         .ctx = n,
+        .hooks = n,
         .random = {.ctx = n, .fill = net_random},
         .send = net_send,
         .link_up = net_link_up,

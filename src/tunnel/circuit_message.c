@@ -64,7 +64,7 @@ static void read_fields(struct mp_reader *r, struct circuit_message *m)
         break;
     case CIRCUIT_DATA:
         read_destination(r, m);
-        m->payload = mp_read_bytes(r, 0, CELL_MAX);
+        m->payload = mp_read_bytes(r, 0, CIRCUIT_PAYLOAD_MAX);
         break;
     case CIRCUIT_PIECE:
         read_piece(r, m);

@@ -35,7 +35,8 @@
 #define HOP_PAYLOAD_BYTES 2
 #define HOP_NOISE1_BYTES  (NOISE_OVERHEAD + HOP_PAYLOAD_BYTES)
 
-#define CIRCUIT_NAME_MAX 253 /* bytes of a host name, RFC 1035 */
+#define CIRCUIT_PAYLOAD_MAX 9728 /* of DATA, when it comes in pieces */
+#define CIRCUIT_NAME_MAX    253  /* bytes of a host name, RFC 1035 */
 
 enum circuit_message_type {
     CIRCUIT_EXTEND = 1,

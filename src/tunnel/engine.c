@@ -68,7 +68,7 @@ static void link_cell(void *ctx, struct link *link,
     case CELL_SAMPLE:
     case CELL_PUNCTURE:
     case CELL_PUNCTURED:
-        e->env.neighbour(e->env.ctx, link, (enum cell_type)head->type, text,
+        e->env.neighbour(e->env.hooks, link, (enum cell_type)head->type, text,
                          now);
         return;
     default:
@@ -98,7 +98,7 @@ static void link_down(void *ctx, struct link *link, enum reason why,
     struct engine *e = ctx;
 
     if (link->state == LINK_UP)
-        e->env.link_down(e->env.ctx, link, why, now);
+        e->env.link_down(e->env.hooks, link, why, now);
     while (link->ends != NULL) {
         if (link->ends->role == END_CLIENT)
             circuit_link_down(e->circuits, link->ends, now);

@@ -23,7 +23,8 @@ struct engine_config {
 };
 
 struct engine_env {
-    void *ctx;
+    void *ctx;   /* of send */
+    void *hooks; /* of link_up, link_down and neighbour */
     struct random_source random;
     /* `datagram` is valid until the caller's batch ends: a relayed cell is
      * sent from where it was received. */

@@ -36,36 +36,27 @@ enum error pool_stop(struct pool *p, unsigned hops)
     return OK;
 }
 
-static bool is_active(const struct circuit *c, unsigned hops)
+static bool is_ready(const struct circuit *c, unsigned hops)
 {
     return c->state == CIRCUIT_READY && (hops == 0 || c->length == hops);
 }
 
-unsigned pool_active(const struct pool *p, unsigned hops, struct circuit **out,
-                     unsigned max)
+/* One of this length does not retire. */
+static bool has_fresh(const struct pool *p, unsigned hops)
 {
-    unsigned n = 0;
-
     for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
-        struct circuit *c = circuits_at(p->circuits, i);
+        const struct circuit *c = circuits_at(p->circuits, i);
 
-        if (is_active(c, hops) && !c->retiring) {
-            if (n < max)
-                out[n] = c;
-            n++;
-        }
+        if (is_ready(c, hops) && !c->retiring)
+            return true;
     }
-    /* A retiring circuit is better than none. */
-    for (unsigned i = 0; n == 0 && i < circuits_count(p->circuits); i++) {
-        struct circuit *c = circuits_at(p->circuits, i);
+    return false;
+}
 
-        if (is_active(c, hops)) {
-            if (max > 0)
-                out[0] = c;
-            return 1;
-        }
-    }
-    return n;
+bool pool_is_active(const struct pool *p, const struct circuit *c,
+                    unsigned hops)
+{
+    return is_ready(c, hops) && (!c->retiring || !has_fresh(p, c->length));
 }
 
 double pool_ready(const struct pool *p)
@@ -75,7 +66,8 @@ double pool_ready(const struct pool *p)
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
         if (!p->wanted[hops])
             continue;
-        have += pool_active(p, hops, NULL, 0);
+        for (unsigned i = 0; i < circuits_count(p->circuits); i++)
+            have += pool_is_active(p, circuits_at(p->circuits, i), hops);
         lengths++;
     }
     if (lengths == 0)

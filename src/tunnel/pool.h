@@ -45,10 +45,10 @@ void pool_init(struct pool *p, const struct pool_config *config,
 enum error pool_build(struct pool *p, unsigned hops, uint64_t now);
 enum error pool_stop(struct pool *p, unsigned hops);
 
-/* Circuits of this length (0: of any) that data can be sent over now; up to
- * `max` of them into `out`. */
-unsigned pool_active(const struct pool *p, unsigned hops, struct circuit **out,
-                     unsigned max);
+/* Data can be sent over it now: it is of this length (0: of any), ready, and
+ * does not retire; or all of its length retire, which is better than none. */
+bool pool_is_active(const struct pool *p, const struct circuit *c,
+                    unsigned hops);
 /* Available circuits divided by min_circuits, over the lengths asked for. */
 double pool_ready(const struct pool *p);
 

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/tunnel.h"
+
+#include "tunnel/tunnel_internal.h"
+
+#include "wire/timestamp.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tunnel_config_init(struct tunnel_config *config)
+{
+    *config = (struct tunnel_config){
+        .family = {true, true},
+        .min_circuits = 2,
+        .max_circuits = 8,
+        .max_relays_or_exits = 1000,
+        .max_time = 10 * TIME_MIN,
+        .max_time_inactive = 5 * TIME_MIN,
+        .max_traffic = (uint64_t)10 << 30,
+        .max_links = 1024,
+        .max_half_open = 256,
+        .handshake_rate = 200,
+        .handshake_source_rate = 5,
+        .create_rate = 500,
+        .create_source_rate = 50,
+        .max_sources = 4096,
+        .max_known_relays = 2000,
+        .speedtest_rate = 100000,
+        .max_piece_memory = (size_t)1 << 20,
+    };
+    exit_config_default(&config->exit);
+}
+
+static enum error check(const struct tunnel_config *c)
+{
+    if (c->min_circuits == 0 || c->min_circuits > c->max_circuits ||
+        c->max_links == 0 || c->max_half_open == 0 || c->handshake_rate == 0 ||
+        c->handshake_source_rate == 0 || c->create_rate == 0 ||
+        c->create_source_rate == 0 || c->max_sources == 0 ||
+        c->max_known_relays == 0 || c->speedtest_rate == 0)
+        return ERR_RANGE;
+    return OK;
+}
+
+static struct engine_config engine_config_of(const struct tunnel_config *c)
+{
+    struct engine_config e = {
+        .link = {.max_links = c->max_links,
+                 .max_half_open = c->max_half_open,
+                 .handshake_rate = c->handshake_rate,
+                 .handshake_burst = c->handshake_rate,
+                 .handshake_source_rate = c->handshake_source_rate,
+                 .handshake_source_burst = 4 * c->handshake_source_rate,
+                 .max_sources = c->max_sources},
+        .relay = {.testing_network = c->testing_network,
+                  .max_relays_or_exits = c->max_relays_or_exits,
+                  .max_time = c->max_time + c->max_time / 10,
+                  .max_time_inactive = c->max_time_inactive,
+                  .max_traffic = c->max_traffic,
+                  .create_rate = c->create_rate,
+                  .create_burst = c->create_rate,
+                  .create_source_rate = c->create_source_rate,
+                  .create_source_burst = 4 * c->create_source_rate,
+                  .max_sources = c->max_sources},
+        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits},
+    };
+
+    memcpy(e.network, c->network, sizeof(e.network));
+    memcpy(e.identity, c->identity, sizeof(e.identity));
+    memcpy(e.handshake_secret, c->handshake_secret, NOISE_KEY_BYTES);
+    return e;
+}
+
+/* ---- Circuits of our own, as the engine tells of them ------------------- */
+
+static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {
+        .kind = TUNNEL_CIRCUIT_READY, .circuit = c->id, .length = c->length};
+
+    tunnel_path_worked(t, c);
+    pool_circuit_ready(&t->pool, c, now);
+    t->env.event(t->env.ctx, &event);
+}
+
+static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
+                           unsigned hop, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {.kind = TUNNEL_CIRCUIT_CLOSED,
+                                 .circuit = c->id,
+                                 .length = c->length,
+                                 .hop = hop,
+                                 .why = why};
+
+    if (hop > 0 && why != REASON_FULL)
+        directory_failed(t->directory, c->hop[hop - 1].target.identity, now);
+    pool_circuit_closed(&t->pool, c, why, now);
+    tunnel_client_free(t, c);
+    t->env.event(t->env.ctx, &event);
+}
+
+static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
+                            uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {.kind = TUNNEL_REFUSED,
+                                 .circuit = c->id,
+                                 .length = c->length,
+                                 .hop = c->length,
+                                 .why = why};
+
+    (void)now;
+    t->env.event(t->env.ctx, &event);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error engine_start(struct tunnel *t, uint64_t now)
+{
+    struct engine_config c = engine_config_of(&t->config);
+    struct engine_env env = {
+        .ctx = t->env.ctx,
+        .hooks = t,
+        .random = t->env.random,
+        .send = t->env.send,
+        .link_up = tunnel_link_up,
+        .link_down = tunnel_link_down,
+        .neighbour = tunnel_neighbour,
+        .relay = {.ctx = t,
+                  .may_extend = tunnel_may_extend,
+                  .data = tunnel_tail_message,
+                  .closed = tunnel_tail_closed},
+        .circuit = {.ctx = t,
+                    .replace = tunnel_replace_hops,
+                    .ready = circuit_ready,
+                    .closed = circuit_closed,
+                    .data = tunnel_client_data,
+                    .refused = circuit_refused,
+                    .answered = tunnel_client_answered},
+    };
+    enum error e = engine_init(&t->engine, &c, &env, now);
+
+    sodium_memzero(&c, sizeof(c));
+    return e;
+}
+
+static void pool_start(struct tunnel *t)
+{
+    struct pool_config c = {
+        .min_circuits = t->config.min_circuits,
+        .max_circuits = t->config.max_circuits,
+        .max_time = t->config.max_time,
+        .max_time_inactive = t->config.max_time_inactive,
+        .max_traffic = t->config.max_traffic,
+    };
+    struct pool_env env = {
+        .ctx = t, .random = t->env.random, .path = tunnel_choose_path};
+
+    pool_init(&t->pool, &c, &env, t->engine.circuits);
+}
+
+enum error tunnel_new(const struct tunnel_config *config,
+                      const struct tunnel_env *env, struct policy *policy,
+                      uint64_t now, uint64_t wall, struct tunnel **out)
+{
+    struct tunnel *t;
+    enum error e = check(config);
+
+    if (e != OK)
+        return e;
+    t = calloc(1, sizeof(struct tunnel));
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    t->config = *config;
+    t->env = *env;
+    t->policy = policy;
+    t->wall = wall;
+    t->ticked_at = now;
+    t->own_deadline = TIME_NEVER;
+    t->budget.max = config->max_piece_memory;
+    speedtest_gate_init(&t->gate, config->speedtest_rate,
+                        config->speedtest_rate);
+    e = engine_start(t, now);
+    if (e != OK) {
+        free(t);
+        return e;
+    }
+    tunnel_puncture_init(t);
+    pool_start(t);
+    e = tunnel_directory_new(t, now);
+    if (e == OK && config->become_exitnode && policy != NULL)
+        e = tunnel_exit_new(t);
+    if (e != OK) {
+        tunnel_free(t, now);
+        return e;
+    }
+    *out = t;
+    return OK;
+}
+
+static void close_all(struct tunnel *t, uint64_t now)
+{
+    while (circuits_count(t->engine.circuits) > 0)
+        circuit_close(t->engine.circuits, circuits_at(t->engine.circuits, 0),
+                      REASON_SHUTDOWN, now);
+    while (relays_count(t->engine.relays) > 0)
+        relay_close(t->engine.relays, relays_at(t->engine.relays, 0),
+                    REASON_SHUTDOWN, now);
+}
+
+void tunnel_free(struct tunnel *t, uint64_t now)
+{
+    if (t == NULL)
+        return;
+    if (t->directory != NULL)
+        close_all(t, now);
+    exit_free(t->exit);
+    directory_free(t->directory);
+    puncture_deinit(&t->puncture);
+    engine_deinit(&t->engine);
+    sodium_memzero(t, sizeof(*t));
+    free(t);
+}
+
+enum error tunnel_add_stored(struct tunnel *t,
+                             const struct stored_relay *stored, uint64_t wall,
+                             uint64_t now)
+{
+    enum error e = directory_add_stored(t->directory, stored, wall, now);
+
+    guards_init(&t->guards, t->directory);
+    return e;
+}
+
+enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep, uint64_t now)
+{
+    return directory_ask(t->directory, ep, now);
+}
+
+static enum error receive_ask_or_tell(struct tunnel *t,
+                                      const struct endpoint *from,
+                                      const struct link_message *m,
+                                      uint64_t now)
+{
+    if (m->kind == LINK_ASK)
+        return directory_receive_ask(t->directory, from, m, now);
+    if (m->kind == LINK_TELL)
+        return directory_receive_tell(t->directory, from, m, t->wall, now);
+    return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
+}
+
+enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now,
+                          uint64_t wall)
+{
+    struct link_message m;
+    enum error e;
+
+    t->wall = wall;
+    t->ticked_at = now;
+    if (!endpoint_is_usable(from)) {
+        e = ERR_ADDRESS;
+    } else if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND) {
+        e = engine_receive(&t->engine, from, datagram, len, now);
+    } else {
+        e = link_message_read(bytes_of(datagram, len), &m);
+        if (e == OK && m.kind <= LINK_RETRY)
+            e = links_receive_message(t->engine.core.links, from, &m, now);
+        else if (e == OK)
+            e = receive_ask_or_tell(t, from, &m, now);
+    }
+    if (e != OK)
+        t->dropped[e]++;
+    return e;
+}
+
+/* Unfinished long datagrams and speed tests, of both sides. */
+static void tick_ends(struct tunnel *t, uint64_t now)
+{
+    struct circuits *cs = t->engine.circuits;
+    struct relays *rs = t->engine.relays;
+
+    if (now < t->own_deadline)
+        return;
+    t->own_deadline = TIME_NEVER;
+    for (unsigned i = circuits_count(cs); i-- > 0;) {
+        if (i < circuits_count(cs))
+            tunnel_client_tick(t, circuits_at(cs, i), now);
+    }
+    for (unsigned i = 0; i < relays_count(rs); i++)
+        tunnel_tail_tick(t, relays_at(rs, i), now);
+    for (unsigned i = 0; i < circuits_count(cs); i++)
+        t->own_deadline = time_min(t->own_deadline,
+                                   tunnel_client_deadline(circuits_at(cs, i)));
+    for (unsigned i = 0; i < relays_count(rs); i++)
+        t->own_deadline =
+            time_min(t->own_deadline, tunnel_tail_deadline(relays_at(rs, i)));
+}
+
+void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
+{
+    t->wall = wall;
+    t->ticked_at = now;
+    directory_tick(t->directory, wall, now);
+    engine_tick(&t->engine, now);
+    pool_tick(&t->pool, now);
+    if (t->exit != NULL)
+        exit_tick(t->exit, now);
+    tick_ends(t, now);
+}
+
+uint64_t tunnel_next_deadline(const struct tunnel *t)
+{
+    uint64_t at = engine_next_deadline(&t->engine);
+
+    at = time_min(at, directory_next_deadline(t->directory));
+    at = time_min(at, pool_next_deadline(&t->pool));
+    if (t->exit != NULL)
+        at = time_min(at, exit_next_deadline(t->exit));
+    return time_min(at, t->own_deadline);
+}
+
+/* ---- Circuits of our own ------------------------------------------------ */
+
+enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
+{
+    return pool_build(&t->pool, hops, now);
+}
+
+enum error tunnel_stop(struct tunnel *t, unsigned hops)
+{
+    return pool_stop(&t->pool, hops);
+}
+
+unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
+                       unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++) {
+        const struct circuit *c = circuits_at(t->engine.circuits, i);
+
+        if (!pool_is_active(&t->pool, c, hops))
+            continue;
+        if (n < max)
+            ids[n] = c->id;
+        n++;
+    }
+    return n;
+}
+
+double tunnel_ready(const struct tunnel *t)
+{
+    return pool_ready(&t->pool);
+}
+
+enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now)
+{
+    struct circuit *c = circuit_find(t->engine.circuits, circuit);
+
+    if (c == NULL)
+        return ERR_NOT_FOUND;
+    circuit_close(t->engine.circuits, c, REASON_REQUESTED, now);
+    return OK;
+}
+
+/* ---- Looking inside ----------------------------------------------------- */
+
+void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
+                   struct tunnel_status *out)
+{
+    struct directory_status d;
+
+    directory_status(t->directory, wall, now, &d);
+    *out = (struct tunnel_status){
+        .path = t->path,
+        .links = links_count(t->engine.core.links),
+        .relays = relays_count(t->engine.relays),
+        .circuits = circuits_count(t->engine.circuits),
+        .ready = tunnel_active(t, 0, NULL, 0),
+        .known = d.known,
+        .usable = d.usable,
+        .exits = d.exits,
+        .guards = d.guards,
+        .relaying = t->config.max_relays_or_exits > 0,
+        .exiting = t->exit != NULL,
+        .published = directory_self_text(t->directory).len > 0,
+        .step_timeout = circuits_step_timeout(t->engine.circuits),
+    };
+}
+
+void tunnel_circuits(const struct tunnel *t,
+                     void (*visit)(void *ctx, const struct circuit *c),
+                     void *ctx)
+{
+    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++)
+        visit(ctx, circuits_at(t->engine.circuits, i));
+}
+
+const struct directory *tunnel_directory(const struct tunnel *t)
+{
+    return t->directory;
+}
+
+const struct engine *tunnel_engine(const struct tunnel *t)
+{
+    return &t->engine;
+}
+
+const struct exit *tunnel_exit(const struct tunnel *t)
+{
+    return t->exit;
+}
+
+const uint64_t *tunnel_dropped(const struct tunnel *t)
+{
+    return t->dropped;
+}

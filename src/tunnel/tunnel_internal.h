@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files tunnel*.c share; nobody else includes it.
+ */
+#ifndef WARREN_TUNNEL_TUNNEL_INTERNAL_H
+#define WARREN_TUNNEL_TUNNEL_INTERNAL_H
+
+#include "tunnel/guard.h"
+#include "tunnel/piece.h"
+#include "tunnel/pool.h"
+#include "tunnel/puncture.h"
+#include "tunnel/tunnel.h"
+
+#define TUNNEL_ADDRESSES 4
+
+struct tunnel {
+    struct tunnel_config config;
+    struct tunnel_env env;
+    struct engine engine;
+    struct pool pool;
+    struct directory *directory;
+    struct guards guards;
+    struct puncture puncture;
+    struct exit *exit; /* NULL when this is none */
+    struct policy *policy;
+    struct piece_budget budget;
+    struct speedtest_gate gate;
+    enum path_result path;
+    uint64_t wall;      /* as the world told last */
+    uint64_t ticked_at; /* pieces and speed tests */
+    uint64_t own_deadline;
+    bool has_self;
+    struct directory_self self;
+    char policy_text[POLICY_SUMMARY_SIZE];
+    uint64_t dropped[ERR_END_];
+};
+
+/* Above a circuit of ours. */
+struct tunnel_client {
+    struct pieces pieces;
+    uint16_t piece_id;
+    struct speedtest *speedtest;
+    uint64_t reported_at;
+};
+
+/* Above a circuit that ends here, from its first message on. */
+struct tunnel_tail {
+    struct pieces pieces;
+    uint16_t piece_id;
+    struct speedtest_hop speedtest;
+    struct exit_circuit *exit;
+};
+
+/* tunnel_data.c: what circuits of ours do with messages. */
+void tunnel_client_data(void *ctx, struct circuit *c,
+                        const struct circuit_message *m, uint64_t now);
+void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,
+                            const struct circuit_message *m, uint64_t now);
+void tunnel_client_free(struct tunnel *t, struct circuit *c);
+void tunnel_client_tick(struct tunnel *t, struct circuit *c, uint64_t now);
+uint64_t tunnel_client_deadline(const struct circuit *c);
+
+/* tunnel_exit.c: what circuits of others do that end here. */
+enum reason tunnel_tail_message(void *ctx, struct relay *relay,
+                                const struct circuit_message *m, uint64_t now);
+void tunnel_tail_closed(void *ctx, struct relay *relay, uint64_t now);
+void tunnel_tail_tick(struct tunnel *t, struct relay *relay, uint64_t now);
+uint64_t tunnel_tail_deadline(const struct relay *relay);
+enum error tunnel_exit_new(struct tunnel *t);
+
+/* tunnel_paths.c: which relays circuits go through, and what they were like. */
+enum error tunnel_choose_path(void *ctx, unsigned hops,
+                              struct link_target *out);
+bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
+                         enum reason why, struct link_target *out);
+void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
+
+/* tunnel_self.c: what this node says of itself, and its neighbours. */
+enum error tunnel_directory_new(struct tunnel *t, uint64_t now);
+void tunnel_puncture_init(struct tunnel *t);
+void tunnel_link_up(void *ctx, struct link *link, uint64_t now);
+void tunnel_link_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now);
+void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now);
+bool tunnel_may_extend(void *ctx, const struct endpoint *to);
+
+/* Sends a DATA message, cut into pieces when it must be. `send` sends one. */
+enum error tunnel_send_data(const struct circuit_message *m, uint16_t *piece_id,
+                            enum error (*send)(void *ctx,
+                                               const struct circuit_message *),
+                            void *ctx);
+/* A PIECE came: true when it makes a DATA message whole, which `out` is. */
+bool tunnel_take_piece(struct tunnel *t, struct pieces *pieces,
+                       const struct circuit_message *m, uint64_t now,
+                       struct circuit_message *out);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What this node says of itself, and what it tells its neighbours: the
+ * directory and the puncture plugged into links and datagrams.
+ */
+#include "tunnel/tunnel_internal.h"
+
+#include "wire/timestamp.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static bool send_cell(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    return link_send(t->engine.core.links, link, type, 0, text, now);
+}
+
+static void send_datagram(void *ctx, const struct endpoint *to,
+                          struct bytes datagram)
+{
+    struct tunnel *t = ctx;
+
+    t->env.send(t->env.ctx, to, datagram);
+}
+
+static void remember(void *ctx, const struct stored_relay *relay)
+{
+    struct tunnel *t = ctx;
+
+    t->env.remember(t->env.ctx, relay);
+}
+
+static void forget(void *ctx, const uint8_t identity[32])
+{
+    struct tunnel *t = ctx;
+
+    t->env.forget(t->env.ctx, identity);
+}
+
+static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
+{
+    struct tunnel *t = ctx;
+    uint8_t secret[NOISE_KEY_BYTES];
+
+    t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
+    responder_rotate(&t->engine.responder, secret);
+    memcpy(handshake_key, t->engine.responder.key.public_key, NOISE_KEY_BYTES);
+    t->env.rotated(t->env.ctx, secret, t->wall);
+    sodium_memzero(secret, sizeof(secret));
+}
+
+enum error tunnel_directory_new(struct tunnel *t, uint64_t now)
+{
+    struct directory_config c;
+    struct directory_env env = {
+        .ctx = t,
+        .random = t->env.random,
+        .send = send_datagram,
+        .send_cell = send_cell,
+        .remember = remember,
+        .forget = forget,
+        .rotate = rotate,
+        .dht = t->env.dht,
+    };
+
+    directory_config_init(&c);
+    memcpy(c.network, t->config.network, sizeof(c.network));
+    memcpy(c.identity, t->config.identity, sizeof(c.identity));
+    c.secret = t->config.identity_secret;
+    memcpy(c.family, t->config.family, sizeof(c.family));
+    c.testing_network = t->config.testing_network;
+    c.max_relays = t->config.max_known_relays;
+    c.max_sources = t->config.max_sources;
+    return directory_new(&c, &env, now, &t->directory);
+}
+
+void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
+                          size_t count, uint64_t now)
+{
+    struct directory_self *self = &t->self;
+
+    if (count > TUNNEL_ADDRESSES)
+        count = TUNNEL_ADDRESSES;
+    if (t->policy != NULL)
+        policy_set_own(t->policy, eps, count);
+    memset(self, 0, sizeof(*self));
+    memcpy(self->handshake_key, t->engine.responder.key.public_key,
+           NOISE_KEY_BYTES);
+    self->rotated = t->config.handshake_made;
+    self->roles = ROLE_RELAY | ROLE_SPEED_TEST;
+    if (t->exit != NULL) {
+        self->roles |= ROLE_EXIT;
+        self->exit_policy = policy_summary(t->policy, t->policy_text);
+    }
+    self->address_count = (uint8_t)count;
+    memcpy(self->addresses, eps, count * sizeof(*eps));
+    self->has_family = t->config.has_family_id;
+    memcpy(self->family, t->config.family_id, sizeof(self->family));
+    t->has_self = t->config.max_relays_or_exits > 0;
+    directory_set_self(t->directory, t->has_self ? self : NULL, now);
+}
+
+/* ---- Neighbours --------------------------------------------------------- */
+
+void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    directory_link_up(t->directory, link, &link->peer.ep, link->initiator, now);
+}
+
+void tunnel_link_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    (void)why, (void)now;
+    directory_link_down(t->directory, link);
+}
+
+void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    const struct endpoint *ep = &link->peer.ep;
+    enum error e = ERR_UNKNOWN_KIND;
+
+    if (type == CELL_SAMPLE_ASK)
+        e = directory_receive_sample_ask(t->directory, link, ep,
+                                         link->initiator, t->wall, now);
+    else if (type == CELL_SAMPLE)
+        e = directory_receive_sample(t->directory, link, text, t->wall, now);
+    else if (type == CELL_PUNCTURE)
+        e = puncture_receive_ask(&t->puncture, link, ep, text, now);
+    else if (type == CELL_PUNCTURED)
+        e = puncture_receive_told(&t->puncture, ep, text, now);
+    if (e != OK)
+        t->dropped[e]++;
+}
+
+/* ---- Puncture ----------------------------------------------------------- */
+
+struct search {
+    const struct endpoint *ep;
+    struct link **found;
+    unsigned count, max, seen;
+    const struct random_source *random;
+};
+
+static void match(void *ctx, const struct link *link)
+{
+    struct search *s = ctx;
+
+    if (link->state == LINK_UP && endpoint_equal(&link->peer.ep, s->ep))
+        s->found[s->count] = (struct link *)(uintptr_t)link, s->max = 0;
+}
+
+static struct link *find_link(void *ctx, const struct endpoint *ep)
+{
+    struct tunnel *t = ctx;
+    struct link *found = NULL;
+    struct search s = {.ep = ep, .found = &found};
+
+    links_visit(t->engine.core.links, match, &s);
+    return found;
+}
+
+/* Reservoir sampling (Vitter's algorithm R): each link with equal chance. */
+static void draw(void *ctx, const struct link *link)
+{
+    struct search *s = ctx;
+    unsigned place;
+
+    if (link->state != LINK_UP || !link->initiator)
+        return;
+    s->seen++;
+    place = s->count < s->max ? s->count++ : random_below(s->random, s->seen);
+    if (place < s->max)
+        s->found[place] = (struct link *)(uintptr_t)link;
+}
+
+static unsigned pick_links(void *ctx, struct link **out, unsigned max)
+{
+    struct tunnel *t = ctx;
+    struct search s = {.found = out, .max = max, .random = &t->env.random};
+
+    links_visit(t->engine.core.links, draw, &s);
+    return s.count;
+}
+
+void tunnel_puncture_init(struct tunnel *t)
+{
+    struct puncture_env env = {
+        .ctx = t,
+        .random = t->env.random,
+        .send = send_datagram,
+        .send_cell = send_cell,
+        .find = find_link,
+        .pick = pick_links,
+    };
+    struct puncture_config c;
+
+    puncture_config_init(&c);
+    c.testing_network = t->config.testing_network;
+    c.max_sources = t->config.max_sources;
+    puncture_init(&t->puncture, &c, &env);
+}
+
+bool tunnel_may_extend(void *ctx, const struct endpoint *to)
+{
+    struct tunnel *t = ctx;
+
+    for (unsigned i = 0; i < t->self.address_count; i++) {
+        const struct endpoint *own = &t->self.addresses[i];
+
+        if (endpoint_equal(own, to) ||
+            (!t->config.testing_network && endpoint_same_addr(own, to)))
+            return false;
+    }
+    return t->config.family[to->family] &&
+           (t->config.testing_network || endpoint_is_global(to));
+}

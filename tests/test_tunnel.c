@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whole members of the community: they find each other, keep pools, send data
+ * out through an exit, and measure a circuit.
+ */
+#include "tunnel/tunnel.h"
+
+#include "testing.h"
+#include "wire/timestamp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#define MEMBERS   7 /* 0 is the client, the last is the exit */
+#define EXIT      (MEMBERS - 1)
+#define QUEUE_MAX 16384
+#define DELAY     (2 * TIME_MS)
+#define WALL      UINT64_C(1900000000)
+
+struct world;
+
+struct member {
+    struct world *world;
+    struct endpoint ep;
+    struct tunnel *tunnel;
+    struct policy policy;
+    unsigned ready, closed, data, refused, pongs, reports;
+    enum reason why;
+    uint8_t payload[8192];
+    size_t payload_len;
+    struct endpoint source;
+    struct speedtest_report report;
+    bool done;
+    /* As an exit: what it sent, echoed by the world. */
+    unsigned sockets;
+    uint32_t cookie;
+    struct endpoint sent_to;
+    bool echo;
+};
+
+struct packet {
+    uint64_t at;
+    struct endpoint from, to;
+    size_t len;
+    uint8_t bytes[CELL_MAX];
+};
+
+struct world {
+    struct test_random random;
+    uint64_t now;
+    struct member member[MEMBERS];
+    struct packet *queue[QUEUE_MAX];
+    size_t first, count;
+};
+
+static void member_send(void *ctx, const struct endpoint *to, struct bytes d)
+{
+    struct member *m = ctx;
+    struct world *w = m->world;
+    struct packet *p = malloc(sizeof(*p));
+
+    assert_non_null(p);
+    assert_true(w->count < QUEUE_MAX && d.len <= CELL_MAX);
+    *p = (struct packet){
+        .at = w->now + DELAY, .from = m->ep, .to = *to, .len = d.len};
+    memcpy(p->bytes, d.p, d.len);
+    w->queue[(w->first + w->count++) % QUEUE_MAX] = p;
+}
+
+static void member_random(void *ctx, void *buf, size_t len)
+{
+    struct member *m = ctx;
+
+    test_random_fill(&m->world->random, buf, len);
+}
+
+static void member_event(void *ctx, const struct tunnel_event *e)
+{
+    struct member *m = ctx;
+
+    switch (e->kind) {
+    case TUNNEL_CIRCUIT_READY:
+        m->ready++;
+        break;
+    case TUNNEL_CIRCUIT_CLOSED:
+        m->closed++;
+        m->why = e->why;
+        break;
+    case TUNNEL_DATA:
+        m->data++;
+        m->source = e->source;
+        m->payload_len = e->payload.len;
+        assert_true(e->payload.len <= sizeof(m->payload));
+        memcpy(m->payload, e->payload.p, e->payload.len);
+        break;
+    case TUNNEL_REFUSED:
+        m->refused++;
+        m->why = e->why;
+        break;
+    case TUNNEL_PONG:
+        m->pongs++;
+        break;
+    case TUNNEL_SPEEDTEST:
+        m->reports++;
+        m->report = e->report;
+        m->done = e->done;
+        break;
+    }
+}
+
+static enum error exit_open_fake(void *ctx, enum family family, uint32_t cookie,
+                                 void **handle)
+{
+    struct member *m = ctx;
+
+    (void)family;
+    m->sockets++;
+    m->cookie = cookie;
+    *handle = m;
+    return OK;
+}
+
+static enum error exit_send_fake(void *ctx, void *handle,
+                                 const struct endpoint *to,
+                                 struct bytes payload)
+{
+    struct member *m = ctx;
+
+    assert_ptr_equal(handle, m);
+    m->sent_to = *to;
+    m->payload_len = payload.len;
+    memcpy(m->payload, payload.p, payload.len);
+    m->echo = true;
+    return OK;
+}
+
+static void exit_close_fake(void *ctx, void *handle)
+{
+    struct member *m = ctx;
+
+    (void)handle;
+    m->sockets--;
+}
+
+static enum error resolve_fake(void *ctx, const char *name, uint32_t cookie)
+{
+    struct member *m = ctx;
+    struct endpoint addr;
+
+    endpoint_parse("9.9.9.9:0", &addr);
+    if (strcmp(name, "echo.example") != 0)
+        return ERR_NOT_FOUND;
+    tunnel_exit_resolved(m->tunnel, cookie, &addr, 1, TIME_MIN, m->world->now);
+    return OK;
+}
+
+static void resolve_cancel_fake(void *ctx, uint32_t cookie)
+{
+    (void)ctx, (void)cookie;
+}
+
+static void remember_fake(void *ctx, const struct stored_relay *relay)
+{
+    (void)ctx, (void)relay;
+}
+
+static void forget_fake(void *ctx, const uint8_t identity[32])
+{
+    (void)ctx, (void)identity;
+}
+
+static void rotated_fake(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                         uint64_t wall)
+{
+    (void)ctx, (void)secret, (void)wall;
+}
+
+static struct tunnel_config config_of(unsigned number)
+{
+    struct tunnel_config c;
+
+    tunnel_config_init(&c);
+    memcpy(c.network, "test", 5);
+    randombytes_buf_deterministic(c.handshake_secret,
+                                  sizeof(c.handshake_secret),
+                                  (uint8_t[32]){1, (uint8_t)number});
+    crypto_sign_seed_keypair(c.identity, c.identity_secret,
+                             (uint8_t[32]){2, (uint8_t)number});
+    c.handshake_made = WALL;
+    c.become_exitnode = number == EXIT;
+    if (number == 0)
+        c.max_relays_or_exits = 0;
+    return c;
+}
+
+static void member_start(struct member *m, const struct tunnel_config *c)
+{
+    struct tunnel_env env = {
+        .ctx = m,
+        .random = {.ctx = m, .fill = member_random},
+        .send = member_send,
+        .event = member_event,
+        .exit_open = exit_open_fake,
+        .exit_send = exit_send_fake,
+        .exit_close = exit_close_fake,
+        .resolve = resolve_fake,
+        .resolve_cancel = resolve_cancel_fake,
+        .remember = remember_fake,
+        .forget = forget_fake,
+        .rotated = rotated_fake,
+    };
+
+    policy_init(&m->policy, true, false);
+    assert_int_equal(
+        tunnel_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
+    tunnel_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+}
+
+static struct world *world_new(unsigned hops)
+{
+    struct world *w = calloc(1, sizeof(*w));
+
+    assert_non_null(w);
+    w->random = test_seed(hops + 100);
+    w->now = TIME_S;
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *m = &w->member[i];
+        struct tunnel_config c = config_of(i);
+
+        m->world = w;
+        m->ep = (struct endpoint){.addr = {11, (uint8_t)(i + 1), 0, 1},
+                                  .port = 7881};
+        member_start(m, &c);
+    }
+    for (unsigned i = 1; i < MEMBERS; i++)
+        tunnel_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    for (unsigned i = 0; i < MEMBERS; i++)
+        tunnel_free(w->member[i].tunnel, w->now);
+    for (; w->count > 0; w->count--)
+        free(w->queue[w->first++ % QUEUE_MAX]);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        assert_int_equal(w->member[i].sockets, 0);
+    free(w);
+}
+
+static void deliver(struct world *w)
+{
+    struct packet *p = w->queue[w->first];
+
+    w->first = (w->first + 1) % QUEUE_MAX;
+    w->count--;
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *m = &w->member[i];
+
+        if (m->tunnel != NULL && endpoint_equal(&m->ep, &p->to))
+            tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
+                           WALL + w->now / TIME_S);
+    }
+    free(p);
+}
+
+/* The destination sends back what it got. */
+static void echo(struct world *w)
+{
+    struct member *m = &w->member[EXIT];
+
+    if (!m->echo)
+        return;
+    m->echo = false;
+    tunnel_exit_receive(m->tunnel, m->cookie, &m->sent_to,
+                        bytes_of(m->payload, m->payload_len), w->now);
+}
+
+static void run(struct world *w, uint64_t duration)
+{
+    uint64_t end = w->now + duration, at;
+
+    for (;;) {
+        at = w->count > 0 ? w->queue[w->first]->at : TIME_NEVER;
+        for (unsigned i = 0; i < MEMBERS; i++)
+            at = time_min(at, tunnel_next_deadline(w->member[i].tunnel));
+        if (at > end)
+            break;
+        w->now = at > w->now ? at : w->now;
+        for (unsigned i = 0; i < MEMBERS; i++)
+            tunnel_tick(w->member[i].tunnel, w->now, WALL + w->now / TIME_S);
+        while (w->count > 0 && w->queue[w->first]->at <= w->now)
+            deliver(w);
+        echo(w);
+    }
+    w->now = end;
+}
+
+static uint32_t first_circuit(struct world *w, unsigned hops)
+{
+    uint32_t id = 0;
+
+    assert_true(tunnel_active(w->member[0].tunnel, hops, &id, 1) > 0);
+    return id;
+}
+
+static void test_tunnel_pool_of_each_length_and_data(void **state)
+{
+    (void)state;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        struct world *w = world_new(hops);
+        struct member *client = &w->member[0];
+        struct endpoint to;
+        uint32_t id;
+
+        assert_int_equal(tunnel_build(client->tunnel, hops, w->now), OK);
+        run(w, 10 * TIME_S);
+        assert_true(tunnel_ready(client->tunnel) >= 1.0);
+        assert_int_equal(tunnel_active(client->tunnel, hops, NULL, 0), 2);
+        id = first_circuit(w, hops);
+        endpoint_parse("8.8.8.8:53", &to);
+        assert_int_equal(tunnel_data(client->tunnel, id, &to,
+                                     bytes_of_text("question"), w->now),
+                         OK);
+        run(w, TIME_S);
+        assert_int_equal(client->data, 1);
+        assert_int_equal(client->payload_len, 8);
+        assert_memory_equal(client->payload, "question", 8);
+        assert_true(endpoint_equal(&client->source, &to));
+        assert_int_equal(tunnel_ping(client->tunnel, id, w->now), OK);
+        run(w, TIME_S);
+        assert_int_equal(client->pongs, hops);
+        world_free(w);
+    }
+}
+
+static void test_tunnel_names_and_refusals(void **state)
+{
+    struct world *w = world_new(2);
+    struct member *client = &w->member[0];
+    struct endpoint to;
+    uint32_t id;
+
+    (void)state;
+    tunnel_build(client->tunnel, 2, w->now);
+    run(w, 10 * TIME_S);
+    id = first_circuit(w, 2);
+    assert_int_equal(tunnel_data_name(client->tunnel, id,
+                                      bytes_of_text("echo.example"), 7,
+                                      bytes_of_text("hi"), w->now),
+                     OK);
+    run(w, TIME_S);
+    assert_int_equal(client->data, 1);
+    assert_int_equal(client->source.port, 7);
+    tunnel_data_name(client->tunnel, id, bytes_of_text("no.example"), 7,
+                     bytes_of_text("hi"), w->now);
+    run(w, TIME_S);
+    assert_int_equal(client->refused, 1);
+    assert_int_equal(client->why, REASON_RESOLVE);
+    endpoint_parse("10.0.0.1:53", &to);
+    tunnel_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);
+    run(w, TIME_S);
+    assert_int_equal(client->refused, 2);
+    assert_int_equal(client->why, REASON_POLICY);
+    world_free(w);
+}
+
+static void test_tunnel_long_datagrams_go_and_come_in_pieces(void **state)
+{
+    static const size_t sizes[] = {0,    1,    143,  1199, 1200,
+                                   1215, 1216, 1217, 1300, 8000};
+    struct world *w = world_new(3);
+    struct member *client = &w->member[0];
+    static uint8_t text[10000];
+    struct endpoint to;
+    uint32_t id;
+
+    (void)state;
+    test_random_fill(&w->random, text, sizeof(text));
+    endpoint_parse("[2001:4860:4860::8888]:443", &to);
+    tunnel_build(client->tunnel, 3, w->now);
+    run(w, 10 * TIME_S);
+    id = first_circuit(w, 3);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        client->data = 0;
+        assert_int_equal(tunnel_data(client->tunnel, id, &to,
+                                     bytes_of(text, sizes[i]), w->now),
+                         OK);
+        run(w, 3 * TIME_S);
+        if (client->data != 1)
+            fail_msg("%zu bytes did not come back", sizes[i]);
+        assert_int_equal(client->payload_len, sizes[i]);
+        assert_memory_equal(client->payload, text, sizes[i]);
+    }
+    assert_int_equal(tunnel_data(client->tunnel, id, &to,
+                                 bytes_of(text, sizeof(text)), w->now),
+                     ERR_TOO_LARGE);
+    assert_int_equal(
+        tunnel_data(client->tunnel, id + 99, &to, bytes_of(text, 1), w->now),
+        ERR_NOT_FOUND);
+    world_free(w);
+}
+
+static void test_tunnel_speedtest_reports(void **state)
+{
+    struct world *w = world_new(4);
+    struct member *client = &w->member[0];
+    uint32_t id;
+
+    (void)state;
+    tunnel_build(client->tunnel, 3, w->now);
+    run(w, 10 * TIME_S);
+    id = first_circuit(w, 3);
+    assert_int_equal(tunnel_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
+                     OK);
+    assert_int_equal(tunnel_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
+                     ERR_IN_USE);
+    run(w, 10 * TIME_S);
+    assert_true(client->done);
+    assert_true(client->reports >= 6);
+    assert_int_equal(client->report.lost, 0);
+    assert_true(client->report.up > 100000);
+    /* Three links, there and back. */
+    assert_int_equal(client->report.rtt_min, 6 * DELAY);
+    world_free(w);
+}
+
+static void test_tunnel_says_what_is_missing(void **state)
+{
+    struct world *w = world_new(5);
+    struct member *client = &w->member[0];
+    struct tunnel_config c = config_of(EXIT);
+    struct tunnel_status status;
+
+    (void)state;
+    c.become_exitnode = false;
+    tunnel_free(w->member[EXIT].tunnel, w->now);
+    member_start(&w->member[EXIT], &c);
+    tunnel_build(client->tunnel, 2, w->now);
+    run(w, 10 * TIME_S);
+    tunnel_status(client->tunnel, w->now, WALL, &status);
+    assert_int_equal(status.path, PATH_NO_EXITS);
+    assert_int_equal(status.ready, 0);
+    assert_true(status.known >= MEMBERS - 2);
+    world_free(w);
+}
+
+/* Each of the settings acts: the pool's circuits are replaced in time. */
+static void test_tunnel_old_circuits_hand_over(void **state)
+{
+    struct world *w = world_new(6);
+    struct member *client = &w->member[0];
+    struct tunnel_config c = config_of(0);
+
+    (void)state;
+    tunnel_free(client->tunnel, w->now);
+    c.max_time = 30 * TIME_S;
+    member_start(client, &c);
+    for (unsigned i = 1; i < MEMBERS; i++)
+        tunnel_ask(client->tunnel, &w->member[i].ep, w->now);
+    tunnel_build(client->tunnel, 2, w->now);
+    run(w, 10 * TIME_S);
+    for (int i = 0; i < 100; i++) {
+        run(w, TIME_S);
+        assert_true(tunnel_active(client->tunnel, 2, NULL, 0) > 0);
+    }
+    assert_true(client->closed >= 4);
+    assert_int_equal(client->why, REASON_AGE);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tunnel_pool_of_each_length_and_data),
+        cmocka_unit_test(test_tunnel_names_and_refusals),
+        cmocka_unit_test(test_tunnel_long_datagrams_go_and_come_in_pieces),
+        cmocka_unit_test(test_tunnel_speedtest_reports),
+        cmocka_unit_test(test_tunnel_says_what_is_missing),
+        cmocka_unit_test(test_tunnel_old_circuits_hand_over),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
