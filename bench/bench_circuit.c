@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What circuits cost: the processor time of building one, all nodes summed;
+ * the memory of a relay for each circuit and each link; and the lengths at
+ * which ChaCha20-Poly1305 is fast, beside those that the cells have.
+ */
+#include "bench_tunnel.h"
+
+#include <sodium.h>
+
+#define BUILDS   300
+#define CIRCUITS 10000
+#define LINKS    1000
+
+/* ---- Building ----------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void print_builds(double *seconds, unsigned hops, const char *links)
+{
+    char name[80];
+
+    qsort(seconds, BUILDS, sizeof(double), by_value);
+    snprintf(name, sizeof(name), "build, %u hops, %s: median", hops, links);
+    bench_value(name, 1e3 * seconds[BUILDS / 2], "ms",
+                hops == 3 ? "< 5, with processes" : "");
+    snprintf(name, sizeof(name), "build, %u hops, %s: 99th", hops, links);
+    bench_value(name, 1e3 * seconds[BUILDS * 99 / 100], "ms", "");
+}
+
+static void builds(unsigned hops, bool cold)
+{
+    static double seconds[BUILDS];
+    struct tunnel_world w;
+
+    tunnel_world_init(&w, ONION_HOPS_MAX + 1, hops);
+    tunnel_build(&w, 0, 1, hops);
+    for (int i = 0; i < BUILDS; i++) {
+        if (cold) {
+            tunnel_world_deinit(&w);
+            tunnel_world_init(&w, ONION_HOPS_MAX + 1, (uint64_t)i);
+        }
+        seconds[i] = bench_cpu();
+        tunnel_build(&w, 0, 1, hops);
+        seconds[i] = bench_cpu() - seconds[i];
+    }
+    print_builds(seconds, hops, cold ? "new links" : "links up");
+    tunnel_world_deinit(&w);
+}
+
+/* ---- Memory ------------------------------------------------------------- */
+
+struct memory {
+    double handshakes, cells; /* bytes that came with them */
+};
+
+/* What the watched node allocates, by what made it do so. */
+static void weigh(struct tunnel_world *w, struct tunnel_packet *p)
+{
+    struct memory *m = w->watch_ctx;
+    bool is_cell = p->bytes[1] == CELL_KIND;
+    double before, after;
+
+    before = bench_allocated();
+    engine_receive(&w->watched->engine, &p->from, p->bytes, p->len, w->now);
+    after = bench_allocated();
+    if (is_cell)
+        m->cells += after - before;
+    else
+        m->handshakes += after - before;
+}
+
+/* Packets that are under way are no memory of a node. */
+static void stock(struct tunnel_world *w)
+{
+    for (int i = 0; i < 64; i++)
+        tunnel_send(&w->node[0], &(struct endpoint){.port = 1},
+                    bytes_of("", 1));
+    tunnel_pump(w);
+}
+
+static void memory_of_circuits(void)
+{
+    struct tunnel_world w;
+    struct memory m = {0};
+
+    tunnel_world_init(&w, 3, 1);
+    stock(&w);
+    tunnel_build(&w, 0, 1, 2);
+    w.watched = &w.node[1];
+    w.watch = weigh;
+    w.watch_ctx = &m;
+    for (int i = 0; i < CIRCUITS; i++)
+        tunnel_build(&w, 0, 1, 2);
+    bench_value("a relayed circuit of 10,000", m.cells / CIRCUITS, "bytes",
+                "<= 2048");
+    bench_value("  of it, struct relay", sizeof(struct relay), "bytes", "");
+    tunnel_world_deinit(&w);
+}
+
+static void memory_of_links(void)
+{
+    struct tunnel_world w;
+    struct memory m = {0};
+
+    tunnel_world_init(&w, 1 + LINKS, 1);
+    stock(&w);
+    w.watched = &w.node[LINKS];
+    w.watch = weigh;
+    w.watch_ctx = &m;
+    for (unsigned i = 0; i < LINKS; i++)
+        tunnel_build(&w, i, LINKS, 1);
+    bench_value("a link of 1,000", m.handshakes / LINKS, "bytes", "");
+    bench_value("  of it, struct link and struct session",
+                sizeof(struct link) + sizeof(struct session), "bytes", "");
+    tunnel_world_deinit(&w);
+}
+
+/* ---- Lengths ------------------------------------------------------------ */
+
+/* ns to seal `len` bytes, the best of some runs. */
+static double seal_time(size_t len)
+{
+    enum { RUNS = 9, SEALS = 2000 };
+    static uint8_t text[2048 + NOISE_TAG_BYTES], key[NOISE_KEY_BYTES];
+    double best = 1e9, t;
+
+    for (int run = 0; run < RUNS; run++) {
+        t = bench_cpu();
+        for (unsigned i = 0; i < SEALS; i++)
+            noise_seal(key, i, bytes_of(NULL, 0), text, len);
+        t = bench_cpu() - t;
+        best = t < best ? t : best;
+    }
+    return best / SEALS * 1e9;
+}
+
+/* The hop whose layer has this length, in a cell of this size; 0: none. */
+static unsigned hop_of(size_t body_len, size_t len)
+{
+    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++) {
+        if (onion_text_len(body_len, i) == len)
+            return i;
+    }
+    return 0;
+}
+
+/* Multiples of 64 and 8 below, the layers of both cells, and what layers of
+ * neighbouring sizes would have. */
+static void sweep(size_t body_len, const char *what)
+{
+    size_t from = onion_text_len(body_len, ONION_HOPS_MAX);
+
+    for (size_t len = from; len <= body_len + 48; len += 8) {
+        unsigned hop = hop_of(body_len, len);
+        double ns = seal_time(len);
+        char name[80], note[40] = "";
+
+        if (hop == 0 && len % 64 != 0 && len % 24 != 0)
+            continue;
+        if (hop != 0)
+            snprintf(note, sizeof(note), "hop %u of the %s cell", hop, what);
+        snprintf(name, sizeof(name), "seal %zu bytes%s", len,
+                 len % 64 == 0 ? ", a multiple of 64" : "");
+        bench_value(name, ns / (double)len, "ns a byte", note);
+    }
+}
+
+/* All layers of a cell, of this body length and of others: what a path of
+ * four hops pays for a byte of payload. */
+static void sweep_bodies(size_t body_len)
+{
+    for (size_t body = body_len - 32; body <= body_len + 40; body += 8) {
+        double ns = 0;
+        char name[80];
+
+        for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
+            ns += seal_time(onion_text_len(body, i));
+        snprintf(name, sizeof(name), "four layers of a body of %zu", body);
+        bench_value(name, ns / (double)onion_message_len(body), "ns a byte",
+                    body == body_len ? "chosen" : "");
+    }
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    bench_title("");
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        builds(hops, false);
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        builds(hops, true);
+    memory_of_circuits();
+    memory_of_links();
+    sweep(CELL_LARGE_BODY, "large");
+    sweep(CELL_SMALL_BODY, "small");
+    sweep_bodies(CELL_LARGE_BODY);
+    sweep_bodies(CELL_SMALL_BODY);
+    return 0;
+}
