@@ -9,6 +9,8 @@ out of them and run.
 
 With --write as the only argument, writes those tables anew instead.
 """
+import fnmatch
+import ipaddress
 import pathlib
 import re
 import socket
@@ -202,6 +204,17 @@ class Scripts(ProcessTest):
         lines = [line for line in text.splitlines() if line]
         self.assertLessEqual(len(lines), 24)
 
+    def test_bep42(self):
+        text = PROTOCOL.read_text()
+        space = {}
+        exec(script(PROTOCOL, "bep42", self.net.root).read_text(), space)
+        rows = re.findall(r"^\| (\S+) \| \d+ \| `(\w{40})` \|$", text, re.M)
+        self.assertEqual(len(rows), 6)
+        for address, node_id in rows:
+            packed = ipaddress.ip_address(address).packed
+            self.assertTrue(space["matches"](bytes.fromhex(node_id), packed))
+            self.assertFalse(space["matches"](bytes(20), packed))
+
     def test_control(self):
         node = self.network_of(2)[0]
         self.assertEqual(self.run_script(OPERATING, "control",
@@ -244,6 +257,30 @@ class Readme(ProcessTest):
                     str(self.net.root / "n1"), "/tmp/a")
                 self.assertEqual(shape(text), shape(expected))
             target = done.stdout.strip()
+
+
+class Architecture(unittest.TestCase):
+    def test_every_file_has_its_line(self):
+        text = (ROOT / "docs/architecture.md").read_text()
+        for floor in "wire", "dht", "store", "sim", "node":
+            self.check(floor, text)
+
+    def check(self, floor, text):
+        with self.subTest(floor=floor):
+            chapter = re.search(rf"^### {floor}:(.*?)^##", text,
+                                re.S | re.M)[1]
+            patterns = [pattern.removesuffix(".h") for cell in
+                        re.findall(r"^\| (`.*?`) \|", chapter, re.M)
+                        for pattern in re.findall(r"`([\w.*]+)`", cell)]
+            files = (ROOT / "src" / floor).glob("*.[ch]")
+            stems = {path.stem for path in files}
+            self.assertEqual([], sorted(
+                stem for stem in stems
+                if not any(fnmatch.fnmatch(stem, p) for p in patterns)),
+                f"src/{floor}: not in docs/architecture.md")
+            self.assertEqual([], [p for p in patterns
+                                  if not fnmatch.filter(stems, p)],
+                             f"docs/architecture.md: not in src/{floor}")
 
 
 class Bytes(ProcessTest):
