@@ -50,6 +50,17 @@ static void print_listen(struct mp_reader map)
     putchar('\n');
 }
 
+/* Said only when it is not as it should be. */
+static void print_trains(struct mp_reader map)
+{
+    struct mp_reader at;
+
+    if (reply_find(map, "trains", &at) &&
+        !(reply_bool(at, "send") && reply_bool(at, "receive")))
+        puts("kernel         carries each datagram alone (no UDP_SEGMENT or "
+             "UDP_GRO): relaying costs more");
+}
+
 static void print_family(struct mp_reader dht, int f)
 {
     struct mp_reader map;
@@ -112,6 +123,7 @@ static void print_status(struct mp_reader map)
     printf("network        %s%s\n", reply_text(map, "network"),
            reply_bool(map, "testing_network") ? " (testing)" : "");
     print_listen(map);
+    print_trains(map);
     print_dht(map);
     print_store(map);
 }

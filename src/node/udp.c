@@ -2,7 +2,7 @@
 #include "node/udp.h"
 
 #include "node/bind.h"
-#include "node/sockaddr.h"
+#include "node/udp_batch.h"
 #include "node/udp_queue.h"
 
 #include <assert.h>
@@ -12,23 +12,8 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* A train has up to 64 KiB. The rest keeps the beginnings of the buffers from
- * sharing a place in the processor's caches. */
-#define BUFFER_SIZE (66 * 1024)
-#define BUFFERS_LEN ((size_t)UDP_BATCH * BUFFER_SIZE)
-#define PAGE        4096
-
-/* While trains are long few of them are asked for at a time, so that a wakeup
- * stays short and the memory in use small. What a long one touched beyond
- * those is given back. */
-#define FEW        4
-#define LONG_TRAIN (16 * 1024)
-#define KEPT       ((size_t)8 * BUFFER_SIZE)
-_Static_assert(KEPT % PAGE == 0 && BUFFERS_LEN % PAGE == 0, "whole pages");
 
 struct udp_socket {
     struct udp *udp;
@@ -37,7 +22,7 @@ struct udp_socket {
     struct event *readable;
     struct endpoint local;
     struct udp_queue queue;
-    unsigned ask; /* messages of the next call, FEW to UDP_BATCH */
+    unsigned ask; /* messages of the next call */
     bool receives_trains;
 };
 
@@ -53,7 +38,7 @@ struct udp {
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
-    uint8_t *buffers;    /* UDP_BATCH of BUFFER_SIZE */
+    struct udp_batch batch;
 };
 
 const char *udp_drop_name(enum udp_drop reason)
@@ -76,61 +61,6 @@ const char *udp_drop_name(enum udp_drop reason)
 
 /* ---- Receiving ---- */
 
-struct control {
-    _Alignas(struct cmsghdr) uint8_t space[CMSG_SPACE(sizeof(int))];
-};
-
-struct batch {
-    struct mmsghdr messages[UDP_BATCH];
-    struct iovec parts[UDP_BATCH];
-    struct sockaddr_storage from[UDP_BATCH];
-    struct control controls[UDP_BATCH];
-};
-
-static uint8_t *buffer_at(const struct udp *udp, unsigned i)
-{
-    return udp->buffers + (size_t)i * BUFFER_SIZE;
-}
-
-static int receive_some(struct udp_socket *s, struct batch *b)
-{
-    int r;
-
-    for (unsigned i = 0; i < s->ask; i++) {
-        struct msghdr *m = &b->messages[i].msg_hdr;
-
-        b->parts[i] = (struct iovec){buffer_at(s->udp, i), BUFFER_SIZE};
-        *m = (struct msghdr){
-            .msg_name = &b->from[i],
-            .msg_namelen = sizeof(b->from[i]),
-            .msg_iov = &b->parts[i],
-            .msg_iovlen = 1,
-            .msg_control = b->controls[i].space,
-            .msg_controllen = sizeof(b->controls[i].space),
-        };
-    }
-    do
-        r = recvmmsg(s->fd, b->messages, s->ask, MSG_DONTWAIT, NULL);
-    while (r < 0 && errno == EINTR);
-    return r;
-}
-
-/* The length of each datagram of a message but the last; `len` of one that is
- * alone. */
-static size_t segment_of(struct msghdr *m, size_t len)
-{
-    struct cmsghdr *c;
-    int segment;
-
-    for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-        return segment > 0 && (size_t)segment < len ? (size_t)segment : len;
-    }
-    return len;
-}
-
 static void deliver(struct udp_socket *s, const struct endpoint *from,
                     uint8_t *datagram, size_t len)
 {
@@ -145,35 +75,25 @@ static void deliver(struct udp_socket *s, const struct endpoint *from,
     udp->handlers.receive(udp->handlers.arg, from, datagram, len, s->index);
 }
 
-/* One message: a datagram or a train of them. Returns how many. */
-static unsigned deliver_message(struct udp_socket *s, struct mmsghdr *message,
-                                uint8_t *p)
+/* A datagram or a train of them; how many. */
+static unsigned deliver_message(struct udp_socket *s,
+                                const struct udp_message *m)
 {
-    struct msghdr *m = &message->msg_hdr;
-    size_t left = message->msg_len, segment = segment_of(m, left);
     struct udp *udp = s->udp;
-    struct endpoint from;
+    size_t done = 0;
     unsigned n = 0;
 
-    if ((m->msg_flags & MSG_TRUNC) != 0) {
-        udp->counters.dropped[UDP_RECEIVED_TOO_LONG]++;
-        return 1;
-    }
-    if (sockaddr_to_endpoint(m->msg_name, &from) != OK) {
-        udp->counters.dropped[UDP_RECEIVE_ERROR]++;
-        return 1;
-    }
-    udp->counters.trains_received += segment < left;
-    udp->asker = &from;
+    udp->counters.trains_received += m->segment < m->len;
+    udp->asker = &m->from;
     udp->asked = s->index;
     do {
-        size_t len = left < segment ? left : segment;
+        size_t left = m->len - done;
+        size_t len = left < m->segment ? left : m->segment;
 
-        deliver(s, &from, p, len);
-        p += len;
-        left -= len;
+        deliver(s, &m->from, m->p + done, len);
+        done += len;
         n++;
-    } while (left > 0);
+    } while (done < m->len);
     udp->asker = NULL;
     return n;
 }
@@ -190,33 +110,27 @@ void udp_flush(struct udp *udp)
         flush_socket(&udp->sockets[i]);
 }
 
-static bool has_long_train(const struct batch *b, unsigned messages)
-{
-    for (unsigned i = KEPT / BUFFER_SIZE; i < messages; i++) {
-        if (b->messages[i].msg_len > LONG_TRAIN)
-            return true;
-    }
-    return false;
-}
-
 /* Handles what was received; how many datagrams it was. */
-static unsigned handle(struct udp_socket *s, struct batch *b, unsigned messages)
+static unsigned handle(struct udp_socket *s)
 {
     struct udp *udp = s->udp;
+    struct udp_message m;
+    enum udp_drop why;
     unsigned n = 0;
 
     udp->in_batch = true;
-    for (unsigned i = 0; i < messages; i++)
-        n += deliver_message(s, &b->messages[i], buffer_at(udp, i));
+    for (unsigned i = 0; i < udp->batch.count; i++) {
+        if (udp_batch_message(&udp->batch, i, &m, &why)) {
+            n += deliver_message(s, &m);
+        } else {
+            udp->counters.dropped[why]++;
+            n++;
+        }
+    }
     if (udp->handlers.batch_end != NULL)
         udp->handlers.batch_end(udp->handlers.arg);
     udp->in_batch = false;
     udp_flush(udp);
-    if (has_long_train(b, messages))
-        madvise(udp->buffers + KEPT, BUFFERS_LEN - KEPT, MADV_DONTNEED);
-    s->ask = UDP_BATCH * messages / n;
-    if (s->ask < FEW)
-        s->ask = FEW;
     return n;
 }
 
@@ -224,22 +138,22 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct udp_socket *s = arg;
     struct udp *udp = s->udp;
-    unsigned total = 0, asked;
-    struct batch b;
-    int r;
+    unsigned total = 0, asked, n;
 
     (void)fd;
     (void)what;
     do {
         asked = s->ask;
-        r = receive_some(s, &b);
         udp->counters.receive_calls++;
-        if (r < 0 && errno != EAGAIN)
-            udp->counters.dropped[UDP_RECEIVE_ERROR]++;
-        if (r <= 0)
+        if (!udp_batch_receive(&udp->batch, s->fd, asked)) {
+            if (errno != EAGAIN)
+                udp->counters.dropped[UDP_RECEIVE_ERROR]++;
             return;
-        total += handle(s, &b, (unsigned)r);
-    } while ((unsigned)r == asked && total < UDP_WAKE_MAX);
+        }
+        n = handle(s);
+        s->ask = udp_batch_end(&udp->batch, n);
+        total += n;
+    } while (udp->batch.count == asked && total < UDP_WAKE_MAX);
 }
 
 /* ---- Sending ---- */
@@ -251,20 +165,12 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     udp_flush(arg);
 }
 
-/* What lies in a datagram that is being handled stays there until the flush
- * at the end of the batch. */
-static bool is_received(const struct udp *udp, const uint8_t *p)
-{
-    uintptr_t at = (uintptr_t)p, begin = (uintptr_t)udp->buffers;
-
-    return udp->in_batch && at >= begin && at < begin + BUFFERS_LEN;
-}
-
 enum error udp_send_from(struct udp *udp, unsigned i, const struct endpoint *to,
                          struct bytes datagram)
 {
     struct udp_socket *s = &udp->sockets[i];
-    bool borrowed = is_received(udp, datagram.p);
+    /* What was received stays there until the flush behind the batch. */
+    bool borrowed = udp->in_batch && udp_batch_has(&udp->batch, datagram.p);
 
     assert(i < udp->count && s->local.family == to->family);
     if (datagram.len > UDP_DATAGRAM_MAX) {
@@ -306,9 +212,8 @@ struct udp *udp_new(struct event_base *base, const struct udp_config *config,
     udp->config = *config;
     udp->handlers = *handlers;
     udp->log = log;
-    udp->buffers = aligned_alloc(PAGE, BUFFERS_LEN);
     udp->flush = event_new(base, -1, 0, on_flush, udp);
-    if (udp->buffers == NULL || udp->flush == NULL) {
+    if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL) {
         udp_free(udp);
         return NULL;
     }
@@ -339,7 +244,7 @@ void udp_free(struct udp *udp)
     close_from(udp, 0);
     if (udp->flush != NULL)
         event_free(udp->flush);
-    free(udp->buffers);
+    udp_batch_deinit(&udp->batch);
     free(udp);
 }
 

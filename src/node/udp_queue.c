@@ -94,8 +94,7 @@ static bool is_full(enum udp_drop reason)
 
 static bool same_destination(const struct udp_slot *a, const struct udp_slot *b)
 {
-    /* The padding behind a sockaddr_in is zero, as all of it was made. */
-    return memcmp(&a->to, &b->to, sizeof(a->to)) == 0;
+    return memcmp(a->to.bytes, b->to.bytes, sizeof(a->to.bytes)) == 0;
 }
 
 /* Only the last of a train may be shorter than the others. */

@@ -19,6 +19,7 @@ struct udp_slot {
     union {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
+        uint8_t bytes[sizeof(struct sockaddr_in6)]; /* zero where unused */
     } to;
     const uint8_t *p; /* in the queue's `bytes`, or the caller's */
     uint16_t len;

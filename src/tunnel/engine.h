@@ -26,8 +26,9 @@ struct engine_env {
     void *ctx;   /* of send */
     void *hooks; /* of link_up, link_down and neighbour */
     struct random_source random;
-    /* `datagram` is valid until the caller's batch ends: a relayed cell is
-     * sent from where it was received. */
+    /* A relayed cell lies where it was received, and is not touched again:
+     * it may be sent from there after engine_receive has returned. What lies
+     * elsewhere is valid during the call. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
     /* A link of ours or of somebody else is up, or gone when this returns;
      * only what was up before goes down. */
