@@ -336,6 +336,11 @@ enum error tunnel_stop(struct tunnel *t, unsigned hops)
     return pool_stop(&t->pool, hops);
 }
 
+bool tunnel_keeps(const struct tunnel *t, unsigned hops)
+{
+    return hops >= 1 && hops <= ONION_HOPS_MAX && t->pool.wanted[hops];
+}
+
 unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
                        unsigned max)
 {

@@ -155,6 +155,8 @@ uint64_t tunnel_next_deadline(const struct tunnel *t);
  * hops. ERR_RANGE. */
 enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now);
 enum error tunnel_stop(struct tunnel *t, unsigned hops);
+/* Whether circuits of this many hops are kept. */
+bool tunnel_keeps(const struct tunnel *t, unsigned hops);
 /* Circuits that data can be sent over now; `hops` 0 is any. Returns how many
  * there are and puts up to `max` into `ids`. */
 unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
