@@ -2,13 +2,18 @@
  */
 #include "node/rpc_params.h"
 #include "node/control_frame.h"
+#include "tunnel/circuit_message.h"
+#include "tunnel/onion.h"
 #include "wire/dht_message.h"
 
 #include <sodium.h>
 
 #include <string.h>
 
-#define TEXT_MAX 128 /* an address, 64 bytes in hex */
+#define TEXT_MAX        128 /* an address, 64 bytes in hex */
+#define DESTINATION_MAX (CIRCUIT_NAME_MAX + 6)
+#define COUNT_MAX       1024
+#define MS_MAX          (24 * TIME_HOUR / TIME_MS)
 
 /* A text as a string; fails the reader when it is too long. */
 static void read_text(struct mp_reader *r, char out[TEXT_MAX + 1])
@@ -103,6 +108,51 @@ static void read_stream(struct mp_reader *r, struct rpc_params *p)
     p->stream = mp_read_bool(r);
 }
 
+/* From 1 to `max`. */
+static uint64_t read_positive(struct mp_reader *r, uint64_t max)
+{
+    uint64_t n = mp_read_uint(r, max);
+
+    if (n == 0)
+        mp_fail(r, ERR_RANGE);
+    return n;
+}
+
+static void read_hops(struct mp_reader *r, struct rpc_params *p)
+{
+    p->hops = (unsigned)read_positive(r, ONION_HOPS_MAX);
+}
+
+static void read_circuits(struct mp_reader *r, struct rpc_params *p)
+{
+    p->count = (unsigned)read_positive(r, COUNT_MAX);
+}
+
+static void read_circuit(struct mp_reader *r, struct rpc_params *p)
+{
+    p->circuit = (uint32_t)read_positive(r, UINT32_MAX);
+}
+
+static void read_to(struct mp_reader *r, struct rpc_params *p)
+{
+    p->to = mp_read_bytes(r, 1, DESTINATION_MAX);
+}
+
+static void read_data(struct mp_reader *r, struct rpc_params *p)
+{
+    p->data = mp_read_bytes(r, 0, CONTROL_REQUEST_MAX);
+}
+
+static void read_timeout(struct mp_reader *r, struct rpc_params *p)
+{
+    p->timeout = read_positive(r, MS_MAX) * TIME_MS;
+}
+
+static void read_duration(struct mp_reader *r, struct rpc_params *p)
+{
+    p->duration = read_positive(r, MS_MAX) * TIME_MS;
+}
+
 static const struct {
     const char *name;
     enum rpc_param bit;
@@ -122,6 +172,13 @@ static const struct {
     {"salt", RPC_SALT, read_salt, "at most 64 bytes"},
     {"trace", RPC_TRACE, read_trace, "true or false"},
     {"stream", RPC_STREAM, read_stream, "true or false"},
+    {"hops", RPC_HOPS, read_hops, "a number from 1 to 4"},
+    {"count", RPC_COUNT, read_circuits, "a number from 1 to 1024"},
+    {"circuit", RPC_CIRCUIT, read_circuit, "the number of a circuit"},
+    {"to", RPC_TO, read_to, "\"HOST:PORT\""},
+    {"data", RPC_DATA, read_data, "bytes"},
+    {"timeout", RPC_TIMEOUT, read_timeout, "milliseconds, at most a day"},
+    {"duration", RPC_DURATION, read_duration, "milliseconds, at most a day"},
 };
 
 #define PARAMS (sizeof(params) / sizeof(params[0]))
@@ -172,6 +229,13 @@ enum error rpc_params_read(struct mp_reader *r, uint32_t required,
     out->salt = bytes_of(NULL, 0);
     out->trace = false;
     out->stream = false;
+    out->hops = 0;
+    out->count = 0;
+    out->circuit = 0;
+    out->to = bytes_of(NULL, 0);
+    out->data = bytes_of(NULL, 0);
+    out->timeout = RPC_TIMEOUT_DEFAULT;
+    out->duration = RPC_DURATION_DEFAULT;
     if (r->at != r->end)
         pairs = mp_read_map(r, CONTROL_PARAMS_MAX);
     if (r->err != OK) {

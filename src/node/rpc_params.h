@@ -11,6 +11,7 @@
 #include "wire/error.h"
 #include "wire/id.h"
 #include "wire/mp_reader.h"
+#include "wire/timestamp.h"
 #include "wire/value.h"
 
 #include <stdbool.h>
@@ -27,8 +28,18 @@ enum rpc_param {
     RPC_CAS = 1 << 7,
     RPC_SALT = 1 << 8,
     RPC_TRACE = 1 << 9,
-    RPC_STREAM = 1 << 10
+    RPC_STREAM = 1 << 10,
+    RPC_HOPS = 1 << 11,
+    RPC_COUNT = 1 << 12,
+    RPC_CIRCUIT = 1 << 13,
+    RPC_TO = 1 << 14,
+    RPC_DATA = 1 << 15,
+    RPC_TIMEOUT = 1 << 16,
+    RPC_DURATION = 1 << 17
 };
+
+#define RPC_TIMEOUT_DEFAULT  (30 * TIME_S)
+#define RPC_DURATION_DEFAULT (5 * TIME_S)
 
 struct rpc_params {
     uint32_t has; /* enum rpc_param */
@@ -43,6 +54,10 @@ struct rpc_params {
     struct bytes salt; /* a view of the request */
     bool trace;
     bool stream;
+    unsigned hops, count;
+    uint32_t circuit;
+    struct bytes to, data;      /* views of the request */
+    uint64_t timeout, duration; /* ns; on the wire ms */
 };
 
 /* Reads the map at `r` (or nothing, at its end). ERR_SYNTAX, and `why` gets a
