@@ -65,6 +65,14 @@ void onion_message(uint8_t *body, size_t body_len, unsigned depth, size_t len)
     memset(body + len, 0, onion_text_len(body_len, depth) - len);
 }
 
+bool onion_is_message(const uint8_t *body, size_t body_len, unsigned depth)
+{
+    const uint8_t *end = body + onion_text_len(body_len, depth);
+
+    return memcmp(end - ONION_COUNTER_BYTES, no_layer, ONION_COUNTER_BYTES) ==
+           0;
+}
+
 void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
                unsigned depth)
 {
@@ -86,8 +94,7 @@ enum error onion_remove(struct onion_receiver *r, uint8_t *body,
     if (noise_open(r->key, counter, bytes_of(NULL, 0), body, len) != OK)
         return ERR_SIGNATURE;
     replay_accept(&r->replay, counter);
-    *is_message = memcmp(body + len - ONION_COUNTER_BYTES, no_layer,
-                         ONION_COUNTER_BYTES) == 0;
+    *is_message = onion_is_message(body, body_len, depth);
     return OK;
 }
 

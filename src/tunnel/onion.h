@@ -63,6 +63,10 @@ size_t onion_message_len(size_t body_len);
  * with zeros from `len` on, which is at most onion_message_len. */
 void onion_message(uint8_t *body, size_t body_len, unsigned depth, size_t len);
 
+/* True when the plaintext of layer `depth` that lies in `body` reads as a
+ * message of that hop. What a relay gets from the hop behind it must not. */
+bool onion_is_message(const uint8_t *body, size_t body_len, unsigned depth);
+
 /* Adds layer `depth` around the plaintext, in place. */
 void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
                unsigned depth);

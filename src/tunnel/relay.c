@@ -409,6 +409,12 @@ void relay_receive_cell(struct relays *r, struct circuit_end *end,
     }
     if (!relay->extended)
         return;
+    /* The layer behind ours would be read as a message of our own. */
+    if (onion_is_message(datagram + CELL_BODY_OFFSET, body_of(len),
+                         relay->depth)) {
+        r->stats.dropped_layer++;
+        return;
+    }
     r->stats.cells_backward++;
     relay->used_at = now;
     relay->bytes += len;
