@@ -38,10 +38,68 @@ static void test_hostile_hop_cannot_speak_for_the_one_before(void **state)
     net_free(net);
 }
 
+/* An EXTEND may pair the identity of a relay with any address and key. What
+ * it opens must not be in the way of those who have the right ones. */
+static void test_hostile_extend_does_not_poison_the_link_of_another(void **s)
+{
+    struct net *net = net_new(22);
+    struct net_node *client = &net->node[0];
+    struct link_target hops[2] = {net_target(&net->node[1]),
+                                  net_target(&net->node[3])};
+    struct circuit *c;
+
+    (void)s;
+    hops[1].ep = net->node[4].ep;
+    assert_int_equal(
+        circuit_new(client->engine.circuits, hops, 2, net->now, &c), OK);
+    net_run(net, 100 * TIME_MS);
+    hops[1] = net_target(&net->node[3]);
+    hops[1].handshake_key[0] ^= 1;
+    assert_int_equal(
+        circuit_new(client->engine.circuits, hops, 2, net->now, &c), OK);
+    net_run(net, 100 * TIME_MS);
+    assert_int_equal(client->ready, 0);
+    net_build(net, (unsigned[]){1, 3, 0});
+    net_run(net, 200 * TIME_MS);
+    assert_int_equal(client->ready, 1);
+    net_free(net);
+}
+
+/* Who builds anew as soon as a circuit ends does not get the link that is
+ * just going. */
+static void build_again(struct net_node *n, struct circuit *c)
+{
+    (void)c;
+    if (n->closed < 50)
+        net_build(n->net, (unsigned[]){1, 0});
+}
+
+static void test_hostile_link_that_goes_is_not_used_again(void **state)
+{
+    struct net *net = net_new(23);
+    struct net_node *client = &net->node[0], *relay = &net->node[1];
+
+    (void)state;
+    client->on_closed = build_again;
+    net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(client->ready, 1);
+    link_send(relay->engine.core.links, relay_at(net, 1)->prev.link, CELL_CLOSE,
+              0, bytes_of(NULL, 0), net->now);
+    net_run(net, TIME_S);
+    assert_int_equal(client->closed, 1);
+    assert_int_equal(client->ready, 2);
+    client->on_closed = NULL;
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile_hop_cannot_speak_for_the_one_before),
+        cmocka_unit_test(
+            test_hostile_extend_does_not_poison_the_link_of_another),
+        cmocka_unit_test(test_hostile_link_that_goes_is_not_used_again),
     };
 
     if (sodium_init() < 0)

@@ -43,6 +43,7 @@ struct net_node {
     enum reason why;
     unsigned why_hop, answered_hop;
     unsigned spare; /* the node that replaces a hop; 0: none */
+    void (*on_closed)(struct net_node *n, struct circuit *c);
     unsigned data_in;
     uint8_t data[64];
     struct endpoint data_from;
@@ -146,10 +147,12 @@ static inline void net_closed(void *ctx, struct circuit *c, enum reason why,
 {
     struct net_node *n = ctx;
 
-    (void)c, (void)now;
+    (void)now;
     n->closed++;
     n->why = why;
     n->why_hop = hop;
+    if (n->on_closed != NULL)
+        n->on_closed(n, c);
 }
 
 static inline void net_data(void *ctx, struct circuit *c,

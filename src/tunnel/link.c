@@ -120,6 +120,9 @@ void link_fail(struct links *l, struct link *link, enum reason why,
 {
     bool known = link->state != LINK_HALF_OPEN;
 
+    if (link->closing)
+        return;
+    link->closing = true;
     l->stats.failed++;
     if (known)
         l->env.down(l->env.ctx, link, why, now);
@@ -145,13 +148,22 @@ void links_visit(const struct links *l,
 
 /* ---- Opening, holding, closing ------------------------------------------ */
 
-static struct link *find_opened(struct links *l, const uint8_t identity[32])
+/* Nothing but the whole target will do: whoever asks for a link may pair the
+ * identity of one node with the key or the address of another. */
+static bool is_link_to(const struct link *link, const struct link_target *t)
+{
+    return link->initiator && !link->closing &&
+           memcmp(link->peer.identity, t->identity, 32) == 0 &&
+           memcmp(link->peer.handshake_key, t->handshake_key,
+                  NOISE_KEY_BYTES) == 0 &&
+           endpoint_equal(&link->opened, &t->ep);
+}
+
+static struct link *find_opened(struct links *l, const struct link_target *t)
 {
     for (size_t i = 0; i < l->count; i++) {
-        struct link *link = l->links[i];
-
-        if (link->initiator && memcmp(link->peer.identity, identity, 32) == 0)
-            return link;
+        if (is_link_to(l->links[i], t))
+            return l->links[i];
     }
     return NULL;
 }
@@ -159,7 +171,7 @@ static struct link *find_opened(struct links *l, const uint8_t identity[32])
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out)
 {
-    struct link *link = find_opened(l, target->identity);
+    struct link *link = find_opened(l, target);
     enum error e;
 
     if (link != NULL) {
@@ -174,6 +186,7 @@ enum error link_open(struct links *l, const struct link_target *target,
     link->initiator = true;
     link->state = LINK_OPENING;
     link->peer = *target;
+    link->opened = target->ep;
     e = handshake_start(l, link, now);
     if (e != OK) {
         link_free(l, link);
@@ -185,6 +198,8 @@ enum error link_open(struct links *l, const struct link_target *target,
 
 void link_close(struct links *l, struct link *link, uint64_t now)
 {
+    if (link->closing)
+        return;
     link_send(l, link, CELL_CLOSE, 0, bytes_of(NULL, 0), now);
     link_free(l, link);
 }

@@ -41,7 +41,9 @@ struct link_target {
 struct link {
     enum link_state state;
     bool initiator;
+    bool closing;            /* env.down runs: nobody gets it any more */
     struct link_target peer; /* of a responder's link only `ep` is known */
+    struct endpoint opened;  /* initiator: where the peer was to be found */
     struct session *session; /* to send with; NULL while OPENING */
     struct session *next;    /* responder: rekeyed, not used by the peer yet */
     struct session *previous;
@@ -109,12 +111,13 @@ enum error links_new(const struct link_config *config,
 /* No callback is called. */
 void links_free(struct links *l);
 
-/* A link to `target`: the one that we have opened to this identity already,
- * or a new one, which is UP when env.up was called. ERR_FULL, ERR_NO_MEMORY,
- * ERR_ADDRESS, ERR_RANGE (a key that is none). */
+/* A link to `target`: the one that we have opened to it already, or a new one,
+ * which is UP when env.up was called. ERR_FULL, ERR_NO_MEMORY, ERR_ADDRESS,
+ * ERR_RANGE (a key that is none). */
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out);
-/* Tells the peer, and ends without a call of env.down. */
+/* Tells the peer, and ends without a call of env.down; nothing is to use it.
+ */
 void link_close(struct links *l, struct link *link, uint64_t now);
 
 /* Circuits keep a link from closing for want of use. */

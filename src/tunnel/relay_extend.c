@@ -92,10 +92,18 @@ static enum reason start(struct relays *r, struct relay *relay,
         return REASON_FULL;
     relay->extension->deadline = time_after(now, EXTEND_TIMEOUT);
     memcpy(relay->extension->noise1, m->noise.p, HOP_NOISE1_BYTES);
-    if (link_open(r->core->links, &target, now, &link) != OK ||
-        circuit_end_attach(&relay->next, &r->core->ends, link) != OK) {
+    if (link_open(r->core->links, &target, now, &link) != OK) {
         relay_extension_forget(relay);
         return REASON_UNREACHABLE;
+    }
+    /* The neighbour may have moved since we opened the link to it. */
+    if (link == relay->prev.link) {
+        relay_extension_forget(relay);
+        return REASON_ADDRESS;
+    }
+    if (circuit_end_attach(&relay->next, &r->core->ends, link) != OK) {
+        relay_extension_forget(relay);
+        return REASON_FULL;
     }
     if (link->state == LINK_UP)
         send_create(r, relay, now);
