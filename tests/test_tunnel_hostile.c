@@ -3,6 +3,7 @@
  * Relays and neighbours that lie: what they say about hops that are not
  * theirs, what they do to cells that pass them, and what comes of it.
  */
+#include "fail_alloc.h"
 #include "tunnel_net.h"
 
 #include <sodium.h>
@@ -93,6 +94,122 @@ static void test_hostile_link_that_goes_is_not_used_again(void **state)
     net_free(net);
 }
 
+/* What ends a circuit may be told to end it again, and others with it. */
+static void close_all(struct net_node *n, struct circuit *c)
+{
+    struct circuits *cs = n->engine.circuits;
+
+    circuit_close(cs, c, REASON_REQUESTED, n->net->now);
+    while (circuits_count(cs) > 1) {
+        struct circuit *other = circuits_at(cs, 0);
+
+        if (other == c)
+            other = circuits_at(cs, 1);
+        n->on_closed = NULL;
+        circuit_close(cs, other, REASON_REQUESTED, n->net->now);
+    }
+}
+
+static void test_hostile_circuits_closed_in_their_own_callback(void **state)
+{
+    struct net *net = net_new(24);
+    struct net_node *client = &net->node[0];
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(client->ready, 5);
+    client->on_closed = close_all;
+    net->node[1].dead = true;
+    net_run(net, TIME_MIN);
+    assert_int_equal(client->closed, 5);
+    assert_int_equal(circuits_count(client->engine.circuits), 0);
+    net_free(net);
+}
+
+/* A hop may not make the client try one neighbour after the other until it
+ * takes one that the hop likes. */
+static void test_hostile_hop_cannot_choose_the_next_by_refusing(void **state)
+{
+    struct net *net = net_new(25);
+    struct net_node *client = &net->node[0];
+    struct circuit_message m = {.type = CIRCUIT_FAILED,
+                                .reason = REASON_LINK_LOST};
+    unsigned lies = 0;
+
+    (void)state;
+    client->spare = 3;
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    while (client->closed == 0 && lies < 100) {
+        struct relay *relay = relay_at(net, 1);
+
+        client->spare = client->spare == 3 ? 2 : 3;
+        m.attempt = relay->attempt;
+        assert_int_equal(
+            relay_answer(net->node[1].engine.relays, relay, &m, net->now), OK);
+        lies++;
+        net_run(net, TIME_S);
+    }
+    assert_in_range(lies, 1, 10);
+    assert_int_equal(client->why_hop, 2);
+    net_free(net);
+}
+
+/* A first hop whose key is none, when there is a link to it already. */
+static void test_hostile_first_hop_with_a_key_of_low_order(void **state)
+{
+    struct net *net = net_new(26);
+    struct net_node *client = &net->node[0];
+    struct link_target hops[2] = {net_target(&net->node[1]),
+                                  net_target(&net->node[2])};
+    struct circuit *c;
+
+    (void)state;
+    net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    memset(hops[1].handshake_key, 0, NOISE_KEY_BYTES);
+    assert_int_equal(
+        circuit_new(client->engine.circuits, hops, 2, net->now, &c), OK);
+    net_run(net, TIME_S);
+    assert_int_equal(client->closed, 1);
+    assert_int_equal(client->why, REASON_HANDSHAKE);
+    assert_int_equal(client->why_hop, 2);
+    memset(hops[0].handshake_key, 0, NOISE_KEY_BYTES);
+    assert_int_equal(
+        circuit_new(client->engine.circuits, hops, 1, net->now, &c), ERR_RANGE);
+    net_free(net);
+}
+
+/* Memory may run out at each step; a circuit that was given is still there
+ * when circuit_new returns. */
+static void test_hostile_building_without_memory(void **state)
+{
+    struct net *net = net_new(27);
+    struct net_node *client = &net->node[0];
+    struct link_target hop = net_target(&net->node[1]);
+
+    (void)state;
+    net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    /* The circuit, its handshake; the third is a datagram of this test. */
+    for (unsigned n = 1; n <= 2; n++) {
+        struct circuit *c = NULL;
+        enum error e;
+
+        fail_alloc_at(n);
+        e = circuit_new(client->engine.circuits, &hop, 1, net->now, &c);
+        assert_true(fail_alloc_end());
+        if (e == OK)
+            assert_ptr_equal(circuit_find(client->engine.circuits, c->id), c);
+        net_run(net, TIME_S);
+    }
+    assert_int_equal(client->ready, 1);
+    assert_int_equal(client->closed, 1);
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +217,10 @@ int main(void)
         cmocka_unit_test(
             test_hostile_extend_does_not_poison_the_link_of_another),
         cmocka_unit_test(test_hostile_link_that_goes_is_not_used_again),
+        cmocka_unit_test(test_hostile_circuits_closed_in_their_own_callback),
+        cmocka_unit_test(test_hostile_hop_cannot_choose_the_next_by_refusing),
+        cmocka_unit_test(test_hostile_first_hop_with_a_key_of_low_order),
+        cmocka_unit_test(test_hostile_building_without_memory),
     };
 
     if (sodium_init() < 0)

@@ -107,6 +107,9 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
 void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
                       unsigned hop, uint64_t now)
 {
+    if (c->closing)
+        return;
+    c->closing = true;
     cs->stats.closed++;
     cs->stats.ended[why]++;
     cs->env.closed(cs->env.ctx, c, why, hop, now);
@@ -119,6 +122,8 @@ void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
     uint8_t text[LINK_TEXT_SMALL];
     size_t len = link_text_write_destroy(text, why);
 
+    if (c->closing)
+        return;
     if (c->end.remote != 0)
         link_send(cs->core->links, c->end.link, CELL_DESTROY, c->end.remote,
                   bytes_of(text, len), now);
@@ -199,7 +204,9 @@ void circuits_tick(struct circuits *cs, uint64_t now)
         struct circuit *c = i < cs->count ? cs->circuits[i] : NULL;
 
         if (c != NULL && now >= c->deadline)
-            circuit_build_failed(cs, c, c->built + 1, REASON_TIMEOUT, now);
+            circuit_build_failed(cs, c, c->built + 1,
+                                 c->stuck ? REASON_HANDSHAKE : REASON_TIMEOUT,
+                                 now);
     }
     cs->deadline = TIME_NEVER;
     for (size_t i = 0; i < cs->count; i++)

@@ -41,6 +41,9 @@ struct circuit {
     unsigned length;         /* hops wanted */
     unsigned built;          /* hops that have proved their key */
     unsigned replaced;       /* hops since the last success */
+    unsigned replaced_ever;  /* hops in all its life */
+    bool closing;            /* env.closed runs */
+    bool stuck;              /* the step could not even be begun */
     uint8_t attempt;         /* of our last EXTEND */
     struct noise *handshake; /* with hop built + 1 */
     uint64_t created_at, used_at, step_at;
@@ -99,10 +102,12 @@ enum error circuits_new(struct tunnel_core *core,
 void circuits_free(struct circuits *cs);
 
 /* Starts to build through these hops. ERR_FULL, ERR_NO_MEMORY, ERR_RANGE (the
- * length), ERR_ADDRESS. */
+ * length, or a key of the first hop that is none), ERR_ADDRESS. No callback
+ * is called. */
 enum error circuit_new(struct circuits *cs, const struct link_target *hops,
                        unsigned length, uint64_t now, struct circuit **out);
-/* Tells the hops, and ends with a call of env.closed. */
+/* Tells the hops, and ends with a call of env.closed; inside of that call for
+ * the same circuit nothing happens. */
 void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
                    uint64_t now);
 /* NULL when there is none with this id. */

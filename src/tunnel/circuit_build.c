@@ -21,6 +21,9 @@
 #define STEP_TIMEOUT_MAX   (15 * TIME_S)
 
 #define REPLACE_MAX 3 /* hops in a row, until the circuit is given up */
+/* In all its life: or a hop that says again and again that the next one is
+ * gone had the client try them all, until one is its friend. */
+#define REPLACE_EVER_MAX 8
 
 uint64_t circuits_step_timeout(const struct circuits *cs)
 {
@@ -75,6 +78,8 @@ static enum error begin(struct circuits *cs, struct circuit *c,
     e = noise_write_first(c->handshake, ephemeral,
                           bytes_of(payload, sizeof(payload)), noise1);
     sodium_memzero(ephemeral, sizeof(ephemeral));
+    if (e != OK)
+        circuit_build_forget(c);
     return e;
 }
 
@@ -118,12 +123,13 @@ void circuit_build_next(struct circuits *cs, struct circuit *c, uint64_t now)
     uint8_t noise1[HOP_NOISE1_BYTES];
     enum error e = begin(cs, c, noise1);
 
-    if (e != OK) {
-        circuit_build_failed(cs, c, c->built + 1, REASON_HANDSHAKE, now);
-        return;
-    }
     c->state = CIRCUIT_BUILDING;
     c->step_at = now;
+    c->stuck = e != OK;
+    if (c->stuck) { /* the next tick ends it: callers still hold it */
+        circuit_set_deadline(cs, c, now);
+        return;
+    }
     circuit_set_deadline(cs, c, time_after(now, circuits_step_timeout(cs)));
     if (c->built == 0)
         send_create(cs, c, noise1, now);
@@ -176,9 +182,12 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
     struct link_target other[ONION_HOPS_MAX];
 
     assert(hop >= 1 && hop <= c->length);
+    if (c->closing)
+        return;
     cs->stats.failed[hop - 1][why]++;
     circuit_build_forget(c);
     if (hop == 1 || c->replaced >= REPLACE_MAX ||
+        c->replaced_ever >= REPLACE_EVER_MAX ||
         !cs->env.replace(cs->env.ctx, c, hop - 1, why, other)) {
         uint8_t text[LINK_TEXT_SMALL];
         size_t len = link_text_write_destroy(text, why);
@@ -193,6 +202,7 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
         c->hop[i].target = other[i - (hop - 1)];
     c->built = hop - 1;
     c->replaced++;
+    c->replaced_ever++;
     cs->stats.hops_replaced++;
     circuit_build_next(cs, c, now);
 }

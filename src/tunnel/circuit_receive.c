@@ -43,7 +43,8 @@ static void dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
 {
     switch (m->type) {
     case CIRCUIT_EXTENDED:
-        if (hop == c->built && hop < c->length && m->attempt == c->attempt)
+        if (hop == c->built && hop < c->length && c->handshake != NULL &&
+            m->attempt == c->attempt)
             circuit_build_answer(cs, c, m->noise, now);
         return;
     case CIRCUIT_FAILED:
