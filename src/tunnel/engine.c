@@ -7,6 +7,21 @@
 
 #include <string.h>
 
+/* A hop answers a CREATE that was given up: it need not keep the circuit. */
+static void decline(struct engine *e, struct link *link, struct bytes created,
+                    uint64_t now)
+{
+    uint8_t text[LINK_TEXT_SMALL];
+    struct link_text t;
+    size_t len;
+
+    if (link_text_read_created(created, &t) != OK)
+        return;
+    len = link_text_write_destroy(text, REASON_REQUESTED);
+    link_send(e->core.links, link, CELL_DESTROY, t.index, bytes_of(text, len),
+              now);
+}
+
 /* The plane of circuits on a link. A RELAY cell goes to whoever its index
  * belongs to, and from there to the messages of a relay or those of a client:
  * three tables, and no way from one into another. */
@@ -23,6 +38,8 @@ static void receive_circuit_cell(struct engine *e, struct link *link,
 
     if (end == NULL) {
         e->dropped[ERR_NOT_FOUND]++;
+        if (head->type == CELL_CREATED)
+            decline(e, link, text, now);
         return;
     }
     switch (head->type) {

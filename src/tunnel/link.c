@@ -207,6 +207,7 @@ void link_close(struct links *l, struct link *link, uint64_t now)
 void link_hold(struct link *link)
 {
     link->users++;
+    link->unwanted = false;
 }
 
 void link_release(struct link *link, uint64_t now)
@@ -214,6 +215,7 @@ void link_release(struct link *link, uint64_t now)
     assert(link->users > 0);
     link->users--;
     link->used_at = now;
+    link->unwanted = link->state == LINK_OPENING && link->users == 0;
 }
 
 /* ---- Sending ------------------------------------------------------------ */
@@ -485,7 +487,8 @@ static bool tick_link(struct links *l, struct link *link, uint64_t now)
     case LINK_UP:
         return tick_up(l, link, now);
     case LINK_OPENING:
-        if (link->tries < INIT_TRIES && handshake_start(l, link, now) == OK)
+        if (link->tries < INIT_TRIES && !link->unwanted &&
+            handshake_start(l, link, now) == OK)
             return true;
         break;
     case LINK_HALF_OPEN:

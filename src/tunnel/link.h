@@ -41,6 +41,7 @@ struct link_target {
 struct link {
     enum link_state state;
     bool initiator;
+    bool unwanted;           /* while OPENING: who asked for it has given up */
     bool closing;            /* env.down runs: nobody gets it any more */
     struct link_target peer; /* of a responder's link only `ep` is known */
     struct endpoint opened;  /* initiator: where the peer was to be found */
@@ -84,7 +85,7 @@ struct link_env {
 struct link_config {
     char network[DHT_NETWORK_MAX + 1];
     uint8_t identity[32];    /* ours, public */
-    unsigned max_links;      /* at least 1 */
+    unsigned max_links;      /* at least 1; 3/4 of them from one source */
     unsigned max_half_open;  /* at least 1, of those */
     unsigned handshake_rate; /* INITs a second without a cookie */
     unsigned handshake_burst;

@@ -140,6 +140,19 @@ static void evict_half_open(struct links *l)
     }
 }
 
+/* One source may have three quarters of the table, and no more. */
+static bool has_its_share(const struct links *l, const struct endpoint *from)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        const struct link *link = l->links[i];
+
+        n += !link->initiator && endpoint_same_source(&link->peer.ep, from);
+    }
+    return n >= l->config.max_links - l->config.max_links / 4;
+}
+
 static enum error receive_init(struct links *l, const struct endpoint *from,
                                const struct link_message *m, uint64_t now)
 {
@@ -158,6 +171,8 @@ static enum error receive_init(struct links *l, const struct endpoint *from,
         return ERR_UNSUPPORTED;
     }
     e = admit(l, from, m, now);
+    if (e == OK && has_its_share(l, from))
+        e = ERR_FULL;
     if (e != OK)
         return e;
     e = responder_answer(l->responder, "link",
@@ -257,7 +272,7 @@ static enum error receive_retry(struct links *l, const struct endpoint *from,
 {
     struct link *link = opening_link(l, m->receiver, from);
 
-    if (link == NULL || link->tries >= INIT_TRIES)
+    if (link == NULL || link->tries >= INIT_TRIES || link->unwanted)
         return ERR_UNEXPECTED;
     if (cookie_open(m, link->peer.identity, link->mac1, link->cookie) != OK)
         return ERR_SIGNATURE;

@@ -59,10 +59,13 @@ static void set_limits(struct relays *r, bool first)
         .max_sources = r->config.max_sources,
     };
 
-    if (first)
+    if (first) {
         limiter_init(&r->create_limiter, &c, &r->core->random);
-    else
+        limiter_init(&r->extend_limiter, &c, &r->core->random);
+    } else {
         limiter_configure(&r->create_limiter, &c);
+        limiter_configure(&r->extend_limiter, &c);
+    }
 }
 
 enum error relays_new(struct tunnel_core *core,
@@ -132,6 +135,7 @@ void relays_free(struct relays *r)
         forget(r, r->relays[r->count - 1], 0);
     limiter_deinit(&r->create_limiter);
     relay_queue_deinit(&r->queue);
+    limiter_deinit(&r->extend_limiter);
     free(r->relays);
     free(r);
 }
@@ -227,6 +231,21 @@ static void refuse(struct relays *r, struct link *link, uint32_t remote,
               now);
 }
 
+/* One neighbour's address must not take all the places. In a testing network
+ * all may have the same. */
+static bool has_its_share(const struct relays *r, const struct link *link)
+{
+    unsigned max = r->config.max_relays_or_exits;
+    size_t n = 0;
+
+    if (r->config.testing_network)
+        return false;
+    for (size_t i = 0; i < r->count; i++)
+        n += endpoint_same_source(&r->relays[i]->prev.link->peer.ep,
+                                  &link->peer.ep);
+    return n >= max - max / 4;
+}
+
 /* Takes the handshake's keys; the answer's noise message is in `noise2`. */
 static enum reason create(struct relays *r, struct link *link,
                           const struct link_text *t, uint64_t now,
@@ -236,9 +255,9 @@ static enum reason create(struct relays *r, struct link *link,
     struct noise_keys keys;
     struct relay *relay;
 
-    if (r->count >= r->config.max_relays_or_exits)
-        return REASON_FULL;
-    if (!limiter_allow(&r->create_limiter, &link->peer.ep, now))
+    if (r->count >= r->config.max_relays_or_exits ||
+        !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
+        has_its_share(r, link))
         return REASON_FULL;
     if (responder_answer(r->core->responder, "hop", t->noise, payload, noise2,
                          &keys) != OK)

@@ -19,6 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of one circuit: each may make us send INITs to a stranger. */
+#define RELAY_EXTENDS_MAX 16
+
 struct relay_extension;
 
 /* At most 2 KB with all that hangs on it while nothing is under way. */
@@ -29,6 +32,7 @@ struct relay {
     struct relay_flow flow;   /* its share of the bandwidth, both ways */
     uint8_t depth;            /* 1 for the first hop */
     uint8_t attempt;          /* of the EXTEND that the next hop is from */
+    uint8_t extends;          /* that were tried, up to RELAY_EXTENDS_MAX */
     bool extended;            /* the next hop has answered */
     struct relay_extension *extension; /* under way; else NULL */
     uint64_t created_at, used_at;
@@ -53,11 +57,12 @@ struct relay_env {
 
 struct relay_config {
     bool testing_network;         /* hops may share an IP address */
-    unsigned max_relays_or_exits; /* 0: takes part in none */
+    unsigned max_relays_or_exits; /* 0: takes part in none. 3/4 of them from
+                                     one source outside a testing_network */
     uint64_t max_time;            /* ns */
     uint64_t max_time_inactive;   /* ns */
     uint64_t max_traffic;         /* bytes */
-    unsigned create_rate;         /* CREATEs a second, overall */
+    unsigned create_rate;         /* CREATEs a second; EXTENDs likewise */
     unsigned create_burst;
     unsigned create_source_rate; /* from one neighbour's address */
     unsigned create_source_burst;

@@ -78,6 +78,14 @@ static enum reason check(const struct relays *r, const struct relay *relay,
     return REASON_UNKNOWN;
 }
 
+static bool is_too_often(struct relays *r, struct relay *relay, uint64_t now)
+{
+    if (relay->extends >= RELAY_EXTENDS_MAX)
+        return true;
+    relay->extends++;
+    return !limiter_allow(&r->extend_limiter, &relay->prev.link->peer.ep, now);
+}
+
 static enum reason start(struct relays *r, struct relay *relay,
                          const struct circuit_message *m, uint64_t now)
 {
@@ -121,6 +129,8 @@ void relay_extend(struct relays *r, struct relay *relay,
     circuit_end_detach(&relay->next, &r->core->ends, now);
     relay->extended = false;
     relay->attempt = m->attempt;
+    if (why == REASON_UNKNOWN && is_too_often(r, relay, now))
+        why = REASON_RATE;
     if (why == REASON_UNKNOWN)
         why = start(r, relay, m, now);
     if (why != REASON_UNKNOWN)

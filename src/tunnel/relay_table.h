@@ -11,7 +11,7 @@ struct relays {
     struct tunnel_core *core;
     struct relay_config config;
     struct relay_env env;
-    struct limiter create_limiter;
+    struct limiter create_limiter, extend_limiter;
     struct relay_queue queue;
     struct relay **relays;
     size_t count, cap;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Floods, and what is left after them: nothing grows beyond its cap, honest
+ * circuits are still built, and the memory is what it was.
+ */
+#include "tunnel_net.h"
+
+#include <sodium.h>
+
+static struct circuits *circuits_of(struct net *net, unsigned node)
+{
+    return net->node[node].engine.circuits;
+}
+
+static struct circuit *build_from(struct net *net, unsigned from,
+                                  const unsigned *hops)
+{
+    struct link_target target[ONION_HOPS_MAX];
+    struct circuit *c = NULL;
+    unsigned n = 0;
+
+    for (; n < ONION_HOPS_MAX && hops[n] != 0; n++)
+        target[n] = net_target(&net->node[hops[n]]);
+    circuit_new(circuits_of(net, from), target, n, net->now, &c);
+    return c;
+}
+
+/* One neighbour that creates circuits without end leaves room for others. */
+static void test_flood_of_creates_from_one_address(void **state)
+{
+    struct net *net = net_new(31);
+    struct net_node *flooder = &net->node[7];
+    struct engine_config config = net_config(flooder);
+
+    (void)state;
+    config.circuit.max_circuits = 100;
+    engine_deinit(&flooder->engine);
+    net_start(flooder, &config);
+    for (int i = 0; i < 100; i++)
+        build_from(net, 7, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(flooder->ready, 12); /* three quarters of 16 */
+    assert_int_equal(flooder->why, REASON_FULL);
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 1);
+    net_free(net);
+}
+
+/* Links of one address do not take all the places either. */
+static bool from_elsewhere(struct net *net, struct net_packet *p)
+{
+    struct net_node *flooder = &net->node[7];
+
+    if (endpoint_equal(&p->from, &flooder->ep))
+        p->from.port = *(uint16_t *)net->tap_ctx;
+    return true;
+}
+
+static void test_flood_of_links_from_one_address(void **state)
+{
+    struct net *net = net_new(32);
+    struct net_node *flooder = &net->node[7], *victim = &net->node[1];
+    struct endpoint home = flooder->ep;
+    uint16_t port = 1000;
+
+    (void)state;
+    net->tap = from_elsewhere;
+    net->tap_ctx = &port;
+    for (int i = 0; i < 200; i++) {
+        struct engine_config config = net_config(flooder);
+
+        /* Forgets its links, keeps those of the victim. */
+        engine_deinit(&flooder->engine);
+        net_start(flooder, &config);
+        flooder->ep = home;
+        flooder->ep.port = ++port;
+        build_from(net, 7, (unsigned[]){1, 0});
+        net_run(net, 100 * TIME_MS);
+    }
+    assert_in_range(links_count(victim->engine.core.links), 40, 48);
+    net->tap = NULL;
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 1);
+    net_free(net);
+}
+
+/* A client that has its first hop extend to all the world. */
+struct inits {
+    unsigned to_nobody;
+};
+
+static bool count_inits(struct net *net, struct net_packet *p)
+{
+    struct inits *i = net->tap_ctx;
+
+    if (p->to.addr[0] == 99)
+        i->to_nobody++;
+    return true;
+}
+
+static void test_flood_of_extends(void **state)
+{
+    struct net *net = net_new(33);
+    struct inits seen = {0};
+    struct circuit *c = net_build(net, (unsigned[]){1, 0});
+    struct links *links = net->node[1].engine.core.links;
+    uint8_t noise1[HOP_NOISE1_BYTES] = {1};
+    struct circuit_message m = {.type = CIRCUIT_EXTEND,
+                                .identity = net->node[5].identity,
+                                .handshake_key = net->node[5].identity,
+                                .ep = {.addr = {99}, .port = 1},
+                                .noise = bytes_of(noise1, sizeof(noise1))};
+
+    (void)state;
+    net_run(net, TIME_S);
+    net->tap = count_inits;
+    net->tap_ctx = &seen;
+    for (unsigned i = 0; i < 2000; i++) {
+        m.ep.addr[3] = (uint8_t)i;
+        m.ep.addr[2] = (uint8_t)(i >> 8);
+        m.attempt = (uint8_t)i;
+        circuit_send(circuits_of(net, 0), c, 1, &m, net->now);
+        net_run(net, 10 * TIME_MS);
+        assert_true(links_count(links) <= 32);
+    }
+    net_run(net, 10 * TIME_S);
+    assert_in_range(seen.to_nobody, 1, 32);
+    assert_int_equal(links_count(links), 1);
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 2);
+    net_free(net);
+}
+
+/* A client that gives up a circuit before the hop's answer has come. */
+static void test_flood_of_circuits_given_up_leaves_nothing(void **state)
+{
+    struct net *net = net_new(34);
+
+    (void)state;
+    net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    for (int i = 0; i < 10; i++) {
+        struct circuit *c = net_build(net, (unsigned[]){1, 0});
+
+        circuit_close(circuits_of(net, 0), c, REASON_REQUESTED, net->now);
+    }
+    net_run(net, TIME_S);
+    assert_int_equal(relays_count(net->node[1].engine.relays), 1);
+    net_free(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flood_of_creates_from_one_address),
+        cmocka_unit_test(test_flood_of_links_from_one_address),
+        cmocka_unit_test(test_flood_of_extends),
+        cmocka_unit_test(test_flood_of_circuits_given_up_leaves_nothing),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
