@@ -157,6 +157,8 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
     onion_message(body, body_len, hop, used);
     for (unsigned i = hop; i >= 1; i--)
         onion_add(&c->hop[i - 1].out, body, body_len, i);
+    if (m->type == CIRCUIT_DATA || m->type == CIRCUIT_PIECE)
+        c->used_at = now;
     c->bytes_up += len;
     cs->stats.cells_up++;
     link_send_relay(cs->core->links, c->end.link, c->end.remote, datagram, len,

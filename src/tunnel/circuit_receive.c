@@ -52,8 +52,10 @@ static void dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
         return;
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
-        if (hop == c->length && m->name.len == 0)
-            cs->env.data(cs->env.ctx, c, m, now);
+        if (hop != c->length || m->name.len != 0)
+            break;
+        c->used_at = now;
+        cs->env.data(cs->env.ctx, c, m, now);
         return;
     case CIRCUIT_PONG:
         receive_pong(cs, c, hop, m, now);

@@ -8,6 +8,7 @@
 #define TICK         (1 * TIME_S) /* how exactly ages are kept */
 #define BACKOFF_MIN  (250 * TIME_MS)
 #define BACKOFF_MAX  (30 * TIME_S)
+#define LAST_WORDS   (5 * TIME_S)  /* for answers to what was sent */
 #define HANDOVER_MAX (30 * TIME_S) /* of a retiring circuit's last days */
 
 void pool_init(struct pool *p, const struct pool_config *config,
@@ -75,6 +76,13 @@ double pool_ready(const struct pool *p)
     return (double)have / (double)(lengths * p->config.min_circuits);
 }
 
+static bool is_nearly_used_up(const struct pool *p, const struct circuit *c)
+{
+    uint64_t traffic = p->config.max_traffic - p->config.max_traffic / 10;
+
+    return c->bytes_up + c->bytes_down >= traffic;
+}
+
 static enum reason overdue(const struct pool *p, const struct circuit *c,
                            uint64_t now)
 {
@@ -84,6 +92,10 @@ static enum reason overdue(const struct pool *p, const struct circuit *c,
         return REASON_IDLE;
     if (c->bytes_up + c->bytes_down >= p->config.max_traffic)
         return REASON_TRAFFIC;
+    /* Nobody sends over it any more, so that it would never reach its end. */
+    if (is_nearly_used_up(p, c) && time_since(c->used_at, now) >= LAST_WORDS &&
+        has_fresh(p, c->length))
+        return REASON_TRAFFIC;
     return REASON_UNKNOWN;
 }
 
@@ -92,20 +104,22 @@ static bool is_due_to_retire(const struct pool *p, const struct circuit *c,
                              uint64_t now)
 {
     uint64_t margin = p->config.max_time / 10;
-    uint64_t traffic = p->config.max_traffic - p->config.max_traffic / 10;
 
     if (margin > HANDOVER_MAX)
         margin = HANDOVER_MAX;
     return time_since(c->created_at, now) >= p->config.max_time - margin ||
-           c->bytes_up + c->bytes_down >= traffic;
+           is_nearly_used_up(p, c);
 }
 
 static void retire(struct pool *p, uint64_t now)
 {
     for (unsigned i = circuits_count(p->circuits); i-- > 0;) {
-        struct circuit *c = circuits_at(p->circuits, i);
         enum reason why = REASON_UNKNOWN;
+        struct circuit *c;
 
+        if (i >= circuits_count(p->circuits))
+            continue; /* who was told of one that ended has ended others */
+        c = circuits_at(p->circuits, i);
         if (c->state == CIRCUIT_READY)
             why = overdue(p, c, now);
         if (why != REASON_UNKNOWN)
@@ -115,15 +129,16 @@ static void retire(struct pool *p, uint64_t now)
     }
 }
 
-/* Circuits of a length that serve or will serve. */
-static unsigned count_serving(const struct pool *p, unsigned hops)
+/* Circuits of a length that serve or will serve; or all of them. */
+static unsigned count_circuits(const struct pool *p, unsigned hops,
+                               bool retiring_too)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
         const struct circuit *c = circuits_at(p->circuits, i);
 
-        n += c->length == hops && !c->retiring;
+        n += c->length == hops && (retiring_too || !c->retiring);
     }
     return n;
 }
@@ -146,7 +161,8 @@ static void fill_up(struct pool *p, unsigned hops, uint64_t now)
     struct link_target path[ONION_HOPS_MAX];
     struct circuit *c;
 
-    while (count_serving(p, hops) < p->config.min_circuits &&
+    while (count_circuits(p, hops, false) < p->config.min_circuits &&
+           count_circuits(p, hops, true) < p->config.max_circuits &&
            now >= p->retry_at[hops]) {
         if (p->env.path(p->env.ctx, hops, path) != OK ||
             circuit_new(p->circuits, path, hops, now, &c) != OK)
