@@ -75,7 +75,7 @@ static inline void net_send(void *ctx, const struct endpoint *to,
     assert_true(net->count < NET_QUEUE);
     assert_true(d.len <= CELL_MAX);
     p = malloc(sizeof(*p));
-    assert_non_null(p);
+    assert_true(p != NULL);
     *p = (struct net_packet){
         .at = net->now + NET_DELAY, .from = n->ep, .to = *to, .len = d.len};
     memcpy(p->bytes, d.p, d.len);
@@ -277,12 +277,12 @@ static inline void net_start(struct net_node *n, const struct engine_config *c)
     assert_int_equal(engine_init(&n->engine, c, &env, n->net->now), OK);
 }
 
-static inline struct net *net_new(uint64_t seed)
+static inline struct net *net_new_from(struct test_random random)
 {
     struct net *net = calloc(1, sizeof(*net));
 
-    assert_non_null(net);
-    net->random = test_seed(seed);
+    assert_true(net != NULL);
+    net->random = random;
     net->now = TIME_S;
     for (uint8_t i = 0; i < NET_NODES; i++) {
         struct net_node *n = &net->node[i];
@@ -297,6 +297,11 @@ static inline struct net *net_new(uint64_t seed)
         net_start(n, &c);
     }
     return net;
+}
+
+static inline struct net *net_new(uint64_t seed)
+{
+    return net_new_from(test_seed(seed));
 }
 
 static inline void net_free(struct net *net)
