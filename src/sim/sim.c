@@ -63,9 +63,10 @@ enum error sim_new(const struct sim_config *config, struct sim **out)
     return OK;
 }
 
+/* The tunnel first: it has requests under way in the DHT. */
 static void free_engines(struct sim_node *n)
 {
-    for (int p = 0; p < SIM_PLANES; p++) {
+    for (int p = SIM_PLANES - 1; p >= 0; p--) {
         if (n->engine[p] != NULL)
             n->vtable[p]->free(n->engine[p]);
         n->engine[p] = NULL;

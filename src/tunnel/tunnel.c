@@ -9,9 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many a client looks for before it rests; a node without circuits of its
+ * own looks for none. */
+#define WANTED_RELAYS 48
+#define WANTED_EXITS  4
+
 void tunnel_config_init(struct tunnel_config *config)
 {
     *config = (struct tunnel_config){
+        .network = "main",
         .family = {true, true},
         .min_circuits = 2,
         .max_circuits = 8,
@@ -192,6 +198,8 @@ enum error tunnel_new(const struct tunnel_config *config,
     tunnel_puncture_init(t);
     pool_start(t);
     e = tunnel_directory_new(t, now);
+    if (e == OK)
+        directory_set_wanted(t->directory, 0, 0, now);
     if (e == OK && config->become_exitnode && policy != NULL)
         e = tunnel_exit_new(t);
     if (e != OK) {
@@ -328,7 +336,11 @@ uint64_t tunnel_next_deadline(const struct tunnel *t)
 
 enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
 {
-    return pool_build(&t->pool, hops, now);
+    enum error e = pool_build(&t->pool, hops, now);
+
+    if (e == OK)
+        directory_set_wanted(t->directory, WANTED_RELAYS, WANTED_EXITS, now);
+    return e;
 }
 
 enum error tunnel_stop(struct tunnel *t, unsigned hops)

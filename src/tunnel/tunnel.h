@@ -109,7 +109,7 @@ struct tunnel_config {
     struct exit_config exit;
 };
 
-/* Everything but network, identity and keys. */
+/* Everything but identity and keys. */
 void tunnel_config_init(struct tunnel_config *config);
 
 struct tunnel;

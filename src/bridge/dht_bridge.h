@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The built-in DHT in the shape in which the tunnel asks for one: struct
+ * dht_provider on top of struct dht. It knows both engines, which may not
+ * know each other, and is used by both worlds that they live in, the node and
+ * the simulator.
+ */
+#ifndef WARREN_BRIDGE_DHT_BRIDGE_H
+#define WARREN_BRIDGE_DHT_BRIDGE_H
+
+#include "dht/dht.h"
+#include "tunnel/dht_provider.h"
+
+#include <stdint.h>
+
+struct bridge_call;
+
+struct dht_bridge {
+    struct dht_provider provider; /* what the tunnel is given */
+    struct dht *dht;
+    void *ctx;
+    uint64_t (*now)(void *ctx);
+    struct bridge_call *calls; /* under way */
+};
+
+/* `now` tells the time that the DHT is to be called with. The bridge must not
+ * move while it is in use, and goes before the DHT. */
+void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
+                     uint64_t (*now)(void *ctx), void *ctx);
+/* Requests under way are cancelled; what was published stays so. */
+void dht_bridge_deinit(struct dht_bridge *b);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/tunnel_node.h"
+
+#include "sim/dht_node.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t wall_of(const struct sim_tunnel *n, uint64_t now)
+{
+    return (uint64_t)((int64_t)(SIM_WALL + now / TIME_S) + n->clock_error);
+}
+
+/* ---- The engine in its world -------------------------------------------- */
+
+static void env_send(void *ctx, const struct endpoint *to,
+                     struct bytes datagram)
+{
+    struct sim_tunnel *n = ctx;
+
+    if (!n->dying)
+        sim_send(n->sim, n->node, to, datagram);
+}
+
+static void env_random(void *ctx, void *buf, size_t len)
+{
+    struct sim_tunnel *n = ctx;
+
+    sim_random(n->sim, n->node, buf, len);
+}
+
+static void env_event(void *ctx, const struct tunnel_event *event)
+{
+    struct sim_tunnel *n = ctx;
+
+    switch (event->kind) {
+    case TUNNEL_CIRCUIT_READY:
+        n->ready++;
+        break;
+    case TUNNEL_CIRCUIT_CLOSED:
+        n->closed++;
+        n->why = event->why;
+        break;
+    case TUNNEL_REFUSED:
+        n->refused++;
+        n->why = event->why;
+        break;
+    case TUNNEL_DATA:
+        n->data++;
+        n->data_bytes += event->payload.len;
+        break;
+    case TUNNEL_PONG:
+    case TUNNEL_SPEEDTEST:
+        break;
+    }
+}
+
+static enum error env_exit_open(void *ctx, enum family family, uint32_t cookie,
+                                void **handle)
+{
+    struct sim_tunnel *n = ctx;
+
+    (void)family;
+    *handle = (void *)(uintptr_t)cookie;
+    n->sockets++;
+    return OK;
+}
+
+static enum error env_exit_send(void *ctx, void *handle,
+                                const struct endpoint *to, struct bytes payload)
+{
+    struct sim_tunnel *n = ctx;
+    struct sim_echo *e;
+
+    if (n->echo_count == SIM_ECHOES || payload.len > SIM_DATAGRAM_MAX)
+        return ERR_NO_SPACE;
+    e = &n->echoes[n->echo_count++];
+    e->cookie = (uint32_t)(uintptr_t)handle;
+    e->from = *to;
+    e->len = payload.len;
+    memcpy(e->bytes, payload.p, payload.len);
+    return OK;
+}
+
+static void env_exit_close(void *ctx, void *handle)
+{
+    struct sim_tunnel *n = ctx;
+
+    (void)handle;
+    n->sockets--;
+}
+
+/* There are no names here. */
+static enum error env_resolve(void *ctx, const char *name, uint32_t cookie)
+{
+    (void)ctx, (void)name, (void)cookie;
+    return ERR_NOT_FOUND;
+}
+
+static void env_resolve_cancel(void *ctx, uint32_t cookie)
+{
+    (void)ctx, (void)cookie;
+}
+
+/* A node that dies here forgets. */
+static void env_remember(void *ctx, const struct stored_relay *relay)
+{
+    (void)ctx, (void)relay;
+}
+
+static void env_forget(void *ctx, const uint8_t identity[32])
+{
+    (void)ctx, (void)identity;
+}
+
+static void env_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                        uint64_t wall)
+{
+    (void)ctx, (void)secret, (void)wall;
+}
+
+static uint64_t bridge_now(void *ctx)
+{
+    const struct sim_tunnel *n = ctx;
+
+    return sim_now(n->sim);
+}
+
+/* ---- The node in its network -------------------------------------------- */
+
+static void member_receive(void *engine, const struct endpoint *from,
+                           struct bytes datagram, uint64_t now)
+{
+    struct sim_tunnel *n = engine;
+    uint8_t copy[SIM_DATAGRAM_MAX];
+
+    memcpy(copy, datagram.p, datagram.len);
+    tunnel_receive(n->tunnel, from, copy, datagram.len, now, wall_of(n, now));
+}
+
+static void answer_echoes(struct sim_tunnel *n, uint64_t now)
+{
+    for (unsigned i = 0; i < n->echo_count; i++) {
+        struct sim_echo *e = &n->echoes[i];
+
+        tunnel_exit_receive(n->tunnel, e->cookie, &e->from,
+                            bytes_of(e->bytes, e->len), now);
+    }
+    n->echo_count = 0;
+}
+
+static void member_tick(void *engine, uint64_t now)
+{
+    struct sim_tunnel *n = engine;
+
+    tunnel_tick(n->tunnel, now, wall_of(n, now));
+    answer_echoes(n, now);
+}
+
+static uint64_t member_next_deadline(void *engine)
+{
+    struct sim_tunnel *n = engine;
+
+    return n->echo_count > 0 ? sim_now(n->sim)
+                             : tunnel_next_deadline(n->tunnel);
+}
+
+static void member_free(void *engine)
+{
+    struct sim_tunnel *n = engine;
+
+    n->dying = true;
+    tunnel_free(n->tunnel, 0);
+    dht_bridge_deinit(&n->bridge);
+    free(n);
+}
+
+static const struct sim_engine community_engine = {
+    member_receive, member_tick, member_next_deadline, member_free};
+
+static void make_keys(struct sim_tunnel *n, struct tunnel_config *c)
+{
+    uint8_t seed[crypto_sign_SEEDBYTES];
+
+    sim_random(n->sim, n->node, seed, sizeof(seed));
+    crypto_sign_seed_keypair(c->identity, c->identity_secret, seed);
+    sim_random(n->sim, n->node, c->handshake_secret,
+               sizeof(c->handshake_secret));
+    c->handshake_made = SIM_WALL;
+}
+
+static size_t own_addresses(struct sim *s, uint32_t node,
+                            struct tunnel_config *c,
+                            struct endpoint out[FAMILIES])
+{
+    size_t count = 0;
+
+    for (int f = 0; f < FAMILIES; f++) {
+        c->family[f] = sim_endpoint(s, node, (enum family)f, &out[count]);
+        if (!c->family[f])
+            continue;
+        c->testing_network = !endpoint_is_global(&out[count]);
+        count++;
+    }
+    return count;
+}
+
+enum error sim_tunnel_add(struct sim *s, uint32_t node,
+                          const struct tunnel_config *config,
+                          int64_t clock_error)
+{
+    struct sim_dht *dht = sim_dht_of(s, node);
+    struct sim_tunnel *n;
+    struct tunnel_config c = *config;
+    struct endpoint own[FAMILIES];
+    struct tunnel_env env = {
+        .send = env_send,
+        .event = env_event,
+        .exit_open = env_exit_open,
+        .exit_send = env_exit_send,
+        .exit_close = env_exit_close,
+        .resolve = env_resolve,
+        .resolve_cancel = env_resolve_cancel,
+        .remember = env_remember,
+        .forget = env_forget,
+        .rotated = env_rotated,
+    };
+    uint64_t now = sim_now(s);
+    size_t count;
+    enum error e;
+
+    if (dht == NULL)
+        return ERR_NO_NODES;
+    n = calloc(1, sizeof(struct sim_tunnel));
+    if (n == NULL)
+        return ERR_NO_MEMORY;
+    n->sim = s;
+    n->node = node;
+    n->clock_error = clock_error;
+    make_keys(n, &c);
+    count = own_addresses(s, node, &c, own);
+    policy_init(&n->policy, true, c.testing_network);
+    dht_bridge_init(&n->bridge, dht->dht, bridge_now, n);
+    env.ctx = n;
+    env.random = (struct random_source){.ctx = n, .fill = env_random};
+    env.dht = &n->bridge.provider;
+    e = tunnel_new(&c, &env, &n->policy, now, wall_of(n, now), &n->tunnel);
+    sodium_memzero(&c, sizeof(c));
+    if (e != OK) {
+        free(n);
+        return e;
+    }
+    tunnel_set_addresses(n->tunnel, own, count, now);
+    sim_attach(s, node, SIM_PLANE_TUNNEL, &community_engine, n);
+    return OK;
+}
+
+struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node)
+{
+    return sim_engine_of(s, node, SIM_PLANE_TUNNEL);
+}
+
+enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops)
+{
+    struct sim_tunnel *n = sim_tunnel_of(s, node);
+    enum error e;
+
+    if (n == NULL)
+        return ERR_NO_NODES;
+    e = tunnel_build(n->tunnel, hops, sim_now(s));
+    sim_wake(s, node);
+    return e;
+}
+
+enum error sim_tunnel_data(struct sim *s, uint32_t node, unsigned hops,
+                           const struct endpoint *to, struct bytes payload)
+{
+    struct sim_tunnel *n = sim_tunnel_of(s, node);
+    uint32_t id;
+    enum error e;
+
+    if (n == NULL || tunnel_active(n->tunnel, hops, &id, 1) == 0)
+        return ERR_NO_NODES;
+    e = tunnel_data(n->tunnel, id, to, payload, sim_now(s));
+    sim_wake(s, node);
+    return e;
+}

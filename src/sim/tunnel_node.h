@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A member of the tunnel community as a node of the simulated network, beside
+ * its DHT engine and reaching it as a real node does. Destinations are not
+ * simulated: an exit's datagram comes back as its answer at once.
+ */
+#ifndef WARREN_SIM_TUNNEL_NODE_H
+#define WARREN_SIM_TUNNEL_NODE_H
+
+#include "bridge/dht_bridge.h"
+#include "sim/sim.h"
+#include "tunnel/tunnel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Wall seconds at the simulated network's time 0. */
+#define SIM_WALL UINT64_C(1900000000)
+
+#define SIM_ECHOES 32 /* answers on their way to one exit */
+
+struct sim_echo {
+    uint32_t cookie;
+    struct endpoint from;
+    size_t len;
+    uint8_t bytes[SIM_DATAGRAM_MAX];
+};
+
+/* Owned by the network and freed when the node dies. */
+struct sim_tunnel {
+    struct sim *sim;
+    uint32_t node;
+    struct tunnel *tunnel;
+    struct dht_bridge bridge;
+    struct policy policy;
+    int64_t clock_error; /* seconds that its wall clock is wrong by */
+    bool dying;          /* nothing is sent any more */
+    unsigned ready, closed, refused, data;
+    uint64_t data_bytes;
+    enum reason why; /* of the last circuit that closed, or refusal */
+    unsigned sockets;
+    unsigned echo_count;
+    struct sim_echo echoes[SIM_ECHOES];
+};
+
+/* Joins a node that has a DHT engine to the community. Identity and keys are
+ * made from the node's random stream; testing_network follows its addresses.
+ * The rest of `config` counts. ERR_NO_NODES (no DHT engine), errors of
+ * tunnel_new. */
+enum error sim_tunnel_add(struct sim *s, uint32_t node,
+                          const struct tunnel_config *config,
+                          int64_t clock_error);
+
+/* NULL for a node that is dead or no member. Call sim_wake after using
+ * `tunnel` directly. */
+struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node);
+
+/* Keeps circuits of this length. */
+enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops);
+
+/* Sends through some active circuit of this length (0: any). ERR_NO_NODES
+ * when there is none. */
+enum error sim_tunnel_data(struct sim *s, uint32_t node, unsigned hops,
+                           const struct endpoint *to, struct bytes payload);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tunnel community on the built-in DHT in the simulated network: members
+ * find each other, circuits get built and carry data over bad links, relays
+ * die, clocks are wrong.
+ */
+#include "sim/tunnel_node.h"
+
+#include "sim_dht_test.h"
+
+#include <sodium.h>
+
+#define RELAYS 20
+#define EXITS  4
+#define CLIENT (RELAYS + EXITS) /* index among the members */
+
+static struct endpoint destination;
+
+/* RELAYS relays, EXITS exits and a client, on global addresses, all through
+ * the first of them. */
+static void community(struct world *w, int64_t client_clock)
+{
+    struct tunnel_config c;
+
+    endpoint_parse("8.8.8.8:53", &destination);
+    world_grow(w, RELAYS + EXITS + 1, 200 * TIME_MS);
+    sim_run_for(w->sim, 2 * TIME_MIN);
+    for (uint32_t i = 0; i <= CLIENT; i++) {
+        tunnel_config_init(&c);
+        c.become_exitnode = i >= RELAYS && i < CLIENT;
+        if (i == CLIENT)
+            c.max_relays_or_exits = 0;
+        assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c,
+                                        i == CLIENT ? client_clock : 0),
+                         OK);
+        sim_wake(w->sim, w->net.members[i]);
+    }
+}
+
+static struct sim_tunnel *client_of(const struct world *w)
+{
+    return sim_tunnel_of(w->sim, w->net.members[CLIENT]);
+}
+
+/* Sends one a tenth of a second; how many answers of `tries` come back. */
+static unsigned answers(struct world *w, unsigned hops, unsigned tries)
+{
+    struct sim_tunnel *client = client_of(w);
+    unsigned before = client->data;
+
+    for (unsigned i = 0; i < tries; i++) {
+        sim_tunnel_data(w->sim, client->node, hops, &destination,
+                        bytes_of_text("are you there?"));
+        sim_run_for(w->sim, 100 * TIME_MS);
+    }
+    sim_run_for(w->sim, 2 * TIME_S);
+    return client->data - before;
+}
+
+static void world_global(struct world *w)
+{
+    world_init(w);
+    w->config.addressing = SIM_ADDRESS_GLOBAL;
+}
+
+static void test_sim_tunnel_finds_relays_and_sends(void **state)
+{
+    struct world *w = &world;
+    struct sim_tunnel *client;
+    struct tunnel_status st;
+
+    (void)state;
+    world_global(w);
+    world_start(w);
+    community(w, 0);
+    client = client_of(w);
+    sim_tunnel_build(w->sim, client->node, 3);
+    sim_run_for(w->sim, 2 * TIME_MIN);
+    tunnel_status(client->tunnel, sim_now(w->sim),
+                  SIM_WALL + sim_now(w->sim) / TIME_S, &st);
+    assert_int_equal(st.exits, EXITS);
+    print_message("  known %u, exits %u, circuits %u\n", st.known, st.exits,
+                  st.ready);
+    assert_true(tunnel_ready(client->tunnel) >= 1.0);
+    assert_int_equal(answers(w, 3, 50), 50);
+    world_end(w);
+}
+
+static void test_sim_tunnel_over_lossy_links(void **state)
+{
+    struct world *w = &world;
+
+    (void)state;
+    world_global(w);
+    w->config.loss = 0.05;
+    w->config.reorder = 0.1;
+    w->config.duplicate = 0.02;
+    world_start(w);
+    community(w, 0);
+    sim_tunnel_build(w->sim, client_of(w)->node, 3);
+    sim_run_for(w->sim, 3 * TIME_MIN);
+    assert_true(tunnel_ready(client_of(w)->tunnel) >= 0.5);
+    /* Six crossings with 5 % loss each: 73 %. */
+    assert_in_range(answers(w, 3, 200), 120, 175);
+    world_end(w);
+}
+
+/* Half of the relays die at once; the circuits come back without help. */
+static void test_sim_tunnel_survives_the_death_of_relays(void **state)
+{
+    struct world *w = &world;
+
+    (void)state;
+    world_global(w);
+    world_start(w);
+    community(w, 0);
+    sim_tunnel_build(w->sim, client_of(w)->node, 3);
+    sim_run_for(w->sim, 3 * TIME_MIN);
+    assert_int_equal(answers(w, 3, 10), 10);
+    for (uint32_t i = 1; i < RELAYS; i += 2)
+        sim_kill(w->sim, w->net.members[i]);
+    sim_run_for(w->sim, 2 * TIME_MIN);
+    assert_int_equal(answers(w, 3, 20), 20);
+    world_end(w);
+}
+
+static void test_sim_tunnel_clocks_off_by_an_hour(void **state)
+{
+    static const int64_t off[] = {-3500, 3500};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+        struct world *w = &world;
+
+        world_global(w);
+        world_start(w);
+        community(w, off[i]);
+        sim_tunnel_build(w->sim, client_of(w)->node, 2);
+        sim_run_for(w->sim, 3 * TIME_MIN);
+        assert_int_equal(answers(w, 2, 10), 10);
+        world_end(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sim_tunnel_finds_relays_and_sends),
+        cmocka_unit_test(test_sim_tunnel_over_lossy_links),
+        cmocka_unit_test(test_sim_tunnel_survives_the_death_of_relays),
+        cmocka_unit_test(test_sim_tunnel_clocks_off_by_an_hour),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, world_cleanup);
+}
