@@ -208,7 +208,7 @@ enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
 
 /* ---- What comes back ----------------------------------------------------- */
 
-static struct dht_step step_of(const struct lookup *l,
+struct dht_step lookup_step_of(const struct lookup *l,
                                const struct candidate *c,
                                enum dht_outcome outcome)
 {
@@ -226,7 +226,7 @@ static struct dht_step step_of(const struct lookup *l,
     return step;
 }
 
-static void report(const struct lookup *l, const struct dht_step *step)
+void lookup_report(const struct lookup *l, const struct dht_step *step)
 {
     if (!l->dead && l->handler.step != NULL)
         l->handler.step(l->handler.ctx, step);
@@ -249,8 +249,8 @@ static void judge_namer(struct dht *d, struct lookup *l, enum family f,
     if (namer == LOOKUP_NOBODY)
         return;
     distrust(d, l, f, namer);
-    step = step_of(l, &l->side[f].slots[namer], DHT_STEP_DISTRUST);
-    report(l, &step);
+    step = lookup_step_of(l, &l->side[f].slots[namer], DHT_STEP_DISTRUST);
+    lookup_report(l, &step);
 }
 
 static void keep_token(const struct lookup *l, struct candidate *c,
@@ -269,7 +269,7 @@ static void take_answer(struct dht *d, struct lookup *l, enum family f,
                         uint8_t slot, const struct dht_message *m)
 {
     struct dht_step step =
-        step_of(l, &l->side[f].slots[slot], DHT_STEP_ANSWERED);
+        lookup_step_of(l, &l->side[f].slots[slot], DHT_STEP_ANSWERED);
 
     l->side[f].slots[slot].pinned = true;
     step.answered_at = d->now;
@@ -280,7 +280,7 @@ static void take_answer(struct dht *d, struct lookup *l, enum family f,
         keep_token(l, &l->side[f].slots[slot], m);
     }
     l->side[f].slots[slot].pinned = false;
-    report(l, &step);
+    lookup_report(l, &step);
 }
 
 void lookup_answered(struct dht *d, struct lookup *l, uint8_t slot,
@@ -305,10 +305,10 @@ static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
 
     slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
     lookup_side_failed(&l->side[f], slot);
-    step = step_of(l, &l->side[f].slots[slot], outcome);
+    step = lookup_step_of(l, &l->side[f].slots[slot], outcome);
     if (outcome == DHT_STEP_ERROR)
         step.answered_at = d->now;
-    report(l, &step);
+    lookup_report(l, &step);
     judge_namer(d, l, f, slot);
     lookup_step(d, l);
 }
@@ -332,116 +332,6 @@ void lookup_slow(struct dht *d, struct lookup *l, uint8_t slot)
     lookup_side_slow(&l->side[f], slot);
     judge_namer(d, l, f, slot);
     lookup_step(d, l);
-}
-
-/* ---- Ending -------------------------------------------------------------- */
-
-/* Those that we no longer wait for had no answer, as far as this lookup is
- * concerned. */
-static void report_silent(const struct lookup *l)
-{
-    for (int f = 0; f < FAMILIES; f++) {
-        const struct lookup_side *s = &l->side[f];
-
-        for (size_t i = 0; i < s->count && l->handler.step != NULL; i++) {
-            const struct candidate *c = &s->slots[s->order[i]];
-            struct dht_step step = step_of(l, c, DHT_STEP_TIMEOUT);
-
-            if (c->state == CANDIDATE_ASKED || c->state == CANDIDATE_SLOW)
-                report(l, &step);
-        }
-    }
-}
-
-static void put_closest(const struct lookup *l, const struct candidate *c,
-                        struct dht_result *r)
-{
-    size_t i = r->closest_count;
-
-    while (i > 0 &&
-           id_compare_distance(&l->target, &c->id, &r->closest[i - 1].id) < 0) {
-        if (i < DHT_K)
-            r->closest[i] = r->closest[i - 1];
-        i--;
-    }
-    if (i == DHT_K)
-        return;
-    r->closest[i].id = c->id;
-    r->closest[i].ep = c->ep;
-    if (r->closest_count < DHT_K)
-        r->closest_count++;
-}
-
-static void collect_closest(struct dht *d, struct lookup *l,
-                            struct dht_result *r)
-{
-    for (int f = 0; f < FAMILIES; f++) {
-        const struct lookup_side *s = &l->side[f];
-        uint8_t slots[DHT_K];
-        struct id ids[DHT_K];
-        size_t n = lookup_side_closest(s, false, slots, DHT_K);
-
-        for (size_t i = 0; i < n; i++) {
-            const struct candidate *c = &s->slots[slots[i]];
-
-            ids[i] = c->id;
-            put_closest(l, c, r);
-            if (l->values == 0 && r->closest_count > 0 &&
-                id_equal(&r->closest[0].id, &c->id))
-                l->hops = c->hop;
-        }
-        if (n > 0 && !l->single && l->purpose != LOOKUP_JOIN)
-            size_estimate_add(&d->size[f], &l->target, ids, n);
-    }
-}
-
-/* A single query's node counts even where a lookup would not count it. */
-static void collect_single(const struct lookup *l, struct dht_result *r)
-{
-    r->duration = l->single_rtt;
-    for (int f = 0; f < FAMILIES; f++) {
-        const struct lookup_side *s = &l->side[f];
-
-        if (s->count > 0 && s->slots[s->order[0]].state == CANDIDATE_ANSWERED)
-            put_closest(l, &s->slots[s->order[0]], r);
-    }
-}
-
-void lookup_drop(struct dht *d, struct lookup *l)
-{
-    assert(!l->dead);
-    l->dead = true;
-    d->lookup_count -= l->purpose == LOOKUP_REQUEST;
-    rpc_detach(d, l);
-    d->starved = true; /* others may have room for queries now */
-}
-
-void lookup_end(struct dht *d, struct lookup *l, enum error err)
-{
-    struct dht_result result = {.error = err};
-
-    report_silent(l);
-    if (l->dead)
-        return;
-    result.duration = time_since(l->started_at, d->now);
-    if (l->single)
-        collect_single(l, &result);
-    else
-        collect_closest(d, l, &result);
-    result.asked = l->asked;
-    result.answered = l->answered;
-    result.hops = l->hops;
-    result.values = l->values;
-    result.stored = l->stored;
-    d->stats.lookups_done++;
-    d->stats.lookups_empty += l->answered == 0;
-    lookup_drop(d, l);
-    if (l->publication != NULL)
-        publish_round_ended(d, l, err);
-    if (l->purpose == LOOKUP_JOIN || l->purpose == LOOKUP_REFRESH)
-        maintain_lookup_ended(d, l);
-    if (l->handler.done != NULL)
-        l->handler.done(l->handler.ctx, &result);
 }
 
 /* ---- All of them --------------------------------------------------------- */

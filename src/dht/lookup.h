@@ -77,10 +77,17 @@ enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
 
 /* Asks whom it can, and ends when there is nobody left. */
 void lookup_step(struct dht *d, struct lookup *l);
-/* Reports the result. */
+
+/* lookup_end.c. Reports the result. */
 void lookup_end(struct dht *d, struct lookup *l, enum error err);
 /* Ends without a word. */
 void lookup_drop(struct dht *d, struct lookup *l);
+
+/* What became of the query to `c`, for the handler. */
+struct dht_step lookup_step_of(const struct lookup *l,
+                               const struct candidate *c,
+                               enum dht_outcome outcome);
+void lookup_report(const struct lookup *l, const struct dht_step *step);
 
 /* From rpc.h, about candidate `slot` of the family that was asked: see
  * lookup_slot. */
