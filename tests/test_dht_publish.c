@@ -470,6 +470,56 @@ static void test_dht_publish_cas_mismatch(void **state)
     end(f);
 }
 
+static unsigned publications(const struct fixture *f)
+{
+    struct dht_status status;
+
+    dht_status(f->h.d, f->h.now, &status);
+    return status.publications;
+}
+
+/* What was there before goes on until the condition has held. */
+static void test_dht_publish_cas_spares_the_old(void **state)
+{
+    struct fixture *f = start(40);
+    const int64_t wrong = 7, right = 3;
+    struct our_item old, x;
+
+    (void)state;
+    join(f);
+    make_item(&old, "one", 3);
+    assert_int_equal(put(f, &old, NULL), OK);
+    run(f, 10 * TIME_S);
+    f->refuse = DHT_ERROR_CAS;
+    make_item(&x, "two", 4);
+    assert_int_equal(put(f, &x, &wrong), OK);
+    assert_int_equal(publications(f), 2);
+    /* A second one takes the place of the first, whose end is heard. */
+    assert_int_equal(put(f, &x, &wrong), OK);
+    assert_int_equal(f->w.result.error, ERR_CANCELLED);
+    assert_int_equal(publications(f), 2);
+    f->w = (struct witness){.done = 0};
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_CAS);
+    assert_int_equal(publications(f), 1);
+    f->refuse = 0;
+    f->seq = 0;
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->seq, 3); /* renewed */
+    assert_int_equal(put(f, &x, &right), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(publications(f), 1);
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->seq, 4);
+    /* Withdrawn, both are gone. */
+    make_item(&x, "three", 5);
+    assert_int_equal(put(f, &x, &right), OK);
+    assert_int_equal(dht_unput(f->h.d, &f->target), OK);
+    assert_int_equal(publications(f), 0);
+    end(f);
+}
+
 static void test_dht_publish_get_item(void **state)
 {
     struct fixture *f = start(40);
@@ -546,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_dht_publish_yields_to_newer),
         cmocka_unit_test(test_dht_publish_ignores_forged),
         cmocka_unit_test(test_dht_publish_cas_mismatch),
+        cmocka_unit_test(test_dht_publish_cas_spares_the_old),
         cmocka_unit_test(test_dht_publish_get_item),
         cmocka_unit_test(test_dht_publish_get_immutable),
     };

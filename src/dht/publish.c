@@ -116,6 +116,19 @@ static uint64_t next_round(const struct dht *d, const struct publication *p)
     return time_after(d->now, engine_jitter(d, delay, delay / 4));
 }
 
+/* Where the condition did not hold nothing of `p` is out there, and what it
+ * was to replace goes on; else `p` goes on without it. */
+static void settle_condition(struct dht *d, struct publication *p,
+                             enum error err)
+{
+    if (err != ERR_CAS) {
+        publication_remove_others(d, p);
+        return;
+    }
+    p->dead = true;
+    d->publication_count--;
+}
+
 void publish_round_ended(struct dht *d, struct lookup *l, enum error err)
 {
     struct publication *p = l->publication;
@@ -129,11 +142,8 @@ void publish_round_ended(struct dht *d, struct lookup *l, enum error err)
     p->round = NULL;
     p->request = 0;
     p->handler = (struct dht_handler){0};
-    /* A condition that did not hold: nothing of ours is out there. */
-    if (err == ERR_CAS && p->has_cas) {
-        p->dead = true;
-        d->publication_count--;
-    }
+    if (p->has_cas)
+        settle_condition(d, p, err);
     p->has_cas = false;
     p->failed = err == OK ? 0 : p->failed + 1;
     p->at = p->beaten ? TIME_NEVER : next_round(d, p);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct publication *find(const struct dht *d, bool is_item,
-                                const struct id *target)
+struct publication *publication_find(const struct dht *d, bool is_item,
+                                     const struct id *target)
 {
     for (struct publication *p = d->publications; p != NULL; p = p->next) {
         if (!p->dead && p->is_item == is_item && id_equal(&p->target, target))
@@ -51,11 +51,20 @@ static struct publication *add(struct dht *d, bool is_item,
     return p;
 }
 
-static void remove_publication(struct dht *d, struct publication *p)
+void publication_remove(struct dht *d, struct publication *p)
 {
     p->dead = true;
     d->publication_count--;
     end_first_round(d, p);
+}
+
+void publication_remove_others(struct dht *d, const struct publication *p)
+{
+    for (struct publication *o = d->publications; o != NULL; o = o->next) {
+        if (o != p && !o->dead && o->is_item == p->is_item &&
+            id_equal(&o->target, &p->target))
+            publication_remove(d, o);
+    }
 }
 
 /* Its first round is due; the request is known from now on. */
@@ -77,7 +86,7 @@ static enum error announce(struct dht *d, const struct id *info_hash,
                            uint16_t port, bool implied_port,
                            const struct dht_handler *handler, dht_request *out)
 {
-    struct publication *old = find(d, false, info_hash);
+    struct publication *old = publication_find(d, false, info_hash);
     struct publication *p;
 
     if (old == NULL && d->publication_count >= d->config.max_publications)
@@ -88,8 +97,7 @@ static enum error announce(struct dht *d, const struct id *info_hash,
     p->port = port;
     p->implied_port = implied_port;
     begin(d, p, handler, out);
-    if (old != NULL)
-        remove_publication(d, old);
+    publication_remove_others(d, p);
     return OK;
 }
 
@@ -108,17 +116,24 @@ enum error dht_announce(struct dht *d, const struct id *info_hash,
     return err;
 }
 
+/* Whether `old` goes on until it is known whether the new item's condition
+ * holds: so there are two at most. */
+static bool stays_for_now(const struct publication *old, const int64_t *cas)
+{
+    return old != NULL && cas != NULL && !old->has_cas;
+}
+
 static enum error check_put(const struct dht *d, const struct dht_item *item,
-                            const struct publication *old)
+                            const int64_t *cas, const struct publication *old)
 {
     enum error err = dht_item_verify(item);
 
     if (err != OK)
         return err;
-    if (old == NULL)
-        return d->publication_count < d->config.max_publications ? OK
-                                                                 : ERR_FULL;
-    if (!item->mutable_item)
+    if ((old == NULL || stays_for_now(old, cas)) &&
+        d->publication_count >= d->config.max_publications)
+        return ERR_FULL;
+    if (old == NULL || !item->mutable_item)
         return OK;
     if (item->seq < old->item.seq ||
         (item->seq == old->item.seq &&
@@ -137,8 +152,8 @@ static enum error put(struct dht *d, const struct dht_item *item,
     enum error err;
 
     dht_item_target(item, &target);
-    old = find(d, true, &target);
-    err = check_put(d, item, old);
+    old = publication_find(d, true, &target);
+    err = check_put(d, item, cas, old);
     if (err != OK)
         return err;
     value = malloc(sizeof(*value));
@@ -157,8 +172,10 @@ static enum error put(struct dht *d, const struct dht_item *item,
     p->has_cas = cas != NULL;
     p->cas = cas != NULL ? *cas : 0;
     begin(d, p, handler, out);
-    if (old != NULL)
-        remove_publication(d, old);
+    if (cas == NULL)
+        publication_remove_others(d, p);
+    else if (old != NULL && old->has_cas)
+        publication_remove(d, old);
     return OK;
 }
 
@@ -176,12 +193,13 @@ enum error dht_put(struct dht *d, const struct dht_item *item,
 
 static enum error withdraw(struct dht *d, bool is_item, const struct id *target)
 {
-    struct publication *p = find(d, is_item, target);
+    struct publication *p = publication_find(d, is_item, target);
 
     if (p == NULL)
         return ERR_NOT_FOUND;
     engine_enter(d, d->now);
-    remove_publication(d, p);
+    for (; p != NULL; p = publication_find(d, is_item, target))
+        publication_remove(d, p);
     engine_leave(d);
     return OK;
 }

@@ -245,12 +245,13 @@ void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
     control_finish(call);
 }
 
-/* An item that lost against a newer one is not tried again at each start. */
+/* An item that lost against a newer one is not tried again at each start. One
+ * whose condition did not hold leaves what was kept before as it is. */
 static void put_ended(struct dht_call *c, const struct dht_result *r)
 {
-    if (r->error == ERR_CAS || r->error == ERR_SEQ)
+    if (r->error == ERR_SEQ)
         dht_host_withdraw(c->rpc->node->dht, &c->target);
-    else if (r->error != ERR_CANCELLED)
+    else if (r->error != ERR_CAS && r->error != ERR_CANCELLED)
         dht_host_keep_item(c->rpc->node->dht, &c->item);
 }
 
