@@ -431,6 +431,35 @@ static void test_dht_publish_yields_to_newer(void **state)
     end(f);
 }
 
+/* The same version of another value: who comes second hears so, but one that
+ * was published first is not given up for it. */
+static void test_dht_publish_version_is_taken(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item ours, theirs;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&ours, "ours", 3);
+    make_item(&theirs, "theirs", 3);
+    give_out(f, &m, &theirs);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_SEQ);
+    assert_int_equal(f->stored, 0);
+    f->item = NULL;
+    make_item(&ours, "ours", 4);
+    make_item(&theirs, "theirs", 4);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, OK);
+    give_out(f, &m, &theirs);
+    run(f, 2 * TIME_HOUR);
+    assert_in_range(f->stored, 2 * DHT_K, 4 * DHT_K);
+    end(f);
+}
+
 /* A newer seq that is not signed by our key means nothing. */
 static void test_dht_publish_ignores_forged(void **state)
 {
@@ -594,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_dht_publish_cancelled_and_replaced),
         cmocka_unit_test(test_dht_publish_put),
         cmocka_unit_test(test_dht_publish_yields_to_newer),
+        cmocka_unit_test(test_dht_publish_version_is_taken),
         cmocka_unit_test(test_dht_publish_ignores_forged),
         cmocka_unit_test(test_dht_publish_cas_mismatch),
         cmocka_unit_test(test_dht_publish_cas_spares_the_old),

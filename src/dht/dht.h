@@ -208,9 +208,10 @@ enum error dht_withdraw(struct dht *d, const struct id *info_hash);
 /* Publishes an item. A mutable one comes signed (dht_item_sign); one with a
  * higher seq replaces ours. With `cas` the first round is conditional; where
  * the condition does not hold (ERR_CAS) what we had before goes on. When a
- * newer item of the same key is found elsewhere the round ends with ERR_SEQ,
- * and ours is not renewed until dht_put or dht_unput.
- * ERR_FULL, ERR_SIGNATURE, ERR_TOO_LARGE, ERR_SEQ (lower than ours). */
+ * newer item of the same key is found elsewhere, or in the first round another
+ * value of the same seq, the round ends with ERR_SEQ, and ours is not renewed
+ * until dht_put or dht_unput. ERR_FULL, ERR_SIGNATURE, ERR_TOO_LARGE, ERR_SEQ
+ * (lower than ours). */
 enum error dht_put(struct dht *d, const struct dht_item *item,
                    const int64_t *cas, const struct dht_handler *handler,
                    uint64_t now, dht_request *out);

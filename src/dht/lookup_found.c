@@ -223,8 +223,8 @@ static bool read_item(const struct lookup *l, const struct dht_message *m,
     return true;
 }
 
-static void take_item(struct dht *d, struct lookup *l,
-                      const struct dht_message *m, struct dht_step *step)
+static void take_item(struct lookup *l, const struct dht_message *m,
+                      struct dht_step *step)
 {
     struct dht_item item;
 
@@ -237,7 +237,7 @@ static void take_item(struct dht *d, struct lookup *l,
     l->seq = item.seq;
     found_value(l, step);
     if (l->publication != NULL && item.mutable_item)
-        publish_saw_item(d, l, item.seq);
+        publish_saw_item(l, &item);
     if (l->publication == NULL && l->handler.item != NULL)
         l->handler.item(l->handler.ctx, &item, step);
     /* What hashes to its target cannot be bettered. */
@@ -265,7 +265,7 @@ bool lookup_take_values(struct dht *d, struct lookup *l,
     if (l->method == DHT_GET_PEERS)
         take_peers(d, l, m, step);
     else if (l->method == DHT_GET)
-        take_item(d, l, m, step);
+        take_item(l, m, step);
     else if (l->method == DHT_SAMPLE_INFOHASHES)
         take_samples(l, m, step);
     return !l->dead;

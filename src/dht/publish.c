@@ -151,13 +151,22 @@ void publish_round_ended(struct dht *d, struct lookup *l, enum error err)
     d->env.event(d->env.ctx, &event);
 }
 
-void publish_saw_item(struct dht *d, struct lookup *l, int64_t seq)
+/* Of two values of one version neither is newer: later rounds go on, lest
+ * both of the writers give up. */
+static bool is_taken(const struct publication *p, const struct dht_item *found)
 {
-    (void)d;
-    if (seq > l->publication->item.seq)
-        l->publication->beaten = true;
+    return p->request != 0 && found->seq == p->item.seq &&
+           !bytes_equal(value_bytes(found->value), value_bytes(p->value));
+}
+
+void publish_saw_item(struct lookup *l, const struct dht_item *item)
+{
+    struct publication *p = l->publication;
+
+    if (item->seq > p->item.seq || is_taken(p, item))
+        p->beaten = true;
     /* Reported in ascending order: the last one is the newest. */
-    l->publication->differs = seq != l->publication->cas;
+    p->differs = item->seq != p->cas;
 }
 
 /* ---- Storing ------------------------------------------------------------- */

@@ -35,8 +35,8 @@ void publish_store_ended(struct dht *d, struct lookup *l, uint8_t slot,
                          enum error err);
 /* The round is over; called before its handler hears. */
 void publish_round_ended(struct dht *d, struct lookup *l, enum error err);
-/* A verified item was found under the target. */
-void publish_saw_item(struct dht *d, struct lookup *l, int64_t seq);
+/* A verified mutable item was found under the target. */
+void publish_saw_item(struct lookup *l, const struct dht_item *item);
 /* Cancels the round that is to begin or runs. */
 bool publish_cancel(struct dht *d, dht_request request);
 

@@ -29,7 +29,7 @@ enum error {
     ERR_TOKEN,        /* a write token that is wrong or too old */
     ERR_SIGNATURE,    /* a signature that does not verify */
     ERR_CAS,          /* compare-and-swap: seq is not the expected one */
-    ERR_SEQ,          /* seq is lower than the stored one */
+    ERR_SEQ,          /* seq is lower than the stored one, or taken */
     ERR_EXPIRED,      /* signed for a time that is over */
     ERR_FUTURE,       /* signed for a time to come: whose clock is wrong? */
     ERR_FULL,         /* a table at its cap */
