@@ -168,6 +168,8 @@ static bool parse_arguments(struct cli *cli)
             if (!take_flag(cli, &i))
                 return false;
         } else if (count == cli->verb->arg_count) {
+            if (flags && arg[0] == '-' && arg[1] != '\0')
+                return unknown_flag(cli, arg, strlen(arg));
             return wrong_count(cli->verb, count + 1);
         } else {
             cli->args[count++] = arg;

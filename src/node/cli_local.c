@@ -89,14 +89,17 @@ static enum exit_code key_new(struct cli *cli)
     char hex[2 * sizeof(public) + 1];
     enum exit_code code = EXIT_DONE;
     struct text why;
+    enum error err;
 
     text_init(&why, WHY_LIMIT);
     crypto_sign_keypair(public, secret);
-    if (secret_create(AT_FDCWD, cli->args[0], secret, sizeof(secret), &why) !=
-        OK)
-        code = cli_fail(EXIT_TROUBLE, "%s", text_get(&why));
-    else
+    err = secret_create(AT_FDCWD, cli->args[0], secret, sizeof(secret), &why);
+    if (err == OK)
         puts(sodium_bin2hex(hex, sizeof(hex), public, sizeof(public)));
+    else
+        code =
+            cli_fail(EXIT_TROUBLE, "%s%s", text_get(&why),
+                     err == ERR_IN_USE ? "; a key is never overwritten" : "");
     sodium_memzero(secret, sizeof(secret));
     text_deinit(&why);
     return code;

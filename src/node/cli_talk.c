@@ -35,6 +35,7 @@ static enum exit_code exit_code_of(enum error err)
         return EXIT_NEGATIVE;
     case ERR_SYNTAX:
     case ERR_MISSING:
+    case ERR_ADDRESS:
         return EXIT_USAGE;
     case ERR_TIMEOUT:
     case ERR_NO_NODES:
@@ -209,8 +210,10 @@ static void on_waiting(void *arg, uint64_t waited)
 
     if (!t->progress || waited < TIME_S)
         return;
-    fprintf(stderr, "\r%s: %" PRIu64 " s, %u answered, %u did not", t->doing,
-            waited / TIME_S, t->answered, t->unanswered);
+    fprintf(stderr, "\r%s: %" PRIu64 " s", t->doing, waited / TIME_S);
+    if (t->answered + t->unanswered > 0)
+        fprintf(stderr, ", %u answered, %u did not", t->answered,
+                t->unanswered);
     if (t->found > 0)
         fprintf(stderr, ", %u found", t->found);
     fputs("\033[K", stderr);

@@ -49,7 +49,9 @@ bool config_assign(const struct config_key *key, const char *text,
 
 static void report(struct config_loader *l, const char *where, const char *what)
 {
-    text_addf(l->errors, "%s: %s\n", where, what);
+    text_addf(l->errors, "%s: ", where);
+    text_add_printable(l->errors, bytes_of_text(what));
+    text_add(l->errors, "\n");
     if (l->error == OK)
         l->error = ERR_SYNTAX;
 }

@@ -11,7 +11,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
-#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -320,6 +320,18 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
         evconnlistener_disable(listener);
 }
 
+/* Out of descriptors, most likely. Without a rest the loop would spin on the
+ * client that it cannot accept. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    struct control_server *s = arg;
+    struct timeval second = {.tv_sec = 1};
+
+    log_warn(s->log, "cannot accept a control client: %s", strerror(errno));
+    evconnlistener_disable(listener);
+    evtimer_add(s->reaper, &second);
+}
+
 /* ---- Life -------------------------------------------------------------- */
 
 static enum error server_start(struct control_server *s)
@@ -328,7 +340,10 @@ static enum error server_start(struct control_server *s)
     if (s->reaper == NULL)
         return ERR_NO_MEMORY;
     s->listener = evconnlistener_new(s->base, on_accept, s, 0, 0, s->socket.fd);
-    return s->listener == NULL ? ERR_NO_MEMORY : OK;
+    if (s->listener == NULL)
+        return ERR_NO_MEMORY;
+    evconnlistener_set_error_cb(s->listener, on_accept_error);
+    return OK;
 }
 
 enum error control_server_new(struct event_base *base, const char *path,

@@ -25,6 +25,7 @@ struct daemon {
     struct log *log;
     struct datadir dir;
     bool dir_open;
+    bool running; /* it had started */
     struct event_base *base;
     struct event *signals[SIGNALS];
     struct node *node;
@@ -212,7 +213,8 @@ static void stop(struct daemon *d)
     }
     if (d->dir_open)
         datadir_deinit(&d->dir);
-    log_info(d->log, "stopped");
+    if (d->running)
+        log_info(d->log, "stopped");
     libevent_log = NULL;
     log_free(d->log);
 }
@@ -229,6 +231,7 @@ enum error daemon_run(const struct config_input *input, struct text *why)
     if (err == OK) {
         err = start(d, why);
         if (err == OK) {
+            d->running = true;
             say_ready(d);
             event_base_dispatch(d->base);
         }

@@ -183,14 +183,22 @@ static void call_free(struct dht_call *c)
     free(c);
 }
 
+/* What to do about it, where there is something. */
+static const char *advice(enum error err)
+{
+    if (err == ERR_NO_NODES)
+        return "no other node is known yet: `warren status` says why";
+    if (err == ERR_ADDRESS)
+        return "this node cannot send there: no node can have that address, "
+               "or `listen` has none of its family";
+    return NULL;
+}
+
 static void fail(struct dht_call *c, enum error err)
 {
     if (c->call == NULL)
         return;
-    control_fail(c->call, err,
-                 err == ERR_NO_NODES ? "no other node is known yet: `warren "
-                                       "status` says why"
-                                     : NULL);
+    control_fail(c->call, err, advice(err));
     c->call = NULL;
 }
 

@@ -49,6 +49,9 @@ WRONG = [
     (["dht", "nodes", "--json=yes"], USAGE, "warren: --json takes no value"),
     (["dht", "nodes", "x"], USAGE,
      "warren: 'warren dht nodes' takes no arguments besides flags"),
+    (["dht", "nodes", "-x"], USAGE,
+     "warren: 'warren dht nodes' has no flag -x; 'warren dht nodes --help' "
+     "shows what it takes"),
     (["dht", "get-peers"], USAGE,
      "warren: 'warren dht get-peers' needs an argument: warren dht get-peers "
      "HASH"),
@@ -160,6 +163,15 @@ class Local(unittest.TestCase):
         self.assertTrue(done.stderr.startswith(f"{path}:2: "), done.stderr)
         self.assertIn("listen", done.stderr)
 
+    def test_mistakes_are_printable(self):
+        """No file can write to the terminal what it likes."""
+        path = self.dir / "warren.conf"
+        path.write_bytes(b"[node]\n\x1b]0;title\x07 = 1\n")
+        done = warren("config", "check", path)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn(r"\x1b]0;title\x07", done.stderr)
+        self.assertNotIn("\x1b", done.stderr)
+
     def test_key_new(self):
         path = self.dir / "key"
         done = warren("dht", "key", "new", path)
@@ -169,6 +181,7 @@ class Local(unittest.TestCase):
         secret = path.read_bytes()
         again = warren("dht", "key", "new", path)
         self.assertEqual(again.returncode, TROUBLE)
+        self.assertIn("never overwritten", again.stderr)
         self.assertEqual(path.read_bytes(), secret)
 
 
@@ -190,6 +203,13 @@ class Talking(ProcessTest):
         done = node.cli("dht", "withdraw", HASH)
         self.assertEqual(done.returncode, NEGATIVE)
         self.assertIn("publishes nothing", done.stderr)
+
+    def test_address_that_cannot_be_sent_to(self):
+        node = self.net.add().start()
+        for address in ("[::1]:7881", "224.0.0.1:7881"):
+            done = node.cli("dht", "ping", address)
+            self.assertEqual(done.returncode, USAGE, done.stderr)
+            self.assertIn("cannot send there", done.stderr)
 
     def test_timeout(self):
         node = self.net.add().start()

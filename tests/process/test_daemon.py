@@ -115,6 +115,29 @@ class StartAndStop(ProcessTest):
         self.assertEqual(node.cli("status").returncode, DONE)
 
 
+    def test_out_of_descriptors(self):
+        """Clients wait until there are some, at no cost."""
+        node = self.net.add().start()
+        pid = node.process.pid
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, 4096))
+        socks = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+        for sock in socks:
+            self.addCleanup(sock.close)
+            sock.connect(str(node.dir / "control.sock"))
+        wait_for("it says so", lambda: "cannot accept" in node.log_text())
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        self.assertLess(cpu_seconds(pid) - before, 0.3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        self.assertEqual(node.cli("status").returncode, DONE)
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
+    return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 class Refusals(ProcessTest):
     """A daemon that cannot start says why, and ends with a code for it."""
 
@@ -123,6 +146,7 @@ class Refusals(ProcessTest):
         self.assertEqual(node.process.wait(20), code, node.log_text())
         for word in words:
             self.assertIn(word, node.log_text())
+        self.assertNotIn("stopped", node.log_text())  # it never ran
 
     def test_port_in_use(self):
         first = self.net.add().start()
