@@ -79,19 +79,24 @@ bool cookie_mac1_is_right(const struct link_message *init,
     return sodium_memcmp(want, init->mac1, sizeof(want)) == 0;
 }
 
+static bool is_made_with(const uint8_t secret[32],
+                         const struct link_message *init,
+                         const struct endpoint *source)
+{
+    uint8_t cookie[LINK_COOKIE_BYTES], want[LINK_MAC_BYTES];
+
+    cookie_of(secret, source, cookie);
+    mac(cookie, sizeof(cookie), init->maced, want);
+    sodium_memzero(cookie, sizeof(cookie));
+    return sodium_memcmp(want, init->mac2, sizeof(want)) == 0;
+}
+
 bool cookie_mac2_is_right(const struct cookie_jar *jar,
                           const struct link_message *init,
                           const struct endpoint *source)
 {
-    uint8_t cookie[LINK_COOKIE_BYTES], want[LINK_MAC_BYTES];
-
-    cookie_of(jar->secret, source, cookie);
-    mac(cookie, sizeof(cookie), init->maced, want);
-    if (sodium_memcmp(want, init->mac2, sizeof(want)) == 0)
-        return true;
-    cookie_of(jar->previous, source, cookie);
-    mac(cookie, sizeof(cookie), init->maced, want);
-    return sodium_memcmp(want, init->mac2, sizeof(want)) == 0;
+    return is_made_with(jar->secret, init, source) ||
+           is_made_with(jar->previous, init, source);
 }
 
 void cookie_seal(const struct cookie_jar *jar, const struct endpoint *source,
