@@ -4,6 +4,8 @@
  * theirs, what they do to cells that pass them, and what comes of it.
  */
 #include "fail_alloc.h"
+#include "tunnel/link_text.h"
+#include "tunnel/prologue.h"
 #include "tunnel_net.h"
 
 #include <sodium.h>
@@ -99,6 +101,7 @@ static void close_all(struct net_node *n, struct circuit *c)
 {
     struct circuits *cs = n->engine.circuits;
 
+    assert_null(circuit_find(cs, c->id));
     circuit_close(cs, c, REASON_REQUESTED, n->net->now);
     while (circuits_count(cs) > 1) {
         struct circuit *other = circuits_at(cs, 0);
@@ -210,6 +213,155 @@ static void test_hostile_building_without_memory(void **state)
     net_free(net);
 }
 
+/* The relay answers an EXTEND itself, though it made none: the client knows
+ * the key of the hop that it asked for. */
+static bool only_between_two(struct net *net, struct net_packet *p)
+{
+    (void)net;
+    return p->from.addr[1] <= 1 && p->to.addr[1] <= 1;
+}
+
+static void test_hostile_relay_answers_an_extend_with_its_own_keys(void **state)
+{
+    struct net *net = net_new(28);
+    struct net_node *client = &net->node[0];
+    uint8_t noise2[NOISE_OVERHEAD];
+    struct circuit_message m = {.type = CIRCUIT_EXTENDED,
+                                .noise = bytes_of(noise2, sizeof(noise2))};
+    struct relay *relay;
+
+    (void)state;
+    net->tap = only_between_two;
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, 100 * TIME_MS);
+    relay = relay_at(net, 1);
+    assert_int_equal(relay->attempt, 1);
+    test_random_fill(&net->random, noise2, sizeof(noise2));
+    noise_public_key(net->node[1].secret, noise2);
+    /* Of an attempt that there never was: nothing happens. */
+    m.attempt = 2;
+    relay_answer(net->node[1].engine.relays, relay, &m, net->now);
+    net_run(net, 100 * TIME_MS);
+    assert_int_equal(client->closed, 0);
+    m.attempt = 1;
+    relay_answer(net->node[1].engine.relays, relay, &m, net->now);
+    net_run(net, 100 * TIME_MS);
+    assert_int_equal(client->ready, 0);
+    assert_int_equal(client->closed, 1);
+    assert_int_equal(client->why, REASON_HANDSHAKE);
+    assert_int_equal(client->why_hop, 2);
+    net_free(net);
+}
+
+/* What hops say that they have no business to say, and of old attempts. */
+static void test_hostile_messages_that_change_nothing(void **state)
+{
+    static const struct circuit_message lies[] = {
+        {.type = CIRCUIT_DESTROY, .reason = REASON_REQUESTED},
+        {.type = CIRCUIT_PING, .nonce = 5},
+        {.type = CIRCUIT_PONG, .nonce = 5},
+        {.type = CIRCUIT_TEST, .nonce = 5},
+        {.type = CIRCUIT_FAILED, .attempt = 9, .reason = REASON_TIMEOUT},
+        {.type = CIRCUIT_FAILED, .attempt = 0, .reason = REASON_TIMEOUT},
+        {.type = CIRCUIT_DATA, .ep = {.addr = {8, 8, 8, 8}, .port = 1}},
+    };
+    struct net *net = net_new(29);
+    struct net_node *client = &net->node[0];
+    struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 0});
+
+    (void)state;
+    client->spare = 5;
+    net_run(net, TIME_S);
+    for (unsigned hop = 1; hop <= 2; hop++) {
+        for (size_t i = 0; i < COUNT_OF(lies); i++) {
+            relay_answer(net->node[hop].engine.relays, relay_at(net, hop),
+                         &lies[i], net->now);
+            net_run(net, 100 * TIME_MS);
+            assert_int_equal(c->state, CIRCUIT_READY);
+            assert_int_equal(c->built, 3);
+        }
+    }
+    assert_int_equal(client->data_in + client->refused + client->answered, 0);
+    assert_int_equal(circuits_stats(client->engine.circuits)->hops_replaced, 0);
+    net_free(net);
+}
+
+/* A neighbour that is no part of a circuit knows its indices, and no more. */
+static void test_hostile_stranger_uses_the_index_of_another(void **state)
+{
+    static const enum cell_type types[] = {CELL_RELAY, CELL_DESTROY,
+                                           CELL_CREATED};
+    struct net *net = net_new(30);
+    struct net_node *client = &net->node[0], *stranger = &net->node[5];
+    struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
+    struct link_target target = net_target(&net->node[1]);
+    static const uint8_t destroy[] = {0x91, 1};
+    struct relay *relay;
+    struct link *link;
+
+    (void)state;
+    assert_int_equal(
+        link_open(stranger->engine.core.links, &target, net->now, &link), OK);
+    net_run(net, TIME_S);
+    relay = relay_at(net, 1);
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        link_send(stranger->engine.core.links, link, types[i],
+                  relay->prev.local, bytes_of(destroy, 2), net->now);
+        link_send(stranger->engine.core.links, link, types[i],
+                  relay->next.local, bytes_of(destroy, 2), net->now);
+        net_run(net, TIME_S);
+    }
+    assert_int_equal(c->state, CIRCUIT_READY);
+    assert_int_equal(relays_count(net->node[2].engine.relays), 1);
+    assert_int_equal(net_send_data(net, c, "still"), OK);
+    net_run(net, TIME_S);
+    assert_int_equal(client->data_in, 1);
+    net_free(net);
+}
+
+/* No fifth hop: neither by asking the fourth, nor by a depth that is none. */
+static void test_hostile_client_cannot_go_too_deep(void **state)
+{
+    static const uint8_t depths[] = {0, 5, 255};
+    struct net *net = net_new(31);
+    struct net_node *client = &net->node[0];
+    struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 4});
+    struct link_target to = net_target(&net->node[1]);
+    uint8_t noise1[HOP_NOISE1_BYTES] = {1}, text[LINK_TEXT_SMALL];
+    struct circuit_message m = {.type = CIRCUIT_EXTEND,
+                                .attempt = 9,
+                                .identity = net->node[5].identity,
+                                .handshake_key = net->node[5].identity,
+                                .ep = net->node[5].ep,
+                                .noise = bytes_of(noise1, sizeof(noise1))};
+
+    (void)state;
+    net_run(net, TIME_S);
+    assert_int_equal(circuit_send(client->engine.circuits, c, 4, &m, net->now),
+                     OK);
+    net_run(net, TIME_S);
+    assert_int_equal(
+        relays_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
+    assert_int_equal(links_count(net->node[5].engine.core.links), 0);
+    for (size_t i = 0; i < COUNT_OF(depths); i++) {
+        uint8_t payload[] = {0x91, depths[i]}, ephemeral[32] = {7};
+        struct noise n;
+
+        prologue_init_noise(&n, "hop", "test", to.identity, to.handshake_key);
+        noise_write_first(&n, ephemeral, bytes_of(payload, 2), noise1);
+        link_send(
+            client->engine.core.links, c->end.link, CELL_CREATE, 0,
+            bytes_of(text, link_text_write_create(
+                               text, 77, bytes_of(noise1, sizeof(noise1)))),
+            net->now);
+        net_run(net, TIME_S);
+        assert_int_equal(relays_count(net->node[1].engine.relays), 1);
+        assert_int_equal(relays_stats(net->node[1].engine.relays)->refused,
+                         i + 1);
+    }
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +373,11 @@ int main(void)
         cmocka_unit_test(test_hostile_hop_cannot_choose_the_next_by_refusing),
         cmocka_unit_test(test_hostile_first_hop_with_a_key_of_low_order),
         cmocka_unit_test(test_hostile_building_without_memory),
+        cmocka_unit_test(
+            test_hostile_relay_answers_an_extend_with_its_own_keys),
+        cmocka_unit_test(test_hostile_messages_that_change_nothing),
+        cmocka_unit_test(test_hostile_stranger_uses_the_index_of_another),
+        cmocka_unit_test(test_hostile_client_cannot_go_too_deep),
     };
 
     if (sodium_init() < 0)

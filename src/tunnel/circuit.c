@@ -133,7 +133,7 @@ void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
 struct circuit *circuit_find(const struct circuits *cs, uint32_t id)
 {
     for (size_t i = 0; i < cs->count; i++) {
-        if (cs->circuits[i]->id == id)
+        if (cs->circuits[i]->id == id && !cs->circuits[i]->closing)
             return cs->circuits[i];
     }
     return NULL;

@@ -110,7 +110,7 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
  * the same circuit nothing happens. */
 void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
                    uint64_t now);
-/* NULL when there is none with this id. */
+/* NULL when there is none with this id, or it is just being closed. */
 struct circuit *circuit_find(const struct circuits *cs, uint32_t id);
 
 /* Sends a message to hop `hop` (from 1, at most c->built). ERR_NO_SPACE when

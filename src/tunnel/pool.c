@@ -39,7 +39,8 @@ enum error pool_stop(struct pool *p, unsigned hops)
 
 static bool is_ready(const struct circuit *c, unsigned hops)
 {
-    return c->state == CIRCUIT_READY && (hops == 0 || c->length == hops);
+    return c->state == CIRCUIT_READY && !c->closing &&
+           (hops == 0 || c->length == hops);
 }
 
 /* One of this length does not retire. */
