@@ -127,6 +127,22 @@ static void test_cell_body_key_is_another(void **state)
     assert_memory_not_equal(keys.head, keys.body, sizeof(keys.head));
 }
 
+static void test_cell_mask_is_the_cipher_under_the_body_key(void **state)
+{
+    uint8_t d[CELL_SMALL] = {0}, sealed[CELL_MASKED + NOISE_TAG_BYTES] = {0};
+    static const uint8_t zeros[CELL_SMALL];
+    struct cell_keys keys;
+
+    (void)state;
+    cell_keys_init(&keys, secret);
+    noise_seal(keys.body, 7, bytes_of(NULL, 0), sealed, CELL_MASKED);
+    cell_mask(&keys, 7, d, sizeof(d));
+    assert_memory_equal(d, zeros, sizeof(d) - CELL_MASKED);
+    assert_memory_equal(d + sizeof(d) - CELL_MASKED, sealed, CELL_MASKED);
+    cell_mask(&keys, 7, d, sizeof(d));
+    assert_memory_equal(d, zeros, sizeof(d));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_cell_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_cell_other_sizes_are_refused),
         cmocka_unit_test(test_cell_body_key_is_another),
+        cmocka_unit_test(test_cell_mask_is_the_cipher_under_the_body_key),
     };
 
     if (sodium_init() < 0)

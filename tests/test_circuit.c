@@ -82,6 +82,49 @@ static void test_circuit_sends_two_sizes_only(void **state)
     net_free(net);
 }
 
+/* The counters of layers are consecutive: if they could be read, they would
+ * tell the circuits of a link apart, and how deep each is. */
+static bool counters_tap(struct net *net, struct net_packet *p)
+{
+    static struct net_packet last[256]; /* by the ends of a link, one size */
+    unsigned *compared = net->tap_ctx;
+    struct net_packet *before =
+        &last[(p->from.addr[3] & 15) * 16 + (p->to.addr[3] & 15)];
+
+    if (p->len != CELL_SMALL || p->bytes[1] != CELL_KIND)
+        return true;
+    for (unsigned depth = 1; depth <= ONION_HOPS_MAX; depth++) {
+        size_t at = CELL_SMALL + ONION_LAYER_BYTES - ONION_COUNTER_BYTES -
+                    ONION_LAYER_BYTES * depth;
+
+        if (before->len == 0)
+            continue;
+        assert_memory_not_equal(p->bytes + at, before->bytes + at, 4);
+        (*compared)++;
+    }
+    *before = *p;
+    return true;
+}
+
+static void test_circuit_cells_show_no_counters(void **state)
+{
+    struct net *net = net_new(11);
+    unsigned compared = 0;
+    struct circuit *c;
+
+    (void)state;
+    net->tap = counters_tap;
+    net->tap_ctx = &compared;
+    c = net_build(net, (unsigned[]){1, 2, 3, 4});
+    net_run(net, TIME_S);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(net_send_data(net, c, "x"), OK);
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].data_in, 10);
+    assert_true(compared > 8 * 10 * 4);
+    net_free(net);
+}
+
 static void test_circuit_dead_middle_hop_is_replaced(void **state)
 {
     struct net *net = net_new(2);
@@ -444,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_circuit_of_each_length),
         cmocka_unit_test(test_circuit_sends_two_sizes_only),
+        cmocka_unit_test(test_circuit_cells_show_no_counters),
         cmocka_unit_test(test_circuit_dead_middle_hop_is_replaced),
         cmocka_unit_test(test_circuit_hop_that_is_never_there_is_replaced),
         cmocka_unit_test(test_circuit_without_a_replacement_ends_with_a_reason),

@@ -2,7 +2,7 @@
  *
  * What a hostile relay, or somebody on the wire, does to the cells that pass:
  * flips bits, repeats, holds back, swaps and drops them. A relay sees the
- * onion in the clear, as the wire does, and may send it again in new cells.
+ * onion in the clear, and may send it again in new cells.
  */
 #include "tunnel_net.h"
 
@@ -43,6 +43,17 @@ static struct circuit *start(struct net *net, unsigned from, unsigned to)
     return c;
 }
 
+/* The onion as the relay had it in hand, before it was masked for the link. */
+static void unmask(const struct link *link, uint8_t *datagram, size_t len)
+{
+    uint32_t session;
+    uint64_t counter;
+
+    assert_int_equal(cell_peek(bytes_of(datagram, len), &session, &counter),
+                     OK);
+    cell_mask(&link->session->out, counter, datagram, len);
+}
+
 /* The relay sends an onion that it has seen, in a new cell. */
 static void send_again(struct net *net, const struct net_packet *p)
 {
@@ -53,6 +64,7 @@ static void send_again(struct net *net, const struct net_packet *p)
     bool (*tap)(struct net *, struct net_packet *) = net->tap;
 
     memcpy(d, p->bytes, p->len);
+    unmask(end->link, d, p->len);
     net->tap = NULL;
     link_send_relay(e->core.links, end->link, end->remote, d, p->len, net->now);
     net_run(net, 50 * TIME_MS);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/cell.h"
 
+#include "tunnel/onion.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -19,6 +21,8 @@ static_assert(CELL_HEAD_OFFSET + CELL_HEAD_BYTES + NOISE_TAG_BYTES == 39,
               "the head ends where the body's msgpack header begins");
 static_assert(CELL_LARGE <= 1420, "a cell fits the path MTU that is assumed");
 static_assert(CELL_SMALL_BODY > UINT8_MAX, "both bodies are a bin 16");
+static_assert(CELL_MASKED >= ONION_HOPS_MAX * ONION_LAYER_BYTES,
+              "the counter of any layer is masked");
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -131,4 +135,16 @@ enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
     return noise_open(keys->body, counter, bytes_of(NULL, 0),
                       datagram + CELL_BODY_OFFSET,
                       len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+}
+
+/* The key stream that would seal a text: its first block is Poly1305's. No
+ * body is both sealed and masked under one counter. */
+void cell_mask(const struct cell_keys *keys, uint64_t counter,
+               uint8_t *datagram, size_t len)
+{
+    uint8_t nonce[NOISE_NONCE_BYTES], *end = datagram + len - CELL_MASKED;
+
+    noise_nonce(counter, nonce);
+    crypto_stream_chacha20_ietf_xor_ic(end, end, CELL_MASKED, nonce, 1,
+                                       keys->body);
 }

@@ -15,8 +15,11 @@
  * One AEAD call protects all: the head is the plaintext, the body the
  * associated data; the index selects the key and the counter is the nonce, so
  * that they need no more. The body of a RELAY cell is onion ciphertext
- * already. That of every other type is sealed too, under the session's body
- * key, so that all cells look alike.
+ * already, but for the counter of its outermost layer, which would tell the
+ * circuits of a link apart and how deep each is: its last CELL_MASKED bytes,
+ * where that counter is at any depth, are masked. The body of every other
+ * type is sealed. Both under the session's body key, so that all cells look
+ * alike.
  */
 #ifndef WARREN_TUNNEL_CELL_H
 #define WARREN_TUNNEL_CELL_H
@@ -40,6 +43,8 @@
 #define CELL_LARGE      (CELL_BODY_OFFSET + CELL_LARGE_BODY)
 #define CELL_SMALL      (CELL_BODY_OFFSET + CELL_SMALL_BODY)
 #define CELL_MAX        CELL_LARGE
+
+#define CELL_MASKED 96 /* a layer's worth for each depth */
 
 /* What a link or control cell can carry: the body without its tag. */
 #define CELL_TEXT_MAX (CELL_LARGE_BODY - NOISE_TAG_BYTES)
@@ -103,5 +108,10 @@ void cell_seal_body(const struct cell_keys *keys, uint64_t counter,
                     uint8_t *datagram, size_t len);
 enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
                           uint8_t *datagram, size_t len);
+
+/* Masks the end of a RELAY cell's body, in place, or takes the mask off
+ * again; before cell_seal and after cell_open. */
+void cell_mask(const struct cell_keys *keys, uint64_t counter,
+               uint8_t *datagram, size_t len);
 
 #endif

@@ -238,6 +238,8 @@ static void send_cell(struct links *l, struct link *link,
 
     if (head->type != CELL_RELAY)
         cell_seal_body(&s->out, s->counter, datagram, len);
+    else
+        cell_mask(&s->out, s->counter, datagram, len);
     cell_seal(&s->out, s->remote, s->counter++, head, datagram, len);
     link->sent_at = now;
     l->stats.cells_out++;
@@ -381,6 +383,8 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
         return e;
     if (head.type != CELL_RELAY)
         e = cell_open_body(&s->in, counter, datagram, len);
+    else
+        cell_mask(&s->in, counter, datagram, len);
     if (e != OK)
         return e;
     replay_accept(&s->replay, counter);
