@@ -126,6 +126,17 @@ static double engine_alone(unsigned depth)
     return cell_count / t;
 }
 
+/* With token buckets that never run empty. */
+static double engine_limited(unsigned depth)
+{
+    struct relay_queue *queue = &world.node[depth].engine.relays->queue;
+
+    relay_queue_configure(
+        queue, &(struct relay_queue_config){.bandwidth = 10000000000,
+                                            .circuit_bandwidth = 10000000000});
+    return engine_alone(depth);
+}
+
 /* The three AEAD calls of a cell and no more. */
 static void bare_cell(uint8_t *cell, unsigned depth, uint64_t counter)
 {
@@ -163,6 +174,8 @@ static void compare_alone(void)
         snprintf(name, sizeof(name), "engine without sockets, hop %u", depth);
         bench_ratio(name, engine, "cells/s", bare, "");
         bench_value("  of a cell", 1e6 / engine, "us", "");
+        engine = in_child(engine_limited, depth);
+        bench_ratio("  with a bandwidth limit", engine, "cells/s", bare, "");
     }
 }
 
@@ -194,7 +207,7 @@ static int bound_socket(uint16_t *port)
 {
     struct sockaddr_in sa = loopback(0);
     socklen_t len = sizeof(sa);
-    struct timeval wait = {.tv_usec = 50000};
+    struct timeval wait = {.tv_usec = 500000};
     int size = 8 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
 
     if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||

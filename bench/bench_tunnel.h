@@ -10,6 +10,7 @@
 #include "sim/rng.h"
 #include "tunnel/engine.h"
 #include "tunnel/link_table.h"
+#include "tunnel/relay_table.h"
 #include "wire/timestamp.h"
 
 #include <stdbool.h>
