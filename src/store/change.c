@@ -15,6 +15,8 @@ static size_t cap_of(const struct store *s, enum store_kind kind)
         return s->options.max_announcements;
     case STORE_ITEMS:
         return s->options.max_items;
+    case STORE_RELAYS:
+        return s->options.max_relays;
     case STORE_SETTINGS:
         return s->options.max_settings;
     case STORE_NODES:
@@ -83,6 +85,21 @@ enum error store_put_item(struct store *s, const struct store_item *item)
     return put(s, STORE_ITEMS, item);
 }
 
+static bool is_time(uint64_t t)
+{
+    return t <= INT64_MAX;
+}
+
+enum error store_put_relay(struct store *s, const struct store_relay *relay)
+{
+    if (relay->text_len == 0 || relay->text_len > STORE_RELAY_TEXT ||
+        !is_time(relay->first_seen) || !is_time(relay->last_seen) ||
+        !is_time(relay->guard_since) || !is_time(relay->guard_until) ||
+        !is_time(relay->rtt))
+        return ERR_RANGE;
+    return put(s, STORE_RELAYS, relay);
+}
+
 static bool is_setting_key(const char *key)
 {
     size_t len = strnlen(key, STORE_SETTING_KEY);
@@ -125,6 +142,14 @@ enum error store_remove_item(struct store *s, const struct id *target)
     struct store_key key = store_key_of(target->b, ID_BYTES);
 
     return take_away(s, STORE_ITEMS, &key);
+}
+
+enum error store_remove_relay(struct store *s,
+                              const uint8_t identity[STORE_KEY_SIZE])
+{
+    struct store_key key = store_key_of(identity, STORE_KEY_SIZE);
+
+    return take_away(s, STORE_RELAYS, &key);
 }
 
 enum error store_remove_setting(struct store *s, const char *key)

@@ -91,6 +91,19 @@ enum error store_each_item(struct store *s,
     return cursor_close(&c);
 }
 
+enum error store_each_relay(struct store *s, size_t limit,
+                            void (*each)(void *ctx, const struct store_relay *),
+                            void *ctx)
+{
+    int64_t max = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+    struct cursor c = cursor_open(s, STORE_RELAYS, max);
+    struct store_relay relay;
+
+    while (cursor_next(&c, &relay))
+        each(ctx, &relay);
+    return cursor_close(&c);
+}
+
 static enum error copy_setting(const struct store_setting *row, uint8_t *buf,
                                size_t cap, size_t *len)
 {

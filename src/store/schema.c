@@ -39,6 +39,19 @@ const char *const schema_migrations[] = {
     "  salt BLOB"
     ") WITHOUT ROWID;"
     "PRAGMA user_version = 2;",
+
+    "CREATE TABLE relay ("
+    "  identity BLOB PRIMARY KEY NOT NULL,"
+    "  text BLOB NOT NULL,"
+    "  first_seen INTEGER NOT NULL,"
+    "  last_seen INTEGER NOT NULL,"
+    "  guard_since INTEGER NOT NULL,"
+    "  guard_until INTEGER NOT NULL,"
+    "  rtt INTEGER NOT NULL,"
+    "  capacity INTEGER NOT NULL,"
+    "  failures INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "PRAGMA user_version = 3;",
 };
 
 const int schema_version =
@@ -48,7 +61,9 @@ const char *const schema_probe =
     "SELECT key, value FROM setting LIMIT 0;"
     "SELECT endpoint, id, last_seen, batch FROM node LIMIT 0;"
     "SELECT info_hash, port, implied_port, since FROM announcement LIMIT 0;"
-    "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;";
+    "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;"
+    "SELECT identity, text, first_seen, last_seen, guard_since, guard_until, "
+    "rtt, capacity, failures FROM relay LIMIT 0;";
 
 static enum error run_one(sqlite3 *db, const char *migration)
 {

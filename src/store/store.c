@@ -13,6 +13,7 @@ static const struct store_options defaults = {
     .max_nodes = 10000,
     .max_announcements = 1000,
     .max_items = 1000,
+    .max_relays = 5000,
     .max_settings = 256,
     .queue_bytes = 2 << 20,
     .busy_ms = 50,
@@ -42,6 +43,7 @@ static struct store_options with_defaults(const struct store_options *given)
     fill_in(&o.max_nodes, defaults.max_nodes);
     fill_in(&o.max_announcements, defaults.max_announcements);
     fill_in(&o.max_items, defaults.max_items);
+    fill_in(&o.max_relays, defaults.max_relays);
     fill_in(&o.max_settings, defaults.max_settings);
     fill_in(&o.queue_bytes, defaults.queue_bytes);
     if (o.busy_ms == 0)
@@ -244,5 +246,6 @@ void store_get_health(const struct store *s, struct store_health *out)
     out->nodes = (size_t)s->rows[STORE_NODES];
     out->announcements = (size_t)s->rows[STORE_ANNOUNCEMENTS];
     out->items = (size_t)s->rows[STORE_ITEMS];
+    out->relays = (size_t)s->rows[STORE_RELAYS];
     out->settings = (size_t)s->rows[STORE_SETTINGS];
 }

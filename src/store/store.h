@@ -2,8 +2,9 @@
  *
  * What a node remembers between runs, in one SQLite file (`warren.db`, WAL):
  * DHT nodes it has met, its own announcements, its own items to republish,
- * and small settings. This floor alone knows SQL; nothing here calls a clock:
- * wall seconds (Unix time) come from the caller.
+ * relays of the tunnels and which of them are guards, and small settings. This
+ * floor alone knows SQL; nothing here calls a clock: wall seconds (Unix time)
+ * come from the caller.
  *
  * Writing. store_put_* and store_remove_* only queue, coalesced per key: the
  * last call for a key wins. store_flush writes the queue in one transaction;
@@ -52,6 +53,7 @@
 #define STORE_KEY_SIZE      32
 #define STORE_SIG_SIZE      64
 #define STORE_SALT_MAX      64
+#define STORE_RELAY_TEXT    512
 #define STORE_SETTING_KEY   64  /* bytes with the terminator */
 #define STORE_SETTING_BYTES 256 /* longest value */
 
@@ -85,11 +87,25 @@ struct store_item {
     struct value value;
 };
 
+/* A relay of the tunnels; the identity is the key. `text` is its signed
+ * descriptor, which the store does not look into. */
+struct store_relay {
+    uint8_t identity[STORE_KEY_SIZE];
+    uint16_t text_len; /* 1..STORE_RELAY_TEXT */
+    uint8_t text[STORE_RELAY_TEXT];
+    uint64_t first_seen, last_seen;    /* wall seconds */
+    uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
+    uint64_t rtt;                      /* ns */
+    uint32_t capacity;                 /* kB/s, measured */
+    uint16_t failures;                 /* since the last success */
+};
+
 /* Caps; a field that is 0 takes the default. */
 struct store_options {
     size_t max_nodes;         /* 10,000: the oldest go when it is exceeded */
     size_t max_announcements; /* 1,000: then ERR_FULL */
     size_t max_items;         /* 1,000: then ERR_FULL */
+    size_t max_relays;        /* 5,000: then ERR_FULL */
     size_t max_settings;      /* 256: then ERR_FULL */
     size_t queue_bytes;       /* 2 MiB of queued changes */
     uint32_t busy_ms;         /* 50: longest wait for another's lock */
@@ -138,8 +154,8 @@ void store_close(struct store *s);
 /* Queue one change, copied. ERR_FULL: no room in the queue, or the table is
  * at its cap and the key is new (removals count once they are flushed).
  * ERR_NO_MEMORY. Refused by the shape of the argument, with nothing queued:
- * ERR_RANGE     salt_len, a value longer than it can be, or port 0 where a
- *               port is needed
+ * ERR_RANGE     salt_len, a value or text of an impossible length, a time
+ *               past INT64_MAX, or port 0 where a port is needed
  * ERR_TOO_LARGE a setting's key is empty or too long, or its value is too
  *               long
  * A node that finds no room is dropped and counted, and ERR_FULL returned:
@@ -148,6 +164,7 @@ enum error store_put_node(struct store *s, const struct store_node *node);
 enum error store_put_announcement(struct store *s,
                                   const struct store_announcement *a);
 enum error store_put_item(struct store *s, const struct store_item *item);
+enum error store_put_relay(struct store *s, const struct store_relay *relay);
 enum error store_put_setting(struct store *s, const char *key,
                              struct bytes value);
 
@@ -156,6 +173,8 @@ enum error store_remove_node(struct store *s, const struct endpoint *endpoint);
 enum error store_remove_announcement(struct store *s,
                                      const struct id *info_hash);
 enum error store_remove_item(struct store *s, const struct id *target);
+enum error store_remove_relay(struct store *s,
+                              const uint8_t identity[STORE_KEY_SIZE]);
 enum error store_remove_setting(struct store *s, const char *key);
 
 /* Writes all that is queued in one transaction and prunes nodes over the cap.
@@ -168,7 +187,8 @@ enum error store_remove_setting(struct store *s, const char *key);
 enum error store_flush(struct store *s, int64_t wall);
 
 /* Calls `each` for what has been flushed: nodes newest first (see the top),
- * at most `limit`; announcements and items in the order of their keys. The
+ * at most `limit`; relays likewise, guards first and then by last_seen;
+ * announcements and items in the order of their keys. The
  * argument is valid during the call only; `each` may queue changes, but not
  * flush, read or close. Errors as store_flush; some rows may have been shown
  * before one. */
@@ -181,6 +201,9 @@ enum error store_each_announcement(
 enum error store_each_item(struct store *s,
                            void (*each)(void *ctx, const struct store_item *),
                            void *ctx);
+enum error store_each_relay(struct store *s, size_t limit,
+                            void (*each)(void *ctx, const struct store_relay *),
+                            void *ctx);
 
 /* Copies a setting into `buf` and its length into `len`. ERR_NOT_FOUND;
  * ERR_NO_SPACE when it is longer than `cap` (STORE_SETTING_BYTES always
@@ -203,6 +226,7 @@ struct store_health {
     size_t nodes; /* rows, as of the last flush */
     size_t announcements;
     size_t items;
+    size_t relays;
     size_t settings;
 };
 

@@ -195,6 +195,48 @@ static bool read_item(sqlite3_stmt *st, void *row)
     return !t.bad;
 }
 
+static struct store_key relay_key(const void *row)
+{
+    const struct store_relay *r = row;
+
+    return store_key_of(r->identity, STORE_KEY_SIZE);
+}
+
+static int bind_relay(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_relay *r = row;
+    struct binder b = {.st = st, .at = 1};
+
+    (void)batch;
+    put_blob(&b, r->text, r->text_len);
+    put_int(&b, (int64_t)r->first_seen);
+    put_int(&b, (int64_t)r->last_seen);
+    put_int(&b, (int64_t)r->guard_since);
+    put_int(&b, (int64_t)r->guard_until);
+    put_int(&b, (int64_t)r->rtt);
+    put_int(&b, r->capacity);
+    put_int(&b, r->failures);
+    return b.rc;
+}
+
+static bool read_relay(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_relay *r = row;
+
+    *r = (struct store_relay){.text_len = 0};
+    take_blob(&t, r->identity, STORE_KEY_SIZE, STORE_KEY_SIZE);
+    r->text_len = (uint16_t)take_blob(&t, r->text, 1, sizeof(r->text));
+    r->first_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->last_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->guard_since = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->guard_until = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->rtt = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->capacity = (uint32_t)take_int(&t, 0, UINT32_MAX);
+    r->failures = (uint16_t)take_int(&t, 0, UINT16_MAX);
+    return !t.bad;
+}
+
 static struct store_key setting_key(const void *row)
 {
     const struct store_setting *s = row;
@@ -222,6 +264,10 @@ static bool read_setting(sqlite3_stmt *st, void *row)
     s->len = (uint16_t)take_blob(&t, s->value, 0, sizeof(s->value));
     return !t.bad;
 }
+
+#define RELAY_COLUMNS                                                   \
+    "identity, text, first_seen, last_seen, guard_since, guard_until, " \
+    "rtt, capacity, failures"
 
 const struct store_table store_tables[STORE_KINDS] = {
     [STORE_NODES] =
@@ -272,6 +318,20 @@ const struct store_table store_tables[STORE_KINDS] = {
          .key = item_key,
          .bind = bind_item,
          .read = read_item},
+    [STORE_RELAYS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO relay (" RELAY_COLUMNS
+                               ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                 [STORE_REMOVE] = "DELETE FROM relay WHERE identity = ?1",
+                 [STORE_FIND] = "SELECT " RELAY_COLUMNS
+                                " FROM relay WHERE identity = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM relay",
+                 [STORE_LIST] = "SELECT " RELAY_COLUMNS " FROM relay "
+                                "ORDER BY guard_since = 0, last_seen DESC, "
+                                "identity LIMIT ?1"},
+         .row_size = sizeof(struct store_relay),
+         .key = relay_key,
+         .bind = bind_relay,
+         .read = read_relay},
     [STORE_SETTINGS] =
         {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO setting (key, value) "
                                "VALUES (?1,?2)",

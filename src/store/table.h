@@ -17,6 +17,7 @@ enum store_kind {
     STORE_NODES,
     STORE_ANNOUNCEMENTS,
     STORE_ITEMS,
+    STORE_RELAYS,
     STORE_SETTINGS,
     STORE_KINDS
 };
@@ -36,7 +37,7 @@ struct store_key {
     uint8_t b[STORE_SETTING_KEY];
 };
 
-/* A row of the fourth kind; the others are in store.h. */
+/* A row of the last kind; the others are in store.h. */
 struct store_setting {
     char key[STORE_SETTING_KEY];
     uint16_t len;
