@@ -139,8 +139,16 @@ static int publish(int dirfd, const char *temp, const char *name)
     return linkat(dirfd, temp, dirfd, name, 0);
 }
 
-enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
-                         size_t len, struct text *why)
+static int replace(int dirfd, const char *temp, const char *name)
+{
+    return renameat(dirfd, temp, dirfd, name);
+}
+
+/* Writes a file beside, and gives it its name. */
+static enum error
+write_file(int dirfd, const char *name, const uint8_t *secret, size_t len,
+           int (*give_name)(int dirfd, const char *temp, const char *name),
+           struct text *why)
 {
     char temp[SECRET_NAME_MAX];
     int n = snprintf(temp, sizeof(temp), "%s.%ld.tmp", name, (long)getpid());
@@ -156,11 +164,23 @@ enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
     if (fd < 0)
         return failed(name, why);
     if (!write_all(fd, secret, len) || fsync(fd) < 0 ||
-        publish(dirfd, temp, name) < 0)
+        give_name(dirfd, temp, name) < 0)
         err = failed(name, why);
     close(fd);
     unlinkat(dirfd, temp, 0);
     if (err == OK && !sync_directory(dirfd, name))
         err = failed(name, why);
     return err;
+}
+
+enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
+                         size_t len, struct text *why)
+{
+    return write_file(dirfd, name, secret, len, publish, why);
+}
+
+enum error secret_replace(int dirfd, const char *name, const uint8_t *secret,
+                          size_t len, struct text *why)
+{
+    return write_file(dirfd, name, secret, len, replace, why);
 }

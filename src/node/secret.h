@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files that hold a private key: mode 0600, written once and whole, never
- * changed.
+ * Files that hold a private key: mode 0600, written whole, and once unless
+ * the key is one that is renewed.
  */
 #ifndef WARREN_NODE_SECRET_H
 #define WARREN_NODE_SECRET_H
@@ -28,5 +28,9 @@ enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
  * ERR_IO. */
 enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
                          size_t len, struct text *why);
+
+/* The same in the place of what was there: on a failure that stays. */
+enum error secret_replace(int dirfd, const char *name, const uint8_t *secret,
+                          size_t len, struct text *why);
 
 #endif

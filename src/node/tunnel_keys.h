@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The keys of a member of the tunnels, as files of the data directory:
+ *
+ *   identity.key   seed of the Ed25519 key, 32 bytes, for life
+ *   handshake.key  wall seconds when it was made, 8 bytes big-endian, and the
+ *                  X25519 secret, 32 bytes; renewed every week
+ */
+#ifndef WARREN_NODE_TUNNEL_KEYS_H
+#define WARREN_NODE_TUNNEL_KEYS_H
+
+#include "node/text.h"
+#include "tunnel/tunnel.h"
+#include "wire/error.h"
+
+#include <stdint.h>
+
+/* Fills in identity, identity_secret, handshake_secret and handshake_made of
+ * `out`, from files or new. On failure `why` gets a sentence: errors of
+ * secret.h. */
+enum error tunnel_keys_load(const char *data_dir, uint64_t wall,
+                            struct tunnel_config *out, struct text *why);
+
+/* Puts a new handshake key in the place of the old one. */
+enum error tunnel_keys_renew(const char *data_dir,
+                             const uint8_t secret[NOISE_KEY_BYTES],
+                             uint64_t made, struct text *why);
+
+#endif
