@@ -3,10 +3,10 @@
 #include "node/dht_host.h"
 #include "node/bootstrap.h"
 #include "node/clock.h"
+#include "node/deadline.h"
 #include "node/dht_restore.h"
 #include "wire/timestamp.h"
 
-#include <event2/event.h>
 #include <sodium.h>
 
 #include <stdlib.h>
@@ -15,15 +15,12 @@
 /* Stored nodes get this long to answer before the bootstrap hosts are asked:
  * a node that finds its way alone leaves them alone. */
 #define HEAD_START (2 * TIME_S)
-/* The engine bounds its work for one tick; others get their turn between. */
-#define TICK_PAUSE TIME_MS
 
 struct dht_host {
     struct dht_host_world world;
     struct dht *dht;
     struct bootstrap *bootstrap;
-    struct event *timer;
-    uint64_t armed_for;
+    struct deadline timer;
     bool joined[FAMILIES];
     struct dht_restored restored;
 };
@@ -116,37 +113,17 @@ static void on_bootstrap(void *arg, const struct endpoint *ep)
 
 /* ---- Time -------------------------------------------------------------- */
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_due(void *arg)
 {
     struct dht_host *h = arg;
 
-    (void)fd;
-    (void)what;
-    h->armed_for = TIME_NEVER;
     dht_tick(h->dht, clock_now());
     dht_host_rearm(h);
 }
 
 void dht_host_rearm(struct dht_host *h)
 {
-    uint64_t deadline = dht_next_deadline(h->dht);
-    uint64_t now, delay;
-    struct timeval tv;
-
-    if (deadline == h->armed_for)
-        return;
-    h->armed_for = deadline;
-    if (deadline == TIME_NEVER) {
-        evtimer_del(h->timer);
-        return;
-    }
-    now = clock_now();
-    delay = deadline > now + TICK_PAUSE ? deadline - now : TICK_PAUSE;
-    /* Up to a whole microsecond: waking early would find nothing due. */
-    delay += TIME_US - 1;
-    tv.tv_sec = (time_t)(delay / TIME_S);
-    tv.tv_usec = (suseconds_t)(delay % TIME_S / TIME_US);
-    evtimer_add(h->timer, &tv);
+    deadline_arm(&h->timer, dht_next_deadline(h->dht));
 }
 
 enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
@@ -181,14 +158,13 @@ enum error dht_host_new(const struct dht_host_world *world,
 {
     struct dht_host *h = calloc(1, sizeof(*h));
     struct bootstrap_handler handler = {.arg = h, .found = on_bootstrap};
-    enum error err = ERR_NO_MEMORY;
+    enum error err;
 
     if (h == NULL)
         return ERR_NO_MEMORY;
     h->world = *world;
-    h->armed_for = TIME_NEVER;
-    h->timer = evtimer_new(world->base, on_timer, h);
-    if (h->timer == NULL)
+    err = deadline_init(&h->timer, world->base, h, on_due);
+    if (err != OK)
         goto fail;
     err = bootstrap_new(world->base, &handler, world->log, &h->bootstrap);
     if (err != OK)
@@ -212,8 +188,7 @@ void dht_host_free(struct dht_host *h)
         return;
     bootstrap_free(h->bootstrap);
     dht_free(h->dht);
-    if (h->timer != NULL)
-        event_free(h->timer);
+    deadline_deinit(&h->timer);
     free(h);
 }
 
