@@ -35,6 +35,10 @@ void tunnel_config_init(struct tunnel_config *config)
         .max_known_relays = 2000,
         .speedtest_rate = 100000,
         .max_piece_memory = (size_t)1 << 20,
+        .queue = {.bandwidth_burst = 256 * 1024,
+                  .circuit_burst = 256 * 1024,
+                  .max_cells = 4096,
+                  .max_circuit_cells = 64},
     };
     exit_config_default(&config->exit);
 }
@@ -50,7 +54,7 @@ static enum error check(const struct tunnel_config *c)
     return OK;
 }
 
-static struct engine_config engine_config_of(const struct tunnel_config *c)
+struct engine_config tunnel_engine_config(const struct tunnel_config *c)
 {
     struct engine_config e = {
         .link = {.max_links = c->max_links,
@@ -69,7 +73,8 @@ static struct engine_config engine_config_of(const struct tunnel_config *c)
                   .create_burst = c->create_rate,
                   .create_source_rate = c->create_source_rate,
                   .create_source_burst = 4 * c->create_source_rate,
-                  .max_sources = c->max_sources},
+                  .max_sources = c->max_sources,
+                  .queue = c->queue},
         .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits},
     };
 
@@ -127,7 +132,7 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
 
 static enum error engine_start(struct tunnel *t, uint64_t now)
 {
-    struct engine_config c = engine_config_of(&t->config);
+    struct engine_config c = tunnel_engine_config(&t->config);
     struct engine_env env = {
         .ctx = t->env.ctx,
         .hooks = t,
@@ -154,15 +159,20 @@ static enum error engine_start(struct tunnel *t, uint64_t now)
     return e;
 }
 
+struct pool_config tunnel_pool_config(const struct tunnel_config *c)
+{
+    return (struct pool_config){
+        .min_circuits = c->min_circuits,
+        .max_circuits = c->max_circuits,
+        .max_time = c->max_time,
+        .max_time_inactive = c->max_time_inactive,
+        .max_traffic = c->max_traffic,
+    };
+}
+
 static void pool_start(struct tunnel *t)
 {
-    struct pool_config c = {
-        .min_circuits = t->config.min_circuits,
-        .max_circuits = t->config.max_circuits,
-        .max_time = t->config.max_time,
-        .max_time_inactive = t->config.max_time_inactive,
-        .max_traffic = t->config.max_traffic,
-    };
+    struct pool_config c = tunnel_pool_config(&t->config);
     struct pool_env env = {
         .ctx = t, .random = t->env.random, .path = tunnel_choose_path};
 
@@ -345,7 +355,14 @@ enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
 
 enum error tunnel_stop(struct tunnel *t, unsigned hops)
 {
-    return pool_stop(&t->pool, hops);
+    enum error e = pool_stop(&t->pool, hops);
+    bool wanted = false;
+
+    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
+        wanted = wanted || t->pool.wanted[i];
+    if (e == OK && !wanted)
+        directory_set_wanted(t->directory, 0, 0, t->ticked_at);
+    return e;
 }
 
 bool tunnel_keeps(const struct tunnel *t, unsigned hops)

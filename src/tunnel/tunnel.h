@@ -106,6 +106,7 @@ struct tunnel_config {
     unsigned max_known_relays;
     unsigned speedtest_rate; /* TESTs answered a second */
     size_t max_piece_memory; /* bytes, of unfinished long datagrams */
+    struct relay_queue_config queue;
     struct exit_config exit;
 };
 
@@ -121,6 +122,12 @@ enum error tunnel_new(const struct tunnel_config *config,
                       uint64_t now, uint64_t wall, struct tunnel **out);
 /* Tells neighbours that circuits end, and wipes the keys. */
 void tunnel_free(struct tunnel *t, uint64_t now);
+
+/* Takes min_circuits, the limits of circuits, what limits relays, and the
+ * declared family, which is published with the next addresses. The rest stays
+ * as it is. ERR_RANGE. */
+enum error tunnel_reconfigure(struct tunnel *t,
+                              const struct tunnel_config *config, uint64_t now);
 
 /* A relay of an earlier life, and an address to ask for a descriptor. */
 enum error tunnel_add_stored(struct tunnel *t,

@@ -51,6 +51,10 @@ struct tunnel_tail {
     struct exit_circuit *exit;
 };
 
+/* tunnel.c */
+struct engine_config tunnel_engine_config(const struct tunnel_config *c);
+struct pool_config tunnel_pool_config(const struct tunnel_config *c);
+
 /* tunnel_data.c: what circuits of ours do with messages. */
 void tunnel_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now);

@@ -48,6 +48,7 @@ static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
     t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
     responder_rotate(&t->engine.responder, secret);
     memcpy(handshake_key, t->engine.responder.key.public_key, NOISE_KEY_BYTES);
+    t->config.handshake_made = t->wall;
     t->env.rotated(t->env.ctx, secret, t->wall);
     sodium_memzero(secret, sizeof(secret));
 }
@@ -97,6 +98,9 @@ void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
     }
     self->address_count = (uint8_t)count;
     memcpy(self->addresses, eps, count * sizeof(*eps));
+    self->bandwidth = (uint32_t)(t->config.queue.bandwidth / 1000 < UINT32_MAX
+                                     ? t->config.queue.bandwidth / 1000
+                                     : UINT32_MAX);
     self->has_family = t->config.has_family_id;
     memcpy(self->family, t->config.family_id, sizeof(self->family));
     t->has_self = t->config.max_relays_or_exits > 0;
