@@ -125,6 +125,7 @@ static void test_config_defaults_are_those_of_the_engine(void **state)
     assert_int_equal(load(NULL, NULL, NULL), OK);
     engine = config;
     dht_config_init(&engine.dht);
+    tunnel_config_init(&engine.tunnel);
     config_print(&config, &ours);
     config_print(&engine, &theirs);
     assert_string_equal(text_get(&ours), text_get(&theirs));
@@ -155,6 +156,57 @@ static void test_config_printed_defaults_load_as_the_defaults(void **state)
     text_deinit(&printed);
     text_deinit(&before);
     text_deinit(&after);
+}
+
+static void test_config_tunnel_settings_reach_the_engine(void **state)
+{
+    struct text printed;
+
+    (void)state;
+    text_init(&printed, 65536);
+    assert_loads("[node]\nnetwork = lab\ntesting_network = on\n"
+                 "listen = 127.0.0.1:1\n"
+                 "[tunnel]\nbuild = 3\nbuild = 1\nmax_traffic = 100g\n"
+                 "family = ours\nbandwidth = 5m\naddresses = 127.0.0.1:7\n"
+                 "relays = 127.0.0.2:1, [::1]:2\n"
+                 "[exit]\nbecome_exitnode = yes\n"
+                 "policy = reject 192.0.2.0/24:25, accept *:1-1023\n"
+                 "nameservers = 127.0.0.3:53\nsilent_rate = 9\n");
+    assert_string_equal(config.tunnel.network, "lab");
+    assert_true(config.tunnel.testing_network);
+    assert_true(config.tunnel.family[FAMILY_IPV4]);
+    assert_false(config.tunnel.family[FAMILY_IPV6]);
+    assert_true(config.tunnel_build[1] && config.tunnel_build[3]);
+    assert_false(config.tunnel_build[2] || config.tunnel_build[4]);
+    assert_true(config.tunnel.max_traffic == (uint64_t)100 << 30);
+    assert_true(config.tunnel.queue.bandwidth == 5 << 20);
+    assert_true(config.tunnel.has_family_id);
+    assert_int_equal(config.tunnel_addresses.at[0].port, 7);
+    assert_int_equal(config.tunnel_relays.count, 2);
+    assert_true(config.tunnel.become_exitnode);
+    assert_int_equal(config.exit_policy_count, 2);
+    assert_int_equal(config.exit_nameservers.at[0].port, 53);
+    assert_int_equal(config.tunnel.exit.silent_rate, 9);
+    config_print(&config, &printed);
+    assert_non_null(strstr(text_get(&printed), "[tunnel] build = 1, 3\n"));
+    assert_non_null(strstr(text_get(&printed),
+                           "policy = reject 192.0.2.0/24:25, accept "
+                           "*:1-1023\n"));
+    text_deinit(&printed);
+}
+
+/* Relays of one operator name the same family, others another. */
+static void test_config_family_is_a_name_of_all_its_relays(void **state)
+{
+    uint8_t a[32], b[32], c[32];
+
+    (void)state;
+    assert_true(config_family_id("ours", a));
+    assert_true(config_family_id("ours", b));
+    assert_true(config_family_id("theirs", c));
+    assert_memory_equal(a, b, sizeof(a));
+    assert_memory_not_equal(a, c, sizeof(a));
+    assert_false(config_family_id("", a));
 }
 
 static void test_config_table_is_sound(void **state)
@@ -256,8 +308,28 @@ static const struct {
      "2: unknown key 'level' in [dht]; it belongs in [log]"},
     {"[dht]\ncolour = red\n", "2: unknown key 'colour' in [dht]; `warren "
                               "config default` shows all keys"},
-    {"[tunnel]\nmax_circuits = 3\n",
-     "2: unknown key 'max_circuits'; [tunnel] has no keys in this version"},
+    {"[tunnel]\nmax_circuit = 3\n",
+     "2: unknown key 'max_circuit' in [tunnel]; did you mean 'max_circuits'?"},
+    {"[tunnel]\nbuild = 3, 5\n",
+     "2: build is '5' but must be a number of hops from 1 to 4"},
+    {"[tunnel]\nmin_circuits = 9\n",
+     "2: min_circuits in [tunnel] is more than max_circuits; raise that or "
+     "lower this"},
+    {"[tunnel]\nmax_traffic = 1k\n",
+     "2: max_traffic is '1k' but must be a size from 1m to 1048576g, like "
+     "512k or 4m"},
+    {"[tunnel]\naddresses = 192.0.2.1\n",
+     "2: addresses is '192.0.2.1' but must be ADDR:PORT, like "
+     "192.0.2.1:7881 or [2001:db8::1]:7881"},
+    {"[tunnel]\naddresses = 1.0.0.1:1, 1.0.0.1:2, 1.0.0.1:3, 1.0.0.1:4, "
+     "1.0.0.1:5\n",
+     "2: addresses is '1.0.0.1:5' but must be one of at most 4 addresses"},
+    {"[tunnel]\nfamily = my relays\n",
+     "2: family is 'my relays' but must be up to 32 letters, digits, '-', "
+     "'_' or '.'"},
+    {"[exit]\npolicy = accept *:443, allow *\n",
+     "2: policy is 'allow *' but must be accept or reject with "
+     "ADDR[/BITS][:PORT[-PORT]], like accept *:443 or reject 192.0.2.0/24"},
     {"[node]\nnetwork = a\nnetwork = b\n",
      "3: network is set twice, first on line 2; leave one"},
     {"[node]\ntesting_network = maybe\n",
@@ -667,6 +739,8 @@ int main(void)
         cmocka_unit_test(test_config_defaults_are_what_the_documents_say),
         cmocka_unit_test(test_config_defaults_are_those_of_the_engine),
         cmocka_unit_test(test_config_printed_defaults_load_as_the_defaults),
+        cmocka_unit_test(test_config_tunnel_settings_reach_the_engine),
+        cmocka_unit_test(test_config_family_is_a_name_of_all_its_relays),
         cmocka_unit_test(test_config_table_is_sound),
         cmocka_unit_test(test_config_file_sets_every_type),
         cmocka_unit_test(

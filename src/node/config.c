@@ -44,6 +44,20 @@ static void init(struct config *config)
     config_default_data_dir(config->data_dir);
 }
 
+static void finish_tunnel(struct config_loader *l)
+{
+    struct tunnel_config *t = &l->config.tunnel;
+
+    memcpy(t->network, l->config.network, sizeof(t->network));
+    memcpy(t->family, l->config.dht.family, sizeof(t->family));
+    t->testing_network = l->config.testing_network;
+    t->has_family_id = config_family_id(l->config.tunnel_family, t->family_id);
+    if (t->min_circuits > t->max_circuits)
+        config_loader_error(l, "tunnel", "min_circuits",
+                            "min_circuits in [tunnel] is more than "
+                            "max_circuits; raise that or lower this");
+}
+
 /* What follows from several keys. */
 static void finish(struct config_loader *l)
 {
@@ -58,18 +72,19 @@ static void finish(struct config_loader *l)
     }
     if (c->control[0] == '\0' ||
         strlen(c->control) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        config_loader_error(l, "control",
+        config_loader_error(l, "node", "control",
                             "the path of the control socket is longer than "
                             "the 107 bytes of a Unix socket's name; set "
                             "control in [node] to a shorter one");
     if (c->listen_count == 0)
-        config_loader_error(l, "listen",
+        config_loader_error(l, "node", "listen",
                             "listen in [node] is empty but must be "
                             "ADDR:PORT, like 0.0.0.0:7881 or [::]:7881");
     for (unsigned i = 0; i < c->listen_count; i++)
         c->dht.family[c->listen[i].family] = true;
     memcpy(c->dht.network, c->network, sizeof(c->dht.network));
     c->dht.testing_network = c->testing_network;
+    finish_tunnel(l);
 }
 
 enum error config_load(const struct config_input *input, struct config *out,

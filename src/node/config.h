@@ -22,6 +22,8 @@
 #include "dht/dht.h"
 #include "node/log.h"
 #include "node/text.h"
+#include "tunnel/policy.h"
+#include "tunnel/tunnel.h"
 #include "wire/endpoint.h"
 #include "wire/error.h"
 
@@ -38,6 +40,13 @@
 struct config_host {
     char host[CONFIG_HOST_SIZE]; /* a name or an address, without brackets */
     uint16_t port;
+};
+
+#define CONFIG_ENDPOINTS_MAX 16
+
+struct config_endpoints {
+    unsigned count;
+    struct endpoint at[CONFIG_ENDPOINTS_MAX];
 };
 
 /* A plain value: it can be copied and compared key by key. */
@@ -57,6 +66,17 @@ struct config {
     /* Ready for dht_new but for the ids: network, testing_network and the
      * families (those of `listen`) are filled in. */
     struct dht_config dht;
+
+    /* Ready for tunnel_new but for identity and keys: network,
+     * testing_network, the families and the declared family are filled in. */
+    struct tunnel_config tunnel;
+    bool tunnel_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
+    char tunnel_family[DHT_NETWORK_MAX + 1];
+    struct config_endpoints tunnel_addresses; /* of ours; none: learned */
+    struct config_endpoints tunnel_relays;    /* to ask at the start */
+    struct policy_line exit_policy[POLICY_LINES_MAX];
+    unsigned exit_policy_count;
+    struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
 
     bool http; /* false: no HTTP server */
     struct endpoint http_listen;

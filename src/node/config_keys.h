@@ -13,24 +13,29 @@
 #include <stdint.h>
 
 enum config_type {
-    CONFIG_BOOL,     /* bool */
-    CONFIG_COUNT,    /* unsigned */
-    CONFIG_SIZE,     /* unsigned, bytes */
-    CONFIG_DURATION, /* uint64_t, ns */
-    CONFIG_LEVEL,    /* enum log_level */
-    CONFIG_FORMAT,   /* enum log_format */
-    CONFIG_NAME,     /* char[DHT_NETWORK_MAX + 1] */
-    CONFIG_PATH,     /* char[CONFIG_PATH_SIZE] */
-    CONFIG_LISTEN,   /* struct config: listen, listen_count */
-    CONFIG_HOSTS,    /* struct config: bootstrap, bootstrap_count */
-    CONFIG_HTTP      /* struct config: http, http_listen */
+    CONFIG_BOOL,      /* bool */
+    CONFIG_COUNT,     /* unsigned */
+    CONFIG_SIZE,      /* unsigned, bytes */
+    CONFIG_BYTES,     /* uint64_t, bytes */
+    CONFIG_DURATION,  /* uint64_t, ns */
+    CONFIG_LEVEL,     /* enum log_level */
+    CONFIG_FORMAT,    /* enum log_format */
+    CONFIG_NAME,      /* char[DHT_NETWORK_MAX + 1] */
+    CONFIG_PATH,      /* char[CONFIG_PATH_SIZE] */
+    CONFIG_LISTEN,    /* struct config: listen, listen_count */
+    CONFIG_HOSTS,     /* struct config: bootstrap, bootstrap_count */
+    CONFIG_HTTP,      /* struct config: http, http_listen */
+    CONFIG_FAMILY,    /* char[DHT_NETWORK_MAX + 1], empty for none */
+    CONFIG_HOPS,      /* struct config: tunnel_build */
+    CONFIG_ENDPOINTS, /* struct config_endpoints, at most `max` */
+    CONFIG_POLICY     /* struct config: exit_policy, exit_policy_count */
 };
 
 struct config_key {
     const char *section, *name;
     enum config_type type;
     size_t offset;     /* of the value in struct config */
-    uint64_t min, max; /* COUNT, SIZE, DURATION */
+    uint64_t min, max; /* COUNT, SIZE, BYTES, DURATION */
     const char *init;  /* the default as text; NULL: `init_text` below */
     bool reloadable;
     const char *flag;       /* short form without "--", or NULL */
@@ -78,5 +83,19 @@ bool config_parse_http(const char *text, struct config *config);
 void config_print_listen(const struct config *config, struct text *out);
 void config_print_hosts(const struct config *config, struct text *out);
 void config_print_http(const struct config *config, struct text *out);
+
+/* ---- For config_value.c: the types of [tunnel] and [exit] ---- */
+
+bool config_parse_hops(const char *text, struct config *config);
+bool config_parse_endpoints(const char *text, unsigned max,
+                            struct config_endpoints *list, struct text *why);
+bool config_parse_policy(const char *text, struct config *config,
+                         struct text *why);
+void config_print_hops(const struct config *config, struct text *out);
+void config_print_endpoints(const struct config_endpoints *list,
+                            struct text *out);
+void config_print_policy(const struct config *config, struct text *out);
+/* What a declared family is called in descriptors; false for none (""). */
+bool config_family_id(const char *name, uint8_t id[32]);
 
 #endif

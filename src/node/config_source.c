@@ -130,10 +130,10 @@ static void where_set(const struct config_loader *l, size_t i,
     snprintf(where, CONFIG_WHERE_SIZE, "%s", name);
 }
 
-void config_loader_error(struct config_loader *l, const char *name,
-                         const char *what)
+void config_loader_error(struct config_loader *l, const char *section,
+                         const char *name, const char *what)
 {
-    const struct config_key *key = config_key_find("node", name);
+    const struct config_key *key = config_key_find(section, name);
     char where[CONFIG_WHERE_SIZE];
 
     assert(key != NULL);

@@ -64,9 +64,9 @@ void config_load_file(struct config_loader *l, const char *path);
 void config_load_environment(struct config_loader *l, char *const *environment);
 void config_load_flags(struct config_loader *l, int argc, char *const *argv);
 
-/* Reports what is wrong with a key of [node], with the place where it was
+/* Reports what is wrong with a key, with the place where it was
  * set if it was. */
-void config_loader_error(struct config_loader *l, const char *name,
-                         const char *what);
+void config_loader_error(struct config_loader *l, const char *section,
+                         const char *name, const char *what);
 
 #endif

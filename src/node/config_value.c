@@ -38,9 +38,9 @@ static const void *const_value_of(const struct config_key *key,
 
 static const struct unit *units_of(enum config_type type)
 {
-    return type == CONFIG_SIZE       ? size_units
-           : type == CONFIG_DURATION ? time_units
-                                     : no_units;
+    if (type == CONFIG_SIZE || type == CONFIG_BYTES)
+        return size_units;
+    return type == CONFIG_DURATION ? time_units : no_units;
 }
 
 static bool read_number(const char *text, const struct unit *units,
@@ -82,7 +82,7 @@ static bool parse_number(const struct config_key *key, const char *text,
     if (!read_number(text, units_of(key->type), &n) || n < key->min ||
         n > key->max)
         return false;
-    if (key->type == CONFIG_DURATION)
+    if (key->type == CONFIG_DURATION || key->type == CONFIG_BYTES)
         *(uint64_t *)value_of(key, config) = n;
     else
         *(unsigned *)value_of(key, config) = (unsigned)n;
@@ -136,6 +136,7 @@ static bool parse_format(const char *text, struct config *config)
 
 /* ---- Strings ---- */
 
+/* A family may be none, a network has a name. */
 static bool parse_name(const struct config_key *key, const char *text,
                        struct config *config)
 {
@@ -143,7 +144,8 @@ static bool parse_name(const struct config_key *key, const char *text,
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     size_t len = strlen(text);
 
-    if (len == 0 || len > DHT_NETWORK_MAX || strspn(text, allowed) != len)
+    if ((len == 0 && key->type == CONFIG_NAME) || len > DHT_NETWORK_MAX ||
+        strspn(text, allowed) != len)
         return false;
     memcpy(value_of(key, config), text, len + 1);
     return true;
@@ -173,15 +175,15 @@ static void explain_number(const struct config_key *key, struct text *why)
 {
     const struct unit *units = units_of(key->type);
 
-    text_add(why, key->type == CONFIG_SIZE       ? "a size from "
-                  : key->type == CONFIG_DURATION ? "a duration from "
-                                                 : "a whole number from ");
+    text_add(why, units == size_units   ? "a size from "
+                  : units == time_units ? "a duration from "
+                                        : "a whole number from ");
     print_number(key->min, units, why);
     text_add(why, " to ");
     print_number(key->max, units, why);
-    if (key->type == CONFIG_SIZE)
+    if (units == size_units)
         text_add(why, ", like 512k or 4m");
-    if (key->type == CONFIG_DURATION)
+    if (units == time_units)
         text_add(why, ", like 30s, 15m or 2h");
 }
 
@@ -199,6 +201,7 @@ void config_value_explain(const struct config_key *key, struct text *out)
         break;
     case CONFIG_COUNT:
     case CONFIG_SIZE:
+    case CONFIG_BYTES:
     case CONFIG_DURATION:
         explain_number(key, out);
         break;
@@ -225,6 +228,20 @@ void config_value_explain(const struct config_key *key, struct text *out)
     case CONFIG_HTTP:
         text_add(out, "ADDR:PORT, like 127.0.0.1:7882, or empty for none");
         break;
+    case CONFIG_FAMILY:
+        text_addf(out, "up to %d letters, digits, '-', '_' or '.'",
+                  DHT_NETWORK_MAX);
+        break;
+    case CONFIG_HOPS:
+        text_addf(out, "a number of hops from 1 to %d", ONION_HOPS_MAX);
+        break;
+    case CONFIG_ENDPOINTS:
+        text_add(out, "ADDR:PORT, like 192.0.2.1:7881 or [2001:db8::1]:7881");
+        break;
+    case CONFIG_POLICY:
+        text_add(out, "accept or reject with ADDR[/BITS][:PORT[-PORT]], like "
+                      "accept *:443 or reject 192.0.2.0/24");
+        break;
     }
 }
 
@@ -241,6 +258,7 @@ static bool parse(const struct config_key *key, const char *text,
         return parse_bool(key, text, config);
     case CONFIG_COUNT:
     case CONFIG_SIZE:
+    case CONFIG_BYTES:
     case CONFIG_DURATION:
         return parse_number(key, text, config);
     case CONFIG_LEVEL:
@@ -248,6 +266,7 @@ static bool parse(const struct config_key *key, const char *text,
     case CONFIG_FORMAT:
         return parse_format(text, config);
     case CONFIG_NAME:
+    case CONFIG_FAMILY:
         return parse_name(key, text, config);
     case CONFIG_PATH:
         return parse_path(key, text, config);
@@ -257,6 +276,13 @@ static bool parse(const struct config_key *key, const char *text,
         return config_parse_hosts(text, config, why);
     case CONFIG_HTTP:
         return config_parse_http(text, config);
+    case CONFIG_HOPS:
+        return config_parse_hops(text, config);
+    case CONFIG_ENDPOINTS:
+        return config_parse_endpoints(text, (unsigned)key->max,
+                                      value_of(key, config), why);
+    case CONFIG_POLICY:
+        return config_parse_policy(text, config, why);
     }
     assert(!"unknown type of setting");
     return false;
@@ -280,6 +306,12 @@ void config_value_clear(const struct config_key *key, struct config *config)
         config->listen_count = 0;
     if (key->type == CONFIG_HOSTS)
         config->bootstrap_count = 0;
+    if (key->type == CONFIG_HOPS)
+        memset(config->tunnel_build, 0, sizeof(config->tunnel_build));
+    if (key->type == CONFIG_ENDPOINTS)
+        ((struct config_endpoints *)value_of(key, config))->count = 0;
+    if (key->type == CONFIG_POLICY)
+        config->exit_policy_count = 0;
 }
 
 void config_value_print(const struct config_key *key,
@@ -295,8 +327,9 @@ void config_value_print(const struct config_key *key,
     case CONFIG_SIZE:
         print_number(*(const unsigned *)value, units_of(key->type), out);
         break;
+    case CONFIG_BYTES:
     case CONFIG_DURATION:
-        print_number(*(const uint64_t *)value, time_units, out);
+        print_number(*(const uint64_t *)value, units_of(key->type), out);
         break;
     case CONFIG_LEVEL:
         text_add(out, level_names[config->log.level]);
@@ -305,6 +338,7 @@ void config_value_print(const struct config_key *key,
         text_add(out, format_names[config->log.format]);
         break;
     case CONFIG_NAME:
+    case CONFIG_FAMILY:
     case CONFIG_PATH:
         text_add(out, value);
         break;
@@ -316,6 +350,15 @@ void config_value_print(const struct config_key *key,
         break;
     case CONFIG_HTTP:
         config_print_http(config, out);
+        break;
+    case CONFIG_HOPS:
+        config_print_hops(config, out);
+        break;
+    case CONFIG_ENDPOINTS:
+        config_print_endpoints(value, out);
+        break;
+    case CONFIG_POLICY:
+        config_print_policy(config, out);
         break;
     }
 }
