@@ -15,10 +15,9 @@
 
 const char *node_drop_name(enum node_drop reason)
 {
-    static const char *const names[NODE_DROPS] = {
-        [NODE_DROP_EMPTY] = "empty",
-        [NODE_DROP_TUNNEL] = "tunnel_not_spoken",
-        [NODE_DROP_FOREIGN] = "neither_map_nor_array"};
+    static const char *const names[NODE_DROPS] = {[NODE_DROP_EMPTY] = "empty",
+                                                  [NODE_DROP_FOREIGN] =
+                                                      "neither_map_nor_array"};
 
     return names[reason];
 }
@@ -46,7 +45,7 @@ static void on_datagram(void *arg, const struct endpoint *from,
     else if (is_map(datagram[0]))
         dht_host_receive(n->dht, from, bytes_of(datagram, len), clock_now());
     else if (is_array(datagram[0]))
-        n->dropped[NODE_DROP_TUNNEL]++;
+        tunnel_host_receive(n->tunnels, from, datagram, len, clock_now());
     else
         n->dropped[NODE_DROP_FOREIGN]++;
 }
@@ -56,6 +55,7 @@ static void on_batch_end(void *arg)
     struct node *n = arg;
 
     dht_host_rearm(n->dht);
+    tunnel_host_rearm(n->tunnels);
 }
 
 /* ---- Store ------------------------------------------------------------- */
@@ -133,10 +133,12 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
 
 static enum error open_store(struct node *n, struct text *why)
 {
-    struct store_options options = {.max_announcements =
-                                        n->config.dht.max_publications,
-                                    .max_items = n->config.dht.max_publications,
-                                    .wall = (int64_t)clock_wall()};
+    struct store_options options = {
+        .max_announcements = n->config.dht.max_publications,
+        .max_items = n->config.dht.max_publications,
+        /* Those that make room go later. */
+        .max_relays = 2 * n->config.tunnel.max_known_relays,
+        .wall = (int64_t)clock_wall()};
     enum error err =
         store_open(n->config.data_dir, &options, &n->store, &n->store_report);
 
@@ -173,11 +175,17 @@ static enum error start_engines(struct node *n, struct text *why)
 {
     struct dht_host_world world = {
         .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
+    struct tunnel_host_world tunnel_world = {
+        .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
     enum error err = dht_host_new(&world, &n->config, n->started_at, &n->dht);
 
-    if (err != OK)
+    if (err != OK) {
         text_addf(why, "the DHT cannot start: %s", error_text(err));
-    return err;
+        return err;
+    }
+    tunnel_world.dht = n->dht;
+    return tunnel_host_new(&tunnel_world, &n->config, n->started_at,
+                           &n->tunnels, why);
 }
 
 static enum error start_flushing(struct node *n, struct text *why)
@@ -230,6 +238,7 @@ void node_free(struct node *n)
         return;
     if (n->flush_timer != NULL)
         event_free(n->flush_timer);
+    tunnel_host_free(n->tunnels);
     if (n->dht != NULL) {
         keep_clock(n, clock_now());
         flush(n);
@@ -251,4 +260,5 @@ void node_reload(struct node *n, const struct config *fresh,
     if (err != OK)
         text_addf(report, "the DHT keeps its old settings: %s\n",
                   error_text(err));
+    tunnel_host_reconfigure(n->tunnels, &n->config, report);
 }

@@ -13,6 +13,7 @@
 #include "node/dht_host.h"
 #include "node/log.h"
 #include "node/text.h"
+#include "node/tunnel_host.h"
 #include "node/udp.h"
 #include "store/store.h"
 #include "wire/error.h"
@@ -25,12 +26,11 @@ struct event_base;
 /* Datagrams that no engine was given, by what their first byte says. */
 enum node_drop {
     NODE_DROP_EMPTY,
-    NODE_DROP_TUNNEL,  /* an array: tunnels are not spoken yet */
     NODE_DROP_FOREIGN, /* neither map nor array */
     NODE_DROPS
 };
 
-/* "tunnel_not_spoken", ... */
+/* "empty", ... */
 const char *node_drop_name(enum node_drop reason);
 
 struct node {
@@ -40,6 +40,7 @@ struct node {
     struct store *store;
     struct udp *udp;
     struct dht_host *dht;
+    struct tunnel_host *tunnels;
     struct event *flush_timer;
     struct clock_watch clock;
     int64_t clock_behind; /* seconds; 0 when the wall clock is believed */
@@ -53,7 +54,7 @@ struct node {
 /* Opens the store in config->data_dir, which the caller has locked, binds the
  * sockets and starts the engines; nothing happens until the loop runs. On
  * failure `why` gets a sentence: errors of store_open, udp_listen_all,
- * dht_host_new. */
+ * dht_host_new, tunnel_host_new. */
 enum error node_new(struct event_base *base, const struct config *config,
                     struct log *log, struct node **out, struct text *why);
 /* Flushes the store. */

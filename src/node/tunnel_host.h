@@ -22,6 +22,7 @@
 
 struct dht_host;
 struct event_base;
+struct policy;
 struct tunnel;
 struct tunnel_event;
 struct tunnel_host;
@@ -56,6 +57,22 @@ enum error tunnel_host_receive(struct tunnel_host *h,
 /* To be called after anything that may have changed the next deadline: each
  * call of a function of the engine that takes the time. */
 void tunnel_host_rearm(struct tunnel_host *h);
+
+/* The exit's policy with its counters, also when this is no exit. */
+const struct policy *tunnel_host_policy(const struct tunnel_host *h);
+/* Where others reach this node, as far as is known. */
+const struct config_endpoints *
+tunnel_host_addresses(const struct tunnel_host *h);
+/* DNS servers that an exit asks. */
+unsigned tunnel_host_nameservers(const struct tunnel_host *h);
+
+struct tunnel_host_counters {
+    uint64_t restored;       /* relays of the earlier life, at the start */
+    uint64_t not_restored;   /* that were expired, too many or damaged */
+    uint64_t not_remembered; /* the store had no room */
+};
+const struct tunnel_host_counters *
+tunnel_host_counters(const struct tunnel_host *h);
 
 /* For tunnel_data, tunnel_build, tunnel_circuits, tunnel_status, ... */
 struct tunnel *tunnel_host_engine(const struct tunnel_host *h);

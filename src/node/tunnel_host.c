@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/tunnel_host.h"
+
+#include "node/clock.h"
+#include "node/deadline.h"
+#include "node/dht_bridge.h"
+#include "node/dht_host.h"
+#include "node/exit_host.h"
+#include "node/own_address.h"
+#include "node/tunnel_events.h"
+#include "node/tunnel_keys.h"
+#include "tunnel/tunnel.h"
+#include "wire/timestamp.h"
+
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Our addresses are looked at this often: until they are known, and then. */
+#define ADDRESS_SOON  TIME_S
+#define ADDRESS_LATER TIME_MIN
+
+struct tunnel_host {
+    struct tunnel_host_world world;
+    struct config config;
+    struct tunnel *tunnel;
+    struct dht_bridge *bridge;
+    struct exit_host *exit; /* NULL when this is no exit */
+    struct policy policy;
+    struct deadline timer, address_timer;
+    struct config_endpoints addresses; /* as told to the engine */
+    struct tunnel_events events;
+    struct tunnel_host_counters counters;
+};
+
+/* ---- Environment of the engine ----------------------------------------- */
+
+static void host_random(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    randombytes_buf(buf, len);
+}
+
+static void host_send(void *ctx, const struct endpoint *to,
+                      struct bytes datagram)
+{
+    struct tunnel_host *h = ctx;
+
+    udp_send(h->world.udp, to, datagram);
+}
+
+static void host_event(void *ctx, const struct tunnel_event *event)
+{
+    struct tunnel_host *h = ctx;
+
+    if (event->kind == TUNNEL_CIRCUIT_READY)
+        log_debug(h->world.log, "circuit %u of %u hops is ready",
+                  event->circuit, event->length);
+    if (event->kind == TUNNEL_CIRCUIT_CLOSED)
+        log_debug(h->world.log, "circuit %u of %u hops ended at hop %u: %s",
+                  event->circuit, event->length, event->hop,
+                  reason_text(event->why));
+    tunnel_events_tell(&h->events, event);
+}
+
+static enum error host_open(void *ctx, enum family family, uint32_t cookie,
+                            void **handle)
+{
+    struct tunnel_host *h = ctx;
+
+    return exit_host_open(h->exit, family, cookie, handle);
+}
+
+static enum error host_exit_send(void *ctx, void *handle,
+                                 const struct endpoint *to,
+                                 struct bytes payload)
+{
+    struct tunnel_host *h = ctx;
+
+    return exit_host_send(h->exit, handle, to, payload);
+}
+
+static void host_close(void *ctx, void *handle)
+{
+    struct tunnel_host *h = ctx;
+
+    exit_host_close(h->exit, handle);
+}
+
+static enum error host_resolve(void *ctx, const char *name, uint32_t cookie)
+{
+    struct tunnel_host *h = ctx;
+
+    return exit_host_resolve(h->exit, name, cookie);
+}
+
+static void host_resolve_cancel(void *ctx, uint32_t cookie)
+{
+    struct tunnel_host *h = ctx;
+
+    exit_host_resolve_cancel(h->exit, cookie);
+}
+
+static void host_remember(void *ctx, const struct stored_relay *relay)
+{
+    struct tunnel_host *h = ctx;
+    struct store_relay r = {.text_len = (uint16_t)relay->text.len,
+                            .first_seen = relay->first_seen,
+                            .last_seen = relay->last_seen,
+                            .guard_since = relay->guard_since,
+                            .guard_until = relay->guard_until,
+                            .rtt = relay->rtt,
+                            .capacity = relay->capacity,
+                            .failures = relay->failures};
+
+    _Static_assert(DESCRIPTOR_MAX <= STORE_RELAY_TEXT, "fits the store");
+    memcpy(r.identity, relay->identity, sizeof(r.identity));
+    memcpy(r.text, relay->text.p, relay->text.len);
+    if (store_put_relay(h->world.store, &r) != OK)
+        h->counters.not_remembered++;
+}
+
+static void host_forget(void *ctx, const uint8_t identity[32])
+{
+    struct tunnel_host *h = ctx;
+
+    store_remove_relay(h->world.store, identity);
+}
+
+static void host_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                         uint64_t wall)
+{
+    struct tunnel_host *h = ctx;
+    struct text why;
+
+    text_init(&why, 1024);
+    if (tunnel_keys_renew(h->config.data_dir, secret, wall, &why) != OK)
+        log_warn(h->world.log,
+                 "the new handshake key is lost at the next start: %s",
+                 text_get(&why));
+    text_deinit(&why);
+}
+
+/* ---- What comes from the world ------------------------------------------ */
+
+static void on_exit_received(void *arg, uint32_t cookie,
+                             const struct endpoint *from, struct bytes payload)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_exit_receive(h->tunnel, cookie, from, payload, clock_now());
+}
+
+static void on_exit_resolved(void *arg, uint32_t cookie,
+                             const struct endpoint *addrs, size_t count,
+                             uint64_t ttl)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_exit_resolved(h->tunnel, cookie, addrs, count, ttl, clock_now());
+    tunnel_host_rearm(h);
+}
+
+static void rearm(void *arg)
+{
+    tunnel_host_rearm(arg);
+}
+
+static void on_due(void *arg)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_tick(h->tunnel, clock_now(), clock_wall());
+    tunnel_host_rearm(h);
+}
+
+void tunnel_host_rearm(struct tunnel_host *h)
+{
+    /* Answers of the DHT may come while the engine is being made. */
+    if (h->tunnel != NULL)
+        deadline_arm(&h->timer, tunnel_next_deadline(h->tunnel));
+}
+
+enum error tunnel_host_receive(struct tunnel_host *h,
+                               const struct endpoint *from, uint8_t *datagram,
+                               size_t len, uint64_t now)
+{
+    return tunnel_receive(h->tunnel, from, datagram, len, now, clock_wall());
+}
+
+/* ---- Our addresses ------------------------------------------------------ */
+
+static void tell_addresses(struct tunnel_host *h, uint64_t now)
+{
+    struct endpoint own[POLICY_OWN_MAX];
+    unsigned count = h->addresses.count;
+
+    tunnel_set_addresses(h->tunnel, h->addresses.at, count, now);
+    memcpy(own, h->addresses.at, count * sizeof(*own));
+    policy_set_own(&h->policy, own,
+                   own_address_all(h->world.udp, own, count, POLICY_OWN_MAX));
+    tunnel_host_rearm(h);
+}
+
+static bool same_endpoints(const struct config_endpoints *a,
+                           const struct config_endpoints *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (!endpoint_equal(&a->at[i], &b->at[i]))
+            return false;
+    return true;
+}
+
+static void on_address_due(void *arg)
+{
+    struct tunnel_host *h = arg;
+    uint64_t now = clock_now();
+    struct config_endpoints found;
+
+    own_address_reachable(&h->config, h->world.udp, h->world.dht, now, &found);
+    if (!same_endpoints(&found, &h->addresses)) {
+        h->addresses = found;
+        tell_addresses(h, now);
+    }
+    deadline_arm(
+        &h->address_timer,
+        time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
+}
+
+/* ---- Settings ----------------------------------------------------------- */
+
+static void set_policy(struct tunnel_host *h, const struct config *config)
+{
+    struct policy *p = &h->policy;
+
+    memcpy(p->lines, config->exit_policy, sizeof(p->lines));
+    p->count = config->exit_policy_count;
+    p->version++;
+}
+
+static void keep_pools(struct tunnel_host *h, const struct config *config,
+                       uint64_t now)
+{
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (config->tunnel_build[hops])
+            tunnel_build(h->tunnel, hops, now);
+        else if (h->config.tunnel_build[hops])
+            tunnel_stop(h->tunnel, hops);
+    }
+}
+
+static void ask_relays(struct tunnel_host *h, const struct config *config,
+                       uint64_t now)
+{
+    for (unsigned i = 0; i < config->tunnel_relays.count; i++)
+        tunnel_ask(h->tunnel, &config->tunnel_relays.at[i], now);
+}
+
+void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
+                             struct text *report)
+{
+    uint64_t now = clock_now();
+    enum error err = tunnel_reconfigure(h->tunnel, &config->tunnel, now);
+
+    if (err != OK)
+        text_addf(report, "the tunnels keep their old settings: %s\n",
+                  error_text(err));
+    keep_pools(h, config, now);
+    ask_relays(h, config, now);
+    set_policy(h, config);
+    if (h->exit != NULL)
+        exit_host_configure(h->exit, config);
+    h->config = *config;
+    own_address_reachable(config, h->world.udp, h->world.dht, now,
+                          &h->addresses);
+    tell_addresses(h, now);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error make_world(struct tunnel_host *h, const struct config *config)
+{
+    struct exit_host_handler handler = {.arg = h,
+                                        .received = on_exit_received,
+                                        .batch_end = rearm,
+                                        .resolved = on_exit_resolved};
+    enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
+
+    if (err == OK)
+        err =
+            deadline_init(&h->address_timer, h->world.base, h, on_address_due);
+    if (err != OK)
+        return err;
+    policy_init(&h->policy, false, config->testing_network);
+    set_policy(h, config);
+    h->bridge = dht_bridge_new(h->world.dht, h, rearm);
+    if (h->bridge == NULL)
+        return ERR_NO_MEMORY;
+    if (!config->tunnel.become_exitnode)
+        return OK;
+    return exit_host_new(h->world.base, &handler, config, h->world.log,
+                         &h->exit);
+}
+
+static enum error make_engine(struct tunnel_host *h,
+                              const struct tunnel_config *config, uint64_t now)
+{
+    struct tunnel_env env = {
+        .ctx = h,
+        .random = {.fill = host_random},
+        .send = host_send,
+        .event = host_event,
+        .exit_open = host_open,
+        .exit_send = host_exit_send,
+        .exit_close = host_close,
+        .resolve = host_resolve,
+        .resolve_cancel = host_resolve_cancel,
+        .remember = host_remember,
+        .forget = host_forget,
+        .rotated = host_rotated,
+        .dht = dht_bridge_provider(h->bridge),
+    };
+
+    return tunnel_new(config, &env, h->exit == NULL ? NULL : &h->policy, now,
+                      clock_wall(), &h->tunnel);
+}
+
+struct restoring {
+    struct tunnel_host *host;
+    uint64_t now;
+};
+
+static void restore_relay(void *ctx, const struct store_relay *relay)
+{
+    struct restoring *r = ctx;
+    struct tunnel_host *h = r->host;
+    struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
+                             .first_seen = relay->first_seen,
+                             .last_seen = relay->last_seen,
+                             .guard_since = relay->guard_since,
+                             .guard_until = relay->guard_until,
+                             .rtt = relay->rtt,
+                             .capacity = relay->capacity,
+                             .failures = relay->failures};
+
+    memcpy(s.identity, relay->identity, sizeof(s.identity));
+    if (tunnel_add_stored(h->tunnel, &s, clock_wall(), r->now) == OK) {
+        h->counters.restored++;
+        return;
+    }
+    h->counters.not_restored++;
+    store_remove_relay(h->world.store, relay->identity);
+}
+
+static void start(struct tunnel_host *h, const struct config *config,
+                  uint64_t now)
+{
+    struct restoring r = {.host = h, .now = now};
+
+    if (store_each_relay(h->world.store, config->tunnel.max_known_relays,
+                         restore_relay, &r) != OK)
+        h->counters.not_restored++;
+    h->config = *config;
+    ask_relays(h, config, now);
+    keep_pools(h, config, now);
+    on_address_due(h);
+    tunnel_host_rearm(h);
+}
+
+enum error tunnel_host_new(const struct tunnel_host_world *world,
+                           const struct config *config, uint64_t now,
+                           struct tunnel_host **out, struct text *why)
+{
+    struct tunnel_host *h = calloc(1, sizeof(*h));
+    struct tunnel_config keyed = config->tunnel;
+    enum error err = ERR_NO_MEMORY;
+    size_t before = why->len;
+
+    if (h == NULL)
+        goto out;
+    h->world = *world;
+    h->config = *config;
+    err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
+    if (err == OK)
+        err = make_world(h, config);
+    if (err == OK)
+        err = make_engine(h, &keyed, now);
+    if (err != OK)
+        goto out;
+    start(h, config, now);
+    *out = h;
+out:
+    sodium_memzero(&keyed, sizeof(keyed));
+    if (err != OK) {
+        if (why->len == before)
+            text_addf(why, "the tunnels cannot start: %s", error_text(err));
+        tunnel_host_free(h);
+    }
+    return err;
+}
+
+void tunnel_host_free(struct tunnel_host *h)
+{
+    if (h == NULL)
+        return;
+    tunnel_free(h->tunnel, clock_now());
+    exit_host_free(h->exit);
+    dht_bridge_free(h->bridge);
+    deadline_deinit(&h->timer);
+    deadline_deinit(&h->address_timer);
+    free(h);
+}
+
+struct tunnel *tunnel_host_engine(const struct tunnel_host *h)
+{
+    return h->tunnel;
+}
+
+const struct policy *tunnel_host_policy(const struct tunnel_host *h)
+{
+    return &h->policy;
+}
+
+const struct config_endpoints *
+tunnel_host_addresses(const struct tunnel_host *h)
+{
+    return &h->addresses;
+}
+
+const struct tunnel_host_counters *
+tunnel_host_counters(const struct tunnel_host *h)
+{
+    return &h->counters;
+}
+
+unsigned tunnel_host_nameservers(const struct tunnel_host *h)
+{
+    return h->exit == NULL ? 0 : exit_host_nameservers(h->exit);
+}
+
+void tunnel_host_listen(struct tunnel_host *h, struct tunnel_listener *l)
+{
+    tunnel_events_listen(&h->events, l);
+}
+
+void tunnel_host_unlisten(struct tunnel_host *h, struct tunnel_listener *l)
+{
+    tunnel_events_unlisten(&h->events, l);
+}
