@@ -20,8 +20,7 @@ struct request {
 struct dht_bridge {
     struct dht_provider provider;
     struct dht_host *host;
-    void *arg;
-    void (*answered)(void *arg);
+    struct dht_bridge_handler handler;
     LIST_HEAD(, request) running;
     unsigned count;
 };
@@ -67,13 +66,16 @@ static void on_done(void *ctx, const struct dht_result *result)
     struct request *r = ctx;
     struct dht_bridge *b = r->bridge;
     struct dht_provider_handler handler = r->handler;
+    bool peers = handler.peer != NULL;
 
     r->ended = true;
     if (!r->starting)
         drop(r);
     if (handler.done != NULL)
         handler.done(handler.ctx, handler.cookie, result->error);
-    b->answered(b->arg);
+    for (size_t i = 0; peers && i < result->closest_count; i++)
+        b->handler.met(b->handler.arg, &result->closest[i].ep);
+    b->handler.answered(b->handler.arg);
 }
 
 /* ---- The table --------------------------------------------------------- */
@@ -204,16 +206,15 @@ static void cancel(void *ctx, uint64_t request)
 
 /* ---- Life -------------------------------------------------------------- */
 
-struct dht_bridge *dht_bridge_new(struct dht_host *host, void *arg,
-                                  void (*answered)(void *arg))
+struct dht_bridge *dht_bridge_new(struct dht_host *host,
+                                  const struct dht_bridge_handler *handler)
 {
     struct dht_bridge *b = calloc(1, sizeof(*b));
 
     if (b == NULL)
         return NULL;
     b->host = host;
-    b->arg = arg;
-    b->answered = answered;
+    b->handler = *handler;
     LIST_INIT(&b->running);
     b->provider = (struct dht_provider){.ctx = b,
                                         .announce = announce,

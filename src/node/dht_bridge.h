@@ -13,11 +13,20 @@ struct dht_host;
 
 #define DHT_BRIDGE_REQUESTS 64 /* at a time; then ERR_FULL */
 
-/* `answered` is called after an answer was passed on: the tunnel's next
- * deadline may have changed. `host` outlives the bridge. NULL when memory is
- * out. */
-struct dht_bridge *dht_bridge_new(struct dht_host *host, void *arg,
-                                  void (*answered)(void *arg));
+/* Both may be called from within the bridge's functions. */
+struct dht_bridge_handler {
+    void *arg;
+    /* An answer was passed on: the tunnel's next deadline may have changed. */
+    void (*answered)(void *arg);
+    /* A node that is among the closest to a hash that peers were asked for.
+     * Nodes of the DHT are relays at the same address, mostly, and those at
+     * a hash drawn at random are a fair sample of them. */
+    void (*met)(void *arg, const struct endpoint *node);
+};
+
+/* `host` outlives the bridge. NULL when memory is out. */
+struct dht_bridge *dht_bridge_new(struct dht_host *host,
+                                  const struct dht_bridge_handler *handler);
 /* Requests that run are cancelled. */
 void dht_bridge_free(struct dht_bridge *b);
 

@@ -21,6 +21,8 @@
 #define ADDRESS_SOON  TIME_S
 #define ADDRESS_LATER TIME_MIN
 
+#define MEET_UNTIL 32 /* usable relays */
+
 struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
@@ -167,6 +169,22 @@ static void rearm(void *arg)
     tunnel_host_rearm(arg);
 }
 
+/* In a small network the nodes at any key are all there are, so that the
+ * first lookup finds the relays. Later the keys alone count: who announced
+ * itself wants to be used. */
+static void on_met(void *arg, const struct endpoint *node)
+{
+    struct tunnel_host *h = arg;
+    uint64_t now = clock_now();
+    struct tunnel_status s;
+
+    if (h->tunnel == NULL)
+        return;
+    tunnel_status(h->tunnel, now, clock_wall(), &s);
+    if (s.usable < MEET_UNTIL)
+        tunnel_ask(h->tunnel, node, now);
+}
+
 static void on_due(void *arg)
 {
     struct tunnel_host *h = arg;
@@ -287,6 +305,8 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
                                         .received = on_exit_received,
                                         .batch_end = rearm,
                                         .resolved = on_exit_resolved};
+    struct dht_bridge_handler bridge = {
+        .arg = h, .answered = rearm, .met = on_met};
     enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
 
     if (err == OK)
@@ -296,7 +316,7 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
         return err;
     policy_init(&h->policy, false, config->testing_network);
     set_policy(h, config);
-    h->bridge = dht_bridge_new(h->world.dht, h, rearm);
+    h->bridge = dht_bridge_new(h->world.dht, &bridge);
     if (h->bridge == NULL)
         return ERR_NO_MEMORY;
     if (!config->tunnel.become_exitnode)
