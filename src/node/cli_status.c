@@ -99,6 +99,27 @@ static void print_dht(struct mp_reader map)
            reply_uint(dht, "lookups"), reply_uint(dht, "pending"));
 }
 
+static void print_tunnels(struct mp_reader map)
+{
+    struct mp_reader t;
+
+    if (!reply_find(map, "tunnels", &t))
+        return;
+    printf("tunnels        %s%s: %" PRIu64 " circuits of others over %" PRIu64
+           " links\n",
+           !reply_bool(t, "relaying")   ? "relays nothing"
+           : reply_bool(t, "published") ? "relay"
+                                        : "relay without an address yet",
+           reply_bool(t, "exiting") ? ", exit" : "", reply_uint(t, "relays"),
+           reply_uint(t, "links"));
+    printf("own circuits   %" PRIu64 " ready of %" PRIu64 "\n",
+           reply_uint(t, "ready"), reply_uint(t, "circuits"));
+    printf("knows          %" PRIu64 " relays (%" PRIu64 " usable, %" PRIu64
+           " exits, %" PRIu64 " guards)\n",
+           reply_uint(t, "known"), reply_uint(t, "usable"),
+           reply_uint(t, "exits"), reply_uint(t, "guards"));
+}
+
 static void print_store(struct mp_reader map)
 {
     struct mp_reader store;
@@ -125,6 +146,7 @@ static void print_status(struct mp_reader map)
     print_listen(map);
     print_trains(map);
     print_dht(map);
+    print_tunnels(map);
     print_store(map);
 }
 

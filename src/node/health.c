@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  */
 #include "node/health.h"
+#include "node/clock.h"
+#include "tunnel/tunnel.h"
 #include "wire/timestamp.h"
 
 #include <inttypes.h>
@@ -170,6 +172,102 @@ static void check_reachable(const struct node *n, uint64_t now,
                    "firewall), or set read_only = true");
 }
 
+/* ---- Tunnels ------------------------------------------------------------ */
+
+/* Time that a node gets to find relays, or its own address. */
+#define PATIENCE TIME_MIN
+
+static bool keeps_circuits(const struct node *n)
+{
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        if (tunnel_keeps(tunnel_host_engine(n->tunnels), hops))
+            return true;
+    return false;
+}
+
+static bool has_to_keep_circuits(const struct node *n)
+{
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        if (n->config.tunnel_build[hops])
+            return true;
+    return false;
+}
+
+static const char *circuit_remedy(enum path_result missing)
+{
+    switch (missing) {
+    case PATH_NO_RELAYS:
+        return "wait until more are found in the DHT, or name some in "
+               "`relays` in the section [tunnel]";
+    case PATH_NO_EXITS:
+        return "wait until one is found in the DHT; in a network of your "
+               "own, set become_exitnode = true on a node";
+    case PATH_TOO_FEW_SUBNETS:
+        return "in a network of your own, set testing_network = true on all "
+               "nodes";
+    case PATH_RELAYS_FAILING:
+    case PATH_EXITS_FAILING:
+    case PATH_GUARDS_FAILING:
+    case PATH_FOUND:
+    case PATH_RESULTS:
+        break;
+    }
+    return "check that UDP gets out of this machine; the node tries again by "
+           "itself";
+}
+
+/* Circuits that are asked for in the settings are what the node is for. */
+static void check_circuits(const struct node *n, uint64_t now, struct health *h)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    struct tunnel_status s;
+    struct health_problem *p;
+
+    tunnel_status(t, now, clock_wall(), &s);
+    if (!dht_host_joined(n->dht) || s.ready > 0 || !keeps_circuits(n) ||
+        time_since(n->started_at, now) < PATIENCE)
+        return;
+    p = add(h, has_to_keep_circuits(n) ? HEALTH_ERROR : HEALTH_WARNING,
+            "no_circuits");
+    if (s.path == PATH_FOUND)
+        SAY(p->what, "no circuit is ready: relays are known, but none could "
+                     "be built through them");
+    else
+        SAY(p->what, "no circuit is ready: %s", path_result_text(s.path));
+    SAY(p->remedy, "%s", circuit_remedy(s.path));
+}
+
+static void check_published(const struct node *n, uint64_t now,
+                            struct health *h)
+{
+    struct health_problem *p;
+
+    if (n->config.tunnel.max_relays_or_exits == 0 || !dht_host_joined(n->dht) ||
+        n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE ||
+        tunnel_host_addresses(n->tunnels)->count > 0)
+        return;
+    p = add(h, HEALTH_NOTE, "no_address");
+    SAY(p->what, "this node relays for nobody, because it does not know the "
+                 "address at which others reach it");
+    SAY(p->remedy, "wait until enough nodes of the DHT have told it, or set "
+                   "`addresses` in the section [tunnel]; to not relay at all, "
+                   "set max_relays_or_exits = 0");
+}
+
+static void check_exit(const struct node *n, struct health *h)
+{
+    struct health_problem *p;
+
+    if (!n->config.tunnel.become_exitnode ||
+        tunnel_host_nameservers(n->tunnels) > 0)
+        return;
+    p = add(h, HEALTH_WARNING, "no_nameserver");
+    SAY(p->what,
+        "this exit knows no DNS server, so it sends to addresses only");
+    SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in the "
+                   "section [exit], and send SIGHUP");
+}
+
 void health_check(const struct node *n, uint64_t now, struct health *out)
 {
     struct health found = {0};
@@ -178,6 +276,9 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_joined(n, now, &found);
     check_clock(n, &found);
     check_reachable(n, now, &found);
+    check_circuits(n, now, &found);
+    check_published(n, now, &found);
+    check_exit(n, &found);
     out->count = 0;
     for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {
         for (size_t i = 0; i < found.count; i++) {

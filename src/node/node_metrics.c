@@ -3,6 +3,7 @@
 #include "node/node_metrics.h"
 #include "node/health.h"
 #include "node/process.h"
+#include "node/tunnel_metrics.h"
 #include "wire/timestamp.h"
 
 #include <string.h>
@@ -212,6 +213,7 @@ static void add_store(const struct node *n, struct metrics *m)
     metrics_labelled(m, "table", "nodes", s.nodes);
     metrics_labelled(m, "table", "announcements", s.announcements);
     metrics_labelled(m, "table", "items", s.items);
+    metrics_labelled(m, "table", "relays", s.relays);
     metrics_labelled(m, "table", "settings", s.settings);
     metrics_counter(m, "warren_store_not_restored_total",
                     "Stored things that the engine did not take at the start.",
@@ -248,6 +250,7 @@ void node_metrics(const struct node *n, const struct control_server *control,
     add_dht_tables(dht, now, m);
     add_dht_traffic(dht_stats(dht), m);
     add_dht_work(dht_stats(dht), m);
+    tunnel_metrics(n->tunnels, now, m);
     add_store(n, m);
     if (control != NULL)
         add_control(control, m);

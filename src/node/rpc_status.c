@@ -4,6 +4,7 @@
 #include "node/health.h"
 #include "node/process.h"
 #include "node/rpc_internal.h"
+#include "tunnel/tunnel.h"
 #include "wire/timestamp.h"
 
 #include <unistd.h>
@@ -97,6 +98,38 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
     rpc_write_uint(w, "memory", s.memory);
 }
 
+static void write_tunnels(const struct node *n, uint64_t now,
+                          struct mp_writer *w)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct config_endpoints *addresses =
+        tunnel_host_addresses(n->tunnels);
+    struct tunnel_status s;
+
+    tunnel_status(t, now, clock_wall(), &s);
+    mp_write_text(w, "tunnels");
+    mp_write_map(w, 13);
+    rpc_write_bool(w, "relaying", s.relaying);
+    rpc_write_bool(w, "exiting", s.exiting);
+    rpc_write_bool(w, "published", s.published);
+    mp_write_text(w, "addresses");
+    mp_write_array(w, addresses->count);
+    for (unsigned i = 0; i < addresses->count; i++) {
+        char text[ENDPOINT_TEXT_SIZE];
+
+        mp_write_text(w, endpoint_print(&addresses->at[i], text));
+    }
+    rpc_write_text(w, "path", path_result_name(s.path));
+    rpc_write_uint(w, "links", s.links);
+    rpc_write_uint(w, "relays", s.relays);
+    rpc_write_uint(w, "circuits", s.circuits);
+    rpc_write_uint(w, "ready", s.ready);
+    rpc_write_uint(w, "known", s.known);
+    rpc_write_uint(w, "usable", s.usable);
+    rpc_write_uint(w, "exits", s.exits);
+    rpc_write_uint(w, "guards", s.guards);
+}
+
 static void write_store(const struct node *n, struct mp_writer *w)
 {
     struct store_health s;
@@ -121,7 +154,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
 
     (void)params;
     health_check(n, now, &health);
-    mp_write_map(w, 13);
+    mp_write_map(w, 14);
     rpc_write_bool(w, "healthy",
                    health.count == 0 ||
                        health.problems[0].level != HEALTH_ERROR);
@@ -136,6 +169,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
     write_sockets(n, w);
     write_trains(n, w);
     write_dht(n, now, w);
+    write_tunnels(n, now, w);
     write_store(n, w);
     control_finish(call);
 }

@@ -83,8 +83,8 @@ class Client(ProcessTest):
             (b"", 'udp_dropped_total{reason="empty"}'),
             (b"d1:ad2:id20:", 'udp_dropped_total{reason='
                               '"neither_map_nor_array"}'),
-            (b"\x93\x01\x02\x03", 'udp_dropped_total{reason='
-                                  '"tunnel_not_spoken"}'),
+            (b"\x93\x01\x02\x03",
+             'tunnel_dropped_total{reason="wrong_length"}'),
             (b"\x80" * 1501, 'udp_dropped_total{reason="received_too_long"}'),
             (good[:-1], 'dht_dropped_total{reason="not_msgpack"}'),
             (good + b"\xc0", 'dht_dropped_total{reason="trailing"}'),
