@@ -53,6 +53,9 @@ extern const struct cli_verb cli_local_verbs[]; /* cli_local.c */
 extern const struct cli_verb cli_dht_verbs[];   /* cli_dht.c */
 extern const struct cli_verb cli_item_verbs[];  /* cli_item.c */
 extern const struct cli_verb cli_status_verbs[];
+extern const struct cli_verb cli_tunnel_verbs[]; /* cli_tunnel.c */
+extern const struct cli_verb cli_tunnel_list_verbs[];
+extern const struct cli_verb cli_tunnel_speed_verbs[];
 
 /* Everything: returns the exit code of the process. */
 int cli_main(int argc, char **argv, char **environment);

@@ -178,11 +178,19 @@ struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
     return w;
 }
 
-static void clear_progress(struct cli_talk *t)
+void cli_talk_clear(struct cli_talk *t)
 {
     if (t->drawn)
         fputs("\r\033[K", stderr);
     t->drawn = false;
+}
+
+void cli_talk_draw(struct cli_talk *t, const char *line)
+{
+    if (!t->progress)
+        return;
+    fprintf(stderr, "\r%s\033[K", line);
+    t->drawn = true;
 }
 
 static void on_notification(void *arg, struct bytes method,
@@ -190,6 +198,10 @@ static void on_notification(void *arg, struct bytes method,
 {
     struct cli_talk *t = arg;
 
+    if (t->notified != NULL) {
+        t->notified(t, method, params);
+        return;
+    }
     if (!bytes_equal(method, bytes_of_text("step"))) {
         t->found++;
         return;
@@ -199,25 +211,34 @@ static void on_notification(void *arg, struct bytes method,
     else
         t->unanswered++;
     if (t->trace && !t->cli->json) {
-        clear_progress(t);
+        cli_talk_clear(t);
         trace_print_step(params);
     }
+}
+
+static void add_counts(const struct cli_talk *t, struct text *line)
+{
+    if (t->answered + t->unanswered > 0)
+        text_addf(line, ", %u answered, %u did not", t->answered,
+                  t->unanswered);
+    if (t->found > 0)
+        text_addf(line, ", %u found", t->found);
 }
 
 static void on_waiting(void *arg, uint64_t waited)
 {
     struct cli_talk *t = arg;
+    struct text line;
 
-    if (!t->progress || waited < TIME_S)
+    if (!t->progress || waited < TIME_S || t->draws_itself)
         return;
-    fprintf(stderr, "\r%s: %" PRIu64 " s", t->doing, waited / TIME_S);
-    if (t->answered + t->unanswered > 0)
-        fprintf(stderr, ", %u answered, %u did not", t->answered,
-                t->unanswered);
-    if (t->found > 0)
-        fprintf(stderr, ", %u found", t->found);
-    fputs("\033[K", stderr);
-    t->drawn = true;
+    text_init(&line, WHY_LIMIT);
+    text_addf(&line, "%s: %" PRIu64 " s", t->doing, waited / TIME_S);
+    add_counts(t, &line);
+    if (t->note[0] != '\0')
+        text_addf(&line, ", %s", t->note);
+    cli_talk_draw(t, text_get(&line));
+    text_deinit(&line);
 }
 
 enum error cli_talk_try(struct cli_talk *t, const char *method,
@@ -232,8 +253,9 @@ enum error cli_talk_try(struct cli_talk *t, const char *method,
         return err;
     }
     err = control_client_call(&t->client, method, mp_writer_bytes(&t->writer),
-                              t->cli->timeout, &listener, &t->answer, why);
-    clear_progress(t);
+                              t->cli->timeout + t->slack, &listener, &t->answer,
+                              why);
+    cli_talk_clear(t);
     return err;
 }
 

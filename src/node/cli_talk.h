@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 
+#define CLI_NOTE_SIZE 240
+
 struct cli_talk {
     struct cli *cli;
     struct control_client client;
@@ -25,6 +27,13 @@ struct cli_talk {
     bool trace;        /* steps are printed as they come */
     bool drawn;        /* a progress line is on the terminal */
     unsigned answered, unanswered, found;
+    /* In the place of counting steps, when not NULL: may write `note`, which
+     * follows `doing` on the progress line. */
+    void (*notified)(struct cli_talk *t, struct bytes method,
+                     struct mp_reader params);
+    char note[CLI_NOTE_SIZE];
+    bool draws_itself; /* live figures are on the line */
+    uint64_t slack;    /* ns beyond --timeout, for a daemon that keeps to it */
 };
 
 /* Connects. What fails is said; then there is nothing to deinit. */
@@ -43,6 +52,10 @@ enum exit_code cli_talk_call(struct cli_talk *t, const char *method);
 /* The same, but an error of the daemon's is left to the caller. */
 enum error cli_talk_try(struct cli_talk *t, const char *method,
                         struct text *why);
+
+/* Draws the progress line anew, or takes it away. */
+void cli_talk_draw(struct cli_talk *t, const char *line);
+void cli_talk_clear(struct cli_talk *t);
 
 /* Prints the answer as JSON when that was asked for; true when it was. */
 bool cli_talk_json(const struct cli_talk *t);

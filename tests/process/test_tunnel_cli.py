@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Circuits through real daemons, as the command line builds and uses them."""
+import json
+import pathlib
+import socket
+import tempfile
+import threading
+import unittest
+
+import msgpack
+
+from harness import DONE, NEGATIVE, REFUSED, UNANSWERED, USAGE, warren
+
+# Arguments and what stderr has to say; nothing of it reaches a daemon.
+WRONG = [
+    (["tunnel", "build", "--hops", "0"],
+     "warren: --hops must be a whole number from 1 to 4, not '0'"),
+    (["tunnel", "build", "--hops", "5"],
+     "warren: --hops must be a whole number from 1 to 4, not '5'"),
+    (["tunnel", "build", "--count", "0"],
+     "warren: --count must be a whole number from 1 to 1024, not '0'"),
+    (["tunnel", "build", "3"],
+     "warren: 'warren tunnel build' takes no arguments besides flags"),
+    (["tunnel", "send", "1.2.3.4:5"],
+     "warren: 'warren tunnel send' needs an argument: warren tunnel send "
+     "HOST:PORT DATA"),
+    (["tunnel", "send", "1.2.3.4", "x"],
+     "warren: HOST:PORT must be an address or a name and a port, like "
+     "192.0.2.1:53, [2001:db8::1]:53 or example.org:53, not '1.2.3.4'"),
+    (["tunnel", "send", "1.2.3.4:0", "x"],
+     "warren: HOST:PORT must be an address or a name and a port, like "
+     "192.0.2.1:53, [2001:db8::1]:53 or example.org:53, not '1.2.3.4:0'"),
+    (["tunnel", "send", "localhost:5", "x"],
+     "warren: no exit resolves 'localhost:5': such names are local"),
+    (["tunnel", "ping", "first"],
+     "warren: CIRCUIT must be a whole number from 1 to 4294967295, not "
+     "'first'"),
+    (["tunnel", "close", "0"],
+     "warren: CIRCUIT must be a whole number from 1 to 4294967295, not '0'"),
+    (["tunnel", "speedtest", "--seconds", "0"],
+     "warren: --seconds must be a whole number from 1 to 3600, not '0'"),
+    (["tunnel", "sned", "x", "y"],
+     "warren: there is no verb 'tunnel sned'; did you mean 'warren tunnel "
+     "send'?"),
+]
+
+
+class WrongArguments(unittest.TestCase):
+    def test_table(self):
+        for args, said in WRONG:
+            with self.subTest(args=args):
+                done = warren(*args)
+                self.assertEqual(done.stderr.split("\n")[0], said)
+                self.assertEqual(done.returncode, USAGE)
+                self.assertEqual(done.stdout, "")
+
+    def test_help(self):
+        for verb in ("peers", "circuits", "tunnel build", "tunnel stop",
+                     "tunnel send", "tunnel ping", "tunnel close",
+                     "tunnel speedtest"):
+            with self.subTest(verb=verb):
+                done = warren(*verb.split(), "--help")
+                self.assertEqual(done.returncode, DONE)
+                self.assertTrue(done.stdout.startswith(
+                    f"usage: warren {verb} "), done.stdout)
+                self.assertIn("--json", done.stdout)
+
+
+def relay(number, **more):
+    return {"identity": f"{number:02x}" * 32,
+            "addresses": [f"192.0.2.{number}:7881"], "roles": ["relay"],
+            "exit_policy": "", "guard": False, "usable": True, "rtt": None,
+            "failures": 0, "capacity": 0, "last_seen": 5, **more}
+
+
+def hop(number, rtt=None):
+    return {"identity": f"{number:02x}" * 32,
+            "address": f"192.0.2.{number}:7881", "rtt": rtt}
+
+
+PEERS = {"known": 5, "peers": [
+    relay(1), relay(2, roles=["relay", "exit"], guard=True, rtt=12.34,
+                    failures=3, last_seen=600),
+    relay(3, addresses=["192.0.2.3:1", "[2001:db8::3]:1"], last_seen=9000)]}
+PEERS_TABLE = """\
+identity  address                      roles       guard  rtt ms  failur\
+es  seen before
+01010101  192.0.2.1:7881               relay                   -        \
+ 0          5 s
+02020202  192.0.2.2:7881               relay exit  yes      12.3        \
+ 3       10 min
+03030303  192.0.2.3:1 [2001:db8::3]:1  relay                   -        \
+ 0          2 h
+and 2 more
+"""
+CIRCUITS = {"ready": 0.5, "circuits": [
+    {"id": 7, "hops": 2, "built": 2, "state": "ready", "age": 61, "idle": 1,
+     "up": 9999, "down": 123456789, "build_time": 4.5, "rtt": 1.25,
+     "path": [hop(1), hop(2)]},
+    {"id": 12, "hops": 1, "built": 0, "state": "building", "age": 0,
+     "idle": 0, "up": 0, "down": 10000, "build_time": None, "rtt": None,
+     "path": [hop(3)]}]}
+CIRCUITS_TABLE = """\
+circuit  hops  state      age      up      down  rtt ms  path
+      7     2  ready     61 s  9999 B  123.5 MB     1.2  01010101 02020202
+     12     1  building   0 s     0 B   10.0 kB       -  03030303
+"""
+SPEED = {"circuit": 7, "hops": 3, "elapsed": 5012.0, "sent": 1000,
+         "answered": 990, "lost": 10, "lost_forward": 6, "lost_backward": 3,
+         "refused": 1, "up": 2500000, "down": 2400000, "rtt_min": 1.0,
+         "rtt_mean": 2.5, "rtt_max": 9.75, "jitter": 0.5}
+SPEED_TEXT = """\
+circuit     7, 3 hops, 5.0 s
+goodput     up 2.50 MB/s, down 2.40 MB/s
+loss        1.00 % of 1000 datagrams: 6 on the way there, 3 on the way back, \
+1 refused
+round trip  2.50 ms (1.00 to 9.75), jitter 0.50
+"""
+
+
+def sent(outcome, **more):
+    return {"outcome": outcome, "reason": None, "text": None, "circuit": 7,
+            "hops": 3, "broken": 0, "source": None, "data": None, "rtt": None,
+            "duration": 5.5, **more}
+
+
+ANSWERED = sent("answered", source="192.0.2.9:53", data=b"pong \x1b[1m",
+                rtt=3.25)
+REFUSAL = sent("refused", reason="policy", text="the exit does not send there")
+SILENCE = sent("silent", reason="silent", text="the destination is silent")
+
+# Arguments, what the daemon answers or {"code": } and {"text": } of an error;
+# exit code, stdout, stderr, and the params that the daemon must have got.
+TALKS = [
+    (["peers"], PEERS, DONE, PEERS_TABLE, "", {}),
+    (["peers"], {"known": 0, "peers": []}, DONE,
+     "No relays are known; they are looked for while circuits are wanted: "
+     "'warren tunnel build'.\n", "", {}),
+    (["circuits"], CIRCUITS, DONE, CIRCUITS_TABLE, "", {}),
+    (["circuits"], {"ready": 0.0, "circuits": []}, DONE,
+     "No circuits; 'warren tunnel build' starts to keep some.\n", "", {}),
+    (["tunnel", "build", "--count", "2", "--timeout", "9"],
+     {"hops": 3, "active": 2, "ready": 1.0, "duration": 12.5,
+      "circuits": [7, 8]}, DONE,
+     "2 circuits of 3 hops ready after 12.5 ms: 7 8\n", "",
+     {"hops": 3, "count": 2, "timeout": 9000, "stream": False}),
+    (["tunnel", "build", "--hops", "1"],
+     ValueError("no_nodes", "no exit is known"), UNANSWERED, "",
+     "warren: no exit is known\n",
+     {"hops": 1, "timeout": 30000, "stream": False}),
+    (["tunnel", "stop", "--hops", "2"], {"hops": 2, "active": 1}, DONE,
+     "no more circuits are built of hops: 2\n", "", {"hops": 2}),
+    (["tunnel", "send", "Example.org:53", "ping"], ANSWERED, DONE,
+     "pong \\x1b[1m\n",
+     "answered by 192.0.2.9:53 in 3.2 ms, over circuit 7 of 3 hops\n",
+     {"hops": 3, "timeout": 30000, "stream": False, "to": "Example.org:53",
+      "data": b"ping"}),
+    (["tunnel", "send", "--hops", "4", "1.2.3.4:5", ""], REFUSAL, REFUSED, "",
+     "warren: refused by the exit: the exit does not send there\n",
+     {"hops": 4, "timeout": 30000, "stream": False, "to": "1.2.3.4:5",
+      "data": b""}),
+    (["tunnel", "send", "1.2.3.4:5", "x", "--timeout", "7"], SILENCE,
+     UNANSWERED, "",
+     "warren: no answer within 7 s: the destination is silent\n", None),
+    (["tunnel", "ping", "7"], {"circuit": 7, "hops": [hop(1, 1.5),
+                                                      hop(2, 20.25)]}, DONE,
+     "hop  identity  address         rtt ms\n"
+     "  1  01010101  192.0.2.1:7881    1.50\n"
+     "  2  02020202  192.0.2.2:7881   20.25\n", "",
+     {"circuit": 7, "timeout": 30000}),
+    (["tunnel", "ping", "7"], {"circuit": 7, "hops": [hop(1, 1.5), hop(2)]},
+     UNANSWERED,
+     "hop  identity  address            rtt ms\n"
+     "  1  01010101  192.0.2.1:7881       1.50\n"
+     "  2  02020202  192.0.2.2:7881  no answer\n", "", None),
+    (["tunnel", "speedtest", "--seconds", "5"], SPEED, DONE, SPEED_TEXT, "",
+     {"hops": 3, "duration": 5000, "timeout": 30000, "stream": False}),
+    (["tunnel", "speedtest"], {**SPEED, "answered": 0}, UNANSWERED, None, "",
+     None),
+    (["tunnel", "close", "7"], {"circuit": 7}, DONE, "closed circuit 7\n", "",
+     {"circuit": 7}),
+    (["tunnel", "close", "7"], ValueError("not_found", "no such circuit"),
+     NEGATIVE, "", "warren: no such circuit\n", None),
+]
+
+
+class Talks(unittest.TestCase):
+    """What the verbs ask and print, against a daemon that is not real."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "control.sock"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+
+    def serve(self, answer):
+        client, _ = self.listener.accept()
+        unpacker = msgpack.Unpacker()
+        with client:
+            while True:
+                unpacker.feed(client.recv(65536))
+                for _, msgid, method, params in unpacker:
+                    error = None
+                    if isinstance(answer, ValueError):
+                        error = dict(zip(("code", "text"), answer.args))
+                    client.sendall(msgpack.packb(
+                        [1, msgid, error, None if error else answer]))
+                    self.asked = method, params[0] if params else {}
+                    return
+
+    def talk(self, args, answer):
+        server = threading.Thread(target=self.serve, args=(answer,))
+        server.start()
+        done = warren(*args, "--control", self.path)
+        server.join()
+        return done
+
+    def test_table(self):
+        for args, answer, code, stdout, stderr, params in TALKS:
+            with self.subTest(args=args):
+                done = self.talk(args, answer)
+                if stdout is not None:
+                    self.assertEqual(done.stdout, stdout)
+                self.assertEqual(done.stderr, stderr)
+                self.assertEqual(done.returncode, code)
+                verb = "tunnel." + (args[1] if args[0] == "tunnel"
+                                    else args[0])
+                self.assertEqual(self.asked[0], verb)
+                if params is not None:
+                    self.assertEqual(self.asked[1], params)
+
+    def test_json(self):
+        for args, answer, code, _, _, _ in TALKS:
+            with self.subTest(args=args):
+                done = self.talk([*args, "--json"], answer)
+                self.assertEqual(done.returncode, code)
+                got = json.loads(done.stdout)
+                if isinstance(answer, ValueError):
+                    self.assertEqual(got["error"], dict(zip(
+                        ("code", "text"), answer.args)))
+                else:
+                    self.assertEqual(set(got), set(answer))
+
+
+if __name__ == "__main__":
+    unittest.main()
