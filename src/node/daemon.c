@@ -169,7 +169,7 @@ static enum error start(struct daemon *d, struct text *why)
         err = datadir_init(&d->dir, d->config.data_dir, why);
     d->dir_open = err == OK;
     if (err == OK)
-        err = node_new(d->base, &d->config, d->log, &d->node, why);
+        err = node_new(d->base, &d->config, d->log, NULL, &d->node, why);
     if (err == OK)
         err = start_control(d, why);
     if (err == OK)

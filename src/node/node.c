@@ -171,12 +171,17 @@ static enum error open_sockets(struct node *n, struct text *why)
                           why);
 }
 
-static enum error start_engines(struct node *n, struct text *why)
+static enum error start_engines(struct node *n,
+                                const struct dht_provider *provider,
+                                struct text *why)
 {
     struct dht_host_world world = {
         .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
-    struct tunnel_host_world tunnel_world = {
-        .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
+    struct tunnel_host_world tunnel_world = {.base = n->base,
+                                             .udp = n->udp,
+                                             .store = n->store,
+                                             .log = n->log,
+                                             .provider = provider};
     enum error err = dht_host_new(&world, &n->config, n->started_at, &n->dht);
 
     if (err != OK) {
@@ -204,7 +209,8 @@ static enum error start_flushing(struct node *n, struct text *why)
 }
 
 enum error node_new(struct event_base *base, const struct config *config,
-                    struct log *log, struct node **out, struct text *why)
+                    struct log *log, const struct dht_provider *provider,
+                    struct node **out, struct text *why)
 {
     struct node *n = calloc(1, sizeof(*n));
     enum error err;
@@ -221,7 +227,7 @@ enum error node_new(struct event_base *base, const struct config *config,
     if (err == OK)
         err = open_sockets(n, why);
     if (err == OK)
-        err = start_engines(n, why);
+        err = start_engines(n, provider, why);
     if (err == OK)
         err = start_flushing(n, why);
     if (err != OK) {

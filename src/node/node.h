@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct dht_provider;
 struct event_base;
 
 /* Datagrams that no engine was given, by what their first byte says. */
@@ -54,9 +55,11 @@ struct node {
 /* Opens the store in config->data_dir, which the caller has locked, binds the
  * sockets and starts the engines; nothing happens until the loop runs. On
  * failure `why` gets a sentence: errors of store_open, udp_listen_all,
- * dht_host_new, tunnel_host_new. */
+ * dht_host_new, tunnel_host_new. `provider` is the tunnels' DHT, borrowed, or
+ * NULL for the built-in one. */
 enum error node_new(struct event_base *base, const struct config *config,
-                    struct log *log, struct node **out, struct text *why);
+                    struct log *log, const struct dht_provider *provider,
+                    struct node **out, struct text *why);
 /* Flushes the store. */
 void node_free(struct node *n);
 

@@ -341,7 +341,8 @@ static enum error make_engine(struct tunnel_host *h,
         .remember = host_remember,
         .forget = host_forget,
         .rotated = host_rotated,
-        .dht = dht_bridge_provider(h->bridge),
+        .dht = h->world.provider != NULL ? h->world.provider
+                                         : dht_bridge_provider(h->bridge),
     };
 
     return tunnel_new(config, &env, h->exit == NULL ? NULL : &h->policy, now,

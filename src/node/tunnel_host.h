@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct dht_host;
+struct dht_provider;
 struct event_base;
 struct policy;
 struct tunnel;
@@ -34,6 +35,8 @@ struct tunnel_host_world {
     struct store *store;
     struct log *log;
     struct dht_host *dht;
+    /* Through which relays are found; NULL: `dht`. */
+    const struct dht_provider *provider;
 };
 
 /* Reads or makes the keys, makes the engine, shows it the relays that it knew
