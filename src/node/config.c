@@ -103,6 +103,7 @@ enum error config_load(const struct config_input *input, struct config *out,
         config_load_file(l, file);
     if (input->environment != NULL)
         config_load_environment(l, input->environment);
+    config_load_settings(l, input->settings, input->setting_count);
     config_load_flags(l, input->argc, input->argv);
     if (l->error == OK)
         finish(l);

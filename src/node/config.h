@@ -84,11 +84,15 @@ struct config {
     struct log_config log;
 };
 
-/* Where settings come from; each member may be NULL (argc 0). */
+struct warren_setting; /* warren.h */
+
+/* Where settings come from; each member may be NULL (a count 0). */
 struct config_input {
     const char *file;         /* --config in the flags overrides it */
     char *const *environment; /* as `environ` */
-    int argc;                 /* flags only, without program and verb */
+    const struct warren_setting *settings; /* of a program */
+    size_t setting_count;
+    int argc; /* flags only, without program and verb */
     char *const *argv;
 };
 

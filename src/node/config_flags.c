@@ -2,6 +2,7 @@
 #include "node/config_source.h"
 
 #include "node/words.h"
+#include "warren.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -104,6 +105,39 @@ void config_load_environment(struct config_loader *l, char *const *environment)
                  *environment);
         load_variable(l, name, equals + 1);
     }
+}
+
+/* ---- A program, through the library ---- */
+
+static void load_setting(struct config_loader *l,
+                         const struct warren_setting *setting)
+{
+    const struct config_key *key =
+        find_named(setting->name, config_setting_name);
+    char best[CONFIG_NAME_SIZE] = "";
+
+    if (key != NULL && setting->value != NULL) {
+        config_loader_set(l, key, setting->value, CONFIG_FROM_PROGRAM, 0,
+                          setting->name);
+        return;
+    }
+    suggest(setting->name, config_setting_name, 0, best);
+    if (key != NULL)
+        config_loader_report(l, setting->name, "has no value");
+    else if (best[0] != '\0')
+        config_loader_report(l, setting->name,
+                             "unknown setting; did you mean %s?", best);
+    else
+        config_loader_report(l, setting->name,
+                             "unknown setting; names are SECTION.KEY, and "
+                             "`warren config default` shows all keys");
+}
+
+void config_load_settings(struct config_loader *l,
+                          const struct warren_setting *settings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        load_setting(l, &settings[i]);
 }
 
 /* ---- Flags ---- */

@@ -103,6 +103,12 @@ void config_environment_name(const struct config_key *key,
         name[i] = (char)toupper((unsigned char)name[i]);
 }
 
+void config_setting_name(const struct config_key *key,
+                         char name[CONFIG_NAME_SIZE])
+{
+    snprintf(name, CONFIG_NAME_SIZE, "%s.%s", key->section, key->name);
+}
+
 void config_flag_name(const struct config_key *key, char name[CONFIG_NAME_SIZE])
 {
     snprintf(name, CONFIG_NAME_SIZE, "--%s.%s", key->section, key->name);
@@ -119,6 +125,9 @@ static void where_set(const struct config_loader *l, size_t i,
         return;
     case CONFIG_FROM_ENVIRONMENT:
         config_environment_name(&config_keys[i], name);
+        break;
+    case CONFIG_FROM_PROGRAM:
+        config_setting_name(&config_keys[i], name);
         break;
     case CONFIG_FROM_FLAGS:
         config_flag_name(&config_keys[i], name);

@@ -21,6 +21,7 @@ enum config_source {
     CONFIG_FROM_DEFAULT,
     CONFIG_FROM_FILE,
     CONFIG_FROM_ENVIRONMENT,
+    CONFIG_FROM_PROGRAM,
     CONFIG_FROM_FLAGS
 };
 
@@ -42,9 +43,11 @@ struct config_loader {
 bool config_assign(const struct config_key *key, const char *text,
                    struct config *config, bool append, struct text *why);
 
-/* "WARREN_DHT_MAX_ITEMS" and "--dht.max_items". */
+/* "WARREN_DHT_MAX_ITEMS", "dht.max_items" and "--dht.max_items". */
 void config_environment_name(const struct config_key *key,
                              char name[CONFIG_NAME_SIZE]);
+void config_setting_name(const struct config_key *key,
+                         char name[CONFIG_NAME_SIZE]);
 void config_flag_name(const struct config_key *key,
                       char name[CONFIG_NAME_SIZE]);
 
@@ -62,6 +65,8 @@ void config_loader_set(struct config_loader *l, const struct config_key *key,
 
 void config_load_file(struct config_loader *l, const char *path);
 void config_load_environment(struct config_loader *l, char *const *environment);
+void config_load_settings(struct config_loader *l,
+                          const struct warren_setting *settings, size_t count);
 void config_load_flags(struct config_loader *l, int argc, char *const *argv);
 
 /* Reports what is wrong with a key, with the place where it was
