@@ -1,0 +1,67 @@
+# libwarren: src/node/warren*.c on the floors, shared and static. Both show
+# nothing but warren_*: the shared one because everything else is compiled
+# hidden, the static one because it is linked into one object whose hidden
+# symbols are then made local.
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_target_property(floors warren_node INTERFACE_LINK_LIBRARIES)
+list(FILTER floors INCLUDE REGEX "^warren_")
+list(PREPEND floors warren_node)
+
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/node/warren.c
+  ${PROJECT_SOURCE_DIR}/src/node/warren_*.c)
+add_library(warren_api OBJECT ${sources})
+target_compile_options(warren_api PRIVATE ${WARREN_WARNINGS})
+target_link_libraries(warren_api PRIVATE warren_node)
+
+add_library(warren_shared SHARED)
+target_link_libraries(warren_shared PRIVATE warren_api warren_node)
+# The structures may grow until version 1.
+set_target_properties(warren_shared PROPERTIES OUTPUT_NAME warren
+  EXPORT_NAME warren VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
+set(object ${PROJECT_BINARY_DIR}/warren_all.o)
+list(TRANSFORM floors REPLACE "(.+)" "$<TARGET_FILE:\\1>"
+  OUTPUT_VARIABLE archives)
+add_custom_command(OUTPUT ${object}
+  COMMAND ${CMAKE_LINKER} -r -o ${object} $<TARGET_OBJECTS:warren_api>
+    --start-group ${archives} --end-group
+  COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
+  DEPENDS warren_api $<TARGET_OBJECTS:warren_api> ${floors}
+  COMMENT "Linking libwarren.a into one object"
+  COMMAND_EXPAND_LISTS VERBATIM)
+add_library(warren_static STATIC ${object})
+set_target_properties(warren_static PROPERTIES OUTPUT_NAME warren
+  LINKER_LANGUAGE C)
+target_link_libraries(warren_static INTERFACE ${SODIUM_LIBRARIES}
+  ${MSGPACK_LIBRARIES} ${MD_LIBRARIES} ${SQLITE_LIBRARIES} ${EVENT_LIBRARIES})
+
+foreach(library warren_shared warren_static)
+  target_include_directories(${library} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+endforeach()
+
+# ---- What is installed -------------------------------------------------------
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/warren)
+install(FILES ${PROJECT_SOURCE_DIR}/include/warren.h TYPE INCLUDE)
+install(TARGETS warren_shared warren_static EXPORT warren)
+install(EXPORT warren NAMESPACE warren:: FILE warrenConfig.cmake
+  DESTINATION ${package})
+write_basic_package_version_file(
+  ${PROJECT_BINARY_DIR}/warrenConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/warrenConfigVersion.cmake
+  DESTINATION ${package})
+
+file(RELATIVE_PATH to_lib ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+  ${CMAKE_INSTALL_FULL_LIBDIR})
+file(RELATIVE_PATH to_include ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+  ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+configure_file(cmake/warren.pc.in warren.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/warren.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/lib_provider.h"
+#include "dht/dht_item.h"
+#include "node/lib_error.h"
+#include "node/sockaddr.h"
+#include "warren.h"
+#include "wire/dht_message.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+struct request {
+    LIST_ENTRY(request) link;
+    struct lib_provider *owner;
+    struct dht_provider_handler handler;
+    uint64_t id;   /* the program's */
+    bool starting; /* its function has not returned yet */
+    bool ended;
+    uint8_t key[32]; /* of an item */
+    uint8_t salt[DHT_SALT_MAX];
+    size_t salt_len;
+};
+
+struct lib_provider {
+    struct dht_provider table;
+    const struct warren_dht_provider *theirs;
+    void (*answered)(void *arg);
+    void *arg;
+    LIST_HEAD(, request) running;
+};
+
+/* ---- Answers ------------------------------------------------------------ */
+
+static void on_peer(void *ctx, uint64_t cookie, const struct sockaddr *peer)
+{
+    struct request *r = ctx;
+    struct endpoint ep;
+
+    (void)cookie;
+    if (r->handler.peer != NULL && sockaddr_to_endpoint(peer, &ep) == OK)
+        r->handler.peer(r->handler.ctx, r->handler.cookie, &ep);
+    r->owner->answered(r->owner->arg);
+}
+
+static bool was_asked_for(const struct request *r,
+                          const struct warren_dht_item *item)
+{
+    return memcmp(item->key, r->key, sizeof(r->key)) == 0 &&
+           bytes_equal(bytes_of(item->salt, item->salt_len),
+                       bytes_of(r->salt, r->salt_len));
+}
+
+static bool verifies(const struct dht_provider_item *item)
+{
+    struct dht_item i = {.mutable_item = true,
+                         .seq = item->seq,
+                         .salt = item->salt,
+                         .value = item->value};
+
+    memcpy(i.key, item->key, sizeof(i.key));
+    memcpy(i.signature, item->signature, sizeof(i.signature));
+    return dht_item_verify(&i) == OK;
+}
+
+static void on_item(void *ctx, uint64_t cookie,
+                    const struct warren_dht_item *theirs)
+{
+    struct request *r = ctx;
+    struct dht_provider_item item = {
+        .salt = bytes_of(theirs->salt, theirs->salt_len), .seq = theirs->seq};
+    struct value value;
+
+    (void)cookie;
+    if (r->handler.item == NULL || !was_asked_for(r, theirs) ||
+        value_from_msgpack(bytes_of(theirs->value, theirs->value_len),
+                           &value) != OK)
+        return;
+    memcpy(item.key, theirs->key, sizeof(item.key));
+    memcpy(item.signature, theirs->signature, sizeof(item.signature));
+    item.value = &value;
+    if (!verifies(&item))
+        return;
+    r->handler.item(r->handler.ctx, r->handler.cookie, &item);
+    r->owner->answered(r->owner->arg);
+}
+
+static void on_done(void *ctx, uint64_t cookie, int error)
+{
+    struct request *r = ctx;
+    struct lib_provider *p = r->owner;
+    struct dht_provider_handler handler = r->handler;
+
+    (void)cookie;
+    r->ended = true;
+    if (!r->starting) {
+        LIST_REMOVE(r, link);
+        free(r);
+    }
+    handler.done(handler.ctx, handler.cookie, lib_error_from(error));
+    p->answered(p->arg);
+}
+
+/* ---- Requests ----------------------------------------------------------- */
+
+static struct request *request_new(struct lib_provider *p,
+                                   const struct dht_provider_handler *handler)
+{
+    struct request *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return NULL;
+    r->owner = p;
+    r->handler = *handler;
+    r->starting = true;
+    LIST_INSERT_HEAD(&p->running, r, link);
+    return r;
+}
+
+static struct warren_dht_listener listener(struct request *r)
+{
+    return (struct warren_dht_listener){.ctx = r,
+                                        .cookie = r->handler.cookie,
+                                        .peer = on_peer,
+                                        .item = on_item,
+                                        .done = on_done};
+}
+
+/* After the program's function has returned: it may have ended it already. */
+static enum error started(struct request *r, int error, uint64_t *request)
+{
+    r->starting = false;
+    if (error == WARREN_OK)
+        *request = r->id;
+    if (error != WARREN_OK || r->ended) {
+        LIST_REMOVE(r, link);
+        free(r);
+    }
+    return lib_error_from(error);
+}
+
+static enum error get_peers(void *ctx, const struct id *hash,
+                            const struct dht_provider_handler *handler,
+                            uint64_t *request)
+{
+    struct lib_provider *p = ctx;
+    struct request *r = request_new(p, handler);
+    struct warren_dht_listener l = listener(r);
+
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    return started(r, p->theirs->get_peers(p->theirs->ctx, hash->b, &l, &r->id),
+                   request);
+}
+
+static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
+                           const struct dht_provider_handler *handler,
+                           uint64_t *request)
+{
+    struct lib_provider *p = ctx;
+    struct request *r;
+    struct warren_dht_listener l;
+
+    if (salt.len > sizeof(r->salt))
+        return ERR_TOO_LARGE;
+    r = request_new(p, handler);
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(r->key, key, sizeof(r->key));
+    if (salt.len > 0)
+        memcpy(r->salt, salt.p, salt.len);
+    r->salt_len = salt.len;
+    l = listener(r);
+    return started(
+        r,
+        p->theirs->get_item(p->theirs->ctx, key, salt.p, salt.len, &l, &r->id),
+        request);
+}
+
+static void cancel(void *ctx, uint64_t request)
+{
+    struct lib_provider *p = ctx;
+    struct request *r;
+
+    LIST_FOREACH(r, &p->running, link)
+    {
+        if (r->id == request && !r->starting)
+            break;
+    }
+    if (r == NULL)
+        return;
+    LIST_REMOVE(r, link);
+    free(r);
+    p->theirs->cancel(p->theirs->ctx, request);
+}
+
+/* ---- Publications ------------------------------------------------------- */
+
+static enum error announce(void *ctx, const struct id *hash)
+{
+    const struct lib_provider *p = ctx;
+
+    return lib_error_from(p->theirs->announce(p->theirs->ctx, hash->b));
+}
+
+static void withdraw(void *ctx, const struct id *hash)
+{
+    const struct lib_provider *p = ctx;
+
+    p->theirs->withdraw(p->theirs->ctx, hash->b);
+}
+
+static enum error put(void *ctx, const struct dht_provider_item *item)
+{
+    const struct lib_provider *p = ctx;
+    struct bytes value = value_bytes(item->value);
+    struct warren_dht_item theirs = {.salt = item->salt.p,
+                                     .salt_len = item->salt.len,
+                                     .seq = item->seq,
+                                     .value = value.p,
+                                     .value_len = value.len};
+
+    memcpy(theirs.key, item->key, sizeof(theirs.key));
+    memcpy(theirs.signature, item->signature, sizeof(theirs.signature));
+    return lib_error_from(p->theirs->put(p->theirs->ctx, &theirs));
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+struct lib_provider *lib_provider_new(const struct warren_dht_provider *theirs,
+                                      void (*answered)(void *arg), void *arg)
+{
+    struct lib_provider *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    p->table = (struct dht_provider){.ctx = p,
+                                     .announce = announce,
+                                     .withdraw = withdraw,
+                                     .get_peers = get_peers,
+                                     .put = put,
+                                     .get_item = get_item,
+                                     .cancel = cancel};
+    p->theirs = theirs;
+    p->answered = answered;
+    p->arg = arg;
+    LIST_INIT(&p->running);
+    return p;
+}
+
+void lib_provider_free(struct lib_provider *p)
+{
+    if (p == NULL)
+        return;
+    while (!LIST_EMPTY(&p->running))
+        cancel(p, LIST_FIRST(&p->running)->id);
+    free(p);
+}
+
+const struct dht_provider *lib_provider_table(const struct lib_provider *p)
+{
+    return &p->table;
+}

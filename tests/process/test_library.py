@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""libwarren as others get it: installed, found by pkg-config and by CMake,
+with nothing in it but what its header says; and the example sends through an
+exit of a network of real daemons."""
+import os
+import pathlib
+import re
+import shlex
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from harness import PORT, Node, clean_environment, wait_for
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("WARREN_TEST_BUILD")
+                     or ROOT / "build/debug")
+CMAKE = os.environ.get("WARREN_TEST_CMAKE", "cmake")
+CC = os.environ.get("WARREN_TEST_CC", "cc")
+CFLAGS = os.environ.get("WARREN_TEST_CFLAGS", "-fsanitize=address,undefined")
+NM = os.environ.get("WARREN_TEST_NM", "nm")
+README = ROOT / "examples/README.md"
+EXAMPLE = ROOT / "examples/send_through_exit.c"
+
+
+def run(*command, **kwargs):
+    done = subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, timeout=240, check=False, **kwargs)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))} ended with "
+                             f"{done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def symbols(*arguments):
+    """Names that nm shows as defined and global."""
+    names = set()
+    for line in run(NM, *arguments).splitlines():
+        words = line.split()
+        if len(words) == 3 and words[1].isupper():
+            names.add(words[2].split("@")[0])
+    return names
+
+
+def declared():
+    text = (ROOT / "include/warren.h").read_text()
+    return set(re.findall(r"^WARREN_API [^;(]*?(warren_\w+)\(", text, re.M))
+
+
+class Echo(threading.Thread):
+    """A UDP server that answers, and notes who asked."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.endpoint = f"{address}:{self.socket.getsockname()[1]}"
+        self.askers = []
+        self.start()
+
+    def run(self):
+        while True:
+            data, source = self.socket.recvfrom(65536)
+            self.askers.append(source[0])
+            self.socket.sendto(data, source)
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="warren-install-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.root = pathlib.Path(cls.folder.name)
+        cls.prefix = cls.root / "prefix"
+        run(CMAKE, "--install", BUILD, "--prefix", cls.prefix)
+        cls.pc = next(cls.prefix.rglob("warren.pc"))
+        cls.lib = cls.pc.parent.parent
+        cls.env = {**clean_environment(), "CC": CC, "CFLAGS": CFLAGS,
+                   "PKG_CONFIG_PATH": str(cls.pc.parent),
+                   "LD_LIBRARY_PATH": str(cls.lib)}
+
+    def says_what_is_wrong(self, program):
+        """It runs, as far as a configuration with a mistake lets it."""
+        bad = self.root / "bad.ini"
+        bad.write_text("[node]\nlisten = nowhere\n")
+        done = subprocess.run([program, bad], env=self.env, text=True,
+                              capture_output=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("bad.ini:2: listen is 'nowhere'", done.stderr)
+
+    def test_symbols(self):
+        expected = declared()
+        self.assertGreater(len(expected), 10)
+        shared = symbols("-D", "--defined-only", self.lib / "libwarren.so")
+        self.assertEqual(shared, expected)
+        static = symbols("--defined-only", self.lib / "libwarren.a")
+        ours = {s for s in static if not s.startswith(("__asan", "__odr_asan"))}
+        self.assertEqual(ours, expected)
+
+    def test_header_is_cxx_too(self):
+        run("c++", "-std=c++11", "-fsyntax-only", "-Wall", "-Wextra",
+            "-Wpedantic", "-Werror", "-x", "c++",
+            self.prefix / "include/warren.h")
+
+    def test_line_of_the_readme(self):
+        line = next(line.strip() for line in README.read_text().splitlines()
+                    if line.strip().startswith("cc "))
+        self.assertIn("pkg-config", line)
+        (self.root / EXAMPLE.name).write_text(EXAMPLE.read_text())
+        line = line.replace("cc ", shlex.join([CC, *shlex.split(CFLAGS)])
+                            + " ", 1)
+        run("sh", "-c", line, cwd=self.root, env=self.env)
+        self.says_what_is_wrong(self.root / "send_through_exit")
+
+    def test_static(self):
+        flags = run("pkg-config", "--cflags", "warren", env=self.env)
+        libs = run("pkg-config", "--static", "--libs-only-l", "warren",
+                   "libevent_core", env=self.env)
+        program = self.root / "static"
+        run(CC, *shlex.split(CFLAGS), *shlex.split(flags), EXAMPLE,
+            self.lib / "libwarren.a",
+            *[f for f in shlex.split(libs) if f != "-lwarren"], "-o", program)
+        self.says_what_is_wrong(program)
+
+    def test_cmake_package(self):
+        project = self.root / "project"
+        project.mkdir()
+        (project / "main.c").write_text(EXAMPLE.read_text())
+        (project / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.25)\n"
+            "project(user C)\n"
+            "find_package(warren 0.1 REQUIRED)\n"
+            "find_package(PkgConfig REQUIRED)\n"
+            "pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core)\n"
+            "foreach(kind warren warren_static)\n"
+            "  add_executable(with_${kind} main.c)\n"
+            "  target_link_libraries(with_${kind} warren::${kind}\n"
+            "    PkgConfig::EVENT)\n"
+            "endforeach()\n")
+        run(CMAKE, "-S", project, "-B", project / "build",
+            f"-DCMAKE_PREFIX_PATH={self.prefix}", env=self.env)
+        run(CMAKE, "--build", project / "build", env=self.env)
+        for kind in "warren", "warren_static":
+            self.says_what_is_wrong(project / "build" / f"with_{kind}")
+
+
+class Example(unittest.TestCase):
+    def test_sends_through_the_exit(self):
+        echo = Echo("127.61.1.1")
+        with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
+            root = pathlib.Path(folder)
+            exit_node = Node(root / "exit", "127.61.0.1")
+            others = [Node(root / f"relay{i}", f"127.61.0.{i + 2}",
+                           [exit_node.endpoint]) for i in range(3)]
+            for node in [exit_node, *others]:
+                self.addCleanup(node.kill)
+            exit_node.start("--exit.become_exitnode", "true")
+            for node in others:
+                node.start()
+            config = root / "client.ini"
+            config.write_text(
+                f"[node]\ndata_dir = {root}/client\n"
+                f"listen = 127.61.0.100:{PORT}\ntesting_network = true\n"
+                f"[dht]\nbootstrap = {exit_node.endpoint}\n"
+                "[tunnel]\nmax_relays_or_exits = 0\n")
+            out = run(BUILD / "examples/send_through_exit", config,
+                      echo.endpoint, env=clean_environment())
+            wait_for("the echo server noted it", lambda: echo.askers)
+        self.assertRegex(out, r"sent over circuit \d+: success\n")
+        self.assertRegex(out, r"answer over circuit \d+: 1\n")
+        self.assertEqual(set(echo.askers), {exit_node.address})
+
+
+if __name__ == "__main__":
+    unittest.main()
