@@ -13,14 +13,16 @@ from harness import ProcessTest, wait_for
 
 
 def ask(sock, to, method, **arguments):
-    """One query and its answer: the whole client."""
+    """One query and its answer: the whole client. The node may ask us, too."""
     transaction = os.urandom(2)
     arguments["id"] = b"\x11" * 20
     sock.sendto(msgpack.packb({"a": arguments, "q": method, "t": transaction,
                                "y": "q"}), to)
-    answer = msgpack.unpackb(sock.recv(2048), raw=True)
-    assert answer[b"t"] == transaction, answer
-    return answer
+    while True:
+        answer = msgpack.unpackb(sock.recv(2048), raw=True)
+        if answer[b"y"] != b"q":
+            assert answer[b"t"] == transaction, answer
+            return answer
 
 
 class Client(ProcessTest):
