@@ -309,6 +309,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     (void)addr;
     (void)addr_len;
     if (c == NULL) {
+        log_warn(s->log, "no memory for a control client: cut off");
         close(fd);
         return;
     }

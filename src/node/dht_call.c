@@ -246,6 +246,11 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
     }
     c->rpc = rpc;
     c->call = call;
+    c->handler = (struct dht_handler){.ctx = c,
+                                      .peer = on_peer,
+                                      .item = on_item,
+                                      .step = on_step,
+                                      .done = on_done};
     c->trace = params->trace;
     c->stream = params->stream;
     c->target = params->target;
@@ -255,15 +260,6 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
     text_init(&c->samples.mp, LIST_LIMIT);
     LIST_INSERT_HEAD(&rpc->running, c, link);
     return c;
-}
-
-struct dht_handler dht_call_handler(struct dht_call *c)
-{
-    return (struct dht_handler){.ctx = c,
-                                .peer = on_peer,
-                                .item = on_item,
-                                .step = on_step,
-                                .done = on_done};
 }
 
 void dht_call_started(struct dht_call *c, enum error err)

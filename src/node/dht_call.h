@@ -22,6 +22,7 @@ struct dht_call {
     struct control_call *call; /* NULL when the client has gone */
     bool outlives_client;      /* publications do: they are for others */
     bool trace, stream;
+    struct dht_handler handler; /* to start the engine's request with */
     dht_request request;
     uint64_t began_at;
     struct id target;
@@ -41,11 +42,9 @@ struct dht_call {
     void (*ended)(struct dht_call *c, const struct dht_result *r); /* or NULL */
 };
 
-/* The handler to start the engine's request with; NULL when memory is out,
- * and then `call` has been answered. */
+/* NULL when memory is out, and then `call` has been answered. */
 struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
                               const struct rpc_params *params);
-struct dht_handler dht_call_handler(struct dht_call *c);
 
 /* After the engine took or refused the request. On failure it is answered
  * and `c` freed. */

@@ -124,29 +124,39 @@ static void answer_sample(const struct dht_call *c, const struct dht_result *r,
     dht_call_write_list(w, "samples", &c->samples);
 }
 
+static struct dht_call *
+begin(struct rpc *rpc, struct control_call *call,
+      const struct rpc_params *params,
+      uint32_t (*pairs)(const struct dht_call *, const struct dht_result *),
+      void (*answer)(const struct dht_call *, const struct dht_result *,
+                     struct mp_writer *))
+{
+    struct dht_call *c = dht_call_new(rpc, call, params);
+
+    if (c == NULL)
+        return NULL;
+    c->pairs = pairs;
+    c->answer = answer;
+    return c;
+}
+
 /* ---- One node ---------------------------------------------------------- */
 
 void rpc_dht_ping(struct rpc *rpc, struct control_call *call,
                   const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
-    struct dht_handler handler;
+    struct dht_call *c = begin(rpc, call, params, ping_pairs, answer_ping);
 
-    if (c == NULL)
-        return;
-    c->pairs = ping_pairs;
-    c->answer = answer_ping;
-    handler = dht_call_handler(c);
-    dht_call_started(c, dht_ping(engine(rpc), &params->address, &handler,
-                                 clock_now(), &c->request));
+    if (c != NULL)
+        dht_call_started(c, dht_ping(engine(rpc), &params->address, &c->handler,
+                                     clock_now(), &c->request));
 }
 
 void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
                     const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
+    struct dht_call *c = begin(rpc, call, params, sample_pairs, answer_sample);
     struct dht_status status;
-    struct dht_handler handler;
 
     if (c == NULL)
         return;
@@ -154,12 +164,9 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
         dht_status(engine(rpc), clock_now(), &status);
         c->target = status.id[params->address.family];
     }
-    c->pairs = sample_pairs;
-    c->answer = answer_sample;
-    handler = dht_call_handler(c);
     dht_call_started(c, dht_sample(engine(rpc), &params->address, &c->target,
-                                   dht_call_on_samples, &handler, clock_now(),
-                                   &c->request));
+                                   dht_call_on_samples, &c->handler,
+                                   clock_now(), &c->request));
 }
 
 /* ---- Lookups ----------------------------------------------------------- */
@@ -167,46 +174,34 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
 void rpc_dht_find_node(struct rpc *rpc, struct control_call *call,
                        const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
-    struct dht_handler handler;
+    struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_nodes);
 
-    if (c == NULL)
-        return;
-    c->pairs = lookup_pairs;
-    c->answer = answer_nodes;
-    handler = dht_call_handler(c);
-    dht_call_started(c, dht_find_node(engine(rpc), &params->target, &handler,
-                                      clock_now(), &c->request));
+    if (c != NULL)
+        dht_call_started(c,
+                         dht_find_node(engine(rpc), &params->target,
+                                       &c->handler, clock_now(), &c->request));
 }
 
 void rpc_dht_get_peers(struct rpc *rpc, struct control_call *call,
                        const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
-    struct dht_handler handler;
+    struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_peers);
 
-    if (c == NULL)
-        return;
-    c->pairs = lookup_pairs;
-    c->answer = answer_peers;
-    handler = dht_call_handler(c);
-    dht_call_started(c, dht_get_peers(engine(rpc), &params->target, &handler,
-                                      clock_now(), &c->request));
+    if (c != NULL)
+        dht_call_started(c,
+                         dht_get_peers(engine(rpc), &params->target,
+                                       &c->handler, clock_now(), &c->request));
 }
 
 void rpc_dht_get(struct rpc *rpc, struct control_call *call,
                  const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
-    struct dht_handler handler;
+    struct dht_call *c = begin(rpc, call, params, get_pairs, answer_item);
 
-    if (c == NULL)
-        return;
-    c->pairs = get_pairs;
-    c->answer = answer_item;
-    handler = dht_call_handler(c);
-    dht_call_started(c, dht_get_item(engine(rpc), &params->target, params->salt,
-                                     &handler, clock_now(), &c->request));
+    if (c != NULL)
+        dht_call_started(c, dht_get_item(engine(rpc), &params->target,
+                                         params->salt, &c->handler, clock_now(),
+                                         &c->request));
 }
 
 /* ---- Publications ------------------------------------------------------ */
@@ -214,19 +209,15 @@ void rpc_dht_get(struct rpc *rpc, struct control_call *call,
 void rpc_dht_announce(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
 {
-    struct dht_call *c = dht_call_new(rpc, call, params);
+    struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_stored);
     bool implied = (params->has & RPC_PORT) == 0;
-    struct dht_handler handler;
 
     if (c == NULL)
         return;
     c->outlives_client = true;
-    c->pairs = lookup_pairs;
-    c->answer = answer_stored;
-    handler = dht_call_handler(c);
     dht_call_started(c, dht_host_announce(rpc->node->dht, &params->target,
                                           implied ? 0 : params->port, implied,
-                                          &handler, &c->request));
+                                          &c->handler, &c->request));
 }
 
 void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
@@ -279,7 +270,6 @@ static enum error item_of(const struct rpc_params *p, struct dht_item *out)
 void rpc_dht_put(struct rpc *rpc, struct control_call *call,
                  const struct rpc_params *params)
 {
-    struct dht_handler handler;
     struct dht_item item;
     struct dht_call *c;
 
@@ -289,18 +279,15 @@ void rpc_dht_put(struct rpc *rpc, struct control_call *call,
                      "need them");
         return;
     }
-    c = dht_call_new(rpc, call, params);
+    c = begin(rpc, call, params, lookup_pairs, answer_stored);
     if (c == NULL)
         return;
     c->outlives_client = true;
     dht_call_keep_item(c, &item);
     dht_item_target(&item, &c->target);
-    c->pairs = lookup_pairs;
-    c->answer = answer_stored;
     c->ended = put_ended;
-    handler = dht_call_handler(c);
     dht_call_started(
         c, dht_host_put(rpc->node->dht, &c->item,
                         (params->has & RPC_CAS) != 0 ? &params->cas : NULL,
-                        &handler, &c->request));
+                        &c->handler, &c->request));
 }
