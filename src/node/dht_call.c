@@ -9,6 +9,7 @@
 
 #define LIST_LIMIT    (256 * 1024) /* bytes of one list of an answer */
 #define ELEMENT_LIMIT 512
+#define WHY_LIMIT     512
 
 /* ---- Lists ------------------------------------------------------------- */
 
@@ -202,6 +203,28 @@ static void fail(struct dht_call *c, enum error err)
     c->call = NULL;
 }
 
+/* Whoever published need not do it again, unless others hold something that
+ * is in the way. */
+static void fail_round(struct dht_call *c, enum error err)
+{
+    const char *what = advice(err) != NULL ? advice(err) : error_text(err);
+    struct text why;
+
+    if (c->call == NULL)
+        return;
+    text_init(&why, WHY_LIMIT);
+    text_addf(&why, "%s; this node keeps it and tries again by itself", what);
+    control_fail(c->call, err, text_get(&why));
+    c->call = NULL;
+    text_deinit(&why);
+}
+
+static bool goes_on(const struct dht_call *c, enum error err)
+{
+    return c->outlives_client && err != ERR_CAS && err != ERR_SEQ &&
+           err != ERR_CANCELLED;
+}
+
 static void on_done(void *ctx, const struct dht_result *result)
 {
     struct dht_call *c = ctx;
@@ -216,6 +239,8 @@ static void on_done(void *ctx, const struct dht_result *result)
         if (c->trace)
             dht_call_write_list(w, "steps", &c->steps);
         control_finish(c->call);
+    } else if (goes_on(c, result->error)) {
+        fail_round(c, result->error);
     } else {
         fail(c, result->error);
     }

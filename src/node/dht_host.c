@@ -78,6 +78,17 @@ static void on_published(struct dht_host *h, const struct dht_event *e)
                  error_text(e->error));
 }
 
+static void on_node(struct dht_host *h, const struct dht_event *e)
+{
+    char id[ID_TEXT_SIZE], at[ENDPOINT_TEXT_SIZE];
+
+    if (log_wants(h->world.log, LEVEL_DEBUG))
+        log_debug(h->world.log, "node %s at %s is in the routing table now",
+                  id_print(&e->id, id),
+                  log_endpoint(h->world.log, &e->from, at));
+    dht_restore_keep_node(h->world.store, &e->id, &e->from);
+}
+
 static void host_event(void *ctx, const struct dht_event *e)
 {
     struct dht_host *h = ctx;
@@ -87,7 +98,7 @@ static void host_event(void *ctx, const struct dht_event *e)
         on_id(h, e);
         break;
     case DHT_EVENT_NODE:
-        dht_restore_keep_node(h->world.store, &e->id, &e->from);
+        on_node(h, e);
         break;
     case DHT_EVENT_JOINED:
         on_joined(h, e);

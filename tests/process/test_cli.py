@@ -204,6 +204,15 @@ class Talking(ProcessTest):
         self.assertEqual(done.returncode, NEGATIVE)
         self.assertIn("publishes nothing", done.stderr)
 
+    def test_publishing_goes_on(self):
+        """Alone it cannot be done now, and need not be done again."""
+        node = self.net.add().start()
+        for args in (["dht", "announce", HASH], ["dht", "put", "x"]):
+            done = node.cli(*args)
+            self.assertEqual(done.returncode, UNANSWERED)
+            self.assertIn("tries again by itself", done.stderr)
+        self.assertEqual(node.status()["dht"]["publications"], 2)
+
     def test_address_that_cannot_be_sent_to(self):
         node = self.net.add().start()
         for address in ("[::1]:7881", "224.0.0.1:7881"):

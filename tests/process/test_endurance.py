@@ -24,11 +24,12 @@ class Killed(ProcessTest):
         answered = []
 
         def publish(number):
-            with contextlib.suppress(Failure, OSError), Control(node) as control:
-                for n in range(number, number + 20):
-                    target = f"{n:040x}"
-                    control.call("dht.announce", target=target)
-                    answered.append(target)
+            with contextlib.suppress(Failure, OSError):
+                with Control(node) as control:
+                    for n in range(number, number + 20):
+                        target = f"{n:040x}"
+                        control.call("dht.announce", target=target)
+                        answered.append(target)
 
         for kill in range(KILLS):
             client = threading.Thread(target=publish, args=(20 * kill + 1,))
