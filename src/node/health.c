@@ -2,7 +2,7 @@
  */
 #include "node/health.h"
 #include "node/clock.h"
-#include "tunnel/tunnel.h"
+#include "node/tunnel_missing.h"
 #include "wire/timestamp.h"
 
 #include <inttypes.h>
@@ -193,48 +193,30 @@ static bool has_to_keep_circuits(const struct node *n)
     return false;
 }
 
-static const char *circuit_remedy(enum path_result missing)
-{
-    switch (missing) {
-    case PATH_NO_RELAYS:
-        return "wait until more are found in the DHT, or name some in "
-               "`relays` in the section [tunnel]";
-    case PATH_NO_EXITS:
-        return "wait until one is found in the DHT; in a network of your "
-               "own, set become_exitnode = true on a node";
-    case PATH_TOO_FEW_SUBNETS:
-        return "in a network of your own, set testing_network = true on all "
-               "nodes";
-    case PATH_RELAYS_FAILING:
-    case PATH_EXITS_FAILING:
-    case PATH_GUARDS_FAILING:
-    case PATH_FOUND:
-    case PATH_RESULTS:
-        break;
-    }
-    return "check that UDP gets out of this machine; the node tries again by "
-           "itself";
-}
-
-/* Circuits that are asked for in the settings are what the node is for. */
+/* Circuits that are asked for in the settings are what the node is for. Who
+ * asks for some by hand wants to know at once which role is missing. */
 static void check_circuits(const struct node *n, uint64_t now, struct health *h)
 {
     const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    bool early = time_since(n->started_at, now) < PATIENCE;
     struct tunnel_status s;
     struct health_problem *p;
+    struct text what;
 
     tunnel_status(t, now, clock_wall(), &s);
     if (!dht_host_joined(n->dht) || s.ready > 0 || !keeps_circuits(n) ||
-        time_since(n->started_at, now) < PATIENCE)
+        (early && s.path == PATH_FOUND))
         return;
-    p = add(h, has_to_keep_circuits(n) ? HEALTH_ERROR : HEALTH_WARNING,
+    text_init(&what, HEALTH_TEXT_SIZE - 1);
+    if (!tunnel_missing_say(&s, &what))
+        text_add(&what, "relays are known, but none could be built through "
+                        "them");
+    p = add(h,
+            has_to_keep_circuits(n) && !early ? HEALTH_ERROR : HEALTH_WARNING,
             "no_circuits");
-    if (s.path == PATH_FOUND)
-        SAY(p->what, "no circuit is ready: relays are known, but none could "
-                     "be built through them");
-    else
-        SAY(p->what, "no circuit is ready: %s", path_result_text(s.path));
-    SAY(p->remedy, "%s", circuit_remedy(s.path));
+    SAY(p->what, "no circuit is ready: %.400s", text_get(&what));
+    SAY(p->remedy, "%s", tunnel_missing_remedy(&s));
+    text_deinit(&what);
 }
 
 static void check_published(const struct node *n, uint64_t now,

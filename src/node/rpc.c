@@ -26,6 +26,17 @@ static const struct {
      RPC_KEY | RPC_SIGNATURE | RPC_SEQ | RPC_CAS | RPC_SALT | RPC_TRACE |
          RPC_STREAM},
     {"dht.sample", rpc_dht_sample, RPC_ADDRESS, RPC_TARGET},
+    {"tunnel.peers", rpc_tunnel_peers, 0, 0},
+    {"tunnel.circuits", rpc_tunnel_circuits, 0, 0},
+    {"tunnel.build", rpc_tunnel_build, RPC_HOPS,
+     RPC_COUNT | RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.stop", rpc_tunnel_stop, RPC_HOPS, 0},
+    {"tunnel.send", rpc_tunnel_send, RPC_HOPS | RPC_TO | RPC_DATA,
+     RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.ping", rpc_tunnel_ping, RPC_CIRCUIT, RPC_TIMEOUT},
+    {"tunnel.speedtest", rpc_tunnel_speedtest, RPC_HOPS,
+     RPC_DURATION | RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.close", rpc_tunnel_close, RPC_CIRCUIT, 0},
 };
 
 #define METHODS   (sizeof(methods) / sizeof(methods[0]))
@@ -65,6 +76,7 @@ void rpc_call(void *arg, struct control_call *call, struct bytes method,
         control_fail(call, ERR_SYNTAX, text_get(&why));
     text_deinit(&why);
     dht_host_rearm(rpc->node->dht);
+    tunnel_host_rearm(rpc->node->tunnels);
 }
 
 enum error rpc_new(struct node *node, struct rpc **out)
@@ -75,6 +87,7 @@ enum error rpc_new(struct node *node, struct rpc **out)
         return ERR_NO_MEMORY;
     rpc->node = node;
     LIST_INIT(&rpc->running);
+    LIST_INIT(&rpc->tunnel_running);
     *out = rpc;
     return OK;
 }
@@ -84,6 +97,7 @@ void rpc_free(struct rpc *rpc)
     if (rpc == NULL)
         return;
     rpc_dht_end(rpc);
+    rpc_tunnel_end(rpc);
     free(rpc);
 }
 

@@ -13,9 +13,18 @@
  *     dht.get        target               salt, trace, stream
  *     dht.put        value                key, signature, seq; salt, cas
  *     dht.sample     address              target
+ *     tunnel.peers
+ *     tunnel.circuits
+ *     tunnel.build      hops              count, timeout, stream
+ *     tunnel.stop       hops
+ *     tunnel.send       hops, to, data    timeout, stream
+ *     tunnel.ping       circuit           timeout
+ *     tunnel.speedtest  hops              duration, timeout, stream
+ *     tunnel.close      circuit
  *
  * What stands after the gap is optional. With `trace` the answer has `steps`;
- * with `stream`, "step", "peer" and "item" come as notifications meanwhile.
+ * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
+ * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
  */
 #ifndef WARREN_NODE_RPC_H
 #define WARREN_NODE_RPC_H

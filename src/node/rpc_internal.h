@@ -12,10 +12,12 @@
 #include <sys/queue.h>
 
 struct dht_call;
+struct tunnel_call;
 
 struct rpc {
     struct node *node;
     LIST_HEAD(, dht_call) running;
+    LIST_HEAD(, tunnel_call) tunnel_running;
 };
 
 /* Each answers `call`, now or later. */
@@ -29,8 +31,14 @@ rpc_method_fn rpc_dht_ping, rpc_dht_find_node, rpc_dht_get_peers,
     rpc_dht_announce, rpc_dht_withdraw, rpc_dht_get, rpc_dht_put,
     rpc_dht_sample;
 
-/* Ends what still runs without an answer. */
+/* rpc_tunnel.c, rpc_tunnel_list.c, rpc_tunnel_send.c, rpc_tunnel_speed.c */
+rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,
+    rpc_tunnel_stop, rpc_tunnel_send, rpc_tunnel_ping, rpc_tunnel_speedtest,
+    rpc_tunnel_close;
+
+/* End what still runs without an answer. */
 void rpc_dht_end(struct rpc *rpc);
+void rpc_tunnel_end(struct rpc *rpc);
 
 /* A key and its value, for maps. */
 void rpc_write_id(struct mp_writer *w, const char *key, const struct id *id);

@@ -16,15 +16,13 @@ bool tunnel_missing_say(const struct tunnel_status *status, struct text *what)
 const char *tunnel_missing_remedy(const struct tunnel_status *status)
 {
     switch (status->path) {
-    case PATH_FOUND:
-        break;
     case PATH_NO_RELAYS:
-        return "wait until this node has found more relays; in a network of "
-               "your own run more nodes, with max_relays_or_exits above 0 in "
-               "[tunnel]: each hop needs one";
+        return "wait until this node has found more relays, or name some in "
+               "`relays` in the section [tunnel]; in a network of your own "
+               "run more nodes: each hop needs one";
     case PATH_NO_EXITS:
         return "wait until this node has found an exit; in a network of your "
-               "own run a node with become_exitnode = true in [tunnel]";
+               "own run a node with become_exitnode = true in [exit]";
     case PATH_RELAYS_FAILING:
     case PATH_EXITS_FAILING:
         return "wait: they are tried again after a while; see that they run "
@@ -36,8 +34,10 @@ const char *tunnel_missing_remedy(const struct tunnel_status *status)
         return "wait until relays of other networks are found; on one machine "
                "or in one private network set testing_network = true on all "
                "nodes";
+    case PATH_FOUND:
     case PATH_RESULTS:
         break;
     }
-    return "";
+    return "check that UDP gets out of this machine; the node tries again by "
+           "itself";
 }

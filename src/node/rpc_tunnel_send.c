@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `tunnel.send`: a datagram through an exit, and its answer.
+ *
+ * It is sent once over a circuit. Silence has two reasons, and a PING to the
+ * hops tells them apart: when the exit answers that, it is the destination
+ * that is silent, and to wait is all that is left to do; when it does not, the
+ * circuit is broken, is closed, and the datagram goes over another one.
+ */
+#include "node/clock.h"
+#include "node/tunnel_call.h"
+#include "wire/timestamp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_LIMIT 512
+
+/* Silence before the hops are asked, and the time that they have. */
+#define SILENCE   TIME_S
+#define PONG_WAIT (1500 * TIME_MS)
+
+/* ---- Answers ----------------------------------------------------------- */
+
+struct outcome {
+    const char *what; /* "answered", "refused", "silent", "no_circuit" */
+    const struct endpoint *source;
+    struct bytes data;
+    const char *reason; /* name; NULL when it was answered */
+    const char *text;
+};
+
+static void write_or_nil(struct mp_writer *w, const char *key, const char *text)
+{
+    mp_write_text(w, key);
+    if (text != NULL)
+        mp_write_text(w, text);
+    else
+        mp_write_nil(w);
+}
+
+static void answer(struct tunnel_call *c, const struct outcome *o)
+{
+    const struct tunnel_sending *s = &c->sending;
+    uint64_t now = clock_now();
+    struct mp_writer *w = control_reply(c->call);
+    char source[ENDPOINT_TEXT_SIZE];
+
+    mp_write_map(w, 10);
+    rpc_write_text(w, "outcome", o->what);
+    write_or_nil(w, "reason", o->reason);
+    write_or_nil(w, "text", o->text);
+    rpc_write_uint(w, "circuit", c->circuit);
+    rpc_write_uint(w, "hops", c->hops);
+    rpc_write_uint(w, "broken", s->broken);
+    write_or_nil(w, "source",
+                 o->source == NULL ? NULL : endpoint_print(o->source, source));
+    mp_write_text(w, "data");
+    if (o->source != NULL)
+        mp_write_bin(w, o->data);
+    else
+        mp_write_nil(w);
+    rpc_write_ms(w, "rtt",
+                 o->source == NULL ? TIME_NEVER : time_since(s->sent_at, now));
+    rpc_write_ms(w, "duration", time_since(c->began_at, now));
+    control_finish(c->call);
+    tunnel_call_free(c);
+}
+
+/* ---- Sending ----------------------------------------------------------- */
+
+static enum error send_it(struct tunnel_call *c, uint64_t now)
+{
+    struct tunnel *t = tunnel_call_engine(c);
+    const struct tunnel_sending *s = &c->sending;
+    struct bytes data = bytes_of(s->data, s->data_len);
+
+    if (s->to.name.len > 0)
+        return tunnel_data_name(t, c->circuit, bytes_of_text(s->to.name.text),
+                                s->to.ep.port, data, now);
+    return tunnel_data(t, c->circuit, &s->to.ep, data, now);
+}
+
+static void try_to_send(struct tunnel_call *c, uint64_t now)
+{
+    struct tunnel_sending *s = &c->sending;
+    enum error err;
+
+    if (c->circuit == 0 && !tunnel_call_pick(c)) {
+        tunnel_call_build(c);
+        tunnel_call_tell_waiting(c, now);
+        return;
+    }
+    err = send_it(c, now);
+    if (err == ERR_NOT_FOUND) {
+        c->circuit = 0;
+        return;
+    }
+    if (err != OK) {
+        tunnel_call_fail(c, err, NULL);
+        return;
+    }
+    if (s->first_at == 0)
+        s->first_at = now;
+    s->sent_at = now;
+    s->ping_at = 0;
+    s->exit_lives = false;
+}
+
+/* The circuit in use is lost: another one, when there is time. */
+static void give_up_circuit(struct tunnel_call *c)
+{
+    c->circuit = 0;
+    c->sending.sent_at = 0;
+    c->sending.broken++;
+}
+
+static void send_wake(struct tunnel_call *c, uint64_t now)
+{
+    struct tunnel_sending *s = &c->sending;
+    uint32_t broken = c->circuit;
+
+    if (s->sent_at == 0) {
+        try_to_send(c, now);
+    } else if (s->ping_at == 0) {
+        if (time_since(s->sent_at, now) < SILENCE)
+            return;
+        s->ping_at = now;
+        tunnel_ping(tunnel_call_engine(c), c->circuit, now);
+    } else if (!s->exit_lives && time_since(s->ping_at, now) >= PONG_WAIT) {
+        give_up_circuit(c);
+        tunnel_close(tunnel_call_engine(c), broken, now);
+        try_to_send(c, now);
+    }
+}
+
+static bool is_answer(const struct tunnel_call *c,
+                      const struct tunnel_event *event)
+{
+    const struct tunnel_sending *s = &c->sending;
+
+    if (s->to.name.len > 0)
+        return event->source.port == s->to.ep.port;
+    return endpoint_equal(&event->source, &s->to.ep);
+}
+
+static void event_of_circuit(struct tunnel_call *c,
+                             const struct tunnel_event *event)
+{
+    struct outcome o = {.what = "answered"};
+
+    if (event->kind == TUNNEL_DATA && is_answer(c, event)) {
+        o.source = &event->source;
+        o.data = event->payload;
+        answer(c, &o);
+    } else if (event->kind == TUNNEL_REFUSED) {
+        o.what = "refused";
+        o.reason = reason_name(event->why);
+        o.text = reason_text(event->why);
+        answer(c, &o);
+    } else if (event->kind == TUNNEL_PONG && event->hop == event->length) {
+        c->sending.exit_lives = true;
+    } else if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
+        give_up_circuit(c);
+    } else if (event->kind == TUNNEL_CIRCUIT_READY) {
+        c->sending.sent_at = 0; /* built anew, behind a hop that was lost */
+    }
+}
+
+static void send_event(struct tunnel_call *c, const struct tunnel_event *event)
+{
+    if (c->circuit != 0 && event->circuit == c->circuit)
+        event_of_circuit(c, event);
+    else if (c->circuit == 0 && event->kind == TUNNEL_CIRCUIT_READY)
+        try_to_send(c, clock_now());
+}
+
+static void send_overdue(struct tunnel_call *c)
+{
+    const struct tunnel_sending *s = &c->sending;
+    struct outcome o = {.what = "silent", .reason = "silent"};
+    struct text why;
+
+    text_init(&why, WHY_LIMIT);
+    if (s->first_at == 0 || s->sent_at == 0) {
+        o.what = "no_circuit";
+        o.reason = "no_circuit";
+        if (s->broken > 0)
+            text_addf(&why, "%u circuits broke on the way; ", s->broken);
+        text_addf(&why, "no circuit of %u hops can be had: ", c->hops);
+        tunnel_call_say_missing(c, &why);
+    } else if (s->exit_lives) {
+        text_add(&why, "the exit has sent it, but the destination does not "
+                       "answer");
+    } else {
+        o.reason = "timeout";
+        text_add(&why, "neither the destination nor the exit has answered");
+    }
+    o.text = text_get(&why);
+    answer(c, &o);
+    text_deinit(&why);
+}
+
+static const struct tunnel_call_kind send_kind = {
+    .event = send_event, .wake = send_wake, .overdue = send_overdue};
+
+void rpc_tunnel_send(struct rpc *rpc, struct control_call *call,
+                     const struct rpc_params *params)
+{
+    struct destination to;
+    struct tunnel_call *c;
+
+    if (destination_parse(params->to, &to) != OK) {
+        control_fail(call, ERR_SYNTAX,
+                     "to must be \"HOST:PORT\": an address or a name, and a "
+                     "port from 1 to 65535");
+        return;
+    }
+    c = tunnel_call_new(rpc, call, params, &send_kind);
+    if (c == NULL)
+        return;
+    c->sending.to = to;
+    c->sending.data_len = params->data.len;
+    c->sending.data = malloc(params->data.len + 1);
+    if (c->sending.data == NULL) {
+        tunnel_call_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    if (params->data.len > 0)
+        memcpy(c->sending.data, params->data.p, params->data.len);
+    try_to_send(c, clock_now());
+}
