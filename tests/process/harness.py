@@ -213,6 +213,37 @@ class Control:
                 return frame[3]
 
 
+class Echo:
+    """The UDP echo server as a process; its answers tell who asked."""
+
+    def __init__(self, address, log, port=4007):
+        self.endpoint = f"{address}:{port}"
+        self.log = pathlib.Path(log)
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(
+                ["/usr/bin/python3",
+                 pathlib.Path(__file__).with_name("echo.py"), address,
+                 str(port)], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        wait_for(f"the echo server listens on {self.endpoint}",
+                 lambda: self.log.read_text().startswith("ready\n"))
+
+    def askers(self):
+        """The addresses that have asked, from its own words."""
+        return {line.rsplit(":", 1)[0]
+                for line in self.log.read_text().splitlines()[1:]}
+
+    def source_of(self, answer, data):
+        """The address that asked, as the answer to `data` tells."""
+        begin = f"{data} from "
+        if not answer.startswith(begin):
+            raise Failure(f"the echo of '{data}' is '{answer}'")
+        return answer[len(begin):].rsplit(":", 1)[0]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Network:
     """Nodes in one temporary directory, on addresses of their own."""
 
@@ -224,6 +255,7 @@ class Network:
         self.prefix = f"127.{os.getpid() % 200 + 20}." \
                       f"{os.getpid() // 200 % 250}"
         self.nodes = []
+        self.servers = []
 
     def add(self, bootstrap=()):
         number = len(self.nodes) + 1
@@ -233,7 +265,14 @@ class Network:
         self.nodes.append(node)
         return node
 
+    def echo(self):
+        echo = Echo(f"{self.prefix}.200", self.root / "echo.log")
+        self.servers.append(echo)
+        return echo
+
     def close(self, keep=False):
+        for server in self.servers:
+            server.close()
         for node in self.nodes:
             if node.is_running():
                 node.kill()

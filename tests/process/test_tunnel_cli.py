@@ -6,11 +6,19 @@ import pathlib
 import socket
 import tempfile
 import threading
+import time
 import unittest
 
 import msgpack
 
-from harness import DONE, NEGATIVE, REFUSED, UNANSWERED, USAGE, warren
+from harness import (DONE, NEGATIVE, REFUSED, UNANSWERED, USAGE, ProcessTest,
+                     wait_for, warren)
+
+RELAYS = 7
+EXITS = 2
+CLIENT = ("--tunnel.max_relays_or_exits", "0", "--build", "1")
+EXIT = ("--exit.become_exitnode", "true")
+PATIENCE = 90  # s, with sanitizers on a busy machine
 
 # Arguments and what stderr has to say; nothing of it reaches a daemon.
 WRONG = [
@@ -244,6 +252,218 @@ class Talks(unittest.TestCase):
                         ("code", "text"), answer.args)))
                 else:
                     self.assertEqual(set(got), set(answer))
+
+
+class TunnelTest(ProcessTest):
+    def start(self, relays, exits, *exit_flags):
+        """Relays, then exits, then the client, which relays nothing and
+        keeps circuits of one hop, and so looks for relays."""
+        first = self.net.add().start()
+        for number in range(1, relays + exits + 1):
+            flags = EXIT + exit_flags if relays <= number < relays + exits \
+                else CLIENT if number == relays + exits else ()
+            self.net.add([first]).start(*flags, wait=False)
+        for node in self.net.nodes:
+            node.wait_ready(PATIENCE)
+        for node in self.net.nodes:
+            node.wait_joined(PATIENCE)
+        self.client = self.net.nodes[-1]
+        self.relays = self.net.nodes[:relays]
+        self.exits = self.net.nodes[relays:relays + exits]
+
+    def wait_peers(self, count):
+        return wait_for(f"{count} relays are known", lambda: (
+            lambda peers: peers if len(peers) >= count else None)(
+                self.client.json("peers")["peers"]), PATIENCE, 0.3)
+
+    def circuits(self, hops):
+        return [c for c in self.client.json("circuits")["circuits"]
+                if c["hops"] == hops and c["state"] == "ready"]
+
+
+class Circuits(TunnelTest):
+    """One network for all of them: starting one takes longest."""
+
+    def setUp(self):
+        super().setUp()
+        self.echo = self.net.echo()
+        self.start(RELAYS, EXITS, "--exit.policy", "reject *:9, accept *")
+
+    def test_everything(self):
+        for part in (self.peers, self.build, self.send, self.send_long,
+                     self.list_circuits, self.ping, self.speedtest, self.close, self.refused,
+                     self.silent, self.relay_dies, self.stop_pool):
+            with self.subTest(part=part.__name__):
+                part()
+
+    def peers(self):
+        peers = self.wait_peers(RELAYS + EXITS)
+        by_address = {p["addresses"][0]: p for p in peers}
+        self.assertEqual(set(by_address), {n.endpoint for n in
+                                           self.relays + self.exits})
+        for node in self.exits:
+            self.assertIn("exit", by_address[node.endpoint]["roles"])
+        for node in self.relays:
+            peer = by_address[node.endpoint]
+            self.assertIn("relay", peer["roles"])
+            self.assertNotIn("exit", peer["roles"])
+            self.assertRegex(peer["identity"], "^[0-9a-f]{64}$")
+        done = self.client.cli("peers")
+        self.assertEqual(done.returncode, DONE)
+        self.assertEqual(len(done.stdout.splitlines()), RELAYS + EXITS + 1)
+
+    def build(self):
+        for hops in (1, 2, 3, 4):
+            answer = self.client.json("tunnel", "build", "--hops", hops,
+                                      "--timeout", PATIENCE)
+            self.assertEqual(answer["hops"], hops)
+            self.assertGreaterEqual(len(answer["circuits"]), 1)
+        done = self.client.cli("tunnel", "build", "--hops", 3, "--count", 1)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertRegex(done.stdout, r"^\d+ circuits? of 3 hops ready")
+        done = self.client.cli("tunnel", "build", "--count", 1000)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("min_circuits", done.stderr)
+
+    def send(self):
+        exits = {n.address for n in self.exits}
+        for hops in (1, 2, 3, 4):
+            data = f"over {hops}"
+            answer = self.client.json("tunnel", "send", "--hops", hops,
+                                      self.echo.endpoint, data)
+            self.assertEqual((answer["outcome"], answer["source"]),
+                             ("answered", self.echo.endpoint))
+            self.assertIn(self.echo.source_of(answer["data"], data), exits)
+        done = self.client.cli("tunnel", "send", self.echo.endpoint, "plain")
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn(self.echo.source_of(done.stdout.strip(), "plain"), exits)
+        self.assertIn("hops", done.stderr)
+
+    def send_long(self):
+        data = "x" * 4000  # cut into pieces
+        answer = self.client.json("tunnel", "send", "--hops", 3,
+                                  self.echo.endpoint, data)
+        self.assertTrue(answer["data"].startswith(data + " from "))
+
+    def list_circuits(self):
+        found = self.client.json("circuits")
+        self.assertGreaterEqual(found["ready"], 1.0)
+        known = {p["identity"]: p for p in self.client.json("peers")["peers"]}
+        for circuit in found["circuits"]:
+            self.assertEqual(len(circuit["path"]), circuit["hops"])
+            hops = [hop["identity"] for hop in circuit["path"]]
+            self.assertEqual(len(set(hops)), len(hops))
+            self.assertIn("exit", known[hops[-1]]["roles"])
+        self.assertGreater(sum(c["down"] for c in found["circuits"]), 0)
+        done = self.client.cli("circuits")
+        self.assertEqual(len(done.stdout.splitlines()),
+                         1 + len(found["circuits"]))
+
+    def ping(self):
+        circuit = self.circuits(3)[0]
+        answer = self.client.json("tunnel", "ping", circuit["id"])
+        self.assertEqual([h["identity"] for h in answer["hops"]],
+                         [h["identity"] for h in circuit["path"]])
+        for hop in answer["hops"]:
+            self.assertGreater(hop["rtt"], 0)
+        done = self.client.cli("tunnel", "ping", circuit["id"])
+        self.assertEqual(len(done.stdout.splitlines()), 4)
+        done = self.client.cli("tunnel", "ping", 4000000000)
+        self.assertEqual(done.returncode, NEGATIVE)
+        self.assertIn("no such circuit", done.stderr)
+
+    def speedtest(self):
+        report = self.client.json("tunnel", "speedtest", "--hops", 3,
+                                  "--seconds", 1)
+        self.assertEqual(report["hops"], 3)
+        self.assertGreater(report["answered"], 10)
+        self.assertGreater(report["up"], 0)
+        self.assertGreater(report["down"], 0)
+        self.assertGreater(report["rtt_mean"], 0)
+        done = self.client.cli("tunnel", "speedtest", "--hops", 1,
+                               "--seconds", 1)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        for word in ("goodput", "loss", "round trip"):
+            self.assertIn(word, done.stdout)
+
+    def close(self):
+        circuit = self.circuits(4)[0]["id"]
+        self.client.json("tunnel", "close", circuit)
+        self.assertNotIn(circuit, [c["id"] for c in self.circuits(4)])
+        done = self.client.cli("tunnel", "close", circuit)
+        self.assertEqual(done.returncode, NEGATIVE)
+        self.assertIn("no such circuit", done.stderr)
+
+    def refused(self):
+        done = self.client.cli("tunnel", "send", "--hops", 2,
+                               f"{self.net.prefix}.200:9", "x")
+        self.assertEqual(done.returncode, REFUSED, done.stderr)
+        self.assertEqual(done.stderr, "warren: refused by the exit: the exit "
+                                      "does not send there\n")
+        answer = self.client.json("tunnel", "send", "--hops", 2,
+                                  f"{self.net.prefix}.200:9", "x",
+                                  ok=(REFUSED,))
+        self.assertEqual((answer["outcome"], answer["reason"]),
+                         ("refused", "policy"))
+
+    def silent(self):
+        begun = time.monotonic()
+        done = self.client.cli("tunnel", "send", "--hops", 1, "--timeout", 4,
+                               f"{self.net.prefix}.201:4007", "x")
+        self.assertEqual(done.returncode, UNANSWERED, done.stderr)
+        self.assertIn("no answer within 4 s: the exit has sent it, but the "
+                      "destination does not answer", done.stderr)
+        self.assertLess(time.monotonic() - begun, 10)
+
+    def relay_dies(self):
+        """One in the middle, then one at the beginning of circuits."""
+        exits = {n.address for n in self.exits}
+        for place in (1, 0):
+            paths = [[h["address"] for h in c["path"]]
+                     for c in self.circuits(3)]
+            victim = next(n for n in self.relays if n.is_running() and any(
+                p[place] == n.endpoint for p in paths))
+            victim.kill()
+            for number in range(3):
+                data = f"after {place}.{number}"
+                answer = self.client.json(
+                    "tunnel", "send", "--hops", 3, "--timeout", PATIENCE,
+                    self.echo.endpoint, data)
+                self.assertIn(self.echo.source_of(answer["data"], data), exits)
+
+    def stop_pool(self):
+        self.client.json("tunnel", "stop", "--hops", 4)
+        done = self.client.cli("tunnel", "stop", "--hops", 4)
+        self.assertEqual(done.returncode, NEGATIVE)
+
+
+class NoExit(TunnelTest):
+    def test_names_the_missing_role(self):
+        self.start(3, 0)
+        self.wait_peers(3)
+        done = self.client.cli("tunnel", "build", "--hops", 2, "--timeout", 2)
+        self.assertEqual(done.returncode, UNANSWERED)
+        self.assertRegex(done.stderr, r"^warren: 0 of \d+ circuits of 2 hops "
+                         "are there: no exit is known that would do .3 relays "
+                         "are known, 0 of them exits.; the node goes on "
+                         "trying\n$")
+        done = self.client.cli("tunnel", "send", "--hops", 1, "--timeout", 2,
+                               "127.0.0.1:9", "x")
+        self.assertEqual(done.returncode, UNANSWERED)
+        self.assertIn("no exit is known", done.stderr)
+        done = self.client.cli("status")
+        self.assertIn("no exit is known", done.stdout)
+        self.assertIn("become_exitnode", done.stdout)
+        codes = [p["code"] for p in self.client.status()["problems"]]
+        self.assertIn("no_circuits", codes)
+
+    def test_no_relays(self):
+        self.client = self.net.add().start(*CLIENT)
+        done = self.client.cli("tunnel", "build", "--timeout", 2)
+        self.assertEqual(done.returncode, UNANSWERED)
+        self.assertIn("too few relays are known", done.stderr)
+        self.assertIn("No relays are known", self.client.cli("peers").stdout)
+        self.assertIn("No circuits", self.client.cli("circuits").stdout)
 
 
 if __name__ == "__main__":
