@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MIT
 """A network of 20 real nodes on this machine, shown at work and then broken.
 
+12 of them relay, 2 are exits as well, one is a client that talks to an echo
+server through them; all are in the DHT.
+
 Usage: run.py [PATH_TO_WARREN] [--keep]
 
 Each node is a process with an address of its own in 127.0.0.0/8. All join
@@ -18,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "process"))
 from harness import (DONE, NEGATIVE, Failure, Network,  # noqa: E402
                      wait_for, warren)
+import tunnels  # noqa: E402
 
 COUNT = 20
 INFO_HASH = "d0" * 20
@@ -40,12 +44,16 @@ class Demo:
     # ---- one line of the table ----
 
     def row(self, what, node, answer=None, found="", seconds=None):
-        self.rows.append((
-            what, node.endpoint if node else "",
-            str(answer["hops"]) if answer else "",
-            f"{answer['answered']}/{answer['asked']}" if answer else "",
-            f"{answer['duration']:.1f}" if answer else f"{seconds * 1e3:.0f}",
-            found))
+        """Of a lookup in the DHT, or of something that took some time."""
+        if answer:
+            self.add_row(what, node, answer["hops"], answer["duration"], found,
+                         f"{answer['answered']}/{answer['asked']}")
+        else:
+            self.add_row(what, node, "", seconds * 1e3, found)
+
+    def add_row(self, what, node, hops, duration, found, answered=""):
+        self.rows.append((what, node.endpoint if node else "", str(hops),
+                          answered, f"{duration:.1f}", found))
 
     def print_table(self):
         head = ("what", "by node", "hops", "answered", "ms", "result")
@@ -67,8 +75,8 @@ class Demo:
         begun = time.monotonic()
         first = self.net.add()
         first.start()
-        for _ in range(COUNT - 1):
-            self.net.add([first]).start(wait=False)
+        for number in range(1, COUNT):
+            self.net.add([first]).start(*tunnels.flags(number), wait=False)
         for node in self.net.nodes:
             node.wait_ready(30)
         for node in self.net.nodes:
@@ -181,6 +189,8 @@ class Demo:
         self.start()
         say("Letting them find each other ...")
         self.see_each_other()
+        self.tunnels = tunnels.Tunnels(self, say)
+        self.tunnels.run()
         say("Announcing on three, looking from others ...")
         announcers = (2, 9, 15)
         self.announce(*announcers)
@@ -212,9 +222,11 @@ class Demo:
         say(f"  {self.binary} dht nodes {talk}")
         say(f"  {self.binary} dht get-peers {INFO_HASH} --trace {talk}")
         say(f"  {self.binary} dht get {self.target} {talk}")
+        self.tunnels.say_how_to_talk(f"{self.binary} ")
         say(f"  curl http://{node.address}:7882/metrics")
         say("Stop all of them:")
-        pids = " ".join(str(n.process.pid) for n in living)
+        pids = " ".join(str(n.process.pid)
+                        for n in [*living, *self.net.servers])
         say(f"  kill {pids}; rm -r {self.net.root}")
 
     def stop(self):
