@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/cell.h"
+#include "tunnel/onion.h"
 #include "wire/mp_reader.h"
 
 #include "testing.h"
@@ -127,18 +128,25 @@ static void test_cell_body_key_is_another(void **state)
     assert_memory_not_equal(keys.head, keys.body, sizeof(keys.head));
 }
 
-static void test_cell_mask_is_the_cipher_under_the_body_key(void **state)
+static void test_cell_mask_covers_the_counter_at_each_depth(void **state)
 {
-    uint8_t d[CELL_SMALL] = {0}, sealed[CELL_MASKED + NOISE_TAG_BYTES] = {0};
+    uint8_t d[CELL_SMALL] = {0}, other[CELL_SMALL] = {0};
     static const uint8_t zeros[CELL_SMALL];
     struct cell_keys keys;
 
     (void)state;
     cell_keys_init(&keys, secret);
-    noise_seal(keys.body, 7, bytes_of(NULL, 0), sealed, CELL_MASKED);
     cell_mask(&keys, 7, d, sizeof(d));
-    assert_memory_equal(d, zeros, sizeof(d) - CELL_MASKED);
-    assert_memory_equal(d + sizeof(d) - CELL_MASKED, sealed, CELL_MASKED);
+    cell_mask(&keys, 8, other, sizeof(other));
+    for (unsigned depth = 1; depth <= ONION_HOPS_MAX; depth++) {
+        size_t at = CELL_BODY_OFFSET + onion_text_len(CELL_SMALL_BODY, depth) +
+                    NOISE_TAG_BYTES;
+
+        assert_memory_not_equal(d + at, zeros, ONION_COUNTER_BYTES);
+        assert_memory_not_equal(d + at, other + at, ONION_COUNTER_BYTES);
+        memset(other + at, 0, ONION_COUNTER_BYTES);
+    }
+    assert_memory_equal(other, zeros, sizeof(other));
     cell_mask(&keys, 7, d, sizeof(d));
     assert_memory_equal(d, zeros, sizeof(d));
 }
@@ -151,7 +159,7 @@ int main(void)
         cmocka_unit_test(test_cell_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_cell_other_sizes_are_refused),
         cmocka_unit_test(test_cell_body_key_is_another),
-        cmocka_unit_test(test_cell_mask_is_the_cipher_under_the_body_key),
+        cmocka_unit_test(test_cell_mask_covers_the_counter_at_each_depth),
     };
 
     if (sodium_init() < 0)

@@ -247,6 +247,7 @@ static void put_link(void)
     put_bytes("transcript", keys.transcript, sizeof(keys.transcript));
     cell_keys_init(&cells, keys.to_responder);
     put_bytes("body_key", cells.body, 32);
+    put_bytes("mask_key", cells.mask, sizeof(cells.mask));
     put_cell("cell_ping", &cells, 1, CELL_PING, bytes_of(t, 0));
     len = link_text_write_destroy(t, REASON_REQUESTED);
     put_bytes("text_destroy", t, len);

@@ -21,8 +21,7 @@ static_assert(CELL_HEAD_OFFSET + CELL_HEAD_BYTES + NOISE_TAG_BYTES == 39,
               "the head ends where the body's msgpack header begins");
 static_assert(CELL_LARGE <= 1420, "a cell fits the path MTU that is assumed");
 static_assert(CELL_SMALL_BODY > UINT8_MAX, "both bodies are a bin 16");
-static_assert(CELL_MASKED >= ONION_HOPS_MAX * ONION_LAYER_BYTES,
-              "the counter of any layer is masked");
+static_assert(CELL_MASK_KEY == crypto_shorthash_KEYBYTES, "SipHash's key");
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -47,13 +46,18 @@ static uint64_t get64(const uint8_t *p)
     return (uint64_t)get32(p) << 32 | get32(p + 4);
 }
 
+static void derive(const uint8_t key[NOISE_KEY_BYTES], const char *label,
+                   uint8_t *out, size_t len)
+{
+    crypto_generichash(out, len, (const uint8_t *)label, strlen(label), key,
+                       NOISE_KEY_BYTES);
+}
+
 void cell_keys_init(struct cell_keys *keys, const uint8_t key[NOISE_KEY_BYTES])
 {
-    static const uint8_t label[] = "warren body";
-
     memcpy(keys->head, key, NOISE_KEY_BYTES);
-    crypto_generichash(keys->body, NOISE_KEY_BYTES, label, sizeof(label) - 1,
-                       key, NOISE_KEY_BYTES);
+    derive(key, "warren body", keys->body, sizeof(keys->body));
+    derive(key, "warren mask", keys->mask, sizeof(keys->mask));
 }
 
 size_t cell_body_len(size_t datagram_len)
@@ -137,14 +141,20 @@ enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
                       len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
 }
 
-/* The key stream that would seal a text: its first block is Poly1305's. No
- * body is both sealed and masked under one counter. */
+/* Whatever lies at the places that hold no counter is ciphertext, a tag or
+ * padding, and independent: one mask does for all. */
 void cell_mask(const struct cell_keys *keys, uint64_t counter,
                uint8_t *datagram, size_t len)
 {
-    uint8_t nonce[NOISE_NONCE_BYTES], *end = datagram + len - CELL_MASKED;
+    uint8_t text[8], mask[crypto_shorthash_BYTES];
+    uint8_t *field = datagram + len - ONION_COUNTER_BYTES;
 
-    noise_nonce(counter, nonce);
-    crypto_stream_chacha20_ietf_xor_ic(end, end, CELL_MASKED, nonce, 1,
-                                       keys->body);
+    static_assert(sizeof(mask) == ONION_COUNTER_BYTES, "a counter's worth");
+    put64(text, counter);
+    crypto_shorthash(mask, text, sizeof(text), keys->mask);
+    for (size_t depth = 1; depth <= ONION_HOPS_MAX; depth++) {
+        for (size_t i = 0; i < ONION_COUNTER_BYTES; i++)
+            field[i] ^= mask[i];
+        field -= ONION_LAYER_BYTES;
+    }
 }

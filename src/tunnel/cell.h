@@ -16,10 +16,9 @@
  * associated data; the index selects the key and the counter is the nonce, so
  * that they need no more. The body of a RELAY cell is onion ciphertext
  * already, but for the counter of its outermost layer, which would tell the
- * circuits of a link apart and how deep each is: its last CELL_MASKED bytes,
- * where that counter is at any depth, are masked. The body of every other
- * type is sealed. Both under the session's body key, so that all cells look
- * alike.
+ * circuits of a link apart and how deep each is: it is masked, and so are the
+ * places where it would be at the other depths, with a SipHash of the cell's
+ * counter. The body of every other type is sealed. So all cells look alike.
  */
 #ifndef WARREN_TUNNEL_CELL_H
 #define WARREN_TUNNEL_CELL_H
@@ -44,7 +43,7 @@
 #define CELL_SMALL      (CELL_BODY_OFFSET + CELL_SMALL_BODY)
 #define CELL_MAX        CELL_LARGE
 
-#define CELL_MASKED 96 /* a layer's worth for each depth */
+#define CELL_MASK_KEY 16
 
 /* What a link or control cell can carry: the body without its tag. */
 #define CELL_TEXT_MAX (CELL_LARGE_BODY - NOISE_TAG_BYTES)
@@ -78,9 +77,10 @@ struct cell_head {
 struct cell_keys {
     uint8_t head[NOISE_KEY_BYTES];
     uint8_t body[NOISE_KEY_BYTES];
+    uint8_t mask[CELL_MASK_KEY];
 };
 
-/* Both from one key of the handshake (noise_split). */
+/* All from one key of the handshake (noise_split). */
 void cell_keys_init(struct cell_keys *keys, const uint8_t key[NOISE_KEY_BYTES]);
 
 /* The body length for a datagram of a cell's size, 0 for any other size. */
@@ -109,7 +109,7 @@ void cell_seal_body(const struct cell_keys *keys, uint64_t counter,
 enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
                           uint8_t *datagram, size_t len);
 
-/* Masks the end of a RELAY cell's body, in place, or takes the mask off
+/* Masks the counters in a RELAY cell's body, in place, or takes the mask off
  * again; before cell_seal and after cell_open. */
 void cell_mask(const struct cell_keys *keys, uint64_t counter,
                uint8_t *datagram, size_t len);

@@ -8,7 +8,7 @@
 
 static const char protocol_name[] = "Noise_NK_25519_ChaChaPoly_BLAKE2b";
 
-void noise_nonce(uint64_t counter, uint8_t nonce[NOISE_NONCE_BYTES])
+static void counter_nonce(uint64_t counter, uint8_t nonce[12])
 {
     memset(nonce, 0, 4);
     for (int i = 0; i < 8; i++)
@@ -18,9 +18,9 @@ void noise_nonce(uint64_t counter, uint8_t nonce[NOISE_NONCE_BYTES])
 void noise_seal(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
                 struct bytes associated, uint8_t *text, size_t len)
 {
-    uint8_t nonce[NOISE_NONCE_BYTES];
+    uint8_t nonce[12];
 
-    noise_nonce(counter, nonce);
+    counter_nonce(counter, nonce);
     crypto_aead_chacha20poly1305_ietf_encrypt_detached(
         text, text + len, NULL, text, len, associated.p, associated.len, NULL,
         nonce, key);
@@ -29,9 +29,9 @@ void noise_seal(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
 enum error noise_open(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
                       struct bytes associated, uint8_t *text, size_t len)
 {
-    uint8_t nonce[NOISE_NONCE_BYTES];
+    uint8_t nonce[12];
 
-    noise_nonce(counter, nonce);
+    counter_nonce(counter, nonce);
     if (crypto_aead_chacha20poly1305_ietf_decrypt_detached(
             text, NULL, text, len, text + len, associated.p, associated.len,
             nonce, key) != 0)
@@ -121,13 +121,13 @@ static void encrypt_and_hash(struct noise *n, struct bytes payload,
 static enum error decrypt_and_hash(struct noise *n, struct bytes sealed,
                                    uint8_t *payload)
 {
-    uint8_t nonce[NOISE_NONCE_BYTES];
+    uint8_t nonce[12];
     uint8_t before[NOISE_HASH_BYTES];
     int r;
 
     memcpy(before, n->h, sizeof(before));
     mix_hash(n, sealed);
-    noise_nonce(0, nonce);
+    counter_nonce(0, nonce);
     r = crypto_aead_chacha20poly1305_ietf_decrypt(payload, NULL, NULL, sealed.p,
                                                   sealed.len, before,
                                                   sizeof(before), nonce, n->k);

@@ -19,10 +19,9 @@
 
 #include <stdint.h>
 
-#define NOISE_KEY_BYTES   32 /* X25519 keys, ChaCha20-Poly1305 keys */
-#define NOISE_HASH_BYTES  64 /* BLAKE2b */
-#define NOISE_TAG_BYTES   16
-#define NOISE_NONCE_BYTES 12
+#define NOISE_KEY_BYTES  32 /* X25519 keys, ChaCha20-Poly1305 keys */
+#define NOISE_HASH_BYTES 64 /* BLAKE2b */
+#define NOISE_TAG_BYTES  16
 /* What a message is longer than its payload. */
 #define NOISE_OVERHEAD (NOISE_KEY_BYTES + NOISE_TAG_BYTES)
 
@@ -77,8 +76,6 @@ void noise_public_key(const uint8_t secret[NOISE_KEY_BYTES],
  * bytes are sealed in place and the tag put behind them. */
 void noise_seal(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
                 struct bytes associated, uint8_t *text, size_t len);
-/* The nonce of that. */
-void noise_nonce(uint64_t counter, uint8_t nonce[NOISE_NONCE_BYTES]);
 /* Opens in place what seal made of `len` bytes. ERR_SIGNATURE: not authentic,
  * and `text` is not to be used. */
 enum error noise_open(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,

@@ -94,6 +94,7 @@ class Vectors(unittest.TestCase):
     def test_c_cells(self):
         keys = w.CellKeys(v("to_responder"))
         self.assertEqual(keys.body, v("body_key"))
+        self.assertEqual(keys.mask_key, v("mask_key"))
         destroy = msgpack.packb([1])
         self.assertEqual(destroy, v("text_destroy"))
         text = b"a body of 344 bytes, zeros from here on"

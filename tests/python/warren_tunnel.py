@@ -21,7 +21,6 @@ from nacl.exceptions import CryptoError
 VERSION = 1
 SMALL, LARGE = 386, 1410
 BODY_AT = 42
-MASKED = 96
 WINDOW = 960
 REFUSE, INIT, ACCEPT, RETRY, CELL, ASK, TELL, POKE = range(8)
 PING, PONG, CLOSE, REKEY, REKEYED, SAMPLE_ASK, SAMPLE = range(1, 8)
@@ -192,11 +191,16 @@ class CellKeys:
     def __init__(self, key):
         self.head = key
         self.body = blake2b(32, b"warren body", key)
+        self.mask_key = blake2b(16, b"warren mask", key)
 
     def mask(self, counter, body):
-        stream = seal(self.body, counter, bytes(MASKED))[:MASKED]
-        tail = bytes(a ^ b for a, b in zip(body[-MASKED:], stream))
-        return body[:-MASKED] + tail
+        mask = bindings.crypto_shorthash_siphash24(
+            struct.pack(">Q", counter), self.mask_key)
+        body = bytearray(body)
+        for before_end in (8, 32, 56, 80):
+            for i in range(8):
+                body[i - before_end] ^= mask[i]
+        return bytes(body)
 
 
 def fits(text, small, large):
