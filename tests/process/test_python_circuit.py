@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Circuits through real daemons, built by the implementation that was written
+from docs/protocol-tunnel.md: whoever writes another gets along with them."""
+import contextlib
+import importlib.util
+import pathlib
+import socket
+import sys
+import threading
+import unittest
+
+from harness import ProcessTest, wait_for
+
+if importlib.util.find_spec("nacl") is None:
+    print("skipped: python3-nacl is missing, ./dev setup installs it")
+    sys.exit(0)
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+import warren_tunnel as w
+
+NETWORK = "main"
+HOPS = 4
+ADDRESS, DEPTH, NO_EXIT = 7, 8, 15
+
+
+class Echo(threading.Thread):
+    """A UDP server that sends back what it gets, and notes from whom."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((address, 0))
+        self.endpoint = self.sock.getsockname()
+        self.senders = []
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                payload, sender = self.sock.recvfrom(65536)
+                if not payload:
+                    return
+                self.senders.append(sender)
+                self.sock.sendto(payload, sender)
+
+    def close(self):
+        self.sock.sendto(b"", self.endpoint)
+        self.join(5)
+        self.sock.close()
+
+
+class PythonCircuit(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        for i in range(HOPS):
+            self.net.add().start(*(["--exit"] if i == 2 else []), wait=False)
+        for node in self.net.nodes:
+            node.wait_ready()
+        self.echo = Echo(f"{self.net.prefix}.200")
+        self.addCleanup(self.echo.close)
+        self.client = w.Client(f"{self.net.prefix}.201", NETWORK)
+        self.addCleanup(self.client.close)
+        self.hops = [wait_for(f"{node.endpoint} tells its descriptor",
+                              lambda n=node: self.descriptor(n), 30)
+                     for node in self.net.nodes]
+        self.link = w.Link(self.client, self.hops[0])
+
+    def descriptor(self, node):
+        self.client.timeout = 0.5
+        try:
+            return self.client.descriptor((node.address, 7881))
+        except w.Failure:
+            return None
+        finally:
+            self.client.timeout = 5
+
+    def circuit(self, length):
+        c = w.Circuit(self.link, self.hops[0])
+        for hop in self.hops[1:length]:
+            c.extend(hop)
+        return c
+
+    def test_three_hops_and_an_echo(self):
+        self.assertEqual([d.roles & 2 for d in self.hops], [0, 0, 2, 0])
+        c = self.circuit(3)
+        for hop in (1, 2, 3):
+            self.assertTrue(c.ping(hop))
+        for payload in b"hello", bytes(range(200)), b"x" * 1200:
+            c.data(self.echo.endpoint, payload)
+            self.assertEqual(c.answer(), (self.echo.endpoint, payload))
+        self.assertEqual(len(set(self.echo.senders)), 1)
+        self.assertEqual(self.echo.senders[0][0], self.net.nodes[2].address)
+        c.destroy()
+
+    def test_two_circuits_on_one_link_and_a_long_life(self):
+        first, second = self.circuit(3), self.circuit(3)
+        for i in range(200):
+            for c, name in ((first, b"first"), (second, b"second")):
+                payload = b"%s %d" % (name, i)
+                c.data(self.echo.endpoint, payload)
+                self.assertEqual(c.answer()[1], payload)
+        self.assertEqual(len(set(self.echo.senders)), 2)
+
+    def test_what_is_refused(self):
+        c = self.circuit(2)
+        c.data(self.echo.endpoint, b"you are no exit")
+        self.assertEqual(c.receive("FAILED"), (2, [w.FAILED, 0, NO_EXIT]))
+        with self.assertRaisesRegex(w.Failure, rf"\[3, 1, {ADDRESS}\]"):
+            w.Circuit(self.link, self.hops[0]).extend(self.hops[0])
+        c = self.circuit(4)
+        with self.assertRaisesRegex(w.Failure, rf"\[3, 4, {DEPTH}\]"):
+            c.extend(self.hops[1])
+
+    def test_what_is_sent_twice_counts_once(self):
+        c = self.circuit(3)
+        sent = []
+        send = self.client.sock.sendto
+        self.client.sock = Recorder(self.client.sock, sent)
+        c.data(self.echo.endpoint, b"once")
+        self.assertEqual(c.answer()[1], b"once")
+        self.client.sock = self.client.sock.sock
+        for datagram, to in sent:
+            send(datagram, to)
+        self.client.timeout = 1
+        with self.assertRaisesRegex(w.Failure, "no answer"):
+            c.answer()
+        self.assertEqual(len(self.echo.senders), 1)
+        self.assertTrue(c.ping(3))
+
+
+class Recorder:
+    """A socket that remembers what it sends."""
+
+    def __init__(self, sock, sent):
+        self.sock, self.sent = sock, sent
+
+    def sendto(self, datagram, to):
+        self.sent.append((datagram, to))
+        return self.sock.sendto(datagram, to)
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
