@@ -30,6 +30,10 @@ HTTP_PORT = 7882
 DONE, NEGATIVE, USAGE, NO_DAEMON, UNANSWERED, REFUSED, TROUBLE = range(7)
 
 
+# Flags of a node that relays nothing, and so publishes nothing by itself.
+NO_RELAY = ("--tunnel.max_relays_or_exits", "0")
+
+
 class Failure(Exception):
     """Something did not happen that had to; the text says what."""
 
@@ -302,11 +306,11 @@ class ProcessTest(unittest.TestCase):
                 for word in SANITIZER:
                     self.assertNotIn(word, node.log_text())
 
-    def network_of(self, count):
+    def network_of(self, count, *flags):
         """A bootstrap node and others that have joined through it."""
-        first = self.net.add().start()
+        first = self.net.add().start(*flags)
         for _ in range(count - 1):
-            self.net.add([first]).start(wait=False)
+            self.net.add([first]).start(*flags, wait=False)
         for node in self.net.nodes:
             node.wait_ready()
         for node in self.net.nodes:

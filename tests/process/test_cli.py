@@ -7,8 +7,8 @@ import pathlib
 import tempfile
 import unittest
 
-from harness import (DONE, NEGATIVE, NO_DAEMON, TROUBLE, UNANSWERED, USAGE,
-                     ProcessTest, warren)
+from harness import (DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE, UNANSWERED,
+                     USAGE, ProcessTest, warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -206,7 +206,7 @@ class Talking(ProcessTest):
 
     def test_publishing_goes_on(self):
         """Alone it cannot be done now, and need not be done again."""
-        node = self.net.add().start()
+        node = self.net.add().start(*NO_RELAY)
         for args in (["dht", "announce", HASH], ["dht", "put", "x"]):
             done = node.cli(*args)
             self.assertEqual(done.returncode, UNANSWERED)

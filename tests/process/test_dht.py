@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, REFUSED, Control, Failure, ProcessTest,
-                     wait_for, warren)
+from harness import (DONE, NEGATIVE, NO_RELAY, REFUSED, Control, Failure,
+                     ProcessTest, wait_for, warren)
 
 
 class Verbs(ProcessTest):
@@ -16,7 +16,7 @@ class Verbs(ProcessTest):
 
     def setUp(self):
         super().setUp()
-        self.nodes = self.network_of(6)
+        self.nodes = self.network_of(6, *NO_RELAY)
 
     def test_everything(self):
         for part in (self.find_node, self.ping, self.peers, self.immutable,
