@@ -491,10 +491,32 @@ static void test_tunnel_vectors_are_those_of_the_document(void **state)
     assert_memory_equal(found, text, text_len);
 }
 
+/* The table of reasons in the document: "| 3 | unreachable | ...". */
+static void test_tunnel_vectors_reasons_are_in_the_document(void **state)
+{
+    FILE *file = fopen("docs/protocol-tunnel.md", "r");
+    char line[512], name[32];
+    unsigned number, count = 0;
+
+    (void)state;
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "| %u | %31[a-z_] |", &number, name) != 2)
+            continue;
+        assert_int_equal(number, count);
+        assert_true(number < REASON_END_);
+        assert_string_equal(name, reason_name((enum reason)number));
+        count++;
+    }
+    fclose(file);
+    assert_int_equal(count, REASON_END_);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tunnel_vectors_are_those_of_the_document),
+        cmocka_unit_test(test_tunnel_vectors_reasons_are_in_the_document),
     };
 
     assert_true(sodium_init() >= 0);
