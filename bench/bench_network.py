@@ -1,0 +1,273 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Measures a network of real daemons on this machine.
+
+Usage: bench_network.py [DIRECTORY_OF_THE_BUILD] [--seconds S]
+
+Each daemon has an address of its own in 127.0.0.0/8, and all share the cores
+of this machine with the load: the ratios are against what the kernel alone
+takes to carry as many datagrams through as many processes, in the same run.
+A megabyte is 10**6 bytes.
+"""
+import argparse
+import contextlib
+import importlib.util
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "process"))
+from harness import Failure, Network, wait_for  # noqa: E402
+
+RELAYS = 6
+EXITS = 2
+HOPS = 3
+LENGTHS = (1, 2, 3, 4)
+BUILDS = 100  # circuits of each length
+
+CELL = 1407  # bytes of a datagram between nodes
+PAYLOAD = 1152  # bytes for the user that a cell of either load carries
+WINDOW = 512  # cells under way, as the load has
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+# ---- Processes --------------------------------------------------------------
+
+def cpu_of(pid):
+    """Processor seconds of a process, with all its threads."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident(pid):
+    """Megabytes."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise Failure(f"process {pid} has no resident memory")
+
+
+# ---- The table --------------------------------------------------------------
+
+def title():
+    say(f"{'':<40} {'value':>12}  {'unit':<10} {'bare chain':>12} "
+        f"{'ratio':>8}  aim")
+
+
+def row(name, value, unit, aim="", baseline=None):
+    digits = 2 if value < 100 else 0
+    line = f"{name:<40} {value:>12.{digits}f}  {unit:<10} "
+    if baseline is None:
+        line += f"{'':>12} {'':>8}  {aim}"
+    else:
+        digits = 2 if baseline < 100 else 0
+        line += f"{baseline:>12.{digits}f} {value / baseline:>7.2f}x  {aim}"
+    say(line.rstrip())
+
+
+class Bench:
+    def __init__(self, build, seconds):
+        self.build = pathlib.Path(build).resolve()
+        self.seconds = seconds
+        self.net = Network(str(self.build / "warren"))
+        self.client = None
+
+    def pids(self):
+        return [n.process.pid for n in self.net.nodes]
+
+    def daemons_cpu(self):
+        return sum(cpu_of(pid) for pid in self.pids())
+
+    # ---- the network ----
+
+    def start(self):
+        first = self.net.add()
+        first.start()
+        for number in range(1, RELAYS + EXITS):
+            exit_flags = ["--exit"] if number >= RELAYS else []
+            self.net.add([first]).start(*exit_flags, wait=False)
+        self.client = self.net.add([first])
+        self.client.start("--tunnel.max_relays_or_exits", "0",
+                          "--tunnel.min_circuits", "4", "--build", "3",
+                          wait=False)
+        for node in self.net.nodes:
+            node.wait_ready(30)
+        for node in self.net.nodes:
+            node.wait_joined(30)
+        wait_for("the client knows every relay", lambda: len(
+            self.client.json("peers")["peers"]) >= RELAYS + EXITS, 60, 0.2)
+
+    # ---- a bare chain ----
+
+    def chain(self):
+        """Megabytes a second there and back together, if each datagram carried
+        what a cell does; and processor seconds for a gigabyte of them."""
+        done = subprocess.run(
+            [self.build / "bench" / "loopback_chain", str(self.seconds),
+             str(WINDOW), str(CELL - CELL % 8)],
+            capture_output=True, text=True, timeout=self.seconds + 30,
+            check=True)
+        datagrams, seconds, cpu = map(float, done.stdout.split())
+        megabytes = datagrams * PAYLOAD / 1e6
+        return 2 * megabytes / seconds, cpu / (2 * megabytes) * 1e3
+
+    # ---- one circuit ----
+
+    def load(self):
+        """Through an exit to a server: MB/s that came, s/GB, loss."""
+        directory = self.net.root / "load"
+        address = f"{self.net.prefix}.100:7881"
+        done = subprocess.Popen(
+            [self.build / "bench" / "circuit_load", directory, address,
+             self.net.nodes[0].endpoint, f"{self.net.prefix}.200", str(HOPS),
+             str(self.seconds)], stdout=subprocess.PIPE, text=True)
+        with done:
+            try:
+                if done.stdout.readline() != "begin\n":
+                    raise Failure("the load does not begin")
+                before = self.daemons_cpu()
+                line = done.stdout.readline().split()
+                after = self.daemons_cpu()
+                last = done.stdout.readline().split()
+                done.wait(30)
+            finally:
+                done.kill()
+        got, seconds, cpu = int(line[1]), float(line[2]), float(line[3])
+        lost = 1 - int(last[1]) / int(last[0])
+        megabytes = got * PAYLOAD / 1e6
+        return (megabytes / seconds, (cpu + after - before) / megabytes * 1e3,
+                100 * lost)
+
+    def speedtest(self):
+        """Both ways at once: MB/s up and down, s/GB, loss."""
+        before = self.daemons_cpu()
+        r = self.client.json("tunnel", "speedtest", "--hops", HOPS,
+                             "--seconds", self.seconds)
+        cpu = self.daemons_cpu() - before
+        gigabytes = (r["up"] + r["down"]) * r["elapsed"] / 1e12
+        return (r["up"] / 1e6, r["down"] / 1e6, cpu / gigabytes,
+                100 * r["lost"] / r["sent"])
+
+    def throughput(self):
+        say()
+        say(f"One circuit of {HOPS} hops, {PAYLOAD} bytes a datagram, "
+            f"{self.seconds} s each")
+        title()
+        chain_rate, chain_cpu = self.chain()
+        rate, cpu, lost = self.load()
+        row("one way, to a server behind the exit", rate, "MB/s",
+            ">= 100 MB/s", chain_rate)
+        row("  lost", lost, "%")
+        row("  processor time, client and daemons", cpu, "s/GB", "<= 20 s/GB",
+            chain_cpu)
+        up, down, cpu, lost = self.speedtest()
+        row("speed test, up and down together", up + down, "MB/s", "",
+            chain_rate)
+        row("  lost", lost, "%")
+        row("  processor time, client and daemons", cpu, "s/GB", "<= 20 s/GB",
+            chain_cpu)
+
+    # ---- building ----
+
+    def build_times(self, hops):
+        """Of circuits of our own, in ms. Each is closed once it is seen."""
+        times = {}
+        deadline = time.monotonic() + 30
+        self.client.json("tunnel", "build", "--hops", hops)
+        while len(times) < BUILDS and time.monotonic() < deadline:
+            for c in self.client.rpc("tunnel.circuits")["circuits"]:
+                if c["hops"] != hops or c["state"] != "ready":
+                    continue
+                times[c["id"]] = c["build_time"]
+                with contextlib.suppress(Failure):  # it ended by itself
+                    self.client.rpc("tunnel.close", circuit=c["id"])
+            time.sleep(0.05)
+        self.client.json("tunnel", "stop", "--hops", hops)
+        return sorted(times.values())
+
+    def building(self):
+        say()
+        say("Building circuits, first message to last answer")
+        title()
+        for hops in LENGTHS:
+            times = self.build_times(hops)
+            if len(times) < 2:
+                raise Failure(f"no circuits of {hops} hops")
+            row(f"{hops} hops, median of {len(times)}",
+                statistics.median(times), "ms", "< 5 ms" if hops == 3 else "")
+            row("  99th of 100", times[(len(times) * 99 - 1) // 100], "ms")
+
+    # ---- memory ----
+
+    def memory(self, idle):
+        """After two transfers, which took memory of the same nodes or of
+        others, against `idle` before them."""
+        time.sleep(2)
+        now = [resident(pid) for pid in self.pids()]
+        say()
+        say("Memory of a daemon, resident")
+        title()
+        row("idle, the largest of " + str(len(idle)), max(idle), "MB",
+            "< 8 MB")
+        row("2 s after the transfers, the largest", max(now), "MB", "< 8 MB")
+        row("  most that one has kept", max(
+            b - a for a, b in zip(idle, now)), "MB", "as before")
+        for _ in range(2):
+            self.load()
+        time.sleep(2)
+        again = [resident(pid) for pid in self.pids()]
+        row("after two more transfers, the largest", max(again), "MB",
+            "as before")
+
+    def run(self):
+        self.start()
+        say(f"{len(self.net.nodes)} daemons, {os.cpu_count()} cores, load "
+            f"{os.getloadavg()[0]:.1f} before")
+        idle = [resident(pid) for pid in self.pids()]
+        self.throughput()
+        self.memory(idle)
+        self.building()
+
+
+def others():
+    """This version does not measure them, and says so."""
+    say()
+    say("Not compared: this version runs neither tor nor py-ipv8 beside "
+        "warren, so there is no ratio.")
+    say("  tor:     " + ("is installed" if shutil.which("tor") else
+                         "is not installed: apt-get install tor"))
+    say("  py-ipv8: " + ("is installed" if importlib.util.find_spec("ipv8")
+                         else "is not installed: pip install pyipv8"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build", nargs="?", default=ROOT / "build/release")
+    parser.add_argument("--seconds", type=int, default=5,
+                        help="how long each transfer takes (5)")
+    args = parser.parse_args()
+    bench = Bench(args.build, args.seconds)
+    try:
+        bench.run()
+    except (Failure, OSError, subprocess.SubprocessError) as failure:
+        say(f"The measurement failed: {failure}")
+        return 1
+    finally:
+        bench.net.close()
+    others()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
