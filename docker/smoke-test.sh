@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # Brings docker/compose.yml up on the engine of this machine and checks what
-# it promises: healthy containers, a lookup across them, identities that
-# outlive a killed container. Leaves nothing running. Status 77: no engine.
+# it promises: healthy containers, a lookup across them, data through a circuit
+# of three hops, identities that outlive a killed container. Leaves nothing running. Status 77: no engine.
 
 set -eu
 cd "$(dirname "$0")"
 
 project=warren-smoke-$$
-replicas=3
+replicas=5
+exits=2
 hash=5741525245$(printf '%030d' 7)
 
 if docker compose version >/dev/null 2>&1; then
@@ -45,7 +46,7 @@ fail() {
 }
 
 up() {
-    $compose up -d --scale "node=$replicas" "$@"
+    $compose up -d --scale "node=$replicas" --scale "exit=$exits" "$@"
 }
 
 containers() {
@@ -60,7 +61,9 @@ container() {
 
 each() {
     echo bootstrap 1
+    echo client 1
     seq "$replicas" | sed 's/^/node /'
+    seq "$exits" | sed 's/^/exit /'
 }
 
 warren() {
@@ -81,8 +84,7 @@ within() {
 }
 
 all_healthy() {
-    [ "$(containers --filter health=healthy | wc -l)" -eq \
-        $((replicas + 1)) ]
+    [ "$(containers --filter health=healthy | wc -l)" -eq "$(each | wc -l)" ]
 }
 
 # A line for each container: service, number, node id.
@@ -98,6 +100,26 @@ finds() {
     warren "$1" "$2" dht get-peers "$hash" | grep -F "$3"
 }
 
+address_of() {
+    docker inspect -f \
+        '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
+        "$(container "$1" "$2")"
+}
+
+# The client's datagram goes to the echo server through three hops; the
+# answer says which address it came from.
+sends_through_an_exit() {
+    answer=$(warren client 1 tunnel send --hops 3 --timeout 5 echo:7 hello) ||
+        return 1
+    echo "$answer"
+    for number in $(seq "$exits"); do
+        case $answer in
+        *"from $(address_of exit "$number"): hello"*) return 0 ;;
+        esac
+    done
+    fail "the answer did not come from an exit: $answer"
+}
+
 ./base-image.sh
 trap cleanup EXIT
 trap 'exit 1' INT TERM
@@ -108,17 +130,18 @@ up
 within 60 all_healthy || fail "not every container became healthy"
 
 echo "== a lookup from one container finds what another announced"
-address=$(docker inspect -f \
-    '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
-    "$(container node 1)")
+address=$(address_of node 1)
 warren node 1 dht announce "$hash" --port 4242
 within 20 finds node 3 "$address:4242" || fail "node 3 found no $address:4242"
+
+echo "== the client sends through three hops, and out of an exit"
+within 30 sends_through_an_exit || fail "nothing came back"
 
 echo "== killed and recreated containers keep their identities"
 before=$(identities)
 killed=$(containers)
 [ "$(echo "$before" | cut -d' ' -f3- | sort -u | wc -l)" -eq \
-    $((replicas + 1)) ] || fail "identities are not distinct: $before"
+    "$(each | wc -l)" ] || fail "identities are not distinct: $before"
 docker kill "$(container node 2)" "$(container bootstrap 1)"
 up --force-recreate
 within 60 all_healthy || fail "not every container became healthy again"
