@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tunnels in real daemons: relays find each other, circuits are built and
+kept, and a restart forgets nothing."""
+import signal
+import stat
+import time
+import unittest
+
+from harness import ProcessTest, wait_for
+
+READY = "warren_tunnel_circuits_ready"
+KNOWN = "warren_directory_relays"
+
+
+def metric(node, name):
+    return node.metrics()[name]
+
+
+def hidden(node):
+    """The files that hold keys."""
+    return {name: (node.dir / name).read_bytes()
+            for name in ("identity.key", "handshake.key")}
+
+
+class Tunnels(ProcessTest):
+    def community(self, relays=4):
+        """Relays that have joined, the first of them an exit."""
+        first = self.net.add().start("--exit")
+        for _ in range(relays - 1):
+            self.net.add([first]).start(wait=False)
+        for node in self.net.nodes:
+            node.wait_ready()
+        for node in self.net.nodes:
+            node.wait_joined()
+            wait_for("it publishes itself",
+                     lambda node=node: metric(
+                         node, "warren_directory_published"), 5)
+        return self.net.nodes[:]
+
+    def client(self, relays, *flags):
+        return self.net.add([relays[0]]).start(*flags)
+
+    def wait_circuits(self, client, timeout=5):
+        wait_for("circuits are ready",
+                 lambda: metric(client, READY) >= 2, timeout)
+
+    def test_circuits_of_three_hops_within_seconds(self):
+        relays = self.community()
+        client = self.client(relays, "--build", "3")
+        self.wait_circuits(client)
+        figures = client.metrics()
+        self.assertEqual(figures["warren_tunnel_ready_ratio"], 1)
+        self.assertEqual(figures[KNOWN], 4)
+        self.assertEqual(figures["warren_directory_exits"], 1)
+        self.assertEqual(sum(metric(r, "warren_tunnel_relays")
+                             for r in relays), 6)
+        status = client.status()
+        self.assertTrue(status["healthy"])
+        self.assertEqual(status["tunnels"]["ready"], 2)
+        self.assertEqual(status["tunnels"]["path"], "found")
+        self.assertEqual(status["tunnels"]["addresses"], [client.endpoint])
+        self.assertIn("relay, exit", relays[0].cli("status").stdout)
+
+    def test_ten_nodes_find_each_other(self):
+        relays = self.community(9)
+        client = self.client(relays, "--build", "4")
+        begun = time.monotonic()
+        wait_for("all relays are known", lambda: metric(client, KNOWN) == 9, 5)
+        self.wait_circuits(client)
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_restart_keeps_identity_relays_and_guards(self):
+        relays = self.community()
+        client = self.client(relays, "--build", "3")
+        self.wait_circuits(client)
+        keys = hidden(client)
+        for name in keys:
+            mode = (client.dir / name).stat().st_mode
+            self.assertEqual(stat.S_IMODE(mode), 0o600)
+        guards = metric(client, "warren_directory_guards")
+        self.assertGreater(guards, 0)
+        self.assertEqual(client.stop()[0], 0)
+        client.bootstrap = []
+        client.start("--build", "3")
+        self.assertEqual(metric(client, "warren_directory_restored"), 4)
+        self.assertEqual(metric(client, "warren_directory_guards"), guards)
+        self.wait_circuits(client)
+        self.assertEqual(hidden(client), keys)
+
+    def test_no_exit_is_named_as_what_is_missing(self):
+        first = self.net.add().start()
+        client = self.client([first], "--build", "1")
+        wait_for("the relay is known", lambda: metric(client, KNOWN) == 1, 5)
+        wait_for("the exit is missed", lambda: client.status()["tunnels"][
+            "path"] == "no_exits", 5)
+        self.assertEqual(metric(client, READY), 0)
+
+    def test_relays_can_be_named_instead_of_found(self):
+        relay = self.net.add().start("--exit")
+        client = self.net.add().start("--build", "1", "--tunnel.relays",
+                                      relay.endpoint)
+        self.wait_circuits(client)
+        self.assertFalse(client.status()["dht"]["joined"])
+
+    def test_who_relays_nothing_is_not_listed(self):
+        relays = self.community(3)
+        shy = self.net.add([relays[0]]).start(
+            "--tunnel.max_relays_or_exits", "0")
+        shy.wait_joined()
+        client = self.client(relays, "--build", "2")
+        self.wait_circuits(client)
+        self.assertEqual(metric(client, KNOWN), 3)
+        self.assertEqual(metric(shy, "warren_directory_published"), 0)
+
+    def test_circuits_survive_the_loss_of_a_relay(self):
+        relays = self.community(6)
+        client = self.client(relays, "--build", "3")
+        self.wait_circuits(client)
+        busy = max(relays[1:], key=lambda r: metric(r,
+                                                    "warren_tunnel_relays"))
+        busy.kill()
+        time.sleep(1)
+        self.wait_circuits(client, 60)
+
+    def test_reload_changes_pools_and_policy(self):
+        relays = self.community()
+        file = self.net.root / "client.conf"
+        file.write_text("[tunnel]\nmin_circuits = 2\n")
+        client = self.net.add([relays[0]]).start("--config", file)
+        client.wait_joined()
+        self.assertEqual(metric(client, "warren_tunnel_circuits"), 0)
+        file.write_text("[tunnel]\nmin_circuits = 3\nbuild = 2\n")
+        client.send_signal(signal.SIGHUP)
+        wait_for("three circuits", lambda: metric(client, READY) == 3, 5)
+        file.write_text("[tunnel]\nmax_links = 7\n")
+        client.send_signal(signal.SIGHUP)
+        wait_for("the change is refused", lambda: "max_links" in
+                 client.log_text(), 5)
+
+    def test_bad_keys_stop_the_start(self):
+        node = self.net.add().start()
+        self.assertEqual(node.stop()[0], 0)
+        (node.dir / "identity.key").chmod(0o644)
+        node.start(wait=False)
+        self.assertNotEqual(node.process.wait(20), 0)
+        self.assertIn("others may read the private key", node.log_text())
+
+    def test_shutdown_tells_neighbours(self):
+        relays = self.community()
+        client = self.client(relays, "--build", "3")
+        self.wait_circuits(client)
+        self.assertEqual(client.stop()[0], 0)
+        for relay in relays:
+            wait_for("its circuits end", lambda r=relay: metric(
+                r, "warren_tunnel_relays") == 0, 3)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
