@@ -47,14 +47,25 @@ static void on_item(void *ctx, const struct dht_item *item,
     call->handler.item(call->handler.ctx, call->handler.cookie, &out);
 }
 
+static void changed(const struct dht_bridge *b)
+{
+    if (b->changed != NULL)
+        b->changed(b->ctx);
+}
+
 static void on_done(void *ctx, const struct dht_result *result)
 {
     struct bridge_call *call = ctx;
     struct dht_provider_handler handler = call->handler;
+    const struct dht_bridge *b = call->bridge;
 
     drop(call);
     if (handler.done != NULL)
         handler.done(handler.ctx, handler.cookie, result->error);
+    for (size_t i = 0; i < result->closest_count; i++)
+        if (b->met != NULL && handler.peer != NULL)
+            b->met(b->ctx, &result->closest[i].ep);
+    changed(b);
 }
 
 static struct bridge_call *add(struct dht_bridge *b,
@@ -101,6 +112,7 @@ static enum error started(struct dht_bridge *b, struct bridge_call *call,
     if (is_under_way(b, call))
         call->id = id;
     *request = id;
+    changed(b);
     return OK;
 }
 
@@ -159,8 +171,11 @@ static enum error announce(void *ctx, const struct id *hash)
 {
     struct dht_bridge *b = ctx;
     dht_request id;
+    enum error e =
+        dht_announce(b->dht, hash, 0, true, NULL, b->now(b->ctx), &id);
 
-    return dht_announce(b->dht, hash, 0, true, NULL, b->now(b->ctx), &id);
+    changed(b);
+    return e;
 }
 
 static void withdraw(void *ctx, const struct id *hash)
@@ -178,10 +193,13 @@ static enum error put(void *ctx, const struct dht_provider_item *item)
                            .salt = item->salt,
                            .value = item->value};
     dht_request id;
+    enum error e;
 
     memcpy(out.key, item->key, sizeof(out.key));
     memcpy(out.signature, item->signature, sizeof(out.signature));
-    return dht_put(b->dht, &out, NULL, NULL, b->now(b->ctx), &id);
+    e = dht_put(b->dht, &out, NULL, NULL, b->now(b->ctx), &id);
+    changed(b);
+    return e;
 }
 
 void dht_bridge_init(struct dht_bridge *b, struct dht *dht,

@@ -20,7 +20,16 @@ struct dht_bridge {
     struct dht *dht;
     void *ctx;
     uint64_t (*now)(void *ctx);
-    struct bridge_call *calls; /* under way */
+    struct bridge_call *calls; /* under way; max_lookups of them at most */
+
+    /* Set by whoever wants to hear, after dht_bridge_init; else NULL. */
+
+    /* The deadlines of the DHT or the tunnel may be others now. */
+    void (*changed)(void *ctx);
+    /* A node that is among the closest to a hash that peers were asked for.
+     * Nodes of the DHT are relays at the same address, mostly, and those at a
+     * hash drawn at random are a fair sample of them. */
+    void (*met)(void *ctx, const struct endpoint *node);
 };
 
 /* `now` tells the time that the DHT is to be called with. The bridge must not

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/tunnel_host.h"
 
+#include "bridge/dht_bridge.h"
 #include "node/clock.h"
 #include "node/deadline.h"
-#include "node/dht_bridge.h"
 #include "node/dht_host.h"
 #include "node/exit_host.h"
 #include "node/own_address.h"
@@ -27,7 +27,7 @@ struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
     struct tunnel *tunnel;
-    struct dht_bridge *bridge;
+    struct dht_bridge bridge;
     struct exit_host *exit; /* NULL when this is no exit */
     struct policy policy;
     struct deadline timer, address_timer;
@@ -169,6 +169,20 @@ static void rearm(void *arg)
     tunnel_host_rearm(arg);
 }
 
+static uint64_t bridge_now(void *ctx)
+{
+    (void)ctx;
+    return clock_now();
+}
+
+static void on_dht_changed(void *ctx)
+{
+    struct tunnel_host *h = ctx;
+
+    dht_host_rearm(h->world.dht);
+    tunnel_host_rearm(h);
+}
+
 /* In a small network the nodes at any key are all there are, so that the
  * first lookup finds the relays. Later the keys alone count: who announced
  * itself wants to be used. */
@@ -305,8 +319,6 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
                                         .received = on_exit_received,
                                         .batch_end = rearm,
                                         .resolved = on_exit_resolved};
-    struct dht_bridge_handler bridge = {
-        .arg = h, .answered = rearm, .met = on_met};
     enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
 
     if (err == OK)
@@ -316,9 +328,9 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
         return err;
     policy_init(&h->policy, false, config->testing_network);
     set_policy(h, config);
-    h->bridge = dht_bridge_new(h->world.dht, &bridge);
-    if (h->bridge == NULL)
-        return ERR_NO_MEMORY;
+    dht_bridge_init(&h->bridge, dht_host_engine(h->world.dht), bridge_now, h);
+    h->bridge.changed = on_dht_changed;
+    h->bridge.met = on_met;
     if (!config->tunnel.become_exitnode)
         return OK;
     return exit_host_new(h->world.base, &handler, config, h->world.log,
@@ -342,7 +354,7 @@ static enum error make_engine(struct tunnel_host *h,
         .forget = host_forget,
         .rotated = host_rotated,
         .dht = h->world.provider != NULL ? h->world.provider
-                                         : dht_bridge_provider(h->bridge),
+                                         : &h->bridge.provider,
     };
 
     return tunnel_new(config, &env, h->exit == NULL ? NULL : &h->policy, now,
@@ -429,7 +441,7 @@ void tunnel_host_free(struct tunnel_host *h)
         return;
     tunnel_free(h->tunnel, clock_now());
     exit_host_free(h->exit);
-    dht_bridge_free(h->bridge);
+    dht_bridge_deinit(&h->bridge);
     deadline_deinit(&h->timer);
     deadline_deinit(&h->address_timer);
     free(h);
