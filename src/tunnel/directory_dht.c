@@ -13,9 +13,10 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Between two lookups of the first sweep over all keys; four times as long
+/* Between two lookups of the first sweep over all keys; so many times as long
  * in each further one, because a network that is so small is known by then. */
 #define SWEEP_START   (20 * TIME_MS)
+#define SWEEP_SLOWER  64
 #define INTERVAL_MAX  (10 * TIME_MIN) /* also while no relays are wanted */
 #define REFUSED_RETRY (5 * TIME_S)
 #define FAILED_RETRY  TIME_S
@@ -152,7 +153,7 @@ static uint64_t interval(const struct directory *d)
     if (!d->wanting)
         return directory_jitter(d, INTERVAL_MAX);
     for (unsigned i = 0; i < d->sampler.sweeps && wait < INTERVAL_MAX; i++)
-        wait *= 4;
+        wait *= SWEEP_SLOWER;
     return directory_jitter(d, time_min(wait, INTERVAL_MAX));
 }
 
