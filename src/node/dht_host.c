@@ -22,6 +22,7 @@ struct dht_host {
     struct bootstrap *bootstrap;
     struct deadline timer;
     bool joined[FAMILIES];
+    uint64_t lost_at; /* TIME_NEVER while joined, or never joined */
     struct dht_restored restored;
 };
 
@@ -48,6 +49,7 @@ static void on_joined(struct dht_host *h, const struct dht_event *e)
     h->joined[e->family] = e->joined;
     if (before == dht_host_joined(h))
         return;
+    h->lost_at = e->joined ? TIME_NEVER : clock_now();
     if (e->joined) {
         log_info(h->world.log, "joined the DHT");
         bootstrap_stop(h->bootstrap);
@@ -174,6 +176,7 @@ enum error dht_host_new(const struct dht_host_world *world,
     if (h == NULL)
         return ERR_NO_MEMORY;
     h->world = *world;
+    h->lost_at = TIME_NEVER;
     err = deadline_init(&h->timer, world->base, h, on_due);
     if (err != OK)
         goto fail;
@@ -221,6 +224,11 @@ struct dht *dht_host_engine(const struct dht_host *h)
 bool dht_host_joined(const struct dht_host *h)
 {
     return h->joined[FAMILY_IPV4] || h->joined[FAMILY_IPV6];
+}
+
+uint64_t dht_host_lost_at(const struct dht_host *h)
+{
+    return h->lost_at;
 }
 
 unsigned dht_host_restored(const struct dht_host *h)

@@ -50,6 +50,8 @@ void dht_host_rearm(struct dht_host *h);
 struct dht *dht_host_engine(const struct dht_host *h);
 
 bool dht_host_joined(const struct dht_host *h);
+/* When it had joined and nobody answered any more; else TIME_NEVER. */
+uint64_t dht_host_lost_at(const struct dht_host *h);
 /* Nodes of the earlier life that the engine was shown. */
 unsigned dht_host_restored(const struct dht_host *h);
 /* As bootstrap_trouble. */

@@ -81,6 +81,18 @@ static void alone_without_bootstrap(const struct node *n, struct health *h)
                    "section [dht] of its configuration");
 }
 
+static void lost_all(const struct node *n, uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, HEALTH_ERROR, "no_nodes");
+
+    SAY(p->what,
+        "no other node has answered for %" PRIu64 " s: all that this one knew "
+        "have fallen silent",
+        time_since(dht_host_lost_at(n->dht), now) / TIME_S);
+    SAY(p->remedy, "check that UDP gets out of this machine; it joins again "
+                   "by itself");
+}
+
 static void check_joined(const struct node *n, uint64_t now, struct health *h)
 {
     const char *trouble = dht_host_trouble(n->dht);
@@ -88,6 +100,10 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
 
     if (dht_host_joined(n->dht))
         return;
+    if (dht_host_lost_at(n->dht) != TIME_NEVER && trouble == NULL) {
+        lost_all(n, now, h);
+        return;
+    }
     if (n->config.bootstrap_count == 0) {
         alone_without_bootstrap(n, h);
         return;
@@ -95,7 +111,7 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
     p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
     if (trouble == NULL)
         SAY(p->what,
-            "no other node has answered since %" PRIu64 " s: neither "
+            "no other node has answered for %" PRIu64 " s: neither "
             "the %u bootstrap nodes nor the %u from the last run",
             time_since(n->started_at, now) / TIME_S, n->config.bootstrap_count,
             dht_host_restored(n->dht));

@@ -61,6 +61,24 @@ class StartAndStop(ProcessTest):
         node.wait_joined(30)
         self.assertEqual(node.http("/health")[0], 200)
 
+    def test_not_healthy_when_all_are_gone(self):
+        first, second = self.net.add().start(), self.net.add()
+        second.bootstrap = [first.endpoint]
+        second.start("--dht.query_timeout", "1s")
+        second.wait_joined()
+        first.kill()
+        for _ in range(3):  # unanswered in a row: bad
+            second.cli("dht", "find-node", "ab" * 20)
+        wait_for("it notices", lambda: second.http("/health")[0] == 503)
+        text = second.http("/health")[1]
+        self.assertIn("have fallen silent", text)
+        self.assertEqual(second.cli("status").returncode, NEGATIVE)
+        self.assertIn("no node of the DHT answers any more",
+                      second.log_text())
+        first.start()
+        second.wait_joined()
+        self.assertEqual(second.http("/health")[0], 200)
+
     def test_log_json(self):
         import json
         node = self.net.add().start("--log-json")
