@@ -4,6 +4,9 @@
  */
 #include "dht_harness.h"
 
+#include "dht/engine.h"
+#include "dht/lookup.h"
+
 #include <sodium.h>
 
 #define RTT (20 * TIME_MS)
@@ -252,6 +255,15 @@ static void test_dht_publish_without_nodes(void **state)
     end(f);
 }
 
+static unsigned rounds(const struct fixture *f)
+{
+    unsigned count = 0;
+
+    for (const struct lookup *l = f->h.d->lookups; l != NULL; l = l->next)
+        count += !l->dead && l->purpose == LOOKUP_PUBLISH;
+    return count;
+}
+
 static void test_dht_publish_cap(void **state)
 {
     struct fixture *f = start(10);
@@ -282,6 +294,7 @@ static void test_dht_publish_cap(void **state)
         run(f, TIME_S / 10);
         dht_status(f->h.d, f->h.now, &status);
         assert_true(status.pending <= f->h.config.max_pending);
+        assert_true(rounds(f) <= (f->h.config.max_lookups + 1) / 2);
         while (f->h.sent_count > 0)
             free(f->h.sent[--f->h.sent_count]);
         f->h.taken = 0;
@@ -507,6 +520,25 @@ static unsigned publications(const struct fixture *f)
     return status.publications;
 }
 
+/* Sent twice, it would find its own seq in place of the one it expects. */
+static void test_dht_publish_condition_is_not_repeated(void **state)
+{
+    struct fixture *f = start(40);
+    const int64_t cas = 2;
+    struct our_item x;
+
+    (void)state;
+    join(f);
+    f->silent_once = true;
+    make_item(&x, "one", 3);
+    assert_int_equal(put(f, &x, &cas), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.stored, 0);
+    assert_int_equal(f->lost, DHT_K);
+    end(f);
+}
+
 /* What was there before goes on until the condition has held. */
 static void test_dht_publish_cas_spares_the_old(void **state)
 {
@@ -626,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_dht_publish_version_is_taken),
         cmocka_unit_test(test_dht_publish_ignores_forged),
         cmocka_unit_test(test_dht_publish_cas_mismatch),
+        cmocka_unit_test(test_dht_publish_condition_is_not_repeated),
         cmocka_unit_test(test_dht_publish_cas_spares_the_old),
         cmocka_unit_test(test_dht_publish_get_item),
         cmocka_unit_test(test_dht_publish_get_immutable),
