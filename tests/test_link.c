@@ -32,7 +32,7 @@ struct node {
     struct responder responder;
     struct links *links;
     struct link *up_link; /* the last that came up or got a cell */
-    unsigned ups, downs, cells;
+    unsigned ups, downs, cells, unanswered;
     enum reason why;
     struct cell_head head;
     uint8_t text[8];
@@ -73,6 +73,14 @@ static void node_up(void *ctx, struct link *link, uint64_t now)
     (void)now;
     n->up_link = link;
     n->ups++;
+}
+
+static void node_unanswered(void *ctx, const struct link *link, uint64_t now)
+{
+    struct node *n = ctx;
+
+    (void)link, (void)now;
+    n->unanswered++;
 }
 
 static void node_down(void *ctx, struct link *link, enum reason why,
@@ -122,6 +130,7 @@ static void node_start(struct node *n, const struct link_config *c)
         .send_ctx = n,
         .send = node_send,
         .up = node_up,
+        .unanswered = node_unanswered,
         .down = node_down,
         .cell = node_cell,
     };
@@ -317,6 +326,7 @@ static void test_link_nobody_answers(void **state)
     (void)state;
     open_link(w);
     run(w, 20 * TIME_S, false);
+    assert_int_equal(w->a.unanswered, 1);
     assert_int_equal(w->a.downs, 1);
     assert_int_equal(w->a.why, REASON_UNREACHABLE);
     assert_int_equal(links_count(w->a.links), 0);

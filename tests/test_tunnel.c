@@ -41,6 +41,8 @@ struct member {
     uint32_t cookie;
     struct endpoint sent_to;
     bool echo;
+    /* Behind a NAT: gets only what comes from where it has sent to. */
+    bool nat, sent[MEMBERS];
 };
 
 struct packet {
@@ -69,6 +71,8 @@ static void member_send(void *ctx, const struct endpoint *to, struct bytes d)
     *p = (struct packet){
         .at = w->now + DELAY, .from = m->ep, .to = *to, .len = d.len};
     memcpy(p->bytes, d.p, d.len);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        m->sent[i] |= endpoint_equal(&w->member[i].ep, to);
     w->queue[(w->first + w->count++) % QUEUE_MAX] = p;
 }
 
@@ -253,6 +257,16 @@ static void world_free(struct world *w)
     free(w);
 }
 
+static bool passes_nat(const struct world *w, const struct member *to,
+                       const struct endpoint *from)
+{
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        if (endpoint_equal(&w->member[i].ep, from) && to->sent[i])
+            return true;
+    }
+    return !to->nat;
+}
+
 static void deliver(struct world *w)
 {
     struct packet *p = w->queue[w->first];
@@ -262,7 +276,8 @@ static void deliver(struct world *w)
     for (unsigned i = 0; i < MEMBERS; i++) {
         struct member *m = &w->member[i];
 
-        if (m->tunnel != NULL && endpoint_equal(&m->ep, &p->to))
+        if (m->tunnel != NULL && endpoint_equal(&m->ep, &p->to) &&
+            passes_nat(w, m, &p->from))
             tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
                            WALL + w->now / TIME_S);
     }
@@ -474,6 +489,43 @@ static void test_tunnel_old_circuits_hand_over(void **state)
     world_free(w);
 }
 
+/* Only the circuit of the client's own making, through `hop`. */
+static bool reaches(struct world *w, unsigned hop)
+{
+    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    struct tunnel_config c = config_of(hop);
+    struct link_target target = {.ep = w->member[hop].ep};
+    unsigned before = w->member[0].ready;
+    struct circuit *circuit;
+
+    memcpy(target.identity, c.identity, sizeof(target.identity));
+    noise_public_key(c.handshake_secret, target.handshake_key);
+    assert_int_equal(circuit_new(e->circuits, &target, 1, w->now, &circuit),
+                     OK);
+    run(w, 12 * TIME_S);
+    return w->member[0].ready > before;
+}
+
+/* A relay behind a NAT is reached once both have a neighbour in common. */
+static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
+{
+    struct world *w = world_new(7);
+
+    (void)state;
+    w->member[3].nat = true;
+    memset(w->member[3].sent, 0, sizeof(w->member[3].sent));
+    assert_false(reaches(w, 3));
+    tunnel_build(w->member[3].tunnel, 2, w->now);
+    for (unsigned i = 1; i < MEMBERS; i++)
+        tunnel_ask(w->member[3].tunnel, &w->member[i].ep, w->now);
+    run(w, 10 * TIME_S);
+    w->member[3].sent[0] = false;
+    for (unsigned i = 1; i < MEMBERS; i++)
+        assert_true(i == 3 || reaches(w, i));
+    assert_true(reaches(w, 3));
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_speedtest_reports),
         cmocka_unit_test(test_tunnel_says_what_is_missing),
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
+        cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
     };
 
     if (sodium_init() < 0)

@@ -110,6 +110,12 @@ static inline void net_link_down(void *ctx, struct link *link, enum reason why,
     (void)ctx, (void)link, (void)why, (void)now;
 }
 
+static inline void net_unanswered(void *ctx, const struct link *link,
+                                  uint64_t now)
+{
+    (void)ctx, (void)link, (void)now;
+}
+
 static inline struct link_target net_target(const struct net_node *n)
 {
     struct link_target t = {.ep = n->ep};
@@ -255,6 +261,7 @@ static inline struct engine_env net_env(struct net_node *n)
         .send = net_send,
         .link_up = net_link_up,
         .link_down = net_link_down,
+        .unanswered = net_unanswered,
         .neighbour = net_neighbour,
         .relay = {.ctx = n,
                   .may_extend = net_may_extend,

@@ -108,6 +108,13 @@ static void link_up(void *ctx, struct link *link, uint64_t now)
     }
 }
 
+static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
+{
+    struct engine *e = ctx;
+
+    e->env.unanswered(e->env.hooks, link, now);
+}
+
 /* Each takes itself off the list. */
 static void link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now)
@@ -131,6 +138,7 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
         .ctx = e,
         .random = env->random,
         .up = link_up,
+        .unanswered = link_unanswered,
         .down = link_down,
         .cell = link_cell,
     };

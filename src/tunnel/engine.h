@@ -35,6 +35,7 @@ struct engine_env {
     void (*link_up)(void *ctx, struct link *link, uint64_t now);
     void (*link_down)(void *ctx, struct link *link, enum reason why,
                       uint64_t now);
+    void (*unanswered)(void *ctx, const struct link *link, uint64_t now);
     /* A cell between neighbours that is not about circuits (SAMPLE_ASK to
      * PUNCTURED); its text is padded with zeros. */
     void (*neighbour)(void *ctx, struct link *link, enum cell_type type,

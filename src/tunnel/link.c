@@ -491,6 +491,8 @@ static bool tick_link(struct links *l, struct link *link, uint64_t now)
     case LINK_UP:
         return tick_up(l, link, now);
     case LINK_OPENING:
+        if (link->tries == 1)
+            l->env.unanswered(l->env.ctx, link, now);
         if (link->tries < INIT_TRIES && !link->unwanted &&
             handshake_start(l, link, now) == OK)
             return true;

@@ -76,6 +76,9 @@ struct link_env {
     void (*send)(void *send_ctx, const struct endpoint *to,
                  struct bytes datagram);
     void (*up)(void *ctx, struct link *link, uint64_t now);
+    /* A link that we open has had no answer yet: a NAT may be in the way.
+     * No link may be opened or closed meanwhile. */
+    void (*unanswered)(void *ctx, const struct link *link, uint64_t now);
     /* The link is gone when this returns. */
     void (*down)(void *ctx, struct link *link, enum reason why, uint64_t now);
     void (*cell)(void *ctx, struct link *link, const struct cell_head *head,

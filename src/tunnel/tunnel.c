@@ -140,6 +140,7 @@ static enum error engine_start(struct tunnel *t, uint64_t now)
         .send = t->env.send,
         .link_up = tunnel_link_up,
         .link_down = tunnel_link_down,
+        .unanswered = tunnel_link_unanswered,
         .neighbour = tunnel_neighbour,
         .relay = {.ctx = t,
                   .may_extend = tunnel_may_extend,

@@ -85,6 +85,7 @@ void tunnel_puncture_init(struct tunnel *t);
 void tunnel_link_up(void *ctx, struct link *link, uint64_t now);
 void tunnel_link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now);
+void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now);
 void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
                       struct bytes text, uint64_t now);
 bool tunnel_may_extend(void *ctx, const struct endpoint *to);

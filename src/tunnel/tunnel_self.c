@@ -125,6 +125,14 @@ void tunnel_link_down(void *ctx, struct link *link, enum reason why,
     directory_link_down(t->directory, link);
 }
 
+/* The next INIT may find the way that the other side has opened. */
+void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    puncture_ask(&t->puncture, &link->peer.ep, now);
+}
+
 void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
                       struct bytes text, uint64_t now)
 {
