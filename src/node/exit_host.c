@@ -3,10 +3,12 @@
 
 #include "node/exit_names.h"
 #include "node/sockaddr.h"
+#include "node/udp_queue.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +21,8 @@ struct socket {
     int fd;
     uint32_t cookie;
     struct event *readable;
+    bool trains, has_sent;
+    struct endpoint sent_to; /* with has_sent: the last, and it was taken */
 };
 
 struct exit_host {
@@ -29,6 +33,10 @@ struct exit_host {
     struct endpoint from[FAMILIES];
     uint8_t (
         *buffers)[EXIT_PAYLOAD_MAX]; /* BATCH of them, once there is a socket */
+    struct udp_queue queue;          /* usable since then, too */
+    struct socket *queued;           /* whose datagrams wait; NULL: none */
+    struct event *flush;             /* active while some wait */
+    struct udp_counters counters;
 };
 
 /* ---- Receiving --------------------------------------------------------- */
@@ -112,6 +120,13 @@ static int open_fd(const struct exit_host *x, enum family family)
     return fd;
 }
 
+static bool can_send_trains(int fd)
+{
+    int none = 0;
+
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
+}
+
 enum error exit_host_open(struct exit_host *x, enum family family,
                           uint32_t cookie, void **handle)
 {
@@ -119,6 +134,8 @@ enum error exit_host_open(struct exit_host *x, enum family family,
 
     if (x->buffers == NULL)
         x->buffers = calloc(BATCH, sizeof(*x->buffers));
+    if (x->queue.slots == NULL && udp_queue_init(&x->queue, false) != OK)
+        return ERR_NO_MEMORY;
     s = x->buffers == NULL ? NULL : calloc(1, sizeof(*s));
     if (s == NULL)
         return ERR_NO_MEMORY;
@@ -129,6 +146,7 @@ enum error exit_host_open(struct exit_host *x, enum family family,
         free(s);
         return ERR_IO;
     }
+    s->trains = can_send_trains(s->fd);
     s->readable =
         event_new(x->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     if (s->readable == NULL || event_add(s->readable, NULL) != 0) {
@@ -139,15 +157,15 @@ enum error exit_host_open(struct exit_host *x, enum family family,
     return OK;
 }
 
-enum error exit_host_send(struct exit_host *x, void *handle,
-                          const struct endpoint *to, struct bytes payload)
+/* ---- Sending ----------------------------------------------------------- */
+
+static enum error send_now(const struct socket *s, const struct endpoint *to,
+                           struct bytes payload)
 {
-    const struct socket *s = handle;
     struct sockaddr_storage sa;
     socklen_t len = sockaddr_from_endpoint(to, &sa);
     ssize_t r;
 
-    (void)x;
     do
         r = sendto(s->fd, payload.p, payload.len, MSG_DONTWAIT,
                    (struct sockaddr *)&sa, len);
@@ -166,11 +184,59 @@ enum error exit_host_send(struct exit_host *x, void *handle,
     }
 }
 
+static void flush(struct exit_host *x)
+{
+    struct socket *s = x->queued;
+    uint64_t expected = x->counters.sent + x->queue.count;
+
+    if (s == NULL)
+        return;
+    x->queued = NULL;
+    x->queue.trains = s->trains;
+    udp_queue_flush(&x->queue, s->fd, &x->counters);
+    s->trains = x->queue.trains;
+    /* The next hears why. */
+    s->has_sent = x->counters.sent == expected;
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    flush(arg);
+}
+
+/* What follows a datagram that the system took, to the same destination, goes
+ * with others in one call. The first goes at once, so that its sender hears
+ * of a failure and may try another address. */
+enum error exit_host_send(struct exit_host *x, void *handle,
+                          const struct endpoint *to, struct bytes payload)
+{
+    struct socket *s = handle;
+    enum error err;
+
+    if (x->queued != NULL && (x->queued != s || x->queue.count == UDP_QUEUE))
+        flush(x);
+    if (s->has_sent && payload.len <= UDP_DATAGRAM_MAX &&
+        endpoint_equal(to, &s->sent_to)) {
+        udp_queue_add(&x->queue, to, payload, false);
+        x->queued = s;
+        event_active(x->flush, EV_TIMEOUT, 0);
+        return OK;
+    }
+    flush(x);
+    err = send_now(s, to, payload);
+    s->has_sent = err == OK;
+    s->sent_to = *to;
+    return err;
+}
+
 void exit_host_close(struct exit_host *x, void *handle)
 {
     struct socket *s = handle;
 
-    (void)x;
+    if (x->queued == s)
+        flush(x);
     if (s->readable != NULL)
         event_free(s->readable);
     close(s->fd);
@@ -227,8 +293,9 @@ enum error exit_host_new(struct event_base *base,
     x->base = base;
     x->handler = *handler;
     x->names = exit_names_new(base, &names, log);
-    if (x->names == NULL) {
-        free(x);
+    x->flush = event_new(base, -1, 0, on_flush, x);
+    if (x->names == NULL || x->flush == NULL) {
+        exit_host_free(x);
         return ERR_NO_MEMORY;
     }
     exit_host_configure(x, config);
@@ -241,6 +308,9 @@ void exit_host_free(struct exit_host *x)
     if (x == NULL)
         return;
     exit_names_free(x->names);
+    if (x->flush != NULL)
+        event_free(x->flush);
+    udp_queue_deinit(&x->queue);
     free(x->buffers);
     free(x);
 }

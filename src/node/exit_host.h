@@ -49,7 +49,9 @@ unsigned exit_host_nameservers(const struct exit_host *x);
 /* ERR_NO_MEMORY, ERR_IO. */
 enum error exit_host_open(struct exit_host *x, enum family family,
                           uint32_t cookie, void **handle);
-/* ERR_NO_SPACE: dropped by the system; ERR_TOO_LARGE, ERR_IO. */
+/* ERR_NO_SPACE: dropped by the system; ERR_TOO_LARGE, ERR_IO. What follows
+ * to the same destination may wait until the loop comes around, to leave in
+ * one call; its failure is told to the one behind it. */
 enum error exit_host_send(struct exit_host *x, void *handle,
                           const struct endpoint *to, struct bytes payload);
 void exit_host_close(struct exit_host *x, void *handle);
