@@ -11,8 +11,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, TROUBLE, UNANSWERED, USAGE, Control,
-                     Node, ProcessTest, wait_for, warren)
+from harness import (DONE, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED, USAGE,
+                     Control, Node, ProcessTest, wait_for, warren)
 
 
 class StartAndStop(ProcessTest):
@@ -242,7 +242,7 @@ def forbid_writing():
 
 class Store(ProcessTest):
     def test_kill_and_restart(self):
-        first, second = self.network_of(2)
+        first, second = self.network_of(2, *NO_RELAY)
         ident = second.id()
         announced = "ab" * 20
         self.assertEqual(
@@ -252,7 +252,7 @@ class Store(ProcessTest):
         self.assertTrue((second.dir / "control.sock").exists())
         second.bootstrap = []
         begun = time.monotonic()
-        second.start()
+        second.start(*NO_RELAY)
         second.wait_joined()
         self.assertLess(time.monotonic() - begun, 2)  # 1 s without sanitizers
         status = second.status()

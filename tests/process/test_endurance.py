@@ -8,7 +8,8 @@ import threading
 import time
 import unittest
 
-from harness import DONE, REFUSED, Control, Failure, ProcessTest, warren
+from harness import (DONE, NO_RELAY, REFUSED, Control, Failure, ProcessTest,
+                     warren)
 
 KILLS = 10
 
@@ -19,7 +20,7 @@ class Killed(ProcessTest):
         is there after the restart, and the database is never replaced."""
         seed = int(time.time())
         chance = random.Random(seed)
-        first, node = self.network_of(2)
+        first, node = self.network_of(2, *NO_RELAY)
         ident = node.id()
         answered = []
 
@@ -37,7 +38,7 @@ class Killed(ProcessTest):
             time.sleep(chance.random() / 5)
             node.kill()
             client.join()
-            node.start()
+            node.start(*NO_RELAY)
             status = node.status()
             with self.subTest(seed=seed, kill=kill, answered=len(answered)):
                 self.assertEqual(status["dht"]["ipv4"]["id"], ident)
@@ -67,19 +68,19 @@ class Conflicts(ProcessTest):
         return node.cli("dht", "put", value, "--key", self.key, *flags)
 
     def test_wrong_condition_spares_what_was_there(self):
-        _, node, other = self.network_of(3)
+        _, node, other = self.network_of(3, *NO_RELAY)
         target = self.put(node, "one").stdout.strip()
         done = self.put(node, "two", "--cas", "7")
         self.assertEqual(done.returncode, REFUSED, done.stderr)
         self.assertEqual(node.status()["dht"]["publications"], 1)
         node.stop()
-        node.start()
+        node.start(*NO_RELAY)
         self.assertEqual(node.status()["dht"]["publications"], 1)
         node.wait_joined()
         self.assertEqual(other.cli("dht", "get", target).stdout, "one\n")
 
     def test_taken_version(self):
-        _, node, other = self.network_of(3)
+        _, node, other = self.network_of(3, *NO_RELAY)
         target = self.put(node, "mine", "--seq", "5").stdout.strip()
         done = self.put(other, "yours", "--seq", "5")
         self.assertEqual(done.returncode, REFUSED, done.stdout)
@@ -93,7 +94,7 @@ class Conflicts(ProcessTest):
 class Idle(ProcessTest):
     def test_sleeps(self):
         """A node that has joined wakes up for its few timers only."""
-        nodes = self.network_of(3)
+        nodes = self.network_of(3, *NO_RELAY)
         time.sleep(4)  # the rounds after joining
         before = [wakeups(n) for n in nodes]
         time.sleep(5)
