@@ -3,7 +3,8 @@
 #
 # Brings docker/compose.yml up on the engine of this machine and checks what
 # it promises: healthy containers, a lookup across them, data through a circuit
-# of three hops, identities that outlive a killed container. Leaves nothing running. Status 77: no engine.
+# of three hops, identities that outlive a killed container. Leaves nothing
+# running. Status 77: no engine.
 
 set -eu
 cd "$(dirname "$0")"

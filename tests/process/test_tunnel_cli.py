@@ -291,8 +291,9 @@ class Circuits(TunnelTest):
 
     def test_everything(self):
         for part in (self.peers, self.build, self.send, self.send_long,
-                     self.list_circuits, self.ping, self.speedtest, self.close, self.refused,
-                     self.silent, self.relay_dies, self.stop_pool):
+                     self.list_circuits, self.ping, self.speedtest,
+                     self.close, self.refused, self.silent, self.relay_dies,
+                     self.stop_pool):
             with self.subTest(part=part.__name__):
                 part()
 
