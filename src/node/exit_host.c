@@ -37,6 +37,7 @@ struct exit_host {
     struct socket *queued;           /* whose datagrams wait; NULL: none */
     struct event *flush;             /* active while some wait */
     struct udp_counters counters;
+    uint64_t dropped; /* of what waited */
 };
 
 /* ---- Receiving --------------------------------------------------------- */
@@ -197,6 +198,7 @@ static void flush(struct exit_host *x)
     s->trains = x->queue.trains;
     /* The next hears why. */
     s->has_sent = x->counters.sent == expected;
+    x->dropped += expected - x->counters.sent;
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *arg)
@@ -254,6 +256,11 @@ enum error exit_host_resolve(struct exit_host *x, const char *name,
 void exit_host_resolve_cancel(struct exit_host *x, uint32_t cookie)
 {
     exit_names_cancel(x->names, cookie);
+}
+
+uint64_t exit_host_dropped(const struct exit_host *x)
+{
+    return x->dropped;
 }
 
 unsigned exit_host_nameservers(const struct exit_host *x)

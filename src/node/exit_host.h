@@ -54,6 +54,8 @@ enum error exit_host_open(struct exit_host *x, enum family family,
  * one call; its failure is told to the one behind it. */
 enum error exit_host_send(struct exit_host *x, void *handle,
                           const struct endpoint *to, struct bytes payload);
+/* Of those that waited, what the system did not take. */
+uint64_t exit_host_dropped(const struct exit_host *x);
 void exit_host_close(struct exit_host *x, void *handle);
 
 /* ERR_NO_MEMORY, ERR_IO (no name server). */

@@ -469,6 +469,11 @@ tunnel_host_counters(const struct tunnel_host *h)
     return &h->counters;
 }
 
+uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h)
+{
+    return h->exit == NULL ? 0 : exit_host_dropped(h->exit);
+}
+
 unsigned tunnel_host_nameservers(const struct tunnel_host *h)
 {
     return h->exit == NULL ? 0 : exit_host_nameservers(h->exit);

@@ -66,6 +66,8 @@ const struct policy *tunnel_host_policy(const struct tunnel_host *h);
 /* Where others reach this node, as far as is known. */
 const struct config_endpoints *
 tunnel_host_addresses(const struct tunnel_host *h);
+/* Datagrams that were lost between the exit and the system. */
+uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h);
 /* DNS servers that an exit asks. */
 unsigned tunnel_host_nameservers(const struct tunnel_host *h);
 

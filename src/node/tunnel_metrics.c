@@ -277,6 +277,7 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     directory_status(directory, wall, now, &d);
     if (tunnel_exit(t) != NULL)
         exit_get_stats(tunnel_exit(t), &exit);
+    exit.dropped += tunnel_host_exit_dropped(h);
     add_links(t, &s, m);
     add_relays(t, &s, m);
     add_circuits(t, &s, m);
