@@ -29,9 +29,11 @@ static void test_known_evicts_the_least_worth(void **state)
     host_add_many(&h, 1, 9, ROLE_RELAY);
     directory_set_guard(h.d, test_descriptor(2).identity, 1, 2);
     for (unsigned i = 0; i < 3; i++)
-        directory_failed(h.d, test_descriptor(2).identity, h.now);
+        directory_failed(h.d, test_descriptor(2).identity,
+                         h.now + i * 120 * TIME_S);
     for (unsigned i = 0; i < 3; i++)
-        directory_failed(h.d, test_descriptor(3).identity, h.now);
+        directory_failed(h.d, test_descriptor(3).identity,
+                         h.now + i * 120 * TIME_S);
 
     assert_int_equal(ask_and_tell(&h, 50, &fresh, 50), OK);
     assert_null(directory_find(h.d, d.identity)); /* the expired one */
@@ -176,6 +178,24 @@ static void test_known_backs_off_from_failing_relays(void **state)
     host_deinit(&h);
 }
 
+static void test_known_counts_an_outage_once(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    const struct known_relay *relay;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 29);
+    assert_int_equal(host_add(&h, &d, 1), OK);
+    relay = directory_find(h.d, d.identity);
+    for (unsigned i = 0; i < 20; i++)
+        directory_failed(h.d, d.identity, h.now + i * TIME_S);
+    assert_int_equal(known_failures(relay, h.now), 1);
+    assert_true(known_is_failing(relay, h.now + 30 * TIME_S - 1));
+    assert_false(known_is_failing(relay, h.now + 30 * TIME_S));
+    host_deinit(&h);
+}
+
 /* ---- Trouble ----------------------------------------------------------- */
 
 static void test_known_without_memory(void **state)
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_known_remembers_and_asks_anew),
         cmocka_unit_test(test_known_forgets_the_dead),
         cmocka_unit_test(test_known_backs_off_from_failing_relays),
+        cmocka_unit_test(test_known_counts_an_outage_once),
         cmocka_unit_test(test_known_without_memory),
         cmocka_unit_test(test_known_refuses_caps_of_nothing),
         cmocka_unit_test(test_known_is_bounded_under_a_flood),

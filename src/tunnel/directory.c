@@ -332,7 +332,8 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
 {
     struct known_relay *relay = known_find(&d->known, identity);
 
-    if (relay == NULL)
+    /* All circuits through it fail at once, and so do not count. */
+    if (relay == NULL || known_is_failing(relay, now))
         return;
     relay->failures = (uint16_t)known_failures(relay, now);
     if (relay->failures < UINT16_MAX)

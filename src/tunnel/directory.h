@@ -153,7 +153,8 @@ enum error directory_receive_sample(struct directory *d, struct link *link,
 void directory_tick(struct directory *d, uint64_t wall, uint64_t now);
 uint64_t directory_next_deadline(const struct directory *d);
 
-/* What became of using a relay. `rtt` 0 is unknown, a capacity is in kB/s. */
+/* What became of using a relay. `rtt` 0 is unknown, a capacity is in kB/s. A
+ * failure while the relay is failing already is part of the same outage. */
 void directory_succeeded(struct directory *d, const uint8_t identity[32],
                          uint64_t rtt, uint64_t wall);
 void directory_failed(struct directory *d, const uint8_t identity[32],
