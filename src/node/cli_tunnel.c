@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PAYLOAD_MAX 8000U /* a request has 8 KiB, for all that it says */
+
 #define HOPS_OPTION                              \
     {                                            \
         "--hops", "N", "hops of the circuit (3)" \
@@ -212,13 +214,25 @@ static bool is_destination(const char *text)
     return false;
 }
 
+static bool is_payload(const char *text)
+{
+    size_t len = strlen(text);
+
+    if (len <= PAYLOAD_MAX)
+        return true;
+    cli_fail(EXIT_USAGE, "DATA has %zu bytes; at most %u can be sent at once",
+             len, PAYLOAD_MAX);
+    return false;
+}
+
 static enum exit_code send_datagram(struct cli *cli)
 {
     struct cli_talk t;
     enum exit_code code;
     uint64_t hops;
 
-    if (!cli_read_hops(cli, &hops) || !is_destination(cli->args[0]))
+    if (!cli_read_hops(cli, &hops) || !is_destination(cli->args[0]) ||
+        !is_payload(cli->args[1]))
         return EXIT_USAGE;
     code = cli_talk_init(&t, cli, "waiting for the answer");
     if (code != EXIT_DONE)

@@ -41,6 +41,8 @@ WRONG = [
      "192.0.2.1:53, [2001:db8::1]:53 or example.org:53, not '1.2.3.4:0'"),
     (["tunnel", "send", "localhost:5", "x"],
      "warren: no exit resolves 'localhost:5': such names are local"),
+    (["tunnel", "send", "1.2.3.4:5", "x" * 8001],
+     "warren: DATA has 8001 bytes; at most 8000 can be sent at once"),
     (["tunnel", "ping", "first"],
      "warren: CIRCUIT must be a whole number from 1 to 4294967295, not "
      "'first'"),
