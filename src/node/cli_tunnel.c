@@ -206,6 +206,11 @@ static bool is_destination(const char *text)
     if (err == ERR_UNSUPPORTED)
         cli_fail(EXIT_USAGE, "no exit resolves '%s': such names are local",
                  text);
+    else if (err == ERR_ADDRESS)
+        cli_fail(EXIT_USAGE,
+                 "no datagram can be sent to '%s': neither to multicast and "
+                 "the like, nor to port 0",
+                 text);
     else
         cli_fail(EXIT_USAGE,
                  "HOST:PORT must be an address or a name and a port, like "

@@ -37,8 +37,11 @@ WRONG = [
      "warren: HOST:PORT must be an address or a name and a port, like "
      "192.0.2.1:53, [2001:db8::1]:53 or example.org:53, not '1.2.3.4'"),
     (["tunnel", "send", "1.2.3.4:0", "x"],
-     "warren: HOST:PORT must be an address or a name and a port, like "
-     "192.0.2.1:53, [2001:db8::1]:53 or example.org:53, not '1.2.3.4:0'"),
+     "warren: no datagram can be sent to '1.2.3.4:0': neither to multicast "
+     "and the like, nor to port 0"),
+    (["tunnel", "send", "224.0.0.1:5", "x"],
+     "warren: no datagram can be sent to '224.0.0.1:5': neither to multicast "
+     "and the like, nor to port 0"),
     (["tunnel", "send", "localhost:5", "x"],
      "warren: no exit resolves 'localhost:5': such names are local"),
     (["tunnel", "send", "1.2.3.4:5", "x" * 8001],
