@@ -13,7 +13,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define INIT_TRIES     4
 #define INIT_TIMEOUT   (500 * TIME_MS) /* doubled with each try */
 #define HALF_OPEN_LIFE (5 * TIME_S)
 
@@ -272,7 +271,7 @@ static enum error receive_retry(struct links *l, const struct endpoint *from,
 {
     struct link *link = opening_link(l, m->receiver, from);
 
-    if (link == NULL || link->tries >= INIT_TRIES || link->unwanted)
+    if (link == NULL || link->tries >= LINK_INIT_TRIES || link->unwanted)
         return ERR_UNEXPECTED;
     if (cookie_open(m, link->peer.identity, link->mac1, link->cookie) != OK)
         return ERR_SIGNATURE;

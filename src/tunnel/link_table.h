@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * What link.c and link_handshake.c share; nobody else includes it.
+ * What the files link*.c share; nobody else includes it.
  */
 #ifndef WARREN_TUNNEL_LINK_TABLE_H
 #define WARREN_TUNNEL_LINK_TABLE_H
 
 #include "tunnel/link.h"
+
+/* Ages and pauses of a link, all in ns. */
+#define LINK_REKEY_AFTER     (10 * TIME_MIN)
+#define LINK_REKEY_JITTER    (2 * TIME_MIN)
+#define LINK_REKEY_RETRY     (5 * TIME_S)
+#define LINK_SESSION_MAX_AGE (20 * TIME_MIN) /* the responder's patience */
+#define LINK_PREVIOUS_LIFE   (30 * TIME_S)
+#define LINK_KEEPALIVE       (15 * TIME_S)
+#define LINK_KEEPALIVE_SPAN  (10 * TIME_S) /* of the jitter */
+#define LINK_SUSPECT_AFTER \
+    (3 * TIME_S) /* sent, but nothing heard for so long */
+#define LINK_PING_PAUSE  (1 * TIME_S)
+#define LINK_PING_TRIES  3
+#define LINK_UNUSED_LIFE (60 * TIME_S)
+#define LINK_INIT_TRIES  4
 
 struct links {
     struct link_config config;
