@@ -262,7 +262,8 @@ class Readme(ProcessTest):
 class Architecture(unittest.TestCase):
     def test_every_file_has_its_line(self):
         text = (ROOT / "docs/architecture.md").read_text()
-        for floor in "wire", "dht", "store", "sim", "node":
+        for floor in ("wire", "dht", "tunnel", "store", "bridge", "sim",
+                      "node"):
             self.check(floor, text)
 
     def check(self, floor, text):
