@@ -70,7 +70,7 @@ static const char *nth(const char *name, unsigned n)
 {
     static char out[64];
 
-    snprintf(out, sizeof(out), "%s.%u", name, n);
+    snprintf(out, sizeof(out), "%.48s.%u", name, n);
     return out;
 }
 
