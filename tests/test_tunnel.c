@@ -68,6 +68,7 @@ static void member_send(void *ctx, const struct endpoint *to, struct bytes d)
 
     assert_non_null(p);
     assert_true(w->count < QUEUE_MAX && d.len <= CELL_MAX);
+    assert_true(to->family == FAMILY_IPV4 && to->addr[0] == 11);
     *p = (struct packet){
         .at = w->now + DELAY, .from = m->ep, .to = *to, .len = d.len};
     memcpy(p->bytes, d.p, d.len);
@@ -506,6 +507,44 @@ static bool reaches(struct world *w, unsigned hop)
     return w->member[0].ready > before;
 }
 
+static uint64_t refused(const struct world *w)
+{
+    const struct engine *first = tunnel_engine(w->member[1].tunnel);
+
+    return relays_stats(first->relays)->failed[REASON_ADDRESS];
+}
+
+/* Nobody on the public network is made to send into a private one. */
+static void test_tunnel_does_not_extend_to_private_addresses(void **state)
+{
+    static const char *bad[] = {"10.0.0.1:7881",      "127.0.0.1:7881",
+                                "169.254.169.254:80", "192.168.1.1:7881",
+                                "172.16.0.1:7881",    "100.64.0.1:7881",
+                                "[::1]:7881",         "[fc00::1]:7881",
+                                "[fe80::1]:7881",     "[64:ff9b::a00:1]:7881"};
+    struct world *w = world_new(8);
+    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    struct link_target hops[2];
+    struct circuit *c;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        for (unsigned hop = 0; hop < 2; hop++) {
+            struct tunnel_config config = config_of(hop + 1);
+
+            hops[hop].ep = w->member[hop + 1].ep;
+            memcpy(hops[hop].identity, config.identity, 32);
+            noise_public_key(config.handshake_secret, hops[hop].handshake_key);
+        }
+        assert_int_equal(endpoint_parse(bad[i], &hops[1].ep), OK);
+        assert_int_equal(circuit_new(e->circuits, hops, 2, w->now, &c), OK);
+        run(w, 2 * TIME_S); /* member_send sees where to */
+        if (refused(w) != i + 1)
+            fail_msg("%s was not refused", bad[i]);
+    }
+    world_free(w);
+}
+
 /* A relay behind a NAT is reached once both have a neighbour in common. */
 static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
 {
@@ -535,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_speedtest_reports),
         cmocka_unit_test(test_tunnel_says_what_is_missing),
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
+        cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
     };
 
