@@ -3,6 +3,7 @@
  * Circuits through real engines: building, data, and what a hop that dies or
  * lies brings about.
  */
+#include "fail_alloc.h"
 #include "tunnel_net.h"
 
 #include <sodium.h>
@@ -482,6 +483,53 @@ static void test_circuit_under_loss_and_reordering(void **state)
     net_free(net);
 }
 
+/* Keeps what is sent to the middle hop. */
+struct kept {
+    unsigned count;
+    struct net_packet packets[20];
+};
+
+static bool keep_tap(struct net *net, struct net_packet *p)
+{
+    struct kept *k = net->tap_ctx;
+
+    if (p->to.addr[1] != 2 || k->count == COUNT_OF(k->packets))
+        return true;
+    k->packets[k->count++] = *p;
+    return false;
+}
+
+static void test_relay_allocates_nothing_for_a_cell(void **state)
+{
+    struct net *net = net_new(14);
+    struct engine *middle = &net->node[2].engine;
+    static struct kept kept;
+    struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 0});
+    uint64_t before;
+
+    (void)state;
+    kept.count = 0;
+    net_run(net, TIME_S);
+    net->tap = keep_tap;
+    net->tap_ctx = &kept;
+    for (unsigned i = 0; i < COUNT_OF(kept.packets); i++)
+        assert_int_equal(net_send_data(net, c, "cell"), OK);
+    net_run(net, 2 * NET_DELAY);
+    assert_int_equal(kept.count, COUNT_OF(kept.packets));
+    before = relays_stats(middle->relays)->cells_forward;
+    net->sink = true;
+    for (unsigned i = 0; i < kept.count; i++) {
+        struct net_packet *p = &kept.packets[i];
+
+        fail_alloc_at(1);
+        engine_receive(middle, &p->from, p->bytes, p->len, net->now);
+        assert_false(fail_alloc_end());
+    }
+    assert_int_equal(relays_stats(middle->relays)->cells_forward - before,
+                     kept.count);
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_client_never_sends_outside_its_circuit),
         cmocka_unit_test(test_circuit_replayed_session_changes_nothing),
         cmocka_unit_test(test_circuit_under_loss_and_reordering),
+        cmocka_unit_test(test_relay_allocates_nothing_for_a_cell),
     };
 
     if (sodium_init() < 0)
