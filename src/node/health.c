@@ -193,12 +193,13 @@ static void check_reachable(const struct node *n, uint64_t now,
 /* Time that a node gets to find relays, or its own address. */
 #define PATIENCE TIME_MIN
 
-static bool keeps_circuits(const struct node *n)
+/* The first length that circuits are kept of, but none is ready; 0: none. */
+static unsigned missing_length(const struct tunnel *t)
 {
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        if (tunnel_keeps(tunnel_host_engine(n->tunnels), hops))
-            return true;
-    return false;
+        if (tunnel_keeps(t, hops) && tunnel_active(t, hops, NULL, 0) == 0)
+            return hops;
+    return 0;
 }
 
 static bool has_to_keep_circuits(const struct node *n)
@@ -215,12 +216,13 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
 {
     const struct tunnel *t = tunnel_host_engine(n->tunnels);
     bool early = time_since(n->started_at, now) < PATIENCE;
+    unsigned length = missing_length(t);
     struct tunnel_status s;
     struct health_problem *p;
     struct text what;
 
     tunnel_status(t, now, clock_wall(), &s);
-    if (!dht_host_joined(n->dht) || s.ready > 0 || !keeps_circuits(n) ||
+    if (!dht_host_joined(n->dht) || length == 0 ||
         (early && s.path == PATH_FOUND))
         return;
     text_init(&what, HEALTH_TEXT_SIZE - 1);
@@ -230,7 +232,8 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
     p = add(h,
             has_to_keep_circuits(n) && !early ? HEALTH_ERROR : HEALTH_WARNING,
             "no_circuits");
-    SAY(p->what, "no circuit is ready: %.400s", text_get(&what));
+    SAY(p->what, "no circuit of %u hops is ready: %.400s", length,
+        text_get(&what));
     SAY(p->remedy, "%s", tunnel_missing_remedy(&s));
     text_deinit(&what);
 }
