@@ -23,29 +23,6 @@ static_assert(CELL_LARGE <= 1420, "a cell fits the path MTU that is assumed");
 static_assert(CELL_SMALL_BODY > UINT8_MAX, "both bodies are a bin 16");
 static_assert(CELL_MASK_KEY == crypto_shorthash_KEYBYTES, "SipHash's key");
 
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-    put32(p, (uint32_t)(v >> 32));
-    put32(p + 4, (uint32_t)v);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    return (uint64_t)get32(p) << 32 | get32(p + 4);
-}
-
 static void derive(const uint8_t key[NOISE_KEY_BYTES], const char *label,
                    uint8_t *out, size_t len)
 {
@@ -84,8 +61,8 @@ enum error cell_peek(struct bytes datagram, uint32_t *session,
         return ERR_WRONG_LENGTH;
     if (!has_layout(datagram.p, body_len))
         return ERR_NOT_MSGPACK;
-    *session = get32(datagram.p + INDEX_OFFSET);
-    *counter = get64(datagram.p + COUNTER_OFFSET);
+    *session = (uint32_t)bytes_get_number(datagram.p + INDEX_OFFSET, 4);
+    *counter = bytes_get_number(datagram.p + COUNTER_OFFSET, 8);
     return OK;
 }
 
@@ -103,7 +80,7 @@ enum error cell_open(const struct cell_keys *keys, uint64_t counter,
     if (noise_open(keys->head, counter, associated(datagram.p, datagram.len),
                    text, CELL_HEAD_BYTES) != OK)
         return ERR_SIGNATURE;
-    head->circuit = get32(text);
+    head->circuit = (uint32_t)bytes_get_number(text, 4);
     head->type = text[4];
     return OK;
 }
@@ -115,11 +92,11 @@ void cell_seal(const struct cell_keys *keys, uint32_t session, uint64_t counter,
 
     assert(body_len != 0);
     memcpy(datagram, layout, sizeof(layout));
-    put32(datagram + INDEX_OFFSET, session);
-    put64(datagram + COUNTER_OFFSET, counter);
+    bytes_put_number(datagram + INDEX_OFFSET, 4, session);
+    bytes_put_number(datagram + COUNTER_OFFSET, 8, counter);
     datagram[40] = (uint8_t)(body_len >> 8);
     datagram[41] = (uint8_t)body_len;
-    put32(datagram + CELL_HEAD_OFFSET, head->circuit);
+    bytes_put_number(datagram + CELL_HEAD_OFFSET, 4, head->circuit);
     datagram[CELL_HEAD_OFFSET + 4] = head->type;
     noise_seal(keys->head, counter, associated(datagram, len),
                datagram + CELL_HEAD_OFFSET, CELL_HEAD_BYTES);
@@ -150,7 +127,7 @@ void cell_mask(const struct cell_keys *keys, uint64_t counter,
     uint8_t *field = datagram + len - ONION_COUNTER_BYTES;
 
     static_assert(sizeof(mask) == ONION_COUNTER_BYTES, "a counter's worth");
-    put64(text, counter);
+    bytes_put_number(text, 8, counter);
     crypto_shorthash(mask, text, sizeof(text), keys->mask);
     for (size_t depth = 1; depth <= ONION_HOPS_MAX; depth++) {
         for (size_t i = 0; i < ONION_COUNTER_BYTES; i++)

@@ -2,7 +2,6 @@
 #include "tunnel/circuit.h"
 
 #include "tunnel/circuit_table.h"
-#include "tunnel/link_text.h"
 
 #include "wire/timestamp.h"
 
@@ -119,14 +118,9 @@ void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
 void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
                    uint64_t now)
 {
-    uint8_t text[LINK_TEXT_SMALL];
-    size_t len = link_text_write_destroy(text, why);
-
     if (c->closing)
         return;
-    if (c->end.remote != 0)
-        link_send(cs->core->links, c->end.link, CELL_DESTROY, c->end.remote,
-                  bytes_of(text, len), now);
+    circuit_end_destroy(&c->end, cs->core->links, why, now);
     circuit_end_with(cs, c, why, 0, now);
 }
 

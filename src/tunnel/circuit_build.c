@@ -189,12 +189,7 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
     if (hop == 1 || c->replaced >= REPLACE_MAX ||
         c->replaced_ever >= REPLACE_EVER_MAX ||
         !cs->env.replace(cs->env.ctx, c, hop - 1, why, other)) {
-        uint8_t text[LINK_TEXT_SMALL];
-        size_t len = link_text_write_destroy(text, why);
-
-        if (c->end.remote != 0)
-            link_send(cs->core->links, c->end.link, CELL_DESTROY, c->end.remote,
-                      bytes_of(text, len), now);
+        circuit_end_destroy(&c->end, cs->core->links, why, now);
         circuit_end_with(cs, c, why, hop, now);
         return;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/circuit_end.h"
 
+#include "tunnel/link_text.h"
+
 #include <assert.h>
 #include <stddef.h>
 
@@ -35,6 +37,22 @@ void circuit_end_detach(struct circuit_end *end, struct slot_table *t,
     *end->prev = end->next;
     link_release(end->link, now);
     *end = (struct circuit_end){.role = end->role};
+}
+
+void circuit_destroy(struct links *links, struct link *link, uint32_t remote,
+                     enum reason why, uint64_t now)
+{
+    uint8_t text[LINK_TEXT_SMALL];
+    size_t len = link_text_write_destroy(text, why);
+
+    link_send(links, link, CELL_DESTROY, remote, bytes_of(text, len), now);
+}
+
+void circuit_end_destroy(const struct circuit_end *end, struct links *links,
+                         enum reason why, uint64_t now)
+{
+    if (end->link != NULL && end->remote != 0)
+        circuit_destroy(links, end->link, end->remote, why, now);
 }
 
 struct circuit_end *circuit_end_find(const struct slot_table *t,

@@ -34,6 +34,15 @@ enum error circuit_end_attach(struct circuit_end *end, struct slot_table *t,
 void circuit_end_detach(struct circuit_end *end, struct slot_table *t,
                         uint64_t now);
 
+/* Tells the neighbour on `link` that the circuit with this index of its own
+ * ends here. */
+void circuit_destroy(struct links *links, struct link *link, uint32_t remote,
+                     enum reason why, uint64_t now);
+/* The same for what lies behind an end; nothing is sent while there is no
+ * neighbour that has named an index. */
+void circuit_end_destroy(const struct circuit_end *end, struct links *links,
+                         enum reason why, uint64_t now);
+
 /* The end that a cell from this link is for, or NULL: an index counts only on
  * the link that it was given for. */
 struct circuit_end *circuit_end_find(const struct slot_table *t,

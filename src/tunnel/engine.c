@@ -11,15 +11,10 @@
 static void decline(struct engine *e, struct link *link, struct bytes created,
                     uint64_t now)
 {
-    uint8_t text[LINK_TEXT_SMALL];
     struct link_text t;
-    size_t len;
 
-    if (link_text_read_created(created, &t) != OK)
-        return;
-    len = link_text_write_destroy(text, REASON_REQUESTED);
-    link_send(e->core.links, link, CELL_DESTROY, t.index, bytes_of(text, len),
-              now);
+    if (link_text_read_created(created, &t) == OK)
+        circuit_destroy(e->core.links, link, t.index, REASON_REQUESTED, now);
 }
 
 /* The plane of circuits on a link. A RELAY cell goes to whoever its index

@@ -182,14 +182,6 @@ enum error link_open(struct links *l, const struct link_target *target,
     return OK;
 }
 
-void link_close(struct links *l, struct link *link, uint64_t now)
-{
-    if (link->closing)
-        return;
-    link_send(l, link, CELL_CLOSE, 0, bytes_of(NULL, 0), now);
-    link_free(l, link);
-}
-
 void link_hold(struct link *link)
 {
     link->users++;

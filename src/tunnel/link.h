@@ -120,9 +120,6 @@ void links_free(struct links *l);
  * ERR_RANGE (a key that is none). */
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out);
-/* Tells the peer, and ends without a call of env.down; nothing is to use it.
- */
-void link_close(struct links *l, struct link *link, uint64_t now);
 
 /* Circuits keep a link from closing for want of use. */
 void link_hold(struct link *link);

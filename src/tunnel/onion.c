@@ -7,21 +7,6 @@
 
 static const uint8_t no_layer[ONION_COUNTER_BYTES];
 
-static void put_counter(uint8_t *p, uint64_t v)
-{
-    for (int i = 0; i < ONION_COUNTER_BYTES; i++)
-        p[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static uint64_t get_counter(const uint8_t *p)
-{
-    uint64_t v = 0;
-
-    for (int i = 0; i < ONION_COUNTER_BYTES; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
 /* 1 to 2^48: the length of a circuit's life stays hidden, and 2^64 is far. */
 static uint64_t first_counter(const uint8_t key[NOISE_KEY_BYTES])
 {
@@ -30,7 +15,7 @@ static uint64_t first_counter(const uint8_t key[NOISE_KEY_BYTES])
 
     crypto_generichash(hash, sizeof(hash), label, sizeof(label) - 1, key,
                        NOISE_KEY_BYTES);
-    return 1 + (get_counter(hash) >> 16);
+    return 1 + (bytes_get_number(hash, ONION_COUNTER_BYTES) >> 16);
 }
 
 void onion_sender_init(struct onion_sender *s,
@@ -79,7 +64,8 @@ void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
     size_t len = onion_text_len(body_len, depth);
 
     noise_seal(s->key, s->counter, bytes_of(NULL, 0), body, len);
-    put_counter(body + len + NOISE_TAG_BYTES, s->counter);
+    bytes_put_number(body + len + NOISE_TAG_BYTES, ONION_COUNTER_BYTES,
+                     s->counter);
     s->counter++;
 }
 
@@ -87,7 +73,8 @@ enum error onion_remove(struct onion_receiver *r, uint8_t *body,
                         size_t body_len, unsigned depth, bool *is_message)
 {
     size_t len = onion_text_len(body_len, depth);
-    uint64_t counter = get_counter(body + len + NOISE_TAG_BYTES);
+    uint64_t counter =
+        bytes_get_number(body + len + NOISE_TAG_BYTES, ONION_COUNTER_BYTES);
 
     if (!replay_is_fresh(&r->replay, counter))
         return ERR_UNEXPECTED;

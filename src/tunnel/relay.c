@@ -163,17 +163,6 @@ const struct relay_queue *relays_queue(const struct relays *r)
 
 /* ---- The end of a relayed circuit --------------------------------------- */
 
-void relay_destroy_end(struct relays *r, struct circuit_end *end,
-                       enum reason why, uint64_t now)
-{
-    uint8_t text[LINK_TEXT_SMALL];
-    size_t len = link_text_write_destroy(text, why);
-
-    if (end->link != NULL && end->remote != 0)
-        link_send(r->core->links, end->link, CELL_DESTROY, end->remote,
-                  bytes_of(text, len), now);
-}
-
 static void end_relay(struct relays *r, struct relay *relay, enum reason why,
                       uint64_t now)
 {
@@ -186,8 +175,8 @@ static void end_relay(struct relays *r, struct relay *relay, enum reason why,
 void relay_close(struct relays *r, struct relay *relay, enum reason why,
                  uint64_t now)
 {
-    relay_destroy_end(r, &relay->prev, why, now);
-    relay_destroy_end(r, &relay->next, why, now);
+    circuit_end_destroy(&relay->prev, r->core->links, why, now);
+    circuit_end_destroy(&relay->next, r->core->links, why, now);
     end_relay(r, relay, why, now);
 }
 
@@ -200,7 +189,7 @@ void relay_receive_destroy(struct relays *r, struct circuit_end *end,
         relay_extension_failed(r, relay, why, now);
         return;
     }
-    relay_destroy_end(r, &relay->next, why, now);
+    circuit_end_destroy(&relay->next, r->core->links, why, now);
     end_relay(r, relay, why, now);
 }
 
@@ -214,7 +203,7 @@ void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
             now);
         return;
     }
-    relay_destroy_end(r, &relay->next, REASON_LINK_LOST, now);
+    circuit_end_destroy(&relay->next, r->core->links, REASON_LINK_LOST, now);
     end_relay(r, relay, REASON_LINK_LOST, now);
 }
 
@@ -223,12 +212,8 @@ void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
 static void refuse(struct relays *r, struct link *link, uint32_t remote,
                    enum reason why, uint64_t now)
 {
-    uint8_t text[LINK_TEXT_SMALL];
-    size_t len = link_text_write_destroy(text, why);
-
     r->stats.refused++;
-    link_send(r->core->links, link, CELL_DESTROY, remote, bytes_of(text, len),
-              now);
+    circuit_destroy(r->core->links, link, remote, why, now);
 }
 
 /* One neighbour's address must not take all the places. In a testing network
@@ -374,7 +359,7 @@ static void dispatch(struct relays *r, struct relay *relay,
         relay_answer(r, relay, &reply, now);
         break;
     case CIRCUIT_DESTROY:
-        relay_destroy_end(r, &relay->next, m->reason, now);
+        circuit_end_destroy(&relay->next, r->core->links, m->reason, now);
         end_relay(r, relay, m->reason, now);
         break;
     case CIRCUIT_EXTENDED:

@@ -125,7 +125,7 @@ void relay_extend(struct relays *r, struct relay *relay,
 
     /* A new attempt takes the place of the one before. */
     relay_extension_forget(relay);
-    relay_destroy_end(r, &relay->next, REASON_REQUESTED, now);
+    circuit_end_destroy(&relay->next, r->core->links, REASON_REQUESTED, now);
     circuit_end_detach(&relay->next, &r->core->ends, now);
     relay->extended = false;
     relay->attempt = m->attempt;

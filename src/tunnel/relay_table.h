@@ -28,9 +28,6 @@ void relay_extend(struct relays *r, struct relay *relay,
 void relay_extension_failed(struct relays *r, struct relay *relay,
                             enum reason why, uint64_t now);
 void relay_extension_forget(struct relay *relay);
-/* Tells the next hop, when there is one, that the circuit ends there. */
-void relay_destroy_end(struct relays *r, struct circuit_end *end,
-                       enum reason why, uint64_t now);
 uint64_t relay_extension_deadline(const struct relay *relay);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/speedtest.h"
 
-#include "tunnel/speedtest_pad.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +98,7 @@ bool speedtest_next(struct speedtest *s, uint64_t now, uint64_t *nonce,
     *sent_of(s, s->next) = (struct sent){.at = now, .fate = UNDER_WAY};
     *nonce = (uint64_t)s->config.id << 32 | s->next;
     memset(pad, 0, s->config.pad);
-    pad_write(pad, 2, (uint32_t)s->config.answer_pad);
+    bytes_put_number(pad, 2, s->config.answer_pad);
     s->next++;
     s->under_way++;
     return true;
@@ -197,8 +195,8 @@ enum error speedtest_receive(struct speedtest *s, uint64_t nonce,
     s->heard_at = now;
     if (sequence >= s->highest) {
         s->highest = sequence + 1;
-        s->received = pad_read(pad.p, 4);
-        s->refused = pad_read(pad.p + 4, 4);
+        s->received = (uint32_t)bytes_get_number(pad.p, 4);
+        s->refused = (uint32_t)bytes_get_number(pad.p + 4, 4);
     }
     open_window(s);
     settle(s, now);

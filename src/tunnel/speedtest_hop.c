@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/speedtest.h"
 
-#include "tunnel/speedtest_pad.h"
-
 #include <string.h>
 
 static unsigned tenth(unsigned rate)
@@ -45,14 +43,14 @@ enum error speedtest_answer(struct speedtest_gate *gate,
         hop->refused++;
         return ERR_RATE_LIMITED;
     }
-    len = pad_read(pad.p, 2);
+    len = bytes_get_number(pad.p, 2);
     if (len > pad.len)
         len = pad.len;
     if (len < SPEEDTEST_PAD_MIN)
         len = SPEEDTEST_PAD_MIN;
     memset(out, 0, len);
-    pad_write(out, 4, hop->received);
-    pad_write(out + 4, 4, hop->refused);
+    bytes_put_number(out, 4, hop->received);
+    bytes_put_number(out + 4, 4, hop->refused);
     *out_len = len;
     return OK;
 }

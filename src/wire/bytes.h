@@ -31,4 +31,20 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* A big endian number of `len` bytes, at most 8. */
+static inline void bytes_put_number(uint8_t *p, size_t len, uint64_t value)
+{
+    for (size_t i = 0; i < len; i++)
+        p[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
+}
+
+static inline uint64_t bytes_get_number(const uint8_t *p, size_t len)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < len; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
 #endif
