@@ -236,6 +236,52 @@ static void test_datadir_secret_refuses_open_or_wrong_files(void **state)
     close(fd);
 }
 
+static bool is_wiped(int fd)
+{
+    static const uint8_t zeros[32];
+    uint8_t bytes[32];
+
+    assert_int_equal(pread(fd, bytes, 32, 0), 32);
+    close(fd);
+    return memcmp(bytes, zeros, 32) == 0;
+}
+
+static int open_key(const char *name)
+{
+    int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void test_datadir_secret_that_goes_is_wiped(void **state)
+{
+    uint8_t key[32] = {1}, other[32] = {2}, back[32];
+    int fd = root_fd(), old;
+
+    (void)state;
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    old = open_key("key");
+    assert_int_equal(secret_replace(fd, "key", other, 32, &why), OK);
+    assert_true(is_wiped(old));
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), OK);
+    assert_memory_equal(other, back, 32);
+    old = open_key("key");
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_true(is_wiped(old));
+    assert_int_not_equal(faccessat(fd, "key", F_OK, 0), 0);
+    /* A copy that somebody made by a link is his. */
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    assert_int_equal(linkat(fd, "key", fd, "copy", 0), 0);
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_false(is_wiped(open_key("copy")));
+    assert_int_equal(mkdir(path_of("dir"), 0700), 0);
+    assert_int_equal(secret_remove(fd, "dir", &why), ERR_IO);
+    assert_why_has("cannot remove dir");
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -250,6 +296,7 @@ int main(void)
         TEST(test_datadir_secret_survives),
         TEST(test_datadir_secret_is_written_once),
         TEST(test_datadir_secret_refuses_open_or_wrong_files),
+        TEST(test_datadir_secret_that_goes_is_wiped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "testing.h"
 #include "tunnel/prologue.h"
+#include "wire/timestamp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,13 +166,43 @@ static void test_responder_takes_this_key_and_the_one_before(void **state)
     start(&r);
     for (int turn = 0; turn < 3; turn++) {
         if (turn > 0)
-            responder_rotate(&r, secrets[turn]);
+            responder_rotate(&r, secrets[turn], TIME_NEVER);
         for (int k = 0; k < 3; k++) {
             begin(&n, "hop", "main", identity, secrets[k], first);
             assert_int_equal(answer(&r, first, sizeof(first), second, &keys),
                              want[turn][k]);
         }
     }
+}
+
+static void test_responder_key_before_is_wiped_in_time(void **state)
+{
+    static const struct responder_key nothing;
+    uint8_t first[NOISE_OVERHEAD + 2], second[NOISE_OVERHEAD];
+    struct noise_keys keys;
+    struct responder r;
+    struct noise n;
+
+    (void)state;
+    start(&r);
+    assert_true(r.previous_until == TIME_NEVER);
+    assert_false(responder_tick(&r, TIME_NEVER - 1));
+    for (int how = 0; how < 2; how++) {
+        if (how == 0)
+            responder_rotate(&r, secrets[1], 1000);
+        else
+            responder_set_previous(&r, secrets[0], 1000);
+        begin(&n, "hop", "main", identity, secrets[0], first);
+        assert_false(responder_tick(&r, 999));
+        assert_int_equal(answer(&r, first, sizeof(first), second, &keys), OK);
+        assert_true(responder_tick(&r, 1000));
+        assert_int_equal(answer(&r, first, sizeof(first), second, &keys),
+                         ERR_SIGNATURE);
+        assert_memory_equal(&r.previous, &nothing, sizeof(nothing));
+        assert_false(responder_tick(&r, TIME_NEVER - 1));
+        assert_true(r.previous_until == TIME_NEVER);
+    }
+    responder_deinit(&r);
 }
 
 static void test_responder_deinit_wipes_the_secrets(void **state)
@@ -181,7 +212,7 @@ static void test_responder_deinit_wipes_the_secrets(void **state)
 
     (void)state;
     start(&r);
-    responder_rotate(&r, secrets[1]);
+    responder_rotate(&r, secrets[1], TIME_NEVER);
     responder_deinit(&r);
     assert_memory_equal(&r, &nothing, sizeof(r));
 }
@@ -194,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_responder_refuses_what_is_for_another),
         cmocka_unit_test(test_responder_refuses_every_changed_bit_and_length),
         cmocka_unit_test(test_responder_takes_this_key_and_the_one_before),
+        cmocka_unit_test(test_responder_key_before_is_wiped_in_time),
         cmocka_unit_test(test_responder_deinit_wipes_the_secrets),
     };
 

@@ -43,6 +43,9 @@ struct member {
     bool echo;
     /* Behind a NAT: gets only what comes from where it has sent to. */
     bool nat, sent[MEMBERS];
+    /* Handshake keys that were told of. */
+    unsigned rotated, retired;
+    uint8_t replaced[NOISE_KEY_BYTES];
 };
 
 struct packet {
@@ -180,9 +183,21 @@ static void forget_fake(void *ctx, const uint8_t identity[32])
 }
 
 static void rotated_fake(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
-                         uint64_t wall)
+                         const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall)
 {
-    (void)ctx, (void)secret, (void)wall;
+    struct member *m = ctx;
+
+    assert_memory_not_equal(secret, previous, NOISE_KEY_BYTES);
+    assert_true(wall >= WALL);
+    memcpy(m->replaced, previous, NOISE_KEY_BYTES);
+    m->rotated++;
+}
+
+static void retired_fake(void *ctx)
+{
+    struct member *m = ctx;
+
+    m->retired++;
 }
 
 static struct tunnel_config config_of(unsigned number)
@@ -218,6 +233,7 @@ static void member_start(struct member *m, const struct tunnel_config *c)
         .remember = remember_fake,
         .forget = forget_fake,
         .rotated = rotated_fake,
+        .retired = retired_fake,
     };
 
     policy_init(&m->policy, true, false);
@@ -565,6 +581,93 @@ static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
     world_free(w);
 }
 
+/* Whether the member takes links to the key that belongs to `secret`. */
+static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
+{
+    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    struct tunnel_config c = config_of(1);
+    struct link_target t = {.ep = w->member[1].ep};
+    struct link *link;
+    bool up;
+
+    memcpy(t.identity, c.identity, sizeof(t.identity));
+    noise_public_key(secret, t.handshake_key);
+    assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+    link_hold(link);
+    run(w, 400 * TIME_MS);
+    up = link->state == LINK_UP;
+    link_release(link, w->now);
+    run(w, 2 * TIME_MIN); /* closed or given up */
+    return up;
+}
+
+static struct member *restart(struct world *w, const struct tunnel_config *c)
+{
+    struct member *m = &w->member[1];
+
+    tunnel_free(m->tunnel, w->now);
+    m->rotated = m->retired = 0;
+    member_start(m, c);
+    return m;
+}
+
+#define DAY (24 * 3600)
+
+static void test_tunnel_key_before_is_taken_for_25_hours(void **state)
+{
+    struct world *w = world_new(9);
+    struct tunnel_config c = config_of(1);
+    uint64_t life = DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW;
+    struct member *m;
+
+    (void)state;
+    c.handshake_made = WALL - 7 * DAY;
+    m = restart(w, &c);
+    run(w, TIME_S);
+    assert_int_equal(m->rotated, 1);
+    assert_memory_equal(m->replaced, c.handshake_secret, NOISE_KEY_BYTES);
+    run(w, (life - 60) * TIME_S);
+    assert_true(takes_key(w, c.handshake_secret));
+    assert_int_equal(m->retired, 1);
+    assert_false(takes_key(w, c.handshake_secret));
+    world_free(w);
+}
+
+/* Also by a node that was stopped meanwhile; a clock that was set back gives
+ * it no more than a day and an hour. */
+static void test_tunnel_key_before_outlives_a_restart(void **state)
+{
+    static const int64_t replaced[] = {0, -3600, -25 * 3600 + 200, 7 * DAY};
+    struct world *w = world_new(10);
+    struct tunnel_config c = config_of(1);
+    uint64_t life = DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW;
+
+    (void)state;
+    memset(c.previous_secret, 77, NOISE_KEY_BYTES);
+    for (size_t i = 0; i < COUNT_OF(replaced); i++) {
+        uint64_t left = life, now = w->now;
+        struct member *m;
+
+        if (replaced[i] < 0)
+            left -= (uint64_t)-replaced[i];
+        c.previous_replaced = (uint64_t)((int64_t)WALL + replaced[i]);
+        m = restart(w, &c);
+        assert_true(takes_key(w, c.previous_secret));
+        run(w, now + left * TIME_S - 1 - w->now);
+        assert_int_equal(m->retired, 0);
+        run(w, 1);
+        assert_int_equal(m->retired, 1);
+        assert_false(takes_key(w, c.previous_secret));
+        assert_true(takes_key(w, c.handshake_secret));
+        assert_int_equal(m->rotated, 0);
+    }
+    c.previous_replaced = WALL - life;
+    assert_int_equal(restart(w, &c)->retired, 0);
+    run(w, 1);
+    assert_int_equal(w->member[1].retired, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +679,8 @@ int main(void)
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
+        cmocka_unit_test(test_tunnel_key_before_is_taken_for_25_hours),
+        cmocka_unit_test(test_tunnel_key_before_outlives_a_restart),
     };
 
     if (sodium_init() < 0)

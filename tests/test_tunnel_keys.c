@@ -38,6 +38,7 @@ static int teardown(void **state)
     text_deinit(&why);
     unlink(path("identity.key"));
     unlink(path("handshake.key"));
+    unlink(path("handshake.previous"));
     return rmdir(dir);
 }
 
@@ -72,18 +73,46 @@ static void test_tunnel_keys_are_made_once(void **state)
 static void test_tunnel_keys_renewed_handshake_stays(void **state)
 {
     struct tunnel_config first = load(1000), second;
+    const uint8_t *old = first.handshake_secret;
     uint8_t fresh[NOISE_KEY_BYTES];
     struct stat st;
 
     (void)state;
+    assert_true(first.previous_replaced == 0);
     memset(fresh, 7, sizeof(fresh));
-    assert_int_equal(tunnel_keys_renew(dir, fresh, 5000, &why), OK);
+    assert_int_equal(tunnel_keys_renew(dir, fresh, old, 5000, &why), OK);
     second = load(6000);
     assert_memory_equal(second.handshake_secret, fresh, sizeof(fresh));
     assert_true(second.handshake_made == 5000);
+    assert_memory_equal(second.previous_secret, old, sizeof(fresh));
+    assert_true(second.previous_replaced == 5000);
     assert_memory_equal(first.identity, second.identity, 32);
-    assert_int_equal(stat(path("handshake.key"), &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0600);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "handshake.key" : "handshake.previous";
+
+        assert_int_equal(stat(path(name), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+    }
+    assert_int_equal(tunnel_keys_retire(dir, &why), OK);
+    assert_int_not_equal(stat(path("handshake.previous"), &st), 0);
+    assert_true(load(6000).previous_replaced == 0);
+    assert_int_equal(tunnel_keys_retire(dir, &why), OK);
+}
+
+/* Killed when the key before was written and the new one was not: both files
+ * have the same key, and the next rotation will make a new one. */
+static void test_tunnel_keys_renewal_cut_short(void **state)
+{
+    struct tunnel_config first = load(1000), second;
+    const uint8_t *old = first.handshake_secret;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(tunnel_keys_renew(dir, old, old, 5000, &why), OK);
+    second = load(6000);
+    assert_memory_equal(second.handshake_secret, old, NOISE_KEY_BYTES);
+    assert_true(second.previous_replaced == 0);
+    assert_int_not_equal(stat(path("handshake.previous"), &st), 0);
 }
 
 /* A key that is damaged or seen by others is never replaced silently. */
@@ -119,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_tunnel_keys_are_made_once),
         TEST(test_tunnel_keys_renewed_handshake_stays),
+        TEST(test_tunnel_keys_renewal_cut_short),
         TEST(test_tunnel_keys_bad_files_are_refused),
         TEST(test_tunnel_keys_need_a_directory),
     };

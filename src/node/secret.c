@@ -139,9 +139,34 @@ static int publish(int dirfd, const char *temp, const char *name)
     return linkat(dirfd, temp, dirfd, name, 0);
 }
 
+static int open_to_wipe(int dirfd, const char *name)
+{
+    return openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+}
+
+/* Of a file that has lost its name, unless it has another one; closes it. */
+static void wipe(int fd)
+{
+    static const uint8_t zeros[SECRET_MAX];
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 &&
+        st.st_size <= SECRET_MAX && write_all(fd, zeros, (size_t)st.st_size))
+        fsync(fd);
+    close(fd);
+}
+
 static int replace(int dirfd, const char *temp, const char *name)
 {
-    return renameat(dirfd, temp, dirfd, name);
+    int old = open_to_wipe(dirfd, name);
+    int result = renameat(dirfd, temp, dirfd, name);
+    int errnum = errno;
+
+    wipe(old);
+    errno = errnum;
+    return result;
 }
 
 /* Writes a file beside, and gives it its name. */
@@ -183,4 +208,18 @@ enum error secret_replace(int dirfd, const char *name, const uint8_t *secret,
                           size_t len, struct text *why)
 {
     return write_file(dirfd, name, secret, len, replace, why);
+}
+
+enum error secret_remove(int dirfd, const char *name, struct text *why)
+{
+    int fd = open_to_wipe(dirfd, name);
+    bool gone = unlinkat(dirfd, name, 0) == 0 && sync_directory(dirfd, name);
+    enum error err = OK;
+
+    if (!gone && errno != ENOENT) {
+        text_addf(why, "cannot remove %s: %s", name, strerror(errno));
+        err = ERR_IO;
+    }
+    wipe(fd);
+    return err;
 }

@@ -29,8 +29,13 @@ enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
 enum error secret_create(int dirfd, const char *name, const uint8_t *secret,
                          size_t len, struct text *why);
 
-/* The same in the place of what was there: on a failure that stays. */
+/* The same in the place of what was there, which is wiped; on a failure that
+ * stays. */
 enum error secret_replace(int dirfd, const char *name, const uint8_t *secret,
                           size_t len, struct text *why);
+
+/* Removes it and wipes it, as far as a file system writes where it wrote
+ * before. OK when there is none. ERR_IO. */
+enum error secret_remove(int dirfd, const char *name, struct text *why);
 
 #endif

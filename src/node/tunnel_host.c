@@ -131,15 +131,27 @@ static void host_forget(void *ctx, const uint8_t identity[32])
 }
 
 static void host_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
-                         uint64_t wall)
+                         const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall)
 {
     struct tunnel_host *h = ctx;
     struct text why;
 
     text_init(&why, 1024);
-    if (tunnel_keys_renew(h->config.data_dir, secret, wall, &why) != OK)
-        log_warn(h->world.log,
-                 "the new handshake key is lost at the next start: %s",
+    if (tunnel_keys_renew(h->config.data_dir, secret, previous, wall, &why) !=
+        OK)
+        log_warn(h->world.log, "a handshake key is lost at the next start: %s",
+                 text_get(&why));
+    text_deinit(&why);
+}
+
+static void host_retired(void *ctx)
+{
+    struct tunnel_host *h = ctx;
+    struct text why;
+
+    text_init(&why, 1024);
+    if (tunnel_keys_retire(h->config.data_dir, &why) != OK)
+        log_warn(h->world.log, "an old handshake key stays on disk: %s",
                  text_get(&why));
     text_deinit(&why);
 }
@@ -353,6 +365,7 @@ static enum error make_engine(struct tunnel_host *h,
         .remember = host_remember,
         .forget = host_forget,
         .rotated = host_rotated,
+        .retired = host_retired,
         .dht = h->world.provider != NULL ? h->world.provider
                                          : &h->bridge.provider,
     };

@@ -115,9 +115,14 @@ static void env_forget(void *ctx, const uint8_t identity[32])
 }
 
 static void env_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
-                        uint64_t wall)
+                        const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall)
 {
-    (void)ctx, (void)secret, (void)wall;
+    (void)ctx, (void)secret, (void)previous, (void)wall;
+}
+
+static void env_retired(void *ctx)
+{
+    (void)ctx;
 }
 
 static uint64_t bridge_now(void *ctx)
@@ -225,6 +230,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
         .remember = env_remember,
         .forget = env_forget,
         .rotated = env_rotated,
+        .retired = env_retired,
     };
     uint64_t now = sim_now(s);
     size_t count;

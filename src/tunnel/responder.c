@@ -3,6 +3,8 @@
 
 #include "tunnel/prologue.h"
 
+#include "wire/timestamp.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +21,7 @@ void responder_init(struct responder *r, const char *network,
                     const uint8_t secret[NOISE_KEY_BYTES],
                     const struct random_source *random)
 {
-    *r = (struct responder){.random = *random};
+    *r = (struct responder){.random = *random, .previous_until = TIME_NEVER};
     snprintf(r->network, sizeof(r->network), "%s", network);
     memcpy(r->identity, identity, sizeof(r->identity));
     key_init(&r->key, secret);
@@ -31,11 +33,29 @@ void responder_deinit(struct responder *r)
 }
 
 void responder_rotate(struct responder *r,
-                      const uint8_t secret[NOISE_KEY_BYTES])
+                      const uint8_t secret[NOISE_KEY_BYTES], uint64_t until)
 {
-    r->previous = r->key;
-    r->has_previous = true;
+    responder_set_previous(r, r->key.secret, until);
     key_init(&r->key, secret);
+}
+
+void responder_set_previous(struct responder *r,
+                            const uint8_t secret[NOISE_KEY_BYTES],
+                            uint64_t until)
+{
+    key_init(&r->previous, secret);
+    r->has_previous = true;
+    r->previous_until = until;
+}
+
+bool responder_tick(struct responder *r, uint64_t now)
+{
+    if (now < r->previous_until)
+        return false;
+    sodium_memzero(&r->previous, sizeof(r->previous));
+    r->has_previous = false;
+    r->previous_until = TIME_NEVER;
+    return true;
 }
 
 static enum error read_first(const struct responder *r, const char *purpose,

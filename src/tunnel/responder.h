@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The answering half of every handshake: this node's identity, its handshake
- * key and the one before it, which is taken until the next rotation, so that
- * a descriptor may be a little old.
+ * key and the one before it, which is taken for a while after a rotation, so
+ * that a descriptor may be a little old.
  */
 #ifndef WARREN_TUNNEL_RESPONDER_H
 #define WARREN_TUNNEL_RESPONDER_H
@@ -25,6 +25,7 @@ struct responder {
     uint8_t identity[32]; /* public */
     struct responder_key key, previous;
     bool has_previous;
+    uint64_t previous_until; /* ns; TIME_NEVER while there is none */
     struct random_source random;
 };
 
@@ -34,8 +35,15 @@ void responder_init(struct responder *r, const char *network,
                     const struct random_source *random);
 void responder_deinit(struct responder *r);
 
+/* A new key; the one before is taken until `until`. */
 void responder_rotate(struct responder *r,
-                      const uint8_t secret[NOISE_KEY_BYTES]);
+                      const uint8_t secret[NOISE_KEY_BYTES], uint64_t until);
+/* The key before, as an earlier run left it. */
+void responder_set_previous(struct responder *r,
+                            const uint8_t secret[NOISE_KEY_BYTES],
+                            uint64_t until);
+/* Wipes the key before when it is due (previous_until); true when it did. */
+bool responder_tick(struct responder *r, uint64_t now);
 
 /* Reads the initiator's message of a handshake for `purpose`, writes ours to
  * `second` (NOISE_OVERHEAD bytes) and gives the keys, which the caller wipes.

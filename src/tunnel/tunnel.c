@@ -206,6 +206,7 @@ enum error tunnel_new(const struct tunnel_config *config,
         free(t);
         return e;
     }
+    tunnel_restore_previous(t, now);
     tunnel_puncture_init(t);
     pool_start(t);
     e = tunnel_directory_new(t, now);
@@ -324,6 +325,7 @@ void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
 {
     t->wall = wall;
     t->ticked_at = now;
+    tunnel_retire_previous(t, now);
     directory_tick(t->directory, wall, now);
     engine_tick(&t->engine, now);
     pool_tick(&t->pool, now);
@@ -336,6 +338,7 @@ uint64_t tunnel_next_deadline(const struct tunnel *t)
 {
     uint64_t at = engine_next_deadline(&t->engine);
 
+    at = time_min(at, t->engine.responder.previous_until);
     at = time_min(at, directory_next_deadline(t->directory));
     at = time_min(at, pool_next_deadline(&t->pool));
     if (t->exit != NULL)

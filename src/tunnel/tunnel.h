@@ -71,11 +71,18 @@ struct tunnel_env {
     /* What is to be found again after a restart. */
     void (*remember)(void *ctx, const struct stored_relay *relay);
     void (*forget)(void *ctx, const uint8_t identity[32]);
-    void (*rotated)(void *ctx, const uint8_t handshake_secret[NOISE_KEY_BYTES],
-                    uint64_t wall);
+    /* A new handshake key, and the one before, which is still taken until
+     * `retired`: then it is to be gone everywhere. */
+    void (*rotated)(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                    const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall);
+    void (*retired)(void *ctx);
 
     const struct dht_provider *dht; /* outlives the tunnel; may be NULL */
 };
+
+/* Wall seconds for which the handshake key before is taken after a rotation:
+ * as long as a descriptor of ours that names it counts somewhere. */
+#define TUNNEL_PREVIOUS_LIFE (DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW)
 
 /* The seven settings have the names that applications know. */
 struct tunnel_config {
@@ -87,6 +94,8 @@ struct tunnel_config {
     uint8_t identity_secret[64]; /* libsodium's secret key */
     uint8_t handshake_secret[NOISE_KEY_BYTES];
     uint64_t handshake_made; /* wall seconds */
+    uint8_t previous_secret[NOISE_KEY_BYTES];
+    uint64_t previous_replaced; /* wall seconds; 0: there is none before */
 
     unsigned min_circuits, max_circuits;  /* of each length asked for */
     unsigned max_relays_or_exits;         /* 0: relays nothing */

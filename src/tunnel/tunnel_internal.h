@@ -80,6 +80,8 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
 
 /* tunnel_self.c: what this node says of itself, and its neighbours. */
+void tunnel_restore_previous(struct tunnel *t, uint64_t now);
+void tunnel_retire_previous(struct tunnel *t, uint64_t now);
 enum error tunnel_directory_new(struct tunnel *t, uint64_t now);
 void tunnel_puncture_init(struct tunnel *t);
 void tunnel_link_up(void *ctx, struct link *link, uint64_t now);

@@ -43,14 +43,40 @@ static void forget(void *ctx, const uint8_t identity[32])
 static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
 {
     struct tunnel *t = ctx;
+    struct responder *r = &t->engine.responder;
     uint8_t secret[NOISE_KEY_BYTES];
 
     t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
-    responder_rotate(&t->engine.responder, secret);
-    memcpy(handshake_key, t->engine.responder.key.public_key, NOISE_KEY_BYTES);
+    responder_rotate(r, secret,
+                     time_after(t->ticked_at, TUNNEL_PREVIOUS_LIFE * TIME_S));
+    memcpy(handshake_key, r->key.public_key, NOISE_KEY_BYTES);
     t->config.handshake_made = t->wall;
-    t->env.rotated(t->env.ctx, secret, t->wall);
+    t->env.rotated(t->env.ctx, secret, r->previous.secret, t->wall);
     sodium_memzero(secret, sizeof(secret));
+}
+
+/* The rest of its day. A clock that was set back meanwhile makes that no
+ * longer than it is after a rotation. */
+void tunnel_restore_previous(struct tunnel *t, uint64_t now)
+{
+    uint64_t replaced = t->config.previous_replaced, left = 0;
+
+    if (replaced == 0)
+        return;
+    if (t->wall < replaced)
+        left = TUNNEL_PREVIOUS_LIFE;
+    else if (t->wall - replaced < TUNNEL_PREVIOUS_LIFE)
+        left = TUNNEL_PREVIOUS_LIFE - (t->wall - replaced);
+    responder_set_previous(&t->engine.responder, t->config.previous_secret,
+                           time_after(now, left * TIME_S));
+}
+
+void tunnel_retire_previous(struct tunnel *t, uint64_t now)
+{
+    if (!responder_tick(&t->engine.responder, now))
+        return;
+    sodium_memzero(t->config.previous_secret, NOISE_KEY_BYTES);
+    t->env.retired(t->env.ctx);
 }
 
 enum error tunnel_directory_new(struct tunnel *t, uint64_t now)

@@ -6,8 +6,11 @@ import contextlib
 import importlib.util
 import pathlib
 import socket
+import stat
+import struct
 import sys
 import threading
+import time
 import unittest
 
 from harness import ProcessTest, wait_for
@@ -50,6 +53,16 @@ class Echo(threading.Thread):
         self.sock.close()
 
 
+def descriptor_of(client, node):
+    client.timeout = 0.5
+    try:
+        return client.descriptor((node.address, 7881))
+    except w.Failure:
+        return None
+    finally:
+        client.timeout = 5
+
+
 class PythonCircuit(ProcessTest):
     def setUp(self):
         super().setUp()
@@ -62,18 +75,10 @@ class PythonCircuit(ProcessTest):
         self.client = w.Client(f"{self.net.prefix}.201", NETWORK)
         self.addCleanup(self.client.close)
         self.hops = [wait_for(f"{node.endpoint} tells its descriptor",
-                              lambda n=node: self.descriptor(n), 30)
+                              lambda n=node: descriptor_of(self.client, n),
+                              30)
                      for node in self.net.nodes]
         self.link = w.Link(self.client, self.hops[0])
-
-    def descriptor(self, node):
-        self.client.timeout = 0.5
-        try:
-            return self.client.descriptor((node.address, 7881))
-        except w.Failure:
-            return None
-        finally:
-            self.client.timeout = 5
 
     def circuit(self, length):
         c = w.Circuit(self.link, self.hops[0])
@@ -127,6 +132,61 @@ class PythonCircuit(ProcessTest):
             c.answer()
         self.assertEqual(len(self.echo.senders), 1)
         self.assertTrue(c.ping(3))
+
+
+DAY = 24 * 3600
+
+
+class KeyRotation(ProcessTest):
+    """Who has a descriptor from before a rotation gets along for 25 hours,
+    whatever happens to the relay meanwhile."""
+
+    def setUp(self):
+        super().setUp()
+        self.node = self.net.add()
+        self.client = w.Client(f"{self.net.prefix}.201", NETWORK)
+        self.addCleanup(self.client.close)
+
+    def start(self):
+        self.node.start()
+        return wait_for("it tells its descriptor",
+                        lambda: descriptor_of(self.client, self.node), 30)
+
+    def file(self, name):
+        return self.node.dir / f"handshake.{name}"
+
+    def set_age(self, name, seconds):
+        made = struct.pack(">Q", int(time.time()) - seconds)
+        self.file(name).write_bytes(made + self.file(name).read_bytes()[8:])
+
+    def circuit_goes(self, descriptor):
+        self.client.timeout = 1
+        try:
+            circuit = w.Circuit(w.Link(self.client, descriptor), descriptor)
+            return circuit.ping(1)
+        except w.Failure:
+            return False
+
+    def test_key_before_is_taken_for_25_hours(self):
+        old = self.start()
+        self.assertTrue(self.circuit_goes(old))
+        self.node.stop()
+        self.assertFalse(self.file("previous").exists())
+        secret = self.file("key").read_bytes()[8:]
+        self.set_age("key", 8 * DAY)
+        new = self.start()
+        self.assertNotEqual(old.handshake_key, new.handshake_key)
+        self.assertEqual(self.file("previous").read_bytes()[8:], secret)
+        self.assertEqual(stat.S_IMODE(self.file("previous").stat().st_mode),
+                         0o600)
+        for age, taken in (0, True), (25 * 3600 - 60, True), (25 * 3600, False):
+            self.node.kill()
+            self.set_age("previous", age)
+            again = self.start()
+            self.assertEqual(again.handshake_key, new.handshake_key)
+            self.assertTrue(self.circuit_goes(new))
+            self.assertEqual(self.circuit_goes(old), taken)
+            self.assertEqual(self.file("previous").exists(), taken)
 
 
 class Recorder:
