@@ -75,11 +75,25 @@ static inline void tunnel_random(void *ctx, void *buf, size_t len)
     sim_rng_fill(&n->world->rng, buf, len);
 }
 
-static inline void tunnel_neighbour(void *ctx, struct link *link,
-                                    enum cell_type type, struct bytes text,
-                                    uint64_t now)
+static inline enum error tunnel_message(void *ctx, const struct endpoint *from,
+                                        const struct link_message *m,
+                                        uint64_t now)
+{
+    (void)ctx, (void)from, (void)m, (void)now;
+    return OK;
+}
+
+static inline enum error tunnel_neighbour(void *ctx, struct link *link,
+                                          enum cell_type type,
+                                          struct bytes text, uint64_t now)
 {
     (void)ctx, (void)link, (void)type, (void)text, (void)now;
+    return OK;
+}
+
+static inline void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
+{
+    (void)ctx, (void)link, (void)now;
 }
 
 static inline bool tunnel_may_extend(void *ctx, const struct endpoint *to)
@@ -149,6 +163,8 @@ static inline struct engine_env tunnel_env(struct tunnel_node *n)
         .ctx = n,
         .random = {.ctx = n, .fill = tunnel_random},
         .send = tunnel_send,
+        .link_up = tunnel_link_up,
+        .message = tunnel_message,
         .neighbour = tunnel_neighbour,
         .relay = {.ctx = n,
                   .may_extend = tunnel_may_extend,

@@ -94,9 +94,9 @@ static void node_down(void *ctx, struct link *link, enum reason why,
     n->why = why;
 }
 
-static void node_cell(void *ctx, struct link *link,
-                      const struct cell_head *head, uint8_t *datagram,
-                      size_t len, uint64_t now)
+static enum error node_cell(void *ctx, struct link *link,
+                            const struct cell_head *head, uint8_t *datagram,
+                            size_t len, uint64_t now)
 {
     struct node *n = ctx;
 
@@ -105,6 +105,7 @@ static void node_cell(void *ctx, struct link *link,
     n->cells++;
     n->head = *head;
     memcpy(n->text, datagram + CELL_BODY_OFFSET, sizeof(n->text));
+    return OK;
 }
 
 static struct link_config config(void)

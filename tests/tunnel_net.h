@@ -95,11 +95,19 @@ static inline void net_random(void *ctx, void *buf, size_t len)
     test_random_fill(&n->net->random, buf, len);
 }
 
-static inline void net_neighbour(void *ctx, struct link *link,
-                                 enum cell_type type, struct bytes text,
-                                 uint64_t now)
+static inline enum error net_message(void *ctx, const struct endpoint *from,
+                                     const struct link_message *m, uint64_t now)
+{
+    (void)ctx, (void)from, (void)m, (void)now;
+    return ERR_UNKNOWN_KIND;
+}
+
+static inline enum error net_neighbour(void *ctx, struct link *link,
+                                       enum cell_type type, struct bytes text,
+                                       uint64_t now)
 {
     (void)ctx, (void)link, (void)type, (void)text, (void)now;
+    return ERR_UNKNOWN_KIND;
 }
 
 static inline void net_link_up(void *ctx, struct link *link, uint64_t now)
@@ -265,6 +273,7 @@ static inline struct engine_env net_env(struct net_node *n)
         .link_up = net_link_up,
         .link_down = net_link_down,
         .unanswered = net_unanswered,
+        .message = net_message,
         .neighbour = net_neighbour,
         .relay = {.ctx = n,
                   .may_extend = net_may_extend,

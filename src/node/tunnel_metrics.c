@@ -56,7 +56,7 @@ static void add_links(const struct tunnel *t, const struct tunnel_status *now,
     metrics_counter(m, "warren_tunnel_cells_out_total", "Cells sent.",
                     s->cells_out);
     by_error(m, "warren_tunnel_dropped_total",
-             "Tunnel datagrams dropped, by reason.", tunnel_dropped(t));
+             "Tunnel datagrams dropped, by reason.", tunnel_engine(t)->dropped);
 }
 
 /* ---- Relays ------------------------------------------------------------- */
@@ -89,6 +89,7 @@ static void add_relays(const struct tunnel *t, const struct tunnel_status *now,
     metrics_family(m, "warren_tunnel_relay_dropped_total", METRIC_COUNTER,
                    "Cells of others dropped, by reason.");
     metrics_labelled(m, "reason", "layer", s->dropped_layer);
+    metrics_labelled(m, "reason", "message", s->dropped_message);
     metrics_labelled(m, "reason", "no_next", s->dropped_no_next);
     metrics_labelled(m, "reason", "bandwidth", queue->stats.dropped);
     metrics_gauge(m, "warren_tunnel_waiting_cells",

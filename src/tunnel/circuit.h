@@ -88,7 +88,7 @@ struct circuit_stats {
     uint64_t started, ready, closed, hops_replaced;
     uint64_t cells_up, cells_down;
     uint64_t dropped_layer;   /* not authentic, or seen before */
-    uint64_t dropped_message; /* malformed, or not this hop's to say */
+    uint64_t dropped_message; /* malformed, or not what this hop may say */
     uint64_t failed[ONION_HOPS_MAX][REASON_END_]; /* by hop and reason */
     uint64_t ended[REASON_END_];
 };
@@ -121,9 +121,11 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
 enum error circuit_ping(struct circuits *cs, struct circuit *c, unsigned hop,
                         uint64_t now);
 
-/* Cells and news of the link, as the engine gives them out. */
-void circuit_receive_created(struct circuits *cs, struct circuit_end *end,
-                             struct bytes text, uint64_t now);
+/* Cells and news of the link, as the engine gives them out. A cell that is
+ * dropped because of its layers is counted here, any other by the engine: an
+ * error is the reason. */
+enum error circuit_receive_created(struct circuits *cs, struct circuit_end *end,
+                                   struct bytes text, uint64_t now);
 void circuit_receive_destroy(struct circuits *cs, struct circuit_end *end,
                              enum reason why, uint64_t now);
 void circuit_receive_cell(struct circuits *cs, struct circuit_end *end,

@@ -202,15 +202,19 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
     circuit_build_next(cs, c, now);
 }
 
-void circuit_receive_created(struct circuits *cs, struct circuit_end *end,
-                             struct bytes text, uint64_t now)
+enum error circuit_receive_created(struct circuits *cs, struct circuit_end *end,
+                                   struct bytes text, uint64_t now)
 {
     struct circuit *c = circuit_of(end);
     struct link_text t;
+    enum error e;
 
-    if (c->built != 0 || c->handshake == NULL ||
-        link_text_read_created(text, &t) != OK)
-        return;
+    if (c->built != 0 || c->handshake == NULL)
+        return ERR_UNEXPECTED;
+    e = link_text_read_created(text, &t);
+    if (e != OK)
+        return e;
     end->remote = t.index;
     circuit_build_answer(cs, c, t.noise, now);
+    return OK;
 }

@@ -10,66 +10,81 @@
 
 /* Hop `hop` says that the one behind it is gone or could not be reached, or,
  * when it is the last, that it could not do what it was asked for. */
-static void receive_failed(struct circuits *cs, struct circuit *c, unsigned hop,
+static bool receive_failed(struct circuits *cs, struct circuit *c, unsigned hop,
                            const struct circuit_message *m, uint64_t now)
 {
-    uint8_t attempt;
+    uint8_t attempt = 0;
 
-    if (hop == c->length) {
-        if (m->attempt == 0)
-            cs->env.refused(cs->env.ctx, c, m->reason, now);
-        return;
-    }
-    attempt = hop == c->built ? c->attempt : c->hop[hop].attempt;
-    if (m->attempt == attempt) /* else of one that was given up already */
+    if (hop < c->length)
+        attempt = hop == c->built ? c->attempt : c->hop[hop].attempt;
+    if (m->attempt != attempt) /* of one that was given up already */
+        return false;
+    if (hop == c->length)
+        cs->env.refused(cs->env.ctx, c, m->reason, now);
+    else
         circuit_build_failed(cs, c, hop + 1, m->reason, now);
+    return true;
 }
 
-static void receive_pong(struct circuits *cs, struct circuit *c, unsigned hop,
+static bool receive_extended(struct circuits *cs, struct circuit *c,
+                             unsigned hop, const struct circuit_message *m,
+                             uint64_t now)
+{
+    if (hop != c->built || hop == c->length || c->handshake == NULL ||
+        m->attempt != c->attempt)
+        return false;
+    circuit_build_answer(cs, c, m->noise, now);
+    return true;
+}
+
+static bool receive_data(struct circuits *cs, struct circuit *c, unsigned hop,
+                         const struct circuit_message *m, uint64_t now)
+{
+    if (hop != c->length || m->name.len != 0)
+        return false;
+    c->used_at = now;
+    cs->env.data(cs->env.ctx, c, m, now);
+    return true;
+}
+
+static bool receive_pong(struct circuits *cs, struct circuit *c, unsigned hop,
                          const struct circuit_message *m, uint64_t now)
 {
     struct circuit_hop *h = &c->hop[hop - 1];
 
     if (h->ping_nonce == 0 || m->nonce != h->ping_nonce)
-        return;
+        return false;
     h->ping_nonce = 0;
     h->rtt = time_since(h->ping_at, now);
     cs->env.answered(cs->env.ctx, c, hop, m, now);
+    return true;
 }
 
-/* Message `m` came from hop `hop`, which is sure. */
-static void dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
+/* Message `m` came from hop `hop`, which is sure. False when it is not what
+ * this hop may say now. */
+static bool dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
                      const struct circuit_message *m, uint64_t now)
 {
     switch (m->type) {
     case CIRCUIT_EXTENDED:
-        if (hop == c->built && hop < c->length && c->handshake != NULL &&
-            m->attempt == c->attempt)
-            circuit_build_answer(cs, c, m->noise, now);
-        return;
+        return receive_extended(cs, c, hop, m, now);
     case CIRCUIT_FAILED:
-        receive_failed(cs, c, hop, m, now);
-        return;
+        return receive_failed(cs, c, hop, m, now);
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
-        if (hop != c->length || m->name.len != 0)
-            break;
-        c->used_at = now;
-        cs->env.data(cs->env.ctx, c, m, now);
-        return;
+        return receive_data(cs, c, hop, m, now);
     case CIRCUIT_PONG:
-        receive_pong(cs, c, hop, m, now);
-        return;
+        return receive_pong(cs, c, hop, m, now);
     case CIRCUIT_TESTED:
         cs->env.answered(cs->env.ctx, c, hop, m, now);
-        return;
+        return true;
     case CIRCUIT_DESTROY:
     case CIRCUIT_EXTEND:
     case CIRCUIT_PING:
     case CIRCUIT_TEST:
-        break; /* a hop has no business to send these */
+        break; /* a client says these */
     }
-    cs->stats.dropped_message++;
+    return false;
 }
 
 /* Removes layers until a message shows; its hop, or 0 when there is none. */
@@ -105,11 +120,9 @@ void circuit_receive_cell(struct circuits *cs, struct circuit_end *end,
     c->bytes_down += len;
     cs->stats.cells_down++;
     if (circuit_message_read(bytes_of(body, onion_message_len(body_len)), &m) !=
-        OK) {
+            OK ||
+        !dispatch(cs, c, hop, &m, now))
         cs->stats.dropped_message++;
-        return;
-    }
-    dispatch(cs, c, hop, &m, now);
 }
 
 /* The first hop itself, over the link. */

@@ -17,25 +17,39 @@ static void decline(struct engine *e, struct link *link, struct bytes created,
         circuit_destroy(e->core.links, link, t.index, REASON_REQUESTED, now);
 }
 
+static enum error receive_destroy(struct engine *e, struct circuit_end *end,
+                                  struct bytes text, uint64_t now)
+{
+    enum reason why;
+    enum error err = link_text_read_destroy(text, &why);
+
+    if (err != OK)
+        return err;
+    if (end->role == END_CLIENT)
+        circuit_receive_destroy(e->circuits, end, why, now);
+    else
+        relay_receive_destroy(e->relays, end, why, now);
+    return OK;
+}
+
 /* The plane of circuits on a link. A RELAY cell goes to whoever its index
  * belongs to, and from there to the messages of a relay or those of a client:
  * three tables, and no way from one into another. */
-static void receive_circuit_cell(struct engine *e, struct link *link,
-                                 const struct cell_head *head,
-                                 uint8_t *datagram, size_t len, uint64_t now)
+static enum error receive_circuit_cell(struct engine *e, struct link *link,
+                                       const struct cell_head *head,
+                                       uint8_t *datagram, size_t len,
+                                       uint64_t now)
 {
     struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
                                  len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
     struct circuit_end *end =
         circuit_end_find(&e->core.ends, link, head->circuit);
     bool client = end != NULL && end->role == END_CLIENT;
-    enum reason why;
 
     if (end == NULL) {
-        e->dropped[ERR_NOT_FOUND]++;
         if (head->type == CELL_CREATED)
             decline(e, link, text, now);
-        return;
+        return ERR_NOT_FOUND;
     }
     switch (head->type) {
     case CELL_RELAY:
@@ -43,30 +57,20 @@ static void receive_circuit_cell(struct engine *e, struct link *link,
             circuit_receive_cell(e->circuits, end, datagram, len, now);
         else
             relay_receive_cell(e->relays, end, datagram, len, now);
-        return;
+        return OK;
     case CELL_CREATED:
-        if (client)
-            circuit_receive_created(e->circuits, end, text, now);
-        else
-            relay_receive_created(e->relays, end, text, now);
-        return;
+        return client ? circuit_receive_created(e->circuits, end, text, now)
+                      : relay_receive_created(e->relays, end, text, now);
     case CELL_DESTROY:
-        if (link_text_read_destroy(text, &why) != OK)
-            return;
-        if (client)
-            circuit_receive_destroy(e->circuits, end, why, now);
-        else
-            relay_receive_destroy(e->relays, end, why, now);
-        return;
+        return receive_destroy(e, end, text, now);
     default:
-        e->dropped[ERR_UNKNOWN_KIND]++;
-        return;
+        return ERR_UNKNOWN_KIND;
     }
 }
 
-static void link_cell(void *ctx, struct link *link,
-                      const struct cell_head *head, uint8_t *datagram,
-                      size_t len, uint64_t now)
+static enum error link_cell(void *ctx, struct link *link,
+                            const struct cell_head *head, uint8_t *datagram,
+                            size_t len, uint64_t now)
 {
     struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
                                  len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
@@ -74,18 +78,15 @@ static void link_cell(void *ctx, struct link *link,
 
     switch (head->type) {
     case CELL_CREATE:
-        relay_receive_create(e->relays, link, text, now);
-        return;
+        return relay_receive_create(e->relays, link, text, now);
     case CELL_SAMPLE_ASK:
     case CELL_SAMPLE:
     case CELL_PUNCTURE:
     case CELL_PUNCTURED:
-        e->env.neighbour(e->env.hooks, link, (enum cell_type)head->type, text,
-                         now);
-        return;
+        return e->env.neighbour(e->env.hooks, link, (enum cell_type)head->type,
+                                text, now);
     default:
-        receive_circuit_cell(e, link, head, datagram, len, now);
-        return;
+        return receive_circuit_cell(e, link, head, datagram, len, now);
     }
 }
 
@@ -175,19 +176,30 @@ void engine_deinit(struct engine *e)
     responder_deinit(&e->responder);
 }
 
-enum error engine_receive(struct engine *e, const struct endpoint *from,
+/* The one place that tells cells from what is none. */
+static enum error receive(struct engine *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
     struct link_message m;
     enum error err;
 
-    if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND) {
-        err = links_receive_cell(e->core.links, from, datagram, len, now);
-    } else {
-        err = link_message_read(bytes_of(datagram, len), &m);
-        if (err == OK)
-            err = links_receive_message(e->core.links, from, &m, now);
-    }
+    if (!endpoint_is_usable(from))
+        return ERR_ADDRESS;
+    if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND)
+        return links_receive_cell(e->core.links, from, datagram, len, now);
+    err = link_message_read(bytes_of(datagram, len), &m);
+    if (err != OK)
+        return err;
+    return m.kind <= LINK_RETRY
+               ? links_receive_message(e->core.links, from, &m, now)
+               : e->env.message(e->env.hooks, from, &m, now);
+}
+
+enum error engine_receive(struct engine *e, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    enum error err = receive(e, from, datagram, len, now);
+
     if (err != OK)
         e->dropped[err]++;
     return err;

@@ -24,7 +24,7 @@ struct engine_config {
 
 struct engine_env {
     void *ctx;   /* of send */
-    void *hooks; /* of link_up, link_down and neighbour */
+    void *hooks; /* of link_up to neighbour */
     struct random_source random;
     /* A relayed cell lies where it was received, and is not touched again:
      * it may be sent from there after engine_receive has returned. What lies
@@ -36,10 +36,13 @@ struct engine_env {
     void (*link_down)(void *ctx, struct link *link, enum reason why,
                       uint64_t now);
     void (*unanswered)(void *ctx, const struct link *link, uint64_t now);
-    /* A cell between neighbours that is not about circuits (SAMPLE_ASK to
-     * PUNCTURED); its text is padded with zeros. */
-    void (*neighbour)(void *ctx, struct link *link, enum cell_type type,
-                      struct bytes text, uint64_t now);
+    /* What is not about links and circuits: ASK, TELL and POKE, and the cells
+     * SAMPLE_ASK to PUNCTURED, whose text is padded with zeros. OK, or why it
+     * is dropped. */
+    enum error (*message)(void *ctx, const struct endpoint *from,
+                          const struct link_message *m, uint64_t now);
+    enum error (*neighbour)(void *ctx, struct link *link, enum cell_type type,
+                            struct bytes text, uint64_t now);
     struct relay_env relay;
     struct circuit_env circuit;
 };
@@ -50,7 +53,9 @@ struct engine {
     struct tunnel_core core;
     struct relays *relays;
     struct circuits *circuits;
-    uint64_t dropped[ERR_END_]; /* datagrams, by reason */
+    /* Datagrams, by reason. What is dropped inside the layers of a circuit is
+     * counted there: relay_stats, circuit_stats. */
+    uint64_t dropped[ERR_END_];
 };
 
 /* ERR_NO_MEMORY. The engine must not move afterwards. */
@@ -58,9 +63,8 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
                        const struct engine_env *env, uint64_t now);
 void engine_deinit(struct engine *e);
 
-/* One datagram that is a cell or of a link's handshake; it may be rewritten.
- * OK, or the reason for dropping it, which is counted. ASK, TELL and POKE are
- * ERR_UNKNOWN_KIND here: they are the directory's. */
+/* One datagram, which may be rewritten. OK, or the reason for dropping it,
+ * which is counted. */
 enum error engine_receive(struct engine *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now);
 

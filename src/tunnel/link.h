@@ -66,9 +66,10 @@ struct link {
 };
 
 /* What a link needs from above. `up` tells of links of both sides. `cell` gets
- * every authentic cell that is not the link's own business; `datagram` may be
- * rewritten in place and its body is opened already unless it is a RELAY. None
- * may free the links; all may open and close links. */
+ * every authentic cell that is not the link's own business and says why it
+ * drops one; `datagram` may be rewritten in place and its body is opened
+ * already unless it is a RELAY. None may free the links; all may open and
+ * close links. */
 struct link_env {
     void *ctx;
     struct random_source random;
@@ -81,8 +82,9 @@ struct link_env {
     void (*unanswered)(void *ctx, const struct link *link, uint64_t now);
     /* The link is gone when this returns. */
     void (*down)(void *ctx, struct link *link, enum reason why, uint64_t now);
-    void (*cell)(void *ctx, struct link *link, const struct cell_head *head,
-                 uint8_t *datagram, size_t len, uint64_t now);
+    enum error (*cell)(void *ctx, struct link *link,
+                       const struct cell_head *head, uint8_t *datagram,
+                       size_t len, uint64_t now);
 };
 
 struct link_config {

@@ -83,8 +83,7 @@ static enum error dispatch(struct links *l, struct link *link,
         return handshake_receive_rekeyed(l, link, text, now);
     default:
         link->used_at = now;
-        l->env.cell(l->env.ctx, link, head, datagram, len, now);
-        return OK;
+        return l->env.cell(l->env.ctx, link, head, datagram, len, now);
     }
 }
 

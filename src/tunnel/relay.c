@@ -273,27 +273,30 @@ static enum reason create(struct relays *r, struct link *link,
     return REASON_UNKNOWN;
 }
 
-void relay_receive_create(struct relays *r, struct link *link,
-                          struct bytes text, uint64_t now)
+enum error relay_receive_create(struct relays *r, struct link *link,
+                                struct bytes text, uint64_t now)
 {
     uint8_t noise2[NOISE_OVERHEAD], reply[LINK_TEXT_SMALL];
     struct relay *relay;
     struct link_text t;
     enum reason why;
+    enum error e;
     size_t len;
 
-    if (link_text_read_create(text, &t) != OK)
-        return;
+    e = link_text_read_create(text, &t);
+    if (e != OK)
+        return e;
     why = create(r, link, &t, now, noise2, &relay);
     if (why != REASON_UNKNOWN) {
         refuse(r, link, t.index, why, now);
-        return;
+        return OK;
     }
     r->stats.created++;
     r->deadline = time_min(r->deadline, time_after(now, TICK));
     len = link_text_write_created(reply, relay->prev.local, noise2);
     link_send(r->core->links, link, CELL_CREATED, t.index, bytes_of(reply, len),
               now);
+    return OK;
 }
 
 /* ---- Cells -------------------------------------------------------------- */
@@ -366,7 +369,8 @@ static void dispatch(struct relays *r, struct relay *relay,
     case CIRCUIT_FAILED:
     case CIRCUIT_PONG:
     case CIRCUIT_TESTED:
-        break; /* a client has no business to send these */
+        r->stats.dropped_message++; /* a hop says these */
+        break;
     }
 }
 
@@ -388,6 +392,8 @@ static void receive_forward(struct relays *r, struct relay *relay,
         if (circuit_message_read(
                 bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
             dispatch(r, relay, &m, now);
+        else
+            r->stats.dropped_message++;
         return;
     }
     if (!relay->extended) {
@@ -411,8 +417,10 @@ void relay_receive_cell(struct relays *r, struct circuit_end *end,
         receive_forward(r, relay, datagram, len, now);
         return;
     }
-    if (!relay->extended)
+    if (!relay->extended) {
+        r->stats.dropped_no_next++;
         return;
+    }
     /* The layer behind ours would be read as a message of our own. */
     if (onion_is_message(datagram + CELL_BODY_OFFSET, body_of(len),
                          relay->depth)) {

@@ -74,7 +74,8 @@ struct relay_config {
 struct relay_stats {
     uint64_t created, refused, extended, closed;
     uint64_t cells_forward, cells_backward;
-    uint64_t dropped_layer; /* not authentic, or seen before */
+    uint64_t dropped_layer;   /* not authentic, or seen before */
+    uint64_t dropped_message; /* malformed, or not a client's to say */
     uint64_t dropped_no_next;
     uint64_t failed[REASON_END_]; /* extensions, by reason */
     uint64_t ended[REASON_END_];  /* circuits, by reason */
@@ -89,11 +90,13 @@ enum error relays_new(struct tunnel_core *core,
 void relays_free(struct relays *r);
 void relays_configure(struct relays *r, const struct relay_config *config);
 
-/* Cells and news of links, as the engine gives them out. */
-void relay_receive_create(struct relays *r, struct link *link,
-                          struct bytes text, uint64_t now);
-void relay_receive_created(struct relays *r, struct circuit_end *next,
-                           struct bytes text, uint64_t now);
+/* Cells and news of links, as the engine gives them out. A cell that is
+ * dropped because of its layers is counted here, any other by the engine: an
+ * error is the reason. */
+enum error relay_receive_create(struct relays *r, struct link *link,
+                                struct bytes text, uint64_t now);
+enum error relay_receive_created(struct relays *r, struct circuit_end *next,
+                                 struct bytes text, uint64_t now);
 void relay_receive_destroy(struct relays *r, struct circuit_end *end,
                            enum reason why, uint64_t now);
 void relay_receive_cell(struct relays *r, struct circuit_end *end,

@@ -146,16 +146,20 @@ void relay_link_up(struct relays *r, struct circuit_end *next, uint64_t now)
         send_create(r, relay, now);
 }
 
-void relay_receive_created(struct relays *r, struct circuit_end *next,
-                           struct bytes text, uint64_t now)
+enum error relay_receive_created(struct relays *r, struct circuit_end *next,
+                                 struct bytes text, uint64_t now)
 {
     struct circuit_message m = {.type = CIRCUIT_EXTENDED};
     struct relay *relay = relay_of(next);
     struct link_text t;
+    enum error e;
 
     if (next->role != END_RELAY_NEXT || relay->extension == NULL ||
-        !relay->extension->sent || link_text_read_created(text, &t) != OK)
-        return;
+        !relay->extension->sent)
+        return ERR_UNEXPECTED;
+    e = link_text_read_created(text, &t);
+    if (e != OK)
+        return e;
     next->remote = t.index;
     relay->extended = true;
     relay_extension_forget(relay);
@@ -163,4 +167,5 @@ void relay_receive_created(struct relays *r, struct circuit_end *next,
     m.attempt = relay->attempt;
     m.noise = t.noise;
     relay_answer(r, relay, &m, now);
+    return OK;
 }

@@ -130,6 +130,18 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
 
 /* ---- Life --------------------------------------------------------------- */
 
+static enum error receive_message(void *ctx, const struct endpoint *from,
+                                  const struct link_message *m, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    if (m->kind == LINK_ASK)
+        return directory_receive_ask(t->directory, from, m, now);
+    if (m->kind == LINK_TELL)
+        return directory_receive_tell(t->directory, from, m, t->wall, now);
+    return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
+}
+
 static enum error engine_start(struct tunnel *t, uint64_t now)
 {
     struct engine_config c = tunnel_engine_config(&t->config);
@@ -141,6 +153,7 @@ static enum error engine_start(struct tunnel *t, uint64_t now)
         .link_up = tunnel_link_up,
         .link_down = tunnel_link_down,
         .unanswered = tunnel_link_unanswered,
+        .message = receive_message,
         .neighbour = tunnel_neighbour,
         .relay = {.ctx = t,
                   .may_extend = tunnel_may_extend,
@@ -261,41 +274,13 @@ enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep, uint64_t now)
     return directory_ask(t->directory, ep, now);
 }
 
-static enum error receive_ask_or_tell(struct tunnel *t,
-                                      const struct endpoint *from,
-                                      const struct link_message *m,
-                                      uint64_t now)
-{
-    if (m->kind == LINK_ASK)
-        return directory_receive_ask(t->directory, from, m, now);
-    if (m->kind == LINK_TELL)
-        return directory_receive_tell(t->directory, from, m, t->wall, now);
-    return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
-}
-
 enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall)
 {
-    struct link_message m;
-    enum error e;
-
     t->wall = wall;
     t->ticked_at = now;
-    if (!endpoint_is_usable(from)) {
-        e = ERR_ADDRESS;
-    } else if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND) {
-        e = engine_receive(&t->engine, from, datagram, len, now);
-    } else {
-        e = link_message_read(bytes_of(datagram, len), &m);
-        if (e == OK && m.kind <= LINK_RETRY)
-            e = links_receive_message(t->engine.core.links, from, &m, now);
-        else if (e == OK)
-            e = receive_ask_or_tell(t, from, &m, now);
-    }
-    if (e != OK)
-        t->dropped[e]++;
-    return e;
+    return engine_receive(&t->engine, from, datagram, len, now);
 }
 
 /* Unfinished long datagrams and speed tests, of both sides. */
@@ -452,9 +437,4 @@ const struct engine *tunnel_engine(const struct tunnel *t)
 const struct exit *tunnel_exit(const struct tunnel *t)
 {
     return t->exit;
-}
-
-const uint64_t *tunnel_dropped(const struct tunnel *t)
-{
-    return t->dropped;
 }

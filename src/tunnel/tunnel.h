@@ -216,7 +216,5 @@ const struct directory *tunnel_directory(const struct tunnel *t);
 const struct engine *tunnel_engine(const struct tunnel *t);
 /* NULL when this is no exit. */
 const struct exit *tunnel_exit(const struct tunnel *t);
-/* Datagrams dropped, by reason. */
-const uint64_t *tunnel_dropped(const struct tunnel *t);
 
 #endif

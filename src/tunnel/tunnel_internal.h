@@ -32,7 +32,6 @@ struct tunnel {
     bool has_self;
     struct directory_self self;
     char policy_text[POLICY_SUMMARY_SIZE];
-    uint64_t dropped[ERR_END_];
 };
 
 /* Above a circuit of ours. */
@@ -88,8 +87,8 @@ void tunnel_link_up(void *ctx, struct link *link, uint64_t now);
 void tunnel_link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now);
 void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now);
-void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
-                      struct bytes text, uint64_t now);
+enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+                            struct bytes text, uint64_t now);
 bool tunnel_may_extend(void *ctx, const struct endpoint *to);
 
 /* Sends a DATA message, cut into pieces when it must be. `send` sends one. */

@@ -159,24 +159,22 @@ void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
     puncture_ask(&t->puncture, &link->peer.ep, now);
 }
 
-void tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
-                      struct bytes text, uint64_t now)
+enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+                            struct bytes text, uint64_t now)
 {
     struct tunnel *t = ctx;
     const struct endpoint *ep = &link->peer.ep;
-    enum error e = ERR_UNKNOWN_KIND;
 
     if (type == CELL_SAMPLE_ASK)
-        e = directory_receive_sample_ask(t->directory, link, ep,
-                                         link->initiator, t->wall, now);
-    else if (type == CELL_SAMPLE)
-        e = directory_receive_sample(t->directory, link, text, t->wall, now);
-    else if (type == CELL_PUNCTURE)
-        e = puncture_receive_ask(&t->puncture, link, ep, text, now);
-    else if (type == CELL_PUNCTURED)
-        e = puncture_receive_told(&t->puncture, ep, text, now);
-    if (e != OK)
-        t->dropped[e]++;
+        return directory_receive_sample_ask(t->directory, link, ep,
+                                            link->initiator, t->wall, now);
+    if (type == CELL_SAMPLE)
+        return directory_receive_sample(t->directory, link, text, t->wall, now);
+    if (type == CELL_PUNCTURE)
+        return puncture_receive_ask(&t->puncture, link, ep, text, now);
+    if (type == CELL_PUNCTURED)
+        return puncture_receive_told(&t->puncture, ep, text, now);
+    return ERR_UNKNOWN_KIND;
 }
 
 /* ---- Puncture ----------------------------------------------------------- */

@@ -81,12 +81,23 @@ class Client(ProcessTest):
         query = {"a": {"id": b"\x11" * 20}, "q": "ping", "t": b"aa", "y": "q"}
         good = msgpack.packb(query)
         deep = b"\x81\xa1t" + b"\x91" * 100 + b"\xc0"
+        cell = struct.pack(">BBBIBQ", 0x95, 4, 0xce, 77, 0xcf, 1)
+        cell += b"\xc4\x15" + bytes(21) + b"\xc5" + struct.pack(">H", 344)
+        noise = bytes(48)
         rows = [
             (b"", 'udp_dropped_total{reason="empty"}'),
             (b"d1:ad2:id20:", 'udp_dropped_total{reason='
                               '"neither_map_nor_array"}'),
             (b"\x93\x01\x02\x03",
              'tunnel_dropped_total{reason="wrong_length"}'),
+            (cell + bytes(344), 'tunnel_dropped_total{reason="not_found"}'),
+            (cell, 'tunnel_dropped_total{reason="not_msgpack"}'),
+            (msgpack.packb([9]),
+             'tunnel_dropped_total{reason="unknown_kind"}'),
+            (msgpack.packb([2, 1, 1, noise]),
+             'tunnel_dropped_total{reason="unexpected"}'),
+            (msgpack.packb([6, bytes(8), b"text"]),
+             'tunnel_dropped_total{reason="unexpected"}'),
             (b"\x80" * 1501, 'udp_dropped_total{reason="received_too_long"}'),
             (good[:-1], 'dht_dropped_total{reason="not_msgpack"}'),
             (good + b"\xc0", 'dht_dropped_total{reason="trailing"}'),
