@@ -506,6 +506,32 @@ static void test_tunnel_old_circuits_hand_over(void **state)
     world_free(w);
 }
 
+/* A client that starts with one address learns of the rest from whoever is
+ * there, over the link that its circuits use. */
+static void test_tunnel_neighbours_tell_of_others(void **state)
+{
+    struct world *w = world_new(9);
+    struct member *client = &w->member[0];
+    struct tunnel_config c = config_of(0);
+    struct tunnel_status status;
+
+    (void)state;
+    tunnel_free(client->tunnel, w->now);
+    member_start(client, &c);
+    tunnel_ask(client->tunnel, &w->member[EXIT].ep, w->now);
+    for (unsigned i = 1; i < EXIT; i++)
+        tunnel_ask(w->member[EXIT].tunnel, &w->member[i].ep, w->now);
+    run(w, 10 * TIME_S);
+    tunnel_status(client->tunnel, w->now, WALL, &status);
+    assert_int_equal(status.known, 1);
+    tunnel_build(client->tunnel, 1, w->now);
+    run(w, 5 * TIME_MIN);
+    tunnel_status(client->tunnel, w->now, WALL, &status);
+    assert_int_equal(status.known, MEMBERS - 1);
+    assert_int_equal(tunnel_engine(client->tunnel)->dropped[ERR_UNEXPECTED], 0);
+    world_free(w);
+}
+
 /* Only the circuit of the client's own making, through `hop`. */
 static bool reaches(struct world *w, unsigned hop)
 {
@@ -677,6 +703,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_speedtest_reports),
         cmocka_unit_test(test_tunnel_says_what_is_missing),
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
+        cmocka_unit_test(test_tunnel_neighbours_tell_of_others),
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
         cmocka_unit_test(test_tunnel_key_before_is_taken_for_25_hours),

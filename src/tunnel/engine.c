@@ -95,6 +95,7 @@ static void link_up(void *ctx, struct link *link, uint64_t now)
     struct engine *e = ctx;
     struct circuit_end *next;
 
+    e->env.link_up(e->env.hooks, link, now);
     for (struct circuit_end *end = link->ends; end != NULL; end = next) {
         next = end->next;
         if (end->role == END_CLIENT)

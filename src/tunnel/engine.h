@@ -31,7 +31,8 @@ struct engine_env {
      * elsewhere is valid during the call. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
     /* A link of ours or of somebody else is up, or gone when this returns;
-     * only what was up before goes down. */
+     * only what was up before goes down. No link may be opened or closed
+     * meanwhile. */
     void (*link_up)(void *ctx, struct link *link, uint64_t now);
     void (*link_down)(void *ctx, struct link *link, enum reason why,
                       uint64_t now);
