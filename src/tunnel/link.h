@@ -56,7 +56,8 @@ struct link {
     unsigned tries; /* INITs, or PINGs that were not answered */
     unsigned users; /* circuits: link_hold, link_release */
     uint64_t deadline;
-    uint64_t heard_at, sent_at, used_at;
+    uint64_t heard_at, sent_at;
+    uint64_t used_at;       /* when it came up, or the last circuit let it go */
     uint64_t unanswered_at; /* first cell sent since heard_at, or never */
     uint64_t rekey_at;
     uint64_t ping_at;         /* when the last PING went out */

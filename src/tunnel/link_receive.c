@@ -82,7 +82,6 @@ static enum error dispatch(struct links *l, struct link *link,
     case CELL_REKEYED:
         return handshake_receive_rekeyed(l, link, text, now);
     default:
-        link->used_at = now;
         return l->env.cell(l->env.ctx, link, head, datagram, len, now);
     }
 }
