@@ -390,6 +390,41 @@ static void test_link_cookie_under_load(void **state)
     world_free(w);
 }
 
+/* Whoever has a cookie has one address: it gets its rate and no more. */
+static void test_link_cookie_is_worth_a_rate(void **state)
+{
+    struct world *w = world_new();
+    struct link_config c = config();
+    struct packet p = {0};
+
+    (void)state;
+    c.handshake_rate = c.handshake_burst = 1;
+    node_start(&w->b, &c);
+    open_link(w);
+    deliver(&w->b, &w->queue[0]);
+    w->count = 0;
+    run(w, 600 * TIME_MS, false);
+    links_free(w->a.links);
+    w->a.links = NULL;
+    c = config();
+    node_start(&w->a, &c);
+    open_link(w);
+    assert_int_equal(deliver(&w->b, &w->queue[0]), ERR_RATE_LIMITED);
+    assert_int_equal(deliver(&w->a, &w->queue[1]), OK);
+    p = w->queue[2];
+    for (unsigned i = 0; i < 100; i++) {
+        enum error e = deliver(&w->b, &p);
+
+        assert_int_equal(e,
+                         i < c.handshake_source_burst ? OK : ERR_RATE_LIMITED);
+    }
+    assert_int_equal(links_stats(w->b.links)->retries_out, 1);
+    p.from.addr[3] ^= 1;
+    assert_int_equal(deliver(&w->b, &p), ERR_RATE_LIMITED);
+    assert_int_equal(links_stats(w->b.links)->retries_out, 2);
+    world_free(w);
+}
+
 /* From made-up addresses: no memory beyond the cap, no amplification, and an
  * honest neighbour still comes in. */
 static void test_link_init_flood(void **state)
@@ -415,7 +450,9 @@ static void test_link_init_flood(void **state)
         assert_true(links_count(w->b.links) <= c.max_half_open);
     }
     assert_true(out < in);
-    assert_true(links_stats(w->b.links)->half_open_evicted > 0);
+    assert_int_equal(links_stats(w->b.links)->accepts_out, 5);
+    assert_int_equal(links_stats(w->b.links)->retries_out, 1995);
+    assert_int_equal(links_stats(w->b.links)->half_open_evicted, 1);
     run(w, 2 * TIME_S, true);
     assert_int_equal(w->a.ups, 1);
     run(w, 6 * TIME_S, true);
@@ -553,16 +590,67 @@ static void test_link_follows_a_peer_that_moves(void **state)
 
     (void)state;
     settle(w);
+    w->a.ep.port = 999;
     link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
     p = w->queue[0];
-    p.from.port = 999;
     w->count = 0;
     /* A forger who only knows the address moves nothing. */
     p.bytes[CELL_BODY_OFFSET] ^= 1;
     assert_int_equal(deliver(&w->b, &p), ERR_SIGNATURE);
+    assert_int_equal(w->count, 0);
     p.bytes[CELL_BODY_OFFSET] ^= 1;
     assert_int_equal(deliver(&w->b, &p), OK);
+    assert_int_equal(w->b.up_link->peer.ep.port, 7881);
+    settle(w);
     assert_int_equal(w->b.up_link->peer.ep.port, 999);
+    /* An answer that takes longer than the pause between questions counts. */
+    w->a.ep.port = 1000;
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    deliver(&w->b, &w->queue[--w->count]);
+    p = w->queue[--w->count];
+    w->now += 2 * TIME_S;
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    deliver(&w->b, &w->queue[--w->count]);
+    w->count = 0;
+    assert_int_equal(deliver(&w->a, &p), OK);
+    settle(w);
+    assert_int_equal(w->b.up_link->peer.ep.port, 1000);
+    world_free(w);
+}
+
+/* The sender of a cell may write any source address: what it gets is one
+ * small cell a second, and nothing else goes there. */
+static void test_link_goes_nowhere_for_a_source_address_alone(void **state)
+{
+    static const uint8_t nonces[][8] = {{0}, {1}, {[7] = 1}};
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    unsigned asked = 0;
+
+    (void)state;
+    settle(w);
+    for (unsigned i = 0; i < 500; i++) {
+        struct packet p;
+
+        link_send(w->a.links, link, i % 2 ? CELL_CREATE : CELL_PONG, 3,
+                  bytes_of(nonces[i % 3], 8), w->now);
+        p = w->queue[--w->count];
+        p.from.addr[3] = (uint8_t)(100 + i % 100);
+        assert_int_equal(deliver(&w->b, &p), OK);
+        while (w->count > 0) {
+            struct packet *out = &w->queue[--w->count];
+
+            assert_int_equal(out->to.addr[3], p.from.addr[3]);
+            assert_true(out->len <= p.len);
+            asked++;
+        }
+        assert_true(endpoint_equal(&w->b.up_link->peer.ep, &w->a.ep));
+        w->now += 10 * TIME_MS;
+    }
+    assert_in_range(asked, 4, 5);
+    link_send(w->b.links, w->b.up_link, CELL_CREATED, 3, bytes_of_text("b"),
+              w->now);
+    assert_true(endpoint_equal(&w->queue[0].to, &w->a.ep));
     world_free(w);
 }
 
@@ -595,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_link_wrong_key_or_identity_gets_nothing),
         cmocka_unit_test(test_link_key_rotation_takes_the_key_before),
         cmocka_unit_test(test_link_cookie_under_load),
+        cmocka_unit_test(test_link_cookie_is_worth_a_rate),
         cmocka_unit_test(test_link_init_flood),
         cmocka_unit_test(test_link_another_version_is_refused_with_a_reason),
         cmocka_unit_test(test_link_rekeys_and_goes_on),
@@ -602,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_link_idle_but_used_stays),
         cmocka_unit_test(test_link_unused_closes_on_both_sides),
         cmocka_unit_test(test_link_follows_a_peer_that_moves),
+        cmocka_unit_test(test_link_goes_nowhere_for_a_source_address_alone),
         cmocka_unit_test(test_link_table_has_a_cap),
     };
 

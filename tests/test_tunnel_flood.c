@@ -86,6 +86,49 @@ static void test_flood_of_links_from_one_address(void **state)
     net_free(net);
 }
 
+/* Cells under the keys of a true link, but from any address: they must not
+ * count as those of many neighbours. */
+static bool from_anywhere(struct net *net, struct net_packet *p)
+{
+    struct net_node *flooder = &net->node[7];
+
+    if (endpoint_same_addr(&p->from, &flooder->ep) &&
+        p->bytes[1] == CELL_KIND) {
+        test_random_fill(&net->random, p->from.addr, 4);
+        p->from.addr[0] = 99;
+    }
+    return true;
+}
+
+static void test_flood_of_creates_from_made_up_addresses(void **state)
+{
+    struct net *net = net_new(35);
+    struct net_node *flooder = &net->node[7], *victim = &net->node[1];
+    struct endpoint home = flooder->ep;
+
+    (void)state;
+    net->tap = from_anywhere;
+    for (int i = 0; i < 100; i++) {
+        struct engine_config config = net_config(flooder);
+
+        /* Forgets its links, keeps those of the victim. */
+        engine_deinit(&flooder->engine);
+        net_start(flooder, &config);
+        flooder->ep = home;
+        flooder->ep.port = (uint16_t)(1000 + i);
+        for (int k = 0; k < 3; k++)
+            build_from(net, 7, (unsigned[]){1, 0});
+        net_run(net, 100 * TIME_MS);
+        assert_true(links_count(victim->engine.core.links) <= 48);
+        assert_true(relays_count(victim->engine.relays) <= 12);
+    }
+    assert_int_equal(relays_count(victim->engine.relays), 12);
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 1);
+    net_free(net);
+}
+
 /* A client that has its first hop extend to all the world. */
 struct inits {
     unsigned to_nobody;
@@ -157,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flood_of_creates_from_one_address),
         cmocka_unit_test(test_flood_of_links_from_one_address),
+        cmocka_unit_test(test_flood_of_creates_from_made_up_addresses),
         cmocka_unit_test(test_flood_of_extends),
         cmocka_unit_test(test_flood_of_circuits_given_up_leaves_nothing),
     };

@@ -209,8 +209,8 @@ static void suspect(struct links *l, struct link *link, uint64_t now)
 }
 
 static void send_cell(struct links *l, struct link *link,
-                      const struct cell_head *head, uint8_t *datagram,
-                      size_t len, uint64_t now)
+                      const struct endpoint *to, const struct cell_head *head,
+                      uint8_t *datagram, size_t len, uint64_t now)
 {
     struct session *s = link->session;
 
@@ -223,7 +223,7 @@ static void send_cell(struct links *l, struct link *link,
     l->stats.cells_out++;
     if (link->unanswered_at == TIME_NEVER && head->type != CELL_PONG)
         suspect(l, link, now);
-    l->env.send(l->env.send_ctx, &link->peer.ep, bytes_of(datagram, len));
+    l->env.send(l->env.send_ctx, to, bytes_of(datagram, len));
 }
 
 bool link_send_relay(struct links *l, struct link *link, uint32_t circuit,
@@ -233,24 +233,40 @@ bool link_send_relay(struct links *l, struct link *link, uint32_t circuit,
 
     if (link->session == NULL)
         return false;
-    send_cell(l, link, &head, datagram, len, now);
+    send_cell(l, link, &link->peer.ep, &head, datagram, len, now);
     return true;
+}
+
+static void send_text(struct links *l, struct link *link,
+                      const struct endpoint *to, const struct cell_head *head,
+                      struct bytes text, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX];
+    size_t len = text.len <= CELL_SMALL_BODY - NOISE_TAG_BYTES ? CELL_SMALL
+                                                               : CELL_LARGE;
+
+    assert(text.len <= CELL_TEXT_MAX);
+    memset(datagram, 0, len);
+    if (text.len > 0)
+        memcpy(datagram + CELL_BODY_OFFSET, text.p, text.len);
+    send_cell(l, link, to, head, datagram, len, now);
 }
 
 bool link_send(struct links *l, struct link *link, enum cell_type type,
                uint32_t circuit, struct bytes text, uint64_t now)
 {
     struct cell_head head = {.circuit = circuit, .type = (uint8_t)type};
-    uint8_t datagram[CELL_MAX];
-    size_t len = text.len <= CELL_SMALL_BODY - NOISE_TAG_BYTES ? CELL_SMALL
-                                                               : CELL_LARGE;
 
-    assert(text.len <= CELL_TEXT_MAX);
     if (link->session == NULL)
         return false;
-    memset(datagram, 0, len);
-    if (text.len > 0)
-        memcpy(datagram + CELL_BODY_OFFSET, text.p, text.len);
-    send_cell(l, link, &head, datagram, len, now);
+    send_text(l, link, &link->peer.ep, &head, text, now);
     return true;
+}
+
+void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
+                  enum cell_type type, struct bytes text, uint64_t now)
+{
+    struct cell_head head = {.type = (uint8_t)type};
+
+    send_text(l, link, to, &head, text, now);
 }

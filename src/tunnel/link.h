@@ -9,7 +9,8 @@
  *
  * A link rekeys by time, is kept alive with jitter while circuits use it and
  * closes when none has used it for a while. A peer whose address changes is
- * followed once a cell from the new address proved authentic.
+ * followed once it has answered a PING there: an authentic cell alone may have
+ * any source address.
  */
 #ifndef WARREN_TUNNEL_LINK_H
 #define WARREN_TUNNEL_LINK_H
@@ -60,8 +61,11 @@ struct link {
     uint64_t used_at;       /* when it came up, or the last circuit let it go */
     uint64_t unanswered_at; /* first cell sent since heard_at, or never */
     uint64_t rekey_at;
-    uint64_t ping_at;         /* when the last PING went out */
-    uint64_t rtt;             /* smoothed, ns; 0 unknown */
+    uint64_t ping_at;        /* when the last PING went out */
+    uint64_t rtt;            /* smoothed, ns; 0 unknown */
+    struct endpoint seen_at; /* where the peer may be now */
+    uint64_t seen_nonce;     /* of the PING that asks there; 0: none */
+    uint64_t seen_asked_at;
     size_t slot;              /* in struct links */
     struct circuit_end *ends; /* circuits over it, kept by circuit_end.c */
 };

@@ -25,8 +25,29 @@ void link_use_session(struct links *l, struct link *link, struct session *s,
     link_set_deadline(l, link, time_after(now, LINK_KEEPALIVE));
 }
 
-/* An authentic cell shows that the peer has the keys of this session, and
- * where it is. True when the link came up by it. */
+/* A source address is written by the sender: without the question, a peer
+ * could have what it asks for sent to anybody, and count as many sources. */
+static void ask_where(struct links *l, struct link *link,
+                      const struct endpoint *from, uint64_t now)
+{
+    uint8_t nonce[LINK_PING_NONCE];
+
+    if (link->seen_nonce != 0 &&
+        time_since(link->seen_asked_at, now) < LINK_PING_PAUSE)
+        return;
+    /* The same once more: the answer may take longer than the pause. */
+    if (link->seen_nonce == 0 || !endpoint_equal(from, &link->seen_at)) {
+        l->env.random.fill(l->env.random.ctx, nonce, sizeof(nonce));
+        link->seen_nonce = bytes_get_number(nonce, sizeof(nonce)) | 1;
+        link->seen_at = *from;
+    }
+    link->seen_asked_at = now;
+    bytes_put_number(nonce, sizeof(nonce), link->seen_nonce);
+    link_send_to(l, link, from, CELL_PING, bytes_of(nonce, sizeof(nonce)), now);
+}
+
+/* An authentic cell shows that the peer has the keys of this session. True
+ * when the link came up by it. */
 static bool heard(struct links *l, struct link *link, struct session *s,
                   const struct endpoint *from, uint64_t counter, uint64_t now)
 {
@@ -42,17 +63,23 @@ static bool heard(struct links *l, struct link *link, struct session *s,
         link_use_session(l, link, s, now);
     }
     if (newest && s == link->session && !endpoint_equal(from, &link->peer.ep))
-        link->peer.ep = *from;
+        ask_where(l, link, from, now);
     link->heard_at = now;
     link->unanswered_at = TIME_NEVER;
     link->tries = 0;
     return came_up;
 }
 
-static void receive_pong(struct link *link, uint64_t now)
+static void receive_pong(struct link *link, struct bytes text, uint64_t now)
 {
+    uint64_t nonce = bytes_get_number(text.p, LINK_PING_NONCE);
     uint64_t sample = time_since(link->ping_at, now);
 
+    if (nonce != 0 && nonce == link->seen_nonce) {
+        link->peer.ep = link->seen_at;
+        link->seen_nonce = 0;
+        return;
+    }
     if (link->ping_at == 0)
         return;
     link->rtt = link->rtt == 0 ? sample : (7 * link->rtt + sample) / 8;
@@ -69,10 +96,11 @@ static enum error dispatch(struct links *l, struct link *link,
 
     switch (head->type) {
     case CELL_PING:
-        link_send(l, link, CELL_PONG, 0, bytes_of(NULL, 0), now);
+        link_send(l, link, CELL_PONG, 0, bytes_of(text.p, LINK_PING_NONCE),
+                  now);
         return OK;
     case CELL_PONG:
-        receive_pong(link, now);
+        receive_pong(link, text, now);
         return OK;
     case CELL_CLOSE:
         link_fail(l, link, REASON_LINK_LOST, now);

@@ -21,6 +21,7 @@
 #define LINK_PING_TRIES  3
 #define LINK_UNUSED_LIFE (60 * TIME_S)
 #define LINK_INIT_TRIES  4
+#define LINK_PING_NONCE  8 /* bytes */
 
 struct links {
     struct link_config config;
@@ -47,6 +48,10 @@ void link_free(struct links *l, struct link *link);
 /* Ends with a call of env.down. */
 void link_fail(struct links *l, struct link *link, enum reason why,
                uint64_t now);
+
+/* As link_send, to where the peer may be. */
+void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
+                  enum cell_type type, struct bytes text, uint64_t now);
 
 /* The sessions change their roles: `s` is the one to send with. */
 void link_use_session(struct links *l, struct link *link, struct session *s,

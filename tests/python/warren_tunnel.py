@@ -418,7 +418,7 @@ class Link:
             found, kind, text = open_cell(self.back, index[1], datagram)
             self.window.accept(index[1])
             if kind == PING:
-                self.send(0, PONG)
+                self.send(0, PONG, text[:8])
             if kind == CLOSE:
                 raise Failure("the link was closed")
             return (kind, text) if found == circuit and kind >= CREATE else None
