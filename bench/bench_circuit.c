@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What circuits cost: the processor time of building one, all nodes summed;
- * the memory of a relay for each circuit and each link; and the lengths at
- * which ChaCha20-Poly1305 is fast, beside those that the cells have.
+ * and the memory of a relay for each circuit and each link.
  */
 #include "bench_tunnel.h"
 
@@ -121,72 +120,6 @@ static void memory_of_links(void)
     tunnel_world_deinit(&w);
 }
 
-/* ---- Lengths ------------------------------------------------------------ */
-
-/* ns to seal `len` bytes, the best of some runs. */
-static double seal_time(size_t len)
-{
-    enum { RUNS = 9, SEALS = 2000 };
-    static uint8_t text[2048 + NOISE_TAG_BYTES], key[NOISE_KEY_BYTES];
-    double best = 1e9, t;
-
-    for (int run = 0; run < RUNS; run++) {
-        t = bench_cpu();
-        for (unsigned i = 0; i < SEALS; i++)
-            noise_seal(key, i, bytes_of(NULL, 0), text, len);
-        t = bench_cpu() - t;
-        best = t < best ? t : best;
-    }
-    return best / SEALS * 1e9;
-}
-
-/* The hop whose layer has this length, in a cell of this size; 0: none. */
-static unsigned hop_of(size_t body_len, size_t len)
-{
-    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++) {
-        if (onion_text_len(body_len, i) == len)
-            return i;
-    }
-    return 0;
-}
-
-/* Multiples of 64 and 8 below, the layers of both cells, and what layers of
- * neighbouring sizes would have. */
-static void sweep(size_t body_len, const char *what)
-{
-    size_t from = onion_text_len(body_len, ONION_HOPS_MAX);
-
-    for (size_t len = from; len <= body_len + 48; len += 8) {
-        unsigned hop = hop_of(body_len, len);
-        double ns = seal_time(len);
-        char name[80], note[40] = "";
-
-        if (hop == 0 && len % 64 != 0 && len % 24 != 0)
-            continue;
-        if (hop != 0)
-            snprintf(note, sizeof(note), "hop %u of the %s cell", hop, what);
-        snprintf(name, sizeof(name), "seal %zu bytes%s", len,
-                 len % 64 == 0 ? ", a multiple of 64" : "");
-        bench_value(name, ns / (double)len, "ns a byte", note);
-    }
-}
-
-/* All layers of a cell, of this body length and of others: what a path of
- * four hops pays for a byte of payload. */
-static void sweep_bodies(size_t body_len)
-{
-    for (size_t body = body_len - 32; body <= body_len + 40; body += 8) {
-        double ns = 0;
-        char name[80];
-
-        for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
-            ns += seal_time(onion_text_len(body, i));
-        snprintf(name, sizeof(name), "four layers of a body of %zu", body);
-        bench_value(name, ns / (double)onion_message_len(body), "ns a byte",
-                    body == body_len ? "chosen" : "");
-    }
-}
-
 int main(void)
 {
     if (sodium_init() < 0)
@@ -198,9 +131,5 @@ int main(void)
         builds(hops, true);
     memory_of_circuits();
     memory_of_links();
-    sweep(CELL_LARGE_BODY, "large");
-    sweep(CELL_SMALL_BODY, "small");
-    sweep_bodies(CELL_LARGE_BODY);
-    sweep_bodies(CELL_SMALL_BODY);
     return 0;
 }

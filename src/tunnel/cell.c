@@ -77,8 +77,8 @@ enum error cell_open(const struct cell_keys *keys, uint64_t counter,
     uint8_t text[CELL_HEAD_BYTES + NOISE_TAG_BYTES];
 
     memcpy(text, datagram.p + CELL_HEAD_OFFSET, sizeof(text));
-    if (noise_open(keys->head, counter, associated(datagram.p, datagram.len),
-                   text, CELL_HEAD_BYTES) != OK)
+    if (aead_open(keys->head, counter, associated(datagram.p, datagram.len),
+                  text, CELL_HEAD_BYTES) != OK)
         return ERR_SIGNATURE;
     head->circuit = (uint32_t)bytes_get_number(text, 4);
     head->type = text[4];
@@ -98,24 +98,24 @@ void cell_seal(const struct cell_keys *keys, uint32_t session, uint64_t counter,
     datagram[41] = (uint8_t)body_len;
     bytes_put_number(datagram + CELL_HEAD_OFFSET, 4, head->circuit);
     datagram[CELL_HEAD_OFFSET + 4] = head->type;
-    noise_seal(keys->head, counter, associated(datagram, len),
-               datagram + CELL_HEAD_OFFSET, CELL_HEAD_BYTES);
+    aead_seal(keys->head, counter, associated(datagram, len),
+              datagram + CELL_HEAD_OFFSET, CELL_HEAD_BYTES);
 }
 
 void cell_seal_body(const struct cell_keys *keys, uint64_t counter,
                     uint8_t *datagram, size_t len)
 {
-    noise_seal(keys->body, counter, bytes_of(NULL, 0),
-               datagram + CELL_BODY_OFFSET,
-               len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    aead_seal(keys->body, counter, bytes_of(NULL, 0),
+              datagram + CELL_BODY_OFFSET,
+              len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
 }
 
 enum error cell_open_body(const struct cell_keys *keys, uint64_t counter,
                           uint8_t *datagram, size_t len)
 {
-    return noise_open(keys->body, counter, bytes_of(NULL, 0),
-                      datagram + CELL_BODY_OFFSET,
-                      len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    return aead_open(keys->body, counter, bytes_of(NULL, 0),
+                     datagram + CELL_BODY_OFFSET,
+                     len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
 }
 
 /* Whatever lies at the places that hold no counter is ciphertext, a tag or

@@ -8,37 +8,6 @@
 
 static const char protocol_name[] = "Noise_NK_25519_ChaChaPoly_BLAKE2b";
 
-static void counter_nonce(uint64_t counter, uint8_t nonce[12])
-{
-    memset(nonce, 0, 4);
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> (8 * i));
-}
-
-void noise_seal(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
-                struct bytes associated, uint8_t *text, size_t len)
-{
-    uint8_t nonce[12];
-
-    counter_nonce(counter, nonce);
-    crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-        text, text + len, NULL, text, len, associated.p, associated.len, NULL,
-        nonce, key);
-}
-
-enum error noise_open(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
-                      struct bytes associated, uint8_t *text, size_t len)
-{
-    uint8_t nonce[12];
-
-    counter_nonce(counter, nonce);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-            text, NULL, text, len, text + len, associated.p, associated.len,
-            nonce, key) != 0)
-        return ERR_SIGNATURE;
-    return OK;
-}
-
 static void mix_hash(struct noise *n, struct bytes data)
 {
     crypto_generichash_state s;
@@ -114,23 +83,22 @@ static void encrypt_and_hash(struct noise *n, struct bytes payload,
 {
     if (payload.len > 0)
         memmove(out, payload.p, payload.len);
-    noise_seal(n->k, 0, bytes_of(n->h, sizeof(n->h)), out, payload.len);
+    aead_seal(n->k, 0, bytes_of(n->h, sizeof(n->h)), out, payload.len);
     mix_hash(n, bytes_of(out, payload.len + NOISE_TAG_BYTES));
 }
 
 static enum error decrypt_and_hash(struct noise *n, struct bytes sealed,
                                    uint8_t *payload)
 {
-    uint8_t nonce[12];
+    static const uint8_t zero[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
     uint8_t before[NOISE_HASH_BYTES];
     int r;
 
     memcpy(before, n->h, sizeof(before));
     mix_hash(n, sealed);
-    counter_nonce(0, nonce);
     r = crypto_aead_chacha20poly1305_ietf_decrypt(payload, NULL, NULL, sealed.p,
                                                   sealed.len, before,
-                                                  sizeof(before), nonce, n->k);
+                                                  sizeof(before), zero, n->k);
     return r == 0 ? OK : ERR_SIGNATURE;
 }
 

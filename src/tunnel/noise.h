@@ -14,6 +14,8 @@
 #ifndef WARREN_TUNNEL_NOISE_H
 #define WARREN_TUNNEL_NOISE_H
 
+#include "tunnel/aead.h"
+
 #include "wire/bytes.h"
 #include "wire/error.h"
 
@@ -21,7 +23,7 @@
 
 #define NOISE_KEY_BYTES  32 /* X25519 keys, ChaCha20-Poly1305 keys */
 #define NOISE_HASH_BYTES 64 /* BLAKE2b */
-#define NOISE_TAG_BYTES  16
+#define NOISE_TAG_BYTES  AEAD_TAG_BYTES
 /* What a message is longer than its payload. */
 #define NOISE_OVERHEAD (NOISE_KEY_BYTES + NOISE_TAG_BYTES)
 
@@ -70,15 +72,5 @@ void noise_split(const struct noise *n, struct noise_keys *out);
 /* The public key that belongs to a secret one. */
 void noise_public_key(const uint8_t secret[NOISE_KEY_BYTES],
                       uint8_t public_key[NOISE_KEY_BYTES]);
-
-/* The AEAD of the whole tunnel: ChaCha20-Poly1305 with the 64-bit counter as
- * Noise's nonce (4 zero bytes, then the counter in little endian). `len`
- * bytes are sealed in place and the tag put behind them. */
-void noise_seal(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
-                struct bytes associated, uint8_t *text, size_t len);
-/* Opens in place what seal made of `len` bytes. ERR_SIGNATURE: not authentic,
- * and `text` is not to be used. */
-enum error noise_open(const uint8_t key[NOISE_KEY_BYTES], uint64_t counter,
-                      struct bytes associated, uint8_t *text, size_t len);
 
 #endif

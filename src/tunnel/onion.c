@@ -63,7 +63,7 @@ void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
 {
     size_t len = onion_text_len(body_len, depth);
 
-    noise_seal(s->key, s->counter, bytes_of(NULL, 0), body, len);
+    aead_seal(s->key, s->counter, bytes_of(NULL, 0), body, len);
     bytes_put_number(body + len + NOISE_TAG_BYTES, ONION_COUNTER_BYTES,
                      s->counter);
     s->counter++;
@@ -78,7 +78,7 @@ enum error onion_remove(struct onion_receiver *r, uint8_t *body,
 
     if (!replay_is_fresh(&r->replay, counter))
         return ERR_UNEXPECTED;
-    if (noise_open(r->key, counter, bytes_of(NULL, 0), body, len) != OK)
+    if (aead_open(r->key, counter, bytes_of(NULL, 0), body, len) != OK)
         return ERR_SIGNATURE;
     replay_accept(&r->replay, counter);
     *is_message = onion_is_message(body, body_len, depth);
