@@ -32,7 +32,7 @@ BUILDS = 100  # circuits of each length
 
 CELL = 1407  # bytes of a datagram between nodes
 PAYLOAD = 1152  # bytes for the user that a cell of either load carries
-WINDOW = 512  # cells under way, as the load has
+WINDOW = 1024  # cells under way, as the load has
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -33,9 +33,10 @@ struct exit_host {
     struct endpoint from[FAMILIES];
     uint8_t (
         *buffers)[EXIT_PAYLOAD_MAX]; /* BATCH of them, once there is a socket */
-    struct udp_queue queue;          /* usable since then, too */
-    struct socket *queued;           /* whose datagrams wait; NULL: none */
-    struct event *flush;             /* active while some wait */
+    struct udp_queue queue;          /* usable while there is a socket */
+    unsigned sockets;
+    struct socket *queued; /* whose datagrams wait; NULL: none */
+    struct event *flush;   /* active while some wait */
     struct udp_counters counters;
     uint64_t dropped; /* of what waited */
 };
@@ -147,6 +148,7 @@ enum error exit_host_open(struct exit_host *x, enum family family,
         free(s);
         return ERR_IO;
     }
+    x->sockets++;
     s->trains = can_send_trains(s->fd);
     s->readable =
         event_new(x->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
@@ -243,6 +245,8 @@ void exit_host_close(struct exit_host *x, void *handle)
         event_free(s->readable);
     close(s->fd);
     free(s);
+    if (--x->sockets == 0)
+        udp_queue_deinit(&x->queue); /* its memory is the system's again */
 }
 
 /* ---- Names ------------------------------------------------------------- */

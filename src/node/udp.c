@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define REST_AFTER 1 /* s without trains: their memory is given back */
+
 struct udp_socket {
     struct udp *udp;
     int fd;
@@ -38,6 +40,7 @@ struct udp {
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
+    struct event *rest;  /* pending while trains come, and a while longer */
     struct udp_batch batch;
 };
 
@@ -134,6 +137,17 @@ static unsigned handle(struct udp_socket *s)
     return n;
 }
 
+static void on_rest(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval pause = {.tv_sec = REST_AFTER};
+    struct udp *udp = arg;
+
+    (void)fd;
+    (void)what;
+    if (!udp_batch_rest(&udp->batch))
+        evtimer_add(udp->rest, &pause);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct udp_socket *s = arg;
@@ -152,6 +166,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         }
         n = handle(s);
         s->ask = udp_batch_end(&udp->batch, n);
+        if (udp->batch.had_trains && !evtimer_pending(udp->rest, NULL))
+            on_rest(-1, 0, udp);
         total += n;
     } while (udp->batch.count == asked && total < UDP_WAKE_MAX);
 }
@@ -213,7 +229,9 @@ struct udp *udp_new(struct event_base *base, const struct udp_config *config,
     udp->handlers = *handlers;
     udp->log = log;
     udp->flush = event_new(base, -1, 0, on_flush, udp);
-    if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL) {
+    udp->rest = evtimer_new(base, on_rest, udp);
+    if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL ||
+        udp->rest == NULL) {
         udp_free(udp);
         return NULL;
     }
@@ -244,6 +262,8 @@ void udp_free(struct udp *udp)
     close_from(udp, 0);
     if (udp->flush != NULL)
         event_free(udp->flush);
+    if (udp->rest != NULL)
+        event_free(udp->rest);
     udp_batch_deinit(&udp->batch);
     free(udp);
 }

@@ -29,10 +29,10 @@ struct event_base;
 #define UDP_SOCKETS_MAX  16
 #define UDP_DATAGRAM_MAX 1500 /* longer ones are dropped, both ways */
 #define UDP_BATCH        32   /* datagrams a system call */
-#define UDP_WAKE_MAX                                              \
-    256               /* datagrams, and what the last call brings \
-                         beyond, before others get their turn */
-#define UDP_QUEUE 256 /* datagrams waiting on one socket */
+/* Datagrams, and what the last call brings beyond, before others get their
+ * turn; those that wait on one socket: two trains of the longest. */
+#define UDP_WAKE_MAX 256
+#define UDP_QUEUE    128
 
 enum udp_drop {
     UDP_RECEIVED_TOO_LONG,

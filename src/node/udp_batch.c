@@ -18,7 +18,7 @@
 
 #define FEW        4 /* messages, the least that are asked for */
 #define LONG_TRAIN (16 * 1024)
-#define KEPT       8 /* buffers whose memory is never given back */
+#define KEPT       8 /* buffers whose memory stays until it rests */
 _Static_assert((size_t)KEPT *BUFFER_SIZE % PAGE == 0, "whole pages");
 _Static_assert(BUFFERS_LEN % PAGE == 0, "whole pages");
 
@@ -27,6 +27,7 @@ enum error udp_batch_init(struct udp_batch *b)
     /* A block of this size is mapped and costs nothing until it is used. */
     b->buffers = aligned_alloc(PAGE, BUFFERS_LEN);
     b->count = 0;
+    b->had_trains = false;
     return b->buffers == NULL ? ERR_NO_MEMORY : OK;
 }
 
@@ -104,21 +105,39 @@ bool udp_batch_has(const struct udp_batch *b, const uint8_t *p)
     return at >= begin && at < begin + BUFFERS_LEN;
 }
 
-static bool has_long_train(const struct udp_batch *b)
+/* Of the buffers from `first` on. */
+static bool has_long_train(const struct udp_batch *b, unsigned first)
 {
-    for (unsigned i = KEPT; i < b->count; i++) {
+    for (unsigned i = first; i < b->count; i++) {
         if (b->messages[i].msg_len > LONG_TRAIN)
             return true;
     }
     return false;
 }
 
+static void give_back(struct udp_batch *b, unsigned first)
+{
+    size_t kept = (size_t)first * BUFFER_SIZE;
+
+    madvise(b->buffers + kept, BUFFERS_LEN - kept, MADV_DONTNEED);
+}
+
 unsigned udp_batch_end(struct udp_batch *b, unsigned datagrams)
 {
     unsigned ask = UDP_BATCH * b->count / datagrams;
 
-    if (has_long_train(b))
-        madvise(buffer_at(b, KEPT), BUFFERS_LEN - (size_t)KEPT * BUFFER_SIZE,
-                MADV_DONTNEED);
+    b->had_trains = b->had_trains || has_long_train(b, 0);
+    if (has_long_train(b, KEPT))
+        give_back(b, KEPT);
     return ask < FEW ? FEW : ask;
+}
+
+bool udp_batch_rest(struct udp_batch *b)
+{
+    bool rested = !b->had_trains;
+
+    b->had_trains = false;
+    if (rested)
+        give_back(b, 0);
+    return rested;
 }

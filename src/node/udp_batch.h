@@ -13,6 +13,7 @@
 struct udp_batch {
     uint8_t *buffers; /* one for each message */
     unsigned count;   /* messages received */
+    bool had_trains;  /* since udp_batch_rest */
     struct mmsghdr messages[UDP_BATCH];
     struct iovec parts[UDP_BATCH];
     struct sockaddr_storage from[UDP_BATCH];
@@ -46,5 +47,9 @@ bool udp_batch_has(const struct udp_batch *b, const uint8_t *p);
  * have touched. Returns how many messages to ask for next: while trains are
  * long only a few, so that a wakeup stays short and the memory small. */
 unsigned udp_batch_end(struct udp_batch *b, unsigned datagrams);
+
+/* Gives back all memory that trains have touched, if none came since the last
+ * call. True when it is given back. */
+bool udp_batch_rest(struct udp_batch *b);
 
 #endif
