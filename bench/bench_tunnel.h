@@ -7,8 +7,8 @@
 #define WARREN_BENCH_TUNNEL_H
 
 #include "bench.h"
+#include "engine_stub.h"
 #include "sim/rng.h"
-#include "tunnel/engine.h"
 #include "tunnel/link_table.h"
 #include "tunnel/relay_table.h"
 #include "wire/timestamp.h"
@@ -43,7 +43,6 @@ struct tunnel_world {
     struct tunnel_node *watched;
     void (*watch)(struct tunnel_world *w, struct tunnel_packet *p);
     void *watch_ctx;
-    unsigned ready;
 };
 
 static inline void tunnel_send(void *ctx, const struct endpoint *to,
@@ -75,111 +74,6 @@ static inline void tunnel_random(void *ctx, void *buf, size_t len)
     sim_rng_fill(&n->world->rng, buf, len);
 }
 
-static inline enum error tunnel_message(void *ctx, const struct endpoint *from,
-                                        const struct link_message *m,
-                                        uint64_t now)
-{
-    (void)ctx, (void)from, (void)m, (void)now;
-    return OK;
-}
-
-static inline enum error tunnel_neighbour(void *ctx, struct link *link,
-                                          enum cell_type type,
-                                          struct bytes text, uint64_t now)
-{
-    (void)ctx, (void)link, (void)type, (void)text, (void)now;
-    return OK;
-}
-
-static inline void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
-{
-    (void)ctx, (void)link, (void)now;
-}
-
-static inline bool tunnel_may_extend(void *ctx, const struct endpoint *to)
-{
-    (void)ctx, (void)to;
-    return true;
-}
-
-static inline enum reason tunnel_relay_data(void *ctx, struct relay *relay,
-                                            const struct circuit_message *m,
-                                            uint64_t now)
-{
-    (void)ctx, (void)relay, (void)m, (void)now;
-    return REASON_UNKNOWN;
-}
-
-static inline void tunnel_relay_closed(void *ctx, struct relay *relay,
-                                       uint64_t now)
-{
-    (void)ctx, (void)relay, (void)now;
-}
-
-static inline bool tunnel_replace(void *ctx, const struct circuit *c,
-                                  unsigned index, enum reason why,
-                                  struct link_target *out)
-{
-    (void)ctx, (void)c, (void)index, (void)why, (void)out;
-    return false;
-}
-
-static inline void tunnel_ready(void *ctx, struct circuit *c, uint64_t now)
-{
-    struct tunnel_node *n = ctx;
-
-    (void)c, (void)now;
-    n->world->ready++;
-}
-
-static inline void tunnel_closed(void *ctx, struct circuit *c, enum reason why,
-                                 unsigned hop, uint64_t now)
-{
-    (void)ctx, (void)c, (void)why, (void)hop, (void)now;
-}
-
-static inline void tunnel_data_in(void *ctx, struct circuit *c,
-                                  const struct circuit_message *m, uint64_t now)
-{
-    (void)ctx, (void)c, (void)m, (void)now;
-}
-
-static inline void tunnel_refused(void *ctx, struct circuit *c, enum reason why,
-                                  uint64_t now)
-{
-    (void)ctx, (void)c, (void)why, (void)now;
-}
-
-static inline void tunnel_answered(void *ctx, struct circuit *c, unsigned hop,
-                                   const struct circuit_message *m,
-                                   uint64_t now)
-{
-    (void)ctx, (void)c, (void)hop, (void)m, (void)now;
-}
-
-static inline struct engine_env tunnel_env(struct tunnel_node *n)
-{
-    return (struct engine_env){
-        .ctx = n,
-        .random = {.ctx = n, .fill = tunnel_random},
-        .send = tunnel_send,
-        .link_up = tunnel_link_up,
-        .message = tunnel_message,
-        .neighbour = tunnel_neighbour,
-        .relay = {.ctx = n,
-                  .may_extend = tunnel_may_extend,
-                  .data = tunnel_relay_data,
-                  .closed = tunnel_relay_closed},
-        .circuit = {.ctx = n,
-                    .replace = tunnel_replace,
-                    .ready = tunnel_ready,
-                    .closed = tunnel_closed,
-                    .data = tunnel_data_in,
-                    .refused = tunnel_refused,
-                    .answered = tunnel_answered},
-    };
-}
-
 static inline void tunnel_start(struct tunnel_node *n)
 {
     enum { PLENTY = 1000 * 1000 };
@@ -204,11 +98,11 @@ static inline void tunnel_start(struct tunnel_node *n)
                   .max_sources = 64},
         .circuit = {.max_circuits = 20000},
     };
-    struct engine_env env = tunnel_env(n);
+    struct engine_env env = stub_engine_env(n);
 
-    memcpy(c.link.network, c.network, sizeof(c.network));
+    env.random = (struct random_source){.ctx = n, .fill = tunnel_random};
+    env.send = tunnel_send;
     memcpy(c.identity, n->identity, 32);
-    memcpy(c.link.identity, n->identity, 32);
     memcpy(c.handshake_secret, n->secret, 32);
     if (engine_init(&n->engine, &c, &env, n->world->now) != OK)
         exit(1);

@@ -7,8 +7,7 @@
 #ifndef WARREN_TESTS_TUNNEL_NET_H
 #define WARREN_TESTS_TUNNEL_NET_H
 
-#include "tunnel/engine.h"
-
+#include "engine_stub.h"
 #include "testing.h"
 #include "wire/timestamp.h"
 
@@ -93,38 +92,6 @@ static inline void net_random(void *ctx, void *buf, size_t len)
     struct net_node *n = ctx;
 
     test_random_fill(&n->net->random, buf, len);
-}
-
-static inline enum error net_message(void *ctx, const struct endpoint *from,
-                                     const struct link_message *m, uint64_t now)
-{
-    (void)ctx, (void)from, (void)m, (void)now;
-    return ERR_UNKNOWN_KIND;
-}
-
-static inline enum error net_neighbour(void *ctx, struct link *link,
-                                       enum cell_type type, struct bytes text,
-                                       uint64_t now)
-{
-    (void)ctx, (void)link, (void)type, (void)text, (void)now;
-    return ERR_UNKNOWN_KIND;
-}
-
-static inline void net_link_up(void *ctx, struct link *link, uint64_t now)
-{
-    (void)ctx, (void)link, (void)now;
-}
-
-static inline void net_link_down(void *ctx, struct link *link, enum reason why,
-                                 uint64_t now)
-{
-    (void)ctx, (void)link, (void)why, (void)now;
-}
-
-static inline void net_unanswered(void *ctx, const struct link *link,
-                                  uint64_t now)
-{
-    (void)ctx, (void)link, (void)now;
 }
 
 static inline struct link_target net_target(const struct net_node *n)
@@ -265,28 +232,20 @@ static inline struct engine_config net_config(const struct net_node *n)
 
 static inline struct engine_env net_env(struct net_node *n)
 {
-    return (struct engine_env){
-        .ctx = n,
-        .hooks = n,
-        .random = {.ctx = n, .fill = net_random},
-        .send = net_send,
-        .link_up = net_link_up,
-        .link_down = net_link_down,
-        .unanswered = net_unanswered,
-        .message = net_message,
-        .neighbour = net_neighbour,
-        .relay = {.ctx = n,
-                  .may_extend = net_may_extend,
-                  .data = net_relay_data,
-                  .closed = net_relay_closed},
-        .circuit = {.ctx = n,
-                    .replace = net_replace,
-                    .ready = net_ready,
-                    .closed = net_closed,
-                    .data = net_data,
-                    .refused = net_refused,
-                    .answered = net_answered},
-    };
+    struct engine_env env = stub_engine_env(n);
+
+    env.random = (struct random_source){.ctx = n, .fill = net_random};
+    env.send = net_send;
+    env.relay.may_extend = net_may_extend;
+    env.relay.data = net_relay_data;
+    env.relay.closed = net_relay_closed;
+    env.circuit.replace = net_replace;
+    env.circuit.ready = net_ready;
+    env.circuit.closed = net_closed;
+    env.circuit.data = net_data;
+    env.circuit.refused = net_refused;
+    env.circuit.answered = net_answered;
+    return env;
 }
 
 static inline void net_start(struct net_node *n, const struct engine_config *c)

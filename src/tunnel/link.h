@@ -93,8 +93,6 @@ struct link_env {
 };
 
 struct link_config {
-    char network[DHT_NETWORK_MAX + 1];
-    uint8_t identity[32];    /* ours, public */
     unsigned max_links;      /* at least 1; 3/4 of them from one source */
     unsigned max_half_open;  /* at least 1, of those */
     unsigned handshake_rate; /* INITs a second without a cookie */
