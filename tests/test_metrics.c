@@ -97,6 +97,54 @@ static void test_metrics_doubles(void **state)
     }
 }
 
+struct numbers {
+    uint64_t sent;
+    uint64_t ended[3];
+    bool ok;
+    unsigned way[2];
+    size_t memory;
+};
+
+static const char *ended_name(int i)
+{
+    static const char *const names[] = {"none", "age", "idle"};
+
+    return names[i];
+}
+
+static void test_metrics_rows_of_a_struct(void **state)
+{
+    static const struct metric_row rows[] = {
+        {"sent_total", "Sent.", METRIC_AT(struct numbers, sent)},
+        {"ended_total", "Ended.",
+         METRIC_EACH(struct numbers, ended, "reason", 1, ended_name)},
+        {"ok", "Is it?", METRIC_AT(struct numbers, ok)},
+        {"cells", "Cells.", METRIC_AT(struct numbers, way[0]), .label = "way",
+         .value = "up"},
+        {"cells", "", METRIC_AT(struct numbers, way[1]), .label = "way",
+         .value = "down"},
+        {"memory", "Bytes.", METRIC_AT(struct numbers, memory)},
+    };
+    struct numbers n = {.sent = UINT64_MAX,
+                        .ended = {7, 8, 9},
+                        .ok = true,
+                        .way = {UINT32_MAX, 2},
+                        .memory = 3};
+
+    (void)state;
+    METRICS_ROWS(&m, rows, &n);
+    assert_string_equal(
+        text_get(&page),
+        "# HELP sent_total Sent.\n# TYPE sent_total counter\n"
+        "sent_total 18446744073709551615\n"
+        "# HELP ended_total Ended.\n# TYPE ended_total counter\n"
+        "ended_total{reason=\"age\"} 8\nended_total{reason=\"idle\"} 9\n"
+        "# HELP ok Is it?\n# TYPE ok gauge\nok 1\n"
+        "# HELP cells Cells.\n# TYPE cells gauge\n"
+        "cells{way=\"up\"} 4294967295\ncells{way=\"down\"} 2\n"
+        "# HELP memory Bytes.\n# TYPE memory gauge\nmemory 3\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +153,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_metrics_label_values_are_escaped,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_metrics_doubles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metrics_rows_of_a_struct, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

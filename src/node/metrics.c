@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/metrics.h"
 
+#include "wire/error.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -112,4 +114,58 @@ void metrics_gauge(struct metrics *m, const char *name, const char *help,
 {
     metrics_family(m, name, METRIC_GAUGE, help);
     metrics_value(m, value);
+}
+
+const char *metrics_error_label(int e)
+{
+    return error_name((enum error)e);
+}
+
+static uint64_t number_at(const void *p, size_t size)
+{
+    bool b;
+    uint32_t u32;
+    uint64_t u64;
+
+    switch (size) {
+    case sizeof(b):
+        memcpy(&b, p, sizeof(b));
+        return b;
+    case sizeof(u32):
+        memcpy(&u32, p, sizeof(u32));
+        return u32;
+    default:
+        assert(size == sizeof(u64));
+        memcpy(&u64, p, sizeof(u64));
+        return u64;
+    }
+}
+
+static void add_row(struct metrics *m, const struct metric_row *row,
+                    const uint8_t *at)
+{
+    struct metric_label label = {row->label, row->value};
+
+    if (row->values == NULL) {
+        metrics_sample(m, &label, row->label != NULL, number_at(at, row->size));
+        return;
+    }
+    for (int i = row->first; i < row->count; i++)
+        metrics_labelled(m, row->label, row->values(i),
+                         number_at(at + (size_t)i * row->size, row->size));
+}
+
+void metrics_rows(struct metrics *m, const struct metric_row *rows,
+                  size_t count, const void *values)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct metric_row *row = &rows[i];
+
+        if (m->name == NULL || strcmp(row->name, m->name) != 0)
+            metrics_family(m, row->name,
+                           ends_in_total(row->name) ? METRIC_COUNTER
+                                                    : METRIC_GAUGE,
+                           row->help);
+        add_row(m, row, (const uint8_t *)values + row->offset);
+    }
 }
