@@ -8,19 +8,17 @@
 #ifndef WARREN_BRIDGE_DHT_BRIDGE_H
 #define WARREN_BRIDGE_DHT_BRIDGE_H
 
+#include "bridge/provider_call.h"
 #include "dht/dht.h"
-#include "tunnel/dht_provider.h"
 
 #include <stdint.h>
-
-struct bridge_call;
 
 struct dht_bridge {
     struct dht_provider provider; /* what the tunnel is given */
     struct dht *dht;
     void *ctx;
     uint64_t (*now)(void *ctx);
-    struct bridge_call *calls; /* under way; max_lookups of them at most */
+    struct provider_calls calls; /* max_lookups of them at most */
 
     /* Set by whoever wants to hear, after dht_bridge_init; else NULL. */
 

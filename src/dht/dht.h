@@ -142,7 +142,8 @@ struct dht_result {
 };
 
 /* Any of these may be NULL. `done` is called exactly once, last, unless the
- * request is cancelled or the node freed. */
+ * request is cancelled or the node freed. None is called before the function
+ * that takes the handler has returned. */
 struct dht_handler {
     void *ctx;
     void (*peer)(void *ctx, const struct endpoint *peer,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/lib_provider.h"
+#include "bridge/provider_call.h"
 #include "dht/dht_item.h"
 #include "node/lib_error.h"
 #include "node/sockaddr.h"
@@ -8,16 +9,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 struct request {
-    LIST_ENTRY(request) link;
-    struct lib_provider *owner;
-    struct dht_provider_handler handler;
-    uint64_t id;   /* the program's */
-    bool starting; /* its function has not returned yet */
-    bool ended;
-    uint8_t key[32]; /* of an item */
+    struct provider_call call; /* the id is the program's */
+    uint8_t key[32];           /* of an item */
     uint8_t salt[DHT_SALT_MAX];
     size_t salt_len;
 };
@@ -27,20 +22,21 @@ struct lib_provider {
     const struct warren_dht_provider *theirs;
     void (*answered)(void *arg);
     void *arg;
-    LIST_HEAD(, request) running;
+    struct provider_calls running;
 };
 
 /* ---- Answers ------------------------------------------------------------ */
 
 static void on_peer(void *ctx, uint64_t cookie, const struct sockaddr *peer)
 {
-    struct request *r = ctx;
+    const struct request *r = ctx;
+    const struct lib_provider *p = r->call.owner;
     struct endpoint ep;
 
     (void)cookie;
-    if (r->handler.peer != NULL && sockaddr_to_endpoint(peer, &ep) == OK)
-        r->handler.peer(r->handler.ctx, r->handler.cookie, &ep);
-    r->owner->answered(r->owner->arg);
+    if (r->call.handler.peer != NULL && sockaddr_to_endpoint(peer, &ep) == OK)
+        r->call.handler.peer(r->call.handler.ctx, r->call.handler.cookie, &ep);
+    p->answered(p->arg);
 }
 
 static bool was_asked_for(const struct request *r,
@@ -66,13 +62,14 @@ static bool verifies(const struct dht_provider_item *item)
 static void on_item(void *ctx, uint64_t cookie,
                     const struct warren_dht_item *theirs)
 {
-    struct request *r = ctx;
+    const struct request *r = ctx;
+    const struct lib_provider *p = r->call.owner;
     struct dht_provider_item item = {
         .salt = bytes_of(theirs->salt, theirs->salt_len), .seq = theirs->seq};
     struct value value;
 
     (void)cookie;
-    if (r->handler.item == NULL || !was_asked_for(r, theirs) ||
+    if (r->call.handler.item == NULL || !was_asked_for(r, theirs) ||
         value_from_msgpack(bytes_of(theirs->value, theirs->value_len),
                            &value) != OK)
         return;
@@ -81,23 +78,17 @@ static void on_item(void *ctx, uint64_t cookie,
     item.value = &value;
     if (!verifies(&item))
         return;
-    r->handler.item(r->handler.ctx, r->handler.cookie, &item);
-    r->owner->answered(r->owner->arg);
+    r->call.handler.item(r->call.handler.ctx, r->call.handler.cookie, &item);
+    p->answered(p->arg);
 }
 
 static void on_done(void *ctx, uint64_t cookie, int error)
 {
     struct request *r = ctx;
-    struct lib_provider *p = r->owner;
-    struct dht_provider_handler handler = r->handler;
+    const struct lib_provider *p = r->call.owner;
 
     (void)cookie;
-    r->ended = true;
-    if (!r->starting) {
-        LIST_REMOVE(r, link);
-        free(r);
-    }
-    handler.done(handler.ctx, handler.cookie, lib_error_from(error));
+    provider_call_done(&r->call, lib_error_from(error));
     p->answered(p->arg);
 }
 
@@ -106,37 +97,21 @@ static void on_done(void *ctx, uint64_t cookie, int error)
 static struct request *request_new(struct lib_provider *p,
                                    const struct dht_provider_handler *handler)
 {
-    struct request *r = calloc(1, sizeof(*r));
-
-    if (r == NULL)
-        return NULL;
-    r->owner = p;
-    r->handler = *handler;
-    r->starting = true;
-    LIST_INSERT_HEAD(&p->running, r, link);
-    return r;
+    return provider_call_new(&p->running, sizeof(struct request), p, handler);
 }
 
 static struct warren_dht_listener listener(struct request *r)
 {
     return (struct warren_dht_listener){.ctx = r,
-                                        .cookie = r->handler.cookie,
+                                        .cookie = r->call.handler.cookie,
                                         .peer = on_peer,
                                         .item = on_item,
                                         .done = on_done};
 }
 
-/* After the program's function has returned: it may have ended it already. */
 static enum error started(struct request *r, int error, uint64_t *request)
 {
-    r->starting = false;
-    if (error == WARREN_OK)
-        *request = r->id;
-    if (error != WARREN_OK || r->ended) {
-        LIST_REMOVE(r, link);
-        free(r);
-    }
-    return lib_error_from(error);
+    return provider_call_started(&r->call, lib_error_from(error), request);
 }
 
 static enum error get_peers(void *ctx, const struct id *hash,
@@ -149,8 +124,9 @@ static enum error get_peers(void *ctx, const struct id *hash,
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    return started(r, p->theirs->get_peers(p->theirs->ctx, hash->b, &l, &r->id),
-                   request);
+    return started(
+        r, p->theirs->get_peers(p->theirs->ctx, hash->b, &l, &r->call.id),
+        request);
 }
 
 static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
@@ -171,27 +147,18 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
         memcpy(r->salt, salt.p, salt.len);
     r->salt_len = salt.len;
     l = listener(r);
-    return started(
-        r,
-        p->theirs->get_item(p->theirs->ctx, key, salt.p, salt.len, &l, &r->id),
-        request);
+    return started(r,
+                   p->theirs->get_item(p->theirs->ctx, key, salt.p, salt.len,
+                                       &l, &r->call.id),
+                   request);
 }
 
 static void cancel(void *ctx, uint64_t request)
 {
     struct lib_provider *p = ctx;
-    struct request *r;
 
-    LIST_FOREACH(r, &p->running, link)
-    {
-        if (r->id == request && !r->starting)
-            break;
-    }
-    if (r == NULL)
-        return;
-    LIST_REMOVE(r, link);
-    free(r);
-    p->theirs->cancel(p->theirs->ctx, request);
+    if (provider_call_forget(&p->running, request))
+        p->theirs->cancel(p->theirs->ctx, request);
 }
 
 /* ---- Publications ------------------------------------------------------- */

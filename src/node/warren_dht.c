@@ -61,21 +61,6 @@ void warren_requests_end(struct warren *w)
 
 /* ---- Requests ----------------------------------------------------------- */
 
-static struct warren_request *
-request_new(const struct warren_dht_handler *handler)
-{
-    struct warren_request *r = calloc(1, sizeof(*r));
-
-    if (r != NULL && handler != NULL)
-        r->handler = *handler;
-    return r;
-}
-
-static struct dht_handler engine_handler(struct warren_request *r)
-{
-    return (struct dht_handler){.ctx = r, .peer = on_peer, .done = on_done};
-}
-
 static struct id hash_of(const uint8_t hash[20])
 {
     struct id id;
@@ -85,10 +70,25 @@ static struct id hash_of(const uint8_t hash[20])
     return id;
 }
 
-/* After the engine took or refused it; it calls `done` later only. */
-static int started(struct warren *w, struct warren_request *r, enum error e,
-                   uint64_t *request)
+/* What the engine is asked; it calls `done` later only. */
+typedef enum error ask_fn(struct dht_host *host, const struct id *hash,
+                          uint16_t port, const struct dht_handler *h,
+                          dht_request *id);
+
+static int ask(struct warren *w, ask_fn *what, const uint8_t hash[20],
+               uint16_t port, const struct warren_dht_handler *handler,
+               uint64_t *request)
 {
+    struct warren_request *r = calloc(1, sizeof(*r));
+    struct dht_handler h = {.ctx = r, .peer = on_peer, .done = on_done};
+    struct id id = hash_of(hash);
+    enum error e;
+
+    if (r == NULL)
+        return WARREN_ERR_NO_MEMORY;
+    if (handler != NULL)
+        r->handler = *handler;
+    e = what(w->node->dht, &id, port, &h, &r->id);
     dht_host_rearm(w->node->dht);
     if (e != OK) {
         free(r);
@@ -100,35 +100,33 @@ static int started(struct warren *w, struct warren_request *r, enum error e,
     return WARREN_OK;
 }
 
+static enum error get_peers(struct dht_host *host, const struct id *hash,
+                            uint16_t port, const struct dht_handler *h,
+                            dht_request *id)
+{
+    (void)port;
+    return dht_get_peers(dht_host_engine(host), hash, h, clock_now(), id);
+}
+
 int warren_dht_get_peers(struct warren *w, const uint8_t hash[20],
                          const struct warren_dht_handler *handler,
                          uint64_t *request)
 {
-    struct warren_request *r = request_new(handler);
-    struct dht_handler h = engine_handler(r);
-    struct id id = hash_of(hash);
-    enum error e;
+    return ask(w, get_peers, hash, 0, handler, request);
+}
 
-    if (r == NULL)
-        return WARREN_ERR_NO_MEMORY;
-    e = dht_get_peers(dht_host_engine(w->node->dht), &id, &h, clock_now(),
-                      &r->id);
-    return started(w, r, e, request);
+static enum error announce(struct dht_host *host, const struct id *hash,
+                           uint16_t port, const struct dht_handler *h,
+                           dht_request *id)
+{
+    return dht_host_announce(host, hash, port, port == 0, h, id);
 }
 
 int warren_dht_announce(struct warren *w, const uint8_t hash[20], uint16_t port,
                         const struct warren_dht_handler *handler,
                         uint64_t *request)
 {
-    struct warren_request *r = request_new(handler);
-    struct dht_handler h = engine_handler(r);
-    struct id id = hash_of(hash);
-    enum error e;
-
-    if (r == NULL)
-        return WARREN_ERR_NO_MEMORY;
-    e = dht_host_announce(w->node->dht, &id, port, port == 0, &h, &r->id);
-    return started(w, r, e, request);
+    return ask(w, announce, hash, port, handler, request);
 }
 
 int warren_dht_withdraw(struct warren *w, const uint8_t hash[20])
