@@ -86,7 +86,8 @@ static void test_guard_set_survives_a_restart(void **state)
     update(&h, &g);
     /* All are remembered once they have been of use. */
     for (unsigned n = 0; n < 30; n++)
-        directory_measured(h.d, test_descriptor(n).identity, 100);
+        directory_measured(h.d, test_descriptor(n).identity, 100,
+                           (uint64_t)h.wall);
     c = host_config(&h);
     host_restart(&h, &c);
     guards_init(&again, h.d);
@@ -227,7 +228,8 @@ static void test_guard_set_outlives_a_clock_that_jumps(void **state)
         for (unsigned k = 0; k < before.count; k++)
             same += memcmp(g.list[i].identity, before.list[k].identity, 32) ==
                     0;
-    assert_int_equal(same, GUARDS_PRIMARY - 1);
+    /* The one in its place may be the same one. */
+    assert_in_range(same, GUARDS_PRIMARY - 1, GUARDS_PRIMARY);
     host_deinit(&h);
 }
 

@@ -93,6 +93,67 @@ static void test_known_relay_fits_in_a_kilobyte(void **state)
     host_deinit(&h);
 }
 
+/* ---- What speed tests found -------------------------------------------- */
+
+static uint32_t measured(struct host *h, uint32_t rate)
+{
+    const uint8_t *identity = test_descriptor(1).identity;
+    uint8_t copy[32];
+
+    memcpy(copy, identity, sizeof(copy));
+    if (rate != 0)
+        directory_measured(h->d, copy, rate, (uint64_t)h->wall);
+    return directory_find(h->d, copy)->capacity;
+}
+
+/* More is believed at once, for it was carried; less bit by bit, for another
+ * hop may have been in the way. */
+static void test_known_capacity_rises_at_once_and_falls_slowly(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 27);
+    host_add_many(&h, 1, 1, ROLE_RELAY);
+    assert_int_equal(measured(&h, 100), 100);
+    assert_int_equal(measured(&h, 900), 900);
+    assert_int_equal(measured(&h, 100), 700);
+    assert_int_equal(measured(&h, 1000), 1000);
+    for (unsigned i = 0; i < 20; i++)
+        measured(&h, 40);
+    assert_in_range(measured(&h, 0), 40, 50);
+    directory_measured(h.d, test_descriptor(2).identity, 5, 1); /* unknown */
+    host_deinit(&h);
+}
+
+/* Also by a clock that was set back, and over a restart. */
+static void test_known_capacity_is_forgotten_after_a_month(void **state)
+{
+    struct directory_config c;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 28);
+    host_add_many(&h, 1, 1, ROLE_RELAY);
+    /* Others that are out of reach for so long are dropped. */
+    directory_set_guard(h.d, test_descriptor(1).identity, 1, UINT32_MAX);
+    assert_int_equal(measured(&h, 100), 100);
+    c = host_config(&h);
+    host_pass(&h, 29 * 24 * TIME_HOUR);
+    host_restart(&h, &c);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(measured(&h, 0), 100);
+    h.wall -= 1000000;
+    host_run(&h, TIME_MIN);
+    assert_int_equal(measured(&h, 0), 100);
+    h.wall += 1000000;
+    host_pass(&h, 24 * TIME_HOUR);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(measured(&h, 0), 0);
+    assert_int_equal(host_find(&h, test_descriptor(1).identity)->s.capacity, 0);
+    host_deinit(&h);
+}
+
 /* ---- A restart --------------------------------------------------------- */
 
 static void test_known_remembers_and_asks_anew(void **state)
@@ -107,7 +168,7 @@ static void test_known_remembers_and_asks_anew(void **state)
     host_init(&h, 25);
     assert_int_equal(ask_and_tell(&h, 1, &d, 1), OK);
     directory_succeeded(h.d, d.identity, 5 * TIME_MS, (uint64_t)h.wall);
-    directory_measured(h.d, d.identity, 5000);
+    directory_measured(h.d, d.identity, 5000, (uint64_t)h.wall);
     c = host_config(&h);
     host_restart(&h, &c);
     relay = directory_find(h.d, d.identity);
@@ -295,6 +356,8 @@ int main(void)
         cmocka_unit_test(test_known_evicts_the_least_worth),
         cmocka_unit_test(test_known_stays_at_its_cap),
         cmocka_unit_test(test_known_relay_fits_in_a_kilobyte),
+        cmocka_unit_test(test_known_capacity_rises_at_once_and_falls_slowly),
+        cmocka_unit_test(test_known_capacity_is_forgotten_after_a_month),
         cmocka_unit_test(test_known_remembers_and_asks_anew),
         cmocka_unit_test(test_known_forgets_the_dead),
         cmocka_unit_test(test_known_backs_off_from_failing_relays),

@@ -384,25 +384,63 @@ static void test_path_weight_caps_lies_and_giants(void **state)
     relays[7].d.bandwidth = UINT32_MAX;
     draw(relays, 20, hits);
     check_share(hits[7], 4.0 / 23);
+    for (unsigned i = 0; i < 20; i++)
+        relays[i].capacity = 300;
     relays[7].capacity = UINT32_MAX;
     draw(relays, 20, hits);
     check_share(hits[7], 8.0 / 27);
 }
 
-static void test_path_weight_halves_with_each_failure(void **state)
+/* Who throttles the tests of others does not get rid of them. */
+static void test_path_weight_leaves_an_eighth_to_the_slowest(void **state)
+{
+    struct known_relay relays[20] = {{.capacity = 0}};
+    unsigned hits[20];
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        relays[i].capacity = 8000;
+    relays[7].capacity = 1;
+    draw(relays, 20, hits);
+    check_share(hits[7], 1.0 / 153);
+}
+
+/* Whatever the first ones measured have, the others count as no less: it may
+ * be our own network that is slow. What they declare is a limit still. */
+static void test_path_weight_of_the_unmeasured_is_that_of_the_measured(void **s)
+{
+    static const uint32_t rates[] = {20, 200, 200000};
+    struct known_relay relays[10] = {{.capacity = 0}};
+    unsigned hits[10];
+
+    (void)s;
+    relays[8].d.bandwidth = UINT32_MAX;
+    for (size_t i = 0; i < COUNT_OF(rates); i++) {
+        for (unsigned n = 0; n < 3; n++)
+            relays[n].capacity = rates[i];
+        draw(relays, 10, hits);
+        for (unsigned n = 0; n < 10; n++)
+            check_share(hits[n], 0.1);
+    }
+    relays[9].d.bandwidth = 100000;
+    draw(relays, 10, hits);
+    check_share(hits[9], 0.5 / 9.5);
+}
+
+static void test_path_trust_halves_with_each_failure(void **state)
 {
     struct known_relay relay = {.capacity = 1000};
     uint64_t now = 100 * TIME_HOUR;
-    uint32_t whole = relay_weight(&relay, now);
 
     (void)state;
+    assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE);
     relay.failures = 3;
     relay.failed_at = now;
-    assert_int_equal(relay_weight(&relay, now), whole / 8);
-    assert_int_equal(relay_weight(&relay, now + TIME_HOUR), whole / 4);
-    assert_int_equal(relay_weight(&relay, now + 3 * TIME_HOUR), whole);
+    assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 8);
+    assert_int_equal(relay_trust(&relay, now + TIME_HOUR), TRUST_WHOLE / 4);
+    assert_int_equal(relay_trust(&relay, now + 3 * TIME_HOUR), TRUST_WHOLE);
     relay.failures = 1000;
-    assert_int_equal(relay_weight(&relay, now), whole / 256);
+    assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 256);
 }
 
 int main(void)
@@ -420,7 +458,10 @@ int main(void)
         cmocka_unit_test(test_path_weight_is_by_capacity),
         cmocka_unit_test(test_path_weight_of_equals_is_uniform),
         cmocka_unit_test(test_path_weight_caps_lies_and_giants),
-        cmocka_unit_test(test_path_weight_halves_with_each_failure),
+        cmocka_unit_test(test_path_weight_leaves_an_eighth_to_the_slowest),
+        cmocka_unit_test(
+            test_path_weight_of_the_unmeasured_is_that_of_the_measured),
+        cmocka_unit_test(test_path_trust_halves_with_each_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

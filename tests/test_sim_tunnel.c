@@ -4,43 +4,11 @@
  * find each other, circuits get built and carry data over bad links, relays
  * die, clocks are wrong.
  */
-#include "sim/tunnel_node.h"
-
-#include "sim_dht_test.h"
+#include "sim_tunnel_test.h"
 
 #include <sodium.h>
 
-#define RELAYS 20
-#define EXITS  4
-#define CLIENT (RELAYS + EXITS) /* index among the members */
-
 static struct endpoint destination;
-
-/* RELAYS relays, EXITS exits and a client, on global addresses, all through
- * the first of them. */
-static void community(struct world *w, int64_t client_clock)
-{
-    struct tunnel_config c;
-
-    endpoint_parse("8.8.8.8:53", &destination);
-    world_grow(w, RELAYS + EXITS + 1, 200 * TIME_MS);
-    sim_run_for(w->sim, 2 * TIME_MIN);
-    for (uint32_t i = 0; i <= CLIENT; i++) {
-        tunnel_config_init(&c);
-        c.become_exitnode = i >= RELAYS && i < CLIENT;
-        if (i == CLIENT)
-            c.max_relays_or_exits = 0;
-        assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c,
-                                        i == CLIENT ? client_clock : 0),
-                         OK);
-        sim_wake(w->sim, w->net.members[i]);
-    }
-}
-
-static struct sim_tunnel *client_of(const struct world *w)
-{
-    return sim_tunnel_of(w->sim, w->net.members[CLIENT]);
-}
 
 /* Sends one a tenth of a second; how many answers of `tries` come back. */
 static unsigned answers(struct world *w, unsigned hops, unsigned tries)
@@ -55,12 +23,6 @@ static unsigned answers(struct world *w, unsigned hops, unsigned tries)
     }
     sim_run_for(w->sim, 2 * TIME_S);
     return client->data - before;
-}
-
-static void world_global(struct world *w)
-{
-    world_init(w);
-    w->config.addressing = SIM_ADDRESS_GLOBAL;
 }
 
 static void test_sim_tunnel_finds_relays_and_sends(void **state)
@@ -153,5 +115,6 @@ int main(void)
 
     if (sodium_init() < 0)
         return 1;
+    endpoint_parse("8.8.8.8:53", &destination);
     return cmocka_run_group_tests(tests, NULL, world_cleanup);
 }

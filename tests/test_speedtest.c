@@ -269,6 +269,35 @@ static unsigned answers(struct speedtest_gate *gate, struct speedtest_hop *hop,
     return count;
 }
 
+/* A hop that answers the first TESTs and then no more, and says of all of
+ * them that they came: its rates look as if it had gone on like this. What is
+ * proven is what came back in the whole time. */
+static void test_speedtest_proves_what_came_back(void **state)
+{
+    struct speedtest_config c = config();
+    struct path *p = path_new(&c);
+    struct speedtest_report r;
+    uint64_t now = NOW;
+
+    (void)state;
+    assert_int_equal(speedtest_proven(p->client), 0);
+    for (; !speedtest_is_done(p->client, now); now += STEP) {
+        p->lose_backward = now < NOW + 30 * TIME_MS ? 0 : 1000;
+        p->hop.received += 1000;
+        step(p, now);
+    }
+    speedtest_get_report(p->client, &r);
+    assert_true(r.answered > 0 && r.up > 400000 && r.down > 400000);
+    assert_int_equal(speedtest_proven(p->client), r.answered * 1200 / 2);
+    path_free(p);
+
+    p = path_new(&c);
+    p->spacing = TIME_MS; /* 1.2 MB/s */
+    r = run(p);
+    assert_in_range(speedtest_proven(p->client), 1000000, r.down);
+    path_free(p);
+}
+
 static void test_speedtest_caps_rates(void **state)
 {
     struct speedtest_hop a = {0}, b = {0}, c = {0};
@@ -359,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_speedtest_survives_a_dead_hop),
         cmocka_unit_test(test_speedtest_reports_what_the_hop_refused),
         cmocka_unit_test(test_speedtest_answer_is_never_larger),
+        cmocka_unit_test(test_speedtest_proves_what_came_back),
         cmocka_unit_test(test_speedtest_caps_rates),
         cmocka_unit_test(test_speedtest_takes_no_false_answers),
         cmocka_unit_test(test_speedtest_takes_late_answers),

@@ -14,6 +14,7 @@ static struct store_relay make_relay(uint32_t n)
                             .guard_until = n % 5 == 0 ? 9000 + n : 0,
                             .rtt = (uint64_t)n * 1000000,
                             .capacity = UINT32_MAX - n,
+                            .measured_at = 7000 + n,
                             .failures = (uint16_t)(UINT16_MAX - n)};
 
     memset(r.identity, 0x55, sizeof(r.identity));
@@ -53,6 +54,7 @@ static void assert_same_relay(const struct store_relay *a,
     assert_true(a->guard_until == b->guard_until);
     assert_true(a->rtt == b->rtt);
     assert_true(a->capacity == b->capacity);
+    assert_true(a->measured_at == b->measured_at);
     assert_true(a->failures == b->failures);
 }
 
@@ -157,9 +159,11 @@ static void test_store_relay_rows_that_make_no_sense_are_skipped(void **state)
     assert_int_equal(sqlite3_open(f->file, &db), SQLITE_OK);
     assert_int_equal(sql_exec(db, "INSERT INTO relay VALUES "
                                   "(zeroblob(32), zeroblob(513),"
-                                  " 1, 1, 0, 0, 1, 1, 1),"
-                                  "(zeroblob(31), x'01', 1, 1, 0, 0, 1, 1, 1),"
-                                  "(x'02', 'text', 1, 1, 0, 0, 1, 1, 65536)"),
+                                  " 1, 1, 0, 0, 1, 1, 1, 1),"
+                                  "(zeroblob(31), x'01',"
+                                  " 1, 1, 0, 0, 1, 1, 1, 1),"
+                                  "(x'02', 'text',"
+                                  " 1, 1, 0, 0, 1, 1, 65536, 1)"),
                      OK);
     sqlite3_close(db);
     fixture_open(f);

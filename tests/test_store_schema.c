@@ -51,7 +51,24 @@ static void make_version(const struct fixture *f, int version)
         assert_int_equal(sql_exec(db, "INSERT INTO announcement VALUES "
                                       "(zeroblob(20), 6881, 0, 5)"),
                          OK);
+    if (version >= 3)
+        assert_int_equal(
+            sql_exec(db, "INSERT INTO relay (identity, text, first_seen,"
+                         "last_seen, guard_since, guard_until, rtt, capacity,"
+                         "failures) VALUES "
+                         "(zeroblob(32), x'01', 1, 2, 3, 4, 5, 6, 7)"),
+            OK);
     sqlite3_close(db);
+}
+
+static void check_relay(void *ctx, const struct store_relay *relay)
+{
+    unsigned *count = ctx;
+
+    assert_int_equal(relay->capacity, 6);
+    assert_int_equal(relay->measured_at, 0);
+    assert_int_equal(relay->failures, 7);
+    (*count)++;
 }
 
 static void check_rows(const struct fixture *f, int version)
@@ -59,8 +76,11 @@ static void check_rows(const struct fixture *f, int version)
     struct store_health h = fixture_health(f);
     struct store_item item = make_item(1);
     uint8_t buf[STORE_SETTING_BYTES];
+    unsigned relays = 0;
     size_t len;
 
+    assert_int_equal(store_each_relay(f->store, 9, check_relay, &relays), OK);
+    assert_int_equal(relays, version >= 3);
     assert_int_equal(h.nodes, version >= 1);
     assert_int_equal(h.announcements, version >= 2);
     if (version >= 1) {
@@ -99,13 +119,13 @@ static void test_schema_report_names_the_upgrade(void **state)
     fixture_open(f);
     assert_string_equal(
         f->report.text,
-        "opened warren.db and brought its schema from version 1 to 3");
+        "opened warren.db and brought its schema from version 1 to 4");
 }
 
 static void test_schema_refuses_a_newer_file(void **state)
 {
     static const char *const newer[] = {
-        "PRAGMA user_version = 4", "PRAGMA user_version = 2147483647",
+        "PRAGMA user_version = 5", "PRAGMA user_version = 2147483647",
         /* A schema that only a newer sqlite can parse. */
         "PRAGMA writable_schema = ON;"
         "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 3, 'CREATE NEW');"

@@ -462,6 +462,46 @@ static void test_tunnel_speedtest_reports(void **state)
     world_free(w);
 }
 
+static unsigned measured(const struct member *client, uint64_t most)
+{
+    const struct directory *d = tunnel_directory(client->tunnel);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < directory_count(d); i++) {
+        n += directory_at(d, i)->capacity != 0;
+        assert_true(directory_at(d, i)->capacity <= most);
+    }
+    return n;
+}
+
+/* All hops of the circuit, by what came back; not those of tests that are too
+ * short or came to no end. */
+static void test_tunnel_speedtest_measures_the_hops(void **state)
+{
+    struct world *w = world_new(9);
+    struct member *client = &w->member[0];
+    uint32_t id;
+
+    (void)state;
+    tunnel_build(client->tunnel, 3, w->now);
+    run(w, 10 * TIME_S);
+    id = first_circuit(w, 3);
+    tunnel_speedtest(client->tunnel, id, TIME_S, w->now);
+    run(w, 5 * TIME_S);
+    assert_true(client->done);
+    assert_int_equal(measured(client, 0), 0);
+    tunnel_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
+    run(w, 2 * TIME_S);
+    tunnel_close(client->tunnel, id, w->now);
+    run(w, 5 * TIME_S);
+    assert_int_equal(measured(client, 0), 0);
+    id = first_circuit(w, 3);
+    tunnel_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
+    run(w, 8 * TIME_S);
+    assert_int_equal(measured(client, client->report.down / 1000), 3);
+    world_free(w);
+}
+
 static void test_tunnel_says_what_is_missing(void **state)
 {
     struct world *w = world_new(5);
@@ -701,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_names_and_refusals),
         cmocka_unit_test(test_tunnel_long_datagrams_go_and_come_in_pieces),
         cmocka_unit_test(test_tunnel_speedtest_reports),
+        cmocka_unit_test(test_tunnel_speedtest_measures_the_hops),
         cmocka_unit_test(test_tunnel_says_what_is_missing),
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
         cmocka_unit_test(test_tunnel_neighbours_tell_of_others),

@@ -46,6 +46,14 @@ static void add_rtt(struct columns *c, struct mp_reader map)
         columns_add(c, "-");
 }
 
+static void add_capacity(struct columns *c, uint64_t kilobytes)
+{
+    if (kilobytes != 0)
+        columns_add(c, "%" PRIu64, kilobytes);
+    else
+        columns_add(c, "-");
+}
+
 static void add_bytes(struct columns *c, uint64_t bytes)
 {
     if (bytes < 10000)
@@ -82,6 +90,7 @@ static void add_peer(struct columns *c, struct mp_reader peer)
     add_texts(c, peer, "roles");
     columns_add(c, "%s", reply_bool(peer, "guard") ? "yes" : "");
     add_rtt(c, peer);
+    add_capacity(c, reply_uint(peer, "capacity"));
     columns_add(c, "%" PRIu64, reply_uint(peer, "failures"));
     add_age(c, reply_uint(peer, "last_seen"));
 }
@@ -93,7 +102,7 @@ static void print_peers(struct mp_reader answer)
     uint64_t known = reply_uint(answer, "known");
     struct columns c;
 
-    columns_init(&c, "identity|address|roles|guard|>rtt ms|>failures|"
+    columns_init(&c, "identity|address|roles|guard|>rtt ms|>kB/s|>failures|"
                      ">seen before");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at))
         add_peer(&c, at);

@@ -114,6 +114,7 @@ static void host_remember(void *ctx, const struct stored_relay *relay)
                             .guard_until = relay->guard_until,
                             .rtt = relay->rtt,
                             .capacity = relay->capacity,
+                            .measured_at = relay->measured_at,
                             .failures = relay->failures};
 
     _Static_assert(DESCRIPTOR_MAX <= STORE_RELAY_TEXT, "fits the store");
@@ -390,6 +391,7 @@ static void restore_relay(void *ctx, const struct store_relay *relay)
                              .guard_until = relay->guard_until,
                              .rtt = relay->rtt,
                              .capacity = relay->capacity,
+                             .measured_at = relay->measured_at,
                              .failures = relay->failures};
 
     memcpy(s.identity, relay->identity, sizeof(s.identity));

@@ -52,6 +52,9 @@ const char *const schema_migrations[] = {
     "  failures INTEGER NOT NULL"
     ") WITHOUT ROWID;"
     "PRAGMA user_version = 3;",
+
+    "ALTER TABLE relay ADD COLUMN measured_at INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 4;",
 };
 
 const int schema_version =
@@ -63,7 +66,7 @@ const char *const schema_probe =
     "SELECT info_hash, port, implied_port, since FROM announcement LIMIT 0;"
     "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;"
     "SELECT identity, text, first_seen, last_seen, guard_since, guard_until, "
-    "rtt, capacity, failures FROM relay LIMIT 0;";
+    "rtt, capacity, failures, measured_at FROM relay LIMIT 0;";
 
 static enum error run_one(sqlite3 *db, const char *migration)
 {

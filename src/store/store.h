@@ -96,7 +96,8 @@ struct store_relay {
     uint64_t first_seen, last_seen;    /* wall seconds */
     uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
     uint64_t rtt;                      /* ns */
-    uint32_t capacity;                 /* kB/s, measured */
+    uint32_t capacity;                 /* kB/s, measured; 0: not yet */
+    uint64_t measured_at;              /* wall seconds */
     uint16_t failures;                 /* since the last success */
 };
 

@@ -216,6 +216,7 @@ static int bind_relay(sqlite3_stmt *st, const void *row, int64_t batch)
     put_int(&b, (int64_t)r->rtt);
     put_int(&b, r->capacity);
     put_int(&b, r->failures);
+    put_int(&b, (int64_t)r->measured_at);
     return b.rc;
 }
 
@@ -234,6 +235,7 @@ static bool read_relay(sqlite3_stmt *st, void *row)
     r->rtt = (uint64_t)take_int(&t, 0, INT64_MAX);
     r->capacity = (uint32_t)take_int(&t, 0, UINT32_MAX);
     r->failures = (uint16_t)take_int(&t, 0, UINT16_MAX);
+    r->measured_at = (uint64_t)take_int(&t, 0, INT64_MAX);
     return !t.bad;
 }
 
@@ -267,7 +269,7 @@ static bool read_setting(sqlite3_stmt *st, void *row)
 
 #define RELAY_COLUMNS                                                   \
     "identity, text, first_seen, last_seen, guard_since, guard_until, " \
-    "rtt, capacity, failures"
+    "rtt, capacity, failures, measured_at"
 
 const struct store_table store_tables[STORE_KINDS] = {
     [STORE_NODES] =
@@ -320,7 +322,7 @@ const struct store_table store_tables[STORE_KINDS] = {
          .read = read_item},
     [STORE_RELAYS] =
         {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO relay (" RELAY_COLUMNS
-                               ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                               ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
                  [STORE_REMOVE] = "DELETE FROM relay WHERE identity = ?1",
                  [STORE_FIND] = "SELECT " RELAY_COLUMNS
                                 " FROM relay WHERE identity = ?1",

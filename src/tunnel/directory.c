@@ -7,8 +7,10 @@
 #define ASK_RATE  20 /* ASKs a second */
 #define ASK_BURST 20
 /* A success is written down when the last one is this old; wall seconds. */
-#define SEEN_STEP 600
-#define RTT_SHARE 8 /* of a new round trip in the smoothed one: an eighth */
+#define SEEN_STEP    600
+#define RTT_SHARE    8 /* of a new round trip in the smoothed one: an eighth */
+#define RATE_SHARE   4
+#define MEASURED_FOR (30 * 24 * 3600) /* wall seconds */
 
 void directory_config_init(struct directory_config *config)
 {
@@ -271,6 +273,7 @@ enum error directory_add_stored(struct directory *d,
     relay->guard_until = stored->guard_until;
     relay->rtt = stored->rtt;
     relay->capacity = stored->capacity;
+    relay->measured_at = stored->measured_at;
     relay->reached = true;
     d->refresh_at = now;
     directory_wake(d, now);
@@ -287,6 +290,7 @@ void directory_remember(const struct directory *d,
                              .guard_until = relay->guard_until,
                              .rtt = relay->rtt,
                              .capacity = relay->capacity,
+                             .measured_at = relay->measured_at,
                              .failures = relay->failures};
 
     memcpy(s.identity, relay->d.identity, sizeof(s.identity));
@@ -343,14 +347,30 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
 }
 
 void directory_measured(struct directory *d, const uint8_t identity[32],
-                        uint32_t capacity)
+                        uint32_t rate, uint64_t wall)
 {
     struct known_relay *relay = known_find(&d->known, identity);
 
     if (relay == NULL)
         return;
-    relay->capacity = capacity;
+    if (rate >= relay->capacity)
+        relay->capacity = rate;
+    else
+        relay->capacity -= (relay->capacity - rate) / RATE_SHARE;
+    relay->measured_at = wall;
     directory_remember(d, relay);
+}
+
+void directory_forget_measures(struct directory *d, uint64_t wall)
+{
+    for (unsigned i = 0; i < d->known.count; i++) {
+        struct known_relay *relay = d->known.relays[i];
+
+        if (relay->capacity == 0 || relay->measured_at + MEASURED_FOR > wall)
+            continue;
+        relay->capacity = 0;
+        directory_remember(d, relay);
+    }
 }
 
 void directory_set_guard(struct directory *d, const uint8_t identity[32],

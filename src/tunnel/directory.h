@@ -47,7 +47,8 @@ struct stored_relay {
     uint64_t first_seen, last_seen;    /* wall seconds */
     uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
     uint64_t rtt;                      /* ns */
-    uint32_t capacity;                 /* kB/s, measured */
+    uint32_t capacity;                 /* kB/s, measured; 0: not yet */
+    uint64_t measured_at;              /* wall seconds */
     uint16_t failures;
 };
 
@@ -153,14 +154,18 @@ enum error directory_receive_sample(struct directory *d, struct link *link,
 void directory_tick(struct directory *d, uint64_t wall, uint64_t now);
 uint64_t directory_next_deadline(const struct directory *d);
 
-/* What became of using a relay. `rtt` 0 is unknown, a capacity is in kB/s. A
- * failure while the relay is failing already is part of the same outage. */
+/* What became of using a relay. `rtt` 0 is unknown. A failure while the relay
+ * is failing already is part of the same outage. */
 void directory_succeeded(struct directory *d, const uint8_t identity[32],
                          uint64_t rtt, uint64_t wall);
 void directory_failed(struct directory *d, const uint8_t identity[32],
                       uint64_t now);
+/* A circuit through it was tested and carried `rate` kB/s, which is the least
+ * that it can do. More than was known of it counts at once, less by a quarter
+ * of the difference: it may be another hop's fault. Forgotten 30 days after
+ * the last test. */
 void directory_measured(struct directory *d, const uint8_t identity[32],
-                        uint32_t capacity);
+                        uint32_t rate, uint64_t wall);
 /* Guards are chosen by guard.h; 0 and 0 unmakes one. */
 void directory_set_guard(struct directory *d, const uint8_t identity[32],
                          uint64_t since, uint64_t until);

@@ -250,6 +250,7 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
 
     if (d->refresh_at <= now) {
         d->refresh_at = now + directory_jitter(d, REFRESH_EVERY);
+        directory_forget_measures(d, wall);
         relay = most_due(d, wall, now);
         if (relay == NULL)
             prune(d, wall);

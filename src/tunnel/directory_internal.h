@@ -105,6 +105,8 @@ void directory_wake(struct directory *d, uint64_t at);
 void directory_remember(const struct directory *d,
                         const struct known_relay *relay);
 void directory_drop(struct directory *d, struct known_relay *relay);
+/* Those that are too old. */
+void directory_forget_measures(struct directory *d, uint64_t wall);
 
 /* A descriptor that `from` told or named: checks it and takes it up. With
  * `itself` it must be that of `from`. */

@@ -31,11 +31,12 @@ struct known_relay {
     uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
     uint64_t failed_at;                /* monotonic; 0: never */
     uint64_t asked_at;                 /* monotonic; 0: never */
-    uint64_t fetched_at; /* its item, in the DHT; monotonic; 0: never */
-    uint64_t rtt;        /* smoothed, ns; 0 unknown */
-    uint64_t group;      /* of its first address */
-    uint64_t informant;  /* group of who told us; its own once reached */
-    uint32_t capacity;   /* measured, kB/s; 0 unknown */
+    uint64_t fetched_at;  /* its item, in the DHT; monotonic; 0: never */
+    uint64_t rtt;         /* smoothed, ns; 0 unknown */
+    uint64_t group;       /* of its first address */
+    uint64_t informant;   /* group of who told us; its own once reached */
+    uint64_t measured_at; /* wall seconds */
+    uint32_t capacity;    /* measured, kB/s; 0 unknown */
 };
 
 struct known {

@@ -11,11 +11,11 @@
  * - each hop can reach the next: they share an address family;
  * - the rest is chance, weighted by capacity.
  *
- * The weight (path_weight.h) is the capacity that this node measured, else
- * what the relay declares within narrow bounds, and never more than
- * WEIGHT_RATIO times the median of those to choose from: a lie, or one giant,
- * does not get it all. A testing network relaxes the rule of subnets, and
- * nothing else.
+ * The capacity (path_weight.h) is what this node measured, else what those
+ * that it measured have, or what the relay declares within narrow bounds; it
+ * counts for at most WEIGHT_RATIO times the median of those to choose from: a
+ * lie, or one giant, does not get it all. A testing network relaxes the rule
+ * of subnets, and nothing else.
  */
 #ifndef WARREN_TUNNEL_PATH_H
 #define WARREN_TUNNEL_PATH_H

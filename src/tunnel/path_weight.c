@@ -5,30 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBNET4     16
-#define SUBNET6     32
-#define HALVINGS    8
-#define WEIGHT_UNIT 256 /* so that halved weights stay apart */
+#define SUBNET4  16
+#define SUBNET6  32
+#define HALVINGS 8
 
 static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
 {
     return value < min ? min : value > max ? max : value;
 }
 
-uint32_t relay_weight(const struct known_relay *relay, uint64_t now)
+uint32_t relay_trust(const struct known_relay *relay, uint64_t now)
 {
     unsigned failures = known_failures(relay, now);
-    uint32_t weight;
 
-    if (relay->capacity != 0)
-        weight =
-            clamp(relay->capacity, WEIGHT_DECLARED_MIN, WEIGHT_MEASURED_MAX);
-    else if (relay->d.bandwidth != 0)
-        weight =
-            clamp(relay->d.bandwidth, WEIGHT_DECLARED_MIN, WEIGHT_DECLARED_MAX);
-    else
-        weight = WEIGHT_DECLARED_DEFAULT;
-    return weight * WEIGHT_UNIT >> (failures < HALVINGS ? failures : HALVINGS);
+    return TRUST_WHOLE >> (failures < HALVINGS ? failures : HALVINGS);
 }
 
 bool weighing_init(struct weighing *w, unsigned max)
@@ -37,8 +27,9 @@ bool weighing_init(struct weighing *w, unsigned max)
 
     *w = (struct weighing){.max = max};
     w->relays = malloc(room * sizeof(const struct known_relay *));
-    w->weights = malloc(room * sizeof(*w->weights));
-    if (w->relays != NULL && w->weights != NULL)
+    w->trusts = malloc(room * sizeof(*w->trusts));
+    w->sorted = malloc(room * sizeof(*w->sorted));
+    if (w->relays != NULL && w->trusts != NULL && w->sorted != NULL)
         return true;
     weighing_deinit(w);
     return false;
@@ -47,7 +38,8 @@ bool weighing_init(struct weighing *w, unsigned max)
 void weighing_deinit(struct weighing *w)
 {
     free(w->relays);
-    free(w->weights);
+    free(w->trusts);
+    free(w->sorted);
 }
 
 void weighing_add(struct weighing *w, const struct known_relay *relay,
@@ -55,8 +47,23 @@ void weighing_add(struct weighing *w, const struct known_relay *relay,
 {
     assert(w->count < w->max);
     w->relays[w->count] = relay;
-    w->weights[w->count] = relay_weight(relay, now);
+    w->trusts[w->count] = relay_trust(relay, now);
     w->count++;
+}
+
+/* ---- Capacities --------------------------------------------------------- */
+
+/* kB/s; `usual` is the median of those that were measured, or 0. */
+static uint32_t capacity_of(const struct known_relay *relay, uint32_t usual)
+{
+    uint32_t declared = relay->d.bandwidth;
+
+    if (relay->capacity != 0)
+        return clamp(relay->capacity, WEIGHT_MIN, WEIGHT_MEASURED_MAX);
+    if (usual != 0)
+        return declared == 0 ? usual : clamp(declared, WEIGHT_MIN, usual);
+    return declared == 0 ? WEIGHT_DECLARED_DEFAULT
+                         : clamp(declared, WEIGHT_MIN, WEIGHT_DECLARED_MAX);
 }
 
 static int ascending(const void *a, const void *b)
@@ -68,23 +75,51 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The lower of the two in the middle. 0 when there is no memory. */
-static uint32_t median(const struct weighing *w)
+/* The lower of the two in the middle; 0 of none. */
+static uint32_t median(uint32_t *values, unsigned count)
 {
-    uint32_t *sorted = malloc(w->count * sizeof(*sorted)), result;
-
-    if (sorted == NULL)
+    if (count == 0)
         return 0;
-    memcpy(sorted, w->weights, w->count * sizeof(*sorted));
-    qsort(sorted, w->count, sizeof(*sorted), ascending);
-    result = sorted[(w->count - 1) / 2];
-    free(sorted);
-    return result;
+    qsort(values, count, sizeof(*values), ascending);
+    return values[(count - 1) / 2];
 }
 
-static uint64_t capped(const struct weighing *w, unsigned i, uint64_t cap)
+static uint32_t usual_of(const struct weighing *w)
 {
-    return w->weights[i] < cap ? w->weights[i] : cap;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->relays[i]->capacity != 0)
+            w->sorted[count++] = capacity_of(w->relays[i], 0);
+    return median(w->sorted, count);
+}
+
+static uint32_t middle_of(const struct weighing *w, uint32_t usual)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        w->sorted[i] = capacity_of(w->relays[i], usual);
+    return median(w->sorted, w->count);
+}
+
+/* ---- Choosing ----------------------------------------------------------- */
+
+struct scale {
+    uint32_t usual, middle;
+};
+
+static uint64_t weight_of(const struct weighing *w, unsigned i,
+                          const struct scale *s)
+{
+    const struct known_relay *relay = w->relays[i];
+    uint64_t capacity = capacity_of(relay, s->usual);
+    uint64_t most = (uint64_t)s->middle * WEIGHT_RATIO;
+    uint64_t least = s->middle / WEIGHT_RATIO;
+
+    if (capacity > most)
+        capacity = most;
+    if (relay->capacity != 0 && capacity < least)
+        capacity = least;
+    return capacity * w->trusts[i];
 }
 
 /* Below `bound`, without bias: what is left over at the top is drawn anew. */
@@ -101,21 +136,21 @@ static uint64_t uniform(const struct random_source *random, uint64_t bound)
 const struct known_relay *weighing_choose(const struct weighing *w,
                                           const struct random_source *random)
 {
-    uint64_t total = 0, cap, at;
+    struct scale s = {.usual = usual_of(w)};
+    uint64_t total = 0, at;
 
     if (w->count == 0)
         return NULL;
-    /* Out of memory, all weigh the same. */
-    cap = (uint64_t)median(w) * WEIGHT_RATIO;
-    if (cap == 0)
-        cap = 1;
+    s.middle = middle_of(w, s.usual);
     for (unsigned i = 0; i < w->count; i++)
-        total += capped(w, i, cap);
+        total += weight_of(w, i, &s);
     at = uniform(random, total);
     for (unsigned i = 0; i < w->count; i++) {
-        if (at < capped(w, i, cap))
+        uint64_t weight = weight_of(w, i, &s);
+
+        if (at < weight)
             return w->relays[i];
-        at -= capped(w, i, cap);
+        at -= weight;
     }
     assert(0);
     return NULL;

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * A weighted choice among relays, and which relays do not go together.
+ *
+ * A relay weighs its capacity times the trust that is put in it. Its capacity
+ * is what our speed tests found. One that was not tested yet counts as the
+ * median of those that were, or as what it declares when that is less: to be
+ * unknown is no merit and no fault. While none was tested, it is what they
+ * declare within narrow bounds.
  */
 #ifndef WARREN_TUNNEL_PATH_WEIGHT_H
 #define WARREN_TUNNEL_PATH_WEIGHT_H
@@ -11,22 +17,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No weight counts for more than this many times the median of them all. */
+/* No capacity counts for more than this many times the median of those to
+ * choose from, and no measured one for less than this part of it. */
 #define WEIGHT_RATIO 8
 
 /* Bounds, kB/s. */
-#define WEIGHT_DECLARED_MIN     16
+#define WEIGHT_MIN              16
 #define WEIGHT_DECLARED_DEFAULT 256 /* for those that declare no limit */
 #define WEIGHT_DECLARED_MAX     1024
 #define WEIGHT_MEASURED_MAX     (1 << 20)
 
-/* What a relay weighs, before the cap by the median: its measured capacity,
- * else what it declares; half of it for each failure that still counts. */
-uint32_t relay_weight(const struct known_relay *relay, uint64_t now);
+/* What is left of a weight after the failures that still count: half of it
+ * for each. Of TRUST_WHOLE, and never 0. */
+#define TRUST_WHOLE 65536
+uint32_t relay_trust(const struct known_relay *relay, uint64_t now);
 
 struct weighing {
     const struct known_relay **relays;
-    uint32_t *weights;
+    uint32_t *trusts;
+    uint32_t *sorted; /* room to find medians in */
     unsigned count, max;
 };
 

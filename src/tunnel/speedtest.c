@@ -228,6 +228,15 @@ static uint64_t rate(uint64_t messages, size_t bytes, uint64_t elapsed)
                       (double)elapsed);
 }
 
+uint64_t speedtest_proven(const struct speedtest *s)
+{
+    uint64_t elapsed = s->config.duration;
+
+    if (s->started_at != TIME_NEVER && s->heard_at - s->started_at > elapsed)
+        elapsed = s->heard_at - s->started_at;
+    return rate(s->answered, s->config.answer_pad, elapsed);
+}
+
 /* The hop may say anything: what it claims is held to what can be. */
 void speedtest_get_report(const struct speedtest *s,
                           struct speedtest_report *out)

@@ -107,6 +107,11 @@ uint64_t speedtest_next_deadline(const struct speedtest *s);
 /* All was sent, and answered or given up. */
 bool speedtest_is_done(const struct speedtest *s, uint64_t now);
 
+/* Bytes of padding a second that came back, over the whole time of the test
+ * at least. All of it went through every hop of the circuit, whatever the hop
+ * under test says, knows beforehand or leaves out. */
+uint64_t speedtest_proven(const struct speedtest *s);
+
 /* Any time, also while it runs. */
 void speedtest_get_report(const struct speedtest *s,
                           struct speedtest_report *out);

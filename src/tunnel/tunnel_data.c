@@ -9,9 +9,11 @@
 
 #include <stdlib.h>
 
-#define REPORT_PAUSE  (250 * TIME_MS)
-#define TEST_PAD      1152 /* a multiple of 64 below SPEEDTEST_PAD_MAX */
-#define TEST_WINDOW   256
+#define REPORT_PAUSE (250 * TIME_MS)
+#define TEST_PAD     1152 /* a multiple of 64 below SPEEDTEST_PAD_MAX */
+#define TEST_WINDOW  256
+/* Relays let bursts of a quarter of a megabyte pass, which tell little. */
+#define TEST_COUNTS   (3 * TIME_S)
 #define DATA_TEXT_MAX PIECE_MESSAGE_MAX
 
 /* ---- Long messages ------------------------------------------------------ */
@@ -189,10 +191,20 @@ enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
     if (e != OK)
         return e;
     client->reported_at = now;
+    client->test_counts = duration >= TEST_COUNTS;
+    client->test_replaced = c->replaced_ever;
     send_tests(t, c, client->speedtest, now);
     t->own_deadline =
         time_min(t->own_deadline, speedtest_next_deadline(client->speedtest));
     return OK;
+}
+
+/* The hops are those that it began with. */
+static void learn(struct tunnel *t, const struct circuit *c,
+                  const struct tunnel_client *client)
+{
+    if (client->test_counts && client->test_replaced == c->replaced_ever)
+        tunnel_path_measured(t, c, speedtest_proven(client->speedtest));
 }
 
 static void report(struct tunnel *t, struct circuit *c,
@@ -206,6 +218,7 @@ static void report(struct tunnel *t, struct circuit *c,
     client->reported_at = now;
     speedtest_get_report(client->speedtest, &event.report);
     if (done) {
+        learn(t, c, client);
         speedtest_free(client->speedtest);
         client->speedtest = NULL;
     }

@@ -40,6 +40,8 @@ struct tunnel_client {
     uint16_t piece_id;
     struct speedtest *speedtest;
     uint64_t reported_at;
+    bool test_counts;       /* it is long enough to measure hops by */
+    unsigned test_replaced; /* hops in the circuit's life before it began */
 };
 
 /* Above a circuit that ends here, from its first message on. */
@@ -77,6 +79,9 @@ enum error tunnel_choose_path(void *ctx, unsigned hops,
 bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
                          enum reason why, struct link_target *out);
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
+/* A speed test over all hops found this, bytes a second. */
+void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
+                          uint64_t bytes);
 
 /* tunnel_self.c: what this node says of itself, and its neighbours. */
 void tunnel_restore_previous(struct tunnel *t, uint64_t now);

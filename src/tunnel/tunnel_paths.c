@@ -55,3 +55,17 @@ void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
         directory_succeeded(t->directory, c->hop[i].target.identity,
                             i == 0 ? c->end.link->rtt : 0, t->wall);
 }
+
+void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
+                          uint64_t bytes)
+{
+    uint64_t rate = bytes / 1000;
+
+    if (rate == 0)
+        return;
+    if (rate > UINT32_MAX)
+        rate = UINT32_MAX;
+    for (unsigned i = 0; i < c->length; i++)
+        directory_measured(t->directory, c->hop[i].target.identity,
+                           (uint32_t)rate, t->wall);
+}

@@ -94,16 +94,16 @@ def hop(number, rtt=None):
 
 PEERS = {"known": 5, "peers": [
     relay(1), relay(2, roles=["relay", "exit"], guard=True, rtt=12.34,
-                    failures=3, last_seen=600),
+                    failures=3, capacity=1234, last_seen=600),
     relay(3, addresses=["192.0.2.3:1", "[2001:db8::3]:1"], last_seen=9000)]}
 PEERS_TABLE = """\
-identity  address                      roles       guard  rtt ms  failur\
+identity  address                      roles       guard  rtt ms  kB/s  failur\
 es  seen before
-01010101  192.0.2.1:7881               relay                   -        \
+01010101  192.0.2.1:7881               relay                   -     -        \
  0          5 s
-02020202  192.0.2.2:7881               relay exit  yes      12.3        \
+02020202  192.0.2.2:7881               relay exit  yes      12.3  1234        \
  3       10 min
-03030303  192.0.2.3:1 [2001:db8::3]:1  relay                   -        \
+03030303  192.0.2.3:1 [2001:db8::3]:1  relay                   -     -        \
  0          2 h
 and 2 more
 """
@@ -380,12 +380,17 @@ class Circuits(TunnelTest):
 
     def speedtest(self):
         report = self.client.json("tunnel", "speedtest", "--hops", 3,
-                                  "--seconds", 1)
+                                  "--seconds", 3)
         self.assertEqual(report["hops"], 3)
         self.assertGreater(report["answered"], 10)
         self.assertGreater(report["up"], 0)
         self.assertGreater(report["down"], 0)
         self.assertGreater(report["rtt_mean"], 0)
+        measured = [p for p in self.client.json("peers")["peers"]
+                    if p["capacity"] > 0]
+        self.assertEqual(len(measured), 3)
+        for peer in measured:
+            self.assertLessEqual(peer["capacity"], report["down"] / 1000)
         done = self.client.cli("tunnel", "speedtest", "--hops", 1,
                                "--seconds", 1)
         self.assertEqual(done.returncode, DONE, done.stderr)

@@ -17,6 +17,12 @@ def metric(node, name):
     return node.metrics()[name]
 
 
+def measured(node):
+    """What speed tests found: kB/s by relay."""
+    return {p["identity"]: p["capacity"] for p in node.json("peers")["peers"]
+            if p["capacity"] > 0}
+
+
 def hidden(node):
     """The files that hold keys."""
     return {name: (node.dir / name).read_bytes()
@@ -74,6 +80,9 @@ class Tunnels(ProcessTest):
         relays = self.community()
         client = self.client(relays, "--build", "3")
         self.wait_circuits(client)
+        client.json("tunnel", "speedtest", "--hops", 3, "--seconds", 3)
+        capacities = measured(client)
+        self.assertEqual(len(capacities), 3)
         keys = hidden(client)
         for name in keys:
             mode = (client.dir / name).stat().st_mode
@@ -85,6 +94,7 @@ class Tunnels(ProcessTest):
         client.start("--build", "3")
         self.assertEqual(metric(client, "warren_directory_restored"), 4)
         self.assertEqual(metric(client, "warren_directory_guards"), guards)
+        self.assertEqual(measured(client), capacities)
         self.wait_circuits(client)
         self.assertEqual(hidden(client), keys)
 
