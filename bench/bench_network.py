@@ -11,69 +11,23 @@ A megabyte is 10**6 bytes.
 """
 import argparse
 import contextlib
-import importlib.util
 import os
 import pathlib
-import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "process"))
-from harness import Failure, Network, wait_for  # noqa: E402
+import compare
+from measure import (BUILDS, EXITS, HOPS, PAYLOAD, RELAYS, ROOT, Failure,
+                     Figures, cpu_of, resident, row, say, title)
+from harness import Network, wait_for  # measure says where it is
 
-RELAYS = 6
-EXITS = 2
-HOPS = 3
 LENGTHS = (1, 2, 3, 4)
-BUILDS = 100  # circuits of each length
 
 CELL = 1407  # bytes of a datagram between nodes
-PAYLOAD = 1152  # bytes for the user that a cell of either load carries
-WINDOW = 1024  # cells under way, as the load has
-
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-# ---- Processes --------------------------------------------------------------
-
-def cpu_of(pid):
-    """Processor seconds of a process, with all its threads."""
-    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident(pid):
-    """Megabytes."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise Failure(f"process {pid} has no resident memory")
-
-
-# ---- The table --------------------------------------------------------------
-
-def title():
-    say(f"{'':<40} {'value':>12}  {'unit':<10} {'bare chain':>12} "
-        f"{'ratio':>8}  aim")
-
-
-def row(name, value, unit, aim="", baseline=None):
-    digits = 2 if value < 100 else 0
-    line = f"{name:<40} {value:>12.{digits}f}  {unit:<10} "
-    if baseline is None:
-        line += f"{'':>12} {'':>8}  {aim}"
-    else:
-        digits = 2 if baseline < 100 else 0
-        line += f"{baseline:>12.{digits}f} {value / baseline:>7.2f}x  {aim}"
-    say(line.rstrip())
+WINDOW = 512  # cells under way, as the load has
 
 
 class Bench:
@@ -166,20 +120,23 @@ class Bench:
                 100 * r["lost"] / r["sent"])
 
     def throughput(self):
+        """MB/s and s/GB of the load, one way."""
         say()
         say(f"One circuit of {HOPS} hops, {PAYLOAD} bytes a datagram, "
             f"{self.seconds} s each")
-        title()
+        title("value", "bare chain")
         chain = self.chain()
+        one_way = self.load()
         for name, aim, (rate, cost, cores, lost) in (
                 ("one way, to a server behind the exit", ">= 100 MB/s",
-                 self.load()),
+                 one_way),
                 ("speed test, up and down together", "", self.speedtest())):
             row(name, rate, "MB/s", aim, chain[0])
             row("  processor time, client and daemons", cost, "s/GB",
                 "<= 20 s/GB", chain[1])
             row("  cores that they got", cores, "")
             row("  lost", lost, "%")
+        return one_way[:2]
 
     # ---- building ----
 
@@ -200,16 +157,20 @@ class Bench:
         return sorted(times.values())
 
     def building(self):
+        """{length: median in ms}"""
+        medians = {}
         say()
         say("Building circuits, first message to last answer")
-        title()
+        title("value", "bare chain")
         for hops in LENGTHS:
             times = self.build_times(hops)
             if len(times) < 2:
                 raise Failure(f"no circuits of {hops} hops")
-            row(f"{hops} hops, median of {len(times)}",
-                statistics.median(times), "ms", "< 5 ms" if hops == 3 else "")
+            medians[hops] = statistics.median(times)
+            row(f"{hops} hops, median of {len(times)}", medians[hops], "ms",
+                "< 5 ms" if hops == 3 else "")
             row("  99th of 100", times[(len(times) * 99 - 1) // 100], "ms")
+        return medians
 
     # ---- memory ----
 
@@ -220,7 +181,7 @@ class Bench:
         now = [resident(pid) for pid in self.pids()]
         say()
         say("Memory of a daemon, resident")
-        title()
+        title("value", "bare chain")
         row("idle, the largest of " + str(len(idle)), max(idle), "MB",
             "< 8 MB")
         row("2 s after the transfers, the largest", max(now), "MB", "< 8 MB")
@@ -234,24 +195,15 @@ class Bench:
             "as before")
 
     def run(self):
+        """What compare.py sets beside other networks."""
         self.start()
         say(f"{len(self.net.nodes)} daemons, {os.cpu_count()} cores, load "
             f"{os.getloadavg()[0]:.1f} before")
         idle = [resident(pid) for pid in self.pids()]
-        self.throughput()
+        rate, cost = self.throughput()
         self.memory(idle)
-        self.building()
-
-
-def others():
-    """This version does not measure them, and says so."""
-    say()
-    say("Not compared: this version runs neither tor nor py-ipv8 beside "
-        "warren, so there is no ratio.")
-    say("  tor:     " + ("is installed" if shutil.which("tor") else
-                         "is not installed: apt-get install tor"))
-    say("  py-ipv8: " + ("is installed" if importlib.util.find_spec("ipv8")
-                         else "is not installed: pip install pyipv8"))
+        return Figures(rate, cost, self.building()[HOPS],
+                       statistics.median(idle[:RELAYS + EXITS]))
 
 
 def main():
@@ -260,15 +212,17 @@ def main():
     parser.add_argument("--seconds", type=int, default=5,
                         help="how long each transfer takes (5)")
     args = parser.parse_args()
+    # What runs is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     bench = Bench(args.build, args.seconds)
     try:
-        bench.run()
+        ours = bench.run()
     except (Failure, OSError, subprocess.SubprocessError) as failure:
         say(f"The measurement failed: {failure}")
         return 1
     finally:
         bench.net.close()
-    others()
+    compare.run(ours, bench.net.prefix, args.seconds)
     return 0
 
 
