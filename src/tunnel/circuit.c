@@ -200,9 +200,7 @@ void circuits_tick(struct circuits *cs, uint64_t now)
         struct circuit *c = i < cs->count ? cs->circuits[i] : NULL;
 
         if (c != NULL && now >= c->deadline)
-            circuit_build_failed(cs, c, c->built + 1,
-                                 c->stuck ? REASON_HANDSHAKE : REASON_TIMEOUT,
-                                 now);
+            circuit_build_late(cs, c, now);
     }
     cs->deadline = TIME_NEVER;
     for (size_t i = 0; i < cs->count; i++)

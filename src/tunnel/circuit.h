@@ -38,16 +38,21 @@ struct circuit {
     struct circuit_end end; /* towards the first hop */
     uint32_t id;            /* for people and programs; never reused */
     enum circuit_state state;
-    unsigned length;         /* hops wanted */
-    unsigned built;          /* hops that have proved their key */
-    unsigned replaced;       /* hops since the last success */
-    unsigned replaced_ever;  /* hops in all its life */
-    bool closing;            /* env.closed runs */
-    bool stuck;              /* the step could not even be begun */
-    uint8_t attempt;         /* of our last EXTEND */
-    struct noise *handshake; /* with hop built + 1 */
-    uint64_t created_at, used_at, step_at;
-    uint64_t deadline;   /* of the step that is under way */
+    unsigned length;                  /* hops wanted */
+    unsigned built;                   /* hops that have proved their key */
+    unsigned replaced;                /* hops since the last success */
+    unsigned replaced_ever;           /* hops in all its life */
+    bool closing;                     /* env.closed runs */
+    bool stuck;                       /* the step could not even be begun */
+    uint8_t attempt;                  /* of our last EXTEND */
+    struct noise *handshake;          /* with hop built + 1 */
+    uint8_t noise1[HOP_NOISE1_BYTES]; /* its first message, to be repeated */
+    unsigned repeats;                 /* of this step */
+    uint64_t created_at, used_at;
+    uint64_t step_at;    /* when the step that is under way was begun, */
+    uint64_t said_at;    /* its CREATE or EXTEND went out last, */
+    uint64_t step_end;   /* and it will have failed */
+    uint64_t deadline;   /* its end, or the next repetition */
     uint64_t build_time; /* ns from the beginning to READY, the first time */
     uint64_t bytes_up, bytes_down; /* of cells */
     bool retiring;                 /* no new data: a successor is being built */
@@ -86,6 +91,7 @@ struct circuit_config {
 /* Counters since creation. */
 struct circuit_stats {
     uint64_t started, ready, closed, hops_replaced;
+    uint64_t repeated; /* CREATEs and EXTENDs */
     uint64_t cells_up, cells_down;
     uint64_t dropped_layer;   /* not authentic, or seen before */
     uint64_t dropped_message; /* malformed, or not what this hop may say */
@@ -141,7 +147,8 @@ uint64_t circuits_next_deadline(const struct circuits *cs);
 unsigned circuits_count(const struct circuits *cs);
 struct circuit *circuits_at(const struct circuits *cs, unsigned i);
 const struct circuit_stats *circuits_stats(const struct circuits *cs);
-/* How long a step of building may take, learned from those before; ns. */
+/* How long a step of building may take, learned from those before: for the hop
+ * that is given the longest; ns. */
 uint64_t circuits_step_timeout(const struct circuits *cs);
 
 #endif

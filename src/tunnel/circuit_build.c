@@ -14,8 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one step; between these bounds it is learned: mean and four times the
- * spread, as TCP does for its retransmissions (RFC 6298). */
+/* A message is said again when its answer is overdue: after the mean and four
+ * times the spread of the answers before, as TCP does (RFC 6298), but soon, for
+ * it costs a small cell. A step has failed when it was said so often in vain.
+ */
+#define STEP_TRIES         6
 #define STEP_TIMEOUT_FIRST (5 * TIME_S)
 #define STEP_TIMEOUT_MIN   (1 * TIME_S)
 #define STEP_TIMEOUT_MAX   (15 * TIME_S)
@@ -25,30 +28,67 @@
  * gone had the client try them all, until one is its friend. */
 #define REPLACE_EVER_MAX 8
 
-uint64_t circuits_step_timeout(const struct circuits *cs)
+/* After each step that took too long the next may take twice as long: the
+ * network may have become slower than was learned. */
+static uint64_t timeout_of(const struct step_time *s)
 {
-    uint64_t t = cs->step_mean + 4 * cs->step_spread;
+    uint64_t t = STEP_TRIES * (s->mean + time_min(4 * s->spread, s->mean / 2));
 
-    if (cs->step_mean == 0)
-        return STEP_TIMEOUT_FIRST;
+    if (s->mean == 0)
+        t = STEP_TIMEOUT_FIRST;
     if (t < STEP_TIMEOUT_MIN)
-        return STEP_TIMEOUT_MIN;
+        t = STEP_TIMEOUT_MIN;
+    for (unsigned i = 0; i < s->late && t < STEP_TIMEOUT_MAX; i++)
+        t *= 2;
     return t > STEP_TIMEOUT_MAX ? STEP_TIMEOUT_MAX : t;
 }
 
-static void learn(struct circuits *cs, uint64_t sample)
+static uint64_t pause_of(const struct step_time *s)
+{
+    return timeout_of(s) / STEP_TRIES;
+}
+
+uint64_t circuits_step_timeout(const struct circuits *cs)
+{
+    uint64_t longest = 0;
+
+    for (unsigned i = 0; i < ONION_HOPS_MAX; i++) {
+        uint64_t t = timeout_of(&cs->step_time[i]);
+
+        if (cs->step_time[i].mean != 0 && t > longest)
+            longest = t;
+    }
+    return longest == 0 ? STEP_TIMEOUT_FIRST : longest;
+}
+
+/* The time from the message that was answered, of those that were said, to
+ * its answer: nothing is answered in half of the usual time. Without a usual
+ * time, or when steps have failed, it is the first one, or a network that is
+ * slower than the pause between them would be taken for a fast one. */
+static uint64_t answer_time(const struct circuits *cs, const struct circuit *c,
+                            uint64_t now)
+{
+    const struct step_time *s = &cs->step_time[c->built];
+    uint64_t since = time_since(c->said_at, now);
+
+    if (s->mean == 0 || s->late > 0)
+        return time_since(c->step_at, now);
+    return c->repeats > 0 && since < s->mean / 2 ? since + pause_of(s) : since;
+}
+
+static void learn(struct step_time *s, uint64_t sample)
 {
     uint64_t off;
 
-    if (cs->step_mean == 0) {
-        cs->step_mean = sample;
-        cs->step_spread = sample / 2;
+    s->late = 0;
+    if (s->mean == 0) {
+        s->mean = sample;
+        s->spread = sample / 2;
         return;
     }
-    off = sample > cs->step_mean ? sample - cs->step_mean
-                                 : cs->step_mean - sample;
-    cs->step_spread = (3 * cs->step_spread + off) / 4;
-    cs->step_mean = (7 * cs->step_mean + sample) / 8;
+    off = sample > s->mean ? sample - s->mean : s->mean - sample;
+    s->spread = (3 * s->spread + off) / 4;
+    s->mean = (7 * s->mean + sample) / 8;
 }
 
 void circuit_build_forget(struct circuit *c)
@@ -60,8 +100,7 @@ void circuit_build_forget(struct circuit *c)
 }
 
 /* The first message of a handshake with the next hop. */
-static enum error begin(struct circuits *cs, struct circuit *c,
-                        uint8_t noise1[HOP_NOISE1_BYTES])
+static enum error begin(struct circuits *cs, struct circuit *c)
 {
     const struct link_target *t = &c->hop[c->built].target;
     uint8_t payload[HOP_PAYLOAD_BYTES] = {0x91, (uint8_t)(c->built + 1)};
@@ -76,65 +115,82 @@ static enum error begin(struct circuits *cs, struct circuit *c,
                         t->identity, t->handshake_key);
     cs->core->random.fill(cs->core->random.ctx, ephemeral, sizeof(ephemeral));
     e = noise_write_first(c->handshake, ephemeral,
-                          bytes_of(payload, sizeof(payload)), noise1);
+                          bytes_of(payload, sizeof(payload)), c->noise1);
     sodium_memzero(ephemeral, sizeof(ephemeral));
     if (e != OK)
         circuit_build_forget(c);
     return e;
 }
 
-static void send_create(struct circuits *cs, struct circuit *c,
-                        const uint8_t *noise1, uint64_t now)
+static void send_create(struct circuits *cs, struct circuit *c, uint64_t now)
 {
     uint8_t text[LINK_TEXT_SMALL];
     size_t len = link_text_write_create(text, c->end.local,
-                                        bytes_of(noise1, HOP_NOISE1_BYTES));
+                                        bytes_of(c->noise1, HOP_NOISE1_BYTES));
 
     link_send(cs->core->links, c->end.link, CELL_CREATE, 0, bytes_of(text, len),
               now);
 }
 
-/* 1 to 255, and round again. */
-static uint8_t next_attempt(struct circuit *c)
-{
-    c->attempt = (uint8_t)(c->attempt % UINT8_MAX + 1);
-    return c->attempt;
-}
-
-static void send_extend(struct circuits *cs, struct circuit *c,
-                        const uint8_t *noise1, uint64_t now)
+static void send_extend(struct circuits *cs, struct circuit *c, uint64_t now)
 {
     const struct link_target *t = &c->hop[c->built].target;
     struct circuit_message m = {
         .type = CIRCUIT_EXTEND,
-        .attempt = next_attempt(c),
+        .attempt = c->attempt,
         .identity = t->identity,
         .handshake_key = t->handshake_key,
         .ep = t->ep,
-        .noise = bytes_of(noise1, HOP_NOISE1_BYTES),
+        .noise = bytes_of(c->noise1, HOP_NOISE1_BYTES),
     };
     enum error e = circuit_send(cs, c, c->built, &m, now);
 
     assert(e == OK);
 }
 
+/* CREATE or EXTEND, and when to look after it. */
+static void say(struct circuits *cs, struct circuit *c, uint64_t now)
+{
+    uint64_t at = time_after(now, pause_of(&cs->step_time[c->built]));
+
+    c->said_at = now;
+    circuit_set_deadline(cs, c, time_min(at, c->step_end));
+    if (c->built == 0)
+        send_create(cs, c, now);
+    else
+        send_extend(cs, c, now);
+}
+
 void circuit_build_next(struct circuits *cs, struct circuit *c, uint64_t now)
 {
-    uint8_t noise1[HOP_NOISE1_BYTES];
-    enum error e = begin(cs, c, noise1);
+    enum error e = begin(cs, c);
 
     c->state = CIRCUIT_BUILDING;
-    c->step_at = now;
+    c->repeats = 0;
     c->stuck = e != OK;
     if (c->stuck) { /* the next tick ends it: callers still hold it */
         circuit_set_deadline(cs, c, now);
         return;
     }
-    circuit_set_deadline(cs, c, time_after(now, circuits_step_timeout(cs)));
-    if (c->built == 0)
-        send_create(cs, c, noise1, now);
-    else
-        send_extend(cs, c, noise1, now);
+    c->step_at = now;
+    c->step_end = time_after(now, timeout_of(&cs->step_time[c->built]));
+    if (c->built > 0)
+        c->attempt = (uint8_t)(c->attempt % UINT8_MAX + 1); /* never 0 */
+    say(cs, c, now);
+}
+
+void circuit_build_late(struct circuits *cs, struct circuit *c, uint64_t now)
+{
+    if (c->stuck) {
+        circuit_build_failed(cs, c, c->built + 1, REASON_HANDSHAKE, now);
+    } else if (now >= c->step_end) {
+        cs->step_time[c->built].late++;
+        circuit_build_failed(cs, c, c->built + 1, REASON_TIMEOUT, now);
+    } else {
+        c->repeats++;
+        cs->stats.repeated++;
+        say(cs, c, now);
+    }
 }
 
 static void finish(struct circuits *cs, struct circuit *c, uint64_t now)
@@ -166,7 +222,7 @@ void circuit_build_answer(struct circuits *cs, struct circuit *c,
     hop->attempt = c->attempt;
     hop->ping_nonce = hop->rtt = 0;
     sodium_memzero(&keys, sizeof(keys));
-    learn(cs, time_since(c->step_at, now));
+    learn(&cs->step_time[c->built], answer_time(cs, c, now));
     c->built++;
     c->replaced = 0;
     if (c->built == c->length)

@@ -8,6 +8,12 @@
 
 #include "tunnel/circuit.h"
 
+/* Of the steps to one hop: its distance makes most of the time. */
+struct step_time {
+    uint64_t mean, spread; /* ns, of successful ones; 0 unknown */
+    unsigned late;         /* that took too long, since the last success */
+};
+
 struct circuits {
     struct tunnel_core *core;
     struct circuit_config config;
@@ -16,7 +22,7 @@ struct circuits {
     size_t count;
     uint32_t next_id;
     uint64_t deadline;
-    uint64_t step_mean, step_spread; /* ns, of successful steps; 0 unknown */
+    struct step_time step_time[ONION_HOPS_MAX];
     struct circuit_stats stats;
 };
 
@@ -28,6 +34,8 @@ void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
 
 /* circuit_build.c */
 void circuit_build_next(struct circuits *cs, struct circuit *c, uint64_t now);
+/* A deadline is over: the message goes out again, or the hop has failed. */
+void circuit_build_late(struct circuits *cs, struct circuit *c, uint64_t now);
 /* The next hop has answered with this noise message. */
 void circuit_build_answer(struct circuits *cs, struct circuit *c,
                           struct bytes noise2, uint64_t now);

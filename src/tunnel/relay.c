@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/relay.h"
 
-#include "tunnel/link_text.h"
 #include "tunnel/relay_table.h"
 
 #include "wire/timestamp.h"
@@ -9,8 +8,6 @@
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
-
-#define TICK (1 * TIME_S) /* how exactly ages are kept */
 
 static size_t body_of(size_t len)
 {
@@ -97,7 +94,7 @@ void relays_configure(struct relays *r, const struct relay_config *config)
         r->relays[i]->flow.bucket = (struct byte_bucket){0};
 }
 
-static enum error add(struct relays *r, struct relay *relay)
+enum error relay_add(struct relays *r, struct relay *relay)
 {
     struct relay **grown;
     size_t cap;
@@ -115,9 +112,9 @@ static enum error add(struct relays *r, struct relay *relay)
     return OK;
 }
 
-static void forget(struct relays *r, struct relay *relay, uint64_t now)
+void relay_forget(struct relays *r, struct relay *relay, uint64_t now)
 {
-    relay_extension_forget(relay);
+    relay_step_forget(relay);
     relay_queue_forget(&r->queue, &relay->flow);
     circuit_end_detach(&relay->prev, &r->core->ends, now);
     circuit_end_detach(&relay->next, &r->core->ends, now);
@@ -132,7 +129,7 @@ void relays_free(struct relays *r)
     if (r == NULL)
         return;
     while (r->count > 0)
-        forget(r, r->relays[r->count - 1], 0);
+        relay_forget(r, r->relays[r->count - 1], 0);
     limiter_deinit(&r->create_limiter);
     relay_queue_deinit(&r->queue);
     limiter_deinit(&r->extend_limiter);
@@ -169,7 +166,7 @@ static void end_relay(struct relays *r, struct relay *relay, enum reason why,
     r->stats.closed++;
     r->stats.ended[why]++;
     r->env.closed(r->env.ctx, relay, now);
-    forget(r, relay, now);
+    relay_forget(r, relay, now);
 }
 
 void relay_close(struct relays *r, struct relay *relay, enum reason why,
@@ -205,98 +202,6 @@ void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
     }
     circuit_end_destroy(&relay->next, r->core->links, REASON_LINK_LOST, now);
     end_relay(r, relay, REASON_LINK_LOST, now);
-}
-
-/* ---- CREATE ------------------------------------------------------------- */
-
-static void refuse(struct relays *r, struct link *link, uint32_t remote,
-                   enum reason why, uint64_t now)
-{
-    r->stats.refused++;
-    circuit_destroy(r->core->links, link, remote, why, now);
-}
-
-/* One neighbour's address must not take all the places. In a testing network
- * all may have the same. */
-static bool has_its_share(const struct relays *r, const struct link *link)
-{
-    unsigned max = r->config.max_relays_or_exits;
-    size_t n = 0;
-
-    if (r->config.testing_network)
-        return false;
-    for (size_t i = 0; i < r->count; i++)
-        n += endpoint_same_source(&r->relays[i]->prev.link->peer.ep,
-                                  &link->peer.ep);
-    return n >= max - max / 4;
-}
-
-/* Takes the handshake's keys; the answer's noise message is in `noise2`. */
-static enum reason create(struct relays *r, struct link *link,
-                          const struct link_text *t, uint64_t now,
-                          uint8_t noise2[NOISE_OVERHEAD], struct relay **out)
-{
-    uint8_t payload[HOP_PAYLOAD_BYTES];
-    struct noise_keys keys;
-    struct relay *relay;
-
-    if (r->count >= r->config.max_relays_or_exits ||
-        !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
-        has_its_share(r, link))
-        return REASON_FULL;
-    if (responder_answer(r->core->responder, "hop", t->noise, payload, noise2,
-                         &keys) != OK)
-        return REASON_HANDSHAKE;
-    if (payload[0] != 0x91 || payload[1] < 1 || payload[1] > ONION_HOPS_MAX) {
-        sodium_memzero(&keys, sizeof(keys));
-        return REASON_DEPTH;
-    }
-    relay = calloc(1, sizeof(struct relay));
-    if (relay == NULL || add(r, relay) != OK) {
-        free(relay);
-        sodium_memzero(&keys, sizeof(keys));
-        return REASON_FULL;
-    }
-    relay->prev.role = END_RELAY_PREV;
-    relay->next.role = END_RELAY_NEXT;
-    relay->depth = payload[1];
-    relay->created_at = relay->used_at = now;
-    onion_receiver_init(&relay->in, keys.to_responder);
-    onion_sender_init(&relay->out, keys.to_initiator);
-    sodium_memzero(&keys, sizeof(keys));
-    if (circuit_end_attach(&relay->prev, &r->core->ends, link) != OK) {
-        forget(r, relay, now);
-        return REASON_FULL;
-    }
-    relay->prev.remote = t->index;
-    *out = relay;
-    return REASON_UNKNOWN;
-}
-
-enum error relay_receive_create(struct relays *r, struct link *link,
-                                struct bytes text, uint64_t now)
-{
-    uint8_t noise2[NOISE_OVERHEAD], reply[LINK_TEXT_SMALL];
-    struct relay *relay;
-    struct link_text t;
-    enum reason why;
-    enum error e;
-    size_t len;
-
-    e = link_text_read_create(text, &t);
-    if (e != OK)
-        return e;
-    why = create(r, link, &t, now, noise2, &relay);
-    if (why != REASON_UNKNOWN) {
-        refuse(r, link, t.index, why, now);
-        return OK;
-    }
-    r->stats.created++;
-    r->deadline = time_min(r->deadline, time_after(now, TICK));
-    len = link_text_write_created(reply, relay->prev.local, noise2);
-    link_send(r->core->links, link, CELL_CREATED, t.index, bytes_of(reply, len),
-              now);
-    return OK;
 }
 
 /* ---- Cells -------------------------------------------------------------- */
@@ -388,6 +293,8 @@ static void receive_forward(struct relays *r, struct relay *relay,
     }
     relay->used_at = now;
     relay->bytes += len;
+    if (relay->step != NULL)
+        relay_step_heard(relay, is_message);
     if (is_message) {
         if (circuit_message_read(
                 bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
@@ -460,10 +367,10 @@ void relays_tick(struct relays *r, uint64_t now)
         why = overdue(r, relay, now);
         if (why != REASON_UNKNOWN)
             relay_close(r, relay, why, now);
-        else if (now >= relay_extension_deadline(relay))
-            relay_extension_failed(r, relay, REASON_TIMEOUT, now);
+        else if (relay->step != NULL && now >= relay->step->deadline)
+            relay_step_overdue(r, relay, now);
     }
-    r->deadline = r->count > 0 ? time_after(now, TICK) : TIME_NEVER;
+    r->deadline = r->count > 0 ? time_after(now, RELAY_TICK) : TIME_NEVER;
 }
 
 uint64_t relays_next_deadline(const struct relays *r)

@@ -4,6 +4,9 @@
  * from what the client sends and adds one to what comes back; it answers the
  * messages that are meant for it, and on EXTEND it makes one CREATE: the only
  * thing that a circuit can make it send on another link.
+ *
+ * CREATE and EXTEND may come more than once, because they or their answers
+ * got lost. What comes again is answered as before, and changes nothing.
  */
 #ifndef WARREN_TUNNEL_RELAY_H
 #define WARREN_TUNNEL_RELAY_H
@@ -22,7 +25,7 @@
 /* Of one circuit: each may make us send INITs to a stranger. */
 #define RELAY_EXTENDS_MAX 16
 
-struct relay_extension;
+struct relay_step;
 
 /* At most 2 KB with all that hangs on it while nothing is under way. */
 struct relay {
@@ -34,7 +37,9 @@ struct relay {
     uint8_t attempt;          /* of the EXTEND that the next hop is from */
     uint8_t extends;          /* that were tried, up to RELAY_EXTENDS_MAX */
     bool extended;            /* the next hop has answered */
-    struct relay_extension *extension; /* under way; else NULL */
+    uint8_t failed;           /* enum reason: why the last EXTEND did */
+    struct relay_step *step;  /* under way or just done; else NULL */
+    uint64_t created_by;      /* the beginning of its CREATE's noise1 */
     uint64_t created_at, used_at;
     uint64_t bytes; /* relayed, both ways */
     void *above;    /* what the layer above keeps with it */
@@ -73,6 +78,7 @@ struct relay_config {
 /* Counters since creation. */
 struct relay_stats {
     uint64_t created, refused, extended, closed;
+    uint64_t repeated; /* CREATEs and EXTENDs that came again */
     uint64_t cells_forward, cells_backward;
     uint64_t dropped_layer;   /* not authentic, or seen before */
     uint64_t dropped_message; /* malformed, or not a client's to say */

@@ -117,6 +117,17 @@ class PythonCircuit(ProcessTest):
         with self.assertRaisesRegex(w.Failure, rf"\[3, 4, {DEPTH}\]"):
             c.extend(self.hops[1])
 
+    def test_what_is_said_again_is_answered_again(self):
+        c = w.Circuit(self.link, self.hops[0], times=3)
+        for hop in self.hops[1:]:
+            c.extend(hop, times=3)
+        for hop in 1, 2, 3, 4:
+            self.assertTrue(c.ping(hop))
+        for node in self.net.nodes:
+            self.assertEqual(node.metrics()["warren_tunnel_relays"], 1)
+        with self.assertRaisesRegex(w.Failure, rf"\[3, 4, {DEPTH}\]"):
+            c.extend(self.hops[1], times=3)
+
     def test_what_is_sent_twice_counts_once(self):
         c = self.circuit(3)
         sent = []

@@ -428,16 +428,27 @@ class Link:
         self.send(0, CLOSE)
 
 
+def same(answers):
+    """The answer to what was said more than once."""
+    for answer in answers:
+        if answer != answers[0]:
+            raise Failure(f"{answer} after {answers[0]}")
+    return answers[0]
+
+
 class Circuit:
     """A circuit whose first hop is the peer of a link."""
 
-    def __init__(self, link, first):
+    def __init__(self, link, first, times=1):
         self.link, self.forward, self.backward = link, [], []
         self.local = int.from_bytes(os.urandom(4), "big") | 1
         self.attempt = 0
         noise, noise1 = self.begin(first)
-        link.send(0, CREATE, msgpack.packb([self.local, noise1]))
-        kind, text = link.receive(self.local, "CREATED")
+        answers = []
+        for _ in range(times):
+            link.send(0, CREATE, msgpack.packb([self.local, noise1]))
+            answers.append(link.receive(self.local, "CREATED"))
+        kind, text = same(answers)
         if kind != CREATED:
             raise Failure(f"refused: {unpack_first(text)}")
         self.remote, noise2 = unpack_first(text)
@@ -467,13 +478,16 @@ class Circuit:
                           f"{unpack_first(text)}")
         return unwrap(self.backward, text)
 
-    def extend(self, d):
+    def extend(self, d, times=1):
         last = len(self.forward)
         noise, noise1 = self.begin(d)
         self.attempt += 1
-        self.send(last, [EXTEND, self.attempt, d.identity, d.handshake_key,
-                         compact(*d.endpoints[0]), noise1])
-        hop, m = self.receive("EXTENDED")
+        answers = []
+        for _ in range(times):
+            self.send(last, [EXTEND, self.attempt, d.identity, d.handshake_key,
+                             compact(*d.endpoints[0]), noise1])
+            answers.append(self.receive("EXTENDED"))
+        hop, m = same(answers)
         if hop != last or m[:2] != [EXTENDED, self.attempt]:
             raise Failure(f"hop {hop} says {m} instead of EXTENDED")
         self.finish(noise, m[2])
