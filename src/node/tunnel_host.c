@@ -107,20 +107,8 @@ static void host_resolve_cancel(void *ctx, uint32_t cookie)
 static void host_remember(void *ctx, const struct stored_relay *relay)
 {
     struct tunnel_host *h = ctx;
-    struct store_relay r = {.text_len = (uint16_t)relay->text.len,
-                            .first_seen = relay->first_seen,
-                            .last_seen = relay->last_seen,
-                            .guard_since = relay->guard_since,
-                            .guard_until = relay->guard_until,
-                            .rtt = relay->rtt,
-                            .capacity = relay->capacity,
-                            .measured_at = relay->measured_at,
-                            .failures = relay->failures};
 
-    _Static_assert(DESCRIPTOR_MAX <= STORE_RELAY_TEXT, "fits the store");
-    memcpy(r.identity, relay->identity, sizeof(r.identity));
-    memcpy(r.text, relay->text.p, relay->text.len);
-    if (store_put_relay(h->world.store, &r) != OK)
+    if (tunnel_restore_keep(h->world.store, relay) != OK)
         h->counters.not_remembered++;
 }
 
@@ -375,42 +363,12 @@ static enum error make_engine(struct tunnel_host *h,
                       clock_wall(), &h->tunnel);
 }
 
-struct restoring {
-    struct tunnel_host *host;
-    uint64_t now;
-};
-
-static void restore_relay(void *ctx, const struct store_relay *relay)
-{
-    struct restoring *r = ctx;
-    struct tunnel_host *h = r->host;
-    struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
-                             .first_seen = relay->first_seen,
-                             .last_seen = relay->last_seen,
-                             .guard_since = relay->guard_since,
-                             .guard_until = relay->guard_until,
-                             .rtt = relay->rtt,
-                             .capacity = relay->capacity,
-                             .measured_at = relay->measured_at,
-                             .failures = relay->failures};
-
-    memcpy(s.identity, relay->identity, sizeof(s.identity));
-    if (tunnel_add_stored(h->tunnel, &s, clock_wall(), r->now) == OK) {
-        h->counters.restored++;
-        return;
-    }
-    h->counters.not_restored++;
-    store_remove_relay(h->world.store, relay->identity);
-}
-
 static void start(struct tunnel_host *h, const struct config *config,
                   uint64_t now)
 {
-    struct restoring r = {.host = h, .now = now};
-
-    if (store_each_relay(h->world.store, config->tunnel.max_known_relays,
-                         restore_relay, &r) != OK)
-        h->counters.not_restored++;
+    tunnel_restore_all(h->tunnel, h->world.store,
+                       config->tunnel.max_known_relays, now,
+                       &h->counters.restored);
     h->config = *config;
     ask_relays(h, config, now);
     keep_pools(h, config, now);

@@ -12,6 +12,7 @@
 #include "node/config.h"
 #include "node/log.h"
 #include "node/text.h"
+#include "node/tunnel_restore.h"
 #include "node/udp.h"
 #include "store/store.h"
 #include "wire/endpoint.h"
@@ -72,9 +73,8 @@ uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h);
 unsigned tunnel_host_nameservers(const struct tunnel_host *h);
 
 struct tunnel_host_counters {
-    uint64_t restored;       /* relays of the earlier life, at the start */
-    uint64_t not_restored;   /* that were expired, too many or damaged */
-    uint64_t not_remembered; /* the store had no room */
+    struct tunnel_restored restored; /* relays of the earlier life */
+    uint64_t not_remembered;         /* the store had no room */
 };
 const struct tunnel_host_counters *
 tunnel_host_counters(const struct tunnel_host *h);

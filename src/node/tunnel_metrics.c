@@ -177,9 +177,9 @@ static const struct metric_row known_rows[] = {
 static const struct metric_row host_rows[] = {
     {"warren_directory_restored",
      "Relays of the last run that were taken at the start.",
-     METRIC_AT(struct tunnel_host_counters, restored)},
+     METRIC_AT(struct tunnel_host_counters, restored.taken)},
     {"warren_directory_not_restored", "Relays of the last run that were not.",
-     METRIC_AT(struct tunnel_host_counters, not_restored)},
+     METRIC_AT(struct tunnel_host_counters, restored.refused)},
     {"warren_directory_not_remembered_total",
      "Relays that the store had no room for.",
      METRIC_AT(struct tunnel_host_counters, not_remembered)},
