@@ -178,13 +178,14 @@ static inline void world_init(struct world *w)
 
 static inline void world_start(struct world *w)
 {
-    struct exit_env env = {.ctx = w,
+    struct exit_env env = {.world = {.ctx = w,
+                                     .open = fake_open,
+                                     .send = fake_send,
+                                     .close = fake_close,
+                                     .resolve = fake_resolve,
+                                     .resolve_cancel = fake_cancel},
+                           .ctx = w,
                            .random = test_source(&w->random),
-                           .open = fake_open,
-                           .send = fake_send,
-                           .close = fake_close,
-                           .resolve = fake_resolve,
-                           .resolve_cancel = fake_cancel,
                            .deliver = fake_deliver,
                            .failed = fake_failed};
 

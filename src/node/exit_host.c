@@ -129,9 +129,10 @@ static bool can_send_trains(int fd)
     return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
 }
 
-enum error exit_host_open(struct exit_host *x, enum family family,
-                          uint32_t cookie, void **handle)
+enum error exit_host_open(void *ctx, enum family family, uint32_t cookie,
+                          void **handle)
 {
+    struct exit_host *x = ctx;
     struct socket *s;
 
     if (x->buffers == NULL)
@@ -213,9 +214,10 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 /* What follows a datagram that the system took, to the same destination, goes
  * with others in one call. The first goes at once, so that its sender hears
  * of a failure and may try another address. */
-enum error exit_host_send(struct exit_host *x, void *handle,
-                          const struct endpoint *to, struct bytes payload)
+enum error exit_host_send(void *ctx, void *handle, const struct endpoint *to,
+                          struct bytes payload)
 {
+    struct exit_host *x = ctx;
     struct socket *s = handle;
     enum error err;
 
@@ -235,8 +237,9 @@ enum error exit_host_send(struct exit_host *x, void *handle,
     return err;
 }
 
-void exit_host_close(struct exit_host *x, void *handle)
+void exit_host_close(void *ctx, void *handle)
 {
+    struct exit_host *x = ctx;
     struct socket *s = handle;
 
     if (x->queued == s)
@@ -251,14 +254,17 @@ void exit_host_close(struct exit_host *x, void *handle)
 
 /* ---- Names ------------------------------------------------------------- */
 
-enum error exit_host_resolve(struct exit_host *x, const char *name,
-                             uint32_t cookie)
+enum error exit_host_resolve(void *ctx, const char *name, uint32_t cookie)
 {
+    struct exit_host *x = ctx;
+
     return exit_names_ask(x->names, name, cookie);
 }
 
-void exit_host_resolve_cancel(struct exit_host *x, uint32_t cookie)
+void exit_host_resolve_cancel(void *ctx, uint32_t cookie)
 {
+    struct exit_host *x = ctx;
+
     exit_names_cancel(x->names, cookie);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * What an exit needs of the system: UDP sockets for circuits, and the DNS.
- * The functions are those of struct tunnel_env.
  */
 #ifndef WARREN_NODE_EXIT_HOST_H
 #define WARREN_NODE_EXIT_HOST_H
@@ -43,24 +42,25 @@ void exit_host_free(struct exit_host *x);
  * listens on all. */
 void exit_host_configure(struct exit_host *x, const struct config *config);
 
+/* Datagrams that waited and that the system did not take. */
+uint64_t exit_host_dropped(const struct exit_host *x);
 /* Name servers in use. */
 unsigned exit_host_nameservers(const struct exit_host *x);
 
+/* ---- The functions of struct exit_world; `ctx` is a struct exit_host ---- */
+
 /* ERR_NO_MEMORY, ERR_IO. */
-enum error exit_host_open(struct exit_host *x, enum family family,
-                          uint32_t cookie, void **handle);
+enum error exit_host_open(void *ctx, enum family family, uint32_t cookie,
+                          void **handle);
 /* ERR_NO_SPACE: dropped by the system; ERR_TOO_LARGE, ERR_IO. What follows
  * to the same destination may wait until the loop comes around, to leave in
  * one call; its failure is told to the one behind it. */
-enum error exit_host_send(struct exit_host *x, void *handle,
-                          const struct endpoint *to, struct bytes payload);
-/* Of those that waited, what the system did not take. */
-uint64_t exit_host_dropped(const struct exit_host *x);
-void exit_host_close(struct exit_host *x, void *handle);
+enum error exit_host_send(void *ctx, void *handle, const struct endpoint *to,
+                          struct bytes payload);
+void exit_host_close(void *ctx, void *handle);
 
 /* ERR_NO_MEMORY, ERR_IO (no name server). */
-enum error exit_host_resolve(struct exit_host *x, const char *name,
-                             uint32_t cookie);
-void exit_host_resolve_cancel(struct exit_host *x, uint32_t cookie);
+enum error exit_host_resolve(void *ctx, const char *name, uint32_t cookie);
+void exit_host_resolve_cancel(void *ctx, uint32_t cookie);
 
 #endif

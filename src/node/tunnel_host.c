@@ -66,44 +66,6 @@ static void host_event(void *ctx, const struct tunnel_event *event)
     tunnel_events_tell(&h->events, event);
 }
 
-static enum error host_open(void *ctx, enum family family, uint32_t cookie,
-                            void **handle)
-{
-    struct tunnel_host *h = ctx;
-
-    return exit_host_open(h->exit, family, cookie, handle);
-}
-
-static enum error host_exit_send(void *ctx, void *handle,
-                                 const struct endpoint *to,
-                                 struct bytes payload)
-{
-    struct tunnel_host *h = ctx;
-
-    return exit_host_send(h->exit, handle, to, payload);
-}
-
-static void host_close(void *ctx, void *handle)
-{
-    struct tunnel_host *h = ctx;
-
-    exit_host_close(h->exit, handle);
-}
-
-static enum error host_resolve(void *ctx, const char *name, uint32_t cookie)
-{
-    struct tunnel_host *h = ctx;
-
-    return exit_host_resolve(h->exit, name, cookie);
-}
-
-static void host_resolve_cancel(void *ctx, uint32_t cookie)
-{
-    struct tunnel_host *h = ctx;
-
-    exit_host_resolve_cancel(h->exit, cookie);
-}
-
 static void host_remember(void *ctx, const struct stored_relay *relay)
 {
     struct tunnel_host *h = ctx;
@@ -346,11 +308,12 @@ static enum error make_engine(struct tunnel_host *h,
         .random = {.fill = host_random},
         .send = host_send,
         .event = host_event,
-        .exit_open = host_open,
-        .exit_send = host_exit_send,
-        .exit_close = host_close,
-        .resolve = host_resolve,
-        .resolve_cancel = host_resolve_cancel,
+        .exit = {.ctx = h->exit,
+                 .open = exit_host_open,
+                 .send = exit_host_send,
+                 .close = exit_host_close,
+                 .resolve = exit_host_resolve,
+                 .resolve_cancel = exit_host_resolve_cancel},
         .remember = host_remember,
         .forget = host_forget,
         .rotated = host_rotated,

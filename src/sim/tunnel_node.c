@@ -222,11 +222,11 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     struct tunnel_env env = {
         .send = env_send,
         .event = env_event,
-        .exit_open = env_exit_open,
-        .exit_send = env_exit_send,
-        .exit_close = env_exit_close,
-        .resolve = env_resolve,
-        .resolve_cancel = env_resolve_cancel,
+        .exit = {.open = env_exit_open,
+                 .send = env_exit_send,
+                 .close = env_exit_close,
+                 .resolve = env_resolve,
+                 .resolve_cancel = env_resolve_cancel},
         .remember = env_remember,
         .forget = env_forget,
         .rotated = env_rotated,
@@ -248,7 +248,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     count = own_addresses(s, node, &c, own);
     policy_init(&n->policy, true, c.testing_network);
     dht_bridge_init(&n->bridge, dht->dht, bridge_now, n);
-    env.ctx = n;
+    env.ctx = env.exit.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
     env.dht = &n->bridge.provider;
     e = tunnel_new(&c, &env, &n->policy, now, wall_of(n, now), &n->tunnel);

@@ -166,7 +166,7 @@ static enum reason send_out(struct exit *x, struct exit_circuit *c,
 
     token_bucket_take(&c->bucket, &x->circuit_rate, now);
     token_bucket_take(&x->bucket, &x->rate, now);
-    e = x->env.send(x->env.ctx, handle, &it->ep, payload);
+    e = x->env.world.send(x->env.world.ctx, handle, &it->ep, payload);
     if (e != OK && e != ERR_NO_SPACE)
         return REASON_IO;
     if (e == OK) {

@@ -67,12 +67,9 @@ struct exit_config {              /* nothing may be 0 */
 /* What a public node is fine with. */
 void exit_config_default(struct exit_config *config);
 
-/* What an exit needs from the node. `circuit` is what exit_circuit_new was
- * given. No function may free the exit; `deliver` and `failed` may free
- * circuits and send. */
-struct exit_env {
+/* What an exit needs of the system. No function may free the exit. */
+struct exit_world {
     void *ctx;
-    struct random_source random;
 
     /* A UDP socket, not bound to a port of ours; what it receives goes to
      * exit_receive with this `cookie`. Any error: it cannot be had. */
@@ -90,7 +87,14 @@ struct exit_env {
     enum error (*resolve)(void *ctx, const char *name, uint32_t cookie);
     /* Nobody waits for that answer any more. */
     void (*resolve_cancel)(void *ctx, uint32_t cookie);
+};
 
+/* `circuit` is what exit_circuit_new was given. `deliver` and `failed` may
+ * free circuits and send. */
+struct exit_env {
+    struct exit_world world;
+    void *ctx;
+    struct random_source random;
     void (*deliver)(void *ctx, uint64_t circuit, const struct endpoint *source,
                     struct bytes payload, uint64_t now);
     /* A datagram that exit_send took was not sent after all. */

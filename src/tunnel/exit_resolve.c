@@ -111,7 +111,7 @@ static enum reason ask_for(struct exit *x, struct exit_wait *w,
     append(x, q, w);
     cookie = q->cookie;
     /* The answer may come before this returns: `q` and `w` are gone then. */
-    if (x->env.resolve(x->env.ctx, q->name.text, cookie) == OK)
+    if (x->env.world.resolve(x->env.world.ctx, q->name.text, cookie) == OK)
         return EXIT_SENT;
     at = find_cookie(x, cookie);
     if (*at == NULL)
@@ -228,7 +228,7 @@ void exit_questions_tick(struct exit *x, uint64_t now)
     while (x->questions != NULL && x->questions->deadline <= now) {
         struct exit_question *q = take_out(x, &x->questions);
 
-        x->env.resolve_cancel(x->env.ctx, q->cookie);
+        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
         serve(x, q, NULL, now);
     }
 }
@@ -245,7 +245,7 @@ void exit_questions_free(struct exit *x)
         struct exit_question *q = take_out(x, &x->questions);
 
         assert(q->first == NULL);
-        x->env.resolve_cancel(x->env.ctx, q->cookie);
+        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
         free(q);
     }
 }

@@ -49,7 +49,8 @@ enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
         return REASON_FULL;
     slot = x->free_socket;
     s = &x->sockets[slot];
-    if (x->env.open(x->env.ctx, family, cookie_of(x, slot), &s->handle) != OK)
+    if (x->env.world.open(x->env.world.ctx, family, cookie_of(x, slot),
+                          &s->handle) != OK)
         return REASON_IO;
     x->free_socket = s->next_free;
     x->socket_count++;
@@ -74,7 +75,7 @@ static void close_socket(struct exit *x, uint32_t slot)
 {
     struct exit_socket *s = &x->sockets[slot];
 
-    x->env.close(x->env.ctx, s->handle);
+    x->env.world.close(x->env.world.ctx, s->handle);
     s->circuit = NULL;
     s->handle = NULL;
     s->generation++;

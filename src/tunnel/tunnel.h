@@ -50,7 +50,7 @@ struct tunnel_event {
     bool done;
 };
 
-/* What the world gives. All are required but `dht`. */
+/* What the world gives: all of it, but where a member says else. */
 struct tunnel_env {
     void *ctx;
     struct random_source random;
@@ -59,14 +59,7 @@ struct tunnel_env {
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
     void (*event)(void *ctx, const struct tunnel_event *event);
 
-    /* The exit's sockets and names; as in struct exit_env. */
-    enum error (*exit_open)(void *ctx, enum family family, uint32_t cookie,
-                            void **handle);
-    enum error (*exit_send)(void *ctx, void *handle, const struct endpoint *to,
-                            struct bytes payload);
-    void (*exit_close)(void *ctx, void *handle);
-    enum error (*resolve)(void *ctx, const char *name, uint32_t cookie);
-    void (*resolve_cancel)(void *ctx, uint32_t cookie);
+    struct exit_world exit; /* empty when this is none */
 
     /* What is to be found again after a restart. */
     void (*remember)(void *ctx, const struct stored_relay *relay);

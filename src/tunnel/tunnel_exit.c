@@ -135,53 +135,12 @@ static void failed(void *ctx, uint64_t circuit, enum reason why, uint64_t now)
     relay_answer(t->engine.relays, (struct relay *)(uintptr_t)circuit, &m, now);
 }
 
-static enum error open_socket(void *ctx, enum family family, uint32_t cookie,
-                              void **handle)
-{
-    struct tunnel *t = ctx;
-
-    return t->env.exit_open(t->env.ctx, family, cookie, handle);
-}
-
-static enum error send_socket(void *ctx, void *handle,
-                              const struct endpoint *to, struct bytes payload)
-{
-    struct tunnel *t = ctx;
-
-    return t->env.exit_send(t->env.ctx, handle, to, payload);
-}
-
-static void close_socket(void *ctx, void *handle)
-{
-    struct tunnel *t = ctx;
-
-    t->env.exit_close(t->env.ctx, handle);
-}
-
-static enum error resolve(void *ctx, const char *name, uint32_t cookie)
-{
-    struct tunnel *t = ctx;
-
-    return t->env.resolve(t->env.ctx, name, cookie);
-}
-
-static void resolve_cancel(void *ctx, uint32_t cookie)
-{
-    struct tunnel *t = ctx;
-
-    t->env.resolve_cancel(t->env.ctx, cookie);
-}
-
 enum error tunnel_exit_new(struct tunnel *t)
 {
     struct exit_env env = {
+        .world = t->env.exit,
         .ctx = t,
         .random = t->env.random,
-        .open = open_socket,
-        .send = send_socket,
-        .close = close_socket,
-        .resolve = resolve,
-        .resolve_cancel = resolve_cancel,
         .deliver = deliver,
         .failed = failed,
     };

@@ -52,7 +52,8 @@ struct tunnel_tail {
     struct exit_circuit *exit;
 };
 
-/* tunnel.c */
+/* tunnel_settings.c */
+enum error tunnel_config_check(const struct tunnel_config *c);
 struct engine_config tunnel_engine_config(const struct tunnel_config *c);
 struct pool_config tunnel_pool_config(const struct tunnel_config *c);
 

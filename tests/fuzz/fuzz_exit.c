@@ -268,13 +268,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .idle_timeout = TIME_MIN};
     struct endpoint own = {.addr = {9, 9, 9, 9}, .port = 1};
     struct world w = {.in = {data, size}, .now = TIME_HOUR};
-    struct exit_env env = {.ctx = &w,
+    struct exit_env env = {.world = {.ctx = &w,
+                                     .open = open_socket,
+                                     .send = send_out,
+                                     .close = close_socket,
+                                     .resolve = resolve,
+                                     .resolve_cancel = cancel},
+                           .ctx = &w,
                            .random = {&w, fill},
-                           .open = open_socket,
-                           .send = send_out,
-                           .close = close_socket,
-                           .resolve = resolve,
-                           .resolve_cancel = cancel,
                            .deliver = deliver,
                            .failed = failed};
 
