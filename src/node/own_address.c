@@ -4,7 +4,9 @@
 #include "node/dht_host.h"
 #include "node/sockaddr.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
+#include <string.h>
 
 static bool is_reachable(const struct config *config, const struct endpoint *ep)
 {
@@ -46,8 +48,8 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
             add(out, &s.external[f]);
 }
 
-unsigned own_address_all(const struct udp *udp, struct endpoint *out,
-                         unsigned count, unsigned max)
+unsigned own_address_all(const struct udp *udp, struct log *log,
+                         struct endpoint *out, unsigned count, unsigned max)
 {
     uint16_t port = 0;
     struct ifaddrs *all = NULL;
@@ -59,8 +61,13 @@ unsigned own_address_all(const struct udp *udp, struct endpoint *out,
         if (endpoint_is_usable(&ep))
             out[count++] = ep;
     }
-    if (getifaddrs(&all) != 0)
+    if (getifaddrs(&all) != 0) {
+        log_warn(log,
+                 "the addresses of this machine cannot be listed (%s): an exit "
+                 "may send to some of them",
+                 strerror(errno));
         return count;
+    }
     for (const struct ifaddrs *a = all; a != NULL && count < max;
          a = a->ifa_next) {
         if (a->ifa_addr == NULL ||

@@ -6,6 +6,7 @@
 #define WARREN_NODE_OWN_ADDRESS_H
 
 #include "node/config.h"
+#include "node/log.h"
 #include "node/udp.h"
 #include "wire/endpoint.h"
 
@@ -22,8 +23,9 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
 
 /* Those, and of the sockets and the machine's interfaces as many as there is
  * room for: what an exit must not send to. Appends up to `max` to `out`;
- * returns how many there are then. */
-unsigned own_address_all(const struct udp *udp, struct endpoint *out,
-                         unsigned count, unsigned max);
+ * returns how many there are then. The log says when the system does not tell
+ * them. */
+unsigned own_address_all(const struct udp *udp, struct log *log,
+                         struct endpoint *out, unsigned count, unsigned max);
 
 #endif

@@ -194,7 +194,8 @@ static void tell_addresses(struct tunnel_host *h, uint64_t now)
     tunnel_set_addresses(h->tunnel, h->addresses.at, count, now);
     memcpy(own, h->addresses.at, count * sizeof(*own));
     policy_set_own(&h->policy, own,
-                   own_address_all(h->world.udp, own, count, POLICY_OWN_MAX));
+                   own_address_all(h->world.udp, h->world.log, own, count,
+                                   POLICY_OWN_MAX));
     tunnel_host_rearm(h);
 }
 
