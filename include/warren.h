@@ -118,8 +118,8 @@ struct warren_options {
     void (*data)(void *arg, uint32_t circuit, const struct sockaddr *source,
                  socklen_t source_len, const char *type, const void *payload,
                  size_t len);
-    /* The exit could not send a datagram. Exits say so rarely enough that not
-     * each datagram lost this way is told. */
+    /* The exit refused to send a datagram; it says so once for each, unless
+     * that is lost on the way. Another circuit may have an exit that does. */
     void (*refused)(void *arg, uint32_t circuit,
                     const struct warren_reason *why);
 

@@ -396,6 +396,37 @@ static void test_policy_summary_is_read_as_meant(void **state)
     }
 }
 
+static void test_policy_summary_accepts_something(void **state)
+{
+    static const struct {
+        const char *summary;
+        bool any;
+    } cases[] = {
+        {"accept", false},
+        {"reject", true},
+        {"accept 53", true},
+        {"accept 65535", true},
+        {"reject 25", true},
+        {"reject 1-65535", false},
+        {"reject 1-65534", true},
+        {"reject 2-65535", true},
+        {"reject 1-80,82-65535", true},
+        {"reject 1-80,81-65535", false},
+        {"reject 81-65535,1-80", false},
+        {"reject 1-90,80-65535", false},
+        {"", false},
+        {"accept 0", false},
+        {"accept 80,x", false},
+        {"nothing", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (policy_summary_accepts_any(bytes_of_text(cases[i].summary)) !=
+            cases[i].any)
+            fail_msg("%s", cases[i].summary);
+}
+
 static void test_policy_summary_of_a_stranger(void **state)
 {
     static const char *const junk[] = {
@@ -428,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_policy_version_follows_changes),
         cmocka_unit_test(test_policy_summary_lists_ports),
         cmocka_unit_test(test_policy_summary_is_read_as_meant),
+        cmocka_unit_test(test_policy_summary_accepts_something),
         cmocka_unit_test(test_policy_summary_of_a_stranger),
     };
 

@@ -161,10 +161,147 @@ static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
     world_end(w);
 }
 
+/* ---- Exits -------------------------------------------------------------- */
+
+/* The exits' policies, by their place; they publish them anew. */
+static void set_policies(struct world *w, const char *const lines[EXITS])
+{
+    for (uint32_t i = 0; i < EXITS; i++) {
+        struct sim_tunnel *n = member_of(w, RELAYS + i);
+        char why[POLICY_ERROR_SIZE];
+        struct endpoint own;
+
+        assert_true(sim_endpoint(w->sim, n->node, FAMILY_IPV4, &own));
+        assert_int_equal(policy_add(&n->policy, lines[i], why), OK);
+        tunnel_set_addresses(n->tunnel, &own, 1, sim_now(w->sim));
+        sim_wake(w->sim, n->node);
+    }
+}
+
+static void exits_start(struct world *w, const char *const lines[EXITS])
+{
+    world_global(w);
+    world_start(w);
+    community(w, 0);
+    set_policies(w, lines);
+    sim_run_for(w->sim, TIME_MIN);
+    sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
+    sim_run_for(w->sim, TIME_MIN);
+    assert_true(tunnel_ready(client_of(w)->tunnel) >= 1.0);
+}
+
+/* An exit that sends nowhere is none, unless there are no others: it may send
+ * to a network that its summary does not name. */
+static void test_sim_tunnel_paths_end_at_exits_that_send(void **state)
+{
+    static const char *const one[EXITS] = {"reject *", "accept *:53",
+                                           "reject *", "reject *"};
+    static const char *const none[EXITS] = {"reject *", "reject *", "reject *",
+                                            "reject *"};
+    const bool marked[CLIENT] = {[RELAYS + 1] = true};
+    struct tunnel_wish wish = {.port = 53};
+    struct world *w = &world;
+    struct tally t;
+    uint32_t id;
+
+    (void)state;
+    exits_start(w, one);
+    t = tally(w, marked, 10);
+    assert_true(t.exits >= 10);
+    assert_int_equal(t.marked_exits, t.exits);
+    world_end(w);
+    exits_start(w, none);
+    t = tally(w, marked, 10);
+    assert_true(t.exits >= 10);
+    assert_int_equal(
+        tunnel_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        ERR_NO_NODES);
+    wish.port = 0;
+    assert_int_equal(
+        tunnel_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        OK);
+    world_end(w);
+}
+
+/* Opens until there is no room; how many, and all are as was wished. */
+static unsigned open_all(struct world *w, const struct tunnel_wish *wish,
+                         const uint8_t exit[32])
+{
+    struct sim_tunnel *client = client_of(w);
+    uint32_t id = 0;
+    unsigned n = 0;
+    enum error e;
+
+    while ((e = tunnel_open(client->tunnel, HOPS, wish, sim_now(w->sim),
+                            &id)) == OK) {
+        uint8_t got[32];
+
+        assert_true(tunnel_exit_of(client->tunnel, id, got));
+        assert_memory_equal(got, exit, 32);
+        assert_true(tunnel_sends_to(client->tunnel, id, wish->port));
+        n++;
+    }
+    assert_int_equal(e, ERR_FULL);
+    sim_wake(w->sim, client->node);
+    return n;
+}
+
+static const uint8_t *identity_of(struct world *w, uint32_t member)
+{
+    const struct directory *d = tunnel_directory(client_of(w)->tunnel);
+    struct endpoint ep;
+
+    assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));
+    for (unsigned i = 0; i < directory_count(d); i++)
+        if (endpoint_equal(&directory_at(d, i)->d.addresses[0], &ep))
+            return directory_at(d, i)->d.identity;
+    fail_msg("member %u is not known", member);
+    return NULL;
+}
+
+static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
+{
+    static const char *const lines[EXITS] = {
+        "reject *:9", "accept *:53, reject *", "reject *:9", "accept *"};
+    struct tunnel_wish wish = {.port = 9};
+    struct world *w = &world;
+    struct sim_tunnel *client;
+    uint8_t avoid[2][32];
+    uint32_t id;
+
+    (void)state;
+    exits_start(w, lines);
+    client = client_of(w);
+    assert_int_equal(open_all(w, &wish, identity_of(w, RELAYS + 3)), 6);
+    sim_run_for(w->sim, 10 * TIME_S);
+    assert_int_equal(tunnel_active(client->tunnel, HOPS, NULL, 0), 8);
+    renew(w, TIME_S);
+    memcpy(avoid[0], identity_of(w, RELAYS + 3), 32);
+    wish.avoid = (const uint8_t(*)[32])avoid;
+    wish.avoid_count = 1;
+    assert_int_equal(
+        tunnel_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        ERR_NO_NODES);
+    wish.port = 53;
+    memcpy(avoid[0], identity_of(w, RELAYS), 32);
+    memcpy(avoid[1], identity_of(w, RELAYS + 2), 32);
+    wish.avoid_count = 2;
+    assert_int_equal(
+        tunnel_open(client->tunnel, 0, &wish, sim_now(w->sim), &id), ERR_RANGE);
+    assert_int_equal(
+        tunnel_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id), OK);
+    assert_true(tunnel_sends_to(client->tunnel, id, 53));
+    assert_false(tunnel_sends_to(client->tunnel, id + 1, 53));
+    assert_false(tunnel_exit_of(client->tunnel, id + 1, avoid[0]));
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_tunnel_paths_prefer_what_was_fast),
+        cmocka_unit_test(test_sim_tunnel_paths_end_at_exits_that_send),
+        cmocka_unit_test(test_sim_tunnel_paths_to_an_exit_for_a_port),
     };
 
     if (sodium_init() < 0)

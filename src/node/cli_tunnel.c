@@ -153,6 +153,7 @@ static enum exit_code close_circuit(struct cli *cli)
 
 static void print_answer(struct mp_reader answer)
 {
+    uint64_t refusals = reply_uint(answer, "refusals");
     struct text line;
 
     text_init(&line, SIZE_MAX / 2);
@@ -162,10 +163,26 @@ static void print_answer(struct mp_reader answer)
     fflush(stdout);
     fprintf(stderr,
             "answered by %s in %.1f ms, over circuit %" PRIu64 " of %" PRIu64
-            " hop%s\n",
+            " hop%s",
             reply_text(answer, "source"), reply_double(answer, "rtt"),
             reply_uint(answer, "circuit"), reply_uint(answer, "hops"),
             plural(reply_uint(answer, "hops")));
+    if (refusals > 0)
+        fprintf(stderr, "; %" PRIu64 " other exit%s refused it", refusals,
+                plural(refusals));
+    fputc('\n', stderr);
+}
+
+static void print_refusal(struct mp_reader answer)
+{
+    uint64_t refusals = reply_uint(answer, "refusals");
+    const char *why = reply_text(answer, "text");
+
+    if (refusals > 1)
+        cli_fail(EXIT_REFUSED, "refused by %" PRIu64 " exits: %s", refusals,
+                 why);
+    else
+        cli_fail(EXIT_REFUSED, "refused by the exit: %s", why);
 }
 
 static enum exit_code code_of_outcome(struct mp_reader answer)
@@ -189,7 +206,7 @@ static enum exit_code print_outcome(struct cli_talk *t)
     if (code == EXIT_DONE)
         print_answer(answer);
     else if (code == EXIT_REFUSED)
-        cli_fail(code, "refused by the exit: %s", reply_text(answer, "text"));
+        print_refusal(answer);
     else
         cli_fail(code, "no answer within %" PRIu64 " s: %s",
                  t->cli->timeout / TIME_S, reply_text(answer, "text"));

@@ -2,6 +2,10 @@
  *
  * `tunnel.send`: a datagram through an exit, and its answer.
  *
+ * It goes over a circuit whose exit says that it sends to that port; one is
+ * built if there is none. When no exit says so, any may do: what they say is a
+ * hint. An exit that refuses it makes room for another one.
+ *
  * It is sent once over a circuit. Silence has two reasons, and a PING to the
  * hops tells them apart: when the exit answers that, it is the destination
  * that is silent, and to wait is all that is left to do; when it does not, the
@@ -11,10 +15,16 @@
 #include "node/tunnel_call.h"
 #include "wire/timestamp.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WHY_LIMIT 512
+#define WHY_LIMIT  512
+#define ACTIVE_MAX 64 /* circuits to choose one from */
+#define OPEN_MAX   8  /* circuits built for one datagram */
+
+/* So long exits may still be found that say that they send there. */
+#define LOOK_AROUND (2 * TIME_S)
 
 /* Silence before the hops are asked, and the time that they have. */
 #define SILENCE   TIME_S
@@ -46,13 +56,14 @@ static void answer(struct tunnel_call *c, const struct outcome *o)
     struct mp_writer *w = control_reply(c->call);
     char source[ENDPOINT_TEXT_SIZE];
 
-    mp_write_map(w, 10);
+    mp_write_map(w, 11);
     rpc_write_text(w, "outcome", o->what);
     write_or_nil(w, "reason", o->reason);
     write_or_nil(w, "text", o->text);
     rpc_write_uint(w, "circuit", c->circuit);
     rpc_write_uint(w, "hops", c->hops);
     rpc_write_uint(w, "broken", s->broken);
+    rpc_write_uint(w, "refusals", s->refused);
     write_or_nil(w, "source",
                  o->source == NULL ? NULL : endpoint_print(o->source, source));
     mp_write_text(w, "data");
@@ -65,6 +76,78 @@ static void answer(struct tunnel_call *c, const struct outcome *o)
     rpc_write_ms(w, "duration", time_since(c->began_at, now));
     control_finish(c->call);
     tunnel_call_free(c);
+}
+
+static void answer_refused(struct tunnel_call *c)
+{
+    enum reason why = c->sending.why;
+    struct outcome o = {.what = "refused",
+                        .reason = reason_name(why),
+                        .text = reason_text(why)};
+
+    answer(c, &o);
+}
+
+/* ---- Which circuit ------------------------------------------------------ */
+
+static bool has_refused(const struct tunnel_call *c, uint32_t circuit)
+{
+    const struct tunnel_sending *s = &c->sending;
+    uint8_t exit[32];
+
+    if (!tunnel_exit_of(tunnel_call_engine(c), circuit, exit))
+        return true;
+    for (unsigned i = 0; i < s->refused; i++)
+        if (memcmp(s->refused_by[i], exit, sizeof(exit)) == 0)
+            return true;
+    return false;
+}
+
+/* One of those that are there, for `port`, or any (0). */
+static bool pick(struct tunnel_call *c, uint16_t port)
+{
+    const struct tunnel *t = tunnel_call_engine(c);
+    uint32_t ids[ACTIVE_MAX];
+    unsigned count = tunnel_active(t, c->hops, ids, ACTIVE_MAX), fit = 0;
+
+    for (unsigned i = 0; i < count && i < ACTIVE_MAX; i++)
+        if (!has_refused(c, ids[i]) &&
+            (port == 0 || tunnel_sends_to(t, ids[i], port)))
+            ids[fit++] = ids[i];
+    c->circuit = fit == 0 ? 0 : ids[randombytes_uniform(fit)];
+    return fit > 0;
+}
+
+/* One more is being built, or is now. */
+static bool open_one(struct tunnel_call *c, uint16_t port, uint64_t now)
+{
+    struct tunnel_sending *s = &c->sending;
+    struct tunnel_wish wish = {.port = port,
+                               .avoid = (const uint8_t(*)[32])s->refused_by,
+                               .avoid_count = s->refused};
+
+    if (s->opening != 0)
+        return true;
+    if (s->opened == OPEN_MAX || tunnel_open(tunnel_call_engine(c), c->hops,
+                                             &wish, now, &s->opening) != OK)
+        return false;
+    s->opened++;
+    return true;
+}
+
+enum found { FOUND, WAIT, HOPELESS };
+
+static enum found find_circuit(struct tunnel_call *c, uint64_t now)
+{
+    uint16_t port = c->sending.to.ep.port;
+
+    if (pick(c, port))
+        return FOUND;
+    if (open_one(c, port, now) || time_since(c->began_at, now) < LOOK_AROUND)
+        return WAIT;
+    if (pick(c, 0))
+        return FOUND;
+    return c->sending.refused == 0 || open_one(c, 0, now) ? WAIT : HOPELESS;
 }
 
 /* ---- Sending ----------------------------------------------------------- */
@@ -84,9 +167,16 @@ static enum error send_it(struct tunnel_call *c, uint64_t now)
 static void try_to_send(struct tunnel_call *c, uint64_t now)
 {
     struct tunnel_sending *s = &c->sending;
+    enum found found = FOUND;
     enum error err;
 
-    if (c->circuit == 0 && !tunnel_call_pick(c)) {
+    if (c->circuit == 0)
+        found = find_circuit(c, now);
+    if (found == HOPELESS) {
+        answer_refused(c);
+        return;
+    }
+    if (found == WAIT) {
         tunnel_call_build(c);
         tunnel_call_tell_waiting(c, now);
         return;
@@ -113,6 +203,23 @@ static void give_up_circuit(struct tunnel_call *c)
     c->circuit = 0;
     c->sending.sent_at = 0;
     c->sending.broken++;
+}
+
+/* What makes no sense to one exit makes none to another. */
+static void take_refusal(struct tunnel_call *c, enum reason why)
+{
+    struct tunnel_sending *s = &c->sending;
+
+    s->why = why;
+    tunnel_exit_of(tunnel_call_engine(c), c->circuit,
+                   s->refused_by[s->refused++]);
+    if (why == REASON_PROTOCOL || s->refused == SEND_EXITS_MAX) {
+        answer_refused(c);
+        return;
+    }
+    c->circuit = 0;
+    s->sent_at = 0;
+    try_to_send(c, clock_now());
 }
 
 static void send_wake(struct tunnel_call *c, uint64_t now)
@@ -154,10 +261,7 @@ static void event_of_circuit(struct tunnel_call *c,
         o.data = event->payload;
         answer(c, &o);
     } else if (event->kind == TUNNEL_REFUSED) {
-        o.what = "refused";
-        o.reason = reason_name(event->why);
-        o.text = reason_text(event->why);
-        answer(c, &o);
+        take_refusal(c, event->why);
     } else if (event->kind == TUNNEL_PONG && event->hop == event->length) {
         c->sending.exit_lives = true;
     } else if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
@@ -169,6 +273,10 @@ static void event_of_circuit(struct tunnel_call *c,
 
 static void send_event(struct tunnel_call *c, const struct tunnel_event *event)
 {
+    if (event->circuit == c->sending.opening &&
+        (event->kind == TUNNEL_CIRCUIT_READY ||
+         event->kind == TUNNEL_CIRCUIT_CLOSED))
+        c->sending.opening = 0;
     if (c->circuit != 0 && event->circuit == c->circuit)
         event_of_circuit(c, event);
     else if (c->circuit == 0 && event->kind == TUNNEL_CIRCUIT_READY)
@@ -181,6 +289,10 @@ static void send_overdue(struct tunnel_call *c)
     struct outcome o = {.what = "silent", .reason = "silent"};
     struct text why;
 
+    if (s->refused > 0 && s->sent_at == 0) {
+        answer_refused(c);
+        return;
+    }
     text_init(&why, WHY_LIMIT);
     if (s->first_at == 0 || s->sent_at == 0) {
         o.what = "no_circuit";

@@ -28,6 +28,8 @@ struct tunnel_call_kind {
     void (*overdue)(struct tunnel_call *c);
 };
 
+#define SEND_EXITS_MAX 3 /* that may refuse before the client hears of it */
+
 /* Of `tunnel.send`. */
 struct tunnel_sending {
     struct destination to;
@@ -37,6 +39,11 @@ struct tunnel_sending {
     uint64_t sent_at, ping_at; /* over the circuit in use; 0: not yet */
     bool exit_lives;           /* it has answered that ping */
     unsigned broken;           /* circuits given up */
+    unsigned refused;          /* exits that did not send it, */
+    uint8_t refused_by[SEND_EXITS_MAX][32];
+    enum reason why;  /* the last of them */
+    uint32_t opening; /* a circuit that is built for this; 0: none */
+    unsigned opened;  /* so many were */
 };
 
 struct tunnel_call {

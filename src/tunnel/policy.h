@@ -105,5 +105,7 @@ const char *policy_verdict_name(enum policy_verdict v);
 const char *policy_summary(const struct policy *p,
                            char text[POLICY_SUMMARY_SIZE]);
 bool policy_summary_accepts(struct bytes summary, uint16_t port);
+/* Whether there is such a port. */
+bool policy_summary_accepts_any(struct bytes summary);
 
 #endif

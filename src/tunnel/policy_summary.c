@@ -118,21 +118,28 @@ static bool next_range(struct bytes *rest, unsigned *first, unsigned *last)
     return *first > 0 && *last >= *first && *last <= UINT16_MAX;
 }
 
+/* "accept" or "reject", and the ranges behind it; false at anything else. */
+static bool read_verb(struct bytes summary, bool *accept, struct bytes *ranges)
+{
+    if (summary.len < 6 || summary.len >= POLICY_SUMMARY_SIZE)
+        return false;
+    *accept = memcmp(summary.p, "accept", 6) == 0;
+    if (!*accept && memcmp(summary.p, "reject", 6) != 0)
+        return false;
+    if (summary.len > 6 && summary.p[6] != ' ')
+        return false;
+    *ranges = summary.len > 7 ? bytes_of(summary.p + 7, summary.len - 7)
+                              : bytes_of(NULL, 0);
+    return true;
+}
+
 bool policy_summary_accepts(struct bytes summary, uint16_t port)
 {
     bool accept, found = false;
     struct bytes rest;
 
-    if (summary.len < 6 || summary.len >= POLICY_SUMMARY_SIZE || port == 0)
+    if (port == 0 || !read_verb(summary, &accept, &rest))
         return false;
-    accept = memcmp(summary.p, "accept", 6) == 0;
-    if (!accept && memcmp(summary.p, "reject", 6) != 0)
-        return false;
-    if (summary.len > 6 && summary.p[6] != ' ')
-        return false;
-    rest = bytes_of(summary.p + 6, summary.len - 6);
-    if (rest.len > 0)
-        rest = bytes_of(rest.p + 1, rest.len - 1);
     while (rest.len > 0) {
         unsigned first, last;
 
@@ -141,4 +148,22 @@ bool policy_summary_accepts(struct bytes summary, uint16_t port)
         found = found || (port >= first && port <= last);
     }
     return found == accept;
+}
+
+/* If any port is, then one of those at which the answer can change. */
+bool policy_summary_accepts_any(struct bytes summary)
+{
+    struct bytes rest;
+    unsigned first, last;
+    bool accept;
+
+    if (!read_verb(summary, &accept, &rest))
+        return false;
+    if (policy_summary_accepts(summary, 1))
+        return true;
+    while (rest.len > 0 && next_range(&rest, &first, &last))
+        if (policy_summary_accepts(summary, (uint16_t)first) ||
+            policy_summary_accepts(summary, (uint16_t)(last + 1)))
+            return true;
+    return false;
 }

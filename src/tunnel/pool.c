@@ -157,14 +157,27 @@ static void back_off(struct pool *p, unsigned hops, uint64_t now)
     p->deadline = time_min(p->deadline, p->retry_at[hops]);
 }
 
+static bool has_room(const struct pool *p, unsigned hops)
+{
+    return count_circuits(p, hops, true) < p->config.max_circuits;
+}
+
+enum error pool_add(struct pool *p, const struct link_target *path,
+                    unsigned hops, uint64_t now, struct circuit **out)
+{
+    if (!has_room(p, hops))
+        return ERR_FULL;
+    p->deadline = now;
+    return circuit_new(p->circuits, path, hops, now, out);
+}
+
 static void fill_up(struct pool *p, unsigned hops, uint64_t now)
 {
     struct link_target path[ONION_HOPS_MAX];
     struct circuit *c;
 
     while (count_circuits(p, hops, false) < p->config.min_circuits &&
-           count_circuits(p, hops, true) < p->config.max_circuits &&
-           now >= p->retry_at[hops]) {
+           has_room(p, hops) && now >= p->retry_at[hops]) {
         if (p->env.path(p->env.ctx, hops, path) != OK ||
             circuit_new(p->circuits, path, hops, now, &c) != OK)
             back_off(p, hops, now);

@@ -44,6 +44,10 @@ void pool_init(struct pool *p, const struct pool_config *config,
  * ERR_RANGE. Those that are there stay until they retire. */
 enum error pool_build(struct pool *p, unsigned hops, uint64_t now);
 enum error pool_stop(struct pool *p, unsigned hops);
+/* One more circuit than are kept, through `path`, which retires as they do.
+ * ERR_FULL (max_circuits), errors of circuit_new. */
+enum error pool_add(struct pool *p, const struct link_target *path,
+                    unsigned hops, uint64_t now, struct circuit **out);
 
 /* Data can be sent over it now: it is of this length (0: of any), ready, and
  * does not retire; or all of its length retire, which is better than none. */

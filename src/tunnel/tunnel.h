@@ -164,6 +164,23 @@ uint64_t tunnel_next_deadline(const struct tunnel *t);
  * hops. ERR_RANGE. */
 enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now);
 enum error tunnel_stop(struct tunnel *t, unsigned hops);
+/* What the exit of a circuit is to be like. */
+struct tunnel_wish {
+    uint16_t port;              /* it says that it sends there; 0: any exit */
+    const uint8_t (*avoid)[32]; /* identities that are not wanted as hops */
+    unsigned avoid_count;
+};
+/* Begins one more circuit, beside those that are kept, which retires as they
+ * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
+ * (max_circuits), ERR_NO_MEMORY. */
+enum error tunnel_open(struct tunnel *t, unsigned hops,
+                       const struct tunnel_wish *wish, uint64_t now,
+                       uint32_t *circuit);
+/* The exit of a circuit, and whether it says that it sends to `port`. False
+ * when there is no such circuit, or its exit is no longer known. */
+bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+                    uint8_t identity[32]);
+bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port);
 /* Whether circuits of this many hops are kept. */
 bool tunnel_keeps(const struct tunnel *t, unsigned hops);
 /* Circuits that data can be sent over now; `hops` 0 is any. Returns how many

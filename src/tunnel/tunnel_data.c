@@ -76,7 +76,7 @@ bool tunnel_take_piece(struct tunnel *t, struct pieces *pieces,
 
 /* ---- Sending ------------------------------------------------------------ */
 
-static struct tunnel_client *client_of(struct circuit *c)
+struct tunnel_client *tunnel_client_of(struct circuit *c)
 {
     if (c->above == NULL)
         c->above = calloc(1, sizeof(struct tunnel_client));
@@ -112,7 +112,7 @@ static enum error send_message(struct tunnel *t, uint32_t id,
 
     if (c == NULL)
         return ERR_NOT_FOUND;
-    client = client_of(c);
+    client = tunnel_client_of(c);
     if (client == NULL)
         return ERR_NO_MEMORY;
     c->used_at = now;
@@ -182,7 +182,7 @@ enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
 
     if (c == NULL)
         return ERR_NOT_FOUND;
-    client = client_of(c);
+    client = tunnel_client_of(c);
     if (client == NULL)
         return ERR_NO_MEMORY;
     if (client->speedtest != NULL)
@@ -241,7 +241,7 @@ void tunnel_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now)
 {
     struct tunnel *t = ctx;
-    struct tunnel_client *client = client_of(c);
+    struct tunnel_client *client = tunnel_client_of(c);
     struct circuit_message whole;
     struct tunnel_event event = {
         .kind = TUNNEL_DATA, .circuit = c->id, .length = c->length};

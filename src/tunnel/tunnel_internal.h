@@ -38,6 +38,7 @@ struct tunnel {
 struct tunnel_client {
     struct pieces pieces;
     uint16_t piece_id;
+    uint16_t port; /* that its exit is to send to; 0: no matter */
     struct speedtest *speedtest;
     uint64_t reported_at;
     bool test_counts;       /* it is long enough to measure hops by */
@@ -58,6 +59,7 @@ struct engine_config tunnel_engine_config(const struct tunnel_config *c);
 struct pool_config tunnel_pool_config(const struct tunnel_config *c);
 
 /* tunnel_data.c: what circuits of ours do with messages. */
+struct tunnel_client *tunnel_client_of(struct circuit *c);
 void tunnel_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now);
 void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,

@@ -7,21 +7,56 @@
 
 #include <string.h>
 
-static bool choose(struct tunnel *t, const struct path_request *request,
-                   uint64_t now, struct path *path)
+/* ---- Choosing ----------------------------------------------------------- */
+
+static bool suits(void *ctx, struct bytes exit_policy)
 {
-    t->path = path_choose(t->directory, &t->guards, request, &t->env.random,
-                          t->wall, now, path);
-    return t->path == PATH_FOUND;
+    const uint16_t *port = ctx;
+
+    return *port != 0 ? policy_summary_accepts(exit_policy, *port)
+                      : policy_summary_accepts_any(exit_policy);
+}
+
+/* With an exit that says that it sends to `port`; 0: to some port. */
+static enum path_result choose_for(struct tunnel *t,
+                                   const struct path_request *request,
+                                   uint16_t port, struct path *path)
+{
+    struct path_request r = *request;
+
+    r.exit = true;
+    r.exit_suits = suits;
+    r.exit_ctx = &port;
+    return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
+                       t->ticked_at, path);
+}
+
+/* Where nobody says so, with any exit: a summary is a hint, and leaves out
+ * what is sent to single networks only. */
+static enum path_result choose(struct tunnel *t,
+                               const struct path_request *request,
+                               uint16_t port, struct path *path)
+{
+    enum path_result result = choose_for(t, request, port, path);
+    struct path_request r = *request;
+
+    if (result == PATH_NO_EXITS && port != 0)
+        result = choose_for(t, request, 0, path);
+    if (result != PATH_NO_EXITS)
+        return result;
+    r.exit = true;
+    return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
+                       t->ticked_at, path);
 }
 
 enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
 {
     struct tunnel *t = ctx;
-    struct path_request request = {.hops = hops, .exit = true};
+    struct path_request request = {.hops = hops};
     struct path path = {0};
 
-    if (!choose(t, &request, t->ticked_at, &path))
+    t->path = choose(t, &request, 0, &path);
+    if (t->path != PATH_FOUND)
         return ERR_NO_NODES;
     memcpy(out, path.hops, hops * sizeof(*out));
     return OK;
@@ -33,9 +68,10 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
                          enum reason why, struct link_target *out)
 {
     struct tunnel *t = ctx;
+    const struct tunnel_client *client = c->above;
     const uint8_t(*avoid)[32] = &c->hop[index].target.identity;
     struct path_request request = {
-        .hops = c->length, .exit = true, .avoid = avoid, .avoid_count = 1};
+        .hops = c->length, .avoid = avoid, .avoid_count = 1};
     struct path path = {.count = index};
 
     if (why != REASON_FULL)
@@ -43,11 +79,67 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
                          t->ticked_at);
     for (unsigned i = 0; i < index; i++)
         path.hops[i] = c->hop[i].target;
-    if (!choose(t, &request, t->ticked_at, &path))
+    t->path = choose(t, &request, client != NULL ? client->port : 0, &path);
+    if (t->path != PATH_FOUND)
         return false;
     memcpy(out, path.hops + index, (c->length - index) * sizeof(*out));
     return true;
 }
+
+enum error tunnel_open(struct tunnel *t, unsigned hops,
+                       const struct tunnel_wish *wish, uint64_t now,
+                       uint32_t *circuit)
+{
+    struct path_request request = {
+        .hops = hops, .avoid = wish->avoid, .avoid_count = wish->avoid_count};
+    struct tunnel_client *client;
+    struct path path = {0};
+    enum path_result result;
+    struct circuit *c;
+    enum error e;
+
+    if (hops < 1 || hops > ONION_HOPS_MAX)
+        return ERR_RANGE;
+    t->ticked_at = now;
+    result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
+                             : choose(t, &request, 0, &path);
+    if (result != PATH_FOUND)
+        return ERR_NO_NODES;
+    e = pool_add(&t->pool, path.hops, hops, now, &c);
+    if (e != OK)
+        return e;
+    client = tunnel_client_of(c);
+    if (client != NULL) /* else a hop may be replaced by another exit */
+        client->port = wish->port;
+    *circuit = c->id;
+    return OK;
+}
+
+/* ---- Exits -------------------------------------------------------------- */
+
+bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+                    uint8_t identity[32])
+{
+    const struct circuit *c = circuit_find(t->engine.circuits, circuit);
+
+    if (c != NULL)
+        memcpy(identity, c->hop[c->length - 1].target.identity, 32);
+    return c != NULL;
+}
+
+bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
+{
+    const struct known_relay *exit;
+    uint8_t identity[32];
+
+    if (!tunnel_exit_of(t, circuit, identity))
+        return false;
+    exit = directory_find(t->directory, identity);
+    return exit != NULL &&
+           policy_summary_accepts(descriptor_exit_policy(&exit->d), port);
+}
+
+/* ---- What became of it -------------------------------------------------- */
 
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
 {

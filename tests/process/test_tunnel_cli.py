@@ -134,13 +134,15 @@ round trip  2.50 ms (1.00 to 9.75), jitter 0.50
 
 def sent(outcome, **more):
     return {"outcome": outcome, "reason": None, "text": None, "circuit": 7,
-            "hops": 3, "broken": 0, "source": None, "data": None, "rtt": None,
+            "hops": 3, "broken": 0, "refusals": 0, "source": None,
+            "data": None, "rtt": None,
             "duration": 5.5, **more}
 
 
 ANSWERED = sent("answered", source="192.0.2.9:53", data=b"pong \x1b[1m",
                 rtt=3.25)
-REFUSAL = sent("refused", reason="policy", text="the exit does not send there")
+REFUSAL = sent("refused", reason="policy", refusals=1,
+               text="the exit does not send there")
 SILENCE = sent("silent", reason="silent", text="the destination is silent")
 
 # Arguments, what the daemon answers or {"code": } and {"text": } of an error;
@@ -173,6 +175,12 @@ TALKS = [
      "warren: refused by the exit: the exit does not send there\n",
      {"hops": 4, "timeout": 30000, "stream": False, "to": "1.2.3.4:5",
       "data": b""}),
+    (["tunnel", "send", "1.2.3.4:5", ""], {**REFUSAL, "refusals": 2}, REFUSED,
+     "", "warren: refused by 2 exits: the exit does not send there\n", None),
+    (["tunnel", "send", "1.2.3.4:5", ""], {**ANSWERED, "refusals": 1}, DONE,
+     "pong \\x1b[1m\n",
+     "answered by 192.0.2.9:53 in 3.2 ms, over circuit 7 of 3 hops; 1 other "
+     "exit refused it\n", None),
     (["tunnel", "send", "1.2.3.4:5", "x", "--timeout", "7"], SILENCE,
      UNANSWERED, "",
      "warren: no answer within 7 s: the destination is silent\n", None),
@@ -409,13 +417,13 @@ class Circuits(TunnelTest):
         done = self.client.cli("tunnel", "send", "--hops", 2,
                                f"{self.net.prefix}.200:9", "x")
         self.assertEqual(done.returncode, REFUSED, done.stderr)
-        self.assertEqual(done.stderr, "warren: refused by the exit: the exit "
-                                      "does not send there\n")
+        self.assertEqual(done.stderr, f"warren: refused by {EXITS} exits: the "
+                                      "exit does not send there\n")
         answer = self.client.json("tunnel", "send", "--hops", 2,
                                   f"{self.net.prefix}.200:9", "x",
                                   ok=(REFUSED,))
-        self.assertEqual((answer["outcome"], answer["reason"]),
-                         ("refused", "policy"))
+        self.assertEqual((answer["outcome"], answer["reason"],
+                          answer["refusals"]), ("refused", "policy", EXITS))
 
     def silent(self):
         begun = time.monotonic()
@@ -446,6 +454,70 @@ class Circuits(TunnelTest):
         self.client.json("tunnel", "stop", "--hops", 4)
         done = self.client.cli("tunnel", "stop", "--hops", 4)
         self.assertEqual(done.returncode, NEGATIVE)
+
+
+class Exits(TunnelTest):
+    """Exits that send to some ports and networks only."""
+
+    def setUp(self):
+        super().setUp()
+        self.echo = self.net.echo()
+
+    def policies(self, *lines):
+        """An exit of each; the client knows all of them."""
+        self.start(3, 0)
+        self.exits = [self.net.add([self.relays[0]]).start(
+            *EXIT, "--exit.policy", line) for line in lines]
+        self.wait_peers(3 + len(lines))
+
+    def send(self, data, **more):
+        answer = self.client.json("tunnel", "send", "--hops", 2, "--timeout",
+                                  PATIENCE, self.echo.endpoint, data, **more)
+        if answer["outcome"] == "answered":
+            answer["exit"] = self.echo.source_of(answer["data"], data)
+        return answer
+
+    def test_one_of_many_sends_there(self):
+        """Its circuit is built when there is none, and then used."""
+        self.policies("reject *:4007, accept *", "reject *:4007, accept *",
+                      "accept *:53, reject *", "accept *:4007, reject *")
+        self.client.json("tunnel", "build", "--hops", 2, "--timeout", PATIENCE)
+        for number in range(6):
+            answer = self.send(f"n{number}")
+            self.assertEqual(answer["exit"], self.exits[3].address)
+            self.assertEqual(answer["refusals"], 0)
+        refused = [n.metrics()['warren_exit_refused_total{reason="policy"}']
+                   for n in self.exits]
+        self.assertEqual(refused, [0, 0, 0, 0])
+
+    def test_another_one_when_an_exit_refuses(self):
+        """What it refuses to a single network, its summary does not say."""
+        self.policies(f"reject {self.net.prefix}.200, accept *", "accept *")
+        refusals = number = 0
+        while refusals == 0 and number < 30:
+            number += 1
+            answer = self.send(f"n{number}")
+            self.assertEqual(answer["exit"], self.exits[1].address)
+            refusals += answer["refusals"]
+            for circuit in self.circuits(2):
+                self.client.json("tunnel", "close", circuit["id"])
+        self.assertGreater(refusals, 0)
+
+    def test_a_network_that_no_summary_names(self):
+        self.policies("reject *", f"accept {self.net.prefix}.200, reject *")
+        for number in range(4):
+            answer = self.send(f"n{number}")
+            self.assertEqual(answer["exit"], self.exits[1].address)
+            for circuit in self.circuits(2):
+                self.client.json("tunnel", "close", circuit["id"])
+
+    def test_the_only_exit_refuses(self):
+        self.policies("reject *:4007, accept *")
+        begun = time.monotonic()
+        answer = self.send("hello", ok=(REFUSED,))
+        self.assertEqual((answer["reason"], answer["refusals"]),
+                         ("policy", 1))
+        self.assertLess(time.monotonic() - begun, PATIENCE / 3)
 
 
 class NoExit(TunnelTest):
