@@ -41,33 +41,6 @@ static void test_hostile_hop_cannot_speak_for_the_one_before(void **state)
     net_free(net);
 }
 
-/* An EXTEND may pair the identity of a relay with any address and key. What
- * it opens must not be in the way of those who have the right ones. */
-static void test_hostile_extend_does_not_poison_the_link_of_another(void **s)
-{
-    struct net *net = net_new(22);
-    struct net_node *client = &net->node[0];
-    struct link_target hops[2] = {net_target(&net->node[1]),
-                                  net_target(&net->node[3])};
-    struct circuit *c;
-
-    (void)s;
-    hops[1].ep = net->node[4].ep;
-    assert_int_equal(
-        circuit_new(client->engine.circuits, hops, 2, net->now, &c), OK);
-    net_run(net, 100 * TIME_MS);
-    hops[1] = net_target(&net->node[3]);
-    hops[1].handshake_key[0] ^= 1;
-    assert_int_equal(
-        circuit_new(client->engine.circuits, hops, 2, net->now, &c), OK);
-    net_run(net, 100 * TIME_MS);
-    assert_int_equal(client->ready, 0);
-    net_build(net, (unsigned[]){1, 3, 0});
-    net_run(net, 200 * TIME_MS);
-    assert_int_equal(client->ready, 1);
-    net_free(net);
-}
-
 /* Who builds anew as soon as a circuit ends does not get the link that is
  * just going. */
 static void build_again(struct net_node *n, struct circuit *c)
@@ -213,46 +186,6 @@ static void test_hostile_building_without_memory(void **state)
     net_free(net);
 }
 
-/* The relay answers an EXTEND itself, though it made none: the client knows
- * the key of the hop that it asked for. */
-static bool only_between_two(struct net *net, struct net_packet *p)
-{
-    (void)net;
-    return p->from.addr[1] <= 1 && p->to.addr[1] <= 1;
-}
-
-static void test_hostile_relay_answers_an_extend_with_its_own_keys(void **state)
-{
-    struct net *net = net_new(28);
-    struct net_node *client = &net->node[0];
-    uint8_t noise2[NOISE_OVERHEAD];
-    struct circuit_message m = {.type = CIRCUIT_EXTENDED,
-                                .noise = bytes_of(noise2, sizeof(noise2))};
-    struct relay *relay;
-
-    (void)state;
-    net->tap = only_between_two;
-    net_build(net, (unsigned[]){1, 2, 0});
-    net_run(net, 100 * TIME_MS);
-    relay = relay_at(net, 1);
-    assert_int_equal(relay->attempt, 1);
-    test_random_fill(&net->random, noise2, sizeof(noise2));
-    noise_public_key(net->node[1].secret, noise2);
-    /* Of an attempt that there never was: nothing happens. */
-    m.attempt = 2;
-    relay_answer(net->node[1].engine.relays, relay, &m, net->now);
-    net_run(net, 100 * TIME_MS);
-    assert_int_equal(client->closed, 0);
-    m.attempt = 1;
-    relay_answer(net->node[1].engine.relays, relay, &m, net->now);
-    net_run(net, 100 * TIME_MS);
-    assert_int_equal(client->ready, 0);
-    assert_int_equal(client->closed, 1);
-    assert_int_equal(client->why, REASON_HANDSHAKE);
-    assert_int_equal(client->why_hop, 2);
-    net_free(net);
-}
-
 /* What hops say that they have no business to say, and of old attempts. */
 static void test_hostile_messages_that_change_nothing(void **state)
 {
@@ -319,65 +252,17 @@ static void test_hostile_stranger_uses_the_index_of_another(void **state)
     net_free(net);
 }
 
-/* No fifth hop: neither by asking the fourth, nor by a depth that is none. */
-static void test_hostile_client_cannot_go_too_deep(void **state)
-{
-    static const uint8_t depths[] = {0, 5, 255};
-    struct net *net = net_new(31);
-    struct net_node *client = &net->node[0];
-    struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 4});
-    struct link_target to = net_target(&net->node[1]);
-    uint8_t noise1[HOP_NOISE1_BYTES] = {1}, text[LINK_TEXT_SMALL];
-    struct circuit_message m = {.type = CIRCUIT_EXTEND,
-                                .attempt = 9,
-                                .identity = net->node[5].identity,
-                                .handshake_key = net->node[5].identity,
-                                .ep = net->node[5].ep,
-                                .noise = bytes_of(noise1, sizeof(noise1))};
-
-    (void)state;
-    net_run(net, TIME_S);
-    assert_int_equal(circuit_send(client->engine.circuits, c, 4, &m, net->now),
-                     OK);
-    net_run(net, TIME_S);
-    assert_int_equal(
-        relays_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
-    assert_int_equal(links_count(net->node[5].engine.core.links), 0);
-    for (size_t i = 0; i < COUNT_OF(depths); i++) {
-        uint8_t payload[] = {0x91, depths[i]}, ephemeral[32] = {7};
-        struct noise n;
-
-        prologue_init_noise(&n, "hop", "test", to.identity, to.handshake_key);
-        noise_write_first(&n, ephemeral, bytes_of(payload, 2), noise1);
-        link_send(
-            client->engine.core.links, c->end.link, CELL_CREATE, 0,
-            bytes_of(text, link_text_write_create(
-                               text, 77, bytes_of(noise1, sizeof(noise1)))),
-            net->now);
-        net_run(net, TIME_S);
-        assert_int_equal(relays_count(net->node[1].engine.relays), 1);
-        assert_int_equal(relays_stats(net->node[1].engine.relays)->refused,
-                         i + 1);
-    }
-    net_free(net);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile_hop_cannot_speak_for_the_one_before),
-        cmocka_unit_test(
-            test_hostile_extend_does_not_poison_the_link_of_another),
         cmocka_unit_test(test_hostile_link_that_goes_is_not_used_again),
         cmocka_unit_test(test_hostile_circuits_closed_in_their_own_callback),
         cmocka_unit_test(test_hostile_hop_cannot_choose_the_next_by_refusing),
         cmocka_unit_test(test_hostile_first_hop_with_a_key_of_low_order),
         cmocka_unit_test(test_hostile_building_without_memory),
-        cmocka_unit_test(
-            test_hostile_relay_answers_an_extend_with_its_own_keys),
         cmocka_unit_test(test_hostile_messages_that_change_nothing),
         cmocka_unit_test(test_hostile_stranger_uses_the_index_of_another),
-        cmocka_unit_test(test_hostile_client_cannot_go_too_deep),
     };
 
     if (sodium_init() < 0)

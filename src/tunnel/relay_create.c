@@ -51,6 +51,9 @@ static enum reason create(struct relays *r, struct link *link,
     struct noise_keys keys;
     struct relay *relay;
 
+    /* A link belongs to the one who opened it. */
+    if (link->initiator)
+        return REASON_PROTOCOL;
     if (r->count >= r->config.max_relays_or_exits ||
         !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
         has_its_share(r, link))

@@ -138,9 +138,6 @@ static enum reason start(struct relays *r, struct relay *relay,
            sizeof(target.handshake_key));
     if (link_open(r->core->links, &target, now, &link) != OK)
         return REASON_UNREACHABLE;
-    /* The neighbour may have moved since we opened the link to it. */
-    if (link == relay->prev.link)
-        return REASON_ADDRESS;
     if (step_to(relay, STEP_LINK, m->noise.p, m->noise.len,
                 time_after(now, EXTEND_TIMEOUT)) != OK)
         return REASON_FULL;
