@@ -47,6 +47,82 @@ static void test_flood_of_creates_from_one_address(void **state)
     net_free(net);
 }
 
+/* Nor does one that ends them at once keep the relay busy with handshakes. */
+static void test_flood_of_creates_is_limited_by_rate(void **state)
+{
+    struct net *net = net_new(36);
+    struct net_node *victim = &net->node[1];
+    struct engine_config config = net_config(victim);
+    const struct relay_stats *stats = relays_stats(victim->engine.relays);
+
+    (void)state;
+    config.relay.create_source_rate = 5;
+    config.relay.create_source_burst = 10;
+    relays_configure(victim->engine.relays, &config.relay);
+    for (int i = 0; i < 400; i++) {
+        uint32_t id = build_from(net, 7, (unsigned[]){1, 0})->id;
+        struct circuit *c;
+
+        net_run(net, 10 * TIME_MS);
+        c = circuit_find(circuits_of(net, 7), id);
+        if (c != NULL)
+            circuit_close(circuits_of(net, 7), c, REASON_REQUESTED, net->now);
+    }
+    assert_in_range(stats->created, 25, 10 + 5 * 4);
+    assert_true(stats->refused > 300);
+    for (int i = 0; i < 5; i++)
+        net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 5);
+    /* Nor do many together, each within its own rate. */
+    config.relay.create_source_rate = config.relay.create_source_burst = 100;
+    config.relay.create_rate = config.relay.create_burst = 5;
+    relays_configure(victim->engine.relays, &config.relay);
+    net_run(net, TIME_S);
+    for (unsigned i = 2; i < 7; i++) {
+        build_from(net, i, (unsigned[]){1, 0});
+        build_from(net, i, (unsigned[]){1, 0});
+    }
+    net_run(net, 10 * NET_DELAY);
+    assert_int_equal(relays_count(victim->engine.relays), 10);
+    net_free(net);
+}
+
+/* Whoever has many addresses can fill a relay. It stays within its cap, says
+ * so at once, and is free again when they have gone; others are not full. */
+static void test_flood_of_creates_from_many_addresses(void **state)
+{
+    struct net *net = net_new(37);
+    struct net_node *victim = &net->node[1], *client = &net->node[0];
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        for (unsigned i = 3; i < NET_NODES; i++)
+            build_from(net, i, (unsigned[]){1, 0});
+        net_run(net, 100 * TIME_MS);
+        assert_true(relays_count(victim->engine.relays) <= 16);
+        assert_true(victim->engine.core.ends.count <= 16);
+        assert_true(links_count(victim->engine.core.links) <= 16);
+    }
+    assert_int_equal(relays_count(victim->engine.relays), 16);
+    net_build(net, (unsigned[]){1, 0});
+    net_run(net, 100 * TIME_MS);
+    assert_int_equal(client->closed, 1);
+    assert_int_equal(client->why, REASON_FULL);
+    net_build(net, (unsigned[]){3, 4, 5, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(client->ready, 1);
+    for (unsigned i = 3; i < NET_NODES; i++)
+        net->node[i].dead = true;
+    net_run(net, 6 * TIME_MIN);
+    assert_int_equal(relays_count(victim->engine.relays), 0);
+    assert_int_equal(victim->engine.core.ends.count, 0);
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(client->ready, 2);
+    net_free(net);
+}
+
 /* Links of one address do not take all the places either. */
 static bool from_elsewhere(struct net *net, struct net_packet *p)
 {
@@ -143,28 +219,33 @@ static bool count_inits(struct net *net, struct net_packet *p)
     return true;
 }
 
+static void extend_to_nobody(struct net *net, struct circuit *c, unsigned i)
+{
+    uint8_t noise1[HOP_NOISE1_BYTES] = {1};
+    struct circuit_message m = {
+        .type = CIRCUIT_EXTEND,
+        .attempt = (uint8_t)i,
+        .identity = net->node[5].identity,
+        .handshake_key = net->node[5].identity,
+        .ep = {.addr = {99, 0, (uint8_t)(i >> 8), (uint8_t)i}, .port = 1},
+        .noise = bytes_of(noise1, sizeof(noise1))};
+
+    circuit_send(circuits_of(net, 0), c, 1, &m, net->now);
+}
+
 static void test_flood_of_extends(void **state)
 {
     struct net *net = net_new(33);
     struct inits seen = {0};
     struct circuit *c = net_build(net, (unsigned[]){1, 0});
     struct links *links = net->node[1].engine.core.links;
-    uint8_t noise1[HOP_NOISE1_BYTES] = {1};
-    struct circuit_message m = {.type = CIRCUIT_EXTEND,
-                                .identity = net->node[5].identity,
-                                .handshake_key = net->node[5].identity,
-                                .ep = {.addr = {99}, .port = 1},
-                                .noise = bytes_of(noise1, sizeof(noise1))};
 
     (void)state;
     net_run(net, TIME_S);
     net->tap = count_inits;
     net->tap_ctx = &seen;
     for (unsigned i = 0; i < 2000; i++) {
-        m.ep.addr[3] = (uint8_t)i;
-        m.ep.addr[2] = (uint8_t)(i >> 8);
-        m.attempt = (uint8_t)i;
-        circuit_send(circuits_of(net, 0), c, 1, &m, net->now);
+        extend_to_nobody(net, c, i);
         net_run(net, 10 * TIME_MS);
         assert_true(links_count(links) <= 32);
     }
@@ -174,6 +255,34 @@ static void test_flood_of_extends(void **state)
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 2);
+    net_free(net);
+}
+
+/* Over as many circuits as it may have, a client makes us send no more. */
+static void test_flood_of_extends_over_many_circuits(void **state)
+{
+    struct net *net = net_new(38);
+    struct net_node *relay = &net->node[1];
+    struct engine_config config = net_config(relay);
+    struct circuit *c[12];
+    struct inits seen = {0};
+
+    (void)state;
+    config.relay.create_source_rate = 1;
+    config.relay.create_source_burst = 20;
+    relays_configure(relay->engine.relays, &config.relay);
+    for (unsigned i = 0; i < COUNT_OF(c); i++)
+        c[i] = net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, COUNT_OF(c));
+    net->tap = count_inits;
+    net->tap_ctx = &seen;
+    for (unsigned i = 0; i < 16 * COUNT_OF(c); i++)
+        extend_to_nobody(net, c[i % COUNT_OF(c)], i);
+    net_run(net, 2 * NET_DELAY);
+    assert_int_equal(seen.to_nobody, 20);
+    assert_int_equal(relays_stats(relay->engine.relays)->failed[REASON_RATE],
+                     16 * COUNT_OF(c) - 20);
     net_free(net);
 }
 
@@ -199,9 +308,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flood_of_creates_from_one_address),
+        cmocka_unit_test(test_flood_of_creates_is_limited_by_rate),
+        cmocka_unit_test(test_flood_of_creates_from_many_addresses),
         cmocka_unit_test(test_flood_of_links_from_one_address),
         cmocka_unit_test(test_flood_of_creates_from_made_up_addresses),
         cmocka_unit_test(test_flood_of_extends),
+        cmocka_unit_test(test_flood_of_extends_over_many_circuits),
         cmocka_unit_test(test_flood_of_circuits_given_up_leaves_nothing),
     };
 

@@ -54,19 +54,35 @@ static void unmask(const struct link *link, uint8_t *datagram, size_t len)
     cell_mask(&link->session->out, counter, datagram, len);
 }
 
-/* The relay sends an onion that it has seen, in a new cell. */
-static void send_again(struct net *net, const struct net_packet *p)
+static struct circuit_end *end_at(struct net *net, unsigned node, bool forward,
+                                  unsigned which)
 {
-    struct engine *e = &net->node[kept.from].engine;
-    struct relay *relay = relays_at(e->relays, 0);
-    struct circuit_end *end = kept.to > kept.from ? &relay->next : &relay->prev;
+    struct relay *relay = relays_at(net->node[node].engine.relays, which);
+
+    return forward ? &relay->next : &relay->prev;
+}
+
+/* The relay sends an onion that it has seen, in a new cell, on a circuit that
+ * it has: 0 is the one that it was seen on. */
+static void send_over(struct net *net, const struct net_packet *p,
+                      unsigned which)
+{
+    struct links *links = net->node[kept.from].engine.core.links;
+    struct circuit_end *end =
+        end_at(net, kept.from, kept.to > kept.from, which);
     uint8_t d[CELL_MAX];
-    bool (*tap)(struct net *, struct net_packet *) = net->tap;
 
     memcpy(d, p->bytes, p->len);
     unmask(end->link, d, p->len);
+    link_send_relay(links, end->link, end->remote, d, p->len, net->now);
+}
+
+static void send_again(struct net *net, const struct net_packet *p)
+{
+    bool (*tap)(struct net *, struct net_packet *) = net->tap;
+
     net->tap = NULL;
-    link_send_relay(e->core.links, end->link, end->remote, d, p->len, net->now);
+    send_over(net, p, 0);
     net_run(net, 50 * TIME_MS);
     net->tap = tap;
 }
@@ -158,6 +174,86 @@ static void test_layers_swapped_delayed_dropped_doubled(void **state)
     }
 }
 
+/* On another circuit through the same hops. */
+static void test_layers_swapped_between_circuits(void **state)
+{
+    (void)state;
+    for (size_t w = 0; w < COUNT_OF(ways); w++) {
+        struct net *net = net_new(77);
+        struct circuit *c = start(net, ways[w][0], ways[w][1]), *other;
+
+        other = net_build(net, (unsigned[]){1, 2, 3, 0});
+        net_run(net, TIME_S);
+        assert_int_equal(other->state, CIRCUIT_READY);
+        kept.count = 0;
+        kept.hold = true;
+        net_send_data(net, c, "mine");
+        net_run(net, TIME_S);
+        assert_true(kept.count > 0);
+        net->tap = NULL;
+        send_over(net, &kept.packet[0], 1);
+        net_run(net, TIME_S);
+        assert_int_equal(net->node[0].data_in, 0);
+        send_over(net, &kept.packet[0], 0);
+        net_run(net, TIME_S);
+        assert_int_equal(net->node[0].data_in, 1);
+        net_free(net);
+    }
+}
+
+/* What a relay gets from `kept.from`, in the clear. */
+static void seen_at(struct net *net, uint8_t *body)
+{
+    struct net_packet p = kept.packet[0];
+
+    assert_int_equal(kept.count, 1);
+    assert_int_equal(p.len, CELL_SMALL);
+    unmask(end_at(net, kept.from, kept.to > kept.from, 0)->link, p.bytes,
+           p.len);
+    memcpy(body, p.bytes + CELL_BODY_OFFSET, CELL_SMALL_BODY);
+}
+
+/* The bytes behind the layers would carry a mark from one relay to another
+ * past the honest one between them; so would what is left of its own layer. */
+static void test_layers_marks_are_wiped(void **state)
+{
+    static const struct {
+        unsigned from, to;
+        size_t wiped; /* bytes at the end that the relay at 2 fills anew */
+    } rows[] = {{1, 3, 2 * ONION_LAYER_BYTES}, {3, 1, ONION_LAYER_BYTES}};
+    uint8_t before[CELL_SMALL_BODY], after[CELL_SMALL_BODY];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct net *net = net_new(78);
+        struct circuit *c = start(net, rows[i].from, 2);
+        const struct link *mask;
+        uint8_t *padding;
+
+        kept.hold = true;
+        net_send_data(net, c, "marked");
+        net_run(net, TIME_S);
+        padding = kept.packet[0].bytes + CELL_SMALL - ONION_LAYER_BYTES;
+        mask = end_at(net, rows[i].from, rows[i].from == 1, 0)->link;
+        unmask(mask, kept.packet[0].bytes, CELL_SMALL);
+        memset(padding, 0xaa, ONION_LAYER_BYTES);
+        unmask(mask, kept.packet[0].bytes, CELL_SMALL);
+        seen_at(net, before);
+        net->tap = NULL;
+        send_over(net, &kept.packet[0], 0);
+        net->tap = keep;
+        kept.count = 0;
+        kept.from = 2;
+        kept.to = rows[i].to;
+        net_run(net, TIME_S);
+        seen_at(net, after);
+        for (size_t at = CELL_SMALL_BODY - rows[i].wiped; at < CELL_SMALL_BODY;
+             at += 8)
+            assert_memory_not_equal(before + at, after + at, 8);
+        net_free(net);
+    }
+}
+
 /* Older than the window: too late. */
 static void test_layers_cell_held_back_for_too_long(void **state)
 {
@@ -183,37 +279,62 @@ static void test_layers_cell_held_back_for_too_long(void **state)
     net_free(net);
 }
 
-/* On the wire: no bit of a RELAY cell can be changed, its header included. */
+/* The next cell from the client to its first hop, which does not arrive. */
+enum cell_kind { SMALL, LARGE, CREATE };
+
+static struct net_packet next_cell(struct net *net, struct circuit *c,
+                                   enum cell_kind kind)
+{
+    char text[1001] = "small";
+
+    if (kind == LARGE)
+        memset(text, 'x', sizeof(text) - 1);
+    kept.hold = true;
+    kept.count = 0;
+    if (kind == CREATE)
+        net_build(net, (unsigned[]){1, 0});
+    else
+        net_send_data(net, c, text);
+    net_run(net, 10 * TIME_MS);
+    assert_int_equal(kept.count, 1);
+    assert_int_equal(kept.packet[0].len,
+                     kind == LARGE ? CELL_LARGE : CELL_SMALL);
+    return kept.packet[0];
+}
+
+/* On the wire: no bit of a cell can be changed, its header included. */
 static void test_layers_every_bit_of_a_datagram_flipped(void **state)
 {
     struct net *net = net_new(75);
     struct circuit *c = start(net, 0, 1);
     struct engine *relay = &net->node[1].engine;
-    struct net_packet p;
-    uint64_t sent;
 
     (void)state;
-    kept.hold = true;
-    net_send_data(net, c, "whole");
-    net_run(net, 10 * TIME_MS);
-    assert_int_equal(kept.count, 1);
-    sent = net->sent;
-    for (size_t bit = 0; bit < 8 * (size_t)CELL_SMALL; bit++) {
-        p = kept.packet[0];
-        p.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_int_not_equal(
+    for (enum cell_kind kind = SMALL; kind <= CREATE; kind++) {
+        const struct net_packet whole = next_cell(net, c, kind);
+        uint64_t sent = net->sent;
+        struct net_packet p;
+
+        for (size_t bit = 0; bit < 8 * whole.len; bit++) {
+            p = whole;
+            p.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            assert_int_not_equal(
+                engine_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
+        }
+        assert_int_equal(net->sent, sent);
+        assert_int_equal(relays_count(relay->relays), 1);
+        p = whole;
+        assert_int_equal(
             engine_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
+        net_run(net, TIME_S);
+        /* Its counter is an old one now. */
+        p = whole;
+        assert_int_equal(
+            engine_receive(relay, &p.from, p.bytes, p.len, net->now),
+            ERR_UNEXPECTED);
     }
-    assert_int_equal(net->sent, sent);
-    p = kept.packet[0];
-    assert_int_equal(engine_receive(relay, &p.from, p.bytes, p.len, net->now),
-                     OK);
-    net_run(net, TIME_S);
-    assert_int_equal(net->node[0].data_in, 1);
-    /* Its counter is an old one now. */
-    p = kept.packet[0];
-    assert_int_equal(engine_receive(relay, &p.from, p.bytes, p.len, net->now),
-                     ERR_UNEXPECTED);
+    assert_int_equal(net->node[0].data_in, 2);
+    assert_int_equal(net->node[0].ready, 2);
     net_free(net);
 }
 
@@ -248,7 +369,23 @@ static void test_layers_cells_of_other_sizes_or_unknown_index(void **state)
             engine_receive(relay, &p.from, p.bytes, p.len, net->now),
             ERR_NOT_FOUND);
     }
+    /* A circuit that there is not, on a link that there is. */
+    net->tap = NULL;
+    for (unsigned i = 0; i < 100; i++) {
+        static const enum cell_type types[] = {CELL_RELAY, CELL_CREATED,
+                                               CELL_DESTROY, CELL_REKEYED,
+                                               (enum cell_type)0x77};
+        struct links *links = net->node[0].engine.core.links;
+
+        link_send(links, c->end.link, types[i % COUNT_OF(types)],
+                  (uint32_t)test_random_next(&net->random), bytes_of(NULL, 0),
+                  net->now);
+        sent++;
+    }
+    net_run(net, 2 * NET_DELAY);
     assert_int_equal(net->sent, sent);
+    assert_int_equal(relay->dropped[ERR_NOT_FOUND], 2000 + 80);
+    assert_int_equal(c->state, CIRCUIT_READY);
     net_free(net);
 }
 
@@ -258,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_layers_replayed_by_a_relay),
         cmocka_unit_test(test_layers_every_bit_flipped_by_a_relay),
         cmocka_unit_test(test_layers_swapped_delayed_dropped_doubled),
+        cmocka_unit_test(test_layers_swapped_between_circuits),
+        cmocka_unit_test(test_layers_marks_are_wiped),
         cmocka_unit_test(test_layers_cell_held_back_for_too_long),
         cmocka_unit_test(test_layers_every_bit_of_a_datagram_flipped),
         cmocka_unit_test(test_layers_cells_of_other_sizes_or_unknown_index),
