@@ -277,7 +277,7 @@ static void test_flood_of_extends_over_many_circuits(void **state)
     assert_int_equal(net->node[0].ready, COUNT_OF(c));
     net->tap = count_inits;
     net->tap_ctx = &seen;
-    for (unsigned i = 0; i < 16 * COUNT_OF(c); i++)
+    for (unsigned i = 1; i <= 16 * COUNT_OF(c); i++)
         extend_to_nobody(net, c[i % COUNT_OF(c)], i);
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(seen.to_nobody, 20);
