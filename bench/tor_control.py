@@ -26,14 +26,16 @@ class TorControl:
         self.socket.close()
 
     def line(self):
-        line = self.lines.readline().rstrip("\r\n")
+        line = self.lines.readline()
         if not line:
             raise Failure("tor closed its control port")
-        return line
+        return line.rstrip("\r\n")
 
-    def command(self, text):
-        """Lines of the answer; those of events are kept for event()."""
+    def send(self, text):
         self.socket.sendall(text.encode() + b"\r\n")
+
+    def answer(self):
+        """Its lines; those of events are kept for event()."""
         answer = []
         while True:
             line = self.line()
@@ -42,7 +44,12 @@ class TorControl:
                 continue
             answer.append(line)
             if re.match(r"\d{3} ", line):
-                break
+                return answer
+
+    def command(self, text):
+        """The lines of the answer, which has to be good."""
+        self.send(text)
+        answer = self.answer()
         if not answer[-1].startswith("250"):
             raise Failure(f"tor answers '{answer[-1]}' to {text}")
         return answer
@@ -71,6 +78,11 @@ class TorControl:
             if words[:1] == ["r"]:
                 found[words[1]] = base64.b64decode(words[2] + "=").hex()
         return found
+
+    def has_descriptor(self, fingerprint):
+        """Of a relay in the consensus: its keys, which come later."""
+        self.send(f"GETINFO md/id/{fingerprint}")
+        return self.answer()[-1].startswith("250")
 
     def build(self, fingerprints):
         """A circuit through these: its number, and milliseconds."""

@@ -172,7 +172,8 @@ class TorNetwork:
     def knows_all(self):
         self.known = self.control.relays()
         return (self.control.bootstrapped() == 100 and
-                self.known.keys() >= {*self.relays, *self.exits})
+                self.known.keys() >= {*self.relays, *self.exits} and
+                all(map(self.control.has_descriptor, self.known.values())))
 
     def pids(self):
         return [p.pid for p in self.processes.values()]
