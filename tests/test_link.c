@@ -75,6 +75,12 @@ static void node_up(void *ctx, struct link *link, uint64_t now)
     n->ups++;
 }
 
+static bool node_may_move(void *ctx, const struct endpoint *to)
+{
+    (void)ctx;
+    return to->addr[0] != 10;
+}
+
 static void node_unanswered(void *ctx, const struct link *link, uint64_t now)
 {
     struct node *n = ctx;
@@ -131,6 +137,7 @@ static void node_start(struct node *n, const struct link_config *c)
         .send_ctx = n,
         .send = node_send,
         .up = node_up,
+        .may_move = node_may_move,
         .unanswered = node_unanswered,
         .down = node_down,
         .cell = node_cell,
@@ -654,6 +661,29 @@ static void test_link_goes_nowhere_for_a_source_address_alone(void **state)
     world_free(w);
 }
 
+/* Not even a question goes to an address that is not for everybody, but what
+ * comes from there counts. */
+static void test_link_does_not_move_everywhere(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    struct endpoint home = w->a.ep;
+
+    (void)state;
+    settle(w);
+    w->a.ep.addr[0] = 10;
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    settle(w);
+    assert_int_equal(w->b.cells, 1);
+    assert_true(endpoint_equal(&w->b.up_link->peer.ep, &home));
+    w->a.ep = home;
+    w->a.ep.addr[0] = 11;
+    link_send(w->a.links, link, CELL_CREATE, 3, bytes_of_text("a"), w->now);
+    settle(w);
+    assert_true(endpoint_equal(&w->b.up_link->peer.ep, &w->a.ep));
+    world_free(w);
+}
+
 static void test_link_table_has_a_cap(void **state)
 {
     struct world *w = world_new();
@@ -692,6 +722,7 @@ int main(void)
         cmocka_unit_test(test_link_unused_closes_on_both_sides),
         cmocka_unit_test(test_link_follows_a_peer_that_moves),
         cmocka_unit_test(test_link_goes_nowhere_for_a_source_address_alone),
+        cmocka_unit_test(test_link_does_not_move_everywhere),
         cmocka_unit_test(test_link_table_has_a_cap),
     };
 

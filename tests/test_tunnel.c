@@ -61,14 +61,21 @@ struct world {
     struct member member[MEMBERS];
     struct packet *queue[QUEUE_MAX];
     size_t first, count;
+    bool sink; /* what is sent is gone, and counted */
+    unsigned sunk;
 };
 
 static void member_send(void *ctx, const struct endpoint *to, struct bytes d)
 {
     struct member *m = ctx;
     struct world *w = m->world;
-    struct packet *p = malloc(sizeof(*p));
+    struct packet *p;
 
+    if (w->sink) {
+        w->sunk++;
+        return;
+    }
+    p = malloc(sizeof(*p));
     assert_non_null(p);
     assert_true(w->count < QUEUE_MAX && d.len <= CELL_MAX);
     assert_true(to->family == FAMILY_IPV4 && to->addr[0] == 11);
@@ -574,16 +581,23 @@ static void test_tunnel_neighbours_tell_of_others(void **state)
 }
 
 /* Only the circuit of the client's own making, through `hop`. */
+static struct link_target target_of(const struct world *w, unsigned number)
+{
+    struct tunnel_config c = config_of(number);
+    struct link_target t = {.ep = w->member[number].ep};
+
+    memcpy(t.identity, c.identity, sizeof(t.identity));
+    noise_public_key(c.handshake_secret, t.handshake_key);
+    return t;
+}
+
 static bool reaches(struct world *w, unsigned hop)
 {
     const struct engine *e = tunnel_engine(w->member[0].tunnel);
-    struct tunnel_config c = config_of(hop);
-    struct link_target target = {.ep = w->member[hop].ep};
+    struct link_target target = target_of(w, hop);
     unsigned before = w->member[0].ready;
     struct circuit *circuit;
 
-    memcpy(target.identity, c.identity, sizeof(target.identity));
-    noise_public_key(c.handshake_secret, target.handshake_key);
     assert_int_equal(circuit_new(e->circuits, &target, 1, w->now, &circuit),
                      OK);
     run(w, 12 * TIME_S);
@@ -612,18 +626,50 @@ static void test_tunnel_does_not_extend_to_private_addresses(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        for (unsigned hop = 0; hop < 2; hop++) {
-            struct tunnel_config config = config_of(hop + 1);
-
-            hops[hop].ep = w->member[hop + 1].ep;
-            memcpy(hops[hop].identity, config.identity, 32);
-            noise_public_key(config.handshake_secret, hops[hop].handshake_key);
-        }
+        for (unsigned hop = 0; hop < 2; hop++)
+            hops[hop] = target_of(w, hop + 1);
         assert_int_equal(endpoint_parse(bad[i], &hops[1].ep), OK);
         assert_int_equal(circuit_new(e->circuits, hops, 2, w->now, &c), OK);
         run(w, 2 * TIME_S); /* member_send sees where to */
         if (refused(w) != i + 1)
             fail_msg("%s was not refused", bad[i]);
+    }
+    world_free(w);
+}
+
+/* Nor by cells of a true link that seem to come from there. */
+static void test_tunnel_does_not_move_to_private_addresses(void **state)
+{
+    static const char *bad[] = {"10.0.0.1:7881",      "127.0.0.1:7881",
+                                "169.254.169.254:80", "[::1]:7881",
+                                "[fc00::1]:7881",     "11.2.0.1:7882"};
+    struct world *w = world_new(11);
+    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    struct link_target t = target_of(w, 1);
+    struct link *link;
+
+    (void)state;
+    run(w, TIME_S);
+    assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+    run(w, TIME_S);
+    assert_int_equal(w->count, 0);
+    for (size_t i = 0; i <= COUNT_OF(bad); i++) {
+        struct endpoint from;
+        struct packet *p;
+
+        assert_int_equal(
+            endpoint_parse(i < COUNT_OF(bad) ? bad[i] : "12.0.0.1:7881", &from),
+            OK);
+        link_send(e->core.links, link, CELL_PONG, 0, bytes_of("", 0), w->now);
+        p = w->queue[(w->first + --w->count) % QUEUE_MAX];
+        w->sink = true;
+        w->sunk = 0;
+        assert_int_equal(tunnel_receive(w->member[1].tunnel, &from, p->bytes,
+                                        p->len, w->now, WALL),
+                         OK);
+        assert_int_equal(w->sunk, i == COUNT_OF(bad)); /* a PING */
+        free(p);
+        w->sink = false;
     }
     world_free(w);
 }
@@ -652,12 +698,10 @@ static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
 static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
 {
     const struct engine *e = tunnel_engine(w->member[0].tunnel);
-    struct tunnel_config c = config_of(1);
-    struct link_target t = {.ep = w->member[1].ep};
+    struct link_target t = target_of(w, 1);
     struct link *link;
     bool up;
 
-    memcpy(t.identity, c.identity, sizeof(t.identity));
     noise_public_key(secret, t.handshake_key);
     assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
     link_hold(link);
@@ -747,6 +791,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
         cmocka_unit_test(test_tunnel_neighbours_tell_of_others),
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
+        cmocka_unit_test(test_tunnel_does_not_move_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
         cmocka_unit_test(test_tunnel_key_before_is_taken_for_25_hours),
         cmocka_unit_test(test_tunnel_key_before_outlives_a_restart),

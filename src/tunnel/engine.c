@@ -105,6 +105,14 @@ static void link_up(void *ctx, struct link *link, uint64_t now)
     }
 }
 
+/* Where circuits may not go, a link may not either. */
+static bool link_may_move(void *ctx, const struct endpoint *to)
+{
+    struct engine *e = ctx;
+
+    return e->env.relay.may_extend(e->env.relay.ctx, to);
+}
+
 static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
 {
     struct engine *e = ctx;
@@ -135,6 +143,7 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
         .ctx = e,
         .random = env->random,
         .up = link_up,
+        .may_move = link_may_move,
         .unanswered = link_unanswered,
         .down = link_down,
         .cell = link_cell,

@@ -82,6 +82,9 @@ struct link_env {
     void (*send)(void *send_ctx, const struct endpoint *to,
                  struct bytes datagram);
     void (*up)(void *ctx, struct link *link, uint64_t now);
+    /* May a link move to this address, when its peer answers there? One that
+     * differs in the port only is not asked about. */
+    bool (*may_move)(void *ctx, const struct endpoint *to);
     /* A link that we open has had no answer yet: a NAT may be in the way.
      * No link may be opened or closed meanwhile. */
     void (*unanswered)(void *ctx, const struct link *link, uint64_t now);

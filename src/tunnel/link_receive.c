@@ -32,6 +32,9 @@ static void ask_where(struct links *l, struct link *link,
 {
     uint8_t nonce[LINK_PING_NONCE];
 
+    if (!endpoint_same_addr(from, &link->peer.ep) &&
+        !l->env.may_move(l->env.ctx, from))
+        return;
     if (link->seen_nonce != 0 &&
         time_since(link->seen_asked_at, now) < LINK_PING_PAUSE)
         return;
