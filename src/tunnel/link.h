@@ -49,9 +49,10 @@ struct link {
     struct session *session; /* to send with; NULL while OPENING */
     struct session *next;    /* responder: rekeyed, not used by the peer yet */
     struct session *previous;
-    struct session *opening;      /* initiator: has an index, but no keys yet */
-    struct noise *handshake;      /* initiator: OPENING or rekeying */
-    uint8_t mac1[LINK_MAC_BYTES]; /* of our last INIT */
+    struct session *opening; /* initiator: has an index, but no keys yet */
+    struct noise *handshake; /* initiator: OPENING or rekeying */
+    uint8_t rekey[NOISE_OVERHEAD]; /* of our REKEY or REKEYED, said again */
+    uint8_t mac1[LINK_MAC_BYTES];  /* of our last INIT */
     uint8_t cookie[LINK_COOKIE_BYTES];
     bool has_cookie;
     unsigned tries; /* INITs, or PINGs that were not answered */
@@ -61,6 +62,7 @@ struct link {
     uint64_t used_at;       /* when it came up, or the last circuit let it go */
     uint64_t unanswered_at; /* first cell sent since heard_at, or never */
     uint64_t rekey_at;
+    uint64_t told_at;        /* initiator: PING under new keys went out */
     uint64_t ping_at;        /* when the last PING went out */
     uint64_t rtt;            /* smoothed, ns; 0 unknown */
     struct endpoint seen_at; /* where the peer may be now */

@@ -313,52 +313,71 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
 
 /* ---- New keys for a link that is up ------------------------------------- */
 
-enum error handshake_start_rekey(struct links *l, struct link *link,
-                                 uint64_t now)
+/* The same until it is answered: whichever of them arrives, and whichever
+ * answer comes back, both sides have the same keys. */
+enum error handshake_send_rekey(struct links *l, struct link *link,
+                                uint64_t now)
 {
-    uint8_t noise1[NOISE_OVERHEAD], text[LINK_TEXT_SMALL];
+    uint8_t text[LINK_TEXT_SMALL];
+    enum error e = OK;
     size_t len;
-    enum error e;
 
-    e = begin(l, link, now, noise1);
+    if (link->handshake == NULL)
+        e = begin(l, link, now, link->rekey);
     if (e != OK)
         return e;
-    len = link_text_write_rekey(text, link->opening->local, noise1);
+    len = link_text_write_rekey(text, link->opening->local, link->rekey);
     link_send(l, link, CELL_REKEY, 0, bytes_of(text, len), now);
     return OK;
 }
 
-enum error handshake_receive_rekey(struct links *l, struct link *link,
-                                   struct bytes text, uint64_t now)
+/* The next session, for the handshake of this REKEY. */
+static enum error answer_rekey(struct links *l, struct link *link,
+                               const struct link_text *t, uint64_t now)
 {
-    uint8_t noise2[NOISE_OVERHEAD], nothing[1], reply[LINK_TEXT_SMALL];
+    uint8_t noise2[NOISE_OVERHEAD], nothing[1];
     struct noise_keys keys;
-    struct link_text t;
     struct session *s;
-    size_t len;
     enum error e;
 
-    if (link->initiator)
-        return ERR_UNEXPECTED;
-    e = link_text_read_rekey(text, &t);
-    if (e != OK)
-        return e;
     if (!limiter_allow(&l->limiter, &link->peer.ep, now))
         return ERR_RATE_LIMITED;
-    e = responder_answer(l->responder, "link", t.noise, nothing, noise2, &keys);
+    e = responder_answer(l->responder, "link", t->noise, nothing, noise2,
+                         &keys);
     if (e != OK)
         return e;
     session_free(&l->sessions, link->next);
     link->next = NULL;
     e = session_new(&l->sessions, link, now, &s);
     if (e == OK) {
-        session_set_keys(s, &keys, false, t.index);
+        session_set_keys(s, &keys, false, t->index);
         link->next = s;
-        len = link_text_write_rekey(reply, s->local, noise2);
-        link_send(l, link, CELL_REKEYED, 0, bytes_of(reply, len), now);
+        memcpy(link->rekey, noise2, NOISE_OVERHEAD);
     }
     sodium_memzero(&keys, sizeof(keys));
     return e;
+}
+
+enum error handshake_receive_rekey(struct links *l, struct link *link,
+                                   struct bytes text, uint64_t now)
+{
+    uint8_t reply[LINK_TEXT_SMALL];
+    struct link_text t;
+    size_t len;
+    enum error e;
+
+    if (link->initiator)
+        return ERR_UNEXPECTED;
+    e = link_text_read_rekey(text, &t);
+    if (e == OK && t.index == link->session->remote)
+        e = ERR_UNEXPECTED; /* its keys are in use already */
+    if (e == OK && (link->next == NULL || t.index != link->next->remote))
+        e = answer_rekey(l, link, &t, now);
+    if (e != OK)
+        return e;
+    len = link_text_write_rekey(reply, link->next->local, link->rekey);
+    link_send(l, link, CELL_REKEYED, 0, bytes_of(reply, len), now);
+    return OK;
 }
 
 enum error handshake_receive_rekeyed(struct links *l, struct link *link,
@@ -378,7 +397,6 @@ enum error handshake_receive_rekeyed(struct links *l, struct link *link,
         return e;
     link_use_session(l, link, s, now);
     l->stats.rekeys++;
-    /* A cell under the new keys tells the responder to use them too. */
-    link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
+    link_tell_keys(l, link, now);
     return OK;
 }

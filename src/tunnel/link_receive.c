@@ -20,9 +20,16 @@ void link_use_session(struct links *l, struct link *link, struct session *s,
     session_free(&l->sessions, link->previous);
     link->previous = link->session;
     link->session = s;
+    s->born = now;
     link->next = NULL;
     link->rekey_at = rekey_time(l, now);
     link_set_deadline(l, link, time_after(now, LINK_KEEPALIVE));
+}
+
+void link_tell_keys(struct links *l, struct link *link, uint64_t now)
+{
+    link->told_at = now;
+    link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
 }
 
 /* A source address is written by the sender: without the question, a peer
@@ -64,6 +71,9 @@ static bool heard(struct links *l, struct link *link, struct session *s,
         link->previous = NULL;
     } else if (s == link->next) {
         link_use_session(l, link, s, now);
+    } else if (link->initiator && s == link->previous &&
+               time_since(link->told_at, now) >= LINK_PING_PAUSE) {
+        link_tell_keys(l, link, now); /* the PING before may be lost */
     }
     if (newest && s == link->session && !endpoint_equal(from, &link->peer.ep))
         ask_where(l, link, from, now);

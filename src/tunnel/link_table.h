@@ -57,10 +57,13 @@ void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
 void link_use_session(struct links *l, struct link *link, struct session *s,
                       uint64_t now);
 
+/* A cell under the new keys has the responder use them too. */
+void link_tell_keys(struct links *l, struct link *link, uint64_t now);
+
 /* link_handshake.c */
 enum error handshake_start(struct links *l, struct link *link, uint64_t now);
-enum error handshake_start_rekey(struct links *l, struct link *link,
-                                 uint64_t now);
+enum error handshake_send_rekey(struct links *l, struct link *link,
+                                uint64_t now);
 enum error handshake_receive_rekey(struct links *l, struct link *link,
                                    struct bytes text, uint64_t now);
 enum error handshake_receive_rekeyed(struct links *l, struct link *link,

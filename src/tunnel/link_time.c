@@ -90,7 +90,7 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
     }
     if (link->initiator && now >= link->rekey_at) {
         link->rekey_at = time_after(now, LINK_REKEY_RETRY);
-        handshake_start_rekey(l, link, now);
+        handshake_send_rekey(l, link, now);
     }
     link_set_deadline(l, link, up_deadline(l, link));
     return true;

@@ -23,7 +23,7 @@ struct session {
     uint32_t remote; /* the peer's: in the cells that we send */
     struct link *link;
     uint64_t counter; /* of the next cell that we send */
-    uint64_t born;
+    uint64_t born;    /* begun, then: in use */
     struct cell_keys out, in;
     struct replay replay;
 };
