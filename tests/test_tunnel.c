@@ -554,6 +554,60 @@ static void test_tunnel_old_circuits_hand_over(void **state)
     world_free(w);
 }
 
+/* Failures of all relays that the client knows. */
+static unsigned blamed(const struct world *w)
+{
+    const struct directory *d = tunnel_directory(w->member[0].tunnel);
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < directory_count(d); i++)
+        sum += directory_at(d, i)->failures;
+    return sum;
+}
+
+/* Circuits that nobody uses end here before they end at their hops. */
+static void test_tunnel_idle_circuits_are_nobodys_failure(void **state)
+{
+    struct world *w = world_new(12);
+    struct member *client = &w->member[0];
+
+    (void)state;
+    tunnel_build(client->tunnel, 3, w->now);
+    for (unsigned i = 0; i < 60; i++) {
+        run(w, TIME_MIN);
+        assert_int_equal(blamed(w), 0);
+    }
+    assert_true(client->closed >= 20);
+    assert_int_equal(client->why, REASON_IDLE);
+    assert_int_equal(
+        circuits_stats(tunnel_engine(client->tunnel)->circuits)->hops_replaced,
+        0);
+    world_free(w);
+}
+
+/* Relays that give up earlier keep to limits of their own. */
+static void test_tunnel_limits_of_relays_are_no_failures(void **state)
+{
+    struct world *w = world_new(13);
+    struct member *client = &w->member[0];
+
+    (void)state;
+    for (unsigned i = 1; i < MEMBERS; i++) {
+        struct tunnel_config c = config_of(i);
+
+        c.max_time_inactive = TIME_MIN;
+        assert_int_equal(tunnel_reconfigure(w->member[i].tunnel, &c, w->now),
+                         OK);
+    }
+    tunnel_build(client->tunnel, 3, w->now);
+    for (unsigned i = 0; i < 60; i++) {
+        run(w, 10 * TIME_S);
+        assert_int_equal(blamed(w), 0);
+    }
+    assert_true(client->closed >= 8);
+    world_free(w);
+}
+
 /* A client that starts with one address learns of the rest from whoever is
  * there, over the link that its circuits use. */
 static void test_tunnel_neighbours_tell_of_others(void **state)
@@ -789,6 +843,8 @@ int main(void)
         cmocka_unit_test(test_tunnel_speedtest_measures_the_hops),
         cmocka_unit_test(test_tunnel_says_what_is_missing),
         cmocka_unit_test(test_tunnel_old_circuits_hand_over),
+        cmocka_unit_test(test_tunnel_idle_circuits_are_nobodys_failure),
+        cmocka_unit_test(test_tunnel_limits_of_relays_are_no_failures),
         cmocka_unit_test(test_tunnel_neighbours_tell_of_others),
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
         cmocka_unit_test(test_tunnel_does_not_move_to_private_addresses),

@@ -37,7 +37,7 @@ static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
                                  .hop = hop,
                                  .why = why};
 
-    if (hop > 0 && why != REASON_FULL)
+    if (hop > 0 && tunnel_is_failure(why))
         directory_failed(t->directory, c->hop[hop - 1].target.identity, now);
     pool_circuit_closed(&t->pool, c, why, now);
     tunnel_client_free(t, c);

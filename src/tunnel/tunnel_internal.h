@@ -81,6 +81,8 @@ enum error tunnel_choose_path(void *ctx, unsigned hops,
                               struct link_target *out);
 bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
                          enum reason why, struct link_target *out);
+/* A relay that keeps to its limits did not fail. */
+bool tunnel_is_failure(enum reason why);
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
 /* A speed test over all hops found this, bytes a second. */
 void tunnel_path_measured(struct tunnel *t, const struct circuit *c,

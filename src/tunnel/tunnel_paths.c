@@ -74,7 +74,7 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
         .hops = c->length, .avoid = avoid, .avoid_count = 1};
     struct path path = {.count = index};
 
-    if (why != REASON_FULL)
+    if (tunnel_is_failure(why))
         directory_failed(t->directory, c->hop[index].target.identity,
                          t->ticked_at);
     for (unsigned i = 0; i < index; i++)
@@ -140,6 +140,12 @@ bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
 }
 
 /* ---- What became of it -------------------------------------------------- */
+
+bool tunnel_is_failure(enum reason why)
+{
+    return why != REASON_FULL && why != REASON_IDLE && why != REASON_AGE &&
+           why != REASON_TRAFFIC;
+}
 
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
 {

@@ -63,7 +63,8 @@ struct engine_config tunnel_engine_config(const struct tunnel_config *c)
         .relay = {.testing_network = c->testing_network,
                   .max_relays_or_exits = c->max_relays_or_exits,
                   .max_time = c->max_time + c->max_time / 10,
-                  .max_time_inactive = c->max_time_inactive,
+                  .max_time_inactive =
+                      c->max_time_inactive + c->max_time_inactive / 10,
                   .max_traffic = c->max_traffic,
                   .create_rate = c->create_rate,
                   .create_burst = c->create_rate,
