@@ -147,6 +147,26 @@ static void test_directory_asks_twice_and_gives_up(void **state)
     host_deinit(&h);
 }
 
+/* Relays that are gone are asked for new descriptors ever less, though more
+ * relays are wanted. */
+static void test_directory_asks_the_dead_ever_less(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 6);
+    host_add_many(&h, 0, 20, ROLE_RELAY);
+    host_pass(&h, 70 * TIME_HOUR); /* they run out */
+    directory_set_wanted(h.d, 64, 4, h.now);
+    host_run(&h, 10 * TIME_MIN);
+    assert_in_range(h.sent, 20 * 2 * 3, 20 * 2 * 6);
+    host_run(&h, 2 * TIME_HOUR);
+    h.sent = 0;
+    host_run(&h, TIME_HOUR);
+    assert_in_range(h.sent, 20, 20 * 2 * 2);
+    host_deinit(&h);
+}
+
 static void test_directory_bounds_asks_and_candidates(void **state)
 {
     struct directory_status status;
@@ -337,144 +357,6 @@ static void test_directory_answers_asks(void **state)
 }
 
 /* ---- The DHT ----------------------------------------------------------- */
-
-static void put_peer(struct host *h, unsigned i, const struct endpoint *ep)
-{
-    directory_key(TEST_NETWORK, i, &h->peers[h->peer_count].key);
-    h->peers[h->peer_count++].ep = *ep;
-}
-
-/* The first `count` relays answer the ASKs that have come to them. */
-static void answer_all(struct host *h, unsigned count)
-{
-    for (unsigned i = 0; i < h->logged; i++) {
-        for (unsigned n = 0; n < count; n++) {
-            struct endpoint ep = test_relay_ep(n);
-            struct descriptor d = test_descriptor(n);
-            uint8_t text[DESCRIPTOR_MAX];
-
-            if (!endpoint_equal(&ep, &h->log[i].to))
-                continue;
-            (void)tell_with(h, &ep, bytes_of(h->log[i].nonce, LINK_ASK_NONCE),
-                            bytes_of(text, test_descriptor_text(&d, n, text)));
-        }
-    }
-    h->logged = 0;
-}
-
-static void test_directory_finds_all_relays_of_a_small_network(void **state)
-{
-    struct host h;
-
-    (void)state;
-    host_init(&h, 11);
-    for (unsigned n = 0; n < 14; n++) {
-        struct endpoint ep = test_relay_ep(n);
-
-        put_peer(&h, directory_key_index(test_descriptor(n).identity), &ep);
-    }
-    directory_set_wanted(h.d, 64, 4, h.now);
-    for (unsigned i = 0; i < 2000; i++) {
-        host_run(&h, 10 * TIME_MS);
-        answer_all(&h, 14);
-    }
-    assert_int_equal(directory_count(h.d), 14);
-    assert_in_range(directory_stats(h.d)->asks_out, 14, 20);
-    /* A sweep and a part of a slower one; then ever slower. */
-    assert_in_range(h.lookups, 256, 256 + 256);
-    h.lookups = 0;
-    host_run(&h, 24 * TIME_HOUR);
-    host_run(&h, 24 * TIME_HOUR);
-    h.lookups = 0;
-    host_run(&h, 24 * TIME_HOUR);
-    assert_in_range(h.lookups, 100, 24 * 60);
-    host_deinit(&h);
-}
-
-static void test_directory_is_quiet_when_it_knows_enough(void **state)
-{
-    struct host h;
-
-    (void)state;
-    host_init(&h, 12);
-    host_add_many(&h, 0, 70, ROLE_RELAY | ROLE_EXIT);
-    directory_set_wanted(h.d, 64, 4, h.now);
-    host_run(&h, TIME_MIN);
-    h.lookups = h.sent = 0;
-    host_run(&h, 24 * TIME_HOUR);
-    /* Some 25 messages a lookup: below 0.05 a second. */
-    assert_in_range(h.lookups, 100, 200);
-    assert_int_equal(h.sent, 0);
-    host_deinit(&h);
-}
-
-/* A thousand endpoints under one key: a few are asked, one of each /16. */
-static void test_directory_takes_little_from_one_key(void **state)
-{
-    struct directory_status status;
-    struct directory_config c;
-    struct host h;
-
-    (void)state;
-    host_init(&h, 13);
-    for (unsigned i = 0; i < HOST_PEERS; i++) {
-        struct endpoint ep = test_relay_ep(i);
-
-        if (i >= 4)
-            ep = test_ep4(66, 66, (uint8_t)i, 1, 5);
-        put_peer(&h, 5, &ep);
-    }
-    directory_set_wanted(h.d, 1, 0, h.now);
-    for (unsigned i = 0; i < 1000 && h.sent == 0; i++)
-        host_run(&h, 10 * TIME_MS);
-    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
-    assert_int_equal(status.asks + status.candidates, 5);
-    directory_free(h.d);
-
-    /* Of sixty-four in as many networks, eight. */
-    h.peer_count = 0;
-    for (unsigned i = 0; i < HOST_PEERS; i++) {
-        struct endpoint ep = test_relay_ep(i);
-
-        put_peer(&h, 5, &ep);
-    }
-    c = host_config(&h);
-    c.wanted_relays = 1;
-    host_start(&h, &c);
-    h.sent = 0;
-    for (unsigned i = 0; i < 1000 && h.sent == 0; i++)
-        host_run(&h, 10 * TIME_MS);
-    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
-    assert_int_equal(status.asks + status.candidates, 8);
-    host_deinit(&h);
-}
-
-static void test_directory_waits_for_the_dht(void **state)
-{
-    struct directory_status status;
-    struct host h;
-
-    (void)state;
-    host_init(&h, 14);
-    h.dht_error = ERR_NO_NODES;
-    directory_set_wanted(h.d, 64, 4, h.now);
-    host_run(&h, TIME_MIN);
-    assert_in_range(h.lookups, 30, 90);
-    h.dht_error = ERR_FULL;
-    h.lookups = 0;
-    host_run(&h, TIME_MIN);
-    assert_in_range(h.lookups, 6, 20);
-    /* Answers that do not come: no more than four are waited for. */
-    h.dht_error = OK;
-    h.slow = true;
-    host_run(&h, TIME_MIN);
-    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
-    assert_int_equal(status.lookups, 4);
-    directory_free(h.d);
-    assert_int_equal(h.cancelled, 4);
-    h.d = NULL;
-    host_deinit(&h);
-}
 
 /* A guard that is gone from its address has left a new descriptor. */
 static void test_directory_finds_a_guard_that_moved(void **state)
@@ -681,16 +563,13 @@ int main(void)
         cmocka_unit_test(test_directory_refuses_bad_descriptors),
         cmocka_unit_test(test_directory_takes_only_what_it_asked_for),
         cmocka_unit_test(test_directory_asks_twice_and_gives_up),
+        cmocka_unit_test(test_directory_asks_the_dead_ever_less),
         cmocka_unit_test(test_directory_bounds_asks_and_candidates),
         cmocka_unit_test(test_directory_asks_no_address_that_cannot_be),
         cmocka_unit_test(test_directory_publishes_itself),
         cmocka_unit_test(test_directory_publishes_when_the_dht_can),
         cmocka_unit_test(test_directory_renews_itself_and_rotates),
         cmocka_unit_test(test_directory_answers_asks),
-        cmocka_unit_test(test_directory_finds_all_relays_of_a_small_network),
-        cmocka_unit_test(test_directory_is_quiet_when_it_knows_enough),
-        cmocka_unit_test(test_directory_takes_little_from_one_key),
-        cmocka_unit_test(test_directory_waits_for_the_dht),
         cmocka_unit_test(test_directory_finds_a_guard_that_moved),
         cmocka_unit_test(test_directory_exchanges_samples),
         cmocka_unit_test(test_directory_samples_only_when_asked),

@@ -21,8 +21,6 @@
 #define ADDRESS_SOON  TIME_S
 #define ADDRESS_LATER TIME_MIN
 
-#define MEET_UNTIL 32 /* usable relays */
-
 struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
@@ -146,20 +144,12 @@ static void on_dht_changed(void *ctx)
     tunnel_host_rearm(h);
 }
 
-/* In a small network the nodes at any key are all there are, so that the
- * first lookup finds the relays. Later the keys alone count: who announced
- * itself wants to be used. */
 static void on_met(void *arg, const struct endpoint *node)
 {
     struct tunnel_host *h = arg;
-    uint64_t now = clock_now();
-    struct tunnel_status s;
 
-    if (h->tunnel == NULL)
-        return;
-    tunnel_status(h->tunnel, now, clock_wall(), &s);
-    if (s.usable < MEET_UNTIL)
-        tunnel_ask(h->tunnel, node, now);
+    if (h->tunnel != NULL)
+        tunnel_meet(h->tunnel, node, clock_now());
 }
 
 static void on_due(void *arg)

@@ -132,6 +132,14 @@ static uint64_t bridge_now(void *ctx)
     return sim_now(n->sim);
 }
 
+static void on_met(void *ctx, const struct endpoint *node)
+{
+    struct sim_tunnel *n = ctx;
+
+    if (n->tunnel != NULL)
+        tunnel_meet(n->tunnel, node, sim_now(n->sim));
+}
+
 /* ---- The node in its network -------------------------------------------- */
 
 static void member_receive(void *engine, const struct endpoint *from,
@@ -248,6 +256,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     count = own_addresses(s, node, &c, own);
     policy_init(&n->policy, true, c.testing_network);
     dht_bridge_init(&n->bridge, dht->dht, bridge_now, n);
+    n->bridge.met = on_met;
     env.ctx = env.exit.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
     env.dht = &n->bridge.provider;

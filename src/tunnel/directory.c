@@ -111,34 +111,58 @@ uint64_t directory_jitter(const struct directory *d, uint64_t duration)
            (uint64_t)((double)half * random_u32(&d->env.random) / UINT32_MAX);
 }
 
-static bool is_wanting(const struct directory *d, uint64_t wall)
+uint64_t directory_patience(const struct directory *d, unsigned parts,
+                            uint64_t fast, uint64_t slow, uint64_t now)
 {
-    unsigned usable = 0, exits = 0;
+    uint64_t wait = time_since(d->news_at, now) / parts;
 
+    if (!d->wanting)
+        return slow;
+    return wait < fast ? fast : time_min(wait, slow);
+}
+
+static void count(struct directory *d, uint64_t wall)
+{
+    d->usable = d->exits = 0;
     for (unsigned i = 0; i < d->known.count; i++) {
         const struct known_relay *relay = d->known.relays[i];
 
         if (!known_is_usable(relay, wall))
             continue;
-        usable++;
-        exits += (relay->d.roles & ROLE_EXIT) != 0;
+        d->usable++;
+        d->exits += (relay->d.roles & ROLE_EXIT) != 0;
     }
-    return usable < d->config.wanted_relays || exits < d->config.wanted_exits;
+}
+
+static void begin_to_want(struct directory *d, uint64_t now)
+{
+    d->news_at = now;
+    sampler_restart(d, now);
+    sample_restart(d, now);
+}
+
+static void want(struct directory *d, uint64_t wall, uint64_t now)
+{
+    bool before = d->wanting;
+
+    count(d, wall);
+    d->wanting = d->needed || d->usable < d->config.wanted_relays ||
+                 d->exits < d->config.wanted_exits;
+    if (d->wanting && !before) {
+        begin_to_want(d, now);
+    } else if (d->news) {
+        d->news_at = now;
+        sampler_news(d, now);
+    }
+    d->news = false;
 }
 
 void directory_tick(struct directory *d, uint64_t wall, uint64_t now)
 {
-    bool wanting;
-
     if (now < d->deadline)
         return;
     d->deadline = TIME_NEVER;
-    wanting = is_wanting(d, wall);
-    if (wanting && !d->wanting) {
-        sampler_restart(d, now);
-        sample_restart(d, now);
-    }
-    d->wanting = wanting;
+    want(d, wall, now);
     fetch_tick(d, wall);
     self_tick(d, wall, now);
     refresh_tick(d, wall, now);
@@ -197,6 +221,14 @@ static enum error check(const struct directory *d, struct descriptor *desc,
     return is_older(d, desc) ? ERR_SEQ : OK;
 }
 
+/* Where relays suffice, exits alone are news. */
+static bool is_news(const struct directory *d, const struct descriptor *desc)
+{
+    if (desc->roles & ROLE_EXIT)
+        return d->wanting;
+    return d->usable < d->config.wanted_relays;
+}
+
 static enum error take(struct directory *d, const struct descriptor *desc,
                        struct bytes text, uint64_t informant, uint64_t wall)
 {
@@ -216,6 +248,10 @@ static enum error take(struct directory *d, const struct descriptor *desc,
         return e;
     d->stats.learned += is_new;
     d->stats.renewed += !is_new;
+    if (is_new && is_news(d, desc)) {
+        d->news = true;
+        directory_wake(d, 0);
+    }
     directory_remember(d, relay);
     return OK;
 }
@@ -391,5 +427,15 @@ void directory_set_wanted(struct directory *d, unsigned relays, unsigned exits,
     d->config.wanted_relays = relays;
     d->config.wanted_exits = exits;
     d->wanting = false; /* the next tick finds out, and starts anew */
+    d->needed = d->needed && relays > 0;
     directory_wake(d, now);
+}
+
+void directory_set_needed(struct directory *d, bool needed, uint64_t now)
+{
+    if (needed && !d->needed) {
+        begin_to_want(d, now);
+        directory_wake(d, now);
+    }
+    d->needed = needed;
 }

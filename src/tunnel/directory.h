@@ -126,6 +126,10 @@ enum error directory_add_stored(struct directory *d,
  * knows. ERR_FULL, ERR_ADDRESS. */
 enum error directory_ask(struct directory *d, const struct endpoint *ep,
                          uint64_t now);
+/* A node of the DHT near a key that was looked up. Such nodes are relays at
+ * the same address, mostly: while few relays are known, it is asked too. */
+void directory_meet(struct directory *d, const struct endpoint *node,
+                    uint64_t now);
 
 /* Datagrams. OK, or the reason for dropping it: ERR_RATE_LIMITED, ERR_NETWORK,
  * ERR_UNSUPPORTED, ERR_UNEXPECTED (not asked for, or we have nothing to
@@ -174,6 +178,9 @@ void directory_set_guard(struct directory *d, const uint8_t identity[32],
  * circuits can do with 0. */
 void directory_set_wanted(struct directory *d, unsigned relays, unsigned exits,
                           uint64_t now);
+/* Whether circuits lack relays, however many are known: then others are
+ * looked for. */
+void directory_set_needed(struct directory *d, bool needed, uint64_t now);
 
 /* All known relays, expired and failing ones too, by index below the count;
  * valid until the next call that is not const. */

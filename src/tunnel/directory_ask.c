@@ -10,6 +10,8 @@
 #define ASK_TIMEOUT  (2 * TIME_S)
 #define ASK_TRIES    2
 #define RECENT_AFTER (10 * TIME_MIN) /* then the same may be asked again */
+#define RECENT_FAST  (10 * TIME_S)   /* or so, while relays are looked for */
+#define RECENT_NEED  (2 * TIME_MIN)  /* at most, while circuits lack some */
 
 /* A descriptor is renewed when it has this much left, wall seconds. */
 #define RENEW_LEFT    (DESCRIPTOR_LIFETIME / 4)
@@ -18,7 +20,7 @@
 #define REFRESH_FAST  (100 * TIME_MS) /* while relays are wanted */
 #define AGAIN         TIME_HOUR       /* the same relay */
 #define AGAIN_GUARD   (5 * TIME_MIN)
-#define AGAIN_FAST    TIME_MIN
+#define AGAIN_FAST    TIME_MIN /* or so, while relays are looked for */
 #define FETCH_AGAIN   (30 * TIME_MIN)
 
 bool ask_has_room(const struct directory *d)
@@ -88,9 +90,12 @@ static bool is_asked(const struct directory *d, const struct endpoint *ep)
 static bool asked_lately(const struct directory *d, const struct endpoint *ep,
                          uint64_t now)
 {
+    uint64_t pause = directory_patience(
+        d, 2, RECENT_FAST, d->needed ? RECENT_NEED : RECENT_AFTER, now);
+
     for (unsigned i = 0; i < RECENT_MAX; i++)
         if (d->recent[i].at != 0 && endpoint_equal(&d->recent[i].ep, ep) &&
-            time_since(d->recent[i].at, now) < RECENT_AFTER)
+            time_since(d->recent[i].at, now) < pause)
             return true;
     return false;
 }
@@ -123,6 +128,14 @@ static struct known_relay *relay_at(const struct directory *d,
                 return relay;
     }
     return NULL;
+}
+
+bool ask_is_familiar(const struct directory *d, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < RECENT_MAX; i++)
+        if (d->recent[i].at != 0 && endpoint_equal(&d->recent[i].ep, ep))
+            return true;
+    return relay_at(d, ep) != NULL;
 }
 
 static bool is_fresh(const struct known_relay *relay, uint64_t wall)
@@ -188,9 +201,8 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
 static bool is_due(const struct directory *d, const struct known_relay *relay,
                    uint64_t wall, uint64_t now)
 {
-    uint64_t again = d->wanting                ? AGAIN_FAST
-                     : relay->guard_since != 0 ? AGAIN_GUARD
-                                               : AGAIN;
+    uint64_t again = directory_patience(
+        d, 2, AGAIN_FAST, relay->guard_since != 0 ? AGAIN_GUARD : AGAIN, now);
 
     return !is_fresh(relay, wall) &&
            (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);

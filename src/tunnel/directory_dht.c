@@ -13,13 +13,30 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Between two lookups of the first sweep over all keys; so many times as long
- * in each further one, because a network that is so small is known by then. */
-#define SWEEP_START   (20 * TIME_MS)
-#define SWEEP_SLOWER  64
-#define INTERVAL_MAX  (10 * TIME_MIN) /* also while no relays are wanted */
-#define REFUSED_RETRY (5 * TIME_S)
-#define FAILED_RETRY  TIME_S
+/* Between two lookups (directory_patience). KNOWN is the upper bound when all
+ * relays seem to be known, or none are wanted. */
+#define PARTS          4
+#define INTERVAL_MIN   (20 * TIME_MS)
+#define INTERVAL_MAX   (2 * TIME_MIN)
+#define INTERVAL_KNOWN (10 * TIME_MIN)
+/* The upper bounds while circuits cannot be built. */
+#define NEEDED_MAX   TIME_S
+#define NEEDED_KNOWN TIME_MIN
+/* Capture and recapture: so many endpoints in a row were known or asked
+ * before. If one in ten were not, that would happen once in thirty times. */
+#define FAMILIAR_ALL 32
+
+#define REFUSED_RETRY    (5 * TIME_S)
+#define FAILED_RETRY     TIME_S /* doubled for each further failure */
+#define FAILED_RETRY_MAX (30 * TIME_S)
+#define MEET_UNTIL       48 /* usable relays */
+
+/* Whatever others make us believe: a sweep over all keys at once, and then two
+ * lookups a minute. */
+static const struct token_rate purse_rate = {
+    .interval = 30 * TIME_S,
+    .depth = (DIRECTORY_KEYS - 1) * (30 * TIME_S),
+};
 
 #define KEY_TEXT_MAX 64
 
@@ -88,6 +105,14 @@ static void on_peer(void *ctx, uint64_t cookie, const struct endpoint *peer)
         l->peers[at] = *peer;
 }
 
+static void recapture(struct directory *d, const struct endpoint *ep)
+{
+    if (ask_is_familiar(d, ep))
+        d->sampler.familiar++;
+    else
+        d->sampler.familiar = 0;
+}
+
 static void on_done(void *ctx, uint64_t cookie, enum error e)
 {
     struct directory *d = ctx;
@@ -99,10 +124,23 @@ static void on_done(void *ctx, uint64_t cookie, enum error e)
     if (e != OK) {
         d->stats.lookups_failed++;
         d->sampler.failed = true;
+    } else if (d->sampler.failures > 0) {
+        d->sampler.failures = 0;
+        d->news = true; /* the DHT is back */
     }
-    for (unsigned i = 0; i < l->count; i++)
+    for (unsigned i = 0; i < l->count; i++) {
+        recapture(d, &l->peers[i]);
         (void)directory_ask(d, &l->peers[i], 0);
+    }
     directory_wake(d, 0);
+}
+
+void directory_meet(struct directory *d, const struct endpoint *node,
+                    uint64_t now)
+{
+    recapture(d, node);
+    if (d->usable < MEET_UNTIL || d->needed)
+        (void)directory_ask(d, node, now);
 }
 
 /* ---- Lookups ----------------------------------------------------------- */
@@ -130,8 +168,13 @@ void sampler_init(struct directory *d, uint64_t now)
 
 void sampler_restart(struct directory *d, uint64_t now)
 {
-    d->sampler.sweeps = 0;
+    d->sampler.looked = 0;
     d->sampler.at = now;
+}
+
+void sampler_news(struct directory *d, uint64_t now)
+{
+    d->sampler.at = time_min(d->sampler.at, time_after(now, INTERVAL_MIN));
 }
 
 static unsigned next_key(struct directory *d)
@@ -140,21 +183,21 @@ static unsigned next_key(struct directory *d)
 
     if (s->next == DIRECTORY_KEYS) {
         s->next = 0;
-        s->sweeps++;
         shuffle(d);
     }
     return s->order[s->next++];
 }
 
-static uint64_t interval(const struct directory *d)
+static uint64_t interval(const struct directory *d, uint64_t now)
 {
-    uint64_t wait = SWEEP_START;
+    const struct sampler *s = &d->sampler;
+    bool all_known = s->looked >= DIRECTORY_KEYS || s->familiar >= FAMILIAR_ALL;
+    uint64_t most = d->needed ? NEEDED_MAX : INTERVAL_MAX;
 
-    if (!d->wanting)
-        return directory_jitter(d, INTERVAL_MAX);
-    for (unsigned i = 0; i < d->sampler.sweeps && wait < INTERVAL_MAX; i++)
-        wait *= SWEEP_SLOWER;
-    return directory_jitter(d, time_min(wait, INTERVAL_MAX));
+    if (all_known || !d->wanting)
+        most = d->needed ? NEEDED_KNOWN : INTERVAL_KNOWN;
+    return directory_jitter(d, directory_patience(d, all_known ? 1 : PARTS,
+                                                  INTERVAL_MIN, most, now));
 }
 
 static enum error start(struct directory *d, struct lookup *l)
@@ -178,6 +221,7 @@ static enum error start(struct directory *d, struct lookup *l)
         return e;
     }
     d->stats.lookups++;
+    s->looked++;
     if (lookup_of(d, cookie) == l) /* it may be done already */
         l->request = request;
     return OK;
@@ -193,6 +237,16 @@ static struct lookup *free_slot(struct directory *d)
     return NULL;
 }
 
+/* Probably nobody is there to be asked yet. */
+static void put_off(struct sampler *s, uint64_t now)
+{
+    uint64_t wait = FAILED_RETRY << (s->failures < 5 ? s->failures : 5);
+
+    s->failed = false;
+    s->failures++;
+    s->at = time_after(now, time_min(wait, FAILED_RETRY_MAX));
+}
+
 void sampler_tick(struct directory *d, uint64_t now)
 {
     struct sampler *s = &d->sampler;
@@ -200,13 +254,14 @@ void sampler_tick(struct directory *d, uint64_t now)
 
     if (d->env.dht == NULL || l == NULL)
         return;
-    /* Probably nobody is there to be asked yet. */
     if (s->failed)
-        s->at = time_after(now, FAILED_RETRY);
-    s->failed = false;
-    if (s->at <= now)
-        s->at =
-            time_after(now, start(d, l) == OK ? interval(d) : REFUSED_RETRY);
+        put_off(s, now);
+    if (s->at <= now && !token_bucket_take(&s->purse, &purse_rate, now))
+        s->at = time_after(now, purse_rate.interval);
+    else if (s->at <= now && start(d, l) == OK)
+        s->at = time_after(now, interval(d, now));
+    else if (s->at <= now)
+        s->at = time_after(now, REFUSED_RETRY);
     directory_wake(d, s->at);
 }
 

@@ -43,9 +43,12 @@ struct sampler {
     struct lookup slots[LOOKUPS_MAX];
     uint8_t order[DIRECTORY_KEYS]; /* the keys in a random order */
     unsigned next;                 /* in it */
-    unsigned sweeps;               /* times that all keys were looked up */
+    unsigned looked;               /* lookups since relays are wanted */
     uint64_t at;                   /* when the next lookup may start */
     bool failed;                   /* a lookup did: wait a little */
+    unsigned failures;             /* in a row */
+    unsigned familiar; /* endpoints named in a row that were known */
+    struct token_bucket purse;
     uint64_t cookies;
 };
 
@@ -94,7 +97,13 @@ struct directory {
     struct fetch fetch;
     uint64_t refresh_at;
     uint64_t deadline;
-    bool wanting; /* fewer relays or exits than wanted, as of the last tick */
+    /* As of the last tick: */
+    unsigned usable, exits;
+    bool wanting; /* fewer than wanted, or they do not do */
+
+    bool needed;      /* circuits cannot be built with those that are known */
+    bool news;        /* a relay that was wanted came since the last tick */
+    uint64_t news_at; /* the last one did, or began to be wanted */
     struct directory_stats stats;
 };
 
@@ -115,6 +124,11 @@ enum error directory_learn(struct directory *d, struct bytes text,
                            uint64_t wall);
 /* A duration between 3/4 and 5/4 of `duration`. */
 uint64_t directory_jitter(const struct directory *d, uint64_t duration);
+/* How long to wait between two attempts to find relays: the time that none was
+ * found for divided by `parts`, but between `fast` and `slow`; `slow` while
+ * none are wanted. So what is not there is looked for ever less. */
+uint64_t directory_patience(const struct directory *d, unsigned parts,
+                            uint64_t fast, uint64_t slow, uint64_t now);
 /* Leaves the addresses that can be used from here. ERR_ADDRESS: none. */
 enum error directory_filter(const struct directory *d, struct descriptor *desc);
 
@@ -122,6 +136,8 @@ enum error directory_filter(const struct directory *d, struct descriptor *desc);
 
 /* Whether a slot is free now. */
 bool ask_has_room(const struct directory *d);
+/* A known relay's, or one of the last that were asked. */
+bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
 /* Asks at once; ask_has_room said yes. */
 void ask_start(struct directory *d, const struct endpoint *ep, uint64_t now);
 void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
@@ -133,6 +149,8 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now);
 void sampler_init(struct directory *d, uint64_t now);
 /* A fresh need of relays: from the beginning, at once. */
 void sampler_restart(struct directory *d, uint64_t now);
+/* One was found: there may be more. */
+void sampler_news(struct directory *d, uint64_t now);
 void sampler_tick(struct directory *d, uint64_t now);
 void fetch_start(struct directory *d, const uint8_t identity[32]);
 void fetch_tick(struct directory *d, uint64_t wall);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SAMPLE_EVERY   (30 * TIME_MIN) /* of one neighbour */
-#define SAMPLE_FAST    (30 * TIME_S)   /* while relays are wanted */
+#define SAMPLE_FAST    (30 * TIME_S)   /* or so, while they are looked for */
 #define SAMPLE_TIMEOUT (10 * TIME_S)
 #define DRAWS          24 /* tries to find some that are usable */
 
@@ -55,8 +55,9 @@ void sample_tick(struct directory *d, uint64_t now)
         struct neighbour *n = &d->neighbours[i];
 
         if (n->ask_at <= now) {
-            n->ask_at = now + directory_jitter(d, d->wanting ? SAMPLE_FAST
-                                                             : SAMPLE_EVERY);
+            n->ask_at = now + directory_jitter(
+                                  d, directory_patience(d, 1, SAMPLE_FAST,
+                                                        SAMPLE_EVERY, now));
             if (d->env.send_cell(d->env.ctx, n->link, CELL_SAMPLE_ASK,
                                  bytes_of(NULL, 0), now)) {
                 n->waiting_until = time_after(now, SAMPLE_TIMEOUT);

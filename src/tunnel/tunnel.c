@@ -193,6 +193,11 @@ enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep, uint64_t now)
     return directory_ask(t->directory, ep, now);
 }
 
+void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now)
+{
+    directory_meet(t->directory, node, now);
+}
+
 enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall)

@@ -137,6 +137,8 @@ enum error tunnel_add_stored(struct tunnel *t,
                              uint64_t now);
 enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep,
                       uint64_t now);
+/* A node of the DHT near a well-known key: directory_meet. */
+void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now);
 /* Where we can be reached; a relay publishes it. Also what an exit does not
  * send to. */
 void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,

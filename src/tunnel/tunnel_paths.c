@@ -49,6 +49,15 @@ static enum path_result choose(struct tunnel *t,
                        t->ticked_at, path);
 }
 
+/* Others are looked for when with them there would have been one. */
+static bool is_found(struct tunnel *t, enum path_result r)
+{
+    directory_set_needed(t->directory,
+                         r != PATH_FOUND && r != PATH_GUARDS_FAILING,
+                         t->ticked_at);
+    return r == PATH_FOUND;
+}
+
 enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
 {
     struct tunnel *t = ctx;
@@ -56,7 +65,7 @@ enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
     struct path path = {0};
 
     t->path = choose(t, &request, 0, &path);
-    if (t->path != PATH_FOUND)
+    if (!is_found(t, t->path))
         return ERR_NO_NODES;
     memcpy(out, path.hops, hops * sizeof(*out));
     return OK;
@@ -80,7 +89,7 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
     for (unsigned i = 0; i < index; i++)
         path.hops[i] = c->hop[i].target;
     t->path = choose(t, &request, client != NULL ? client->port : 0, &path);
-    if (t->path != PATH_FOUND)
+    if (!is_found(t, t->path))
         return false;
     memcpy(out, path.hops + index, (c->length - index) * sizeof(*out));
     return true;
@@ -103,7 +112,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
     t->ticked_at = now;
     result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
                              : choose(t, &request, 0, &path);
-    if (result != PATH_FOUND)
+    if (!is_found(t, result))
         return ERR_NO_NODES;
     e = pool_add(&t->pool, path.hops, hops, now, &c);
     if (e != OK)
