@@ -573,11 +573,11 @@ static void test_tunnel_idle_circuits_are_nobodys_failure(void **state)
 
     (void)state;
     tunnel_build(client->tunnel, 3, w->now);
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 30; i++) {
         run(w, TIME_MIN);
         assert_int_equal(blamed(w), 0);
     }
-    assert_true(client->closed >= 20);
+    assert_true(client->closed >= 10);
     assert_int_equal(client->why, REASON_IDLE);
     assert_int_equal(
         circuits_stats(tunnel_engine(client->tunnel)->circuits)->hops_replaced,
