@@ -57,4 +57,22 @@ static inline size_t test_descriptor_text(const struct descriptor *d,
     return descriptor_write(d, TEST_NETWORK, secret, out);
 }
 
+/* All that is to be checked of a descriptor. */
+static inline enum error test_descriptor_accept(struct bytes text,
+                                                const char *network,
+                                                uint64_t wall,
+                                                struct descriptor *out)
+{
+    struct descriptor d;
+    enum error e = descriptor_read(text, network, &d);
+
+    if (e == OK)
+        e = descriptor_check_time(&d, wall);
+    if (e == OK)
+        e = descriptor_verify(text, &d);
+    if (e == OK)
+        *out = d;
+    return e;
+}
+
 #endif

@@ -47,6 +47,18 @@ static void write_file_bytes(const char *content, size_t len)
     assert_int_equal(fclose(f), 0);
 }
 
+/* "[section] key = value" of each key. */
+static void print_all(const struct config *c, struct text *out)
+{
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        text_addf(out, "[%s] %s = ", key->section, key->name);
+        config_value_print(key, c, out);
+        text_add(out, "\n");
+    }
+}
+
 /* What the file, the variables and the flags (NULL at their end, or NULL)
  * make; the mistakes are in `errors`. */
 static enum error load(const char *content, const char *const *environment,
@@ -126,8 +138,8 @@ static void test_config_defaults_are_those_of_the_engine(void **state)
     engine = config;
     dht_config_init(&engine.dht);
     tunnel_config_init(&engine.tunnel);
-    config_print(&config, &ours);
-    config_print(&engine, &theirs);
+    print_all(&config, &ours);
+    print_all(&engine, &theirs);
     assert_string_equal(text_get(&ours), text_get(&theirs));
     assert_memory_equal(engine.dht.family, config.dht.family,
                         sizeof(config.dht.family));
@@ -145,11 +157,11 @@ static void test_config_printed_defaults_load_as_the_defaults(void **state)
     text_init(&before, 65536);
     text_init(&after, 65536);
     assert_int_equal(load(NULL, NULL, NULL), OK);
-    config_print(&config, &before);
+    print_all(&config, &before);
     config_print_defaults(&printed);
     assert_false(printed.truncated);
     assert_loads(text_get(&printed));
-    config_print(&config, &after);
+    print_all(&config, &after);
     assert_string_equal(text_get(&before), text_get(&after));
     for (size_t i = 0; i < config_keys_count; i++)
         assert_non_null(strstr(text_get(&printed), config_keys[i].name));
@@ -187,12 +199,26 @@ static void test_config_tunnel_settings_reach_the_engine(void **state)
     assert_int_equal(config.exit_policy_count, 2);
     assert_int_equal(config.exit_nameservers.at[0].port, 53);
     assert_int_equal(config.tunnel.exit.silent_rate, 9);
-    config_print(&config, &printed);
+    print_all(&config, &printed);
     assert_non_null(strstr(text_get(&printed), "[tunnel] build = 1, 3\n"));
     assert_non_null(strstr(text_get(&printed),
                            "policy = reject 192.0.2.0/24:25, accept "
                            "*:1-1023\n"));
     text_deinit(&printed);
+}
+
+static void test_config_policy_has_a_cap(void **state)
+{
+    char text[64 * 12 + 32] = "[exit]\npolicy = accept *";
+
+    (void)state;
+    for (int i = 1; i < 64; i++)
+        strcat(text, ", accept *");
+    assert_loads(text);
+    assert_int_equal(config.exit_policy_count, 64);
+    strcat(text, ", accept *");
+    assert_int_equal(load(text, NULL, NULL), ERR_SYNTAX);
+    assert_non_null(strstr(text_get(&errors), "one of at most 64 lines"));
 }
 
 /* Relays of one operator name the same family, others another. */
@@ -740,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_config_defaults_are_those_of_the_engine),
         cmocka_unit_test(test_config_printed_defaults_load_as_the_defaults),
         cmocka_unit_test(test_config_tunnel_settings_reach_the_engine),
+        cmocka_unit_test(test_config_policy_has_a_cap),
         cmocka_unit_test(test_config_family_is_a_name_of_all_its_relays),
         cmocka_unit_test(test_config_table_is_sound),
         cmocka_unit_test(test_config_file_sets_every_type),

@@ -75,8 +75,8 @@ static void test_descriptor_has_known_bytes(void **state)
     len = test_descriptor_text(&d, 7, text);
     assert_int_equal(len, want.len);
     assert_memory_equal(text, want.p, len);
-    assert_int_equal(descriptor_accept(want, TEST_NETWORK, TEST_WALL, &back),
-                     OK);
+    assert_int_equal(
+        test_descriptor_accept(want, TEST_NETWORK, TEST_WALL, &back), OK);
     check_same(&d, &back);
 }
 
@@ -94,7 +94,8 @@ static void test_descriptor_largest_fits(void **state)
     assert_in_range(len, 400, DESCRIPTOR_MAX);
     exact = test_exact_copy(bytes_of(text, len));
     assert_int_equal(
-        descriptor_accept(bytes_of(exact, len), network, d.issued, &back), OK);
+        test_descriptor_accept(bytes_of(exact, len), network, d.issued, &back),
+        OK);
     check_same(&d, &back);
     free(exact);
 }
@@ -108,17 +109,19 @@ static void test_descriptor_every_bit_counts(void **state)
     (void)state;
     for (size_t bit = 0; bit < 8 * len; bit++) {
         text[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_not_equal(descriptor_accept(bytes_of(text, len),
-                                               TEST_NETWORK, TEST_WALL, &back),
+        assert_int_not_equal(test_descriptor_accept(bytes_of(text, len),
+                                                    TEST_NETWORK, TEST_WALL,
+                                                    &back),
                              OK);
         text[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     for (size_t n = 0; n < len; n++) {
         uint8_t *cut = test_exact_copy(bytes_of(text, n));
 
-        assert_int_not_equal(
-            descriptor_accept(bytes_of(cut, n), TEST_NETWORK, TEST_WALL, &back),
-            OK);
+        assert_int_not_equal(test_descriptor_accept(bytes_of(cut, n),
+                                                    TEST_NETWORK, TEST_WALL,
+                                                    &back),
+                             OK);
         free(cut);
     }
 }
@@ -163,8 +166,8 @@ static void test_descriptor_times(void **state)
         d.issued = (uint64_t)(TEST_WALL + cases[i].issued);
         d.expires = (uint64_t)(TEST_WALL + cases[i].expires);
         len = test_descriptor_text(&d, 3, text);
-        assert_int_equal(descriptor_accept(bytes_of(text, len), TEST_NETWORK,
-                                           TEST_WALL, &back),
+        assert_int_equal(test_descriptor_accept(bytes_of(text, len),
+                                                TEST_NETWORK, TEST_WALL, &back),
                          cases[i].e);
     }
 }

@@ -244,8 +244,8 @@ static void test_directory_publishes_itself(void **state)
     item.value = h.item.value;
     assert_int_equal(dht_item_verify(&item), OK);
     assert_int_equal(item.seq, h.wall);
-    assert_int_equal(descriptor_accept(directory_self_text(h.d), TEST_NETWORK,
-                                       (uint64_t)h.wall, &d),
+    assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                            TEST_NETWORK, (uint64_t)h.wall, &d),
                      OK);
     assert_int_equal(d.roles, ROLE_RELAY | ROLE_EXIT);
 
@@ -289,8 +289,9 @@ static void test_directory_renews_itself_and_rotates(void **state)
     host_tick(&h);
     for (unsigned hour = 0; hour < 15 * 24; hour++) {
         host_run(&h, TIME_HOUR);
-        assert_int_equal(descriptor_accept(directory_self_text(h.d),
-                                           TEST_NETWORK, (uint64_t)h.wall, &d),
+        assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                                TEST_NETWORK, (uint64_t)h.wall,
+                                                &d),
                          OK);
         assert_true(d.expires > (uint64_t)h.wall + DESCRIPTOR_LIFETIME / 4);
     }
@@ -308,8 +309,8 @@ static void test_directory_renews_itself_and_rotates(void **state)
     /* By a month: what was signed would be refused by all others. */
     h.wall -= 30 * 86400;
     host_run(&h, TIME_MIN);
-    assert_int_equal(descriptor_accept(directory_self_text(h.d), TEST_NETWORK,
-                                       (uint64_t)h.wall, &d),
+    assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                            TEST_NETWORK, (uint64_t)h.wall, &d),
                      OK);
     host_deinit(&h);
 }

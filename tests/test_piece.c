@@ -27,7 +27,6 @@ static struct fixture fixture(void)
     struct fixture f = {.budget = {.max = 1 << 20}};
 
     test_random_fill(&r, message, sizeof(message));
-    pieces_init(&f.pieces);
     return f;
 }
 
@@ -252,12 +251,11 @@ static void test_piece_gives_up_after_its_lifetime(void **state)
 static void test_piece_keeps_to_the_budget_of_all(void **state)
 {
     struct fixture f = fixture();
-    struct pieces other;
+    struct pieces other = {0};
     struct piece piece = piece_cut(bytes_of(message, PIECE_BYTES + 1), 1, 0);
     struct bytes whole;
 
     (void)state;
-    pieces_init(&other);
     f.budget.max = 3 * PIECE_BYTES;
     assert_int_equal(give(&f, PIECE_BYTES + 1, 1, 0, NOW, &whole), OK);
     assert_int_equal(pieces_receive(&other, &f.budget, &piece, NOW, &whole),

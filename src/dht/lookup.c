@@ -111,7 +111,8 @@ static enum error outcome(const struct lookup *l)
     return l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
 }
 
-void lookup_step(struct dht *d, struct lookup *l)
+/* Asks whom it can, and ends when there is nobody left. */
+static void go_on(struct dht *d, struct lookup *l)
 {
     if (l->dead || l->storing)
         return;
@@ -294,7 +295,7 @@ void lookup_answered(struct dht *d, struct lookup *l, uint8_t slot,
         l->single_rtt = rtt;
         take_answer(d, l, f, slot, m);
     }
-    lookup_step(d, l);
+    go_on(d, l);
 }
 
 static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
@@ -310,7 +311,7 @@ static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
         step.answered_at = d->now;
     lookup_report(l, &step);
     judge_namer(d, l, f, slot);
-    lookup_step(d, l);
+    go_on(d, l);
 }
 
 void lookup_error(struct dht *d, struct lookup *l, uint8_t slot)
@@ -331,7 +332,7 @@ void lookup_slow(struct dht *d, struct lookup *l, uint8_t slot)
     slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
     lookup_side_slow(&l->side[f], slot);
     judge_namer(d, l, f, slot);
-    lookup_step(d, l);
+    go_on(d, l);
 }
 
 /* ---- All of them --------------------------------------------------------- */
@@ -341,7 +342,7 @@ void lookup_tick(struct dht *d)
     for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
         if (l->due && !l->dead) {
             l->due = false;
-            lookup_step(d, l);
+            go_on(d, l);
         }
     }
 }

@@ -75,9 +75,6 @@ enum error lookup_start(struct dht *d, const struct lookup_params *p,
 enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
                                const struct endpoint *ep, struct lookup **out);
 
-/* Asks whom it can, and ends when there is nobody left. */
-void lookup_step(struct dht *d, struct lookup *l);
-
 /* lookup_end.c. Reports the result. */
 void lookup_end(struct dht *d, struct lookup *l, enum error err);
 /* Ends without a word. */

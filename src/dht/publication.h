@@ -34,12 +34,6 @@ struct publication {
     uint64_t at;     /* next round */
 };
 
-/* The newest of its kind under the target. An item that was put on a
- * condition leaves the one before it alone until the condition has held. */
-struct publication *publication_find(const struct dht *d, bool is_item,
-                                     const struct id *target);
-/* Whoever waits for its first round hears ERR_CANCELLED. */
-void publication_remove(struct dht *d, struct publication *p);
 /* All others of the same kind and target. */
 void publication_remove_others(struct dht *d, const struct publication *p);
 

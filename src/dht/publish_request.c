@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct publication *publication_find(const struct dht *d, bool is_item,
-                                     const struct id *target)
+/* The newest of its kind under the target. An item that was put on a
+ * condition leaves the one before it alone until the condition has held. */
+static struct publication *find(const struct dht *d, bool is_item,
+                                const struct id *target)
 {
     for (struct publication *p = d->publications; p != NULL; p = p->next) {
         if (!p->dead && p->is_item == is_item && id_equal(&p->target, target))
@@ -51,7 +53,8 @@ static struct publication *add(struct dht *d, bool is_item,
     return p;
 }
 
-void publication_remove(struct dht *d, struct publication *p)
+/* Whoever waits for its first round hears ERR_CANCELLED. */
+static void take_off(struct dht *d, struct publication *p)
 {
     p->dead = true;
     d->publication_count--;
@@ -63,7 +66,7 @@ void publication_remove_others(struct dht *d, const struct publication *p)
     for (struct publication *o = d->publications; o != NULL; o = o->next) {
         if (o != p && !o->dead && o->is_item == p->is_item &&
             id_equal(&o->target, &p->target))
-            publication_remove(d, o);
+            take_off(d, o);
     }
 }
 
@@ -86,7 +89,7 @@ static enum error announce(struct dht *d, const struct id *info_hash,
                            uint16_t port, bool implied_port,
                            const struct dht_handler *handler, dht_request *out)
 {
-    struct publication *old = publication_find(d, false, info_hash);
+    struct publication *old = find(d, false, info_hash);
     struct publication *p;
 
     if (old == NULL && d->publication_count >= d->config.max_publications)
@@ -152,7 +155,7 @@ static enum error put(struct dht *d, const struct dht_item *item,
     enum error err;
 
     dht_item_target(item, &target);
-    old = publication_find(d, true, &target);
+    old = find(d, true, &target);
     err = check_put(d, item, cas, old);
     if (err != OK)
         return err;
@@ -175,7 +178,7 @@ static enum error put(struct dht *d, const struct dht_item *item,
     if (cas == NULL)
         publication_remove_others(d, p);
     else if (old != NULL && old->has_cas)
-        publication_remove(d, old);
+        take_off(d, old);
     return OK;
 }
 
@@ -193,13 +196,13 @@ enum error dht_put(struct dht *d, const struct dht_item *item,
 
 static enum error withdraw(struct dht *d, bool is_item, const struct id *target)
 {
-    struct publication *p = publication_find(d, is_item, target);
+    struct publication *p = find(d, is_item, target);
 
     if (p == NULL)
         return ERR_NOT_FOUND;
     engine_enter(d, d->now);
-    for (; p != NULL; p = publication_find(d, is_item, target))
-        publication_remove(d, p);
+    for (; p != NULL; p = find(d, is_item, target))
+        take_off(d, p);
     engine_leave(d);
     return OK;
 }

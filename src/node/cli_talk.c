@@ -178,7 +178,7 @@ struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
     return w;
 }
 
-void cli_talk_clear(struct cli_talk *t)
+static void clear(struct cli_talk *t)
 {
     if (t->drawn)
         fputs("\r\033[K", stderr);
@@ -211,7 +211,7 @@ static void on_notification(void *arg, struct bytes method,
     else
         t->unanswered++;
     if (t->trace && !t->cli->json) {
-        cli_talk_clear(t);
+        clear(t);
         trace_print_step(params);
     }
 }
@@ -241,8 +241,9 @@ static void on_waiting(void *arg, uint64_t waited)
     text_deinit(&line);
 }
 
-enum error cli_talk_try(struct cli_talk *t, const char *method,
-                        struct text *why)
+/* As cli_talk_call, but an error of the daemon's is left to the caller. */
+static enum error try_once(struct cli_talk *t, const char *method,
+                           struct text *why)
 {
     struct control_listener listener = {
         .arg = t, .notification = on_notification, .waiting = on_waiting};
@@ -255,7 +256,7 @@ enum error cli_talk_try(struct cli_talk *t, const char *method,
     err = control_client_call(&t->client, method, mp_writer_bytes(&t->writer),
                               t->cli->timeout + t->slack, &listener, &t->answer,
                               why);
-    cli_talk_clear(t);
+    clear(t);
     return err;
 }
 
@@ -266,7 +267,7 @@ enum exit_code cli_talk_call(struct cli_talk *t, const char *method)
     enum exit_code code = EXIT_DONE;
 
     text_init(&why, WHY_LIMIT);
-    err = cli_talk_try(t, method, &why);
+    err = try_once(t, method, &why);
     if (err != OK)
         code = say_error(t, err, &why);
     text_deinit(&why);

@@ -49,13 +49,9 @@ struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
 /* Sends it; after EXIT_DONE the map of the answer is at t->answer.value. What
  * fails is said, in JSON too if that was asked for. */
 enum exit_code cli_talk_call(struct cli_talk *t, const char *method);
-/* The same, but an error of the daemon's is left to the caller. */
-enum error cli_talk_try(struct cli_talk *t, const char *method,
-                        struct text *why);
 
 /* Draws the progress line anew, or takes it away. */
 void cli_talk_draw(struct cli_talk *t, const char *line);
-void cli_talk_clear(struct cli_talk *t);
 
 /* Prints the answer as JSON when that was asked for; true when it was. */
 bool cli_talk_json(const struct cli_talk *t);

@@ -177,14 +177,3 @@ void config_print_defaults(struct text *out)
     for (size_t i = 0; i < config_keys_count; i++)
         print_default(&config_keys[i], out);
 }
-
-void config_print(const struct config *config, struct text *out)
-{
-    for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
-
-        text_addf(out, "[%s] %s = ", key->section, key->name);
-        config_value_print(key, config, out);
-        text_add(out, "\n");
-    }
-}

@@ -110,10 +110,6 @@ void config_reload(struct config *current, const struct config *fresh,
 /* An INI file of every key with its meaning, limits and default. */
 void config_print_defaults(struct text *out);
 
-/* "[section] key = value" of each key as it is in force, for logs and
- * `warren status`. */
-void config_print(const struct config *config, struct text *out);
-
 /* /var/lib/warren for root, else $XDG_STATE_HOME/warren or
  * ~/.local/state/warren. */
 void config_default_data_dir(char out[CONFIG_PATH_SIZE]);

@@ -78,11 +78,6 @@ void metrics_sample(struct metrics *m, const struct metric_label *labels,
     text_addf(m->out, "%" PRIu64 "\n", value);
 }
 
-void metrics_value(struct metrics *m, uint64_t value)
-{
-    metrics_sample(m, NULL, 0, value);
-}
-
 void metrics_labelled(struct metrics *m, const char *label, const char *value,
                       uint64_t sample)
 {
@@ -106,14 +101,14 @@ void metrics_counter(struct metrics *m, const char *name, const char *help,
                      uint64_t value)
 {
     metrics_family(m, name, METRIC_COUNTER, help);
-    metrics_value(m, value);
+    metrics_sample(m, NULL, 0, value);
 }
 
 void metrics_gauge(struct metrics *m, const char *name, const char *help,
                    uint64_t value)
 {
     metrics_family(m, name, METRIC_GAUGE, help);
-    metrics_value(m, value);
+    metrics_sample(m, NULL, 0, value);
 }
 
 const char *metrics_error_label(int e)

@@ -35,8 +35,7 @@ void metrics_init(struct metrics *m, struct text *out);
 void metrics_family(struct metrics *m, const char *name, enum metric_type type,
                     const char *help);
 
-/* One sample of the family: without label, with one, with `n`. */
-void metrics_value(struct metrics *m, uint64_t value);
+/* One sample of the family: with one label, with `n`. */
 void metrics_labelled(struct metrics *m, const char *label, const char *value,
                       uint64_t sample);
 void metrics_sample(struct metrics *m, const struct metric_label *labels,

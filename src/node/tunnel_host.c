@@ -218,15 +218,6 @@ static void on_address_due(void *arg)
 
 /* ---- Settings ----------------------------------------------------------- */
 
-static void set_policy(struct tunnel_host *h, const struct config *config)
-{
-    struct policy *p = &h->policy;
-
-    memcpy(p->lines, config->exit_policy, sizeof(p->lines));
-    p->count = config->exit_policy_count;
-    p->version++;
-}
-
 static void keep_pools(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
@@ -256,7 +247,8 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                   error_text(err));
     keep_pools(h, config, now);
     ask_relays(h, config, now);
-    set_policy(h, config);
+    policy_set_lines(&h->policy, config->exit_policy,
+                     config->exit_policy_count);
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
     h->config = *config;
@@ -281,7 +273,8 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
     if (err != OK)
         return err;
     policy_init(&h->policy, false, config->testing_network);
-    set_policy(h, config);
+    policy_set_lines(&h->policy, config->exit_policy,
+                     config->exit_policy_count);
     dht_bridge_init(&h->bridge, dht_host_engine(h->world.dht), bridge_now, h);
     h->bridge.changed = on_dht_changed;
     h->bridge.met = on_met;

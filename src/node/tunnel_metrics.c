@@ -123,6 +123,9 @@ static void add_relays(const struct relays *relays, struct metrics *m)
     METRICS_ROWS(m, relay_rows, relays_stats(relays));
     /* Of the family of the last row. */
     metrics_labelled(m, "reason", "bandwidth", queue->stats.dropped);
+    metrics_counter(m, "warren_tunnel_waited_cells_total",
+                    "Cells of others that left after they had waited.",
+                    queue->stats.waited);
     metrics_gauge(m, "warren_tunnel_waiting_cells",
                   "Cells of others that wait for bandwidth.", queue->count);
 }
@@ -190,11 +193,19 @@ static const struct metric_row directory_rows[] = {
      METRIC_AT(struct directory_stats, asks_out)},
     {"warren_directory_asks_lost_total", "Of those, never answered.",
      METRIC_AT(struct directory_stats, asks_lost)},
+    {"warren_directory_asks_in_total", "Times that our own was asked for.",
+     METRIC_AT(struct directory_stats, asks_in)},
     {"warren_directory_tells_in_total", "Descriptors that came.",
      METRIC_AT(struct directory_stats, tells_in)},
     {"warren_directory_tells_out_total",
      "Times that our own descriptor was told.",
      METRIC_AT(struct directory_stats, tells_out)},
+    {"warren_directory_sample_asks_out_total",
+     "Neighbours asked for a sample of relays.",
+     METRIC_AT(struct directory_stats, sample_asks_out)},
+    {"warren_directory_sample_asks_in_total",
+     "Times that a neighbour asked for one.",
+     METRIC_AT(struct directory_stats, sample_asks_in)},
     {"warren_directory_samples_in_total",
      "Samples of relays that neighbours gave.",
      METRIC_AT(struct directory_stats, samples_in)},
@@ -204,6 +215,9 @@ static const struct metric_row directory_rows[] = {
      METRIC_AT(struct directory_stats, lookups)},
     {"warren_directory_lookups_failed_total", "Of those, without an answer.",
      METRIC_AT(struct directory_stats, lookups_failed)},
+    {"warren_directory_fetches_total",
+     "Descriptors looked up in the DHT by their identity.",
+     METRIC_AT(struct directory_stats, fetches)},
     {"warren_directory_puts_total", "Times that this node published itself.",
      METRIC_AT(struct directory_stats, puts)},
     {"warren_directory_puts_failed_total",
@@ -220,6 +234,16 @@ static const struct metric_row directory_rows[] = {
     {"warren_directory_refused_total", "Descriptors refused, by reason.",
      METRIC_EACH(struct directory_stats, refused, "reason", 1,
                  metrics_error_label)},
+};
+
+static const struct metric_row puncture_rows[] = {
+    {"warren_puncture_asked_total",
+     "Nodes behind a NAT that neighbours were asked to tell of us.",
+     METRIC_AT(struct puncture_stats, asked)},
+    {"warren_puncture_introduced_total", "Neighbours told of a stranger.",
+     METRIC_AT(struct puncture_stats, introduced)},
+    {"warren_puncture_poked_total", "Strangers to whom our NAT was opened.",
+     METRIC_AT(struct puncture_stats, poked)},
 };
 
 /* ---- Exit --------------------------------------------------------------- */
@@ -302,5 +326,6 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
                   s.published);
     METRICS_ROWS(m, host_rows, tunnel_host_counters(h));
     METRICS_ROWS(m, directory_rows, directory_stats(directory));
+    METRICS_ROWS(m, puncture_rows, tunnel_punctures(t));
     add_exit(h, m);
 }

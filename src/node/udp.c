@@ -184,8 +184,9 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     udp_flush(arg);
 }
 
-enum error udp_send_from(struct udp *udp, unsigned i, const struct endpoint *to,
-                         struct bytes datagram)
+/* Through socket `i`, whose family must be that of `to`. */
+static enum error send_from(struct udp *udp, unsigned i,
+                            const struct endpoint *to, struct bytes datagram)
 {
     struct udp_socket *s = &udp->sockets[i];
     /* What was received stays there until the flush behind the batch. */
@@ -209,10 +210,10 @@ enum error udp_send(struct udp *udp, const struct endpoint *to,
                     struct bytes datagram)
 {
     if (udp->asker != NULL && endpoint_equal(to, udp->asker))
-        return udp_send_from(udp, udp->asked, to, datagram);
+        return send_from(udp, udp->asked, to, datagram);
     for (unsigned i = 0; i < udp->count; i++) {
         if (udp->sockets[i].local.family == to->family)
-            return udp_send_from(udp, i, to, datagram);
+            return send_from(udp, i, to, datagram);
     }
     udp->counters.dropped[UDP_SEND_NO_SOCKET]++;
     return ERR_UNSUPPORTED;

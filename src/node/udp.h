@@ -116,9 +116,6 @@ uint64_t udp_kernel_drops(const struct udp *udp);
  * of that family) tell the caller that it never will be. */
 enum error udp_send(struct udp *udp, const struct endpoint *to,
                     struct bytes datagram);
-/* The same through socket `i`, whose family must be that of `to`. */
-enum error udp_send_from(struct udp *udp, unsigned i, const struct endpoint *to,
-                         struct bytes datagram);
 
 /* Sends now what is queued. */
 void udp_flush(struct udp *udp);

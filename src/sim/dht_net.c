@@ -93,7 +93,8 @@ uint32_t sim_dht_net_any(struct sim_dht_net *net)
     return net->members[any_place(net)];
 }
 
-enum error sim_dht_net_replace(struct sim_dht_net *net)
+/* One member, none of those that stay, dies; a newcomer takes its place. */
+static enum error replace_one(struct sim_dht_net *net)
 {
     uint32_t place = any_place(net), node;
     enum error err = newcomer(net, &node);
@@ -113,7 +114,7 @@ static void churn(void *ctx, uint64_t now)
 
     if (net->churn_interval == 0)
         return;
-    err = sim_dht_net_replace(net);
+    err = replace_one(net);
     if (err == OK)
         err = sim_at(net->sim, now + net->churn_interval, churn, net);
     if (net->error == OK)

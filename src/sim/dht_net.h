@@ -36,9 +36,6 @@ enum error sim_dht_net_grow(struct sim_dht_net *net, uint32_t n,
 /* A member by chance; never one of those that stay. */
 uint32_t sim_dht_net_any(struct sim_dht_net *net);
 
-/* One member, none of those that stay, dies; a newcomer takes its place. */
-enum error sim_dht_net_replace(struct sim_dht_net *net);
-
 /* From now on `per_hour` of the members are replaced each hour, one by one;
  * 0 stops. ERR_NO_MEMORY. */
 enum error sim_dht_net_churn(struct sim_dht_net *net, double per_hour);

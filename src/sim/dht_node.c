@@ -204,17 +204,6 @@ static enum error end(struct sim *s, uint32_t node, enum error err)
     return err;
 }
 
-enum error sim_dht_ping(struct sim *s, uint32_t node, const struct endpoint *ep,
-                        struct sim_request *r)
-{
-    struct dht_handler h;
-    struct dht *d = begin(s, node, r, &h);
-
-    if (d == NULL)
-        return ERR_NO_NODES;
-    return end(s, node, dht_ping(d, ep, &h, sim_now(s), &r->id));
-}
-
 enum error sim_dht_find_node(struct sim *s, uint32_t node,
                              const struct id *target, struct sim_request *r)
 {

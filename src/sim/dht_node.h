@@ -63,8 +63,6 @@ struct sim_request {
 
 /* Each starts a request; `r` must stay until it is done, or the node dead.
  * ERR_NO_NODES when the node is dead, else what the engine says. */
-enum error sim_dht_ping(struct sim *s, uint32_t node, const struct endpoint *ep,
-                        struct sim_request *r);
 enum error sim_dht_find_node(struct sim *s, uint32_t node,
                              const struct id *target, struct sim_request *r);
 enum error sim_dht_get_peers(struct sim *s, uint32_t node,

@@ -26,7 +26,7 @@ struct sim_node {
     bool has[FAMILIES];
     struct endpoint at[FAMILIES];
     uint64_t uplink_free; /* when the uplink has sent what it was given */
-    uint64_t sent, received;
+    uint64_t sent;
     struct sim_rng rng;
 };
 

@@ -110,7 +110,6 @@ static void arrive(struct sim *s, struct sim_datagram *g)
     } else {
         int p = plane_of(n, g);
 
-        n->received++;
         s->stats.delivered_bytes += g->len;
         digest(s, g);
         sim_see(s, SIM_DELIVERED, g->from_node, g->to_node, &g->from, &g->to,

@@ -256,8 +256,3 @@ uint64_t sim_node_sent(const struct sim *s, uint32_t node)
 {
     return sim_node_of(s, node)->sent;
 }
-
-uint64_t sim_node_received(const struct sim *s, uint32_t node)
-{
-    return sim_node_of(s, node)->received;
-}

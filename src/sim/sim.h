@@ -199,8 +199,7 @@ struct sim_stats {
 
 void sim_stats(const struct sim *s, struct sim_stats *out);
 
-/* Datagrams that a node offered and got. */
+/* Datagrams that a node offered. */
 uint64_t sim_node_sent(const struct sim *s, uint32_t node);
-uint64_t sim_node_received(const struct sim *s, uint32_t node);
 
 #endif

@@ -109,7 +109,6 @@ void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
     if (c->closing)
         return;
     c->closing = true;
-    cs->stats.closed++;
     cs->stats.ended[why]++;
     cs->env.closed(cs->env.ctx, c, why, hop, now);
     forget(cs, c, now);

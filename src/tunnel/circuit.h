@@ -90,7 +90,7 @@ struct circuit_config {
 
 /* Counters since creation. */
 struct circuit_stats {
-    uint64_t started, ready, closed, hops_replaced;
+    uint64_t started, ready, hops_replaced;
     uint64_t repeated; /* CREATEs and EXTENDs */
     uint64_t cells_up, cells_down;
     uint64_t dropped_layer;   /* not authentic, or seen before */

@@ -237,21 +237,6 @@ enum error descriptor_verify(struct bytes text, const struct descriptor *d)
     return OK;
 }
 
-enum error descriptor_accept(struct bytes text, const char *network,
-                             uint64_t wall, struct descriptor *out)
-{
-    struct descriptor d;
-    enum error e = descriptor_read(text, network, &d);
-
-    if (e == OK)
-        e = descriptor_check_time(&d, wall);
-    if (e == OK)
-        e = descriptor_verify(text, &d);
-    if (e == OK)
-        *out = d;
-    return e;
-}
-
 struct bytes descriptor_exit_policy(const struct descriptor *d)
 {
     return bytes_of(d->exit_policy, d->exit_policy_len);

@@ -77,12 +77,9 @@ enum error descriptor_read(struct bytes text, const char *network,
 /* ERR_FUTURE, ERR_EXPIRED; both with DESCRIPTOR_SKEW of tolerance. */
 enum error descriptor_check_time(const struct descriptor *d, uint64_t wall);
 
-/* The signature of a text that descriptor_read took. ERR_SIGNATURE. */
+/* The signature of a text that descriptor_read took, after all that is cheap
+ * to check. ERR_SIGNATURE. */
 enum error descriptor_verify(struct bytes text, const struct descriptor *d);
-
-/* The three in this order, which is from cheap to dear. */
-enum error descriptor_accept(struct bytes text, const char *network,
-                             uint64_t wall, struct descriptor *out);
 
 /* The exit policy as a view of `d`. */
 struct bytes descriptor_exit_policy(const struct descriptor *d);

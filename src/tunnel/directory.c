@@ -173,7 +173,8 @@ void directory_tick(struct directory *d, uint64_t wall, uint64_t now)
 
 /* ---- Learning ---------------------------------------------------------- */
 
-enum error directory_filter(const struct directory *d, struct descriptor *desc)
+/* Leaves the addresses that can be used from here. ERR_ADDRESS: none. */
+static enum error filter(const struct directory *d, struct descriptor *desc)
 {
     unsigned count = 0;
 
@@ -215,7 +216,7 @@ static enum error check(const struct directory *d, struct descriptor *desc,
         return ERR_UNEXPECTED;
     e = descriptor_check_time(desc, wall);
     if (e == OK)
-        e = directory_filter(d, desc);
+        e = filter(d, desc);
     if (e != OK)
         return e;
     return is_older(d, desc) ? ERR_SEQ : OK;
@@ -227,6 +228,22 @@ static bool is_news(const struct directory *d, const struct descriptor *desc)
     if (desc->roles & ROLE_EXIT)
         return d->wanting;
     return d->usable < d->config.wanted_relays;
+}
+
+static void remember(const struct directory *d, const struct known_relay *relay)
+{
+    struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
+                             .first_seen = relay->first_seen,
+                             .last_seen = relay->last_seen,
+                             .guard_since = relay->guard_since,
+                             .guard_until = relay->guard_until,
+                             .rtt = relay->rtt,
+                             .capacity = relay->capacity,
+                             .measured_at = relay->measured_at,
+                             .failures = relay->failures};
+
+    memcpy(s.identity, relay->d.identity, sizeof(s.identity));
+    d->env.remember(d->env.ctx, &s);
 }
 
 static enum error take(struct directory *d, const struct descriptor *desc,
@@ -252,7 +269,7 @@ static enum error take(struct directory *d, const struct descriptor *desc,
         d->news = true;
         directory_wake(d, 0);
     }
-    directory_remember(d, relay);
+    remember(d, relay);
     return OK;
 }
 
@@ -292,7 +309,7 @@ enum error directory_add_stored(struct directory *d,
 
     e = descriptor_read(stored->text, d->config.network, &desc);
     if (e == OK)
-        e = directory_filter(d, &desc);
+        e = filter(d, &desc);
     if (e == OK && is_older(d, &desc))
         e = ERR_SEQ;
     if (e == OK)
@@ -314,23 +331,6 @@ enum error directory_add_stored(struct directory *d,
     d->refresh_at = now;
     directory_wake(d, now);
     return OK;
-}
-
-void directory_remember(const struct directory *d,
-                        const struct known_relay *relay)
-{
-    struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
-                             .first_seen = relay->first_seen,
-                             .last_seen = relay->last_seen,
-                             .guard_since = relay->guard_since,
-                             .guard_until = relay->guard_until,
-                             .rtt = relay->rtt,
-                             .capacity = relay->capacity,
-                             .measured_at = relay->measured_at,
-                             .failures = relay->failures};
-
-    memcpy(s.identity, relay->d.identity, sizeof(s.identity));
-    d->env.remember(d->env.ctx, &s);
 }
 
 void directory_drop(struct directory *d, struct known_relay *relay)
@@ -363,7 +363,7 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
                                            rtt / RTT_SHARE;
     if (news) {
         relay->last_seen = wall;
-        directory_remember(d, relay);
+        remember(d, relay);
     }
 }
 
@@ -379,7 +379,7 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
     if (relay->failures < UINT16_MAX)
         relay->failures++;
     relay->failed_at = now;
-    directory_remember(d, relay);
+    remember(d, relay);
 }
 
 void directory_measured(struct directory *d, const uint8_t identity[32],
@@ -394,7 +394,7 @@ void directory_measured(struct directory *d, const uint8_t identity[32],
     else
         relay->capacity -= (relay->capacity - rate) / RATE_SHARE;
     relay->measured_at = wall;
-    directory_remember(d, relay);
+    remember(d, relay);
 }
 
 void directory_forget_measures(struct directory *d, uint64_t wall)
@@ -405,7 +405,7 @@ void directory_forget_measures(struct directory *d, uint64_t wall)
         if (relay->capacity == 0 || relay->measured_at + MEASURED_FOR > wall)
             continue;
         relay->capacity = 0;
-        directory_remember(d, relay);
+        remember(d, relay);
     }
 }
 
@@ -418,7 +418,7 @@ void directory_set_guard(struct directory *d, const uint8_t identity[32],
         return;
     relay->guard_since = since;
     relay->guard_until = until;
-    directory_remember(d, relay);
+    remember(d, relay);
 }
 
 void directory_set_wanted(struct directory *d, unsigned relays, unsigned exits,

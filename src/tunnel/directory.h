@@ -133,7 +133,7 @@ void directory_meet(struct directory *d, const struct endpoint *node,
 
 /* Datagrams. OK, or the reason for dropping it: ERR_RATE_LIMITED, ERR_NETWORK,
  * ERR_UNSUPPORTED, ERR_UNEXPECTED (not asked for, or we have nothing to
- * tell), and those of descriptor_accept and known_add. */
+ * tell), and those of descriptor.h and known_add. */
 enum error directory_receive_ask(struct directory *d,
                                  const struct endpoint *from,
                                  const struct link_message *ask, uint64_t now);

@@ -23,7 +23,8 @@
 #define AGAIN_FAST    TIME_MIN /* or so, while relays are looked for */
 #define FETCH_AGAIN   (30 * TIME_MIN)
 
-bool ask_has_room(const struct directory *d)
+/* Whether a slot is free now. */
+static bool has_room(const struct directory *d)
 {
     return d->ask_count < d->config.max_asks;
 }
@@ -44,11 +45,12 @@ static void send_ask(struct directory *d, struct ask *ask, uint64_t now)
                 bytes_of(datagram, link_message_write(&m, datagram)));
 }
 
-void ask_start(struct directory *d, const struct endpoint *ep, uint64_t now)
+/* Asks at once; has_room said yes. */
+static void start(struct directory *d, const struct endpoint *ep, uint64_t now)
 {
     struct ask *ask = d->asks;
 
-    assert(ask_has_room(d));
+    assert(has_room(d));
     while (ask->deadline != 0)
         ask++;
     *ask = (struct ask){.ep = *ep};
@@ -145,7 +147,7 @@ static bool is_fresh(const struct known_relay *relay, uint64_t wall)
 
 static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
 {
-    while (d->candidate_count > 0 && ask_has_room(d)) {
+    while (d->candidate_count > 0 && has_room(d)) {
         struct endpoint ep = *candidate(d, 0);
         struct known_relay *relay = relay_at(d, &ep);
 
@@ -155,7 +157,7 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
                 directory_wake(d, now + d->ask_rate.interval);
                 return;
             }
-            ask_start(d, &ep, now);
+            start(d, &ep, now);
         }
         d->candidate_first =
             (d->candidate_first + 1) % d->config.max_candidates;
@@ -250,7 +252,7 @@ static bool ask_relay(struct directory *d, struct known_relay *relay,
 
         if (!d->config.family[ep->family] || is_asked(d, ep))
             continue;
-        ask_start(d, ep, now);
+        start(d, ep, now);
         return true;
     }
     return false;
@@ -266,7 +268,7 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
         relay = most_due(d, wall, now);
         if (relay == NULL)
             prune(d, wall);
-        else if (ask_has_room(d) && ask_relay(d, relay, now) && d->wanting)
+        else if (has_room(d) && ask_relay(d, relay, now) && d->wanting)
             d->refresh_at = now + REFRESH_FAST;
     }
     directory_wake(d, d->refresh_at);

@@ -111,8 +111,6 @@ struct directory {
 
 /* The next tick is at `at` or earlier. */
 void directory_wake(struct directory *d, uint64_t at);
-void directory_remember(const struct directory *d,
-                        const struct known_relay *relay);
 void directory_drop(struct directory *d, struct known_relay *relay);
 /* Those that are too old. */
 void directory_forget_measures(struct directory *d, uint64_t wall);
@@ -129,17 +127,11 @@ uint64_t directory_jitter(const struct directory *d, uint64_t duration);
  * none are wanted. So what is not there is looked for ever less. */
 uint64_t directory_patience(const struct directory *d, unsigned parts,
                             uint64_t fast, uint64_t slow, uint64_t now);
-/* Leaves the addresses that can be used from here. ERR_ADDRESS: none. */
-enum error directory_filter(const struct directory *d, struct descriptor *desc);
 
 /* ---- directory_ask.c --------------------------------------------------- */
 
-/* Whether a slot is free now. */
-bool ask_has_room(const struct directory *d);
 /* A known relay's, or one of the last that were asked. */
 bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
-/* Asks at once; ask_has_room said yes. */
-void ask_start(struct directory *d, const struct endpoint *ep, uint64_t now);
 void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
 /* Asks relays whose descriptors run out for new ones, prunes dead ones. */
 void refresh_tick(struct directory *d, uint64_t wall, uint64_t now);

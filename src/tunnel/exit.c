@@ -118,8 +118,8 @@ void exit_circuit_free(struct exit *x, struct exit_circuit *c)
     free(c);
 }
 
-bool exit_has_tokens(const struct exit *x, const struct exit_circuit *c,
-                     uint64_t now)
+static bool has_tokens(const struct exit *x, const struct exit_circuit *c,
+                       uint64_t now)
 {
     return token_bucket_has(&c->bucket, &x->circuit_rate, now) &&
            token_bucket_has(&x->bucket, &x->rate, now);
@@ -180,15 +180,16 @@ static enum reason send_out(struct exit *x, struct exit_circuit *c,
     return EXIT_SENT;
 }
 
-enum reason exit_send_to(struct exit *x, struct exit_circuit *c,
-                         const struct endpoint *to, struct bytes payload,
-                         uint64_t now)
+/* exit.c */
+static enum reason send_to(struct exit *x, struct exit_circuit *c,
+                           const struct endpoint *to, struct bytes payload,
+                           uint64_t now)
 {
     struct destination *it;
     enum reason why;
     void *handle;
 
-    if (!exit_has_tokens(x, c, now))
+    if (!has_tokens(x, c, now))
         return REASON_RATE;
     why = admit(x, c, to, now, &it);
     if (why != EXIT_SENT)
@@ -216,7 +217,7 @@ enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
         enum reason r;
 
         to.port = port;
-        r = exit_send_to(x, c, &to, payload, now);
+        r = send_to(x, c, &to, payload, now);
         if (r != REASON_POLICY && r != REASON_IO)
             return r;
         if (why != REASON_IO)
@@ -238,7 +239,7 @@ enum reason exit_send(struct exit *x, struct exit_circuit *c,
 {
     if (payload.len > EXIT_PAYLOAD_MAX)
         return counted(x, REASON_PROTOCOL);
-    return counted(x, exit_send_to(x, c, to, payload, now));
+    return counted(x, send_to(x, c, to, payload, now));
 }
 
 static enum reason send_name(struct exit *x, struct exit_circuit *c,
@@ -257,11 +258,11 @@ static enum reason send_name(struct exit *x, struct exit_circuit *c,
         return REASON_RESOLVE;
     if (is_address) {
         to.port = port;
-        return exit_send_to(x, c, &to, payload, now);
+        return send_to(x, c, &to, payload, now);
     }
     if (port == 0)
         return REASON_POLICY;
-    if (!exit_has_tokens(x, c, now))
+    if (!has_tokens(x, c, now))
         return REASON_RATE;
     addrs = name_cache_get(&x->cache, &name, now);
     if (addrs == NULL)

@@ -79,16 +79,10 @@ struct exit {
     struct exit_stats stats;
 };
 
-/* exit.c */
-enum reason exit_send_to(struct exit *x, struct exit_circuit *c,
-                         const struct endpoint *to, struct bytes payload,
-                         uint64_t now);
 /* Tries the addresses in turn, as long as another one may do better. */
 enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
                           const struct name_addrs *addrs, uint16_t port,
                           struct bytes payload, uint64_t now);
-bool exit_has_tokens(const struct exit *x, const struct exit_circuit *c,
-                     uint64_t now);
 
 /* exit_socket.c */
 enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,

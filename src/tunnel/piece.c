@@ -37,11 +37,6 @@ struct piece piece_cut(struct bytes message, uint16_t id, unsigned index)
             bytes_of(message.p + at, left > PIECE_BYTES ? PIECE_BYTES : left)};
 }
 
-void pieces_init(struct pieces *p)
-{
-    *p = (struct pieces){0};
-}
-
 static void free_buffer(struct piece_budget *budget, uint8_t **buf, size_t cap)
 {
     if (*buf == NULL)

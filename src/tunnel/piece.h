@@ -62,6 +62,7 @@ struct piece_message {
     uint64_t born; /* when the first piece came */
 };
 
+/* All zeros is empty. */
 struct pieces {
     struct piece_message messages[PIECE_MESSAGES_MAX];
     uint8_t *whole; /* handed out last */
@@ -69,8 +70,6 @@ struct pieces {
     uint64_t given_up; /* messages that never got whole */
 };
 
-/* All zeros is empty too. */
-void pieces_init(struct pieces *p);
 void pieces_deinit(struct pieces *p, struct piece_budget *budget);
 
 /* Takes a piece. When it completes a message, `whole` becomes a view of that,

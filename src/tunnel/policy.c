@@ -10,6 +10,16 @@ void policy_init(struct policy *p, bool accept_rest, bool testing_network)
                          .testing_network = testing_network};
 }
 
+void policy_set_lines(struct policy *p, const struct policy_line *lines,
+                      size_t count)
+{
+    assert(count <= POLICY_LINES_MAX);
+    for (size_t i = 0; i < count; i++)
+        p->lines[i] = lines[i];
+    p->count = count;
+    p->version++;
+}
+
 enum error policy_set_own(struct policy *p, const struct endpoint *own,
                           size_t count)
 {

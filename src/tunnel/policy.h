@@ -76,11 +76,9 @@ struct policy {
 /* No lines yet. */
 void policy_init(struct policy *p, bool accept_rest, bool testing_network);
 
-/* Appends the lines of `text`; all of them or none. ERR_SYNTAX, or
- * ERR_TOO_LARGE past POLICY_LINES_MAX: `why` then says which part is wrong and
- * what would be right. */
-enum error policy_add(struct policy *p, const char *text,
-                      char why[POLICY_ERROR_SIZE]);
+/* At most POLICY_LINES_MAX, in place of those before. */
+void policy_set_lines(struct policy *p, const struct policy_line *lines,
+                      size_t count);
 
 /* One line, without blanks around it, which are taken too. */
 enum error policy_parse_line(struct bytes text, struct policy_line *out,

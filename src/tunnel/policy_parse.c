@@ -213,49 +213,6 @@ enum error policy_parse_line(struct bytes text, struct policy_line *out,
     return e;
 }
 
-/* The text up to a comma or a line end, and what is behind it. */
-static struct bytes next_line(struct bytes *rest)
-{
-    size_t len = 0;
-    struct bytes line;
-
-    while (len < rest->len && rest->p[len] != ',' && rest->p[len] != '\n')
-        len++;
-    line = bytes_of(rest->p, len);
-    if (len < rest->len)
-        len++;
-    *rest = bytes_of(rest->p + len, rest->len - len);
-    return trim(line);
-}
-
-enum error policy_add(struct policy *p, const char *text,
-                      char why[POLICY_ERROR_SIZE])
-{
-    struct bytes rest = bytes_of_text(text);
-    size_t count = p->count;
-
-    while (rest.len > 0) {
-        struct bytes line = next_line(&rest);
-        enum error e;
-
-        if (line.len == 0)
-            continue;
-        if (count == POLICY_LINES_MAX) {
-            snprintf(why, POLICY_ERROR_SIZE,
-                     "more than %d lines: join some into one range",
-                     POLICY_LINES_MAX);
-            return ERR_TOO_LARGE;
-        }
-        e = policy_parse_line(line, &p->lines[count], why);
-        if (e != OK)
-            return e;
-        count++;
-    }
-    p->count = count;
-    p->version++;
-    return OK;
-}
-
 const char *policy_print_line(const struct policy_line *line,
                               char text[POLICY_LINE_SIZE])
 {

@@ -41,12 +41,6 @@ void puncture_deinit(struct puncture *p)
     limiter_deinit(&p->poked);
 }
 
-size_t puncture_memory(const struct puncture *p)
-{
-    return limiter_memory(&p->askers) + limiter_memory(&p->targets) +
-           limiter_memory(&p->tellers) + limiter_memory(&p->poked);
-}
-
 /* Both kinds of text. */
 static size_t write_text(const struct endpoint *ep, uint8_t out[TEXT_MAX])
 {
@@ -81,13 +75,6 @@ static bool may_have(const struct puncture *p, const struct endpoint *ep)
 {
     return endpoint_is_usable(ep) &&
            (p->config.testing_network || endpoint_is_global(ep));
-}
-
-static enum error note(struct puncture *p, enum error e)
-{
-    if (e != OK)
-        p->stats.refused[e]++;
-    return e;
 }
 
 /* ---- The client ------------------------------------------------------- */
@@ -136,16 +123,16 @@ enum error puncture_ask(struct puncture *p, const struct endpoint *target,
 
 /* ---- The introducer ---------------------------------------------------- */
 
-static enum error introduce(struct puncture *p, const struct link *link,
-                            const struct endpoint *client, struct bytes text,
-                            uint64_t now)
+enum error puncture_receive_ask(struct puncture *p, const struct link *link,
+                                const struct endpoint *ep, struct bytes text,
+                                uint64_t now)
 {
     uint8_t told[TEXT_MAX];
     struct endpoint target;
     struct link *to;
     enum error e;
 
-    if (!limiter_allow(&p->askers, client, now))
+    if (!limiter_allow(&p->askers, ep, now))
         return ERR_RATE_LIMITED;
     e = read_text(text, &target);
     if (e != OK)
@@ -156,30 +143,23 @@ static enum error introduce(struct puncture *p, const struct link *link,
     if (!limiter_allow(&p->targets, &target, now))
         return ERR_RATE_LIMITED;
     if (!p->env.send_cell(p->env.ctx, to, CELL_PUNCTURED,
-                          bytes_of(told, write_text(client, told)), now))
+                          bytes_of(told, write_text(ep, told)), now))
         return ERR_NOT_FOUND;
     p->stats.introduced++;
     return OK;
 }
 
-enum error puncture_receive_ask(struct puncture *p, const struct link *link,
-                                const struct endpoint *ep, struct bytes text,
-                                uint64_t now)
-{
-    return note(p, introduce(p, link, ep, text, now));
-}
-
 /* ---- The target -------------------------------------------------------- */
 
-static enum error poke(struct puncture *p, const struct endpoint *teller,
-                       struct bytes text, uint64_t now)
+enum error puncture_receive_told(struct puncture *p, const struct endpoint *ep,
+                                 struct bytes text, uint64_t now)
 {
     struct link_message m = {.kind = LINK_POKE};
     uint8_t datagram[LINK_MESSAGE_MAX];
     struct endpoint client;
     enum error e;
 
-    if (!limiter_allow(&p->tellers, teller, now))
+    if (!limiter_allow(&p->tellers, ep, now))
         return ERR_RATE_LIMITED;
     e = read_text(text, &client);
     if (e != OK)
@@ -192,10 +172,4 @@ static enum error poke(struct puncture *p, const struct endpoint *teller,
                 bytes_of(datagram, link_message_write(&m, datagram)));
     p->stats.poked++;
     return OK;
-}
-
-enum error puncture_receive_told(struct puncture *p, const struct endpoint *ep,
-                                 struct bytes text, uint64_t now)
-{
-    return note(p, poke(p, ep, text, now));
 }

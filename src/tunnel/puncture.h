@@ -53,9 +53,9 @@ struct puncture_config {
 
 void puncture_config_init(struct puncture_config *config);
 
+/* Counters since creation. */
 struct puncture_stats {
     uint64_t asked, introduced, poked;
-    uint64_t refused[ERR_END_];
 };
 
 struct puncture {
@@ -92,8 +92,5 @@ enum error puncture_receive_ask(struct puncture *p, const struct link *link,
                                 uint64_t now);
 enum error puncture_receive_told(struct puncture *p, const struct endpoint *ep,
                                  struct bytes text, uint64_t now);
-
-/* Bytes held by the limiters. */
-size_t puncture_memory(const struct puncture *p);
 
 #endif

@@ -163,7 +163,6 @@ const struct relay_queue *relays_queue(const struct relays *r)
 static void end_relay(struct relays *r, struct relay *relay, enum reason why,
                       uint64_t now)
 {
-    r->stats.closed++;
     r->stats.ended[why]++;
     r->env.closed(r->env.ctx, relay, now);
     relay_forget(r, relay, now);

@@ -77,7 +77,7 @@ struct relay_config {
 
 /* Counters since creation. */
 struct relay_stats {
-    uint64_t created, refused, extended, closed;
+    uint64_t created, refused, extended;
     uint64_t repeated; /* CREATEs and EXTENDs that came again */
     uint64_t cells_forward, cells_backward;
     uint64_t dropped_layer;   /* not authentic, or seen before */

@@ -232,7 +232,6 @@ void relay_queue_pass(struct relay_queue *q, struct relay_flow *flow,
     struct queued_cell *c;
 
     if ((flow->count == 0 && !is_limited(q)) || may_pass(q, flow, len, now)) {
-        q->stats.passed++;
         send_now(q, flow, way, datagram, len, now);
         return;
     }

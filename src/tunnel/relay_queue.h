@@ -65,7 +65,6 @@ struct relay_flow {
 };
 
 struct relay_queue_stats {
-    uint64_t passed;  /* at once */
     uint64_t waited;  /* and left in the end */
     uint64_t dropped; /* no place */
 };

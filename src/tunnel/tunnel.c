@@ -358,6 +358,11 @@ const struct engine *tunnel_engine(const struct tunnel *t)
     return &t->engine;
 }
 
+const struct puncture_stats *tunnel_punctures(const struct tunnel *t)
+{
+    return &t->puncture.stats;
+}
+
 const struct exit *tunnel_exit(const struct tunnel *t)
 {
     return t->exit;

@@ -22,6 +22,7 @@
 #include "tunnel/exit.h"
 #include "tunnel/path.h"
 #include "tunnel/policy.h"
+#include "tunnel/puncture.h"
 #include "tunnel/speedtest.h"
 
 #include <stdbool.h>
@@ -226,6 +227,7 @@ void tunnel_circuits(const struct tunnel *t,
                      void *ctx);
 const struct directory *tunnel_directory(const struct tunnel *t);
 const struct engine *tunnel_engine(const struct tunnel *t);
+const struct puncture_stats *tunnel_punctures(const struct tunnel *t);
 /* NULL when this is no exit. */
 const struct exit *tunnel_exit(const struct tunnel *t);
 
