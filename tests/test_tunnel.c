@@ -43,6 +43,7 @@ struct member {
     bool echo;
     /* Behind a NAT: gets only what comes from where it has sent to. */
     bool nat, sent[MEMBERS];
+    unsigned pokes; /* sent */
     /* Handshake keys that were told of. */
     unsigned rotated, retired;
     uint8_t replaced[NOISE_KEY_BYTES];
@@ -82,6 +83,7 @@ static void member_send(void *ctx, const struct endpoint *to, struct bytes d)
     *p = (struct packet){
         .at = w->now + DELAY, .from = m->ep, .to = *to, .len = d.len};
     memcpy(p->bytes, d.p, d.len);
+    m->pokes += d.len == 2;
     for (unsigned i = 0; i < MEMBERS; i++)
         m->sent[i] |= endpoint_equal(&w->member[i].ep, to);
     w->queue[(w->first + w->count++) % QUEUE_MAX] = p;
@@ -748,6 +750,34 @@ static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
     world_free(w);
 }
 
+/* Or whoever has the address of a client could ask all relays in turn, and
+ * would hear from the client itself which of them are its guards. */
+static void test_tunnel_client_is_introduced_to_nobody(void **state)
+{
+    uint8_t text[3 + ENDPOINT_COMPACT_MAX] = {0x91, 0xc4, 6};
+    struct world *w = world_new(9);
+    const struct engine *e = tunnel_engine(w->member[2].tunnel);
+    struct link *link;
+
+    (void)state;
+    endpoint_write_compact(&w->member[0].ep, text + 3);
+    for (unsigned relay = 1; relay < MEMBERS; relay++) {
+        struct link_target t = target_of(w, relay);
+
+        if (relay == 2)
+            continue;
+        assert_true(reaches(w, relay)); /* so the client has a link with it */
+        assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+        run(w, TIME_S);
+        assert_int_equal(link->state, LINK_UP);
+        link_send(e->core.links, link, CELL_PUNCTURE, 0,
+                  bytes_of(text, 9), w->now);
+        run(w, TIME_S);
+    }
+    assert_int_equal(w->member[0].pokes, 0);
+    world_free(w);
+}
+
 /* Whether the member takes links to the key that belongs to `secret`. */
 static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
 {
@@ -849,6 +879,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
         cmocka_unit_test(test_tunnel_does_not_move_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
+        cmocka_unit_test(test_tunnel_client_is_introduced_to_nobody),
         cmocka_unit_test(test_tunnel_key_before_is_taken_for_25_hours),
         cmocka_unit_test(test_tunnel_key_before_outlives_a_restart),
     };

@@ -159,6 +159,16 @@ void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
     puncture_ask(&t->puncture, &link->peer.ep, now);
 }
 
+/* A client is to be reached by nobody: its POKE would tell any stranger who
+ * knows its address that it has a link with the relay that was asked. */
+static enum error receive_told(struct tunnel *t, const struct endpoint *teller,
+                               struct bytes text, uint64_t now)
+{
+    if (directory_self_text(t->directory).len == 0)
+        return ERR_UNEXPECTED;
+    return puncture_receive_told(&t->puncture, teller, text, now);
+}
+
 enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
                             struct bytes text, uint64_t now)
 {
@@ -173,7 +183,7 @@ enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
     if (type == CELL_PUNCTURE)
         return puncture_receive_ask(&t->puncture, link, ep, text, now);
     if (type == CELL_PUNCTURED)
-        return puncture_receive_told(&t->puncture, ep, text, now);
+        return receive_told(t, ep, text, now);
     return ERR_UNKNOWN_KIND;
 }
 
