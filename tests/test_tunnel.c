@@ -770,8 +770,8 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
         assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
         run(w, TIME_S);
         assert_int_equal(link->state, LINK_UP);
-        link_send(e->core.links, link, CELL_PUNCTURE, 0,
-                  bytes_of(text, 9), w->now);
+        link_send(e->core.links, link, CELL_PUNCTURE, 0, bytes_of(text, 9),
+                  w->now);
         run(w, TIME_S);
     }
     assert_int_equal(w->member[0].pokes, 0);

@@ -8,6 +8,7 @@
 #include "node/config.h"
 #include "node/log.h"
 #include "node/udp.h"
+#include "tunnel/policy.h"
 #include "wire/endpoint.h"
 
 #include <stdbool.h>
@@ -21,11 +22,18 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
                            const struct dht_host *dht, uint64_t now,
                            struct config_endpoints *out);
 
-/* Those, and of the sockets and the machine's interfaces as many as there is
- * room for: what an exit must not send to. Appends up to `max` to `out`;
- * returns how many there are then. The log says when the system does not tell
- * them. */
-unsigned own_address_all(const struct udp *udp, struct log *log,
-                         struct endpoint *out, unsigned count, unsigned max);
+/* As the nodes of the DHT see it, whatever is configured: a NAT may lead from
+ * there to the operator's network. */
+void own_address_add_external(const struct dht_host *dht, uint64_t now,
+                              struct config_endpoints *list);
+
+/* Tells the policy of an exit where it must not send to, if that is not what
+ * it knows already: these, the addresses of the sockets and those of the
+ * machine's interfaces, as many as there is room for. They come and go, so
+ * this is to be called now and then. The log says when the system does not
+ * tell them. */
+void own_address_refuse(struct policy *p,
+                        const struct config_endpoints *reachable,
+                        const struct udp *udp, struct log *log);
 
 #endif

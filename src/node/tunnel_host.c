@@ -176,16 +176,20 @@ enum error tunnel_host_receive(struct tunnel_host *h,
 
 /* ---- Our addresses ------------------------------------------------------ */
 
+static void refuse_own(struct tunnel_host *h, uint64_t now)
+{
+    struct config_endpoints known = h->addresses;
+
+    if (h->exit == NULL)
+        return;
+    own_address_add_external(h->world.dht, now, &known);
+    own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
+}
+
 static void tell_addresses(struct tunnel_host *h, uint64_t now)
 {
-    struct endpoint own[POLICY_OWN_MAX];
-    unsigned count = h->addresses.count;
-
-    tunnel_set_addresses(h->tunnel, h->addresses.at, count, now);
-    memcpy(own, h->addresses.at, count * sizeof(*own));
-    policy_set_own(&h->policy, own,
-                   own_address_all(h->world.udp, h->world.log, own, count,
-                                   POLICY_OWN_MAX));
+    tunnel_set_addresses(h->tunnel, h->addresses.at, h->addresses.count, now);
+    refuse_own(h, now);
     tunnel_host_rearm(h);
 }
 
@@ -211,6 +215,7 @@ static void on_address_due(void *arg)
         h->addresses = found;
         tell_addresses(h, now);
     }
+    refuse_own(h, now);
     deadline_arm(
         &h->address_timer,
         time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
