@@ -81,6 +81,7 @@ static void run(uint64_t duration)
 
     while (w.net->now < until) {
         pool_tick(&w.pool, w.net->now);
+        w.gaps += active(0, NULL, 0) == 0;
         net_run(w.net, 50 * TIME_MS);
         w.most = count() > w.most ? count() : w.most;
         w.gaps += active(0, NULL, 0) == 0;
@@ -199,6 +200,84 @@ static void test_pool_max_time_inactive(void **state)
     net_free(w.net);
 }
 
+/* Circuits that nobody uses go when their successors are there. */
+static void test_pool_idle_circuits_hand_over(void **state)
+{
+    struct pool_config c = config();
+    const struct circuit_stats *stats;
+
+    (void)state;
+    c.max_time_inactive = TIME_MIN;
+    start(68, &c);
+    stats = circuits_stats(w.net->node[0].engine.circuits);
+    pool_build(&w.pool, 2, w.net->now);
+    run(TIME_S);
+    w.gaps = 0;
+    run(10 * TIME_MIN);
+    assert_in_range(stats->ended[REASON_IDLE], 18, 24);
+    assert_int_equal(stats->ended[REASON_IDLE], all_ended(stats));
+    assert_int_equal(w.gaps, 0);
+    net_free(w.net);
+}
+
+static void test_pool_says_since_when_it_is_empty(void **state)
+{
+    struct pool_config c = config();
+    uint64_t begun;
+
+    (void)state;
+    start(69, &c);
+    assert_true(pool_empty_since(&w.pool, 1) == TIME_NEVER);
+    w.no_path = true;
+    begun = w.net->now;
+    pool_build(&w.pool, 1, w.net->now);
+    run(10 * TIME_S);
+    pool_build(&w.pool, 1, w.net->now); /* again is not anew */
+    assert_true(pool_empty_since(&w.pool, 1) == begun);
+    assert_true(pool_empty_since(&w.pool, 2) == TIME_NEVER);
+    w.no_path = false;
+    pool_hurry(&w.pool, 1, w.net->now);
+    run(2 * TIME_S);
+    assert_true(pool_empty_since(&w.pool, 1) == TIME_NEVER);
+    /* Both break, one after the other. */
+    w.no_path = true;
+    circuit_close(w.pool.circuits, circuits_at(w.pool.circuits, 0),
+                  REASON_REQUESTED, w.net->now);
+    run(TIME_S);
+    assert_true(pool_empty_since(&w.pool, 1) == TIME_NEVER);
+    begun = w.net->now;
+    circuit_close(w.pool.circuits, circuits_at(w.pool.circuits, 0),
+                  REASON_REQUESTED, w.net->now);
+    run(TIME_S);
+    assert_true(pool_empty_since(&w.pool, 1) == begun);
+    /* Who stops and begins again has circuits that are still there. */
+    w.no_path = false;
+    run(TIME_MIN);
+    pool_stop(&w.pool, 1);
+    assert_true(pool_empty_since(&w.pool, 1) == TIME_NEVER);
+    pool_build(&w.pool, 1, w.net->now);
+    assert_true(pool_empty_since(&w.pool, 1) == TIME_NEVER);
+    net_free(w.net);
+}
+
+static void test_pool_hurries_when_there_may_be_a_path(void **state)
+{
+    struct pool_config c = config();
+
+    (void)state;
+    start(70, &c);
+    w.no_path = true;
+    pool_build(&w.pool, 1, w.net->now);
+    run(2 * TIME_MIN);
+    w.no_path = false;
+    pool_hurry(&w.pool, 1, w.net->now);
+    run(200 * TIME_MS);
+    assert_int_equal(count(), 0); /* a moment for others to come */
+    run(200 * TIME_MS);
+    assert_true(pool_ready(&w.pool) == 1);
+    net_free(w.net);
+}
+
 static void test_pool_max_traffic(void **state)
 {
     struct pool_config c = config();
@@ -260,6 +339,9 @@ int main(void)
         cmocka_unit_test(test_pool_stop_builds_no_more),
         cmocka_unit_test(test_pool_max_time_and_max_circuits),
         cmocka_unit_test(test_pool_max_time_inactive),
+        cmocka_unit_test(test_pool_idle_circuits_hand_over),
+        cmocka_unit_test(test_pool_says_since_when_it_is_empty),
+        cmocka_unit_test(test_pool_hurries_when_there_may_be_a_path),
         cmocka_unit_test(test_pool_max_traffic),
         cmocka_unit_test(test_pool_backs_off),
     };

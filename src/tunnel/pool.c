@@ -20,11 +20,40 @@ void pool_init(struct pool *p, const struct pool_config *config,
                        .deadline = TIME_NEVER};
 }
 
+static bool is_ready(const struct circuit *c, unsigned hops)
+{
+    return c->state == CIRCUIT_READY && !c->closing &&
+           (hops == 0 || c->length == hops);
+}
+
+/* Whether one is ready; one that retires counts if it may. */
+static bool has_ready(const struct pool *p, unsigned hops, bool retiring_too)
+{
+    for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
+        const struct circuit *c = circuits_at(p->circuits, i);
+
+        if (is_ready(c, hops) && (retiring_too || !c->retiring))
+            return true;
+    }
+    return false;
+}
+
+static void note_empty(struct pool *p, unsigned hops, uint64_t now)
+{
+    if (has_ready(p, hops, true))
+        p->empty_since[hops] = TIME_NEVER;
+    else if (p->empty_since[hops] == TIME_NEVER)
+        p->empty_since[hops] = now;
+}
+
 enum error pool_build(struct pool *p, unsigned hops, uint64_t now)
 {
     if (hops < 1 || hops > ONION_HOPS_MAX)
         return ERR_RANGE;
+    if (!p->wanted[hops])
+        p->empty_since[hops] = TIME_NEVER;
     p->wanted[hops] = true;
+    note_empty(p, hops, now);
     p->deadline = now;
     return OK;
 }
@@ -37,28 +66,24 @@ enum error pool_stop(struct pool *p, unsigned hops)
     return OK;
 }
 
-static bool is_ready(const struct circuit *c, unsigned hops)
+void pool_hurry(struct pool *p, unsigned hops, uint64_t now)
 {
-    return c->state == CIRCUIT_READY && !c->closing &&
-           (hops == 0 || c->length == hops);
+    uint64_t soon = time_after(now, BACKOFF_MIN);
+
+    p->retry_at[hops] = time_min(p->retry_at[hops], soon);
+    p->deadline = time_min(p->deadline, soon);
 }
 
-/* One of this length does not retire. */
-static bool has_fresh(const struct pool *p, unsigned hops)
+uint64_t pool_empty_since(const struct pool *p, unsigned hops)
 {
-    for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
-        const struct circuit *c = circuits_at(p->circuits, i);
-
-        if (is_ready(c, hops) && !c->retiring)
-            return true;
-    }
-    return false;
+    return p->wanted[hops] ? p->empty_since[hops] : TIME_NEVER;
 }
 
 bool pool_is_active(const struct pool *p, const struct circuit *c,
                     unsigned hops)
 {
-    return is_ready(c, hops) && (!c->retiring || !has_fresh(p, c->length));
+    return is_ready(c, hops) &&
+           (!c->retiring || !has_ready(p, c->length, false));
 }
 
 double pool_ready(const struct pool *p)
@@ -95,20 +120,23 @@ static enum reason overdue(const struct pool *p, const struct circuit *c,
         return REASON_TRAFFIC;
     /* Nobody sends over it any more, so that it would never reach its end. */
     if (is_nearly_used_up(p, c) && time_since(c->used_at, now) >= LAST_WORDS &&
-        has_fresh(p, c->length))
+        has_ready(p, c->length, false))
         return REASON_TRAFFIC;
     return REASON_UNKNOWN;
+}
+
+static bool is_nearly_over(uint64_t since, uint64_t limit, uint64_t now)
+{
+    return time_since(since, now) >= limit - time_min(limit / 10, HANDOVER_MAX);
 }
 
 /* A little before its end, so that a successor can be built in time. */
 static bool is_due_to_retire(const struct pool *p, const struct circuit *c,
                              uint64_t now)
 {
-    uint64_t margin = p->config.max_time / 10;
-
-    if (margin > HANDOVER_MAX)
-        margin = HANDOVER_MAX;
-    return time_since(c->created_at, now) >= p->config.max_time - margin ||
+    return is_nearly_over(c->created_at, p->config.max_time, now) ||
+           (c->state == CIRCUIT_READY &&
+            is_nearly_over(c->used_at, p->config.max_time_inactive, now)) ||
            is_nearly_used_up(p, c);
 }
 
@@ -186,8 +214,8 @@ static void fill_up(struct pool *p, unsigned hops, uint64_t now)
 
 void pool_circuit_ready(struct pool *p, struct circuit *c, uint64_t now)
 {
-    (void)now;
     p->failures[c->length] = 0;
+    note_empty(p, c->length, now);
 }
 
 void pool_circuit_closed(struct pool *p, const struct circuit *c,
@@ -208,6 +236,7 @@ void pool_tick(struct pool *p, uint64_t now)
     p->deadline = TIME_NEVER;
     retire(p, now);
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        note_empty(p, hops, now);
         if (p->wanted[hops])
             fill_up(p, hops, now);
     }

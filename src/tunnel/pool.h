@@ -34,6 +34,7 @@ struct pool {
     bool wanted[ONION_HOPS_MAX + 1]; /* by length */
     unsigned failures[ONION_HOPS_MAX + 1];
     uint64_t retry_at[ONION_HOPS_MAX + 1];
+    uint64_t empty_since[ONION_HOPS_MAX + 1]; /* of those wanted */
     uint64_t deadline;
 };
 
@@ -55,6 +56,13 @@ bool pool_is_active(const struct pool *p, const struct circuit *c,
                     unsigned hops);
 /* Available circuits divided by min_circuits, over the lengths asked for. */
 double pool_ready(const struct pool *p);
+
+/* There may be a path of this length now: it is looked for soon. */
+void pool_hurry(struct pool *p, unsigned hops, uint64_t now);
+
+/* Since when none of this length is available; TIME_NEVER when one is, or
+ * none is wanted. */
+uint64_t pool_empty_since(const struct pool *p, unsigned hops);
 
 /* What became of circuits, from circuit_env. */
 void pool_circuit_ready(struct pool *p, struct circuit *c, uint64_t now);

@@ -173,7 +173,6 @@ void tunnel_free(struct tunnel *t, uint64_t now)
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
-    piece_budget_rest(&t->budget);
     engine_deinit(&t->engine);
     sodium_memzero(t, sizeof(*t));
     free(t);
@@ -217,7 +216,6 @@ static void tick_ends(struct tunnel *t, uint64_t now)
     if (now < t->own_deadline)
         return;
     t->own_deadline = TIME_NEVER;
-    piece_budget_rest(&t->budget);
     for (unsigned i = circuits_count(cs); i-- > 0;) {
         if (i < circuits_count(cs))
             tunnel_client_tick(t, circuits_at(cs, i), now);
@@ -239,6 +237,7 @@ void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
     tunnel_retire_previous(t, now);
     directory_tick(t->directory, wall, now);
     engine_tick(&t->engine, now);
+    tunnel_path_again(t, now);
     pool_tick(&t->pool, now);
     if (t->exit != NULL)
         exit_tick(t->exit, now);
@@ -319,6 +318,25 @@ enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now)
 
 /* ---- Looking inside ----------------------------------------------------- */
 
+enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops)
+{
+    return tunnel_keeps(t, hops) ? t->path[hops] : PATH_FOUND;
+}
+
+uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops)
+{
+    return pool_empty_since(&t->pool, hops);
+}
+
+static enum path_result first_missing(const struct tunnel *t)
+{
+    unsigned hops = 1;
+
+    while (hops < ONION_HOPS_MAX && tunnel_path_of(t, hops) == PATH_FOUND)
+        hops++;
+    return tunnel_path_of(t, hops);
+}
+
 void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
                    struct tunnel_status *out)
 {
@@ -326,7 +344,7 @@ void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
 
     directory_status(t->directory, wall, now, &d);
     *out = (struct tunnel_status){
-        .path = t->path,
+        .path = first_missing(t),
         .links = links_count(t->engine.core.links),
         .relays = relays_count(t->engine.relays),
         .circuits = circuits_count(t->engine.circuits),

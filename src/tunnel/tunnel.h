@@ -192,6 +192,11 @@ unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
                        unsigned max);
 /* Available circuits divided by min_circuits. */
 double tunnel_ready(const struct tunnel *t);
+/* Of a length that is kept (1 to ONION_HOPS_MAX): since when there is none
+ * that data can be sent over, else TIME_NEVER; and whether the last attempt
+ * to choose a path found one. */
+uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops);
+enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops);
 
 /* Sends a datagram through the circuit's exit. ERR_NOT_FOUND (no such circuit
  * that is ready), ERR_TOO_LARGE (PIECE_MESSAGE_MAX with its header),

@@ -25,7 +25,8 @@ struct tunnel {
     struct policy *policy;
     struct piece_budget budget;
     struct speedtest_gate gate;
-    enum path_result path;
+    enum path_result path[ONION_HOPS_MAX + 1]; /* of the pool, by length */
+    uint64_t learned;   /* relays, when paths were last looked for */
     uint64_t wall;      /* as the world told last */
     uint64_t ticked_at; /* pieces and speed tests */
     uint64_t own_deadline;
@@ -83,6 +84,9 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
                          enum reason why, struct link_target *out);
 /* A relay that keeps to its limits did not fail. */
 bool tunnel_is_failure(enum reason why);
+/* Looks for paths again that could not be had, when relays are new. Not at
+ * once, so that others that answer have a chance too. */
+void tunnel_path_again(struct tunnel *t, uint64_t now);
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
 /* A speed test over all hops found this, bytes a second. */
 void tunnel_path_measured(struct tunnel *t, const struct circuit *c,

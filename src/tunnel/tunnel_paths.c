@@ -49,12 +49,19 @@ static enum path_result choose(struct tunnel *t,
                        t->ticked_at, path);
 }
 
-/* Others are looked for when with them there would have been one. */
+static bool lacks_relays(enum path_result r)
+{
+    return r != PATH_FOUND && r != PATH_GUARDS_FAILING;
+}
+
+/* Others are looked for when with them there would be one of each length. */
 static bool is_found(struct tunnel *t, enum path_result r)
 {
-    directory_set_needed(t->directory,
-                         r != PATH_FOUND && r != PATH_GUARDS_FAILING,
-                         t->ticked_at);
+    bool needed = lacks_relays(r);
+
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        needed = needed || lacks_relays(tunnel_path_of(t, hops));
+    directory_set_needed(t->directory, needed, t->ticked_at);
     return r == PATH_FOUND;
 }
 
@@ -64,11 +71,23 @@ enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
     struct path_request request = {.hops = hops};
     struct path path = {0};
 
-    t->path = choose(t, &request, 0, &path);
-    if (!is_found(t, t->path))
+    t->path[hops] = choose(t, &request, 0, &path);
+    if (!is_found(t, t->path[hops]))
         return ERR_NO_NODES;
     memcpy(out, path.hops, hops * sizeof(*out));
     return OK;
+}
+
+void tunnel_path_again(struct tunnel *t, uint64_t now)
+{
+    uint64_t learned = directory_stats(t->directory)->learned;
+
+    if (learned == t->learned)
+        return;
+    t->learned = learned;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        if (lacks_relays(tunnel_path_of(t, hops)))
+            pool_hurry(&t->pool, hops, now);
 }
 
 /* Hop `index` is avoided: it may be its neighbour's fault, but another hop
@@ -82,14 +101,15 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
     struct path_request request = {
         .hops = c->length, .avoid = avoid, .avoid_count = 1};
     struct path path = {.count = index};
+    enum path_result result;
 
     if (tunnel_is_failure(why))
         directory_failed(t->directory, c->hop[index].target.identity,
                          t->ticked_at);
     for (unsigned i = 0; i < index; i++)
         path.hops[i] = c->hop[i].target;
-    t->path = choose(t, &request, client != NULL ? client->port : 0, &path);
-    if (!is_found(t, t->path))
+    result = choose(t, &request, client != NULL ? client->port : 0, &path);
+    if (!is_found(t, result))
         return false;
     memcpy(out, path.hops + index, (c->length - index) * sizeof(*out));
     return true;
@@ -112,7 +132,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
     t->ticked_at = now;
     result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
                              : choose(t, &request, 0, &path);
-    if (!is_found(t, result))
+    if (result != PATH_FOUND)
         return ERR_NO_NODES;
     e = pool_add(&t->pool, path.hops, hops, now, &c);
     if (e != OK)
