@@ -193,49 +193,60 @@ static void check_reachable(const struct node *n, uint64_t now,
 /* Time that a node gets to find relays, or its own address. */
 #define PATIENCE TIME_MIN
 
-/* The first length that circuits are kept of, but none is ready; 0: none. */
-static unsigned missing_length(const struct tunnel *t)
-{
-    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        if (tunnel_keeps(t, hops) && tunnel_active(t, hops, NULL, 0) == 0)
-            return hops;
-    return 0;
-}
-
-static bool has_to_keep_circuits(const struct node *n)
-{
-    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        if (n->config.tunnel_build[hops])
-            return true;
-    return false;
-}
-
-/* Circuits that are asked for in the settings are what the node is for. Who
- * asks for some by hand wants to know at once which role is missing. */
-static void check_circuits(const struct node *n, uint64_t now, struct health *h)
+/* What is to be said of circuits of this length. Those that are asked for in
+ * the settings are what the node is for, but a pool may need a moment to
+ * build others. Who asks for some by hand wants to know at once which role is
+ * missing. */
+static bool lacks_circuits(const struct node *n, unsigned hops, uint64_t now,
+                           enum health_level *level)
 {
     const struct tunnel *t = tunnel_host_engine(n->tunnels);
-    bool early = time_since(n->started_at, now) < PATIENCE;
-    unsigned length = missing_length(t);
+    uint64_t since = tunnel_empty_since(t, hops);
+    bool lasts = since != TIME_NEVER && time_since(since, now) >= PATIENCE;
+
+    *level = lasts && n->config.tunnel_build[hops] ? HEALTH_ERROR
+                                                   : HEALTH_WARNING;
+    return lasts ||
+           (since != TIME_NEVER && tunnel_path_of(t, hops) != PATH_FOUND);
+}
+
+static void say_circuits(const struct node *n, unsigned hops,
+                         enum health_level level, uint64_t now,
+                         struct health *h)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    struct health_problem *p = add(h, level, "no_circuits");
     struct tunnel_status s;
-    struct health_problem *p;
     struct text what;
 
     tunnel_status(t, now, clock_wall(), &s);
-    if (!dht_host_joined(n->dht) || length == 0 ||
-        (early && s.path == PATH_FOUND))
-        return;
+    s.path = tunnel_path_of(t, hops);
     text_init(&what, HEALTH_TEXT_SIZE - 1);
     if (!tunnel_missing_say(&s, &what))
         text_add(&what, "relays are known, but none could be built through "
                         "them");
-    p = add(h,
-            has_to_keep_circuits(n) && !early ? HEALTH_ERROR : HEALTH_WARNING,
-            "no_circuits");
-    SAY(p->what, "no circuit of %u hops is ready: %.400s", length,
+    SAY(p->what, "no circuit of %u hops is ready: %.400s", hops,
         text_get(&what));
     SAY(p->remedy, "%s", tunnel_missing_remedy(&s));
     text_deinit(&what);
+}
+
+/* The worst length alone, the shortest of those. */
+static void check_circuits(const struct node *n, uint64_t now, struct health *h)
+{
+    enum health_level level, worst = HEALTH_NOTE;
+    unsigned length = 0;
+
+    if (!dht_host_joined(n->dht))
+        return;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (!lacks_circuits(n, hops, now, &level) || level <= worst)
+            continue;
+        length = hops;
+        worst = level;
+    }
+    if (length > 0)
+        say_circuits(n, length, worst, now, h);
 }
 
 static void check_published(const struct node *n, uint64_t now,

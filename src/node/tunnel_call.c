@@ -155,6 +155,7 @@ void tunnel_call_say_missing(const struct tunnel_call *c, struct text *why)
     struct tunnel_status status;
 
     tunnel_status(tunnel_call_engine(c), clock_now(), clock_wall(), &status);
+    status.path = tunnel_path_of(tunnel_call_engine(c), c->hops);
     if (!tunnel_missing_say(&status, why))
         text_addf(why, "the hops have not answered yet (%u %s under way)",
                   status.circuits - status.ready,
