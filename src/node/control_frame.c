@@ -66,11 +66,8 @@ enum error control_frame_read(struct mp_tape *tape, struct bytes in,
     struct mp_reader r;
     size_t len;
     uint32_t count;
-    enum error err = mp_parse_first(tape, in, &len);
 
-    if (err != OK)
-        return err;
-    mp_reader_init(&r, tape);
+    mp_reader_parse_first(&r, tape, in, &len);
     count = mp_read_array(&r, 4);
     f.kind = (enum control_kind)mp_read_uint(&r, CONTROL_NOTIFICATION);
     if (r.err == OK)

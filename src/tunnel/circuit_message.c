@@ -100,14 +100,10 @@ enum error circuit_message_read(struct bytes text, struct circuit_message *out)
     struct circuit_message m = {0};
     struct mp_reader r;
     size_t used;
-    enum error e;
 
-    e = mp_parse_first(&tape, text, &used);
-    if (e != OK)
-        return e;
-    if (!is_zero(text.p + used, text.len - used))
+    mp_reader_parse_first(&r, &tape, text, &used);
+    if (r.err == OK && !is_zero(text.p + used, text.len - used))
         return ERR_TRAILING;
-    mp_reader_init(&r, &tape);
     mp_read_array(&r, ELEMENTS_MAX);
     m.type = (enum circuit_message_type)mp_read_uint(&r, UINT8_MAX);
     if (r.err == OK)

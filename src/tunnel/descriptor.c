@@ -91,14 +91,10 @@ static enum error read_frame(struct bytes text, struct frame *out)
     struct mp_tape tape = {.tokens = tokens, .cap = 3};
     struct mp_reader r;
     struct bytes signature;
-    enum error e;
 
     if (text.len > DESCRIPTOR_MAX)
         return ERR_TOO_LARGE;
-    e = mp_parse(&tape, text);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, text);
     mp_read_array(&r, 2);
     out->body = mp_read_bytes(&r, 1, BODY_MAX);
     signature = mp_read_bytes(&r, SIGNATURE, SIGNATURE);
@@ -202,10 +198,7 @@ enum error descriptor_read(struct bytes text, const char *network,
     e = read_frame(text, &frame);
     if (e != OK)
         return e;
-    e = mp_parse(&tape, frame.body);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, frame.body);
     read_body(&r, network, &d);
     if (r.err != OK)
         return r.err;

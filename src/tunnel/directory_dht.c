@@ -282,10 +282,9 @@ static void on_item(void *ctx, uint64_t cookie,
     struct bytes text;
 
     if (!is_fetch(d, cookie) ||
-        memcmp(item->key, d->fetch.identity, sizeof(item->key)) != 0 ||
-        mp_parse(&tape, value_bytes(item->value)) != OK)
+        memcmp(item->key, d->fetch.identity, sizeof(item->key)) != 0)
         return;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, value_bytes(item->value));
     text = mp_read_bytes(&r, 1, DESCRIPTOR_MAX);
     if (r.err != OK)
         return;

@@ -139,16 +139,12 @@ enum error directory_receive_sample(struct directory *d, struct link *link,
     struct mp_reader r;
     uint32_t count;
     size_t used;
-    enum error e;
 
     if (n == NULL || n->waiting_until < now || n->waiting_until == 0)
         return ERR_UNEXPECTED;
     n->waiting_until = 0;
-    e = mp_parse_first(&tape, text, &used);
-    if (e != OK)
-        return e;
-    d->stats.samples_in++;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse_first(&r, &tape, text, &used);
+    d->stats.samples_in += r.err == OK;
     count = mp_read_array(&r, DIRECTORY_SAMPLE_MAX);
     for (uint32_t i = 0; i < count && r.err == OK; i++) {
         struct bytes one = mp_read_bytes(&r, 1, DESCRIPTOR_MAX);

@@ -88,12 +88,8 @@ enum error link_message_read(struct bytes datagram, struct link_message *out)
     struct mp_tape tape = {.tokens = tokens, .cap = 1 + ELEMENTS_MAX};
     struct link_message m = {0};
     struct mp_reader r;
-    enum error e;
 
-    e = mp_parse(&tape, datagram);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, datagram);
     mp_read_array(&r, ELEMENTS_MAX);
     m.kind = (enum link_kind)mp_read_uint(&r, UINT8_MAX);
     if (r.err == OK && m.kind > LINK_POKE)

@@ -31,12 +31,8 @@ static enum error read_pair(struct bytes text, size_t noise_len,
     struct link_text t;
     struct mp_reader r;
     size_t used;
-    enum error e;
 
-    e = mp_parse_first(&tape, text, &used);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse_first(&r, &tape, text, &used);
     mp_read_array(&r, 2);
     t.index = (uint32_t)mp_read_uint(&r, UINT32_MAX);
     t.noise = mp_read_bytes(&r, noise_len, noise_len);
@@ -95,12 +91,8 @@ enum error link_text_read_destroy(struct bytes text, enum reason *out)
     struct mp_reader r;
     uint64_t why;
     size_t used;
-    enum error e;
 
-    e = mp_parse_first(&tape, text, &used);
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse_first(&r, &tape, text, &used);
     mp_read_array(&r, 2);
     why = mp_read_uint(&r, UINT64_MAX);
     if (r.err == OK)

@@ -61,11 +61,8 @@ static enum error read_text(struct bytes text, struct endpoint *out)
     struct mp_reader r;
     struct bytes compact;
     size_t used;
-    enum error e = mp_parse_first(&tape, text, &used);
 
-    if (e != OK)
-        return e;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse_first(&r, &tape, text, &used);
     mp_read_array(&r, 1);
     compact = mp_read_bytes(&r, 6, ENDPOINT_COMPACT_MAX);
     return r.err != OK ? r.err : endpoint_read_compact(compact, out);

@@ -308,13 +308,10 @@ enum error dht_message_read(struct bytes datagram, struct dht_message *out)
     struct mp_token tokens[TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = TOKENS};
     struct mp_reader payload[3] = {{0}};
-    enum error err = mp_parse(&tape, datagram);
     struct mp_reader r;
 
     dht_message_init(out, DHT_QUERY);
-    if (err != OK)
-        return err;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, datagram);
     read_top(&r, out, payload);
     if (r.err != OK) {
         out->transaction = bytes_of(NULL, 0);

@@ -202,6 +202,25 @@ void mp_fail(struct mp_reader *r, enum error err)
     r->at = r->end;
 }
 
+void mp_reader_parse(struct mp_reader *r, struct mp_tape *tape, struct bytes in)
+{
+    enum error err = mp_parse(tape, in);
+
+    mp_reader_init(r, tape);
+    if (err != OK)
+        mp_fail(r, err);
+}
+
+void mp_reader_parse_first(struct mp_reader *r, struct mp_tape *tape,
+                           struct bytes in, size_t *used)
+{
+    enum error err = mp_parse_first(tape, in, used);
+
+    mp_reader_init(r, tape);
+    if (err != OK)
+        mp_fail(r, err);
+}
+
 enum mp_type mp_peek(const struct mp_reader *r)
 {
     return r->at == r->end ? MP_NIL : (enum mp_type)r->at->type;

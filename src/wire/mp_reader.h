@@ -62,11 +62,16 @@ struct mp_reader {
     const struct mp_token *at;
     const struct mp_token *end;
     enum error err; /* OK, ERR_WRONG_TYPE, ERR_TOO_LARGE, ERR_RANGE,
-                       ERR_WRONG_LENGTH, ERR_MISSING (past the end), or
-                       what the caller failed it with */
+                       ERR_WRONG_LENGTH, ERR_MISSING (past the end), what
+                       parsing gave, or what the caller failed it with */
 };
 
 void mp_reader_init(struct mp_reader *r, const struct mp_tape *tape);
+/* Parses all of `in`, or the first object of it, and reads that. */
+void mp_reader_parse(struct mp_reader *r, struct mp_tape *tape,
+                     struct bytes in);
+void mp_reader_parse_first(struct mp_reader *r, struct mp_tape *tape,
+                           struct bytes in, size_t *used);
 
 /* The type of the next object; MP_NIL at the end or after a failure. */
 enum mp_type mp_peek(const struct mp_reader *r);

@@ -146,13 +146,10 @@ enum error value_from_msgpack(struct bytes mp, struct value *out)
 {
     struct mp_token tokens[INPUT_TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = INPUT_TOKENS};
-    enum error err = mp_parse(&tape, mp);
     struct mp_reader r;
     struct value value;
 
-    if (err != OK)
-        return err;
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, mp);
     value_read(&r, &value);
     if (r.err != OK)
         return r.err;
@@ -230,11 +227,9 @@ size_t value_bencode(const struct value *v, uint8_t out[VALUE_BENCODED_MAX])
     struct mp_token tokens[VALUE_TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = VALUE_TOKENS};
     struct text text = {.p = out};
-    enum error err = mp_parse(&tape, value_bytes(v));
     struct mp_reader r;
 
-    assert(err == OK);
-    mp_reader_init(&r, &tape);
+    mp_reader_parse(&r, &tape, value_bytes(v));
     bencode_object(&text, &r);
     assert(r.err == OK);
     return text.len;
