@@ -6,21 +6,14 @@
  * A second is one of the server's processor time: the client has a core of
  * its own.
  */
-#include "bench.h"
+#include "bench_server.h"
 #include "dht/dht.h"
-#include "node/udp.h"
 #include "sim/rng.h"
 #include "wire/dht_message.h"
 
-#include <arpa/inet.h>
-#include <event2/event.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
 #define NODES       400 /* made-up neighbours of the engine */
 #define HASHES      16
@@ -30,13 +23,9 @@
 #define OUTSTANDING 128
 #define SECONDS     3.0
 
-static struct sim_rng rng;
+#define SOCKET_BUFFER (4 << 20)
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
+static struct sim_rng rng;
 
 /* ---- An engine with neighbours and announced peers ---------------------- */
 
@@ -260,15 +249,6 @@ static double engine_only(struct world *w)
 
 /* ---- Servers, each in a process of its own ------------------------------ */
 
-static void pin(size_t cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set); /* one core: does without */
-}
-
 static void on_receive(void *arg, const struct endpoint *from,
                        uint8_t *datagram, size_t len, unsigned socket)
 {
@@ -290,41 +270,19 @@ static void on_receive_constant(void *arg, const struct endpoint *from,
     udp_send(w->udp, from, bytes_of(w->last, w->last_len));
 }
 
+enum server_kind { ENGINE, CONSTANT, BARE };
+
+struct serving {
+    struct world *w;
+    enum server_kind kind;
+};
+
 static void serve_udp(struct world *w, bool constant, int ready)
 {
-    const struct udp_config config = {4 << 20, 4 << 20};
     const struct udp_handlers handlers = {
         w, constant ? on_receive_constant : on_receive, NULL};
-    struct endpoint at = {.addr = {127, 0, 0, 1}};
-    struct event_base *base = event_base_new();
-    struct udp *udp;
-    struct text why;
 
-    text_init(&why, 256);
-    udp = base == NULL ? NULL : udp_new(base, &config, &handlers, NULL);
-    if (udp == NULL || udp_listen(udp, &at, &why) != OK)
-        die("listen");
-    w->udp = udp;
-    at = udp_local(udp, 0);
-    if (write(ready, &at.port, sizeof(at.port)) != sizeof(at.port))
-        die("write");
-    event_base_dispatch(base);
-}
-
-static int bound_socket(uint16_t *port)
-{
-    struct sockaddr_in sa = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sa);
-    int size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-        getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
-        die("bind");
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    *port = ntohs(sa.sin_port);
-    return fd;
+    event_base_dispatch(listen_udp(&handlers, ready, &w->udp));
 }
 
 static void serve_bare(struct world *w, int ready)
@@ -334,7 +292,7 @@ static void serve_bare(struct world *w, int ready)
     struct mmsghdr in[BATCH] = {0}, out[BATCH] = {0};
     struct iovec in_iov[BATCH], out_iov[BATCH];
     uint16_t port;
-    int fd = bound_socket(&port);
+    int fd = bound_socket(SOCKET_BUFFER, &port);
 
     for (int i = 0; i < BATCH; i++) {
         in_iov[i] = (struct iovec){buffers[i], sizeof(buffers[i])};
@@ -345,8 +303,7 @@ static void serve_bare(struct world *w, int ready)
         in[i].msg_hdr.msg_name = out[i].msg_hdr.msg_name = &from[i];
         out[i].msg_hdr.msg_namelen = sizeof(from[i]);
     }
-    if (write(ready, &port, sizeof(port)) != sizeof(port))
-        die("write");
+    tell_port(ready, port);
     for (;;) {
         int n;
 
@@ -358,20 +315,26 @@ static void serve_bare(struct world *w, int ready)
     }
 }
 
+static void serve(void *arg, int ready)
+{
+    const struct serving *s = arg;
+
+    if (s->kind == BARE)
+        serve_bare(s->w, ready);
+    serve_udp(s->w, s->kind == CONSTANT, ready);
+}
+
 /* ---- The client --------------------------------------------------------- */
 
 static int connected_socket(uint16_t port)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                             .sin_port = htons(port)};
-    struct timeval wait = {.tv_usec = 50000};
+    struct sockaddr_in sa = loopback(port);
     uint16_t own;
-    int fd = bound_socket(&own);
+    int fd = bound_socket(SOCKET_BUFFER, &own);
 
     if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
         die("connect");
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    receive_timeout(fd, 50000);
     return fd;
 }
 
@@ -407,36 +370,20 @@ static unsigned take(int fd)
     return n > 0 ? (unsigned)n : 0;
 }
 
-enum server { ENGINE, CONSTANT, BARE };
-
 /* Answers a second of the server's processor time. */
-static double measure(struct world *w, enum server kind)
+static double measure(struct world *w, enum server_kind kind)
 {
-    int pipe_fds[2], fd;
+    struct serving serving = {w, kind};
     unsigned out = 0, at = 0;
     uint64_t answered = 0;
+    struct server server;
     double wall, cpu;
-    clockid_t clock;
-    uint16_t port;
-    pid_t child;
+    int fd;
 
-    if (pipe(pipe_fds) != 0 || (child = fork()) < 0)
-        die("fork");
-    if (child == 0) {
-        pin(0);
-        if (kind == BARE)
-            serve_bare(w, pipe_fds[1]);
-        else
-            serve_udp(w, kind == CONSTANT, pipe_fds[1]);
-        _exit(1);
-    }
-    pin(1);
-    if (read(pipe_fds[0], &port, sizeof(port)) != sizeof(port) ||
-        clock_getcpuclockid(child, &clock) != 0)
-        die("server");
-    fd = connected_socket(port);
+    server_start(&server, serve, &serving);
+    fd = connected_socket(server.port);
     wall = bench_clock(CLOCK_MONOTONIC);
-    cpu = bench_clock(clock);
+    cpu = bench_clock(server.clock);
     while (bench_clock(CLOCK_MONOTONIC) - wall < SECONDS) {
         unsigned n;
 
@@ -446,12 +393,9 @@ static double measure(struct world *w, enum server kind)
         answered += n;
         out = n == 0 ? 0 : out - (n < out ? n : out); /* 0: some were lost */
     }
-    cpu = bench_clock(clock) - cpu;
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    cpu = bench_clock(server.clock) - cpu;
+    server_stop(&server);
     close(fd);
-    close(pipe_fds[0]);
-    close(pipe_fds[1]);
     return (double)answered / cpu;
 }
 

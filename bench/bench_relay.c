@@ -9,19 +9,13 @@
  * Cells come one to a datagram of the kernel, or in trains (UDP_SEGMENT,
  * UDP_GRO), and the bare loop does likewise.
  */
+#include "bench_server.h"
 #include "bench_tunnel.h"
-#include "node/udp.h"
 #include "plain_seal.h"
 
-#include <arpa/inet.h>
-#include <event2/event.h>
 #include <netinet/udp.h>
-#include <sched.h>
-#include <signal.h>
 #include <sodium.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
 #define CELLS   40000
 #define ROUNDS  6
@@ -29,17 +23,14 @@
 #define WINDOW  184 /* cells under way */
 #define SEGMENT 46  /* cells of a train that fit in 64 KiB */
 
+#define SOCKET_BUFFER (8 << 20)
+#define PATIENCE      500000 /* us */
+
 static struct tunnel_world world;
 
 /* Cells for the relay, one behind the other as trains need them. */
 static uint8_t (*cells)[CELL_LARGE];
 static unsigned cell_count;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* ---- Cells for the hop at some depth ------------------------------------ */
 
@@ -181,44 +172,11 @@ static void compare_alone(void)
 
 /* ---- Relays on sockets, each in a process of its own -------------------- */
 
-enum server {
+enum server_kind {
     ENGINE,
     BARE,
     BARE_OUT /* receives them alone, but sends a train */
 };
-
-static void pin(size_t cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set); /* one core: does without */
-}
-
-static struct sockaddr_in loopback(uint16_t port)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                .sin_port = htons(port)};
-}
-
-static int bound_socket(uint16_t *port)
-{
-    struct sockaddr_in sa = loopback(0);
-    socklen_t len = sizeof(sa);
-    struct timeval wait = {.tv_usec = 500000};
-    int size = 8 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-        getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
-        die("bind");
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    *port = ntohs(sa.sin_port);
-    return fd;
-}
 
 static void relay_send(void *ctx, const struct endpoint *to, struct bytes d)
 {
@@ -237,23 +195,13 @@ static void on_receive(void *arg, const struct endpoint *from,
 /* What the daemon does: its sockets, its loop, its engine. */
 static void serve_engine(struct tunnel_node *relay, int ready)
 {
-    const struct udp_config config = {4 << 20, 4 << 20};
     const struct udp_handlers handlers = {relay, on_receive, NULL};
-    struct endpoint at = {.addr = {127, 0, 0, 1}};
-    struct event_base *base = event_base_new();
     struct link_env *env = &relay->engine.core.links->env;
     struct udp *udp;
-    struct text why;
+    struct event_base *base = listen_udp(&handlers, ready, &udp);
 
-    text_init(&why, 256);
-    udp = base == NULL ? NULL : udp_new(base, &config, &handlers, NULL);
-    if (udp == NULL || udp_listen(udp, &at, &why) != OK)
-        die("listen");
     env->send = relay_send;
     env->send_ctx = udp;
-    at = udp_local(udp, 0);
-    if (write(ready, &at.port, sizeof(at.port)) != sizeof(at.port))
-        die("write");
     event_base_dispatch(base);
 }
 
@@ -326,21 +274,27 @@ static void bare_singles(int fd, const struct sockaddr_in *to, unsigned depth,
     }
 }
 
-static void serve(enum server kind, uint16_t next, bool trains, int ready)
+struct serving {
+    enum server_kind kind;
+    uint16_t next;
+    bool trains;
+};
+
+static void serve(void *arg, int ready)
 {
-    struct sockaddr_in to = loopback(next);
+    const struct serving *s = arg;
+    struct sockaddr_in to = loopback(s->next);
     uint16_t port;
     int fd;
 
-    pin(0);
-    if (kind == ENGINE)
+    if (s->kind == ENGINE)
         serve_engine(&world.node[1], ready);
-    fd = bound_socket(&port);
-    if (write(ready, &port, sizeof(port)) != sizeof(port))
-        die("write");
-    if (trains)
+    fd = bound_socket(SOCKET_BUFFER, &port);
+    receive_timeout(fd, PATIENCE);
+    tell_port(ready, port);
+    if (s->trains)
         bare_trains(fd, &to, 1);
-    bare_singles(fd, &to, 1, kind == BARE_OUT);
+    bare_singles(fd, &to, 1, s->kind == BARE_OUT);
 }
 
 /* ---- The neighbours ----------------------------------------------------- */
@@ -385,33 +339,19 @@ static unsigned drive(int from, int next, uint16_t relay, bool trains)
     return got;
 }
 
-static double run(enum server kind, int from, int next, uint16_t next_port,
+static double run(enum server_kind kind, int from, int next, uint16_t next_port,
                   bool trains)
 {
-    int pipe_fds[2];
-    clockid_t clock;
-    uint16_t port;
+    struct serving serving = {kind, next_port, trains};
+    struct server server;
     double cpu;
     unsigned got;
-    pid_t child;
 
-    if (pipe(pipe_fds) != 0 || (child = fork()) < 0)
-        die("fork");
-    if (child == 0) {
-        serve(kind, next_port, trains, pipe_fds[1]);
-        _exit(1);
-    }
-    pin(1);
-    if (read(pipe_fds[0], &port, sizeof(port)) != sizeof(port) ||
-        clock_getcpuclockid(child, &clock) != 0)
-        die("relay");
-    cpu = bench_clock(clock);
-    got = drive(from, next, port, trains);
-    cpu = bench_clock(clock) - cpu;
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    close(pipe_fds[0]);
-    close(pipe_fds[1]);
+    server_start(&server, serve, &serving);
+    cpu = bench_clock(server.clock);
+    got = drive(from, next, server.port, trains);
+    cpu = bench_clock(server.clock) - cpu;
+    server_stop(&server);
     if (got < cell_count)
         fprintf(stderr, "only %u of %u cells came out\n", got, cell_count);
     return got / cpu;
@@ -425,7 +365,8 @@ static void compare(int from, int next, uint16_t next_port, bool trains)
 
     setsockopt(next, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
     for (int i = 0; i < ROUNDS * 3; i++) {
-        double r = run((enum server)(i % 3), from, next, next_port, trains);
+        double r =
+            run((enum server_kind)(i % 3), from, next, next_port, trains);
 
         best[i % 3] = r > best[i % 3] ? r : best[i % 3];
     }
@@ -448,8 +389,10 @@ int main(void)
     cells = malloc(CELLS * sizeof(*cells));
     if (cells == NULL)
         die("malloc");
-    from = bound_socket(&from_port);
-    next = bound_socket(&next_port);
+    from = bound_socket(SOCKET_BUFFER, &from_port);
+    next = bound_socket(SOCKET_BUFFER, &next_port);
+    receive_timeout(from, PATIENCE);
+    receive_timeout(next, PATIENCE);
     tunnel_world_init(&world, 4, 1);
     world.node[0].ep.port = from_port;
     world.node[2].ep.port = next_port;
