@@ -13,8 +13,10 @@
 #define EXITS  4
 #define CLIENT (RELAYS + EXITS) /* index among the members */
 
-/* The client's wall clock is off by so many seconds. */
-static inline void community(struct world *w, int64_t client_clock)
+/* The client keeps `min_circuits`, and its wall clock is off by so many
+ * seconds. */
+static inline void community_with(struct world *w, unsigned min_circuits,
+                                  int64_t client_clock)
 {
     struct tunnel_config c;
 
@@ -23,6 +25,7 @@ static inline void community(struct world *w, int64_t client_clock)
     for (uint32_t i = 0; i <= CLIENT; i++) {
         tunnel_config_init(&c);
         c.become_exitnode = i >= RELAYS && i < CLIENT;
+        c.min_circuits = min_circuits;
         if (i == CLIENT)
             c.max_relays_or_exits = 0;
         assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c,
@@ -30,6 +33,11 @@ static inline void community(struct world *w, int64_t client_clock)
                          OK);
         sim_wake(w->sim, w->net.members[i]);
     }
+}
+
+static inline void community(struct world *w, int64_t client_clock)
+{
+    community_with(w, 2, client_clock);
 }
 
 static inline struct sim_tunnel *member_of(const struct world *w, uint32_t i)

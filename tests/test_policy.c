@@ -164,12 +164,31 @@ static void test_policy_default_decides_the_rest(void **state)
 }
 
 /* "accept *" opens none of these; a testing network opens private ones. */
+struct verdict {
+    const char *to;
+    enum policy_verdict here, testing; /* in a testing network */
+};
+
+static void assert_verdicts(const struct verdict *rows, size_t count,
+                            const struct endpoint *own, size_t own_count)
+{
+    for (size_t i = 0; i < 2 * count; i++) {
+        const struct verdict *row = &rows[i / 2];
+        struct endpoint to = test_ep(row->to);
+        bool testing = i % 2 != 0;
+        struct policy p;
+
+        policy_init(&p, true, testing);
+        test_policy_add(&p, "accept *");
+        assert_int_equal(policy_set_own(&p, own, own_count), OK);
+        assert_int_equal(policy_check(&p, &to),
+                         testing ? row->testing : row->here);
+    }
+}
+
 static void test_policy_refuses_what_is_not_global(void **state)
 {
-    static const struct {
-        const char *to;
-        enum policy_verdict here, testing;
-    } cases[] = {
+    static const struct verdict cases[] = {
         {"127.0.0.1:80", POLICY_NOT_GLOBAL, POLICY_ACCEPTED},
         {"127.255.0.1:80", POLICY_NOT_GLOBAL, POLICY_ACCEPTED},
         {"10.0.0.1:80", POLICY_NOT_GLOBAL, POLICY_ACCEPTED},
@@ -195,18 +214,7 @@ static void test_policy_refuses_what_is_not_global(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct endpoint to = test_ep(cases[i].to);
-
-        for (int testing = 0; testing < 2; testing++) {
-            struct policy p;
-
-            policy_init(&p, true, testing != 0);
-            test_policy_add(&p, "accept *");
-            assert_int_equal(policy_check(&p, &to),
-                             testing ? cases[i].testing : cases[i].here);
-        }
-    }
+    assert_verdicts(cases, COUNT_OF(cases), NULL, 0);
 }
 
 /* The compact form can carry a mapped address as it is. */
@@ -228,10 +236,7 @@ static void test_policy_refuses_own_addresses(void **state)
     struct endpoint own[] = {test_ep("9.9.9.9:7000"), test_ep("[2606::9]:7000"),
                              test_ep("127.0.0.5:7000"),
                              test_ep("172.20.0.5:7000")};
-    static const struct {
-        const char *to;
-        enum policy_verdict here, testing;
-    } cases[] = {
+    static const struct verdict cases[] = {
         {"9.9.9.9:7000", POLICY_OWN, POLICY_OWN},
         {"9.9.9.9:80", POLICY_OWN, POLICY_OWN},
         {"[2606::9]:1", POLICY_OWN, POLICY_OWN},
@@ -244,18 +249,7 @@ static void test_policy_refuses_own_addresses(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct endpoint to = test_ep(cases[i].to);
-
-        for (int testing = 0; testing < 2; testing++) {
-            struct policy p;
-
-            policy_init(&p, true, testing != 0);
-            assert_int_equal(policy_set_own(&p, own, COUNT_OF(own)), OK);
-            assert_int_equal(policy_check(&p, &to),
-                             testing ? cases[i].testing : cases[i].here);
-        }
-    }
+    assert_verdicts(cases, COUNT_OF(cases), own, COUNT_OF(own));
 }
 
 static void test_policy_bounds_own_addresses(void **state)

@@ -3,34 +3,12 @@
  * Circuits are built over links that lose datagrams: what is lost is said
  * again, and no relay is blamed for it.
  */
-#include "sim/tunnel_node.h"
-
-#include "sim_dht_test.h"
+#include "sim_tunnel_test.h"
 
 #include <sodium.h>
 
-#define RELAYS   20
-#define EXITS    4
-#define CLIENT   (RELAYS + EXITS) /* index among the members */
 #define BUILDS   300
 #define SEEN_MAX 64
-
-static void community(struct world *w)
-{
-    struct tunnel_config c;
-
-    world_grow(w, RELAYS + EXITS + 1, 200 * TIME_MS);
-    sim_run_for(w->sim, 2 * TIME_MIN);
-    for (uint32_t i = 0; i <= CLIENT; i++) {
-        tunnel_config_init(&c);
-        c.become_exitnode = i >= RELAYS && i < CLIENT;
-        if (i == CLIENT)
-            c.max_relays_or_exits = 0;
-        c.min_circuits = 4;
-        assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c, 0), OK);
-        sim_wake(w->sim, w->net.members[i]);
-    }
-}
 
 struct builds {
     struct world *w;
@@ -116,10 +94,9 @@ static void test_sim_tunnel_loss_fails_hardly_a_step(void **state)
     struct world *w = &world;
 
     (void)state;
-    world_init(w);
-    w->config.addressing = SIM_ADDRESS_GLOBAL;
+    world_global(w);
     world_start(w);
-    community(w);
+    community_with(w, 4, 0);
     assert_int_equal(measure(w, 3, 0), 0);
     assert_in_range(measure(w, 3, 5), 0, 3);
     assert_in_range(measure(w, 3, 10), 0, 12);

@@ -60,6 +60,8 @@ struct net {
     /* A hook that sees each datagram when it is sent; false drops it. */
     bool (*tap)(struct net *net, struct net_packet *p);
     void *tap_ctx;
+    /* Takes what arrives instead of its receiver, unless NULL. */
+    void (*deliver)(struct net *net, struct net_packet *p);
     bool sink; /* what is sent is gone, and nothing is allocated for it */
     uint64_t sent;
 };
@@ -308,7 +310,9 @@ static inline void net_deliver(struct net *net)
     struct net_node *to = net_at(net, &p->to);
 
     memmove(net->queue, net->queue + 1, --net->count * sizeof(net->queue[0]));
-    if (to != NULL && !to->dead)
+    if (net->deliver != NULL)
+        net->deliver(net, p);
+    else if (to != NULL && !to->dead)
         engine_receive(&to->engine, &p->from, p->bytes, p->len, net->now);
     free(p);
 }
