@@ -286,6 +286,39 @@ static void test_flood_of_extends_over_many_circuits(void **state)
     net_free(net);
 }
 
+/* Links that are opened because of one neighbour are its own as much as those
+ * that it opens: there are places left for others, and for what they ask. */
+static void test_flood_of_extends_leaves_links_to_others(void **state)
+{
+    struct net *net = net_new(41);
+    struct net_node *victim = &net->node[1], *flooder = &net->node[7];
+    struct engine_config config = net_config(victim);
+    struct link_target hops[2] = {net_target(victim), net_target(victim)};
+    struct circuit *c;
+
+    (void)state;
+    config.link.max_links = 16;
+    config.relay.max_relays_or_exits = 64;
+    engine_deinit(&victim->engine);
+    net_start(victim, &config);
+    config = net_config(flooder);
+    config.circuit.max_circuits = 30;
+    engine_deinit(&flooder->engine);
+    net_start(flooder, &config);
+    memset(hops[1].identity, 1, 32);
+    for (uint8_t i = 0; i < 30; i++) {
+        hops[1].ep = (struct endpoint){.addr = {12, i, 0, 1}, .port = 7881};
+        assert_int_equal(
+            circuit_new(flooder->engine.circuits, hops, 2, net->now, &c), OK);
+    }
+    net_run(net, 200 * TIME_MS);
+    assert_int_equal(links_count(victim->engine.core.links), 12);
+    net_build(net, (unsigned[]){1, 2, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].ready, 1);
+    net_free(net);
+}
+
 /* A client that gives up a circuit before the hop's answer has come. */
 static void test_flood_of_circuits_given_up_leaves_nothing(void **state)
 {
@@ -314,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_creates_from_made_up_addresses),
         cmocka_unit_test(test_flood_of_extends),
         cmocka_unit_test(test_flood_of_extends_over_many_circuits),
+        cmocka_unit_test(test_flood_of_extends_leaves_links_to_others),
         cmocka_unit_test(test_flood_of_circuits_given_up_leaves_nothing),
     };
 

@@ -154,8 +154,30 @@ static struct link *find_opened(struct links *l, const struct link_target *t)
     return NULL;
 }
 
+bool link_has_share(const struct links *l, const struct endpoint *source)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        const struct link *link = l->links[i];
+
+        n += endpoint_same_source(
+            link->initiator ? &link->asker : &link->peer.ep, source);
+    }
+    return n >= l->config.max_links - l->config.max_links / 4;
+}
+
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out)
+{
+    static const struct endpoint ourselves;
+
+    return link_open_for(l, target, &ourselves, now, out);
+}
+
+enum error link_open_for(struct links *l, const struct link_target *target,
+                         const struct endpoint *asker, uint64_t now,
+                         struct link **out)
 {
     struct link *link = find_opened(l, target);
     enum error e;
@@ -166,6 +188,8 @@ enum error link_open(struct links *l, const struct link_target *target,
     }
     if (!endpoint_is_usable(&target->ep))
         return ERR_ADDRESS;
+    if (endpoint_is_usable(asker) && link_has_share(l, asker))
+        return ERR_FULL;
     e = link_new(l, &target->ep, now, &link);
     if (e != OK)
         return e;
@@ -173,6 +197,7 @@ enum error link_open(struct links *l, const struct link_target *target,
     link->state = LINK_OPENING;
     link->peer = *target;
     link->opened = target->ep;
+    link->asker = *asker;
     e = handshake_start(l, link, now);
     if (e != OK) {
         link_free(l, link);

@@ -45,7 +45,8 @@ struct link {
     bool unwanted;           /* while OPENING: who asked for it has given up */
     bool closing;            /* env.down runs: nobody gets it any more */
     struct link_target peer; /* of a responder's link only `ep` is known */
-    struct endpoint opened;  /* initiator: where the peer was to be found */
+    struct endpoint opened;  /* initiator: where the peer was to be found, */
+    struct endpoint asker;   /* and who had it opened; zeros: we ourselves */
     struct session *session; /* to send with; NULL while OPENING */
     struct session *next;    /* responder: rekeyed, not used by the peer yet */
     struct session *previous;
@@ -98,7 +99,8 @@ struct link_env {
 };
 
 struct link_config {
-    unsigned max_links;      /* at least 1; 3/4 of them from one source */
+    unsigned max_links;      /* at least 1; 3/4 of them from, or because of,
+                                one source */
     unsigned max_half_open;  /* at least 1, of those */
     unsigned handshake_rate; /* INITs a second without a cookie */
     unsigned handshake_burst;
@@ -130,6 +132,11 @@ void links_free(struct links *l);
  * ERR_RANGE (a key that is none). */
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out);
+/* The same because of the neighbour at `asker`: a new link takes one of the
+ * places that this source may have. */
+enum error link_open_for(struct links *l, const struct link_target *target,
+                         const struct endpoint *asker, uint64_t now,
+                         struct link **out);
 
 /* Circuits keep a link from closing for want of use. */
 void link_hold(struct link *link);

@@ -139,19 +139,6 @@ static void evict_half_open(struct links *l)
     }
 }
 
-/* One source may have three quarters of the table, and no more. */
-static bool has_its_share(const struct links *l, const struct endpoint *from)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < l->count; i++) {
-        const struct link *link = l->links[i];
-
-        n += !link->initiator && endpoint_same_source(&link->peer.ep, from);
-    }
-    return n >= l->config.max_links - l->config.max_links / 4;
-}
-
 static enum error receive_init(struct links *l, const struct endpoint *from,
                                const struct link_message *m, uint64_t now)
 {
@@ -170,7 +157,7 @@ static enum error receive_init(struct links *l, const struct endpoint *from,
         return ERR_UNSUPPORTED;
     }
     e = admit(l, from, m, now);
-    if (e == OK && has_its_share(l, from))
+    if (e == OK && link_has_share(l, from))
         e = ERR_FULL;
     if (e != OK)
         return e;

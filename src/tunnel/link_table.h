@@ -45,6 +45,9 @@ void link_set_deadline(struct links *l, struct link *link, uint64_t at);
 enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
                     struct link **out);
 void link_free(struct links *l, struct link *link);
+/* One source may have three quarters of the table, and no more: links that it
+ * has opened, and those that were opened because of it. */
+bool link_has_share(const struct links *l, const struct endpoint *source);
 /* Ends with a call of env.down. */
 void link_fail(struct links *l, struct link *link, enum reason why,
                uint64_t now);

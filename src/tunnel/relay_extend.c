@@ -136,7 +136,8 @@ static enum reason start(struct relays *r, struct relay *relay,
     memcpy(target.identity, m->identity, sizeof(target.identity));
     memcpy(target.handshake_key, m->handshake_key,
            sizeof(target.handshake_key));
-    if (link_open(r->core->links, &target, now, &link) != OK)
+    if (link_open_for(r->core->links, &target, &relay->prev.link->peer.ep, now,
+                      &link) != OK)
         return REASON_UNREACHABLE;
     if (step_to(relay, STEP_LINK, m->noise.p, m->noise.len,
                 time_after(now, EXTEND_TIMEOUT)) != OK)
