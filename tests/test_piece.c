@@ -46,7 +46,10 @@ static enum error give(struct fixture *f, size_t len, uint16_t id,
 static void end(struct fixture *f)
 {
     pieces_deinit(&f->pieces, &f->budget);
+    piece_budget_rest(&f->budget);
     assert_int_equal(f->budget.used, 0);
+    assert_null(f->budget.oldest);
+    assert_null(f->budget.newest);
 }
 
 static void test_piece_counts(void **state)
@@ -126,7 +129,7 @@ static void test_piece_puts_together_in_any_order(void **state)
         assert_memory_equal(whole.p, message, len);
         id++;
     }
-    assert_int_equal(f.pieces.given_up, 0);
+    assert_int_equal(f.budget.given_up, 0);
     end(&f);
 }
 
@@ -214,7 +217,7 @@ static void test_piece_oldest_message_makes_room(void **state)
     (void)state;
     for (uint16_t id = 0; id <= PIECE_MESSAGES_MAX; id++)
         assert_int_equal(give(&f, len, id, 0, NOW + id, &whole), OK);
-    assert_int_equal(f.pieces.given_up, 1);
+    assert_int_equal(f.budget.given_up, 1);
     assert_int_equal(f.budget.used, PIECE_MESSAGES_MAX * 2 * PIECE_BYTES);
     for (uint16_t id = 1; id <= PIECE_MESSAGES_MAX; id++) {
         assert_int_equal(give(&f, len, id, 1, NOW + 9, &whole), OK);
@@ -237,12 +240,13 @@ static void test_piece_gives_up_after_its_lifetime(void **state)
     assert_int_equal(give(&f, len, 2, 0, NOW + 1, &whole), OK);
     assert_int_equal(pieces_next_deadline(&f.pieces), NOW + PIECE_LIFETIME);
     pieces_tick(&f.pieces, &f.budget, NOW + PIECE_LIFETIME - 1);
-    assert_int_equal(f.pieces.given_up, 0);
+    assert_int_equal(f.budget.given_up, 0);
     pieces_tick(&f.pieces, &f.budget, NOW + PIECE_LIFETIME);
-    assert_int_equal(f.pieces.given_up, 1);
+    assert_int_equal(f.budget.given_up, 1);
     assert_int_equal(give(&f, len, 2, 1, NOW + PIECE_LIFETIME, &whole), OK);
     assert_int_equal(whole.len, len);
     pieces_tick(&f.pieces, &f.budget, NOW + 2 * PIECE_LIFETIME);
+    piece_budget_rest(&f.budget);
     assert_int_equal(f.budget.used, 0);
     assert_int_equal(pieces_next_deadline(&f.pieces), TIME_NEVER);
     end(&f);
@@ -257,15 +261,43 @@ static void test_piece_keeps_to_the_budget_of_all(void **state)
 
     (void)state;
     f.budget.max = 3 * PIECE_BYTES;
-    assert_int_equal(give(&f, PIECE_BYTES + 1, 1, 0, NOW, &whole), OK);
-    assert_int_equal(pieces_receive(&other, &f.budget, &piece, NOW, &whole),
-                     ERR_FULL);
     assert_int_equal(give(&f, PIECE_MESSAGE_MAX, 2, 0, NOW, &whole), ERR_FULL);
+    assert_int_equal(give(&f, PIECE_BYTES + 1, 1, 0, NOW, &whole), OK);
     assert_int_equal(f.budget.used, 2 * PIECE_BYTES);
-    pieces_tick(&f.pieces, &f.budget, NOW + PIECE_LIFETIME);
     assert_int_equal(pieces_receive(&other, &f.budget, &piece, NOW, &whole),
                      OK);
+    assert_int_equal(f.budget.used, 2 * PIECE_BYTES);
+    assert_int_equal(f.budget.given_up, 1);
     pieces_deinit(&other, &f.budget);
+    end(&f);
+}
+
+#define FLOODERS 100
+
+/* Of one neighbour, with a small cell for each message every few seconds. */
+static void test_piece_flood_of_circuits_leaves_room_for_others(void **state)
+{
+    static struct pieces flooder[FLOODERS];
+    struct fixture f = fixture();
+    struct bytes whole;
+
+    (void)state;
+    for (unsigned i = 0; i < FLOODERS * PIECE_MESSAGES_MAX; i++) {
+        unsigned last = PIECE_COUNT_MAX - 1;
+        struct piece piece =
+            piece_cut(bytes_of(message, last * PIECE_BYTES + 1),
+                      (uint16_t)(i / FLOODERS), last);
+
+        assert_int_equal(pieces_receive(&flooder[i % FLOODERS], &f.budget,
+                                        &piece, NOW, &whole),
+                         OK);
+        assert_in_range(f.budget.used, 0, f.budget.max);
+    }
+    for (unsigned i = 0; i < PIECE_COUNT_MAX; i++)
+        assert_int_equal(give(&f, PIECE_MESSAGE_MAX, 7, i, NOW, &whole), OK);
+    assert_true(bytes_equal(whole, bytes_of(message, PIECE_MESSAGE_MAX)));
+    for (unsigned i = 0; i < FLOODERS; i++)
+        pieces_deinit(&flooder[i], &f.budget);
     end(&f);
 }
 
@@ -322,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_piece_oldest_message_makes_room),
         cmocka_unit_test(test_piece_gives_up_after_its_lifetime),
         cmocka_unit_test(test_piece_keeps_to_the_budget_of_all),
+        cmocka_unit_test(test_piece_flood_of_circuits_leaves_room_for_others),
         cmocka_unit_test(test_piece_survives_any_input),
         cmocka_unit_test(test_piece_works_without_memory),
     };

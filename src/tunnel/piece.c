@@ -37,38 +37,65 @@ struct piece piece_cut(struct bytes message, uint16_t id, unsigned index)
             bytes_of(message.p + at, left > PIECE_BYTES ? PIECE_BYTES : left)};
 }
 
-static void free_buffer(struct piece_budget *budget, uint8_t **buf, size_t cap)
+/* ---- The budget --------------------------------------------------------- */
+
+static void list_add(struct piece_budget *budget, struct piece_message *m)
 {
-    if (*buf == NULL)
-        return;
-    assert(budget->used >= cap);
-    budget->used -= cap;
-    free(*buf);
-    *buf = NULL;
+    m->newer = NULL;
+    m->older = budget->newest;
+    *(m->older != NULL ? &m->older->newer : &budget->oldest) = m;
+    budget->newest = m;
 }
 
-static void give_up(struct pieces *p, struct piece_budget *budget,
-                    struct piece_message *m)
+static void list_remove(struct piece_budget *budget, struct piece_message *m)
 {
-    free_buffer(budget, &m->buf, m->cap);
-    p->given_up++;
+    *(m->older != NULL ? &m->older->newer : &budget->oldest) = m->newer;
+    *(m->newer != NULL ? &m->newer->older : &budget->newest) = m->older;
 }
+
+static void give_back(struct piece_budget *budget, uint8_t *buf, size_t cap)
+{
+    assert(budget->used >= cap);
+    budget->used -= cap;
+    free(buf);
+}
+
+static void drop(struct piece_budget *budget, struct piece_message *m)
+{
+    list_remove(budget, m);
+    give_back(budget, m->buf, m->cap);
+    m->buf = NULL;
+}
+
+static void give_up(struct piece_budget *budget, struct piece_message *m)
+{
+    drop(budget, m);
+    budget->given_up++;
+}
+
+void piece_budget_rest(struct piece_budget *budget)
+{
+    if (budget->whole != NULL)
+        give_back(budget, budget->whole, budget->whole_cap);
+    budget->whole = NULL;
+}
+
+/* ---- The messages of a circuit ------------------------------------------ */
 
 void pieces_deinit(struct pieces *p, struct piece_budget *budget)
 {
     for (size_t i = 0; i < PIECE_MESSAGES_MAX; i++)
-        free_buffer(budget, &p->messages[i].buf, p->messages[i].cap);
-    free_buffer(budget, &p->whole, p->whole_cap);
+        if (p->messages[i].buf != NULL)
+            drop(budget, &p->messages[i]);
 }
 
 void pieces_tick(struct pieces *p, struct piece_budget *budget, uint64_t now)
 {
-    free_buffer(budget, &p->whole, p->whole_cap);
     for (size_t i = 0; i < PIECE_MESSAGES_MAX; i++) {
         struct piece_message *m = &p->messages[i];
 
         if (m->buf != NULL && time_since(m->born, now) >= PIECE_LIFETIME)
-            give_up(p, budget, m);
+            give_up(budget, m);
     }
 }
 
@@ -126,10 +153,12 @@ static enum error start(struct pieces *p, struct piece_budget *budget,
     size_t cap = (size_t)piece->count * PIECE_BYTES;
     struct piece_message *m = find_slot(p);
 
-    if (m->buf != NULL)
-        give_up(p, budget, m);
-    if (cap > budget->max || budget->used > budget->max - cap)
+    if (cap > budget->max)
         return ERR_FULL;
+    if (m->buf != NULL)
+        give_up(budget, m);
+    while (budget->used > budget->max - cap)
+        give_up(budget, budget->oldest);
     m->buf = malloc(cap);
     if (m->buf == NULL)
         return ERR_NO_MEMORY;
@@ -140,16 +169,18 @@ static enum error start(struct pieces *p, struct piece_budget *budget,
     m->have = 0;
     m->len = 0;
     m->born = now;
+    list_add(budget, m);
     *out = m;
     return OK;
 }
 
-static struct bytes finish(struct pieces *p, struct piece_message *m)
+static struct bytes finish(struct piece_budget *budget, struct piece_message *m)
 {
-    p->whole = m->buf;
-    p->whole_cap = m->cap;
+    list_remove(budget, m);
+    budget->whole = m->buf;
+    budget->whole_cap = m->cap;
     m->buf = NULL;
-    return bytes_of(p->whole, m->len);
+    return bytes_of(budget->whole, m->len);
 }
 
 enum error pieces_receive(struct pieces *p, struct piece_budget *budget,
@@ -162,6 +193,7 @@ enum error pieces_receive(struct pieces *p, struct piece_budget *budget,
 
     if (e != OK)
         return e;
+    piece_budget_rest(budget);
     pieces_tick(p, budget, now);
     m = find(p, piece->id);
     if (m == NULL)
@@ -175,6 +207,7 @@ enum error pieces_receive(struct pieces *p, struct piece_budget *budget,
     m->have |= (uint8_t)(1u << piece->index);
     if (piece->index + 1 == piece->count)
         m->len = at + piece->bytes.len;
-    *whole = m->have + 1u == 1u << m->count ? finish(p, m) : bytes_of(NULL, 0);
+    *whole = m->have + 1u == 1u << m->count ? finish(budget, m)
+                                            : bytes_of(NULL, 0);
     return OK;
 }

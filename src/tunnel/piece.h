@@ -12,7 +12,9 @@
  *
  * The receiver keeps PIECE_MESSAGES_MAX unfinished messages of a circuit, for
  * PIECE_LIFETIME; one more takes the place of the oldest. What all circuits
- * of a node hold together is bounded by a budget that they share.
+ * of a node hold together is bounded by a budget that they share, and there
+ * too the oldest makes room: a few circuits that finish nothing could keep it
+ * from all others for as long as they like.
  */
 #ifndef WARREN_TUNNEL_PIECE_H
 #define WARREN_TUNNEL_PIECE_H
@@ -47,13 +49,21 @@ unsigned piece_count(size_t len);
 /* Piece `index` of the message, a view of it; index < piece_count. */
 struct piece piece_cut(struct bytes message, uint16_t id, unsigned index);
 
+struct piece_message;
+
+/* All but `max` starts at zero. */
 struct piece_budget {
-    size_t max;  /* bytes */
-    size_t used; /* starts at 0 */
+    size_t max; /* bytes */
+    size_t used;
+    struct piece_message *oldest, *newest; /* of all circuits, unfinished */
+    uint64_t given_up;                     /* messages that never got whole */
+    uint8_t *whole;                        /* handed out last */
+    size_t whole_cap;
 };
 
 struct piece_message {
-    uint8_t *buf; /* NULL when the slot is free */
+    uint8_t *buf;                        /* NULL when the slot is free */
+    struct piece_message *older, *newer; /* unless it is */
     size_t cap;
     uint16_t id;
     uint8_t count;
@@ -65,24 +75,24 @@ struct piece_message {
 /* All zeros is empty. */
 struct pieces {
     struct piece_message messages[PIECE_MESSAGES_MAX];
-    uint8_t *whole; /* handed out last */
-    size_t whole_cap;
-    uint64_t given_up; /* messages that never got whole */
 };
 
 void pieces_deinit(struct pieces *p, struct piece_budget *budget);
 
 /* Takes a piece. When it completes a message, `whole` becomes a view of that,
- * valid until the next call on `p`; else it becomes empty. Errors: ERR_RANGE
- * (count or index), ERR_WRONG_LENGTH, ERR_UNEXPECTED (a piece that is there
- * already, or another count under the same id), ERR_FULL (the budget is used
- * up), ERR_NO_MEMORY. */
+ * valid until the next call with `budget`; else it becomes empty. Errors:
+ * ERR_RANGE (count or index), ERR_WRONG_LENGTH, ERR_UNEXPECTED (a piece that is
+ * there already, or another count under the same id), ERR_FULL (more than the
+ * whole budget), ERR_NO_MEMORY. */
 enum error pieces_receive(struct pieces *p, struct piece_budget *budget,
                           const struct piece *piece, uint64_t now,
                           struct bytes *whole);
 
-/* Gives up what is too old, and the whole message that was handed out. */
+/* Gives up what is too old. */
 void pieces_tick(struct pieces *p, struct piece_budget *budget, uint64_t now);
 uint64_t pieces_next_deadline(const struct pieces *p);
+
+/* Frees the whole message that was handed out last. */
+void piece_budget_rest(struct piece_budget *budget);
 
 #endif

@@ -173,6 +173,7 @@ void tunnel_free(struct tunnel *t, uint64_t now)
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
+    piece_budget_rest(&t->budget);
     engine_deinit(&t->engine);
     sodium_memzero(t, sizeof(*t));
     free(t);
@@ -216,6 +217,7 @@ static void tick_ends(struct tunnel *t, uint64_t now)
     if (now < t->own_deadline)
         return;
     t->own_deadline = TIME_NEVER;
+    piece_budget_rest(&t->budget);
     for (unsigned i = circuits_count(cs); i-- > 0;) {
         if (i < circuits_count(cs))
             tunnel_client_tick(t, circuits_at(cs, i), now);
