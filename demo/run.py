@@ -125,8 +125,9 @@ class Demo:
             if not expected <= found:
                 raise Failure(f"{node.endpoint} found {sorted(found)}, not "
                               f"all of {sorted(expected)}")
-            self.row("get-peers", node, answer, f"{len(found)} peers, first "
-                     f"told by {answer['peers'][0]['from']}")
+            first = answer["peers"][0]["from"] or "itself"
+            self.row("get-peers", node, answer,
+                     f"{len(found)} peers, first told by {first}")
 
     def make_key(self):
         self.key = self.net.root / "key"
@@ -257,6 +258,9 @@ def main():
             keep = True
         else:
             demo.stop()
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 130
     except (Failure, OSError) as failure:
         if demo.rows:
             demo.print_table()

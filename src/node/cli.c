@@ -4,31 +4,74 @@
 #include "node/cli_help.h"
 #include "node/text.h"
 #include "node/words.h"
+#include "wire/error.h"
 #include "wire/timestamp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMEOUT_DEFAULT 30 /* s */
 #define TIMEOUT_MAX     86400
 
+#define FAIL_MAX   (16 * 1024) /* bytes of a sentence; more are cut off */
+#define JSON_LIMIT (128 * 1024)
+
 /* ---- Failing ----------------------------------------------------------- */
+
+/* Whether --json is among the arguments; also wrong ones are told in JSON. */
+static bool as_json;
+
+static void print_lines(const char *p)
+{
+    while (*p != '\0') {
+        size_t len = strcspn(p, "\n");
+
+        fprintf(stderr, "warren: %.*s\n", (int)len, p);
+        p += len + (p[len] == '\n');
+    }
+}
+
+enum exit_code cli_say(enum exit_code code, const char *name, const char *why)
+{
+    size_t len = strlen(why);
+    struct text t;
+
+    if (!as_json) {
+        print_lines(why);
+        return code;
+    }
+    while (len > 0 && why[len - 1] == '\n')
+        len--;
+    text_init(&t, JSON_LIMIT);
+    text_addf(&t, "{\"error\": {\"code\": \"%s\", \"text\": ", name);
+    text_add_json(&t, bytes_of(why, len));
+    text_add(&t, "}}");
+    puts(text_get(&t));
+    text_deinit(&t);
+    return code;
+}
+
+static const char *name_of(enum exit_code code)
+{
+    return error_name(code == EXIT_USAGE ? ERR_SYNTAX : ERR_IO);
+}
 
 enum exit_code cli_fail(enum exit_code code, const char *format, ...)
 {
+    char why[FAIL_MAX];
     va_list args;
 
-    fputs("warren: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    fputc('\n', stderr);
-    return code;
+    return cli_say(code, name_of(code), why);
 }
 
 bool cli_read_id(const char *what, const char *text, struct id *out)
@@ -112,6 +155,14 @@ static bool unknown_flag(const struct cli *cli, const char *flag, size_t len)
     return false;
 }
 
+/* Such a word is no value of the flag before it, from which that is missing. */
+static bool is_flag(const struct cli *cli, const char *word)
+{
+    size_t place;
+
+    return find_option(cli->verb, word, strcspn(word, "="), &place) != NULL;
+}
+
 /* Takes the flag at argv[*i], and its value. */
 static bool take_flag(struct cli *cli, int *i)
 {
@@ -131,7 +182,7 @@ static bool take_flag(struct cli *cli, int *i)
         cli->values[place] = "";
     } else if (equals != NULL) {
         cli->values[place] = equals + 1;
-    } else if (*i + 1 < cli->argc) {
+    } else if (*i + 1 < cli->argc && !is_flag(cli, cli->argv[*i + 1])) {
         cli->values[place] = cli->argv[++*i];
     } else {
         cli_fail(EXIT_USAGE, "%s needs a value after it: %s %s", option->name,
@@ -186,8 +237,8 @@ static bool common_flags(struct cli *cli)
     uint64_t seconds = TIMEOUT_DEFAULT;
 
     cli->json = cli_value(cli, "--json") != NULL;
-    if (timeout != NULL &&
-        !cli_read_number("--timeout", timeout, 1, TIMEOUT_MAX, &seconds))
+    if (timeout != NULL && !cli_read_number("--timeout in seconds", timeout, 1,
+                                            TIMEOUT_MAX, &seconds))
         return false;
     cli->timeout = seconds * TIME_S;
     return true;
@@ -205,6 +256,27 @@ static bool wants_help(const struct cli *cli)
     return false;
 }
 
+/* Otherwise the first files and sockets of ours would take the places of those
+ * that were closed, and get what is printed. What is opened here cannot be
+ * written to, so that lost output is noticed. */
+static bool hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDONLY) != fd)
+            return false;
+    }
+    return true;
+}
+
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return false;
+}
+
 static int run_verb(struct cli *cli)
 {
     enum exit_code code;
@@ -216,9 +288,11 @@ static int run_verb(struct cli *cli)
     if (!cli->verb->raw && (!parse_arguments(cli) || !common_flags(cli)))
         return EXIT_USAGE;
     code = cli->verb->run(cli);
-    if (fflush(stdout) != 0 && code == EXIT_DONE)
+    if (fflush(stdout) != 0 && code == EXIT_DONE) {
+        as_json = false;
         return cli_fail(EXIT_TROUBLE, "cannot write the output: %s",
                         strerror(errno));
+    }
     return code;
 }
 
@@ -234,6 +308,9 @@ int cli_main(int argc, char **argv, char **environment)
     struct cli cli = {.environment = environment};
     int words;
 
+    if (!hold_standard_files())
+        return EXIT_TROUBLE;
+    as_json = wants_json(argc, argv);
     if (sodium_init() < 0)
         return cli_fail(EXIT_TROUBLE, "libsodium does not work here");
     if (argc < 2) {

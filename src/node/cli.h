@@ -63,11 +63,16 @@ int cli_main(int argc, char **argv, char **environment);
 /* The value of a flag ("--seq"); NULL when it was not given. */
 const char *cli_value(const struct cli *cli, const char *name);
 
-/* Prints "warren: " and a sentence to stderr; returns `code`. */
+/* Prints lines of text to stderr, each with "warren: " before it, or with
+ * --json an object to stdout, in which `name` is the code; returns `code`. */
+enum exit_code cli_say(enum exit_code code, const char *name, const char *why);
+
+/* The same with a sentence; the name is that of wrong arguments, or of trouble
+ * on this machine. */
 enum exit_code cli_fail(enum exit_code code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Arguments as ids and numbers; false after a sentence on stderr. */
+/* Arguments as ids and numbers; false after a sentence. */
 bool cli_read_id(const char *what, const char *text, struct id *out);
 bool cli_read_number(const char *what, const char *text, uint64_t min,
                      uint64_t max, uint64_t *out);

@@ -16,33 +16,21 @@
 #define WHY_LIMIT     (16 * 1024)
 #define DEFAULT_LIMIT (256 * 1024)
 
-/* One line of `why` after the other, each with our name before it. */
-static void print_reasons(const struct text *why)
-{
-    const char *p = text_get(why);
-
-    while (*p != '\0') {
-        size_t len = strcspn(p, "\n");
-
-        fprintf(stderr, "warren: %.*s\n", (int)len, p);
-        p += len + (p[len] == '\n');
-    }
-}
-
 static enum exit_code run(struct cli *cli)
 {
     struct config_input input = {
         .environment = cli->environment, .argc = cli->argc, .argv = cli->argv};
+    enum exit_code code = EXIT_DONE;
     struct text why;
     enum error err;
 
     text_init(&why, WHY_LIMIT);
     err = daemon_run(&input, &why);
-    print_reasons(&why);
+    if (err != OK)
+        code = cli_say(err == ERR_SYNTAX ? EXIT_USAGE : EXIT_TROUBLE,
+                       error_name(err), text_get(&why));
     text_deinit(&why);
-    if (err == ERR_SYNTAX)
-        return EXIT_USAGE;
-    return err == OK ? EXIT_DONE : EXIT_TROUBLE;
+    return code;
 }
 
 static enum exit_code config_check(struct cli *cli)

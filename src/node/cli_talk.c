@@ -54,22 +54,6 @@ static enum exit_code exit_code_of(enum error err)
 #pragma GCC diagnostic pop
 }
 
-static enum exit_code say(const struct cli *cli, enum exit_code code,
-                          const char *name, const char *why)
-{
-    struct text t;
-
-    if (!cli->json)
-        return cli_fail(code, "%s", why);
-    text_init(&t, JSON_LIMIT);
-    text_addf(&t, "{\"error\": {\"code\": \"%s\", \"text\": ", name);
-    text_add_json(&t, bytes_of_text(why));
-    text_addf(&t, "}}");
-    puts(text_get(&t));
-    text_deinit(&t);
-    return code;
-}
-
 static enum exit_code say_error(const struct cli_talk *t, enum error err,
                                 const struct text *why)
 {
@@ -77,11 +61,11 @@ static enum exit_code say_error(const struct cli_talk *t, enum error err,
     enum exit_code code;
 
     if (err != ERR_REMOTE)
-        return say(t->cli, exit_code_of(err), error_name(err), text_get(why));
+        return cli_say(exit_code_of(err), error_name(err), text_get(why));
     text_init(&said, WHY_LIMIT);
     text_add_printable(&said, t->answer.text);
     err = error_by_name(t->answer.code);
-    code = say(t->cli, exit_code_of(err), error_name(err), text_get(&said));
+    code = cli_say(exit_code_of(err), error_name(err), text_get(&said));
     text_deinit(&said);
     return code;
 }
@@ -140,16 +124,16 @@ enum exit_code cli_talk_init(struct cli_talk *t, struct cli *cli,
     text_init(&why, WHY_LIMIT);
     err = find_socket(cli, &config, &why);
     if (err != OK) {
-        code = say(cli, EXIT_USAGE, error_name(err), text_get(&why));
+        code = cli_say(exit_code_of(err), error_name(err), text_get(&why));
     } else {
         err = control_client_init(&t->client, config.control, &why);
         if (err == ERR_NOT_FOUND)
             say_how_to_start(cli, &config, &why);
         if (err != OK)
-            code = say(
-                cli, err == ERR_NOT_FOUND ? EXIT_NO_DAEMON : exit_code_of(err),
-                err == ERR_NOT_FOUND ? "no_daemon" : error_name(err),
-                text_get(&why));
+            code = cli_say(err == ERR_NOT_FOUND ? EXIT_NO_DAEMON
+                                                : exit_code_of(err),
+                           err == ERR_NOT_FOUND ? "no_daemon" : error_name(err),
+                           text_get(&why));
     }
     text_deinit(&why);
     return code;

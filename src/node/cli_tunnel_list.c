@@ -161,7 +161,8 @@ static void print_circuits(struct mp_reader answer)
     if (count > 0)
         columns_print(&c, stdout);
     else
-        puts("No circuits; 'warren tunnel build' starts to keep some.");
+        puts("No circuits: 'warren tunnel build' starts to keep some, 'warren "
+             "status' says what is missing.");
     columns_deinit(&c);
 }
 

@@ -111,8 +111,8 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
     p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
     if (trouble == NULL)
         SAY(p->what,
-            "no other node has answered for %" PRIu64 " s: neither "
-            "the %u bootstrap nodes nor the %u from the last run",
+            "no other node has answered for %" PRIu64 " s, of %u in "
+            "`bootstrap` and %u from the last run",
             time_since(n->started_at, now) / TIME_S, n->config.bootstrap_count,
             dht_host_restored(n->dht));
     else

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import subprocess
 import tempfile
 import unittest
 
@@ -69,7 +70,12 @@ WRONG = [
     (["dht", "put", "x", "--key", "/nonexistent/key"], TROUBLE,
      "warren: cannot read /nonexistent/key: No such file or directory"),
     (["status", "--timeout", "soon"], USAGE,
-     "warren: --timeout must be a whole number from 1 to 86400, not 'soon'"),
+     "warren: --timeout in seconds must be a whole number from 1 to 86400, "
+     "not 'soon'"),
+    (["dht", "announce", HASH, "--port", "--timeout", "1"], USAGE,
+     "warren: --port needs a value after it: --port P"),
+    (["status", "--config", "/nonexistent"], TROUBLE,
+     "warren: /nonexistent: cannot be read: No such file or directory"),
     (["run", "--lissten", "127.0.0.1:1"], USAGE,
      "warren: --lissten: unknown flag; did you mean --listen?"),
     (["run", "--listen", "nowhere"], USAGE, "warren: --listen: ..."),
@@ -88,13 +94,29 @@ class WrongArguments(unittest.TestCase):
         for args, code, said in WRONG:
             with self.subTest(args=args):
                 done = warren(*args)
-                first = done.stderr.split("\n")[0]
+                first, *more = done.stderr.splitlines()
+                self.assertNotIn("", more)
                 if said.endswith("..."):
                     self.assertTrue(first.startswith(said[:-3]), first)
                 else:
                     self.assertEqual(first, said)
                 self.assertEqual(done.returncode, code)
                 self.assertEqual(done.stdout, "")
+
+    def test_json(self):
+        for args, code, said in WRONG:
+            if args[0] in ("run", "config"):
+                continue
+            with self.subTest(args=args):
+                done = warren(*args, "--json")
+                error = json.loads(done.stdout)["error"]
+                self.assertEqual(done.returncode, code)
+                self.assertEqual(done.stderr, "")
+                self.assertTrue(
+                    f"warren: {error['text']}".startswith(said.rstrip(".")))
+                self.assertEqual(error["code"], {
+                    USAGE: "syntax", TROUBLE: "io",
+                    NO_DAEMON: "no_daemon"}[code])
 
     def test_no_daemon_json(self):
         done = warren("status", "--json", "--data-dir", "/nonexistent/d")
@@ -185,8 +207,35 @@ class Local(unittest.TestCase):
         self.assertEqual(path.read_bytes(), secret)
 
 
+def close_stdout():
+    os.close(1)
+
+
 class Talking(ProcessTest):
     """Verbs against a node that is alone."""
+
+    def test_output_that_goes_nowhere(self):
+        """Not into the socket or the file that has the number of what was
+        closed."""
+        node = self.net.add()
+        node.start(preexec_fn=lambda: os.closerange(0, 3))
+        verb = [node.binary, "status", "--data-dir", node.dir]
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for why, how in (
+                    ("Bad file descriptor", {"preexec_fn": close_stdout}),
+                    ("No space left on device", {"stdout": full})):
+                done = subprocess.run(verb, **how, stderr=subprocess.PIPE,
+                                      text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, TROUBLE)
+                self.assertEqual(done.stderr, "warren: cannot write the "
+                                              f"output: {why}\n")
+        for number in range(3):
+            self.assertEqual(
+                os.readlink(f"/proc/{node.process.pid}/fd/{number}"),
+                "/dev/null")
+        pid = (node.dir / "lock").read_text(encoding="ascii").strip()
+        self.assertEqual(pid, str(node.process.pid))
+        self.assertEqual(node.stop()[0], DONE)
 
     def test_alone(self):
         node = self.net.add().start()

@@ -88,7 +88,9 @@ def metric_table(page):
         else:
             name = re.match(r"\w+", line)[0]
             for label, value in re.findall(r'(\w+)="([^"]*)"', line):
-                families[name]["labels"].setdefault(label, []).append(value)
+                values = families[name]["labels"].setdefault(label, [])
+                if value not in values:
+                    values.append(value)
     return table(("metric", "type", "labels", "meaning"), ("---",) * 4,
                  *((f"`{name}`", f["type"],
                     "; ".join(f"`{label}`: {', '.join(values)}"

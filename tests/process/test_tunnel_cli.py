@@ -154,7 +154,8 @@ TALKS = [
      "'warren tunnel build'.\n", "", {}),
     (["circuits"], CIRCUITS, DONE, CIRCUITS_TABLE, "", {}),
     (["circuits"], {"ready": 0.0, "circuits": []}, DONE,
-     "No circuits; 'warren tunnel build' starts to keep some.\n", "", {}),
+     "No circuits: 'warren tunnel build' starts to keep some, 'warren status' "
+     "says what is missing.\n", "", {}),
     (["tunnel", "build", "--count", "2", "--timeout", "9"],
      {"hops": 3, "active": 2, "ready": 1.0, "duration": 12.5,
       "circuits": [7, 8]}, DONE,
