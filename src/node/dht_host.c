@@ -75,7 +75,7 @@ static void on_published(struct dht_host *h, const struct dht_event *e)
     if (e->error == OK)
         log_debug(h->world.log, "renewed %s on %u nodes", id_print(&e->id, id),
                   e->stored);
-    else
+    else if (e->error != ERR_NO_NODES) /* the first node of a network */
         log_info(h->world.log, "could not renew %s: %s", id_print(&e->id, id),
                  error_text(e->error));
 }

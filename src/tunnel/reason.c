@@ -27,7 +27,8 @@ static const struct {
     [REASON_RESOLVE] = {"resolve", "the name has no usable address"},
     [REASON_NO_RELAYS] = {"no_relays", "too few relays are known"},
     [REASON_RATE] = {"rate", "more is sent than the exit takes"},
-    [REASON_SILENT] = {"silent", "the destination does not answer"},
+    [REASON_SILENT] = {"silent",
+                       "the destination has not answered what was sent before"},
     [REASON_IO] = {"io", "the system of the exit cannot send there"},
 };
 

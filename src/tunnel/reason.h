@@ -29,7 +29,7 @@ enum reason {
     REASON_RESOLVE = 17,    /* the name has no address that can be used */
     REASON_NO_RELAYS = 18,  /* too few relays are known; local only */
     REASON_RATE = 19,       /* more is sent than the exit takes */
-    REASON_SILENT = 20,     /* the destination does not answer */
+    REASON_SILENT = 20,     /* so much was sent, and no answer came */
     REASON_IO = 21,         /* the system of the exit does not send it */
     REASON_END_
 };

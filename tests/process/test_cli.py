@@ -247,6 +247,7 @@ class Talking(ProcessTest):
                 self.assertIn("no other node is known", done.stderr)
                 error = json.loads(node.cli(*args, "--json").stdout)["error"]
                 self.assertEqual(error["code"], "no_nodes")
+        self.assertNotIn("could not renew", node.log_text())
         self.assertEqual(node.cli("dht", "nodes").returncode, DONE)
         self.assertEqual(node.json("dht", "nodes"), {"nodes": []})
         done = node.cli("dht", "withdraw", HASH)
