@@ -62,10 +62,10 @@ static inline void stub_relay_closed(void *ctx, struct relay *relay,
 }
 
 static inline bool stub_replace(void *ctx, const struct circuit *c,
-                                unsigned index, enum reason why,
+                                unsigned stands, unsigned hop, enum reason why,
                                 struct link_target *out)
 {
-    (void)ctx, (void)c, (void)index, (void)why, (void)out;
+    (void)ctx, (void)c, (void)stands, (void)hop, (void)why, (void)out;
     return false;
 }
 

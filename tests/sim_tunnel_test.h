@@ -12,6 +12,7 @@
 #define RELAYS 20
 #define EXITS  4
 #define CLIENT (RELAYS + EXITS) /* index among the members */
+#define HOPS   3
 
 /* The client keeps `min_circuits`, and its wall clock is off by so many
  * seconds. */
@@ -54,6 +55,95 @@ static inline void world_global(struct world *w)
 {
     world_init(w);
     w->config.addressing = SIM_ADDRESS_GLOBAL;
+}
+
+/* ---- Circuits of the client -------------------------------------------- */
+
+struct tally {
+    const struct world *w;
+    const bool *marked; /* members */
+    unsigned circuits;
+    unsigned middles, marked_middles;
+    unsigned exits, marked_exits;
+};
+
+static inline bool is_marked(const struct tally *t,
+                             const struct link_target *hop)
+{
+    for (uint32_t i = 0; i < CLIENT; i++) {
+        struct endpoint ep;
+
+        if (sim_endpoint(t->w->sim, t->w->net.members[i], FAMILY_IPV4, &ep) &&
+            endpoint_equal(&ep, &hop->ep))
+            return t->marked[i];
+    }
+    fail_msg("a hop that is none of us");
+    return false;
+}
+
+static inline void count_hops(void *ctx, const struct circuit *c)
+{
+    struct tally *t = ctx;
+
+    if (c->state != CIRCUIT_READY)
+        return;
+    t->circuits++;
+    for (unsigned i = 1; i + 1 < c->length; i++) {
+        t->middles++;
+        t->marked_middles += is_marked(t, &c->hop[i].target);
+    }
+    t->exits++;
+    t->marked_exits += is_marked(t, &c->hop[c->length - 1].target);
+}
+
+/* Throws the circuits away, and waits for others. */
+static inline void renew(struct world *w, uint64_t wait)
+{
+    struct sim_tunnel *client = client_of(w);
+    uint32_t ids[16];
+    unsigned n = tunnel_active(client->tunnel, HOPS, ids, 16);
+
+    for (unsigned i = 0; i < n && i < 16; i++)
+        tunnel_close(client->tunnel, ids[i], sim_now(w->sim));
+    sim_wake(w->sim, client->node);
+    sim_run_for(w->sim, wait);
+}
+
+/* Who is in the next circuits. */
+static inline struct tally tally(struct world *w, const bool *marked,
+                                 unsigned rounds)
+{
+    struct tally t = {.w = w, .marked = marked};
+
+    for (unsigned i = 0; i < rounds; i++) {
+        renew(w, 5 * TIME_S);
+        tunnel_circuits(client_of(w)->tunnel, count_hops, &t);
+    }
+    return t;
+}
+
+/* What the client knows of a member; NULL: nothing. */
+static inline const struct known_relay *known_of(const struct world *w,
+                                                 uint32_t member)
+{
+    const struct directory *d = tunnel_directory(client_of(w)->tunnel);
+    struct endpoint ep;
+
+    assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));
+    for (unsigned i = 0; i < directory_count(d); i++) {
+        const struct known_relay *k = directory_at(d, i);
+
+        if (endpoint_equal(&k->d.addresses[0], &ep))
+            return k;
+    }
+    return NULL;
+}
+
+static inline bool is_guard(const struct world *w, uint32_t member)
+{
+    const struct known_relay *k = known_of(w, member);
+
+    return k != NULL && k->guard_since != 0;
 }
 
 #endif

@@ -93,6 +93,101 @@ static void test_known_relay_fits_in_a_kilobyte(void **state)
     host_deinit(&h);
 }
 
+/* ---- Whom to blame ----------------------------------------------------- */
+
+static const struct known_relay *relay(const struct host *h, unsigned n)
+{
+    return directory_find(h->d, test_descriptor(n).identity);
+}
+
+static void part(struct host *h, unsigned from, unsigned to, bool full)
+{
+    directory_parted(h->d, test_descriptor(from).identity,
+                     test_descriptor(to).identity, !full, h->now);
+}
+
+static bool fails(const struct host *h, unsigned n)
+{
+    return known_is_failing(relay(h, n), h->now);
+}
+
+/* What one relay says of others puts none of them aside, however often. */
+static void test_known_parted_needs_a_second_witness(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 29);
+    host_add_many(&h, 0, 6, ROLE_RELAY);
+    for (unsigned i = 0; i < 50; i++)
+        for (unsigned to = 1; to < 4; to++)
+            part(&h, 0, to, false);
+    for (unsigned n = 0; n < 4; n++)
+        assert_false(fails(&h, n));
+    part(&h, 5, 1, false);
+    assert_true(fails(&h, 1));
+    assert_int_equal(relay(&h, 1)->failures, 1);
+    part(&h, 0, 1, false); /* of the same outage */
+    assert_int_equal(relay(&h, 1)->failures, 1);
+    /* Who was reached meanwhile is gone only when two say so anew. */
+    directory_succeeded(h.d, test_descriptor(2).identity, 0, (uint64_t)h.wall);
+    part(&h, 5, 2, false);
+    assert_false(fails(&h, 2));
+    part(&h, 4, 2, false);
+    assert_true(fails(&h, 2));
+    /* To be full is no failure. */
+    part(&h, 5, 3, true);
+    part(&h, 4, 3, true);
+    assert_false(fails(&h, 3));
+    directory_parted(h.d, test_descriptor(90).identity,
+                     test_descriptor(91).identity, true, h.now);
+    host_deinit(&h);
+}
+
+/* A relay that goes on to few is doubted more than any whom it does not go on
+ * to; what works, and time, takes doubts away. */
+static void test_known_doubt_falls_on_who_parts(void **state)
+{
+    struct host h;
+    unsigned doubt;
+
+    (void)state;
+    host_init(&h, 30);
+    host_add_many(&h, 0, 6, ROLE_RELAY);
+    for (unsigned i = 0; i < 30; i++) {
+        unsigned to = 1 + i % 5;
+
+        part(&h, 0, to, i % 2);
+        for (unsigned n = 1; n < 6; n++)
+            directory_succeeded(h.d, test_descriptor(n).identity, 0,
+                                (uint64_t)h.wall);
+    }
+    doubt = known_doubt(relay(&h, 0), h.now);
+    assert_in_range(doubt, 230, 255);
+    assert_true(known_is_doubtful(relay(&h, 0), h.now));
+    for (unsigned n = 1; n < 6; n++)
+        assert_in_range(known_doubt(relay(&h, n), h.now), 0, 40);
+    host_pass(&h, 6 * TIME_HOUR);
+    assert_int_equal(known_doubt(relay(&h, 0), h.now), doubt / 2);
+    host_pass(&h, 365 * 24 * TIME_HOUR);
+    assert_int_equal(known_doubt(relay(&h, 0), h.now), 0);
+    part(&h, 0, 1, false);
+    assert_int_equal(known_doubt(relay(&h, 0), h.now), DOUBT_WHOLE / 8);
+    for (unsigned i = 0; i < 50; i++)
+        directory_succeeded(h.d, test_descriptor(0).identity, 0,
+                            (uint64_t)h.wall);
+    assert_int_equal(known_doubt(relay(&h, 0), h.now), 0);
+    directory_doubted(h.d, test_descriptor(90).identity, h.now);
+    directory_doubted(h.d, test_descriptor(4).identity, h.now);
+    assert_in_range(known_doubt(relay(&h, 4), h.now), DOUBT_WHOLE / 8, 255);
+    assert_false(fails(&h, 4));
+    /* An outage is one reason to doubt, not one for each circuit. */
+    for (unsigned i = 0; i < 50; i++)
+        directory_failed(h.d, test_descriptor(0).identity, h.now);
+    assert_int_equal(known_doubt(relay(&h, 0), h.now), DOUBT_WHOLE / 8);
+    host_deinit(&h);
+}
+
 /* ---- What speed tests found -------------------------------------------- */
 
 static uint32_t measured(struct host *h, uint32_t rate)
@@ -356,6 +451,8 @@ int main(void)
         cmocka_unit_test(test_known_evicts_the_least_worth),
         cmocka_unit_test(test_known_stays_at_its_cap),
         cmocka_unit_test(test_known_relay_fits_in_a_kilobyte),
+        cmocka_unit_test(test_known_parted_needs_a_second_witness),
+        cmocka_unit_test(test_known_doubt_falls_on_who_parts),
         cmocka_unit_test(test_known_capacity_rises_at_once_and_falls_slowly),
         cmocka_unit_test(test_known_capacity_is_forgotten_after_a_month),
         cmocka_unit_test(test_known_remembers_and_asks_anew),

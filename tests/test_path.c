@@ -173,6 +173,45 @@ static void test_path_testing_network_relaxes_subnets_only(void **state)
     host_deinit(&h);
 }
 
+/* Each begins at the guard at which circuits do not break, if there is one;
+ * when they break at all of them the first ones share again. */
+static void test_path_begins_at_doubtful_guards_last(void **state)
+{
+    struct path_request r = {.hops = 2};
+    struct guards g = {0};
+    unsigned used = 0;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 10);
+    host_add_many(&h, 0, 20, ROLE_RELAY);
+    for (unsigned n = 0; n <= GUARDS_PRIMARY; n++) {
+        unsigned hits[GUARDS_PRIMARY] = {0};
+
+        for (unsigned i = 0; i < 100; i++) {
+            struct path path = {0};
+
+            assert_int_equal(choose(&h, &g, &r, &path), PATH_FOUND);
+            assert_int_equal(g.count, GUARDS_PRIMARY);
+            for (unsigned k = 0; k < GUARDS_PRIMARY; k++)
+                hits[k] +=
+                    memcmp(g.list[k].identity, path.hops[0].identity, 32) == 0;
+        }
+        used = 0;
+        for (unsigned k = 0; k < GUARDS_PRIMARY; k++) {
+            bool doubted = k < n && n < GUARDS_PRIMARY;
+
+            used += hits[k] > 0;
+            assert_true(!doubted || hits[k] == 0);
+        }
+        assert_int_equal(used, n == 2 ? 1 : GUARDS_USED);
+        for (unsigned i = 0; i < 10 && n < GUARDS_PRIMARY; i++)
+            directory_parted(h.d, g.list[n].identity,
+                             test_descriptor(90).identity, false, h.now);
+    }
+    host_deinit(&h);
+}
+
 static bool refuses(void *ctx, struct bytes policy)
 {
     (void)ctx;
@@ -441,6 +480,14 @@ static void test_path_trust_halves_with_each_failure(void **state)
     assert_int_equal(relay_trust(&relay, now + 3 * TIME_HOUR), TRUST_WHOLE);
     relay.failures = 1000;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 256);
+    relay.doubt = DOUBT_WHOLE / 2;
+    relay.doubted_at = now;
+    assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 256 / 4);
+    relay.doubt = DOUBT_WHOLE - 1;
+    assert_int_equal(relay_trust(&relay, now), 1);
+    relay.failures = 0;
+    relay.doubt = DOUBT_WHOLE / 4;
+    assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 16 * 9);
 }
 
 int main(void)
@@ -450,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_path_avoids_subnets_and_families),
         cmocka_unit_test(test_path_says_what_is_missing),
         cmocka_unit_test(test_path_testing_network_relaxes_subnets_only),
+        cmocka_unit_test(test_path_begins_at_doubtful_guards_last),
         cmocka_unit_test(test_path_asks_for_a_suitable_exit),
         cmocka_unit_test(test_path_replaces_hops_behind_those_that_stand),
         cmocka_unit_test(test_path_of_exits_alone),

@@ -8,89 +8,10 @@
 
 #include <sodium.h>
 
-#define HOPS   3
 #define TESTS  60
 #define ROUNDS 60
 
-/* ---- Circuits of the client -------------------------------------------- */
-
-struct tally {
-    const struct world *w;
-    const bool *marked; /* members */
-    unsigned circuits;
-    unsigned middles, marked_middles;
-    unsigned exits, marked_exits;
-};
-
-static bool is_marked(const struct tally *t, const struct link_target *hop)
-{
-    for (uint32_t i = 0; i < CLIENT; i++) {
-        struct endpoint ep;
-
-        if (sim_endpoint(t->w->sim, t->w->net.members[i], FAMILY_IPV4, &ep) &&
-            endpoint_equal(&ep, &hop->ep))
-            return t->marked[i];
-    }
-    fail_msg("a hop that is none of us");
-    return false;
-}
-
-static void count_hops(void *ctx, const struct circuit *c)
-{
-    struct tally *t = ctx;
-
-    if (c->state != CIRCUIT_READY)
-        return;
-    t->circuits++;
-    for (unsigned i = 1; i + 1 < c->length; i++) {
-        t->middles++;
-        t->marked_middles += is_marked(t, &c->hop[i].target);
-    }
-    t->exits++;
-    t->marked_exits += is_marked(t, &c->hop[c->length - 1].target);
-}
-
-/* Throws the circuits away, and waits for others. */
-static void renew(struct world *w, uint64_t wait)
-{
-    struct sim_tunnel *client = client_of(w);
-    uint32_t ids[16];
-    unsigned n = tunnel_active(client->tunnel, HOPS, ids, 16);
-
-    for (unsigned i = 0; i < n && i < 16; i++)
-        tunnel_close(client->tunnel, ids[i], sim_now(w->sim));
-    sim_wake(w->sim, client->node);
-    sim_run_for(w->sim, wait);
-}
-
-/* Who is in the next circuits. */
-static struct tally tally(struct world *w, const bool *marked, unsigned rounds)
-{
-    struct tally t = {.w = w, .marked = marked};
-
-    for (unsigned i = 0; i < rounds; i++) {
-        renew(w, 5 * TIME_S);
-        tunnel_circuits(client_of(w)->tunnel, count_hops, &t);
-    }
-    return t;
-}
-
 /* ---- Speed tests -------------------------------------------------------- */
-
-static bool is_guard(const struct world *w, uint32_t member)
-{
-    const struct directory *d = tunnel_directory(client_of(w)->tunnel);
-    struct endpoint ep;
-
-    assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));
-    for (unsigned i = 0; i < directory_count(d); i++) {
-        const struct known_relay *k = directory_at(d, i);
-
-        if (k->guard_since != 0 && endpoint_equal(&k->d.addresses[0], &ep))
-            return true;
-    }
-    return false;
-}
 
 /* Every second relay that is no guard carries 40 kB/s, and has said nothing
  * of it. */
@@ -248,15 +169,10 @@ static unsigned open_all(struct world *w, const struct tunnel_wish *wish,
 
 static const uint8_t *identity_of(struct world *w, uint32_t member)
 {
-    const struct directory *d = tunnel_directory(client_of(w)->tunnel);
-    struct endpoint ep;
+    const struct known_relay *k = known_of(w, member);
 
-    assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));
-    for (unsigned i = 0; i < directory_count(d); i++)
-        if (endpoint_equal(&directory_at(d, i)->d.addresses[0], &ep))
-            return directory_at(d, i)->d.identity;
-    fail_msg("member %u is not known", member);
-    return NULL;
+    assert_non_null(k);
+    return k->d.identity;
 }
 
 static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)

@@ -133,6 +133,36 @@ static void test_hostile_hop_cannot_choose_the_next_by_refusing(void **state)
     net_free(net);
 }
 
+/* And with the next hop it loses its own place, unless it is the first. */
+static void test_hostile_hop_that_refuses_goes_too(void **state)
+{
+    static const unsigned stay[] = {0, 1, 1, 2};
+
+    (void)state;
+    for (unsigned liar = 1; liar <= 3; liar++) {
+        struct net *net = net_new(32);
+        struct net_node *client = &net->node[0];
+        struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 4});
+        struct circuit_message m = {.type = CIRCUIT_FAILED,
+                                    .reason = REASON_UNREACHABLE};
+
+        client->spare = 5;
+        net_run(net, TIME_S);
+        m.attempt = relay_at(net, liar)->attempt;
+        relay_answer(net->node[liar].engine.relays, relay_at(net, liar), &m,
+                     net->now);
+        net_run(net, TIME_S);
+        assert_int_equal(client->stood, stay[liar]);
+        assert_int_equal(client->ready, 2);
+        assert_int_equal(client->closed, 0);
+        for (unsigned i = 1; i <= 3; i++)
+            assert_int_equal(net->node[i].relays_closed, i > stay[liar]);
+        assert_memory_equal(c->hop[liar].target.identity, net->node[5].identity,
+                            32);
+        net_free(net);
+    }
+}
+
 /* A first hop whose key is none, when there is a link to it already. */
 static void test_hostile_first_hop_with_a_key_of_low_order(void **state)
 {
@@ -259,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_hostile_link_that_goes_is_not_used_again),
         cmocka_unit_test(test_hostile_circuits_closed_in_their_own_callback),
         cmocka_unit_test(test_hostile_hop_cannot_choose_the_next_by_refusing),
+        cmocka_unit_test(test_hostile_hop_that_refuses_goes_too),
         cmocka_unit_test(test_hostile_first_hop_with_a_key_of_low_order),
         cmocka_unit_test(test_hostile_building_without_memory),
         cmocka_unit_test(test_hostile_messages_that_change_nothing),

@@ -42,6 +42,7 @@ struct net_node {
     enum reason why;
     unsigned why_hop, answered_hop;
     unsigned spare; /* the node that replaces a hop; 0: none */
+    unsigned stood; /* hops that stayed when one was replaced last */
     void (*on_closed)(struct net_node *n, struct circuit *c);
     unsigned data_in;
     uint8_t data[64];
@@ -106,17 +107,18 @@ static inline struct link_target net_target(const struct net_node *n)
 }
 
 static inline bool net_replace(void *ctx, const struct circuit *c,
-                               unsigned index, enum reason why,
+                               unsigned stands, unsigned hop, enum reason why,
                                struct link_target *out)
 {
     struct net_node *n = ctx;
 
     (void)why;
+    n->stood = stands;
     if (n->spare == 0)
         return false;
-    out[0] = net_target(&n->net->node[n->spare]);
-    for (unsigned i = index + 1; i < c->length; i++)
-        out[i - index] = c->hop[i].target;
+    for (unsigned i = stands; i < c->length; i++)
+        out[i - stands] = i + 1 == hop ? net_target(&n->net->node[n->spare])
+                                       : c->hop[i].target;
     return true;
 }
 

@@ -55,7 +55,7 @@ static void write_addresses(struct mp_writer *w, const struct descriptor *d)
 static void write_peer(struct mp_writer *w, const struct known_relay *k,
                        uint64_t wall, uint64_t now)
 {
-    mp_write_map(w, 10);
+    mp_write_map(w, 11);
     rpc_write_hex(w, "identity", bytes_of(k->d.identity, 32));
     write_addresses(w, &k->d);
     write_roles(w, k->d.roles);
@@ -65,6 +65,7 @@ static void write_peer(struct mp_writer *w, const struct known_relay *k,
     rpc_write_bool(w, "usable", known_is_usable(k, wall));
     write_rtt(w, k->rtt);
     rpc_write_uint(w, "failures", known_failures(k, now));
+    rpc_write_uint(w, "doubt", 100 * known_doubt(k, now) / DOUBT_WHOLE);
     rpc_write_uint(w, "capacity", k->capacity);
     rpc_write_uint(w, "last_seen", time_since(k->last_seen, wall));
 }

@@ -171,6 +171,8 @@ static const struct metric_row known_rows[] = {
      METRIC_AT(struct directory_status, guards)},
     {"warren_directory_failing", "Relays that failed lately.",
      METRIC_AT(struct directory_status, failing)},
+    {"warren_directory_doubtful", "Relays at which circuits break often.",
+     METRIC_AT(struct directory_status, doubtful)},
     {"warren_directory_candidates", "Addresses to ask for a descriptor.",
      METRIC_AT(struct directory_status, candidates)},
     {"warren_directory_memory_bytes", "Held, about.",

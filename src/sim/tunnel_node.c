@@ -19,7 +19,7 @@ static void env_send(void *ctx, const struct endpoint *to,
 {
     struct sim_tunnel *n = ctx;
 
-    if (!n->dying)
+    if (!n->dying && (n->keeps == NULL || !n->keeps(n, to, datagram)))
         sim_send(n->sim, n->node, to, datagram);
 }
 

@@ -36,6 +36,9 @@ struct sim_tunnel {
     struct policy policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
+    /* For liars: whether a datagram is kept to itself. NULL: none is. */
+    bool (*keeps)(const struct sim_tunnel *n, const struct endpoint *to,
+                  struct bytes datagram);
     unsigned ready, closed, refused, data;
     uint64_t data_bytes;
     enum reason why; /* of the last circuit that closed, or refusal */

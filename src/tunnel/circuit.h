@@ -40,7 +40,7 @@ struct circuit {
     enum circuit_state state;
     unsigned length;                  /* hops wanted */
     unsigned built;                   /* hops that have proved their key */
-    unsigned replaced;                /* hops since the last success */
+    unsigned replaced;                /* hops since it was ready */
     unsigned replaced_ever;           /* hops in all its life */
     bool closing;                     /* env.closed runs */
     bool stuck;                       /* the step could not even be begun */
@@ -64,10 +64,11 @@ struct circuit {
 /* What circuits ask of the node, and tell it. */
 struct circuit_env {
     void *ctx;
-    /* Hop `index` (0 is the first) failed because of `why`: relays for it
-     * and all behind it, length - index of them. False when there are none. */
-    bool (*replace)(void *ctx, const struct circuit *c, unsigned index,
-                    enum reason why, struct link_target *out);
+    /* Hop `hop` (from 1) failed because of `why`, and the first `stands` hops
+     * stay: relays for all behind them, length - stands. False when there are
+     * none. */
+    bool (*replace)(void *ctx, const struct circuit *c, unsigned stands,
+                    unsigned hop, enum reason why, struct link_target *out);
     void (*ready)(void *ctx, struct circuit *c, uint64_t now);
     /* The circuit is gone when this returns. `hop` is the one (from 1) at
      * which it failed, 0 when it was ended here. */

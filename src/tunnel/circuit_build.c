@@ -196,6 +196,7 @@ void circuit_build_late(struct circuits *cs, struct circuit *c, uint64_t now)
 static void finish(struct circuits *cs, struct circuit *c, uint64_t now)
 {
     c->state = CIRCUIT_READY;
+    c->replaced = 0;
     c->used_at = now;
     if (c->build_time == 0)
         c->build_time = time_since(c->created_at, now);
@@ -224,18 +225,25 @@ void circuit_build_answer(struct circuits *cs, struct circuit *c,
     sodium_memzero(&keys, sizeof(keys));
     learn(&cs->step_time[c->built], answer_time(cs, c, now));
     c->built++;
-    c->replaced = 0;
     if (c->built == c->length)
         finish(cs, c, now);
     else
         circuit_build_next(cs, c, now);
 }
 
-/* The first hop holds the circuit up: without it there is none. */
+/* What stays when hop `hop` fails, or is said to. The one before may lie, so
+ * that the client tries others until one is its friend: it goes too, but for
+ * the first hop. That holds the circuit up: without it there is none. */
+static unsigned standing(unsigned hop)
+{
+    return hop > 2 ? hop - 2 : 1;
+}
+
 void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
                           enum reason why, uint64_t now)
 {
     struct link_target other[ONION_HOPS_MAX];
+    unsigned stands = standing(hop);
 
     assert(hop >= 1 && hop <= c->length);
     if (c->closing)
@@ -244,14 +252,14 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
     circuit_build_forget(c);
     if (hop == 1 || c->replaced >= REPLACE_MAX ||
         c->replaced_ever >= REPLACE_EVER_MAX ||
-        !cs->env.replace(cs->env.ctx, c, hop - 1, why, other)) {
+        !cs->env.replace(cs->env.ctx, c, stands, hop, why, other)) {
         circuit_end_destroy(&c->end, cs->core->links, why, now);
         circuit_end_with(cs, c, why, hop, now);
         return;
     }
-    for (unsigned i = hop - 1; i < c->length; i++)
-        c->hop[i].target = other[i - (hop - 1)];
-    c->built = hop - 1;
+    for (unsigned i = stands; i < c->length; i++)
+        c->hop[i].target = other[i - stands];
+    c->built = stands;
     c->replaced++;
     c->replaced_ever++;
     cs->stats.hops_replaced++;

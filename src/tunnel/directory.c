@@ -7,9 +7,12 @@
 #define ASK_RATE  20 /* ASKs a second */
 #define ASK_BURST 20
 /* A success is written down when the last one is this old; wall seconds. */
-#define SEEN_STEP    600
-#define RTT_SHARE    8 /* of a new round trip in the smoothed one: an eighth */
-#define RATE_SHARE   4
+#define SEEN_STEP  600
+#define RTT_SHARE  8 /* of a new round trip in the smoothed one: an eighth */
+#define RATE_SHARE 4
+/* Shares of doubt: of who says that it cannot go on, and of where to. */
+#define DOUBT_HERE   8
+#define DOUBT_SAID   16
 #define MEASURED_FOR (30 * 24 * 3600) /* wall seconds */
 
 void directory_config_init(struct directory_config *config)
@@ -357,6 +360,8 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
     relay->reached = true;
     relay->informant = relay->group;
     relay->failures = 0;
+    relay->witness = 0;
+    known_take_doubt(relay);
     if (rtt != 0)
         relay->rtt = relay->rtt == 0 ? rtt
                                      : relay->rtt - relay->rtt / RTT_SHARE +
@@ -367,6 +372,16 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
     }
 }
 
+static void put_aside(struct directory *d, struct known_relay *relay,
+                      uint64_t now)
+{
+    relay->failures = (uint16_t)known_failures(relay, now);
+    if (relay->failures < UINT16_MAX)
+        relay->failures++;
+    relay->failed_at = now;
+    remember(d, relay);
+}
+
 void directory_failed(struct directory *d, const uint8_t identity[32],
                       uint64_t now)
 {
@@ -375,11 +390,43 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
     /* All circuits through it fail at once, and so do not count. */
     if (relay == NULL || known_is_failing(relay, now))
         return;
-    relay->failures = (uint16_t)known_failures(relay, now);
-    if (relay->failures < UINT16_MAX)
-        relay->failures++;
-    relay->failed_at = now;
-    remember(d, relay);
+    known_add_doubt(relay, DOUBT_HERE, now);
+    put_aside(d, relay, now);
+}
+
+void directory_doubted(struct directory *d, const uint8_t identity[32],
+                       uint64_t now)
+{
+    struct known_relay *relay = known_find(&d->known, identity);
+
+    if (relay != NULL)
+        known_add_doubt(relay, DOUBT_HERE, now);
+}
+
+static void not_reached(struct directory *d, struct known_relay *relay,
+                        const uint8_t by[32], uint64_t now)
+{
+    uint64_t witness, before = relay->witness;
+
+    memcpy(&witness, by, sizeof(witness));
+    relay->witness = witness;
+    if (before != 0 && before != witness && !known_is_failing(relay, now))
+        put_aside(d, relay, now);
+}
+
+void directory_parted(struct directory *d, const uint8_t from[32],
+                      const uint8_t to[32], bool failed, uint64_t now)
+{
+    struct known_relay *first = known_find(&d->known, from);
+    struct known_relay *second = known_find(&d->known, to);
+
+    if (first != NULL)
+        known_add_doubt(first, DOUBT_HERE, now);
+    if (second == NULL)
+        return;
+    known_add_doubt(second, DOUBT_SAID, now);
+    if (failed)
+        not_reached(d, second, from, now);
 }
 
 void directory_measured(struct directory *d, const uint8_t identity[32],

@@ -164,6 +164,17 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
                          uint64_t rtt, uint64_t wall);
 void directory_failed(struct directory *d, const uint8_t identity[32],
                       uint64_t now);
+/* A circuit that went from one relay to the next broke between them, or did
+ * not get so far. Which of the two is to blame, nobody can see: both are
+ * doubted, the first more, for the lie would be its own. The second has failed
+ * only when another relay could not reach it either since it was reached last,
+ * and not when it keeps to its limits (`failed` is false). So one relay that
+ * refuses to go on to others cannot put them aside. */
+void directory_parted(struct directory *d, const uint8_t from[32],
+                      const uint8_t to[32], bool failed, uint64_t now);
+/* The first hop itself ended a circuit that it had taken. */
+void directory_doubted(struct directory *d, const uint8_t identity[32],
+                       uint64_t now);
 /* A circuit through it was tested and carried `rate` kB/s, which is the least
  * that it can do. More than was known of it counts at once, less by a quarter
  * of the difference: it may be another hop's fault. Forgotten 30 days after
@@ -193,7 +204,7 @@ const struct directory_config *directory_config_of(const struct directory *d);
 const struct descriptor *directory_self_of(const struct directory *d);
 
 struct directory_status {
-    unsigned known, usable, exits, guards, reached, failing;
+    unsigned known, usable, exits, guards, reached, failing, doubtful;
     unsigned asks, candidates, lookups, neighbours;
     size_t memory;
 };

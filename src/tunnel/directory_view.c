@@ -64,5 +64,6 @@ void directory_status(const struct directory *d, uint64_t wall, uint64_t now,
         out->guards += relay->guard_since != 0;
         out->reached += relay->reached;
         out->failing += known_is_failing(relay, now);
+        out->doubtful += known_is_doubtful(relay, now);
     }
 }

@@ -111,12 +111,14 @@ unsigned guards_list(const struct guards *g, const struct directory *d,
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < g->count; i++) {
-        const struct known_relay *relay = relay_of(d, &g->list[i]);
+    for (int doubtful = 0; doubtful <= 1; doubtful++)
+        for (unsigned i = 0; i < g->count; i++) {
+            const struct known_relay *relay = relay_of(d, &g->list[i]);
 
-        if (is_ready(relay, wall, now))
-            out[count++] = relay;
-    }
+            if (is_ready(relay, wall, now) &&
+                known_is_doubtful(relay, now) == doubtful)
+                out[count++] = relay;
+        }
     return count;
 }
 

@@ -53,8 +53,8 @@ void guards_update(struct guards *g, struct directory *d,
                    uint64_t now);
 
 /* The guards to choose a first hop from, best first, into `out`; at most
- * GUARDS_MAX. All that do not fail; the first GUARDS_USED are to be preferred.
- */
+ * GUARDS_MAX. All that do not fail, doubtful ones last; of those that are
+ * alike the first GUARDS_USED are to be preferred. */
 unsigned guards_list(const struct guards *g, const struct directory *d,
                      uint64_t wall, uint64_t now,
                      const struct known_relay *out[GUARDS_MAX]);

@@ -12,6 +12,7 @@
 #define BACKOFF      (30 * TIME_S)
 #define BACKOFF_MAX  TIME_HOUR
 #define FAILURES_BAD 3
+#define DOUBT_HALVES (6 * TIME_HOUR)
 /* A relay heard of this much later than another of its class is worth more;
  * wall seconds. */
 #define STALE_AFTER 3600
@@ -122,6 +123,31 @@ unsigned known_failures(const struct known_relay *relay, uint64_t now)
     uint64_t hours = time_since(relay->failed_at, now) / TIME_HOUR;
 
     return hours >= relay->failures ? 0 : relay->failures - (unsigned)hours;
+}
+
+unsigned known_doubt(const struct known_relay *relay, uint64_t now)
+{
+    uint64_t halvings = time_since(relay->doubted_at, now) / DOUBT_HALVES;
+
+    return halvings >= 8 ? 0 : (unsigned)relay->doubt >> halvings;
+}
+
+void known_add_doubt(struct known_relay *relay, unsigned share, uint64_t now)
+{
+    unsigned doubt = known_doubt(relay, now);
+
+    relay->doubt = (uint8_t)(doubt + (DOUBT_WHOLE - doubt) / share);
+    relay->doubted_at = now;
+}
+
+void known_take_doubt(struct known_relay *relay)
+{
+    relay->doubt -= (uint8_t)((relay->doubt + 15) / 16);
+}
+
+bool known_is_doubtful(const struct known_relay *relay, uint64_t now)
+{
+    return known_doubt(relay, now) > DOUBT_WHOLE / 2;
 }
 
 static enum worth worth_of(const struct known_relay *relay, uint64_t wall)

@@ -35,8 +35,11 @@ struct known_relay {
     uint64_t rtt;         /* smoothed, ns; 0 unknown */
     uint64_t group;       /* of its first address */
     uint64_t informant;   /* group of who told us; its own once reached */
+    uint64_t doubted_at;  /* monotonic; 0: never */
+    uint64_t witness;     /* of its identity, who last failed to reach it */
     uint64_t measured_at; /* wall seconds */
     uint32_t capacity;    /* measured, kB/s; 0 unknown */
+    uint8_t doubt;        /* as of doubted_at, of DOUBT_WHOLE */
 };
 
 struct known {
@@ -82,5 +85,15 @@ bool known_is_usable(const struct known_relay *relay, uint64_t wall);
 bool known_is_failing(const struct known_relay *relay, uint64_t now);
 /* Failures that still count: one is forgiven each hour. */
 unsigned known_failures(const struct known_relay *relay, uint64_t now);
+
+/* How often circuits break at it or beside it, of DOUBT_WHOLE: `share` 8 adds
+ * an eighth of what is left, a sixteenth of it goes with each circuit that gets
+ * ready, and half of it in 6 hours. */
+#define DOUBT_WHOLE 256
+unsigned known_doubt(const struct known_relay *relay, uint64_t now);
+void known_add_doubt(struct known_relay *relay, unsigned share, uint64_t now);
+void known_take_doubt(struct known_relay *relay);
+/* Used as a guard only when the others are, too. */
+bool known_is_doubtful(const struct known_relay *relay, uint64_t now);
 
 #endif

@@ -197,10 +197,14 @@ static bool from_guards(struct choice *c, const struct guards *g)
 {
     const struct known_relay *ready[GUARDS_MAX];
     unsigned count = guards_list(g, c->d, c->wall, c->now, ready);
-    unsigned used = count < GUARDS_USED ? count : GUARDS_USED, first;
+    unsigned used = 1, first;
 
     if (count == 0)
         return false;
+    while (used < count && used < GUARDS_USED &&
+           known_is_doubtful(ready[used], c->now) ==
+               known_is_doubtful(ready[0], c->now))
+        used++;
     first = random_below(c->random, used);
     if (with_guard(c, ready[first]))
         return true;

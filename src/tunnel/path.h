@@ -7,7 +7,8 @@
  *   addresses in one /16 (IPv4) or /32 (IPv6); nor is one ours;
  * - exits are kept for the last hop of circuits that want one. When other
  *   relays do not suffice, they serve elsewhere too;
- * - relays that failed lately are left alone;
+ * - relays that failed lately are left alone, and those at which circuits break
+ *   often are chosen less;
  * - each hop can reach the next: they share an address family;
  * - the rest is chance, weighted by capacity.
  *

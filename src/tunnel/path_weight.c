@@ -17,8 +17,11 @@ static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
 uint32_t relay_trust(const struct known_relay *relay, uint64_t now)
 {
     unsigned failures = known_failures(relay, now);
+    uint32_t left = DOUBT_WHOLE - known_doubt(relay, now);
+    uint32_t trust = left * left; /* at most TRUST_WHOLE */
 
-    return TRUST_WHOLE >> (failures < HALVINGS ? failures : HALVINGS);
+    trust >>= failures < HALVINGS ? failures : HALVINGS;
+    return trust == 0 ? 1 : trust;
 }
 
 bool weighing_init(struct weighing *w, unsigned max)

@@ -27,9 +27,9 @@
 #define WEIGHT_DECLARED_MAX     1024
 #define WEIGHT_MEASURED_MAX     (1 << 20)
 
-/* What is left of a weight after the failures that still count: half of it
- * for each. Of TRUST_WHOLE, and never 0. */
-#define TRUST_WHOLE 65536
+/* What is left of a weight: half of it for each failure that still counts, and
+ * of that the square of what is not doubted. Of TRUST_WHOLE, and never 0. */
+#define TRUST_WHOLE (DOUBT_WHOLE * DOUBT_WHOLE)
 uint32_t relay_trust(const struct known_relay *relay, uint64_t now);
 
 struct weighing {

@@ -37,8 +37,8 @@ static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
                                  .hop = hop,
                                  .why = why};
 
-    if (hop > 0 && tunnel_is_failure(why))
-        directory_failed(t->directory, c->hop[hop - 1].target.identity, now);
+    if (hop > 0)
+        tunnel_path_ended(t, c, hop, why, now);
     pool_circuit_closed(&t->pool, c, why, now);
     tunnel_client_free(t, c);
     t->env.event(t->env.ctx, &event);

@@ -27,6 +27,7 @@ struct tunnel {
     struct speedtest_gate gate;
     enum path_result path[ONION_HOPS_MAX + 1]; /* of the pool, by length */
     uint64_t learned;   /* relays, when paths were last looked for */
+    uint32_t judged;    /* a circuit that ends, and whose hop was judged */
     uint64_t wall;      /* as the world told last */
     uint64_t ticked_at; /* pieces and speed tests */
     uint64_t own_deadline;
@@ -80,14 +81,16 @@ enum error tunnel_exit_new(struct tunnel *t);
 /* tunnel_paths.c: which relays circuits go through, and what they were like. */
 enum error tunnel_choose_path(void *ctx, unsigned hops,
                               struct link_target *out);
-bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
-                         enum reason why, struct link_target *out);
-/* A relay that keeps to its limits did not fail. */
-bool tunnel_is_failure(enum reason why);
+bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
+                         unsigned hop, enum reason why,
+                         struct link_target *out);
 /* Looks for paths again that could not be had, when relays are new. Not at
  * once, so that others that answer have a chance too. */
 void tunnel_path_again(struct tunnel *t, uint64_t now);
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c);
+/* It ended at hop `hop`, from 1. */
+void tunnel_path_ended(struct tunnel *t, const struct circuit *c, unsigned hop,
+                       enum reason why, uint64_t now);
 /* A speed test over all hops found this, bytes a second. */
 void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
                           uint64_t bytes);

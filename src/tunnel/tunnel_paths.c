@@ -90,28 +90,59 @@ void tunnel_path_again(struct tunnel *t, uint64_t now)
             pool_hurry(&t->pool, hops, now);
 }
 
-/* Hop `index` is avoided: it may be its neighbour's fault, but another hop
- * has another neighbour. */
-bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned index,
-                         enum reason why, struct link_target *out)
+/* A relay that keeps to its limits did not fail. */
+static bool is_failure(enum reason why)
+{
+    return why != REASON_FULL && why != REASON_IDLE && why != REASON_AGE &&
+           why != REASON_TRAFFIC;
+}
+
+/* Hop `hop`, from 1, is gone or was not reached. Whatever the reason that is
+ * given, who gives it often is doubted: else that would be the one to give. A
+ * first hop that is full may say so before it takes a circuit. */
+static void judge(struct tunnel *t, const struct circuit *c, unsigned hop,
+                  enum reason why, uint64_t now)
+{
+    const uint8_t *at = c->hop[hop - 1].target.identity;
+
+    if (hop > 1)
+        directory_parted(t->directory, c->hop[hop - 2].target.identity, at,
+                         is_failure(why), now);
+    else if (is_failure(why))
+        directory_failed(t->directory, at, now);
+    else if (c->built > 0)
+        directory_doubted(t->directory, at, now);
+}
+
+/* The hop that failed is avoided, and the one before it if that is possible:
+ * which of them it was is not known. */
+bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
+                         unsigned hop, enum reason why, struct link_target *out)
 {
     struct tunnel *t = ctx;
     const struct tunnel_client *client = c->above;
-    const uint8_t(*avoid)[32] = &c->hop[index].target.identity;
-    struct path_request request = {
-        .hops = c->length, .avoid = avoid, .avoid_count = 1};
-    struct path path = {.count = index};
+    uint16_t port = client != NULL ? client->port : 0;
+    uint8_t avoid[2][32];
+    struct path_request request = {.hops = c->length,
+                                   .avoid = (const uint8_t(*)[32])avoid,
+                                   .avoid_count = hop - stands};
+    struct path path = {.count = stands};
     enum path_result result;
 
-    if (tunnel_is_failure(why))
-        directory_failed(t->directory, c->hop[index].target.identity,
-                         t->ticked_at);
-    for (unsigned i = 0; i < index; i++)
+    judge(t, c, hop, why, t->ticked_at);
+    memcpy(avoid[0], c->hop[hop - 1].target.identity, 32);
+    memcpy(avoid[1], c->hop[hop - 2].target.identity, 32);
+    for (unsigned i = 0; i < stands; i++)
         path.hops[i] = c->hop[i].target;
-    result = choose(t, &request, client != NULL ? client->port : 0, &path);
-    if (!is_found(t, result))
+    result = choose(t, &request, port, &path);
+    request.avoid_count = 1;
+    if (result != PATH_FOUND)
+        result = choose(t, &request, port, &path);
+    if (!is_found(t, result)) {
+        t->judged = c->id;
         return false;
-    memcpy(out, path.hops + index, (c->length - index) * sizeof(*out));
+    }
+    memcpy(out, path.hops + stands, (c->length - stands) * sizeof(*out));
     return true;
 }
 
@@ -170,17 +201,18 @@ bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
 
 /* ---- What became of it -------------------------------------------------- */
 
-bool tunnel_is_failure(enum reason why)
-{
-    return why != REASON_FULL && why != REASON_IDLE && why != REASON_AGE &&
-           why != REASON_TRAFFIC;
-}
-
 void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
 {
     for (unsigned i = 0; i < c->length; i++)
         directory_succeeded(t->directory, c->hop[i].target.identity,
                             i == 0 ? c->end.link->rtt : 0, t->wall);
+}
+
+void tunnel_path_ended(struct tunnel *t, const struct circuit *c, unsigned hop,
+                       enum reason why, uint64_t now)
+{
+    if (t->judged != c->id) /* by tunnel_replace_hops, just before */
+        judge(t, c, hop, why, now);
 }
 
 void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
