@@ -125,12 +125,17 @@ static enum reason overdue(const struct pool *p, const struct circuit *c,
     return REASON_UNKNOWN;
 }
 
+/* A little before its end, so that a successor can be built in time: not less
+ * than can be told apart, where there is that much. */
 static bool is_nearly_over(uint64_t since, uint64_t limit, uint64_t now)
 {
-    return time_since(since, now) >= limit - time_min(limit / 10, HANDOVER_MAX);
+    uint64_t margin = limit / 10;
+
+    if (margin < 2 * TICK)
+        margin = time_min(2 * TICK, limit / 2);
+    return time_since(since, now) >= limit - time_min(margin, HANDOVER_MAX);
 }
 
-/* A little before its end, so that a successor can be built in time. */
 static bool is_due_to_retire(const struct pool *p, const struct circuit *c,
                              uint64_t now)
 {

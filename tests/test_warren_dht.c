@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The DHT of the library for programs, and a program's DHT for the library.
+ */
+#include "warren_nodes.h"
+
+/* ---- The built-in DHT --------------------------------------------------- */
+
+struct heard {
+    unsigned peers, ended;
+    int error;
+    struct warren_dht_result result;
+    uint16_t port;
+};
+
+static void on_peer(void *arg, const struct sockaddr *peer, socklen_t len)
+{
+    struct heard *h = arg;
+    struct sockaddr_in in;
+
+    assert_int_equal(len, sizeof(in));
+    memcpy(&in, peer, sizeof(in));
+    h->port = ntohs(in.sin_port);
+    h->peers++;
+}
+
+static void on_done(void *arg, int error,
+                    const struct warren_dht_result *result)
+{
+    struct heard *h = arg;
+
+    h->error = error;
+    h->result = *result;
+    h->ended++;
+}
+
+static void run_until_ended(const unsigned *ended)
+{
+    while (*ended == 0)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void test_warren_dht(void **state)
+{
+    static const uint8_t hash[20] = {1, 2, 3};
+    struct heard announced = {0}, found = {0}, ended = {0}, cut = {0};
+    const struct warren_dht_handler a = {&announced, NULL, on_done};
+    const struct warren_dht_handler f = {&found, on_peer, on_done};
+    const struct warren_dht_handler e = {&ended, NULL, on_done};
+    const struct warren_dht_handler c = {&cut, on_peer, on_done};
+    uint64_t request = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        start(i, NULL);
+    do { /* until the node has joined */
+        announced = (struct heard){0};
+        assert_int_equal(
+            warren_dht_announce(nodes[1].w, hash, 4000, &a, &request),
+            WARREN_OK);
+        assert_true(request != 0);
+        run_until_ended(&announced.ended);
+    } while (announced.error == WARREN_ERR_NO_NODES ||
+             announced.result.stored < 2);
+    assert_int_equal(announced.error, WARREN_OK);
+
+    assert_int_equal(warren_dht_get_peers(nodes[2].w, hash, &f, NULL),
+                     WARREN_OK);
+    run_until_ended(&found.ended);
+    assert_int_equal(found.error, WARREN_OK);
+    assert_int_equal(found.peers, 1);
+    assert_int_equal(found.port, 4000);
+    assert_true(found.result.asked > 0);
+
+    assert_int_equal(warren_dht_withdraw(nodes[1].w, hash), WARREN_OK);
+    assert_int_equal(warren_dht_withdraw(nodes[1].w, hash),
+                     WARREN_ERR_NOT_FOUND);
+
+    /* One that is cancelled is not heard of; one that runs at the end is. */
+    assert_int_equal(warren_dht_get_peers(nodes[2].w, hash, &c, &request),
+                     WARREN_OK);
+    warren_dht_cancel(nodes[2].w, request);
+    warren_dht_cancel(nodes[2].w, request);
+    assert_int_equal(warren_dht_get_peers(nodes[2].w, hash, &e, NULL),
+                     WARREN_OK);
+    for (unsigned i = 0; i < 3; i++)
+        stop(i);
+    assert_int_equal(ended.ended, 1);
+    assert_int_equal(ended.error, WARREN_ERR_CANCELLED);
+    assert_int_equal(cut.ended, 0);
+}
+
+/* ---- A DHT of the program's --------------------------------------------- */
+
+/* Shared by all nodes of the test: one table of announcements and items. */
+#define TABLE 512
+
+struct shared {
+    unsigned announced, items, asked;
+    struct {
+        uint8_t hash[20];
+        unsigned node;
+    } at[TABLE];
+    struct {
+        uint8_t key[32], signature[64], value[1031];
+        size_t value_len;
+        int64_t seq;
+    } item[NODES];
+};
+
+static struct shared shared;
+static unsigned numbers[NODES];
+
+static int their_announce(void *ctx, const uint8_t hash[20])
+{
+    const unsigned *number = ctx;
+
+    if (shared.announced == TABLE)
+        return WARREN_ERR_FULL;
+    memcpy(shared.at[shared.announced].hash, hash, 20);
+    shared.at[shared.announced++].node = *number;
+    return WARREN_OK;
+}
+
+static void their_withdraw(void *ctx, const uint8_t hash[20])
+{
+    (void)ctx;
+    (void)hash;
+}
+
+static int their_get_peers(void *ctx, const uint8_t hash[20],
+                           const struct warren_dht_listener *l,
+                           uint64_t *request)
+{
+    (void)ctx;
+    *request = ++shared.asked;
+    for (unsigned i = 0; i < shared.announced; i++) {
+        struct sockaddr_in at;
+        int len = sizeof(at);
+
+        if (memcmp(shared.at[i].hash, hash, 20) != 0)
+            continue;
+        evutil_parse_sockaddr_port(address_of(shared.at[i].node),
+                                   (struct sockaddr *)&at, &len);
+        l->peer(l->ctx, l->cookie, (struct sockaddr *)&at);
+    }
+    l->done(l->ctx, l->cookie, WARREN_OK);
+    return WARREN_OK;
+}
+
+static int their_put(void *ctx, const struct warren_dht_item *item)
+{
+    const unsigned *number = ctx;
+
+    memcpy(shared.item[*number].key, item->key, 32);
+    memcpy(shared.item[*number].signature, item->signature, 64);
+    assert_true(item->value_len <= sizeof(shared.item[0].value));
+    memcpy(shared.item[*number].value, item->value, item->value_len);
+    shared.item[*number].value_len = item->value_len;
+    shared.item[*number].seq = item->seq;
+    shared.items++;
+    return WARREN_OK;
+}
+
+static int their_get_item(void *ctx, const uint8_t key[32], const void *salt,
+                          size_t salt_len, const struct warren_dht_listener *l,
+                          uint64_t *request)
+{
+    (void)ctx;
+    (void)salt;
+    *request = ++shared.asked;
+    for (unsigned i = 0; i < NODES; i++) {
+        struct warren_dht_item item = {.salt_len = salt_len,
+                                       .seq = shared.item[i].seq,
+                                       .value = shared.item[i].value,
+                                       .value_len = shared.item[i].value_len};
+
+        if (memcmp(shared.item[i].key, key, 32) != 0)
+            continue;
+        memcpy(item.key, key, 32);
+        memcpy(item.signature, shared.item[i].signature, 64);
+        l->item(l->ctx, l->cookie, &item);
+    }
+    l->done(l->ctx, l->cookie, WARREN_OK);
+    return WARREN_OK;
+}
+
+static void their_cancel(void *ctx, uint64_t request)
+{
+    (void)ctx;
+    (void)request;
+}
+
+static bool is_published(const struct node *n)
+{
+    (void)n;
+    return shared.items > 0 && shared.announced > 0;
+}
+
+static bool has_asked(const struct node *n)
+{
+    (void)n;
+    return shared.asked > 0;
+}
+
+static void test_warren_own_dht(void **state)
+{
+    struct warren_dht_provider dht[2];
+
+    (void)state;
+    memset(&shared, 0, sizeof(shared));
+    for (unsigned i = 0; i < 2; i++) {
+        numbers[i] = i;
+        dht[i] = (struct warren_dht_provider){.ctx = &numbers[i],
+                                              .announce = their_announce,
+                                              .withdraw = their_withdraw,
+                                              .get_peers = their_get_peers,
+                                              .put = their_put,
+                                              .get_item = their_get_item,
+                                              .cancel = their_cancel};
+        start(i, &dht[i]);
+    }
+    wait_for("a relay publishes itself", is_published, &nodes[0]);
+    assert_int_equal(warren_build_tunnels(nodes[1].w, 1), WARREN_OK);
+    wait_for("the client asks", has_asked, &nodes[1]);
+    wait_for("circuits without the built-in DHT", is_ready, &nodes[1]);
+    stop(1);
+    stop(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_warren_dht, stop_all),
+        cmocka_unit_test_teardown(test_warren_own_dht, stop_all),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
