@@ -74,8 +74,10 @@ static void speed_event(struct tunnel_call *c, const struct tunnel_event *event)
         return;
     if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
         text_init(&why, WHY_LIMIT);
-        text_addf(&why, "the circuit broke at hop %u during the test: %s",
-                  event->hop, reason_text(event->why));
+        text_addf(&why, "the circuit ended during the test");
+        if (event->hop > 0)
+            text_addf(&why, " at hop %u", event->hop);
+        text_addf(&why, ": %s", reason_text(event->why));
         tunnel_call_fail(c, ERR_TIMEOUT, text_get(&why));
         text_deinit(&why);
     } else if (event->kind == TUNNEL_SPEEDTEST && event->done) {
