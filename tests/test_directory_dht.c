@@ -92,6 +92,32 @@ static void test_directory_dht_looks_at_all_keys_in_need(void **state)
     host_deinit(&h);
 }
 
+/* The one relay in a DHT that does not meet it is found in one sweep. */
+static void test_directory_dht_finds_the_only_relay(void **state)
+{
+    struct endpoint ep = test_relay_ep(0);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 13);
+    put_peer(&h, directory_key_index(test_descriptor(0).identity), &ep);
+    directory_set_wanted(h.d, 64, 4, h.now);
+    directory_set_needed(h.d, true, h.now);
+    for (unsigned i = 0; i < 20 && directory_count(h.d) == 0; i++) {
+        host_run(&h, TIME_S);
+        answer_all(&h, 1);
+    }
+    assert_int_equal(directory_count(h.d), 1);
+    /* And where there is none, no more than that. */
+    host_deinit(&h);
+    host_init(&h, 13);
+    directory_set_wanted(h.d, 64, 4, h.now);
+    directory_set_needed(h.d, true, h.now);
+    assert_in_range(lookups_in(&h, 20 * TIME_S, 0), 250, 256);
+    assert_in_range(lookups_in(&h, 10 * TIME_MIN, 0), 8, 25);
+    host_deinit(&h);
+}
+
 /* Those near the keys are the same ten again and again. */
 static void test_directory_dht_rests_when_all_seem_known(void **state)
 {
@@ -322,6 +348,7 @@ int main(void)
         cmocka_unit_test(
             test_directory_dht_looks_ever_less_for_what_is_not_there),
         cmocka_unit_test(test_directory_dht_looks_at_all_keys_in_need),
+        cmocka_unit_test(test_directory_dht_finds_the_only_relay),
         cmocka_unit_test(test_directory_dht_rests_when_all_seem_known),
         cmocka_unit_test(test_directory_dht_is_quiet_when_it_knows_enough),
         cmocka_unit_test(test_directory_dht_news_begin_anew),

@@ -196,6 +196,9 @@ static uint64_t interval(const struct directory *d, uint64_t now)
 
     if (all_known || !d->wanting)
         most = d->needed ? NEEDED_KNOWN : INTERVAL_KNOWN;
+    /* Not one relay is known: all keys once, without a rest. */
+    else if (d->needed && d->usable == 0)
+        most = INTERVAL_MIN;
     return directory_jitter(d, directory_patience(d, all_known ? 1 : PARTS,
                                                   INTERVAL_MIN, most, now));
 }
