@@ -212,7 +212,7 @@ static void test_health_gives_a_pool_a_minute(void **state)
     assert_true(is_healthy(0, &p));
     assert_non_null(p.code);
     assert_int_equal(p.level, HEALTH_WARNING);
-    assert_non_null(strstr(p.what, "no circuit of 1 hops is ready"));
+    assert_non_null(strstr(p.what, "no circuit of 1 hop is ready"));
     assert_non_null(strstr(p.what, "all exits that would do failed lately"));
     assert_true(strlen(p.remedy) > 0);
     assert_true(is_healthy(50 * TIME_S, &p));

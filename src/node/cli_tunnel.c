@@ -4,6 +4,7 @@
 #include "node/columns.h"
 #include "node/destination.h"
 #include "node/reply.h"
+#include "node/text.h"
 #include "tunnel/onion.h"
 #include "wire/timestamp.h"
 
@@ -59,11 +60,6 @@ struct mp_writer *cli_tunnel_params(struct cli_talk *t, uint64_t hops,
     return w;
 }
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* ---- build, stop ------------------------------------------------------- */
 
 static void print_built(struct mp_reader answer)
@@ -73,8 +69,9 @@ static void print_built(struct mp_reader answer)
     uint64_t hops = reply_uint(answer, "hops");
 
     printf("%" PRIu64 " circuit%s of %" PRIu64 " hop%s ready after %.1f ms:",
-           reply_uint(answer, "active"), plural(reply_uint(answer, "active")),
-           hops, plural(hops), reply_double(answer, "duration"));
+           reply_uint(answer, "active"),
+           text_plural(reply_uint(answer, "active")), hops, text_plural(hops),
+           reply_double(answer, "duration"));
     for (; count > 0; count--)
         printf(" %" PRIu64, mp_read_uint(&at, UINT64_MAX));
     putchar('\n');
@@ -166,10 +163,10 @@ static void print_answer(struct mp_reader answer)
             " hop%s",
             reply_text(answer, "source"), reply_double(answer, "rtt"),
             reply_uint(answer, "circuit"), reply_uint(answer, "hops"),
-            plural(reply_uint(answer, "hops")));
+            text_plural(reply_uint(answer, "hops")));
     if (refusals > 0)
         fprintf(stderr, "; %" PRIu64 " other exit%s refused it", refusals,
-                plural(refusals));
+                text_plural(refusals));
     fputc('\n', stderr);
 }
 

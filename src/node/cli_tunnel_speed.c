@@ -4,6 +4,7 @@
  */
 #include "node/cli_tunnel.h"
 #include "node/reply.h"
+#include "node/text.h"
 #include "wire/timestamp.h"
 
 #include <inttypes.h>
@@ -55,8 +56,9 @@ static void notified(struct cli_talk *t, struct bytes method,
 
 static void print_report(struct mp_reader r)
 {
-    printf("circuit     %" PRIu64 ", %" PRIu64 " hops, %.1f s\n",
+    printf("circuit     %" PRIu64 ", %" PRIu64 " hop%s, %.1f s\n",
            reply_uint(r, "circuit"), reply_uint(r, "hops"),
+           text_plural(reply_uint(r, "hops")),
            reply_double(r, "elapsed") / 1e3);
     printf("goodput     up %.2f MB/s, down %.2f MB/s\n", megabytes(r, "up"),
            megabytes(r, "down"));

@@ -225,8 +225,8 @@ static void say_circuits(const struct node *n, unsigned hops,
     if (!tunnel_missing_say(&s, &what))
         text_add(&what, "relays are known, but none could be built through "
                         "them");
-    SAY(p->what, "no circuit of %u hops is ready: %.400s", hops,
-        text_get(&what));
+    SAY(p->what, "no circuit of %u hop%s is ready: %.400s", hops,
+        text_plural(hops), text_get(&what));
     SAY(p->remedy, "%s", tunnel_missing_remedy(&s));
     text_deinit(&what);
 }

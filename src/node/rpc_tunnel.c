@@ -64,9 +64,9 @@ static void build_overdue(struct tunnel_call *c)
     struct text why;
 
     text_init(&why, WHY_LIMIT);
-    text_addf(&why, "%u of %u circuits of %u %s are there: ",
+    text_addf(&why, "%u of %u circuits of %u hop%s are there: ",
               tunnel_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
-              c->hops, c->hops == 1 ? "hop" : "hops");
+              c->hops, text_plural(c->hops));
     tunnel_call_say_missing(c, &why);
     text_add(&why, "; the node goes on trying");
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));

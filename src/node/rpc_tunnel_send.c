@@ -298,8 +298,10 @@ static void send_overdue(struct tunnel_call *c)
         o.what = "no_circuit";
         o.reason = "no_circuit";
         if (s->broken > 0)
-            text_addf(&why, "%u circuits broke on the way; ", s->broken);
-        text_addf(&why, "no circuit of %u hops can be had: ", c->hops);
+            text_addf(&why, "%u circuit%s broke on the way; ", s->broken,
+                      text_plural(s->broken));
+        text_addf(&why, "no circuit of %u hop%s can be had: ", c->hops,
+                  text_plural(c->hops));
         tunnel_call_say_missing(c, &why);
     } else if (s->exit_lives) {
         text_add(&why, "the exit has sent it, but the destination does not "

@@ -106,7 +106,8 @@ static void speed_overdue(struct tunnel_call *c)
         return;
     }
     text_init(&why, WHY_LIMIT);
-    text_addf(&why, "no circuit of %u hops can be had: ", c->hops);
+    text_addf(&why, "no circuit of %u hop%s can be had: ", c->hops,
+              text_plural(c->hops));
     tunnel_call_say_missing(c, &why);
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));
     text_deinit(&why);

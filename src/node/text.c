@@ -208,3 +208,8 @@ bool text_is_plain(struct bytes s)
     }
     return true;
 }
+
+const char *text_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *buf;  /* owned; NULL while nothing was allocated */
@@ -50,5 +51,8 @@ bool text_is_plain(struct bytes s);
 /* For terminals and log files: control characters and bytes that are not
  * valid UTF-8 become \xNN, so that nobody else's text can forge a line. */
 void text_add_printable(struct text *t, struct bytes s);
+
+/* What comes after "hop" for so many of them: "s", or nothing. */
+const char *text_plural(uint64_t count);
 
 #endif

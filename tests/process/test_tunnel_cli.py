@@ -546,6 +546,10 @@ class NoExit(TunnelTest):
         done = self.client.cli("tunnel", "build", "--timeout", 2)
         self.assertEqual(done.returncode, UNANSWERED)
         self.assertIn("too few relays are known", done.stderr)
+        for verb in (["build"], ["send", "127.0.0.1:9", "x"], ["speedtest"]):
+            done = self.client.cli("tunnel", *verb, "--hops", 1,
+                                   "--timeout", 1)
+            self.assertIn(" of 1 hop ", done.stderr)
         self.assertIn("No relays are known", self.client.cli("peers").stdout)
         self.assertIn("No circuits", self.client.cli("circuits").stdout)
 
