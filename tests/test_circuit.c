@@ -217,6 +217,32 @@ static void test_circuit_relay_refuses_more_than_its_share(void **state)
     net_free(net);
 }
 
+/* A node that relayed nothing may be told to relay much while it runs. */
+static void test_circuit_relay_takes_more_when_told_to(void **state)
+{
+    struct net *net = net_new(7);
+    struct net_node *client = &net->node[0], *relay = &net->node[1];
+    struct engine_config c = net_config(client);
+
+    (void)state;
+    c.circuit.max_circuits = 24;
+    engine_deinit(&client->engine);
+    net_start(client, &c);
+    c = net_config(relay);
+    c.relay.max_relays_or_exits = 0;
+    engine_deinit(&relay->engine);
+    net_start(relay, &c);
+    c.relay.max_relays_or_exits = 1000000; /* the most that a node is told */
+    relays_configure(relay->engine.relays, &c.relay);
+    for (int i = 0; i < 24; i++)
+        net_build(net, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    assert_int_equal(client->ready, 24);
+    engine_deinit(&relay->engine);
+    net_start(relay, &c);
+    net_free(net);
+}
+
 static void test_circuit_hop_that_is_no_exit_says_so(void **state)
 {
     struct net *net = net_new(7);
@@ -487,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_circuit_without_a_replacement_ends_with_a_reason),
         cmocka_unit_test(test_circuit_first_hop_lost),
         cmocka_unit_test(test_circuit_relay_refuses_more_than_its_share),
+        cmocka_unit_test(test_circuit_relay_takes_more_when_told_to),
         cmocka_unit_test(test_circuit_hop_that_is_no_exit_says_so),
         cmocka_unit_test(test_relay_limits_end_circuits),
         cmocka_unit_test(test_client_never_sends_outside_its_circuit),

@@ -160,10 +160,8 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
     e->core.random = env->random;
     env->random.fill(env->random.ctx, fresh, sizeof(fresh));
     keystream_init(&e->core.fill, fresh);
-    slot_table_init(&e->core.ends,
-                    2 * (size_t)config->relay.max_relays_or_exits +
-                        config->circuit.max_circuits,
-                    &env->random);
+    /* Relays and circuits have caps of their own, which may change. */
+    slot_table_init(&e->core.ends, SLOTS_MAX, &env->random);
     err =
         links_new(&config->link, &link_env, &e->responder, now, &e->core.links);
     if (err == OK)

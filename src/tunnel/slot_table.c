@@ -10,7 +10,7 @@
 void slot_table_init(struct slot_table *t, size_t max,
                      const struct random_source *random)
 {
-    assert(max <= (size_t)1 << SLOT_BITS);
+    assert(max <= SLOTS_MAX);
     *t = (struct slot_table){.max = max, .random = *random};
 }
 

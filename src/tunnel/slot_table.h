@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define SLOT_BITS 20
+#define SLOTS_MAX ((size_t)1 << SLOT_BITS)
 
 struct slot {
     void *thing; /* NULL: free */
@@ -32,7 +33,7 @@ struct slot_table {
     struct random_source random;
 };
 
-/* At most `max` things, which is at most 2^SLOT_BITS. */
+/* At most `max` things, which is at most SLOTS_MAX. */
 void slot_table_init(struct slot_table *t, size_t max,
                      const struct random_source *random);
 /* The things are the caller's. */
