@@ -17,13 +17,14 @@ static void opened(void *arg, uint32_t circuit, unsigned hops)
 {
     int e;
 
-    (void)arg;
-    (void)hops;
+    (void)arg, (void)hops;
     if (warren_tunnels_ready(node) < 1.0 ||
         warren_active_data_circuits(node, 1, &circuit, 1) == 0)
         return;
     e = warren_tunnel_data(node, circuit, destination, "data", "1", 1);
     printf("sent over circuit %u: %s\n", circuit, warren_error_text(e));
+    if (e != WARREN_OK)
+        event_base_loopbreak(base);
 }
 
 static void data(void *arg, uint32_t circuit, const struct sockaddr *source,

@@ -168,8 +168,11 @@ class Example(unittest.TestCase):
                 "[tunnel]\nmax_relays_or_exits = 0\n")
             out = run(BUILD / "examples/send_through_exit", config,
                       echo.endpoint, env=clean_environment())
+            wrong = run(BUILD / "examples/send_through_exit", config,
+                        "nowhere", env=clean_environment())
             wait_for("the echo server noted it", lambda: echo.askers)
         self.assertRegex(out, r"sent over circuit \d+: success\n")
+        self.assertRegex(wrong, r"sent over circuit \d+: an argument is not")
         self.assertRegex(out, r"answer over circuit \d+: 1\n")
         self.assertEqual(set(echo.askers), {exit_node.address})
 
