@@ -180,7 +180,6 @@ static enum reason send_out(struct exit *x, struct exit_circuit *c,
     return EXIT_SENT;
 }
 
-/* exit.c */
 static enum reason send_to(struct exit *x, struct exit_circuit *c,
                            const struct endpoint *to, struct bytes payload,
                            uint64_t now)

@@ -79,7 +79,8 @@ struct exit {
     struct exit_stats stats;
 };
 
-/* Tries the addresses in turn, as long as another one may do better. */
+/* exit.c: tries the addresses in turn, as long as another one may do
+ * better. */
 enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
                           const struct name_addrs *addrs, uint16_t port,
                           struct bytes payload, uint64_t now);
