@@ -119,8 +119,8 @@ static inline enum error host_add(struct host *h, const struct descriptor *d,
                                   unsigned n)
 {
     uint8_t text[DESCRIPTOR_MAX];
-    struct stored_relay s = {.first_seen = (uint64_t)h->wall,
-                             .last_seen = (uint64_t)h->wall};
+    struct stored_relay s = {.record.first_seen = (uint64_t)h->wall,
+                             .record.last_seen = (uint64_t)h->wall};
 
     s.text = bytes_of(text, test_descriptor_text(d, n, text));
     return directory_add_stored(h->d, &s, (uint64_t)h->wall, h->now);

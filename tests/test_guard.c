@@ -32,10 +32,10 @@ static void renew(struct host *h, unsigned count)
         struct stored_relay s = {0};
         const struct known_relay *old = directory_find(h->d, d.identity);
 
-        s.last_seen = (uint64_t)h->wall;
+        s.record.last_seen = (uint64_t)h->wall;
         if (old != NULL) {
-            s.guard_since = old->guard_since;
-            s.guard_until = old->guard_until;
+            s.record.guard_since = old->record.guard_since;
+            s.record.guard_until = old->record.guard_until;
         }
         d.issued = (uint64_t)h->wall;
         d.expires = d.issued + DESCRIPTOR_LIFETIME_MAX;
@@ -65,7 +65,7 @@ static void test_guard_set_is_small_and_spread(void **state)
 
         assert_int_equal(relay->d.roles, ROLE_RELAY);
         assert_in_range(days, 45, 75);
-        assert_int_equal(relay->guard_until, g.list[i].until);
+        assert_int_equal(relay->record.guard_until, g.list[i].until);
     }
     for (unsigned i = 0; i < 100; i++)
         update(&h, &g);
@@ -168,7 +168,7 @@ static void test_guard_that_is_lost_goes(void **state)
     update(&h, &g);
     for (unsigned i = 0; i < g.count; i++)
         assert_memory_not_equal(g.list[i].identity, lost, 32);
-    assert_true(directory_find(h.d, lost)->guard_since == 0);
+    assert_true(directory_find(h.d, lost)->record.guard_since == 0);
     host_deinit(&h);
 }
 
@@ -254,7 +254,7 @@ static void test_guard_choice_is_even(void **state)
         for (unsigned n = 0; n < 20; n++) {
             struct descriptor d = test_descriptor(n);
 
-            hits[n] += directory_find(h.d, d.identity)->guard_since != 0;
+            hits[n] += directory_find(h.d, d.identity)->record.guard_since != 0;
             directory_set_guard(h.d, d.identity, 0, 0);
         }
         if (run == 299)

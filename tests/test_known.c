@@ -126,9 +126,9 @@ static void test_known_parted_needs_a_second_witness(void **state)
         assert_false(fails(&h, n));
     part(&h, 5, 1, false);
     assert_true(fails(&h, 1));
-    assert_int_equal(relay(&h, 1)->failures, 1);
+    assert_int_equal(relay(&h, 1)->record.failures, 1);
     part(&h, 0, 1, false); /* of the same outage */
-    assert_int_equal(relay(&h, 1)->failures, 1);
+    assert_int_equal(relay(&h, 1)->record.failures, 1);
     /* Who was reached meanwhile is gone only when two say so anew. */
     directory_succeeded(h.d, test_descriptor(2).identity, 0, (uint64_t)h.wall);
     part(&h, 5, 2, false);
@@ -198,7 +198,7 @@ static uint32_t measured(struct host *h, uint32_t rate)
     memcpy(copy, identity, sizeof(copy));
     if (rate != 0)
         directory_measured(h->d, copy, rate, (uint64_t)h->wall);
-    return directory_find(h->d, copy)->capacity;
+    return directory_find(h->d, copy)->record.capacity;
 }
 
 /* More is believed at once, for it was carried; less bit by bit, for another
@@ -245,7 +245,8 @@ static void test_known_capacity_is_forgotten_after_a_month(void **state)
     host_pass(&h, 24 * TIME_HOUR);
     host_run(&h, TIME_MIN);
     assert_int_equal(measured(&h, 0), 0);
-    assert_int_equal(host_find(&h, test_descriptor(1).identity)->s.capacity, 0);
+    assert_int_equal(
+        host_find(&h, test_descriptor(1).identity)->s.record.capacity, 0);
     host_deinit(&h);
 }
 
@@ -267,8 +268,8 @@ static void test_known_remembers_and_asks_anew(void **state)
     c = host_config(&h);
     host_restart(&h, &c);
     relay = directory_find(h.d, d.identity);
-    assert_int_equal(relay->rtt, 5 * TIME_MS);
-    assert_int_equal(relay->capacity, 5000);
+    assert_int_equal(relay->record.rtt, 5 * TIME_MS);
+    assert_int_equal(relay->record.capacity, 5000);
     assert_true(known_is_usable(relay, (uint64_t)h.wall));
 
     host_pass(&h, 48 * TIME_HOUR);

@@ -389,10 +389,10 @@ static void check_share(unsigned hits, double share)
 
 static void test_path_weight_is_by_capacity(void **state)
 {
-    struct known_relay relays[4] = {{.capacity = 100},
-                                    {.capacity = 200},
-                                    {.capacity = 300},
-                                    {.capacity = 400}};
+    struct known_relay relays[4] = {{.record.capacity = 100},
+                                    {.record.capacity = 200},
+                                    {.record.capacity = 300},
+                                    {.record.capacity = 400}};
     unsigned hits[4];
 
     (void)state;
@@ -403,7 +403,7 @@ static void test_path_weight_is_by_capacity(void **state)
 
 static void test_path_weight_of_equals_is_uniform(void **state)
 {
-    struct known_relay relays[37] = {{.capacity = 0}};
+    struct known_relay relays[37] = {{.record.capacity = 0}};
     unsigned hits[37];
 
     (void)state;
@@ -416,7 +416,7 @@ static void test_path_weight_of_equals_is_uniform(void **state)
  * times the median. */
 static void test_path_weight_caps_lies_and_giants(void **state)
 {
-    struct known_relay relays[20] = {{.capacity = 0}};
+    struct known_relay relays[20] = {{.record.capacity = 0}};
     unsigned hits[20];
 
     (void)state;
@@ -424,8 +424,8 @@ static void test_path_weight_caps_lies_and_giants(void **state)
     draw(relays, 20, hits);
     check_share(hits[7], 4.0 / 23);
     for (unsigned i = 0; i < 20; i++)
-        relays[i].capacity = 300;
-    relays[7].capacity = UINT32_MAX;
+        relays[i].record.capacity = 300;
+    relays[7].record.capacity = UINT32_MAX;
     draw(relays, 20, hits);
     check_share(hits[7], 8.0 / 27);
 }
@@ -433,13 +433,13 @@ static void test_path_weight_caps_lies_and_giants(void **state)
 /* Who throttles the tests of others does not get rid of them. */
 static void test_path_weight_leaves_an_eighth_to_the_slowest(void **state)
 {
-    struct known_relay relays[20] = {{.capacity = 0}};
+    struct known_relay relays[20] = {{.record.capacity = 0}};
     unsigned hits[20];
 
     (void)state;
     for (unsigned i = 0; i < 20; i++)
-        relays[i].capacity = 8000;
-    relays[7].capacity = 1;
+        relays[i].record.capacity = 8000;
+    relays[7].record.capacity = 1;
     draw(relays, 20, hits);
     check_share(hits[7], 1.0 / 153);
 }
@@ -449,14 +449,14 @@ static void test_path_weight_leaves_an_eighth_to_the_slowest(void **state)
 static void test_path_weight_of_the_unmeasured_is_that_of_the_measured(void **s)
 {
     static const uint32_t rates[] = {20, 200, 200000};
-    struct known_relay relays[10] = {{.capacity = 0}};
+    struct known_relay relays[10] = {{.record.capacity = 0}};
     unsigned hits[10];
 
     (void)s;
     relays[8].d.bandwidth = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(rates); i++) {
         for (unsigned n = 0; n < 3; n++)
-            relays[n].capacity = rates[i];
+            relays[n].record.capacity = rates[i];
         draw(relays, 10, hits);
         for (unsigned n = 0; n < 10; n++)
             check_share(hits[n], 0.1);
@@ -468,24 +468,24 @@ static void test_path_weight_of_the_unmeasured_is_that_of_the_measured(void **s)
 
 static void test_path_trust_halves_with_each_failure(void **state)
 {
-    struct known_relay relay = {.capacity = 1000};
+    struct known_relay relay = {.record.capacity = 1000};
     uint64_t now = 100 * TIME_HOUR;
 
     (void)state;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE);
-    relay.failures = 3;
+    relay.record.failures = 3;
     relay.failed_at = now;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 8);
     assert_int_equal(relay_trust(&relay, now + TIME_HOUR), TRUST_WHOLE / 4);
     assert_int_equal(relay_trust(&relay, now + 3 * TIME_HOUR), TRUST_WHOLE);
-    relay.failures = 1000;
+    relay.record.failures = 1000;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 256);
     relay.doubt = DOUBT_WHOLE / 2;
     relay.doubted_at = now;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 256 / 4);
     relay.doubt = DOUBT_WHOLE - 1;
     assert_int_equal(relay_trust(&relay, now), 1);
-    relay.failures = 0;
+    relay.record.failures = 0;
     relay.doubt = DOUBT_WHOLE / 4;
     assert_int_equal(relay_trust(&relay, now), TRUST_WHOLE / 16 * 9);
 }

@@ -51,7 +51,7 @@ static unsigned count_measured(const struct tunnel *t)
     unsigned n = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++)
-        n += directory_at(d, i)->capacity != 0;
+        n += directory_at(d, i)->record.capacity != 0;
     return n;
 }
 

@@ -8,14 +8,14 @@
 static struct store_relay make_relay(uint32_t n)
 {
     struct store_relay r = {.text_len = (uint16_t)(1 + n % STORE_RELAY_TEXT),
-                            .first_seen = 100 + n,
-                            .last_seen = 5000 + n,
-                            .guard_since = n % 5 == 0 ? 4000 + n : 0,
-                            .guard_until = n % 5 == 0 ? 9000 + n : 0,
-                            .rtt = (uint64_t)n * 1000000,
-                            .capacity = UINT32_MAX - n,
-                            .measured_at = 7000 + n,
-                            .failures = (uint16_t)(UINT16_MAX - n)};
+                            .record.first_seen = 100 + n,
+                            .record.last_seen = 5000 + n,
+                            .record.guard_since = n % 5 == 0 ? 4000 + n : 0,
+                            .record.guard_until = n % 5 == 0 ? 9000 + n : 0,
+                            .record.rtt = (uint64_t)n * 1000000,
+                            .record.capacity = UINT32_MAX - n,
+                            .record.measured_at = 7000 + n,
+                            .record.failures = (uint16_t)(UINT16_MAX - n)};
 
     memset(r.identity, 0x55, sizeof(r.identity));
     memcpy(r.identity, &n, sizeof(n));
@@ -45,17 +45,19 @@ static void list_relays(struct store *s, size_t limit, struct relay_list *out)
 static void assert_same_relay(const struct store_relay *a,
                               const struct store_relay *b)
 {
+    const struct relay_record *x = &a->record, *y = &b->record;
+
     assert_memory_equal(a->identity, b->identity, sizeof(a->identity));
     assert_int_equal(a->text_len, b->text_len);
     assert_memory_equal(a->text, b->text, a->text_len);
-    assert_true(a->first_seen == b->first_seen);
-    assert_true(a->last_seen == b->last_seen);
-    assert_true(a->guard_since == b->guard_since);
-    assert_true(a->guard_until == b->guard_until);
-    assert_true(a->rtt == b->rtt);
-    assert_true(a->capacity == b->capacity);
-    assert_true(a->measured_at == b->measured_at);
-    assert_true(a->failures == b->failures);
+    assert_true(x->first_seen == y->first_seen);
+    assert_true(x->last_seen == y->last_seen);
+    assert_true(x->guard_since == y->guard_since);
+    assert_true(x->guard_until == y->guard_until);
+    assert_true(x->rtt == y->rtt);
+    assert_true(x->capacity == y->capacity);
+    assert_true(x->measured_at == y->measured_at);
+    assert_true(x->failures == y->failures);
 }
 
 /* 0, 5, 10 and 15 are guards; the last seen come first among equals. */
@@ -96,7 +98,7 @@ static void test_store_relay_is_replaced_and_removed_by_identity(void **state)
     store_put_relay(s, &a);
     store_put_relay(s, &b);
     assert_int_equal(store_flush(s, 1), OK);
-    a.failures = 7;
+    a.record.failures = 7;
     a.text_len = STORE_RELAY_TEXT;
     store_put_relay(s, &a);
     store_remove_relay(s, b.identity);
@@ -117,9 +119,9 @@ static void test_store_relay_of_a_wrong_shape_is_refused(void **state)
     r.text_len = STORE_RELAY_TEXT + 1;
     assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
     r = make_relay(1);
-    r.guard_until = (uint64_t)INT64_MAX + 1;
+    r.record.guard_until = (uint64_t)INT64_MAX + 1;
     assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
-    r.guard_until = INT64_MAX;
+    r.record.guard_until = INT64_MAX;
     assert_int_equal(store_put_relay(s, &r), OK);
     assert_int_equal(fixture_health(f).queued, 1);
 }

@@ -65,9 +65,9 @@ static void check_relay(void *ctx, const struct store_relay *relay)
 {
     unsigned *count = ctx;
 
-    assert_int_equal(relay->capacity, 6);
-    assert_int_equal(relay->measured_at, 0);
-    assert_int_equal(relay->failures, 7);
+    assert_int_equal(relay->record.capacity, 6);
+    assert_int_equal(relay->record.measured_at, 0);
+    assert_int_equal(relay->record.failures, 7);
     (*count)++;
 }
 

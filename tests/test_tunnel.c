@@ -140,8 +140,8 @@ static unsigned measured(const struct member *client, uint64_t most)
     unsigned n = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++) {
-        n += directory_at(d, i)->capacity != 0;
-        assert_true(directory_at(d, i)->capacity <= most);
+        n += directory_at(d, i)->record.capacity != 0;
+        assert_true(directory_at(d, i)->record.capacity <= most);
     }
     return n;
 }

@@ -89,7 +89,7 @@ static unsigned blamed(const struct world *w)
     unsigned sum = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++)
-        sum += directory_at(d, i)->failures;
+        sum += directory_at(d, i)->record.failures;
     return sum;
 }
 

@@ -61,13 +61,13 @@ static void write_peer(struct mp_writer *w, const struct known_relay *k,
     write_roles(w, k->d.roles);
     mp_write_text(w, "exit_policy");
     mp_write_text_n(w, descriptor_exit_policy(&k->d));
-    rpc_write_bool(w, "guard", k->guard_until != 0);
+    rpc_write_bool(w, "guard", k->record.guard_until != 0);
     rpc_write_bool(w, "usable", known_is_usable(k, wall));
-    write_rtt(w, k->rtt);
+    write_rtt(w, k->record.rtt);
     rpc_write_uint(w, "failures", known_failures(k, now));
     rpc_write_uint(w, "doubt", 100 * known_doubt(k, now) / DOUBT_WHOLE);
-    rpc_write_uint(w, "capacity", k->capacity);
-    rpc_write_uint(w, "last_seen", time_since(k->last_seen, wall));
+    rpc_write_uint(w, "capacity", k->record.capacity);
+    rpc_write_uint(w, "last_seen", time_since(k->record.last_seen, wall));
 }
 
 void rpc_tunnel_peers(struct rpc *rpc, struct control_call *call,

@@ -8,14 +8,7 @@ enum error tunnel_restore_keep(struct store *store,
                                const struct stored_relay *relay)
 {
     struct store_relay r = {.text_len = (uint16_t)relay->text.len,
-                            .first_seen = relay->first_seen,
-                            .last_seen = relay->last_seen,
-                            .guard_since = relay->guard_since,
-                            .guard_until = relay->guard_until,
-                            .rtt = relay->rtt,
-                            .capacity = relay->capacity,
-                            .measured_at = relay->measured_at,
-                            .failures = relay->failures};
+                            .record = relay->record};
 
     _Static_assert(DESCRIPTOR_MAX <= STORE_RELAY_TEXT, "fits the store");
     memcpy(r.identity, relay->identity, sizeof(r.identity));
@@ -34,14 +27,7 @@ static void restore_relay(void *ctx, const struct store_relay *relay)
 {
     struct restoring *r = ctx;
     struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
-                             .first_seen = relay->first_seen,
-                             .last_seen = relay->last_seen,
-                             .guard_since = relay->guard_since,
-                             .guard_until = relay->guard_until,
-                             .rtt = relay->rtt,
-                             .capacity = relay->capacity,
-                             .measured_at = relay->measured_at,
-                             .failures = relay->failures};
+                             .record = relay->record};
 
     memcpy(s.identity, relay->identity, sizeof(s.identity));
     if (tunnel_add_stored(r->tunnel, &s, clock_wall(), r->now) == OK) {

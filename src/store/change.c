@@ -93,9 +93,10 @@ static bool is_time(uint64_t t)
 enum error store_put_relay(struct store *s, const struct store_relay *relay)
 {
     if (relay->text_len == 0 || relay->text_len > STORE_RELAY_TEXT ||
-        !is_time(relay->first_seen) || !is_time(relay->last_seen) ||
-        !is_time(relay->guard_since) || !is_time(relay->guard_until) ||
-        !is_time(relay->rtt))
+        !is_time(relay->record.first_seen) ||
+        !is_time(relay->record.last_seen) ||
+        !is_time(relay->record.guard_since) ||
+        !is_time(relay->record.guard_until) || !is_time(relay->record.rtt))
         return ERR_RANGE;
     return put(s, STORE_RELAYS, relay);
 }

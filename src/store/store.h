@@ -41,6 +41,7 @@
 #include "wire/endpoint.h"
 #include "wire/error.h"
 #include "wire/id.h"
+#include "wire/relay_record.h"
 #include "wire/value.h"
 
 #include <stdbool.h>
@@ -93,12 +94,7 @@ struct store_relay {
     uint8_t identity[STORE_KEY_SIZE];
     uint16_t text_len; /* 1..STORE_RELAY_TEXT */
     uint8_t text[STORE_RELAY_TEXT];
-    uint64_t first_seen, last_seen;    /* wall seconds */
-    uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
-    uint64_t rtt;                      /* ns */
-    uint32_t capacity;                 /* kB/s, measured; 0: not yet */
-    uint64_t measured_at;              /* wall seconds */
-    uint16_t failures;                 /* since the last success */
+    struct relay_record record;
 };
 
 /* Caps; a field that is 0 takes the default. */

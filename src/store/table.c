@@ -209,14 +209,14 @@ static int bind_relay(sqlite3_stmt *st, const void *row, int64_t batch)
 
     (void)batch;
     put_blob(&b, r->text, r->text_len);
-    put_int(&b, (int64_t)r->first_seen);
-    put_int(&b, (int64_t)r->last_seen);
-    put_int(&b, (int64_t)r->guard_since);
-    put_int(&b, (int64_t)r->guard_until);
-    put_int(&b, (int64_t)r->rtt);
-    put_int(&b, r->capacity);
-    put_int(&b, r->failures);
-    put_int(&b, (int64_t)r->measured_at);
+    put_int(&b, (int64_t)r->record.first_seen);
+    put_int(&b, (int64_t)r->record.last_seen);
+    put_int(&b, (int64_t)r->record.guard_since);
+    put_int(&b, (int64_t)r->record.guard_until);
+    put_int(&b, (int64_t)r->record.rtt);
+    put_int(&b, r->record.capacity);
+    put_int(&b, r->record.failures);
+    put_int(&b, (int64_t)r->record.measured_at);
     return b.rc;
 }
 
@@ -228,14 +228,14 @@ static bool read_relay(sqlite3_stmt *st, void *row)
     *r = (struct store_relay){.text_len = 0};
     take_blob(&t, r->identity, STORE_KEY_SIZE, STORE_KEY_SIZE);
     r->text_len = (uint16_t)take_blob(&t, r->text, 1, sizeof(r->text));
-    r->first_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
-    r->last_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
-    r->guard_since = (uint64_t)take_int(&t, 0, INT64_MAX);
-    r->guard_until = (uint64_t)take_int(&t, 0, INT64_MAX);
-    r->rtt = (uint64_t)take_int(&t, 0, INT64_MAX);
-    r->capacity = (uint32_t)take_int(&t, 0, UINT32_MAX);
-    r->failures = (uint16_t)take_int(&t, 0, UINT16_MAX);
-    r->measured_at = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.first_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.last_seen = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.guard_since = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.guard_until = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.rtt = (uint64_t)take_int(&t, 0, INT64_MAX);
+    r->record.capacity = (uint32_t)take_int(&t, 0, UINT32_MAX);
+    r->record.failures = (uint16_t)take_int(&t, 0, UINT16_MAX);
+    r->record.measured_at = (uint64_t)take_int(&t, 0, INT64_MAX);
     return !t.bad;
 }
 

@@ -236,14 +236,7 @@ static bool is_news(const struct directory *d, const struct descriptor *desc)
 static void remember(const struct directory *d, const struct known_relay *relay)
 {
     struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
-                             .first_seen = relay->first_seen,
-                             .last_seen = relay->last_seen,
-                             .guard_since = relay->guard_since,
-                             .guard_until = relay->guard_until,
-                             .rtt = relay->rtt,
-                             .capacity = relay->capacity,
-                             .measured_at = relay->measured_at,
-                             .failures = relay->failures};
+                             .record = relay->record};
 
     memcpy(s.identity, relay->d.identity, sizeof(s.identity));
     d->env.remember(d->env.ctx, &s);
@@ -323,13 +316,8 @@ enum error directory_add_stored(struct directory *d,
                       gone, &evicted);
     if (e != OK)
         return e;
-    relay->first_seen = stored->first_seen;
-    relay->last_seen = stored->last_seen;
-    relay->guard_since = stored->guard_since;
-    relay->guard_until = stored->guard_until;
-    relay->rtt = stored->rtt;
-    relay->capacity = stored->capacity;
-    relay->measured_at = stored->measured_at;
+    relay->record = stored->record;
+    relay->record.failures = 0; /* it gets a new chance */
     relay->reached = true;
     d->refresh_at = now;
     directory_wake(d, now);
@@ -355,19 +343,21 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
 
     if (relay == NULL)
         return;
-    news = !relay->reached || relay->failures > 0 ||
-           relay->last_seen + SEEN_STEP <= wall;
+    news = !relay->reached || relay->record.failures > 0 ||
+           relay->record.last_seen + SEEN_STEP <= wall;
     relay->reached = true;
     relay->informant = relay->group;
-    relay->failures = 0;
+    relay->record.failures = 0;
     relay->witness = 0;
     known_take_doubt(relay);
     if (rtt != 0)
-        relay->rtt = relay->rtt == 0 ? rtt
-                                     : relay->rtt - relay->rtt / RTT_SHARE +
-                                           rtt / RTT_SHARE;
+        relay->record.rtt = relay->record.rtt == 0
+                                ? rtt
+                                : relay->record.rtt -
+                                      relay->record.rtt / RTT_SHARE +
+                                      rtt / RTT_SHARE;
     if (news) {
-        relay->last_seen = wall;
+        relay->record.last_seen = wall;
         remember(d, relay);
     }
 }
@@ -375,9 +365,9 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
 static void put_aside(struct directory *d, struct known_relay *relay,
                       uint64_t now)
 {
-    relay->failures = (uint16_t)known_failures(relay, now);
-    if (relay->failures < UINT16_MAX)
-        relay->failures++;
+    relay->record.failures = (uint16_t)known_failures(relay, now);
+    if (relay->record.failures < UINT16_MAX)
+        relay->record.failures++;
     relay->failed_at = now;
     remember(d, relay);
 }
@@ -436,11 +426,11 @@ void directory_measured(struct directory *d, const uint8_t identity[32],
 
     if (relay == NULL)
         return;
-    if (rate >= relay->capacity)
-        relay->capacity = rate;
+    if (rate >= relay->record.capacity)
+        relay->record.capacity = rate;
     else
-        relay->capacity -= (relay->capacity - rate) / RATE_SHARE;
-    relay->measured_at = wall;
+        relay->record.capacity -= (relay->record.capacity - rate) / RATE_SHARE;
+    relay->record.measured_at = wall;
     remember(d, relay);
 }
 
@@ -449,9 +439,10 @@ void directory_forget_measures(struct directory *d, uint64_t wall)
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
 
-        if (relay->capacity == 0 || relay->measured_at + MEASURED_FOR > wall)
+        if (relay->record.capacity == 0 ||
+            relay->record.measured_at + MEASURED_FOR > wall)
             continue;
-        relay->capacity = 0;
+        relay->record.capacity = 0;
         remember(d, relay);
     }
 }
@@ -463,8 +454,8 @@ void directory_set_guard(struct directory *d, const uint8_t identity[32],
 
     if (relay == NULL)
         return;
-    relay->guard_since = since;
-    relay->guard_until = until;
+    relay->record.guard_since = since;
+    relay->record.guard_until = until;
     remember(d, relay);
 }
 

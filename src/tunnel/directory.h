@@ -44,12 +44,7 @@ struct link;
 struct stored_relay {
     uint8_t identity[32];
     struct bytes text;
-    uint64_t first_seen, last_seen;    /* wall seconds */
-    uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
-    uint64_t rtt;                      /* ns */
-    uint32_t capacity;                 /* kB/s, measured; 0: not yet */
-    uint64_t measured_at;              /* wall seconds */
-    uint16_t failures;
+    struct relay_record record;
 };
 
 /* All are required but `dht`, which may be NULL. `send_cell` sends a cell of

@@ -172,7 +172,7 @@ static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
     struct known_relay *relay = relay_at(d, &ask->ep);
 
     d->stats.asks_lost++;
-    if (relay != NULL && relay->guard_since != 0 &&
+    if (relay != NULL && relay->record.guard_since != 0 &&
         (relay->fetched_at == 0 ||
          time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
         relay->fetched_at = now;
@@ -204,7 +204,8 @@ static bool is_due(const struct directory *d, const struct known_relay *relay,
                    uint64_t wall, uint64_t now)
 {
     uint64_t again = directory_patience(
-        d, 2, AGAIN_FAST, relay->guard_since != 0 ? AGAIN_GUARD : AGAIN, now);
+        d, 2, AGAIN_FAST, relay->record.guard_since != 0 ? AGAIN_GUARD : AGAIN,
+        now);
 
     return !is_fresh(relay, wall) &&
            (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);
@@ -218,12 +219,12 @@ static struct known_relay *most_due(const struct directory *d, uint64_t wall,
 
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
-        bool guard = relay->guard_since != 0;
+        bool guard = relay->record.guard_since != 0;
 
         if (!is_due(d, relay, wall, now))
             continue;
-        if (best == NULL || guard > (best->guard_since != 0) ||
-            (guard == (best->guard_since != 0) &&
+        if (best == NULL || guard > (best->record.guard_since != 0) ||
+            (guard == (best->record.guard_since != 0) &&
              relay->d.expires < best->d.expires))
             best = relay;
     }
@@ -235,7 +236,7 @@ static void prune(struct directory *d, uint64_t wall)
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
 
-        if (relay->guard_since == 0 && relay->asked_at != 0 &&
+        if (relay->record.guard_since == 0 && relay->asked_at != 0 &&
             relay->d.expires + PRUNE_AFTER < wall) {
             directory_drop(d, relay);
             return;

@@ -61,7 +61,7 @@ void directory_status(const struct directory *d, uint64_t wall, uint64_t now,
 
         out->usable += usable;
         out->exits += usable && (relay->d.roles & ROLE_EXIT) != 0;
-        out->guards += relay->guard_since != 0;
+        out->guards += relay->record.guard_since != 0;
         out->reached += relay->reached;
         out->failing += known_is_failing(relay, now);
         out->doubtful += known_is_doubtful(relay, now);

@@ -17,8 +17,8 @@ static const struct known_relay *relay_of(const struct directory *d,
 
 static void insert(struct guards *g, const struct known_relay *relay)
 {
-    struct guard new = {.since = relay->guard_since,
-                        .until = relay->guard_until};
+    struct guard new = {.since = relay->record.guard_since,
+                        .until = relay->record.guard_until};
     unsigned at = g->count;
 
     memcpy(new.identity, relay->d.identity, sizeof(new.identity));
@@ -37,7 +37,7 @@ void guards_init(struct guards *g, const struct directory *d)
     for (unsigned i = 0; i < directory_count(d); i++) {
         const struct known_relay *relay = directory_at(d, i);
 
-        if (relay->guard_since != 0 && g->count < GUARDS_MAX)
+        if (relay->record.guard_since != 0 && g->count < GUARDS_MAX)
             insert(g, relay);
     }
 }
@@ -59,8 +59,8 @@ static uint64_t last_reached(const struct guards *g, const struct directory *d)
     for (unsigned i = 0; i < g->count; i++) {
         const struct known_relay *relay = relay_of(d, &g->list[i]);
 
-        if (relay != NULL && relay->last_seen > last)
-            last = relay->last_seen;
+        if (relay != NULL && relay->record.last_seen > last)
+            last = relay->record.last_seen;
     }
     return last;
 }
@@ -69,7 +69,8 @@ static uint64_t last_reached(const struct guards *g, const struct directory *d)
 static bool is_lost(const struct known_relay *relay, uint64_t last)
 {
     return relay == NULL ||
-           (relay->failures > 0 && relay->last_seen + GUARD_LOST < last) ||
+           (relay->record.failures > 0 &&
+            relay->record.last_seen + GUARD_LOST < last) ||
            !(relay->d.roles & ROLE_RELAY);
 }
 

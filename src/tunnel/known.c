@@ -114,15 +114,17 @@ static uint64_t backoff(unsigned failures)
 
 bool known_is_failing(const struct known_relay *relay, uint64_t now)
 {
-    return relay->failures > 0 &&
-           time_since(relay->failed_at, now) < backoff(relay->failures);
+    return relay->record.failures > 0 &&
+           time_since(relay->failed_at, now) < backoff(relay->record.failures);
 }
 
 unsigned known_failures(const struct known_relay *relay, uint64_t now)
 {
     uint64_t hours = time_since(relay->failed_at, now) / TIME_HOUR;
 
-    return hours >= relay->failures ? 0 : relay->failures - (unsigned)hours;
+    return hours >= relay->record.failures
+               ? 0
+               : relay->record.failures - (unsigned)hours;
 }
 
 unsigned known_doubt(const struct known_relay *relay, uint64_t now)
@@ -152,11 +154,11 @@ bool known_is_doubtful(const struct known_relay *relay, uint64_t now)
 
 static enum worth worth_of(const struct known_relay *relay, uint64_t wall)
 {
-    if (relay->guard_since != 0)
+    if (relay->record.guard_since != 0)
         return WORTH_GUARD;
     if (descriptor_check_time(&relay->d, wall) != OK)
         return WORTH_EXPIRED;
-    if (relay->failures >= FAILURES_BAD)
+    if (relay->record.failures >= FAILURES_BAD)
         return WORTH_FAILING;
     if (relay->reached)
         return WORTH_REACHED;
@@ -175,14 +177,15 @@ static struct known_relay *victim(const struct known *k, enum worth worth,
         struct known_relay *relay = k->relays[i];
         enum worth w = worth_of(relay, wall);
 
-        if (w < least_worth || (w == least_worth && least != NULL &&
-                                relay->last_seen < least->last_seen)) {
+        if (w < least_worth ||
+            (w == least_worth && least != NULL &&
+             relay->record.last_seen < least->record.last_seen)) {
             least = relay;
             least_worth = w;
         }
     }
     if (least == NULL || least_worth > worth ||
-        (least_worth == worth && least->last_seen + STALE_AFTER >= wall))
+        (least_worth == worth && least->record.last_seen + STALE_AFTER >= wall))
         return NULL;
     return least;
 }
@@ -300,7 +303,7 @@ static struct known_relay *relay_new(const struct known *k,
         return NULL;
     set_descriptor(k, relay, d, text, len);
     relay->informant = informant;
-    relay->first_seen = relay->last_seen = wall;
+    relay->record.first_seen = relay->record.last_seen = wall;
     return relay;
 }
 

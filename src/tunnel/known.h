@@ -14,6 +14,7 @@
 
 #include "tunnel/descriptor.h"
 #include "wire/error.h"
+#include "wire/relay_record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,21 +26,16 @@ struct known_relay {
     struct descriptor d; /* without addresses that we would not use */
     uint8_t *text;       /* the descriptor as it came, exactly text_len */
     uint16_t text_len;
-    uint16_t failures;                 /* since the last success */
-    bool reached;                      /* a handshake with it succeeded */
-    uint64_t first_seen, last_seen;    /* wall seconds */
-    uint64_t guard_since, guard_until; /* wall seconds; 0: no guard */
-    uint64_t failed_at;                /* monotonic; 0: never */
-    uint64_t asked_at;                 /* monotonic; 0: never */
-    uint64_t fetched_at;  /* its item, in the DHT; monotonic; 0: never */
-    uint64_t rtt;         /* smoothed, ns; 0 unknown */
-    uint64_t group;       /* of its first address */
-    uint64_t informant;   /* group of who told us; its own once reached */
-    uint64_t doubted_at;  /* monotonic; 0: never */
-    uint64_t witness;     /* of its identity, who last failed to reach it */
-    uint64_t measured_at; /* wall seconds */
-    uint32_t capacity;    /* measured, kB/s; 0 unknown */
-    uint8_t doubt;        /* as of doubted_at, of DOUBT_WHOLE */
+    bool reached;        /* a handshake with it succeeded */
+    uint8_t doubt;       /* as of doubted_at, of DOUBT_WHOLE */
+    uint64_t doubted_at; /* monotonic; 0: never */
+    uint64_t failed_at;  /* monotonic; 0: never */
+    uint64_t asked_at;   /* monotonic; 0: never */
+    uint64_t fetched_at; /* its item, in the DHT; monotonic; 0: never */
+    uint64_t group;      /* of its first address */
+    uint64_t informant;  /* group of who told us; its own once reached */
+    uint64_t witness;    /* of its identity, who last failed to reach it */
+    struct relay_record record;
 };
 
 struct known {

@@ -61,8 +61,8 @@ static uint32_t capacity_of(const struct known_relay *relay, uint32_t usual)
 {
     uint32_t declared = relay->d.bandwidth;
 
-    if (relay->capacity != 0)
-        return clamp(relay->capacity, WEIGHT_MIN, WEIGHT_MEASURED_MAX);
+    if (relay->record.capacity != 0)
+        return clamp(relay->record.capacity, WEIGHT_MIN, WEIGHT_MEASURED_MAX);
     if (usual != 0)
         return declared == 0 ? usual : clamp(declared, WEIGHT_MIN, usual);
     return declared == 0 ? WEIGHT_DECLARED_DEFAULT
@@ -92,7 +92,7 @@ static uint32_t usual_of(const struct weighing *w)
     unsigned count = 0;
 
     for (unsigned i = 0; i < w->count; i++)
-        if (w->relays[i]->capacity != 0)
+        if (w->relays[i]->record.capacity != 0)
             w->sorted[count++] = capacity_of(w->relays[i], 0);
     return median(w->sorted, count);
 }
@@ -120,7 +120,7 @@ static uint64_t weight_of(const struct weighing *w, unsigned i,
 
     if (capacity > most)
         capacity = most;
-    if (relay->capacity != 0 && capacity < least)
+    if (relay->record.capacity != 0 && capacity < least)
         capacity = least;
     return capacity * w->trusts[i];
 }
