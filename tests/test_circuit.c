@@ -301,67 +301,6 @@ static void test_relay_limits_end_circuits(void **state)
     }
 }
 
-/* Whatever a client's first hop makes up and sends on the circuit, the client
- * sends nothing but cells to this hop. */
-struct outside {
-    unsigned to_others;
-};
-
-static bool outside_tap(struct net *net, struct net_packet *p)
-{
-    struct outside *o = net->tap_ctx;
-
-    if (p->from.addr[1] == 0 && p->to.addr[1] != 1)
-        o->to_others++;
-    return true;
-}
-
-static void test_client_never_sends_outside_its_circuit(void **state)
-{
-    struct net *net = net_new(11);
-    struct net_node *client = &net->node[0];
-    struct engine *hop = &net->node[1].engine;
-    struct outside o = {0};
-    struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
-
-    (void)state;
-    client->spare = 3;
-    net_run(net, TIME_S);
-    assert_int_equal(client->ready, 1);
-    net->tap = outside_tap;
-    net->tap_ctx = &o;
-    (void)c;
-    for (int i = 0; i < 3000; i++) {
-        uint8_t d[CELL_MAX];
-        size_t len = i % 2 ? CELL_LARGE : CELL_SMALL;
-        size_t body_len = len - CELL_BODY_OFFSET;
-        uint8_t *body = d + CELL_BODY_OFFSET;
-        struct relay *relay;
-
-        if (relays_count(hop->relays) == 0) {
-            net_build(net, (unsigned[]){1, 2, 0});
-            net_run(net, TIME_S);
-            if (relays_count(hop->relays) == 0)
-                break;
-        }
-        relay = relays_at(hop->relays, 0);
-        test_random_fill(&net->random, body, body_len);
-        /* Half are authentic messages of hop 1 with random fields. */
-        if (i % 4 < 2) {
-            body[0] = (uint8_t)(0x91 + test_random_below(&net->random, 6));
-            body[1] = (uint8_t)test_random_below(&net->random, 12);
-            onion_message(body, body_len, 1,
-                          test_random_below(&net->random, 100) + 2);
-            onion_add(&relay->out, body, body_len, 1);
-        }
-        link_send_relay(hop->core.links, relay->prev.link, relay->prev.remote,
-                        d, len, net->now);
-        net_run(net, 20 * TIME_MS);
-    }
-    assert_int_equal(o.to_others, 0);
-    net_free(net);
-}
-
 /* Every datagram of a session again: no data twice, no new circuit. */
 static struct net_packet *recorded[512];
 static size_t recorded_count;
@@ -516,7 +455,6 @@ int main(void)
         cmocka_unit_test(test_circuit_relay_takes_more_when_told_to),
         cmocka_unit_test(test_circuit_hop_that_is_no_exit_says_so),
         cmocka_unit_test(test_relay_limits_end_circuits),
-        cmocka_unit_test(test_client_never_sends_outside_its_circuit),
         cmocka_unit_test(test_circuit_replayed_session_changes_nothing),
         cmocka_unit_test(test_circuit_under_loss_and_reordering),
         cmocka_unit_test(test_relay_allocates_nothing_for_a_cell),

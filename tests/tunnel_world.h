@@ -66,6 +66,9 @@ struct world {
     struct member member[MEMBERS];
     struct packet *queue[QUEUE_MAX];
     size_t first, count;
+    /* Of the cell that the client is receiving: what it sends because of it
+     * goes there and nowhere else. NULL: no cell is being received. */
+    const struct endpoint *cell_from;
     bool sink; /* what is sent is gone, and counted */
     unsigned sunk;
 };
@@ -77,6 +80,8 @@ static inline void member_send(void *ctx, const struct endpoint *to,
     struct world *w = m->world;
     struct packet *p;
 
+    if (m == &w->member[0] && w->cell_from != NULL)
+        assert_true(endpoint_equal(to, w->cell_from));
     if (w->sink) {
         w->sunk++;
         return;
@@ -311,10 +316,13 @@ static inline void deliver(struct world *w)
     for (unsigned i = 0; i < MEMBERS; i++) {
         struct member *m = &w->member[i];
 
-        if (m->tunnel != NULL && endpoint_equal(&m->ep, &p->to) &&
-            passes_nat(w, m, &p->from))
-            tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
-                           WALL + w->now / TIME_S);
+        if (m->tunnel == NULL || !endpoint_equal(&m->ep, &p->to) ||
+            !passes_nat(w, m, &p->from))
+            continue;
+        w->cell_from = p->bytes[1] == CELL_KIND ? &p->from : NULL;
+        tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
+                       WALL + w->now / TIME_S);
+        w->cell_from = NULL;
     }
     free(p);
 }
