@@ -305,6 +305,50 @@ static void test_pool_max_traffic(void **state)
     net_free(w.net);
 }
 
+/* With nothing to take its place, a circuit ends at the limit itself. */
+static void test_pool_max_traffic_without_a_successor(void **state)
+{
+    struct pool_config c = config();
+    struct circuit *one;
+    unsigned sent = 0;
+
+    (void)state;
+    c.min_circuits = 1;
+    c.max_traffic = 100 * CELL_SMALL;
+    start(68, &c);
+    pool_build(&w.pool, 1, w.net->now);
+    run(TIME_S);
+    w.no_path = true;
+    for (; active(1, &one, 1) > 0 && sent < 1000; sent++) {
+        assert_int_equal(net_send_data(w.net, one, "x"), OK);
+        run(TIME_S);
+    }
+    assert_in_range(sent, 48, 50);
+    assert_int_equal(w.net->node[0].why, REASON_TRAFFIC);
+    net_free(w.net);
+}
+
+/* With more than the minimum it is above 1. */
+static void test_pool_ready_counts_all(void **state)
+{
+    struct pool_config c = config();
+
+    (void)state;
+    c.min_circuits = 3;
+    start(69, &c);
+    pool_build(&w.pool, 1, w.net->now);
+    run(2 * TIME_S);
+    assert_true(pool_ready(&w.pool) == 1);
+    w.pool.config.min_circuits = 2;
+    run(2 * TIME_S);
+    assert_true(pool_ready(&w.pool) == 1.5);
+    w.pool.config.min_circuits = 4;
+    assert_true(pool_ready(&w.pool) == 0.75);
+    run(2 * TIME_S);
+    assert_true(pool_ready(&w.pool) == 1);
+    net_free(w.net);
+}
+
 static void test_pool_backs_off(void **state)
 {
     struct pool_config c = config();
@@ -343,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_pool_says_since_when_it_is_empty),
         cmocka_unit_test(test_pool_hurries_when_there_may_be_a_path),
         cmocka_unit_test(test_pool_max_traffic),
+        cmocka_unit_test(test_pool_max_traffic_without_a_successor),
+        cmocka_unit_test(test_pool_ready_counts_all),
         cmocka_unit_test(test_pool_backs_off),
     };
 

@@ -45,6 +45,7 @@ static void test_tunnel_pool_of_each_length_and_data(void **state)
 
 static void test_tunnel_names_and_refusals(void **state)
 {
+    static const char *bad[] = {"10.0.0.1:53", "11.7.0.1:80" /* its own */};
     struct world *w = world_new(2);
     struct member *client = &w->member[0];
     struct endpoint to;
@@ -66,11 +67,14 @@ static void test_tunnel_names_and_refusals(void **state)
     run(w, TIME_S);
     assert_int_equal(client->refused, 1);
     assert_int_equal(client->why, REASON_RESOLVE);
-    endpoint_parse("10.0.0.1:53", &to);
-    tunnel_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);
-    run(w, TIME_S);
-    assert_int_equal(client->refused, 2);
-    assert_int_equal(client->why, REASON_POLICY);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++) {
+        endpoint_parse(bad[i], &to);
+        tunnel_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);
+        run(w, TIME_S);
+        assert_int_equal(client->refused, 2 + i);
+        assert_int_equal(client->why, REASON_POLICY);
+    }
+    assert_int_equal(client->data, 1);
     world_free(w);
 }
 
@@ -231,20 +235,28 @@ static uint64_t refused(const struct world *w)
     return relays_stats(first->relays)->failed[REASON_ADDRESS];
 }
 
-/* Nobody on the public network is made to send into a private one. */
-static void test_tunnel_does_not_extend_to_private_addresses(void **state)
+/* Nobody on the public network is made to send into a private one, nor to
+ * other programs on its own machine. */
+static void test_tunnel_does_not_extend_to_private_or_own(void **state)
 {
     static const char *bad[] = {"10.0.0.1:7881",      "127.0.0.1:7881",
                                 "169.254.169.254:80", "192.168.1.1:7881",
                                 "172.16.0.1:7881",    "100.64.0.1:7881",
                                 "[::1]:7881",         "[fc00::1]:7881",
-                                "[fe80::1]:7881",     "[64:ff9b::a00:1]:7881"};
+                                "[fe80::1]:7881",     "[64:ff9b::a00:1]:7881",
+                                "11.2.0.1:7881", /* own, published */
+                                "11.2.0.1:99",        "11.2.77.77:7881",
+                                "[2606::77]:53"};
+    const struct endpoint own[] = {
+        {.addr = {11, 2, 77, 77}, .port = 7881},
+        {.addr = {0x26, 0x06, [15] = 0x77}, .port = 1, .family = FAMILY_IPV6}};
     struct world *w = world_new(8);
     const struct engine *e = tunnel_engine(w->member[0].tunnel);
     struct link_target hops[2];
     struct circuit *c;
 
     (void)state;
+    assert_int_equal(policy_set_own(&w->member[1].policy, own, 2), OK);
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         for (unsigned hop = 0; hop < 2; hop++)
             hops[hop] = target_of(w, hop + 1);
@@ -436,7 +448,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_speedtest_reports),
         cmocka_unit_test(test_tunnel_speedtest_measures_the_hops),
         cmocka_unit_test(test_tunnel_neighbours_tell_of_others),
-        cmocka_unit_test(test_tunnel_does_not_extend_to_private_addresses),
+        cmocka_unit_test(test_tunnel_does_not_extend_to_private_or_own),
         cmocka_unit_test(test_tunnel_does_not_move_to_private_addresses),
         cmocka_unit_test(test_tunnel_nat_is_opened_by_a_neighbour),
         cmocka_unit_test(test_tunnel_client_is_introduced_to_nobody),

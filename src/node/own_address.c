@@ -88,8 +88,8 @@ static void refuse_interfaces(struct own_list *l, uint16_t port,
 
     if (getifaddrs(&all) != 0) {
         log_warn(log,
-                 "the addresses of this machine cannot be listed (%s): an exit "
-                 "may send to some of them",
+                 "the addresses of this machine cannot be listed (%s): others "
+                 "may have datagrams sent to some of them",
                  strerror(errno));
         return;
     }

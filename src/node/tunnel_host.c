@@ -180,8 +180,6 @@ static void refuse_own(struct tunnel_host *h, uint64_t now)
 {
     struct config_endpoints known = h->addresses;
 
-    if (h->exit == NULL)
-        return;
     own_address_add_external(h->world.dht, now, &known);
     own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
 }
@@ -311,8 +309,7 @@ static enum error make_engine(struct tunnel_host *h,
                                          : &h->bridge.provider,
     };
 
-    return tunnel_new(config, &env, h->exit == NULL ? NULL : &h->policy, now,
-                      clock_wall(), &h->tunnel);
+    return tunnel_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
 }
 
 static void start(struct tunnel_host *h, const struct config *config,

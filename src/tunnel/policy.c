@@ -32,7 +32,7 @@ enum error policy_set_own(struct policy *p, const struct endpoint *own,
     return OK;
 }
 
-static bool is_own(const struct policy *p, const struct endpoint *to)
+bool policy_is_own(const struct policy *p, const struct endpoint *to)
 {
     for (size_t i = 0; i < p->own_count; i++) {
         const struct endpoint *own = &p->own[i];
@@ -84,7 +84,7 @@ static enum policy_verdict decide(struct policy *p, const struct endpoint *to)
         return POLICY_UNUSABLE;
     if (!is_reachable(p, to))
         return POLICY_NOT_GLOBAL;
-    if (is_own(p, to))
+    if (policy_is_own(p, to))
         return POLICY_OWN;
     return lines_accept(p, to) ? POLICY_ACCEPTED : POLICY_REJECTED;
 }

@@ -91,6 +91,8 @@ const char *policy_print_line(const struct policy_line *line,
  * of its interfaces, of its sockets. ERR_TOO_LARGE. */
 enum error policy_set_own(struct policy *p, const struct endpoint *own,
                           size_t count);
+/* Whether it is one of them; of a loopback address the port counts too. */
+bool policy_is_own(const struct policy *p, const struct endpoint *to);
 
 /* Decides and counts. */
 enum policy_verdict policy_check(struct policy *p, const struct endpoint *to);

@@ -118,7 +118,8 @@ void tunnel_config_init(struct tunnel_config *config);
 
 struct tunnel;
 
-/* `policy` is the exit's and stays the caller's; NULL when this is no exit.
+/* `policy` is the exit's, its own addresses are the relay's too; it stays the
+ * caller's. NULL: this is no exit, and knows no more addresses of its own.
  * ERR_NO_MEMORY, ERR_RANGE (a cap of 0, min_circuits over max_circuits). */
 enum error tunnel_new(const struct tunnel_config *config,
                       const struct tunnel_env *env, struct policy *policy,

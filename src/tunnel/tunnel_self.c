@@ -255,17 +255,24 @@ void tunnel_puncture_init(struct tunnel *t)
     puncture_init(&t->puncture, &c, &env);
 }
 
-bool tunnel_may_extend(void *ctx, const struct endpoint *to)
+/* Nodes of a testing network may share a machine. */
+static bool is_own(const struct tunnel *t, const struct endpoint *to)
 {
-    struct tunnel *t = ctx;
-
     for (unsigned i = 0; i < t->self.address_count; i++) {
         const struct endpoint *own = &t->self.addresses[i];
 
         if (endpoint_equal(own, to) ||
             (!t->config.testing_network && endpoint_same_addr(own, to)))
-            return false;
+            return true;
     }
-    return t->config.family[to->family] &&
+    return !t->config.testing_network && t->policy != NULL &&
+           policy_is_own(t->policy, to);
+}
+
+bool tunnel_may_extend(void *ctx, const struct endpoint *to)
+{
+    struct tunnel *t = ctx;
+
+    return !is_own(t, to) && t->config.family[to->family] &&
            (t->config.testing_network || endpoint_is_global(to));
 }
