@@ -45,10 +45,53 @@ static void test_vote_needs_a_quorum(void **state)
     for (unsigned i = 1; i < VOTE_QUORUM; i++)
         assert_false(add(&v, i, "5.6.7.8:1", NOW));
     assert_false(vote_winner(&v, &ep));
-    assert_true(add(&v, VOTE_QUORUM, "5.6.7.8:2", NOW));
+    assert_true(add(&v, VOTE_QUORUM, "5.6.7.8:1", NOW));
+    assert_winner(&v, "5.6.7.8:1");
+}
+
+/* Nobody alone says which port it is; a NAT that has changed it is believed
+ * when most do. */
+static void test_vote_takes_the_port_of_most(void **state)
+{
+    struct vote v;
+
+    (void)state;
+    vote_init(&v, FAMILY_IPV4);
+    for (unsigned i = 0; i < 5; i++)
+        add(&v, i, "5.6.7.8:1", NOW);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_winner(&v, "5.6.7.8:1");
+        assert_false(add(&v, i, "5.6.7.8:2", NOW));
+    }
     assert_winner(&v, "5.6.7.8:2");
-    assert_false(add(&v, 9, "5.6.7.8:3", NOW)); /* only the port */
-    assert_winner(&v, "5.6.7.8:3");
+    /* Neither has most: it stays as it was. */
+    assert_false(add(&v, 5, "5.6.7.8:3", NOW));
+    assert_winner(&v, "5.6.7.8:2");
+    /* An address of which no port is known. */
+    for (unsigned i = 10; i < 16; i++)
+        add(&v, i, i % 2 ? "9.9.9.9:4" : "9.9.9.9:5", NOW);
+    assert_true(add(&v, 17, "9.9.9.9:6", NOW));
+    assert_winner(&v, "9.9.9.9:0");
+}
+
+/* Each of them sees another port: a symmetric NAT. */
+static void test_vote_knows_no_port_behind_a_symmetric_nat(void **state)
+{
+    struct vote v;
+    char claimed[32];
+
+    (void)state;
+    vote_init(&v, FAMILY_IPV4);
+    for (unsigned i = 0; i < 2 * VOTE_VOTERS; i++) {
+        snprintf(claimed, sizeof(claimed), "5.6.7.8:%u", 1000 + i);
+        assert_true(add(&v, i, claimed, NOW) == (i + 1 == VOTE_QUORUM));
+        if (i + 1 >= VOTE_QUORUM)
+            assert_winner(&v, "5.6.7.8:0");
+    }
+    /* The ports of those that are left agree again. */
+    for (unsigned i = 0; i < VOTE_VOTERS; i++)
+        add(&v, 100 + i, "5.6.7.8:7", NOW + 2 * VOTE_LIFETIME);
+    assert_winner(&v, "5.6.7.8:7");
 }
 
 /* One network has one vote, however many addresses it has. */
@@ -174,6 +217,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vote_needs_a_quorum),
+        cmocka_unit_test(test_vote_takes_the_port_of_most),
+        cmocka_unit_test(test_vote_knows_no_port_behind_a_symmetric_nat),
         cmocka_unit_test(test_vote_counts_networks),
         cmocka_unit_test(test_vote_ignores_what_cannot_be),
         cmocka_unit_test(test_vote_changes_with_the_majority),

@@ -87,11 +87,30 @@ static bool wins(const struct vote *v, unsigned candidate, uint32_t tick)
     return true;
 }
 
+/* The port that more than half of those claim who vote for `candidate`; 0. */
+static uint16_t port_of(const struct vote *v, unsigned candidate, uint32_t tick)
+{
+    unsigned votes = votes_for(v, candidate, tick);
+
+    for (int i = 0; i < VOTE_VOTERS; i++) {
+        uint16_t port = v->cast[i].port;
+        unsigned count = 0;
+
+        for (int j = 0; j < VOTE_VOTERS; j++)
+            count += is_cast(v, j, tick) && v->cast[j].port == port &&
+                     v->cast[j].candidate == candidate;
+        if (2 * count > votes)
+            return port;
+    }
+    return 0;
+}
+
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now)
 {
     uint32_t tick = (uint32_t)(now / TIME_S) + 1;
     unsigned candidate;
+    uint16_t port;
     bool changed;
     int place;
 
@@ -103,11 +122,16 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
     v->cast[place].voter = voter_of(voter);
     v->cast[place].at = tick;
     v->cast[place].candidate = (uint8_t)candidate;
+    v->cast[place].port = claimed->port;
     if (!wins(v, candidate, tick))
         return false;
     changed = !v->known || !endpoint_same_addr(&v->winner, claimed);
+    port = port_of(v, candidate, tick);
+    if (port == 0 && !changed)
+        port = v->winner.port;
     v->known = true;
     v->winner = *claimed;
+    v->winner.port = port;
     return changed;
 }
 

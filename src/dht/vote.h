@@ -29,6 +29,7 @@ struct vote {
     struct {
         uint64_t voter;
         uint32_t at; /* seconds; 0: no vote */
+        uint16_t port;
         uint8_t candidate;
     } cast[VOTE_VOTERS];
 };
@@ -37,8 +38,9 @@ void vote_init(struct vote *v, enum family family);
 
 /* `voter` says that we are `claimed`. Votes for another family or for an
  * address that nobody can have are ignored. True when the winning address
- * (not merely its port) changed or became known. The port of the winner is
- * the one last claimed with it. */
+ * (not merely its port) changed or became known. Its port is the one that most
+ * of its voters claim; while there is none, as behind a NAT that has another
+ * for each of them, the last one that there was, else 0. */
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now);
 

@@ -253,17 +253,27 @@ static void check_published(const struct node *n, uint64_t now,
                             struct health *h)
 {
     struct health_problem *p;
+    struct dht_status s;
+    bool known = false;
 
     if (n->config.tunnel.max_relays_or_exits == 0 || !dht_host_joined(n->dht) ||
         n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE ||
         tunnel_host_addresses(n->tunnels)->count > 0)
         return;
+    dht_status(dht_host_engine(n->dht), now, &s);
+    for (int f = 0; f < FAMILIES; f++)
+        known = known || (s.external_known[f] && s.external[f].port == 0);
     p = add(h, HEALTH_NOTE, "no_address");
-    SAY(p->what, "this node relays for nobody, because it does not know the "
-                 "address at which others reach it");
-    SAY(p->remedy, "wait until enough nodes of the DHT have told it, or set "
-                   "`addresses` in the section [tunnel]; to not relay at all, "
-                   "set max_relays_or_exits = 0");
+    SAY(p->what,
+        "this node relays for nobody, because it does not know the "
+        "%s at which others reach it%s",
+        known ? "port" : "address",
+        known ? ": each sees another one (a symmetric NAT)" : "");
+    SAY(p->remedy,
+        "%s `addresses` in the section [tunnel]; to not relay at all, "
+        "set max_relays_or_exits = 0",
+        known ? "forward a port to this node, and name it in"
+              : "wait until enough nodes of the DHT have told it, or set");
 }
 
 static void check_exit(const struct node *n, struct health *h)

@@ -5,6 +5,8 @@ and what a node does with datagrams that are not like that."""
 import os
 import socket
 import struct
+import threading
+import time
 import unittest
 
 import msgpack
@@ -134,6 +136,70 @@ class Client(ProcessTest):
                 self.sock.recv(2048)  # errors, at most
         self.sock.settimeout(5)
         self.assertEqual(ask(self.sock, self.to, "ping")[b"y"], b"r")
+
+
+class BehindNat(ProcessTest):
+    """What a node makes of where others say that it is."""
+
+    def peer(self, number, seen_port):
+        """A DHT node that sees the other one at `seen_port`."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((f"{self.net.prefix}.{210 + number}", 7881))
+        own_id = os.urandom(20)
+        seen = socket.inet_aton(f"{self.net.prefix}.99")
+        seen += struct.pack(">H", seen_port)
+
+        def serve():
+            while True:
+                datagram, sender = sock.recvfrom(2048)
+                query = msgpack.unpackb(datagram, raw=True)
+                if not query:  # from close()
+                    sock.close()
+                    return
+                if isinstance(query, dict):  # not an ASK
+                    sock.sendto(msgpack.packb({
+                        "ip": seen, "r": {"id": own_id, "nodes": b""},
+                        "t": query[b"t"], "y": "r"}), sender)
+
+        def close():
+            sock.sendto(msgpack.packb([]), sock.getsockname())
+            thread.join()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(close)
+        return f"{self.net.prefix}.{210 + number}:7881"
+
+    def node_seen_at(self, ports):
+        """A node that does not know its address from its own socket."""
+        peers = [self.peer(i, port) for i, port in enumerate(ports)]
+        node = self.net.add(peers)
+        flags = node.flags()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("0.0.0.0", 0))
+            port = free.getsockname()[1]
+        flags[flags.index("--listen") + 1] = f"0.0.0.0:{port}"
+        node.flags = lambda: flags
+        node.start()
+        wait_for("it knows its address",
+                 lambda: node.status()["dht"]["ipv4"]["external"])
+        return node
+
+    def test_one_port_is_published(self):
+        node = self.node_seen_at([4000] * 6)
+        seen = f"{self.net.prefix}.99:4000"
+        self.assertEqual(node.status()["dht"]["ipv4"]["external"], seen)
+        wait_for("it publishes its address", lambda: node.status()["tunnels"][
+            "addresses"] == [seen])
+
+    def test_no_port_of_many_is_published(self):
+        node = self.node_seen_at(range(4000, 4006))
+        time.sleep(2)
+        status = node.status()
+        self.assertEqual(status["dht"]["ipv4"]["external"],
+                         f"{self.net.prefix}.99:0")
+        self.assertEqual(status["tunnels"]["addresses"], [])
+        self.assertEqual(node.metrics()["warren_directory_published"], 0)
 
 
 if __name__ == "__main__":
