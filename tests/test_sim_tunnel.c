@@ -86,20 +86,35 @@ static void test_sim_tunnel_survives_the_death_of_relays(void **state)
     world_end(w);
 }
 
+/* The client's clock, or those of the relays and exits: one in three is right,
+ * the others are early and late. */
 static void test_sim_tunnel_clocks_off_by_an_hour(void **state)
 {
-    static const int64_t off[] = {-3500, 3500};
+    static const struct {
+        int64_t client, others;
+    } rows[] = {{-3600, 0}, {3600, 0}, {0, 3600}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct world *w = &world;
+        struct tunnel_status st;
 
         world_global(w);
         world_start(w);
-        community(w, off[i]);
+        community(w, rows[i].client);
+        for (uint32_t k = 0; k < CLIENT; k++)
+            member_of(w, k)->clock_error =
+                ((int64_t)(k % 3) - 1) * rows[i].others;
         sim_tunnel_build(w->sim, client_of(w)->node, 2);
         sim_run_for(w->sim, 3 * TIME_MIN);
         assert_int_equal(answers(w, 2, 10), 10);
+        tunnel_status(
+            client_of(w)->tunnel, sim_now(w->sim),
+            (uint64_t)((int64_t)(SIM_WALL + sim_now(w->sim) / TIME_S) +
+                       rows[i].client),
+            &st);
+        assert_int_equal(st.exits, EXITS);
+        assert_int_equal(st.usable, st.known);
         world_end(w);
     }
 }
