@@ -291,6 +291,30 @@ static const struct metric_row policy_rows[] = {
      METRIC_EACH(struct policy, verdicts, "verdict", 0, verdict_label)},
 };
 
+static void add_line(struct metrics *m, size_t at, const char *line,
+                     uint64_t hits)
+{
+    char number[16];
+    struct metric_label labels[] = {{"number", number}, {"line", line}};
+
+    snprintf(number, sizeof(number), "%zu", at + 1);
+    metrics_sample(m, labels, 2, hits);
+}
+
+/* In their order; the last one is the default. */
+static void add_policy(const struct policy *p, struct metrics *m)
+{
+    metrics_family(m, "warren_exit_policy_line_total", METRIC_COUNTER,
+                   "Destinations that a line of the policy decided on.");
+    for (size_t i = 0; i < p->count; i++) {
+        char line[POLICY_LINE_SIZE];
+
+        add_line(m, i, policy_print_line(&p->lines[i], line), p->lines[i].hits);
+    }
+    add_line(m, p->count, p->accept_rest ? "accept *" : "reject *",
+             p->rest_hits);
+}
+
 static void add_exit(const struct tunnel_host *h, struct metrics *m)
 {
     const struct exit *x = tunnel_exit(tunnel_host_engine(h));
@@ -301,6 +325,7 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
     s.dropped += tunnel_host_exit_dropped(h);
     METRICS_ROWS(m, exit_rows, &s);
     METRICS_ROWS(m, policy_rows, tunnel_host_policy(h));
+    add_policy(tunnel_host_policy(h), m);
 }
 
 void tunnel_metrics(const struct tunnel_host *h, uint64_t now,

@@ -490,6 +490,14 @@ class Exits(TunnelTest):
         refused = [n.metrics()['warren_exit_refused_total{reason="policy"}']
                    for n in self.exits]
         self.assertEqual(refused, [0, 0, 0, 0])
+        counts = self.exits[3].metrics()
+        taken, *others = [
+            counts[f"warren_exit_policy_line_total{{{line}}}"]
+            for line in ('number="1",line="accept *:4007"',
+                         'number="2",line="reject *"',
+                         'number="3",line="reject *"')]
+        self.assertGreaterEqual(taken, 1)
+        self.assertEqual(others, [0, 0])
 
     def test_another_one_when_an_exit_refuses(self):
         """What it refuses to a single network, its summary does not say."""
