@@ -286,6 +286,61 @@ class Architecture(unittest.TestCase):
                              f"docs/architecture.md: not in src/{floor}")
 
 
+class Threats(unittest.TestCase):
+    """Every test that the threat model names is there and runs, and every cap
+    of the configuration is hit by one."""
+
+    def setUp(self):
+        self.text = (ROOT / "docs/threat-model.md").read_text()
+        self.there = set()
+        for path in (ROOT / "tests").rglob("test_*"):
+            text = path.read_text() if path.suffix in (".c", ".py") else ""
+            if path.suffix == ".c":
+                names = [name for name in
+                         re.findall(r"^static void (test_\w+)\(", text, re.M)
+                         if len(re.findall(rf"\b{name}\b", text)) > 1]
+            else:
+                names = re.findall(r"^    def (test_\w+)", text, re.M)
+            self.there |= {(path.name, name) for name in names}
+
+    def test_names(self):
+        named = set(re.findall(r"`(?:(test_\w+\.\w+): )?(test_\w+)`",
+                               self.text))
+        self.assertGreater(len(named), 100)
+        names = {name for _, name in self.there}
+        self.assertEqual([], sorted(
+            (file, name) for file, name in named
+            if not ((file, name) in self.there if file else name in names)))
+        for name in re.findall(r"`(fuzz_\w+\.c)`", self.text):
+            corpus = ROOT / "tests/fuzz/corpus" / name[5:-2]
+            self.assertTrue((ROOT / "tests/fuzz" / name).exists(), name)
+            self.assertTrue(any(corpus.iterdir()), name)
+
+    def rows(self, title):
+        chapter = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", self.text,
+                            re.S | re.M)[1]
+        return [[cell.strip() for cell in row[1:-1].split("|")]
+                for row in re.findall(r"^\|.*\|$", chapter, re.M)[2:]]
+
+    def test_every_attack_has_a_test(self):
+        without = [attack for attack, _, tests
+                   in self.rows("Threats, answers, tests")
+                   if "`" not in tests and "**" not in attack]
+        self.assertEqual(without,
+                         ["forged or stale introduction records"])
+
+    def test_every_cap_has_a_test(self):
+        keys = re.findall(r'^    \{"(\w+)", "(\w+)",',
+                          (ROOT / "src/node/config_keys.c").read_text(), re.M)
+        caps = {f"{section}.{key}" for section, key in keys
+                if re.search(r"^max_|(rate|burst|bandwidth)$", key)}
+        rows = self.rows("Caps")
+        self.assertEqual(caps, {key for row in rows for key in
+                                re.findall(r"`([\w.]+)`", row[0])})
+        for row in rows:
+            self.assertRegex(row[2], "`test_", row[0])
+
+
 class Bytes(ProcessTest):
     """What the protocol's examples leave out: a response as it is sent."""
 
