@@ -148,6 +148,43 @@ static void test_tunnel_caps_pieces(void **state)
     world_free(w);
 }
 
+/* What an exit gives away, to all circuits and to each: of two that take what
+ * they get, each has half of the one, or all of its own. */
+static void test_tunnel_caps_bandwidth(void **state)
+{
+    (void)state;
+    for (int each = 0; each < 2; each++) {
+        struct world *w = world_new(26);
+        struct member *client = &w->member[0];
+        uint32_t ids[2];
+
+        for (unsigned i = 1; i < MEMBERS; i++) {
+            struct tunnel_config c = config_of(i);
+
+            c.queue.bandwidth_burst = c.queue.circuit_burst = 8192;
+            if (each)
+                c.queue.circuit_bandwidth = 100000;
+            else
+                c.queue.bandwidth = 100000;
+            restart(w, i, &c);
+        }
+        tunnel_build(client->tunnel, 1, w->now);
+        run(w, 10 * TIME_S);
+        assert_int_equal(tunnel_active(client->tunnel, 1, ids, 2), 2);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(
+                tunnel_speedtest(client->tunnel, ids[i], 10 * TIME_S, w->now),
+                OK);
+        run(w, 20 * TIME_S);
+        assert_true(client->done);
+        if (each)
+            assert_in_range(client->report.down, 60000, 105000);
+        else
+            assert_in_range(client->report.down, 30000, 60000);
+        world_free(w);
+    }
+}
+
 static void test_tunnel_caps_of_nothing_are_refused(void **state)
 {
     struct tunnel_env env = {.ctx = NULL};
@@ -182,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_caps_circuits),
         cmocka_unit_test(test_tunnel_caps_speedtests),
         cmocka_unit_test(test_tunnel_caps_pieces),
+        cmocka_unit_test(test_tunnel_caps_bandwidth),
         cmocka_unit_test(test_tunnel_caps_of_nothing_are_refused),
     };
 
