@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 
 #define PAYLOAD  1152
-#define WINDOW   1536
+#define WINDOW   1472
 #define ACK_EACH 16
 #define FIRST    5 /* acknowledged at once: exits send little to the silent */
 #define BATCH    32
