@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,13 +121,6 @@ static int open_fd(const struct exit_host *x, enum family family)
     return fd;
 }
 
-static bool can_send_trains(int fd)
-{
-    int none = 0;
-
-    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
-}
-
 enum error exit_host_open(void *ctx, enum family family, uint32_t cookie,
                           void **handle)
 {
@@ -150,7 +142,7 @@ enum error exit_host_open(void *ctx, enum family family, uint32_t cookie,
         return ERR_IO;
     }
     x->sockets++;
-    s->trains = can_send_trains(s->fd);
+    s->trains = udp_queue_can_train(s->fd);
     s->readable =
         event_new(x->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     if (s->readable == NULL || event_add(s->readable, NULL) != 0) {

@@ -298,14 +298,7 @@ static void set_buffers(struct udp *udp, int fd, const char *at)
     set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, udp->config.send_buffer);
 }
 
-/* Both are asked for and done without when the kernel is too old. */
-static bool can_send_trains(int fd)
-{
-    int none = 0;
-
-    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
-}
-
+/* Done without when the kernel is too old. */
 static bool can_receive_trains(int fd)
 {
     int on = 1;
@@ -332,7 +325,7 @@ enum error udp_listen(struct udp *udp, const struct endpoint *at,
     s->readable =
         event_new(udp->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     s->receives_trains = can_receive_trains(s->fd);
-    if (udp_queue_init(&s->queue, can_send_trains(s->fd)) != OK ||
+    if (udp_queue_init(&s->queue, udp_queue_can_train(s->fd)) != OK ||
         s->readable == NULL || event_add(s->readable, NULL) < 0) {
         close_socket(s);
         text_add(why, error_text(ERR_NO_MEMORY));

@@ -23,6 +23,13 @@ struct train {
     uint32_t bytes;
 };
 
+bool udp_queue_can_train(int fd)
+{
+    int none = 0;
+
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none)) == 0;
+}
+
 enum error udp_queue_init(struct udp_queue *q, bool trains)
 {
     /* Blocks of this size are mapped and cost nothing until they are used. */

@@ -33,7 +33,11 @@ struct udp_queue {
     bool trains; /* the kernel takes them */
 };
 
-/* `trains`: the socket knows UDP_SEGMENT. ERR_NO_MEMORY. */
+/* Whether the socket knows UDP_SEGMENT; older kernels do not. */
+bool udp_queue_can_train(int fd);
+
+/* `trains`: the sockets that it will be flushed to know them.
+ * ERR_NO_MEMORY. */
 enum error udp_queue_init(struct udp_queue *q, bool trains);
 void udp_queue_deinit(struct udp_queue *q);
 

@@ -9,12 +9,18 @@
 #define AT_A_TIME (8 * BLOCK)  /* cost little more than one */
 #define FEW       (4 * BLOCK)
 
+/* In little endian, as RFC 8439 has its numbers. */
+static void put_number(uint8_t out[8], uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
 static void nonce_of(uint64_t counter,
                      uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES])
 {
     memset(nonce, 0, 4);
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> (8 * i));
+    put_number(nonce + 4, counter);
 }
 
 static size_t first_part(size_t len)
@@ -62,20 +68,14 @@ static void tag_part(crypto_onetimeauth_poly1305_state *state, struct bytes b)
     crypto_onetimeauth_poly1305_update(state, zero, -b.len % AEAD_TAG_BYTES);
 }
 
-static void put_length(uint8_t out[8], size_t len)
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)((uint64_t)len >> (8 * i));
-}
-
 static void compute_tag(const uint8_t stream[STRETCH], struct bytes associated,
                         struct bytes text, uint8_t tag[AEAD_TAG_BYTES])
 {
     crypto_onetimeauth_poly1305_state state;
     uint8_t lengths[16];
 
-    put_length(lengths, associated.len);
-    put_length(lengths + 8, text.len);
+    put_number(lengths, associated.len);
+    put_number(lengths + 8, text.len);
     crypto_onetimeauth_poly1305_init(&state, stream);
     tag_part(&state, associated);
     tag_part(&state, text);
