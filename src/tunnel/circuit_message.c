@@ -113,18 +113,11 @@ enum error circuit_message_read(struct bytes text, struct circuit_message *out)
     return r.err;
 }
 
-static void write_endpoint(struct mp_writer *w, const struct endpoint *ep)
-{
-    uint8_t compact[ENDPOINT_COMPACT_MAX];
-
-    mp_write_bin(w, bytes_of(compact, endpoint_write_compact(ep, compact)));
-}
-
 static void write_destination(struct mp_writer *w,
                               const struct circuit_message *m)
 {
     if (m->name.len == 0) {
-        write_endpoint(w, &m->ep);
+        mp_write_endpoint(w, &m->ep);
         return;
     }
     mp_write_array(w, 2);
@@ -147,7 +140,7 @@ static void write_fields(struct mp_writer *w, const struct circuit_message *m)
         mp_write_uint(w, m->attempt);
         mp_write_bin(w, bytes_of(m->identity, 32));
         mp_write_bin(w, bytes_of(m->handshake_key, 32));
-        write_endpoint(w, &m->ep);
+        mp_write_endpoint(w, &m->ep);
         mp_write_bin(w, m->noise);
         break;
     case CIRCUIT_EXTENDED:

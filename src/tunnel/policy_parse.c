@@ -46,11 +46,6 @@ static bool split(struct bytes b, int separator, struct bytes *head,
     return true;
 }
 
-static bool is_text(struct bytes b, const char *text)
-{
-    return bytes_equal(b, bytes_of_text(text));
-}
-
 /* "wrong text": what would be right. */
 static enum error refuse(char why[POLICY_ERROR_SIZE], struct bytes wrong,
                          const char *right)
@@ -89,7 +84,7 @@ static enum error parse_ports(struct bytes text, struct policy_line *line,
     unsigned first, last;
     bool range;
 
-    if (is_text(text, "*"))
+    if (bytes_is_text(text, "*"))
         return OK;
     range = split(text, '-', &first_text, &last_text);
     if (!read_number(first_text, UINT16_MAX, &first) || first == 0)
@@ -169,7 +164,7 @@ static enum error parse_net(const struct target *t, struct policy_line *line,
 {
     char text[TARGET_MAX];
 
-    if (is_text(t->addr, "*")) {
+    if (bytes_is_text(t->addr, "*")) {
         if (t->has_bits)
             return refuse(why, t->bits, "* is any address and has no bits");
         line->any = true;
@@ -201,8 +196,8 @@ enum error policy_parse_line(struct bytes text, struct policy_line *out,
         verb.len--;
     rest = trim(verb);
     verb = bytes_of(text.p, text.len - verb.len);
-    line.accept = is_text(verb, "accept");
-    if (!line.accept && !is_text(verb, "reject"))
+    line.accept = bytes_is_text(verb, "accept");
+    if (!line.accept && !bytes_is_text(verb, "reject"))
         return refuse(why, verb, "a line begins with accept or reject");
     t = take_apart(rest);
     e = parse_net(&t, &line, why);

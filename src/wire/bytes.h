@@ -31,6 +31,11 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+static inline bool bytes_is_text(struct bytes b, const char *text)
+{
+    return bytes_equal(b, bytes_of_text(text));
+}
+
 /* A big endian number of `len` bytes, at most 8. */
 static inline void bytes_put_number(uint8_t *p, size_t len, uint64_t value)
 {

@@ -7,17 +7,12 @@
 
 #define TOKENS 1024 /* 1280 bytes can hold no message of more */
 
-static bool is_text(struct bytes b, const char *text)
-{
-    return bytes_equal(b, bytes_of_text(text));
-}
-
 static void read_network(struct mp_reader *r, const struct field *f,
                          struct bytes *out)
 {
     struct bytes name = mp_read_bytes(r, f->min, f->max);
 
-    if (!is_text(name, "main"))
+    if (!bytes_is_text(name, "main"))
         *out = name;
 }
 
@@ -72,9 +67,9 @@ static void read_want(struct mp_reader *r, bool want[FAMILIES])
     for (; left > 0; left--) {
         struct bytes family = mp_read_bytes(r, 0, SIZE_MAX);
 
-        if (is_text(family, "n4"))
+        if (bytes_is_text(family, "n4"))
             want[FAMILY_IPV4] = true;
-        else if (is_text(family, "n6"))
+        else if (bytes_is_text(family, "n6"))
             want[FAMILY_IPV6] = true;
     }
 }
@@ -85,7 +80,7 @@ static void read_method(struct mp_reader *r, enum dht_method *out)
     unsigned m = 0;
 
     while (m < DHT_UNKNOWN_METHOD &&
-           !is_text(name, dht_message_methods[m].name))
+           !bytes_is_text(name, dht_message_methods[m].name))
         m++;
     *out = (enum dht_method)m;
 }
@@ -94,11 +89,11 @@ static void read_kind(struct mp_reader *r, enum dht_kind *out)
 {
     struct bytes letter = mp_read_bytes(r, 0, SIZE_MAX);
 
-    if (is_text(letter, "q"))
+    if (bytes_is_text(letter, "q"))
         *out = DHT_QUERY;
-    else if (is_text(letter, "r"))
+    else if (bytes_is_text(letter, "r"))
         *out = DHT_RESPONSE;
-    else if (is_text(letter, "e"))
+    else if (bytes_is_text(letter, "e"))
         *out = DHT_ERROR;
     else
         mp_fail(r, ERR_UNKNOWN_KIND);

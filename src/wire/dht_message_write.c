@@ -56,19 +56,12 @@ static void write_bytes(struct mp_writer *w, const struct field *f,
         mp_write_bin(w, *b);
 }
 
-static void write_endpoint(struct mp_writer *w, const struct endpoint *ep)
-{
-    uint8_t compact[ENDPOINT_COMPACT_MAX];
-
-    mp_write_bin(w, bytes_of(compact, endpoint_write_compact(ep, compact)));
-}
-
 static void write_peers(struct mp_writer *w, const struct dht_message *m)
 {
     assert(m->value_count <= DHT_VALUES_MAX);
     mp_write_array(w, (uint32_t)m->value_count);
     for (size_t i = 0; i < m->value_count; i++)
-        write_endpoint(w, &m->values[i]);
+        mp_write_endpoint(w, &m->values[i]);
 }
 
 static void write_want(struct mp_writer *w, const bool want[FAMILIES])
@@ -120,7 +113,7 @@ static void write_field(struct mp_writer *w, const struct field *f,
         mp_write_uint(w, 1);
         break;
     case FIELD_ENDPOINT:
-        write_endpoint(w, at);
+        mp_write_endpoint(w, at);
         break;
     case FIELD_PEERS:
         write_peers(w, m);

@@ -100,6 +100,13 @@ void mp_write_bin(struct mp_writer *w, struct bytes value)
         append(w, value.p, value.len);
 }
 
+void mp_write_endpoint(struct mp_writer *w, const struct endpoint *ep)
+{
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+
+    mp_write_bin(w, bytes_of(compact, endpoint_write_compact(ep, compact)));
+}
+
 void mp_write_raw(struct mp_writer *w, struct bytes encoded)
 {
     if (encoded.len > 0)

@@ -7,6 +7,7 @@
 #define WARREN_WIRE_MP_WRITER_H
 
 #include "wire/bytes.h"
+#include "wire/endpoint.h"
 #include "wire/error.h"
 
 #include <stdbool.h>
@@ -37,6 +38,8 @@ void mp_write_double(struct mp_writer *w, double value);
 void mp_write_text(struct mp_writer *w, const char *text);    /* str */
 void mp_write_text_n(struct mp_writer *w, struct bytes text); /* str */
 void mp_write_bin(struct mp_writer *w, struct bytes value);   /* bin */
+/* The compact form, 6 or 18 bytes, as a bin. */
+void mp_write_endpoint(struct mp_writer *w, const struct endpoint *ep);
 
 /* Bytes that are msgpack already. */
 void mp_write_raw(struct mp_writer *w, struct bytes encoded);
