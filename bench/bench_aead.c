@@ -6,8 +6,8 @@
 #include "bench.h"
 
 #include "plain_seal.h"
-#include "tunnel/cell.h"
-#include "tunnel/onion.h"
+#include "tunnel/circuit/onion.h"
+#include "tunnel/link/cell.h"
 
 #include <sodium.h>
 

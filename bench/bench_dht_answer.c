@@ -9,7 +9,7 @@
 #include "bench_server.h"
 #include "dht/dht.h"
 #include "sim/rng.h"
-#include "wire/dht_message.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

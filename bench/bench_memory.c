@@ -5,8 +5,8 @@
  */
 #include "bench.h"
 #include "dht/dht.h"
-#include "dht/peer_store.h"
-#include "dht/table.h"
+#include "dht/storage/peer_store.h"
+#include "dht/table/table.h"
 #include "sim/rng.h"
 
 #include <stdlib.h>

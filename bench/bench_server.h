@@ -7,7 +7,7 @@
 #define WARREN_BENCH_BENCH_SERVER_H
 
 #include "bench.h"
-#include "node/udp.h"
+#include "node/net/udp.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>

@@ -6,12 +6,12 @@
 #ifndef WARREN_BENCH_TUNNEL_H
 #define WARREN_BENCH_TUNNEL_H
 
+#include "base/timestamp.h"
 #include "bench.h"
 #include "engine_stub.h"
 #include "sim/rng.h"
-#include "tunnel/link_table.h"
-#include "tunnel/relay_table.h"
-#include "wire/timestamp.h"
+#include "tunnel/link/link_table.h"
+#include "tunnel/relay/relay_table.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef WARREN_BENCH_PLAIN_SEAL_H
 #define WARREN_BENCH_PLAIN_SEAL_H
 
-#include "tunnel/aead.h"
+#include "tunnel/crypto/aead.h"
 
 #include <sodium.h>
 #include <string.h>

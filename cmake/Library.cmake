@@ -1,4 +1,4 @@
-# libwarren: src/node/warren*.c on the floors, shared and static. Both show
+# libwarren: src/lib on the floors below it, shared and static. Both show
 # nothing but warren_*: the shared one because everything else is compiled
 # hidden, the static one because it is linked into one object whose hidden
 # symbols are then made local.
@@ -6,18 +6,17 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-get_target_property(floors warren_node INTERFACE_LINK_LIBRARIES)
-list(FILTER floors INCLUDE REGEX "^warren_")
-list(PREPEND floors warren_node)
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/lib/*.c)
+add_library(warren_lib OBJECT ${sources})
+target_compile_options(warren_lib PRIVATE ${WARREN_WARNINGS})
+target_link_libraries(warren_lib PUBLIC warren_node)
 
-file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/node/warren.c
-  ${PROJECT_SOURCE_DIR}/src/node/warren_*.c)
-add_library(warren_api OBJECT ${sources})
-target_compile_options(warren_api PRIVATE ${WARREN_WARNINGS})
-target_link_libraries(warren_api PRIVATE warren_node)
+# What it stands on.
+set(floors warren_node warren_provider warren_store warren_tunnel warren_dht
+  warren_wire warren_base)
 
 add_library(warren_shared SHARED)
-target_link_libraries(warren_shared PRIVATE warren_api warren_node)
+target_link_libraries(warren_shared PRIVATE warren_lib warren_node)
 # The structures may grow until version 1.
 set_target_properties(warren_shared PROPERTIES OUTPUT_NAME warren
   EXPORT_NAME warren VERSION ${PROJECT_VERSION}
@@ -27,10 +26,10 @@ set(object ${PROJECT_BINARY_DIR}/warren_all.o)
 list(TRANSFORM floors REPLACE "(.+)" "$<TARGET_FILE:\\1>"
   OUTPUT_VARIABLE archives)
 add_custom_command(OUTPUT ${object}
-  COMMAND ${CMAKE_LINKER} -r -o ${object} $<TARGET_OBJECTS:warren_api>
+  COMMAND ${CMAKE_LINKER} -r -o ${object} $<TARGET_OBJECTS:warren_lib>
     --start-group ${archives} --end-group
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
-  DEPENDS warren_api $<TARGET_OBJECTS:warren_api> ${floors}
+  DEPENDS warren_lib $<TARGET_OBJECTS:warren_lib> ${floors}
   COMMENT "Linking libwarren.a into one object"
   COMMAND_EXPAND_LISTS VERBATIM)
 add_library(warren_static STATIC ${object})

@@ -5,9 +5,9 @@
 #ifndef WARREN_DHT_ANSWER_H
 #define WARREN_DHT_ANSWER_H
 
-#include "wire/dht_message.h"
-#include "wire/endpoint.h"
-#include "wire/error.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,14 +15,14 @@
 #ifndef WARREN_DHT_DHT_H
 #define WARREN_DHT_DHT_H
 
-#include "dht/dht_config.h"
-#include "dht/dht_item.h"
-#include "dht/dht_status.h"
-#include "wire/bytes.h"
-#include "wire/endpoint.h"
-#include "wire/error.h"
-#include "wire/id.h"
-#include "wire/timestamp.h"
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/timestamp.h"
+#include "dht/types/dht_config.h"
+#include "dht/types/dht_item.h"
+#include "dht/types/dht_status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/engine.h"
 
-#include "dht/lookup.h"
-#include "dht/publish.h"
+#include "dht/lookup/lookup.h"
+#include "dht/publish/publish.h"
 
 #include <assert.h>
 #include <stdlib.h>

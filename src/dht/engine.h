@@ -10,18 +10,18 @@
 #ifndef WARREN_DHT_ENGINE_H
 #define WARREN_DHT_ENGINE_H
 
+#include "base/limiter.h"
+#include "base/random_source.h"
 #include "dht/dht.h"
-#include "dht/item_store.h"
-#include "dht/maintain.h"
-#include "dht/node_id.h"
-#include "dht/peer_store.h"
-#include "dht/rpc.h"
-#include "dht/size_estimate.h"
-#include "dht/table.h"
-#include "dht/token.h"
-#include "dht/vote.h"
-#include "wire/limiter.h"
-#include "wire/random_source.h"
+#include "dht/join/maintain.h"
+#include "dht/join/vote.h"
+#include "dht/query/rpc.h"
+#include "dht/storage/item_store.h"
+#include "dht/storage/peer_store.h"
+#include "dht/table/size_estimate.h"
+#include "dht/table/table.h"
+#include "dht/types/node_id.h"
+#include "dht/types/token.h"
 
 #define ENGINE_VERSION "WR01" /* `v` of our messages */
 

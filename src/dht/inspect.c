@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/engine.h"
-#include "dht/lookup.h"
-#include "dht/publish.h"
+#include "dht/lookup/lookup.h"
+#include "dht/publish/publish.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * The requests of the interface: single queries and lookups.
  */
 #include "dht/engine.h"
-#include "dht/lookup.h"
-#include "dht/publish.h"
+#include "dht/lookup/lookup.h"
+#include "dht/publish/publish.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef WARREN_SIM_ADDRESS_H
 #define WARREN_SIM_ADDRESS_H
 
-#include "wire/endpoint.h"
+#include "base/endpoint.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/hostile.h"
 
-#include "dht/dht_item.h"
-#include "wire/dht_message.h"
+#include "dht/types/dht_item.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdlib.h>
 #include <string.h>

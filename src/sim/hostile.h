@@ -6,8 +6,8 @@
 #ifndef WARREN_SIM_HOSTILE_H
 #define WARREN_SIM_HOSTILE_H
 
+#include "base/id.h"
 #include "sim/sim.h"
-#include "wire/id.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,12 +15,12 @@
 #ifndef WARREN_SIM_SIM_H
 #define WARREN_SIM_SIM_H
 
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/timestamp.h"
 #include "sim/address.h"
 #include "sim/rng.h"
-#include "wire/bytes.h"
-#include "wire/endpoint.h"
-#include "wire/error.h"
-#include "wire/timestamp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,9 +7,9 @@
 #ifndef WARREN_SIM_TUNNEL_NODE_H
 #define WARREN_SIM_TUNNEL_NODE_H
 
-#include "bridge/dht_bridge.h"
+#include "provider/dht_bridge.h"
 #include "sim/sim.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/member/tunnel.h"
 
 #include <stdbool.h>
 #include <stddef.h>

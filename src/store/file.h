@@ -6,8 +6,8 @@
 #ifndef WARREN_STORE_FILE_H
 #define WARREN_STORE_FILE_H
 
+#include "base/error.h"
 #include "store/store.h"
-#include "wire/error.h"
 
 #include <sqlite3.h>
 

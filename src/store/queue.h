@@ -8,9 +8,9 @@
 #ifndef WARREN_STORE_QUEUE_H
 #define WARREN_STORE_QUEUE_H
 
+#include "base/bytes.h"
+#include "base/error.h"
 #include "store/table.h"
-#include "wire/bytes.h"
-#include "wire/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef WARREN_STORE_SCHEMA_H
 #define WARREN_STORE_SCHEMA_H
 
-#include "wire/error.h"
+#include "base/error.h"
 
 #include <sqlite3.h>
 

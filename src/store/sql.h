@@ -6,7 +6,7 @@
 #ifndef WARREN_STORE_SQL_H
 #define WARREN_STORE_SQL_H
 
-#include "wire/error.h"
+#include "base/error.h"
 
 #include <sqlite3.h>
 #include <stddef.h>

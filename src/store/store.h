@@ -37,12 +37,12 @@
 #ifndef WARREN_STORE_STORE_H
 #define WARREN_STORE_STORE_H
 
-#include "wire/bytes.h"
-#include "wire/endpoint.h"
-#include "wire/error.h"
-#include "wire/id.h"
-#include "wire/relay_record.h"
-#include "wire/value.h"
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/relay_record.h"
+#include "wire/item/value.h"
 
 #include <stdbool.h>
 #include <stddef.h>

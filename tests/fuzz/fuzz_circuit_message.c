@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "circuit_message_check.h"
-#include "tunnel/cell.h"
+#include "tunnel/link/cell.h"
 
 #include <assert.h>
 

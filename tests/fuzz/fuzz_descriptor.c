@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "tunnel/descriptor.h"
+#include "tunnel/directory/descriptor.h"
 
 #include <assert.h>
 #include <sodium.h>

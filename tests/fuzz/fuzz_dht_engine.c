@@ -14,7 +14,7 @@
 #include "testing.h"
 
 #include "dht/engine.h"
-#include "dht/lookup.h"
+#include "dht/lookup/lookup.h"
 
 #include <assert.h>
 #include <string.h>

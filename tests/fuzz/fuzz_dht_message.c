@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "wire/dht_message.h"
+#include "wire/krpc/dht_message.h"
 
 #include <assert.h>
 #include <string.h>

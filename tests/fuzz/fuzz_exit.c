@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "tunnel/exit.h"
+#include "tunnel/exit/exit.h"
 
 #include <assert.h>
 #include <string.h>

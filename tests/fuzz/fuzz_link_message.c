@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "tunnel/link_message.h"
+#include "tunnel/link/link_message.h"
 
 #include <assert.h>
 #include <string.h>

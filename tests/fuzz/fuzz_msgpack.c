@@ -7,9 +7,9 @@
 
 #include "fuzz.h"
 
-#include "wire/mp_reader.h"
-#include "wire/mp_writer.h"
-#include "wire/value.h"
+#include "wire/item/value.h"
+#include "wire/msgpack/mp_reader.h"
+#include "wire/msgpack/mp_writer.h"
 
 #include <assert.h>
 #include <string.h>

@@ -7,10 +7,10 @@
  */
 #include "fuzz.h"
 
-#include "tunnel/circuit_message.h"
-#include "tunnel/directory.h"
-#include "tunnel/link_text.h"
-#include "tunnel/puncture.h"
+#include "tunnel/circuit/circuit_message.h"
+#include "tunnel/directory/directory.h"
+#include "tunnel/link/link_text.h"
+#include "tunnel/link/puncture.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -66,7 +66,7 @@ def flag_table():
     rows = re.findall(r"^  --(\S+)( VALUE| F)? ", warren(
         "run", "--help").stdout, re.M)
     keys = re.findall(r'^    \{"(\w+)", "(\w+)", (.*?)\.meaning',
-                      (ROOT / "src/node/config_keys.c").read_text(),
+                      (ROOT / "src/node/config/config_keys.c").read_text(),
                       re.S | re.M)
     longer = {flag: f"{section}.{key}" for section, key, rest in keys
               for flag in re.findall(r'\.flag = "([\w-]+)"', rest)}
@@ -137,7 +137,7 @@ class Operating(ProcessTest):
         self.maxDiff = None
 
     def source(self, name):
-        return (ROOT / "src/node" / name).read_text()
+        return next((ROOT / "src").rglob(name)).read_text()
 
     def test_tables(self):
         node = self.net.add().start()
@@ -331,7 +331,7 @@ class Threats(unittest.TestCase):
 
     def test_every_cap_has_a_test(self):
         keys = re.findall(r'^    \{"(\w+)", "(\w+)",',
-                          (ROOT / "src/node/config_keys.c").read_text(), re.M)
+                          (ROOT / "src/node/config/config_keys.c").read_text(), re.M)
         caps = {f"{section}.{key}" for section, key in keys
                 if re.search(r"^max_|(rate|burst|bandwidth)$", key)}
         rows = self.rows("Caps")

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A view of bytes that somebody else owns.
+ */
+#ifndef WARREN_BASE_BYTES_H
+#define WARREN_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+    const uint8_t *p; /* may be NULL when len is 0 */
+    size_t len;
+};
+
+static inline struct bytes bytes_of(const void *p, size_t len)
+{
+    return (struct bytes){p, len};
+}
+
+static inline struct bytes bytes_of_text(const char *text)
+{
+    return bytes_of(text, strlen(text));
+}
+
+/* Not for secrets: those are compared by sodium_memcmp. */
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool bytes_is_text(struct bytes b, const char *text)
+{
+    return bytes_equal(b, bytes_of_text(text));
+}
+
+/* A big endian number of `len` bytes, at most 8. */
+static inline void bytes_put_number(uint8_t *p, size_t len, uint64_t value)
+{
+    for (size_t i = 0; i < len; i++)
+        p[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
+}
+
+static inline uint64_t bytes_get_number(const uint8_t *p, size_t len)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < len; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+#endif

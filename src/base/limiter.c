@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/limiter.h"
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Slots that one source can be in: two cache lines. */
+#define WAYS         8
+#define FIRST_GROUPS 4
+
+struct limiter_slot {
+    uint64_t hash;
+    struct token_bucket bucket;
+};
+
+struct token_rate token_rate_of(unsigned per_second, unsigned burst)
+{
+    struct token_rate rate;
+
+    assert(per_second > 0 && burst > 0);
+    rate.interval = TIME_S / per_second;
+    if (rate.interval == 0)
+        rate.interval = 1;
+    rate.depth = rate.interval * (burst - 1);
+    return rate;
+}
+
+bool token_bucket_has(const struct token_bucket *b,
+                      const struct token_rate *rate, uint64_t now)
+{
+    return b->full_at <= now || b->full_at - now <= rate->depth;
+}
+
+bool token_bucket_take(struct token_bucket *b, const struct token_rate *rate,
+                       uint64_t now)
+{
+    if (!token_bucket_has(b, rate, now))
+        return false;
+    b->full_at =
+        time_after(b->full_at > now ? b->full_at : now, rate->interval);
+    return true;
+}
+
+void limiter_init(struct limiter *l, const struct limiter_config *config,
+                  const struct random_source *random)
+{
+    *l = (struct limiter){0};
+    random->fill(random->ctx, l->key, sizeof(l->key));
+    limiter_configure(l, config);
+}
+
+void limiter_deinit(struct limiter *l)
+{
+    free(l->slots);
+    sodium_memzero(l, sizeof(*l));
+}
+
+void limiter_configure(struct limiter *l, const struct limiter_config *config)
+{
+    assert(config->max_sources > 0);
+    free(l->slots);
+    l->slots = NULL;
+    l->groups = 0;
+    l->all = (struct token_bucket){0};
+    l->all_rate = token_rate_of(config->rate, config->burst);
+    l->source_rate = token_rate_of(config->source_rate, config->source_burst);
+    l->max_sources = config->max_sources;
+    l->ways = config->max_sources < WAYS ? config->max_sources : WAYS;
+}
+
+static uint64_t hash_source(const struct limiter *l,
+                            const struct endpoint *source)
+{
+    uint8_t input[9], out[crypto_shorthash_BYTES];
+    uint64_t hash;
+
+    memcpy(input, source->addr, 8); /* an IPv4 address and four zeros */
+    input[8] = source->family;
+    crypto_shorthash(out, input, sizeof(input), l->key);
+    memcpy(&hash, out, sizeof(hash));
+    return hash;
+}
+
+static struct limiter_slot *group_of(struct limiter_slot *slots,
+                                     unsigned groups, unsigned ways,
+                                     uint64_t hash)
+{
+    return slots + (hash >> 32) * groups / (UINT64_C(1) << 32) * ways;
+}
+
+/* The slot of `hash` in its group, else the one whose bucket is full soonest
+ * or has been for longest. */
+static struct limiter_slot *find_slot(struct limiter_slot *group, unsigned ways,
+                                      uint64_t hash)
+{
+    struct limiter_slot *oldest = group;
+
+    for (unsigned i = 0; i < ways; i++) {
+        if (group[i].hash == hash)
+            return &group[i];
+        if (group[i].bucket.full_at < oldest->bucket.full_at)
+            oldest = &group[i];
+    }
+    return oldest;
+}
+
+static void rehash(const struct limiter *l, struct limiter_slot *to,
+                   unsigned groups)
+{
+    for (unsigned i = 0; i < l->groups * l->ways; i++) {
+        const struct limiter_slot *from = &l->slots[i];
+
+        if (from->bucket.full_at != 0)
+            *find_slot(group_of(to, groups, l->ways, from->hash), l->ways,
+                       from->hash) = *from;
+    }
+}
+
+/* False at the cap and out of memory. */
+static bool grow(struct limiter *l)
+{
+    unsigned most = l->max_sources / l->ways;
+    unsigned groups = l->groups == 0 ? FIRST_GROUPS : 2 * l->groups;
+    struct limiter_slot *slots;
+
+    if (groups > most)
+        groups = most;
+    if (groups == l->groups)
+        return false;
+    slots = calloc((size_t)groups * l->ways, sizeof(*slots));
+    if (slots == NULL)
+        return false;
+    rehash(l, slots, groups);
+    free(l->slots);
+    l->slots = slots;
+    l->groups = groups;
+    return true;
+}
+
+/* NULL only when there is no memory for the first source. */
+static struct token_bucket *
+bucket_of(struct limiter *l, const struct endpoint *source, uint64_t now)
+{
+    uint64_t hash = hash_source(l, source);
+    struct limiter_slot *slot = NULL;
+
+    do {
+        if (l->groups > 0)
+            slot = find_slot(group_of(l->slots, l->groups, l->ways, hash),
+                             l->ways, hash);
+    } while (
+        (slot == NULL || (slot->hash != hash && slot->bucket.full_at > now)) &&
+        grow(l));
+    if (slot == NULL)
+        return NULL;
+    if (slot->hash != hash)
+        *slot = (struct limiter_slot){.hash = hash};
+    return &slot->bucket;
+}
+
+bool limiter_allow(struct limiter *l, const struct endpoint *source,
+                   uint64_t now)
+{
+    struct token_bucket *bucket;
+
+    if (!token_bucket_has(&l->all, &l->all_rate, now))
+        return false;
+    bucket = bucket_of(l, source, now);
+    if (bucket != NULL && !token_bucket_take(bucket, &l->source_rate, now))
+        return false;
+    return token_bucket_take(&l->all, &l->all_rate, now);
+}
+
+unsigned limiter_sources(const struct limiter *l, uint64_t now)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < l->groups * l->ways; i++)
+        count += l->slots[i].bucket.full_at > now;
+    return count;
+}
+
+size_t limiter_memory(const struct limiter *l)
+{
+    return (size_t)l->groups * l->ways * sizeof(*l->slots);
+}

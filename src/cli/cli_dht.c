@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "base/endpoint.h"
+#include "cli/cli_talk.h"
+#include "cli/columns.h"
+#include "cli/trace.h"
+#include "node/control/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_option trace_options[] = {
+    {"--trace", NULL, "print every node that is asked, and its answer"}, {0}};
+static const struct cli_option announce_options[] = {
+    {"--port", "P", "port of the peer (the one that the daemon sends from)"},
+    {"--trace", NULL, "print every node that is asked, and its answer"},
+    {0}};
+
+/* Prints an answer for people, returns the exit code. */
+typedef enum exit_code print_fn(struct cli_talk *t, struct mp_reader answer);
+
+/* A request whose only parameter is a text. */
+static enum exit_code ask(struct cli *cli, const char *doing,
+                          const char *method, const char *name,
+                          const char *text, bool lookup, print_fn *print)
+{
+    struct cli_talk t;
+    enum exit_code code = cli_talk_init(&t, cli, doing);
+
+    if (code != EXIT_DONE)
+        return code;
+    struct mp_writer *w = cli_talk_params(&t, name == NULL ? 0 : 1, lookup);
+    if (name != NULL) {
+        mp_write_text(w, name);
+        mp_write_text(w, text);
+    }
+    if (lookup && t.trace && !cli->json)
+        trace_print_head();
+    code = cli_talk_call(&t, method);
+    if (code == EXIT_DONE)
+        code = print(&t, t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
+}
+
+static bool is_address(const char *text)
+{
+    struct endpoint ep;
+
+    if (endpoint_parse(text, &ep) == OK && ep.port != 0)
+        return true;
+    cli_fail(EXIT_USAGE,
+             "ADDR:PORT must be an address and a port, like 192.0.2.1:7881 or "
+             "[2001:db8::1]:7881, not '%s'",
+             text);
+    return false;
+}
+
+static void print_effort(struct mp_reader answer)
+{
+    printf("%" PRIu64 " of %" PRIu64 " nodes asked answered, %" PRIu64
+           " hops, %.1f ms\n",
+           reply_uint(answer, "answered"), reply_uint(answer, "asked"),
+           reply_uint(answer, "hops"), reply_double(answer, "duration"));
+}
+
+/* ---- nodes ------------------------------------------------------------- */
+
+static void print_age(struct columns *c, uint64_t s)
+{
+    if (s < 120)
+        columns_add(c, "%" PRIu64 " s", s);
+    else
+        columns_add(c, "%" PRIu64 " min", s / 60);
+}
+
+static enum exit_code print_nodes(struct cli_talk *t, struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "nodes", &at);
+    struct columns c;
+
+    if (cli_talk_json(t))
+        return EXIT_DONE;
+    columns_init(&c, "id|address|quality|>rtt ms|>seen before|>bucket");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
+        columns_add(&c, "%s", reply_text(at, "id"));
+        columns_add(&c, "%s", reply_text(at, "address"));
+        columns_add(&c, "%s", reply_text(at, "quality"));
+        columns_add(&c, "%.1f", reply_double(at, "rtt"));
+        print_age(&c, reply_uint(at, "last_seen"));
+        columns_add(&c, "%" PRIu64, reply_uint(at, "bucket"));
+    }
+    if (count > 0)
+        columns_print(&c, stdout);
+    else
+        puts("No nodes are known; 'warren status' says why.");
+    columns_deinit(&c);
+    return EXIT_DONE;
+}
+
+static enum exit_code nodes(struct cli *cli)
+{
+    return ask(cli, "asking the daemon", "dht.nodes", NULL, NULL, false,
+               print_nodes);
+}
+
+/* ---- ping, sample ------------------------------------------------------ */
+
+static enum exit_code print_ping(struct cli_talk *t, struct mp_reader answer)
+{
+    if (!cli_talk_json(t))
+        printf("%s answered in %.2f ms, its id is %s\n", t->cli->args[0],
+               reply_double(answer, "rtt"), reply_text(answer, "id"));
+    return EXIT_DONE;
+}
+
+static enum exit_code ping(struct cli *cli)
+{
+    if (!is_address(cli->args[0]))
+        return EXIT_USAGE;
+    return ask(cli, "waiting for an answer", "dht.ping", "address",
+               cli->args[0], false, print_ping);
+}
+
+static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "samples", &at);
+
+    if (cli_talk_json(t))
+        return EXIT_DONE;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bytes b = mp_read_bytes(&at, 0, SIZE_MAX);
+
+        printf("%.*s\n", (int)b.len, (const char *)b.p);
+    }
+    printf("%u of the %" PRIu64 " hashes that it has; ask again in %" PRIu64
+           " s\n",
+           count, reply_uint(answer, "num"), reply_uint(answer, "interval"));
+    return EXIT_DONE;
+}
+
+static enum exit_code sample(struct cli *cli)
+{
+    if (!is_address(cli->args[0]))
+        return EXIT_USAGE;
+    return ask(cli, "waiting for an answer", "dht.sample", "address",
+               cli->args[0], false, print_sample);
+}
+
+/* ---- find-node, get-peers ---------------------------------------------- */
+
+static enum exit_code print_found_nodes(struct cli_talk *t,
+                                        struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "nodes", &at);
+    struct columns c;
+
+    if (cli_talk_json(t))
+        return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
+    if (t->trace)
+        putchar('\n');
+    columns_init(&c, "id|address");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
+        columns_add(&c, "%s", reply_text(at, "id"));
+        columns_add(&c, "%s", reply_text(at, "address"));
+    }
+    columns_print(&c, stdout);
+    columns_deinit(&c);
+    print_effort(answer);
+    return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
+}
+
+static enum exit_code find_node(struct cli *cli)
+{
+    struct id id;
+
+    if (!cli_read_id("ID", cli->args[0], &id))
+        return EXIT_USAGE;
+    return ask(cli, "looking for nodes", "dht.find_node", "target",
+               cli->args[0], true, print_found_nodes);
+}
+
+static enum exit_code print_peers(struct cli_talk *t, struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "peers", &at);
+    struct columns c;
+
+    if (cli_talk_json(t))
+        return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
+    if (t->trace)
+        putchar('\n');
+    columns_init(&c, "peer|>hop|told by");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
+        columns_add(&c, "%s", reply_text(at, "address"));
+        columns_add(&c, "%" PRIu64, reply_uint(at, "hop"));
+        columns_add(&c, "%s",
+                    reply_uint(at, "hop") > 0 ? reply_text(at, "from")
+                                              : "this node");
+    }
+    if (count > 0)
+        columns_print(&c, stdout);
+    else
+        puts("No peers were found.");
+    columns_deinit(&c);
+    print_effort(answer);
+    return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
+}
+
+static enum exit_code get_peers(struct cli *cli)
+{
+    struct id id;
+
+    if (!cli_read_id("HASH", cli->args[0], &id))
+        return EXIT_USAGE;
+    return ask(cli, "looking for peers", "dht.get_peers", "target",
+               cli->args[0], true, print_peers);
+}
+
+/* ---- announce, withdraw ------------------------------------------------ */
+
+static enum exit_code print_announced(struct cli_talk *t,
+                                      struct mp_reader answer)
+{
+    uint64_t stored = reply_uint(answer, "stored");
+
+    if (!cli_talk_json(t)) {
+        if (t->trace)
+            putchar('\n');
+        printf("announced on %" PRIu64 " nodes\n", stored);
+        print_effort(answer);
+    }
+    return stored > 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static enum exit_code announce(struct cli *cli)
+{
+    const char *port = cli_value(cli, "--port");
+    struct cli_talk t;
+    enum exit_code code;
+    uint64_t number = 0;
+    struct id id;
+
+    if (!cli_read_id("HASH", cli->args[0], &id))
+        return EXIT_USAGE;
+    if (port != NULL && !cli_read_number("--port", port, 1, 65535, &number))
+        return EXIT_USAGE;
+    code = cli_talk_init(&t, cli, "announcing");
+    if (code != EXIT_DONE)
+        return code;
+    struct mp_writer *w = cli_talk_params(&t, port == NULL ? 1 : 2, true);
+    mp_write_text(w, "target");
+    mp_write_text(w, cli->args[0]);
+    if (port != NULL) {
+        mp_write_text(w, "port");
+        mp_write_uint(w, number);
+    }
+    if (t.trace && !cli->json)
+        trace_print_head();
+    code = cli_talk_call(&t, "dht.announce");
+    if (code == EXIT_DONE)
+        code = print_announced(&t, t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
+}
+
+static enum exit_code print_withdrawn(struct cli_talk *t,
+                                      struct mp_reader answer)
+{
+    if (!cli_talk_json(t))
+        printf("%s is not renewed any more; others forget it when it "
+               "expires\n",
+               reply_text(answer, "target"));
+    return EXIT_DONE;
+}
+
+static enum exit_code withdraw(struct cli *cli)
+{
+    struct id id;
+
+    if (!cli_read_id("HASH", cli->args[0], &id))
+        return EXIT_USAGE;
+    return ask(cli, "asking the daemon", "dht.withdraw", "target", cli->args[0],
+               false, print_withdrawn);
+}
+
+const struct cli_verb cli_dht_verbs[] = {
+    {"dht nodes", "", 0, "the routing table", NULL, true, false, nodes},
+    {"dht ping", "ADDR:PORT", 1, "ask one node whether it is there", NULL, true,
+     false, ping},
+    {"dht find-node", "ID", 1, "look up the nodes nearest to an id",
+     trace_options, true, false, find_node},
+    {"dht get-peers", "HASH", 1, "look up the peers of an info-hash",
+     trace_options, true, false, get_peers},
+    {"dht announce", "HASH", 1, "be a peer of an info-hash until withdrawn",
+     announce_options, true, false, announce},
+    {"dht withdraw", "HASH", 1, "stop renewing an announcement or an item",
+     NULL, true, false, withdraw},
+    {"dht sample", "ADDR:PORT", 1, "ask one node which info-hashes it has",
+     NULL, true, false, sample},
+    {0}};

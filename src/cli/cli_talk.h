@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the verbs share that talk to the daemon: finding it, asking it, waiting
+ * with progress on a terminal, saying what went wrong.
+ */
+#ifndef WARREN_CLI_CLI_TALK_H
+#define WARREN_CLI_CLI_TALK_H
+
+#include "cli/cli.h"
+#include "cli/exit_code.h"
+#include "node/control/control_client.h"
+#include "wire/msgpack/mp_reader.h"
+#include "wire/msgpack/mp_writer.h"
+
+#include <stdbool.h>
+
+#define CLI_NOTE_SIZE 240
+
+struct cli_talk {
+    struct cli *cli;
+    struct control_client client;
+    struct control_frame answer;
+    uint8_t params[CONTROL_REQUEST_MAX];
+    struct mp_writer writer;
+    const char *doing; /* "looking for peers", for the progress */
+    bool progress;     /* stderr is a terminal */
+    bool trace;        /* steps are printed as they come */
+    bool drawn;        /* a progress line is on the terminal */
+    unsigned answered, unanswered, found;
+    /* In the place of counting steps, when not NULL: may write `note`, which
+     * follows `doing` on the progress line. */
+    void (*notified)(struct cli_talk *t, struct bytes method,
+                     struct mp_reader params);
+    char note[CLI_NOTE_SIZE];
+    bool draws_itself; /* live figures are on the line */
+    uint64_t slack;    /* ns beyond --timeout, for a daemon that keeps to it */
+};
+
+/* Connects. What fails is said; then there is nothing to deinit. */
+enum exit_code cli_talk_init(struct cli_talk *t, struct cli *cli,
+                             const char *doing);
+void cli_talk_deinit(struct cli_talk *t);
+
+/* The params of the next request: `pairs` follow. With `lookup`, those for
+ * tracing and progress are written here and not counted by the caller. */
+struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
+                                  bool lookup);
+
+/* Sends it; after EXIT_DONE the map of the answer is at t->answer.value. What
+ * fails is said, in JSON too if that was asked for. */
+enum exit_code cli_talk_call(struct cli_talk *t, const char *method);
+
+/* Draws the progress line anew, or takes it away. */
+void cli_talk_draw(struct cli_talk *t, const char *line);
+
+/* Prints the answer as JSON when that was asked for; true when it was. */
+bool cli_talk_json(const struct cli_talk *t);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tables of relays and circuits.
+ */
+#include "cli/cli_tunnel.h"
+#include "cli/columns.h"
+#include "node/control/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum exit_code show(struct cli *cli, const char *method,
+                           void (*print)(struct mp_reader answer))
+{
+    struct cli_talk t;
+    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
+
+    if (code != EXIT_DONE)
+        return code;
+    cli_talk_params(&t, 0, false);
+    code = cli_talk_call(&t, method);
+    if (code == EXIT_DONE && !cli_talk_json(&t))
+        print(t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
+}
+
+static void add_age(struct columns *c, uint64_t s)
+{
+    if (s < 120)
+        columns_add(c, "%" PRIu64 " s", s);
+    else if (s < 7200)
+        columns_add(c, "%" PRIu64 " min", s / 60);
+    else
+        columns_add(c, "%" PRIu64 " h", s / 3600);
+}
+
+static void add_rtt(struct columns *c, struct mp_reader map)
+{
+    struct mp_reader at;
+
+    if (reply_find(map, "rtt", &at))
+        columns_add(c, "%.1f", mp_read_double(&at));
+    else
+        columns_add(c, "-");
+}
+
+static void add_capacity(struct columns *c, uint64_t kilobytes)
+{
+    if (kilobytes != 0)
+        columns_add(c, "%" PRIu64, kilobytes);
+    else
+        columns_add(c, "-");
+}
+
+static void add_bytes(struct columns *c, uint64_t bytes)
+{
+    if (bytes < 10000)
+        columns_add(c, "%" PRIu64 " B", bytes);
+    else if (bytes < 10000000)
+        columns_add(c, "%.1f kB", (double)bytes / 1e3);
+    else
+        columns_add(c, "%.1f MB", (double)bytes / 1e6);
+}
+
+/* The elements of an array of texts, with `gap` between them. */
+static void add_texts(struct columns *c, struct mp_reader map, const char *key)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(map, key, &at);
+    struct text cell;
+
+    text_init(&cell, 255);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0)
+            text_add(&cell, " ");
+        text_add_printable(&cell, mp_read_bytes(&at, 0, SIZE_MAX));
+    }
+    columns_add(c, "%s", text_get(&cell));
+    text_deinit(&cell);
+}
+
+/* ---- peers ------------------------------------------------------------- */
+
+static void add_peer(struct columns *c, struct mp_reader peer)
+{
+    columns_add(c, "%.*s", CLI_SHORT_ID, reply_text(peer, "identity"));
+    add_texts(c, peer, "addresses");
+    add_texts(c, peer, "roles");
+    columns_add(c, "%s", reply_bool(peer, "guard") ? "yes" : "");
+    add_rtt(c, peer);
+    add_capacity(c, reply_uint(peer, "capacity"));
+    columns_add(c, "%" PRIu64, reply_uint(peer, "failures"));
+    add_age(c, reply_uint(peer, "last_seen"));
+}
+
+static void print_peers(struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "peers", &at);
+    uint64_t known = reply_uint(answer, "known");
+    struct columns c;
+
+    columns_init(&c, "identity|address|roles|guard|>rtt ms|>kB/s|>failures|"
+                     ">seen before");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at))
+        add_peer(&c, at);
+    if (count > 0)
+        columns_print(&c, stdout);
+    else
+        puts("No relays are known; they are looked for while circuits are "
+             "wanted: 'warren tunnel build'.");
+    if (known > count)
+        printf("and %" PRIu64 " more\n", known - count);
+    columns_deinit(&c);
+}
+
+static enum exit_code peers(struct cli *cli)
+{
+    return show(cli, "tunnel.peers", print_peers);
+}
+
+/* ---- circuits ---------------------------------------------------------- */
+
+static void add_path(struct columns *c, struct mp_reader circuit)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(circuit, "path", &at);
+    struct text cell;
+
+    text_init(&cell, 255);
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at))
+        text_addf(&cell, "%s%.*s", i > 0 ? " " : "", CLI_SHORT_ID,
+                  reply_text(at, "identity"));
+    columns_add(c, "%s", text_get(&cell));
+    text_deinit(&cell);
+}
+
+static void add_circuit(struct columns *c, struct mp_reader circuit)
+{
+    columns_add(c, "%" PRIu64, reply_uint(circuit, "id"));
+    columns_add(c, "%" PRIu64, reply_uint(circuit, "hops"));
+    columns_add(c, "%s", reply_text(circuit, "state"));
+    add_age(c, reply_uint(circuit, "age"));
+    add_bytes(c, reply_uint(circuit, "up"));
+    add_bytes(c, reply_uint(circuit, "down"));
+    add_rtt(c, circuit);
+    add_path(c, circuit);
+}
+
+static void print_circuits(struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "circuits", &at);
+    struct columns c;
+
+    columns_init(&c, ">circuit|>hops|state|>age|>up|>down|>rtt ms|path");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at))
+        add_circuit(&c, at);
+    if (count > 0)
+        columns_print(&c, stdout);
+    else
+        puts("No circuits: 'warren tunnel build' starts to keep some, 'warren "
+             "status' says what is missing.");
+    columns_deinit(&c);
+}
+
+static enum exit_code circuits(struct cli *cli)
+{
+    return show(cli, "tunnel.circuits", print_circuits);
+}
+
+const struct cli_verb cli_tunnel_list_verbs[] = {
+    {"peers", "", 0, "the relays that are known", NULL, true, false, peers},
+    {"circuits", "", 0, "the circuits of this node's own", NULL, true, false,
+     circuits},
+    {0}};

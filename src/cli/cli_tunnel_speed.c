@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `warren tunnel speedtest`: live figures, then a summary.
+ */
+#include "base/text.h"
+#include "base/timestamp.h"
+#include "cli/cli_tunnel.h"
+#include "node/control/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECONDS_DEFAULT 5
+#define SECONDS_MAX     3600
+
+/* Beyond the time of the test and of building: what is under way comes in. */
+#define TEST_SLACK 35
+
+static const struct cli_option speedtest_options[] = {
+    {"--hops", "N", "hops of the circuit (3)"},
+    {"--seconds", "S", "how long to send (5)"},
+    {0}};
+
+static double megabytes(struct mp_reader report, const char *key)
+{
+    return (double)reply_uint(report, key) / 1e6;
+}
+
+static double loss(struct mp_reader report)
+{
+    uint64_t sent = reply_uint(report, "sent");
+
+    if (sent == 0)
+        return 0;
+    return 100 * (double)reply_uint(report, "lost") / (double)sent;
+}
+
+static void notified(struct cli_talk *t, struct bytes method,
+                     struct mp_reader params)
+{
+    char line[160];
+
+    cli_tunnel_notified(t, method, params);
+    if (!bytes_equal(method, bytes_of_text("speedtest")))
+        return;
+    t->draws_itself = true;
+    snprintf(line, sizeof(line),
+             "%5.1f s  up %7.2f MB/s  down %7.2f MB/s  loss %5.2f %%  "
+             "round trip %.2f ms",
+             reply_double(params, "elapsed") / 1e3, megabytes(params, "up"),
+             megabytes(params, "down"), loss(params),
+             reply_double(params, "rtt_mean"));
+    cli_talk_draw(t, line);
+}
+
+static void print_report(struct mp_reader r)
+{
+    printf("circuit     %" PRIu64 ", %" PRIu64 " hop%s, %.1f s\n",
+           reply_uint(r, "circuit"), reply_uint(r, "hops"),
+           text_plural(reply_uint(r, "hops")),
+           reply_double(r, "elapsed") / 1e3);
+    printf("goodput     up %.2f MB/s, down %.2f MB/s\n", megabytes(r, "up"),
+           megabytes(r, "down"));
+    printf("loss        %.2f %% of %" PRIu64 " datagrams: %" PRIu64
+           " on the way there, %" PRIu64 " on the way back, %" PRIu64
+           " refused\n",
+           loss(r), reply_uint(r, "sent"), reply_uint(r, "lost_forward"),
+           reply_uint(r, "lost_backward"), reply_uint(r, "refused"));
+    printf("round trip  %.2f ms (%.2f to %.2f), jitter %.2f\n",
+           reply_double(r, "rtt_mean"), reply_double(r, "rtt_min"),
+           reply_double(r, "rtt_max"), reply_double(r, "jitter"));
+}
+
+static enum exit_code speedtest(struct cli *cli)
+{
+    const char *text = cli_value(cli, "--seconds");
+    uint64_t hops, seconds = SECONDS_DEFAULT;
+    struct cli_talk t;
+    enum exit_code code;
+
+    if (!cli_read_hops(cli, &hops) ||
+        (text != NULL &&
+         !cli_read_number("--seconds", text, 1, SECONDS_MAX, &seconds)))
+        return EXIT_USAGE;
+    code = cli_talk_init(&t, cli, "waiting for a circuit");
+    if (code != EXIT_DONE)
+        return code;
+    struct mp_writer *w = cli_tunnel_params(&t, hops, 1);
+    mp_write_text(w, "duration");
+    mp_write_uint(w, seconds * 1000);
+    t.notified = notified;
+    t.slack = (seconds + TEST_SLACK) * TIME_S;
+    code = cli_talk_call(&t, "tunnel.speedtest");
+    if (code == EXIT_DONE) {
+        if (!cli_talk_json(&t))
+            print_report(t.answer.value);
+        if (reply_uint(t.answer.value, "answered") == 0)
+            code = EXIT_UNANSWERED;
+    }
+    cli_talk_deinit(&t);
+    return code;
+}
+
+const struct cli_verb cli_tunnel_speed_verbs[] = {
+    {"tunnel speedtest", "", 0, "measure a circuit: goodput, loss, round trip",
+     speedtest_options, true, false, speedtest},
+    {0}};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/join/vote.h"
+
+#include <string.h>
+
+void vote_init(struct vote *v, enum family family)
+{
+    *v = (struct vote){.family = family};
+}
+
+/* A number for the network that votes as one. */
+static uint64_t voter_of(const struct endpoint *ep)
+{
+    uint64_t high, low;
+
+    memcpy(&high, ep->addr, sizeof(high));
+    memcpy(&low, ep->addr + 8, sizeof(low));
+    high = __builtin_bswap64(high);
+    if (!endpoint_is_global(ep))
+        return high ^ __builtin_bswap64(low);
+    return ep->family == FAMILY_IPV4 ? high >> 40 : high >> 8;
+}
+
+static bool is_cast(const struct vote *v, int i, uint32_t tick)
+{
+    return v->cast[i].at != 0 &&
+           tick - v->cast[i].at <= (uint32_t)(VOTE_LIFETIME / TIME_S);
+}
+
+static unsigned votes_for(const struct vote *v, unsigned candidate,
+                          uint32_t tick)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < VOTE_VOTERS; i++)
+        count += is_cast(v, i, tick) && v->cast[i].candidate == candidate;
+    return count;
+}
+
+/* The place of `claimed` among the candidates; of one that is new, that of
+ * the candidate with the fewest votes, which lose their meaning. */
+static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
+                             uint32_t tick)
+{
+    unsigned fewest = 0;
+
+    for (unsigned i = 0; i < VOTE_CANDIDATES; i++) {
+        if (endpoint_same_addr(&v->candidate[i], claimed))
+            return i;
+        if (votes_for(v, i, tick) < votes_for(v, fewest, tick))
+            fewest = i;
+    }
+    for (int i = 0; i < VOTE_VOTERS; i++) {
+        if (v->cast[i].candidate == fewest)
+            v->cast[i].at = 0;
+    }
+    return fewest;
+}
+
+/* The voter's earlier vote, else an unused place, else the oldest vote. */
+static int place_of(const struct vote *v, uint64_t voter, uint32_t tick)
+{
+    int oldest = 0;
+
+    for (int i = 0; i < VOTE_VOTERS; i++) {
+        if (is_cast(v, i, tick) && v->cast[i].voter == voter)
+            return i;
+        if (!is_cast(v, i, tick)
+                ? is_cast(v, oldest, tick)
+                : tick - v->cast[i].at > tick - v->cast[oldest].at)
+            oldest = i;
+    }
+    return oldest;
+}
+
+/* Whether `candidate`, which has just got a vote, is ahead of the winner. */
+static bool wins(const struct vote *v, unsigned candidate, uint32_t tick)
+{
+    unsigned votes = votes_for(v, candidate, tick);
+
+    if (votes < VOTE_QUORUM)
+        return false;
+    for (unsigned i = 0; i < VOTE_CANDIDATES; i++) {
+        if (i != candidate && votes_for(v, i, tick) >= votes)
+            return false;
+    }
+    return true;
+}
+
+/* The port that more than half of those claim who vote for `candidate`; 0. */
+static uint16_t port_of(const struct vote *v, unsigned candidate, uint32_t tick)
+{
+    unsigned votes = votes_for(v, candidate, tick);
+
+    for (int i = 0; i < VOTE_VOTERS; i++) {
+        uint16_t port = v->cast[i].port;
+        unsigned count = 0;
+
+        for (int j = 0; j < VOTE_VOTERS; j++)
+            count += is_cast(v, j, tick) && v->cast[j].port == port &&
+                     v->cast[j].candidate == candidate;
+        if (2 * count > votes)
+            return port;
+    }
+    return 0;
+}
+
+bool vote_add(struct vote *v, const struct endpoint *voter,
+              const struct endpoint *claimed, uint64_t now)
+{
+    uint32_t tick = (uint32_t)(now / TIME_S) + 1;
+    unsigned candidate;
+    uint16_t port;
+    bool changed;
+    int place;
+
+    if (claimed->family != v->family || !endpoint_is_usable(claimed))
+        return false;
+    candidate = candidate_of(v, claimed, tick);
+    place = place_of(v, voter_of(voter), tick);
+    v->candidate[candidate] = *claimed;
+    v->cast[place].voter = voter_of(voter);
+    v->cast[place].at = tick;
+    v->cast[place].candidate = (uint8_t)candidate;
+    v->cast[place].port = claimed->port;
+    if (!wins(v, candidate, tick))
+        return false;
+    changed = !v->known || !endpoint_same_addr(&v->winner, claimed);
+    port = port_of(v, candidate, tick);
+    if (port == 0 && !changed)
+        port = v->winner.port;
+    v->known = true;
+    v->winner = *claimed;
+    v->winner.port = port;
+    return changed;
+}
+
+bool vote_winner(const struct vote *v, struct endpoint *out)
+{
+    if (v->known)
+        *out = v->winner;
+    return v->known;
+}

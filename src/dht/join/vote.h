@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What our external address is, by vote of those who answer us (`ip` in a
+ * response, BEP 42). One vote per voter: a /24 (IPv4) or /56 (IPv6) of global
+ * addresses, an address of others. An address wins with VOTE_QUORUM voters and
+ * more than any other; it stays until another has more. Votes are forgotten
+ * after an hour, or when VOTE_VOTERS newer ones are there. One per family;
+ * about 400 bytes, nothing allocated.
+ */
+#ifndef WARREN_DHT_JOIN_VOTE_H
+#define WARREN_DHT_JOIN_VOTE_H
+
+#include "base/endpoint.h"
+#include "base/timestamp.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VOTE_VOTERS     16
+#define VOTE_CANDIDATES 4
+#define VOTE_QUORUM     3
+#define VOTE_LIFETIME   TIME_HOUR
+
+struct vote {
+    enum family family;
+    bool known;
+    struct endpoint winner;
+    struct endpoint candidate[VOTE_CANDIDATES];
+    struct {
+        uint64_t voter;
+        uint32_t at; /* seconds; 0: no vote */
+        uint16_t port;
+        uint8_t candidate;
+    } cast[VOTE_VOTERS];
+};
+
+void vote_init(struct vote *v, enum family family);
+
+/* `voter` says that we are `claimed`. Votes for another family or for an
+ * address that nobody can have are ignored. True when the winning address
+ * (not merely its port) changed or became known. Its port is the one that most
+ * of its voters claim; while there is none, as behind a NAT that has another
+ * for each of them, the last one that there was, else 0. */
+bool vote_add(struct vote *v, const struct endpoint *voter,
+              const struct endpoint *claimed, uint64_t now);
+
+/* False while nothing has won yet. Once known it stays known. */
+bool vote_winner(const struct vote *v, struct endpoint *out);
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/lookup/lookup_side.h"
+
+#include "dht/dht.h"
+#include "dht/table/table.h"
+#include "dht/types/node_id.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SLOTS 16
+
+void lookup_side_init(struct lookup_side *s, const struct id *target,
+                      bool testing)
+{
+    *s = (struct lookup_side){.target = *target, .testing = testing};
+}
+
+void lookup_side_deinit(struct lookup_side *s)
+{
+    for (size_t i = 0; i < s->cap; i++)
+        free(s->slots[i].token);
+    free(s->slots);
+    s->slots = NULL;
+    s->cap = s->count = s->in_flight = 0;
+}
+
+/* ---- Order --------------------------------------------------------------- */
+
+static bool nearer(const struct lookup_side *s, const struct candidate *a,
+                   const struct candidate *b)
+{
+    if (!a->id_known || !b->id_known)
+        return a->id_known && !b->id_known;
+    return id_compare_distance(&s->target, &a->id, &b->id) < 0;
+}
+
+static void place(struct lookup_side *s, uint8_t slot)
+{
+    size_t i = s->count++;
+
+    while (i > 0 && nearer(s, &s->slots[slot], &s->slots[s->order[i - 1]])) {
+        s->order[i] = s->order[i - 1];
+        i--;
+    }
+    s->order[i] = slot;
+}
+
+static void unplace(struct lookup_side *s, uint8_t slot)
+{
+    size_t i = 0;
+
+    while (s->order[i] != slot)
+        i++;
+    s->count--;
+    memmove(s->order + i, s->order + i + 1, s->count - i);
+}
+
+static bool is_waiting(const struct candidate *c)
+{
+    return c->state == CANDIDATE_ASKED || c->state == CANDIDATE_SLOW;
+}
+
+/* Makes a slot free by giving up the farthest candidate that is not waited
+ * for, if that one is farther than `c`. */
+static enum error evict_for(struct lookup_side *s, const struct candidate *c)
+{
+    for (size_t i = s->count; i-- > 0;) {
+        uint8_t slot = s->order[i];
+        struct candidate *last = &s->slots[slot];
+
+        if (is_waiting(last) || last->pinned)
+            continue;
+        if (!nearer(s, c, last))
+            return ERR_FULL;
+        unplace(s, slot);
+        free(last->token);
+        *last = (struct candidate){.state = CANDIDATE_FREE};
+        /* Nobody is blamed for the one that comes into the slot. */
+        for (size_t j = 0; j < s->cap; j++) {
+            if (s->slots[j].namer == slot)
+                s->slots[j].namer = LOOKUP_NOBODY;
+        }
+        return OK;
+    }
+    return ERR_FULL;
+}
+
+static enum error grow(struct lookup_side *s)
+{
+    size_t cap = s->cap == 0 ? FIRST_SLOTS : 2u * s->cap;
+    struct candidate *slots = realloc(s->slots, cap * sizeof(*slots));
+
+    if (slots == NULL)
+        return ERR_NO_MEMORY;
+    memset(slots + s->cap, 0, (cap - s->cap) * sizeof(*slots));
+    s->slots = slots;
+    s->cap = (uint8_t)cap;
+    return OK;
+}
+
+static enum error free_slot(struct lookup_side *s, const struct candidate *c,
+                            uint8_t *out)
+{
+    enum error err = OK;
+    uint8_t slot = 0;
+
+    if (s->count == s->cap)
+        err = s->cap < LOOKUP_CANDIDATES ? grow(s) : evict_for(s, c);
+    if (err != OK)
+        return err;
+    while (s->slots[slot].state != CANDIDATE_FREE)
+        slot++;
+    *out = slot;
+    return OK;
+}
+
+/* ---- Adding -------------------------------------------------------------- */
+
+/* Listed already. An entry that did not answer yet does not keep out another
+ * address for the same id, nor another port of the same IP: it may be the one
+ * that was made up. */
+static bool is_listed(const struct lookup_side *s, const struct candidate *c)
+{
+    unsigned at_addr = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        const struct candidate *o = &s->slots[s->order[i]];
+        bool answered = o->state == CANDIDATE_ANSWERED;
+
+        if (endpoint_equal(&o->ep, &c->ep))
+            return true;
+        if (answered && o->id_known && c->id_known && id_equal(&o->id, &c->id))
+            return true;
+        if (!s->testing && endpoint_same_addr(&o->ep, &c->ep) &&
+            (answered || ++at_addr == LOOKUP_PER_ADDR))
+            return true;
+    }
+    return false;
+}
+
+enum error lookup_side_add(struct lookup_side *s, const struct id *id,
+                           const struct endpoint *ep, uint8_t hop,
+                           uint8_t namer, uint32_t rtt)
+{
+    struct candidate c = {
+        .ep = *ep,
+        .rtt = rtt,
+        .state = CANDIDATE_NEW,
+        .hop = hop,
+        .namer = namer,
+        .id_known = id != NULL,
+    };
+    enum error err;
+    uint8_t slot;
+
+    if (id != NULL) {
+        c.id = *id;
+        c.id_secure = s->testing || node_id_matches(id, ep);
+        if (namer != LOOKUP_NOBODY && !c.id_secure)
+            return ERR_SIGNATURE;
+    }
+    if (is_listed(s, &c))
+        return ERR_IN_USE;
+    err = free_slot(s, &c, &slot);
+    if (err != OK)
+        return err;
+    if (namer == slot)
+        c.namer = LOOKUP_NOBODY; /* it had to go for this one */
+    s->slots[slot] = c;
+    place(s, slot);
+    return OK;
+}
+
+/* ---- Whom to ask, and when that is all ----------------------------------- */
+
+/* Walks the list from the nearest, counting who has answered. */
+struct walk {
+    size_t counted;
+    uint8_t slots[DHT_K];
+};
+
+static bool same_subnet(const struct lookup_side *s, const struct walk *w,
+                        const struct candidate *c)
+{
+    int bits = c->ep.family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
+
+    for (size_t i = 0; i < w->counted && !s->testing; i++) {
+        if (endpoint_same_prefix(&s->slots[w->slots[i]].ep, &c->ep, bits))
+            return true;
+    }
+    return false;
+}
+
+static void count(const struct lookup_side *s, struct walk *w, uint8_t slot)
+{
+    const struct candidate *c = &s->slots[slot];
+
+    if (c->state == CANDIDATE_ANSWERED && c->id_secure && !same_subnet(s, w, c))
+        w->slots[w->counted++] = slot;
+}
+
+/* A way in, for a lookup that has found none yet. */
+static uint8_t next_unknown(const struct lookup_side *s)
+{
+    for (size_t i = s->count; i-- > 0;) {
+        const struct candidate *c = &s->slots[s->order[i]];
+
+        if (c->id_known)
+            break;
+        if (c->state == CANDIDATE_NEW)
+            return s->order[i];
+    }
+    return LOOKUP_NOBODY;
+}
+
+uint8_t lookup_side_next(const struct lookup_side *s)
+{
+    struct walk w = {.counted = 0};
+    uint8_t unknown = s->answered ? LOOKUP_NOBODY : next_unknown(s);
+
+    if (unknown != LOOKUP_NOBODY)
+        return unknown;
+    for (size_t i = 0; i < s->count && w.counted < DHT_K; i++) {
+        const struct candidate *c = &s->slots[s->order[i]];
+
+        if (c->state == CANDIDATE_NEW && !same_subnet(s, &w, c))
+            return s->order[i];
+        count(s, &w, s->order[i]);
+    }
+    return LOOKUP_NOBODY;
+}
+
+bool lookup_side_done(const struct lookup_side *s)
+{
+    struct walk w = {.counted = 0};
+    bool answered = false, slow = false;
+
+    for (size_t i = 0; i < s->count && w.counted < DHT_K; i++) {
+        const struct candidate *c = &s->slots[s->order[i]];
+
+        if (c->state == CANDIDATE_ASKED ||
+            (c->state == CANDIDATE_NEW && !same_subnet(s, &w, c)))
+            return false;
+        answered |= c->state == CANDIDATE_ANSWERED;
+        slow |= c->state == CANDIDATE_SLOW;
+        count(s, &w, s->order[i]);
+    }
+    /* As long as nobody has answered, the slow ones are all there is. */
+    return answered || !slow;
+}
+
+size_t lookup_side_closest(const struct lookup_side *s, bool token,
+                           uint8_t *slots, size_t max)
+{
+    struct walk w = {.counted = 0};
+    size_t n = 0;
+
+    assert(max <= DHT_K);
+    for (size_t i = 0; i < s->count && w.counted < max; i++) {
+        if (!token || s->slots[s->order[i]].token != NULL)
+            count(s, &w, s->order[i]);
+    }
+    n = w.counted;
+    memcpy(slots, w.slots, n);
+    return n;
+}
+
+/* ---- What happened ------------------------------------------------------- */
+
+static struct candidate *at(struct lookup_side *s, uint8_t slot)
+{
+    assert(slot < s->cap && s->slots[slot].state != CANDIDATE_FREE);
+    return &s->slots[slot];
+}
+
+static void leave_flight(struct lookup_side *s, const struct candidate *c)
+{
+    if (c->state == CANDIDATE_ASKED)
+        s->in_flight--;
+}
+
+void lookup_side_asked(struct lookup_side *s, uint8_t slot, uint64_t now)
+{
+    struct candidate *c = at(s, slot);
+
+    assert(c->state == CANDIDATE_NEW);
+    c->state = CANDIDATE_ASKED;
+    c->asked_at = now;
+    s->in_flight++;
+}
+
+static struct candidate *namer_of(struct lookup_side *s,
+                                  const struct candidate *c)
+{
+    return c->namer == LOOKUP_NOBODY ? NULL : &s->slots[c->namer];
+}
+
+void lookup_side_slow(struct lookup_side *s, uint8_t slot)
+{
+    struct candidate *c = at(s, slot);
+    struct candidate *namer = namer_of(s, c);
+
+    assert(c->state == CANDIDATE_ASKED);
+    leave_flight(s, c);
+    c->state = CANDIDATE_SLOW;
+    if (namer != NULL)
+        namer->named_silent++;
+}
+
+bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
+                          const struct id *id)
+{
+    struct candidate *c = at(s, slot);
+    struct candidate *namer = namer_of(s, c);
+    bool taken = false;
+
+    assert(is_waiting(c));
+    leave_flight(s, c);
+    if (namer != NULL) {
+        namer->named_alive++;
+        if (c->state == CANDIDATE_SLOW)
+            namer->named_silent--;
+    }
+    for (size_t i = 0; i < s->cap; i++) {
+        const struct candidate *o = &s->slots[i];
+
+        taken |= o->state == CANDIDATE_ANSWERED && id_equal(&o->id, id);
+    }
+    unplace(s, slot);
+    c->state = taken ? CANDIDATE_FAILED : CANDIDATE_ANSWERED;
+    c->id = *id;
+    c->id_known = true;
+    c->id_secure = s->testing || node_id_matches(id, &c->ep);
+    place(s, slot);
+    s->answered = true;
+    return !taken;
+}
+
+void lookup_side_failed(struct lookup_side *s, uint8_t slot)
+{
+    struct candidate *c = at(s, slot);
+    struct candidate *namer = namer_of(s, c);
+
+    assert(is_waiting(c));
+    leave_flight(s, c);
+    if (namer != NULL && c->state == CANDIDATE_ASKED)
+        namer->named_silent++;
+    c->state = CANDIDATE_FAILED;
+}
+
+uint8_t lookup_side_suspect(const struct lookup_side *s, uint8_t slot)
+{
+    uint8_t namer = s->slots[slot].namer;
+    const struct candidate *n;
+
+    if (namer == LOOKUP_NOBODY)
+        return LOOKUP_NOBODY;
+    n = &s->slots[namer];
+    if (n->state != CANDIDATE_ANSWERED || n->named_silent < LOOKUP_SUSPECT ||
+        n->named_silent < 4 * n->named_alive)
+        return LOOKUP_NOBODY;
+    return namer;
+}
+
+/* Those that only it has named are given up unasked. One that answered later
+ * for itself, or is being asked, stays. */
+void lookup_side_distrust(struct lookup_side *s, uint8_t slot)
+{
+    at(s, slot)->state = CANDIDATE_DISTRUSTED;
+    for (size_t i = 0; i < s->cap; i++) {
+        struct candidate *c = &s->slots[i];
+
+        if (c->state == CANDIDATE_NEW && c->namer == slot)
+            c->state = CANDIDATE_FAILED;
+    }
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Items that others have put here (BEP 44), each in one allocation of its
+ * exact size. Signatures are not looked at: the caller asks item_store_check,
+ * which is cheap, then verifies, then puts.
+ *
+ * Caps: a new item beyond max_per_source is refused (ERR_FULL). At max_items
+ * the oldest goes, if it was not renewed for half of the lifetime (its owner,
+ * who renews every hour, has gone); otherwise the new one is refused.
+ *
+ * A source is an IPv4 address or an IPv6 /64; an item counts for the source
+ * that put it first.
+ */
+#ifndef WARREN_DHT_STORAGE_ITEM_STORE_H
+#define WARREN_DHT_STORAGE_ITEM_STORE_H
+
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/random_source.h"
+#include "dht/dht.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct item_store_config { /* nothing may be 0 */
+    unsigned max_items, max_per_source;
+    uint64_t lifetime; /* ns */
+};
+
+struct item_entry;
+
+struct item_store {
+    struct item_store_config config;
+    unsigned items;
+    unsigned chain_count; /* a power of two, 0 at first */
+    struct item_entry **by_target, **by_source;
+    struct item_entry *oldest, *newest; /* by time of renewal */
+    uint64_t evicted; /* items that made room for others, ever */
+    size_t memory;    /* bytes allocated */
+    uint8_t key[16];
+};
+
+void item_store_init(struct item_store *s,
+                     const struct item_store_config *config,
+                     const struct random_source *random);
+void item_store_deinit(struct item_store *s);
+
+/* New caps and lifetime. What is above a new cap stays until it expires. */
+void item_store_configure(struct item_store *s,
+                          const struct item_store_config *config);
+
+/* Whether a put from this source to this target would find room: for tokens. */
+bool item_store_can_store(const struct item_store *s, const struct id *target,
+                          const struct endpoint *source, uint64_t now);
+
+/* Whether item_store_put would succeed: ERR_CAS `cas` (may be NULL) is not the
+ * seq that is stored; ERR_SEQ a newer seq is stored, or another value with
+ * this seq; ERR_FULL. */
+enum error item_store_check(const struct item_store *s, const struct id *target,
+                            const struct dht_item *item, const int64_t *cas,
+                            const struct endpoint *source, uint64_t now);
+
+/* Stores, replaces or renews a verified item whose target is `target`.
+ * As above, and ERR_NO_MEMORY. */
+enum error item_store_put(struct item_store *s, const struct id *target,
+                          const struct dht_item *item, const int64_t *cas,
+                          const struct endpoint *source, uint64_t now);
+
+/* Views into the store, valid until it changes. */
+struct item_view {
+    bool mutable_item;
+    const uint8_t *key;       /* 32 bytes; NULL when immutable */
+    const uint8_t *signature; /* 64 bytes; NULL when immutable */
+    int64_t seq;
+    struct bytes salt;
+    struct bytes value; /* canonical msgpack */
+};
+
+bool item_store_get(const struct item_store *s, const struct id *target,
+                    uint64_t now, struct item_view *out);
+
+/* Frees what has expired, at most 64 at a time; TIME_NEVER when empty. */
+void item_store_expire(struct item_store *s, uint64_t now);
+uint64_t item_store_next_deadline(const struct item_store *s);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/storage/peer_store.h"
+#include "base/timestamp.h"
+#include "dht/storage/peer_swarm.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CHAINS     16
+#define SWEEPS           16  /* in a lifetime */
+#define SWEEP_CHAINS     256 /* in one call */
+#define SWEEP_PAUSE      (50 * TIME_MS)
+#define MAX_LIFETIMES    8
+#define OVERDUE_LIFETIME 2
+
+static uint64_t sweep_interval(const struct peer_store *s)
+{
+    return s->config.lifetime / SWEEPS + 1;
+}
+
+void peer_store_configure(struct peer_store *s,
+                          const struct peer_store_config *config)
+{
+    assert(config->max_hashes > 0 && config->max_peers > 0);
+    assert(config->max_per_hash > 0 && config->max_per_source > 0);
+    assert(config->lifetime > 0);
+    s->config = *config;
+    if (s->config.max_per_source > PEER_STORE_SOURCE_MAX)
+        s->config.max_per_source = PEER_STORE_SOURCE_MAX;
+    if (s->config.max_per_hash > PEER_STORE_HASH_MAX)
+        s->config.max_per_hash = PEER_STORE_HASH_MAX;
+    if (s->config.lifetime / MAX_LIFETIMES > s->unit * PEER_STEPS)
+        s->config.lifetime = s->unit * PEER_STEPS * MAX_LIFETIMES;
+}
+
+void peer_store_init(struct peer_store *s,
+                     const struct peer_store_config *config,
+                     const struct random_source *random, uint64_t now)
+{
+    *s = (struct peer_store){.used_at = now, .swept_at = now};
+    random->fill(random->ctx, s->key, sizeof(s->key));
+    s->unit = config->lifetime / PEER_STEPS + 1;
+    peer_store_configure(s, config);
+}
+
+/* ---- Chains ------------------------------------------------------------ */
+
+static struct peer_swarm **chain_of(const struct peer_store *s,
+                                    struct peer_swarm **chains, unsigned count,
+                                    const struct id *hash)
+{
+    uint8_t out[crypto_shorthash_BYTES];
+    uint32_t place;
+
+    crypto_shorthash(out, hash->b, ID_BYTES, s->key);
+    memcpy(&place, out, sizeof(place));
+    return &chains[place & (count - 1)];
+}
+
+struct peer_swarm *peer_store_find(const struct peer_store *s,
+                                   const struct id *hash)
+{
+    struct peer_swarm *w;
+
+    if (s->chain_count == 0)
+        return NULL;
+    w = *chain_of(s, s->chains, s->chain_count, hash);
+    while (w != NULL && !id_equal(&w->hash, hash))
+        w = w->next;
+    return w;
+}
+
+static enum error resize_chains(struct peer_store *s, unsigned count)
+{
+    struct peer_swarm **chains = calloc(count, sizeof(struct peer_swarm *));
+
+    if (chains == NULL)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; i < s->chain_count; i++) {
+        for (struct peer_swarm *w = s->chains[i], *next; w != NULL; w = next) {
+            struct peer_swarm **chain = chain_of(s, chains, count, &w->hash);
+
+            next = w->next;
+            w->next = *chain;
+            *chain = w;
+        }
+    }
+    free(s->chains);
+    s->memory += count * sizeof(struct peer_swarm *);
+    s->memory -= s->chain_count * sizeof(struct peer_swarm *);
+    s->chains = chains;
+    s->chain_count = count;
+    s->sweep_chain = 0;
+    return OK;
+}
+
+static struct peer_swarm *add_swarm(struct peer_store *s, const struct id *hash,
+                                    uint64_t now)
+{
+    struct peer_swarm **chain, *w;
+
+    /* A longer chain will do when there is no memory for more chains. */
+    if (s->hashes >= s->chain_count &&
+        resize_chains(s, s->chain_count == 0 ? FIRST_CHAINS
+                                             : 2 * s->chain_count) != OK &&
+        s->chain_count == 0)
+        return NULL;
+    w = malloc(sizeof(*w));
+    if (w == NULL)
+        return NULL;
+    if (s->hashes == 0) {
+        s->swept_at = now;
+        s->sweep_at = time_after(now, sweep_interval(s));
+    }
+    chain = chain_of(s, s->chains, s->chain_count, hash);
+    *w = (struct peer_swarm){.next = *chain, .hash = *hash};
+    *chain = w;
+    s->hashes++;
+    s->memory += sizeof(*w);
+    return w;
+}
+
+/* Takes an empty swarm out of its chain. */
+static void drop_swarm(struct peer_store *s, struct peer_swarm **at)
+{
+    struct peer_swarm *w = *at;
+
+    *at = w->next;
+    for (unsigned f = 0; f < FAMILIES; f++) {
+        s->memory -= w->of[f].cap * record_len(f);
+        free(w->of[f].at);
+    }
+    free(w);
+    s->memory -= sizeof(*w);
+    s->hashes--;
+}
+
+static void clear(struct peer_store *s)
+{
+    for (unsigned i = 0; i < s->chain_count; i++) {
+        while (s->chains[i] != NULL)
+            drop_swarm(s, &s->chains[i]);
+    }
+    free(s->chains);
+    free(s->sources);
+    s->chains = NULL;
+    s->sources = NULL;
+    s->chain_count = s->source_cap = s->source_used = 0;
+    s->sweep_chain = 0;
+    s->peers = 0;
+    s->memory = 0;
+}
+
+void peer_store_deinit(struct peer_store *s)
+{
+    clear(s);
+    sodium_memzero(s->key, sizeof(s->key));
+}
+
+/* ---- Expiry ------------------------------------------------------------ */
+
+static void sweep_chain(struct peer_store *s, unsigned chain, uint64_t now)
+{
+    struct peer_swarm **at = &s->chains[chain];
+
+    while (*at != NULL) {
+        peer_swarm_expire(s, *at, peer_clock_of(s, now));
+        if (peer_swarm_count(*at) == 0)
+            drop_swarm(s, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
+static void end_sweep(struct peer_store *s, uint64_t now)
+{
+    s->swept_at = s->sweep_began;
+    s->sweep_chain = 0;
+    s->sweep_at = time_after(now, sweep_interval(s));
+    if (s->hashes == 0) {
+        clear(s);
+        return;
+    }
+    peer_sources_trim(s);
+    if (s->chain_count > FIRST_CHAINS && s->hashes < s->chain_count / 8)
+        resize_chains(s, s->chain_count / 4); /* or later */
+}
+
+static void sweep(struct peer_store *s, unsigned chains, uint64_t now)
+{
+    if (s->sweep_chain == 0)
+        s->sweep_began = now;
+    while (s->sweep_chain < s->chain_count && chains-- > 0)
+        sweep_chain(s, s->sweep_chain++, now);
+    if (s->sweep_chain >= s->chain_count)
+        end_sweep(s, now);
+    else
+        s->sweep_at = time_after(now, SWEEP_PAUSE);
+}
+
+void peer_store_advance(struct peer_store *s, uint64_t now)
+{
+    uint64_t lifetime = s->config.lifetime + s->unit;
+
+    if (time_since(s->used_at, now) > lifetime + s->unit) {
+        clear(s);
+    } else if (time_since(s->swept_at, now) > OVERDUE_LIFETIME * lifetime &&
+               s->hashes > 0) {
+        s->sweep_chain = 0;
+        sweep(s, s->chain_count, now);
+    }
+    if (now > s->used_at)
+        s->used_at = now;
+}
+
+void peer_store_expire(struct peer_store *s, uint64_t now)
+{
+    peer_store_advance(s, now);
+    if (s->hashes > 0 && now >= s->sweep_at)
+        sweep(s, SWEEP_CHAINS, now);
+}
+
+uint64_t peer_store_next_deadline(const struct peer_store *s)
+{
+    return s->hashes == 0 ? TIME_NEVER : s->sweep_at;
+}
+
+/* ---- Storing ----------------------------------------------------------- */
+
+/* Whether there is room for a peer from `source` under `w` (NULL for a new
+ * hash), and at whose cost: `victim` is not found when nobody has to go. */
+static bool find_room(const struct peer_store *s, const struct peer_swarm *w,
+                      const struct endpoint *source, uint64_t now,
+                      struct peer_at *victim)
+{
+    const struct peer_store_config *c = &s->config;
+    enum family family = source->family;
+    bool source_full = peer_sources_count(s, family, source->addr) >=
+                       c->max_per_source;
+    bool full = s->peers >= c->max_peers;
+
+    *victim = (struct peer_at){0};
+    if (w == NULL)
+        return !source_full && !full && s->hashes < c->max_hashes;
+    if (!source_full && !full && peer_swarm_count(w) < c->max_per_hash)
+        return true;
+    *victim = peer_swarm_oldest(w, source_full ? source : NULL,
+                                peer_clock_of(s, now));
+    return victim->found;
+}
+
+bool peer_store_can_store(struct peer_store *s, const struct id *hash,
+                          const struct endpoint *source, uint64_t now)
+{
+    struct peer_at victim;
+
+    peer_store_advance(s, now);
+    return find_room(s, peer_store_find(s, hash), source, now, &victim);
+}
+
+static void evict(struct peer_store *s, struct peer_swarm *w,
+                  struct peer_at victim, struct peer_clock clock)
+{
+    const uint8_t *record =
+        record_at(&w->of[victim.family], victim.family, victim.i);
+
+    s->evicted += !record_is_expired(record, victim.family, clock);
+    peer_swarm_remove(s, w, victim);
+}
+
+enum error peer_store_put(struct peer_store *s, const struct id *hash,
+                          const struct endpoint *peer, uint64_t now)
+{
+    struct peer_clock clock = peer_clock_of(s, now);
+    struct peer_at known = {0}, victim;
+    struct peer_swarm *w;
+
+    peer_store_advance(s, now);
+    w = peer_store_find(s, hash);
+    if (w != NULL)
+        known = peer_swarm_find(w, peer);
+    if (known.found) {
+        peer_swarm_renew(w, known, clock);
+        return OK;
+    }
+    if (!find_room(s, w, peer, now, &victim))
+        return ERR_FULL;
+    if (w == NULL)
+        w = add_swarm(s, hash, now);
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    if (victim.found)
+        evict(s, w, victim, clock);
+    /* Should this fail, an empty swarm goes with the next sweep. */
+    return peer_swarm_append(s, w, peer, clock);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/storage/peer_swarm.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static_assert(sizeof(struct peer_swarm) <= 64, "a hash is small");
+
+struct peer_clock peer_clock_of(const struct peer_store *s, uint64_t now)
+{
+    /* One more, as the first step may have been almost over. */
+    return (struct peer_clock){
+        .step = (uint16_t)(now / s->unit),
+        .limit = (uint16_t)(s->config.lifetime / s->unit + 1)};
+}
+
+static void set_step(uint8_t *record, enum family family, uint16_t step)
+{
+    memcpy(record + record_len(family) - sizeof(step), &step, sizeof(step));
+}
+
+struct peer_at peer_swarm_find(const struct peer_swarm *w,
+                               const struct endpoint *peer)
+{
+    enum family family = peer->family;
+    const struct peer_records *r = &w->of[family];
+    struct peer_at at = {.family = peer->family};
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+    size_t len = endpoint_write_compact(peer, compact);
+
+    for (at.i = 0; at.i < r->count && !at.found;) {
+        at.found = memcmp(record_at(r, family, at.i), compact, len) == 0;
+        at.i += !at.found;
+    }
+    return at;
+}
+
+struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
+                                 const struct endpoint *source,
+                                 struct peer_clock clock)
+{
+    struct peer_at oldest = {0};
+    unsigned oldest_age = 0;
+
+    for (uint8_t f = 0; f < FAMILIES; f++) {
+        const struct peer_records *r = &w->of[f];
+
+        if (source != NULL && source->family != f)
+            continue;
+        for (unsigned i = 0; i < r->count; i++) {
+            const uint8_t *record = record_at(r, f, i);
+            unsigned a = record_age(record, f, clock);
+
+            if (source != NULL &&
+                memcmp(record, source->addr, source_len(f)) != 0)
+                continue;
+            if (oldest.found && a <= oldest_age)
+                continue;
+            oldest = (struct peer_at){true, f, i};
+            oldest_age = a;
+        }
+    }
+    return oldest;
+}
+
+void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
+                      struct peer_clock clock)
+{
+    set_step(record_at(&w->of[at.family], at.family, at.i), at.family,
+             clock.step);
+}
+
+static enum error resize(struct peer_store *s, struct peer_records *r,
+                         enum family family, unsigned cap)
+{
+    size_t len = record_len(family);
+    uint8_t *at = realloc(r->at, cap * len);
+
+    if (at == NULL)
+        return ERR_NO_MEMORY;
+    s->memory += cap * len;
+    s->memory -= r->cap * len;
+    r->at = at;
+    r->cap = (uint16_t)cap;
+    return OK;
+}
+
+enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
+                             const struct endpoint *peer,
+                             struct peer_clock clock)
+{
+    enum family family = peer->family;
+    struct peer_records *r = &w->of[family];
+    enum error e;
+
+    if (r->count == r->cap) {
+        /* An eighth of slack: small enough for the budget of 32 bytes. */
+        unsigned cap = r->count + r->count / 8u + 1;
+
+        if (cap > PEER_STORE_HASH_MAX)
+            cap = PEER_STORE_HASH_MAX;
+        e = cap == r->count ? ERR_FULL : resize(s, r, family, cap);
+        if (e != OK)
+            return e;
+    }
+    e = peer_sources_add(s, family, peer->addr);
+    if (e != OK)
+        return e;
+    endpoint_write_compact(peer, record_at(r, family, r->count));
+    set_step(record_at(r, family, r->count), family, clock.step);
+    r->count++;
+    s->peers++;
+    return OK;
+}
+
+void peer_swarm_remove(struct peer_store *s, struct peer_swarm *w,
+                       struct peer_at at)
+{
+    struct peer_records *r = &w->of[at.family];
+    uint8_t *record = record_at(r, at.family, at.i);
+
+    peer_sources_remove(s, at.family, record);
+    r->count--;
+    if (at.i != r->count)
+        memcpy(record, record_at(r, at.family, r->count),
+               record_len(at.family));
+    s->peers--;
+}
+
+static void give_back(struct peer_store *s, struct peer_records *r,
+                      enum family family)
+{
+    if (r->count == 0 && r->cap > 0) {
+        free(r->at);
+        s->memory -= r->cap * record_len(family);
+        *r = (struct peer_records){0};
+    } else if (r->cap > 4 && r->count < r->cap / 2) {
+        resize(s, r, family, r->count); /* all the same when it fails */
+    }
+}
+
+void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w,
+                       struct peer_clock clock)
+{
+    for (uint8_t f = 0; f < FAMILIES; f++) {
+        struct peer_records *r = &w->of[f];
+
+        for (unsigned i = 0; i < r->count;) {
+            if (record_is_expired(record_at(r, f, i), f, clock))
+                peer_swarm_remove(s, w, (struct peer_at){true, f, i});
+            else
+                i++;
+        }
+        give_back(s, r, f);
+    }
+}

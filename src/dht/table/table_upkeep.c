@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "dht/table/table_bucket.h"
+
+#include <string.h>
+
+static uint32_t ticks_of(uint64_t duration)
+{
+    return (uint32_t)(duration >> CONTACT_TICK_SHIFT);
+}
+
+/* When the tick that lies `ticks` ahead begins. */
+static uint64_t ticks_ahead(uint64_t now, uint32_t ticks)
+{
+    return ((now >> CONTACT_TICK_SHIFT) + ticks) << CONTACT_TICK_SHIFT;
+}
+
+/* Ticks until `age` reaches `limit`. */
+static uint32_t until(uint32_t age, uint32_t limit)
+{
+    return age >= limit ? 0 : limit - age;
+}
+
+/* A full bucket that may split has room for a candidate when its contacts do
+ * not all share as many bits with us as the candidate does. */
+static bool fits_after_split(const struct table *t,
+                             const struct table_bucket *b,
+                             const struct contact *c)
+{
+    int bits = id_common_bits(&t->self, &c->id);
+
+    if (b != &t->buckets[t->bucket_count - 1])
+        return false;
+    for (unsigned i = 0; i < b->live_count; i++) {
+        if (id_common_bits(&t->self, &b->live[i].id) != bits)
+            return true;
+    }
+    return false;
+}
+
+/* A candidate that was not asked of late: a good one first, then the one
+ * heard of last. `wait` becomes the ticks until there is one. With `split`
+ * only those for which a split would make room. */
+static struct contact *candidate_to_ping(const struct table *t,
+                                         const struct table_bucket *b,
+                                         bool split, uint64_t now,
+                                         uint32_t *wait)
+{
+    uint32_t tick = contact_tick(now);
+    struct contact *best = NULL;
+    uint64_t best_rank = 0;
+
+    *wait = UINT32_MAX;
+    for (unsigned i = 0; i < b->cache_count; i++) {
+        struct contact *c = &b->cache[i];
+        uint32_t left = until(contact_age(c->last_asked, tick),
+                              ticks_of(TABLE_PING_CONTACT));
+        bool good = contact_quality(c, now) == DHT_GOOD;
+        uint64_t rank = (uint64_t)!good << 32 |
+                        contact_age(contact_seen(c, tick), tick);
+
+        if (split && !fits_after_split(t, b, c))
+            continue;
+        if (left < *wait)
+            *wait = left;
+        if (left == 0 && (best == NULL || rank < best_rank)) {
+            best = c;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+/* Ticks until a contact may be pinged for being questionable. */
+static uint32_t questionable_wait(const struct table_bucket *b,
+                                  const struct contact *c, uint32_t tick)
+{
+    uint32_t wait =
+        until(contact_age(c->last_asked, tick), ticks_of(TABLE_PING_CONTACT));
+    uint32_t bucket =
+        until(contact_age(b->pinged, tick), ticks_of(TABLE_PING_BUCKET));
+
+    /* One that has begun to fail is followed up at once. */
+    return c->fails > 0 || wait > bucket ? wait : bucket;
+}
+
+/* The least recently seen contact of a full bucket, once questionable. */
+static struct contact *live_to_ping(struct table_bucket *b, uint64_t now,
+                                    uint32_t *wait)
+{
+    uint32_t tick = contact_tick(now);
+    uint32_t oldest_age = 0;
+    struct contact *oldest = NULL;
+
+    for (unsigned i = 0; i < b->live_count; i++) {
+        struct contact *c = &b->live[i];
+        uint32_t age = contact_age(contact_seen(c, tick), tick);
+
+        if (oldest == NULL || age > oldest_age) {
+            oldest = c;
+            oldest_age = age;
+        }
+    }
+    *wait = until(oldest_age, CONTACT_FRESH_TICKS + 1);
+    if (*wait > 0)
+        return NULL;
+    *wait = questionable_wait(b, oldest, tick);
+    if (*wait > 0)
+        return NULL;
+    b->pinged = tick;
+    return oldest;
+}
+
+static struct contact *bucket_ping(const struct table *t,
+                                   struct table_bucket *b, uint64_t now,
+                                   uint32_t *wait)
+{
+    bool full = b->live_count == DHT_K && table_find_bad(b) == NULL;
+    struct contact *c = candidate_to_ping(t, b, full, now, wait);
+    uint32_t live_wait = UINT32_MAX;
+
+    if (c == NULL && full)
+        c = live_to_ping(b, now, &live_wait);
+    if (live_wait < *wait)
+        *wait = live_wait;
+    return c;
+}
+
+bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
+{
+    uint64_t next = TIME_NEVER;
+
+    if (t->cached == 0 || now < t->ping_at || now < t->ping_floor)
+        return false;
+    /* Nearest to us first: those buckets have the most to lose. */
+    for (unsigned i = t->bucket_count; i-- > 0;) {
+        struct table_bucket *b = &t->buckets[i];
+        struct contact *c;
+        uint32_t wait;
+
+        if (b->cache_count == 0)
+            continue;
+        c = bucket_ping(t, b, now, &wait);
+        if (c != NULL) {
+            c->last_asked = contact_tick(now);
+            t->ping_floor = time_after(now, TABLE_PING_ANY);
+            *out = *c;
+            return true;
+        }
+        next = time_min(next, ticks_ahead(now, wait));
+    }
+    t->ping_at = next;
+    return false;
+}
+
+/* A random id in bucket `index`. */
+static void random_target(const struct table *t, unsigned index,
+                          const struct random_source *random, struct id *out)
+{
+    random->fill(random->ctx, out->b, ID_BYTES);
+    for (unsigned i = 0; i < index; i++)
+        id_set_bit(out, (int)i, id_bit(&t->self, (int)i));
+    if (index + 1 < t->bucket_count)
+        id_set_bit(out, (int)index, !id_bit(&t->self, (int)index));
+}
+
+bool table_refresh_due(struct table *t, const struct random_source *random,
+                       uint64_t now, struct id *target)
+{
+    uint32_t tick = contact_tick(now);
+    uint32_t soonest = UINT32_MAX;
+
+    if (t->live == 0 || now < t->refresh_at)
+        return false;
+    for (unsigned i = 0; i < t->bucket_count; i++) {
+        struct table_bucket *b = &t->buckets[i];
+        uint32_t wait =
+            until(contact_age(b->touched, tick), ticks_of(t->refresh));
+
+        if (wait == 0) {
+            b->touched = tick;
+            random_target(t, i, random, target);
+            return true;
+        }
+        if (wait < soonest)
+            soonest = wait;
+    }
+    t->refresh_at = ticks_ahead(now, soonest);
+    return false;
+}
+
+uint64_t table_next_deadline(const struct table *t)
+{
+    uint64_t ping = t->ping_at > t->ping_floor ? t->ping_at : t->ping_floor;
+
+    if (t->cached == 0)
+        ping = TIME_NEVER;
+    return t->live == 0 ? ping : time_min(ping, t->refresh_at);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What can be set about a DHT node. Durations are in nanoseconds.
+ */
+#ifndef WARREN_DHT_TYPES_DHT_CONFIG_H
+#define WARREN_DHT_TYPES_DHT_CONFIG_H
+
+#include "base/endpoint.h"
+#include "base/id.h"
+#include "wire/krpc/dht_message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Every cap has a key of the same name in the configuration's [dht]. */
+struct dht_config {
+    char network[DHT_NETWORK_MAX + 1];
+    bool family[FAMILIES]; /* which of IPv4 and IPv6 is spoken */
+    bool has_id[FAMILIES]; /* else a random id is made */
+    struct id id[FAMILIES];
+    bool read_only;       /* BEP 43: ask, but do not serve */
+    bool testing_network; /* private addresses are fine, subnets are not
+                             counted, BEP 42 is not enforced */
+
+    unsigned max_pending;      /* queries in flight */
+    unsigned max_lookups;      /* lookups running */
+    unsigned max_publications; /* own announcements and items */
+
+    unsigned max_hashes; /* info-hashes with announced peers */
+    unsigned max_peers;  /* announced peers, overall */
+    unsigned max_peers_per_hash;
+    unsigned max_peers_per_source; /* stored for one IP (v4) or /64 (v6) */
+    unsigned max_items;            /* BEP 44 items, overall */
+    unsigned max_items_per_source;
+    uint64_t peer_lifetime; /* ns; 30 min */
+    uint64_t item_lifetime; /* ns; 2 h */
+
+    unsigned query_rate; /* queries answered a second, overall */
+    unsigned query_burst;
+    unsigned source_rate; /* the same for one IP or /64 */
+    unsigned source_burst;
+    unsigned max_sources; /* sources whose rate is remembered */
+
+    uint64_t bucket_refresh; /* ns; 15 min */
+    uint64_t query_timeout;  /* ns; the long one, 10 s */
+};
+
+/* Fills in the defaults. */
+void dht_config_init(struct dht_config *config);
+
+#endif

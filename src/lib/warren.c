@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/warren_internal.h"
+#include "node/config/config.h"
+#include "node/host/health.h"
+#include "node/os/clock.h"
+#include "tunnel/member/tunnel.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Static_assert((int)WARREN_LOG_ERROR == (int)LEVEL_ERROR &&
+                   (int)WARREN_LOG_WARN == (int)LEVEL_WARN &&
+                   (int)WARREN_LOG_INFO == (int)LEVEL_INFO &&
+                   (int)WARREN_LOG_DEBUG == (int)LEVEL_DEBUG,
+               "levels go through as they are");
+
+const char *warren_version(void)
+{
+    return WARREN_VERSION;
+}
+
+const char *warren_error_text(int error)
+{
+    return lib_error_text(error);
+}
+
+/* ---- Creation ----------------------------------------------------------- */
+
+static void on_log_line(void *arg, enum log_level level, const char *line)
+{
+    const struct warren *w = arg;
+
+    w->options.log(w->options.arg, (enum warren_log_level)level, line);
+}
+
+static void on_provider_answered(void *arg)
+{
+    struct warren *w = arg;
+
+    if (w->node != NULL)
+        tunnel_host_rearm(w->node->tunnels);
+}
+
+static enum error load(const struct warren_options *options, struct config *out,
+                       struct text *why)
+{
+    /* There is no control socket, so that its path may be anything. */
+    static char no_control[] = "--node.control=none";
+    char *const flags[] = {no_control};
+    struct config_input input = {.file = options->config_file,
+                                 .settings = options->settings,
+                                 .setting_count = options->setting_count,
+                                 .argc = 1,
+                                 .argv = flags};
+
+    return config_load(&input, out, why);
+}
+
+static enum error make_parts(struct warren *w, const struct config *config,
+                             struct text *why)
+{
+    const struct warren_options *o = &w->options;
+
+    w->log = log_new(&config->log, o->log == NULL ? NULL : on_log_line, w);
+    if (o->dht_provider != NULL)
+        w->provider =
+            lib_provider_new(o->dht_provider, on_provider_answered, w);
+    if (sodium_init() >= 0 && w->log != NULL &&
+        (o->dht_provider == NULL || w->provider != NULL))
+        return OK;
+    text_add(why, error_text(ERR_NO_MEMORY));
+    return ERR_NO_MEMORY;
+}
+
+static enum error start(struct warren *w, struct event_base *base,
+                        const struct config *config, struct text *why)
+{
+    enum error e = make_parts(w, config, why);
+
+    if (e == OK)
+        e = datadir_init(&w->dir, config->data_dir, why);
+    w->dir_open = e == OK;
+    if (e == OK)
+        e = node_new(base, config, w->log,
+                     w->provider == NULL ? NULL
+                                         : lib_provider_table(w->provider),
+                     &w->node, why);
+    if (e != OK)
+        return e;
+    w->listener.arg = w;
+    w->listener.event = warren_on_tunnel_event;
+    tunnel_host_listen(w->node->tunnels, &w->listener);
+    return OK;
+}
+
+/* NULL, with the reason in `why`. */
+static struct warren *make(struct event_base *base,
+                           const struct warren_options *options,
+                           struct text *why)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct warren *w = calloc(1, sizeof(*w));
+    enum error e = ERR_NO_MEMORY;
+
+    if (config == NULL || w == NULL) {
+        text_add(why, error_text(e));
+        goto out;
+    }
+    w->options = *options;
+    w->options.config_file = NULL;
+    w->options.settings = NULL;
+    LIST_INIT(&w->requests);
+    e = load(options, config, why);
+    if (e == OK)
+        e = start(w, base, config, why);
+out:
+    free(config);
+    if (e == OK)
+        return w;
+    warren_free(w);
+    return NULL;
+}
+
+struct warren *warren_new(struct event_base *base,
+                          const struct warren_options *options, char *why,
+                          size_t why_size)
+{
+    struct text reason;
+    struct warren *w;
+
+    text_init(&reason, CONFIG_ERRORS_MAX);
+    w = make(base, options, &reason);
+    if (reason.len > 0 && reason.buf[reason.len - 1] == '\n')
+        text_cut(&reason, reason.len - 1);
+    if (w == NULL && why_size > 0)
+        snprintf(why, why_size, "%s", text_get(&reason));
+    text_deinit(&reason);
+    return w;
+}
+
+void warren_free(struct warren *w)
+{
+    if (w == NULL)
+        return;
+    if (w->node != NULL)
+        warren_requests_end(w);
+    node_free(w->node);
+    lib_provider_free(w->provider);
+    if (w->dir_open)
+        datadir_deinit(&w->dir);
+    log_free(w->log);
+    free(w);
+}
+
+/* ---- Status ------------------------------------------------------------- */
+
+static void say_health(const struct warren *w, uint64_t now, struct text *out)
+{
+    struct health health;
+
+    health_check(w->node, now, &health);
+    if (health.count == 0)
+        text_add(out, "all is well\n");
+    for (size_t i = 0; i < health.count; i++)
+        text_addf(out, "%s: %s; %s\n",
+                  health_level_name(health.problems[i].level),
+                  health.problems[i].what, health.problems[i].remedy);
+}
+
+static void say_counts(const struct warren *w, uint64_t now, struct text *out)
+{
+    struct dht_status dht;
+    struct tunnel_status tunnel;
+
+    dht_status(dht_host_engine(w->node->dht), now, &dht);
+    tunnel_status(tunnel_host_engine(w->node->tunnels), now, clock_wall(),
+                  &tunnel);
+    text_addf(out,
+              "DHT: %u nodes in the routing table, %u announcements and "
+              "items of our own\n",
+              dht.nodes[FAMILY_IPV4] + dht.nodes[FAMILY_IPV6],
+              dht.publications);
+    text_addf(out,
+              "tunnels: %u circuits, %u of them ready; %u relays known, "
+              "%u of them exits\n",
+              tunnel.circuits, tunnel.ready, tunnel.known, tunnel.exits);
+    text_addf(out, "for others: %u circuits over %u links\n", tunnel.relays,
+              tunnel.links);
+}
+
+size_t warren_status(const struct warren *w, char *text, size_t size)
+{
+    struct text out;
+    uint64_t now = clock_now();
+    size_t len;
+
+    text_init(&out, CONFIG_ERRORS_MAX);
+    say_health(w, now, &out);
+    say_counts(w, now, &out);
+    if (size > 0)
+        snprintf(text, size, "%s", text_get(&out));
+    len = out.len;
+    text_deinit(&out);
+    return len;
+}

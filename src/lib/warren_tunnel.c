@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/warren_internal.h"
+#include "node/os/clock.h"
+#include "node/os/sockaddr.h"
+#include "node/rpc/destination.h"
+#include "tunnel/member/tunnel.h"
+
+#include <string.h>
+
+static struct tunnel *engine(const struct warren *w)
+{
+    return tunnel_host_engine(w->node->tunnels);
+}
+
+/* The result of a call that may have changed the next deadline. */
+static int done(struct warren *w, enum error e)
+{
+    tunnel_host_rearm(w->node->tunnels);
+    return lib_error_of(e);
+}
+
+/* ---- Pools -------------------------------------------------------------- */
+
+int warren_build_tunnels(struct warren *w, unsigned hops)
+{
+    return done(w, tunnel_build(engine(w), hops, clock_now()));
+}
+
+int warren_stop_tunnels(struct warren *w, unsigned hops)
+{
+    return done(w, tunnel_stop(engine(w), hops));
+}
+
+unsigned warren_active_data_circuits(const struct warren *w, unsigned hops,
+                                     uint32_t *circuits, unsigned max)
+{
+    return tunnel_active(engine(w), hops, circuits, max);
+}
+
+double warren_tunnels_ready(const struct warren *w)
+{
+    return tunnel_ready(engine(w));
+}
+
+int warren_close_circuit(struct warren *w, uint32_t circuit)
+{
+    return done(w, tunnel_close(engine(w), circuit, clock_now()));
+}
+
+/* ---- Data --------------------------------------------------------------- */
+
+static bool is_data(const char *type)
+{
+    return strcmp(type, "data") == 0;
+}
+
+int warren_tunnel_data(struct warren *w, uint32_t circuit,
+                       const char *destination, const char *type,
+                       const void *payload, size_t len)
+{
+    struct bytes data = bytes_of(payload, len);
+    struct destination to;
+    enum error e = destination_parse(bytes_of_text(destination), &to);
+
+    if (!is_data(type))
+        return WARREN_ERR_UNSUPPORTED;
+    if (e == OK && to.name.len == 0)
+        e = tunnel_data(engine(w), circuit, &to.ep, data, clock_now());
+    else if (e == OK)
+        e = tunnel_data_name(engine(w), circuit,
+                             bytes_of(to.name.text, to.name.len), to.ep.port,
+                             data, clock_now());
+    return done(w, e);
+}
+
+int warren_tunnel_data_to(struct warren *w, uint32_t circuit,
+                          const struct sockaddr *destination, const char *type,
+                          const void *payload, size_t len)
+{
+    struct endpoint to;
+    enum error e = sockaddr_to_endpoint(destination, &to);
+
+    if (!is_data(type))
+        return WARREN_ERR_UNSUPPORTED;
+    if (e == OK)
+        e = tunnel_data(engine(w), circuit, &to, bytes_of(payload, len),
+                        clock_now());
+    return done(w, e);
+}
+
+/* ---- Events ------------------------------------------------------------- */
+
+static struct warren_reason reason_of_event(const struct tunnel_event *event)
+{
+    return (struct warren_reason){.name = reason_name(event->why),
+                                  .text = reason_text(event->why)};
+}
+
+static void on_data(const struct warren_options *o,
+                    const struct tunnel_event *event)
+{
+    struct sockaddr_storage source;
+    socklen_t len = sockaddr_from_endpoint(&event->source, &source);
+
+    o->data(o->arg, event->circuit, (struct sockaddr *)&source, len, "data",
+            event->payload.p, event->payload.len);
+}
+
+void warren_on_tunnel_event(void *arg, const struct tunnel_event *event)
+{
+    const struct warren *w = arg;
+    const struct warren_options *o = &w->options;
+    struct warren_reason why = reason_of_event(event);
+
+    switch (event->kind) {
+    case TUNNEL_CIRCUIT_READY:
+        if (o->opened != NULL)
+            o->opened(o->arg, event->circuit, event->length);
+        break;
+    case TUNNEL_CIRCUIT_CLOSED:
+        if (o->closed != NULL)
+            o->closed(o->arg, event->circuit, event->length, event->hop, &why);
+        break;
+    case TUNNEL_DATA:
+        if (o->data != NULL)
+            on_data(o, event);
+        break;
+    case TUNNEL_REFUSED:
+        if (o->refused != NULL)
+            o->refused(o->arg, event->circuit, &why);
+        break;
+    case TUNNEL_PONG:
+    case TUNNEL_SPEEDTEST:
+        break; /* of requests that a program cannot make */
+    }
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon's settings: defaults, then an INI file, then the environment
+ * (WARREN_SECTION_KEY), then flags; each source overrides those before it.
+ * Names, types, limits and meanings stand once, in config_keys.c; parsing,
+ * printing and checking follow from there.
+ *
+ *     [node]
+ *     listen = 0.0.0.0:7881, [::]:7881     # a list: with commas, or
+ *     listen = 127.0.0.1:9000              # the key again, or both
+ *
+ * Comments begin with # or ; at the start of a line or after a blank. A list
+ * that a later source sets replaces the whole list of the earlier one. Sizes
+ * are 512, 10k, 5m, 1g (powers of 1024), durations 500ms, 30s, 15m, 2h, 1d.
+ *
+ * Every key has a flag --SECTION.KEY VALUE; the usual ones have a short form
+ * too (--listen, --log-json).
+ */
+#ifndef WARREN_NODE_CONFIG_CONFIG_H
+#define WARREN_NODE_CONFIG_CONFIG_H
+
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "dht/dht.h"
+#include "node/os/log.h"
+#include "tunnel/exit/policy.h"
+#include "tunnel/member/tunnel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_PATH_SIZE     1024
+#define CONFIG_LISTEN_MAX    16
+#define CONFIG_BOOTSTRAP_MAX 32
+#define CONFIG_HOST_SIZE     256
+#define CONFIG_ERRORS_MAX    (16 * 1024) /* for the `errors` below */
+
+struct config_host {
+    char host[CONFIG_HOST_SIZE]; /* a name or an address, without brackets */
+    uint16_t port;
+};
+
+#define CONFIG_ENDPOINTS_MAX 16
+
+struct config_endpoints {
+    unsigned count;
+    struct endpoint at[CONFIG_ENDPOINTS_MAX];
+};
+
+/* A plain value: it can be copied and compared key by key. */
+struct config {
+    char data_dir[CONFIG_PATH_SIZE];
+    char control[CONFIG_PATH_SIZE]; /* Unix socket */
+    struct endpoint listen[CONFIG_LISTEN_MAX];
+    unsigned listen_count; /* at least 1 */
+    char network[DHT_NETWORK_MAX + 1];
+    bool testing_network;
+    unsigned receive_buffer; /* bytes */
+    unsigned send_buffer;
+    unsigned max_control_clients;
+
+    struct config_host bootstrap[CONFIG_BOOTSTRAP_MAX];
+    unsigned bootstrap_count;
+    /* Ready for dht_new but for the ids: network, testing_network and the
+     * families (those of `listen`) are filled in. */
+    struct dht_config dht;
+
+    /* Ready for tunnel_new but for identity and keys: network,
+     * testing_network, the families and the declared family are filled in. */
+    struct tunnel_config tunnel;
+    bool tunnel_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
+    char tunnel_family[DHT_NETWORK_MAX + 1];
+    struct config_endpoints tunnel_addresses; /* of ours; none: learned */
+    struct config_endpoints tunnel_relays;    /* to ask at the start */
+    struct policy_line exit_policy[POLICY_LINES_MAX];
+    unsigned exit_policy_count;
+    struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
+
+    bool http; /* false: no HTTP server */
+    struct endpoint http_listen;
+
+    struct log_config log;
+};
+
+struct warren_setting; /* warren.h */
+
+/* Where settings come from; each member may be NULL (a count 0). */
+struct config_input {
+    const char *file;         /* --config in the flags overrides it */
+    char *const *environment; /* as `environ` */
+    const struct warren_setting *settings; /* of a program */
+    size_t setting_count;
+    int argc; /* flags only, without program and verb */
+    char *const *argv;
+};
+
+/* Reads everything and reports every mistake as a line in `errors`, each
+ * "FILE:LINE: ...", "WARREN_X_Y: ..." or "--flag: ...". ERR_SYNTAX when there
+ * was one, ERR_IO when the file cannot be read; `out` changes on success. */
+enum error config_load(const struct config_input *input, struct config *out,
+                       struct text *errors);
+
+/* Takes from `fresh` the keys that can change while the daemon runs. `report`
+ * gets a line for each other key that differs: it needs a restart. */
+void config_reload(struct config *current, const struct config *fresh,
+                   struct text *report);
+
+/* An INI file of every key with its meaning, limits and default. */
+void config_print_defaults(struct text *out);
+
+/* /var/lib/warren for root, else $XDG_STATE_HOME/warren or
+ * ~/.local/state/warren. */
+void config_default_data_dir(char out[CONFIG_PATH_SIZE]);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/config/config_source.h"
+
+#include "base/words.h"
+#include "node/config/ini.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool known_section(const char *name)
+{
+    for (size_t i = 0; config_sections[i] != NULL; i++) {
+        if (strcmp(config_sections[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void unknown_section(struct config_loader *l, const char *where,
+                            const char *name)
+{
+    for (size_t i = 0; config_sections[i] != NULL; i++) {
+        if (words_similar(name, config_sections[i])) {
+            config_loader_report(l, where,
+                                 "unknown section [%s]; did you mean [%s]?",
+                                 name, config_sections[i]);
+            return;
+        }
+    }
+    config_loader_report(l, where,
+                         "unknown section [%s]; there are [node] [dht] "
+                         "[tunnel] [exit] [http] [log]",
+                         name);
+}
+
+static const char *nearest_key(const char *section, const char *name)
+{
+    const char *best = NULL;
+
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if (strcmp(key->section, section) == 0 &&
+            words_similar(name, key->name) &&
+            (best == NULL ||
+             words_distance(name, key->name) < words_distance(name, best)))
+            best = key->name;
+    }
+    return best;
+}
+
+static void unknown_key(struct config_loader *l, const char *where,
+                        const char *section, const char *name)
+{
+    const struct config_key *elsewhere = config_key_find(NULL, name);
+    const char *near = nearest_key(section, name);
+
+    if (elsewhere != NULL)
+        config_loader_report(l, where,
+                             "unknown key '%s' in [%s]; it belongs in [%s]",
+                             name, section, elsewhere->section);
+    else if (near != NULL)
+        config_loader_report(l, where,
+                             "unknown key '%s' in [%s]; did you mean '%s'?",
+                             name, section, near);
+    else if (config_key_find(section, NULL) == NULL)
+        config_loader_report(l, where,
+                             "unknown key '%s'; [%s] has no keys in this "
+                             "version",
+                             name, section);
+    else
+        config_loader_report(l, where,
+                             "unknown key '%s' in [%s]; `warren config "
+                             "default` shows all keys",
+                             name, section);
+}
+
+static void file_pair(struct config_loader *l, const struct ini_item *item,
+                      const char *where)
+{
+    const struct config_key *key;
+
+    if (item->section == NULL) {
+        config_loader_report(l, where,
+                             "key '%s' stands before any section; begin with "
+                             "a line like [node]",
+                             item->key);
+        return;
+    }
+    if (l->skipped != NULL)
+        return; /* the section was reported, its keys follow from that */
+    key = config_key_find(item->section, item->key);
+    if (key == NULL)
+        unknown_key(l, where, item->section, item->key);
+    else
+        config_loader_set(l, key, item->value, CONFIG_FROM_FILE, item->line,
+                          where);
+}
+
+static void file_item(void *arg, const struct ini_item *item)
+{
+    struct config_loader *l = arg;
+    char where[CONFIG_WHERE_SIZE];
+
+    snprintf(where, sizeof(where), "%s:%u", l->file, item->line);
+    switch (item->kind) {
+    case INI_ERROR:
+        config_loader_report(l, where, "%s", item->error);
+        break;
+    case INI_SECTION:
+        l->skipped = known_section(item->section) ? NULL : item->section;
+        if (l->skipped != NULL)
+            unknown_section(l, where, item->section);
+        break;
+    case INI_PAIR:
+        file_pair(l, item, where);
+        break;
+    }
+}
+
+/* Bytes read, at most `size`; -1 with errno. */
+static ssize_t read_file(const char *path, char *buf, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    size_t len = 0;
+    ssize_t r = -1;
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    while (len < size) {
+        r = read(fd, buf + len, size - len);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            break;
+        len += (size_t)r;
+    }
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return r < 0 ? -1 : (ssize_t)len;
+}
+
+void config_load_file(struct config_loader *l, const char *path)
+{
+    char *buf = malloc(CONFIG_FILE_MAX + 1);
+    ssize_t len = -1;
+
+    l->file = path;
+    if (buf != NULL)
+        len = read_file(path, buf, CONFIG_FILE_MAX);
+    if (len < 0) {
+        config_loader_report(l, path, "cannot be read: %s", strerror(errno));
+        l->error = ERR_IO;
+    } else if (len == CONFIG_FILE_MAX) {
+        config_loader_report(l, path,
+                             "is too large; a configuration has less than 1m");
+    } else {
+        ini_parse(buf, (size_t)len, file_item, l);
+    }
+    free(buf);
+}

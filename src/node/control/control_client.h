@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The other end of the control socket, for the command line: one connection,
+ * one request at a time, blocking.
+ */
+#ifndef WARREN_NODE_CONTROL_CONTROL_CLIENT_H
+#define WARREN_NODE_CONTROL_CONTROL_CLIENT_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "node/control/control_frame.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct control_client {
+    int fd;
+    uint32_t msgid;
+    uint8_t *in; /* CONTROL_FRAME_MAX bytes, touched as far as needed */
+    size_t in_len;
+    size_t in_used; /* of the frame that was handed out last */
+    struct mp_token *tokens;
+};
+
+/* What happens until the answer is there; any may be NULL. */
+struct control_listener {
+    void *arg;
+    void (*notification)(void *arg, struct bytes method,
+                         struct mp_reader params);
+    /* Every 100 ms or so. */
+    void (*waiting)(void *arg, uint64_t waited);
+};
+
+/* ERR_NOT_FOUND when no daemon listens at `path`; else as unix_connect. */
+enum error control_client_init(struct control_client *c, const char *path,
+                               struct text *why);
+void control_client_deinit(struct control_client *c);
+
+/* Sends a request whose params are the map in `params` (empty: none) and waits
+ * for its answer. The views in `out` are valid until the next call. Errors:
+ * ERR_TIMEOUT; ERR_IO (the daemon went away); ERR_REMOTE: it answered with an
+ * error, see `out->code`; those of control_frame_read. But for ERR_REMOTE,
+ * `why` gets a sentence. */
+enum error control_client_call(struct control_client *c, const char *method,
+                               struct bytes params, uint64_t timeout,
+                               const struct control_listener *listener,
+                               struct control_frame *out, struct text *why);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client is never freed while a callback of the engine may be on the stack:
+ * it is marked doomed, writes to it do nothing, and an event reaps it.
+ */
+#include "node/control/control_server.h"
+#include "node/os/unix_socket.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+struct control_call {
+    LIST_ENTRY(control_call) link;
+    struct client *client;
+    uint32_t msgid;
+    void (*cancel)(void *arg);
+    void *cancel_arg;
+};
+
+struct client {
+    LIST_ENTRY(client) link;
+    struct control_server *server;
+    struct bufferevent *bev;
+    LIST_HEAD(, control_call) calls;
+    unsigned call_count;
+    bool doomed;
+};
+
+struct control_server {
+    struct event_base *base;
+    struct control_handler handler;
+    struct log *log;
+    struct unix_listener socket;
+    struct evconnlistener *listener;
+    struct event *reaper;
+    unsigned max_clients;
+    unsigned client_count;
+    LIST_HEAD(, client) clients;
+    struct control_counters counters;
+    /* One frame is written at a time. Allocated while there are clients. */
+    uint8_t *frame;
+    struct mp_token *tokens; /* of a request */
+    struct mp_writer writer;
+};
+
+/* ---- Clients ----------------------------------------------------------- */
+
+static void call_free(struct control_call *call)
+{
+    LIST_REMOVE(call, link);
+    call->client->call_count--;
+    free(call);
+}
+
+static void client_doom(struct client *c)
+{
+    if (c->doomed)
+        return;
+    c->doomed = true;
+    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    event_active(c->server->reaper, EV_TIMEOUT, 0);
+}
+
+static void client_free(struct client *c)
+{
+    struct control_server *s = c->server;
+    struct control_call *call = LIST_FIRST(&c->calls);
+
+    c->doomed = true;
+    while (call != NULL) {
+        struct control_call *next = LIST_NEXT(call, link);
+
+        if (call->cancel != NULL)
+            call->cancel(call->cancel_arg);
+        call_free(call);
+        call = next;
+    }
+    LIST_REMOVE(c, link);
+    s->client_count--;
+    bufferevent_free(c->bev);
+    free(c);
+}
+
+static void frame_buffers_free(struct control_server *s)
+{
+    free(s->frame);
+    free(s->tokens);
+    s->frame = NULL;
+    s->tokens = NULL;
+}
+
+static bool frame_buffers_alloc(struct control_server *s)
+{
+    if (s->frame != NULL)
+        return true;
+    s->frame = malloc(CONTROL_FRAME_MAX);
+    s->tokens = calloc(CONTROL_REQUEST_TOKENS, sizeof(*s->tokens));
+    if (s->frame != NULL && s->tokens != NULL)
+        return true;
+    frame_buffers_free(s);
+    return false;
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+    struct control_server *s = arg;
+    struct client *c = LIST_FIRST(&s->clients);
+
+    (void)fd;
+    (void)what;
+    while (c != NULL) {
+        struct client *next = LIST_NEXT(c, link);
+
+        if (c->doomed)
+            client_free(c);
+        c = next;
+    }
+    if (s->client_count == 0)
+        frame_buffers_free(s);
+    if (s->client_count < s->max_clients)
+        evconnlistener_enable(s->listener);
+}
+
+/* ---- Answers ----------------------------------------------------------- */
+
+static struct mp_writer *frame_begin(struct control_server *s)
+{
+    mp_writer_init(&s->writer, s->frame, CONTROL_FRAME_MAX);
+    return &s->writer;
+}
+
+static void client_send(struct client *c, struct bytes frame)
+{
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+
+    if (c->doomed)
+        return;
+    if (evbuffer_get_length(out) + frame.len > CONTROL_OUTPUT_MAX) {
+        c->server->counters.slow_clients++;
+        log_warn(c->server->log,
+                 "a control client does not read its answers: cut off");
+        client_doom(c);
+        return;
+    }
+    if (bufferevent_write(c->bev, frame.p, frame.len) != 0)
+        client_doom(c);
+}
+
+void control_on_cancel(struct control_call *call, void (*cancel)(void *arg),
+                       void *arg)
+{
+    call->cancel = cancel;
+    call->cancel_arg = arg;
+}
+
+struct mp_writer *control_reply(struct control_call *call)
+{
+    struct mp_writer *w = frame_begin(call->client->server);
+
+    control_write_response(w, call->msgid);
+    return w;
+}
+
+void control_finish(struct control_call *call)
+{
+    struct client *c = call->client;
+
+    if (c->server->writer.err != OK) {
+        control_fail(call, ERR_TOO_LARGE,
+                     "the answer does not fit a frame of the control socket");
+        return;
+    }
+    client_send(c, mp_writer_bytes(&c->server->writer));
+    call_free(call);
+}
+
+struct mp_writer *control_notify(struct control_call *call, const char *method)
+{
+    struct mp_writer *w = frame_begin(call->client->server);
+
+    control_write_notification(w, call->msgid, method);
+    return w;
+}
+
+void control_notified(struct control_call *call)
+{
+    struct client *c = call->client;
+
+    if (c->server->writer.err == OK)
+        client_send(c, mp_writer_bytes(&c->server->writer));
+}
+
+static void send_error(struct client *c, uint32_t msgid, enum error err,
+                       const char *text)
+{
+    struct mp_writer *w = frame_begin(c->server);
+
+    c->server->counters.failed++;
+    control_write_error(w, msgid, error_name(err),
+                        text != NULL ? text : error_text(err));
+    client_send(c, mp_writer_bytes(w));
+}
+
+void control_fail(struct control_call *call, enum error err, const char *text)
+{
+    send_error(call->client, call->msgid, err, text);
+    call_free(call);
+}
+
+/* ---- Requests ---------------------------------------------------------- */
+
+static void client_call(struct client *c, struct control_frame *f)
+{
+    struct control_server *s = c->server;
+    struct control_call *call;
+
+    s->counters.requests++;
+    if (c->call_count >= CONTROL_CALLS_MAX) {
+        send_error(c, f->msgid, ERR_FULL, "too many requests are running");
+        return;
+    }
+    call = calloc(1, sizeof(*call));
+    if (call == NULL) {
+        send_error(c, f->msgid, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    call->client = c;
+    call->msgid = f->msgid;
+    LIST_INSERT_HEAD(&c->calls, call, link);
+    c->call_count++;
+    s->handler.call(s->handler.arg, call, f->method, &f->value);
+}
+
+/* True when there may be one more. */
+static bool client_read_one(struct client *c)
+{
+    struct control_server *s = c->server;
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    size_t len = evbuffer_get_length(in);
+    struct mp_tape tape = {.tokens = s->tokens, .cap = CONTROL_REQUEST_TOKENS};
+    struct control_frame f;
+    size_t used;
+    enum error err;
+
+    if (len == 0)
+        return false;
+    err = control_frame_read(&tape, bytes_of(evbuffer_pullup(in, -1), len),
+                             &used, &f);
+    if (err == ERR_MISSING && len < CONTROL_REQUEST_MAX)
+        return false;
+    if (err != OK || f.kind != CONTROL_REQUEST) {
+        s->counters.bad_frames++;
+        log_warn(s->log, "a control client sent no valid request: cut off");
+        client_doom(c);
+        return false;
+    }
+    client_call(c, &f);
+    evbuffer_drain(in, used);
+    return !c->doomed;
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    while (client_read_one(arg))
+        continue;
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev;
+    if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
+        client_doom(arg);
+}
+
+static struct client *client_new(struct control_server *s, evutil_socket_t fd)
+{
+    struct client *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    if (frame_buffers_alloc(s))
+        c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (c->bev == NULL) {
+        free(c);
+        return NULL;
+    }
+    c->server = s;
+    LIST_INIT(&c->calls);
+    LIST_INSERT_HEAD(&s->clients, c, link);
+    s->client_count++;
+    return c;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+                      struct sockaddr *addr, int addr_len, void *arg)
+{
+    struct control_server *s = arg;
+    struct client *c = client_new(s, fd);
+
+    (void)addr;
+    (void)addr_len;
+    if (c == NULL) {
+        log_warn(s->log, "no memory for a control client: cut off");
+        close(fd);
+        return;
+    }
+    s->counters.accepted++;
+    bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_REQUEST_MAX);
+    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    if (s->client_count >= s->max_clients)
+        evconnlistener_disable(listener);
+}
+
+/* Out of descriptors, most likely. Without a rest the loop would spin on the
+ * client that it cannot accept. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    struct control_server *s = arg;
+    struct timeval second = {.tv_sec = 1};
+
+    log_warn(s->log, "cannot accept a control client: %s", strerror(errno));
+    evconnlistener_disable(listener);
+    evtimer_add(s->reaper, &second);
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static enum error server_start(struct control_server *s)
+{
+    s->reaper = event_new(s->base, -1, 0, on_reap, s);
+    if (s->reaper == NULL)
+        return ERR_NO_MEMORY;
+    s->listener = evconnlistener_new(s->base, on_accept, s, 0, 0, s->socket.fd);
+    if (s->listener == NULL)
+        return ERR_NO_MEMORY;
+    evconnlistener_set_error_cb(s->listener, on_accept_error);
+    return OK;
+}
+
+enum error control_server_new(struct event_base *base, const char *path,
+                              unsigned max_clients,
+                              const struct control_handler *handler,
+                              struct log *log, struct control_server **out,
+                              struct text *why)
+{
+    struct control_server *s = calloc(1, sizeof(*s));
+    enum error err = ERR_NO_MEMORY;
+
+    if (s == NULL)
+        goto out;
+    s->base = base;
+    s->handler = *handler;
+    s->log = log;
+    s->max_clients = max_clients;
+    LIST_INIT(&s->clients);
+    err = unix_listen(path, &s->socket, why);
+    if (err != OK) {
+        free(s);
+        return err;
+    }
+    err = server_start(s);
+    if (err == OK) {
+        *out = s;
+        return OK;
+    }
+    control_server_free(s);
+out:
+    text_add(why, error_text(err));
+    return err;
+}
+
+void control_server_free(struct control_server *s)
+{
+    struct client *c, *next;
+
+    if (s == NULL)
+        return;
+    for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
+        next = LIST_NEXT(c, link);
+        client_free(c);
+    }
+    if (s->listener != NULL)
+        evconnlistener_free(s->listener);
+    if (s->reaper != NULL)
+        event_free(s->reaper);
+    unix_unlisten(&s->socket);
+    frame_buffers_free(s);
+    free(s);
+}
+
+unsigned control_clients(const struct control_server *s)
+{
+    return s->client_count;
+}
+
+const struct control_counters *control_counters(const struct control_server *s)
+{
+    return &s->counters;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The addresses of names, from the DNS and nothing else: names are absolute,
+ * neither search domains nor the hosts file are looked at.
+ */
+#ifndef WARREN_NODE_EXIT_EXIT_NAMES_H
+#define WARREN_NODE_EXIT_EXIT_NAMES_H
+
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "node/config/config.h"
+#include "node/os/log.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct exit_names;
+
+#define EXIT_NAMES_ADDRESSES 16 /* of one name; more are left out */
+
+struct exit_names_handler {
+    void *arg;
+    /* As in struct exit_host_handler. */
+    void (*resolved)(void *arg, uint32_t cookie, const struct endpoint *addrs,
+                     size_t count, uint64_t ttl);
+};
+
+/* Knows no server until it is configured. NULL when memory is out. */
+struct exit_names *exit_names_new(struct event_base *base,
+                                  const struct exit_names_handler *handler,
+                                  struct log *log);
+/* What is still asked is answered to nobody. */
+void exit_names_free(struct exit_names *n);
+
+/* Takes these servers, or without any those of /etc/resolv.conf, for
+ * addresses of these families. Questions that are open fail. */
+void exit_names_configure(struct exit_names *n,
+                          const struct config_endpoints *servers,
+                          const bool families[FAMILIES]);
+unsigned exit_names_servers(const struct exit_names *n);
+
+/* ERR_IO: there is no server. ERR_NO_MEMORY. */
+enum error exit_names_ask(struct exit_names *n, const char *name,
+                          uint32_t cookie);
+void exit_names_cancel(struct exit_names *n, uint32_t cookie);
+
+#endif

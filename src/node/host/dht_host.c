@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/host/dht_host.h"
+#include "base/timestamp.h"
+#include "node/host/bootstrap.h"
+#include "node/host/dht_restore.h"
+#include "node/net/deadline.h"
+#include "node/os/clock.h"
+
+#include <sodium.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stored nodes get this long to answer before the bootstrap hosts are asked:
+ * a node that finds its way alone leaves them alone. */
+#define HEAD_START (2 * TIME_S)
+
+struct dht_host {
+    struct dht_host_world world;
+    struct dht *dht;
+    struct bootstrap *bootstrap;
+    struct deadline timer;
+    bool joined[FAMILIES];
+    uint64_t lost_at; /* TIME_NEVER while joined, or never joined */
+    struct dht_restored restored;
+};
+
+/* ---- Environment of the engine ----------------------------------------- */
+
+static void host_send(void *ctx, const struct endpoint *to,
+                      struct bytes datagram)
+{
+    struct dht_host *h = ctx;
+
+    udp_send(h->world.udp, to, datagram);
+}
+
+static void host_random(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    randombytes_buf(buf, len);
+}
+
+static void on_joined(struct dht_host *h, const struct dht_event *e)
+{
+    bool before = dht_host_joined(h);
+
+    h->joined[e->family] = e->joined;
+    if (before == dht_host_joined(h))
+        return;
+    h->lost_at = e->joined ? TIME_NEVER : clock_now();
+    if (e->joined) {
+        log_info(h->world.log, "joined the DHT");
+        bootstrap_stop(h->bootstrap);
+    } else {
+        log_warn(h->world.log, "no node of the DHT answers any more");
+        bootstrap_start(h->bootstrap, 0);
+    }
+}
+
+static void on_id(struct dht_host *h, const struct dht_event *e)
+{
+    char id[ID_TEXT_SIZE], at[ENDPOINT_TEXT_SIZE];
+
+    log_info(h->world.log, "seen as %s from outside: the node id is now %s",
+             endpoint_print(&e->from, at), id_print(&e->id, id));
+    dht_restore_keep_id(h->world.store, e->family, &e->id);
+}
+
+static void on_published(struct dht_host *h, const struct dht_event *e)
+{
+    char id[ID_TEXT_SIZE];
+
+    if (e->error == OK)
+        log_debug(h->world.log, "renewed %s on %u nodes", id_print(&e->id, id),
+                  e->stored);
+    else if (e->error != ERR_NO_NODES) /* the first node of a network */
+        log_info(h->world.log, "could not renew %s: %s", id_print(&e->id, id),
+                 error_text(e->error));
+}
+
+static void on_node(struct dht_host *h, const struct dht_event *e)
+{
+    char id[ID_TEXT_SIZE], at[ENDPOINT_TEXT_SIZE];
+
+    if (log_wants(h->world.log, LEVEL_DEBUG))
+        log_debug(h->world.log, "node %s at %s is in the routing table now",
+                  id_print(&e->id, id),
+                  log_endpoint(h->world.log, &e->from, at));
+    dht_restore_keep_node(h->world.store, &e->id, &e->from);
+}
+
+static void host_event(void *ctx, const struct dht_event *e)
+{
+    struct dht_host *h = ctx;
+
+    switch (e->kind) {
+    case DHT_EVENT_ID:
+        on_id(h, e);
+        break;
+    case DHT_EVENT_NODE:
+        on_node(h, e);
+        break;
+    case DHT_EVENT_JOINED:
+        on_joined(h, e);
+        break;
+    case DHT_EVENT_PUBLISHED:
+        on_published(h, e);
+        break;
+    }
+}
+
+static void on_bootstrap(void *arg, const struct endpoint *ep)
+{
+    struct dht_host *h = arg;
+    uint64_t now = clock_now();
+
+    /* Names whose addresses change fill the list in time. */
+    if (dht_bootstrap_add(h->dht, ep, now) == ERR_FULL) {
+        dht_bootstrap_clear(h->dht);
+        dht_bootstrap_add(h->dht, ep, now);
+    }
+    dht_host_rearm(h);
+}
+
+/* ---- Time -------------------------------------------------------------- */
+
+static void on_due(void *arg)
+{
+    struct dht_host *h = arg;
+
+    dht_tick(h->dht, clock_now());
+    dht_host_rearm(h);
+}
+
+void dht_host_rearm(struct dht_host *h)
+{
+    deadline_arm(&h->timer, dht_next_deadline(h->dht));
+}
+
+enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
+                            struct bytes datagram, uint64_t now)
+{
+    return dht_receive(h->dht, from, datagram, now);
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static enum error engine_start(struct dht_host *h, const struct config *config,
+                               uint64_t now)
+{
+    const struct dht_env env = {.ctx = h,
+                                .send = host_send,
+                                .random = host_random,
+                                .event = host_event};
+    struct dht_config dht_config = config->dht;
+    enum error err;
+
+    dht_restore_ids(h->world.store, &dht_config);
+    err = dht_new(&dht_config, &env, now, &h->dht);
+    if (err != OK)
+        return err;
+    dht_restore_all(h->dht, h->world.store, now, &h->restored);
+    return OK;
+}
+
+enum error dht_host_new(const struct dht_host_world *world,
+                        const struct config *config, uint64_t now,
+                        struct dht_host **out)
+{
+    struct dht_host *h = calloc(1, sizeof(*h));
+    struct bootstrap_handler handler = {.arg = h, .found = on_bootstrap};
+    enum error err;
+
+    if (h == NULL)
+        return ERR_NO_MEMORY;
+    h->world = *world;
+    h->lost_at = TIME_NEVER;
+    err = deadline_init(&h->timer, world->base, h, on_due);
+    if (err != OK)
+        goto fail;
+    err = bootstrap_new(world->base, &handler, world->log, &h->bootstrap);
+    if (err != OK)
+        goto fail;
+    err = engine_start(h, config, now);
+    if (err != OK)
+        goto fail;
+    bootstrap_configure(h->bootstrap, config);
+    bootstrap_start(h->bootstrap, h->restored.nodes > 0 ? HEAD_START : 0);
+    dht_host_rearm(h);
+    *out = h;
+    return OK;
+fail:
+    dht_host_free(h);
+    return err;
+}
+
+void dht_host_free(struct dht_host *h)
+{
+    if (h == NULL)
+        return;
+    bootstrap_free(h->bootstrap);
+    dht_free(h->dht);
+    deadline_deinit(&h->timer);
+    free(h);
+}
+
+enum error dht_host_reconfigure(struct dht_host *h, const struct config *config)
+{
+    enum error err = dht_reconfigure(h->dht, &config->dht);
+
+    dht_bootstrap_clear(h->dht);
+    bootstrap_configure(h->bootstrap, config);
+    dht_host_rearm(h);
+    return err;
+}
+
+struct dht *dht_host_engine(const struct dht_host *h)
+{
+    return h->dht;
+}
+
+bool dht_host_joined(const struct dht_host *h)
+{
+    return h->joined[FAMILY_IPV4] || h->joined[FAMILY_IPV6];
+}
+
+uint64_t dht_host_lost_at(const struct dht_host *h)
+{
+    return h->lost_at;
+}
+
+unsigned dht_host_restored(const struct dht_host *h)
+{
+    return h->restored.nodes;
+}
+
+uint64_t dht_host_not_restored(const struct dht_host *h)
+{
+    return h->restored.failures;
+}
+
+const char *dht_host_trouble(const struct dht_host *h)
+{
+    return bootstrap_trouble(h->bootstrap);
+}
+
+/* ---- Own publications -------------------------------------------------- */
+
+static void after_change(struct dht_host *h)
+{
+    /* A failure stays queued, and the health says so. */
+    store_flush(h->world.store, (int64_t)clock_wall());
+    dht_host_rearm(h);
+}
+
+enum error dht_host_announce(struct dht_host *h, const struct id *info_hash,
+                             uint16_t port, bool implied_port,
+                             const struct dht_handler *handler,
+                             dht_request *out)
+{
+    struct store_announcement a = {.info_hash = *info_hash,
+                                   .port = implied_port ? 0 : port,
+                                   .implied_port = implied_port,
+                                   .since = (int64_t)clock_wall()};
+    enum error err = dht_announce(h->dht, info_hash, port, implied_port,
+                                  handler, clock_now(), out);
+
+    if (err == OK)
+        store_put_announcement(h->world.store, &a);
+    after_change(h);
+    return err;
+}
+
+enum error dht_host_withdraw(struct dht_host *h, const struct id *target)
+{
+    bool announced = dht_withdraw(h->dht, target) == OK;
+    bool put = dht_unput(h->dht, target) == OK;
+
+    store_remove_announcement(h->world.store, target);
+    store_remove_item(h->world.store, target);
+    after_change(h);
+    return announced || put ? OK : ERR_NOT_FOUND;
+}
+
+enum error dht_host_put(struct dht_host *h, const struct dht_item *item,
+                        const int64_t *cas, const struct dht_handler *handler,
+                        dht_request *out)
+{
+    enum error err = dht_put(h->dht, item, cas, handler, clock_now(), out);
+
+    dht_host_rearm(h);
+    return err;
+}
+
+void dht_host_keep_item(struct dht_host *h, const struct dht_item *item)
+{
+    dht_restore_keep_item(h->world.store, item);
+    after_change(h);
+}
+
+enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
+                            int64_t *out)
+{
+    return dht_restore_own_seq(h->world.store, target, out);
+}

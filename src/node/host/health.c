@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/host/health.h"
+#include "base/timestamp.h"
+#include "node/host/tunnel_missing.h"
+#include "node/os/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A joined node is asked something by strangers within a few minutes, unless
+ * nobody can reach it. */
+#define SILENCE (10 * TIME_MIN)
+
+const char *health_level_name(enum health_level level)
+{
+    static const char *const names[] = {"note", "warning", "error"};
+
+    return names[level];
+}
+
+/* The next problem, its sentences still to be written; the last one is used
+ * again when there are too many. */
+static struct health_problem *add(struct health *h, enum health_level level,
+                                  const char *code)
+{
+    struct health_problem *p;
+
+    if (h->count < HEALTH_PROBLEMS_MAX)
+        h->count++;
+    p = &h->problems[h->count - 1];
+    p->level = level;
+    p->code = code;
+    p->what[0] = '\0';
+    p->remedy[0] = '\0';
+    return p;
+}
+
+#define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
+
+static void check_store(const struct node *n, struct health *h)
+{
+    struct store_health store;
+    struct health_problem *p;
+
+    store_get_health(n->store, &store);
+    if (!store.ok) {
+        p = add(h, HEALTH_ERROR, "store");
+        SAY(p->what, "the store cannot be written: %.256s", store.text);
+        SAY(p->remedy,
+            "see to the disk of %.256s (space, permissions); nothing "
+            "has to be restarted",
+            n->config.data_dir);
+    }
+    if (n->store_report.how == STORE_REPLACED) {
+        p = add(h, HEALTH_WARNING, "store_replaced");
+        SAY(p->what, "at the start %.256s", n->store_report.text);
+        SAY(p->remedy, "delete or examine %.256s/%s", n->config.data_dir,
+            n->store_report.set_aside);
+    }
+}
+
+static void alone_without_bootstrap(const struct node *n, struct health *h)
+{
+    unsigned known = dht_host_restored(n->dht);
+    struct health_problem *p;
+
+    if (known == 0) {
+        p = add(h, HEALTH_NOTE, "alone");
+        SAY(p->what, "no other node is known and no bootstrap node is "
+                     "configured: this node waits for others to join it");
+    } else {
+        p = add(h, HEALTH_WARNING, "nobody_answers");
+        SAY(p->what,
+            "none of the %u nodes from the last run has answered, "
+            "and no bootstrap node is configured",
+            known);
+    }
+    SAY(p->remedy, "unless this is the first node of a network, give it "
+                   "another one: --bootstrap HOST:PORT, or `bootstrap` in the "
+                   "section [dht] of its configuration");
+}
+
+static void lost_all(const struct node *n, uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, HEALTH_ERROR, "no_nodes");
+
+    SAY(p->what,
+        "no other node has answered for %" PRIu64 " s: all that this one knew "
+        "have fallen silent",
+        time_since(dht_host_lost_at(n->dht), now) / TIME_S);
+    SAY(p->remedy, "check that UDP gets out of this machine; it joins again "
+                   "by itself");
+}
+
+static void check_joined(const struct node *n, uint64_t now, struct health *h)
+{
+    const char *trouble = dht_host_trouble(n->dht);
+    struct health_problem *p;
+
+    if (dht_host_joined(n->dht))
+        return;
+    if (dht_host_lost_at(n->dht) != TIME_NEVER && trouble == NULL) {
+        lost_all(n, now, h);
+        return;
+    }
+    if (n->config.bootstrap_count == 0) {
+        alone_without_bootstrap(n, h);
+        return;
+    }
+    p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
+    if (trouble == NULL)
+        SAY(p->what,
+            "no other node has answered for %" PRIu64 " s, of %u in "
+            "`bootstrap` and %u from the last run",
+            time_since(n->started_at, now) / TIME_S, n->config.bootstrap_count,
+            dht_host_restored(n->dht));
+    else
+        SAY(p->what, "%s", trouble);
+    SAY(p->remedy, "%s",
+        trouble == NULL ? "check that UDP gets out of this machine and that "
+                          "the bootstrap nodes run and are of this network"
+                        : "check the name and this machine's DNS");
+}
+
+static void check_clock(const struct node *n, struct health *h)
+{
+    struct health_problem *p;
+
+    if (n->clock_behind == 0)
+        return;
+    p = add(h, HEALTH_WARNING, "clock");
+    SAY(p->what,
+        "the clock is %" PRId64 " s behind the time that this node "
+        "has seen before",
+        n->clock_behind);
+    SAY(p->remedy, "set the time right (is NTP running?)");
+}
+
+static uint64_t queries_received(const struct dht_stats *stats)
+{
+    uint64_t sum = 0;
+
+    for (int m = 0; m < DHT_METHODS; m++)
+        sum += stats->queries_in[m];
+    return sum;
+}
+
+static bool is_ours(const struct node *n, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < udp_socket_count(n->udp); i++) {
+        struct endpoint local = udp_local(n->udp, i);
+
+        if (endpoint_equal(&local, ep))
+            return true;
+    }
+    return false;
+}
+
+/* Whether others can reach us: strangers' queries show it, silence hints at
+ * the opposite. */
+static void check_reachable(const struct node *n, uint64_t now,
+                            struct health *h)
+{
+    const struct dht *dht = dht_host_engine(n->dht);
+    struct dht_status status;
+    struct health_problem *p;
+    char at[ENDPOINT_TEXT_SIZE];
+
+    if (n->config.dht.read_only || !dht_host_joined(n->dht) ||
+        time_since(n->started_at, now) < SILENCE ||
+        queries_received(dht_stats(dht)) > 0)
+        return;
+    dht_status(dht, now, &status);
+    p = add(h, HEALTH_WARNING, "unreachable");
+    SAY(p->what, "no query of another node has reached this one");
+    for (int f = 0; f < FAMILIES; f++) {
+        if (!status.external_known[f] || is_ours(n, &status.external[f]))
+            continue;
+        SAY(p->what,
+            "no query of another node has reached this one, which "
+            "others see as %s: it seems to be behind NAT or a "
+            "firewall",
+            endpoint_print(&status.external[f], at));
+        break;
+    }
+    SAY(p->remedy, "let UDP to the port of `listen` in (port forwarding, "
+                   "firewall), or set read_only = true");
+}
+
+/* ---- Tunnels ------------------------------------------------------------ */
+
+/* Time that a node gets to find relays, or its own address. */
+#define PATIENCE TIME_MIN
+
+/* What is to be said of circuits of this length. Those that are asked for in
+ * the settings are what the node is for, but a pool may need a moment to
+ * build others. Who asks for some by hand wants to know at once which role is
+ * missing. */
+static bool lacks_circuits(const struct node *n, unsigned hops, uint64_t now,
+                           enum health_level *level)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    uint64_t since = tunnel_empty_since(t, hops);
+    bool lasts = since != TIME_NEVER && time_since(since, now) >= PATIENCE;
+
+    *level = lasts && n->config.tunnel_build[hops] ? HEALTH_ERROR
+                                                   : HEALTH_WARNING;
+    return lasts ||
+           (since != TIME_NEVER && tunnel_path_of(t, hops) != PATH_FOUND);
+}
+
+static void say_circuits(const struct node *n, unsigned hops,
+                         enum health_level level, uint64_t now,
+                         struct health *h)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    struct health_problem *p = add(h, level, "no_circuits");
+    struct tunnel_status s;
+    struct text what;
+
+    tunnel_status(t, now, clock_wall(), &s);
+    s.path = tunnel_path_of(t, hops);
+    text_init(&what, HEALTH_TEXT_SIZE - 1);
+    if (!tunnel_missing_say(&s, &what))
+        text_add(&what, "relays are known, but none could be built through "
+                        "them");
+    SAY(p->what, "no circuit of %u hop%s is ready: %.400s", hops,
+        text_plural(hops), text_get(&what));
+    SAY(p->remedy, "%s", tunnel_missing_remedy(&s));
+    text_deinit(&what);
+}
+
+/* The worst length alone, the shortest of those. */
+static void check_circuits(const struct node *n, uint64_t now, struct health *h)
+{
+    enum health_level level, worst = HEALTH_NOTE;
+    unsigned length = 0;
+
+    if (!dht_host_joined(n->dht))
+        return;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (!lacks_circuits(n, hops, now, &level) || level <= worst)
+            continue;
+        length = hops;
+        worst = level;
+    }
+    if (length > 0)
+        say_circuits(n, length, worst, now, h);
+}
+
+static void check_published(const struct node *n, uint64_t now,
+                            struct health *h)
+{
+    struct health_problem *p;
+    struct dht_status s;
+    bool known = false;
+
+    if (n->config.tunnel.max_relays_or_exits == 0 || !dht_host_joined(n->dht) ||
+        n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE ||
+        tunnel_host_addresses(n->tunnels)->count > 0)
+        return;
+    dht_status(dht_host_engine(n->dht), now, &s);
+    for (int f = 0; f < FAMILIES; f++)
+        known = known || (s.external_known[f] && s.external[f].port == 0);
+    p = add(h, HEALTH_NOTE, "no_address");
+    SAY(p->what,
+        "this node relays for nobody, because it does not know the "
+        "%s at which others reach it%s",
+        known ? "port" : "address",
+        known ? ": each sees another one (a symmetric NAT)" : "");
+    SAY(p->remedy,
+        "%s `addresses` in the section [tunnel]; to not relay at all, "
+        "set max_relays_or_exits = 0",
+        known ? "forward a port to this node, and name it in"
+              : "wait until enough nodes of the DHT have told it, or set");
+}
+
+static void check_exit(const struct node *n, struct health *h)
+{
+    struct health_problem *p;
+
+    if (!n->config.tunnel.become_exitnode ||
+        tunnel_host_nameservers(n->tunnels) > 0)
+        return;
+    p = add(h, HEALTH_WARNING, "no_nameserver");
+    SAY(p->what,
+        "this exit knows no DNS server, so it sends to addresses only");
+    SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in the "
+                   "section [exit], and send SIGHUP");
+}
+
+void health_check(const struct node *n, uint64_t now, struct health *out)
+{
+    struct health found = {0};
+
+    check_store(n, &found);
+    check_joined(n, now, &found);
+    check_clock(n, &found);
+    check_reachable(n, now, &found);
+    check_circuits(n, now, &found);
+    check_published(n, now, &found);
+    check_exit(n, &found);
+    out->count = 0;
+    for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {
+        for (size_t i = 0; i < found.count; i++) {
+            if ((int)found.problems[i].level == level)
+                out->problems[out->count++] = found.problems[i];
+        }
+    }
+}
+
+bool health_is_ok(const struct health *h, struct text *reason)
+{
+    if (h->count == 0 || h->problems[0].level != HEALTH_ERROR)
+        return true;
+    text_add(reason, h->problems[0].what);
+    return false;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/host/node.h"
+#include "base/timestamp.h"
+#include "node/os/clock.h"
+
+#include <event2/event.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define FLUSH_INTERVAL 5               /* s: what kill -9 may lose */
+#define CLOCK_INTERVAL (10 * TIME_MIN) /* between writes of the time alone */
+#define CLOCK_SETTING  "clock.latest"
+
+const char *node_drop_name(enum node_drop reason)
+{
+    static const char *const names[NODE_DROPS] = {[NODE_DROP_EMPTY] = "empty",
+                                                  [NODE_DROP_FOREIGN] =
+                                                      "neither_map_nor_array"};
+
+    return names[reason];
+}
+
+/* ---- Datagrams --------------------------------------------------------- */
+
+static bool is_map(uint8_t first)
+{
+    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
+}
+
+static bool is_array(uint8_t first)
+{
+    return (first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd;
+}
+
+static void on_datagram(void *arg, const struct endpoint *from,
+                        uint8_t *datagram, size_t len, unsigned socket)
+{
+    struct node *n = arg;
+
+    (void)socket;
+    if (len == 0)
+        n->dropped[NODE_DROP_EMPTY]++;
+    else if (is_map(datagram[0]))
+        dht_host_receive(n->dht, from, bytes_of(datagram, len), clock_now());
+    else if (is_array(datagram[0]))
+        tunnel_host_receive(n->tunnels, from, datagram, len, clock_now());
+    else
+        n->dropped[NODE_DROP_FOREIGN]++;
+}
+
+static void on_batch_end(void *arg)
+{
+    struct node *n = arg;
+
+    dht_host_rearm(n->dht);
+    tunnel_host_rearm(n->tunnels);
+}
+
+/* ---- Store ------------------------------------------------------------- */
+
+static void keep_clock(struct node *n, uint64_t now)
+{
+    uint8_t b[8];
+
+    for (int i = 0; i < 8; i++)
+        b[i] = (uint8_t)((uint64_t)n->clock.latest >> (56 - 8 * i));
+    store_put_setting(n->store, CLOCK_SETTING, bytes_of(b, sizeof(b)));
+    n->clock_kept_at = now;
+}
+
+static int64_t kept_clock(struct store *store)
+{
+    uint8_t b[STORE_SETTING_BYTES];
+    uint64_t latest = 0;
+    size_t len;
+
+    if (store_get_setting(store, CLOCK_SETTING, b, sizeof(b), &len) != OK ||
+        len != 8)
+        return 0;
+    for (int i = 0; i < 8; i++)
+        latest = latest << 8 | b[i];
+    return (int64_t)latest;
+}
+
+static void watch_clock(struct node *n, uint64_t now)
+{
+    int64_t behind = clock_watch_note(&n->clock, (int64_t)clock_wall(), now);
+
+    if (behind > 0 && n->clock_behind == 0)
+        log_warn(n->log,
+                 "the clock went back by %" PRId64 " s: the node goes on, but "
+                 "set the time right (is NTP running?)",
+                 behind);
+    else if (behind == 0 && n->clock_behind > 0)
+        log_info(n->log, "the clock is taken for right again");
+    n->clock_behind = behind;
+}
+
+static void flush(struct node *n)
+{
+    enum error err = store_flush(n->store, (int64_t)clock_wall());
+    struct store_health health;
+
+    if (err == OK && n->store_failing)
+        log_info(n->log, "the store can be written again");
+    if (err != OK && !n->store_failing) {
+        store_get_health(n->store, &health);
+        log_error(n->log,
+                  "the store cannot be written, trying again every "
+                  "%d s: %s",
+                  FLUSH_INTERVAL, health.text);
+    }
+    n->store_failing = err != OK;
+}
+
+static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct node *n = arg;
+    uint64_t now = clock_now();
+    struct store_health health;
+
+    (void)fd;
+    (void)what;
+    watch_clock(n, now);
+    store_get_health(n->store, &health);
+    /* An idle node writes nothing but the time, and that rarely. */
+    if (health.queued > 0 || time_since(n->clock_kept_at, now) > CLOCK_INTERVAL)
+        keep_clock(n, now);
+    flush(n);
+}
+
+static enum error open_store(struct node *n, struct text *why)
+{
+    struct store_options options = {
+        .max_announcements = n->config.dht.max_publications,
+        .max_items = n->config.dht.max_publications,
+        /* Those that make room go later. */
+        .max_relays = 2 * n->config.tunnel.max_known_relays,
+        .wall = (int64_t)clock_wall()};
+    enum error err =
+        store_open(n->config.data_dir, &options, &n->store, &n->store_report);
+
+    if (err != OK) {
+        text_add(why, n->store_report.text);
+        return err;
+    }
+    if (n->store_report.how == STORE_REPLACED)
+        log_warn(n->log, "%s", n->store_report.text);
+    clock_watch_init(&n->clock, kept_clock(n->store));
+    watch_clock(n, n->started_at);
+    return OK;
+}
+
+/* ---- Life -------------------------------------------------------------- */
+
+static enum error open_sockets(struct node *n, struct text *why)
+{
+    struct udp_config config = {.receive_buffer = n->config.receive_buffer,
+                                .send_buffer = n->config.send_buffer};
+    struct udp_handlers handlers = {
+        .arg = n, .receive = on_datagram, .batch_end = on_batch_end};
+
+    n->udp = udp_new(n->base, &config, &handlers, n->log);
+    if (n->udp == NULL) {
+        text_add(why, error_text(ERR_NO_MEMORY));
+        return ERR_NO_MEMORY;
+    }
+    return udp_listen_all(n->udp, n->config.listen, n->config.listen_count,
+                          why);
+}
+
+static enum error start_engines(struct node *n,
+                                const struct dht_provider *provider,
+                                struct text *why)
+{
+    struct dht_host_world world = {
+        .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
+    struct tunnel_host_world tunnel_world = {.base = n->base,
+                                             .udp = n->udp,
+                                             .store = n->store,
+                                             .log = n->log,
+                                             .provider = provider};
+    enum error err = dht_host_new(&world, &n->config, n->started_at, &n->dht);
+
+    if (err != OK) {
+        text_addf(why, "the DHT cannot start: %s", error_text(err));
+        return err;
+    }
+    tunnel_world.dht = n->dht;
+    return tunnel_host_new(&tunnel_world, &n->config, n->started_at,
+                           &n->tunnels, why);
+}
+
+static enum error start_flushing(struct node *n, struct text *why)
+{
+    struct timeval interval = {.tv_sec = FLUSH_INTERVAL};
+
+    n->flush_timer = event_new(n->base, -1, EV_PERSIST, on_flush_timer, n);
+    if (n->flush_timer == NULL || evtimer_add(n->flush_timer, &interval) != 0) {
+        text_add(why, error_text(ERR_NO_MEMORY));
+        return ERR_NO_MEMORY;
+    }
+    /* From here on the node keeps its identity, whatever happens. */
+    keep_clock(n, n->started_at);
+    flush(n);
+    return OK;
+}
+
+enum error node_new(struct event_base *base, const struct config *config,
+                    struct log *log, const struct dht_provider *provider,
+                    struct node **out, struct text *why)
+{
+    struct node *n = calloc(1, sizeof(*n));
+    enum error err;
+
+    if (n == NULL) {
+        text_add(why, error_text(ERR_NO_MEMORY));
+        return ERR_NO_MEMORY;
+    }
+    n->base = base;
+    n->log = log;
+    n->config = *config;
+    n->started_at = clock_now();
+    err = open_store(n, why);
+    if (err == OK)
+        err = open_sockets(n, why);
+    if (err == OK)
+        err = start_engines(n, provider, why);
+    if (err == OK)
+        err = start_flushing(n, why);
+    if (err != OK) {
+        node_free(n);
+        return err;
+    }
+    *out = n;
+    return OK;
+}
+
+void node_free(struct node *n)
+{
+    if (n == NULL)
+        return;
+    if (n->flush_timer != NULL)
+        event_free(n->flush_timer);
+    tunnel_host_free(n->tunnels);
+    if (n->dht != NULL) {
+        keep_clock(n, clock_now());
+        flush(n);
+    }
+    dht_host_free(n->dht);
+    udp_free(n->udp);
+    store_close(n->store);
+    free(n);
+}
+
+void node_reload(struct node *n, const struct config *fresh,
+                 struct text *report)
+{
+    enum error err;
+
+    config_reload(&n->config, fresh, report);
+    log_configure(n->log, &n->config.log);
+    err = dht_host_reconfigure(n->dht, &n->config);
+    if (err != OK)
+        text_addf(report, "the DHT keeps its old settings: %s\n",
+                  error_text(err));
+    tunnel_host_reconfigure(n->tunnels, &n->config, report);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/host/own_address.h"
+
+#include "node/host/dht_host.h"
+#include "node/os/sockaddr.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <string.h>
+
+struct own_list {
+    bool testing_network;
+    unsigned count;
+    struct endpoint at[POLICY_OWN_MAX];
+};
+
+static bool is_reachable(const struct config *config, const struct endpoint *ep)
+{
+    return endpoint_is_usable(ep) &&
+           (config->testing_network || endpoint_is_global(ep));
+}
+
+static void add(struct config_endpoints *list, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (endpoint_equal(&list->at[i], ep))
+            return;
+    if (list->count < DESCRIPTOR_ADDRESSES_MAX)
+        list->at[list->count++] = *ep;
+}
+
+void own_address_reachable(const struct config *config, const struct udp *udp,
+                           const struct dht_host *dht, uint64_t now,
+                           struct config_endpoints *out)
+{
+    bool bound[FAMILIES] = {false};
+    struct dht_status s;
+
+    *out = config->tunnel_addresses;
+    if (out->count > 0)
+        return;
+    for (unsigned i = 0; i < udp_socket_count(udp); i++) {
+        struct endpoint ep = udp_local(udp, i);
+
+        if (!is_reachable(config, &ep))
+            continue;
+        bound[ep.family] = true;
+        add(out, &ep);
+    }
+    dht_status(dht_host_engine(dht), now, &s);
+    for (int f = 0; f < FAMILIES; f++)
+        if (!bound[f] && s.external_known[f] &&
+            is_reachable(config, &s.external[f]))
+            add(out, &s.external[f]);
+}
+
+/* ---- What an exit must not send to --------------------------------------- */
+
+void own_address_add_external(const struct dht_host *dht, uint64_t now,
+                              struct config_endpoints *list)
+{
+    struct dht_status s;
+
+    dht_status(dht_host_engine(dht), now, &s);
+    for (int f = 0; f < FAMILIES; f++)
+        if (s.external_known[f] && list->count < CONFIG_ENDPOINTS_MAX)
+            list->at[list->count++] = s.external[f];
+}
+
+/* One address once: the port counts for loopback only. Addresses that nobody
+ * is sent to anyway take no room; a machine may have many of them. */
+static void refuse(struct own_list *l, const struct endpoint *ep)
+{
+    if (!l->testing_network && !endpoint_is_global(ep))
+        return;
+    for (unsigned i = 0; i < l->count; i++)
+        if (endpoint_same_addr(&l->at[i], ep) &&
+            (!endpoint_is_loopback(ep) || l->at[i].port == ep->port))
+            return;
+    if (l->count < POLICY_OWN_MAX)
+        l->at[l->count++] = *ep;
+}
+
+static void refuse_interfaces(struct own_list *l, uint16_t port,
+                              struct log *log)
+{
+    struct ifaddrs *all = NULL;
+
+    if (getifaddrs(&all) != 0) {
+        log_warn(log,
+                 "the addresses of this machine cannot be listed (%s): others "
+                 "may have datagrams sent to some of them",
+                 strerror(errno));
+        return;
+    }
+    for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
+        struct endpoint ep;
+
+        if (a->ifa_addr == NULL || sockaddr_to_endpoint(a->ifa_addr, &ep) != OK)
+            continue;
+        ep.port = port;
+        refuse(l, &ep);
+    }
+    freeifaddrs(all);
+}
+
+static bool is_known(const struct own_list *l, const struct policy *p)
+{
+    if (l->count != p->own_count)
+        return false;
+    for (unsigned i = 0; i < l->count; i++)
+        if (!endpoint_equal(&l->at[i], &p->own[i]))
+            return false;
+    return true;
+}
+
+void own_address_refuse(struct policy *p,
+                        const struct config_endpoints *reachable,
+                        const struct udp *udp, struct log *log)
+{
+    struct own_list l = {.testing_network = p->testing_network};
+    uint16_t port = 0;
+
+    for (unsigned i = 0; i < reachable->count; i++)
+        refuse(&l, &reachable->at[i]);
+    for (unsigned i = 0; i < udp_socket_count(udp); i++) {
+        struct endpoint ep = udp_local(udp, i);
+
+        port = ep.port;
+        if (endpoint_is_usable(&ep))
+            refuse(&l, &ep);
+    }
+    refuse_interfaces(&l, port, log);
+    if (!is_known(&l, p))
+        policy_set_own(p, l.at, l.count);
+}

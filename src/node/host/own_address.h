@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The addresses of this node: where others reach it, and all that it has.
+ */
+#ifndef WARREN_NODE_HOST_OWN_ADDRESS_H
+#define WARREN_NODE_HOST_OWN_ADDRESS_H
+
+#include "base/endpoint.h"
+#include "node/config/config.h"
+#include "node/net/udp.h"
+#include "node/os/log.h"
+#include "tunnel/exit/policy.h"
+
+#include <stdbool.h>
+
+struct dht_host;
+
+/* Where others reach this node: as configured; else the addresses that its
+ * sockets are bound to, if others can have them; else as the nodes of the DHT
+ * see it. At most DESCRIPTOR_ADDRESSES_MAX; none while it is not known. */
+void own_address_reachable(const struct config *config, const struct udp *udp,
+                           const struct dht_host *dht, uint64_t now,
+                           struct config_endpoints *out);
+
+/* As the nodes of the DHT see it, whatever is configured: a NAT may lead from
+ * there to the operator's network. */
+void own_address_add_external(const struct dht_host *dht, uint64_t now,
+                              struct config_endpoints *list);
+
+/* Tells the policy of an exit where it must not send to, if that is not what
+ * it knows already: these, the addresses of the sockets and those of the
+ * machine's interfaces, as many as there is room for. They come and go, so
+ * this is to be called now and then. The log says when the system does not
+ * tell them. */
+void own_address_refuse(struct policy *p,
+                        const struct config_endpoints *reachable,
+                        const struct udp *udp, struct log *log);
+
+#endif

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/host/tunnel_host.h"
+
+#include "base/timestamp.h"
+#include "node/exit/exit_host.h"
+#include "node/host/dht_host.h"
+#include "node/host/own_address.h"
+#include "node/host/tunnel_events.h"
+#include "node/host/tunnel_keys.h"
+#include "node/net/deadline.h"
+#include "node/os/clock.h"
+#include "provider/dht_bridge.h"
+#include "tunnel/member/tunnel.h"
+
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Our addresses are looked at this often: until they are known, and then. */
+#define ADDRESS_SOON  TIME_S
+#define ADDRESS_LATER TIME_MIN
+
+struct tunnel_host {
+    struct tunnel_host_world world;
+    struct config config;
+    struct tunnel *tunnel;
+    struct dht_bridge bridge;
+    struct exit_host *exit; /* NULL when this is no exit */
+    struct policy policy;
+    struct deadline timer, address_timer;
+    struct config_endpoints addresses; /* as told to the engine */
+    struct tunnel_events events;
+    struct tunnel_host_counters counters;
+};
+
+/* ---- Environment of the engine ----------------------------------------- */
+
+static void host_random(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    randombytes_buf(buf, len);
+}
+
+static void host_send(void *ctx, const struct endpoint *to,
+                      struct bytes datagram)
+{
+    struct tunnel_host *h = ctx;
+
+    udp_send(h->world.udp, to, datagram);
+}
+
+static void host_event(void *ctx, const struct tunnel_event *event)
+{
+    struct tunnel_host *h = ctx;
+
+    if (event->kind == TUNNEL_CIRCUIT_READY)
+        log_debug(h->world.log, "circuit %u of %u hops is ready",
+                  event->circuit, event->length);
+    if (event->kind == TUNNEL_CIRCUIT_CLOSED)
+        log_debug(h->world.log, "circuit %u of %u hops ended at hop %u: %s",
+                  event->circuit, event->length, event->hop,
+                  reason_text(event->why));
+    tunnel_events_tell(&h->events, event);
+}
+
+static void host_remember(void *ctx, const struct stored_relay *relay)
+{
+    struct tunnel_host *h = ctx;
+
+    if (tunnel_restore_keep(h->world.store, relay) != OK)
+        h->counters.not_remembered++;
+}
+
+static void host_forget(void *ctx, const uint8_t identity[32])
+{
+    struct tunnel_host *h = ctx;
+
+    store_remove_relay(h->world.store, identity);
+}
+
+static void host_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                         const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall)
+{
+    struct tunnel_host *h = ctx;
+    struct text why;
+
+    text_init(&why, 1024);
+    if (tunnel_keys_renew(h->config.data_dir, secret, previous, wall, &why) !=
+        OK)
+        log_warn(h->world.log, "a handshake key is lost at the next start: %s",
+                 text_get(&why));
+    text_deinit(&why);
+}
+
+static void host_retired(void *ctx)
+{
+    struct tunnel_host *h = ctx;
+    struct text why;
+
+    text_init(&why, 1024);
+    if (tunnel_keys_retire(h->config.data_dir, &why) != OK)
+        log_warn(h->world.log, "an old handshake key stays on disk: %s",
+                 text_get(&why));
+    text_deinit(&why);
+}
+
+/* ---- What comes from the world ------------------------------------------ */
+
+static void on_exit_received(void *arg, uint32_t cookie,
+                             const struct endpoint *from, struct bytes payload)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_exit_receive(h->tunnel, cookie, from, payload, clock_now());
+}
+
+static void on_exit_resolved(void *arg, uint32_t cookie,
+                             const struct endpoint *addrs, size_t count,
+                             uint64_t ttl)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_exit_resolved(h->tunnel, cookie, addrs, count, ttl, clock_now());
+    tunnel_host_rearm(h);
+}
+
+static void rearm(void *arg)
+{
+    tunnel_host_rearm(arg);
+}
+
+static uint64_t bridge_now(void *ctx)
+{
+    (void)ctx;
+    return clock_now();
+}
+
+static void on_dht_changed(void *ctx)
+{
+    struct tunnel_host *h = ctx;
+
+    dht_host_rearm(h->world.dht);
+    tunnel_host_rearm(h);
+}
+
+static void on_met(void *arg, const struct endpoint *node)
+{
+    struct tunnel_host *h = arg;
+
+    if (h->tunnel != NULL)
+        tunnel_meet(h->tunnel, node, clock_now());
+}
+
+static void on_due(void *arg)
+{
+    struct tunnel_host *h = arg;
+
+    tunnel_tick(h->tunnel, clock_now(), clock_wall());
+    tunnel_host_rearm(h);
+}
+
+void tunnel_host_rearm(struct tunnel_host *h)
+{
+    /* Answers of the DHT may come while the engine is being made. */
+    if (h->tunnel != NULL)
+        deadline_arm(&h->timer, tunnel_next_deadline(h->tunnel));
+}
+
+enum error tunnel_host_receive(struct tunnel_host *h,
+                               const struct endpoint *from, uint8_t *datagram,
+                               size_t len, uint64_t now)
+{
+    return tunnel_receive(h->tunnel, from, datagram, len, now, clock_wall());
+}
+
+/* ---- Our addresses ------------------------------------------------------ */
+
+static void refuse_own(struct tunnel_host *h, uint64_t now)
+{
+    struct config_endpoints known = h->addresses;
+
+    own_address_add_external(h->world.dht, now, &known);
+    own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
+}
+
+static void tell_addresses(struct tunnel_host *h, uint64_t now)
+{
+    tunnel_set_addresses(h->tunnel, h->addresses.at, h->addresses.count, now);
+    refuse_own(h, now);
+    tunnel_host_rearm(h);
+}
+
+static bool same_endpoints(const struct config_endpoints *a,
+                           const struct config_endpoints *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (!endpoint_equal(&a->at[i], &b->at[i]))
+            return false;
+    return true;
+}
+
+static void on_address_due(void *arg)
+{
+    struct tunnel_host *h = arg;
+    uint64_t now = clock_now();
+    struct config_endpoints found;
+
+    own_address_reachable(&h->config, h->world.udp, h->world.dht, now, &found);
+    if (!same_endpoints(&found, &h->addresses)) {
+        h->addresses = found;
+        tell_addresses(h, now);
+    }
+    refuse_own(h, now);
+    deadline_arm(
+        &h->address_timer,
+        time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
+}
+
+/* ---- Settings ----------------------------------------------------------- */
+
+static void keep_pools(struct tunnel_host *h, const struct config *config,
+                       uint64_t now)
+{
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
+        if (config->tunnel_build[hops])
+            tunnel_build(h->tunnel, hops, now);
+        else if (h->config.tunnel_build[hops])
+            tunnel_stop(h->tunnel, hops);
+    }
+}
+
+static void ask_relays(struct tunnel_host *h, const struct config *config,
+                       uint64_t now)
+{
+    for (unsigned i = 0; i < config->tunnel_relays.count; i++)
+        tunnel_ask(h->tunnel, &config->tunnel_relays.at[i], now);
+}
+
+void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
+                             struct text *report)
+{
+    uint64_t now = clock_now();
+    enum error err = tunnel_reconfigure(h->tunnel, &config->tunnel, now);
+
+    if (err != OK)
+        text_addf(report, "the tunnels keep their old settings: %s\n",
+                  error_text(err));
+    keep_pools(h, config, now);
+    ask_relays(h, config, now);
+    policy_set_lines(&h->policy, config->exit_policy,
+                     config->exit_policy_count);
+    if (h->exit != NULL)
+        exit_host_configure(h->exit, config);
+    h->config = *config;
+    own_address_reachable(config, h->world.udp, h->world.dht, now,
+                          &h->addresses);
+    tell_addresses(h, now);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error make_world(struct tunnel_host *h, const struct config *config)
+{
+    struct exit_host_handler handler = {.arg = h,
+                                        .received = on_exit_received,
+                                        .batch_end = rearm,
+                                        .resolved = on_exit_resolved};
+    enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
+
+    if (err == OK)
+        err =
+            deadline_init(&h->address_timer, h->world.base, h, on_address_due);
+    if (err != OK)
+        return err;
+    policy_init(&h->policy, false, config->testing_network);
+    policy_set_lines(&h->policy, config->exit_policy,
+                     config->exit_policy_count);
+    dht_bridge_init(&h->bridge, dht_host_engine(h->world.dht), bridge_now, h);
+    h->bridge.changed = on_dht_changed;
+    h->bridge.met = on_met;
+    if (!config->tunnel.become_exitnode)
+        return OK;
+    return exit_host_new(h->world.base, &handler, config, h->world.log,
+                         &h->exit);
+}
+
+static enum error make_engine(struct tunnel_host *h,
+                              const struct tunnel_config *config, uint64_t now)
+{
+    struct tunnel_env env = {
+        .ctx = h,
+        .random = {.fill = host_random},
+        .send = host_send,
+        .event = host_event,
+        .exit = {.ctx = h->exit,
+                 .open = exit_host_open,
+                 .send = exit_host_send,
+                 .close = exit_host_close,
+                 .resolve = exit_host_resolve,
+                 .resolve_cancel = exit_host_resolve_cancel},
+        .remember = host_remember,
+        .forget = host_forget,
+        .rotated = host_rotated,
+        .retired = host_retired,
+        .dht = h->world.provider != NULL ? h->world.provider
+                                         : &h->bridge.provider,
+    };
+
+    return tunnel_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
+}
+
+static void start(struct tunnel_host *h, const struct config *config,
+                  uint64_t now)
+{
+    tunnel_restore_all(h->tunnel, h->world.store,
+                       config->tunnel.max_known_relays, now,
+                       &h->counters.restored);
+    h->config = *config;
+    ask_relays(h, config, now);
+    keep_pools(h, config, now);
+    on_address_due(h);
+    tunnel_host_rearm(h);
+}
+
+enum error tunnel_host_new(const struct tunnel_host_world *world,
+                           const struct config *config, uint64_t now,
+                           struct tunnel_host **out, struct text *why)
+{
+    struct tunnel_host *h = calloc(1, sizeof(*h));
+    struct tunnel_config keyed = config->tunnel;
+    enum error err = ERR_NO_MEMORY;
+    size_t before = why->len;
+
+    if (h == NULL)
+        goto out;
+    h->world = *world;
+    h->config = *config;
+    err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
+    if (err == OK)
+        err = make_world(h, config);
+    if (err == OK)
+        err = make_engine(h, &keyed, now);
+    if (err != OK)
+        goto out;
+    start(h, config, now);
+    *out = h;
+out:
+    sodium_memzero(&keyed, sizeof(keyed));
+    if (err != OK) {
+        if (why->len == before)
+            text_addf(why, "the tunnels cannot start: %s", error_text(err));
+        tunnel_host_free(h);
+    }
+    return err;
+}
+
+void tunnel_host_free(struct tunnel_host *h)
+{
+    if (h == NULL)
+        return;
+    tunnel_free(h->tunnel, clock_now());
+    exit_host_free(h->exit);
+    dht_bridge_deinit(&h->bridge);
+    deadline_deinit(&h->timer);
+    deadline_deinit(&h->address_timer);
+    free(h);
+}
+
+struct tunnel *tunnel_host_engine(const struct tunnel_host *h)
+{
+    return h->tunnel;
+}
+
+const struct policy *tunnel_host_policy(const struct tunnel_host *h)
+{
+    return &h->policy;
+}
+
+const struct config_endpoints *
+tunnel_host_addresses(const struct tunnel_host *h)
+{
+    return &h->addresses;
+}
+
+const struct tunnel_host_counters *
+tunnel_host_counters(const struct tunnel_host *h)
+{
+    return &h->counters;
+}
+
+uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h)
+{
+    return h->exit == NULL ? 0 : exit_host_dropped(h->exit);
+}
+
+unsigned tunnel_host_nameservers(const struct tunnel_host *h)
+{
+    return h->exit == NULL ? 0 : exit_host_nameservers(h->exit);
+}
+
+void tunnel_host_listen(struct tunnel_host *h, struct tunnel_listener *l)
+{
+    tunnel_events_listen(&h->events, l);
+}
+
+void tunnel_host_unlisten(struct tunnel_host *h, struct tunnel_listener *l)
+{
+    tunnel_events_unlisten(&h->events, l);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The world that the tunnel engine lives in here: its keys are files of the
+ * data directory, it sends through the node's sockets, is woken by one timer,
+ * finds relays through the built-in DHT and remembers them in the store.
+ *
+ * What happens to circuits is told to everybody who listens.
+ */
+#ifndef WARREN_NODE_HOST_TUNNEL_HOST_H
+#define WARREN_NODE_HOST_TUNNEL_HOST_H
+
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "node/config/config.h"
+#include "node/host/tunnel_restore.h"
+#include "node/net/udp.h"
+#include "node/os/log.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct dht_host;
+struct dht_provider;
+struct event_base;
+struct policy;
+struct tunnel;
+struct tunnel_event;
+struct tunnel_host;
+
+/* What the host borrows; all outlive it. */
+struct tunnel_host_world {
+    struct event_base *base;
+    struct udp *udp;
+    struct store *store;
+    struct log *log;
+    struct dht_host *dht;
+    /* Through which relays are found; NULL: `dht`. */
+    const struct dht_provider *provider;
+};
+
+/* Reads or makes the keys, makes the engine, shows it the relays that it knew
+ * and starts the pools of `tunnel.build`. On failure `why` gets a sentence:
+ * errors of secret.h, tunnel_new, ERR_NO_MEMORY. */
+enum error tunnel_host_new(const struct tunnel_host_world *world,
+                           const struct config *config, uint64_t now,
+                           struct tunnel_host **out, struct text *why);
+/* Tells the neighbours. Listeners hear of circuits that end. */
+void tunnel_host_free(struct tunnel_host *h);
+
+/* Takes the exit's policy and name servers, and the pools to keep. */
+void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
+                             struct text *report);
+
+/* As tunnel_receive. */
+enum error tunnel_host_receive(struct tunnel_host *h,
+                               const struct endpoint *from, uint8_t *datagram,
+                               size_t len, uint64_t now);
+
+/* To be called after anything that may have changed the next deadline: each
+ * call of a function of the engine that takes the time. */
+void tunnel_host_rearm(struct tunnel_host *h);
+
+/* The exit's policy with its counters, also when this is no exit. */
+const struct policy *tunnel_host_policy(const struct tunnel_host *h);
+/* Where others reach this node, as far as is known. */
+const struct config_endpoints *
+tunnel_host_addresses(const struct tunnel_host *h);
+/* Datagrams that were lost between the exit and the system. */
+uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h);
+/* DNS servers that an exit asks. */
+unsigned tunnel_host_nameservers(const struct tunnel_host *h);
+
+struct tunnel_host_counters {
+    struct tunnel_restored restored; /* relays of the earlier life */
+    uint64_t not_remembered;         /* the store had no room */
+};
+const struct tunnel_host_counters *
+tunnel_host_counters(const struct tunnel_host *h);
+
+/* For tunnel_data, tunnel_build, tunnel_circuits, tunnel_status, ... */
+struct tunnel *tunnel_host_engine(const struct tunnel_host *h);
+
+/* ---- Events ------------------------------------------------------------- */
+
+/* Lies in what listens, and must not move meanwhile. Only the part above the
+ * line is the listener's to fill in. */
+struct tunnel_listener {
+    void *arg;
+    uint32_t circuit; /* whose events; 0: of every circuit */
+    unsigned kinds;   /* bits TUNNEL_HEARS(kind); 0: of every kind */
+    /* May listen, unlisten (itself and others) and call the engine. */
+    void (*event)(void *arg, const struct tunnel_event *event);
+    /* ---- */
+    struct tunnel_listener *next, **link;
+};
+
+#define TUNNEL_HEARS(kind) (1u << (kind))
+
+/* Hears what happens from now on. */
+void tunnel_host_listen(struct tunnel_host *h, struct tunnel_listener *l);
+/* Hears nothing any more; without effect when it does not listen. */
+void tunnel_host_unlisten(struct tunnel_host *h, struct tunnel_listener *l);
+
+#endif

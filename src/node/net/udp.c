@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/net/udp.h"
+
+#include "node/net/udp_batch.h"
+#include "node/net/udp_queue.h"
+#include "node/os/bind.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <linux/sock_diag.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REST_AFTER 1 /* s without trains: their memory is given back */
+
+struct udp_socket {
+    struct udp *udp;
+    int fd;
+    unsigned index;
+    struct event *readable;
+    struct endpoint local;
+    struct udp_queue queue;
+    unsigned ask; /* messages of the next call */
+    bool receives_trains;
+};
+
+struct udp {
+    struct event_base *base;
+    struct udp_config config;
+    struct udp_handlers handlers;
+    struct log *log;
+    struct udp_counters counters;
+    struct udp_socket sockets[UDP_SOCKETS_MAX];
+    unsigned count;
+    bool in_batch;
+    const struct endpoint *asker; /* whose datagram is being handled, */
+    unsigned asked;               /* and the socket that it came through */
+    struct event *flush; /* active while something waits outside a batch */
+    struct event *rest;  /* pending while trains come, and a while longer */
+    struct udp_batch batch;
+};
+
+const char *udp_drop_name(enum udp_drop reason)
+{
+    static const char *const names[UDP_DROPS] = {
+        [UDP_RECEIVED_TOO_LONG] = "received_too_long",
+        [UDP_RECEIVE_ERROR] = "receive_error",
+        [UDP_SEND_TOO_LONG] = "send_too_long",
+        [UDP_SEND_NO_SOCKET] = "send_no_socket",
+        [UDP_SEND_WOULD_BLOCK] = "send_would_block",
+        [UDP_SEND_NO_BUFFERS] = "send_no_buffers",
+        [UDP_SEND_UNREACHABLE] = "send_unreachable",
+        [UDP_SEND_REFUSED] = "send_refused",
+        [UDP_SEND_OTHER] = "send_other",
+    };
+
+    assert(reason < UDP_DROPS);
+    return names[reason];
+}
+
+/* ---- Receiving ---- */
+
+static void deliver(struct udp_socket *s, const struct endpoint *from,
+                    uint8_t *datagram, size_t len)
+{
+    struct udp *udp = s->udp;
+
+    if (len > UDP_DATAGRAM_MAX) {
+        udp->counters.dropped[UDP_RECEIVED_TOO_LONG]++;
+        return;
+    }
+    udp->counters.received++;
+    udp->counters.received_bytes += len;
+    udp->handlers.receive(udp->handlers.arg, from, datagram, len, s->index);
+}
+
+/* A datagram or a train of them; how many. */
+static unsigned deliver_message(struct udp_socket *s,
+                                const struct udp_message *m)
+{
+    struct udp *udp = s->udp;
+    size_t done = 0;
+    unsigned n = 0;
+
+    udp->counters.trains_received += m->segment < m->len;
+    udp->asker = &m->from;
+    udp->asked = s->index;
+    do {
+        size_t left = m->len - done;
+        size_t len = left < m->segment ? left : m->segment;
+
+        deliver(s, &m->from, m->p + done, len);
+        done += len;
+        n++;
+    } while (done < m->len);
+    udp->asker = NULL;
+    return n;
+}
+
+static void flush_socket(struct udp_socket *s)
+{
+    if (s->queue.count > 0)
+        udp_queue_flush(&s->queue, s->fd, &s->udp->counters);
+}
+
+void udp_flush(struct udp *udp)
+{
+    for (unsigned i = 0; i < udp->count; i++)
+        flush_socket(&udp->sockets[i]);
+}
+
+/* Handles what was received; how many datagrams it was. */
+static unsigned handle(struct udp_socket *s)
+{
+    struct udp *udp = s->udp;
+    struct udp_message m;
+    enum udp_drop why;
+    unsigned n = 0;
+
+    udp->in_batch = true;
+    for (unsigned i = 0; i < udp->batch.count; i++) {
+        if (udp_batch_message(&udp->batch, i, &m, &why)) {
+            n += deliver_message(s, &m);
+            /* A train's worth: the next node begins while we go on. */
+            if (s->queue.count > UDP_BATCH)
+                flush_socket(s);
+        } else {
+            udp->counters.dropped[why]++;
+            n++;
+        }
+    }
+    if (udp->handlers.batch_end != NULL)
+        udp->handlers.batch_end(udp->handlers.arg);
+    udp->in_batch = false;
+    udp_flush(udp);
+    return n;
+}
+
+static void on_rest(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval pause = {.tv_sec = REST_AFTER};
+    struct udp *udp = arg;
+
+    (void)fd;
+    (void)what;
+    if (!udp_batch_rest(&udp->batch))
+        evtimer_add(udp->rest, &pause);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct udp_socket *s = arg;
+    struct udp *udp = s->udp;
+    unsigned total = 0, asked, n;
+
+    (void)fd;
+    (void)what;
+    do {
+        asked = s->ask;
+        udp->counters.receive_calls++;
+        if (!udp_batch_receive(&udp->batch, s->fd, asked)) {
+            if (errno != EAGAIN)
+                udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+            return;
+        }
+        n = handle(s);
+        s->ask = udp_batch_end(&udp->batch, n);
+        if (udp->batch.had_trains && !evtimer_pending(udp->rest, NULL))
+            on_rest(-1, 0, udp);
+        total += n;
+    } while (udp->batch.count == asked && total < UDP_WAKE_MAX);
+}
+
+/* ---- Sending ---- */
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    udp_flush(arg);
+}
+
+/* Through socket `i`, whose family must be that of `to`. */
+static enum error send_from(struct udp *udp, unsigned i,
+                            const struct endpoint *to, struct bytes datagram)
+{
+    struct udp_socket *s = &udp->sockets[i];
+    /* What was received stays there until the flush behind the batch. */
+    bool borrowed = udp->in_batch && udp_batch_has(&udp->batch, datagram.p);
+
+    assert(i < udp->count && s->local.family == to->family);
+    if (datagram.len > UDP_DATAGRAM_MAX) {
+        udp->counters.dropped[UDP_SEND_TOO_LONG]++;
+        return ERR_TOO_LARGE;
+    }
+    if (s->queue.count == UDP_QUEUE)
+        flush_socket(s);
+    udp_queue_add(&s->queue, to, datagram, borrowed);
+    udp->counters.borrowed += borrowed;
+    if (!udp->in_batch)
+        event_active(udp->flush, EV_TIMEOUT, 0);
+    return OK;
+}
+
+enum error udp_send(struct udp *udp, const struct endpoint *to,
+                    struct bytes datagram)
+{
+    if (udp->asker != NULL && endpoint_equal(to, udp->asker))
+        return send_from(udp, udp->asked, to, datagram);
+    for (unsigned i = 0; i < udp->count; i++) {
+        if (udp->sockets[i].local.family == to->family)
+            return send_from(udp, i, to, datagram);
+    }
+    udp->counters.dropped[UDP_SEND_NO_SOCKET]++;
+    return ERR_UNSUPPORTED;
+}
+
+/* ---- Life ---- */
+
+struct udp *udp_new(struct event_base *base, const struct udp_config *config,
+                    const struct udp_handlers *handlers, struct log *log)
+{
+    struct udp *udp = calloc(1, sizeof(*udp));
+
+    if (udp == NULL)
+        return NULL;
+    udp->base = base;
+    udp->config = *config;
+    udp->handlers = *handlers;
+    udp->log = log;
+    udp->flush = event_new(base, -1, 0, on_flush, udp);
+    udp->rest = evtimer_new(base, on_rest, udp);
+    if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL ||
+        udp->rest == NULL) {
+        udp_free(udp);
+        return NULL;
+    }
+    return udp;
+}
+
+static void close_socket(struct udp_socket *s)
+{
+    if (s->readable != NULL)
+        event_free(s->readable);
+    udp_queue_deinit(&s->queue);
+    if (s->fd >= 0)
+        close(s->fd);
+}
+
+static void close_from(struct udp *udp, unsigned first)
+{
+    while (udp->count > first)
+        close_socket(&udp->sockets[--udp->count]);
+}
+
+void udp_free(struct udp *udp)
+{
+    if (udp == NULL)
+        return;
+    assert(!udp->in_batch);
+    udp_flush(udp);
+    close_from(udp, 0);
+    if (udp->flush != NULL)
+        event_free(udp->flush);
+    if (udp->rest != NULL)
+        event_free(udp->rest);
+    udp_batch_deinit(&udp->batch);
+    free(udp);
+}
+
+/* What the kernel grants; it counts its own overhead as as much again. */
+static uint32_t set_buffer(int fd, int option, int forced, uint32_t want)
+{
+    int value = (int)want, got = 0;
+    socklen_t len = sizeof(got);
+
+    if (want > 0 &&
+        setsockopt(fd, SOL_SOCKET, forced, &value, sizeof(value)) < 0)
+        setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
+    getsockopt(fd, SOL_SOCKET, option, &got, &len);
+    return (uint32_t)got / 2;
+}
+
+static void set_buffers(struct udp *udp, int fd, const char *at)
+{
+    uint32_t want = udp->config.receive_buffer;
+    uint32_t got = set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE, want);
+
+    if (got < want)
+        log_info(udp->log,
+                 "receive buffer of %s: asked for %u KiB, the kernel grants "
+                 "%u; raise net.core.rmem_max to lose less under load",
+                 at, want / 1024, got / 1024);
+    set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, udp->config.send_buffer);
+}
+
+/* Done without when the kernel is too old. */
+static bool can_receive_trains(int fd)
+{
+    int on = 1;
+
+    return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
+}
+
+enum error udp_listen(struct udp *udp, const struct endpoint *at,
+                      struct text *why)
+{
+    struct udp_socket *s = &udp->sockets[udp->count];
+    char name[ENDPOINT_TEXT_SIZE];
+    enum error err;
+
+    if (udp->count == UDP_SOCKETS_MAX) {
+        text_addf(why, "cannot listen on %s: %d sockets are the most",
+                  endpoint_print(at, name), UDP_SOCKETS_MAX);
+        return ERR_FULL;
+    }
+    *s = (struct udp_socket){.udp = udp, .index = udp->count, .ask = UDP_BATCH};
+    err = bind_socket(SOCK_DGRAM, at, "--listen", &s->fd, &s->local, why);
+    if (err != OK)
+        return err;
+    s->readable =
+        event_new(udp->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+    s->receives_trains = can_receive_trains(s->fd);
+    if (udp_queue_init(&s->queue, udp_queue_can_train(s->fd)) != OK ||
+        s->readable == NULL || event_add(s->readable, NULL) < 0) {
+        close_socket(s);
+        text_add(why, error_text(ERR_NO_MEMORY));
+        return ERR_NO_MEMORY;
+    }
+    set_buffers(udp, s->fd, endpoint_print(&s->local, name));
+    udp->count++;
+    return OK;
+}
+
+static bool is_any_ipv6(const struct endpoint *ep)
+{
+    static const uint8_t any[16];
+
+    return ep->family == FAMILY_IPV6 && memcmp(ep->addr, any, 16) == 0;
+}
+
+enum error udp_listen_all(struct udp *udp, const struct endpoint *at,
+                          size_t count, struct text *why)
+{
+    unsigned before = udp->count;
+    size_t left_out = 0;
+    enum error err = OK;
+
+    for (size_t i = 0; i < count && err == OK; i++) {
+        size_t len = why->len;
+
+        err = udp_listen(udp, &at[i], why);
+        if (err != ERR_UNSUPPORTED || !is_any_ipv6(&at[i]) ||
+            ++left_out == count)
+            continue;
+        log_warn(udp->log, "%s; going on without IPv6", text_get(why) + len);
+        text_cut(why, len);
+        err = OK;
+    }
+    if (err != OK)
+        close_from(udp, before);
+    return err;
+}
+
+/* ---- Looking inside ---- */
+
+unsigned udp_socket_count(const struct udp *udp)
+{
+    return udp->count;
+}
+
+struct endpoint udp_local(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return udp->sockets[i].local;
+}
+
+uint32_t udp_receive_buffer(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return set_buffer(udp->sockets[i].fd, SO_RCVBUF, 0, 0);
+}
+
+bool udp_sends_trains(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return udp->sockets[i].queue.trains;
+}
+
+bool udp_receives_trains(const struct udp *udp, unsigned i)
+{
+    assert(i < udp->count);
+    return udp->sockets[i].receives_trains;
+}
+
+uint64_t udp_kernel_drops(const struct udp *udp)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < udp->count; i++) {
+        uint32_t info[SK_MEMINFO_VARS] = {0};
+        socklen_t len = sizeof(info);
+
+        /* A kernel older than 4.12 does not tell; then it stays 0. */
+        if (getsockopt(udp->sockets[i].fd, SOL_SOCKET, SO_MEMINFO, info,
+                       &len) == 0)
+            sum += info[SK_MEMINFO_DROPS];
+    }
+    return sum;
+}
+
+const struct udp_counters *udp_counters(const struct udp *udp)
+{
+    return &udp->counters;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/os/clock_watch.h"
+
+void clock_watch_init(struct clock_watch *w, int64_t latest)
+{
+    *w = (struct clock_watch){.latest = latest, .behind_since = TIME_NEVER};
+}
+
+int64_t clock_watch_note(struct clock_watch *w, int64_t wall, uint64_t now)
+{
+    int64_t behind = w->latest - wall;
+
+    if (behind > CLOCK_WATCH_TOLERANCE) {
+        if (w->behind_since == TIME_NEVER)
+            w->behind_since = now;
+        if (time_since(w->behind_since, now) < CLOCK_WATCH_PATIENCE)
+            return behind;
+        w->latest = wall;
+    }
+    w->behind_since = TIME_NEVER;
+    if (wall > w->latest)
+        w->latest = wall;
+    return 0;
+}

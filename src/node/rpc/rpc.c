@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/rpc/rpc.h"
+#include "base/timestamp.h"
+#include "node/rpc/rpc_internal.h"
+
+#include <sodium.h>
+
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    rpc_method_fn *call;
+    uint32_t required, optional; /* enum rpc_param */
+} methods[] = {
+    {"status", rpc_status, 0, 0},
+    {"dht.nodes", rpc_dht_nodes, 0, 0},
+    {"dht.ping", rpc_dht_ping, RPC_ADDRESS, 0},
+    {"dht.find_node", rpc_dht_find_node, RPC_TARGET, RPC_TRACE | RPC_STREAM},
+    {"dht.get_peers", rpc_dht_get_peers, RPC_TARGET, RPC_TRACE | RPC_STREAM},
+    {"dht.announce", rpc_dht_announce, RPC_TARGET,
+     RPC_PORT | RPC_TRACE | RPC_STREAM},
+    {"dht.withdraw", rpc_dht_withdraw, RPC_TARGET, 0},
+    {"dht.get", rpc_dht_get, RPC_TARGET, RPC_SALT | RPC_TRACE | RPC_STREAM},
+    {"dht.put", rpc_dht_put, RPC_VALUE,
+     RPC_KEY | RPC_SIGNATURE | RPC_SEQ | RPC_CAS | RPC_SALT | RPC_TRACE |
+         RPC_STREAM},
+    {"dht.sample", rpc_dht_sample, RPC_ADDRESS, RPC_TARGET},
+    {"tunnel.peers", rpc_tunnel_peers, 0, 0},
+    {"tunnel.circuits", rpc_tunnel_circuits, 0, 0},
+    {"tunnel.build", rpc_tunnel_build, RPC_HOPS,
+     RPC_COUNT | RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.stop", rpc_tunnel_stop, RPC_HOPS, 0},
+    {"tunnel.send", rpc_tunnel_send, RPC_HOPS | RPC_TO | RPC_DATA,
+     RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.ping", rpc_tunnel_ping, RPC_CIRCUIT, RPC_TIMEOUT},
+    {"tunnel.speedtest", rpc_tunnel_speedtest, RPC_HOPS,
+     RPC_DURATION | RPC_TIMEOUT | RPC_STREAM},
+    {"tunnel.close", rpc_tunnel_close, RPC_CIRCUIT, 0},
+};
+
+#define METHODS   (sizeof(methods) / sizeof(methods[0]))
+#define WHY_LIMIT 512
+
+static void say_no_method(struct control_call *call, struct bytes method)
+{
+    struct text why;
+
+    text_init(&why, WHY_LIMIT);
+    text_add(&why, "there is no method \"");
+    text_add_printable(&why, method);
+    text_add(&why, "\" in warren " WARREN_VERSION);
+    control_fail(call, ERR_UNSUPPORTED, text_get(&why));
+    text_deinit(&why);
+}
+
+void rpc_call(void *arg, struct control_call *call, struct bytes method,
+              struct mp_reader *params)
+{
+    struct rpc *rpc = arg;
+    struct rpc_params read;
+    struct text why;
+    size_t i = 0;
+
+    while (i < METHODS && !bytes_equal(method, bytes_of_text(methods[i].name)))
+        i++;
+    if (i == METHODS) {
+        say_no_method(call, method);
+        return;
+    }
+    text_init(&why, WHY_LIMIT);
+    if (rpc_params_read(params, methods[i].required, methods[i].optional, &read,
+                        &why) == OK)
+        methods[i].call(rpc, call, &read);
+    else
+        control_fail(call, ERR_SYNTAX, text_get(&why));
+    text_deinit(&why);
+    dht_host_rearm(rpc->node->dht);
+    tunnel_host_rearm(rpc->node->tunnels);
+}
+
+enum error rpc_new(struct node *node, struct rpc **out)
+{
+    struct rpc *rpc = calloc(1, sizeof(*rpc));
+
+    if (rpc == NULL)
+        return ERR_NO_MEMORY;
+    rpc->node = node;
+    LIST_INIT(&rpc->running);
+    LIST_INIT(&rpc->tunnel_running);
+    *out = rpc;
+    return OK;
+}
+
+void rpc_free(struct rpc *rpc)
+{
+    if (rpc == NULL)
+        return;
+    rpc_dht_end(rpc);
+    rpc_tunnel_end(rpc);
+    free(rpc);
+}
+
+/* ---- Writing ----------------------------------------------------------- */
+
+void rpc_write_id(struct mp_writer *w, const char *key, const struct id *id)
+{
+    char text[ID_TEXT_SIZE];
+
+    rpc_write_text(w, key, id_print(id, text));
+}
+
+void rpc_write_endpoint(struct mp_writer *w, const char *key,
+                        const struct endpoint *ep)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+
+    rpc_write_text(w, key, endpoint_print(ep, text));
+}
+
+void rpc_write_uint(struct mp_writer *w, const char *key, uint64_t value)
+{
+    mp_write_text(w, key);
+    mp_write_uint(w, value);
+}
+
+void rpc_write_int(struct mp_writer *w, const char *key, int64_t value)
+{
+    mp_write_text(w, key);
+    mp_write_int(w, value);
+}
+
+void rpc_write_text(struct mp_writer *w, const char *key, const char *value)
+{
+    mp_write_text(w, key);
+    mp_write_text(w, value);
+}
+
+void rpc_write_bool(struct mp_writer *w, const char *key, bool value)
+{
+    mp_write_text(w, key);
+    mp_write_bool(w, value);
+}
+
+void rpc_write_hex(struct mp_writer *w, const char *key, struct bytes value)
+{
+    char hex[2 * 64 + 1];
+
+    sodium_bin2hex(hex, sizeof(hex), value.p, value.len);
+    rpc_write_text(w, key, hex);
+}
+
+void rpc_write_ms(struct mp_writer *w, const char *key, uint64_t duration)
+{
+    mp_write_text(w, key);
+    if (duration == TIME_NEVER)
+        mp_write_nil(w);
+    else
+        mp_write_double(w, (double)duration / (double)TIME_MS);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The methods of the control socket. Each takes a map of parameters and
+ * answers with a map; names are those of the command line:
+ *
+ *     status
+ *     dht.nodes
+ *     dht.ping       address
+ *     dht.find_node  target               trace, stream
+ *     dht.get_peers  target               trace, stream
+ *     dht.announce   target               port
+ *     dht.withdraw   target
+ *     dht.get        target               salt, trace, stream
+ *     dht.put        value                key, signature, seq; salt, cas
+ *     dht.sample     address              target
+ *     tunnel.peers
+ *     tunnel.circuits
+ *     tunnel.build      hops              count, timeout, stream
+ *     tunnel.stop       hops
+ *     tunnel.send       hops, to, data    timeout, stream
+ *     tunnel.ping       circuit           timeout
+ *     tunnel.speedtest  hops              duration, timeout, stream
+ *     tunnel.close      circuit
+ *
+ * What stands after the gap is optional. With `trace` the answer has `steps`;
+ * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
+ * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
+ */
+#ifndef WARREN_NODE_RPC_RPC_H
+#define WARREN_NODE_RPC_RPC_H
+
+#include "base/error.h"
+#include "node/control/control_server.h"
+#include "node/host/node.h"
+
+struct rpc;
+
+enum error rpc_new(struct node *node, struct rpc **out);
+/* After the control server, which cancels what runs. */
+void rpc_free(struct rpc *rpc);
+
+/* The handler of the control server; `arg` is the rpc. */
+void rpc_call(void *arg, struct control_call *call, struct bytes method,
+              struct mp_reader *params);
+
+#endif

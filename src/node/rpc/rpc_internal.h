@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the RPC share.
+ */
+#ifndef WARREN_NODE_RPC_RPC_INTERNAL_H
+#define WARREN_NODE_RPC_RPC_INTERNAL_H
+
+#include "node/control/control_server.h"
+#include "node/host/node.h"
+#include "node/rpc/rpc_params.h"
+
+#include <sys/queue.h>
+
+struct dht_call;
+struct tunnel_call;
+
+struct rpc {
+    struct node *node;
+    LIST_HEAD(, dht_call) running;
+    LIST_HEAD(, tunnel_call) tunnel_running;
+};
+
+/* Each answers `call`, now or later. */
+typedef void rpc_method_fn(struct rpc *rpc, struct control_call *call,
+                           const struct rpc_params *params);
+
+/* rpc_status.c */
+rpc_method_fn rpc_status, rpc_dht_nodes;
+/* rpc_dht.c */
+rpc_method_fn rpc_dht_ping, rpc_dht_find_node, rpc_dht_get_peers,
+    rpc_dht_announce, rpc_dht_withdraw, rpc_dht_get, rpc_dht_put,
+    rpc_dht_sample;
+
+/* rpc_tunnel.c, rpc_tunnel_list.c, rpc_tunnel_send.c, rpc_tunnel_speed.c */
+rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,
+    rpc_tunnel_stop, rpc_tunnel_send, rpc_tunnel_ping, rpc_tunnel_speedtest,
+    rpc_tunnel_close;
+
+/* End what still runs without an answer. */
+void rpc_dht_end(struct rpc *rpc);
+void rpc_tunnel_end(struct rpc *rpc);
+
+/* A key and its value, for maps. */
+void rpc_write_id(struct mp_writer *w, const char *key, const struct id *id);
+void rpc_write_endpoint(struct mp_writer *w, const char *key,
+                        const struct endpoint *ep);
+void rpc_write_uint(struct mp_writer *w, const char *key, uint64_t value);
+void rpc_write_int(struct mp_writer *w, const char *key, int64_t value);
+void rpc_write_text(struct mp_writer *w, const char *key, const char *value);
+void rpc_write_bool(struct mp_writer *w, const char *key, bool value);
+void rpc_write_hex(struct mp_writer *w, const char *key, struct bytes value);
+/* A duration in milliseconds; nil for TIME_NEVER. */
+void rpc_write_ms(struct mp_writer *w, const char *key, uint64_t duration);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "node/rpc/rpc_params.h"
+#include "node/control/control_frame.h"
+#include "tunnel/circuit/circuit_message.h"
+#include "tunnel/circuit/onion.h"
+#include "wire/krpc/dht_message.h"
+
+#include <sodium.h>
+
+#include <string.h>
+
+#define TEXT_MAX        128 /* an address, 64 bytes in hex */
+#define DESTINATION_MAX (CIRCUIT_NAME_MAX + 6)
+#define COUNT_MAX       1024
+#define MS_MAX          (24 * TIME_HOUR / TIME_MS)
+
+/* A text as a string; fails the reader when it is too long. */
+static void read_text(struct mp_reader *r, char out[TEXT_MAX + 1])
+{
+    struct bytes b = mp_read_bytes(r, 1, TEXT_MAX);
+
+    if (b.len > 0)
+        memcpy(out, b.p, b.len);
+    out[b.len] = '\0';
+}
+
+static void read_address(struct mp_reader *r, struct rpc_params *p)
+{
+    char text[TEXT_MAX + 1];
+
+    read_text(r, text);
+    if (endpoint_parse(text, &p->address) != OK)
+        mp_fail(r, ERR_SYNTAX);
+}
+
+static void read_target(struct mp_reader *r, struct rpc_params *p)
+{
+    char text[TEXT_MAX + 1];
+
+    read_text(r, text);
+    if (id_parse(text, &p->target) != OK)
+        mp_fail(r, ERR_SYNTAX);
+}
+
+static void read_hex(struct mp_reader *r, uint8_t *out, size_t len)
+{
+    char text[TEXT_MAX + 1];
+    size_t got;
+
+    read_text(r, text);
+    if (strlen(text) != 2 * len ||
+        sodium_hex2bin(out, len, text, 2 * len, NULL, &got, NULL) != 0 ||
+        got != len)
+        mp_fail(r, ERR_SYNTAX);
+}
+
+static void read_port(struct mp_reader *r, struct rpc_params *p)
+{
+    p->port = (uint16_t)mp_read_uint(r, UINT16_MAX);
+    if (p->port == 0)
+        mp_fail(r, ERR_RANGE);
+}
+
+static void read_value(struct mp_reader *r, struct rpc_params *p)
+{
+    value_read(r, &p->value);
+}
+
+static void read_key(struct mp_reader *r, struct rpc_params *p)
+{
+    read_hex(r, p->key, sizeof(p->key));
+}
+
+static void read_signature(struct mp_reader *r, struct rpc_params *p)
+{
+    read_hex(r, p->signature, sizeof(p->signature));
+}
+
+/* BEP 44: sequence numbers count from 0. */
+static int64_t read_count(struct mp_reader *r)
+{
+    return (int64_t)mp_read_uint(r, INT64_MAX);
+}
+
+static void read_seq(struct mp_reader *r, struct rpc_params *p)
+{
+    p->seq = read_count(r);
+}
+
+static void read_cas(struct mp_reader *r, struct rpc_params *p)
+{
+    p->cas = read_count(r);
+}
+
+static void read_salt(struct mp_reader *r, struct rpc_params *p)
+{
+    p->salt = mp_read_bytes(r, 0, DHT_SALT_MAX);
+}
+
+static void read_trace(struct mp_reader *r, struct rpc_params *p)
+{
+    p->trace = mp_read_bool(r);
+}
+
+static void read_stream(struct mp_reader *r, struct rpc_params *p)
+{
+    p->stream = mp_read_bool(r);
+}
+
+/* From 1 to `max`. */
+static uint64_t read_positive(struct mp_reader *r, uint64_t max)
+{
+    uint64_t n = mp_read_uint(r, max);
+
+    if (n == 0)
+        mp_fail(r, ERR_RANGE);
+    return n;
+}
+
+static void read_hops(struct mp_reader *r, struct rpc_params *p)
+{
+    p->hops = (unsigned)read_positive(r, ONION_HOPS_MAX);
+}
+
+static void read_circuits(struct mp_reader *r, struct rpc_params *p)
+{
+    p->count = (unsigned)read_positive(r, COUNT_MAX);
+}
+
+static void read_circuit(struct mp_reader *r, struct rpc_params *p)
+{
+    p->circuit = (uint32_t)read_positive(r, UINT32_MAX);
+}
+
+static void read_to(struct mp_reader *r, struct rpc_params *p)
+{
+    p->to = mp_read_bytes(r, 1, DESTINATION_MAX);
+}
+
+static void read_data(struct mp_reader *r, struct rpc_params *p)
+{
+    p->data = mp_read_bytes(r, 0, CONTROL_REQUEST_MAX);
+}
+
+static void read_timeout(struct mp_reader *r, struct rpc_params *p)
+{
+    p->timeout = read_positive(r, MS_MAX) * TIME_MS;
+}
+
+static void read_duration(struct mp_reader *r, struct rpc_params *p)
+{
+    p->duration = read_positive(r, MS_MAX) * TIME_MS;
+}
+
+static const struct {
+    const char *name;
+    enum rpc_param bit;
+    void (*read)(struct mp_reader *r, struct rpc_params *p);
+    const char *right; /* what the value has to be */
+} params[] = {
+    {"address", RPC_ADDRESS, read_address, "\"ADDR:PORT\""},
+    {"target", RPC_TARGET, read_target, "exactly 40 hex digits"},
+    {"port", RPC_PORT, read_port, "a number from 1 to 65535"},
+    {"value", RPC_VALUE, read_value,
+     "a byte string, an integer >= 0 or < 0, a list or a dictionary with "
+     "sorted keys, of at most 1000 bytes when bencoded"},
+    {"key", RPC_KEY, read_key, "exactly 64 hex digits"},
+    {"signature", RPC_SIGNATURE, read_signature, "exactly 128 hex digits"},
+    {"seq", RPC_SEQ, read_seq, "a number from 0 to 2^63 - 1"},
+    {"cas", RPC_CAS, read_cas, "a number from 0 to 2^63 - 1"},
+    {"salt", RPC_SALT, read_salt, "at most 64 bytes"},
+    {"trace", RPC_TRACE, read_trace, "true or false"},
+    {"stream", RPC_STREAM, read_stream, "true or false"},
+    {"hops", RPC_HOPS, read_hops, "a number from 1 to 4"},
+    {"count", RPC_COUNT, read_circuits, "a number from 1 to 1024"},
+    {"circuit", RPC_CIRCUIT, read_circuit, "the number of a circuit"},
+    {"to", RPC_TO, read_to, "\"HOST:PORT\""},
+    {"data", RPC_DATA, read_data, "bytes"},
+    {"timeout", RPC_TIMEOUT, read_timeout, "milliseconds, at most a day"},
+    {"duration", RPC_DURATION, read_duration, "milliseconds, at most a day"},
+};
+
+#define PARAMS (sizeof(params) / sizeof(params[0]))
+
+static void say_unknown(struct text *why, struct bytes name, uint32_t allowed)
+{
+    const char *gap = "";
+
+    text_add(why, "there is no parameter \"");
+    text_add_printable(why, name);
+    text_add(why, "\"; this method takes: ");
+    for (size_t i = 0; i < PARAMS; i++) {
+        if ((allowed & params[i].bit) == 0)
+            continue;
+        text_addf(why, "%s%s", gap, params[i].name);
+        gap = ", ";
+    }
+}
+
+static enum error read_one(struct mp_reader *r, uint32_t allowed,
+                           struct rpc_params *p, struct text *why)
+{
+    struct bytes name = mp_read_bytes(r, 0, CONTROL_METHOD_MAX);
+
+    for (size_t i = 0; i < PARAMS; i++) {
+        if ((allowed & params[i].bit) == 0 ||
+            !bytes_equal(name, bytes_of_text(params[i].name)))
+            continue;
+        params[i].read(r, p);
+        p->has |= params[i].bit;
+        if (r->err == OK)
+            return OK;
+        text_addf(why, "%s must be %s", params[i].name, params[i].right);
+        return ERR_SYNTAX;
+    }
+    say_unknown(why, name, allowed);
+    return ERR_SYNTAX;
+}
+
+enum error rpc_params_read(struct mp_reader *r, uint32_t required,
+                           uint32_t allowed, struct rpc_params *out,
+                           struct text *why)
+{
+    uint32_t pairs = 0;
+    enum error err = OK;
+
+    out->has = 0;
+    out->salt = bytes_of(NULL, 0);
+    out->trace = false;
+    out->stream = false;
+    out->hops = 0;
+    out->count = 0;
+    out->circuit = 0;
+    out->to = bytes_of(NULL, 0);
+    out->data = bytes_of(NULL, 0);
+    out->timeout = RPC_TIMEOUT_DEFAULT;
+    out->duration = RPC_DURATION_DEFAULT;
+    if (r->at != r->end)
+        pairs = mp_read_map(r, CONTROL_PARAMS_MAX);
+    if (r->err != OK) {
+        text_add(why, "the parameters must be one map");
+        return ERR_SYNTAX;
+    }
+    for (; pairs > 0 && err == OK; pairs--)
+        err = read_one(r, allowed | required, out, why);
+    for (size_t i = 0; i < PARAMS && err == OK; i++) {
+        if ((required & ~out->has & params[i].bit) == 0)
+            continue;
+        text_addf(why, "the parameter %s is missing: %s", params[i].name,
+                  params[i].right);
+        err = ERR_SYNTAX;
+    }
+    return err;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "base/timestamp.h"
+#include "node/host/health.h"
+#include "node/os/clock.h"
+#include "node/os/process.h"
+#include "node/rpc/rpc_internal.h"
+#include "tunnel/member/tunnel.h"
+
+#include <unistd.h>
+
+static void write_problems(const struct health *h, struct mp_writer *w)
+{
+    mp_write_text(w, "problems");
+    mp_write_array(w, (uint32_t)h->count);
+    for (size_t i = 0; i < h->count; i++) {
+        const struct health_problem *p = &h->problems[i];
+
+        mp_write_map(w, 4);
+        rpc_write_text(w, "level", health_level_name(p->level));
+        rpc_write_text(w, "code", p->code);
+        rpc_write_text(w, "what", p->what);
+        rpc_write_text(w, "remedy", p->remedy);
+    }
+}
+
+static void write_sockets(const struct node *n, struct mp_writer *w)
+{
+    unsigned count = udp_socket_count(n->udp);
+
+    mp_write_text(w, "listen");
+    mp_write_array(w, count);
+    for (unsigned i = 0; i < count; i++) {
+        struct endpoint ep = udp_local(n->udp, i);
+        char text[ENDPOINT_TEXT_SIZE];
+
+        mp_write_text(w, endpoint_print(&ep, text));
+    }
+}
+
+/* Whether the kernel takes trains of datagrams, on all sockets. */
+static void write_trains(const struct node *n, struct mp_writer *w)
+{
+    bool sends = true, receives = true;
+
+    for (unsigned i = 0; i < udp_socket_count(n->udp); i++) {
+        sends = sends && udp_sends_trains(n->udp, i);
+        receives = receives && udp_receives_trains(n->udp, i);
+    }
+    mp_write_text(w, "trains");
+    mp_write_map(w, 2);
+    rpc_write_bool(w, "send", sends);
+    rpc_write_bool(w, "receive", receives);
+}
+
+static void write_family(const struct dht_status *s, int f, struct mp_writer *w)
+{
+    mp_write_map(w, 7);
+    rpc_write_id(w, "id", &s->id[f]);
+    mp_write_text(w, "external");
+    if (s->external_known[f]) {
+        char text[ENDPOINT_TEXT_SIZE];
+
+        mp_write_text(w, endpoint_print(&s->external[f], text));
+    } else {
+        mp_write_nil(w);
+    }
+    rpc_write_uint(w, "nodes", s->nodes[f]);
+    rpc_write_uint(w, "good", s->good[f]);
+    rpc_write_uint(w, "cached", s->cached[f]);
+    rpc_write_uint(w, "buckets", s->buckets[f]);
+    rpc_write_uint(w, "network_size", (uint64_t)s->network_size[f]);
+}
+
+static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
+{
+    static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
+    const bool *on = n->config.dht.family;
+    struct dht_status s;
+
+    dht_status(dht_host_engine(n->dht), now, &s);
+    mp_write_text(w, "dht");
+    mp_write_map(w, 9u + on[FAMILY_IPV4] + on[FAMILY_IPV6]);
+    for (int f = 0; f < FAMILIES; f++) {
+        if (!on[f])
+            continue;
+        mp_write_text(w, names[f]);
+        write_family(&s, f, w);
+    }
+    rpc_write_bool(w, "joined", dht_host_joined(n->dht));
+    rpc_write_uint(w, "restored", dht_host_restored(n->dht));
+    rpc_write_uint(w, "lookups", s.lookups);
+    rpc_write_uint(w, "pending", s.pending);
+    rpc_write_uint(w, "publications", s.publications);
+    rpc_write_uint(w, "hashes", s.hashes);
+    rpc_write_uint(w, "peers", s.peers);
+    rpc_write_uint(w, "items", s.items);
+    rpc_write_uint(w, "memory", s.memory);
+}
+
+static void write_tunnels(const struct node *n, uint64_t now,
+                          struct mp_writer *w)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct config_endpoints *addresses =
+        tunnel_host_addresses(n->tunnels);
+    struct tunnel_status s;
+
+    tunnel_status(t, now, clock_wall(), &s);
+    mp_write_text(w, "tunnels");
+    mp_write_map(w, 13);
+    rpc_write_bool(w, "relaying", s.relaying);
+    rpc_write_bool(w, "exiting", s.exiting);
+    rpc_write_bool(w, "published", s.published);
+    mp_write_text(w, "addresses");
+    mp_write_array(w, addresses->count);
+    for (unsigned i = 0; i < addresses->count; i++) {
+        char text[ENDPOINT_TEXT_SIZE];
+
+        mp_write_text(w, endpoint_print(&addresses->at[i], text));
+    }
+    rpc_write_text(w, "path", path_result_name(s.path));
+    rpc_write_uint(w, "links", s.links);
+    rpc_write_uint(w, "relays", s.relays);
+    rpc_write_uint(w, "circuits", s.circuits);
+    rpc_write_uint(w, "ready", s.ready);
+    rpc_write_uint(w, "known", s.known);
+    rpc_write_uint(w, "usable", s.usable);
+    rpc_write_uint(w, "exits", s.exits);
+    rpc_write_uint(w, "guards", s.guards);
+}
+
+static void write_store(const struct node *n, struct mp_writer *w)
+{
+    struct store_health s;
+
+    store_get_health(n->store, &s);
+    mp_write_text(w, "store");
+    mp_write_map(w, 5);
+    rpc_write_bool(w, "ok", s.ok);
+    rpc_write_uint(w, "nodes", s.nodes);
+    rpc_write_uint(w, "announcements", s.announcements);
+    rpc_write_uint(w, "items", s.items);
+    rpc_write_uint(w, "queued", s.queued);
+}
+
+void rpc_status(struct rpc *rpc, struct control_call *call,
+                const struct rpc_params *params)
+{
+    const struct node *n = rpc->node;
+    struct mp_writer *w = control_reply(call);
+    uint64_t now = clock_now();
+    struct health health;
+
+    (void)params;
+    health_check(n, now, &health);
+    mp_write_map(w, 14);
+    rpc_write_bool(w, "healthy",
+                   health.count == 0 ||
+                       health.problems[0].level != HEALTH_ERROR);
+    write_problems(&health, w);
+    rpc_write_text(w, "version", WARREN_VERSION);
+    rpc_write_uint(w, "pid", (uint64_t)getpid());
+    rpc_write_uint(w, "uptime", time_since(n->started_at, now) / TIME_S);
+    rpc_write_text(w, "data_dir", n->config.data_dir);
+    rpc_write_text(w, "network", n->config.network);
+    rpc_write_bool(w, "testing_network", n->config.testing_network);
+    rpc_write_uint(w, "memory", process_resident());
+    write_sockets(n, w);
+    write_trains(n, w);
+    write_dht(n, now, w);
+    write_tunnels(n, now, w);
+    write_store(n, w);
+    control_finish(call);
+}
+
+/* ---- Routing table ----------------------------------------------------- */
+
+static void count_node(void *ctx, const struct dht_node_info *node)
+{
+    uint32_t *count = ctx;
+
+    (void)node;
+    (*count)++;
+}
+
+struct node_list {
+    struct mp_writer *w;
+    uint64_t now;
+};
+
+static void write_node(void *ctx, const struct dht_node_info *node)
+{
+    static const char *const qualities[] = {"good", "questionable", "bad"};
+    struct node_list *list = ctx;
+    struct mp_writer *w = list->w;
+
+    mp_write_map(w, 6);
+    rpc_write_id(w, "id", &node->id);
+    rpc_write_endpoint(w, "address", &node->ep);
+    rpc_write_text(w, "quality", qualities[node->quality]);
+    rpc_write_uint(w, "last_seen",
+                   time_since(node->last_seen, list->now) / TIME_S);
+    rpc_write_ms(w, "rtt", node->rtt == 0 ? TIME_NEVER : node->rtt);
+    rpc_write_uint(w, "bucket", node->bucket);
+}
+
+void rpc_dht_nodes(struct rpc *rpc, struct control_call *call,
+                   const struct rpc_params *params)
+{
+    const struct dht *dht = dht_host_engine(rpc->node->dht);
+    struct node_list list = {.w = control_reply(call), .now = clock_now()};
+    uint32_t count = 0;
+
+    (void)params;
+    dht_nodes(dht, list.now, count_node, &count);
+    mp_write_map(list.w, 1);
+    mp_write_text(list.w, "nodes");
+    mp_write_array(list.w, count);
+    dht_nodes(dht, list.now, write_node, &list);
+    control_finish(call);
+}

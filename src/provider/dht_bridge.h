@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The built-in DHT in the shape in which the tunnel asks for one: struct
+ * dht_provider on top of struct dht. It knows both engines, which may not
+ * know each other, and is used by both worlds that they live in, the node and
+ * the simulator.
+ */
+#ifndef WARREN_PROVIDER_DHT_BRIDGE_H
+#define WARREN_PROVIDER_DHT_BRIDGE_H
+
+#include "dht/dht.h"
+#include "provider/provider_call.h"
+
+#include <stdint.h>
+
+struct dht_bridge {
+    struct dht_provider provider; /* what the tunnel is given */
+    struct dht *dht;
+    void *ctx;
+    uint64_t (*now)(void *ctx);
+    struct provider_calls calls; /* max_lookups of them at most */
+
+    /* Set by whoever wants to hear, after dht_bridge_init; else NULL. */
+
+    /* The deadlines of the DHT or the tunnel may be others now. */
+    void (*changed)(void *ctx);
+    /* A node that is among the closest to a hash that peers were asked for.
+     * Nodes of the DHT are relays at the same address, mostly, and those at a
+     * hash drawn at random are a fair sample of them. */
+    void (*met)(void *ctx, const struct endpoint *node);
+};
+
+/* `now` tells the time that the DHT is to be called with. The bridge must not
+ * move while it is in use, and goes before the DHT. */
+void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
+                     uint64_t (*now)(void *ctx), void *ctx);
+/* Requests under way are cancelled; what was published stays so. */
+void dht_bridge_deinit(struct dht_bridge *b);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/circuit/circuit.h"
+
+#include "tunnel/circuit/circuit_table.h"
+
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum error circuits_new(struct tunnel_core *core,
+                        const struct circuit_config *config,
+                        const struct circuit_env *env, struct circuits **out)
+{
+    struct circuits *cs = calloc(1, sizeof(struct circuits));
+
+    if (cs == NULL)
+        return ERR_NO_MEMORY;
+    cs->circuits = calloc(config->max_circuits, sizeof(struct circuit *));
+    if (cs->circuits == NULL) {
+        free(cs);
+        return ERR_NO_MEMORY;
+    }
+    cs->core = core;
+    cs->config = *config;
+    cs->env = *env;
+    cs->next_id = 1;
+    cs->deadline = TIME_NEVER;
+    *out = cs;
+    return OK;
+}
+
+static void forget(struct circuits *cs, struct circuit *c, uint64_t now)
+{
+    circuit_build_forget(c);
+    circuit_end_detach(&c->end, &cs->core->ends, now);
+    cs->circuits[c->slot] = cs->circuits[--cs->count];
+    cs->circuits[c->slot]->slot = c->slot;
+    sodium_memzero(c, sizeof(*c));
+    free(c);
+}
+
+void circuits_free(struct circuits *cs)
+{
+    if (cs == NULL)
+        return;
+    while (cs->count > 0)
+        forget(cs, cs->circuits[cs->count - 1], 0);
+    free(cs->circuits);
+    free(cs);
+}
+
+struct circuit *circuit_of(struct circuit_end *end)
+{
+    assert(end->role == END_CLIENT);
+    return (struct circuit *)(void *)((uint8_t *)end -
+                                      offsetof(struct circuit, end));
+}
+
+void circuit_set_deadline(struct circuits *cs, struct circuit *c, uint64_t at)
+{
+    c->deadline = at;
+    cs->deadline = time_min(cs->deadline, at);
+}
+
+enum error circuit_new(struct circuits *cs, const struct link_target *hops,
+                       unsigned length, uint64_t now, struct circuit **out)
+{
+    struct circuit *c;
+    struct link *link;
+    enum error e;
+
+    if (length < 1 || length > ONION_HOPS_MAX)
+        return ERR_RANGE;
+    if (cs->count >= cs->config.max_circuits)
+        return ERR_FULL;
+    e = link_open(cs->core->links, &hops[0], now, &link);
+    if (e != OK)
+        return e;
+    c = calloc(1, sizeof(struct circuit));
+    if (c == NULL)
+        return ERR_NO_MEMORY;
+    c->end.role = END_CLIENT;
+    e = circuit_end_attach(&c->end, &cs->core->ends, link);
+    if (e != OK) {
+        free(c);
+        return e;
+    }
+    c->id = cs->next_id++;
+    c->length = length;
+    c->created_at = c->used_at = now;
+    for (unsigned i = 0; i < length; i++)
+        c->hop[i].target = hops[i];
+    c->slot = cs->count;
+    cs->circuits[cs->count++] = c;
+    cs->stats.started++;
+    circuit_set_deadline(cs, c, TIME_NEVER); /* the link's own comes first */
+    if (link->state == LINK_UP)
+        circuit_build_next(cs, c, now);
+    *out = c;
+    return OK;
+}
+
+void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
+                      unsigned hop, uint64_t now)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    cs->stats.ended[why]++;
+    cs->env.closed(cs->env.ctx, c, why, hop, now);
+    forget(cs, c, now);
+}
+
+void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
+                   uint64_t now)
+{
+    if (c->closing)
+        return;
+    circuit_end_destroy(&c->end, cs->core->links, why, now);
+    circuit_end_with(cs, c, why, 0, now);
+}
+
+struct circuit *circuit_find(const struct circuits *cs, uint32_t id)
+{
+    for (size_t i = 0; i < cs->count; i++) {
+        if (cs->circuits[i]->id == id && !cs->circuits[i]->closing)
+            return cs->circuits[i];
+    }
+    return NULL;
+}
+
+enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
+                        const struct circuit_message *m, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+    size_t len, used, body_len;
+    enum error e;
+
+    if (hop < 1 || hop > c->built)
+        return ERR_NOT_FOUND;
+    e = circuit_message_write(m, body, onion_message_len(CELL_LARGE_BODY),
+                              &used);
+    if (e != OK)
+        return e;
+    len = used <= onion_message_len(CELL_SMALL_BODY) ? CELL_SMALL : CELL_LARGE;
+    body_len = len - CELL_BODY_OFFSET;
+    onion_message(body, body_len, hop, used);
+    for (unsigned i = hop; i >= 1; i--)
+        onion_add(&c->hop[i - 1].out, body, body_len, i);
+    if (m->type == CIRCUIT_DATA || m->type == CIRCUIT_PIECE)
+        c->used_at = now;
+    c->bytes_up += len;
+    cs->stats.cells_up++;
+    link_send_relay(cs->core->links, c->end.link, c->end.remote, datagram, len,
+                    now);
+    return OK;
+}
+
+enum error circuit_ping(struct circuits *cs, struct circuit *c, unsigned hop,
+                        uint64_t now)
+{
+    struct circuit_message m = {.type = CIRCUIT_PING};
+
+    if (hop < 1 || hop > c->built)
+        return ERR_NOT_FOUND;
+    cs->core->random.fill(cs->core->random.ctx, &m.nonce, sizeof(m.nonce));
+    m.nonce |= 1;
+    c->hop[hop - 1].ping_nonce = m.nonce;
+    c->hop[hop - 1].ping_at = now;
+    return circuit_send(cs, c, hop, &m, now);
+}
+
+void circuit_link_up(struct circuits *cs, struct circuit_end *end, uint64_t now)
+{
+    struct circuit *c = circuit_of(end);
+
+    if (c->built == 0 && c->handshake == NULL)
+        circuit_build_next(cs, c, now);
+}
+
+void circuit_link_down(struct circuits *cs, struct circuit_end *end,
+                       uint64_t now)
+{
+    struct circuit *c = circuit_of(end);
+    enum reason why = c->built > 0 ? REASON_LINK_LOST : REASON_UNREACHABLE;
+
+    cs->stats.failed[0][why]++;
+    circuit_end_with(cs, c, why, 1, now);
+}
+
+void circuits_tick(struct circuits *cs, uint64_t now)
+{
+    if (now < cs->deadline)
+        return;
+    for (size_t i = cs->count; i-- > 0;) {
+        struct circuit *c = i < cs->count ? cs->circuits[i] : NULL;
+
+        if (c != NULL && now >= c->deadline)
+            circuit_build_late(cs, c, now);
+    }
+    cs->deadline = TIME_NEVER;
+    for (size_t i = 0; i < cs->count; i++)
+        cs->deadline = time_min(cs->deadline, cs->circuits[i]->deadline);
+}
+
+uint64_t circuits_next_deadline(const struct circuits *cs)
+{
+    return cs->deadline;
+}
+
+unsigned circuits_count(const struct circuits *cs)
+{
+    return (unsigned)cs->count;
+}
+
+struct circuit *circuits_at(const struct circuits *cs, unsigned i)
+{
+    assert(i < cs->count);
+    return cs->circuits[i];
+}
+
+const struct circuit_stats *circuits_stats(const struct circuits *cs)
+{
+    return &cs->stats;
+}

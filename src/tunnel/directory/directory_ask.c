@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ASK and TELL: descriptors straight from those whom they describe.
+ */
+#include "tunnel/directory/directory_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ASK_TIMEOUT  (2 * TIME_S)
+#define ASK_TRIES    2
+#define RECENT_AFTER (10 * TIME_MIN) /* then the same may be asked again */
+#define RECENT_FAST  (10 * TIME_S)   /* or so, while relays are looked for */
+#define RECENT_NEED  (2 * TIME_MIN)  /* at most, while circuits lack some */
+
+/* A descriptor is renewed when it has this much left, wall seconds. */
+#define RENEW_LEFT    (DESCRIPTOR_LIFETIME / 4)
+#define PRUNE_AFTER   (3 * 24 * 3600) /* wall seconds since it expired */
+#define REFRESH_EVERY (20 * TIME_S)
+#define REFRESH_FAST  (100 * TIME_MS) /* while relays are wanted */
+#define AGAIN         TIME_HOUR       /* the same relay */
+#define AGAIN_GUARD   (5 * TIME_MIN)
+#define AGAIN_FAST    TIME_MIN /* or so, while relays are looked for */
+#define FETCH_AGAIN   (30 * TIME_MIN)
+
+/* Whether a slot is free now. */
+static bool has_room(const struct directory *d)
+{
+    return d->ask_count < d->config.max_asks;
+}
+
+static void send_ask(struct directory *d, struct ask *ask, uint64_t now)
+{
+    struct link_message m = {.kind = LINK_ASK,
+                             .version = TUNNEL_VERSION,
+                             .network = bytes_of_text(d->config.network),
+                             .nonce = bytes_of(ask->nonce, LINK_ASK_NONCE)};
+    uint8_t datagram[LINK_MESSAGE_MAX];
+
+    ask->tries++;
+    ask->deadline = time_after(now, ASK_TIMEOUT);
+    directory_wake(d, ask->deadline);
+    d->stats.asks_out++;
+    d->env.send(d->env.ctx, &ask->ep,
+                bytes_of(datagram, link_message_write(&m, datagram)));
+}
+
+/* Asks at once; has_room said yes. */
+static void start(struct directory *d, const struct endpoint *ep, uint64_t now)
+{
+    struct ask *ask = d->asks;
+
+    assert(has_room(d));
+    while (ask->deadline != 0)
+        ask++;
+    *ask = (struct ask){.ep = *ep};
+    d->env.random.fill(d->env.random.ctx, ask->nonce, sizeof(ask->nonce));
+    d->ask_count++;
+    d->recent[d->recent_next].ep = *ep;
+    d->recent[d->recent_next].at = now;
+    d->recent_next = (d->recent_next + 1) % RECENT_MAX;
+    send_ask(d, ask, now);
+}
+
+static void ask_end(struct directory *d, struct ask *ask)
+{
+    ask->deadline = 0;
+    d->ask_count--;
+    /* Its slot is free for the next candidate. */
+    if (d->candidate_count > 0)
+        directory_wake(d, 0);
+}
+
+/* ---- Candidates -------------------------------------------------------- */
+
+static struct endpoint *candidate(const struct directory *d, unsigned i)
+{
+    return &d->candidates[(d->candidate_first + i) % d->config.max_candidates];
+}
+
+static bool is_asked(const struct directory *d, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < d->candidate_count; i++)
+        if (endpoint_equal(candidate(d, i), ep))
+            return true;
+    for (unsigned i = 0; i < d->config.max_asks; i++)
+        if (d->asks[i].deadline != 0 && endpoint_equal(&d->asks[i].ep, ep))
+            return true;
+    return false;
+}
+
+static bool asked_lately(const struct directory *d, const struct endpoint *ep,
+                         uint64_t now)
+{
+    uint64_t pause = directory_patience(
+        d, 2, RECENT_FAST, d->needed ? RECENT_NEED : RECENT_AFTER, now);
+
+    for (unsigned i = 0; i < RECENT_MAX; i++)
+        if (d->recent[i].at != 0 && endpoint_equal(&d->recent[i].ep, ep) &&
+            time_since(d->recent[i].at, now) < pause)
+            return true;
+    return false;
+}
+
+enum error directory_ask(struct directory *d, const struct endpoint *ep,
+                         uint64_t now)
+{
+    if (!endpoint_is_usable(ep) || !d->config.family[ep->family] ||
+        (!d->config.testing_network && !endpoint_is_global(ep)))
+        return ERR_ADDRESS;
+    if (is_asked(d, ep))
+        return OK;
+    if (d->candidate_count == d->config.max_candidates)
+        return ERR_FULL;
+    *candidate(d, d->candidate_count) = *ep;
+    d->candidate_count++;
+    directory_wake(d, now);
+    return OK;
+}
+
+/* The known relay at this endpoint, NULL if none. */
+static struct known_relay *relay_at(const struct directory *d,
+                                    const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < d->known.count; i++) {
+        struct known_relay *relay = d->known.relays[i];
+
+        for (unsigned a = 0; a < relay->d.address_count; a++)
+            if (endpoint_equal(&relay->d.addresses[a], ep))
+                return relay;
+    }
+    return NULL;
+}
+
+bool ask_is_familiar(const struct directory *d, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < RECENT_MAX; i++)
+        if (d->recent[i].at != 0 && endpoint_equal(&d->recent[i].ep, ep))
+            return true;
+    return relay_at(d, ep) != NULL;
+}
+
+static bool is_fresh(const struct known_relay *relay, uint64_t wall)
+{
+    return relay->d.expires > wall + RENEW_LEFT;
+}
+
+static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
+{
+    while (d->candidate_count > 0 && has_room(d)) {
+        struct endpoint ep = *candidate(d, 0);
+        struct known_relay *relay = relay_at(d, &ep);
+
+        if (!asked_lately(d, &ep, now) &&
+            (relay == NULL || !is_fresh(relay, wall))) {
+            if (!token_bucket_take(&d->ask_bucket, &d->ask_rate, now)) {
+                directory_wake(d, now + d->ask_rate.interval);
+                return;
+            }
+            start(d, &ep, now);
+        }
+        d->candidate_first =
+            (d->candidate_first + 1) % d->config.max_candidates;
+        d->candidate_count--;
+    }
+}
+
+/* Nobody answers there: a guard may have moved, and left word in the DHT. It
+ * is not looked up before, so that the DHT learns of no guard that works. */
+static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
+{
+    struct known_relay *relay = relay_at(d, &ask->ep);
+
+    d->stats.asks_lost++;
+    if (relay != NULL && relay->record.guard_since != 0 &&
+        (relay->fetched_at == 0 ||
+         time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
+        relay->fetched_at = now;
+        fetch_start(d, relay->d.identity);
+    }
+    ask_end(d, ask);
+}
+
+void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
+{
+    for (unsigned i = 0; i < d->config.max_asks; i++) {
+        struct ask *ask = &d->asks[i];
+
+        if (ask->deadline == 0)
+            continue;
+        if (ask->deadline > now)
+            directory_wake(d, ask->deadline);
+        else if (ask->tries < ASK_TRIES)
+            send_ask(d, ask, now);
+        else
+            ask_lost(d, ask, now);
+    }
+    start_candidates(d, wall, now);
+}
+
+/* ---- Refreshing -------------------------------------------------------- */
+
+static bool is_due(const struct directory *d, const struct known_relay *relay,
+                   uint64_t wall, uint64_t now)
+{
+    uint64_t again = directory_patience(
+        d, 2, AGAIN_FAST, relay->record.guard_since != 0 ? AGAIN_GUARD : AGAIN,
+        now);
+
+    return !is_fresh(relay, wall) &&
+           (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);
+}
+
+/* Guards first, then the one that runs out soonest. */
+static struct known_relay *most_due(const struct directory *d, uint64_t wall,
+                                    uint64_t now)
+{
+    struct known_relay *best = NULL;
+
+    for (unsigned i = 0; i < d->known.count; i++) {
+        struct known_relay *relay = d->known.relays[i];
+        bool guard = relay->record.guard_since != 0;
+
+        if (!is_due(d, relay, wall, now))
+            continue;
+        if (best == NULL || guard > (best->record.guard_since != 0) ||
+            (guard == (best->record.guard_since != 0) &&
+             relay->d.expires < best->d.expires))
+            best = relay;
+    }
+    return best;
+}
+
+static void prune(struct directory *d, uint64_t wall)
+{
+    for (unsigned i = 0; i < d->known.count; i++) {
+        struct known_relay *relay = d->known.relays[i];
+
+        if (relay->record.guard_since == 0 && relay->asked_at != 0 &&
+            relay->d.expires + PRUNE_AFTER < wall) {
+            directory_drop(d, relay);
+            return;
+        }
+    }
+}
+
+static bool ask_relay(struct directory *d, struct known_relay *relay,
+                      uint64_t now)
+{
+    relay->asked_at = now;
+    for (unsigned i = 0; i < relay->d.address_count; i++) {
+        const struct endpoint *ep = &relay->d.addresses[i];
+
+        if (!d->config.family[ep->family] || is_asked(d, ep))
+            continue;
+        start(d, ep, now);
+        return true;
+    }
+    return false;
+}
+
+void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
+{
+    struct known_relay *relay;
+
+    if (d->refresh_at <= now) {
+        d->refresh_at = now + directory_jitter(d, REFRESH_EVERY);
+        directory_forget_measures(d, wall);
+        relay = most_due(d, wall, now);
+        if (relay == NULL)
+            prune(d, wall);
+        else if (has_room(d) && ask_relay(d, relay, now) && d->wanting)
+            d->refresh_at = now + REFRESH_FAST;
+    }
+    directory_wake(d, d->refresh_at);
+}
+
+/* ---- Datagrams --------------------------------------------------------- */
+
+enum error directory_receive_ask(struct directory *d,
+                                 const struct endpoint *from,
+                                 const struct link_message *ask, uint64_t now)
+{
+    struct link_message m = {.kind = LINK_TELL,
+                             .nonce = ask->nonce,
+                             .descriptor = directory_self_text(d)};
+    uint8_t datagram[LINK_MESSAGE_MAX];
+
+    if (ask->version != TUNNEL_VERSION)
+        return ERR_UNSUPPORTED;
+    if (!bytes_equal(ask->network, bytes_of_text(d->config.network)))
+        return ERR_NETWORK;
+    if (m.descriptor.len == 0)
+        return ERR_UNEXPECTED;
+    if (!limiter_allow(&d->tells, from, now))
+        return ERR_RATE_LIMITED;
+    d->stats.asks_in++;
+    d->stats.tells_out++;
+    d->env.send(d->env.ctx, from,
+                bytes_of(datagram, link_message_write(&m, datagram)));
+    return OK;
+}
+
+static struct ask *find_ask(const struct directory *d,
+                            const struct endpoint *from, struct bytes nonce)
+{
+    for (unsigned i = 0; i < d->config.max_asks; i++) {
+        struct ask *ask = &d->asks[i];
+
+        if (ask->deadline != 0 && endpoint_equal(&ask->ep, from) &&
+            bytes_equal(nonce, bytes_of(ask->nonce, LINK_ASK_NONCE)))
+            return ask;
+    }
+    return NULL;
+}
+
+enum error directory_receive_tell(struct directory *d,
+                                  const struct endpoint *from,
+                                  const struct link_message *tell,
+                                  uint64_t wall, uint64_t now)
+{
+    struct ask *ask = find_ask(d, from, tell->nonce);
+
+    (void)now;
+    if (ask == NULL)
+        return ERR_UNEXPECTED;
+    d->stats.tells_in++;
+    ask_end(d, ask);
+    return directory_learn(d, tell->descriptor, from, true, wall);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Our own descriptor: signed, renewed, published; and the age of the
+ * handshake key that it names.
+ */
+#include "tunnel/directory/directory_internal.h"
+
+#include "wire/item/item_signing.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+#define RENEW_AFTER   (12 * TIME_HOUR) /* half of a descriptor's life */
+#define PUBLISH_RETRY (30 * TIME_S)
+/* A shared clock may be set back a little; seq must grow nevertheless. */
+#define SET_BACK_MAX DESCRIPTOR_SKEW
+
+static void own_key(const struct directory *d, struct id *out)
+{
+    directory_key(d->config.network, directory_key_index(d->config.identity),
+                  out);
+}
+
+static void withdraw(struct directory *d)
+{
+    struct id key;
+
+    if (!d->own.announced)
+        return;
+    own_key(d, &key);
+    d->env.dht->withdraw(d->env.dht->ctx, &key);
+    d->own.announced = false;
+}
+
+void directory_set_self(struct directory *d, const struct directory_self *self,
+                        uint64_t now)
+{
+    struct own *own = &d->own;
+    size_t len;
+
+    directory_wake(d, now);
+    if (self == NULL) {
+        withdraw(d);
+        *own = (struct own){0};
+        return;
+    }
+    len = self->exit_policy == NULL ? 0 : strlen(self->exit_policy);
+    assert(len <= DESCRIPTOR_POLICY_MAX);
+    assert(self->address_count <= DESCRIPTOR_ADDRESSES_MAX);
+    own->present = own->dirty = true;
+    own->rotated = self->rotated;
+    memcpy(own->d.identity, d->config.identity, sizeof(own->d.identity));
+    memcpy(own->d.handshake_key, self->handshake_key, NOISE_KEY_BYTES);
+    own->d.roles = self->roles;
+    own->d.bandwidth = self->bandwidth;
+    own->d.address_count = self->address_count;
+    memcpy(own->d.addresses, self->addresses, sizeof(own->d.addresses));
+    own->d.has_family = self->has_family;
+    memset(own->d.family, 0, sizeof(own->d.family));
+    if (self->has_family)
+        memcpy(own->d.family, self->family, sizeof(own->d.family));
+    own->d.exit_policy_len = (uint8_t)len;
+    if (len > 0)
+        memcpy(own->d.exit_policy, self->exit_policy, len);
+}
+
+struct bytes directory_self_text(const struct directory *d)
+{
+    return bytes_of(d->own.text, d->own.len);
+}
+
+/* Also when the clock was set back past the last rotation. */
+static void rotate(struct directory *d, uint64_t wall)
+{
+    struct own *own = &d->own;
+
+    if (own->rotated > wall + DESCRIPTOR_SKEW)
+        own->rotated = wall;
+    if (own->rotated + DIRECTORY_ROTATION > wall)
+        return;
+    d->env.rotate(d->env.ctx, own->d.handshake_key);
+    own->rotated = wall;
+    own->dirty = true;
+    d->stats.rotations++;
+}
+
+/* The clock may have been set since it was signed. */
+static bool is_stale(const struct own *own, uint64_t wall)
+{
+    return own->d.issued > wall + SET_BACK_MAX ||
+           own->d.expires < wall + DESCRIPTOR_LIFETIME / 4;
+}
+
+static void sign(struct directory *d, uint64_t wall, uint64_t now)
+{
+    struct own *own = &d->own;
+    uint64_t issued = wall;
+
+    if (own->len > 0 && own->d.issued >= wall &&
+        own->d.issued <= wall + SET_BACK_MAX)
+        issued = own->d.issued + 1;
+    own->d.issued = issued;
+    own->d.expires = issued + DESCRIPTOR_LIFETIME;
+    own->len = descriptor_write(&own->d, d->config.network, d->config.secret,
+                                own->text);
+    own->renew_at = now + directory_jitter(d, RENEW_AFTER);
+    own->dirty = false;
+    own->to_put = true;
+    own->retry_at = now;
+}
+
+static enum error put(struct directory *d)
+{
+    uint8_t text[ITEM_SIGNED_MAX];
+    struct dht_provider_item item = {.seq = (int64_t)d->own.d.issued};
+    struct value value;
+    size_t len;
+
+    if (value_from_bytes(directory_self_text(d), &value) != OK)
+        assert(0);
+    item.value = &value;
+    memcpy(item.key, d->config.identity, sizeof(item.key));
+    len = item_signed_bytes(item.salt, item.seq, &value, text);
+    crypto_sign_detached(item.signature, NULL, text, len, d->config.secret);
+    return d->env.dht->put(d->env.dht->ctx, &item);
+}
+
+static void publish(struct directory *d, uint64_t now)
+{
+    struct own *own = &d->own;
+    const struct dht_provider *dht = d->env.dht;
+    struct id key;
+
+    if (dht == NULL || (own->announced && !own->to_put))
+        return;
+    if (own->retry_at <= now) {
+        own_key(d, &key);
+        if (!own->announced)
+            own->announced = dht->announce(dht->ctx, &key) == OK;
+        if (own->to_put)
+            own->to_put = put(d) != OK;
+        d->stats.puts++;
+        if (own->announced && !own->to_put)
+            return;
+        d->stats.puts_failed++;
+        own->retry_at = now + directory_jitter(d, PUBLISH_RETRY);
+    }
+    directory_wake(d, own->retry_at);
+}
+
+void self_tick(struct directory *d, uint64_t wall, uint64_t now)
+{
+    struct own *own = &d->own;
+
+    if (!own->present)
+        return;
+    rotate(d, wall);
+    if (own->d.address_count == 0 || !(own->d.roles & ROLE_RELAY)) {
+        withdraw(d);
+        own->len = 0;
+        return;
+    }
+    if (own->dirty || own->len == 0 || own->renew_at <= now ||
+        is_stale(own, wall))
+        sign(d, wall, now);
+    publish(d, now);
+    directory_wake(d, own->renew_at);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/exit/exit_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void exit_config_default(struct exit_config *config)
+{
+    *config = (struct exit_config){
+        .max_sockets = 2048,
+        .max_destinations = 64,
+        .max_questions = 64,
+        .max_waiting = 256,
+        .max_waiting_circuit = 8,
+        .max_names = 512,
+        .rate = 400000,
+        .burst = 20000,
+        .circuit_rate = 200000,
+        .circuit_burst = 10000,
+        .silent_rate = 1,
+        .silent_burst = 5,
+        .question_rate = 5,
+        .question_burst = 20,
+        .resolve_timeout = 10 * TIME_S,
+        .idle_timeout = 2 * TIME_MIN,
+    };
+}
+
+enum error exit_new(const struct exit_config *config,
+                    const struct exit_env *env, struct policy *policy,
+                    struct exit **out)
+{
+    struct exit *x = calloc(1, sizeof(*x));
+
+    assert(config->max_sockets > 0 && config->max_sockets <= EXIT_SOCKETS_MAX);
+    assert(config->max_destinations > 0 &&
+           config->max_destinations <= EXIT_SOCKETS_MAX);
+    if (x == NULL)
+        return ERR_NO_MEMORY;
+    x->config = *config;
+    x->env = *env;
+    x->policy = policy;
+    x->rate = token_rate_of(config->rate, config->burst);
+    x->circuit_rate =
+        token_rate_of(config->circuit_rate, config->circuit_burst);
+    x->silent_rate = token_rate_of(config->silent_rate, config->silent_burst);
+    x->question_rate =
+        token_rate_of(config->question_rate, config->question_burst);
+    x->free_socket = NO_SOCKET;
+    x->last_question = &x->questions;
+    name_cache_init(&x->cache, config->max_names, &env->random);
+    *out = x;
+    return OK;
+}
+
+void exit_free(struct exit *x)
+{
+    if (x == NULL)
+        return;
+    assert(x->circuits == 0);
+    exit_questions_free(x);
+    name_cache_deinit(&x->cache);
+    free(x->sockets);
+    free(x);
+}
+
+static void unlist(struct exit *x, struct exit_circuit *c)
+{
+    if (!c->listed)
+        return;
+    *(c->newer != NULL ? &c->newer->older : &x->newest) = c->older;
+    *(c->older != NULL ? &c->older->newer : &x->oldest) = c->newer;
+    c->listed = false;
+}
+
+static void use(struct exit *x, struct exit_circuit *c, uint64_t now)
+{
+    c->used_at = now;
+    if (x->newest == c)
+        return;
+    unlist(x, c);
+    c->newer = NULL;
+    c->older = x->newest;
+    *(x->newest != NULL ? &x->newest->newer : &x->oldest) = c;
+    x->newest = c;
+    c->listed = true;
+}
+
+enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
+                            struct exit_circuit **out)
+{
+    struct exit_circuit *c = malloc(sizeof(*c));
+
+    if (c == NULL)
+        return ERR_NO_MEMORY;
+    *c = (struct exit_circuit){
+        .circuit = circuit, .sockets = {NO_SOCKET, NO_SOCKET}, .used_at = now};
+    x->circuits++;
+    *out = c;
+    return OK;
+}
+
+static void go_idle(struct exit *x, struct exit_circuit *c)
+{
+    exit_sockets_close(x, c);
+    destinations_deinit(&c->destinations);
+    unlist(x, c);
+}
+
+void exit_circuit_free(struct exit *x, struct exit_circuit *c)
+{
+    if (c == NULL)
+        return;
+    exit_waits_drop(x, c);
+    go_idle(x, c);
+    assert(x->circuits > 0);
+    x->circuits--;
+    free(c);
+}
+
+static bool has_tokens(const struct exit *x, const struct exit_circuit *c,
+                       uint64_t now)
+{
+    return token_bucket_has(&c->bucket, &x->circuit_rate, now) &&
+           token_bucket_has(&x->bucket, &x->rate, now);
+}
+
+/* How long a destination must not have been used before it makes room: the
+ * time in which its allowance of silent packets fills up. */
+static uint64_t idle_since(const struct exit *x, uint64_t now)
+{
+    return time_since(x->silent_rate.depth + x->silent_rate.interval, now);
+}
+
+/* The circuit's entry for `to`; the policy decides about new ones, and again
+ * when it has changed. */
+static enum reason admit(struct exit *x, struct exit_circuit *c,
+                         const struct endpoint *to, uint64_t now,
+                         struct destination **out)
+{
+    struct destination *it = destinations_find(&c->destinations, to);
+
+    if (it == NULL || it->policy_version != x->policy->version) {
+        if (policy_check(x->policy, to) != POLICY_ACCEPTED) {
+            if (it != NULL)
+                destinations_remove(&c->destinations, it);
+            return REASON_POLICY;
+        }
+    }
+    if (it == NULL)
+        it = destinations_add(&c->destinations, to, x->config.max_destinations,
+                              idle_since(x, now), now);
+    if (it == NULL)
+        return REASON_FULL;
+    it->policy_version = x->policy->version;
+    *out = it;
+    return EXIT_SENT;
+}
+
+/* The system's part, after all that could refuse has agreed. */
+static enum reason send_out(struct exit *x, struct exit_circuit *c,
+                            void *handle, struct destination *it,
+                            struct bytes payload, uint64_t now)
+{
+    enum error e;
+
+    token_bucket_take(&c->bucket, &x->circuit_rate, now);
+    token_bucket_take(&x->bucket, &x->rate, now);
+    e = x->env.world.send(x->env.world.ctx, handle, &it->ep, payload);
+    if (e != OK && e != ERR_NO_SPACE)
+        return REASON_IO;
+    if (e == OK) {
+        it->sent_at = now;
+        it->has_sent = true;
+        x->stats.sent++;
+        x->stats.sent_bytes += payload.len;
+    } else {
+        x->stats.dropped++;
+    }
+    return EXIT_SENT;
+}
+
+static enum reason send_to(struct exit *x, struct exit_circuit *c,
+                           const struct endpoint *to, struct bytes payload,
+                           uint64_t now)
+{
+    struct destination *it;
+    enum reason why;
+    void *handle;
+
+    if (!has_tokens(x, c, now))
+        return REASON_RATE;
+    why = admit(x, c, to, now, &it);
+    if (why != EXIT_SENT)
+        return why;
+    use(x, c, now);
+    why = exit_socket_get(x, c, (enum family)to->family, &handle);
+    if (why == EXIT_SENT &&
+        !destination_may_send(it, &x->silent_rate, EXIT_ANSWER_COUNTS, now))
+        why = REASON_SILENT;
+    if (why == EXIT_SENT)
+        why = send_out(x, c, handle, it, payload, now);
+    if (!it->has_sent)
+        destinations_remove(&c->destinations, it);
+    return why;
+}
+
+enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
+                          const struct name_addrs *addrs, uint16_t port,
+                          struct bytes payload, uint64_t now)
+{
+    enum reason why = REASON_RESOLVE;
+
+    for (unsigned i = 0; i < addrs->count; i++) {
+        struct endpoint to = addrs->ep[i];
+        enum reason r;
+
+        to.port = port;
+        r = send_to(x, c, &to, payload, now);
+        if (r != REASON_POLICY && r != REASON_IO)
+            return r;
+        if (why != REASON_IO)
+            why = r;
+    }
+    return why;
+}
+
+static enum reason counted(struct exit *x, enum reason why)
+{
+    if (why != EXIT_SENT)
+        x->stats.refused[why]++;
+    return why;
+}
+
+enum reason exit_send(struct exit *x, struct exit_circuit *c,
+                      const struct endpoint *to, struct bytes payload,
+                      uint64_t now)
+{
+    if (payload.len > EXIT_PAYLOAD_MAX)
+        return counted(x, REASON_PROTOCOL);
+    return counted(x, send_to(x, c, to, payload, now));
+}
+
+static enum reason send_name(struct exit *x, struct exit_circuit *c,
+                             struct bytes text, uint16_t port,
+                             struct bytes payload, uint64_t now)
+{
+    const struct name_addrs *addrs;
+    struct endpoint to;
+    struct name name;
+    bool is_address;
+    enum error e = name_parse(text, &name, &to, &is_address);
+
+    if (e == ERR_SYNTAX || payload.len > EXIT_PAYLOAD_MAX)
+        return REASON_PROTOCOL;
+    if (e != OK)
+        return REASON_RESOLVE;
+    if (is_address) {
+        to.port = port;
+        return send_to(x, c, &to, payload, now);
+    }
+    if (port == 0)
+        return REASON_POLICY;
+    if (!has_tokens(x, c, now))
+        return REASON_RATE;
+    addrs = name_cache_get(&x->cache, &name, now);
+    if (addrs == NULL)
+        return exit_wait(x, c, &name, port, payload, now);
+    x->stats.cache_hits++;
+    return exit_send_any(x, c, addrs, port, payload, now);
+}
+
+enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
+                           struct bytes name, uint16_t port,
+                           struct bytes payload, uint64_t now)
+{
+    return counted(x, send_name(x, c, name, port, payload, now));
+}
+
+void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
+                  struct bytes payload, uint64_t now)
+{
+    struct exit_socket *s = exit_socket_find(x, cookie);
+    struct destination *it;
+
+    if (s == NULL) {
+        x->stats.late++;
+        return;
+    }
+    it = destinations_find(&s->circuit->destinations, from);
+    if (it == NULL || !it->has_sent) {
+        x->stats.strangers++;
+        return;
+    }
+    if (payload.len > EXIT_PAYLOAD_MAX) {
+        x->stats.dropped++;
+        return;
+    }
+    it->answered_at = now;
+    it->has_answered = true;
+    it->silent = (struct token_bucket){0};
+    use(x, s->circuit, now);
+    x->stats.received++;
+    x->stats.received_bytes += payload.len;
+    x->env.deliver(x->env.ctx, s->circuit->circuit, from, payload, now);
+}
+
+void exit_tick(struct exit *x, uint64_t now)
+{
+    exit_questions_tick(x, now);
+    name_cache_tick(&x->cache, now);
+    while (x->oldest != NULL &&
+           time_since(x->oldest->used_at, now) >= x->config.idle_timeout)
+        go_idle(x, x->oldest);
+}
+
+uint64_t exit_next_deadline(const struct exit *x)
+{
+    uint64_t at = time_min(exit_questions_deadline(x), x->cache.sweep_at);
+
+    if (x->oldest != NULL)
+        at = time_min(at,
+                      time_after(x->oldest->used_at, x->config.idle_timeout));
+    return at;
+}
+
+void exit_get_stats(const struct exit *x, struct exit_stats *out)
+{
+    *out = x->stats;
+    out->circuits = x->circuits;
+    out->sockets = x->socket_count;
+    out->open_questions = x->question_count;
+    out->waiting = x->waiting;
+    out->names = x->cache.count;
+}

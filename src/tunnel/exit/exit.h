@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An exit: sends the datagrams of circuits to the Internet, and brings back
+ * the answers.
+ *
+ *     exit_send ----> name? --resolve--> policy --> destination --> socket
+ *     deliver  <---- destination known? <------------------------- exit_receive
+ *
+ * Every circuit has at most one UDP socket of each family, opened when it is
+ * first needed and closed when the circuit is idle. Rules:
+ *
+ * - The policy decides after resolution, about the address that is sent to.
+ * - An answer is passed on only when it comes from an address and port that
+ *   this circuit has sent to.
+ * - A destination that is silent gets `silent_burst` packets, then
+ *   `silent_rate` a second. It is silent until it answers, and again when its
+ *   last answer is EXIT_ANSWER_COUNTS old.
+ * - A circuit has at most `max_destinations`. The one used least recently
+ *   makes room once its allowance of silent packets is full again, so that
+ *   forgetting it forgives nothing. Else the circuit is told FULL.
+ * - Sockets, questions to the DNS, datagrams that wait for an answer of the
+ *   DNS, cached names and rates are capped, over all and for each circuit.
+ *
+ * Reasons for a refusal:
+ *   PROTOCOL   text that is neither address nor name, or too long a datagram
+ *   RESOLVE    the name has no address, or none that can be had
+ *   TIMEOUT    the DNS does not answer
+ *   POLICY     the policy refuses every address of it
+ *   FULL       a cap is reached (destinations, sockets, questions)
+ *   RATE       the circuit, or all of them, send too much
+ *   SILENT     the destination has had its packets
+ *   IO         the system does not open a socket or does not send
+ */
+#ifndef WARREN_TUNNEL_EXIT_EXIT_H
+#define WARREN_TUNNEL_EXIT_EXIT_H
+
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/random_source.h"
+#include "base/timestamp.h"
+#include "tunnel/exit/policy.h"
+#include "tunnel/link/reason.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXIT_SENT          ((enum reason)0) /* nothing went wrong */
+#define EXIT_PAYLOAD_MAX   9600
+#define EXIT_SOCKETS_MAX   65535
+#define EXIT_ANSWER_COUNTS (30 * TIME_S)
+
+struct exit_config {              /* nothing may be 0 */
+    unsigned max_sockets;         /* over all; at most EXIT_SOCKETS_MAX */
+    unsigned max_destinations;    /* of a circuit; as many */
+    unsigned max_questions;       /* to the DNS, over all */
+    unsigned max_waiting;         /* datagrams, over all */
+    unsigned max_waiting_circuit; /* datagrams and so questions */
+    unsigned max_names;           /* cached */
+    unsigned rate, burst;         /* datagrams a second, over all */
+    unsigned circuit_rate, circuit_burst;
+    unsigned silent_rate, silent_burst;     /* of a destination */
+    unsigned question_rate, question_burst; /* of a circuit */
+    uint64_t resolve_timeout;
+    uint64_t idle_timeout; /* without a datagram either way */
+};
+
+/* What a public node is fine with. */
+void exit_config_default(struct exit_config *config);
+
+/* What an exit needs of the system. No function may free the exit. */
+struct exit_world {
+    void *ctx;
+
+    /* A UDP socket, not bound to a port of ours; what it receives goes to
+     * exit_receive with this `cookie`. Any error: it cannot be had. */
+    enum error (*open)(void *ctx, enum family family, uint32_t cookie,
+                       void **handle);
+    /* ERR_NO_SPACE: dropped, as UDP may be. Any other error is the
+     * destination's. */
+    enum error (*send)(void *ctx, void *handle, const struct endpoint *to,
+                       struct bytes payload);
+    void (*close)(void *ctx, void *handle);
+
+    /* Asks for the addresses of an absolute name: no search domains, no hosts
+     * file. The answer goes to exit_resolved with this `cookie`, also at
+     * once. An error: there will be none. */
+    enum error (*resolve)(void *ctx, const char *name, uint32_t cookie);
+    /* Nobody waits for that answer any more. */
+    void (*resolve_cancel)(void *ctx, uint32_t cookie);
+};
+
+/* `circuit` is what exit_circuit_new was given. `deliver` and `failed` may
+ * free circuits and send. */
+struct exit_env {
+    struct exit_world world;
+    void *ctx;
+    struct random_source random;
+    void (*deliver)(void *ctx, uint64_t circuit, const struct endpoint *source,
+                    struct bytes payload, uint64_t now);
+    /* A datagram that exit_send took was not sent after all. */
+    void (*failed)(void *ctx, uint64_t circuit, enum reason why, uint64_t now);
+};
+
+struct exit_stats {
+    uint64_t sent, sent_bytes, received, received_bytes;
+    uint64_t refused[REASON_END_]; /* at once or later */
+    uint64_t dropped;              /* ERR_NO_SPACE */
+    uint64_t strangers;            /* answers that nobody asked for */
+    uint64_t late;                 /* for a socket that was closed */
+    uint64_t questions, cache_hits, late_answers;
+    /* now */
+    unsigned circuits, sockets, open_questions, waiting, names;
+};
+
+struct exit;
+struct exit_circuit;
+
+/* The policy stays the caller's, who may change it at any time. */
+enum error exit_new(const struct exit_config *config,
+                    const struct exit_env *env, struct policy *policy,
+                    struct exit **out);
+/* Closes all sockets. The circuits must be freed before. */
+void exit_free(struct exit *x);
+
+/* Without sockets yet. Errors: ERR_NO_MEMORY. Free it when the circuit goes;
+ * what still waits for the DNS is dropped without a word. */
+enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
+                            struct exit_circuit **out);
+void exit_circuit_free(struct exit *x, struct exit_circuit *c);
+
+/* Sends to an address, or to a port of a name. EXIT_SENT, or the reason why
+ * not. What waits for the DNS may still fail: env.failed. */
+enum reason exit_send(struct exit *x, struct exit_circuit *c,
+                      const struct endpoint *to, struct bytes payload,
+                      uint64_t now);
+enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
+                           struct bytes name, uint16_t port,
+                           struct bytes payload, uint64_t now);
+
+/* A datagram came in on a socket. */
+void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
+                  struct bytes payload, uint64_t now);
+
+/* The DNS has answered. Without addresses (`count` 0) the name has none. The
+ * ports do not matter; `ttl` is in ns. */
+void exit_resolved(struct exit *x, uint32_t cookie,
+                   const struct endpoint *addrs, size_t count, uint64_t ttl,
+                   uint64_t now);
+
+void exit_tick(struct exit *x, uint64_t now);
+uint64_t exit_next_deadline(const struct exit *x);
+
+void exit_get_stats(const struct exit *x, struct exit_stats *out);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/exit/exit_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FIRST_SLOTS 8
+#define SLOT_BITS   16
+#define SLOT_MASK   ((1u << SLOT_BITS) - 1)
+
+static bool grow(struct exit *x)
+{
+    uint32_t slots = x->socket_slots == 0 ? FIRST_SLOTS : 2 * x->socket_slots;
+    struct exit_socket *sockets;
+
+    if (slots > x->config.max_sockets)
+        slots = x->config.max_sockets;
+    assert(slots > x->socket_slots);
+    sockets = realloc(x->sockets, slots * sizeof(*sockets));
+    if (sockets == NULL)
+        return false;
+    x->sockets = sockets;
+    for (uint32_t i = slots; i > x->socket_slots; i--) {
+        sockets[i - 1] = (struct exit_socket){.next_free = x->free_socket};
+        x->free_socket = i - 1;
+    }
+    x->socket_slots = slots;
+    return true;
+}
+
+static uint32_t cookie_of(const struct exit *x, uint32_t slot)
+{
+    return (uint32_t)x->sockets[slot].generation << SLOT_BITS | slot;
+}
+
+enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
+                            enum family family, void **handle)
+{
+    uint32_t slot = c->sockets[family];
+    struct exit_socket *s;
+
+    if (slot != NO_SOCKET) {
+        *handle = x->sockets[slot].handle;
+        return EXIT_SENT;
+    }
+    if (x->socket_count == x->config.max_sockets)
+        return REASON_FULL;
+    if (x->free_socket == NO_SOCKET && !grow(x))
+        return REASON_FULL;
+    slot = x->free_socket;
+    s = &x->sockets[slot];
+    if (x->env.world.open(x->env.world.ctx, family, cookie_of(x, slot),
+                          &s->handle) != OK)
+        return REASON_IO;
+    x->free_socket = s->next_free;
+    x->socket_count++;
+    s->circuit = c;
+    s->family = (uint8_t)family;
+    c->sockets[family] = slot;
+    *handle = s->handle;
+    return EXIT_SENT;
+}
+
+struct exit_socket *exit_socket_find(struct exit *x, uint32_t cookie)
+{
+    uint32_t slot = cookie & SLOT_MASK;
+
+    if (slot >= x->socket_slots || x->sockets[slot].circuit == NULL ||
+        cookie_of(x, slot) != cookie)
+        return NULL;
+    return &x->sockets[slot];
+}
+
+static void close_socket(struct exit *x, uint32_t slot)
+{
+    struct exit_socket *s = &x->sockets[slot];
+
+    x->env.world.close(x->env.world.ctx, s->handle);
+    s->circuit = NULL;
+    s->handle = NULL;
+    s->generation++;
+    s->next_free = x->free_socket;
+    x->free_socket = slot;
+    x->socket_count--;
+}
+
+void exit_sockets_close(struct exit *x, struct exit_circuit *c)
+{
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (c->sockets[i] != NO_SOCKET)
+            close_socket(x, c->sockets[i]);
+        c->sockets[i] = NO_SOCKET;
+    }
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of struct exit, which exit.c, exit_socket.c and exit_resolve.c
+ * share; nobody else includes it.
+ *
+ * Ownership: the exit owns its sockets and questions, a question the
+ * datagrams that wait for it, the relay the circuits. A circuit that goes
+ * takes along its sockets and what waits for its sake.
+ */
+#ifndef WARREN_TUNNEL_EXIT_EXIT_STATE_H
+#define WARREN_TUNNEL_EXIT_EXIT_STATE_H
+
+#include "base/limiter.h"
+#include "tunnel/exit/exit.h"
+#include "tunnel/exit/exit_destination.h"
+#include "tunnel/exit/name_cache.h"
+
+#include <stdbool.h>
+
+#define NO_SOCKET UINT32_MAX
+
+struct exit_circuit {
+    uint64_t circuit; /* the relay's name for it */
+    struct destinations destinations;
+    struct token_bucket bucket, question_bucket;
+    uint32_t sockets[FAMILIES]; /* slots, or NO_SOCKET */
+    unsigned waiting;           /* datagrams that wait for the DNS */
+    uint64_t used_at;
+    bool listed; /* among those that have something to close when idle */
+    struct exit_circuit *newer, *older;
+};
+
+/* Its cookie: generation in the upper half, slot in the lower. */
+struct exit_socket {
+    struct exit_circuit *circuit; /* NULL when the slot is free */
+    void *handle;
+    uint32_t next_free;
+    uint16_t generation;
+    uint8_t family;
+};
+
+/* A datagram that waits for an address. */
+struct exit_wait {
+    struct exit_circuit *circuit;
+    struct exit_wait *next;
+    uint16_t port;
+    uint16_t len;
+    uint8_t payload[];
+};
+
+struct exit_question {
+    struct exit_question *next;
+    struct exit_wait *first, **last;
+    uint64_t deadline;
+    uint32_t cookie;
+    struct name name;
+};
+
+struct exit {
+    struct exit_config config;
+    struct exit_env env;
+    struct policy *policy;
+    struct token_rate rate, circuit_rate, silent_rate, question_rate;
+    struct token_bucket bucket;
+
+    struct exit_socket *sockets;
+    uint32_t socket_slots, socket_count, free_socket;
+
+    struct exit_question *questions, **last_question; /* oldest first */
+    /* Those whose waits are being served, innermost first; in no other list
+     * any more. */
+    struct exit_question *answered;
+    uint32_t next_cookie;
+    unsigned question_count, waiting;
+    struct name_cache cache;
+
+    struct exit_circuit *newest, *oldest; /* by use */
+    unsigned circuits;
+    struct exit_stats stats;
+};
+
+/* exit.c: tries the addresses in turn, as long as another one may do
+ * better. */
+enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
+                          const struct name_addrs *addrs, uint16_t port,
+                          struct bytes payload, uint64_t now);
+
+/* exit_socket.c */
+enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
+                            enum family family, void **handle);
+/* NULL for a cookie whose socket is closed. */
+struct exit_socket *exit_socket_find(struct exit *x, uint32_t cookie);
+void exit_sockets_close(struct exit *x, struct exit_circuit *c);
+
+/* exit_resolve.c: asks for the name, or joins those who asked already. */
+enum reason exit_wait(struct exit *x, struct exit_circuit *c,
+                      const struct name *name, uint16_t port,
+                      struct bytes payload, uint64_t now);
+void exit_waits_drop(struct exit *x, struct exit_circuit *c);
+void exit_questions_tick(struct exit *x, uint64_t now);
+uint64_t exit_questions_deadline(const struct exit *x);
+void exit_questions_free(struct exit *x);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/exit/policy.h"
+
+#include <assert.h>
+#include <string.h>
+
+void policy_init(struct policy *p, bool accept_rest, bool testing_network)
+{
+    *p = (struct policy){.accept_rest = accept_rest,
+                         .testing_network = testing_network};
+}
+
+void policy_set_lines(struct policy *p, const struct policy_line *lines,
+                      size_t count)
+{
+    assert(count <= POLICY_LINES_MAX);
+    for (size_t i = 0; i < count; i++)
+        p->lines[i] = lines[i];
+    p->count = count;
+    p->version++;
+}
+
+enum error policy_set_own(struct policy *p, const struct endpoint *own,
+                          size_t count)
+{
+    if (count > POLICY_OWN_MAX)
+        return ERR_TOO_LARGE;
+    for (size_t i = 0; i < count; i++)
+        p->own[i] = own[i];
+    p->own_count = count;
+    p->version++;
+    return OK;
+}
+
+bool policy_is_own(const struct policy *p, const struct endpoint *to)
+{
+    for (size_t i = 0; i < p->own_count; i++) {
+        const struct endpoint *own = &p->own[i];
+
+        if (endpoint_same_addr(own, to) &&
+            (!endpoint_is_loopback(to) || own->port == to->port))
+            return true;
+    }
+    return false;
+}
+
+/* 169.254.0.0/16 and fe80::/10. */
+static bool is_link_local(const struct endpoint *to)
+{
+    if (to->family == FAMILY_IPV4)
+        return to->addr[0] == 169 && to->addr[1] == 254;
+    return to->addr[0] == 0xfe && (to->addr[1] & 0xc0) == 0x80;
+}
+
+static bool is_reachable(const struct policy *p, const struct endpoint *to)
+{
+    return endpoint_is_global(to) || (p->testing_network && !is_link_local(to));
+}
+
+static bool line_matches(const struct policy_line *line,
+                         const struct endpoint *to)
+{
+    if (to->port < line->first || to->port > line->last)
+        return false;
+    return line->any || (line->net.family == to->family &&
+                         endpoint_same_prefix(&line->net, to, line->bits));
+}
+
+static bool lines_accept(struct policy *p, const struct endpoint *to)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (line_matches(&p->lines[i], to)) {
+            p->lines[i].hits++;
+            return p->lines[i].accept;
+        }
+    }
+    p->rest_hits++;
+    return p->accept_rest;
+}
+
+static enum policy_verdict decide(struct policy *p, const struct endpoint *to)
+{
+    if (!endpoint_is_usable(to))
+        return POLICY_UNUSABLE;
+    if (!is_reachable(p, to))
+        return POLICY_NOT_GLOBAL;
+    if (policy_is_own(p, to))
+        return POLICY_OWN;
+    return lines_accept(p, to) ? POLICY_ACCEPTED : POLICY_REJECTED;
+}
+
+enum policy_verdict policy_check(struct policy *p, const struct endpoint *to)
+{
+    enum policy_verdict v = decide(p, to);
+
+    p->verdicts[v]++;
+    return v;
+}
+
+const char *policy_verdict_name(enum policy_verdict v)
+{
+    static const char *const names[POLICY_VERDICTS] = {
+        [POLICY_ACCEPTED] = "accepted",
+        [POLICY_UNUSABLE] = "unusable",
+        [POLICY_NOT_GLOBAL] = "not_global",
+        [POLICY_OWN] = "own",
+        [POLICY_REJECTED] = "rejected"};
+
+    assert(v < POLICY_VERDICTS);
+    return names[v];
+}

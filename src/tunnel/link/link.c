@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/link/link.h"
+
+#include "tunnel/link/link_table.h"
+
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+/* ---- The table ---------------------------------------------------------- */
+
+enum error links_new(const struct link_config *config,
+                     const struct link_env *env,
+                     const struct responder *responder, uint64_t now,
+                     struct links **out)
+{
+    struct limiter_config limits = {
+        .rate = config->handshake_source_rate * 64,
+        .burst = config->handshake_source_burst * 64,
+        .source_rate = config->handshake_source_rate,
+        .source_burst = config->handshake_source_burst,
+        .max_sources = config->max_sources,
+    };
+    struct links *l = calloc(1, sizeof(struct links));
+    uint8_t fresh[32];
+
+    if (l == NULL)
+        return ERR_NO_MEMORY;
+    l->links = calloc(config->max_links, sizeof(struct link *));
+    if (l->links == NULL) {
+        free(l);
+        return ERR_NO_MEMORY;
+    }
+    l->config = *config;
+    l->env = *env;
+    l->responder = responder;
+    env->random.fill(env->random.ctx, fresh, sizeof(fresh));
+    cookie_jar_init(&l->jar, fresh, now);
+    sodium_memzero(fresh, sizeof(fresh));
+    l->free_rate =
+        token_rate_of(config->handshake_rate, config->handshake_burst);
+    limiter_init(&l->limiter, &limits, &env->random);
+    /* A link has three sessions at most while it rekeys. */
+    slot_table_init(&l->sessions, (size_t)3 * config->max_links, &env->random);
+    l->deadline = TIME_NEVER;
+    *out = l;
+    return OK;
+}
+
+void links_free(struct links *l)
+{
+    if (l == NULL)
+        return;
+    while (l->count > 0)
+        link_free(l, l->links[l->count - 1]);
+    slot_table_deinit(&l->sessions);
+    limiter_deinit(&l->limiter);
+    cookie_jar_deinit(&l->jar);
+    free(l->links);
+    sodium_memzero(l, sizeof(*l));
+    free(l);
+}
+
+void link_set_deadline(struct links *l, struct link *link, uint64_t at)
+{
+    link->deadline = at;
+    l->deadline = time_min(l->deadline, at);
+}
+
+enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
+                    struct link **out)
+{
+    struct link *link;
+
+    if (l->count >= l->config.max_links)
+        return ERR_FULL;
+    link = calloc(1, sizeof(struct link));
+    if (link == NULL)
+        return ERR_NO_MEMORY;
+    link->peer.ep = *ep;
+    link->heard_at = link->sent_at = link->used_at = now;
+    link->deadline = link->unanswered_at = TIME_NEVER;
+    link->slot = l->count;
+    l->links[l->count++] = link;
+    *out = link;
+    return OK;
+}
+
+void link_free(struct links *l, struct link *link)
+{
+    l->half_open -= link->state == LINK_HALF_OPEN;
+    handshake_forget(l, link);
+    session_free(&l->sessions, link->session);
+    session_free(&l->sessions, link->next);
+    session_free(&l->sessions, link->previous);
+    l->links[link->slot] = l->links[--l->count];
+    l->links[link->slot]->slot = link->slot;
+    sodium_memzero(link, sizeof(*link));
+    free(link);
+}
+
+void link_fail(struct links *l, struct link *link, enum reason why,
+               uint64_t now)
+{
+    bool known = link->state != LINK_HALF_OPEN;
+
+    if (link->closing)
+        return;
+    link->closing = true;
+    l->stats.failed++;
+    if (known)
+        l->env.down(l->env.ctx, link, why, now);
+    link_free(l, link);
+}
+
+unsigned links_count(const struct links *l)
+{
+    return (unsigned)l->count;
+}
+
+const struct link_stats *links_stats(const struct links *l)
+{
+    return &l->stats;
+}
+
+void links_visit(const struct links *l,
+                 void (*visit)(void *ctx, const struct link *link), void *ctx)
+{
+    for (size_t i = 0; i < l->count; i++)
+        visit(ctx, l->links[i]);
+}
+
+/* ---- Opening, holding, closing ------------------------------------------ */
+
+/* Nothing but the whole target will do: whoever asks for a link may pair the
+ * identity of one node with the key or the address of another. */
+static bool is_link_to(const struct link *link, const struct link_target *t)
+{
+    return link->initiator && !link->closing &&
+           memcmp(link->peer.identity, t->identity, 32) == 0 &&
+           memcmp(link->peer.handshake_key, t->handshake_key,
+                  NOISE_KEY_BYTES) == 0 &&
+           endpoint_equal(&link->opened, &t->ep);
+}
+
+static struct link *find_opened(struct links *l, const struct link_target *t)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (is_link_to(l->links[i], t))
+            return l->links[i];
+    }
+    return NULL;
+}
+
+bool link_has_share(const struct links *l, const struct endpoint *source)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        const struct link *link = l->links[i];
+
+        n += endpoint_same_source(
+            link->initiator ? &link->asker : &link->peer.ep, source);
+    }
+    return n >= l->config.max_links - l->config.max_links / 4;
+}
+
+enum error link_open(struct links *l, const struct link_target *target,
+                     uint64_t now, struct link **out)
+{
+    static const struct endpoint ourselves;
+
+    return link_open_for(l, target, &ourselves, now, out);
+}
+
+enum error link_open_for(struct links *l, const struct link_target *target,
+                         const struct endpoint *asker, uint64_t now,
+                         struct link **out)
+{
+    struct link *link = find_opened(l, target);
+    enum error e;
+
+    if (link != NULL) {
+        *out = link;
+        return OK;
+    }
+    if (!endpoint_is_usable(&target->ep))
+        return ERR_ADDRESS;
+    if (endpoint_is_usable(asker) && link_has_share(l, asker))
+        return ERR_FULL;
+    e = link_new(l, &target->ep, now, &link);
+    if (e != OK)
+        return e;
+    link->initiator = true;
+    link->state = LINK_OPENING;
+    link->peer = *target;
+    link->opened = target->ep;
+    link->asker = *asker;
+    e = handshake_start(l, link, now);
+    if (e != OK) {
+        link_free(l, link);
+        return e;
+    }
+    *out = link;
+    return OK;
+}
+
+void link_hold(struct link *link)
+{
+    link->users++;
+    link->unwanted = false;
+}
+
+void link_release(struct link *link, uint64_t now)
+{
+    assert(link->users > 0);
+    link->users--;
+    link->used_at = now;
+    link->unwanted = link->state == LINK_OPENING && link->users == 0;
+}
+
+/* ---- Sending ------------------------------------------------------------ */
+
+/* From here on a peer that stays silent will be asked whether it is there. A
+ * PONG does not count, or two idle peers would ask each other for ever. */
+static void suspect(struct links *l, struct link *link, uint64_t now)
+{
+    uint64_t at = time_after(now, LINK_SUSPECT_AFTER);
+
+    link->unanswered_at = now;
+    link_set_deadline(l, link, time_min(link->deadline, at));
+}
+
+static void send_cell(struct links *l, struct link *link,
+                      const struct endpoint *to, const struct cell_head *head,
+                      uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct session *s = link->session;
+
+    if (head->type != CELL_RELAY)
+        cell_seal_body(&s->out, s->counter, datagram, len);
+    else
+        cell_mask(&s->out, s->counter, datagram, len);
+    cell_seal(&s->out, s->remote, s->counter++, head, datagram, len);
+    link->sent_at = now;
+    l->stats.cells_out++;
+    if (link->unanswered_at == TIME_NEVER && head->type != CELL_PONG)
+        suspect(l, link, now);
+    l->env.send(l->env.send_ctx, to, bytes_of(datagram, len));
+}
+
+bool link_send_relay(struct links *l, struct link *link, uint32_t circuit,
+                     uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct cell_head head = {.circuit = circuit, .type = CELL_RELAY};
+
+    if (link->session == NULL)
+        return false;
+    send_cell(l, link, &link->peer.ep, &head, datagram, len, now);
+    return true;
+}
+
+static void send_text(struct links *l, struct link *link,
+                      const struct endpoint *to, const struct cell_head *head,
+                      struct bytes text, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX];
+    size_t len = text.len <= CELL_SMALL_BODY - NOISE_TAG_BYTES ? CELL_SMALL
+                                                               : CELL_LARGE;
+
+    assert(text.len <= CELL_TEXT_MAX);
+    memset(datagram, 0, len);
+    if (text.len > 0)
+        memcpy(datagram + CELL_BODY_OFFSET, text.p, text.len);
+    send_cell(l, link, to, head, datagram, len, now);
+}
+
+bool link_send(struct links *l, struct link *link, enum cell_type type,
+               uint32_t circuit, struct bytes text, uint64_t now)
+{
+    struct cell_head head = {.circuit = circuit, .type = (uint8_t)type};
+
+    if (link->session == NULL)
+        return false;
+    send_text(l, link, &link->peer.ep, &head, text, now);
+    return true;
+}
+
+void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
+                  enum cell_type type, struct bytes text, uint64_t now)
+{
+    struct cell_head head = {.type = (uint8_t)type};
+
+    send_text(l, link, to, &head, text, now);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cells that come in: what is about the link is done here, the rest goes up.
+ */
+#include "tunnel/link/link_table.h"
+
+#include "base/timestamp.h"
+
+static uint64_t rekey_time(struct links *l, uint64_t now)
+{
+    uint64_t jitter =
+        random_below(&l->env.random, 1000) * (LINK_REKEY_JITTER / 1000);
+
+    return time_after(now, LINK_REKEY_AFTER + jitter);
+}
+
+void link_use_session(struct links *l, struct link *link, struct session *s,
+                      uint64_t now)
+{
+    session_free(&l->sessions, link->previous);
+    link->previous = link->session;
+    link->session = s;
+    s->born = now;
+    link->next = NULL;
+    link->rekey_at = rekey_time(l, now);
+    link_set_deadline(l, link, time_after(now, LINK_KEEPALIVE));
+}
+
+void link_tell_keys(struct links *l, struct link *link, uint64_t now)
+{
+    link->told_at = now;
+    link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
+}
+
+/* A source address is written by the sender: without the question, a peer
+ * could have what it asks for sent to anybody, and count as many sources. */
+static void ask_where(struct links *l, struct link *link,
+                      const struct endpoint *from, uint64_t now)
+{
+    uint8_t nonce[LINK_PING_NONCE];
+
+    if (!endpoint_same_addr(from, &link->peer.ep) &&
+        !l->env.may_move(l->env.ctx, from))
+        return;
+    if (link->seen_nonce != 0 &&
+        time_since(link->seen_asked_at, now) < LINK_PING_PAUSE)
+        return;
+    /* The same once more: the answer may take longer than the pause. */
+    if (link->seen_nonce == 0 || !endpoint_equal(from, &link->seen_at)) {
+        l->env.random.fill(l->env.random.ctx, nonce, sizeof(nonce));
+        link->seen_nonce = bytes_get_number(nonce, sizeof(nonce)) | 1;
+        link->seen_at = *from;
+    }
+    link->seen_asked_at = now;
+    bytes_put_number(nonce, sizeof(nonce), link->seen_nonce);
+    link_send_to(l, link, from, CELL_PING, bytes_of(nonce, sizeof(nonce)), now);
+}
+
+/* An authentic cell shows that the peer has the keys of this session. True
+ * when the link came up by it. */
+static bool heard(struct links *l, struct link *link, struct session *s,
+                  const struct endpoint *from, uint64_t counter, uint64_t now)
+{
+    bool newest = counter >= s->replay.top;
+    bool came_up = link->state == LINK_HALF_OPEN;
+
+    if (came_up) {
+        link->state = LINK_UP;
+        l->half_open--;
+        link_use_session(l, link, s, now);
+        link->previous = NULL;
+    } else if (s == link->next) {
+        link_use_session(l, link, s, now);
+    } else if (link->initiator && s == link->previous &&
+               time_since(link->told_at, now) >= LINK_PING_PAUSE) {
+        link_tell_keys(l, link, now); /* the PING before may be lost */
+    }
+    if (newest && s == link->session && !endpoint_equal(from, &link->peer.ep))
+        ask_where(l, link, from, now);
+    link->heard_at = now;
+    link->unanswered_at = TIME_NEVER;
+    link->tries = 0;
+    return came_up;
+}
+
+static void receive_pong(struct link *link, struct bytes text, uint64_t now)
+{
+    uint64_t nonce = bytes_get_number(text.p, LINK_PING_NONCE);
+    uint64_t sample = time_since(link->ping_at, now);
+
+    if (nonce != 0 && nonce == link->seen_nonce) {
+        link->peer.ep = link->seen_at;
+        link->seen_nonce = 0;
+        return;
+    }
+    if (link->ping_at == 0)
+        return;
+    link->rtt = link->rtt == 0 ? sample : (7 * link->rtt + sample) / 8;
+    link->ping_at = 0;
+}
+
+/* What is about the link itself; anything else goes up. */
+static enum error dispatch(struct links *l, struct link *link,
+                           const struct cell_head *head, uint8_t *datagram,
+                           size_t len, uint64_t now)
+{
+    struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
+                                 len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+
+    switch (head->type) {
+    case CELL_PING:
+        link_send(l, link, CELL_PONG, 0, bytes_of(text.p, LINK_PING_NONCE),
+                  now);
+        return OK;
+    case CELL_PONG:
+        receive_pong(link, text, now);
+        return OK;
+    case CELL_CLOSE:
+        link_fail(l, link, REASON_LINK_LOST, now);
+        return OK;
+    case CELL_REKEY:
+        return handshake_receive_rekey(l, link, text, now);
+    case CELL_REKEYED:
+        return handshake_receive_rekeyed(l, link, text, now);
+    default:
+        return l->env.cell(l->env.ctx, link, head, datagram, len, now);
+    }
+}
+
+enum error links_receive_cell(struct links *l, const struct endpoint *from,
+                              uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct cell_head head;
+    struct session *s;
+    uint32_t index;
+    uint64_t counter;
+    enum error e;
+
+    e = cell_peek(bytes_of(datagram, len), &index, &counter);
+    if (e != OK)
+        return e;
+    s = session_find(&l->sessions, index);
+    if (s == NULL || s == s->link->opening)
+        return ERR_NOT_FOUND;
+    if (!replay_is_fresh(&s->replay, counter))
+        return ERR_UNEXPECTED;
+    e = cell_open(&s->in, counter, bytes_of(datagram, len), &head);
+    if (e != OK)
+        return e;
+    if (head.type != CELL_RELAY)
+        e = cell_open_body(&s->in, counter, datagram, len);
+    else
+        cell_mask(&s->in, counter, datagram, len);
+    if (e != OK)
+        return e;
+    replay_accept(&s->replay, counter);
+    l->stats.cells_in++;
+    if (heard(l, s->link, s, from, counter, now)) {
+        l->env.up(l->env.ctx, s->link, now);
+        if (session_find(&l->sessions, index) != s)
+            return OK; /* closed meanwhile */
+    }
+    return dispatch(l, s->link, &head, datagram, len, now);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files link*.c share; nobody else includes it.
+ */
+#ifndef WARREN_TUNNEL_LINK_LINK_TABLE_H
+#define WARREN_TUNNEL_LINK_LINK_TABLE_H
+
+#include "tunnel/link/link.h"
+
+/* Ages and pauses of a link, all in ns. */
+#define LINK_REKEY_AFTER     (10 * TIME_MIN)
+#define LINK_REKEY_JITTER    (2 * TIME_MIN)
+#define LINK_REKEY_RETRY     (5 * TIME_S)
+#define LINK_SESSION_MAX_AGE (20 * TIME_MIN) /* the responder's patience */
+#define LINK_PREVIOUS_LIFE   (30 * TIME_S)
+#define LINK_KEEPALIVE       (15 * TIME_S)
+#define LINK_KEEPALIVE_SPAN  (10 * TIME_S) /* of the jitter */
+#define LINK_SUSPECT_AFTER \
+    (3 * TIME_S) /* sent, but nothing heard for so long */
+#define LINK_PING_PAUSE  (1 * TIME_S)
+#define LINK_PING_TRIES  3
+#define LINK_UNUSED_LIFE (60 * TIME_S)
+#define LINK_INIT_TRIES  4
+#define LINK_PING_NONCE  8 /* bytes */
+
+struct links {
+    struct link_config config;
+    struct link_env env;
+    const struct responder *responder;
+    struct cookie_jar jar;
+    struct token_rate free_rate; /* INITs that need no cookie */
+    struct token_bucket free_bucket;
+    struct limiter limiter;
+    struct slot_table sessions;
+    struct link **links;
+    size_t count;
+    size_t half_open;
+    uint64_t deadline;
+    struct link_stats stats;
+};
+
+/* The earliest deadline of all may have become earlier. */
+void link_set_deadline(struct links *l, struct link *link, uint64_t at);
+/* A link in the table, without sessions. ERR_FULL, ERR_NO_MEMORY. */
+enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
+                    struct link **out);
+void link_free(struct links *l, struct link *link);
+/* One source may have three quarters of the table, and no more: links that it
+ * has opened, and those that were opened because of it. */
+bool link_has_share(const struct links *l, const struct endpoint *source);
+/* Ends with a call of env.down. */
+void link_fail(struct links *l, struct link *link, enum reason why,
+               uint64_t now);
+
+/* As link_send, to where the peer may be. */
+void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
+                  enum cell_type type, struct bytes text, uint64_t now);
+
+/* The sessions change their roles: `s` is the one to send with. */
+void link_use_session(struct links *l, struct link *link, struct session *s,
+                      uint64_t now);
+
+/* A cell under the new keys has the responder use them too. */
+void link_tell_keys(struct links *l, struct link *link, uint64_t now);
+
+/* link_handshake.c */
+enum error handshake_start(struct links *l, struct link *link, uint64_t now);
+enum error handshake_send_rekey(struct links *l, struct link *link,
+                                uint64_t now);
+enum error handshake_receive_rekey(struct links *l, struct link *link,
+                                   struct bytes text, uint64_t now);
+enum error handshake_receive_rekeyed(struct links *l, struct link *link,
+                                     struct bytes text, uint64_t now);
+void handshake_forget(struct links *l, struct link *link);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a link does by itself as time goes by: keepalives, rekeying, giving up.
+ */
+#include "tunnel/link/link_table.h"
+
+#include "base/timestamp.h"
+
+#include <sodium.h>
+
+static void ping(struct links *l, struct link *link, uint64_t now)
+{
+    link->tries++;
+    link->ping_at = now;
+    link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
+}
+
+/* When a link that is up and not suspect wants a PING. */
+static uint64_t keepalive_at(struct links *l, const struct link *link)
+{
+    uint64_t last = link->heard_at > link->sent_at ? link->heard_at
+                                                   : link->sent_at;
+    uint64_t jitter =
+        random_below(&l->env.random, 1000) * (LINK_KEEPALIVE_SPAN / 1000);
+
+    return time_after(last, LINK_KEEPALIVE + jitter);
+}
+
+/* Pings a peer that does not answer what we send, or one that has been silent
+ * long; false when it is given up. */
+static bool check_alive(struct links *l, struct link *link, uint64_t now)
+{
+    uint64_t silent = time_since(link->heard_at, now);
+
+    if (link->tries > 0) {
+        if (time_since(link->ping_at, now) < LINK_PING_PAUSE)
+            return true;
+        if (link->tries >= LINK_PING_TRIES)
+            return false;
+        ping(l, link, now);
+    } else if (link->unanswered_at != TIME_NEVER) {
+        if (time_since(link->unanswered_at, now) >= LINK_SUSPECT_AFTER)
+            ping(l, link, now);
+    } else if (link->users > 0 && silent >= LINK_KEEPALIVE &&
+               now >= link->deadline) {
+        ping(l, link, now);
+    }
+    return true;
+}
+
+static uint64_t up_deadline(struct links *l, const struct link *link)
+{
+    uint64_t at = time_after(link->used_at, LINK_UNUSED_LIFE);
+
+    if (link->users > 0)
+        at = keepalive_at(l, link);
+    if (link->tries > 0)
+        at = time_min(at, time_after(link->ping_at, LINK_PING_PAUSE));
+    else
+        at = time_min(at, time_after(link->unanswered_at, LINK_SUSPECT_AFTER));
+    if (link->initiator)
+        at = time_min(at, link->rekey_at);
+    else
+        at =
+            time_min(at, time_after(link->session->born, LINK_SESSION_MAX_AGE));
+    if (link->previous != NULL)
+        at = time_min(at, time_after(link->session->born, LINK_PREVIOUS_LIFE));
+    return at;
+}
+
+/* False when the link is gone. */
+static bool tick_up(struct links *l, struct link *link, uint64_t now)
+{
+    uint64_t age = time_since(link->session->born, now);
+
+    if (link->previous != NULL && age >= LINK_PREVIOUS_LIFE) {
+        session_free(&l->sessions, link->previous);
+        link->previous = NULL;
+    }
+    if (link->users == 0 &&
+        time_since(link->used_at, now) >= LINK_UNUSED_LIFE) {
+        link_send(l, link, CELL_CLOSE, 0, bytes_of(NULL, 0), now);
+        link_fail(l, link, REASON_IDLE, now);
+        return false;
+    }
+    if (!check_alive(l, link, now) ||
+        (!link->initiator && age >= LINK_SESSION_MAX_AGE)) {
+        link_fail(l, link, REASON_TIMEOUT, now);
+        return false;
+    }
+    if (link->initiator && now >= link->rekey_at) {
+        link->rekey_at = time_after(now, LINK_REKEY_RETRY);
+        handshake_send_rekey(l, link, now);
+    }
+    link_set_deadline(l, link, up_deadline(l, link));
+    return true;
+}
+
+static bool tick_link(struct links *l, struct link *link, uint64_t now)
+{
+    switch (link->state) {
+    case LINK_UP:
+        return tick_up(l, link, now);
+    case LINK_OPENING:
+        if (link->tries == 1)
+            l->env.unanswered(l->env.ctx, link, now);
+        if (link->tries < LINK_INIT_TRIES && !link->unwanted &&
+            handshake_start(l, link, now) == OK)
+            return true;
+        break;
+    case LINK_HALF_OPEN:
+        break;
+    }
+    link_fail(l, link, REASON_UNREACHABLE, now);
+    return false;
+}
+
+void links_tick(struct links *l, uint64_t now)
+{
+    uint8_t fresh[32];
+
+    if (cookie_jar_is_due(&l->jar, now)) {
+        l->env.random.fill(l->env.random.ctx, fresh, sizeof(fresh));
+        cookie_jar_rotate(&l->jar, fresh, now);
+        sodium_memzero(fresh, sizeof(fresh));
+    }
+    if (now < l->deadline)
+        return;
+    l->deadline = TIME_NEVER;
+    /* From the end: a link that goes is replaced by one that was seen. A
+     * callback may close others, so that the end moves. */
+    for (size_t i = l->count; i-- > 0;) {
+        if (i >= l->count)
+            continue;
+        if (now >= l->links[i]->deadline)
+            tick_link(l, l->links[i], now);
+    }
+    for (size_t i = 0; i < l->count; i++)
+        l->deadline = time_min(l->deadline, l->links[i]->deadline);
+}
+
+uint64_t links_next_deadline(const struct links *l)
+{
+    return l->deadline;
+}

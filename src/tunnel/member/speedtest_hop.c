@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/member/speedtest.h"
+
+#include <string.h>
+
+static unsigned tenth(unsigned rate)
+{
+    return rate < 10 ? 1 : rate / 10;
+}
+
+void speedtest_gate_init(struct speedtest_gate *gate, unsigned rate,
+                         unsigned circuit_rate)
+{
+    *gate = (struct speedtest_gate){
+        .rate = token_rate_of(rate, tenth(rate)),
+        .circuit_rate = token_rate_of(circuit_rate, tenth(circuit_rate))};
+}
+
+static bool pass(struct speedtest_gate *gate, struct speedtest_hop *hop,
+                 uint64_t now)
+{
+    return token_bucket_has(&gate->bucket, &gate->rate, now) &&
+           token_bucket_take(&hop->bucket, &gate->circuit_rate, now) &&
+           token_bucket_take(&gate->bucket, &gate->rate, now);
+}
+
+enum error speedtest_answer(struct speedtest_gate *gate,
+                            struct speedtest_hop *hop, uint64_t nonce,
+                            struct bytes pad, uint64_t now, uint8_t *out,
+                            size_t *out_len)
+{
+    uint32_t id = (uint32_t)(nonce >> 32);
+    size_t len;
+
+    if (pad.len < SPEEDTEST_PAD_MIN)
+        return ERR_WRONG_LENGTH;
+    if (hop->id != id) {
+        hop->id = id;
+        hop->received = hop->refused = 0;
+    }
+    hop->received++;
+    if (!pass(gate, hop, now)) {
+        hop->refused++;
+        return ERR_RATE_LIMITED;
+    }
+    len = bytes_get_number(pad.p, 2);
+    if (len > pad.len)
+        len = pad.len;
+    if (len < SPEEDTEST_PAD_MIN)
+        len = SPEEDTEST_PAD_MIN;
+    memset(out, 0, len);
+    bytes_put_number(out, 4, hop->received);
+    bytes_put_number(out + 4, 4, hop->refused);
+    *out_len = len;
+    return OK;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/member/tunnel.h"
+
+#include "tunnel/member/tunnel_internal.h"
+
+#include "base/timestamp.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many a client looks for before it rests; a node without circuits of its
+ * own looks for none. */
+#define WANTED_RELAYS 48
+#define WANTED_EXITS  4
+
+/* ---- Circuits of our own, as the engine tells of them ------------------- */
+
+static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {
+        .kind = TUNNEL_CIRCUIT_READY, .circuit = c->id, .length = c->length};
+
+    tunnel_path_worked(t, c);
+    pool_circuit_ready(&t->pool, c, now);
+    t->env.event(t->env.ctx, &event);
+}
+
+static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
+                           unsigned hop, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {.kind = TUNNEL_CIRCUIT_CLOSED,
+                                 .circuit = c->id,
+                                 .length = c->length,
+                                 .hop = hop,
+                                 .why = why};
+
+    if (hop > 0)
+        tunnel_path_ended(t, c, hop, why, now);
+    pool_circuit_closed(&t->pool, c, why, now);
+    tunnel_client_free(t, c);
+    t->env.event(t->env.ctx, &event);
+}
+
+static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
+                            uint64_t now)
+{
+    struct tunnel *t = ctx;
+    struct tunnel_event event = {.kind = TUNNEL_REFUSED,
+                                 .circuit = c->id,
+                                 .length = c->length,
+                                 .hop = c->length,
+                                 .why = why};
+
+    (void)now;
+    t->env.event(t->env.ctx, &event);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error receive_message(void *ctx, const struct endpoint *from,
+                                  const struct link_message *m, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    if (m->kind == LINK_ASK)
+        return directory_receive_ask(t->directory, from, m, now);
+    if (m->kind == LINK_TELL)
+        return directory_receive_tell(t->directory, from, m, t->wall, now);
+    return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
+}
+
+static enum error engine_start(struct tunnel *t, uint64_t now)
+{
+    struct engine_config c = tunnel_engine_config(&t->config);
+    struct engine_env env = {
+        .ctx = t->env.ctx,
+        .hooks = t,
+        .random = t->env.random,
+        .send = t->env.send,
+        .link_up = tunnel_link_up,
+        .link_down = tunnel_link_down,
+        .unanswered = tunnel_link_unanswered,
+        .message = receive_message,
+        .neighbour = tunnel_neighbour,
+        .relay = {.ctx = t,
+                  .may_extend = tunnel_may_extend,
+                  .data = tunnel_tail_message,
+                  .closed = tunnel_tail_closed},
+        .circuit = {.ctx = t,
+                    .replace = tunnel_replace_hops,
+                    .ready = circuit_ready,
+                    .closed = circuit_closed,
+                    .data = tunnel_client_data,
+                    .refused = circuit_refused,
+                    .answered = tunnel_client_answered},
+    };
+    enum error e = engine_init(&t->engine, &c, &env, now);
+
+    sodium_memzero(&c, sizeof(c));
+    return e;
+}
+
+static void pool_start(struct tunnel *t)
+{
+    struct pool_config c = tunnel_pool_config(&t->config);
+    struct pool_env env = {
+        .ctx = t, .random = t->env.random, .path = tunnel_choose_path};
+
+    pool_init(&t->pool, &c, &env, t->engine.circuits);
+}
+
+enum error tunnel_new(const struct tunnel_config *config,
+                      const struct tunnel_env *env, struct policy *policy,
+                      uint64_t now, uint64_t wall, struct tunnel **out)
+{
+    struct tunnel *t;
+    enum error e = tunnel_config_check(config);
+
+    if (e != OK)
+        return e;
+    t = calloc(1, sizeof(struct tunnel));
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    t->config = *config;
+    t->env = *env;
+    t->policy = policy;
+    t->wall = wall;
+    t->ticked_at = now;
+    t->own_deadline = TIME_NEVER;
+    t->budget.max = config->max_piece_memory;
+    speedtest_gate_init(&t->gate, config->speedtest_rate,
+                        config->speedtest_rate);
+    e = engine_start(t, now);
+    if (e != OK) {
+        free(t);
+        return e;
+    }
+    tunnel_restore_previous(t, now);
+    tunnel_puncture_init(t);
+    pool_start(t);
+    e = tunnel_directory_new(t, now);
+    if (e == OK)
+        directory_set_wanted(t->directory, 0, 0, now);
+    if (e == OK && config->become_exitnode && policy != NULL)
+        e = tunnel_exit_new(t);
+    if (e != OK) {
+        tunnel_free(t, now);
+        return e;
+    }
+    *out = t;
+    return OK;
+}
+
+static void close_all(struct tunnel *t, uint64_t now)
+{
+    while (circuits_count(t->engine.circuits) > 0)
+        circuit_close(t->engine.circuits, circuits_at(t->engine.circuits, 0),
+                      REASON_SHUTDOWN, now);
+    while (relays_count(t->engine.relays) > 0)
+        relay_close(t->engine.relays, relays_at(t->engine.relays, 0),
+                    REASON_SHUTDOWN, now);
+}
+
+void tunnel_free(struct tunnel *t, uint64_t now)
+{
+    if (t == NULL)
+        return;
+    if (t->directory != NULL)
+        close_all(t, now);
+    exit_free(t->exit);
+    directory_free(t->directory);
+    puncture_deinit(&t->puncture);
+    piece_budget_rest(&t->budget);
+    engine_deinit(&t->engine);
+    sodium_memzero(t, sizeof(*t));
+    free(t);
+}
+
+enum error tunnel_add_stored(struct tunnel *t,
+                             const struct stored_relay *stored, uint64_t wall,
+                             uint64_t now)
+{
+    enum error e = directory_add_stored(t->directory, stored, wall, now);
+
+    guards_init(&t->guards, t->directory);
+    return e;
+}
+
+enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep, uint64_t now)
+{
+    return directory_ask(t->directory, ep, now);
+}
+
+void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now)
+{
+    directory_meet(t->directory, node, now);
+}
+
+enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now,
+                          uint64_t wall)
+{
+    t->wall = wall;
+    t->ticked_at = now;
+    return engine_receive(&t->engine, from, datagram, len, now);
+}
+
+/* Unfinished long datagrams and speed tests, of both sides. */
+static void tick_ends(struct tunnel *t, uint64_t now)
+{
+    struct circuits *cs = t->engine.circuits;
+    struct relays *rs = t->engine.relays;
+
+    if (now < t->own_deadline)
+        return;
+    t->own_deadline = TIME_NEVER;
+    piece_budget_rest(&t->budget);
+    for (unsigned i = circuits_count(cs); i-- > 0;) {
+        if (i < circuits_count(cs))
+            tunnel_client_tick(t, circuits_at(cs, i), now);
+    }
+    for (unsigned i = 0; i < relays_count(rs); i++)
+        tunnel_tail_tick(t, relays_at(rs, i), now);
+    for (unsigned i = 0; i < circuits_count(cs); i++)
+        t->own_deadline = time_min(t->own_deadline,
+                                   tunnel_client_deadline(circuits_at(cs, i)));
+    for (unsigned i = 0; i < relays_count(rs); i++)
+        t->own_deadline =
+            time_min(t->own_deadline, tunnel_tail_deadline(relays_at(rs, i)));
+}
+
+void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
+{
+    t->wall = wall;
+    t->ticked_at = now;
+    tunnel_retire_previous(t, now);
+    directory_tick(t->directory, wall, now);
+    engine_tick(&t->engine, now);
+    tunnel_path_again(t, now);
+    pool_tick(&t->pool, now);
+    if (t->exit != NULL)
+        exit_tick(t->exit, now);
+    tick_ends(t, now);
+}
+
+uint64_t tunnel_next_deadline(const struct tunnel *t)
+{
+    uint64_t at = engine_next_deadline(&t->engine);
+
+    at = time_min(at, t->engine.responder.previous_until);
+    at = time_min(at, directory_next_deadline(t->directory));
+    at = time_min(at, pool_next_deadline(&t->pool));
+    if (t->exit != NULL)
+        at = time_min(at, exit_next_deadline(t->exit));
+    return time_min(at, t->own_deadline);
+}
+
+/* ---- Circuits of our own ------------------------------------------------ */
+
+enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
+{
+    enum error e = pool_build(&t->pool, hops, now);
+
+    if (e == OK)
+        directory_set_wanted(t->directory, WANTED_RELAYS, WANTED_EXITS, now);
+    return e;
+}
+
+enum error tunnel_stop(struct tunnel *t, unsigned hops)
+{
+    enum error e = pool_stop(&t->pool, hops);
+    bool wanted = false;
+
+    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
+        wanted = wanted || t->pool.wanted[i];
+    if (e == OK && !wanted)
+        directory_set_wanted(t->directory, 0, 0, t->ticked_at);
+    return e;
+}
+
+bool tunnel_keeps(const struct tunnel *t, unsigned hops)
+{
+    return hops >= 1 && hops <= ONION_HOPS_MAX && t->pool.wanted[hops];
+}
+
+unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
+                       unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++) {
+        const struct circuit *c = circuits_at(t->engine.circuits, i);
+
+        if (!pool_is_active(&t->pool, c, hops))
+            continue;
+        if (n < max)
+            ids[n] = c->id;
+        n++;
+    }
+    return n;
+}
+
+double tunnel_ready(const struct tunnel *t)
+{
+    return pool_ready(&t->pool);
+}
+
+enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now)
+{
+    struct circuit *c = circuit_find(t->engine.circuits, circuit);
+
+    if (c == NULL)
+        return ERR_NOT_FOUND;
+    circuit_close(t->engine.circuits, c, REASON_REQUESTED, now);
+    return OK;
+}
+
+/* ---- Looking inside ----------------------------------------------------- */
+
+enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops)
+{
+    return tunnel_keeps(t, hops) ? t->path[hops] : PATH_FOUND;
+}
+
+uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops)
+{
+    return pool_empty_since(&t->pool, hops);
+}
+
+static enum path_result first_missing(const struct tunnel *t)
+{
+    unsigned hops = 1;
+
+    while (hops < ONION_HOPS_MAX && tunnel_path_of(t, hops) == PATH_FOUND)
+        hops++;
+    return tunnel_path_of(t, hops);
+}
+
+void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
+                   struct tunnel_status *out)
+{
+    struct directory_status d;
+
+    directory_status(t->directory, wall, now, &d);
+    *out = (struct tunnel_status){
+        .path = first_missing(t),
+        .links = links_count(t->engine.core.links),
+        .relays = relays_count(t->engine.relays),
+        .circuits = circuits_count(t->engine.circuits),
+        .ready = tunnel_active(t, 0, NULL, 0),
+        .known = d.known,
+        .usable = d.usable,
+        .exits = d.exits,
+        .guards = d.guards,
+        .relaying = t->config.max_relays_or_exits > 0,
+        .exiting = t->exit != NULL,
+        .published = directory_self_text(t->directory).len > 0,
+        .step_timeout = circuits_step_timeout(t->engine.circuits),
+    };
+}
+
+void tunnel_circuits(const struct tunnel *t,
+                     void (*visit)(void *ctx, const struct circuit *c),
+                     void *ctx)
+{
+    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++)
+        visit(ctx, circuits_at(t->engine.circuits, i));
+}
+
+const struct directory *tunnel_directory(const struct tunnel *t)
+{
+    return t->directory;
+}
+
+const struct engine *tunnel_engine(const struct tunnel *t)
+{
+    return &t->engine;
+}
+
+const struct puncture_stats *tunnel_punctures(const struct tunnel *t)
+{
+    return &t->puncture.stats;
+}
+
+const struct exit *tunnel_exit(const struct tunnel *t)
+{
+    return t->exit;
+}

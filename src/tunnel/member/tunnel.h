@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A member of the tunnel community as a pure transition: links, circuits of
+ * others, circuits of our own in pools, an exit, and the directory of relays.
+ * Bytes and the time go in; datagrams, events and a deadline come out. It
+ * knows no socket, no clock, no file and no DHT: those are in struct
+ * tunnel_env.
+ *
+ *     loop:  tunnel_receive(t, from, bytes, now, wall)  for each datagram
+ *            tunnel_tick(t, now, wall)      when tunnel_next_deadline is due
+ *
+ * `now` is monotonic ns, `wall` seconds since 1970, which only signed times
+ * are compared with. Callbacks must not free the tunnel; they may call all
+ * else. Single-threaded.
+ */
+#ifndef WARREN_TUNNEL_MEMBER_TUNNEL_H
+#define WARREN_TUNNEL_MEMBER_TUNNEL_H
+
+#include "tunnel/directory/dht_provider.h"
+#include "tunnel/directory/directory.h"
+#include "tunnel/directory/path.h"
+#include "tunnel/exit/exit.h"
+#include "tunnel/exit/policy.h"
+#include "tunnel/link/puncture.h"
+#include "tunnel/member/speedtest.h"
+#include "tunnel/router/engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum tunnel_event_kind {
+    TUNNEL_CIRCUIT_READY,
+    TUNNEL_CIRCUIT_CLOSED, /* why, and at which hop (0: ended here) */
+    TUNNEL_DATA,           /* from `source` through the circuit */
+    TUNNEL_REFUSED,        /* the exit could not send: why */
+    TUNNEL_PONG,           /* hop, rtt */
+    TUNNEL_SPEEDTEST       /* report; done when it is the last */
+};
+
+struct tunnel_event {
+    enum tunnel_event_kind kind;
+    uint32_t circuit;
+    unsigned length; /* hops of the circuit */
+    unsigned hop;
+    enum reason why;
+    uint64_t rtt;           /* ns */
+    struct endpoint source; /* DATA */
+    struct bytes payload;   /* DATA, valid during the call */
+    struct speedtest_report report;
+    bool done;
+};
+
+/* What the world gives: all of it, but where a member says else. */
+struct tunnel_env {
+    void *ctx;
+    struct random_source random;
+    /* `datagram` stays valid until the batch of the caller ends: a relayed
+     * cell is sent from where it was received. */
+    void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    void (*event)(void *ctx, const struct tunnel_event *event);
+
+    struct exit_world exit; /* empty when this is none */
+
+    /* What is to be found again after a restart. */
+    void (*remember)(void *ctx, const struct stored_relay *relay);
+    void (*forget)(void *ctx, const uint8_t identity[32]);
+    /* A new handshake key, and the one before, which is still taken until
+     * `retired`: then it is to be gone everywhere. */
+    void (*rotated)(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
+                    const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall);
+    void (*retired)(void *ctx);
+
+    const struct dht_provider *dht; /* outlives the tunnel; may be NULL */
+};
+
+/* Wall seconds for which the handshake key before is taken after a rotation:
+ * as long as a descriptor of ours that names it counts somewhere. */
+#define TUNNEL_PREVIOUS_LIFE (DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW)
+
+/* The seven settings have the names that applications know. */
+struct tunnel_config {
+    char network[DHT_NETWORK_MAX + 1];
+    bool testing_network;
+    bool family[FAMILIES];
+
+    uint8_t identity[32];        /* Ed25519, public */
+    uint8_t identity_secret[64]; /* libsodium's secret key */
+    uint8_t handshake_secret[NOISE_KEY_BYTES];
+    uint64_t handshake_made; /* wall seconds */
+    uint8_t previous_secret[NOISE_KEY_BYTES];
+    uint64_t previous_replaced; /* wall seconds; 0: there is none before */
+
+    unsigned min_circuits, max_circuits;  /* of each length asked for */
+    unsigned max_relays_or_exits;         /* 0: relays nothing */
+    uint64_t max_time, max_time_inactive; /* ns */
+    uint64_t max_traffic;                 /* bytes */
+    bool become_exitnode;
+
+    bool has_family_id; /* declared by an operator of several relays */
+    uint8_t family_id[32];
+
+    unsigned max_links, max_half_open;
+    unsigned handshake_rate;        /* INITs a second without a cookie */
+    unsigned handshake_source_rate; /* of one source, with one */
+    unsigned create_rate;           /* CREATEs a second, overall */
+    unsigned create_source_rate;
+    unsigned max_sources;
+    unsigned max_known_relays;
+    unsigned speedtest_rate; /* TESTs answered a second */
+    size_t max_piece_memory; /* bytes, of unfinished long datagrams */
+    struct relay_queue_config queue;
+    struct exit_config exit;
+};
+
+/* Everything but identity and keys. */
+void tunnel_config_init(struct tunnel_config *config);
+
+struct tunnel;
+
+/* `policy` is the exit's, its own addresses are the relay's too; it stays the
+ * caller's. NULL: this is no exit, and knows no more addresses of its own.
+ * ERR_NO_MEMORY, ERR_RANGE (a cap of 0, min_circuits over max_circuits). */
+enum error tunnel_new(const struct tunnel_config *config,
+                      const struct tunnel_env *env, struct policy *policy,
+                      uint64_t now, uint64_t wall, struct tunnel **out);
+/* Tells neighbours that circuits end, and wipes the keys. */
+void tunnel_free(struct tunnel *t, uint64_t now);
+
+/* Takes min_circuits, the limits of circuits, what limits relays, and the
+ * declared family, which is published with the next addresses. The rest stays
+ * as it is. ERR_RANGE. */
+enum error tunnel_reconfigure(struct tunnel *t,
+                              const struct tunnel_config *config, uint64_t now);
+
+/* A relay of an earlier life, and an address to ask for a descriptor. */
+enum error tunnel_add_stored(struct tunnel *t,
+                             const struct stored_relay *stored, uint64_t wall,
+                             uint64_t now);
+enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep,
+                      uint64_t now);
+/* A node of the DHT near a well-known key: directory_meet. */
+void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now);
+/* Where we can be reached; a relay publishes it. Also what an exit does not
+ * send to. */
+void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
+                          size_t count, uint64_t now);
+
+/* ---- Life --------------------------------------------------------------- */
+
+/* OK, or the reason for dropping it, which is counted. The datagram may be
+ * rewritten. */
+enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now,
+                          uint64_t wall);
+void tunnel_exit_receive(struct tunnel *t, uint32_t cookie,
+                         const struct endpoint *from, struct bytes payload,
+                         uint64_t now);
+void tunnel_exit_resolved(struct tunnel *t, uint32_t cookie,
+                          const struct endpoint *addrs, size_t count,
+                          uint64_t ttl, uint64_t now);
+void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall);
+uint64_t tunnel_next_deadline(const struct tunnel *t);
+
+/* ---- Circuits of our own ------------------------------------------------ */
+
+/* Keeps between min_circuits and max_circuits data circuits of this many
+ * hops. ERR_RANGE. */
+enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now);
+enum error tunnel_stop(struct tunnel *t, unsigned hops);
+/* What the exit of a circuit is to be like. */
+struct tunnel_wish {
+    uint16_t port;              /* it says that it sends there; 0: any exit */
+    const uint8_t (*avoid)[32]; /* identities that are not wanted as hops */
+    unsigned avoid_count;
+};
+/* Begins one more circuit, beside those that are kept, which retires as they
+ * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
+ * (max_circuits), ERR_NO_MEMORY. */
+enum error tunnel_open(struct tunnel *t, unsigned hops,
+                       const struct tunnel_wish *wish, uint64_t now,
+                       uint32_t *circuit);
+/* The exit of a circuit, and whether it says that it sends to `port`. False
+ * when there is no such circuit, or its exit is no longer known. */
+bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+                    uint8_t identity[32]);
+bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port);
+/* Whether circuits of this many hops are kept. */
+bool tunnel_keeps(const struct tunnel *t, unsigned hops);
+/* Circuits that data can be sent over now; `hops` 0 is any. Returns how many
+ * there are and puts up to `max` into `ids`. */
+unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
+                       unsigned max);
+/* Available circuits divided by min_circuits. */
+double tunnel_ready(const struct tunnel *t);
+/* Of a length that is kept (1 to ONION_HOPS_MAX): since when there is none
+ * that data can be sent over, else TIME_NEVER; and whether the last attempt
+ * to choose a path found one. */
+uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops);
+enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops);
+
+/* Sends a datagram through the circuit's exit. ERR_NOT_FOUND (no such circuit
+ * that is ready), ERR_TOO_LARGE (PIECE_MESSAGE_MAX with its header),
+ * ERR_ADDRESS, ERR_SYNTAX (a name). */
+enum error tunnel_data(struct tunnel *t, uint32_t circuit,
+                       const struct endpoint *to, struct bytes payload,
+                       uint64_t now);
+enum error tunnel_data_name(struct tunnel *t, uint32_t circuit,
+                            struct bytes name, uint16_t port,
+                            struct bytes payload, uint64_t now);
+/* Asks every hop; an event for each PONG. ERR_NOT_FOUND. */
+enum error tunnel_ping(struct tunnel *t, uint32_t circuit, uint64_t now);
+/* Events with the figures so far, at most four a second, then the last.
+ * ERR_NOT_FOUND, ERR_IN_USE. */
+enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
+                            uint64_t duration, uint64_t now);
+enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now);
+
+/* ---- Looking inside ----------------------------------------------------- */
+
+struct tunnel_status {
+    enum path_result path; /* of the last choice: what is missing */
+    unsigned links, relays, circuits, ready;
+    unsigned known, usable, exits, guards;
+    bool relaying, exiting, published;
+    uint64_t step_timeout; /* ns, learned */
+};
+
+void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
+                   struct tunnel_status *out);
+void tunnel_circuits(const struct tunnel *t,
+                     void (*visit)(void *ctx, const struct circuit *c),
+                     void *ctx);
+const struct directory *tunnel_directory(const struct tunnel *t);
+const struct engine *tunnel_engine(const struct tunnel *t);
+const struct puncture_stats *tunnel_punctures(const struct tunnel *t);
+/* NULL when this is no exit. */
+const struct exit *tunnel_exit(const struct tunnel *t);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which relays our circuits go through, and what the directory learns from
+ * how they did.
+ */
+#include "tunnel/member/tunnel_internal.h"
+
+#include <string.h>
+
+/* ---- Choosing ----------------------------------------------------------- */
+
+static bool suits(void *ctx, struct bytes exit_policy)
+{
+    const uint16_t *port = ctx;
+
+    return *port != 0 ? policy_summary_accepts(exit_policy, *port)
+                      : policy_summary_accepts_any(exit_policy);
+}
+
+/* With an exit that says that it sends to `port`; 0: to some port. */
+static enum path_result choose_for(struct tunnel *t,
+                                   const struct path_request *request,
+                                   uint16_t port, struct path *path)
+{
+    struct path_request r = *request;
+
+    r.exit = true;
+    r.exit_suits = suits;
+    r.exit_ctx = &port;
+    return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
+                       t->ticked_at, path);
+}
+
+/* Where nobody says so, with any exit: a summary is a hint, and leaves out
+ * what is sent to single networks only. */
+static enum path_result choose(struct tunnel *t,
+                               const struct path_request *request,
+                               uint16_t port, struct path *path)
+{
+    enum path_result result = choose_for(t, request, port, path);
+    struct path_request r = *request;
+
+    if (result == PATH_NO_EXITS && port != 0)
+        result = choose_for(t, request, 0, path);
+    if (result != PATH_NO_EXITS)
+        return result;
+    r.exit = true;
+    return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
+                       t->ticked_at, path);
+}
+
+static bool lacks_relays(enum path_result r)
+{
+    return r != PATH_FOUND && r != PATH_GUARDS_FAILING;
+}
+
+/* Others are looked for when with them there would be one of each length. */
+static bool is_found(struct tunnel *t, enum path_result r)
+{
+    bool needed = lacks_relays(r);
+
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        needed = needed || lacks_relays(tunnel_path_of(t, hops));
+    directory_set_needed(t->directory, needed, t->ticked_at);
+    return r == PATH_FOUND;
+}
+
+enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
+{
+    struct tunnel *t = ctx;
+    struct path_request request = {.hops = hops};
+    struct path path = {0};
+
+    t->path[hops] = choose(t, &request, 0, &path);
+    if (!is_found(t, t->path[hops]))
+        return ERR_NO_NODES;
+    memcpy(out, path.hops, hops * sizeof(*out));
+    return OK;
+}
+
+void tunnel_path_again(struct tunnel *t, uint64_t now)
+{
+    uint64_t learned = directory_stats(t->directory)->learned;
+
+    if (learned == t->learned)
+        return;
+    t->learned = learned;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        if (lacks_relays(tunnel_path_of(t, hops)))
+            pool_hurry(&t->pool, hops, now);
+}
+
+/* A relay that keeps to its limits did not fail. */
+static bool is_failure(enum reason why)
+{
+    return why != REASON_FULL && why != REASON_IDLE && why != REASON_AGE &&
+           why != REASON_TRAFFIC;
+}
+
+/* Hop `hop`, from 1, is gone or was not reached. Whatever the reason that is
+ * given, who gives it often is doubted: else that would be the one to give. A
+ * first hop that is full may say so before it takes a circuit. */
+static void judge(struct tunnel *t, const struct circuit *c, unsigned hop,
+                  enum reason why, uint64_t now)
+{
+    const uint8_t *at = c->hop[hop - 1].target.identity;
+
+    if (hop > 1)
+        directory_parted(t->directory, c->hop[hop - 2].target.identity, at,
+                         is_failure(why), now);
+    else if (is_failure(why))
+        directory_failed(t->directory, at, now);
+    else if (c->built > 0)
+        directory_doubted(t->directory, at, now);
+}
+
+/* The hop that failed is avoided, and the one before it if that is possible:
+ * which of them it was is not known. */
+bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
+                         unsigned hop, enum reason why, struct link_target *out)
+{
+    struct tunnel *t = ctx;
+    const struct tunnel_client *client = c->above;
+    uint16_t port = client != NULL ? client->port : 0;
+    uint8_t avoid[2][32];
+    struct path_request request = {.hops = c->length,
+                                   .avoid = (const uint8_t(*)[32])avoid,
+                                   .avoid_count = hop - stands};
+    struct path path = {.count = stands};
+    enum path_result result;
+
+    judge(t, c, hop, why, t->ticked_at);
+    memcpy(avoid[0], c->hop[hop - 1].target.identity, 32);
+    memcpy(avoid[1], c->hop[hop - 2].target.identity, 32);
+    for (unsigned i = 0; i < stands; i++)
+        path.hops[i] = c->hop[i].target;
+    result = choose(t, &request, port, &path);
+    request.avoid_count = 1;
+    if (result != PATH_FOUND)
+        result = choose(t, &request, port, &path);
+    if (!is_found(t, result)) {
+        t->judged = c->id;
+        return false;
+    }
+    memcpy(out, path.hops + stands, (c->length - stands) * sizeof(*out));
+    return true;
+}
+
+enum error tunnel_open(struct tunnel *t, unsigned hops,
+                       const struct tunnel_wish *wish, uint64_t now,
+                       uint32_t *circuit)
+{
+    struct path_request request = {
+        .hops = hops, .avoid = wish->avoid, .avoid_count = wish->avoid_count};
+    struct tunnel_client *client;
+    struct path path = {0};
+    enum path_result result;
+    struct circuit *c;
+    enum error e;
+
+    if (hops < 1 || hops > ONION_HOPS_MAX)
+        return ERR_RANGE;
+    t->ticked_at = now;
+    result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
+                             : choose(t, &request, 0, &path);
+    if (result != PATH_FOUND)
+        return ERR_NO_NODES;
+    e = pool_add(&t->pool, path.hops, hops, now, &c);
+    if (e != OK)
+        return e;
+    client = tunnel_client_of(c);
+    if (client != NULL) /* else a hop may be replaced by another exit */
+        client->port = wish->port;
+    *circuit = c->id;
+    return OK;
+}
+
+/* ---- Exits -------------------------------------------------------------- */
+
+bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+                    uint8_t identity[32])
+{
+    const struct circuit *c = circuit_find(t->engine.circuits, circuit);
+
+    if (c != NULL)
+        memcpy(identity, c->hop[c->length - 1].target.identity, 32);
+    return c != NULL;
+}
+
+bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
+{
+    const struct known_relay *exit;
+    uint8_t identity[32];
+
+    if (!tunnel_exit_of(t, circuit, identity))
+        return false;
+    exit = directory_find(t->directory, identity);
+    return exit != NULL &&
+           policy_summary_accepts(descriptor_exit_policy(&exit->d), port);
+}
+
+/* ---- What became of it -------------------------------------------------- */
+
+void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
+{
+    for (unsigned i = 0; i < c->length; i++)
+        directory_succeeded(t->directory, c->hop[i].target.identity,
+                            i == 0 ? c->end.link->rtt : 0, t->wall);
+}
+
+void tunnel_path_ended(struct tunnel *t, const struct circuit *c, unsigned hop,
+                       enum reason why, uint64_t now)
+{
+    if (t->judged != c->id) /* by tunnel_replace_hops, just before */
+        judge(t, c, hop, why, now);
+}
+
+void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
+                          uint64_t bytes)
+{
+    uint64_t rate = bytes / 1000;
+
+    if (rate == 0)
+        return;
+    if (rate > UINT32_MAX)
+        rate = UINT32_MAX;
+    for (unsigned i = 0; i < c->length; i++)
+        directory_measured(t->directory, c->hop[i].target.identity,
+                           (uint32_t)rate, t->wall);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What this node says of itself, and what it tells its neighbours: the
+ * directory and the puncture plugged into links and datagrams.
+ */
+#include "tunnel/member/tunnel_internal.h"
+
+#include "base/timestamp.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static bool send_cell(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    return link_send(t->engine.core.links, link, type, 0, text, now);
+}
+
+static void send_datagram(void *ctx, const struct endpoint *to,
+                          struct bytes datagram)
+{
+    struct tunnel *t = ctx;
+
+    t->env.send(t->env.ctx, to, datagram);
+}
+
+static void remember(void *ctx, const struct stored_relay *relay)
+{
+    struct tunnel *t = ctx;
+
+    t->env.remember(t->env.ctx, relay);
+}
+
+static void forget(void *ctx, const uint8_t identity[32])
+{
+    struct tunnel *t = ctx;
+
+    t->env.forget(t->env.ctx, identity);
+}
+
+static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
+{
+    struct tunnel *t = ctx;
+    struct responder *r = &t->engine.responder;
+    uint8_t secret[NOISE_KEY_BYTES];
+
+    t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
+    responder_rotate(r, secret,
+                     time_after(t->ticked_at, TUNNEL_PREVIOUS_LIFE * TIME_S));
+    memcpy(handshake_key, r->key.public_key, NOISE_KEY_BYTES);
+    t->config.handshake_made = t->wall;
+    t->env.rotated(t->env.ctx, secret, r->previous.secret, t->wall);
+    sodium_memzero(secret, sizeof(secret));
+}
+
+/* The rest of its day. A clock that was set back meanwhile makes that no
+ * longer than it is after a rotation. */
+void tunnel_restore_previous(struct tunnel *t, uint64_t now)
+{
+    uint64_t replaced = t->config.previous_replaced, left = 0;
+
+    if (replaced == 0)
+        return;
+    if (t->wall < replaced)
+        left = TUNNEL_PREVIOUS_LIFE;
+    else if (t->wall - replaced < TUNNEL_PREVIOUS_LIFE)
+        left = TUNNEL_PREVIOUS_LIFE - (t->wall - replaced);
+    responder_set_previous(&t->engine.responder, t->config.previous_secret,
+                           time_after(now, left * TIME_S));
+}
+
+void tunnel_retire_previous(struct tunnel *t, uint64_t now)
+{
+    if (!responder_tick(&t->engine.responder, now))
+        return;
+    sodium_memzero(t->config.previous_secret, NOISE_KEY_BYTES);
+    t->env.retired(t->env.ctx);
+}
+
+enum error tunnel_directory_new(struct tunnel *t, uint64_t now)
+{
+    struct directory_config c;
+    struct directory_env env = {
+        .ctx = t,
+        .random = t->env.random,
+        .send = send_datagram,
+        .send_cell = send_cell,
+        .remember = remember,
+        .forget = forget,
+        .rotate = rotate,
+        .dht = t->env.dht,
+    };
+
+    directory_config_init(&c);
+    memcpy(c.network, t->config.network, sizeof(c.network));
+    memcpy(c.identity, t->config.identity, sizeof(c.identity));
+    c.secret = t->config.identity_secret;
+    memcpy(c.family, t->config.family, sizeof(c.family));
+    c.testing_network = t->config.testing_network;
+    c.max_relays = t->config.max_known_relays;
+    c.max_sources = t->config.max_sources;
+    return directory_new(&c, &env, now, &t->directory);
+}
+
+void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
+                          size_t count, uint64_t now)
+{
+    struct directory_self *self = &t->self;
+
+    if (count > TUNNEL_ADDRESSES)
+        count = TUNNEL_ADDRESSES;
+    if (t->policy != NULL)
+        policy_set_own(t->policy, eps, count);
+    memset(self, 0, sizeof(*self));
+    memcpy(self->handshake_key, t->engine.responder.key.public_key,
+           NOISE_KEY_BYTES);
+    self->rotated = t->config.handshake_made;
+    self->roles = ROLE_RELAY | ROLE_SPEED_TEST;
+    if (t->exit != NULL) {
+        self->roles |= ROLE_EXIT;
+        self->exit_policy = policy_summary(t->policy, t->policy_text);
+    }
+    self->address_count = (uint8_t)count;
+    memcpy(self->addresses, eps, count * sizeof(*eps));
+    self->bandwidth = (uint32_t)(t->config.queue.bandwidth / 1000 < UINT32_MAX
+                                     ? t->config.queue.bandwidth / 1000
+                                     : UINT32_MAX);
+    self->has_family = t->config.has_family_id;
+    memcpy(self->family, t->config.family_id, sizeof(self->family));
+    t->has_self = t->config.max_relays_or_exits > 0;
+    directory_set_self(t->directory, t->has_self ? self : NULL, now);
+}
+
+/* ---- Neighbours --------------------------------------------------------- */
+
+void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    directory_link_up(t->directory, link, &link->peer.ep, link->initiator, now);
+}
+
+void tunnel_link_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    (void)why, (void)now;
+    directory_link_down(t->directory, link);
+}
+
+/* The next INIT may find the way that the other side has opened. */
+void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
+{
+    struct tunnel *t = ctx;
+
+    puncture_ask(&t->puncture, &link->peer.ep, now);
+}
+
+/* A client is to be reached by nobody: its POKE would tell any stranger who
+ * knows its address that it has a link with the relay that was asked. */
+static enum error receive_told(struct tunnel *t, const struct endpoint *teller,
+                               struct bytes text, uint64_t now)
+{
+    if (directory_self_text(t->directory).len == 0)
+        return ERR_UNEXPECTED;
+    return puncture_receive_told(&t->puncture, teller, text, now);
+}
+
+enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+                            struct bytes text, uint64_t now)
+{
+    struct tunnel *t = ctx;
+    const struct endpoint *ep = &link->peer.ep;
+
+    if (type == CELL_SAMPLE_ASK)
+        return directory_receive_sample_ask(t->directory, link, ep,
+                                            link->initiator, t->wall, now);
+    if (type == CELL_SAMPLE)
+        return directory_receive_sample(t->directory, link, text, t->wall, now);
+    if (type == CELL_PUNCTURE)
+        return puncture_receive_ask(&t->puncture, link, ep, text, now);
+    if (type == CELL_PUNCTURED)
+        return receive_told(t, ep, text, now);
+    return ERR_UNKNOWN_KIND;
+}
+
+/* ---- Puncture ----------------------------------------------------------- */
+
+struct search {
+    const struct endpoint *ep;
+    struct link **found;
+    unsigned count, max, seen;
+    const struct random_source *random;
+};
+
+static void match(void *ctx, const struct link *link)
+{
+    struct search *s = ctx;
+
+    if (link->state == LINK_UP && endpoint_equal(&link->peer.ep, s->ep))
+        s->found[s->count] = (struct link *)(uintptr_t)link, s->max = 0;
+}
+
+static struct link *find_link(void *ctx, const struct endpoint *ep)
+{
+    struct tunnel *t = ctx;
+    struct link *found = NULL;
+    struct search s = {.ep = ep, .found = &found};
+
+    links_visit(t->engine.core.links, match, &s);
+    return found;
+}
+
+/* Reservoir sampling (Vitter's algorithm R): each link with equal chance. */
+static void draw(void *ctx, const struct link *link)
+{
+    struct search *s = ctx;
+    unsigned place;
+
+    if (link->state != LINK_UP || !link->initiator)
+        return;
+    s->seen++;
+    place = s->count < s->max ? s->count++ : random_below(s->random, s->seen);
+    if (place < s->max)
+        s->found[place] = (struct link *)(uintptr_t)link;
+}
+
+static unsigned pick_links(void *ctx, struct link **out, unsigned max)
+{
+    struct tunnel *t = ctx;
+    struct search s = {.found = out, .max = max, .random = &t->env.random};
+
+    links_visit(t->engine.core.links, draw, &s);
+    return s.count;
+}
+
+void tunnel_puncture_init(struct tunnel *t)
+{
+    struct puncture_env env = {
+        .ctx = t,
+        .random = t->env.random,
+        .send = send_datagram,
+        .send_cell = send_cell,
+        .find = find_link,
+        .pick = pick_links,
+    };
+    struct puncture_config c;
+
+    puncture_config_init(&c);
+    c.testing_network = t->config.testing_network;
+    c.max_sources = t->config.max_sources;
+    puncture_init(&t->puncture, &c, &env);
+}
+
+/* Nodes of a testing network may share a machine. */
+static bool is_own(const struct tunnel *t, const struct endpoint *to)
+{
+    for (unsigned i = 0; i < t->self.address_count; i++) {
+        const struct endpoint *own = &t->self.addresses[i];
+
+        if (endpoint_equal(own, to) ||
+            (!t->config.testing_network && endpoint_same_addr(own, to)))
+            return true;
+    }
+    return !t->config.testing_network && t->policy != NULL &&
+           policy_is_own(t->policy, to);
+}
+
+bool tunnel_may_extend(void *ctx, const struct endpoint *to)
+{
+    struct tunnel *t = ctx;
+
+    return !is_own(t, to) && t->config.family[to->family] &&
+           (t->config.testing_network || endpoint_is_global(to));
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/relay/relay.h"
+
+#include "tunnel/relay/relay_table.h"
+
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+static size_t body_of(size_t len)
+{
+    return len - CELL_BODY_OFFSET;
+}
+
+struct relay *relay_of(struct circuit_end *end)
+{
+    size_t offset = end->role == END_RELAY_PREV ? offsetof(struct relay, prev)
+                                                : offsetof(struct relay, next);
+
+    assert(end->role != END_CLIENT);
+    return (struct relay *)(void *)((uint8_t *)end - offset);
+}
+
+static struct relay *relay_of_flow(struct relay_flow *flow)
+{
+    size_t offset = offsetof(struct relay, flow);
+
+    return (struct relay *)(void *)((uint8_t *)flow - offset);
+}
+
+/* The layers are done: a cell leaves, after it has waited or not. */
+static void send_on(void *ctx, struct relay_flow *flow, enum relay_way way,
+                    uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct relay *relay = relay_of_flow(flow);
+    struct circuit_end *to = way == RELAY_FORWARD ? &relay->next : &relay->prev;
+    struct relays *r = ctx;
+
+    /* The next hop may have gone while the cell waited. */
+    if (to->link != NULL && (way == RELAY_BACKWARD || relay->extended))
+        link_send_relay(r->core->links, to->link, to->remote, datagram, len,
+                        now);
+}
+
+/* ---- The table ---------------------------------------------------------- */
+
+static void set_limits(struct relays *r, bool first)
+{
+    struct limiter_config c = {
+        .rate = r->config.create_rate,
+        .burst = r->config.create_burst,
+        .source_rate = r->config.create_source_rate,
+        .source_burst = r->config.create_source_burst,
+        .max_sources = r->config.max_sources,
+    };
+
+    if (first) {
+        limiter_init(&r->create_limiter, &c, &r->core->random);
+        limiter_init(&r->extend_limiter, &c, &r->core->random);
+    } else {
+        limiter_configure(&r->create_limiter, &c);
+        limiter_configure(&r->extend_limiter, &c);
+    }
+}
+
+enum error relays_new(struct tunnel_core *core,
+                      const struct relay_config *config,
+                      const struct relay_env *env, struct relays **out)
+{
+    struct relays *r = calloc(1, sizeof(struct relays));
+
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    r->core = core;
+    r->config = *config;
+    r->env = *env;
+    r->deadline = TIME_NEVER;
+    set_limits(r, true);
+    relay_queue_init(&r->queue, &config->queue);
+    r->queue.ctx = r;
+    r->queue.send = send_on;
+    *out = r;
+    return OK;
+}
+
+void relays_configure(struct relays *r, const struct relay_config *config)
+{
+    r->config = *config;
+    set_limits(r, false);
+    relay_queue_configure(&r->queue, &config->queue);
+    for (size_t i = 0; i < r->count; i++)
+        r->relays[i]->flow.bucket = (struct byte_bucket){0};
+}
+
+enum error relay_add(struct relays *r, struct relay *relay)
+{
+    struct relay **grown;
+    size_t cap;
+
+    if (r->count == r->cap) {
+        cap = r->cap == 0 ? 8 : 2 * r->cap;
+        grown = realloc(r->relays, cap * sizeof(struct relay *));
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        r->relays = grown;
+        r->cap = cap;
+    }
+    relay->slot = r->count;
+    r->relays[r->count++] = relay;
+    return OK;
+}
+
+void relay_forget(struct relays *r, struct relay *relay, uint64_t now)
+{
+    relay_step_forget(relay);
+    relay_queue_forget(&r->queue, &relay->flow);
+    circuit_end_detach(&relay->prev, &r->core->ends, now);
+    circuit_end_detach(&relay->next, &r->core->ends, now);
+    r->relays[relay->slot] = r->relays[--r->count];
+    r->relays[relay->slot]->slot = relay->slot;
+    sodium_memzero(relay, sizeof(*relay));
+    free(relay);
+}
+
+void relays_free(struct relays *r)
+{
+    if (r == NULL)
+        return;
+    while (r->count > 0)
+        relay_forget(r, r->relays[r->count - 1], 0);
+    limiter_deinit(&r->create_limiter);
+    relay_queue_deinit(&r->queue);
+    limiter_deinit(&r->extend_limiter);
+    free(r->relays);
+    free(r);
+}
+
+unsigned relays_count(const struct relays *r)
+{
+    return (unsigned)r->count;
+}
+
+struct relay *relays_at(const struct relays *r, unsigned i)
+{
+    assert(i < r->count);
+    return r->relays[i];
+}
+
+const struct relay_stats *relays_stats(const struct relays *r)
+{
+    return &r->stats;
+}
+
+const struct relay_queue *relays_queue(const struct relays *r)
+{
+    return &r->queue;
+}
+
+/* ---- The end of a relayed circuit --------------------------------------- */
+
+static void end_relay(struct relays *r, struct relay *relay, enum reason why,
+                      uint64_t now)
+{
+    r->stats.ended[why]++;
+    r->env.closed(r->env.ctx, relay, now);
+    relay_forget(r, relay, now);
+}
+
+void relay_close(struct relays *r, struct relay *relay, enum reason why,
+                 uint64_t now)
+{
+    circuit_end_destroy(&relay->prev, r->core->links, why, now);
+    circuit_end_destroy(&relay->next, r->core->links, why, now);
+    end_relay(r, relay, why, now);
+}
+
+void relay_receive_destroy(struct relays *r, struct circuit_end *end,
+                           enum reason why, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_NEXT) {
+        relay_extension_failed(r, relay, why, now);
+        return;
+    }
+    circuit_end_destroy(&relay->next, r->core->links, why, now);
+    end_relay(r, relay, why, now);
+}
+
+void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_NEXT) {
+        relay_extension_failed(
+            r, relay, relay->extended ? REASON_LINK_LOST : REASON_UNREACHABLE,
+            now);
+        return;
+    }
+    circuit_end_destroy(&relay->next, r->core->links, REASON_LINK_LOST, now);
+    end_relay(r, relay, REASON_LINK_LOST, now);
+}
+
+/* ---- Cells -------------------------------------------------------------- */
+
+static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
+{
+    keystream_fill(&r->core->fill, datagram + CELL_BODY_OFFSET + from,
+                   body_of(len) - from);
+}
+
+static void send_backward(struct relays *r, struct relay *relay,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+        return;
+    onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
+              relay->depth);
+    fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
+    relay_queue_pass(&r->queue, &relay->flow, RELAY_BACKWARD, datagram, len,
+                     now);
+}
+
+enum error relay_answer(struct relays *r, struct relay *relay,
+                        const struct circuit_message *m, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+    size_t len, used;
+    enum error e;
+
+    e = circuit_message_write(m, body, onion_message_len(CELL_LARGE_BODY),
+                              &used);
+    if (e != OK)
+        return e;
+    len = used <= onion_message_len(CELL_SMALL_BODY) ? CELL_SMALL : CELL_LARGE;
+    onion_message(body, body_of(len), relay->depth, used);
+    relay->bytes += len;
+    send_backward(r, relay, datagram, len, now);
+    return OK;
+}
+
+/* A message from the client. What comes of it goes back on this circuit;
+ * EXTEND alone sends on another link. */
+static void dispatch(struct relays *r, struct relay *relay,
+                     const struct circuit_message *m, uint64_t now)
+{
+    struct circuit_message reply = *m;
+
+    switch (m->type) {
+    case CIRCUIT_EXTEND:
+        relay_extend(r, relay, m, now);
+        break;
+    case CIRCUIT_DATA:
+    case CIRCUIT_PIECE:
+    case CIRCUIT_TEST:
+        reply.type = CIRCUIT_FAILED;
+        reply.attempt = 0;
+        reply.reason = r->env.data(r->env.ctx, relay, m, now);
+        if (reply.reason != REASON_UNKNOWN)
+            relay_answer(r, relay, &reply, now);
+        break;
+    case CIRCUIT_PING:
+        reply.type = CIRCUIT_PONG;
+        relay_answer(r, relay, &reply, now);
+        break;
+    case CIRCUIT_DESTROY:
+        circuit_end_destroy(&relay->next, r->core->links, m->reason, now);
+        end_relay(r, relay, m->reason, now);
+        break;
+    case CIRCUIT_EXTENDED:
+    case CIRCUIT_FAILED:
+    case CIRCUIT_PONG:
+    case CIRCUIT_TESTED:
+        r->stats.dropped_message++; /* a hop says these */
+        break;
+    }
+}
+
+static void receive_forward(struct relays *r, struct relay *relay,
+                            uint8_t *datagram, size_t len, uint64_t now)
+{
+    uint8_t *body = datagram + CELL_BODY_OFFSET;
+    struct circuit_message m;
+    bool is_message;
+
+    if (onion_remove(&relay->in, body, body_of(len), relay->depth,
+                     &is_message) != OK) {
+        r->stats.dropped_layer++;
+        return;
+    }
+    relay->used_at = now;
+    relay->bytes += len;
+    if (relay->step != NULL)
+        relay_step_heard(relay, is_message);
+    if (is_message) {
+        if (circuit_message_read(
+                bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
+            dispatch(r, relay, &m, now);
+        else
+            r->stats.dropped_message++;
+        return;
+    }
+    if (!relay->extended) {
+        r->stats.dropped_no_next++;
+        return;
+    }
+    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+        return;
+    r->stats.cells_forward++;
+    fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
+    relay_queue_pass(&r->queue, &relay->flow, RELAY_FORWARD, datagram, len,
+                     now);
+}
+
+void relay_receive_cell(struct relays *r, struct circuit_end *end,
+                        uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct relay *relay = relay_of(end);
+
+    if (end->role == END_RELAY_PREV) {
+        receive_forward(r, relay, datagram, len, now);
+        return;
+    }
+    if (!relay->extended) {
+        r->stats.dropped_no_next++;
+        return;
+    }
+    /* The layer behind ours would be read as a message of our own. */
+    if (onion_is_message(datagram + CELL_BODY_OFFSET, body_of(len),
+                         relay->depth)) {
+        r->stats.dropped_layer++;
+        return;
+    }
+    r->stats.cells_backward++;
+    relay->used_at = now;
+    relay->bytes += len;
+    send_backward(r, relay, datagram, len, now);
+}
+
+/* ---- Time --------------------------------------------------------------- */
+
+static enum reason overdue(const struct relays *r, const struct relay *relay,
+                           uint64_t now)
+{
+    if (time_since(relay->created_at, now) >= r->config.max_time)
+        return REASON_AGE;
+    if (time_since(relay->used_at, now) >= r->config.max_time_inactive)
+        return REASON_IDLE;
+    if (relay->bytes >= r->config.max_traffic)
+        return REASON_TRAFFIC;
+    return REASON_UNKNOWN;
+}
+
+void relays_tick(struct relays *r, uint64_t now)
+{
+    enum reason why;
+
+    relay_queue_tick(&r->queue, now);
+    if (now < r->deadline)
+        return;
+    for (size_t i = r->count; i-- > 0;) {
+        struct relay *relay = r->relays[i];
+
+        why = overdue(r, relay, now);
+        if (why != REASON_UNKNOWN)
+            relay_close(r, relay, why, now);
+        else if (relay->step != NULL && now >= relay->step->deadline)
+            relay_step_overdue(r, relay, now);
+    }
+    r->deadline = r->count > 0 ? time_after(now, RELAY_TICK) : TIME_NEVER;
+}
+
+uint64_t relays_next_deadline(const struct relays *r)
+{
+    return time_min(r->deadline, relay_queue_next_deadline(&r->queue));
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * EXTEND: the one thing by which a circuit makes this node send on another
+ * link. It sends one CREATE there, and INITs before it when there is no link.
+ */
+#include "tunnel/link/link_text.h"
+#include "tunnel/relay/relay_table.h"
+
+#include "base/timestamp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXTEND_TIMEOUT (10 * TIME_S)
+/* For which an answer may have to be said again: as long as a step of a client
+ * may take (circuit_build.c). */
+#define ANSWER_LIFE (15 * TIME_S)
+/* CREATEs for one EXTEND beyond the first. A circuit has RELAY_EXTENDS_MAX. */
+#define CREATE_REPEATS_MAX 7
+
+/* ---- Steps -------------------------------------------------------------- */
+
+void relay_step_forget(struct relay *relay)
+{
+    free(relay->step);
+    relay->step = NULL;
+}
+
+static enum error step_to(struct relay *relay, enum relay_step_state state,
+                          const uint8_t *noise, size_t len, uint64_t deadline)
+{
+    if (relay->step == NULL)
+        relay->step = malloc(sizeof(struct relay_step));
+    if (relay->step == NULL)
+        return ERR_NO_MEMORY;
+    *relay->step =
+        (struct relay_step){.state = (uint8_t)state, .deadline = deadline};
+    memcpy(relay->step->noise, noise, len);
+    return OK;
+}
+
+void relay_step_answered(struct relay *relay, enum relay_step_state state,
+                         const uint8_t noise2[NOISE_OVERHEAD], uint64_t now)
+{
+    step_to(relay, state, noise2, NOISE_OVERHEAD, time_after(now, ANSWER_LIFE));
+}
+
+void relay_step_heard(struct relay *relay, bool for_us)
+{
+    if (relay->step->state == STEP_CREATED ||
+        (relay->step->state == STEP_EXTENDED && !for_us))
+        relay_step_forget(relay);
+}
+
+void relay_step_overdue(struct relays *r, struct relay *relay, uint64_t now)
+{
+    if (relay->step->state == STEP_LINK || relay->step->state == STEP_CREATE)
+        relay_extension_failed(r, relay, REASON_TIMEOUT, now);
+    else
+        relay_step_forget(relay);
+}
+
+/* ---- Failing ------------------------------------------------------------ */
+
+static void say_failed(struct relays *r, struct relay *relay, uint64_t now)
+{
+    struct circuit_message m = {.type = CIRCUIT_FAILED,
+                                .attempt = relay->attempt,
+                                .reason = (enum reason)relay->failed};
+
+    relay_answer(r, relay, &m, now);
+}
+
+static void fail(struct relays *r, struct relay *relay, enum reason why,
+                 uint64_t now)
+{
+    r->stats.failed[why]++;
+    relay->failed = (uint8_t)why;
+    say_failed(r, relay, now);
+}
+
+void relay_extension_failed(struct relays *r, struct relay *relay,
+                            enum reason why, uint64_t now)
+{
+    relay_step_forget(relay);
+    circuit_end_detach(&relay->next, &r->core->ends, now);
+    relay->extended = false;
+    fail(r, relay, why, now);
+}
+
+/* ---- Extending ---------------------------------------------------------- */
+
+static void send_create(struct relays *r, struct relay *relay, uint64_t now)
+{
+    uint8_t text[LINK_TEXT_SMALL];
+    size_t len;
+
+    len =
+        link_text_write_create(text, relay->next.local,
+                               bytes_of(relay->step->noise, HOP_NOISE1_BYTES));
+    relay->step->state = STEP_CREATE;
+    link_send(r->core->links, relay->next.link, CELL_CREATE, 0,
+              bytes_of(text, len), now);
+}
+
+/* Never back to where it came from, nor to ourselves. */
+static enum reason check(const struct relays *r, const struct relay *relay,
+                         const struct circuit_message *m)
+{
+    const struct endpoint *prev = &relay->prev.link->peer.ep;
+
+    if (relay->depth >= ONION_HOPS_MAX)
+        return REASON_DEPTH;
+    if (memcmp(m->identity, r->core->responder->identity, 32) == 0 ||
+        endpoint_equal(&m->ep, prev) ||
+        (!r->config.testing_network && endpoint_same_addr(&m->ep, prev)) ||
+        !endpoint_is_usable(&m->ep) || !r->env.may_extend(r->env.ctx, &m->ep))
+        return REASON_ADDRESS;
+    return REASON_UNKNOWN;
+}
+
+static bool is_too_often(struct relays *r, struct relay *relay, uint64_t now)
+{
+    if (relay->extends >= RELAY_EXTENDS_MAX)
+        return true;
+    relay->extends++;
+    return !limiter_allow(&r->extend_limiter, &relay->prev.link->peer.ep, now);
+}
+
+static enum reason start(struct relays *r, struct relay *relay,
+                         const struct circuit_message *m, uint64_t now)
+{
+    struct link_target target = {.ep = m->ep};
+    struct link *link;
+
+    memcpy(target.identity, m->identity, sizeof(target.identity));
+    memcpy(target.handshake_key, m->handshake_key,
+           sizeof(target.handshake_key));
+    if (link_open_for(r->core->links, &target, &relay->prev.link->peer.ep, now,
+                      &link) != OK)
+        return REASON_UNREACHABLE;
+    if (step_to(relay, STEP_LINK, m->noise.p, m->noise.len,
+                time_after(now, EXTEND_TIMEOUT)) != OK)
+        return REASON_FULL;
+    if (circuit_end_attach(&relay->next, &r->core->ends, link) != OK) {
+        relay_step_forget(relay);
+        return REASON_FULL;
+    }
+    if (link->state == LINK_UP)
+        send_create(r, relay, now);
+    return REASON_UNKNOWN;
+}
+
+static void say_extended(struct relays *r, struct relay *relay, uint64_t now)
+{
+    struct circuit_message m = {
+        .type = CIRCUIT_EXTENDED,
+        .attempt = relay->attempt,
+        .noise = bytes_of(relay->step->noise, NOISE_OVERHEAD)};
+
+    relay_answer(r, relay, &m, now);
+}
+
+/* The EXTEND of this attempt came again: it, or what came of it, was lost
+ * somewhere, and what was said last is said again. */
+static void repeat(struct relays *r, struct relay *relay, uint64_t now)
+{
+    struct relay_step *step = relay->step;
+
+    r->stats.repeated++;
+    if (step != NULL && step->state == STEP_EXTENDED) {
+        say_extended(r, relay, now);
+    } else if (step != NULL && step->state == STEP_CREATE &&
+               step->repeats < CREATE_REPEATS_MAX) {
+        step->repeats++;
+        send_create(r, relay, now);
+    } else if (step == NULL && !relay->extended) {
+        say_failed(r, relay, now);
+    }
+}
+
+/* Attempts go from 1 to 255 and round again; one overtaken by another must not
+ * undo it. */
+static bool is_later(uint8_t attempt, uint8_t last)
+{
+    return attempt != 0 &&
+           (last == 0 || (attempt + UINT8_MAX - last) % UINT8_MAX <= 127);
+}
+
+void relay_extend(struct relays *r, struct relay *relay,
+                  const struct circuit_message *m, uint64_t now)
+{
+    enum reason why;
+
+    if (m->attempt == relay->attempt && m->attempt != 0) {
+        repeat(r, relay, now);
+        return;
+    }
+    if (!is_later(m->attempt, relay->attempt)) {
+        r->stats.dropped_message++;
+        return;
+    }
+    /* A new attempt takes the place of the one before. */
+    relay_step_forget(relay);
+    circuit_end_destroy(&relay->next, r->core->links, REASON_REQUESTED, now);
+    circuit_end_detach(&relay->next, &r->core->ends, now);
+    relay->extended = false;
+    relay->attempt = m->attempt;
+    why = check(r, relay, m);
+    if (why == REASON_UNKNOWN && is_too_often(r, relay, now))
+        why = REASON_RATE;
+    if (why == REASON_UNKNOWN)
+        why = start(r, relay, m, now);
+    if (why != REASON_UNKNOWN)
+        fail(r, relay, why, now);
+}
+
+void relay_link_up(struct relays *r, struct circuit_end *next, uint64_t now)
+{
+    struct relay *relay = relay_of(next);
+
+    if (next->role == END_RELAY_NEXT && relay->step != NULL &&
+        relay->step->state == STEP_LINK)
+        send_create(r, relay, now);
+}
+
+enum error relay_receive_created(struct relays *r, struct circuit_end *next,
+                                 struct bytes text, uint64_t now)
+{
+    struct relay *relay = relay_of(next);
+    struct link_text t;
+    enum error e;
+
+    if (next->role != END_RELAY_NEXT || relay->step == NULL ||
+        relay->step->state != STEP_CREATE)
+        return ERR_UNEXPECTED;
+    e = link_text_read_created(text, &t);
+    if (e != OK)
+        return e;
+    next->remote = t.index;
+    relay->extended = true;
+    r->stats.extended++;
+    relay_step_answered(relay, STEP_EXTENDED, t.noise.p, now);
+    say_extended(r, relay, now);
+    return OK;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How much a relay gives away: token buckets in bytes, one over all circuits
+ * and one for each, and what waits while they are empty.
+ *
+ * A cell for which there are tokens, and that would overtake nobody, passes
+ * at once and is not copied. Others wait in the queue of their circuit. The
+ * queues are served by deficit round robin (Shreedhar and Varghese, SIGCOMM
+ * 1995): as many bytes for each, so that a cell of a circuit with little
+ * traffic waits for at most one cell of every other.
+ *
+ * A circuit may let as many cells wait as there are places left (dynamic
+ * thresholds; Choudhury and Hahne, 1998), and no more than its own cap: n
+ * circuits that flood leave 1/(n + 1) of the places free for others. The
+ * newest cell is the one that is dropped, before work was spent on it.
+ *
+ * Over any time t, what leaves is at most burst + bandwidth * t bytes of UDP
+ * payload, overall and for each circuit.
+ */
+#ifndef WARREN_TUNNEL_RELAY_RELAY_QUEUE_H
+#define WARREN_TUNNEL_RELAY_RELAY_QUEUE_H
+
+#include "base/error.h"
+#include "tunnel/link/cell.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes, and bytes a second; beyond 2^34 they count as that. A bandwidth of 0
+ * is no limit. A burst below RELAY_BURST_MIN bytes, or below a cell and
+ * what passes in two RELAY_QUEUE_PAUSE, counts as that much: with less a late
+ * timer would cost throughput. */
+struct relay_queue_config {
+    uint64_t bandwidth, bandwidth_burst;       /* of all circuits */
+    uint64_t circuit_bandwidth, circuit_burst; /* of each */
+    unsigned max_cells;                        /* that wait, overall */
+    unsigned max_circuit_cells;                /* of one circuit */
+};
+
+#define RELAY_BURST_MIN   (2 * (uint64_t)CELL_MAX)
+#define RELAY_QUEUE_PAUSE UINT64_C(2000000) /* ns between two services */
+
+enum relay_way { RELAY_FORWARD, RELAY_BACKWARD };
+
+struct byte_bucket {
+    uint64_t full_at; /* as in wire/limiter.h */
+};
+
+struct byte_rate {
+    uint64_t per_second; /* 0: no limit */
+    uint64_t depth;      /* ns in which the whole burst comes back */
+};
+
+struct queued_cell;
+
+/* What a circuit has here; all zeros at the beginning. */
+struct relay_flow {
+    struct byte_bucket bucket;
+    struct queued_cell *head, **tail;
+    struct relay_flow *next, *prev; /* in the ring that it is in */
+    struct relay_flow **ring;       /* while cells wait */
+    uint32_t count;
+    uint32_t deficit; /* bytes that it may send in its turn */
+};
+
+struct relay_queue_stats {
+    uint64_t waited;  /* and left in the end */
+    uint64_t dropped; /* no place */
+};
+
+struct relay_queue {
+    struct byte_rate rate, circuit_rate;
+    unsigned max_cells, max_circuit_cells;
+    void *ctx;
+    /* The cell is the receiver's to overwrite and gone when this returns. */
+    void (*send)(void *ctx, struct relay_flow *flow, enum relay_way way,
+                 uint8_t *datagram, size_t len, uint64_t now);
+    struct byte_bucket bucket;
+    struct relay_flow *turn;   /* the ring that is served, at whose turn */
+    struct relay_flow *held;   /* the ring of those without own tokens */
+    bool in_turn;              /* a turn was interrupted */
+    struct queued_cell *spare; /* kept for a while after the last use */
+    unsigned count;            /* cells that wait */
+    bool starved;              /* they wait for the bucket over all */
+    uint64_t used_at;
+    uint64_t deadline;
+    struct relay_queue_stats stats;
+};
+
+/* `ctx` and `send` are set by the caller afterwards. */
+void relay_queue_init(struct relay_queue *q,
+                      const struct relay_queue_config *config);
+/* All flows have been forgotten. */
+void relay_queue_deinit(struct relay_queue *q);
+/* New limits; the buckets are full, what waits goes on waiting. */
+void relay_queue_configure(struct relay_queue *q,
+                           const struct relay_queue_config *config);
+
+/* False when the next cell of this flow would be dropped, which is counted:
+ * the caller saves the work of making it. */
+bool relay_queue_admit(struct relay_queue *q, const struct relay_flow *flow,
+                       size_t len, uint64_t now);
+/* A cell that was admitted just now: sent, or copied to wait. */
+void relay_queue_pass(struct relay_queue *q, struct relay_flow *flow,
+                      enum relay_way way, uint8_t *datagram, size_t len,
+                      uint64_t now);
+/* Drops what waits; the flow may go. */
+void relay_queue_forget(struct relay_queue *q, struct relay_flow *flow);
+
+void relay_queue_tick(struct relay_queue *q, uint64_t now);
+uint64_t relay_queue_next_deadline(const struct relay_queue *q);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/router/engine.h"
+
+#include "tunnel/link/link_text.h"
+
+#include "base/timestamp.h"
+
+#include <string.h>
+
+/* A hop answers a CREATE that was given up: it need not keep the circuit. */
+static void decline(struct engine *e, struct link *link, struct bytes created,
+                    uint64_t now)
+{
+    struct link_text t;
+
+    if (link_text_read_created(created, &t) == OK)
+        circuit_destroy(e->core.links, link, t.index, REASON_REQUESTED, now);
+}
+
+static enum error receive_destroy(struct engine *e, struct circuit_end *end,
+                                  struct bytes text, uint64_t now)
+{
+    enum reason why;
+    enum error err = link_text_read_destroy(text, &why);
+
+    if (err != OK)
+        return err;
+    if (end->role == END_CLIENT)
+        circuit_receive_destroy(e->circuits, end, why, now);
+    else
+        relay_receive_destroy(e->relays, end, why, now);
+    return OK;
+}
+
+/* The plane of circuits on a link. A RELAY cell goes to whoever its index
+ * belongs to, and from there to the messages of a relay or those of a client:
+ * three tables, and no way from one into another. */
+static enum error receive_circuit_cell(struct engine *e, struct link *link,
+                                       const struct cell_head *head,
+                                       uint8_t *datagram, size_t len,
+                                       uint64_t now)
+{
+    struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
+                                 len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    struct circuit_end *end =
+        circuit_end_find(&e->core.ends, link, head->circuit);
+    bool client = end != NULL && end->role == END_CLIENT;
+
+    if (end == NULL) {
+        if (head->type == CELL_CREATED)
+            decline(e, link, text, now);
+        return ERR_NOT_FOUND;
+    }
+    switch (head->type) {
+    case CELL_RELAY:
+        if (client)
+            circuit_receive_cell(e->circuits, end, datagram, len, now);
+        else
+            relay_receive_cell(e->relays, end, datagram, len, now);
+        return OK;
+    case CELL_CREATED:
+        return client ? circuit_receive_created(e->circuits, end, text, now)
+                      : relay_receive_created(e->relays, end, text, now);
+    case CELL_DESTROY:
+        return receive_destroy(e, end, text, now);
+    default:
+        return ERR_UNKNOWN_KIND;
+    }
+}
+
+static enum error link_cell(void *ctx, struct link *link,
+                            const struct cell_head *head, uint8_t *datagram,
+                            size_t len, uint64_t now)
+{
+    struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
+                                 len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
+    struct engine *e = ctx;
+
+    switch (head->type) {
+    case CELL_CREATE:
+        return relay_receive_create(e->relays, link, text, now);
+    case CELL_SAMPLE_ASK:
+    case CELL_SAMPLE:
+    case CELL_PUNCTURE:
+    case CELL_PUNCTURED:
+        return e->env.neighbour(e->env.hooks, link, (enum cell_type)head->type,
+                                text, now);
+    default:
+        return receive_circuit_cell(e, link, head, datagram, len, now);
+    }
+}
+
+static void link_up(void *ctx, struct link *link, uint64_t now)
+{
+    struct engine *e = ctx;
+    struct circuit_end *next;
+
+    e->env.link_up(e->env.hooks, link, now);
+    for (struct circuit_end *end = link->ends; end != NULL; end = next) {
+        next = end->next;
+        if (end->role == END_CLIENT)
+            circuit_link_up(e->circuits, end, now);
+        else
+            relay_link_up(e->relays, end, now);
+    }
+}
+
+/* Where circuits may not go, a link may not either. */
+static bool link_may_move(void *ctx, const struct endpoint *to)
+{
+    struct engine *e = ctx;
+
+    return e->env.relay.may_extend(e->env.relay.ctx, to);
+}
+
+static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
+{
+    struct engine *e = ctx;
+
+    e->env.unanswered(e->env.hooks, link, now);
+}
+
+/* Each takes itself off the list. */
+static void link_down(void *ctx, struct link *link, enum reason why,
+                      uint64_t now)
+{
+    struct engine *e = ctx;
+
+    if (link->state == LINK_UP)
+        e->env.link_down(e->env.hooks, link, why, now);
+    while (link->ends != NULL) {
+        if (link->ends->role == END_CLIENT)
+            circuit_link_down(e->circuits, link->ends, now);
+        else
+            relay_link_down(e->relays, link->ends, now);
+    }
+}
+
+enum error engine_init(struct engine *e, const struct engine_config *config,
+                       const struct engine_env *env, uint64_t now)
+{
+    struct link_env link_env = {
+        .ctx = e,
+        .random = env->random,
+        .up = link_up,
+        .may_move = link_may_move,
+        .unanswered = link_unanswered,
+        .down = link_down,
+        .cell = link_cell,
+    };
+    uint8_t fresh[32];
+    enum error err;
+
+    *e = (struct engine){.env = *env};
+    link_env.send = env->send;
+    link_env.send_ctx = env->ctx;
+    responder_init(&e->responder, config->network, config->identity,
+                   config->handshake_secret, &env->random);
+    e->core.responder = &e->responder;
+    e->core.random = env->random;
+    env->random.fill(env->random.ctx, fresh, sizeof(fresh));
+    keystream_init(&e->core.fill, fresh);
+    /* Relays and circuits have caps of their own, which may change. */
+    slot_table_init(&e->core.ends, SLOTS_MAX, &env->random);
+    err =
+        links_new(&config->link, &link_env, &e->responder, now, &e->core.links);
+    if (err == OK)
+        err = relays_new(&e->core, &config->relay, &env->relay, &e->relays);
+    if (err == OK)
+        err = circuits_new(&e->core, &config->circuit, &env->circuit,
+                           &e->circuits);
+    if (err != OK)
+        engine_deinit(e);
+    return err;
+}
+
+void engine_deinit(struct engine *e)
+{
+    circuits_free(e->circuits);
+    relays_free(e->relays);
+    links_free(e->core.links);
+    slot_table_deinit(&e->core.ends);
+    keystream_deinit(&e->core.fill);
+    responder_deinit(&e->responder);
+}
+
+/* The one place that tells cells from what is none. */
+static enum error receive(struct engine *e, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    struct link_message m;
+    enum error err;
+
+    if (!endpoint_is_usable(from))
+        return ERR_ADDRESS;
+    if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND)
+        return links_receive_cell(e->core.links, from, datagram, len, now);
+    err = link_message_read(bytes_of(datagram, len), &m);
+    if (err != OK)
+        return err;
+    return m.kind <= LINK_RETRY
+               ? links_receive_message(e->core.links, from, &m, now)
+               : e->env.message(e->env.hooks, from, &m, now);
+}
+
+enum error engine_receive(struct engine *e, const struct endpoint *from,
+                          uint8_t *datagram, size_t len, uint64_t now)
+{
+    enum error err = receive(e, from, datagram, len, now);
+
+    if (err != OK)
+        e->dropped[err]++;
+    return err;
+}
+
+void engine_tick(struct engine *e, uint64_t now)
+{
+    links_tick(e->core.links, now);
+    relays_tick(e->relays, now);
+    circuits_tick(e->circuits, now);
+}
+
+uint64_t engine_next_deadline(const struct engine *e)
+{
+    uint64_t at = links_next_deadline(e->core.links);
+
+    at = time_min(at, relays_next_deadline(e->relays));
+    return time_min(at, circuits_next_deadline(e->circuits));
+}

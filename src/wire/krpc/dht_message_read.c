@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/krpc/dht_message_fields.h"
+
+#include "wire/msgpack/mp_reader.h"
+
+#include <string.h>
+
+#define TOKENS 1024 /* 1280 bytes can hold no message of more */
+
+static void read_network(struct mp_reader *r, const struct field *f,
+                         struct bytes *out)
+{
+    struct bytes name = mp_read_bytes(r, f->min, f->max);
+
+    if (!bytes_is_text(name, "main"))
+        *out = name;
+}
+
+static void read_units(struct mp_reader *r, const struct field *f,
+                       struct bytes *out)
+{
+    struct bytes units = mp_read_bytes(r, 0, SIZE_MAX);
+
+    if (units.len % f->min != 0)
+        mp_fail(r, ERR_WRONG_LENGTH);
+    if (units.len > f->max)
+        units.len = f->max;
+    *out = units;
+}
+
+static void read_endpoint(struct mp_reader *r, struct endpoint *out)
+{
+    enum error err = endpoint_read_compact(mp_read_bytes(r, 0, SIZE_MAX), out);
+
+    if (err != OK)
+        mp_fail(r, err);
+}
+
+static bool is_string(const struct mp_reader *r)
+{
+    return mp_peek(r) == MP_STR || mp_peek(r) == MP_BIN;
+}
+
+static void read_peers(struct mp_reader *r, struct dht_message *m)
+{
+    uint32_t left;
+
+    if (mp_peek(r) != MP_ARRAY) {
+        mp_skip(r);
+        return;
+    }
+    m->value_count = 0;
+    m->has |= DHT_HAS_VALUES;
+    for (left = mp_read_array(r, UINT32_MAX); left > 0; left--) {
+        if (!is_string(r) || m->value_count == DHT_VALUES_MAX)
+            mp_skip(r);
+        else if (endpoint_read_compact(mp_read_bytes(r, 0, SIZE_MAX),
+                                       &m->values[m->value_count]) == OK)
+            m->value_count++;
+    }
+}
+
+static void read_want(struct mp_reader *r, bool want[FAMILIES])
+{
+    uint32_t left = mp_read_array(r, UINT32_MAX);
+
+    for (; left > 0; left--) {
+        struct bytes family = mp_read_bytes(r, 0, SIZE_MAX);
+
+        if (bytes_is_text(family, "n4"))
+            want[FAMILY_IPV4] = true;
+        else if (bytes_is_text(family, "n6"))
+            want[FAMILY_IPV6] = true;
+    }
+}
+
+static void read_method(struct mp_reader *r, enum dht_method *out)
+{
+    struct bytes name = mp_read_bytes(r, 0, SIZE_MAX);
+    unsigned m = 0;
+
+    while (m < DHT_UNKNOWN_METHOD &&
+           !bytes_is_text(name, dht_message_methods[m].name))
+        m++;
+    *out = (enum dht_method)m;
+}
+
+static void read_kind(struct mp_reader *r, enum dht_kind *out)
+{
+    struct bytes letter = mp_read_bytes(r, 0, SIZE_MAX);
+
+    if (bytes_is_text(letter, "q"))
+        *out = DHT_QUERY;
+    else if (bytes_is_text(letter, "r"))
+        *out = DHT_RESPONSE;
+    else if (bytes_is_text(letter, "e"))
+        *out = DHT_ERROR;
+    else
+        mp_fail(r, ERR_UNKNOWN_KIND);
+}
+
+/* [code, text], and what else an extension may have added. */
+static void read_error(struct mp_reader *r, struct dht_message *m)
+{
+    uint32_t count = mp_read_array(r, UINT32_MAX);
+
+    if (count < 2) {
+        mp_fail(r, ERR_MISSING);
+        return;
+    }
+    m->error_code = (uint32_t)mp_read_uint(r, UINT32_MAX);
+    m->error_text = mp_read_bytes(r, 0, SIZE_MAX);
+    if (m->error_text.len > DHT_ERROR_TEXT_MAX)
+        m->error_text.len = DHT_ERROR_TEXT_MAX;
+    for (; count > 2; count--)
+        mp_skip(r);
+}
+
+/* Whether a query of this method names its target by this field; one of an
+ * unknown method may use either. */
+static bool names_target(const struct dht_message *m, const struct field *f)
+{
+    if (m->kind != DHT_QUERY || m->method == DHT_UNKNOWN_METHOD)
+        return true;
+    return f->type == dht_message_target_field(m->method);
+}
+
+static void read_field(struct mp_reader *r, const struct field *f,
+                       struct dht_message *m)
+{
+    void *out = (uint8_t *)m + f->offset;
+
+    switch ((enum field_type)f->type) {
+    case FIELD_BYTES:
+        *(struct bytes *)out = mp_read_bytes(r, f->min, f->max);
+        break;
+    case FIELD_NETWORK:
+        read_network(r, f, out);
+        break;
+    case FIELD_UNITS:
+        read_units(r, f, out);
+        break;
+    case FIELD_FIXED:
+        *(const uint8_t **)out = mp_read_bytes(r, f->min, f->min).p;
+        break;
+    case FIELD_TARGET:
+    case FIELD_INFO_HASH:
+        if (!names_target(m, f)) {
+            mp_skip(r);
+            return;
+        }
+        mp_read_fixed(r, out, ID_BYTES);
+        break;
+    case FIELD_ID:
+        mp_read_fixed(r, out, ID_BYTES);
+        break;
+    case FIELD_UINT16:
+        *(uint16_t *)out = (uint16_t)mp_read_uint(r, UINT16_MAX);
+        break;
+    case FIELD_UINT32:
+        *(uint32_t *)out =
+            (uint32_t)mp_read_uint(r, f->max > 0 ? f->max : UINT32_MAX);
+        break;
+    case FIELD_INT64:
+        *(int64_t *)out = mp_read_int(r);
+        break;
+    case FIELD_FLAG:
+        *(bool *)out = mp_read_uint(r, UINT64_MAX) != 0;
+        break;
+    case FIELD_ENDPOINT:
+        read_endpoint(r, out);
+        break;
+    case FIELD_PEERS:
+        read_peers(r, m);
+        return;
+    case FIELD_WANT:
+        read_want(r, out);
+        break;
+    case FIELD_VALUE:
+        value_read(r, out);
+        break;
+    case FIELD_METHOD:
+        read_method(r, out);
+        break;
+    case FIELD_KIND:
+        read_kind(r, out);
+        break;
+    case FIELD_ERROR:
+        read_error(r, m);
+        break;
+    case FIELD_BODY:
+        mp_skip(r);
+        break;
+    }
+    m->has |= f->has;
+}
+
+/* Most keys of equal length differ in the first byte: no call for those. */
+static bool is_key(const struct field *f, struct bytes key)
+{
+    return f->key_len == key.len && (uint8_t)f->key[0] == key.p[0] &&
+           memcmp(f->key, key.p, key.len) == 0;
+}
+
+/* The next key's field. Keys mostly come in order, so the search goes on
+ * after the last one found. */
+static const struct field *read_key(struct mp_reader *r,
+                                    const struct field *fields, size_t count,
+                                    size_t *next)
+{
+    struct bytes key = mp_read_bytes(r, 0, SIZE_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct field *f = &fields[*next];
+
+        *next = *next + 1 == count ? 0 : *next + 1;
+        if (is_key(f, key))
+            return f;
+    }
+    return NULL;
+}
+
+/* The top level. What `a` or `r` says depends on `q` and `y`, which come
+ * after it: here it is only found, a reader for each kind. */
+static void read_top(struct mp_reader *r, struct dht_message *m,
+                     struct mp_reader payload[3])
+{
+    uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
+    bool kind_seen = false;
+    bool method_seen = false;
+    size_t next = 0;
+
+    for (; left > 0 && r->err == OK; left--) {
+        const struct field *f =
+            read_key(r, dht_message_top, DHT_TOP_FIELDS, &next);
+
+        if (f == NULL) {
+            mp_skip(r);
+        } else if (f->type == FIELD_BODY || f->type == FIELD_ERROR) {
+            payload[__builtin_ctz(f->kinds)] = *r;
+            mp_skip(r);
+        } else {
+            read_field(r, f, m);
+            kind_seen |= f->type == FIELD_KIND;
+            method_seen |= f->type == FIELD_METHOD;
+        }
+    }
+    if (!kind_seen || m->transaction.len == 0 ||
+        (m->kind == DHT_QUERY && !method_seen))
+        mp_fail(r, ERR_MISSING);
+}
+
+static void read_body(struct mp_reader *r, struct dht_message *m)
+{
+    uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
+    size_t next = 0;
+
+    for (; left > 0 && r->err == OK; left--) {
+        const struct field *f =
+            read_key(r, dht_message_body, DHT_BODY_FIELDS, &next);
+
+        if (f == NULL || (f->kinds & 1 << m->kind) == 0)
+            mp_skip(r);
+        else
+            read_field(r, f, m);
+    }
+}
+
+static enum error check_query(const struct dht_message *m)
+{
+    uint32_t missing = dht_message_methods[m->method].required & ~m->has;
+    uint32_t of_key = DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
+
+    if (m->method == DHT_UNKNOWN_METHOD && missing == DHT_HAS_TARGET)
+        return ERR_UNKNOWN_KIND;
+    if (m->method == DHT_ANNOUNCE_PEER && !m->implied_port)
+        missing |= DHT_HAS_PORT & ~m->has;
+    if (m->method == DHT_PUT && (m->has & DHT_HAS_KEY))
+        missing |= of_key & ~m->has;
+    return missing == 0 ? OK : ERR_MISSING;
+}
+
+/* The map `a` or `r`, or the array `e`. */
+static enum error read_payload(struct mp_reader *r, struct dht_message *m)
+{
+    if (r->at == NULL)
+        return ERR_MISSING;
+    if (m->kind == DHT_ERROR)
+        read_error(r, m);
+    else
+        read_body(r, m);
+    if (r->err != OK)
+        return r->err;
+    if (m->kind == DHT_QUERY)
+        return check_query(m);
+    if (m->kind == DHT_RESPONSE && !(m->has & DHT_HAS_ID))
+        return ERR_MISSING;
+    return OK;
+}
+
+enum error dht_message_read(struct bytes datagram, struct dht_message *out)
+{
+    struct mp_token tokens[TOKENS];
+    struct mp_tape tape = {.tokens = tokens, .cap = TOKENS};
+    struct mp_reader payload[3] = {{0}};
+    struct mp_reader r;
+
+    dht_message_init(out, DHT_QUERY);
+    mp_reader_parse(&r, &tape, datagram);
+    read_top(&r, out, payload);
+    if (r.err != OK) {
+        out->transaction = bytes_of(NULL, 0);
+        return r.err;
+    }
+    return read_payload(&payload[out->kind], out);
+}

@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Our own announcements and items, stored at scripted peers.
+ */
+#include "dht_harness.h"
+
+#include "dht/engine.h"
+#include "dht/lookup/lookup.h"
+
+#include <sodium.h>
+
+#define RTT (20 * TIME_MS)
+
+struct fixture {
+    struct harness h;
+    struct peers p;
+    struct witness w;
+    struct test_random random;
+    struct id target;
+    /* What the peers do with announce_peer and put. */
+    bool silent_once; /* each loses the first one */
+    uint32_t refuse;  /* an error code, or 0 */
+    bool no_token;
+    unsigned stored, implied, with_cas, lost;
+    uint16_t port;
+    int64_t seq;
+    struct dht_message *item; /* what they have under the target */
+};
+
+static struct fixture *start(size_t peers)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    f->random = test_seed(11);
+    harness_init(&f->h);
+    harness_start(&f->h);
+    peers_make(&f->p, peers, &f->random);
+    f->target = test_id("c0ffee");
+    return f;
+}
+
+static void end(struct fixture *f)
+{
+    harness_end(&f->h);
+    free(f);
+}
+
+static void store(struct fixture *f, const struct sent *s, struct peer *peer)
+{
+    struct dht_message m;
+
+    if (f->silent_once && peer->asked++ == 0) {
+        f->lost++;
+        return;
+    }
+    assert_true(bytes_equal(s->m.token, TEST_BYTES("tokentok")));
+    harness_answer(&m, s, &peer->id);
+    if (f->refuse != 0) {
+        m.kind = DHT_ERROR;
+        m.error_code = f->refuse;
+        m.error_text = TEST_BYTES("no");
+    } else {
+        f->stored++;
+        f->port = s->m.port;
+        f->implied += s->m.implied_port;
+        f->with_cas += (s->m.has & DHT_HAS_CAS) != 0;
+        f->seq = s->m.seq;
+    }
+    harness_give(&f->h, &s->to, &m);
+}
+
+static void respond(struct fixture *f, const struct sent *s)
+{
+    struct peer *peer = peers_at(&f->p, &s->to);
+    uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];
+    struct dht_message m;
+
+    if (peer == NULL || peer->silent || s->m.kind != DHT_QUERY)
+        return;
+    if (s->m.method == DHT_ANNOUNCE_PEER || s->m.method == DHT_PUT) {
+        store(f, s, peer);
+        return;
+    }
+    if (s->m.method != DHT_GET && s->m.method != DHT_GET_PEERS) {
+        peers_answer(&f->p, &f->h, s);
+        peer->asked = 0;
+        return;
+    }
+    dht_message_init(&m, DHT_RESPONSE);
+    if (f->item != NULL)
+        m = *f->item;
+    m.transaction = s->m.transaction;
+    m.id = peer->id;
+    m.nodes = peers_nodes(&f->p, &s->m.target, DHT_K, nodes);
+    m.has |= DHT_HAS_ID | DHT_HAS_NODES;
+    if (!f->no_token) {
+        m.token = TEST_BYTES("tokentok");
+        m.has |= DHT_HAS_TOKEN;
+    }
+    harness_give(&f->h, &s->to, &m);
+}
+
+static void run(struct fixture *f, uint64_t duration)
+{
+    uint64_t until = f->h.now + duration;
+
+    for (;;) {
+        uint64_t next = dht_next_deadline(f->h.d);
+        size_t sent;
+
+        if (harness_waiting(&f->h) == 0) {
+            if (next > until)
+                break;
+            harness_run(&f->h, next > f->h.now ? next : f->h.now);
+        }
+        sent = f->h.sent_count;
+        if (f->h.taken == sent)
+            continue;
+        harness_run(&f->h, f->h.now + RTT);
+        while (f->h.taken < sent)
+            respond(f, f->h.sent[f->h.taken++]);
+    }
+    if (f->h.now < until)
+        f->h.now = until;
+}
+
+static void join(struct fixture *f)
+{
+    assert_int_equal(dht_bootstrap_add(f->h.d, &f->p.peer[0].ep, f->h.now), OK);
+    run(f, 20 * TIME_S);
+    for (size_t i = 0; i < f->p.count; i++)
+        f->p.peer[i].asked = 0;
+}
+
+static void announce(struct fixture *f, uint16_t port, bool implied)
+{
+    struct dht_handler handler = witness_handler(&f->w);
+
+    f->stored = f->implied = 0;
+    assert_int_equal(dht_announce(f->h.d, &f->target, port, implied, &handler,
+                                  f->h.now, NULL),
+                     OK);
+}
+
+static void test_dht_publish_announce(void **state)
+{
+    struct fixture *f = start(60);
+
+    (void)state;
+    join(f);
+    announce(f, 4321, false);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(f->w.result.stored, DHT_K);
+    assert_int_equal(f->stored, DHT_K);
+    assert_int_equal(f->port, 4321);
+    assert_int_equal(f->implied, 0);
+    assert_int_equal(harness_events(&f->h, DHT_EVENT_PUBLISHED), 1);
+    /* The second call replaces the first. */
+    announce(f, 5, true);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->implied, DHT_K);
+    end(f);
+}
+
+/* A store that was lost is tried again, once. */
+static void test_dht_publish_repeats_a_lost_store(void **state)
+{
+    struct fixture *f = start(60);
+
+    (void)state;
+    join(f);
+    f->silent_once = true;
+    announce(f, 4321, false);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->lost, DHT_K);
+    assert_int_equal(f->w.result.stored, DHT_K);
+    end(f);
+}
+
+/* Peers forget after 30 minutes: rounds come often enough, not more often,
+ * and stop when it is withdrawn. */
+static void test_dht_publish_renews(void **state)
+{
+    struct fixture *f = start(30);
+
+    (void)state;
+    join(f);
+    announce(f, 4321, false);
+    run(f, 2 * TIME_HOUR);
+    assert_in_range(f->stored, 8 * DHT_K, 12 * DHT_K);
+    assert_int_equal(harness_events(&f->h, DHT_EVENT_PUBLISHED),
+                     f->stored / DHT_K);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(dht_withdraw(f->h.d, &f->target), OK);
+    assert_int_equal(dht_withdraw(f->h.d, &f->target), ERR_NOT_FOUND);
+    f->stored = 0;
+    run(f, TIME_HOUR);
+    assert_int_equal(f->stored, 0);
+    end(f);
+}
+
+static void test_dht_publish_retries_with_back_off(void **state)
+{
+    struct fixture *f = start(10);
+    size_t tries;
+
+    (void)state;
+    join(f);
+    f->refuse = DHT_ERROR_SERVER;
+    announce(f, 4321, false);
+    run(f, 10 * TIME_MIN);
+    assert_int_equal(f->w.result.error, ERR_REMOTE);
+    assert_int_equal(f->w.result.stored, 0);
+    tries = harness_events(&f->h, DHT_EVENT_PUBLISHED);
+    assert_in_range(tries, 4, 8);
+    f->refuse = 0;
+    run(f, 15 * TIME_MIN);
+    assert_in_range(f->stored, DHT_K, 3 * DHT_K);
+    end(f);
+}
+
+static void test_dht_publish_nobody_has_room(void **state)
+{
+    struct fixture *f = start(20);
+
+    (void)state;
+    join(f);
+    f->no_token = true;
+    announce(f, 4321, false);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, ERR_FULL);
+    assert_int_equal(f->stored, 0);
+    end(f);
+}
+
+static void test_dht_publish_without_nodes(void **state)
+{
+    struct fixture *f = start(10);
+
+    (void)state;
+    announce(f, 4321, false);
+    run(f, TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, ERR_NO_NODES);
+    /* It is made up for once there is somebody. */
+    join(f);
+    run(f, TIME_MIN);
+    assert_int_equal(f->stored, DHT_K);
+    end(f);
+}
+
+static unsigned rounds(const struct fixture *f)
+{
+    unsigned count = 0;
+
+    for (const struct lookup *l = f->h.d->lookups; l != NULL; l = l->next)
+        count += !l->dead && l->purpose == LOOKUP_PUBLISH;
+    return count;
+}
+
+static void test_dht_publish_cap(void **state)
+{
+    struct fixture *f = start(10);
+    struct dht_status status;
+    unsigned n = 0;
+
+    (void)state;
+    join(f);
+    for (; n <= f->h.config.max_publications; n++) {
+        struct id hash = test_random_id(&f->random);
+
+        if (dht_announce(f->h.d, &hash, 1, false, NULL, f->h.now, NULL) != OK)
+            break;
+    }
+    assert_int_equal(n, f->h.config.max_publications);
+    dht_status(f->h.d, f->h.now, &status);
+    assert_int_equal(status.publications, n);
+    /* One more of the same hash is no more. */
+    f->target = test_random_id(&f->random);
+    assert_int_equal(
+        dht_announce(f->h.d, &f->target, 1, false, NULL, f->h.now, NULL),
+        ERR_FULL);
+    assert_int_equal(
+        dht_announce(f->h.d, &f->target, 0, false, NULL, f->h.now, NULL),
+        ERR_RANGE);
+    /* All get their turn, a bounded number at a time. */
+    for (int i = 0; i < 100 && f->stored < n * DHT_K; i++) {
+        run(f, TIME_S / 10);
+        dht_status(f->h.d, f->h.now, &status);
+        assert_true(status.pending <= f->h.config.max_pending);
+        assert_true(rounds(f) <= (f->h.config.max_lookups + 1) / 2);
+        while (f->h.sent_count > 0)
+            free(f->h.sent[--f->h.sent_count]);
+        f->h.taken = 0;
+    }
+    assert_int_equal(f->stored, n * DHT_K);
+    end(f);
+}
+
+static void test_dht_publish_cancelled_and_replaced(void **state)
+{
+    struct fixture *f = start(30);
+    struct dht_handler handler;
+    struct witness second;
+    dht_request request;
+
+    (void)state;
+    join(f);
+    announce(f, 1, false);
+    handler = witness_handler(&second);
+    assert_int_equal(dht_announce(f->h.d, &f->target, 2, false, &handler,
+                                  f->h.now, &request),
+                     OK);
+    /* Who waited for the first hears that it is over. */
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, ERR_CANCELLED);
+    /* Cancelled: not heard of, but published all the same. */
+    dht_cancel(f->h.d, request);
+    run(f, 10 * TIME_S);
+    assert_int_equal(second.done, 0);
+    assert_int_equal(f->stored, DHT_K);
+    assert_int_equal(f->port, 2);
+    end(f);
+}
+
+/* ---- Items --------------------------------------------------------------- */
+
+struct our_item {
+    struct value value;
+    uint8_t secret[64];
+    struct dht_item item;
+};
+
+static void make_item(struct our_item *x, const char *text, int64_t seq)
+{
+    uint8_t seed[32] = {9}, key[32];
+
+    memset(x, 0, sizeof(*x));
+    assert_int_equal(value_from_bytes(bytes_of_text(text), &x->value), OK);
+    crypto_sign_seed_keypair(key, x->secret, seed);
+    x->item.mutable_item = true;
+    x->item.value = &x->value;
+    x->item.seq = seq;
+    x->item.salt = TEST_BYTES("salt");
+    dht_item_sign(&x->item, x->secret);
+}
+
+static enum error put(struct fixture *f, const struct our_item *x,
+                      const int64_t *cas)
+{
+    struct dht_handler handler = witness_handler(&f->w);
+
+    f->stored = f->with_cas = 0;
+    dht_item_target(&x->item, &f->target);
+    return dht_put(f->h.d, &x->item, cas, &handler, f->h.now, NULL);
+}
+
+/* Lets the peers have the item. */
+static void give_out(struct fixture *f, struct dht_message *m,
+                     const struct our_item *x)
+{
+    dht_message_init(m, DHT_RESPONSE);
+    m->value = x->value;
+    m->key = x->item.key;
+    m->signature = x->item.signature;
+    m->seq = x->item.seq;
+    m->has |= DHT_HAS_VALUE | DHT_HAS_KEY | DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
+    f->item = m;
+}
+
+static void test_dht_publish_put(void **state)
+{
+    struct fixture *f = start(40);
+    const int64_t cas = 2;
+    struct our_item x;
+
+    (void)state;
+    join(f);
+    make_item(&x, "one", 3);
+    assert_int_equal(put(f, &x, &cas), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(f->w.result.stored, DHT_K);
+    assert_int_equal(f->seq, 3);
+    assert_int_equal(f->with_cas, DHT_K);
+    /* Renewed within the two hours that others keep it, without condition. */
+    run(f, 4 * TIME_HOUR);
+    assert_in_range(f->stored, 4 * DHT_K, 7 * DHT_K);
+    assert_int_equal(f->with_cas, DHT_K);
+    /* Newer replaces, older is refused, the same again is fine. */
+    make_item(&x, "older", 2);
+    assert_int_equal(put(f, &x, NULL), ERR_SEQ);
+    make_item(&x, "other", 3);
+    assert_int_equal(put(f, &x, NULL), ERR_SEQ);
+    make_item(&x, "one", 3);
+    assert_int_equal(put(f, &x, NULL), OK);
+    run(f, 10 * TIME_S);
+    make_item(&x, "four", 4);
+    assert_int_equal(put(f, &x, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->seq, 4);
+    x.item.signature[3] ^= 1;
+    assert_int_equal(put(f, &x, NULL), ERR_SIGNATURE);
+    assert_int_equal(dht_unput(f->h.d, &f->target), OK);
+    assert_int_equal(dht_unput(f->h.d, &f->target), ERR_NOT_FOUND);
+    f->stored = 0;
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->stored, 0);
+    end(f);
+}
+
+/* Somebody who has our key published a newer item elsewhere. */
+static void test_dht_publish_yields_to_newer(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item ours, theirs;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&ours, "ours", 3);
+    make_item(&theirs, "theirs", 9);
+    give_out(f, &m, &theirs);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, ERR_SEQ);
+    assert_int_equal(f->stored, 0);
+    run(f, 5 * TIME_HOUR);
+    assert_int_equal(f->stored, 0);
+    assert_int_equal(f->h.events[f->h.event_count - 1].error, ERR_SEQ);
+    /* A still newer one of ours is published. */
+    make_item(&ours, "ours", 10);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->stored, DHT_K);
+    end(f);
+}
+
+/* The same version of another value: who comes second hears so, but one that
+ * was published first is not given up for it. */
+static void test_dht_publish_version_is_taken(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item ours, theirs;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&ours, "ours", 3);
+    make_item(&theirs, "theirs", 3);
+    give_out(f, &m, &theirs);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_SEQ);
+    assert_int_equal(f->stored, 0);
+    f->item = NULL;
+    make_item(&ours, "ours", 4);
+    make_item(&theirs, "theirs", 4);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, OK);
+    give_out(f, &m, &theirs);
+    run(f, 2 * TIME_HOUR);
+    assert_in_range(f->stored, 2 * DHT_K, 4 * DHT_K);
+    end(f);
+}
+
+/* A newer seq that is not signed by our key means nothing. */
+static void test_dht_publish_ignores_forged(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item ours, theirs;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&ours, "ours", 3);
+    make_item(&theirs, "theirs", 9);
+    theirs.item.signature[0] ^= 1;
+    give_out(f, &m, &theirs);
+    assert_int_equal(put(f, &ours, NULL), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(f->stored, DHT_K);
+    end(f);
+}
+
+static void test_dht_publish_cas_mismatch(void **state)
+{
+    struct fixture *f = start(40);
+    struct dht_status status;
+    const int64_t cas = 2;
+    struct our_item x;
+
+    (void)state;
+    join(f);
+    f->refuse = DHT_ERROR_CAS;
+    make_item(&x, "one", 3);
+    assert_int_equal(put(f, &x, &cas), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_CAS);
+    dht_status(f->h.d, f->h.now, &status);
+    assert_int_equal(status.publications, 0);
+    end(f);
+}
+
+static unsigned publications(const struct fixture *f)
+{
+    struct dht_status status;
+
+    dht_status(f->h.d, f->h.now, &status);
+    return status.publications;
+}
+
+/* Sent twice, it would find its own seq in place of the one it expects. */
+static void test_dht_publish_condition_is_not_repeated(void **state)
+{
+    struct fixture *f = start(40);
+    const int64_t cas = 2;
+    struct our_item x;
+
+    (void)state;
+    join(f);
+    f->silent_once = true;
+    make_item(&x, "one", 3);
+    assert_int_equal(put(f, &x, &cas), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.stored, 0);
+    assert_int_equal(f->lost, DHT_K);
+    end(f);
+}
+
+/* What was there before goes on until the condition has held. */
+static void test_dht_publish_cas_spares_the_old(void **state)
+{
+    struct fixture *f = start(40);
+    const int64_t wrong = 7, right = 3;
+    struct our_item old, x;
+
+    (void)state;
+    join(f);
+    make_item(&old, "one", 3);
+    assert_int_equal(put(f, &old, NULL), OK);
+    run(f, 10 * TIME_S);
+    f->refuse = DHT_ERROR_CAS;
+    make_item(&x, "two", 4);
+    assert_int_equal(put(f, &x, &wrong), OK);
+    assert_int_equal(publications(f), 2);
+    /* A second one takes the place of the first, whose end is heard. */
+    assert_int_equal(put(f, &x, &wrong), OK);
+    assert_int_equal(f->w.result.error, ERR_CANCELLED);
+    assert_int_equal(publications(f), 2);
+    f->w = (struct witness){.done = 0};
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_CAS);
+    assert_int_equal(publications(f), 1);
+    f->refuse = 0;
+    f->seq = 0;
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->seq, 3); /* renewed */
+    assert_int_equal(put(f, &x, &right), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(publications(f), 1);
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->seq, 4);
+    /* Withdrawn, both are gone. */
+    make_item(&x, "three", 5);
+    assert_int_equal(put(f, &x, &right), OK);
+    assert_int_equal(dht_unput(f->h.d, &f->target), OK);
+    assert_int_equal(publications(f), 0);
+    end(f);
+}
+
+static void test_dht_publish_get_item(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item x;
+    struct dht_handler handler;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&x, "found", 7);
+    give_out(f, &m, &x);
+    dht_item_target(&x.item, &f->target);
+    handler = witness_handler(&f->w);
+    assert_int_equal(
+        dht_get_item(f->h.d, &f->target, x.item.salt, &handler, f->h.now, NULL),
+        OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.item_count, 1);
+    assert_int_equal(f->w.seq, 7);
+    /* Under another salt it is not the item that was asked for. */
+    handler = witness_handler(&f->w);
+    assert_int_equal(dht_get_item(f->h.d, &f->target, TEST_BYTES("pepper"),
+                                  &handler, f->h.now, NULL),
+                     OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.item_count, 0);
+    end(f);
+}
+
+/* An immutable item cannot be bettered: the first is enough. */
+static void test_dht_publish_get_immutable(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item x;
+    struct dht_handler handler;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&x, "found", 0);
+    x.item.mutable_item = false;
+    x.item.salt = bytes_of(NULL, 0);
+    dht_item_target(&x.item, &f->target);
+    dht_message_init(&m, DHT_RESPONSE);
+    m.value = x.value;
+    m.has |= DHT_HAS_VALUE;
+    f->item = &m;
+    handler = witness_handler(&f->w);
+    assert_int_equal(dht_get_item(f->h.d, &f->target, bytes_of(NULL, 0),
+                                  &handler, f->h.now, NULL),
+                     OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.item_count, 1);
+    assert_int_equal(f->w.result.answered, 1);
+    assert_int_equal(f->w.result.values, 1);
+    end(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dht_publish_announce),
+        cmocka_unit_test(test_dht_publish_repeats_a_lost_store),
+        cmocka_unit_test(test_dht_publish_renews),
+        cmocka_unit_test(test_dht_publish_retries_with_back_off),
+        cmocka_unit_test(test_dht_publish_nobody_has_room),
+        cmocka_unit_test(test_dht_publish_without_nodes),
+        cmocka_unit_test(test_dht_publish_cap),
+        cmocka_unit_test(test_dht_publish_cancelled_and_replaced),
+        cmocka_unit_test(test_dht_publish_put),
+        cmocka_unit_test(test_dht_publish_yields_to_newer),
+        cmocka_unit_test(test_dht_publish_version_is_taken),
+        cmocka_unit_test(test_dht_publish_ignores_forged),
+        cmocka_unit_test(test_dht_publish_cas_mismatch),
+        cmocka_unit_test(test_dht_publish_condition_is_not_repeated),
+        cmocka_unit_test(test_dht_publish_cas_spares_the_old),
+        cmocka_unit_test(test_dht_publish_get_item),
+        cmocka_unit_test(test_dht_publish_get_immutable),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/control/control_frame.h"
+#include "testing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define TOKENS 64
+
+static enum error read_frame(struct bytes in, size_t *used,
+                             struct control_frame *out)
+{
+    static struct mp_token tokens[TOKENS];
+    struct mp_tape tape = {.tokens = tokens, .cap = TOKENS};
+
+    return control_frame_read(&tape, in, used, out);
+}
+
+static void test_control_frame_request(void **state)
+{
+    uint8_t buf[128];
+    struct mp_writer w;
+    struct control_frame f;
+    size_t used;
+
+    (void)state;
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_request(&w, 7, "dht.ping");
+    mp_write_map(&w, 1);
+    mp_write_text(&w, "address");
+    mp_write_text(&w, "127.0.0.1:1");
+    assert_int_equal(read_frame(mp_writer_bytes(&w), &used, &f), OK);
+    assert_int_equal(used, w.len);
+    assert_int_equal(f.kind, CONTROL_REQUEST);
+    assert_int_equal(f.msgid, 7);
+    assert_true(bytes_equal(f.method, bytes_of_text("dht.ping")));
+    assert_int_equal(mp_read_map(&f.value, 1), 1);
+    assert_true(
+        bytes_equal(mp_read_bytes(&f.value, 0, 16), bytes_of_text("address")));
+}
+
+/* A stream: each cut of two frames is either not whole or gives the first. */
+static void test_control_frame_stream(void **state)
+{
+    uint8_t buf[256];
+    struct mp_writer w;
+    size_t first;
+
+    (void)state;
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_response(&w, 1);
+    mp_write_map(&w, 0);
+    first = w.len;
+    control_write_notification(&w, 2, "step");
+    mp_write_map(&w, 0);
+    for (size_t len = 0; len <= w.len; len++) {
+        struct control_frame f = {.msgid = 99};
+        size_t used = 0;
+        enum error err = read_frame(bytes_of(buf, len), &used, &f);
+
+        assert_int_equal(err, len < first ? ERR_MISSING : OK);
+        assert_int_equal(used, len < first ? 0 : first);
+        assert_int_equal(f.msgid, len < first ? 99 : 1);
+    }
+}
+
+static void test_control_frame_error(void **state)
+{
+    uint8_t buf[128];
+    struct mp_writer w;
+    struct control_frame f;
+    size_t used;
+
+    (void)state;
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_error(&w, 3, "timeout", "nobody answered");
+    assert_int_equal(read_frame(mp_writer_bytes(&w), &used, &f), OK);
+    assert_int_equal(f.kind, CONTROL_RESPONSE);
+    assert_int_equal(f.msgid, 3);
+    assert_true(bytes_equal(f.code, bytes_of_text("timeout")));
+    assert_true(bytes_equal(f.text, bytes_of_text("nobody answered")));
+}
+
+static void test_control_frame_notification(void **state)
+{
+    uint8_t buf[128];
+    struct mp_writer w;
+    struct control_frame f;
+    size_t used;
+
+    (void)state;
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_notification(&w, 9, "peer");
+    mp_write_text(&w, "x");
+    assert_int_equal(read_frame(mp_writer_bytes(&w), &used, &f), OK);
+    assert_int_equal(f.kind, CONTROL_NOTIFICATION);
+    assert_int_equal(f.msgid, 9);
+    assert_true(bytes_equal(f.method, bytes_of_text("peer")));
+    assert_true(bytes_equal(mp_read_bytes(&f.value, 0, 8), bytes_of_text("x")));
+}
+
+static void test_control_frame_refuses(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum error err;
+    } rows[] = {
+        {"\xc1", 1, ERR_NOT_MSGPACK},
+        {"\x80", 1, ERR_WRONG_TYPE},                   /* a map */
+        {"\x90", 1, ERR_MISSING},                      /* [] */
+        {"\x91\x05", 2, ERR_RANGE},                    /* no such kind */
+        {"\x92\x00\x01", 3, ERR_MISSING},              /* a request cut short */
+        {"\x94\x00\x01\xa1m\x80", 6, ERR_WRONG_TYPE},  /* params no array */
+        {"\x94\x00\xff\xa1m\x90", 6, ERR_RANGE},       /* msgid -1 */
+        {"\x94\x00\x01\xa0\x90", 5, ERR_WRONG_LENGTH}, /* no method */
+        {"\x93\x00\x01\xa1m", 5, ERR_MISSING},         /* no params */
+        {"\x95\x00\x01\xa1m\x90\xc0", 7, ERR_TOO_LARGE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct control_frame f = {.msgid = 99};
+        size_t used = 0;
+
+        assert_int_equal(
+            read_frame(bytes_of(rows[i].bytes, rows[i].len), &used, &f),
+            rows[i].err);
+        assert_int_equal(used, 0);
+        assert_int_equal(f.msgid, 99);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_control_frame_request),
+        cmocka_unit_test(test_control_frame_stream),
+        cmocka_unit_test(test_control_frame_error),
+        cmocka_unit_test(test_control_frame_notification),
+        cmocka_unit_test(test_control_frame_refuses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

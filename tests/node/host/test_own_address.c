@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/host/own_address.h"
+#include "testing.h"
+
+#include "node/os/sockaddr.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <ifaddrs.h>
+
+/* ---- The machine's interfaces, in the place of the system's -------------- */
+
+#define INTERFACES_MAX 64
+
+static struct ifaddrs interfaces[INTERFACES_MAX];
+static struct sockaddr_storage addresses[INTERFACES_MAX];
+static unsigned interface_count;
+
+int getifaddrs(struct ifaddrs **out)
+{
+    *out = interface_count == 0 ? NULL : interfaces;
+    return 0;
+}
+
+void freeifaddrs(struct ifaddrs *all)
+{
+    (void)all;
+}
+
+static void add_interface(const char *addr)
+{
+    struct ifaddrs *i = &interfaces[interface_count];
+    struct endpoint ep;
+
+    assert_int_equal(endpoint_parse_addr(addr, &ep), OK);
+    sockaddr_from_endpoint(&ep, &addresses[interface_count]);
+    *i = (struct ifaddrs){.ifa_addr =
+                              (struct sockaddr *)&addresses[interface_count]};
+    if (interface_count++ > 0)
+        i[-1].ifa_next = i;
+}
+
+/* ---- Tests --------------------------------------------------------------- */
+
+struct fixture {
+    struct event_base *base;
+    struct udp *udp;
+    struct policy policy;
+    struct config_endpoints reachable;
+};
+
+static void fixture_init(struct fixture *f, bool testing_network)
+{
+    static const struct udp_config config = {0};
+    static const struct udp_handlers handlers = {0};
+
+    interface_count = 0;
+    *f = (struct fixture){.base = event_base_new()};
+    f->udp = udp_new(f->base, &config, &handlers, NULL);
+    assert_non_null(f->udp);
+    policy_init(&f->policy, true, testing_network);
+    f->reachable.count = 1;
+    assert_int_equal(endpoint_parse("8.8.8.8:7881", &f->reachable.at[0]), OK);
+}
+
+static void fixture_deinit(struct fixture *f)
+{
+    udp_free(f->udp);
+    event_base_free(f->base);
+}
+
+static void refuse(struct fixture *f)
+{
+    own_address_refuse(&f->policy, &f->reachable, f->udp, NULL);
+}
+
+static enum policy_verdict verdict(struct fixture *f, const char *to)
+{
+    struct endpoint ep;
+
+    assert_int_equal(endpoint_parse(to, &ep), OK);
+    return policy_check(&f->policy, &ep);
+}
+
+/* Where others reach the node stays the same meanwhile. */
+static void test_own_address_follows_the_interfaces(void **state)
+{
+    struct fixture f;
+    unsigned version;
+
+    (void)state;
+    fixture_init(&f, false);
+    refuse(&f);
+    assert_int_equal(verdict(&f, "8.8.8.8:22"), POLICY_OWN);
+    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_ACCEPTED);
+    add_interface("2606::9");
+    refuse(&f);
+    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_OWN);
+    version = f.policy.version;
+    refuse(&f);
+    assert_int_equal(f.policy.version, version);
+    interface_count = 0;
+    add_interface("2606::a");
+    refuse(&f);
+    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "[2606::a]:22"), POLICY_OWN);
+    assert_int_equal(verdict(&f, "8.8.8.8:22"), POLICY_OWN);
+    fixture_deinit(&f);
+}
+
+/* A machine with many containers has many addresses that need no place. */
+static void test_own_address_finds_room_for_what_is_global(void **state)
+{
+    char addr[ENDPOINT_TEXT_SIZE];
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, false);
+    add_interface("8.8.8.8");
+    for (unsigned i = 0; i < POLICY_OWN_MAX; i++) {
+        snprintf(addr, sizeof(addr), "fe80::%x", i + 1);
+        add_interface(addr);
+    }
+    add_interface("2606::9");
+    refuse(&f);
+    assert_int_equal(f.policy.own_count, 2);
+    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_OWN);
+    fixture_deinit(&f);
+}
+
+static void test_own_address_of_a_testing_network(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, true);
+    add_interface("10.0.0.5");
+    refuse(&f);
+    assert_int_equal(verdict(&f, "10.0.0.5:22"), POLICY_OWN);
+    assert_int_equal(verdict(&f, "10.0.0.6:22"), POLICY_ACCEPTED);
+    fixture_deinit(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_address_follows_the_interfaces),
+        cmocka_unit_test(test_own_address_finds_room_for_what_is_global),
+        cmocka_unit_test(test_own_address_of_a_testing_network),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

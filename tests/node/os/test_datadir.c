@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/os/datadir.h"
+
+#include "node/os/secret.h"
+#include "testing.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[] = "/tmp/warren-datadir-XXXXXX";
+static struct text why;
+
+static int setup(void **state)
+{
+    (void)state;
+    text_init(&why, 4096);
+    strcpy(root + strlen(root) - 6, "XXXXXX");
+    return mkdtemp(root) == NULL ? -1 : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    text_deinit(&why);
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static char *path_of(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    return path;
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void assert_why_has(const char *part)
+{
+    if (strstr(text_get(&why), part) == NULL)
+        assert_string_equal(text_get(&why), part);
+}
+
+static void test_datadir_is_created_private(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    umask(0);
+    assert_int_equal(datadir_init(&dir, path_of("a/b/c"), &why), OK);
+    assert_int_equal(mode_of(path_of("a/b/c")), 0700);
+    assert_int_equal(mode_of(path_of("a")), 0700);
+    assert_int_equal(mode_of(path_of("a/b/c/lock")), 0600);
+    datadir_deinit(&dir);
+    assert_int_equal(datadir_init(&dir, path_of("a/b/c/"), &why), OK);
+    datadir_deinit(&dir);
+    umask(022);
+}
+
+static void test_datadir_refuses_a_second_daemon(void **state)
+{
+    struct datadir first, second = {-1, -1};
+    char pid[64];
+
+    (void)state;
+    assert_int_equal(datadir_init(&first, root, &why), OK);
+    assert_int_equal(datadir_init(&second, root, &why), ERR_IN_USE);
+    assert_int_equal(second.fd, -1);
+    snprintf(pid, sizeof(pid), "in use by another warren, process %ld;",
+             (long)getpid());
+    assert_why_has(pid);
+    datadir_deinit(&first);
+    assert_int_equal(datadir_init(&second, root, &why), OK);
+    datadir_deinit(&second);
+}
+
+static void test_datadir_of_a_killed_daemon_is_free(void **state)
+{
+    struct datadir dir;
+    int ends[2];
+    char c;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (datadir_init(&dir, root, &why) == OK)
+            c = (char)write(ends[1], "x", 1);
+        pause();
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &c, 1), 1);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IN_USE);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+    close(ends[0]);
+}
+
+static void test_datadir_refuses_what_others_can_write_to(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    assert_int_equal(chmod(root, 0777), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("chmod 700 /tmp/warren-datadir-");
+    assert_int_equal(chmod(root, 0755), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+}
+
+static void test_datadir_refuses_what_is_no_directory(void **state)
+{
+    struct datadir dir;
+    int fd = open(path_of("file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(datadir_init(&dir, path_of("file"), &why), ERR_IO);
+    assert_why_has("Not a directory");
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, path_of("file/x"), &why), ERR_IO);
+    assert_why_has("cannot create the data directory");
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, "/proc/self/warren", &why), ERR_IO);
+    assert_why_has("--data-dir");
+}
+
+static void test_datadir_refuses_a_read_only_directory(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    if (geteuid() == 0)
+        skip(); /* root may write anywhere */
+    assert_int_equal(chmod(root, 0500), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("cannot write to the data directory");
+    assert_int_equal(chmod(root, 0700), 0);
+}
+
+static int root_fd(void)
+{
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void test_datadir_secret_survives(void **state)
+{
+    uint8_t key[32], back[32] = {0};
+    int fd = root_fd();
+
+    (void)state;
+    memset(key, 7, sizeof(key));
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), ERR_NOT_FOUND);
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    assert_int_equal(mode_of(path_of("key")), 0600);
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), OK);
+    assert_memory_equal(key, back, 32);
+    assert_int_equal(secret_create(AT_FDCWD, path_of("key2"), key, 32, &why),
+                     OK);
+    assert_int_equal(secret_read(fd, "key2", back, 32, &why), OK);
+    close(fd);
+}
+
+static void test_datadir_secret_is_written_once(void **state)
+{
+    uint8_t key[32] = {1}, other[32] = {2}, back[32];
+    int fd = root_fd();
+    char temp[64];
+
+    (void)state;
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    assert_int_equal(secret_create(fd, "key", other, 32, &why), ERR_IN_USE);
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), OK);
+    assert_memory_equal(key, back, 32);
+    /* Neither try leaves a file beside it. */
+    snprintf(temp, sizeof(temp), "key.%ld.tmp", (long)getpid());
+    assert_int_not_equal(faccessat(fd, temp, F_OK, 0), 0);
+    close(fd);
+}
+
+static void test_datadir_secret_refuses_open_or_wrong_files(void **state)
+{
+    uint8_t key[32] = {1}, back[64];
+    int fd = root_fd();
+
+    (void)state;
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    assert_int_equal(secret_read(fd, "key", back, 31, &why), ERR_CORRUPT);
+    assert_why_has("key has 32 bytes but a key of this kind has 31");
+    assert_int_equal(secret_read(fd, "key", back, 64, &why), ERR_CORRUPT);
+    for (mode_t bit = 1; bit < 0100; bit <<= 1) {
+        assert_int_equal(chmod(path_of("key"), 0600 | bit), 0);
+        text_clear(&why);
+        assert_int_equal(secret_read(fd, "key", back, 32, &why), ERR_IO);
+        assert_why_has("chmod 600 key");
+    }
+    assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
+    text_clear(&why);
+    assert_int_equal(secret_read(fd, "fifo", back, 32, &why), ERR_IO);
+    assert_why_has("not a regular file");
+    assert_int_equal(secret_create(fd, "no/such/key", key, 32, &why), ERR_IO);
+    close(fd);
+}
+
+static bool is_wiped(int fd)
+{
+    static const uint8_t zeros[32];
+    uint8_t bytes[32];
+
+    assert_int_equal(pread(fd, bytes, 32, 0), 32);
+    close(fd);
+    return memcmp(bytes, zeros, 32) == 0;
+}
+
+static int open_key(const char *name)
+{
+    int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void test_datadir_secret_that_goes_is_wiped(void **state)
+{
+    uint8_t key[32] = {1}, other[32] = {2}, back[32];
+    int fd = root_fd(), old;
+
+    (void)state;
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    old = open_key("key");
+    assert_int_equal(secret_replace(fd, "key", other, 32, &why), OK);
+    assert_true(is_wiped(old));
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), OK);
+    assert_memory_equal(other, back, 32);
+    old = open_key("key");
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_true(is_wiped(old));
+    assert_int_not_equal(faccessat(fd, "key", F_OK, 0), 0);
+    /* A copy that somebody made by a link is his. */
+    assert_int_equal(secret_create(fd, "key", key, 32, &why), OK);
+    assert_int_equal(linkat(fd, "key", fd, "copy", 0), 0);
+    assert_int_equal(secret_remove(fd, "key", &why), OK);
+    assert_false(is_wiped(open_key("copy")));
+    assert_int_equal(mkdir(path_of("dir"), 0700), 0);
+    assert_int_equal(secret_remove(fd, "dir", &why), ERR_IO);
+    assert_why_has("cannot remove dir");
+    close(fd);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_datadir_is_created_private),
+        TEST(test_datadir_refuses_a_second_daemon),
+        TEST(test_datadir_of_a_killed_daemon_is_free),
+        TEST(test_datadir_refuses_what_others_can_write_to),
+        TEST(test_datadir_refuses_what_is_no_directory),
+        TEST(test_datadir_refuses_a_read_only_directory),
+        TEST(test_datadir_secret_survives),
+        TEST(test_datadir_secret_is_written_once),
+        TEST(test_datadir_secret_refuses_open_or_wrong_files),
+        TEST(test_datadir_secret_that_goes_is_wiped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

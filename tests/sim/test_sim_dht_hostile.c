@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A network of 200 honest nodes on global addresses, and hostile ones among
+ * them. Each test states the bound that it asserts.
+ */
+#include "dht/types/node_id.h"
+#include "sim/hostile.h"
+#include "sim_dht_test.h"
+
+#include <string.h>
+
+#define HONEST 200
+
+static void start_honest(struct world *w, uint32_t n)
+{
+    world_init(w);
+    w->config.addressing = SIM_ADDRESS_GLOBAL;
+    world_start(w);
+    w->net.keepers = 20;
+    world_grow(w, n, 100 * TIME_MS);
+    sim_run_for(w->sim, 10 * TIME_MIN);
+}
+
+static void random_fill(void *ctx, void *buf, size_t len)
+{
+    sim_rng_fill(ctx, buf, len);
+}
+
+/* An id that BEP 42 allows at `ep`. */
+static void allowed_id(struct world *w, const struct endpoint *ep,
+                       struct id *out)
+{
+    struct random_source random = {sim_rng(w->sim), random_fill};
+
+    node_id_generate(ep, (uint8_t)sim_rng_next(sim_rng(w->sim)), &random, out);
+}
+
+/* `n` liars, each with an address and a valid id of its own, which make
+ * themselves known to somebody each ten seconds. */
+static void add_liars(struct world *w, uint32_t n, enum sim_hostile_mode mode)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_hostile_config c = {.mode = mode,
+                                       .interval = 10 * TIME_S,
+                                       .victims = w->net.members,
+                                       .victim_count = w->net.count};
+        struct endpoint ep;
+        uint32_t node;
+
+        sim_address_make(SIM_ADDRESS_GLOBAL, FAMILY_IPV4, sim_nodes(w->sim),
+                         &ep);
+        allowed_id(w, &ep, &c.id);
+        assert_int_equal(sim_hostile_add(w->sim, &w->net.place, &c, &node), OK);
+    }
+}
+
+/* Lookups that asked hostile nodes, who come last. */
+static uint64_t asked_of_liars(const struct world *w)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = w->net.count; i < sim_nodes(w->sim); i++)
+        sum += sim_hostile_asked(w->sim, i);
+    return sum;
+}
+
+static void lookups_among_liars(enum sim_hostile_mode mode, uint32_t liars,
+                                unsigned percent, const char *what)
+{
+    struct world *w = &world;
+    struct sim_score score;
+    uint64_t asked;
+
+    start_honest(w, HONEST);
+    add_liars(w, liars, mode);
+    sim_run_for(w->sim, 20 * TIME_MIN);
+    world_announce_many(w, 40);
+    asked = asked_of_liars(w);
+    world_lookups(w, what, 300, percent, &score);
+    /* They did get their say. */
+    asked = asked_of_liars(w) - asked;
+    print_message("  asked of liars: %.1f a lookup\n", (double)asked / 300);
+    assert_at_least(asked, 300 / 4);
+    world_end(w);
+}
+
+/* One liar to ten honest nodes: 99 % of the lookups find. One to three: 95. */
+static void test_sim_dht_hostile_naming_itself(void **state)
+{
+    (void)state;
+    lookups_among_liars(SIM_HOSTILE_SELF, HONEST / 10, 99, "one in ten");
+    lookups_among_liars(SIM_HOSTILE_SELF, HONEST / 3, 95, "one in three");
+}
+
+static void test_sim_dht_hostile_naming_nobody(void **state)
+{
+    (void)state;
+    lookups_among_liars(SIM_HOSTILE_MADE_UP, HONEST / 10, 99, "one in ten");
+    lookups_among_liars(SIM_HOSTILE_MADE_UP, HONEST / 3, 95, "one in three");
+}
+
+/* ---- Ids clustered at a target ----------------------------------------- */
+
+#define CLIQUE 32
+
+struct clique {
+    uint32_t nodes[CLIQUE];
+    struct id ids[CLIQUE];
+};
+
+/* The id nearest to the target that BEP 42 allows at `ep`; all the rest of
+ * the id is the target's. */
+static int nearest_allowed(struct world *w, const struct endpoint *ep,
+                           const struct id *target, struct id *out)
+{
+    struct random_source random = {sim_rng(w->sim), random_fill};
+    int best = -1;
+
+    for (unsigned r = 0; r < 8; r++) {
+        struct id id;
+        int bits;
+
+        node_id_generate(ep, (uint8_t)((target->b[19] & ~7u) | r), &random,
+                         &id);
+        /* 21 bits are given by the address, the last three of the id too. */
+        id.b[2] = (uint8_t)((id.b[2] & 0xf8) | (target->b[2] & 7));
+        memcpy(id.b + 3, target->b + 3, ID_BYTES - 4);
+        bits = id_common_bits(&id, target);
+        if (bits > best) {
+            best = bits;
+            *out = id;
+        }
+    }
+    return best;
+}
+
+/* The best of a /24 at which an attacker can have every address. */
+static void best_of_subnet(struct world *w, const struct id *target,
+                           unsigned subnet, struct endpoint *ep, struct id *id)
+{
+    int best = -1;
+
+    for (unsigned host = 1; host < 255; host++) {
+        struct endpoint at = {.addr = {91, 7, (uint8_t)subnet, (uint8_t)host},
+                              .port = SIM_PORT};
+        struct id near;
+        int bits = nearest_allowed(w, &at, target, &near);
+
+        if (bits > best) {
+            best = bits;
+            *ep = at;
+            *id = near;
+        }
+    }
+}
+
+/* Eight nodes in each of four /24s; each the best of its addresses, so the
+ * eight of a subnet differ in port alone, or, without BEP 42's rule, with ids
+ * that share 150 bits with the target. */
+static void add_clique(struct world *w, struct clique *q,
+                       const struct id *target, bool valid)
+{
+    struct sim_hostile_config c = {.mode = SIM_HOSTILE_CLIQUE,
+                                   .interval = 2 * TIME_S,
+                                   .victims = w->net.members,
+                                   .victim_count = w->net.count,
+                                   .clique = q->nodes,
+                                   .clique_ids = q->ids,
+                                   .clique_count = CLIQUE};
+
+    for (unsigned i = 0; i < CLIQUE; i++) {
+        struct endpoint ep;
+        struct sim_place place = {.family = {true, false}, .at = {&ep, NULL}};
+
+        best_of_subnet(w, target, i / 8, &ep, &q->ids[i]);
+        ep.port = (uint16_t)(SIM_PORT + i);
+        if (!valid) {
+            ep.addr[3] = (uint8_t)(10 + i);
+            q->ids[i] = *target;
+        }
+        q->ids[i].b[18] = (uint8_t)i;
+        c.id = q->ids[i];
+        assert_int_equal(sim_hostile_add(w->sim, &place, &c, &q->nodes[i]), OK);
+    }
+}
+
+static void lookups_of_surrounded_key(bool valid, const char *what)
+{
+    struct world *w = &world;
+    static struct clique q;
+    struct sim_score score;
+    struct sim_request r;
+
+    start_honest(w, HONEST);
+    world_random_id(w, &w->keys[0]);
+    w->key_count = 1;
+    add_clique(w, &q, &w->keys[0], valid);
+    sim_run_for(w->sim, 20 * TIME_MIN);
+    assert_true(
+        sim_endpoint(w->sim, w->net.members[1], FAMILY_IPV4, &w->peers[0]));
+    w->peers[0].port = 1000;
+    assert_int_equal(
+        sim_dht_announce(w->sim, w->net.members[1], &w->keys[0], 1000, &r), OK);
+    assert_true(sim_request_wait(w->sim, &r, sim_now(w->sim) + 2 * TIME_MIN));
+    world_lookups(w, what, 100, 95, &score);
+    print_message("  %u stored it, the clique was asked %u times\n",
+                  r.result.stored, (unsigned)asked_of_liars(w));
+    if (valid)
+        assert_at_least(asked_of_liars(w), 50); /* it did get in the way */
+    else
+        assert_at_most(asked_of_liars(w), 10); /* nobody takes it up */
+    world_end(w);
+}
+
+/* 32 nodes that hold four /24s, with the best ids that BEP 42 allows there:
+ * 95 % of the lookups still find. */
+static void test_sim_dht_hostile_clustered_ids(void **state)
+{
+    (void)state;
+    lookups_of_surrounded_key(true, "clustered, ids valid");
+}
+
+/* The same with ids right at the target, which their addresses forbid. */
+static void test_sim_dht_hostile_forbidden_ids(void **state)
+{
+    (void)state;
+    lookups_of_surrounded_key(false, "clustered, ids forbidden");
+}
+
+/* ---- Floods ------------------------------------------------------------ */
+
+static size_t memory_of(struct world *w, uint32_t node)
+{
+    struct dht_status st;
+
+    sim_dht_status(w->sim, node, &st);
+    return st.memory;
+}
+
+static void flood(struct world *w, uint32_t *attackers, unsigned n,
+                  enum sim_hostile_mode mode, uint64_t interval)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct sim_hostile_config c = {.mode = mode,
+                                       .interval = interval,
+                                       .victims = w->net.members,
+                                       .victim_count = 2};
+
+        world_random_id(w, &c.id);
+        assert_int_equal(
+            sim_hostile_add(w->sim, &w->net.place, &c, &attackers[i]), OK);
+    }
+}
+
+/* Ten minutes of every flood at once at two nodes, 700 datagrams a second in
+ * all: each holds less than 2 MB, 99 % of the lookups that honest nodes make
+ * find, and three hours later the memory is what it was, give or take. */
+static void test_sim_dht_hostile_floods(void **state)
+{
+    struct world *w = &world;
+    struct sim_score score;
+    uint32_t attackers[12];
+    size_t before[2];
+
+    (void)state;
+    start_honest(w, 40);
+    world_announce_many(w, 20);
+    sim_run_for(w->sim, 2 * TIME_HOUR);
+    for (int v = 0; v < 2; v++)
+        before[v] = memory_of(w, w->net.members[v]);
+    flood(w, attackers, 2, SIM_HOSTILE_GARBAGE, 10 * TIME_MS);
+    flood(w, attackers + 2, 3, SIM_HOSTILE_SPOOF, 10 * TIME_MS);
+    flood(w, attackers + 5, 4, SIM_HOSTILE_STORE, 20 * TIME_MS);
+    for (int minute = 0; minute < 10; minute++) {
+        sim_run_for(w->sim, TIME_MIN);
+        for (int v = 0; v < 2; v++)
+            assert_at_most(memory_of(w, w->net.members[v]), 2 * 1000 * 1000);
+    }
+    print_message("  memory: %zu before, %zu in the flood\n", before[0],
+                  memory_of(w, w->net.members[0]));
+    world_lookups(w, "in the flood", 100, 99, &score);
+    for (unsigned i = 0; i < 9; i++)
+        sim_kill(w->sim, attackers[i]);
+    sim_run_for(w->sim, 3 * TIME_HOUR);
+    for (int v = 0; v < 2; v++) {
+        print_message("  memory: %zu after, %zu before\n",
+                      memory_of(w, w->net.members[v]), before[v]);
+        assert_at_most(memory_of(w, w->net.members[v]),
+                       before[v] + before[v] / 4);
+    }
+    world_end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sim_dht_hostile_naming_itself),
+        cmocka_unit_test(test_sim_dht_hostile_naming_nobody),
+        cmocka_unit_test(test_sim_dht_hostile_clustered_ids),
+        cmocka_unit_test(test_sim_dht_hostile_forbidden_ids),
+        cmocka_unit_test(test_sim_dht_hostile_floods),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, world_cleanup);
+}

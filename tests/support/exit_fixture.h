@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An exit in a made-up world: sockets that record what is sent, a resolver
+ * that answers when the test says so.
+ */
+#ifndef WARREN_TESTS_EXIT_FIXTURE_H
+#define WARREN_TESTS_EXIT_FIXTURE_H
+
+#include "dht_data.h"
+
+#include "tunnel/exit/exit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define NOW          (1000 * TIME_S)
+#define MAX_OPEN     256
+#define TEST_CIRCUIT UINT64_C(0x1122334455667788)
+
+struct fake_socket {
+    bool open;
+    enum family family;
+    uint32_t cookie;
+};
+
+struct world {
+    struct exit *exit;
+    struct exit_circuit *circuit; /* TEST_CIRCUIT */
+    struct policy policy;
+    struct exit_config config;
+    struct test_random random;
+
+    struct fake_socket sockets[MAX_OPEN];
+    unsigned open; /* now */
+    bool no_family[FAMILIES];
+    enum error send_error[FAMILIES];
+    unsigned sent;
+    struct endpoint sent_to;
+    uint8_t sent_bytes[EXIT_PAYLOAD_MAX];
+    size_t sent_len;
+    struct fake_socket *sent_by;
+
+    unsigned asked, cancelled;
+    uint32_t question; /* cookie of the last one */
+    char asked_name[256];
+    enum error resolve_error;
+    const char *answer_at_once;
+
+    unsigned delivered, failed;
+    uint64_t delivered_to, failed_circuit;
+    struct endpoint delivered_from;
+    size_t delivered_len;
+    enum reason failed_why;
+    struct exit_circuit *free_on_failure; /* freed by the callback */
+};
+
+static inline enum error fake_open(void *ctx, enum family family,
+                                   uint32_t cookie, void **handle)
+{
+    struct world *w = ctx;
+
+    if (w->no_family[family])
+        return ERR_UNSUPPORTED;
+    for (unsigned i = 0; i < MAX_OPEN; i++) {
+        if (w->sockets[i].open)
+            continue;
+        w->sockets[i] = (struct fake_socket){true, family, cookie};
+        w->open++;
+        *handle = &w->sockets[i];
+        return OK;
+    }
+    return ERR_IO;
+}
+
+static inline enum error fake_send(void *ctx, void *handle,
+                                   const struct endpoint *to,
+                                   struct bytes payload)
+{
+    struct fake_socket *s = handle;
+    struct world *w = ctx;
+
+    assert_true(s->open && s->family == to->family);
+    if (w->send_error[s->family] != OK)
+        return w->send_error[s->family];
+    w->sent++;
+    w->sent_to = *to;
+    w->sent_by = s;
+    w->sent_len = payload.len;
+    if (payload.len > 0)
+        memcpy(w->sent_bytes, payload.p, payload.len);
+    return OK;
+}
+
+static inline void fake_close(void *ctx, void *handle)
+{
+    struct fake_socket *s = handle;
+    struct world *w = ctx;
+
+    assert_true(s->open);
+    s->open = false;
+    w->open--;
+}
+
+/* "8.8.8.8 [2606::1]" and so on, as the addresses of the question. */
+static inline void world_answer(struct world *w, uint32_t cookie,
+                                const char *text, uint64_t ttl, uint64_t now)
+{
+    struct endpoint addrs[2 * 8];
+    size_t count = 0;
+    char copy[512], *rest = copy;
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    for (char *p; (p = strtok_r(rest, " ", &rest)) != NULL; count++)
+        assert_int_equal(endpoint_parse_addr(p, &addrs[count]), OK);
+    exit_resolved(w->exit, cookie, addrs, count, ttl, now);
+}
+
+static inline enum error fake_resolve(void *ctx, const char *name,
+                                      uint32_t cookie)
+{
+    struct world *w = ctx;
+
+    if (w->resolve_error != OK)
+        return w->resolve_error;
+    w->asked++;
+    w->question = cookie;
+    snprintf(w->asked_name, sizeof(w->asked_name), "%s", name);
+    if (w->answer_at_once != NULL)
+        world_answer(w, cookie, w->answer_at_once, TIME_MIN, NOW);
+    return OK;
+}
+
+static inline void fake_cancel(void *ctx, uint32_t cookie)
+{
+    struct world *w = ctx;
+
+    (void)cookie;
+    w->cancelled++;
+}
+
+static inline void fake_deliver(void *ctx, uint64_t circuit,
+                                const struct endpoint *source,
+                                struct bytes payload, uint64_t now)
+{
+    struct world *w = ctx;
+
+    (void)now;
+    w->delivered++;
+    w->delivered_to = circuit;
+    w->delivered_from = *source;
+    w->delivered_len = payload.len;
+}
+
+static inline void fake_failed(void *ctx, uint64_t circuit, enum reason why,
+                               uint64_t now)
+{
+    struct world *w = ctx;
+
+    (void)now;
+    w->failed++;
+    w->failed_circuit = circuit;
+    w->failed_why = why;
+    exit_circuit_free(w->exit, w->free_on_failure);
+    if (w->free_on_failure == w->circuit)
+        w->circuit = NULL;
+    w->free_on_failure = NULL;
+}
+
+/* Set policy and config before, then start. */
+static inline void world_init(struct world *w)
+{
+    *w = (struct world){.random = test_seed(1)};
+    policy_init(&w->policy, true, false);
+    exit_config_default(&w->config);
+}
+
+static inline void world_start(struct world *w)
+{
+    struct exit_env env = {.world = {.ctx = w,
+                                     .open = fake_open,
+                                     .send = fake_send,
+                                     .close = fake_close,
+                                     .resolve = fake_resolve,
+                                     .resolve_cancel = fake_cancel},
+                           .ctx = w,
+                           .random = test_source(&w->random),
+                           .deliver = fake_deliver,
+                           .failed = fake_failed};
+
+    assert_int_equal(exit_new(&w->config, &env, &w->policy, &w->exit), OK);
+    assert_int_equal(exit_circuit_new(w->exit, TEST_CIRCUIT, NOW, &w->circuit),
+                     OK);
+}
+
+static inline void world_end(struct world *w)
+{
+    exit_circuit_free(w->exit, w->circuit);
+    exit_free(w->exit);
+    assert_int_equal(w->open, 0);
+}
+
+static inline struct exit_circuit *world_circuit(struct world *w, uint64_t name)
+{
+    struct exit_circuit *c;
+
+    assert_int_equal(exit_circuit_new(w->exit, name, NOW, &c), OK);
+    return c;
+}
+
+static inline enum reason send_to(struct world *w, const char *to, uint64_t now)
+{
+    struct endpoint ep = test_ep(to);
+
+    return exit_send(w->exit, w->circuit, &ep, TEST_BYTES("hello"), now);
+}
+
+static inline enum reason send_name_to(struct world *w, const char *name,
+                                       uint64_t now)
+{
+    return exit_send_name(w->exit, w->circuit, bytes_of_text(name), 53,
+                          TEST_BYTES("query"), now);
+}
+
+static inline void receive_from(struct world *w, uint32_t cookie,
+                                const char *from, uint64_t now)
+{
+    struct endpoint ep = test_ep(from);
+
+    exit_receive(w->exit, cookie, &ep, TEST_BYTES("answer!"), now);
+}
+
+static inline struct exit_stats stats_of(const struct world *w)
+{
+    struct exit_stats stats;
+
+    exit_get_stats(w->exit, &stats);
+    return stats;
+}
+
+#endif

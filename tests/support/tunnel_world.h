@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A few members of the tunnel community and the datagrams between them, on
+ * virtual time: a client, relays, and an exit whose destination sends back
+ * what it gets. There is no DHT.
+ */
+#ifndef WARREN_TESTS_TUNNEL_WORLD_H
+#define WARREN_TESTS_TUNNEL_WORLD_H
+
+#include "tunnel/member/tunnel.h"
+
+#include "base/timestamp.h"
+#include "testing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#define MEMBERS   7 /* 0 is the client, the last is the exit */
+#define EXIT      (MEMBERS - 1)
+#define QUEUE_MAX 16384
+#define DELAY     (2 * TIME_MS)
+#define WALL      UINT64_C(1900000000)
+
+struct world;
+
+struct member {
+    struct world *world;
+    struct endpoint ep;
+    struct tunnel *tunnel;
+    struct policy policy;
+    unsigned ready, closed, data, refused, pongs, reports;
+    enum reason why;
+    uint8_t payload[8192];
+    size_t payload_len;
+    struct endpoint source;
+    struct speedtest_report report;
+    bool done;
+    /* As an exit: what it sent, echoed by the world. */
+    unsigned sockets;
+    uint32_t cookie;
+    struct endpoint sent_to;
+    bool echo;
+    /* Behind a NAT: gets only what comes from where it has sent to. */
+    bool nat, sent[MEMBERS];
+    unsigned pokes; /* sent */
+    /* Handshake keys that were told of. */
+    unsigned rotated, retired;
+    uint8_t replaced[NOISE_KEY_BYTES];
+};
+
+struct packet {
+    uint64_t at;
+    struct endpoint from, to;
+    size_t len;
+    uint8_t bytes[CELL_MAX];
+};
+
+struct world {
+    struct test_random random;
+    uint64_t now;
+    struct member member[MEMBERS];
+    struct packet *queue[QUEUE_MAX];
+    size_t first, count;
+    /* Of the cell that the client is receiving: what it sends because of it
+     * goes there and nowhere else. NULL: no cell is being received. */
+    const struct endpoint *cell_from;
+    bool sink; /* what is sent is gone, and counted */
+    unsigned sunk;
+};
+
+static inline void member_send(void *ctx, const struct endpoint *to,
+                               struct bytes d)
+{
+    struct member *m = ctx;
+    struct world *w = m->world;
+    struct packet *p;
+
+    if (m == &w->member[0] && w->cell_from != NULL)
+        assert_true(endpoint_equal(to, w->cell_from));
+    if (w->sink) {
+        w->sunk++;
+        return;
+    }
+    p = malloc(sizeof(*p));
+    assert_non_null(p);
+    assert_true(w->count < QUEUE_MAX && d.len <= CELL_MAX);
+    assert_true(to->family == FAMILY_IPV4 && to->addr[0] == 11);
+    *p = (struct packet){
+        .at = w->now + DELAY, .from = m->ep, .to = *to, .len = d.len};
+    memcpy(p->bytes, d.p, d.len);
+    m->pokes += d.len == 2;
+    for (unsigned i = 0; i < MEMBERS; i++)
+        m->sent[i] |= endpoint_equal(&w->member[i].ep, to);
+    w->queue[(w->first + w->count++) % QUEUE_MAX] = p;
+}
+
+static inline void member_random(void *ctx, void *buf, size_t len)
+{
+    struct member *m = ctx;
+
+    test_random_fill(&m->world->random, buf, len);
+}
+
+static inline void member_event(void *ctx, const struct tunnel_event *e)
+{
+    struct member *m = ctx;
+
+    switch (e->kind) {
+    case TUNNEL_CIRCUIT_READY:
+        m->ready++;
+        break;
+    case TUNNEL_CIRCUIT_CLOSED:
+        m->closed++;
+        m->why = e->why;
+        break;
+    case TUNNEL_DATA:
+        m->data++;
+        m->source = e->source;
+        m->payload_len = e->payload.len;
+        assert_true(e->payload.len <= sizeof(m->payload));
+        memcpy(m->payload, e->payload.p, e->payload.len);
+        break;
+    case TUNNEL_REFUSED:
+        m->refused++;
+        m->why = e->why;
+        break;
+    case TUNNEL_PONG:
+        m->pongs++;
+        break;
+    case TUNNEL_SPEEDTEST:
+        m->reports++;
+        m->report = e->report;
+        m->done = e->done;
+        break;
+    }
+}
+
+static inline enum error exit_open_fake(void *ctx, enum family family,
+                                        uint32_t cookie, void **handle)
+{
+    struct member *m = ctx;
+
+    (void)family;
+    m->sockets++;
+    m->cookie = cookie;
+    *handle = m;
+    return OK;
+}
+
+static inline enum error exit_send_fake(void *ctx, void *handle,
+                                        const struct endpoint *to,
+                                        struct bytes payload)
+{
+    struct member *m = ctx;
+
+    assert_ptr_equal(handle, m);
+    m->sent_to = *to;
+    m->payload_len = payload.len;
+    memcpy(m->payload, payload.p, payload.len);
+    m->echo = true;
+    return OK;
+}
+
+static inline void exit_close_fake(void *ctx, void *handle)
+{
+    struct member *m = ctx;
+
+    (void)handle;
+    m->sockets--;
+}
+
+static inline enum error resolve_fake(void *ctx, const char *name,
+                                      uint32_t cookie)
+{
+    struct member *m = ctx;
+    struct endpoint addr;
+
+    endpoint_parse("9.9.9.9:0", &addr);
+    if (strcmp(name, "echo.example") != 0)
+        return ERR_NOT_FOUND;
+    tunnel_exit_resolved(m->tunnel, cookie, &addr, 1, TIME_MIN, m->world->now);
+    return OK;
+}
+
+static inline void resolve_cancel_fake(void *ctx, uint32_t cookie)
+{
+    (void)ctx, (void)cookie;
+}
+
+static inline void remember_fake(void *ctx, const struct stored_relay *relay)
+{
+    (void)ctx, (void)relay;
+}
+
+static inline void forget_fake(void *ctx, const uint8_t identity[32])
+{
+    (void)ctx, (void)identity;
+}
+
+static inline void rotated_fake(void *ctx,
+                                const uint8_t secret[NOISE_KEY_BYTES],
+                                const uint8_t previous[NOISE_KEY_BYTES],
+                                uint64_t wall)
+{
+    struct member *m = ctx;
+
+    assert_memory_not_equal(secret, previous, NOISE_KEY_BYTES);
+    assert_true(wall >= WALL);
+    memcpy(m->replaced, previous, NOISE_KEY_BYTES);
+    m->rotated++;
+}
+
+static inline void retired_fake(void *ctx)
+{
+    struct member *m = ctx;
+
+    m->retired++;
+}
+
+static inline struct tunnel_config config_of(unsigned number)
+{
+    struct tunnel_config c;
+
+    tunnel_config_init(&c);
+    memcpy(c.network, "test", 5);
+    randombytes_buf_deterministic(c.handshake_secret,
+                                  sizeof(c.handshake_secret),
+                                  (uint8_t[32]){1, (uint8_t)number});
+    crypto_sign_seed_keypair(c.identity, c.identity_secret,
+                             (uint8_t[32]){2, (uint8_t)number});
+    c.handshake_made = WALL;
+    c.become_exitnode = number == EXIT;
+    if (number == 0)
+        c.max_relays_or_exits = 0;
+    return c;
+}
+
+static inline void member_start(struct member *m, const struct tunnel_config *c)
+{
+    struct tunnel_env env = {
+        .ctx = m,
+        .random = {.ctx = m, .fill = member_random},
+        .send = member_send,
+        .event = member_event,
+        .exit = {.ctx = m,
+                 .open = exit_open_fake,
+                 .send = exit_send_fake,
+                 .close = exit_close_fake,
+                 .resolve = resolve_fake,
+                 .resolve_cancel = resolve_cancel_fake},
+        .remember = remember_fake,
+        .forget = forget_fake,
+        .rotated = rotated_fake,
+        .retired = retired_fake,
+    };
+
+    policy_init(&m->policy, true, false);
+    assert_int_equal(
+        tunnel_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
+    tunnel_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+}
+
+static inline struct world *world_new(unsigned hops)
+{
+    struct world *w = calloc(1, sizeof(*w));
+
+    assert_non_null(w);
+    w->random = test_seed(hops + 100);
+    w->now = TIME_S;
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *m = &w->member[i];
+        struct tunnel_config c = config_of(i);
+
+        m->world = w;
+        m->ep = (struct endpoint){.addr = {11, (uint8_t)(i + 1), 0, 1},
+                                  .port = 7881};
+        member_start(m, &c);
+    }
+    for (unsigned i = 1; i < MEMBERS; i++)
+        tunnel_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
+    return w;
+}
+
+static inline void world_free(struct world *w)
+{
+    for (unsigned i = 0; i < MEMBERS; i++)
+        tunnel_free(w->member[i].tunnel, w->now);
+    for (; w->count > 0; w->count--)
+        free(w->queue[w->first++ % QUEUE_MAX]);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        assert_int_equal(w->member[i].sockets, 0);
+    free(w);
+}
+
+static inline bool passes_nat(const struct world *w, const struct member *to,
+                              const struct endpoint *from)
+{
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        if (endpoint_equal(&w->member[i].ep, from) && to->sent[i])
+            return true;
+    }
+    return !to->nat;
+}
+
+static inline void deliver(struct world *w)
+{
+    struct packet *p = w->queue[w->first];
+
+    w->first = (w->first + 1) % QUEUE_MAX;
+    w->count--;
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *m = &w->member[i];
+
+        if (m->tunnel == NULL || !endpoint_equal(&m->ep, &p->to) ||
+            !passes_nat(w, m, &p->from))
+            continue;
+        w->cell_from = p->bytes[1] == CELL_KIND ? &p->from : NULL;
+        tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
+                       WALL + w->now / TIME_S);
+        w->cell_from = NULL;
+    }
+    free(p);
+}
+
+/* The destination sends back what it got. */
+static inline void echo(struct world *w)
+{
+    struct member *m = &w->member[EXIT];
+
+    if (!m->echo)
+        return;
+    m->echo = false;
+    tunnel_exit_receive(m->tunnel, m->cookie, &m->sent_to,
+                        bytes_of(m->payload, m->payload_len), w->now);
+}
+
+static inline void run(struct world *w, uint64_t duration)
+{
+    uint64_t end = w->now + duration, at;
+
+    for (;;) {
+        at = w->count > 0 ? w->queue[w->first]->at : TIME_NEVER;
+        for (unsigned i = 0; i < MEMBERS; i++)
+            at = time_min(at, tunnel_next_deadline(w->member[i].tunnel));
+        if (at > end)
+            break;
+        w->now = at > w->now ? at : w->now;
+        for (unsigned i = 0; i < MEMBERS; i++)
+            tunnel_tick(w->member[i].tunnel, w->now, WALL + w->now / TIME_S);
+        while (w->count > 0 && w->queue[w->first]->at <= w->now)
+            deliver(w);
+        echo(w);
+    }
+    w->now = end;
+}
+
+#endif

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+#include "directory_tell.h"
+
+#include "wire/item/item_signing.h"
+#include "wire/msgpack/mp_reader.h"
+#include "wire/msgpack/mp_writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+/* Links are only named, never looked into. */
+static char names[2];
+static struct link *const link_a = (struct link *)(void *)&names[0];
+static struct link *const link_b = (struct link *)(void *)&names[1];
+
+static void test_directory_keys_are_known(void **state)
+{
+    static const struct {
+        unsigned i;
+        const char *hex;
+    } cases[] = {
+        /* By Python's hashlib and msgpack. */
+        {0, "6b8edf507abeef1b646ad4b2c1eea7807fdfeed7"},
+        {7, "7f5260e8562ff2236d1d1d2c5a9caf2e62762b6d"},
+        {200, "671f6cebab65cb227fd9ce800e30f6083b8585e1"},
+    };
+    struct id id, want;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        directory_key(TEST_NETWORK, cases[i].i, &id);
+        assert_int_equal(id_parse(cases[i].hex, &want), OK);
+        assert_true(id_equal(&id, &want));
+    }
+    assert_int_equal(directory_key_index(test_descriptor(7).identity), 141);
+}
+
+/* ---- ASK and TELL ------------------------------------------------------ */
+
+static void test_directory_learns_by_asking(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 1);
+    assert_int_equal(ask_and_tell(&h, 1, &d, 1), OK);
+    assert_int_equal(h.datagram_len, LINK_ASK_BYTES);
+    assert_int_equal(directory_count(h.d), 1);
+    assert_non_null(directory_find(h.d, d.identity));
+    assert_int_equal(h.stored_count, 1);
+    assert_int_equal(directory_stats(h.d)->learned, 1);
+    host_deinit(&h);
+}
+
+static void test_directory_refuses_bad_descriptors(void **state)
+{
+    static const struct {
+        unsigned at, of, signer; /* asked, described, and signed by */
+        int64_t issued, expires; /* from now */
+        uint8_t roles;
+        const char *address;
+        enum error e;
+    } cases[] = {
+        {1, 1, 2, 0, 10, ROLE_RELAY, NULL, ERR_SIGNATURE},
+        {1, 2, 2, 0, 10, ROLE_RELAY, NULL, ERR_ADDRESS}, /* of another */
+        {1, 1, 1, -9000, -3601, ROLE_RELAY, NULL, ERR_EXPIRED},
+        {1, 1, 1, 3601, 9000, ROLE_RELAY, NULL, ERR_FUTURE},
+        {1, 1, 1, 0, DESCRIPTOR_LIFETIME_MAX + 1, ROLE_RELAY, NULL, ERR_RANGE},
+        {1, 1, 1, 0, 10, 0, NULL, ERR_UNEXPECTED},
+        {1, 1, 1, 0, 10, ROLE_RELAY, "10.0.0.1:5", ERR_ADDRESS},
+        /* Clocks off by an hour, either way. */
+        {1, 1, 1, 3600, 9000, ROLE_RELAY, NULL, OK},
+        {2, 2, 2, -9000, -3600, ROLE_RELAY, NULL, OK},
+    };
+    struct host h;
+    unsigned good = 0;
+
+    (void)state;
+    host_init(&h, 2);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct descriptor d = test_descriptor(cases[i].of);
+        uint64_t before = directory_stats(h.d)->refused[cases[i].e];
+
+        h.now += TIME_HOUR; /* so that the same may be asked again */
+        d.issued = (uint64_t)(h.wall + cases[i].issued);
+        d.expires = (uint64_t)(h.wall + cases[i].expires);
+        d.roles = cases[i].roles;
+        if (cases[i].address != NULL)
+            d.addresses[0] = test_ep(cases[i].address);
+        assert_int_equal(ask_and_tell(&h, cases[i].at, &d, cases[i].signer),
+                         cases[i].e);
+        good += cases[i].e == OK;
+        if (cases[i].e != OK)
+            assert_int_equal(directory_stats(h.d)->refused[cases[i].e],
+                             before + 1);
+        assert_int_equal(directory_count(h.d), good);
+    }
+    host_deinit(&h);
+}
+
+static void test_directory_takes_only_what_it_asked_for(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    struct endpoint ep = test_relay_ep(1), other = test_relay_ep(2);
+    uint8_t text[DESCRIPTOR_MAX], nonce[8] = {0};
+    struct bytes b = bytes_of(text, test_descriptor_text(&d, 1, text));
+    struct host h;
+
+    (void)state;
+    host_init(&h, 3);
+    assert_int_equal(tell_with(&h, &ep, bytes_of(nonce, 8), b), ERR_UNEXPECTED);
+    assert_int_equal(directory_ask(h.d, &ep, h.now), OK);
+    host_tick(&h);
+    assert_int_equal(tell_with(&h, &ep, bytes_of(nonce, 8), b), ERR_UNEXPECTED);
+    assert_int_equal(tell(&h, &other, b), ERR_UNEXPECTED);
+    assert_int_equal(directory_count(h.d), 0);
+    assert_int_equal(tell(&h, &ep, b), OK);
+    assert_int_equal(tell(&h, &ep, b), ERR_UNEXPECTED); /* replayed */
+    host_deinit(&h);
+}
+
+static void test_directory_asks_twice_and_gives_up(void **state)
+{
+    struct endpoint ep = test_relay_ep(1);
+    struct directory_status status;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 4);
+    assert_int_equal(directory_ask(h.d, &ep, h.now), OK);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(h.sent, 2);
+    assert_int_equal(directory_stats(h.d)->asks_lost, 1);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
+    assert_int_equal(status.asks, 0);
+    /* Not again so soon, whoever names it. */
+    assert_int_equal(directory_ask(h.d, &ep, h.now), OK);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(h.sent, 2);
+    host_pass(&h, 10 * TIME_MIN);
+    assert_int_equal(directory_ask(h.d, &ep, h.now), OK);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(h.sent, 4);
+    host_deinit(&h);
+}
+
+/* Relays that are gone are asked for new descriptors ever less, though more
+ * relays are wanted. */
+static void test_directory_asks_the_dead_ever_less(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 6);
+    host_add_many(&h, 0, 20, ROLE_RELAY);
+    host_pass(&h, 70 * TIME_HOUR); /* they run out */
+    directory_set_wanted(h.d, 64, 4, h.now);
+    host_run(&h, 10 * TIME_MIN);
+    assert_in_range(h.sent, 20 * 2 * 3, 20 * 2 * 6);
+    host_run(&h, 2 * TIME_HOUR);
+    h.sent = 0;
+    host_run(&h, TIME_HOUR);
+    assert_in_range(h.sent, 20, 20 * 2 * 2);
+    host_deinit(&h);
+}
+
+static void test_directory_bounds_asks_and_candidates(void **state)
+{
+    struct directory_status status;
+    unsigned full = 0;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 5);
+    for (unsigned n = 0; n < 500; n++) {
+        struct endpoint ep = test_relay_ep(n);
+
+        full += directory_ask(h.d, &ep, h.now) == ERR_FULL;
+    }
+    assert_int_equal(full, 500 - 64);
+    host_tick(&h);
+    directory_status(h.d, (uint64_t)h.wall, h.now, &status);
+    assert_int_equal(status.asks, 16);
+    assert_int_equal(status.candidates, 64 - 16);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(h.sent, 2 * 64);
+    host_deinit(&h);
+}
+
+static void test_directory_asks_no_address_that_cannot_be(void **state)
+{
+    static const char *const bad[] = {"10.0.0.1:5", "127.0.0.1:5", "8.8.8.8:0",
+                                      "224.0.0.1:5", "[::1]:5"};
+    struct host h;
+
+    (void)state;
+    host_init(&h, 6);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct endpoint ep = test_ep(bad[i]);
+
+        assert_int_equal(directory_ask(h.d, &ep, h.now), ERR_ADDRESS);
+    }
+    host_deinit(&h);
+}
+
+/* ---- Our own descriptor ------------------------------------------------ */
+
+static struct directory_self self_at(const struct host *h)
+{
+    return (struct directory_self){.rotated = (uint64_t)h->wall,
+                                   .handshake_key = {1},
+                                   .roles = ROLE_RELAY | ROLE_EXIT,
+                                   .address_count = 1,
+                                   .addresses = {test_ep4(9, 9, 9, 9, 9)},
+                                   .exit_policy = "accept 53"};
+}
+
+static void test_directory_publishes_itself(void **state)
+{
+    uint8_t message[ITEM_SIGNED_MAX];
+    size_t len;
+    struct directory_self self;
+    struct descriptor d;
+    struct id key;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 7);
+    self = self_at(&h);
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    directory_key(TEST_NETWORK,
+                  directory_key_index(directory_config_of(h.d)->identity),
+                  &key);
+    assert_int_equal(h.announced, 1);
+    assert_true(id_equal(&h.announced_key, &key));
+    /* The DHT would take the item. */
+    assert_int_equal(h.puts, 1);
+    len =
+        item_signed_bytes((struct bytes){0}, h.item.seq, h.item.value, message);
+    assert_int_equal(
+        crypto_sign_verify_detached(h.item.signature, message, len, h.item.key),
+        0);
+    assert_int_equal(h.item.seq, h.wall);
+    assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                            TEST_NETWORK, (uint64_t)h.wall, &d),
+                     OK);
+    assert_int_equal(d.roles, ROLE_RELAY | ROLE_EXIT);
+
+    directory_set_self(h.d, NULL, h.now);
+    host_tick(&h);
+    assert_int_equal(h.withdrawn, 1);
+    assert_int_equal(directory_self_text(h.d).len, 0);
+    host_deinit(&h);
+}
+
+static void test_directory_publishes_when_the_dht_can(void **state)
+{
+    struct directory_self self;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 8);
+    self = self_at(&h);
+    h.dht_error = ERR_FULL;
+    directory_set_self(h.d, &self, h.now);
+    host_run(&h, 10 * TIME_MIN);
+    assert_int_equal(h.announced + h.puts, 0);
+    h.dht_error = OK;
+    host_run(&h, TIME_MIN);
+    assert_int_equal(h.announced, 1);
+    assert_int_equal(h.puts, 1);
+    host_deinit(&h);
+}
+
+static void test_directory_renews_itself_and_rotates(void **state)
+{
+    struct directory_self self;
+    struct descriptor d;
+    int64_t seq;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 9);
+    self = self_at(&h);
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    for (unsigned hour = 0; hour < 15 * 24; hour++) {
+        host_run(&h, TIME_HOUR);
+        assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                                TEST_NETWORK, (uint64_t)h.wall,
+                                                &d),
+                         OK);
+        assert_true(d.expires > (uint64_t)h.wall + DESCRIPTOR_LIFETIME / 4);
+    }
+    assert_int_equal(h.rotations, 2);
+    assert_int_equal(d.handshake_key[0], 2);
+    assert_in_range(h.puts, 15 * 24 / 15, 15 * 24 / 9 + 2);
+
+    /* The clock is set back an hour: what follows is newer all the same. */
+    seq = h.item.seq;
+    h.wall = seq - 3600;
+    self.bandwidth = 77;
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(h.item.seq, seq + 1);
+    /* By a month: what was signed would be refused by all others. */
+    h.wall -= 30 * 86400;
+    host_run(&h, TIME_MIN);
+    assert_int_equal(test_descriptor_accept(directory_self_text(h.d),
+                                            TEST_NETWORK, (uint64_t)h.wall, &d),
+                     OK);
+    host_deinit(&h);
+}
+
+static void test_directory_answers_asks(void **state)
+{
+    struct endpoint from = test_ep4(7, 7, 7, 7, 7);
+    uint8_t nonce[8] = {1, 2, 3};
+    struct link_message ask = {.kind = LINK_ASK,
+                               .version = TUNNEL_VERSION,
+                               .network = bytes_of_text(TEST_NETWORK),
+                               .nonce = bytes_of(nonce, 8)},
+                        answer;
+    struct directory_self self;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 10);
+    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
+                     ERR_UNEXPECTED);
+    self = self_at(&h);
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now), OK);
+    assert_true(endpoint_equal(&h.sent_to, &from));
+    assert_true(h.datagram_len < LINK_ASK_BYTES);
+    assert_int_equal(
+        link_message_read(bytes_of(h.datagram, h.datagram_len), &answer), OK);
+    assert_true(bytes_equal(answer.nonce, ask.nonce));
+    assert_true(bytes_equal(answer.descriptor, directory_self_text(h.d)));
+
+    ask.version = 2;
+    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
+                     ERR_UNSUPPORTED);
+    ask.version = TUNNEL_VERSION;
+    ask.network = bytes_of_text("other");
+    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
+                     ERR_NETWORK);
+    ask.network = bytes_of_text(TEST_NETWORK);
+    h.sent = 0;
+    for (unsigned i = 0; i < 1000; i++)
+        (void)directory_receive_ask(h.d, &from, &ask, h.now);
+    assert_int_equal(h.sent, 20 - 1);
+    host_deinit(&h);
+}
+
+/* ---- The DHT ----------------------------------------------------------- */
+
+/* A guard that is gone from its address has left a new descriptor. */
+static void test_directory_finds_a_guard_that_moved(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    uint8_t text[DESCRIPTOR_MAX];
+    struct host h;
+
+    (void)state;
+    host_init(&h, 15);
+    assert_int_equal(host_add(&h, &d, 1), OK);
+    directory_set_guard(h.d, d.identity, (uint64_t)h.wall,
+                        (uint64_t)h.wall + 1);
+    d.issued += 64800;
+    d.expires += 64800;
+    d.addresses[0] = test_relay_ep(99);
+    assert_int_equal(
+        value_from_bytes(bytes_of(text, test_descriptor_text(&d, 1, text)),
+                         &h.value),
+        OK);
+    memcpy(h.item.key, d.identity, 32);
+    h.item.value = &h.value;
+    host_run(&h, 17 * TIME_HOUR);
+    assert_int_equal(h.fetches, 0);
+    host_run(&h, 3 * TIME_HOUR);
+    assert_in_range(h.fetches, 1, 3);
+    assert_true(endpoint_equal(&directory_find(h.d, d.identity)->d.addresses[0],
+                               &d.addresses[0]));
+    host_deinit(&h);
+}
+
+/* ---- Samples ----------------------------------------------------------- */
+
+static struct bytes sample_of(unsigned first, unsigned count,
+                              uint8_t out[CELL_TEXT_MAX])
+{
+    struct mp_writer w;
+
+    mp_writer_init(&w, out, CELL_TEXT_MAX);
+    mp_write_array(&w, count);
+    for (unsigned n = first; n < first + count; n++) {
+        struct descriptor d = test_descriptor(n);
+        uint8_t text[DESCRIPTOR_MAX];
+
+        mp_write_bin(&w, bytes_of(text, test_descriptor_text(&d, n, text)));
+    }
+    memset(out + w.len, 0, CELL_TEXT_MAX - w.len);
+    return bytes_of(out, CELL_TEXT_MAX);
+}
+
+/* A new link to the neighbour, over which it is asked at once. */
+static void ask_sample(struct host *h, struct link *link,
+                       const struct endpoint *ep)
+{
+    unsigned cells = h->cells;
+
+    directory_link_down(h->d, link);
+    directory_link_up(h->d, link, ep, true, h->now);
+    host_tick(h);
+    assert_int_equal(h->cells, cells + 1);
+}
+
+static enum error give(struct host *h, struct link *link, struct bytes text)
+{
+    return directory_receive_sample(h->d, link, text, (uint64_t)h->wall,
+                                    h->now);
+}
+
+static void test_directory_exchanges_samples(void **state)
+{
+    struct endpoint ep = test_relay_ep(1000), asker = test_relay_ep(1001);
+    struct directory_self self;
+    struct host relay, client;
+
+    (void)state;
+    host_init(&relay, 16);
+    host_init(&client, 17);
+    self = self_at(&relay);
+    directory_set_self(relay.d, &self, relay.now);
+    host_add_many(&relay, 0, 50, ROLE_RELAY);
+    host_tick(&relay);
+    directory_link_up(client.d, link_a, &ep, true, client.now);
+    host_tick(&client);
+    assert_int_equal(client.cells, 1);
+    assert_int_equal(client.cell_type, CELL_SAMPLE_ASK);
+    assert_int_equal(directory_receive_sample_ask(relay.d, link_b, &asker,
+                                                  false, (uint64_t)relay.wall,
+                                                  relay.now),
+                     OK);
+    assert_int_equal(relay.cell_type, CELL_SAMPLE);
+    assert_int_equal(
+        give(&client, link_a, bytes_of(relay.text, relay.text_len)), OK);
+    assert_int_equal(directory_count(client.d), DIRECTORY_SAMPLE_MAX);
+    host_deinit(&relay);
+    host_deinit(&client);
+}
+
+static void test_directory_samples_only_when_asked(void **state)
+{
+    struct endpoint ep = test_relay_ep(1000);
+    uint8_t text[CELL_TEXT_MAX];
+    struct bytes sample = sample_of(0, 2, text);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 18);
+    assert_int_equal(give(&h, link_a, sample), ERR_UNEXPECTED);
+    directory_link_up(h.d, link_b, &ep, false, h.now); /* not ours */
+    host_tick(&h);
+    assert_int_equal(h.cells, 0);
+    directory_link_up(h.d, link_a, &ep, true, h.now);
+    host_tick(&h);
+    assert_int_equal(give(&h, link_b, sample), ERR_UNEXPECTED);
+    assert_int_equal(give(&h, link_a, sample), OK);
+    assert_int_equal(give(&h, link_a, sample), ERR_UNEXPECTED);
+    host_run(&h, TIME_HOUR);
+    assert_in_range(h.cells, 2, 4);
+    host_pass(&h, TIME_MIN);
+    assert_int_equal(give(&h, link_a, sample), ERR_UNEXPECTED); /* late */
+    directory_link_down(h.d, link_a);
+    assert_int_equal(give(&h, link_a, sample), ERR_UNEXPECTED);
+    /* A client gives none, nor does a relay on links that it opened. */
+    assert_int_equal(directory_receive_sample_ask(h.d, link_a, &ep, false,
+                                                  (uint64_t)h.wall, h.now),
+                     ERR_UNEXPECTED);
+    host_deinit(&h);
+}
+
+/* Thousands of honest-looking relays from one neighbour. */
+static void test_directory_bounds_what_one_informant_names(void **state)
+{
+    struct endpoint liar = test_relay_ep(1000), other = test_relay_ep(1001);
+    uint8_t text[CELL_TEXT_MAX];
+    struct host h;
+
+    (void)state;
+    host_init(&h, 19);
+    for (unsigned n = 0; n < 60; n += 3) {
+        ask_sample(&h, link_a, &liar);
+        (void)give(&h, link_a, sample_of(n, 3, text));
+    }
+    assert_int_equal(directory_count(h.d), KNOWN_GROUP_MIN);
+    assert_true(directory_stats(h.d)->refused[ERR_FULL] > 40);
+    /* One that was reached is hearsay no more: there is room for another. */
+    directory_succeeded(h.d, test_descriptor(0).identity, 0, (uint64_t)h.wall);
+    ask_sample(&h, link_a, &liar);
+    (void)give(&h, link_a, sample_of(57, 3, text));
+    assert_int_equal(directory_count(h.d), KNOWN_GROUP_MIN + 1);
+
+    /* With a hundred others, it may name a quarter of as many. */
+    host_add_many(&h, 100, 100, ROLE_RELAY);
+    for (unsigned n = 200; n < 300; n += 3) {
+        ask_sample(&h, link_a, &liar);
+        (void)give(&h, link_a, sample_of(n, 3, text));
+    }
+    assert_int_equal(directory_count(h.d), 126);
+    /* Another still finds room. */
+    ask_sample(&h, link_b, &other);
+    assert_int_equal(give(&h, link_b, sample_of(400, 3, text)), OK);
+    assert_int_equal(directory_count(h.d), 129);
+    host_deinit(&h);
+}
+
+/* Nor can one network of addresses, however many tell for themselves. */
+static void test_directory_bounds_one_network(void **state)
+{
+    struct host h;
+    unsigned taken = 0;
+
+    (void)state;
+    host_init(&h, 20);
+    for (unsigned n = 0; n < 30; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.addresses[0] = test_ep4(66, 66, (uint8_t)n, 1, 5);
+        taken += host_add(&h, &d, n) == OK;
+    }
+    assert_int_equal(taken, KNOWN_GROUP_MIN);
+    host_deinit(&h);
+}
+
+static void test_directory_malformed_samples(void **state)
+{
+    static const char *const bad[] = {
+        "", "c0", "94c0c0c0c0", "91c0", "91", "91c4020102ff", "dcffff"};
+    struct endpoint ep = test_relay_ep(1000);
+    struct host h;
+
+    (void)state;
+    host_init(&h, 21);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        ask_sample(&h, link_a, &ep);
+        (void)give(&h, link_a, test_hex(bad[i]));
+        assert_int_equal(directory_count(h.d), 0);
+    }
+    host_deinit(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_directory_keys_are_known),
+        cmocka_unit_test(test_directory_learns_by_asking),
+        cmocka_unit_test(test_directory_refuses_bad_descriptors),
+        cmocka_unit_test(test_directory_takes_only_what_it_asked_for),
+        cmocka_unit_test(test_directory_asks_twice_and_gives_up),
+        cmocka_unit_test(test_directory_asks_the_dead_ever_less),
+        cmocka_unit_test(test_directory_bounds_asks_and_candidates),
+        cmocka_unit_test(test_directory_asks_no_address_that_cannot_be),
+        cmocka_unit_test(test_directory_publishes_itself),
+        cmocka_unit_test(test_directory_publishes_when_the_dht_can),
+        cmocka_unit_test(test_directory_renews_itself_and_rotates),
+        cmocka_unit_test(test_directory_answers_asks),
+        cmocka_unit_test(test_directory_finds_a_guard_that_moved),
+        cmocka_unit_test(test_directory_exchanges_samples),
+        cmocka_unit_test(test_directory_samples_only_when_asked),
+        cmocka_unit_test(test_directory_bounds_what_one_informant_names),
+        cmocka_unit_test(test_directory_bounds_one_network),
+        cmocka_unit_test(test_directory_malformed_samples),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "directory_data.h"
+
+#include "tunnel/directory/guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define DAY 86400
+
+static void update(struct host *h, struct guards *g)
+{
+    struct random_source random = test_source(&h->random);
+
+    guards_update(g, h->d, &random, (uint64_t)h->wall, h->now);
+}
+
+static unsigned list(const struct host *h, const struct guards *g,
+                     const struct known_relay *out[GUARDS_MAX])
+{
+    return guards_list(g, h->d, (uint64_t)h->wall, h->now, out);
+}
+
+/* Fresh descriptors for all, as if they had been asked, and reached. */
+static void renew(struct host *h, unsigned count)
+{
+    for (unsigned n = 0; n < count; n++) {
+        struct descriptor d = test_descriptor(n);
+        uint8_t text[DESCRIPTOR_MAX];
+        struct stored_relay s = {0};
+        const struct known_relay *old = directory_find(h->d, d.identity);
+
+        s.record.last_seen = (uint64_t)h->wall;
+        if (old != NULL) {
+            s.record.guard_since = old->record.guard_since;
+            s.record.guard_until = old->record.guard_until;
+        }
+        d.issued = (uint64_t)h->wall;
+        d.expires = d.issued + DESCRIPTOR_LIFETIME_MAX;
+        s.text = bytes_of(text, test_descriptor_text(&d, n, text));
+        assert_int_equal(
+            directory_add_stored(h->d, &s, (uint64_t)h->wall, h->now), OK);
+    }
+}
+
+static void test_guard_set_is_small_and_spread(void **state)
+{
+    struct guards g;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 1);
+    host_add_many(&h, 0, 20, ROLE_RELAY);
+    host_add_many(&h, 20, 5, ROLE_RELAY | ROLE_EXIT);
+    guards_init(&g, h.d);
+    assert_int_equal(g.count, 0);
+    update(&h, &g);
+    assert_int_equal(g.count, GUARDS_PRIMARY);
+    for (unsigned i = 0; i < g.count; i++) {
+        const struct known_relay *relay =
+            directory_find(h.d, g.list[i].identity);
+        int64_t days = (int64_t)(g.list[i].until - (uint64_t)h.wall) / DAY;
+
+        assert_int_equal(relay->d.roles, ROLE_RELAY);
+        assert_in_range(days, 45, 75);
+        assert_int_equal(relay->record.guard_until, g.list[i].until);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        update(&h, &g);
+    assert_int_equal(g.count, GUARDS_PRIMARY);
+    host_deinit(&h);
+}
+
+static void test_guard_set_survives_a_restart(void **state)
+{
+    struct directory_config c;
+    struct guards g, again;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 2);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    guards_init(&g, h.d);
+    update(&h, &g);
+    /* All are remembered once they have been of use. */
+    for (unsigned n = 0; n < 30; n++)
+        directory_measured(h.d, test_descriptor(n).identity, 100,
+                           (uint64_t)h.wall);
+    c = host_config(&h);
+    host_restart(&h, &c);
+    guards_init(&again, h.d);
+    assert_int_equal(again.count, g.count);
+    assert_memory_equal(again.list, g.list, g.count * sizeof(g.list[0]));
+    update(&h, &again);
+    assert_memory_equal(again.list, g.list, g.count * sizeof(g.list[0]));
+
+    /* A week later their descriptors have expired. They are waited for, and
+     * no others are chosen in their place. */
+    host_pass(&h, 7 * 24 * TIME_HOUR);
+    host_restart(&h, &c);
+    guards_init(&again, h.d);
+    host_add_many(&h, 40, 10, ROLE_RELAY);
+    update(&h, &again);
+    assert_int_equal(again.count, g.count);
+    assert_memory_equal(again.list, g.list, g.count * sizeof(g.list[0]));
+    host_deinit(&h);
+}
+
+/* An hour without an answer: the next in order serves, and when the first
+ * ones work again, they do. */
+static void test_guard_outage_changes_nothing_for_good(void **state)
+{
+    const struct known_relay *ready[GUARDS_MAX];
+    struct guards g, before;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 3);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    guards_init(&g, h.d);
+    update(&h, &g);
+    before = g;
+    directory_failed(h.d, g.list[0].identity, h.now);
+    update(&h, &g);
+    assert_int_equal(g.count, GUARDS_PRIMARY);
+    assert_int_equal(list(&h, &g, ready), GUARDS_PRIMARY - 1);
+    assert_memory_equal(ready[0]->d.identity, g.list[1].identity, 32);
+
+    /* The whole network is away: a few more, and then no more. */
+    for (unsigned i = 0; i < 100; i++) {
+        for (unsigned k = 0; k < g.count; k++)
+            directory_failed(h.d, g.list[k].identity, h.now);
+        update(&h, &g);
+    }
+    assert_int_equal(g.count, GUARDS_MAX);
+    assert_memory_equal(g.list, before.list, 3 * sizeof(g.list[0]));
+
+    host_pass(&h, 2 * TIME_HOUR);
+    assert_int_equal(list(&h, &g, ready), GUARDS_MAX);
+    assert_memory_equal(ready[0]->d.identity, before.list[0].identity, 32);
+    host_deinit(&h);
+}
+
+static void test_guard_that_is_lost_goes(void **state)
+{
+    struct guards g;
+    uint8_t lost[32];
+    struct host h;
+
+    (void)state;
+    host_init(&h, 4);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    guards_init(&g, h.d);
+    update(&h, &g);
+    memcpy(lost, g.list[0].identity, 32);
+    for (unsigned day = 0; day < 8; day++) {
+        directory_failed(h.d, lost, h.now);
+        host_pass(&h, 24 * TIME_HOUR);
+        if (day == 6) { /* nobody was reached meanwhile: all are kept */
+            update(&h, &g);
+            assert_memory_equal(g.list[0].identity, lost, 32);
+        }
+    }
+    directory_failed(h.d, lost, h.now);
+    directory_succeeded(h.d, g.list[1].identity, TIME_MS, (uint64_t)h.wall);
+    update(&h, &g);
+    for (unsigned i = 0; i < g.count; i++)
+        assert_memory_not_equal(g.list[i].identity, lost, 32);
+    assert_true(directory_find(h.d, lost)->record.guard_since == 0);
+    host_deinit(&h);
+}
+
+/* After half a year each has changed, by ones. */
+static void test_guard_is_kept_for_weeks_and_then_changed(void **state)
+{
+    struct guards g, first;
+    unsigned kept_days = 0;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 5);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    guards_init(&g, h.d);
+    update(&h, &g);
+    first = g;
+    for (unsigned day = 0; day < 180; day++) {
+        struct guards before = g;
+        unsigned same = 0;
+
+        host_pass(&h, 24 * TIME_HOUR);
+        renew(&h, 30);
+        update(&h, &g);
+        for (unsigned i = 0; i < g.count; i++)
+            for (unsigned k = 0; k < before.count; k++)
+                same += memcmp(g.list[i].identity, before.list[k].identity,
+                               32) == 0;
+        assert_in_range(same, GUARDS_PRIMARY - 1, GUARDS_PRIMARY);
+        kept_days += memcmp(&g, &first, sizeof(first.list)) == 0;
+    }
+    assert_in_range(kept_days, 44, 75);
+    assert_int_equal(g.count, GUARDS_PRIMARY);
+    host_deinit(&h);
+}
+
+/* A clock that jumps a year ahead and back costs one guard. */
+static void test_guard_set_outlives_a_clock_that_jumps(void **state)
+{
+    struct guards g, before;
+    unsigned same = 0;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 6);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    guards_init(&g, h.d);
+    update(&h, &g);
+    before = g;
+    h.wall += 365 * DAY;
+    for (unsigned i = 0; i < 10; i++) {
+        host_pass(&h, TIME_MIN);
+        update(&h, &g);
+    }
+    h.wall -= 365 * DAY;
+    update(&h, &g);
+    for (unsigned i = 0; i < g.count; i++)
+        for (unsigned k = 0; k < before.count; k++)
+            same += memcmp(g.list[i].identity, before.list[k].identity, 32) ==
+                    0;
+    /* The one in its place may be the same one. */
+    assert_in_range(same, GUARDS_PRIMARY - 1, GUARDS_PRIMARY);
+    host_deinit(&h);
+}
+
+/* Over many clients, each relay is a guard with the same chance. */
+static void test_guard_choice_is_even(void **state)
+{
+    unsigned hits[20] = {0};
+    const double mean = 300.0 * GUARDS_PRIMARY / 20;
+
+    (void)state;
+    for (unsigned run = 0; run < 300; run++) {
+        static struct host h;
+        static bool ready;
+        struct guards g = {0};
+
+        if (!ready) {
+            host_init(&h, 99);
+            host_add_many(&h, 0, 20, ROLE_RELAY);
+            ready = true;
+        }
+        update(&h, &g);
+        for (unsigned n = 0; n < 20; n++) {
+            struct descriptor d = test_descriptor(n);
+
+            hits[n] += directory_find(h.d, d.identity)->record.guard_since != 0;
+            directory_set_guard(h.d, d.identity, 0, 0);
+        }
+        if (run == 299)
+            host_deinit(&h);
+    }
+    for (unsigned n = 0; n < 20; n++) /* five standard deviations */
+        assert_in_range(hits[n], (unsigned)(mean - 31), (unsigned)(mean + 31));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_guard_set_is_small_and_spread),
+        cmocka_unit_test(test_guard_set_survives_a_restart),
+        cmocka_unit_test(test_guard_outage_changes_nothing_for_good),
+        cmocka_unit_test(test_guard_that_is_lost_goes),
+        cmocka_unit_test(test_guard_is_kept_for_weeks_and_then_changed),
+        cmocka_unit_test(test_guard_set_outlives_a_clock_that_jumps),
+        cmocka_unit_test(test_guard_choice_is_even),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
