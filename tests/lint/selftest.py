@@ -17,7 +17,11 @@ class Layering(unittest.TestCase):
         self.write("wire/.may_include", "wire/\nmsgpack.h\nstdint.h\n")
         self.write("node/.may_include", "node/\nwire/\nevent2/\n*.h\n")
         self.write("dht/table.h", "")
-        self.write("dht/.may_include", "wire/\ndht/\n")
+        self.write("dht/.may_include", "wire/\ndht/table/\n")
+        self.write("dht/table/table.h", "")
+        self.write("dht/table/.may_include", "wire/\n")
+        self.write("dht/query/query.h", "")
+        self.write("dht/query/.may_include", "dht/table/\n")
 
     def write(self, name, text):
         path = self.root / "src" / name
@@ -33,6 +37,9 @@ class Layering(unittest.TestCase):
                 ("wire", "#include <stdint.h>"),
                 ("wire", '#include "wire/mp_reader.h"'),
                 ("wire", '#include "probe.c"'),
+                ("dht", '#include "dht/table/table.h"'),
+                ("dht/table", '#include "table.h"'),
+                ("dht/query", '#include "../table/table.h"'),
                 ("node", "#include <event2/event.h>"),
                 ("node", "#include <sys/socket.h>")]:
             self.assertEqual(self.offences(floor, line), [], line)
@@ -44,6 +51,8 @@ class Layering(unittest.TestCase):
                 ("wire", "  #  include <stdio.h>"),
                 ("wire", "#include <event2/event.h>"),
                 ("wire", "#include HEADER"),
+                ("dht", '#include "dht/query/query.h"'),
+                ("dht/table", '#include "dht/query/query.h"'),
                 ("node", '#include "dht/table.h"'),
                 ("node", "#include <msgpack.h>"),
                 ("node", "#include <sqlite3.h>")]:
@@ -51,6 +60,29 @@ class Layering(unittest.TestCase):
             self.assertEqual(len(found), 1, line)
             self.assertIn("probe.c:2:", found[0])
             self.write(f"{floor}/probe.c", "")
+
+    def test_circle(self):
+        self.write("sim/a/.may_include", "sim/b/\n")
+        self.write("sim/b/.may_include", "sim/c/\n")
+        self.write("sim/c/.may_include", "sim/a/\n")
+        self.write("sim/a/a.h", '#include "sim/b/b.h"\n')
+        self.write("sim/b/b.h", '#include "sim/c/c.h"\n')
+        self.write("sim/c/c.h", "")
+        self.assertEqual(layering.check(self.root), [])
+        self.write("sim/c/c.h", '#include "sim/a/a.h"\n')
+        found = layering.check(self.root)
+        self.assertEqual(len(found), 3)
+        self.assertIn("a circle", found[0])
+
+    def test_crowd(self):
+        for folder in ("src/dht/table", "tests/dht"):
+            for n in range(25):
+                path = self.root / folder / f"{n}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("")
+        found = layering.check(self.root)
+        self.assertEqual(len(found), 2)
+        self.assertIn("make another room", found[0])
 
     def test_missing_list(self):
         self.write("sim/net.c", "")
