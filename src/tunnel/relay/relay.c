@@ -214,13 +214,16 @@ static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
 static void send_backward(struct relays *r, struct relay *relay,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
-    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+    enum relay_offer offer =
+        relay_queue_offer(&r->queue, &relay->flow, len, now);
+
+    if (offer == RELAY_DROPPED)
         return;
     onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
               relay->depth);
     fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
-    relay_queue_pass(&r->queue, &relay->flow, RELAY_BACKWARD, datagram, len,
-                     now);
+    relay_queue_put(&r->queue, &relay->flow, offer, RELAY_BACKWARD, datagram,
+                    len, now);
 }
 
 enum error relay_answer(struct relays *r, struct relay *relay,
@@ -283,6 +286,7 @@ static void receive_forward(struct relays *r, struct relay *relay,
 {
     uint8_t *body = datagram + CELL_BODY_OFFSET;
     struct circuit_message m;
+    enum relay_offer offer;
     bool is_message;
 
     if (onion_remove(&relay->in, body, body_of(len), relay->depth,
@@ -306,12 +310,13 @@ static void receive_forward(struct relays *r, struct relay *relay,
         r->stats.dropped_no_next++;
         return;
     }
-    if (!relay_queue_admit(&r->queue, &relay->flow, len, now))
+    offer = relay_queue_offer(&r->queue, &relay->flow, len, now);
+    if (offer == RELAY_DROPPED)
         return;
     r->stats.cells_forward++;
     fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
-    relay_queue_pass(&r->queue, &relay->flow, RELAY_FORWARD, datagram, len,
-                     now);
+    relay_queue_put(&r->queue, &relay->flow, offer, RELAY_FORWARD, datagram,
+                    len, now);
 }
 
 void relay_receive_cell(struct relays *r, struct circuit_end *end,

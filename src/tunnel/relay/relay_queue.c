@@ -195,25 +195,31 @@ static bool is_limited(const struct relay_queue *q)
     return q->rate.per_second != 0 || q->circuit_rate.per_second != 0;
 }
 
-/* Nobody waits who would be overtaken, and there are tokens. */
+/* Nobody waits who would be overtaken, and there are tokens: without limits
+ * there always are. */
 static bool may_pass(const struct relay_queue *q, const struct relay_flow *flow,
                      size_t len, uint64_t now)
 {
-    return flow->count == 0 && !q->starved &&
-           ready_at(&flow->bucket, &q->circuit_rate, len) <= now &&
-           ready_at(&q->bucket, &q->rate, len) <= now;
+    if (flow->count != 0)
+        return false;
+    return !is_limited(q) ||
+           (!q->starved &&
+            ready_at(&flow->bucket, &q->circuit_rate, len) <= now &&
+            ready_at(&q->bucket, &q->rate, len) <= now);
 }
 
-bool relay_queue_admit(struct relay_queue *q, const struct relay_flow *flow,
-                       size_t len, uint64_t now)
+enum relay_offer relay_queue_offer(struct relay_queue *q,
+                                   const struct relay_flow *flow, size_t len,
+                                   uint64_t now)
 {
     unsigned left = q->max_cells > q->count ? q->max_cells - q->count : 0;
 
-    if ((flow->count < left && flow->count < q->max_circuit_cells) ||
-        (flow->count == 0 && !is_limited(q)) || may_pass(q, flow, len, now))
-        return true;
+    if (may_pass(q, flow, len, now))
+        return RELAY_PASSES;
+    if (flow->count < left && flow->count < q->max_circuit_cells)
+        return RELAY_WAITS;
     q->stats.dropped++;
-    return false;
+    return RELAY_DROPPED;
 }
 
 static void send_now(struct relay_queue *q, struct relay_flow *flow,
@@ -225,17 +231,12 @@ static void send_now(struct relay_queue *q, struct relay_flow *flow,
     q->send(q->ctx, flow, way, datagram, len, now);
 }
 
-void relay_queue_pass(struct relay_queue *q, struct relay_flow *flow,
-                      enum relay_way way, uint8_t *datagram, size_t len,
-                      uint64_t now)
+static void wait(struct relay_queue *q, struct relay_flow *flow,
+                 enum relay_way way, const uint8_t *datagram, size_t len,
+                 uint64_t now)
 {
-    struct queued_cell *c;
+    struct queued_cell *c = cell_get(q);
 
-    if ((flow->count == 0 && !is_limited(q)) || may_pass(q, flow, len, now)) {
-        send_now(q, flow, way, datagram, len, now);
-        return;
-    }
-    c = cell_get(q);
     if (c == NULL) {
         q->stats.dropped++;
         return;
@@ -249,6 +250,17 @@ void relay_queue_pass(struct relay_queue *q, struct relay_flow *flow,
         q->deadline = time_min(q->deadline, time_after(now, RELAY_QUEUE_PAUSE));
     if (ready_at(&q->bucket, &q->rate, len) > now)
         q->starved = true;
+}
+
+void relay_queue_put(struct relay_queue *q, struct relay_flow *flow,
+                     enum relay_offer offer, enum relay_way way,
+                     uint8_t *datagram, size_t len, uint64_t now)
+{
+    assert(offer != RELAY_DROPPED);
+    if (offer == RELAY_PASSES)
+        send_now(q, flow, way, datagram, len, now);
+    else
+        wait(q, flow, way, datagram, len, now);
 }
 
 /* ---- Cells go ----------------------------------------------------------- */

@@ -97,14 +97,21 @@ void relay_queue_deinit(struct relay_queue *q);
 void relay_queue_configure(struct relay_queue *q,
                            const struct relay_queue_config *config);
 
-/* False when the next cell of this flow would be dropped, which is counted:
- * the caller saves the work of making it. */
-bool relay_queue_admit(struct relay_queue *q, const struct relay_flow *flow,
-                       size_t len, uint64_t now);
-/* A cell that was admitted just now: sent, or copied to wait. */
-void relay_queue_pass(struct relay_queue *q, struct relay_flow *flow,
-                      enum relay_way way, uint8_t *datagram, size_t len,
-                      uint64_t now);
+/* What becomes of the next cell of this flow. */
+enum relay_offer {
+    RELAY_PASSES, /* leaves at once */
+    RELAY_WAITS,
+    RELAY_DROPPED /* and counted: the caller saves the work of making it */
+};
+
+enum relay_offer relay_queue_offer(struct relay_queue *q,
+                                   const struct relay_flow *flow, size_t len,
+                                   uint64_t now);
+/* The cell that was offered just before, once its layers are done: it is sent,
+ * or copied to wait, as `offer` said. */
+void relay_queue_put(struct relay_queue *q, struct relay_flow *flow,
+                     enum relay_offer offer, enum relay_way way,
+                     uint8_t *datagram, size_t len, uint64_t now);
 /* Drops what waits; the flow may go. */
 void relay_queue_forget(struct relay_queue *q, struct relay_flow *flow);
 

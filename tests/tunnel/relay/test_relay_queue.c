@@ -81,11 +81,14 @@ static bool offer(struct sink *s, unsigned flow, size_t len)
     static uint32_t number;
     struct mark mark = {++number, s->now};
     uint8_t cell[CELL_MAX] = {0};
+    enum relay_offer offered =
+        relay_queue_offer(&s->q, &s->flow[flow], len, s->now);
 
     memcpy(cell, &mark, sizeof(mark));
-    if (!relay_queue_admit(&s->q, &s->flow[flow], len, s->now))
+    if (offered == RELAY_DROPPED)
         return false;
-    relay_queue_pass(&s->q, &s->flow[flow], RELAY_FORWARD, cell, len, s->now);
+    relay_queue_put(&s->q, &s->flow[flow], offered, RELAY_FORWARD, cell, len,
+                    s->now);
     return true;
 }
 
@@ -119,9 +122,11 @@ static void test_relay_queue_without_a_limit_passes_in_place(void **state)
     (void)state;
     for (uint32_t i = 1; i < 10000; i++) {
         memcpy(cell, &i, sizeof(i));
-        assert_true(relay_queue_admit(&s->q, &s->flow[0], CELL_LARGE, s->now));
-        relay_queue_pass(&s->q, &s->flow[0], RELAY_BACKWARD, cell, CELL_LARGE,
-                         s->now);
+        assert_int_equal(
+            relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now),
+            RELAY_PASSES);
+        relay_queue_put(&s->q, &s->flow[0], RELAY_PASSES, RELAY_BACKWARD, cell,
+                        CELL_LARGE, s->now);
         assert_ptr_equal(s->last_ptr, cell);
         assert_int_equal(s->way, RELAY_BACKWARD);
     }
