@@ -95,8 +95,9 @@ void aead_seal(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
     sodium_memzero(stream, sizeof(stream));
 }
 
-enum error aead_open(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
-                     struct bytes associated, uint8_t *text, size_t len)
+enum error aead_open_copy(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
+                          struct bytes associated, const uint8_t *sealed,
+                          uint8_t *text, size_t len)
 {
     uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES], stream[STRETCH];
     uint8_t tag[AEAD_TAG_BYTES];
@@ -104,11 +105,19 @@ enum error aead_open(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
 
     nonce_of(counter, nonce);
     stretch(stream, len, nonce, key);
-    compute_tag(stream, associated, bytes_of(text, len), tag);
-    if (crypto_verify_16(tag, text + len) == 0) {
+    compute_tag(stream, associated, bytes_of(sealed, len), tag);
+    if (crypto_verify_16(tag, sealed + len) == 0) {
+        if (text != sealed && len > 0)
+            memcpy(text, sealed, len);
         cipher(stream, nonce, key, text, len);
         e = OK;
     }
     sodium_memzero(stream, sizeof(stream));
     return e;
+}
+
+enum error aead_open(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
+                     struct bytes associated, uint8_t *text, size_t len)
+{
+    return aead_open_copy(key, counter, associated, text, text, len);
 }

@@ -29,5 +29,9 @@ void aead_seal(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
  * and `text` is as before. */
 enum error aead_open(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
                      struct bytes associated, uint8_t *text, size_t len);
+/* The same from `sealed`, which has `len` bytes and the tag, into `text`. */
+enum error aead_open_copy(const uint8_t key[AEAD_KEY_BYTES], uint64_t counter,
+                          struct bytes associated, const uint8_t *sealed,
+                          uint8_t *text, size_t len);
 
 #endif

@@ -90,16 +90,12 @@ static void encrypt_and_hash(struct noise *n, struct bytes payload,
 static enum error decrypt_and_hash(struct noise *n, struct bytes sealed,
                                    uint8_t *payload)
 {
-    static const uint8_t zero[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
     uint8_t before[NOISE_HASH_BYTES];
-    int r;
 
     memcpy(before, n->h, sizeof(before));
     mix_hash(n, sealed);
-    r = crypto_aead_chacha20poly1305_ietf_decrypt(payload, NULL, NULL, sealed.p,
-                                                  sealed.len, before,
-                                                  sizeof(before), zero, n->k);
-    return r == 0 ? OK : ERR_SIGNATURE;
+    return aead_open_copy(n->k, 0, bytes_of(before, sizeof(before)), sealed.p,
+                          payload, sealed.len - NOISE_TAG_BYTES);
 }
 
 void noise_public_key(const uint8_t secret[NOISE_KEY_BYTES],

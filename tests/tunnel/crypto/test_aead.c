@@ -37,6 +37,11 @@ static void check(uint64_t counter, size_t head_len, size_t len)
     memcpy(ours, plain, len);
     aead_seal(key, counter, bytes_of(head, head_len), ours, len);
     assert_memory_equal(ours, theirs, len + AEAD_TAG_BYTES);
+    memset(theirs, 0, sizeof(theirs));
+    assert_int_equal(aead_open_copy(key, counter, bytes_of(head, head_len),
+                                    ours, theirs, len),
+                     OK);
+    assert_memory_equal(theirs, plain, len);
     assert_int_equal(
         aead_open(key, counter, bytes_of(head, head_len), ours, len), OK);
     assert_memory_equal(ours, plain, len);
