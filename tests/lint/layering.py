@@ -9,7 +9,8 @@ src/<floor>[/<room>]/.may_include has one entry a line:
     *.h           every header of the system, but no floor and no library
 
 A folder may always include what is in it. No two folders may include each
-other, not even by way of third ones, and none holds more than 24 files.
+other, not even by way of third ones, and none holds more than 24 files. The
+tables of docs/architecture.md have a sentence for each.
 
 Usage: layering.py [ROOT]. Prints FILE:LINE for each offence, exits 1 if any.
 """
@@ -114,6 +115,13 @@ def crowds(root):
     return offences
 
 
+def unnamed(root, rooms):
+    page = root / "docs/architecture.md"
+    named = re.findall(r"^\| `([\w/]+)` \| \S", page.read_text(), re.M)
+    return ([f"{page}: has no line | `{room}` | what it is for |"
+             for room in rooms if room not in named])
+
+
 def check(root):
     root = pathlib.Path(root)
     src = root / "src"
@@ -121,7 +129,8 @@ def check(root):
     rooms = sorted({p.parent for p in src.rglob("*.[ch]")})
     arrows = {}
     offences = [o for r in rooms for o in check_room(r, src, floors, arrows)]
-    return offences + circles(arrows) + crowds(root)
+    names = [str(room.relative_to(src)) for room in rooms]
+    return offences + circles(arrows) + crowds(root) + unnamed(root, names)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,12 @@ class Layering(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.root = pathlib.Path(self.folder.name)
+        docs = self.root / "docs/architecture.md"
+        docs.parent.mkdir()
+        docs.write_text("".join(
+            f"| `{room}` | a sentence |\n" for room in
+            ("wire", "node", "dht", "dht/table", "dht/query", "sim/a",
+             "sim/b", "sim/c")))
         self.write("wire/.may_include", "wire/\nmsgpack.h\nstdint.h\n")
         self.write("node/.may_include", "node/\nwire/\nevent2/\n*.h\n")
         self.write("dht/table.h", "")
@@ -85,8 +91,15 @@ class Layering(unittest.TestCase):
         self.assertIn("make another room", found[0])
 
     def test_missing_list(self):
-        self.write("sim/net.c", "")
+        self.write("sim/a/net.c", "")
         self.assertEqual(len(layering.check(self.root)), 1)
+
+    def test_missing_sentence(self):
+        self.write("cli/main.c", "")
+        self.write("cli/.may_include", "")
+        found = layering.check(self.root)
+        self.assertEqual(len(found), 1)
+        self.assertIn("architecture.md", found[0])
 
 
 class Sizes(unittest.TestCase):
