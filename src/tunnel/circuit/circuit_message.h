@@ -3,16 +3,17 @@
  * What a client and a hop say to each other inside the onion. Each message is
  * a msgpack array whose first element is its type, padded with zeros:
  *
- *   EXTEND   [1, attempt, identity, handshake key, endpoint, noise1]
- *   EXTENDED [2, attempt, noise2]
- *   FAILED   [3, attempt, reason]         of an EXTEND, or what it led to is
- * gone DATA     [4, destination, payload]    client to exit; or [4, source,
- * ...] PIECE    [5, id, index, count, bytes] of a DATA message that is too long
- *   PING     [6, nonce]
- *   PONG     [7, nonce]
- *   DESTROY  [8, reason]                  client to hop
- *   TEST     [9, nonce, pad]
- *   TESTED   [10, nonce, pad]             never longer than its TEST
+ *  1 EXTEND    attempt, identity, handshake key, endpoint, noise1
+ *  2 EXTENDED  attempt, noise2
+ *  3 FAILED    attempt, reason       of an EXTEND; or what it led to is gone
+ *  4 DATA      destination, payload  client to exit
+ *              source, payload       exit to client
+ *  5 PIECE     id, index, count, bytes  of a DATA message that is too long
+ *  6 PING      nonce
+ *  7 PONG      nonce
+ *  8 DESTROY   reason                client to hop
+ *  9 TEST      nonce, pad
+ * 10 TESTED    nonce, pad            never longer than its TEST
  *
  * A destination is an endpoint in its compact form (bin) or [name, port]; an
  * endpoint is always compact. Types from 16 on are for hidden services, from
@@ -31,8 +32,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* The payload of a hop's first handshake message is [depth]. */
 
 #define CIRCUIT_PAYLOAD_MAX 9728 /* of DATA, when it comes in pieces */
 #define CIRCUIT_NAME_MAX    253  /* bytes of a host name, RFC 1035 */

@@ -15,7 +15,8 @@
 #define ONION_COUNTER_BYTES 8
 #define ONION_LAYER_BYTES   (NOISE_TAG_BYTES + ONION_COUNTER_BYTES)
 
-/* The handshake with a hop: in CREATE on a link, in EXTEND on a circuit. */
+/* The handshake with a hop: in CREATE on a link, in EXTEND on a circuit. The
+ * payload of its first message is [depth]. */
 #define HOP_PAYLOAD_BYTES 2
 #define HOP_NOISE1_BYTES  (NOISE_OVERHEAD + HOP_PAYLOAD_BYTES)
 

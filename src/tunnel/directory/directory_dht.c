@@ -65,9 +65,9 @@ unsigned directory_key_index(const uint8_t identity[32])
 /* ---- Answers ----------------------------------------------------------- */
 
 /* One that is still waited for; answers to cancelled ones find nothing. */
-static struct lookup *lookup_of(struct directory *d, uint64_t cookie)
+static struct key_lookup *lookup_of(struct directory *d, uint64_t cookie)
 {
-    struct lookup *l;
+    struct key_lookup *l;
 
     if (cookie % COOKIE_SLOTS >= LOOKUPS_MAX)
         return NULL;
@@ -75,7 +75,7 @@ static struct lookup *lookup_of(struct directory *d, uint64_t cookie)
     return l->busy && l->cookie == cookie ? l : NULL;
 }
 
-static bool has_group(const struct directory *d, const struct lookup *l,
+static bool has_group(const struct directory *d, const struct key_lookup *l,
                       const struct endpoint *ep)
 {
     for (unsigned i = 0; i < l->count; i++)
@@ -90,7 +90,7 @@ static bool has_group(const struct directory *d, const struct lookup *l,
 static void on_peer(void *ctx, uint64_t cookie, const struct endpoint *peer)
 {
     struct directory *d = ctx;
-    struct lookup *l = lookup_of(d, cookie);
+    struct key_lookup *l = lookup_of(d, cookie);
     unsigned at;
 
     if (l == NULL || has_group(d, l, peer))
@@ -116,7 +116,7 @@ static void recapture(struct directory *d, const struct endpoint *ep)
 static void on_done(void *ctx, uint64_t cookie, enum error e)
 {
     struct directory *d = ctx;
-    struct lookup *l = lookup_of(d, cookie);
+    struct key_lookup *l = lookup_of(d, cookie);
 
     if (l == NULL)
         return;
@@ -203,7 +203,7 @@ static uint64_t interval(const struct directory *d, uint64_t now)
                                                   INTERVAL_MIN, most, now));
 }
 
-static enum error start(struct directory *d, struct lookup *l)
+static enum error start(struct directory *d, struct key_lookup *l)
 {
     struct sampler *s = &d->sampler;
     struct dht_provider_handler handler = {
@@ -214,7 +214,7 @@ static enum error start(struct directory *d, struct lookup *l)
 
     s->cookies++;
     cookie = s->cookies * COOKIE_SLOTS + (uint64_t)(l - s->slots);
-    *l = (struct lookup){.busy = true, .cookie = cookie};
+    *l = (struct key_lookup){.busy = true, .cookie = cookie};
     handler.cookie = cookie;
     directory_key(d->config.network, next_key(d), &key);
     e = d->env.dht->get_peers(d->env.dht->ctx, &key, &handler, &request);
@@ -230,7 +230,7 @@ static enum error start(struct directory *d, struct lookup *l)
     return OK;
 }
 
-static struct lookup *free_slot(struct directory *d)
+static struct key_lookup *free_slot(struct directory *d)
 {
     unsigned count = d->wanting ? LOOKUPS_MAX : 1;
 
@@ -253,7 +253,7 @@ static void put_off(struct sampler *s, uint64_t now)
 void sampler_tick(struct directory *d, uint64_t now)
 {
     struct sampler *s = &d->sampler;
-    struct lookup *l = free_slot(d);
+    struct key_lookup *l = free_slot(d);
 
     if (d->env.dht == NULL || l == NULL)
         return;
@@ -350,7 +350,7 @@ void fetch_tick(struct directory *d, uint64_t wall)
 void dht_cancel_all(struct directory *d)
 {
     for (unsigned i = 0; i < LOOKUPS_MAX; i++) {
-        struct lookup *l = &d->sampler.slots[i];
+        struct key_lookup *l = &d->sampler.slots[i];
 
         if (l->busy)
             d->env.dht->cancel(d->env.dht->ctx, l->request);

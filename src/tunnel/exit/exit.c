@@ -103,7 +103,7 @@ enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
 static void go_idle(struct exit *x, struct exit_circuit *c)
 {
     exit_sockets_close(x, c);
-    destinations_deinit(&c->destinations);
+    exit_destinations_deinit(&c->destinations);
     unlist(x, c);
 }
 
@@ -136,20 +136,21 @@ static uint64_t idle_since(const struct exit *x, uint64_t now)
  * when it has changed. */
 static enum reason admit(struct exit *x, struct exit_circuit *c,
                          const struct endpoint *to, uint64_t now,
-                         struct destination **out)
+                         struct exit_destination **out)
 {
-    struct destination *it = destinations_find(&c->destinations, to);
+    struct exit_destination *it = exit_destinations_find(&c->destinations, to);
 
     if (it == NULL || it->policy_version != x->policy->version) {
         if (policy_check(x->policy, to) != POLICY_ACCEPTED) {
             if (it != NULL)
-                destinations_remove(&c->destinations, it);
+                exit_destinations_remove(&c->destinations, it);
             return REASON_POLICY;
         }
     }
     if (it == NULL)
-        it = destinations_add(&c->destinations, to, x->config.max_destinations,
-                              idle_since(x, now), now);
+        it = exit_destinations_add(&c->destinations, to,
+                                   x->config.max_destinations,
+                                   idle_since(x, now), now);
     if (it == NULL)
         return REASON_FULL;
     it->policy_version = x->policy->version;
@@ -159,7 +160,7 @@ static enum reason admit(struct exit *x, struct exit_circuit *c,
 
 /* The system's part, after all that could refuse has agreed. */
 static enum reason send_out(struct exit *x, struct exit_circuit *c,
-                            void *handle, struct destination *it,
+                            void *handle, struct exit_destination *it,
                             struct bytes payload, uint64_t now)
 {
     enum error e;
@@ -184,7 +185,7 @@ static enum reason send_to(struct exit *x, struct exit_circuit *c,
                            const struct endpoint *to, struct bytes payload,
                            uint64_t now)
 {
-    struct destination *it;
+    struct exit_destination *it;
     enum reason why;
     void *handle;
 
@@ -195,13 +196,13 @@ static enum reason send_to(struct exit *x, struct exit_circuit *c,
         return why;
     use(x, c, now);
     why = exit_socket_get(x, c, (enum family)to->family, &handle);
-    if (why == EXIT_SENT &&
-        !destination_may_send(it, &x->silent_rate, EXIT_ANSWER_COUNTS, now))
+    if (why == EXIT_SENT && !exit_destination_may_send(it, &x->silent_rate,
+                                                       EXIT_ANSWER_COUNTS, now))
         why = REASON_SILENT;
     if (why == EXIT_SENT)
         why = send_out(x, c, handle, it, payload, now);
     if (!it->has_sent)
-        destinations_remove(&c->destinations, it);
+        exit_destinations_remove(&c->destinations, it);
     return why;
 }
 
@@ -281,13 +282,13 @@ void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
                   struct bytes payload, uint64_t now)
 {
     struct exit_socket *s = exit_socket_find(x, cookie);
-    struct destination *it;
+    struct exit_destination *it;
 
     if (s == NULL) {
         x->stats.late++;
         return;
     }
-    it = destinations_find(&s->circuit->destinations, from);
+    it = exit_destinations_find(&s->circuit->destinations, from);
     if (it == NULL || !it->has_sent) {
         x->stats.strangers++;
         return;

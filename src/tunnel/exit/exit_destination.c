@@ -8,14 +8,14 @@
 
 #define FIRST_CAP 2
 
-void destinations_deinit(struct destinations *d)
+void exit_destinations_deinit(struct exit_destinations *d)
 {
     free(d->list);
-    *d = (struct destinations){0};
+    *d = (struct exit_destinations){0};
 }
 
-struct destination *destinations_find(struct destinations *d,
-                                      const struct endpoint *ep)
+struct exit_destination *exit_destinations_find(struct exit_destinations *d,
+                                                const struct endpoint *ep)
 {
     if (d->last < d->count && endpoint_equal(&d->list[d->last].ep, ep))
         return &d->list[d->last];
@@ -28,18 +28,18 @@ struct destination *destinations_find(struct destinations *d,
     return NULL;
 }
 
-static uint64_t used_at(const struct destination *it)
+static uint64_t used_at(const struct exit_destination *it)
 {
     return it->sent_at > it->answered_at ? it->sent_at : it->answered_at;
 }
 
-static struct destination *find_victim(struct destinations *d,
-                                       uint64_t idle_since, uint64_t now)
+static struct exit_destination *find_victim(struct exit_destinations *d,
+                                            uint64_t idle_since, uint64_t now)
 {
-    struct destination *victim = NULL;
+    struct exit_destination *victim = NULL;
 
     for (uint16_t i = 0; i < d->count; i++) {
-        struct destination *it = &d->list[i];
+        struct exit_destination *it = &d->list[i];
 
         if (it->silent.full_at <= now && used_at(it) <= idle_since &&
             (victim == NULL || used_at(it) < used_at(victim)))
@@ -48,10 +48,10 @@ static struct destination *find_victim(struct destinations *d,
     return victim;
 }
 
-static bool grow(struct destinations *d, unsigned max)
+static bool grow(struct exit_destinations *d, unsigned max)
 {
     unsigned cap = d->cap == 0 ? FIRST_CAP : 2u * d->cap;
-    struct destination *list;
+    struct exit_destination *list;
 
     if (cap > max)
         cap = max;
@@ -63,11 +63,11 @@ static bool grow(struct destinations *d, unsigned max)
     return true;
 }
 
-struct destination *destinations_add(struct destinations *d,
-                                     const struct endpoint *ep, unsigned max,
-                                     uint64_t idle_since, uint64_t now)
+struct exit_destination *
+exit_destinations_add(struct exit_destinations *d, const struct endpoint *ep,
+                      unsigned max, uint64_t idle_since, uint64_t now)
 {
-    struct destination *it;
+    struct exit_destination *it;
 
     assert(max > 0 && max <= UINT16_MAX);
     if (d->count == max)
@@ -77,18 +77,20 @@ struct destination *destinations_add(struct destinations *d,
     else
         it = NULL;
     if (it != NULL)
-        *it = (struct destination){.ep = *ep};
+        *it = (struct exit_destination){.ep = *ep};
     return it;
 }
 
-void destinations_remove(struct destinations *d, struct destination *it)
+void exit_destinations_remove(struct exit_destinations *d,
+                              struct exit_destination *it)
 {
     assert(d->count > 0);
     *it = d->list[--d->count];
 }
 
-bool destination_may_send(struct destination *it, const struct token_rate *rate,
-                          uint64_t answer_counts, uint64_t now)
+bool exit_destination_may_send(struct exit_destination *it,
+                               const struct token_rate *rate,
+                               uint64_t answer_counts, uint64_t now)
 {
     if (it->has_answered && time_since(it->answered_at, now) < answer_counts)
         return true;

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct destination {
+struct exit_destination {
     struct endpoint ep;
     uint32_t policy_version;    /* under which it was accepted */
     struct token_bucket silent; /* packets without an answer */
@@ -21,31 +21,33 @@ struct destination {
     bool has_sent, has_answered; /* the two above count */
 };
 
-struct destinations {
-    struct destination *list; /* grows up to the cap */
+struct exit_destinations {
+    struct exit_destination *list; /* grows up to the cap */
     uint16_t count, cap;
     uint16_t last; /* the one that was found last */
 };
 
-void destinations_deinit(struct destinations *d);
+void exit_destinations_deinit(struct exit_destinations *d);
 
 /* NULL when the circuit has not sent there, or it was forgotten. */
-struct destination *destinations_find(struct destinations *d,
-                                      const struct endpoint *ep);
+struct exit_destination *exit_destinations_find(struct exit_destinations *d,
+                                                const struct endpoint *ep);
 
 /* A new one, which is not in the list yet. At `max` the one used least
  * recently makes room, if its bucket is full again at `now` and it has not
  * been sent to since `idle_since`. NULL when none does, or out of memory. */
-struct destination *destinations_add(struct destinations *d,
-                                     const struct endpoint *ep, unsigned max,
-                                     uint64_t idle_since, uint64_t now);
+struct exit_destination *
+exit_destinations_add(struct exit_destinations *d, const struct endpoint *ep,
+                      unsigned max, uint64_t idle_since, uint64_t now);
 
 /* Forgets one that was added and never sent to. */
-void destinations_remove(struct destinations *d, struct destination *it);
+void exit_destinations_remove(struct exit_destinations *d,
+                              struct exit_destination *it);
 
 /* It has answered within `answer_counts` (ns), or its bucket of unanswered
  * packets has a token, which is taken then. */
-bool destination_may_send(struct destination *it, const struct token_rate *rate,
-                          uint64_t answer_counts, uint64_t now);
+bool exit_destination_may_send(struct exit_destination *it,
+                               const struct token_rate *rate,
+                               uint64_t answer_counts, uint64_t now);
 
 #endif

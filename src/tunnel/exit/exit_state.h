@@ -21,7 +21,7 @@
 
 struct exit_circuit {
     uint64_t circuit; /* the relay's name for it */
-    struct destinations destinations;
+    struct exit_destinations destinations;
     struct token_bucket bucket, question_bucket;
     uint32_t sockets[FAMILIES]; /* slots, or NO_SOCKET */
     unsigned waiting;           /* datagrams that wait for the DNS */

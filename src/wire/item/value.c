@@ -158,12 +158,12 @@ enum error value_from_msgpack(struct bytes mp, struct value *out)
     return OK;
 }
 
-struct text {
+struct bencoded {
     uint8_t *p;
     size_t len;
 };
 
-static void append(struct text *out, const void *p, size_t len)
+static void append(struct bencoded *out, const void *p, size_t len)
 {
     assert(len <= VALUE_BENCODED_MAX - out->len);
     if (len > 0)
@@ -171,7 +171,7 @@ static void append(struct text *out, const void *p, size_t len)
     out->len += len;
 }
 
-static void bencode_unsigned(struct text *out, struct mp_reader *r)
+static void bencode_unsigned(struct bencoded *out, struct mp_reader *r)
 {
     char s[32];
     int n =
@@ -180,7 +180,7 @@ static void bencode_unsigned(struct text *out, struct mp_reader *r)
     append(out, s, (size_t)n);
 }
 
-static void bencode_negative(struct text *out, struct mp_reader *r)
+static void bencode_negative(struct bencoded *out, struct mp_reader *r)
 {
     char s[32];
     int n = snprintf(s, sizeof(s), "i%" PRId64 "e", mp_read_int(r));
@@ -188,7 +188,7 @@ static void bencode_negative(struct text *out, struct mp_reader *r)
     append(out, s, (size_t)n);
 }
 
-static void bencode_string(struct text *out, struct mp_reader *r)
+static void bencode_string(struct bencoded *out, struct mp_reader *r)
 {
     struct bytes string = mp_read_bytes(r, 0, SIZE_MAX);
     char head[32];
@@ -198,7 +198,7 @@ static void bencode_string(struct text *out, struct mp_reader *r)
     append(out, string.p, string.len);
 }
 
-static void bencode_object(struct text *out, struct mp_reader *r)
+static void bencode_object(struct bencoded *out, struct mp_reader *r)
 {
     enum mp_type type = mp_peek(r);
     uint32_t left;
@@ -226,7 +226,7 @@ size_t value_bencode(const struct value *v, uint8_t out[VALUE_BENCODED_MAX])
 {
     struct mp_token tokens[VALUE_TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = VALUE_TOKENS};
-    struct text text = {.p = out};
+    struct bencoded text = {.p = out};
     struct mp_reader r;
 
     mp_reader_parse(&r, &tape, value_bytes(v));

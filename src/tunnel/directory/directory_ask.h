@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Relays asked for their descriptors over the net: who is asked, what comes
+ * back, and when those that are known are asked again. ASK and TELL, see
+ * docs/protocol-tunnel.md.
+ */
+#ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_ASK_H
+#define WARREN_TUNNEL_DIRECTORY_DIRECTORY_ASK_H
+
+#include "base/endpoint.h"
+#include "tunnel/link/link_message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ask {
+    struct endpoint ep;
+    uint8_t nonce[LINK_ASK_NONCE];
+    uint64_t deadline; /* 0: a free slot */
+    unsigned tries;
+};
+
+struct directory;
+
+/* A known relay's, or one of the last that were asked. */
+bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
+void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
+/* Asks relays whose descriptors run out for new ones, prunes dead ones. */
+void refresh_tick(struct directory *d, uint64_t wall, uint64_t now);
+
+#endif
