@@ -1,15 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Makes the image debian:bookworm-slim on this machine, for engines that have
-# no registry to pull it from. Does nothing when the image is there already.
-# Packages come from wherever this machine's apt gets them, and the image is
-# given the same sources, proxies and other acquire settings, so that builds
-# on top of it can install packages too. Needs root, debootstrap and docker.
+# base-image.sh [SUITE]: makes the image debian:SUITE-slim on this machine, for
+# engines that have no registry to pull it from. SUITE is trixie (the default,
+# Debian 13) or bookworm (Debian 12). Does nothing when the image is there.
+# Packages come from wherever this machine's apt gets them: of a release that
+# is not this machine's own, from the same mirrors under the other name. The
+# image is given these sources, proxies and other acquire settings, so that
+# builds on top of it can install packages too. Needs root, debootstrap and
+# docker.
 
 set -eu
 
-suite=bookworm
+suite=${1:-trixie}
 image=debian:$suite-slim
 
 if docker image inspect "$image" >/dev/null 2>&1; then
@@ -21,16 +24,26 @@ fail() {
     exit 1
 }
 
+# The sources of release $1 that apt has here, as lines of sources.list.
+sources_of() {
+    # shellcheck disable=SC2016 # the $(NAMES) are apt's
+    apt-get indextargets --format \
+        'deb $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN) $(CREATED_BY)' |
+        sed -n "s/^\(deb [^ ]* ${1}[^ ]* [^ ]*\) Debian Packages\$/\1/p" |
+        sort -u
+}
+
 [ "$(id -u)" -eq 0 ] || fail "debootstrap needs root: run this with sudo"
 command -v debootstrap >/dev/null || fail "debootstrap is not installed"
 
-# shellcheck disable=SC2016 # the $(NAMES) are apt's
-sources=$(apt-get indextargets --format \
-    'deb $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN) $(CREATED_BY)' |
-    sed -n "s/^\(deb [^ ]* ${suite}[^ ]* [^ ]*\) Debian Packages\$/\1/p" |
-    sort -u)
+sources=$(sources_of "$suite")
+if [ -z "$sources" ]; then
+    here=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    sources=$(sources_of "$here" |
+        awk -v s="$suite" -v h="$here" '{ sub("^" h, s, $3); print }')
+fi
 mirror=$(echo "$sources" | awk -v s="$suite" '$3 == s { print $2; exit }')
-[ -n "$mirror" ] || fail "apt has no source for Debian $suite here:" \
+[ -n "$mirror" ] || fail "apt has no source for Debian here:" \
     "add one and run apt-get update"
 
 root=$(mktemp -d)
@@ -41,7 +54,8 @@ echo "base-image: making $image (a minute or two, once)"
 debootstrap --variant=minbase "$suite" "$root" "$mirror" \
     >"$root/bootstrap.log" 2>&1 || {
     tail -n 20 "$root/bootstrap.log" >&2
-    fail "debootstrap failed"
+    fail "debootstrap failed; if it was the signature, this machine's" \
+        "debian-archive-keyring may be older than $suite"
 }
 
 echo "$sources" >"$root/etc/apt/sources.list"
