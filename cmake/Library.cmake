@@ -17,6 +17,8 @@ set(floors warren_node warren_provider warren_store warren_tunnel warren_dht
 
 add_library(warren_shared SHARED)
 target_link_libraries(warren_shared PRIVATE warren_lib warren_node)
+# Who uses it makes the loop that it runs on, and links with what makes loops.
+target_link_libraries(warren_shared INTERFACE event_core)
 # The structures may grow until version 1.
 set_target_properties(warren_shared PROPERTIES OUTPUT_NAME warren
   EXPORT_NAME warren VERSION ${PROJECT_VERSION}
@@ -61,6 +63,8 @@ file(RELATIVE_PATH to_lib ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
   ${CMAKE_INSTALL_FULL_LIBDIR})
 file(RELATIVE_PATH to_include ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
   ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+list(TRANSFORM MSGPACK_LIBRARIES PREPEND -l OUTPUT_VARIABLE msgpack)
+list(JOIN msgpack " " msgpack)
 configure_file(cmake/warren.pc.in warren.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/warren.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

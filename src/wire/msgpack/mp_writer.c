@@ -25,6 +25,8 @@ static int append(struct mp_writer *w, const void *p, size_t len)
 #define msgpack_pack_user              struct mp_writer *
 #define msgpack_pack_append_buffer(w, buf, len) \
     return append((w), (const void *)(buf), (len))
+/* What the template calls by the name that it would have in msgpack-c. */
+#define msgpack_pack_ext pack_ext
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -32,6 +34,7 @@ static int append(struct mp_writer *w, const void *p, size_t len)
 #pragma GCC diagnostic ignored "-Wduplicated-branches"
 #include <msgpack/pack_template.h>
 #pragma GCC diagnostic pop
+#undef msgpack_pack_ext
 
 void mp_writer_init(struct mp_writer *w, uint8_t *buf, size_t cap)
 {
