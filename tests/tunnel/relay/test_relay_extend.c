@@ -454,6 +454,8 @@ static void ask_last_hop(struct net *net, struct circuit *c, unsigned depth,
     uint8_t *body = d + CELL_BODY_OFFSET;
     size_t body_len = len - CELL_BODY_OFFSET, used;
 
+    /* What lies between the layers is noise, as it is on the wire. */
+    test_random_fill(&net->random, d, sizeof(d));
     assert_int_equal(
         circuit_message_write(&m, body, onion_message_len(body_len), &used),
         OK);
