@@ -40,6 +40,32 @@ static int make_directories(const char *path)
     return errnum;
 }
 
+/* Says whose it is that was denied us, when it is not ours: the directory, or
+ * files in it, which stay another user's when a directory changes hands. */
+static void explain_denied(int dirfd, const char *path, int errnum,
+                           struct text *why)
+{
+    unsigned long user = geteuid();
+    const char *what = "the lock in it";
+    struct stat st;
+
+    text_addf(why, "cannot use the data directory %s: ", path);
+    if (dirfd < 0 || fstatat(dirfd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        what = "it";
+        if (stat(path, &st) < 0)
+            st.st_uid = geteuid();
+    }
+    if (errnum == EACCES && st.st_uid != user)
+        text_addf(why,
+                  "%s belongs to user %lu, and warren runs as user %lu; run "
+                  "`chown -R %lu %s`",
+                  what, (unsigned long)st.st_uid, user, user, path);
+    else
+        text_addf(why, "%s; give it to the user that runs warren",
+                  strerror(errnum));
+    text_add(why, ", or choose another with --data-dir");
+}
+
 static enum error open_directory(const char *path, int *out, struct text *why)
 {
     struct stat st;
@@ -54,8 +80,7 @@ static enum error open_directory(const char *path, int *out, struct text *why)
     }
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0) {
-        text_addf(why, "cannot open the data directory %s: %s", path,
-                  strerror(errno));
+        explain_denied(fd, path, errno, why);
         if (fd >= 0)
             close(fd);
         return ERR_IO;
@@ -106,11 +131,7 @@ static enum error take_lock(int dirfd, const char *path, int *out,
 
     if (fd < 0) {
         err = error_of(errno);
-        text_addf(why,
-                  "cannot write to the data directory %s: %s; give it "
-                  "to the user that runs warren, or choose another with "
-                  "--data-dir",
-                  path, strerror(errno));
+        explain_denied(dirfd, path, errno, why);
         return err;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {

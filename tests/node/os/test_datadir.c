@@ -165,8 +165,32 @@ static void test_datadir_refuses_a_read_only_directory(void **state)
         skip(); /* root may write anywhere */
     assert_int_equal(chmod(root, 0500), 0);
     assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
-    assert_why_has("cannot write to the data directory");
+    assert_why_has("cannot use the data directory");
     assert_int_equal(chmod(root, 0700), 0);
+}
+
+/* A directory that root has run a node in, and then given away. */
+static void test_datadir_says_whose_it_is(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* only root can give away */
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+    assert_int_equal(chown(root, 7881, 0), 0);
+    assert_int_equal(seteuid(7881), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("the lock in it belongs to user 0, and warren runs as user "
+                   "7881; run `chown -R 7881 /");
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chown(root, 0, 0), 0);
+    text_clear(&why);
+    assert_int_equal(seteuid(7881), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has(": it belongs to user 0, and warren runs as user 7881;");
+    assert_int_equal(seteuid(0), 0);
 }
 
 static int root_fd(void)
@@ -293,6 +317,7 @@ int main(void)
         TEST(test_datadir_refuses_what_others_can_write_to),
         TEST(test_datadir_refuses_what_is_no_directory),
         TEST(test_datadir_refuses_a_read_only_directory),
+        TEST(test_datadir_says_whose_it_is),
         TEST(test_datadir_secret_survives),
         TEST(test_datadir_secret_is_written_once),
         TEST(test_datadir_secret_refuses_open_or_wrong_files),
