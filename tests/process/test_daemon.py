@@ -118,7 +118,7 @@ class StartAndStop(ProcessTest):
 
     def free_port(self, family=socket.AF_INET):
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.bind(("localhost", 0) if family == socket.AF_INET
+            sock.bind(("127.0.0.1", 0) if family == socket.AF_INET
                       else ("::1", 0))
             return sock.getsockname()[1]
 

@@ -137,7 +137,7 @@ class Installed(unittest.TestCase):
             "  add_executable(with_${kind} main.c)\n"
             "  target_link_libraries(with_${kind} warren::${kind})\n"
             "endforeach()\n")
-        run(CMAKE, "-S", project, "-B", project / "build",
+        run(CMAKE, "-G", "Ninja", "-S", project, "-B", project / "build",
             f"-DCMAKE_PREFIX_PATH={self.prefix}", env=self.env)
         run(CMAKE, "--build", project / "build", env=self.env)
         for kind in "warren", "warren_static":
