@@ -51,8 +51,8 @@ def config_tables():
             comment = []
         elif line.startswith("# "):
             comment.append(line[2:])
-        elif "=" in line:
-            key, default = line.lstrip("#").split("=", 1)
+        elif line.startswith("#"):
+            key, default = line[1:].split("=", 1)
             meaning = " ".join(comment)
             reload = " SIGHUP reloads it." in meaning
             meaning = meaning.replace(" SIGHUP reloads it.", "")

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings as a whole: how they come about (config_load), how they change
+ * while the daemon runs (config_reload), and how they are printed.
+ *
+ * Both begin with values of keys and end with config_derive, which fills in
+ * what follows from those and holds keys against each other.
+ */
 #include "node/config/config.h"
 
 #include "node/config/config_keys.h"
@@ -11,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* ---- Defaults ---------------------------------------------------------- */
+
 void config_default_data_dir(char out[CONFIG_PATH_SIZE])
 {
     const char *state = getenv("XDG_STATE_HOME");
@@ -20,9 +29,10 @@ void config_default_data_dir(char out[CONFIG_PATH_SIZE])
         snprintf(out, CONFIG_PATH_SIZE, "/var/lib/warren");
     else if (state != NULL && state[0] == '/')
         snprintf(out, CONFIG_PATH_SIZE, "%s/warren", state);
+    else if (home != NULL && home[0] != '\0')
+        snprintf(out, CONFIG_PATH_SIZE, "%s/.local/state/warren", home);
     else
-        snprintf(out, CONFIG_PATH_SIZE, "%s/.local/state/warren",
-                 home == NULL ? "" : home);
+        out[0] = '\0';
 }
 
 static void init(struct config *config)
@@ -30,39 +40,35 @@ static void init(struct config *config)
     struct text why;
 
     memset(config, 0, sizeof(*config));
+    dht_config_init(&config->dht);
+    tunnel_config_init(&config->tunnel);
+    config_default_data_dir(config->data_dir);
     text_init(&why, CONFIG_ERRORS_MAX);
     for (size_t i = 0; i < config_keys_count; i++) {
         const struct config_key *key = &config_keys[i];
+        enum error err = key->init == NULL
+                             ? OK
+                             : config_set(key, key->init, config, false, &why);
 
-        if (key->init != NULL) {
-            bool ok = config_assign(key, key->init, config, false, &why);
-
-            assert(ok);
-        }
+        assert(err == OK);
     }
     text_deinit(&why);
-    config_default_data_dir(config->data_dir);
 }
 
-static void finish_tunnel(struct config_loader *l)
+/* ---- What follows from several keys ------------------------------------ */
+
+/* A key whose value cannot be, and why; it may be set back by the callee. */
+typedef void wrong_fn(void *arg, const char *section, const char *name,
+                      const char *what);
+
+static void derive_control(struct config *c, wrong_fn *wrong, void *arg)
 {
-    struct tunnel_config *t = &l->config.tunnel;
-
-    memcpy(t->network, l->config.network, sizeof(t->network));
-    memcpy(t->family, l->config.dht.family, sizeof(t->family));
-    t->testing_network = l->config.testing_network;
-    t->has_family_id = config_family_id(l->config.tunnel_family, t->family_id);
-    if (t->min_circuits > t->max_circuits)
-        config_loader_error(l, "tunnel", "min_circuits",
-                            "min_circuits in [tunnel] is more than "
-                            "max_circuits; raise that or lower this");
-}
-
-/* What follows from several keys. */
-static void finish(struct config_loader *l)
-{
-    struct config *c = &l->config;
-
+    if (c->control[0] == '\0' && c->data_dir[0] == '\0') {
+        wrong(arg, "node", "data_dir",
+              "there is no default, because neither HOME nor XDG_STATE_HOME "
+              "is set; give a directory with --data-dir, or set HOME");
+        return;
+    }
     if (c->control[0] == '\0') {
         int n = snprintf(c->control, sizeof(c->control), "%s/control.sock",
                          c->data_dir);
@@ -72,19 +78,40 @@ static void finish(struct config_loader *l)
     }
     if (c->control[0] == '\0' ||
         strlen(c->control) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        config_loader_error(l, "node", "control",
-                            "the path of the control socket is longer than "
-                            "the 107 bytes of a Unix socket's name; set "
-                            "control in [node] to a shorter one");
-    if (c->listen_count == 0)
-        config_loader_error(l, "node", "listen",
-                            "listen in [node] is empty but must be "
-                            "ADDR:PORT, like 0.0.0.0:7881 or [::]:7881");
-    for (unsigned i = 0; i < c->listen_count; i++)
-        c->dht.family[c->listen[i].family] = true;
-    memcpy(c->dht.network, c->network, sizeof(c->dht.network));
-    c->dht.testing_network = c->testing_network;
-    finish_tunnel(l);
+        wrong(arg, "node", "control",
+              "the path of the control socket is longer than the 107 bytes of "
+              "a Unix socket's name; set control in [node] to a shorter one");
+}
+
+/* Called whenever keys have changed, so that no value can be left behind. */
+static void derive(struct config *c, wrong_fn *wrong, void *arg)
+{
+    struct tunnel_config *t = &c->tunnel;
+
+    derive_control(c, wrong, arg);
+    if (c->listen.count == 0)
+        wrong(arg, "node", "listen",
+              "listen in [node] is empty but must be ADDR:PORT, like "
+              "0.0.0.0:7881 or [::]:7881");
+    if (t->min_circuits > t->max_circuits)
+        wrong(arg, "tunnel", "min_circuits",
+              "min_circuits in [tunnel] is more than max_circuits; raise that "
+              "or lower this");
+    memset(c->dht.family, 0, sizeof(c->dht.family));
+    for (unsigned i = 0; i < c->listen.count; i++)
+        c->dht.family[c->listen.at[i].family] = true;
+    memcpy(t->network, c->dht.network, sizeof(t->network));
+    memcpy(t->family, c->dht.family, sizeof(t->family));
+    t->testing_network = c->dht.testing_network;
+    t->has_family_id = config_family_id(c->tunnel_family, t->family_id);
+}
+
+/* ---- Load -------------------------------------------------------------- */
+
+static void report_wrong(void *arg, const char *section, const char *name,
+                         const char *what)
+{
+    config_loader_error(arg, section, name, what);
 }
 
 enum error config_load(const struct config_input *input, struct config *out,
@@ -105,8 +132,9 @@ enum error config_load(const struct config_input *input, struct config *out,
         config_load_environment(l, input->environment);
     config_load_settings(l, input->settings, input->setting_count);
     config_load_flags(l, input->argc, input->argv);
+    l->config.http_is_default = !config_loader_has(l, "http", "listen");
     if (l->error == OK)
-        finish(l);
+        derive(&l->config, report_wrong, l);
     err = l->error;
     if (err == OK)
         *out = l->config;
@@ -114,34 +142,72 @@ enum error config_load(const struct config_input *input, struct config *out,
     return err;
 }
 
-static void reload_key(const struct config_key *key, struct config *current,
-                       const struct config *fresh, struct text *report)
+/* ---- Reload ------------------------------------------------------------ */
+
+struct reload {
+    struct config next; /* what is being put together */
+    const struct config *running, *fresh;
+    struct text *report;
+};
+
+static void copy_key(struct config *to, const struct config *from,
+                     const struct config_key *key)
+{
+    memcpy((char *)to + key->offset, (const char *)from + key->offset,
+           key->size);
+}
+
+/* One that cannot change, or whose new value does not fit those. */
+static void keep(struct reload *r, const struct config_key *key,
+                 const char *because)
 {
     struct text was, is;
 
     text_init(&was, CONFIG_ERRORS_MAX);
     text_init(&is, CONFIG_ERRORS_MAX);
-    config_value_print(key, current, &was);
-    config_value_print(key, fresh, &is);
-    if (strcmp(text_get(&was), text_get(&is)) != 0) {
-        if (key->reloadable)
-            config_assign(key, text_get(&is), current, false, report);
-        else
-            text_addf(report,
-                      "[%s] %s is '%s' and stays so until a restart; the "
-                      "settings now say '%s'\n",
-                      key->section, key->name, text_get(&was), text_get(&is));
-    }
+    config_print(key, r->running, &was);
+    config_print(key, r->fresh, &is);
+    if (strcmp(text_get(&was), text_get(&is)) != 0)
+        text_addf(r->report,
+                  "[%s] %s is '%s' and stays so until a restart; the settings "
+                  "now say '%s'%s%s\n",
+                  key->section, key->name, text_get(&was), text_get(&is),
+                  because[0] == '\0' ? "" : ": ", because);
     text_deinit(&was);
     text_deinit(&is);
+}
+
+/* What runs is sound, so that the key as it was fits again. */
+static void take_back(void *arg, const char *section, const char *name,
+                      const char *what)
+{
+    struct reload *r = arg;
+    const struct config_key *key = config_key_find(section, name);
+
+    assert(key != NULL);
+    keep(r, key, what);
+    copy_key(&r->next, r->running, key);
 }
 
 void config_reload(struct config *current, const struct config *fresh,
                    struct text *report)
 {
-    for (size_t i = 0; i < config_keys_count; i++)
-        reload_key(&config_keys[i], current, fresh, report);
+    struct reload r = {
+        .next = *current, .running = current, .fresh = fresh, .report = report};
+
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+
+        if (key->reloadable)
+            copy_key(&r.next, fresh, key);
+        else
+            keep(&r, key, "");
+    }
+    derive(&r.next, take_back, &r);
+    *current = r.next;
 }
+
+/* ---- Print ------------------------------------------------------------- */
 
 static void print_comment(const char *lines, struct text *out)
 {
@@ -153,27 +219,35 @@ static void print_comment(const char *lines, struct text *out)
     }
 }
 
-static void print_default(const struct config_key *key, struct text *out)
+static void print_default(const struct config_key *key,
+                          const struct config *defaults, struct text *out)
 {
-    const char *section = key->section;
-    bool first = config_key_find(section, NULL) == key;
+    bool first = config_key_find(key->section, NULL) == key;
 
     if (first)
-        text_addf(out, "\n[%s]\n", section);
+        text_addf(out, "\n[%s]\n", key->section);
     text_add(out, "\n");
     print_comment(key->meaning, out);
     text_add(out, "# Must be ");
-    config_value_explain(key, out);
+    key->type->explain(key, out);
     text_add(out, key->reloadable ? ". SIGHUP reloads it.\n" : ".\n");
-    text_addf(out, "%s%s = %s\n", key->init == NULL ? "#" : "", key->name,
-              config_key_init_text(key));
+    text_addf(out, "#%s = ", key->name);
+    if (key->shown != NULL)
+        text_add(out, key->shown);
+    else
+        config_print(key, defaults, out);
+    text_add(out, "\n");
 }
 
 void config_print_defaults(struct text *out)
 {
-    text_add(out, "# Every setting of warren with its default. A setting may "
-                  "be left out; flags\n# override the environment "
-                  "(WARREN_NODE_LISTEN), which overrides this file.\n");
+    struct config defaults;
+
+    init(&defaults);
+    text_add(out, "# Every setting of warren. The lines that begin with # and "
+                  "a key are the\n# defaults: take the # away to set one. "
+                  "Flags override the environment\n# (WARREN_NODE_LISTEN), "
+                  "which overrides this file.\n");
     for (size_t i = 0; i < config_keys_count; i++)
-        print_default(&config_keys[i], out);
+        print_default(&config_keys[i], &defaults, out);
 }

@@ -3,7 +3,8 @@
  * The daemon's settings: defaults, then an INI file, then the environment
  * (WARREN_SECTION_KEY), then flags; each source overrides those before it.
  * Names, types, limits and meanings stand once, in config_keys.c; parsing,
- * printing and checking follow from there.
+ * printing and checking follow from there. A variable that is empty counts as
+ * one that is not set.
  *
  *     [node]
  *     listen = 0.0.0.0:7881, [::]:7881     # a list: with commas, or
@@ -32,39 +33,48 @@
 #include <stdint.h>
 
 #define CONFIG_PATH_SIZE     1024
-#define CONFIG_LISTEN_MAX    16
+#define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_BOOTSTRAP_MAX 32
 #define CONFIG_HOST_SIZE     256
 #define CONFIG_ERRORS_MAX    (16 * 1024) /* for the `errors` below */
-
-struct config_host {
-    char host[CONFIG_HOST_SIZE]; /* a name or an address, without brackets */
-    uint16_t port;
-};
-
-#define CONFIG_ENDPOINTS_MAX 16
 
 struct config_endpoints {
     unsigned count;
     struct endpoint at[CONFIG_ENDPOINTS_MAX];
 };
 
-/* A plain value: it can be copied and compared key by key. */
+struct config_host {
+    char host[CONFIG_HOST_SIZE]; /* a name or an address, without brackets */
+    uint16_t port;
+};
+
+struct config_hosts {
+    unsigned count;
+    struct config_host at[CONFIG_BOOTSTRAP_MAX];
+};
+
+struct config_policy {
+    unsigned count;
+    struct policy_line lines[POLICY_LINES_MAX];
+};
+
+struct config_http {
+    bool on; /* false: no HTTP server */
+    struct endpoint listen;
+};
+
+/* A plain value: it can be copied as a whole, and key by key. */
 struct config {
-    char data_dir[CONFIG_PATH_SIZE];
-    char control[CONFIG_PATH_SIZE]; /* Unix socket */
-    struct endpoint listen[CONFIG_LISTEN_MAX];
-    unsigned listen_count; /* at least 1 */
-    char network[DHT_NETWORK_MAX + 1];
-    bool testing_network;
-    unsigned receive_buffer; /* bytes */
+    char data_dir[CONFIG_PATH_SIZE]; /* empty: nobody knows a default */
+    char control[CONFIG_PATH_SIZE];  /* Unix socket */
+    struct config_endpoints listen;  /* at least 1 */
+    unsigned receive_buffer;         /* bytes */
     unsigned send_buffer;
     unsigned max_control_clients;
 
-    struct config_host bootstrap[CONFIG_BOOTSTRAP_MAX];
-    unsigned bootstrap_count;
-    /* Ready for dht_new but for the ids: network, testing_network and the
-     * families (those of `listen`) are filled in. */
+    struct config_hosts bootstrap;
+    /* Ready for dht_new but for the ids: the families are those of `listen`.
+     * The network's name and kind stand here and nowhere else. */
     struct dht_config dht;
 
     /* Ready for tunnel_new but for identity and keys: network,
@@ -74,12 +84,11 @@ struct config {
     char tunnel_family[DHT_NETWORK_MAX + 1];
     struct config_endpoints tunnel_addresses; /* of ours; none: learned */
     struct config_endpoints tunnel_relays;    /* to ask at the start */
-    struct policy_line exit_policy[POLICY_LINES_MAX];
-    unsigned exit_policy_count;
+    struct config_policy exit_policy;
     struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
 
-    bool http; /* false: no HTTP server */
-    struct endpoint http_listen;
+    struct config_http http;
+    bool http_is_default; /* nobody has asked for it */
 
     struct log_config log;
 };
@@ -102,16 +111,18 @@ struct config_input {
 enum error config_load(const struct config_input *input, struct config *out,
                        struct text *errors);
 
-/* Takes from `fresh` the keys that can change while the daemon runs. `report`
- * gets a line for each other key that differs: it needs a restart. */
+/* Takes from `fresh` the keys that can change while the daemon runs, and
+ * derives the rest anew. `report` gets a line for each other key that differs,
+ * and for each whose new value does not fit what stays: it needs a restart. */
 void config_reload(struct config *current, const struct config *fresh,
                    struct text *report);
 
-/* An INI file of every key with its meaning, limits and default. */
+/* An INI file of every key with its meaning, limits and default, each default
+ * as a comment: who copies the file has decided nothing yet. */
 void config_print_defaults(struct text *out);
 
 /* /var/lib/warren for root, else $XDG_STATE_HOME/warren or
- * ~/.local/state/warren. */
+ * ~/.local/state/warren; empty when there is no home. */
 void config_default_data_dir(char out[CONFIG_PATH_SIZE]);
 
 #endif

@@ -1,42 +1,86 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Kinds of values that are made of addresses: those to listen on, those of
+ * others, hosts by name or address, and the one of the HTTP pages.
+ */
 #include "node/config/config_keys.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool config_parse_listen(const char *text, struct config *config,
-                         struct text *why)
+/* ---- Lists of endpoints ------------------------------------------------ */
+
+static void print_endpoints(const struct config_key *key, const void *value,
+                            struct text *out)
 {
+    const struct config_endpoints *list = value;
+    char buf[ENDPOINT_TEXT_SIZE];
+
+    (void)key;
+    for (unsigned i = 0; i < list->count; i++)
+        text_addf(out, "%s%s", i == 0 ? "" : ", ",
+                  endpoint_print(&list->at[i], buf));
+}
+
+static enum error parse_listen(const struct config_key *key, const char *text,
+                               void *value, struct text *why)
+{
+    struct config_endpoints *list = value;
     struct endpoint ep;
 
     if (text[0] == '\0')
-        return true;
+        return OK;
     if (endpoint_parse(text, &ep) != OK)
-        return false;
-    if (config->listen_count == CONFIG_LISTEN_MAX) {
-        text_addf(why, "one of at most %d addresses", CONFIG_LISTEN_MAX);
-        return false;
-    }
-    for (unsigned i = 0; i < config->listen_count; i++) {
-        if (ep.port != 0 && endpoint_equal(&ep, &config->listen[i])) {
+        return ERR_SYNTAX;
+    for (unsigned i = 0; i < list->count; i++) {
+        if (ep.port != 0 && endpoint_equal(&ep, &list->at[i])) {
             text_add(why, "given once; it is in the list already");
-            return false;
+            return ERR_SYNTAX;
         }
     }
-    config->listen[config->listen_count++] = ep;
-    return true;
+    if (list->count == key->max)
+        return config_list_full(key, "addresses", why);
+    list->at[list->count++] = ep;
+    return OK;
 }
 
-bool config_parse_http(const char *text, struct config *config)
+const struct config_type config_listen = {
+    .parse = parse_listen,
+    .print = print_endpoints,
+    .explain = config_explain_fixed,
+    .explained = "ADDR:PORT, like 0.0.0.0:7881 or [::]:7881",
+    .list = true};
+
+/* Of one machine, to send to. */
+static enum error parse_endpoint(const struct config_key *key, const char *text,
+                                 void *value, struct text *why)
 {
-    struct endpoint ep = {0};
+    struct config_endpoints *list = value;
+    struct endpoint ep;
 
-    if (text[0] != '\0' && endpoint_parse(text, &ep) != OK)
-        return false;
-    config->http = text[0] != '\0';
-    config->http_listen = ep;
-    return true;
+    if (text[0] == '\0')
+        return OK;
+    if (endpoint_parse(text, &ep) != OK)
+        return ERR_SYNTAX;
+    if (!endpoint_is_usable(&ep)) {
+        text_add(why, ep.port == 0 ? "an address with a port from 1 to 65535"
+                                   : "the address of one machine");
+        return ERR_SYNTAX;
+    }
+    if (list->count == key->max)
+        return config_list_full(key, "addresses", why);
+    list->at[list->count++] = ep;
+    return OK;
 }
+
+const struct config_type config_endpoints = {
+    .parse = parse_endpoint,
+    .print = print_endpoints,
+    .explain = config_explain_fixed,
+    .explained = "ADDR:PORT, like 192.0.2.1:7881 or [2001:db8::1]:7881",
+    .list = true};
+
+/* ---- Hosts ------------------------------------------------------------- */
 
 /* Letters, digits, dots, dashes; colons only in an address in brackets. */
 static bool read_host(const char *text, size_t len, struct config_host *out)
@@ -77,34 +121,30 @@ static bool read_host_port(const char *text, struct config_host *out)
            read_port(colon + 1, &out->port);
 }
 
-bool config_parse_hosts(const char *text, struct config *config,
-                        struct text *why)
+static enum error parse_host(const struct config_key *key, const char *text,
+                             void *value, struct text *why)
 {
+    struct config_hosts *list = value;
     struct config_host host = {0};
 
     if (text[0] == '\0')
-        return true;
+        return OK;
     if (!read_host_port(text, &host))
-        return false;
-    if (config->bootstrap_count == CONFIG_BOOTSTRAP_MAX) {
-        text_addf(why, "one of at most %d nodes", CONFIG_BOOTSTRAP_MAX);
-        return false;
-    }
-    config->bootstrap[config->bootstrap_count++] = host;
-    return true;
+        return ERR_SYNTAX;
+    if (list->count == key->max)
+        return config_list_full(key, "nodes", why);
+    list->at[list->count++] = host;
+    return OK;
 }
 
-static void print_endpoint(const struct endpoint *ep, struct text *out)
+static void print_hosts(const struct config_key *key, const void *value,
+                        struct text *out)
 {
-    char buf[ENDPOINT_TEXT_SIZE];
+    const struct config_hosts *list = value;
 
-    text_add(out, endpoint_print(ep, buf));
-}
-
-void config_print_hosts(const struct config *config, struct text *out)
-{
-    for (unsigned i = 0; i < config->bootstrap_count; i++) {
-        const struct config_host *h = &config->bootstrap[i];
+    (void)key;
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct config_host *h = &list->at[i];
         bool v6 = strchr(h->host, ':') != NULL;
 
         text_addf(out, "%s%s%s%s:%u", i == 0 ? "" : ", ", v6 ? "[" : "",
@@ -112,16 +152,45 @@ void config_print_hosts(const struct config *config, struct text *out)
     }
 }
 
-void config_print_listen(const struct config *config, struct text *out)
+const struct config_type config_hosts = {
+    .parse = parse_host,
+    .print = print_hosts,
+    .explain = config_explain_fixed,
+    .explained = "HOST:PORT, like node.example.org:7881, 192.0.2.1:7881 or "
+                 "[2001:db8::1]:7881",
+    .list = true};
+
+/* ---- The HTTP pages ---------------------------------------------------- */
+
+/* "none", because a variable that is empty counts as one that is not set. */
+static enum error parse_http(const struct config_key *key, const char *text,
+                             void *value, struct text *why)
 {
-    for (unsigned i = 0; i < config->listen_count; i++) {
-        text_add(out, i == 0 ? "" : ", ");
-        print_endpoint(&config->listen[i], out);
-    }
+    bool on = text[0] != '\0' && strcmp(text, "none") != 0;
+    struct endpoint ep = {0};
+    struct config_http *http = value;
+
+    (void)key;
+    (void)why;
+    if (on && endpoint_parse(text, &ep) != OK)
+        return ERR_SYNTAX;
+    http->on = on;
+    http->listen = ep;
+    return OK;
 }
 
-void config_print_http(const struct config *config, struct text *out)
+static void print_http(const struct config_key *key, const void *value,
+                       struct text *out)
 {
-    if (config->http)
-        print_endpoint(&config->http_listen, out);
+    const struct config_http *http = value;
+    char buf[ENDPOINT_TEXT_SIZE];
+
+    (void)key;
+    text_add(out, http->on ? endpoint_print(&http->listen, buf) : "none");
 }
+
+const struct config_type config_http = {
+    .parse = parse_http,
+    .print = print_http,
+    .explain = config_explain_fixed,
+    .explained = "ADDR:PORT, like 127.0.0.1:7882, or none"};

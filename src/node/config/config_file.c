@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The INI file: its sections and keys, and what was meant where they are
+ * unknown.
+ */
 #include "node/config/config_source.h"
 
 #include "base/words.h"

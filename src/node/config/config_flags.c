@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings by name: variables of the environment, those that a program gives,
+ * and flags; and what was meant where a name is unknown.
+ */
 #include "node/config/config_source.h"
 
 #include "base/words.h"
@@ -101,6 +105,8 @@ void config_load_environment(struct config_loader *l, char *const *environment)
 
         if (equals == NULL || strncmp(*environment, "WARREN_", PREFIX_LEN) != 0)
             continue;
+        if (equals[1] == '\0')
+            continue; /* as good as not set: `docker run -e X=`, `X= warren` */
         snprintf(name, sizeof(name), "%.*s", (int)(equals - *environment),
                  *environment);
         load_variable(l, name, equals + 1);

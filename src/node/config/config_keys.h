@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of all settings, and their values as text.
+ * The table of all settings, and the kinds of values that they have.
  */
 #ifndef WARREN_NODE_CONFIG_CONFIG_KEYS_H
 #define WARREN_NODE_CONFIG_CONFIG_KEYS_H
 
+#include "base/error.h"
 #include "base/text.h"
 #include "node/config/config.h"
 
@@ -12,39 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum config_type {
-    CONFIG_BOOL,      /* bool */
-    CONFIG_COUNT,     /* unsigned */
-    CONFIG_SIZE,      /* unsigned, bytes */
-    CONFIG_BYTES,     /* uint64_t, bytes */
-    CONFIG_DURATION,  /* uint64_t, ns */
-    CONFIG_LEVEL,     /* enum log_level */
-    CONFIG_FORMAT,    /* enum log_format */
-    CONFIG_NAME,      /* char[DHT_NETWORK_MAX + 1] */
-    CONFIG_PATH,      /* char[CONFIG_PATH_SIZE] */
-    CONFIG_LISTEN,    /* struct config: listen, listen_count */
-    CONFIG_HOSTS,     /* struct config: bootstrap, bootstrap_count */
-    CONFIG_HTTP,      /* struct config: http, http_listen */
-    CONFIG_FAMILY,    /* char[DHT_NETWORK_MAX + 1], empty for none */
-    CONFIG_HOPS,      /* struct config: tunnel_build */
-    CONFIG_ENDPOINTS, /* struct config_endpoints, at most `max` */
-    CONFIG_POLICY     /* struct config: exit_policy, exit_policy_count */
-};
+struct config_type;
 
 struct config_key {
     const char *section, *name;
-    enum config_type type;
-    size_t offset;     /* of the value in struct config */
-    uint64_t min, max; /* COUNT, SIZE, BYTES, DURATION */
-    const char *init;  /* the default as text; NULL: `init_text` below */
+    const struct config_type *type;
+    size_t offset, size; /* of the value in struct config */
+    uint64_t min, max;   /* numbers: the value; names: bytes; lists: entries */
+    const char *init;    /* the default as text; NULL: what config.c says */
+    const char *shown;   /* in its place, where it depends on the user */
     bool reloadable;
     const char *flag;       /* short form without "--", or NULL */
     const char *flag_value; /* the short form takes no value and means this */
     const char *meaning;    /* one or more lines */
 };
-
-/* What stands for a default that depends on who runs the daemon. */
-const char *config_key_init_text(const struct config_key *key);
 
 #define CONFIG_KEYS_MAX 128 /* of the table, for arrays beside it */
 
@@ -56,45 +38,63 @@ extern const char *const config_sections[]; /* ends with NULL */
 /* The key, or NULL. Section or name of NULL match any. */
 const struct config_key *config_key_find(const char *section, const char *name);
 
-bool config_type_is_list(enum config_type type);
+/* ---- Kinds of values --------------------------------------------------- */
 
-/* Sets one value, or adds one element to a list; an empty one adds none.
- * False when the text is not right, and then `why` ends with what it must
- * be: "a whole number from 1 to 100". */
-bool config_value_parse(const struct config_key *key, const char *text,
-                        struct config *config, struct text *why);
-/* What a value must be: "a whole number from 1 to 100". */
-void config_value_explain(const struct config_key *key, struct text *out);
-/* Empties a list. */
-void config_value_clear(const struct config_key *key, struct config *config);
-/* The value as config_value_parse reads it, list elements joined by ", ". */
-void config_value_print(const struct config_key *key,
-                        const struct config *config, struct text *out);
+struct config_unit {
+    const char *suffix;
+    uint64_t factor;
+};
 
-/* ---- For config_value.c: the types that are made of addresses ---- */
+/* `value` is the key's member of struct config. */
+struct config_type {
+    /* Sets the value or, of a list, adds one entry; an empty one adds none.
+     * ERR_SYNTAX, ERR_FULL (key->max entries are there): then the value is as
+     * before, and `why` gets what the text must be where that is more than
+     * `explain` says. */
+    enum error (*parse)(const struct config_key *key, const char *text,
+                        void *value, struct text *why);
+    /* As `parse` reads it, entries of a list joined by ", ". */
+    void (*print)(const struct config_key *key, const void *value,
+                  struct text *out);
+    /* What a value must be: "a whole number from 1 to 100". */
+    void (*explain)(const struct config_key *key, struct text *out);
+    bool list;                       /* without entries it is all zero bytes */
+    const char *explained;           /* what `explain` says, if always that */
+    const struct config_unit *units; /* of a number, largest first */
+    const char *const *names;        /* of an enumeration, ends with NULL */
+};
 
+/* config_value.c */
+extern const struct config_type config_bool;     /* bool */
+extern const struct config_type config_count;    /* unsigned */
+extern const struct config_type config_size;     /* bytes: of 4 or 8 bytes */
+extern const struct config_type config_duration; /* uint64_t, ns */
+extern const struct config_type config_level;    /* enum log_level */
+extern const struct config_type config_format;   /* enum log_format */
+extern const struct config_type config_name;     /* char[max + 1] */
+extern const struct config_type config_path;     /* char[CONFIG_PATH_SIZE] */
+/* config_address.c */
+extern const struct config_type config_listen;    /* struct config_endpoints */
+extern const struct config_type config_endpoints; /* the same, of others */
+extern const struct config_type config_hosts;     /* struct config_hosts */
+extern const struct config_type config_http;      /* struct config_http */
+/* config_tunnel.c */
+extern const struct config_type config_hops;   /* bool[ONION_HOPS_MAX + 1] */
+extern const struct config_type config_policy; /* struct config_policy */
+
+/* The value of a key as text. */
+void config_print(const struct config_key *key, const struct config *config,
+                  struct text *out);
+
+/* ---- What the kinds share ---------------------------------------------- */
+
+/* Says type->explained. */
+void config_explain_fixed(const struct config_key *key, struct text *out);
+/* Says that key->max `entries` are all that a list may have: ERR_FULL. */
+enum error config_list_full(const struct config_key *key, const char *entries,
+                            struct text *why);
+/* A whole number without a sign. */
 bool config_read_number(const char *text, uint64_t *out);
-/* One element each. False without a word in `why`: not of the right form. */
-bool config_parse_listen(const char *text, struct config *config,
-                         struct text *why);
-bool config_parse_hosts(const char *text, struct config *config,
-                        struct text *why);
-bool config_parse_http(const char *text, struct config *config);
-void config_print_listen(const struct config *config, struct text *out);
-void config_print_hosts(const struct config *config, struct text *out);
-void config_print_http(const struct config *config, struct text *out);
-
-/* ---- For config_value.c: the types of [tunnel] and [exit] ---- */
-
-bool config_parse_hops(const char *text, struct config *config);
-bool config_parse_endpoints(const char *text, unsigned max,
-                            struct config_endpoints *list, struct text *why);
-bool config_parse_policy(const char *text, struct config *config,
-                         struct text *why);
-void config_print_hops(const struct config *config, struct text *out);
-void config_print_endpoints(const struct config_endpoints *list,
-                            struct text *out);
-void config_print_policy(const struct config *config, struct text *out);
 /* What a declared family is called in descriptors; false for none (""). */
 bool config_family_id(const char *name, uint8_t id[32]);
 

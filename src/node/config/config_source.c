@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What the sources of settings share: one value is set, and what is wrong
+ * with it is reported with the place where it stands. config_file.c and
+ * config_flags.c find out which key and which text.
+ */
 #include "node/config/config_source.h"
 
 #include <assert.h>
@@ -6,45 +11,48 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool assign_one(const struct config_key *key, const char *text,
-                       struct config *config, struct text *why)
+static enum error set_one(const struct config_key *key, const char *text,
+                          struct config *config, struct text *why)
 {
-    size_t before = why->len;
+    size_t before = why->len, said;
+    enum error err;
 
     text_addf(why, "%s is '", key->name);
     text_add_printable(why, bytes_of(text, strnlen(text, 200)));
     text_add(why, "' but must be ");
-    if (!config_value_parse(key, text, config, why))
-        return false;
-    text_cut(why, before);
-    return true;
+    said = why->len;
+    err = key->type->parse(key, text, (char *)config + key->offset, why);
+    if (err == OK)
+        text_cut(why, before);
+    else if (why->len == said)
+        key->type->explain(key, why);
+    return err;
 }
 
-bool config_assign(const struct config_key *key, const char *text,
-                   struct config *config, bool append, struct text *why)
+enum error config_set(const struct config_key *key, const char *text,
+                      struct config *config, bool append, struct text *why)
 {
+    static const char blanks[] = " \t";
     char part[CONFIG_PATH_SIZE];
+    enum error err = OK;
 
-    if (!config_type_is_list(key->type))
-        return assign_one(key, text, config, why);
+    if (!key->type->list)
+        return set_one(key, text, config, why);
     if (!append)
-        config_value_clear(key, config);
-    for (;;) {
-        size_t len = strcspn(text, ",");
-        size_t from = strspn(text, " \t");
+        memset((char *)config + key->offset, 0, key->size);
+    for (bool more = true; more && err == OK;) {
+        size_t len = strcspn(text, ","), from = strspn(text, blanks);
         size_t to = len;
 
-        while (to > from && (text[to - 1] == ' ' || text[to - 1] == '\t'))
+        while (to > from && strchr(blanks, text[to - 1]) != NULL)
             to--;
-        if (from > to)
-            from = to;
-        snprintf(part, sizeof(part), "%.*s", (int)(to - from), text + from);
-        if (!assign_one(key, part, config, why))
-            return false;
-        if (text[len] == '\0')
-            return true;
-        text += len + 1;
+        snprintf(part, sizeof(part), "%.*s", to > from ? (int)(to - from) : 0,
+                 text + from);
+        err = set_one(key, part, config, why);
+        more = text[len] == ',';
+        text += len + more;
     }
+    return err;
 }
 
 static void report(struct config_loader *l, const char *where, const char *what)
@@ -77,20 +85,24 @@ void config_loader_set(struct config_loader *l, const struct config_key *key,
     size_t i = (size_t)(key - config_keys);
     bool again = l->set[i].source == source;
     struct text why;
+    enum error err;
 
-    if (again && source == CONFIG_FROM_FILE &&
-        !config_type_is_list(key->type)) {
+    if (again && source == CONFIG_FROM_FILE && !key->type->list) {
         config_loader_report(l, where,
                              "%s is set twice, first on line %u; leave one",
                              key->name, l->set[i].line);
         return;
     }
+    if (again && l->set[i].full)
+        return;
     text_init(&why, 1024);
-    if (!config_assign(key, text, &l->config, again, &why))
+    err = config_set(key, text, &l->config, again, &why);
+    if (err != OK)
         report(l, where, text_get(&why));
     text_deinit(&why);
     l->set[i].source = source;
     l->set[i].line = line;
+    l->set[i].full = err == ERR_FULL;
 }
 
 void config_environment_name(const struct config_key *key,
@@ -139,13 +151,25 @@ static void where_set(const struct config_loader *l, size_t i,
     snprintf(where, CONFIG_WHERE_SIZE, "%s", name);
 }
 
+static size_t index_of(const char *section, const char *name)
+{
+    const struct config_key *key = config_key_find(section, name);
+
+    assert(key != NULL);
+    return (size_t)(key - config_keys);
+}
+
+bool config_loader_has(const struct config_loader *l, const char *section,
+                       const char *name)
+{
+    return l->set[index_of(section, name)].source != CONFIG_FROM_DEFAULT;
+}
+
 void config_loader_error(struct config_loader *l, const char *section,
                          const char *name, const char *what)
 {
-    const struct config_key *key = config_key_find(section, name);
     char where[CONFIG_WHERE_SIZE];
 
-    assert(key != NULL);
-    where_set(l, (size_t)(key - config_keys), where);
+    where_set(l, index_of(section, name), where);
     report(l, where, what);
 }

@@ -34,14 +34,15 @@ struct config_loader {
     struct {
         enum config_source source;
         unsigned line; /* FROM_FILE */
+        bool full;     /* a list that `source` has more for: said once */
     } set[CONFIG_KEYS_MAX];
 };
 
-/* Sets a value, a list's elements separated by commas, instead of what the
- * list has or, with `append`, behind it. False when the text is not right:
- * `why` gets "KEY is 'TEXT' but must be ...". */
-bool config_assign(const struct config_key *key, const char *text,
-                   struct config *config, bool append, struct text *why);
+/* Sets a value, a list's entries separated by commas, instead of what the
+ * list has or, with `append`, behind it. ERR_SYNTAX, ERR_FULL: `why` gets
+ * "KEY is 'TEXT' but must be ...". */
+enum error config_set(const struct config_key *key, const char *text,
+                      struct config *config, bool append, struct text *why);
 
 /* "WARREN_DHT_MAX_ITEMS", "dht.max_items" and "--dht.max_items". */
 void config_environment_name(const struct config_key *key,
@@ -69,6 +70,9 @@ void config_load_settings(struct config_loader *l,
                           const struct warren_setting *settings, size_t count);
 void config_load_flags(struct config_loader *l, int argc, char *const *argv);
 
+/* Whether any source has set the key. */
+bool config_loader_has(const struct config_loader *l, const char *section,
+                       const char *name);
 /* Reports what is wrong with a key, with the place where it was
  * set if it was. */
 void config_loader_error(struct config_loader *l, const char *section,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Values of the kinds that only [tunnel] and [exit] have.
+ * Kinds of values that only [tunnel] and [exit] have: numbers of hops, the
+ * lines of an exit policy; and what a declared family becomes.
  */
 #include "node/config/config_keys.h"
 
@@ -8,83 +9,92 @@
 
 #include <string.h>
 
-bool config_parse_hops(const char *text, struct config *config)
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x)  TEXT_OF_(x)
+
+/* ---- Hops: a list that is a set, one bool for each number -------------- */
+
+static enum error parse_hops(const struct config_key *key, const char *text,
+                             void *value, struct text *why)
 {
+    bool *wanted = value;
     uint64_t hops;
 
+    (void)key;
+    (void)why;
     if (text[0] == '\0')
-        return true;
+        return OK;
     if (!config_read_number(text, &hops) || hops == 0 || hops > ONION_HOPS_MAX)
-        return false;
-    config->tunnel_build[hops] = true;
-    return true;
+        return ERR_SYNTAX;
+    wanted[hops] = true;
+    return OK;
 }
 
-void config_print_hops(const struct config *config, struct text *out)
+static void print_hops(const struct config_key *key, const void *value,
+                       struct text *out)
 {
+    const bool *wanted = value;
     const char *before = "";
 
+    (void)key;
     for (unsigned i = 1; i <= ONION_HOPS_MAX; i++) {
-        if (!config->tunnel_build[i])
+        if (!wanted[i])
             continue;
         text_addf(out, "%s%u", before, i);
         before = ", ";
     }
 }
 
-bool config_parse_endpoints(const char *text, unsigned max,
-                            struct config_endpoints *list, struct text *why)
-{
-    struct endpoint ep;
+const struct config_type config_hops = {
+    .parse = parse_hops,
+    .print = print_hops,
+    .explain = config_explain_fixed,
+    .explained = "a number of hops from 1 to " TEXT_OF(ONION_HOPS_MAX),
+    .list = true};
 
-    if (text[0] == '\0')
-        return true;
-    if (endpoint_parse(text, &ep) != OK || !endpoint_is_usable(&ep))
-        return false;
-    if (list->count == max) {
-        text_addf(why, "one of at most %u addresses", max);
-        return false;
-    }
-    list->at[list->count++] = ep;
-    return true;
-}
+/* ---- Exit policy ------------------------------------------------------- */
 
-void config_print_endpoints(const struct config_endpoints *list,
-                            struct text *out)
-{
-    char buf[ENDPOINT_TEXT_SIZE];
-
-    for (unsigned i = 0; i < list->count; i++)
-        text_addf(out, "%s%s", i == 0 ? "" : ", ",
-                  endpoint_print(&list->at[i], buf));
-}
-
-bool config_parse_policy(const char *text, struct config *config,
-                         struct text *why)
+static enum error parse_policy(const struct config_key *key, const char *text,
+                               void *value, struct text *why)
 {
     char wrong[POLICY_ERROR_SIZE];
-    struct policy_line line;
+    struct config_policy *policy = value;
+    struct policy_line line = {0};
 
     if (text[0] == '\0')
-        return true;
-    if (policy_parse_line(bytes_of_text(text), &line, wrong) != OK)
-        return false;
-    if (config->exit_policy_count == POLICY_LINES_MAX) {
-        text_addf(why, "one of at most %d lines", POLICY_LINES_MAX);
-        return false;
+        return OK;
+    if (policy_parse_line(bytes_of_text(text), &line, wrong) != OK) {
+        config_explain_fixed(key, why);
+        text_addf(why, " (%s)", wrong);
+        return ERR_SYNTAX;
     }
-    config->exit_policy[config->exit_policy_count++] = line;
-    return true;
+    if (policy->count == key->max)
+        return config_list_full(key, "lines", why);
+    policy->lines[policy->count++] = line;
+    return OK;
 }
 
-void config_print_policy(const struct config *config, struct text *out)
+static void print_policy(const struct config_key *key, const void *value,
+                         struct text *out)
 {
+    const struct config_policy *policy = value;
     char buf[POLICY_LINE_SIZE];
 
-    for (unsigned i = 0; i < config->exit_policy_count; i++)
+    (void)key;
+    for (unsigned i = 0; i < policy->count; i++)
         text_addf(out, "%s%s", i == 0 ? "" : ", ",
-                  policy_print_line(&config->exit_policy[i], buf));
+                  policy_print_line(&policy->lines[i], buf));
 }
+
+const struct config_type config_policy = {
+    .parse = parse_policy,
+    .print = print_policy,
+    .explain = config_explain_fixed,
+    .explained = "accept or reject with ADDR[/BITS][:PORT[-PORT]], like accept "
+                 "*:443 or reject 192.0.2.0/24",
+    .list = true};
+
+/* ---- Families ---------------------------------------------------------- */
 
 bool config_family_id(const char *name, uint8_t id[32])
 {

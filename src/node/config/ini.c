@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The lines of an INI file, cut apart in place.
+ */
 #include "node/config/ini.h"
 
 #include <stdbool.h>

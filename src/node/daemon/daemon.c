@@ -110,12 +110,12 @@ static bool page_health(void *arg, struct text *reason)
 
 static enum error start_http(struct daemon *d, struct text *why)
 {
-    struct http_config config = {.listen = d->config.http_listen,
+    struct http_config config = {.listen = d->config.http.listen,
                                  .deadline = HTTP_DEADLINE};
     struct http_pages pages = {
         .arg = d, .metrics = page_metrics, .health = page_health};
 
-    if (!d->config.http)
+    if (!d->config.http.on)
         return OK;
     return http_new(d->base, &config, &pages, d->log, &d->http, why);
 }
@@ -193,7 +193,7 @@ static void say_ready(struct daemon *d)
                  endpoint_print(&ep, at));
     }
     log_info(d->log, "warren " WARREN_VERSION " runs in %s, network %s",
-             d->config.data_dir, d->config.network);
+             d->config.data_dir, d->config.dht.network);
 }
 
 static void stop(struct daemon *d)

@@ -275,8 +275,8 @@ unsigned exit_host_nameservers(const struct exit_host *x)
 void exit_host_configure(struct exit_host *x, const struct config *config)
 {
     memset(x->bound, 0, sizeof(x->bound));
-    for (unsigned i = config->listen_count; i-- > 0;) {
-        struct endpoint ep = config->listen[i];
+    for (unsigned i = config->listen.count; i-- > 0;) {
+        struct endpoint ep = config->listen.at[i];
 
         if (is_wildcard(&ep))
             continue;

@@ -187,8 +187,8 @@ void bootstrap_configure(struct bootstrap *b, const struct config *config)
     bool active = b->active;
 
     bootstrap_stop(b);
-    memcpy(b->hosts, config->bootstrap, sizeof(b->hosts));
-    b->host_count = config->bootstrap_count;
+    memcpy(b->hosts, config->bootstrap.at, sizeof(b->hosts));
+    b->host_count = config->bootstrap.count;
     if (active)
         bootstrap_start(b, 0);
 }

@@ -104,7 +104,7 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
         lost_all(n, now, h);
         return;
     }
-    if (n->config.bootstrap_count == 0) {
+    if (n->config.bootstrap.count == 0) {
         alone_without_bootstrap(n, h);
         return;
     }
@@ -113,7 +113,7 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
         SAY(p->what,
             "no other node has answered for %" PRIu64 " s, of %u in "
             "`bootstrap` and %u from the last run",
-            time_since(n->started_at, now) / TIME_S, n->config.bootstrap_count,
+            time_since(n->started_at, now) / TIME_S, n->config.bootstrap.count,
             dht_host_restored(n->dht));
     else
         SAY(p->what, "%s", trouble);

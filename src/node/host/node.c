@@ -167,7 +167,7 @@ static enum error open_sockets(struct node *n, struct text *why)
         text_add(why, error_text(ERR_NO_MEMORY));
         return ERR_NO_MEMORY;
     }
-    return udp_listen_all(n->udp, n->config.listen, n->config.listen_count,
+    return udp_listen_all(n->udp, n->config.listen.at, n->config.listen.count,
                           why);
 }
 

@@ -17,7 +17,7 @@ struct own_list {
 static bool is_reachable(const struct config *config, const struct endpoint *ep)
 {
     return endpoint_is_usable(ep) &&
-           (config->testing_network || endpoint_is_global(ep));
+           (config->dht.testing_network || endpoint_is_global(ep));
 }
 
 static void add(struct config_endpoints *list, const struct endpoint *ep)

@@ -250,8 +250,8 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                   error_text(err));
     keep_pools(h, config, now);
     ask_relays(h, config, now);
-    policy_set_lines(&h->policy, config->exit_policy,
-                     config->exit_policy_count);
+    policy_set_lines(&h->policy, config->exit_policy.lines,
+                     config->exit_policy.count);
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
     h->config = *config;
@@ -275,9 +275,9 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
             deadline_init(&h->address_timer, h->world.base, h, on_address_due);
     if (err != OK)
         return err;
-    policy_init(&h->policy, false, config->testing_network);
-    policy_set_lines(&h->policy, config->exit_policy,
-                     config->exit_policy_count);
+    policy_init(&h->policy, false, config->dht.testing_network);
+    policy_set_lines(&h->policy, config->exit_policy.lines,
+                     config->exit_policy.count);
     dht_bridge_init(&h->bridge, dht_host_engine(h->world.dht), bridge_now, h);
     h->bridge.changed = on_dht_changed;
     h->bridge.met = on_met;

@@ -163,8 +163,8 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
     rpc_write_uint(w, "pid", (uint64_t)getpid());
     rpc_write_uint(w, "uptime", time_since(n->started_at, now) / TIME_S);
     rpc_write_text(w, "data_dir", n->config.data_dir);
-    rpc_write_text(w, "network", n->config.network);
-    rpc_write_bool(w, "testing_network", n->config.testing_network);
+    rpc_write_text(w, "network", n->config.dht.network);
+    rpc_write_bool(w, "testing_network", n->config.dht.testing_network);
     rpc_write_uint(w, "memory", process_resident());
     write_sockets(n, w);
     write_trains(n, w);

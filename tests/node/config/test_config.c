@@ -3,6 +3,7 @@
 
 #include "base/words.h"
 #include "node/config/config_keys.h"
+#include "node/config/config_source.h"
 #include "node/config/ini.h"
 
 #include "testing.h"
@@ -54,7 +55,7 @@ static void print_all(const struct config *c, struct text *out)
         const struct config_key *key = &config_keys[i];
 
         text_addf(out, "[%s] %s = ", key->section, key->name);
-        config_value_print(key, c, out);
+        config_print(key, c, out);
         text_add(out, "\n");
     }
 }
@@ -104,18 +105,18 @@ static void test_config_defaults_are_what_the_documents_say(void **state)
 
     (void)state;
     assert_int_equal(load(NULL, NULL, NULL), OK);
-    assert_int_equal(config.listen_count, 2);
-    assert_string_equal(endpoint_print(&config.listen[0], text),
+    assert_int_equal(config.listen.count, 2);
+    assert_string_equal(endpoint_print(&config.listen.at[0], text),
                         "0.0.0.0:7881");
-    assert_string_equal(endpoint_print(&config.listen[1], text), "[::]:7881");
-    assert_string_equal(config.network, "main");
+    assert_string_equal(endpoint_print(&config.listen.at[1], text),
+                        "[::]:7881");
     assert_string_equal(config.dht.network, "main");
     assert_true(config.dht.family[FAMILY_IPV4]);
     assert_true(config.dht.family[FAMILY_IPV6]);
-    assert_false(config.testing_network);
-    assert_int_equal(config.bootstrap_count, 0);
-    assert_true(config.http);
-    assert_string_equal(endpoint_print(&config.http_listen, text),
+    assert_false(config.dht.testing_network);
+    assert_int_equal(config.bootstrap.count, 0);
+    assert_true(config.http.on);
+    assert_string_equal(endpoint_print(&config.http.listen, text),
                         "127.0.0.1:7882");
     assert_int_equal(config.log.level, LEVEL_INFO);
     assert_int_equal(config.log.format, LOG_TEXT);
@@ -148,9 +149,26 @@ static void test_config_defaults_are_those_of_the_engine(void **state)
     text_deinit(&theirs);
 }
 
+/* Takes away the # of each line that is a default. */
+static void uncomment(const char *printed, struct text *out)
+{
+    while (*printed != '\0') {
+        size_t len = strcspn(printed, "\n");
+
+        /* These two depend on who reads it. */
+        if (printed[0] != '#' || printed[1] == ' ' ||
+            strstr(printed, "#data_dir") == printed ||
+            strstr(printed, "#control") == printed)
+            text_addf(out, "%.*s\n", (int)len, printed);
+        else
+            text_addf(out, "%.*s\n", (int)len - 1, printed + 1);
+        printed += len + (printed[len] == '\n');
+    }
+}
+
 static void test_config_printed_defaults_load_as_the_defaults(void **state)
 {
-    struct text printed, before, after;
+    struct text printed, before, after, bare;
 
     (void)state;
     text_init(&printed, 65536);
@@ -161,10 +179,19 @@ static void test_config_printed_defaults_load_as_the_defaults(void **state)
     config_print_defaults(&printed);
     assert_false(printed.truncated);
     assert_loads(text_get(&printed));
+    assert_true(config.http_is_default); /* the file has decided nothing */
+    print_all(&config, &after);
+    assert_string_equal(text_get(&before), text_get(&after));
+    text_init(&bare, 65536);
+    uncomment(text_get(&printed), &bare);
+    assert_loads(text_get(&bare));
+    assert_false(config.http_is_default);
+    text_clear(&after);
     print_all(&config, &after);
     assert_string_equal(text_get(&before), text_get(&after));
     for (size_t i = 0; i < config_keys_count; i++)
         assert_non_null(strstr(text_get(&printed), config_keys[i].name));
+    text_deinit(&bare);
     text_deinit(&printed);
     text_deinit(&before);
     text_deinit(&after);
@@ -196,7 +223,7 @@ static void test_config_tunnel_settings_reach_the_engine(void **state)
     assert_int_equal(config.tunnel_addresses.at[0].port, 7);
     assert_int_equal(config.tunnel_relays.count, 2);
     assert_true(config.tunnel.become_exitnode);
-    assert_int_equal(config.exit_policy_count, 2);
+    assert_int_equal(config.exit_policy.count, 2);
     assert_int_equal(config.exit_nameservers.at[0].port, 53);
     assert_int_equal(config.tunnel.exit.silent_rate, 9);
     print_all(&config, &printed);
@@ -215,10 +242,11 @@ static void test_config_policy_has_a_cap(void **state)
     for (int i = 1; i < 64; i++)
         strcat(text, ", accept *");
     assert_loads(text);
-    assert_int_equal(config.exit_policy_count, 64);
+    assert_int_equal(config.exit_policy.count, 64);
     strcat(text, ", accept *");
     assert_int_equal(load(text, NULL, NULL), ERR_SYNTAX);
-    assert_non_null(strstr(text_get(&errors), "one of at most 64 lines"));
+    assert_non_null(
+        strstr(text_get(&errors), "one of at most 64 lines; leave it out"));
 }
 
 /* Relays of one operator name the same family, others another. */
@@ -244,7 +272,8 @@ static void test_config_table_is_sound(void **state)
         assert_ptr_equal(config_key_find(key->section, key->name), key);
         assert_true(key->meaning[0] != '\0');
         assert_true(key->min <= key->max);
-        if (key->type == CONFIG_COUNT || key->type == CONFIG_SIZE)
+        assert_true(!key->type->list || key->size > key->max);
+        if (key->type->units != NULL && key->size == sizeof(unsigned))
             assert_true(key->max > 0 && key->max <= UINT32_MAX);
         if (key->flag_value != NULL)
             assert_non_null(key->flag);
@@ -274,19 +303,20 @@ static void test_config_file_sets_every_type(void **state)
                  "[log]\r\nlevel = debug\r\nformat = json\r\n"
                  "[node]\r\ncontrol = /tmp/c");
     assert_string_equal(config.data_dir, "/srv/warren dir");
-    assert_int_equal(config.listen_count, 3);
-    assert_string_equal(endpoint_print(&config.listen[2], text), "127.0.0.2:3");
+    assert_int_equal(config.listen.count, 3);
+    assert_string_equal(endpoint_print(&config.listen.at[2], text),
+                        "127.0.0.2:3");
     assert_string_equal(config.dht.network, "lab-1");
-    assert_true(config.testing_network && config.dht.testing_network);
+    assert_true(config.dht.testing_network);
     assert_int_equal(config.receive_buffer, 65536);
-    assert_int_equal(config.bootstrap_count, 3);
-    assert_string_equal(config.bootstrap[0].host, "a.example");
-    assert_string_equal(config.bootstrap[1].host, "2001:db8::1");
-    assert_int_equal(config.bootstrap[1].port, 2);
-    assert_string_equal(config.bootstrap[2].host, "192.0.2.1");
+    assert_int_equal(config.bootstrap.count, 3);
+    assert_string_equal(config.bootstrap.at[0].host, "a.example");
+    assert_string_equal(config.bootstrap.at[1].host, "2001:db8::1");
+    assert_int_equal(config.bootstrap.at[1].port, 2);
+    assert_string_equal(config.bootstrap.at[2].host, "192.0.2.1");
     assert_int_equal(config.dht.max_items, 1);
     assert_true(config.dht.query_timeout == 1500 * TIME_MS);
-    assert_false(config.http);
+    assert_false(config.http.on);
     assert_int_equal(config.log.level, LEVEL_DEBUG);
     assert_int_equal(config.log.format, LOG_JSON);
     assert_string_equal(config.control, "/tmp/c");
@@ -309,6 +339,11 @@ static void test_config_file_sets_every_type(void **state)
 #define NAME_RULE(value)                                                   \
     "2: network is '" value "' but must be 1 to 32 letters, digits, '-', " \
     "'_' or '.'"
+
+#define POLICY_RULE(value, reason)                                         \
+    "2: policy is '" value "' but must be accept or reject with "          \
+    "ADDR[/BITS][:PORT[-PORT]], like accept *:443 or reject 192.0.2.0/24 " \
+    "(" reason ")"
 
 static const struct {
     const char *content, *expected;
@@ -349,13 +384,27 @@ static const struct {
      "192.0.2.1:7881 or [2001:db8::1]:7881"},
     {"[tunnel]\naddresses = 1.0.0.1:1, 1.0.0.1:2, 1.0.0.1:3, 1.0.0.1:4, "
      "1.0.0.1:5\n",
-     "2: addresses is '1.0.0.1:5' but must be one of at most 4 addresses"},
+     "2: addresses is '1.0.0.1:5' but must be one of at most 4 addresses; "
+     "leave it out, and what follows it"},
     {"[tunnel]\nfamily = my relays\n",
      "2: family is 'my relays' but must be up to 32 letters, digits, '-', "
      "'_' or '.'"},
     {"[exit]\npolicy = accept *:443, allow *\n",
-     "2: policy is 'allow *' but must be accept or reject with "
-     "ADDR[/BITS][:PORT[-PORT]], like accept *:443 or reject 192.0.2.0/24"},
+     POLICY_RULE("allow *", "\"allow\": a line begins with accept or reject")},
+    {"[exit]\npolicy = reject 10.0.0.1/8\n",
+     POLICY_RULE("reject 10.0.0.1/8",
+                 "\"10.0.0.1\": the network of /8 is 10.0.0.0")},
+    {"[exit]\npolicy = reject 10.0.0.0/33\n",
+     POLICY_RULE("reject 10.0.0.0/33",
+                 "\"33\": a prefix length is 0 to 32 here")},
+    {"[exit]\npolicy = accept *:0\n",
+     POLICY_RULE("accept *:0",
+                 "\"0\": a port is * or 1 to 65535, a range FIRST-LAST")},
+    {"[tunnel]\naddresses = 192.0.2.1:0\n",
+     "2: addresses is '192.0.2.1:0' but must be an address with a port from 1 "
+     "to 65535"},
+    {"[tunnel]\nrelays = 0.0.0.0:7881\n",
+     "2: relays is '0.0.0.0:7881' but must be the address of one machine"},
     {"[node]\nnetwork = a\nnetwork = b\n",
      "3: network is set twice, first on line 2; leave one"},
     {"[node]\ntesting_network = maybe\n",
@@ -405,7 +454,7 @@ static const struct {
     {"[dht]\nbootstrap = http://x:1\n", HOST_RULE("http://x:1")},
     {"[http]\nlisten = 7882\n",
      "2: listen is '7882' but must be ADDR:PORT, like 127.0.0.1:7882, or "
-     "empty for none"},
+     "none"},
     {"[log]\nlevel = loud\n",
      "2: level is 'loud' but must be error, warn, info, debug"},
     {"[log]\nformat = xml\n", "2: format is 'xml' but must be text, json"},
@@ -465,19 +514,20 @@ static void test_config_lists_have_a_cap(void **state)
     char expected[256];
 
     (void)state;
-    for (int i = 2; i <= CONFIG_LISTEN_MAX + 1; i++)
+    for (int i = 2; i <= CONFIG_ENDPOINTS_MAX + 1; i++)
         snprintf(content + strlen(content), 32, ", 127.0.0.1:%d", i);
     snprintf(expected, sizeof(expected),
              "2: listen is '127.0.0.1:%d' but must be one of at most %d "
-             "addresses",
-             CONFIG_LISTEN_MAX + 1, CONFIG_LISTEN_MAX);
+             "addresses; leave it out, and what follows it",
+             CONFIG_ENDPOINTS_MAX + 1, CONFIG_ENDPOINTS_MAX);
     assert_fails(content, expected);
 
     strcpy(content, "[dht]\n");
-    for (int i = 0; i <= CONFIG_BOOTSTRAP_MAX; i++)
-        strcat(content, "bootstrap = a:1\n");
+    for (int i = 0; i <= CONFIG_BOOTSTRAP_MAX + 3; i++)
+        strcat(content, "bootstrap = a:1\n"); /* one line for all of them */
     snprintf(expected, sizeof(expected),
-             "%d: bootstrap is 'a:1' but must be one of at most %d nodes",
+             "%d: bootstrap is 'a:1' but must be one of at most %d nodes; "
+             "leave it out, and what follows it",
              CONFIG_BOOTSTRAP_MAX + 2, CONFIG_BOOTSTRAP_MAX);
     assert_fails(content, expected);
 }
@@ -494,17 +544,17 @@ static void test_config_later_sources_override_earlier_ones(void **state)
     (void)state;
     assert_loads(content);
     assert_int_equal(config.log.level, LEVEL_ERROR);
-    assert_int_equal(config.listen_count, 2);
+    assert_int_equal(config.listen.count, 2);
     assert_int_equal(load(content, environment, NULL), OK);
     assert_int_equal(config.log.level, LEVEL_WARN);
     assert_int_equal(config.log.rate, 7);
-    assert_int_equal(config.listen_count, 1);
-    assert_int_equal(config.listen[0].port, 3);
+    assert_int_equal(config.listen.count, 1);
+    assert_int_equal(config.listen.at[0].port, 3);
     assert_int_equal(load(content, environment, flags), OK);
     assert_int_equal(config.log.level, LEVEL_DEBUG);
-    assert_int_equal(config.listen_count, 2);
-    assert_int_equal(config.listen[0].port, 4);
-    assert_int_equal(config.listen[1].port, 5);
+    assert_int_equal(config.listen.count, 2);
+    assert_int_equal(config.listen.at[0].port, 4);
+    assert_int_equal(config.listen.at[1].port, 5);
 }
 
 static void test_config_flags_of_all_forms(void **state)
@@ -523,13 +573,13 @@ static void test_config_flags_of_all_forms(void **state)
 
     (void)state;
     assert_int_equal(load(NULL, NULL, flags), OK);
-    assert_false(config.testing_network);
+    assert_false(config.dht.testing_network);
     assert_int_equal(config.log.format, LOG_JSON);
     assert_string_equal(config.data_dir, "/tmp/w");
     assert_string_equal(config.control, "/tmp/w/control.sock");
-    assert_false(config.http);
+    assert_false(config.http.on);
     assert_int_equal(config.dht.max_items, 3);
-    assert_int_equal(config.bootstrap_count, 2);
+    assert_int_equal(config.bootstrap.count, 2);
 }
 
 static void test_config_file_can_come_from_a_flag(void **state)
@@ -607,9 +657,6 @@ static void test_config_bad_variables_are_refused_with_reason(void **state)
         {"WARREN_=1",
          "WARREN_: unknown setting; names are WARREN_SECTION_KEY, and "
          "`warren config default` shows all keys\n"},
-        {"WARREN_NODE_LISTEN=", "WARREN_NODE_LISTEN: listen in [node] is "
-                                "empty but must be ADDR:PORT, like "
-                                "0.0.0.0:7881 or [::]:7881\n"},
     };
 
     (void)state;
@@ -619,6 +666,47 @@ static void test_config_bad_variables_are_refused_with_reason(void **state)
         assert_int_equal(load(NULL, environment, NULL), ERR_SYNTAX);
         assert_string_equal(text_get(&errors), cases[i].expected);
     }
+}
+
+/* `docker run -e X=`, `X= warren`: nothing was set. */
+static void test_config_empty_variables_are_not_set(void **state)
+{
+    char name[CONFIG_NAME_SIZE + 1];
+    const char *environment[] = {name, NULL};
+    const char *none[] = {"WARREN_HTTP_LISTEN=none", NULL};
+    struct text before, after;
+
+    (void)state;
+    text_init(&before, 65536);
+    text_init(&after, 65536);
+    assert_int_equal(load(NULL, NULL, NULL), OK);
+    print_all(&config, &before);
+    for (size_t i = 0; i < config_keys_count; i++) {
+        config_environment_name(&config_keys[i], name);
+        strcat(name, "=");
+        assert_int_equal(load(NULL, environment, NULL), OK);
+        text_clear(&after);
+        print_all(&config, &after);
+        assert_string_equal(text_get(&before), text_get(&after));
+    }
+    strcpy(name, "WARREN_NO_SUCH=");
+    assert_int_equal(load(NULL, environment, NULL), OK);
+    assert_int_equal(load(NULL, none, NULL), OK);
+    assert_false(config.http.on);
+    text_deinit(&before);
+    text_deinit(&after);
+}
+
+static void test_config_knows_whether_http_was_asked_for(void **state)
+{
+    const char *flags[] = {"--http", "127.0.0.1:7882", NULL};
+    const char *other[] = {"--log-json", NULL};
+
+    (void)state;
+    assert_int_equal(load(NULL, NULL, other), OK);
+    assert_true(config.http_is_default);
+    assert_int_equal(load(NULL, NULL, flags), OK);
+    assert_false(config.http_is_default);
 }
 
 static void test_config_variables_of_container_engines_are_no_settings(void **s)
@@ -664,39 +752,40 @@ static void test_config_default_data_dir_follows_the_environment(void **state)
         assert_non_null(strstr(dir, "/warren"));
 }
 
+/* Root has a directory of its own; others have one below their home. */
+static void test_config_without_a_home_says_what_to_set(void **state)
+{
+    const char *flags[] = {"--control", "/tmp/c", NULL};
+
+    (void)state;
+    unsetenv("HOME");
+    unsetenv("XDG_STATE_HOME");
+    if (geteuid() == 0) {
+        assert_int_equal(seteuid(65534), 0);
+        assert_int_equal(load(NULL, NULL, NULL), ERR_SYNTAX);
+        assert_int_equal(load(NULL, NULL, flags), OK);
+        assert_int_equal(seteuid(0), 0);
+        assert_string_equal(config.data_dir, "");
+        assert_int_equal(load(NULL, NULL, NULL), OK);
+    } else {
+        assert_int_equal(load(NULL, NULL, flags), OK); /* to ask a daemon */
+        assert_int_equal(load(NULL, NULL, NULL), ERR_SYNTAX);
+        assert_string_equal(text_get(&errors),
+                            "data_dir: there is no default, because neither "
+                            "HOME nor XDG_STATE_HOME is set; give a directory "
+                            "with --data-dir, or set HOME\n");
+    }
+    assert_fails("[node]\ndata_dir = ~/node\n",
+                 "2: data_dir is '~/node' but must be a path without ~, "
+                 "because HOME is not set");
+}
+
 static void test_config_tilde_is_the_home_directory(void **state)
 {
     (void)state;
     setenv("HOME", "/home/w", 1);
     assert_loads("[node]\ndata_dir = ~/node\n");
     assert_string_equal(config.data_dir, "/home/w/node");
-}
-
-static void test_config_reload_takes_what_can_change(void **state)
-{
-    struct config current;
-    struct text report;
-
-    (void)state;
-    text_init(&report, 4096);
-    assert_loads("[node]\nnetwork = one\n[log]\nlevel = warn\n");
-    current = config;
-    assert_loads("[node]\nnetwork = two\n[log]\nlevel = debug\n"
-                 "[dht]\nmax_items = 77\nbootstrap = a:1, b:2\n");
-    config_reload(&current, &config, &report);
-    assert_int_equal(current.log.level, LEVEL_DEBUG);
-    assert_int_equal(current.dht.max_items, 77);
-    assert_int_equal(current.bootstrap_count, 2);
-    assert_string_equal(current.network, "one");
-    assert_string_equal(text_get(&report),
-                        "[node] network is 'one' and stays so until a "
-                        "restart; the settings now say 'two'\n");
-    text_clear(&report);
-    assert_loads("[node]\nnetwork = one\n[dht]\nbootstrap =\n");
-    config_reload(&current, &config, &report);
-    assert_int_equal(current.bootstrap_count, 0);
-    assert_string_equal(text_get(&report), "");
-    text_deinit(&report);
 }
 
 static void test_config_failed_load_changes_nothing(void **state)
@@ -780,12 +869,14 @@ int main(void)
         cmocka_unit_test(test_config_file_can_come_from_a_flag),
         cmocka_unit_test(test_config_bad_flags_are_refused_with_reason),
         cmocka_unit_test(test_config_bad_variables_are_refused_with_reason),
+        cmocka_unit_test(test_config_empty_variables_are_not_set),
+        cmocka_unit_test(test_config_knows_whether_http_was_asked_for),
         cmocka_unit_test(
             test_config_variables_of_container_engines_are_no_settings),
         cmocka_unit_test(test_config_control_path_must_fit_a_socket_name),
         cmocka_unit_test(test_config_default_data_dir_follows_the_environment),
+        cmocka_unit_test(test_config_without_a_home_says_what_to_set),
         cmocka_unit_test(test_config_tilde_is_the_home_directory),
-        cmocka_unit_test(test_config_reload_takes_what_can_change),
         cmocka_unit_test(test_config_failed_load_changes_nothing),
         cmocka_unit_test(test_config_ini_takes_any_bytes),
         cmocka_unit_test(test_config_words_distance_counts_slips),

@@ -105,8 +105,8 @@ static void start(const char *listen)
                                         .batch_end = on_batch_end,
                                         .resolved = on_resolved};
 
-    config.listen[0] = ep(listen);
-    config.listen_count = 1;
+    config.listen.at[0] = ep(listen);
+    config.listen.count = 1;
     assert_int_equal(exit_host_new(base, &handler, &config, NULL, &host), OK);
 }
 
@@ -152,7 +152,7 @@ static void test_exit_host_sends_and_hears_with_the_cookie(void **state)
         recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&sa, &len), 5);
     assert_int_equal(sockaddr_to_endpoint((struct sockaddr *)&sa, &seen), OK);
     /* From the address that the node listens on, but not its port. */
-    assert_true(endpoint_same_addr(&seen, &config.listen[0]));
+    assert_true(endpoint_same_addr(&seen, &config.listen.at[0]));
     assert_int_not_equal(seen.port, 7881);
     assert_int_equal(
         sendto(fd, "hello back", 10, 0, (struct sockaddr *)&sa, len), 10);
