@@ -279,21 +279,13 @@ static bool wants_json(int argc, char **argv)
 
 static int run_verb(struct cli *cli)
 {
-    enum exit_code code;
-
     if (wants_help(cli)) {
         cli_help_verb(cli->verb);
         return EXIT_DONE;
     }
     if (!cli->verb->raw && (!parse_arguments(cli) || !common_flags(cli)))
         return EXIT_USAGE;
-    code = cli->verb->run(cli);
-    if (fflush(stdout) != 0 && code == EXIT_DONE) {
-        as_json = false;
-        return cli_fail(EXIT_TROUBLE, "cannot write the output: %s",
-                        strerror(errno));
-    }
-    return code;
+    return (int)cli->verb->run(cli);
 }
 
 static bool is_help(const char *word)

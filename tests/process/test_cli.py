@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import (DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE, UNANSWERED,
-                     USAGE, ProcessTest, warren)
+from harness import (BINARY, DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE,
+                     UNANSWERED, USAGE, ProcessTest, warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -205,6 +205,25 @@ class Local(unittest.TestCase):
         self.assertEqual(again.returncode, TROUBLE)
         self.assertIn("never overwritten", again.stderr)
         self.assertEqual(path.read_bytes(), secret)
+
+
+    def test_lost_output_of_every_verb(self):
+        """Short and long, of help too: whoever writes to a full disk hears
+        of it."""
+        config = self.dir / "empty.ini"
+        config.write_text("")
+        for verb in (["help"], ["--help"], ["help", "run"], ["run", "--help"],
+                     ["version"], ["--version"], ["config", "default"],
+                     ["config", "check", config],
+                     ["dht", "key", "new", self.dir / "lost.key"]):
+            with self.subTest(verb=verb), open("/dev/full", "w",
+                                               encoding="ascii") as full:
+                done = subprocess.run([BINARY, *verb], stdout=full,
+                                      stderr=subprocess.PIPE, text=True,
+                                      timeout=60, check=False)
+                self.assertEqual(done.returncode, TROUBLE)
+                self.assertRegex(done.stderr, "^warren: cannot write the "
+                                 "output(: No space left on device)?\n$")
 
 
 def close_stdout():
