@@ -596,18 +596,50 @@ static void test_peer_store_takes_new_limits(void **state)
     for (unsigned i = 0; i < 20; i++)
         put(&f, 1, i);
     c.max_per_hash = 10;
-    c.lifetime = 100 * LIFETIME; /* 8 is the most */
     peer_store_configure(&f.s, &c);
     put(&f, 1, 100);
     assert_int_equal(f.s.peers, 20);
-    for (unsigned i = 0; i < 8; i++) {
-        f.now += LIFETIME - TIME_S;
-        peer_store_expire(&f.s, f.now);
-        assert_true(has(&f, 1, 100));
-    }
-    f.now += MARGIN + 16 * TIME_S;
-    assert_false(has(&f, 1, 100));
     peer_store_deinit(&f.s);
+}
+
+/* From `first` to `second` when a peer is `age` old: it lives as long as the
+ * second says, but for the coarseness of both. */
+static void try_lifetimes(uint64_t first, uint64_t second, uint64_t age)
+{
+    struct peer_store_config c = roomy;
+    uint64_t margin = first / 256 + second / 256 + 4;
+    struct fixture f;
+
+    c.lifetime = first;
+    init(&f, &c);
+    put(&f, 1, 1);
+    f.now += age;
+    assert_true(has(&f, 1, 1));
+    c.lifetime = second;
+    peer_store_configure(&f.s, &c);
+    if (second > age) {
+        f.now += second - age;
+        peer_store_expire(&f.s, f.now);
+        assert_true(has(&f, 1, 1));
+    }
+    f.now += margin;
+    assert_false(has(&f, 1, 1));
+    peer_store_deinit(&f.s);
+}
+
+static void test_peer_store_takes_any_new_lifetime(void **state)
+{
+    static const uint64_t lifetimes[] = {TIME_S, TIME_MIN, 30 * TIME_MIN,
+                                         10 * TIME_HOUR, 168 * TIME_HOUR};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(lifetimes); i++) {
+        for (size_t j = 0; j < COUNT_OF(lifetimes); j++) {
+            try_lifetimes(lifetimes[i], lifetimes[j], 0);
+            try_lifetimes(lifetimes[i], lifetimes[j], lifetimes[i] / 2);
+            try_lifetimes(lifetimes[i], lifetimes[j], lifetimes[i] - 1);
+        }
+    }
 }
 
 int main(void)
@@ -628,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_peer_store_takes_32_bytes_a_peer),
         cmocka_unit_test(test_peer_store_survives_failing_allocations),
         cmocka_unit_test(test_peer_store_takes_new_limits),
+        cmocka_unit_test(test_peer_store_takes_any_new_lifetime),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,6 @@
 #define SWEEPS           16  /* in a lifetime */
 #define SWEEP_CHAINS     256 /* in one call */
 #define SWEEP_PAUSE      (50 * TIME_MS)
-#define MAX_LIFETIMES    8
 #define OVERDUE_LIFETIME 2
 
 static uint64_t sweep_interval(const struct peer_store *s)
@@ -20,8 +19,13 @@ static uint64_t sweep_interval(const struct peer_store *s)
     return s->config.lifetime / SWEEPS + 1;
 }
 
-void peer_store_configure(struct peer_store *s,
-                          const struct peer_store_config *config)
+static uint64_t unit_of(const struct peer_store_config *config)
+{
+    return config->lifetime / PEER_STEPS + 1;
+}
+
+static void set_config(struct peer_store *s,
+                       const struct peer_store_config *config)
 {
     assert(config->max_hashes > 0 && config->max_peers > 0);
     assert(config->max_per_hash > 0 && config->max_per_source > 0);
@@ -31,18 +35,37 @@ void peer_store_configure(struct peer_store *s,
         s->config.max_per_source = PEER_STORE_SOURCE_MAX;
     if (s->config.max_per_hash > PEER_STORE_HASH_MAX)
         s->config.max_per_hash = PEER_STORE_HASH_MAX;
-    if (s->config.lifetime / MAX_LIFETIMES > s->unit * PEER_STEPS)
-        s->config.lifetime = s->unit * PEER_STEPS * MAX_LIFETIMES;
+}
+
+/* Ages are kept in steps of the lifetime, so that those of all peers are
+ * written anew. */
+void peer_store_configure(struct peer_store *s,
+                          const struct peer_store_config *config)
+{
+    struct peer_clock was = peer_clock_of(s, s->used_at), is;
+    uint64_t old_unit = s->unit;
+
+    set_config(s, config);
+    s->unit = unit_of(config);
+    if (s->unit == old_unit)
+        return;
+    is = peer_clock_of(s, s->used_at);
+    for (unsigned i = 0; i < s->chain_count; i++) {
+        for (struct peer_swarm *w = s->chains[i]; w != NULL; w = w->next)
+            peer_swarm_restep(w, was, old_unit, is, s->unit);
+    }
+    s->sweep_at =
+        time_min(s->sweep_at, time_after(s->used_at, sweep_interval(s)));
 }
 
 void peer_store_init(struct peer_store *s,
                      const struct peer_store_config *config,
                      const struct random_source *random, uint64_t now)
 {
-    *s = (struct peer_store){.used_at = now, .swept_at = now};
+    *s = (struct peer_store){
+        .unit = unit_of(config), .used_at = now, .swept_at = now};
     random->fill(random->ctx, s->key, sizeof(s->key));
-    s->unit = config->lifetime / PEER_STEPS + 1;
-    peer_store_configure(s, config);
+    set_config(s, config);
 }
 
 /* ---- Chains ------------------------------------------------------------ */

@@ -60,8 +60,7 @@ void peer_store_init(struct peer_store *s,
                      const struct random_source *random, uint64_t now);
 void peer_store_deinit(struct peer_store *s);
 
-/* New caps and lifetime. What is above a new cap stays until it expires. A
- * lifetime above 8 times the first is cut to that. */
+/* New caps and lifetime. What is above a new cap stays until it expires. */
 void peer_store_configure(struct peer_store *s,
                           const struct peer_store_config *config);
 

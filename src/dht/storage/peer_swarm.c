@@ -139,6 +139,24 @@ static void give_back(struct peer_store *s, struct peer_records *r,
     }
 }
 
+void peer_swarm_restep(struct peer_swarm *w, struct peer_clock was,
+                       uint64_t old_unit, struct peer_clock is, uint64_t unit)
+{
+    for (uint8_t f = 0; f < FAMILIES; f++) {
+        for (unsigned i = 0; i < w->of[f].count; i++) {
+            uint8_t *record = record_at(&w->of[f], f, i);
+            uint64_t steps = record_age(record, f, was);
+            bool expired = record_is_expired(record, f, was);
+            /* Of the first step only the last moment may have been lived. */
+            uint64_t age = steps > 0 ? (steps - 1) * old_unit / unit : 0;
+
+            if (expired || age > is.limit)
+                age = is.limit + 1u;
+            set_step(record, f, (uint16_t)(is.step - age));
+        }
+    }
+}
+
 void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w,
                        struct peer_clock clock)
 {

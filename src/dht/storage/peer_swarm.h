@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* Steps in the first lifetime of a store. */
+/* Steps in a lifetime. */
 #define PEER_STEPS 1024
 
 struct peer_records {
@@ -92,6 +92,10 @@ enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
                              struct peer_clock clock);
 void peer_swarm_remove(struct peer_store *s, struct peer_swarm *w,
                        struct peer_at at);
+/* Steps are of another length from now on. A peer may live two of the old ones
+ * longer, and lives no shorter. */
+void peer_swarm_restep(struct peer_swarm *w, struct peer_clock was,
+                       uint64_t old_unit, struct peer_clock is, uint64_t unit);
 /* Removes what has expired, and gives memory back. */
 void peer_swarm_expire(struct peer_store *s, struct peer_swarm *w,
                        struct peer_clock clock);
