@@ -138,6 +138,17 @@ out:
     return err;
 }
 
+void store_configure(struct store *s, const struct store_options *options)
+{
+    struct store_options o = with_defaults(options);
+
+    s->options.max_nodes = o.max_nodes;
+    s->options.max_announcements = o.max_announcements;
+    s->options.max_items = o.max_items;
+    s->options.max_relays = o.max_relays;
+    s->options.max_settings = o.max_settings;
+}
+
 void store_close(struct store *s)
 {
     if (s == NULL)

@@ -145,6 +145,10 @@ struct store;
 enum error store_open(const char *dir, const struct store_options *options,
                       struct store **out, struct store_report *report);
 
+/* Takes the caps of `options` in the place of those before. What is over
+ * them stays; the rest of `options` does not count. */
+void store_configure(struct store *s, const struct store_options *options);
+
 /* Closes without flushing: what is queued is lost. NULL is legal. */
 void store_close(struct store *s);
 

@@ -131,14 +131,19 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     flush(n);
 }
 
+static struct store_options store_options(const struct config *config)
+{
+    return (struct store_options){
+        .max_announcements = config->dht.max_publications,
+        .max_items = config->dht.max_publications,
+        /* Those that make room go later. */
+        .max_relays = (size_t)2 * config->tunnel.max_known_relays,
+        .wall = (int64_t)clock_wall()};
+}
+
 static enum error open_store(struct node *n, struct text *why)
 {
-    struct store_options options = {
-        .max_announcements = n->config.dht.max_publications,
-        .max_items = n->config.dht.max_publications,
-        /* Those that make room go later. */
-        .max_relays = 2 * n->config.tunnel.max_known_relays,
-        .wall = (int64_t)clock_wall()};
+    struct store_options options = store_options(&n->config);
     enum error err =
         store_open(n->config.data_dir, &options, &n->store, &n->store_report);
 
@@ -258,10 +263,13 @@ void node_free(struct node *n)
 void node_reload(struct node *n, const struct config *fresh,
                  struct text *report)
 {
+    struct store_options options;
     enum error err;
 
     config_reload(&n->config, fresh, report);
     log_configure(n->log, &n->config.log);
+    options = store_options(&n->config);
+    store_configure(n->store, &options);
     err = dht_host_reconfigure(n->dht, &n->config);
     if (err != OK)
         text_addf(report, "the DHT keeps its old settings: %s\n",
