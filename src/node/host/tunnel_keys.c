@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Key files: read, checked, made where they are missing. One that is there and
+ * cannot be right is never replaced: it may be a mistake that can be undone.
+ */
 #include "node/host/tunnel_keys.h"
 
 #include "node/os/secret.h"
@@ -8,10 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IDENTITY  "identity.key"
-#define HANDSHAKE "handshake.key"
-#define PREVIOUS  "handshake.previous"
-#define KEY_SIZE  (8 + NOISE_KEY_BYTES) /* of the last two */
+#define IDENTITY   "identity.key"
+#define HANDSHAKE  "handshake.key"
+#define PREVIOUS   "handshake.previous"
+#define KEY_BYTES  32
+#define FILE_BYTES (8 + KEY_BYTES) /* of the last two */
+
+_Static_assert(KEY_BYTES == crypto_sign_SEEDBYTES, "a file ends with its key");
+_Static_assert(KEY_BYTES == NOISE_KEY_BYTES, "a file ends with its key");
 
 static enum error path_of(const char *data_dir, const char *name,
                           char out[SECRET_NAME_MAX], struct text *why)
@@ -24,28 +32,73 @@ static enum error path_of(const char *data_dir, const char *name,
     return ERR_TOO_LARGE;
 }
 
-static enum error load_identity(const char *data_dir, struct tunnel_config *out,
-                                struct text *why)
+/* What the file is for, as far as whoever lost it has to know. */
+static const char *remedy(const char *name)
 {
-    uint8_t seed[crypto_sign_SEEDBYTES];
+    if (strcmp(name, IDENTITY) == 0)
+        return "restore it from a backup, or remove it: then warren makes a "
+               "new one, and is a new relay that nobody knows yet";
+    if (strcmp(name, HANDSHAKE) == 0)
+        return "remove it: warren makes a new one, and others learn it from "
+               "the next descriptor";
+    return "remove it: only who has not heard of the present key yet misses "
+           "the one before";
+}
+
+/* Random bytes are nearly all different. A file of zeros, as a file system
+ * leaves after a crash, or of one pattern is a key that anybody can guess. */
+static bool is_random(const uint8_t *key, size_t len)
+{
+    unsigned different = 0;
+
+    for (size_t i = 0; i < len; i++)
+        different += memchr(key, key[i], i) == NULL;
+    return different >= len / 4;
+}
+
+/* Reads a file of `len` bytes whose end is a key. ERR_NOT_FOUND leaves `why`
+ * alone; ERR_CORRUPT comes with a remedy. */
+static enum error read_file(const char *data_dir, const char *name,
+                            uint8_t *file, size_t len, struct text *why)
+{
     char path[SECRET_NAME_MAX];
-    struct text missing;
-    enum error err = path_of(data_dir, IDENTITY, path, why);
+    enum error err = path_of(data_dir, name, path, why);
+    size_t before = why->len;
 
     if (err != OK)
         return err;
-    text_init(&missing, 1024);
-    err = secret_read(AT_FDCWD, path, seed, sizeof(seed), &missing);
+    err = secret_read(AT_FDCWD, path, file, len, why);
+    if (err == ERR_NOT_FOUND)
+        text_cut(why, before);
+    if (err == OK && !is_random(file + len - KEY_BYTES, KEY_BYTES)) {
+        text_addf(why,
+                  "%s holds no key, but the same few bytes again and "
+                  "again",
+                  path);
+        sodium_memzero(file, len);
+        err = ERR_CORRUPT;
+    }
+    if (err == ERR_CORRUPT)
+        text_addf(why, "; %s", remedy(name));
+    return err;
+}
+
+static enum error load_identity(const char *data_dir, struct tunnel_config *out,
+                                struct text *why)
+{
+    uint8_t seed[KEY_BYTES];
+    char path[SECRET_NAME_MAX];
+    enum error err = read_file(data_dir, IDENTITY, seed, sizeof(seed), why);
+
     if (err == ERR_NOT_FOUND) {
         randombytes_buf(seed, sizeof(seed));
-        err = secret_create(AT_FDCWD, path, seed, sizeof(seed), why);
-    } else if (err != OK) {
-        text_add(why, text_get(&missing));
+        err = path_of(data_dir, IDENTITY, path, why);
+        if (err == OK)
+            err = secret_create(AT_FDCWD, path, seed, sizeof(seed), why);
     }
     if (err == OK)
         crypto_sign_seed_keypair(out->identity, out->identity_secret, seed);
     sodium_memzero(seed, sizeof(seed));
-    text_deinit(&missing);
     return err;
 }
 
@@ -55,7 +108,7 @@ static enum error write_key(const char *data_dir, const char *name,
                             const uint8_t secret[NOISE_KEY_BYTES],
                             struct text *why)
 {
-    uint8_t file[KEY_SIZE];
+    uint8_t file[FILE_BYTES];
     char path[SECRET_NAME_MAX];
     enum error err = path_of(data_dir, name, path, why);
 
@@ -69,30 +122,20 @@ static enum error write_key(const char *data_dir, const char *name,
     return err;
 }
 
-/* ERR_NOT_FOUND leaves `why` alone. */
 static enum error read_key(const char *data_dir, const char *name,
                            uint64_t *wall, uint8_t secret[NOISE_KEY_BYTES],
                            struct text *why)
 {
-    uint8_t file[KEY_SIZE];
-    char path[SECRET_NAME_MAX];
-    struct text missing;
-    enum error err = path_of(data_dir, name, path, why);
+    uint8_t file[FILE_BYTES];
+    enum error err = read_file(data_dir, name, file, sizeof(file), why);
 
-    if (err != OK)
-        return err;
-    text_init(&missing, 1024);
-    err = secret_read(AT_FDCWD, path, file, sizeof(file), &missing);
     if (err == OK) {
         *wall = 0;
         for (int i = 0; i < 8; i++)
             *wall = *wall << 8 | file[i];
         memcpy(secret, file + 8, NOISE_KEY_BYTES);
-    } else if (err != ERR_NOT_FOUND) {
-        text_add(why, text_get(&missing));
     }
     sodium_memzero(file, sizeof(file));
-    text_deinit(&missing);
     return err;
 }
 

@@ -22,7 +22,8 @@
 
 /* Fills in identity, identity_secret, handshake_secret, handshake_made,
  * previous_secret and previous_replaced of `out`, from files or new. On
- * failure `why` gets a sentence: errors of secret.h. */
+ * failure `why` gets a sentence: errors of secret.h; ERR_CORRUPT, of another
+ * length or no random bytes, with what to do about the file. */
 enum error tunnel_keys_load(const char *data_dir, uint64_t wall,
                             struct tunnel_config *out, struct text *why);
 

@@ -79,7 +79,7 @@ static void test_tunnel_keys_renewed_handshake_stays(void **state)
 
     (void)state;
     assert_true(first.previous_replaced == 0);
-    memset(fresh, 7, sizeof(fresh));
+    randombytes_buf(fresh, sizeof(fresh));
     assert_int_equal(tunnel_keys_renew(dir, fresh, old, 5000, &why), OK);
     second = load(6000);
     assert_memory_equal(second.handshake_secret, fresh, sizeof(fresh));
@@ -133,6 +133,70 @@ static void test_tunnel_keys_bad_files_are_refused(void **state)
     assert_non_null(strstr(text_get(&why), "others may read"));
 }
 
+static void overwrite(const char *name, const uint8_t *bytes, size_t len)
+{
+    FILE *f = fopen(path(name), "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path(name), 0600), 0);
+}
+
+/* Whoever is told that a file is damaged is told what he loses without it. */
+static void assert_refused(const char *name, const char *what,
+                           const char *remedy)
+{
+    struct tunnel_config c = {.handshake_made = 1};
+
+    text_clear(&why);
+    assert_int_equal(tunnel_keys_load(dir, 1, &c, &why), ERR_CORRUPT);
+    assert_non_null(strstr(text_get(&why), path(name)));
+    assert_non_null(strstr(text_get(&why), what));
+    assert_non_null(strstr(text_get(&why), remedy));
+    text_clear(&why);
+}
+
+static const struct {
+    const char *name;
+    size_t len;
+    const char *remedy;
+} key_files[] = {
+    {"identity.key", 32, "restore it from a backup, or remove it"},
+    {"handshake.key", 40, "remove it: warren makes a new one"},
+    {"handshake.previous", 40, "remove it: only who has not heard"},
+};
+
+/* Zeros after a crash, a pattern, a key of another kind, an empty file; when
+ * the remedy has been followed, the node starts. */
+static void test_tunnel_keys_weak_or_damaged_files_are_refused(void **state)
+{
+    static const size_t lengths[] = {0, 31, 33, 39, 41, 64};
+    struct tunnel_config first = load(1000);
+    uint8_t bytes[64];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(key_files); i++) {
+        const char *name = key_files[i].name;
+
+        for (unsigned pattern = 1; pattern < 8; pattern++) {
+            for (size_t j = 0; j < sizeof(bytes); j++)
+                bytes[j] = (uint8_t)(pattern == 1 ? 0 : 31 * (j % pattern));
+            overwrite(name, bytes, key_files[i].len);
+            assert_refused(name, "holds no key", key_files[i].remedy);
+        }
+        randombytes_buf(bytes, sizeof(bytes));
+        for (size_t j = 0; j < COUNT_OF(lengths); j++) {
+            overwrite(name, bytes, lengths[j]);
+            assert_refused(name, " bytes but a key of this kind has ",
+                           key_files[i].remedy);
+        }
+        assert_int_equal(unlink(path(name)), 0);
+        load(2000);
+    }
+    assert_memory_not_equal(load(1).identity, first.identity, 32);
+}
+
 static void test_tunnel_keys_need_a_directory(void **state)
 {
     struct tunnel_config c = {.handshake_made = 1};
@@ -150,6 +214,7 @@ int main(void)
         TEST(test_tunnel_keys_renewed_handshake_stays),
         TEST(test_tunnel_keys_renewal_cut_short),
         TEST(test_tunnel_keys_bad_files_are_refused),
+        TEST(test_tunnel_keys_weak_or_damaged_files_are_refused),
         TEST(test_tunnel_keys_need_a_directory),
     };
 
