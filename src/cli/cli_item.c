@@ -69,6 +69,20 @@ static bool read_version(const struct cli *cli, const char *flag,
     return text == NULL || cli_read_number(flag, text, 0, INT64_MAX, number);
 }
 
+/* A secret key is a seed and the public key that is made of it. With another
+ * public key, signatures would give the secret away. */
+static bool halves_fit(const uint8_t secret[crypto_sign_SECRETKEYBYTES])
+{
+    uint8_t public[crypto_sign_PUBLICKEYBYTES];
+    uint8_t made[crypto_sign_SECRETKEYBYTES];
+    bool fit;
+
+    crypto_sign_seed_keypair(public, made, secret);
+    fit = sodium_memcmp(made, secret, sizeof(made)) == 0;
+    sodium_memzero(made, sizeof(made));
+    return fit;
+}
+
 static enum exit_code read_key(struct put *p, const char *file)
 {
     struct text why;
@@ -77,6 +91,12 @@ static enum exit_code read_key(struct put *p, const char *file)
     text_init(&why, WHY_LIMIT);
     if (secret_read(AT_FDCWD, file, p->secret, sizeof(p->secret), &why) != OK)
         code = cli_fail(EXIT_TROUBLE, "%s", text_get(&why));
+    else if (!halves_fit(p->secret))
+        code = cli_fail(EXIT_TROUBLE,
+                        "%s is damaged: its halves do not belong together; "
+                        "restore it from a backup, or make a new key with "
+                        "'warren dht key new FILE'",
+                        file);
     text_deinit(&why);
     crypto_sign_ed25519_sk_to_pk(p->item.key, p->secret);
     return code;

@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, NO_RELAY, REFUSED, Control, Failure,
-                     ProcessTest, wait_for, warren)
+from harness import (DONE, NEGATIVE, NO_RELAY, REFUSED, TROUBLE, Control,
+                     Failure, ProcessTest, wait_for, warren)
 
 
 class Verbs(ProcessTest):
@@ -85,6 +85,13 @@ class Verbs(ProcessTest):
         done = self.put("one", "--key", key, node=1)
         self.assertNotEqual(done.returncode, DONE)  # there is no key yet
         public = warren("dht", "key", "new", key).stdout.strip()
+        for damage in (bytes(64), key.read_bytes()[:32] + bytes(32)):
+            damaged = self.net.root / "damaged"
+            damaged.write_bytes(damage)
+            damaged.chmod(0o600)
+            done = self.put("one", "--key", damaged, node=1)
+            self.assertEqual(done.returncode, TROUBLE)
+            self.assertIn("its halves do not belong together", done.stderr)
         done = self.put("one", "--key", key, node=1)
         self.assertEqual(done.returncode, DONE, done.stderr)
         self.assertIn("as version 1", done.stderr)

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * Start, signals and stop of the daemon. What it needs of the machine is held
+ * from the outside in: the data directory, the node with its sockets, the
+ * control socket, the pages; and given back in the opposite order.
  */
 #include "node/daemon/daemon.h"
+
 #include "node/control/control_server.h"
 #include "node/host/health.h"
 #include "node/host/node.h"
 #include "node/monitor/http.h"
 #include "node/monitor/node_metrics.h"
+#include "node/os/bind.h"
 #include "node/os/clock.h"
 #include "node/os/datadir.h"
 #include "node/rpc/rpc.h"
@@ -15,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -108,8 +115,12 @@ static bool page_health(void *arg, struct text *reason)
     return health_is_ok(&health, reason);
 }
 
+/* Pages that nobody has asked for do not keep a node from starting: so the
+ * second one on a machine needs a port of its own for UDP only. */
 static enum error start_http(struct daemon *d, struct text *why)
 {
+    size_t before = why->len;
+    enum error err;
     struct http_config config = {.listen = d->config.http.listen,
                                  .deadline = HTTP_DEADLINE};
     struct http_pages pages = {
@@ -117,7 +128,13 @@ static enum error start_http(struct daemon *d, struct text *why)
 
     if (!d->config.http.on)
         return OK;
-    return http_new(d->base, &config, &pages, d->log, &d->http, why);
+    err = http_new(d->base, &config, &pages, d->log, &d->http, why);
+    if (err == OK || err == ERR_NO_MEMORY || !d->config.http_is_default)
+        return err;
+    log_warn(d->log, "%s; going on without /metrics and /health",
+             text_get(why) + before);
+    text_cut(why, before);
+    return OK;
 }
 
 /* ---- Start and stop ---------------------------------------------------- */
@@ -161,13 +178,49 @@ static enum error make_base(struct daemon *d, struct text *why)
     return err;
 }
 
+/* A line in `why` for each address that cannot be had. */
+static enum error try_address(int type, const struct endpoint *at,
+                              const char *flag, struct text *why)
+{
+    size_t before = why->len, after;
+    enum error err;
+
+    if (before > 0)
+        text_add(why, "\n");
+    after = why->len;
+    err = bind_try(type, at, flag, why);
+    /* Without IPv6 a node goes on with IPv4: the node knows when. */
+    if (err == ERR_UNSUPPORTED)
+        err = OK;
+    if (err == OK || why->len == after)
+        text_cut(why, before);
+    return err;
+}
+
+/* All that stands in the way at once, and not one thing after the other. */
+static enum error take_place(struct daemon *d, struct text *why)
+{
+    const struct config *c = &d->config;
+    enum error err = datadir_init(&d->dir, c->data_dir, why), e;
+
+    d->dir_open = err == OK;
+    for (unsigned i = 0; i < c->listen.count; i++) {
+        e = try_address(SOCK_DGRAM, &c->listen.at[i], "--listen", why);
+        err = err == OK ? e : err;
+    }
+    if (c->http.on && !c->http_is_default) {
+        e = try_address(SOCK_STREAM, &c->http.listen, "--http", why);
+        err = err == OK ? e : err;
+    }
+    return err;
+}
+
 static enum error start(struct daemon *d, struct text *why)
 {
     enum error err = make_base(d, why);
 
     if (err == OK)
-        err = datadir_init(&d->dir, d->config.data_dir, why);
-    d->dir_open = err == OK;
+        err = take_place(d, why);
     if (err == OK)
         err = node_new(d->base, &d->config, d->log, NULL, &d->node, why);
     if (err == OK)

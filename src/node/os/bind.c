@@ -1,10 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Bound sockets. What is wrong when there is none comes with what to do about
+ * it: another address helps only where the address is what is wrong.
+ */
 #include "node/os/bind.h"
 
 #include "node/os/sockaddr.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,9 +46,11 @@ fail:
     return -1;
 }
 
-/* What is wrong, and what would be right up to the flag to change. */
-static const char *advice(int errnum, int type, enum family family)
+/* What is wrong and what would be right; `another` address, if it is that. */
+static const char *advice(int errnum, int type, enum family family,
+                          bool *another)
 {
+    *another = true;
     switch (errnum) {
     case EADDRINUSE:
         return type == SOCK_DGRAM
@@ -58,6 +65,15 @@ static const char *advice(int errnum, int type, enum family family)
                                      : "this machine has no IPv4";
     case EACCES:
         return "permission denied; ports below 1024 are for root";
+    }
+    *another = false;
+    switch (errnum) {
+    case EMFILE:
+        return "too many open files in this process; raise the limit "
+               "(`ulimit -n`, LimitNOFILE= of a unit)";
+    case ENFILE:
+        return "too many open files on this machine; raise fs.file-max, or "
+               "see who holds them (`lsof`)";
     default:
         return strerror(errnum);
     }
@@ -67,6 +83,7 @@ enum error bind_socket(int type, const struct endpoint *at, const char *flag,
                        int *fd, struct endpoint *local, struct text *why)
 {
     char name[ENDPOINT_TEXT_SIZE];
+    bool another;
     int r = open_socket(type, at, local);
 
     if (r >= 0) {
@@ -74,8 +91,10 @@ enum error bind_socket(int type, const struct endpoint *at, const char *flag,
         return OK;
     }
     r = errno;
-    text_addf(why, "cannot listen on %s: %s, choose another with %s",
-              endpoint_print(at, name), advice(r, type, at->family), flag);
+    text_addf(why, "cannot listen on %s: %s", endpoint_print(at, name),
+              advice(r, type, at->family, &another));
+    if (another)
+        text_addf(why, ", choose another with %s", flag);
     if (r == EADDRINUSE)
         return ERR_IN_USE;
     /* With IPv6 switched off, sockets can be had but no address. */
@@ -83,4 +102,16 @@ enum error bind_socket(int type, const struct endpoint *at, const char *flag,
                    (r == EADDRNOTAVAIL && at->family == FAMILY_IPV6)
                ? ERR_UNSUPPORTED
                : ERR_IO;
+}
+
+enum error bind_try(int type, const struct endpoint *at, const char *flag,
+                    struct text *why)
+{
+    struct endpoint local;
+    int fd;
+    enum error err = bind_socket(type, at, flag, &fd, &local, why);
+
+    if (err == OK)
+        close(fd);
+    return err;
 }

@@ -17,4 +17,8 @@
 enum error bind_socket(int type, const struct endpoint *at, const char *flag,
                        int *fd, struct endpoint *local, struct text *why);
 
+/* Whether bind_socket would have given one now; errors as there. */
+enum error bind_try(int type, const struct endpoint *at, const char *flag,
+                    struct text *why);
+
 #endif

@@ -1,8 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The data directory: made where it is missing, refused where others could
+ * change what is in it or where its owner is somebody else, then locked.
+ */
 #include "node/os/datadir.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,35 +47,109 @@ static int make_directories(const char *path)
 }
 
 /* Says whose it is that was denied us, when it is not ours: the directory, or
- * files in it, which stay another user's when a directory changes hands. */
-static void explain_denied(int dirfd, const char *path, int errnum,
+ * the lock in it, which stays another user's when a directory changes hands.
+ * False, and nothing said, when it is for another reason. */
+static bool explain_denied(int dirfd, const char *path, int errnum,
                            struct text *why)
 {
     unsigned long user = geteuid();
     const char *what = "the lock in it";
     struct stat st;
 
-    text_addf(why, "cannot use the data directory %s: ", path);
+    if (errnum != EACCES)
+        return false;
     if (dirfd < 0 || fstatat(dirfd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         what = "it";
         if (stat(path, &st) < 0)
-            st.st_uid = geteuid();
+            return false;
     }
-    if (errnum == EACCES && st.st_uid != user)
-        text_addf(why,
-                  "%s belongs to user %lu, and warren runs as user %lu; run "
-                  "`chown -R %lu %s`",
-                  what, (unsigned long)st.st_uid, user, user, path);
+    if (st.st_uid == user)
+        return false;
+    text_addf(why,
+              "cannot use the data directory %s: %s belongs to user %lu, and "
+              "warren runs as user %lu; run `chown -R %lu %s`, or choose "
+              "another with --data-dir",
+              path, what, (unsigned long)st.st_uid, user, user, path);
+    return true;
+}
+
+/* "warren (uid 7881)"; the number alone for one that has no name here. */
+static void add_user(uid_t uid, struct text *out)
+{
+    const struct passwd *user = getpwuid(uid);
+
+    if (user != NULL)
+        text_addf(out, "%s (uid %lu)", user->pw_name, (unsigned long)uid);
     else
-        text_addf(why, "%s; give it to the user that runs warren",
-                  strerror(errnum));
-    text_add(why, ", or choose another with --data-dir");
+        text_addf(out, "uid %lu", (unsigned long)uid);
+}
+
+/* What is open to others is made private by its owner, if it is for warren
+ * alone: that is never said of /tmp, or of what somebody else has made. One
+ * that is open to everybody may be a mistake or a place for all to share; a
+ * lock of ours tells. */
+static bool is_for_warren(int fd, const struct stat *dir)
+{
+    struct stat lock;
+
+    if (dir->st_uid != geteuid() || (dir->st_mode & S_ISVTX) != 0)
+        return false;
+    return (dir->st_mode & S_IWOTH) == 0 ||
+           (fstatat(fd, LOCK_NAME, &lock, AT_SYMLINK_NOFOLLOW) == 0 &&
+            lock.st_uid == geteuid());
+}
+
+/* Root could write to it all the same, and then its owner could not read what
+ * root has left there. */
+static enum error refuse_owner(const char *path, uid_t owner, struct text *why)
+{
+    text_addf(why, "the data directory %s belongs to ", path);
+    add_user(owner, why);
+    text_add(why, ", but warren runs as ");
+    add_user(geteuid(), why);
+    text_addf(why,
+              "; run it as that user (`sudo -u '#%lu' warren run ...`, "
+              "`docker run --user %lu`), give it away with `chown -R %lu %s`, "
+              "or choose another with --data-dir",
+              (unsigned long)owner, (unsigned long)owner,
+              (unsigned long)geteuid(), path);
+    return ERR_IO;
+}
+
+static enum error refuse_open(const char *path, bool ours, struct text *why)
+{
+    text_addf(why, "others may write to the data directory %s; ", path);
+    if (ours)
+        text_addf(why, "run `chmod 700 %s`", path);
+    else
+        text_addf(why,
+                  "choose one that is for warren alone, such as --data-dir "
+                  "%s%swarren, which is made if it is not there",
+                  path, path[strlen(path) - 1] == '/' ? "" : "/");
+    return ERR_IO;
+}
+
+static enum error check_directory(int fd, const char *path, struct text *why)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        text_addf(why, "cannot open the data directory %s: %s", path,
+                  strerror(errno));
+        return ERR_IO;
+    }
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return refuse_open(path, is_for_warren(fd, &st), why);
+    /* Others meet what they may not do; root may do everything. */
+    if (st.st_uid != geteuid() && geteuid() == 0)
+        return refuse_owner(path, st.st_uid, why);
+    return OK;
 }
 
 static enum error open_directory(const char *path, int *out, struct text *why)
 {
-    struct stat st;
     int fd, errnum = make_directories(path);
+    enum error err;
 
     if (errnum != 0) {
         text_addf(why,
@@ -79,22 +159,34 @@ static enum error open_directory(const char *path, int *out, struct text *why)
         return error_of(errnum);
     }
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        explain_denied(fd, path, errno, why);
-        if (fd >= 0)
-            close(fd);
+    if (fd < 0) {
+        errnum = errno;
+        if (!explain_denied(fd, path, errnum, why))
+            text_addf(why, "cannot open the data directory %s: %s", path,
+                      strerror(errnum));
         return ERR_IO;
     }
-    if ((st.st_mode & 0022) != 0) {
-        text_addf(why,
-                  "others may write to the data directory %s; run "
-                  "`chmod 700 %s`",
-                  path, path);
+    err = check_directory(fd, path, why);
+    if (err != OK)
         close(fd);
-        return ERR_IO;
-    }
-    *out = fd;
-    return OK;
+    else
+        *out = fd;
+    return err;
+}
+
+/* A remedy that is none, such as another owner on a full disk, is not said. */
+static enum error cannot_write(const char *path, int errnum, struct text *why)
+{
+    text_addf(why, "cannot write to the data directory %s: %s", path,
+              strerror(errnum));
+    if (errnum == EACCES || errnum == EPERM)
+        text_addf(why,
+                  "; give it to the user that runs warren (`chown -R %lu %s`), "
+                  "or choose another with --data-dir",
+                  (unsigned long)geteuid(), path);
+    if (errnum == EROFS)
+        text_add(why, "; choose another with --data-dir");
+    return error_of(errnum);
 }
 
 static void explain_held(int lock_fd, const char *path, struct text *why)
@@ -130,9 +222,11 @@ static enum error take_lock(int dirfd, const char *path, int *out,
     enum error err = OK;
 
     if (fd < 0) {
-        err = error_of(errno);
-        explain_denied(dirfd, path, errno, why);
-        return err;
+        int errnum = errno;
+
+        return explain_denied(dirfd, path, errnum, why)
+                   ? error_of(errnum)
+                   : cannot_write(path, errnum, why);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         err = errno == EWOULDBLOCK ? ERR_IN_USE : ERR_IO;
@@ -142,9 +236,7 @@ static enum error take_lock(int dirfd, const char *path, int *out,
             text_addf(why, "cannot lock the data directory %s: %s", path,
                       strerror(errno));
     } else if (!write_pid(fd)) {
-        err = error_of(errno);
-        text_addf(why, "cannot write to the data directory %s: %s", path,
-                  strerror(errno));
+        err = cannot_write(path, errno, why);
     }
     if (err != OK)
         close(fd);
@@ -156,8 +248,14 @@ static enum error take_lock(int dirfd, const char *path, int *out,
 enum error datadir_init(struct datadir *dir, const char *path, struct text *why)
 {
     struct datadir d;
-    enum error err = open_directory(path, &d.fd, why);
+    enum error err;
 
+    if (path[0] == '\0') { /* as config_default_data_dir leaves it */
+        text_add(why, "no data directory is given, and HOME is not set; give "
+                      "one with --data-dir, or set HOME");
+        return ERR_IO;
+    }
+    err = open_directory(path, &d.fd, why);
     if (err != OK)
         return err;
     err = take_lock(d.fd, path, &d.lock_fd, why);

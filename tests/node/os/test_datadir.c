@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,17 +126,73 @@ static void test_datadir_of_a_killed_daemon_is_free(void **state)
     close(ends[0]);
 }
 
+static void assert_why_lacks(const char *part)
+{
+    if (strstr(text_get(&why), part) != NULL)
+        assert_string_equal(text_get(&why), "");
+}
+
+/* `chmod` is the remedy for a directory that is warren's alone; for one that
+ * is for all, like /tmp, it would break the machine. */
 static void test_datadir_refuses_what_others_can_write_to(void **state)
 {
+    static const mode_t shared[] = {0777, 01777, 01775, 01770, 02777};
     struct datadir dir;
 
     (void)state;
-    assert_int_equal(chmod(root, 0777), 0);
+    for (size_t i = 0; i < COUNT_OF(shared); i++) {
+        assert_int_equal(chmod(root, shared[i]), 0);
+        text_clear(&why);
+        assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+        assert_why_has("others may write to the data directory");
+        assert_why_has(path_of("warren, which is made"));
+        assert_why_lacks("chmod");
+    }
+    text_clear(&why);
+    assert_int_equal(chmod(root, 0770), 0);
     assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
     assert_why_has("chmod 700 /tmp/warren-datadir-");
     assert_int_equal(chmod(root, 0755), 0);
     assert_int_equal(datadir_init(&dir, root, &why), OK);
     datadir_deinit(&dir);
+    /* It has been warren's: that it is open now is a mistake. */
+    assert_int_equal(chmod(root, 0777), 0);
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("chmod 700 /tmp/warren-datadir-");
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, "/tmp/", &why), ERR_IO);
+    assert_why_has("--data-dir /tmp/warren, which");
+    assert_why_lacks("chmod");
+}
+
+/* What root leaves there its owner could not use. */
+static void test_datadir_root_refuses_that_of_another_user(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* others cannot give a directory away */
+    assert_int_equal(chown(root, 7881, 7881), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("belongs to uid 7881, but warren runs as root (uid 0); run "
+                   "it as that user (`sudo -u '#7881' warren run ...`, "
+                   "`docker run --user 7881`)");
+    assert_why_has("`chown -R 0 /tmp/warren-datadir-");
+    assert_int_not_equal(access(path_of("lock"), F_OK), 0);
+    assert_int_equal(chown(root, 0, 0), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+}
+
+static void test_datadir_says_what_to_set_without_a_home(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    assert_int_equal(datadir_init(&dir, "", &why), ERR_IO);
+    assert_why_has("HOME is not set; give one with --data-dir");
 }
 
 static void test_datadir_refuses_what_is_no_directory(void **state)
@@ -156,17 +213,63 @@ static void test_datadir_refuses_what_is_no_directory(void **state)
     assert_why_has("--data-dir");
 }
 
+/* In a child, because root has to become somebody else for it. */
+static void as_another(void (*test)(void))
+{
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 && seteuid(65534) != 0)
+            _exit(2);
+        test();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void expect_no_write(void)
+{
+    char remedy[128];
+    struct datadir dir;
+
+    if (datadir_init(&dir, root, &why) != ERR_IO)
+        _exit(3);
+    snprintf(remedy, sizeof(remedy), "chown -R %lu %s",
+             (unsigned long)geteuid(), root);
+    if (strstr(text_get(&why), "cannot write to the data directory") == NULL ||
+        strstr(text_get(&why), remedy) == NULL)
+        _exit(4);
+}
+
 static void test_datadir_refuses_a_read_only_directory(void **state)
 {
+    (void)state;
+    assert_int_equal(chmod(root, 0555), 0);
+    as_another(expect_no_write);
+    assert_int_equal(chmod(root, 0700), 0);
+}
+
+/* Nothing that can be done about a directory mends this. */
+static void test_datadir_out_of_files_is_no_fault_of_the_directory(void **state)
+{
+    struct rlimit before, few;
     struct datadir dir;
 
     (void)state;
-    if (geteuid() == 0)
-        skip(); /* root may write anywhere */
-    assert_int_equal(chmod(root, 0500), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = (rlim_t)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close((int)few.rlim_cur);
+    few.rlim_cur++; /* enough for the directory, and not for the lock */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
-    assert_why_has("cannot use the data directory");
-    assert_int_equal(chmod(root, 0700), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_why_has("Too many open files");
+    assert_why_lacks("--data-dir");
+    assert_why_lacks("give it to");
 }
 
 /* A directory that root has run a node in, and then given away. */
@@ -315,9 +418,12 @@ int main(void)
         TEST(test_datadir_refuses_a_second_daemon),
         TEST(test_datadir_of_a_killed_daemon_is_free),
         TEST(test_datadir_refuses_what_others_can_write_to),
+        TEST(test_datadir_root_refuses_that_of_another_user),
+        TEST(test_datadir_says_what_to_set_without_a_home),
         TEST(test_datadir_refuses_what_is_no_directory),
         TEST(test_datadir_refuses_a_read_only_directory),
         TEST(test_datadir_says_whose_it_is),
+        TEST(test_datadir_out_of_files_is_no_fault_of_the_directory),
         TEST(test_datadir_secret_survives),
         TEST(test_datadir_secret_is_written_once),
         TEST(test_datadir_secret_refuses_open_or_wrong_files),
