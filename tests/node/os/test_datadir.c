@@ -239,7 +239,7 @@ static void expect_no_write(void)
         _exit(3);
     snprintf(remedy, sizeof(remedy), "chown -R %lu %s",
              (unsigned long)geteuid(), root);
-    if (strstr(text_get(&why), "cannot write to the data directory") == NULL ||
+    if (strstr(text_get(&why), "cannot use the data directory") == NULL ||
         strstr(text_get(&why), remedy) == NULL)
         _exit(4);
 }
