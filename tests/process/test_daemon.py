@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The life of a daemon: start, stop, kill, restart, and a world that is not
 as it should be."""
+import fcntl
 import os
 import pathlib
 import resource
@@ -133,6 +134,55 @@ class StartAndStop(ProcessTest):
         self.assertEqual(node.cli("status").returncode, DONE)
 
 
+    def test_nobody_reads_the_log(self):
+        """A full pipe as stderr: the node goes on, and says afterwards how
+        much was lost."""
+        ends = os.pipe()
+        for end in ends:
+            self.addCleanup(os.close, end)
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+        node = self.net.add()
+        node.process = subprocess.Popen(
+            [node.binary, "run", *map(str, node.flags()), "--log.rate", "0"],
+            stderr=ends[1])
+        node.wait_ready()
+        for _ in range(100):
+            node.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        self.assertEqual(node.cli("status", "--timeout", "5").returncode, DONE)
+        self.assertEqual(node.http("/health")[0], 200)
+        self.assertGreater(node.metrics()["warren_log_lost_total"], 0)
+        os.set_blocking(ends[0], False)
+        while len(os.read(ends[0], 65536)) == 65536:
+            pass
+        node.send_signal(signal.SIGHUP)
+        text = wait_for("it writes again", lambda: read_some(ends[0]))
+        self.assertRegex(text, r"warn  \d+ lines are lost")
+        # what others write to the same pipe waits as before
+        self.assertTrue(os.get_blocking(ends[1]))
+        for _ in range(100):
+            node.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        code, seconds = node.stop(timeout=5)
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 2)
+
+    def test_journald_gets_levels(self):
+        ours, its = socket.socketpair()
+        with ours, its:
+            node = self.net.add()
+            inode = os.fstat(its.fileno())
+            node.process = subprocess.Popen(
+                [node.binary, "run", *map(str, node.flags())], stderr=its,
+                env={**os.environ,
+                     "JOURNAL_STREAM": f"{inode.st_dev}:{inode.st_ino}"})
+            node.wait_ready()
+            node.stop()
+            lines = ours.recv(65536).decode().splitlines()
+        self.assertIn("<6>", {line[:3] for line in lines})
+        for line in lines:
+            self.assertRegex(line, "^<[3467]>20")
+
     def test_out_of_descriptors(self):
         """Clients wait until there are some, at no cost."""
         node = self.net.add().start()
@@ -149,6 +199,13 @@ class StartAndStop(ProcessTest):
         self.assertLess(cpu_seconds(pid) - before, 0.3)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, 4096))
         self.assertEqual(node.cli("status").returncode, DONE)
+
+
+def read_some(fd):
+    try:
+        return os.read(fd, 65536).decode()
+    except BlockingIOError:
+        return None
 
 
 def cpu_seconds(pid):

@@ -42,6 +42,8 @@ static void add_process(const struct node *n, uint64_t now, struct metrics *m)
     metrics_counter(m, "warren_log_suppressed_total",
                     "Log lines that were counted instead of written.",
                     log_suppressed(n->log));
+    metrics_counter(m, "warren_log_lost_total",
+                    "Log lines that stderr had no room for.", log_lost(n->log));
     metrics_gauge(m, "warren_clock_behind_seconds",
                   "How far the wall clock has gone back.",
                   (uint64_t)n->clock_behind);

@@ -1,14 +1,21 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A line passes four gates: its level is wanted (log_wants), its kind does not
+ * come too fast (admit), it is put together (compose), and whoever reads
+ * stderr has room for it (put). The last two that hold one back say so later:
+ * the next line of the kind tells how many were left out, the next line of any
+ * kind how many were lost.
+ */
 #include "node/os/log.h"
 
 #include "base/text.h"
 #include "node/os/clock.h"
+#include "node/os/log_stderr.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,32 +32,21 @@ struct kind {
 
 struct log {
     struct log_config config;
-    log_write_fn *write;
+    log_write_fn *write; /* NULL: to stderr */
     void *arg;
+    struct log_stderr out;
     struct kind kinds[LOG_KINDS];
     uint64_t suppressed;
-    struct text message; /* reused for every line */
+    uint64_t lost;
+    uint64_t lost_untold; /* of these, since the last line that went out */
+    struct text message;  /* reused for every line */
     struct text line;
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-/* One system call a line, so that lines of several processes on one pipe do
- * not mix. A log that cannot be written is no reason to stop. */
-static void write_stderr(void *arg, enum log_level level, const char *line)
-{
-    struct iovec parts[2] = {
-        {.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
-        {.iov_base = (char[]){'\n'}, .iov_len = 1},
-    };
-    ssize_t r;
-
-    (void)arg;
-    (void)level;
-    do
-        r = writev(STDERR_FILENO, parts, 2);
-    while (r < 0 && errno == EINTR);
-}
+/* As syslog numbers them. */
+static const int priorities[] = {3, 4, 6, 7};
 
 struct log *log_new(const struct log_config *config, log_write_fn *write,
                     void *arg)
@@ -60,8 +56,9 @@ struct log *log_new(const struct log_config *config, log_write_fn *write,
     if (log == NULL)
         return NULL;
     log->config = *config;
-    log->write = write == NULL ? write_stderr : write;
+    log->write = write;
     log->arg = arg;
+    log_stderr_init(&log->out, STDERR_FILENO);
     text_init(&log->message, LOG_LINE_MAX);
     text_init(&log->line, LINE_MAX_ESCAPED);
     return log;
@@ -71,6 +68,7 @@ void log_free(struct log *log)
 {
     if (log == NULL)
         return;
+    log_stderr_deinit(&log->out);
     text_deinit(&log->message);
     text_deinit(&log->line);
     free(log);
@@ -90,6 +88,11 @@ bool log_wants(const struct log *log, enum log_level level)
 uint64_t log_suppressed(const struct log *log)
 {
     return log == NULL ? 0 : log->suppressed;
+}
+
+uint64_t log_lost(const struct log *log)
+{
+    return log == NULL ? 0 : log->lost;
 }
 
 /* The entry of this kind: its own, an unused one, or the oldest. */
@@ -151,20 +154,22 @@ static void add_time(struct text *t, uint64_t wall_ms)
 }
 
 /* Makes the line of what is in log->message. */
-static const char *compose(struct log *log, uint64_t wall_ms,
-                           enum log_level level, uint32_t missed)
+static void compose(struct log *log, uint64_t wall_ms, enum log_level level,
+                    uint32_t missed)
 {
     struct bytes message = bytes_of(log->message.buf, log->message.len);
     struct text *line = &log->line;
 
     text_clear(line);
+    if (log->write == NULL && log_stderr_is_journal(&log->out))
+        text_addf(line, "<%d>", priorities[level]);
     if (log->config.format == LOG_TEXT) {
         add_time(line, wall_ms);
         text_addf(line, " %-5s ", level_names[level]);
         text_add_printable(line, message);
         if (missed > 0)
             text_addf(line, " (%u similar suppressed)", missed);
-        return text_get(line);
+        return;
     }
     text_add(line, "{\"time\":\"");
     add_time(line, wall_ms);
@@ -174,7 +179,32 @@ static const char *compose(struct log *log, uint64_t wall_ms,
     text_add(line, ",\"message\":");
     text_add_json(line, message);
     text_add(line, "}");
-    return text_get(line);
+}
+
+/* Hands out what is in log->message. */
+static bool put(struct log *log, uint64_t wall_ms, enum log_level level,
+                uint32_t missed)
+{
+    compose(log, wall_ms, level, missed);
+    if (log->write != NULL) {
+        log->write(log->arg, level, text_get(&log->line));
+        return true;
+    }
+    text_add(&log->line, "\n");
+    return log_stderr_write(&log->out, bytes_of(log->line.buf, log->line.len));
+}
+
+static void tell_lost(struct log *log, uint64_t wall_ms)
+{
+    if (log->lost_untold == 0)
+        return;
+    text_clear(&log->message);
+    text_addf(&log->message,
+              "%" PRIu64 " lines are lost: nobody read stderr, or it cannot "
+              "be written",
+              log->lost_untold);
+    if (put(log, wall_ms, LEVEL_WARN, 0))
+        log->lost_untold = 0;
 }
 
 void log_line_at(struct log *log, uint64_t now, uint64_t wall_ms,
@@ -184,9 +214,13 @@ void log_line_at(struct log *log, uint64_t now, uint64_t wall_ms,
 
     if (!log_wants(log, level) || !admit(log, format, now, &missed))
         return;
+    tell_lost(log, wall_ms);
     text_clear(&log->message);
     text_vaddf(&log->message, format, args);
-    log->write(log->arg, level, compose(log, wall_ms, level, missed));
+    if (!put(log, wall_ms, level, missed)) {
+        log->lost++;
+        log->lost_untold++;
+    }
 }
 
 void log_line(struct log *log, enum log_level level, const char *format, ...)

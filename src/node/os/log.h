@@ -3,7 +3,8 @@
  * Log lines with a level and a time, as text or JSON, to stderr or to a
  * function. Lines of one kind (of one format string) that come faster than
  * the rate are counted and not written. Several nodes in one process have a
- * log each: nothing here is global.
+ * log each: nothing here is global. Under journald a line to stderr begins with
+ * its level as syslog numbers it, "<4>", which journald takes off.
  *
  *     2024-05-01T12:00:00.123Z warn  cannot send: network is unreachable
  *     {"time":"2024-05-01T12:00:00.123Z","level":"warn","message":"..."}
@@ -68,6 +69,10 @@ void log_line_at(struct log *log, uint64_t now, uint64_t wall_ms,
 
 /* Lines that were counted instead of written, since the log exists. */
 uint64_t log_suppressed(const struct log *log);
+
+/* Lines that did not fit stderr, whose reader sleeps or is gone: writing never
+ * waits. The next line that goes out says how many they were. */
+uint64_t log_lost(const struct log *log);
 
 /* Somebody else's endpoint: in full, or "1.2.x.x:port" and
  * "[2001:db8:x]:port" unless addresses are wanted. Loopback and private

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -235,6 +237,71 @@ static void test_log_writes_lines_to_stderr(void **state)
     log_free(NULL);
 }
 
+/* Nobody reads for a while: lines are lost, none is waited for, and the first
+ * that goes out again is one that says so. */
+static void test_log_tells_what_was_lost(void **state)
+{
+    struct log *log =
+        log_new(&(struct log_config){.level = LEVEL_INFO}, NULL, NULL);
+    int saved = dup(STDERR_FILENO), ends[2];
+    static char buf[1024 * 1024];
+    char *last_line;
+    ssize_t n;
+
+    (void)state;
+    alarm(20);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    while (log_lost(log) < 5)
+        log_info(log, "nobody reads this");
+    n = read(ends[0], buf, sizeof(buf) - 1);
+    log_info(log, "now somebody does");
+    dup2(saved, STDERR_FILENO);
+    close(ends[1]);
+    assert_true(n > 0 && buf[n - 1] == '\n');
+    n = read(ends[0], buf, sizeof(buf) - 1);
+    assert_true(n > 0);
+    buf[n] = '\0';
+    assert_non_null(strstr(buf, " warn  5 lines are lost"));
+    last_line = strstr(buf, " info  now somebody does\n");
+    assert_non_null(last_line);
+    assert_true(last_line > strstr(buf, "5 lines are lost"));
+    close(ends[0]);
+    close(saved);
+    alarm(0);
+    log_free(log);
+}
+
+static void test_log_tells_journald_the_level(void **state)
+{
+    static const char *const wanted[] = {"<3>", "<4>", "<6>", "<7>"};
+    struct log *log =
+        log_new(&(struct log_config){.level = LEVEL_DEBUG}, NULL, NULL);
+    int saved = dup(STDERR_FILENO), ends[2];
+    char stream[64], buf[256];
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(fstat(ends[1], &st), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+             (uintmax_t)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    dup2(ends[1], STDERR_FILENO);
+    for (int level = LEVEL_ERROR; level <= LEVEL_DEBUG; level++) {
+        log_line(log, (enum log_level)level, "x");
+        assert_true(read(ends[0], buf, sizeof(buf)) > 3);
+        assert_memory_equal(buf, wanted[level], 3);
+        assert_true(buf[3] >= '0' && buf[3] <= '9'); /* the time */
+    }
+    dup2(saved, STDERR_FILENO);
+    unsetenv("JOURNAL_STREAM");
+    close(ends[0]);
+    close(ends[1]);
+    close(saved);
+    log_free(log);
+}
+
 static void test_log_clocks_run(void **state)
 {
     uint64_t now = clock_now();
@@ -259,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_log_forgets_the_oldest_kind_when_full),
         cmocka_unit_test(test_log_endpoint_hides_strangers),
         cmocka_unit_test(test_log_writes_lines_to_stderr),
+        cmocka_unit_test(test_log_tells_what_was_lost),
+        cmocka_unit_test(test_log_tells_journald_the_level),
         cmocka_unit_test(test_log_clocks_run),
     };
 
