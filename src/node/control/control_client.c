@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A call is sent whole, then frames are taken as they come: news of the request
+ * go to the listener, its answer ends the call, and so does a frame that says
+ * why the daemon closes the connection. Frames of requests that were given up
+ * before are passed over.
  */
 #include "node/control/control_client.h"
 #include "base/timestamp.h"
@@ -117,6 +122,10 @@ static enum error take_frames(struct control_client *c,
     enum error err;
 
     while ((err = next_frame(c, &f)) == OK) {
+        if (f.kind == CONTROL_NOTIFICATION && f.code.len > 0) {
+            *out = f;
+            return ERR_IO;
+        }
         if (f.msgid != c->msgid)
             continue;
         if (f.kind == CONTROL_RESPONSE) {
@@ -151,13 +160,23 @@ static enum error wait_for_answer(struct control_client *c, uint64_t timeout,
     return err;
 }
 
-static void explain(enum error err, uint64_t timeout, struct text *why)
+static void explain_end(const struct control_frame *last, struct text *why)
+{
+    text_add(why, "the daemon closed the connection: ");
+    if (last->text.len > 0)
+        text_add_printable(why, last->text);
+    else
+        text_add(why, "its log says why");
+}
+
+static void explain(enum error err, uint64_t timeout,
+                    const struct control_frame *last, struct text *why)
 {
     if (err == ERR_TIMEOUT)
         text_addf(why, "no answer within %g s: --timeout SECONDS waits longer",
                   (double)timeout / (double)TIME_S);
     else if (err == ERR_IO)
-        text_add(why, "the daemon closed the connection: its log says why");
+        explain_end(last, why);
     else if (err != OK && err != ERR_REMOTE)
         text_addf(why,
                   "the daemon and this program do not understand each "
@@ -170,10 +189,13 @@ enum error control_client_call(struct control_client *c, const char *method,
                                const struct control_listener *listener,
                                struct control_frame *out, struct text *why)
 {
+    struct control_frame last = {0};
     enum error err = send_request(c, method, params);
 
     if (err == OK)
-        err = wait_for_answer(c, timeout, listener, out);
-    explain(err, timeout, why);
+        err = wait_for_answer(c, timeout, listener, &last);
+    if (err == OK || err == ERR_REMOTE)
+        *out = last;
+    explain(err, timeout, &last, why);
     return err;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The layout of each kind of frame, once for reading and once for writing.
+ * One reader serves both ends: the daemon reads requests, its clients the rest.
  */
 #include "node/control/control_frame.h"
 
-static void read_error(struct mp_reader *r, struct control_frame *f)
+/* {"code": , "text": }, in any order. */
+static void read_reason(struct mp_reader *r, struct control_frame *f)
 {
-    uint32_t pairs;
+    uint32_t pairs = mp_read_map(r, 8);
 
-    if (mp_peek(r) == MP_NIL) {
-        mp_read_nil(r);
-        return;
-    }
-    pairs = mp_read_map(r, 8);
     for (; pairs > 0 && r->err == OK; pairs--) {
         struct bytes key = mp_read_bytes(r, 0, CONTROL_METHOD_MAX);
 
@@ -23,6 +22,14 @@ static void read_error(struct mp_reader *r, struct control_frame *f)
     }
 }
 
+static void read_error(struct mp_reader *r, struct control_frame *f)
+{
+    if (mp_peek(r) == MP_NIL)
+        mp_read_nil(r);
+    else
+        read_reason(r, f);
+}
+
 /* Leaves `f->value` at the map of params, or at the end without one. */
 static void read_params(struct mp_reader *r, struct control_frame *f)
 {
@@ -33,30 +40,41 @@ static void read_params(struct mp_reader *r, struct control_frame *f)
         f->value.at = f->value.end;
 }
 
-static void read_rest(struct mp_reader *r, uint32_t count,
-                      struct control_frame *f)
+/* Once its msgid is known it can be answered, whatever comes then. */
+static void read_request(struct mp_reader *r, uint32_t count,
+                         struct control_frame *f)
 {
-    switch (f->kind) {
-    case CONTROL_REQUEST:
-        f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
-        f->method = mp_read_bytes(r, 1, CONTROL_METHOD_MAX);
-        read_params(r, f);
-        break;
-    case CONTROL_RESPONSE:
-        f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
-        read_error(r, f);
-        f->value = *r;
-        break;
-    case CONTROL_NOTIFICATION:
-        f->method = mp_read_bytes(r, 1, CONTROL_METHOD_MAX);
-        if (mp_read_array(r, 2) != 2)
-            mp_fail(r, ERR_MISSING);
-        f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
-        f->value = *r;
-        break;
-    }
-    if (count != (f->kind == CONTROL_NOTIFICATION ? 3 : 4))
-        mp_fail(r, ERR_MISSING);
+    struct mp_reader rest;
+
+    f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
+    rest = *r;
+    f->method = mp_read_bytes(&rest, 1, CONTROL_METHOD_MAX);
+    read_params(&rest, f);
+    if (rest.err != OK || count != 4)
+        *f = (struct control_frame){.kind = CONTROL_BAD_REQUEST,
+                                    .msgid = f->msgid};
+}
+
+static void read_response(struct mp_reader *r, uint32_t count,
+                          struct control_frame *f)
+{
+    f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
+    read_error(r, f);
+    f->value = *r;
+    if (count != 4)
+        mp_fail(r, ERR_SYNTAX);
+}
+
+static void read_notification(struct mp_reader *r, uint32_t count,
+                              struct control_frame *f)
+{
+    f->method = mp_read_bytes(r, 1, CONTROL_METHOD_MAX);
+    if (mp_read_array(r, 2) != 2 || count != 3)
+        mp_fail(r, ERR_SYNTAX);
+    f->msgid = (uint32_t)mp_read_uint(r, UINT32_MAX);
+    f->value = *r;
+    if (bytes_is_text(f->method, CONTROL_CLOSED))
+        read_reason(r, f);
 }
 
 enum error control_frame_read(struct mp_tape *tape, struct bytes in,
@@ -68,12 +86,18 @@ enum error control_frame_read(struct mp_tape *tape, struct bytes in,
     uint32_t count;
 
     mp_reader_parse_first(&r, tape, in, &len);
-    count = mp_read_array(&r, 4);
-    f.kind = (enum control_kind)mp_read_uint(&r, CONTROL_NOTIFICATION);
-    if (r.err == OK)
-        read_rest(&r, count, &f);
     if (r.err != OK)
         return r.err;
+    count = mp_read_array(&r, UINT32_MAX);
+    f.kind = (enum control_kind)mp_read_uint(&r, CONTROL_NOTIFICATION);
+    if (f.kind == CONTROL_RESPONSE)
+        read_response(&r, count, &f);
+    else if (f.kind == CONTROL_NOTIFICATION)
+        read_notification(&r, count, &f);
+    else
+        read_request(&r, count, &f);
+    if (r.err != OK)
+        return r.err == ERR_MISSING ? ERR_SYNTAX : r.err;
     *used = len;
     *out = f;
     return OK;
@@ -107,16 +131,29 @@ void control_write_notification(struct mp_writer *w, uint32_t msgid,
     mp_write_uint(w, msgid);
 }
 
+static void write_reason(struct mp_writer *w, const char *code,
+                         const char *text)
+{
+    mp_write_map(w, 2);
+    mp_write_text(w, "code");
+    mp_write_text(w, code);
+    mp_write_text(w, "text");
+    mp_write_text(w, text);
+}
+
+void control_write_closed(struct mp_writer *w, const char *code,
+                          const char *text)
+{
+    control_write_notification(w, 0, CONTROL_CLOSED);
+    write_reason(w, code, text);
+}
+
 void control_write_error(struct mp_writer *w, uint32_t msgid, const char *code,
                          const char *text)
 {
     mp_write_array(w, 4);
     mp_write_uint(w, CONTROL_RESPONSE);
     mp_write_uint(w, msgid);
-    mp_write_map(w, 2);
-    mp_write_text(w, "code");
-    mp_write_text(w, code);
-    mp_write_text(w, "text");
-    mp_write_text(w, text);
+    write_reason(w, code, text);
     mp_write_nil(w);
 }

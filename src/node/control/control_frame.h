@@ -8,6 +8,10 @@
  *                                                   {"code": , "text": }
  *     notification  [2, method, [msgid, params]]    news of a running request
  *
+ * A request that is laid out wrongly is answered as long as its msgid can be
+ * read. What cannot be answered ends the connection, after one more
+ * notification, "closed", about msgid 0: {"code": , "text": }.
+ *
  * Ids, keys, signatures and addresses are text (hex, "1.2.3.4:80"); only the
  * values of items are msgpack as they came. Durations are milliseconds.
  */
@@ -29,24 +33,28 @@
 #define CONTROL_METHOD_MAX     64
 #define CONTROL_PARAMS_MAX     16 /* keys in the map of a request */
 
+#define CONTROL_CLOSED "closed" /* the last notification */
+
 enum control_kind {
     CONTROL_REQUEST = 0,
     CONTROL_RESPONSE = 1,
-    CONTROL_NOTIFICATION = 2
+    CONTROL_NOTIFICATION = 2,
+    CONTROL_BAD_REQUEST /* only its msgid is known */
 };
 
 struct control_frame {
     enum control_kind kind;
     uint32_t msgid;
     struct bytes method;    /* requests, notifications */
-    struct bytes code;      /* responses that failed; else empty */
+    struct bytes code;      /* responses that failed, "closed"; else empty */
     struct bytes text;      /* for people */
     struct mp_reader value; /* at the params or the result */
 };
 
 /* Reads the first frame of `in`; the views in `out` point into `in` and the
  * tape. `used` gets its length. ERR_MISSING when more bytes are needed, errors
- * of mp_parse and mp_reader when this is no msgpack-RPC. */
+ * of mp_parse and mp_reader when this is no msgpack-RPC; ERR_SYNTAX when it has
+ * too few elements. */
 enum error control_frame_read(struct mp_tape *tape, struct bytes in,
                               size_t *used, struct control_frame *out);
 
@@ -56,7 +64,9 @@ void control_write_request(struct mp_writer *w, uint32_t msgid,
 void control_write_response(struct mp_writer *w, uint32_t msgid);
 void control_write_notification(struct mp_writer *w, uint32_t msgid,
                                 const char *method);
-/* A whole frame. */
+/* Whole frames. */
+void control_write_closed(struct mp_writer *w, const char *code,
+                          const char *text);
 void control_write_error(struct mp_writer *w, uint32_t msgid, const char *code,
                          const char *text);
 

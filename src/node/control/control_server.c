@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client is never freed while a callback of the engine may be on the stack:
- * it is marked doomed, writes to it do nothing, and an event reaps it.
+ * Each request becomes a control_call, which lives until it is answered or its
+ * client goes. A client goes through these states, in this order, most through
+ * the first and the last alone:
+ *
+ *     OPEN          asks, and is answered
+ *     ANSWERS_LAST  has closed its half, and gets the answers that it waits for
+ *     REASON_LAST   sent what cannot be answered, and gets to read why it ends
+ *     DOOMED        writes to it do nothing, and an event reaps it: a callback
+ *                   of an engine may be on the stack, so it is not freed here
+ *
+ * One that lets what it asked for lie for LAST_WORDS_S seconds in the two in
+ * the middle is doomed too; before, what waits for it is bounded by bytes.
  */
 #include "node/control/control_server.h"
 #include "node/os/unix_socket.h"
@@ -12,10 +22,15 @@
 #include <event2/listener.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define LAST_WORDS_S   5
+#define LAST_WORDS_MAX 512 /* bytes of a frame that says why it ends */
 
 struct control_call {
     LIST_ENTRY(control_call) link;
@@ -25,13 +40,15 @@ struct control_call {
     void *cancel_arg;
 };
 
+enum client_state { OPEN, ANSWERS_LAST, REASON_LAST, DOOMED };
+
 struct client {
     LIST_ENTRY(client) link;
     struct control_server *server;
     struct bufferevent *bev;
     LIST_HEAD(, control_call) calls;
     unsigned call_count;
-    bool doomed;
+    enum client_state state;
 };
 
 struct control_server {
@@ -53,20 +70,43 @@ struct control_server {
 
 /* ---- Clients ----------------------------------------------------------- */
 
-static void call_free(struct control_call *call)
-{
-    LIST_REMOVE(call, link);
-    call->client->call_count--;
-    free(call);
-}
-
 static void client_doom(struct client *c)
 {
-    if (c->doomed)
+    if (c->state == DOOMED)
         return;
-    c->doomed = true;
+    c->state = DOOMED;
     bufferevent_disable(c->bev, EV_READ | EV_WRITE);
     event_active(c->server->reaper, EV_TIMEOUT, 0);
+}
+
+/* Dooms one that has got all that it was to get. */
+static void client_done(struct client *c)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+        return;
+    if (c->state == REASON_LAST ||
+        (c->state == ANSWERS_LAST && c->call_count == 0))
+        client_doom(c);
+}
+
+static void client_read_no_more(struct client *c, enum client_state state)
+{
+    struct timeval patience = {.tv_sec = LAST_WORDS_S};
+
+    c->state = state;
+    bufferevent_disable(c->bev, EV_READ);
+    bufferevent_set_timeouts(c->bev, NULL, &patience);
+    client_done(c);
+}
+
+static void call_free(struct control_call *call)
+{
+    struct client *c = call->client;
+
+    LIST_REMOVE(call, link);
+    c->call_count--;
+    free(call);
+    client_done(c);
 }
 
 static void client_free(struct client *c)
@@ -74,7 +114,7 @@ static void client_free(struct client *c)
     struct control_server *s = c->server;
     struct control_call *call = LIST_FIRST(&c->calls);
 
-    c->doomed = true;
+    c->state = DOOMED;
     while (call != NULL) {
         struct control_call *next = LIST_NEXT(call, link);
 
@@ -119,7 +159,7 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
     while (c != NULL) {
         struct client *next = LIST_NEXT(c, link);
 
-        if (c->doomed)
+        if (c->state == DOOMED)
             client_free(c);
         c = next;
     }
@@ -141,7 +181,7 @@ static void client_send(struct client *c, struct bytes frame)
 {
     struct evbuffer *out = bufferevent_get_output(c->bev);
 
-    if (c->doomed)
+    if (c->state >= REASON_LAST)
         return;
     if (evbuffer_get_length(out) + frame.len > CONTROL_OUTPUT_MAX) {
         c->server->counters.slow_clients++;
@@ -239,6 +279,30 @@ static void client_call(struct client *c, struct control_frame *f)
     s->handler.call(s->handler.arg, call, f->method, &f->value);
 }
 
+/* The last frame that a client gets. */
+static void client_end(struct client *c, const char *text)
+{
+    struct mp_writer *w = frame_begin(c->server);
+
+    control_write_closed(w, error_name(ERR_SYNTAX), text);
+    client_send(c, mp_writer_bytes(w));
+    if (c->state != DOOMED)
+        client_read_no_more(c, REASON_LAST);
+}
+
+static void client_refuse(struct client *c, enum error err)
+{
+    struct control_server *s = c->server;
+
+    s->counters.bad_frames++;
+    log_warn(s->log, "a control client sent no valid request: cut off");
+    if (err == ERR_MISSING || err == ERR_TOO_LARGE)
+        client_end(c, "a request is at most 8192 bytes and 2048 values");
+    else
+        client_end(c, "this is no request: [0, msgid, method, [params]] in "
+                      "msgpack");
+}
+
 /* True when there may be one more. */
 static bool client_read_one(struct client *c)
 {
@@ -256,15 +320,17 @@ static bool client_read_one(struct client *c)
                              &used, &f);
     if (err == ERR_MISSING && len < CONTROL_REQUEST_MAX)
         return false;
-    if (err != OK || f.kind != CONTROL_REQUEST) {
-        s->counters.bad_frames++;
-        log_warn(s->log, "a control client sent no valid request: cut off");
-        client_doom(c);
+    if (err == OK && f.kind == CONTROL_REQUEST) {
+        client_call(c, &f);
+    } else if (err == OK && f.kind == CONTROL_BAD_REQUEST) {
+        send_error(c, f.msgid, ERR_SYNTAX,
+                   "a request is [0, msgid, method, [params]]");
+    } else {
+        client_refuse(c, err);
         return false;
     }
-    client_call(c, &f);
     evbuffer_drain(in, used);
-    return !c->doomed;
+    return c->state == OPEN;
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -274,11 +340,29 @@ static void on_read(struct bufferevent *bev, void *arg)
         continue;
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+static void on_written(struct bufferevent *bev, void *arg)
 {
     (void)bev;
-    if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
-        client_doom(arg);
+    client_done(arg);
+}
+
+/* At the end of what it sends: whether it has closed the other half too. */
+static bool is_gone(const struct client *c)
+{
+    struct pollfd p = {.fd = bufferevent_getfd(c->bev)};
+
+    return poll(&p, 1, 0) != 0;
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct client *c = arg;
+
+    (void)bev;
+    if ((what & BEV_EVENT_EOF) != 0 && c->state == OPEN && !is_gone(c))
+        client_read_no_more(c, ANSWERS_LAST);
+    else if (what != BEV_EVENT_CONNECTED)
+        client_doom(c);
 }
 
 static struct client *client_new(struct control_server *s, evutil_socket_t fd)
@@ -300,6 +384,17 @@ static struct client *client_new(struct control_server *s, evutil_socket_t fd)
     return c;
 }
 
+/* A frame for one that is about to be cut off, if it fits. */
+static void say_why(int fd, enum error err, const char *text)
+{
+    uint8_t frame[LAST_WORDS_MAX];
+    struct mp_writer w;
+
+    mp_writer_init(&w, frame, sizeof(frame));
+    control_write_closed(&w, error_name(err), text);
+    send(fd, frame, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
                       struct sockaddr *addr, int addr_len, void *arg)
 {
@@ -310,11 +405,12 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     (void)addr_len;
     if (c == NULL) {
         log_warn(s->log, "no memory for a control client: cut off");
+        say_why(fd, ERR_NO_MEMORY, error_text(ERR_NO_MEMORY));
         close(fd);
         return;
     }
     s->counters.accepted++;
-    bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
+    bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
     bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_REQUEST_MAX);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
     if (s->client_count >= s->max_clients)
@@ -387,6 +483,10 @@ void control_server_free(struct control_server *s)
         return;
     for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
         next = LIST_NEXT(c, link);
+        /* never into the middle of an answer */
+        if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+            say_why(bufferevent_getfd(c->bev), ERR_CANCELLED,
+                    "the daemon stops");
         client_free(c);
     }
     if (s->listener != NULL)

@@ -110,15 +110,15 @@ static void test_control_frame_refuses(void **state)
         enum error err;
     } rows[] = {
         {"\xc1", 1, ERR_NOT_MSGPACK},
-        {"\x80", 1, ERR_WRONG_TYPE},                   /* a map */
-        {"\x90", 1, ERR_MISSING},                      /* [] */
-        {"\x91\x05", 2, ERR_RANGE},                    /* no such kind */
-        {"\x92\x00\x01", 3, ERR_MISSING},              /* a request cut short */
-        {"\x94\x00\x01\xa1m\x80", 6, ERR_WRONG_TYPE},  /* params no array */
-        {"\x94\x00\xff\xa1m\x90", 6, ERR_RANGE},       /* msgid -1 */
-        {"\x94\x00\x01\xa0\x90", 5, ERR_WRONG_LENGTH}, /* no method */
-        {"\x93\x00\x01\xa1m", 5, ERR_MISSING},         /* no params */
-        {"\x95\x00\x01\xa1m\x90\xc0", 7, ERR_TOO_LARGE},
+        {"\x80", 1, ERR_WRONG_TYPE},              /* a map */
+        {"\x90", 1, ERR_SYNTAX},                  /* [] */
+        {"\x91\x00", 2, ERR_SYNTAX},              /* [0] */
+        {"\x91\x05", 2, ERR_RANGE},               /* no such kind */
+        {"\x91\x03", 2, ERR_RANGE},               /* nor this */
+        {"\x94\x00\xff\xa1m\x90", 6, ERR_RANGE},  /* msgid -1 */
+        {"\x93\x01\x01\xc0", 4, ERR_SYNTAX},      /* no result */
+        {"\x92\x02\xa1m", 4, ERR_SYNTAX},         /* no params */
+        {"\x93\x02\xa1m\x91\x01", 6, ERR_SYNTAX}, /* no value */
     };
 
     (void)state;
@@ -134,6 +134,54 @@ static void test_control_frame_refuses(void **state)
     }
 }
 
+/* Everything after the msgid is wrong: there is somebody to tell. */
+static void test_control_frame_bad_request(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } rows[] = {
+        {"\x92\x00\x07", 3},                  /* cut short */
+        {"\x93\x00\x07\xa1m", 5},             /* no params */
+        {"\x94\x00\x07\xa1m\x80", 6},         /* params no array */
+        {"\x94\x00\x07\xa1m\x92\xc0\xc0", 8}, /* two of them */
+        {"\x94\x00\x07\xa0\x90", 5},          /* no method */
+        {"\x94\x00\x07\x05\x90", 5},          /* a number */
+        {"\x94\x00\x07\x90\xa1m", 6},         /* the other way round */
+        {"\x95\x00\x07\xa1m\x90\xc0", 7},     /* one too many */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct control_frame f;
+        size_t used = 0;
+
+        assert_int_equal(
+            read_frame(bytes_of(rows[i].bytes, rows[i].len), &used, &f), OK);
+        assert_int_equal(f.kind, CONTROL_BAD_REQUEST);
+        assert_int_equal(f.msgid, 7);
+        assert_int_equal(used, rows[i].len);
+    }
+}
+
+static void test_control_frame_closed(void **state)
+{
+    uint8_t buf[128];
+    struct mp_writer w;
+    struct control_frame f;
+    size_t used;
+
+    (void)state;
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_closed(&w, "cancelled", "the daemon stops");
+    assert_int_equal(read_frame(mp_writer_bytes(&w), &used, &f), OK);
+    assert_int_equal(f.kind, CONTROL_NOTIFICATION);
+    assert_int_equal(f.msgid, 0);
+    assert_true(bytes_is_text(f.method, CONTROL_CLOSED));
+    assert_true(bytes_is_text(f.code, "cancelled"));
+    assert_true(bytes_is_text(f.text, "the daemon stops"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_control_frame_error),
         cmocka_unit_test(test_control_frame_notification),
         cmocka_unit_test(test_control_frame_refuses),
+        cmocka_unit_test(test_control_frame_bad_request),
+        cmocka_unit_test(test_control_frame_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "node/os/unix_socket.h"
 #include "testing.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@ struct fixture {
     struct control_server *server;
     struct text why;
     unsigned waiting, cancelled;
+    struct control_call *last_waiting;
 };
 
 static void on_cancel(void *arg)
@@ -61,6 +63,7 @@ static void on_call(void *arg, struct control_call *call, struct bytes method,
         answer_big(call);
     } else if (bytes_equal(method, bytes_of_text("wait"))) {
         f->waiting++;
+        f->last_waiting = call;
         control_on_cancel(call, on_cancel, f);
     } else if (bytes_equal(method, bytes_of_text("news"))) {
         mp_write_nil(control_notify(call, "step"));
@@ -155,8 +158,20 @@ static struct control_frame next_frame(int fd)
 static bool is_closed(int fd)
 {
     uint8_t b;
+    ssize_t n = recv(fd, &b, 1, MSG_DONTWAIT);
 
-    return recv(fd, &b, 1, MSG_DONTWAIT) == 0;
+    return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+/* The last frame says why, and then the connection ends. */
+static void check_ends_with_reason(int fd)
+{
+    struct control_frame f = next_frame(fd);
+
+    assert_int_equal(f.kind, CONTROL_NOTIFICATION);
+    assert_true(bytes_is_text(f.method, CONTROL_CLOSED));
+    assert_true(f.text.len > 0);
+    assert_true(is_closed(fd));
 }
 
 static void test_control_server_answers(void **state)
@@ -247,6 +262,8 @@ static void test_control_server_bad_frames(void **state)
         {(const uint8_t *)"\xc1", 1},
         {(const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18},
         {(const uint8_t *)"\x94\x01\x01\xc0\xc0", 5}, /* a response */
+        {(const uint8_t *)"\x90", 1},
+        {(const uint8_t *)"\x93\x00\xa1x\xa1m", 6}, /* msgid no number */
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -254,14 +271,92 @@ static void test_control_server_bad_frames(void **state)
 
         assert_int_equal(send(fd, rows[i].p, rows[i].len, 0), rows[i].len);
         turn(f);
-        assert_true(is_closed(fd));
+        check_ends_with_reason(fd);
+        turn(f);
         close(fd);
     }
     int fd = dial(f);
     assert_int_equal(send(fd, endless, sizeof(endless), 0), sizeof(endless));
     turn(f);
+    check_ends_with_reason(fd);
     assert_int_equal(control_clients(f->server), 0);
-    assert_int_equal(control_counters(f->server)->bad_frames, 4);
+    assert_int_equal(control_counters(f->server)->bad_frames, 6);
+    close(fd);
+}
+
+/* [0, 7, "echo"] without params is answered, and so is what comes after. */
+static void test_control_server_misordered_request(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    struct control_frame frame;
+
+    assert_int_equal(send(fd,
+                          "\x93\x00\x07\xa4"
+                          "echo",
+                          8, 0),
+                     8);
+    turn(f);
+    frame = next_frame(fd);
+    assert_int_equal(frame.kind, CONTROL_RESPONSE);
+    assert_int_equal(frame.msgid, 7);
+    assert_true(bytes_is_text(frame.code, "syntax"));
+    request(f, fd, 8, "echo", "x");
+    assert_int_equal(next_frame(fd).msgid, 8);
+    close(fd);
+}
+
+/* `printf ... | socat - UNIX:...`: it sends, says that this was all, reads. */
+static void test_control_server_half_closed(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+
+    request(f, fd, 1, "wait", "");
+    request(f, fd, 2, "news", "x");
+    shutdown(fd, SHUT_WR);
+    turn(f);
+    assert_int_equal(next_frame(fd).kind, CONTROL_NOTIFICATION);
+    assert_int_equal(next_frame(fd).msgid, 2);
+    assert_int_equal(f->cancelled, 0);
+    assert_int_equal(control_clients(f->server), 1);
+    control_fail(f->last_waiting, ERR_TIMEOUT, NULL);
+    turn(f);
+    assert_int_equal(next_frame(fd).msgid, 1);
+    assert_true(is_closed(fd));
+    assert_int_equal(control_clients(f->server), 0);
+    close(fd);
+}
+
+static void test_control_server_says_that_it_stops(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+
+    request(f, fd, 1, "wait", "");
+    control_server_free(f->server);
+    f->server = NULL;
+    turn(f);
+    check_ends_with_reason(fd);
+    close(fd);
+}
+
+/* One that ends for what it sent and does not read why keeps no place. */
+static void test_control_server_last_words_unread(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+
+    for (uint32_t i = 0; i < 3; i++)
+        request(f, fd, i, "big", "");
+    assert_int_equal(send(fd, "\xc1", 1, 0), 1);
+    turn(f);
+    assert_int_equal(control_clients(f->server), 1);
+    for (int i = 0; i < 15 && control_clients(f->server) == 1; i++) {
+        sleep(1);
+        turn(f);
+    }
+    assert_int_equal(control_clients(f->server), 0);
     close(fd);
 }
 
@@ -332,6 +427,127 @@ static void test_control_server_long_path(void **state)
     assert_int_equal(unix_listen(path, &l, &f->why), ERR_TOO_LARGE);
 }
 
+/* ---- Random input ------------------------------------------------------ */
+
+#define RANDOM_CLIENTS 3000
+
+static void random_value(struct test_random *r, struct mp_writer *w,
+                         unsigned depth);
+
+static void random_container(struct test_random *r, struct mp_writer *w,
+                             unsigned depth)
+{
+    bool map = test_random_below(r, 2) == 0;
+    uint32_t n = test_random_below(r, 5);
+
+    if (map)
+        mp_write_map(w, n);
+    else
+        mp_write_array(w, n);
+    for (uint32_t i = 0; i < (map ? 2 : 1) * n; i++)
+        random_value(r, w, depth + 1);
+}
+
+static void random_value(struct test_random *r, struct mp_writer *w,
+                         unsigned depth)
+{
+    static const char *const texts[] = {"", "echo", "none", "x"};
+
+    switch (test_random_below(r, depth > 3 ? 5 : 7)) {
+    case 0:
+        mp_write_nil(w);
+        break;
+    case 1:
+        mp_write_bool(w, true);
+        break;
+    case 2:
+        mp_write_uint(w, test_random_next(r) >> test_random_below(r, 64));
+        break;
+    case 3:
+        mp_write_int(w, -(int64_t)test_random_below(r, 99));
+        break;
+    case 4:
+        mp_write_text(w, texts[test_random_below(r, COUNT_OF(texts))]);
+        break;
+    default:
+        random_container(r, w, depth);
+    }
+}
+
+/* A request in which each part is wrong now and then. True when it has a
+ * msgid, which gets into `msgid`: it must be answered then. */
+static bool random_request(struct test_random *r, struct mp_writer *w,
+                           uint32_t *msgid)
+{
+    bool kind_ok = test_random_below(r, 9) != 0;
+    bool id_ok = test_random_below(r, 9) != 0;
+    uint32_t more = test_random_below(r, 4) == 0 ? test_random_below(r, 4) : 2;
+
+    *msgid = test_random_below(r, 3); /* ids are repeated */
+    mp_write_array(w, 2 + more);
+    mp_write_uint(w, kind_ok ? CONTROL_REQUEST : 1 + test_random_below(r, 9));
+    if (id_ok)
+        mp_write_uint(w, *msgid);
+    else
+        mp_write_text(w, "no id");
+    for (uint32_t i = 0; i < more; i++) {
+        if (i == 0 && test_random_below(r, 4) != 0)
+            mp_write_text(w, "echo");
+        else
+            random_value(r, w, 0);
+    }
+    return kind_ok && id_ok;
+}
+
+/* Several requests in one go, the last cut off somewhere now and then: those
+ * before the first that has no msgid are answered, in order; that one ends the
+ * connection with a reason. */
+static void random_client(struct fixture *f, struct test_random *r)
+{
+    uint8_t buf[4096];
+    uint32_t msgid, answers[8];
+    unsigned count = 1 + test_random_below(r, 6), due = 0;
+    struct mp_writer w;
+    bool ends = false, cut = test_random_below(r, 4) == 0;
+    int fd = dial(f);
+
+    mp_writer_init(&w, buf, sizeof(buf));
+    for (unsigned i = 0; i < count; i++) {
+        size_t before = w.len;
+        bool ok = random_request(r, &w, &msgid);
+
+        assert_int_equal(w.err, OK);
+        if (cut && i == count - 1)
+            w.len = before + test_random_below(r, (uint32_t)(w.len - before));
+        else if (ok && !ends)
+            answers[due++] = msgid;
+        else
+            ends = true;
+    }
+    assert_int_equal(send(fd, buf, w.len, MSG_NOSIGNAL), w.len);
+    turn(f);
+    for (unsigned i = 0; i < due; i++) {
+        struct control_frame frame = next_frame(fd);
+
+        assert_int_equal(frame.kind, CONTROL_RESPONSE);
+        assert_int_equal(frame.msgid, answers[i]);
+    }
+    if (ends)
+        check_ends_with_reason(fd);
+    close(fd);
+    turn(f);
+    assert_int_equal(control_clients(f->server), 0);
+}
+
+static void test_control_server_random_input(void **state)
+{
+    struct fixture *f = *state;
+    struct test_random r = test_seed(20261127);
+
+    for (unsigned i = 0; i < RANDOM_CLIENTS; i++)
+        random_client(f, &r);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -343,6 +559,11 @@ int main(void)
         TEST(test_control_server_cap_calls),
         TEST(test_control_server_cap_clients),
         TEST(test_control_server_bad_frames),
+        TEST(test_control_server_misordered_request),
+        TEST(test_control_server_half_closed),
+        TEST(test_control_server_says_that_it_stops),
+        TEST(test_control_server_last_words_unread),
+        TEST(test_control_server_random_input),
         TEST(test_control_server_slow_client),
         TEST(test_control_server_live_socket),
         TEST(test_control_server_stale_socket),
