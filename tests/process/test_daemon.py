@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED, USAGE,
+from harness import (DONE, HTTP_PORT, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED, USAGE,
                      Control, Node, ProcessTest, wait_for, warren)
 
 
@@ -193,7 +193,12 @@ class StartAndStop(ProcessTest):
         for sock in socks:
             self.addCleanup(sock.close)
             sock.connect(str(node.dir / "control.sock"))
-        wait_for("it says so", lambda: "cannot accept" in node.log_text())
+        for _ in range(3):
+            sock = socket.create_connection((node.address, HTTP_PORT))
+            self.addCleanup(sock.close)
+        for what in ("a control client", "an HTTP connection"):
+            wait_for("it says so", lambda: f"cannot accept {what}"
+                     in node.log_text())
         before = cpu_seconds(pid)
         time.sleep(1)
         self.assertLess(cpu_seconds(pid) - before, 0.3)

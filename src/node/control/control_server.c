@@ -280,11 +280,11 @@ static void client_call(struct client *c, struct control_frame *f)
 }
 
 /* The last frame that a client gets. */
-static void client_end(struct client *c, const char *text)
+static void client_end(struct client *c, enum error err, const char *text)
 {
     struct mp_writer *w = frame_begin(c->server);
 
-    control_write_closed(w, error_name(ERR_SYNTAX), text);
+    control_write_closed(w, error_name(err), text);
     client_send(c, mp_writer_bytes(w));
     if (c->state != DOOMED)
         client_read_no_more(c, REASON_LAST);
@@ -297,10 +297,12 @@ static void client_refuse(struct client *c, enum error err)
     s->counters.bad_frames++;
     log_warn(s->log, "a control client sent no valid request: cut off");
     if (err == ERR_MISSING || err == ERR_TOO_LARGE)
-        client_end(c, "a request is at most 8192 bytes and 2048 values");
+        client_end(c, ERR_TOO_LARGE,
+                   "a request is at most 8192 bytes and 2048 values");
     else
-        client_end(c, "this is no request: [0, msgid, method, [params]] in "
-                      "msgpack");
+        client_end(c, ERR_SYNTAX,
+                   "this is no request: [0, msgid, method, [params]] in "
+                   "msgpack");
 }
 
 /* True when there may be one more. */
@@ -310,16 +312,22 @@ static bool client_read_one(struct client *c)
     struct evbuffer *in = bufferevent_get_input(c->bev);
     size_t len = evbuffer_get_length(in);
     struct mp_tape tape = {.tokens = s->tokens, .cap = CONTROL_REQUEST_TOKENS};
+    const uint8_t *bytes = evbuffer_pullup(in, -1);
     struct control_frame f;
     size_t used;
     enum error err;
 
     if (len == 0)
         return false;
-    err = control_frame_read(&tape, bytes_of(evbuffer_pullup(in, -1), len),
-                             &used, &f);
+    if (bytes == NULL) {
+        client_end(c, ERR_NO_MEMORY, error_text(ERR_NO_MEMORY));
+        return false;
+    }
+    err = control_frame_read(&tape, bytes_of(bytes, len), &used, &f);
     if (err == ERR_MISSING && len < CONTROL_REQUEST_MAX)
         return false;
+    if (err == OK && used > CONTROL_REQUEST_MAX)
+        err = ERR_TOO_LARGE;
     if (err == OK && f.kind == CONTROL_REQUEST) {
         client_call(c, &f);
     } else if (err == OK && f.kind == CONTROL_BAD_REQUEST) {
@@ -411,8 +419,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     }
     s->counters.accepted++;
     bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_REQUEST_MAX);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    /* A high watermark would do too, but libevent 2.1 does not survive that its
+     * allocation fails. */
+    bufferevent_set_max_single_read(c->bev, CONTROL_REQUEST_MAX);
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
+        client_doom(c);
     if (s->client_count >= s->max_clients)
         evconnlistener_disable(listener);
 }
@@ -425,8 +436,8 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
     struct timeval second = {.tv_sec = 1};
 
     log_warn(s->log, "cannot accept a control client: %s", strerror(errno));
-    evconnlistener_disable(listener);
-    evtimer_add(s->reaper, &second);
+    if (evtimer_add(s->reaper, &second) == 0)
+        evconnlistener_disable(listener);
 }
 
 /* ---- Life -------------------------------------------------------------- */

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection reads until its headers end (on_read), is answered once from a
+ * page that is made whole in memory (answer), and stays until the other side
+ * has closed or its deadline comes: HTTP_CONNECTIONS_MAX of them, each with at
+ * most twice HTTP_REQUEST_MAX bytes in and HTTP_PAGE_MAX out, are all that a
+ * reader who reads nothing can hold. Memory that runs out ends the connection
+ * it ran out for.
+ */
 #include "node/monitor/http.h"
 
 #include "node/os/bind.h"
@@ -20,6 +28,7 @@ struct connection {
     struct http *http;
     struct bufferevent *bev;
     struct event *deadline;
+    bool broken;   /* memory ran out: to be freed by on_read */
     bool answered; /* what comes after the request is thrown away */
     bool ended;    /* the other side has closed its half */
     struct connection *next, **link; /* link: what points to us */
@@ -60,17 +69,17 @@ static void answer(struct connection *c, const char *status,
     struct evbuffer *out = bufferevent_get_output(c->bev);
 
     c->answered = true;
-    bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %s\r\n"
-                        "Content-Type: %s\r\n"
-                        "Content-Length: %zu\r\n"
-                        "Cache-Control: no-store\r\n"
-                        "%s"
-                        "Connection: close\r\n\r\n",
-                        status, type, body->len, headers);
-    if (with_body)
-        evbuffer_add(out, text_get(body), body->len);
+    if (body->truncated ||
+        evbuffer_add_printf(out,
+                            "HTTP/1.1 %s\r\n"
+                            "Content-Type: %s\r\n"
+                            "Content-Length: %zu\r\n"
+                            "Cache-Control: no-store\r\n"
+                            "%s"
+                            "Connection: close\r\n\r\n",
+                            status, type, body->len, headers) < 0 ||
+        (with_body && evbuffer_add(out, text_get(body), body->len) < 0))
+        c->broken = true;
 }
 
 static void answer_plain(struct connection *c, const char *status,
@@ -114,8 +123,11 @@ static void answer_health(struct connection *c, bool with_body)
         text_add_json(&body, bytes_of(text_get(&reason), reason.len));
     }
     text_add(&body, "}\n");
-    answer(c, healthy ? "200 OK" : "503 Service Unavailable", "",
-           "application/json", &body, with_body);
+    if (body.truncated || (!healthy && reason.len == 0))
+        answer_plain(c, "500 Internal Server Error", "", with_body);
+    else
+        answer(c, healthy ? "200 OK" : "503 Service Unavailable", "",
+               "application/json", &body, with_body);
     text_deinit(&reason);
     text_deinit(&body);
 }
@@ -161,36 +173,47 @@ static void handle(struct connection *c, char *line)
         answer_plain(c, "404 Not Found", "", get);
 }
 
+static bool ends_in_time(struct evbuffer *in, const char *end)
+{
+    ssize_t at = evbuffer_search(in, end, strlen(end), NULL).pos;
+
+    return at >= 0 && (size_t)at + strlen(end) <= HTTP_REQUEST_MAX;
+}
+
 /* True when the headers have ended; lines may end with or without CR. */
 static bool has_whole_request(struct evbuffer *in)
 {
-    return evbuffer_search(in, "\r\n\r\n", 4, NULL).pos >= 0 ||
-           evbuffer_search(in, "\n\n", 2, NULL).pos >= 0;
+    return ends_in_time(in, "\r\n\r\n") || ends_in_time(in, "\n\n");
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void read_request(struct connection *c, struct evbuffer *in)
 {
-    struct connection *c = arg;
-    struct evbuffer *in = bufferevent_get_input(bev);
     char *line;
 
-    if (c->answered) {
-        evbuffer_drain(in, evbuffer_get_length(in));
-        return;
-    }
     if (!has_whole_request(in)) {
         if (evbuffer_get_length(in) >= HTTP_REQUEST_MAX)
             answer_plain(c, "431 Request Header Fields Too Large", "", true);
         return;
     }
     line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF);
-    if (line == NULL) {
-        connection_free(c);
-        return;
-    }
-    handle(c, line);
+    if (line == NULL)
+        c->broken = true;
+    else
+        handle(c, line);
     free(line);
-    evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    struct connection *c = arg;
+    struct evbuffer *in = bufferevent_get_input(bev);
+
+    if (!c->answered)
+        read_request(c, in);
+    if (c->answered)
+        evbuffer_drain(in, evbuffer_get_length(in));
+    if (c->broken)
+        connection_free(c);
 }
 
 /* All is written. To close now could reset the connection before the other
@@ -228,6 +251,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Connections ---- */
 
+/* Takes `fd` over, whatever it returns. */
 static struct connection *connection_new(struct http *http, int fd)
 {
     struct connection *c = calloc(1, sizeof(*c));
@@ -235,8 +259,10 @@ static struct connection *connection_new(struct http *http, int fd)
     struct timeval tv = {.tv_sec = (time_t)(us / 1000000),
                          .tv_usec = (suseconds_t)(us % 1000000)};
 
-    if (c == NULL)
+    if (c == NULL) {
+        close(fd);
         return NULL;
+    }
     c->http = http;
     c->deadline = evtimer_new(http->base, on_deadline, c);
     c->bev = bufferevent_socket_new(http->base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -271,9 +297,12 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     http->connections = c;
     if (++http->count == HTTP_CONNECTIONS_MAX)
         evconnlistener_disable(listener);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_REQUEST_MAX);
+    /* A high watermark would do too, but libevent 2.1 does not survive that its
+     * allocation fails. */
+    bufferevent_set_max_single_read(c->bev, HTTP_REQUEST_MAX);
     bufferevent_setcb(c->bev, on_read, on_written, on_end, c);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
+        connection_free(c);
 }
 
 static void on_rested(evutil_socket_t fd, short what, void *arg)
@@ -295,8 +324,8 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 
     log_warn(http->log, "cannot accept an HTTP connection: %s",
              strerror(errno));
-    evconnlistener_disable(listener);
-    evtimer_add(http->rest, &second);
+    if (evtimer_add(http->rest, &second) == 0)
+        evconnlistener_disable(listener);
 }
 
 /* Takes `fd` over. */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A socket that a killed daemon left behind is told from a living one's by
+ * connecting to it: only the dead refuse. Everything else that can come of
+ * that is said as it is, and nothing is removed.
  */
 #include "node/os/unix_socket.h"
 
@@ -8,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG 16
+#define BACKLOG   16
+#define CONNECT_S 5 /* for a place in the backlog */
 
 static enum error address_of(const char *path, struct sockaddr_un *out,
                              struct text *why)
@@ -28,18 +33,55 @@ static enum error address_of(const char *path, struct sockaddr_un *out,
     return OK;
 }
 
-/* OK with a connected socket, or errno in `errnum`. */
+/* A connected socket, or -errno: EAGAIN when nobody accepts. */
 static int try_connect(const struct sockaddr_un *address, int flags)
 {
+    struct timeval patience = {.tv_sec = CONNECT_S};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
     if (fd < 0)
         return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
         return fd;
     int errnum = errno;
     close(fd);
     return -errnum;
+}
+
+static enum error remove_left_behind(const char *path, struct text *why)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return OK;
+    text_addf(why,
+              "cannot remove the control socket %s that a daemon left behind: "
+              "%s",
+              path, strerror(errno));
+    return ERR_IO;
+}
+
+/* What came of connecting, if it was not a refusal. */
+static enum error say_who_is_there(const char *path, int errnum,
+                                   const struct stat *st, struct text *why)
+{
+    static const char advice[] = "give another path with --control";
+
+    if (errnum == EAGAIN) {
+        text_addf(why,
+                  "a daemon that accepts nobody any more listens on the "
+                  "control socket %s: end it, or %s",
+                  path, advice);
+        return ERR_IN_USE;
+    }
+    if (errnum == EACCES || errnum == EPERM)
+        text_addf(why,
+                  "the control socket %s is another user's (number %u): %s, "
+                  "or run as that user",
+                  path, (unsigned)st->st_uid, advice);
+    else
+        text_addf(why, "cannot tell who listens on the control socket %s: %s",
+                  path, strerror(errnum));
+    return ERR_IO;
 }
 
 /* Removes a socket that its daemon left behind; anything else is not ours to
@@ -61,10 +103,13 @@ static enum error clear_path(const struct sockaddr_un *address,
         return ERR_IN_USE;
     }
     fd = try_connect(address, SOCK_NONBLOCK);
-    if (fd == -ECONNREFUSED && unlink(path) == 0)
+    if (fd == -ENOENT)
         return OK;
-    if (fd >= 0)
-        close(fd);
+    if (fd == -ECONNREFUSED)
+        return remove_left_behind(path, why);
+    if (fd < 0)
+        return say_who_is_there(path, -fd, &st, why);
+    close(fd);
     text_addf(why,
               "another daemon listens on the control socket %s: stop it, "
               "or give another path with --control",
@@ -137,6 +182,13 @@ enum error unix_connect(const char *path, int *fd, struct text *why)
     }
     if (r == -ENOENT || r == -ECONNREFUSED)
         return ERR_NOT_FOUND;
+    if (r == -EAGAIN) {
+        text_addf(why,
+                  "the daemon that listens on the control socket %s accepts "
+                  "nobody: it hangs, or too many programs wait",
+                  path);
+        return ERR_TIMEOUT;
+    }
     text_addf(why, "cannot connect to the control socket %s: %s", path,
               strerror(-r));
     return ERR_IO;

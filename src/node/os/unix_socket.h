@@ -26,7 +26,8 @@ enum error unix_listen(const char *path, struct unix_listener *out,
 /* Closes it, and removes the file unless it is somebody else's by now. */
 void unix_unlisten(struct unix_listener *l);
 
-/* Connects, blocking. ERR_NOT_FOUND: nobody listens there. Others as above. */
+/* Connects, blocking. ERR_NOT_FOUND: nobody listens there. ERR_TIMEOUT: who
+ * does accepts nobody for some seconds. Others as above. */
 enum error unix_connect(const char *path, int *fd, struct text *why);
 
 #endif

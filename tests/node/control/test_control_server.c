@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "fail_alloc.h"
 #include "node/control/control_server.h"
 #include "node/os/unix_socket.h"
 #include "testing.h"
@@ -427,6 +428,53 @@ static void test_control_server_long_path(void **state)
     assert_int_equal(unix_listen(path, &l, &f->why), ERR_TOO_LARGE);
 }
 
+/* One client from its connection to its end while the Nth allocation fails,
+ * ours or one of libevent's. Requests in two pieces, so that libevent has to
+ * put them together. */
+static bool survives(struct fixture *f, unsigned n)
+{
+    uint8_t buf[CONTROL_REQUEST_MAX];
+    static const uint8_t text[6000];
+    struct mp_writer w;
+    int fd;
+    bool failed;
+
+    mp_writer_init(&w, buf, sizeof(buf));
+    control_write_request(&w, 1, "echo");
+    mp_write_bin(&w, bytes_of(text, sizeof(text)));
+    assert_int_equal(unix_connect(f->path, &fd, &f->why), OK);
+    fail_alloc_at(n);
+    turn(f);
+    for (size_t at = 0; at < w.len; at += 1500) {
+        size_t len = w.len - at < 1500 ? w.len - at : 1500;
+
+        if (send(fd, buf + at, len, MSG_NOSIGNAL) < 0)
+            break;
+        turn(f);
+    }
+    failed = fail_alloc_end();
+    turn(f);
+    close(fd);
+    turn(f);
+    assert_int_equal(control_clients(f->server), 0);
+    return failed;
+}
+
+static void test_control_server_works_without_memory(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n = 1;
+    int fd;
+
+    while (survives(f, n))
+        n++;
+    assert_true(n > 10);
+    fd = dial(f);
+    request(f, fd, 1, "echo", "x");
+    assert_int_equal(next_frame(fd).msgid, 1);
+    close(fd);
+}
+
 /* ---- Random input ------------------------------------------------------ */
 
 #define RANDOM_CLIENTS 3000
@@ -563,6 +611,7 @@ int main(void)
         TEST(test_control_server_half_closed),
         TEST(test_control_server_says_that_it_stops),
         TEST(test_control_server_last_words_unread),
+        TEST(test_control_server_works_without_memory),
         TEST(test_control_server_random_input),
         TEST(test_control_server_slow_client),
         TEST(test_control_server_live_socket),
@@ -571,5 +620,7 @@ int main(void)
         TEST(test_control_server_long_path),
     };
 
+    /* libevent's allocations fail too when one is to fail */
+    event_set_mem_functions(malloc, realloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

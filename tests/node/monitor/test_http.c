@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/monitor/http.h"
 
+#include "fail_alloc.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "testing.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,6 +62,12 @@ static int setup(void **state)
 {
     (void)state;
     return start(20 * TIME_S);
+}
+
+static int setup_brief(void **state)
+{
+    (void)state;
+    return start(TIME_S);
 }
 
 static int setup_hasty(void **state)
@@ -331,6 +339,63 @@ static void test_http_free_closes_what_is_open(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static unsigned open_descriptors(void)
+{
+    unsigned n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* One connection from accept to its end while the Nth allocation fails, ours
+ * or one of libevent's: it is answered in full or ends, and leaves nothing.
+ * At the latest its deadline ends it: libevent does not look at each of its own
+ * allocations. */
+static bool survives(unsigned n, const char *request, const char *whole)
+{
+    static char buf[1 << 16];
+    uint64_t end = clock_now() + 5 * TIME_S;
+    int fd = dial();
+    bool failed;
+    size_t len;
+
+    put(fd, request);
+    fail_alloc_at(n);
+    for (int i = 0; i < 10; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    failed = fail_alloc_end();
+    len = get_all(fd, buf, sizeof(buf));
+    /* nothing, or an error that is whole, or all of it */
+    if (len > 0 && strncmp(buf, "HTTP/1.1 500", 12) != 0)
+        assert_string_equal(buf, whole);
+    close(fd);
+    while (http_connections(http) > 0 && clock_now() < end)
+        turn(1);
+    turn(3);
+    assert_int_equal(http_connections(http), 0);
+    return failed;
+}
+
+static void test_http_works_without_memory(void **state)
+{
+    static const char *const requests[] = {
+        "GET /metrics HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n",
+        "GET /nothing HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"};
+    static char whole[1 << 16];
+    unsigned before;
+
+    (void)state;
+    healthy = false;
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        snprintf(whole, sizeof(whole), "%s", ask(requests[i]));
+        before = open_descriptors();
+        for (unsigned n = 1; survives(n, requests[i], whole); n++)
+            assert_int_equal(open_descriptors(), before);
+        assert_string_equal(ask(requests[i]), whole);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,7 +411,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_http_slow_requests_are_cut_off,
                                         setup_hasty, teardown),
         TEST(test_http_free_closes_what_is_open),
+        cmocka_unit_test_setup_teardown(test_http_works_without_memory,
+                                        setup_brief, teardown),
     };
 
+    /* libevent's allocations fail too when one is to fail */
+    event_set_mem_functions(malloc, realloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
