@@ -4,11 +4,14 @@
  */
 #include "cli/cli_tunnel.h"
 #include "cli/columns.h"
+#include "cli/json.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define JSON_MAX (1024 * 1024 * 1024) /* of all relays */
 
 static enum exit_code show(struct cli *cli, const char *method,
                            void (*print)(struct mp_reader answer))
@@ -95,30 +98,82 @@ static void add_peer(struct columns *c, struct mp_reader peer)
     add_age(c, reply_uint(peer, "last_seen"));
 }
 
-static void print_peers(struct mp_reader answer)
+/* The pages of the table, put together. */
+struct peer_list {
+    struct columns columns;
+    struct text json;
+    uint64_t known, count;
+    char next[2 * 32 + 1]; /* identity before the next page; "": none */
+};
+
+static void add_page(struct peer_list *l, struct mp_reader answer)
 {
     struct mp_reader at;
     uint32_t count = reply_array(answer, "peers", &at);
-    uint64_t known = reply_uint(answer, "known");
-    struct columns c;
 
-    columns_init(&c, "identity|address|roles|guard|>rtt ms|>kB/s|>failures|"
-                     ">seen before");
-    for (uint32_t i = 0; i < count; i++, mp_skip(&at))
-        add_peer(&c, at);
-    if (count > 0)
-        columns_print(&c, stdout);
+    l->known = reply_uint(answer, "known");
+    for (uint32_t i = 0; i < count; i++) {
+        struct mp_reader json = at;
+
+        add_peer(&l->columns, at);
+        text_add(&l->json, l->count++ == 0 ? "" : ",");
+        json_add(&l->json, &json);
+        mp_skip(&at);
+    }
+    snprintf(l->next, sizeof(l->next), "%s", reply_text(answer, "next"));
+}
+
+static void print_peers(const struct peer_list *l, bool json)
+{
+    if (json)
+        printf("{\"known\":%" PRIu64 ",\"peers\":[%s]}\n", l->known,
+               text_get(&l->json));
+    else if (l->count > 0)
+        columns_print(&l->columns, stdout);
     else
         puts("No relays are known; they are looked for while circuits are "
              "wanted: 'warren tunnel build'.");
-    if (known > count)
-        printf("and %" PRIu64 " more\n", known - count);
-    columns_deinit(&c);
+    if (!json && l->known > l->count)
+        printf("and %" PRIu64 " more\n", l->known - l->count);
+}
+
+static enum exit_code ask_for_pages(struct cli_talk *t, struct peer_list *l)
+{
+    enum exit_code code;
+
+    do {
+        bool more = l->next[0] != '\0';
+        struct mp_writer *w = cli_talk_params(t, more, false);
+
+        if (more) {
+            mp_write_text(w, "after");
+            mp_write_text(w, l->next);
+        }
+        code = cli_talk_call(t, "tunnel.peers");
+        if (code == EXIT_DONE)
+            add_page(l, t->answer.value);
+    } while (code == EXIT_DONE && l->next[0] != '\0');
+    return code;
 }
 
 static enum exit_code peers(struct cli *cli)
 {
-    return show(cli, "tunnel.peers", print_peers);
+    struct peer_list l = {.known = 0};
+    struct cli_talk t;
+    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
+
+    if (code != EXIT_DONE)
+        return code;
+    columns_init(&l.columns, "identity|address|roles|guard|>rtt ms|>kB/s|"
+                             ">failures|>seen before");
+    text_init(&l.json, JSON_MAX);
+    code = ask_for_pages(&t, &l);
+    if (code == EXIT_DONE)
+        print_peers(&l, cli->json);
+    text_deinit(&l.json);
+    columns_deinit(&l.columns);
+    cli_talk_deinit(&t);
+    return code;
 }
 
 /* ---- circuits ---------------------------------------------------------- */

@@ -268,6 +268,43 @@ class Talks(unittest.TestCase):
                     self.assertEqual(set(got), set(answer))
 
 
+class Pages(Talks):
+    """10,000 relays come in pages, and are put together."""
+
+    RELAYS, PAGE = 10000, 1000
+
+    def serve(self, answer):
+        del answer
+        identities = [f"{n:064x}" for n in range(self.RELAYS)]
+        client, _ = self.listener.accept()
+        unpacker = msgpack.Unpacker()
+        with client:
+            while data := client.recv(65536):
+                unpacker.feed(data)
+                for _, msgid, _, params in unpacker:
+                    after = params[0].get("after", "")
+                    left = [i for i in identities if i > after]
+                    page = {"known": self.RELAYS, "peers": [
+                        {**relay(1), "identity": i}
+                        for i in left[:self.PAGE]]}
+                    if len(left) > self.PAGE:
+                        page["next"] = left[self.PAGE - 1]
+                    client.sendall(msgpack.packb([1, msgid, None, page]))
+
+    def test_table(self):
+        done = self.talk(["peers"], None)
+        self.assertEqual(done.returncode, DONE)
+        self.assertEqual(len(done.stdout.splitlines()), 1 + self.RELAYS)
+
+    def test_json(self):
+        done = self.talk(["peers", "--json"], None)
+        self.assertEqual(done.returncode, DONE)
+        got = json.loads(done.stdout)
+        self.assertEqual(got["known"], self.RELAYS)
+        self.assertEqual([p["identity"] for p in got["peers"]],
+                         [f"{n:064x}" for n in range(self.RELAYS)])
+
+
 class TunnelTest(ProcessTest):
     def start(self, relays, exits, *exit_flags):
         """Relays, then exits, then the client, which relays nothing and

@@ -72,6 +72,11 @@ static void read_key(struct mp_reader *r, struct rpc_params *p)
     read_hex(r, p->key, sizeof(p->key));
 }
 
+static void read_after(struct mp_reader *r, struct rpc_params *p)
+{
+    read_hex(r, p->after, sizeof(p->after));
+}
+
 static void read_signature(struct mp_reader *r, struct rpc_params *p)
 {
     read_hex(r, p->signature, sizeof(p->signature));
@@ -167,6 +172,7 @@ static const struct {
      "sorted keys, of at most 1000 bytes when bencoded"},
     {"key", RPC_KEY, read_key, "exactly 64 hex digits"},
     {"signature", RPC_SIGNATURE, read_signature, "exactly 128 hex digits"},
+    {"after", RPC_AFTER, read_after, "exactly 64 hex digits"},
     {"seq", RPC_SEQ, read_seq, "a number from 0 to 2^63 - 1"},
     {"cas", RPC_CAS, read_cas, "a number from 0 to 2^63 - 1"},
     {"salt", RPC_SALT, read_salt, "at most 64 bytes"},

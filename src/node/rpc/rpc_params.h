@@ -35,7 +35,8 @@ enum rpc_param {
     RPC_TO = 1 << 14,
     RPC_DATA = 1 << 15,
     RPC_TIMEOUT = 1 << 16,
-    RPC_DURATION = 1 << 17
+    RPC_DURATION = 1 << 17,
+    RPC_AFTER = 1 << 18
 };
 
 #define RPC_TIMEOUT_DEFAULT  (30 * TIME_S)
@@ -49,6 +50,7 @@ struct rpc_params {
     struct value value;
     uint8_t key[32];
     uint8_t signature[64];
+    uint8_t after[32];
     int64_t seq;
     int64_t cas;
     struct bytes salt; /* a view of the request */

@@ -5,10 +5,9 @@
 #include "base/timestamp.h"
 #include "node/host/tunnel_host.h"
 #include "node/os/clock.h"
+#include "node/rpc/relay_page.h"
 #include "node/rpc/rpc_internal.h"
 #include "tunnel/member/tunnel.h"
-
-#define PEERS_MAX 3000 /* that fit a frame */
 
 static const struct tunnel *engine(const struct rpc *rpc)
 {
@@ -22,71 +21,19 @@ static void write_rtt(struct mp_writer *w, uint64_t rtt)
 
 /* ---- Peers ------------------------------------------------------------- */
 
-static void write_roles(struct mp_writer *w, unsigned roles)
-{
-    static const struct {
-        enum descriptor_role role;
-        const char *name;
-    } names[] = {{ROLE_RELAY, "relay"},
-                 {ROLE_EXIT, "exit"},
-                 {ROLE_SPEED_TEST, "speedtest"}};
-    uint32_t count = 0;
-
-    for (size_t i = 0; i < 3; i++)
-        count += (roles & names[i].role) != 0;
-    mp_write_text(w, "roles");
-    mp_write_array(w, count);
-    for (size_t i = 0; i < 3; i++) {
-        if ((roles & names[i].role) != 0)
-            mp_write_text(w, names[i].name);
-    }
-}
-
-static void write_addresses(struct mp_writer *w, const struct descriptor *d)
-{
-    char text[ENDPOINT_TEXT_SIZE];
-
-    mp_write_text(w, "addresses");
-    mp_write_array(w, d->address_count);
-    for (unsigned i = 0; i < d->address_count; i++)
-        mp_write_text(w, endpoint_print(&d->addresses[i], text));
-}
-
-static void write_peer(struct mp_writer *w, const struct known_relay *k,
-                       uint64_t wall, uint64_t now)
-{
-    mp_write_map(w, 11);
-    rpc_write_hex(w, "identity", bytes_of(k->d.identity, 32));
-    write_addresses(w, &k->d);
-    write_roles(w, k->d.roles);
-    mp_write_text(w, "exit_policy");
-    mp_write_text_n(w, descriptor_exit_policy(&k->d));
-    rpc_write_bool(w, "guard", k->record.guard_until != 0);
-    rpc_write_bool(w, "usable", known_is_usable(k, wall));
-    write_rtt(w, k->record.rtt);
-    rpc_write_uint(w, "failures", known_failures(k, now));
-    rpc_write_uint(w, "doubt", 100 * known_doubt(k, now) / DOUBT_WHOLE);
-    rpc_write_uint(w, "capacity", k->record.capacity);
-    rpc_write_uint(w, "last_seen", time_since(k->record.last_seen, wall));
-}
-
 void rpc_tunnel_peers(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
 {
-    const struct directory *d = tunnel_directory(engine(rpc));
-    unsigned known = directory_count(d);
-    unsigned count = known < PEERS_MAX ? known : PEERS_MAX;
-    uint64_t wall = clock_wall(), now = clock_now();
-    struct mp_writer *w = control_reply(call);
+    const uint8_t *after = (params->has & RPC_AFTER) != 0 ? params->after
+                                                          : NULL;
+    enum error err =
+        relay_page_write(control_reply(call), tunnel_directory(engine(rpc)),
+                         after, RELAY_PAGE_MAX, clock_wall(), clock_now());
 
-    (void)params;
-    mp_write_map(w, 2);
-    rpc_write_uint(w, "known", known);
-    mp_write_text(w, "peers");
-    mp_write_array(w, count);
-    for (unsigned i = 0; i < count; i++)
-        write_peer(w, directory_at(d, i), wall, now);
-    control_finish(call);
+    if (err == OK)
+        control_finish(call);
+    else
+        control_fail(call, err, NULL);
 }
 
 /* ---- Circuits ---------------------------------------------------------- */
