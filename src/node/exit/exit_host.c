@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A socket for each circuit and family, read in batches of BATCH into buffers
+ * that all share. Sending has one queue for all sockets: datagrams of one
+ * socket to one destination gather in it until the loop comes around.
+ */
 #include "node/exit/exit_host.h"
 
 #include "node/exit/exit_names.h"
@@ -7,6 +12,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +26,7 @@ struct socket {
     int fd;
     uint32_t cookie;
     struct event *readable;
+    uint32_t overflowed; /* answers, of those counted as lost */
     bool trains, has_sent;
     struct endpoint sent_to; /* with has_sent: the last, and it was taken */
 };
@@ -38,6 +45,7 @@ struct exit_host {
     struct event *flush;   /* active while some wait */
     struct udp_counters counters;
     uint64_t dropped; /* of what waited */
+    uint64_t lost[EXIT_LOST_REASONS];
 };
 
 /* ---- Receiving --------------------------------------------------------- */
@@ -67,6 +75,34 @@ static int receive_some(const struct socket *s, struct batch *b)
     return r;
 }
 
+/* The system counts what it had no room for since the socket was opened. */
+static void count_overflow(struct socket *s)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0)
+        return;
+    s->host->lost[EXIT_LOST_SYSTEM] +=
+        (uint32_t)(info[SK_MEMINFO_DROPS] - s->overflowed);
+    s->overflowed = info[SK_MEMINFO_DROPS];
+}
+
+static void take(struct exit_host *x, uint32_t cookie, const struct batch *b,
+                 unsigned i)
+{
+    struct endpoint from;
+
+    if ((b->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0)
+        x->lost[EXIT_LOST_TOO_LONG]++;
+    else if (sockaddr_to_endpoint((const struct sockaddr *)&b->from[i],
+                                  &from) != OK)
+        x->lost[EXIT_LOST_ADDRESS]++;
+    else
+        x->handler.received(x->handler.arg, cookie, &from,
+                            bytes_of(x->buffers[i], b->messages[i].msg_len));
+}
+
 /* The socket may be closed by what it delivers: everything that is needed of
  * it is taken before. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -80,14 +116,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     n = receive_some(s, &b);
-    for (int i = 0; i < n; i++) {
-        struct endpoint from;
-
-        if ((b.messages[i].msg_hdr.msg_flags & MSG_TRUNC) == 0 &&
-            sockaddr_to_endpoint((struct sockaddr *)&b.from[i], &from) == OK)
-            x->handler.received(x->handler.arg, cookie, &from,
-                                bytes_of(x->buffers[i], b.messages[i].msg_len));
-    }
+    if (n == BATCH) /* it may have come to that */
+        count_overflow(s);
+    for (int i = 0; i < n; i++)
+        take(x, cookie, &b, (unsigned)i);
     if (n > 0)
         x->handler.batch_end(x->handler.arg);
 }
@@ -238,6 +270,7 @@ void exit_host_close(void *ctx, void *handle)
         flush(x);
     if (s->readable != NULL)
         event_free(s->readable);
+    count_overflow(s);
     close(s->fd);
     free(s);
     if (--x->sockets == 0)
@@ -263,6 +296,22 @@ void exit_host_resolve_cancel(void *ctx, uint32_t cookie)
 uint64_t exit_host_dropped(const struct exit_host *x)
 {
     return x->dropped;
+}
+
+const char *exit_lost_name(enum exit_lost reason)
+{
+    static const char *const names[EXIT_LOST_REASONS] = {
+        [EXIT_LOST_TOO_LONG] = "too_long",
+        [EXIT_LOST_ADDRESS] = "address",
+        [EXIT_LOST_SYSTEM] = "system",
+    };
+
+    return names[reason];
+}
+
+const uint64_t *exit_host_lost(const struct exit_host *x)
+{
+    return x->lost;
 }
 
 unsigned exit_host_nameservers(const struct exit_host *x)

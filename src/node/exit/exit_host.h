@@ -44,6 +44,17 @@ void exit_host_configure(struct exit_host *x, const struct config *config);
 
 /* Datagrams that waited and that the system did not take. */
 uint64_t exit_host_dropped(const struct exit_host *x);
+
+/* Why answers from the Internet did not get further than their socket. */
+enum exit_lost {
+    EXIT_LOST_TOO_LONG, /* than EXIT_PAYLOAD_MAX */
+    EXIT_LOST_ADDRESS,  /* from where nobody can be */
+    EXIT_LOST_SYSTEM,   /* they came faster than they were read */
+    EXIT_LOST_REASONS
+};
+const char *exit_lost_name(enum exit_lost reason);
+/* EXIT_LOST_REASONS of them. */
+const uint64_t *exit_host_lost(const struct exit_host *x);
 /* Name servers in use. */
 unsigned exit_host_nameservers(const struct exit_host *x);
 

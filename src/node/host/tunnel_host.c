@@ -396,6 +396,12 @@ uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h)
     return h->exit == NULL ? 0 : exit_host_dropped(h->exit);
 }
 
+uint64_t tunnel_host_exit_lost(const struct tunnel_host *h,
+                               enum exit_lost reason)
+{
+    return h->exit == NULL ? 0 : exit_host_lost(h->exit)[reason];
+}
+
 unsigned tunnel_host_nameservers(const struct tunnel_host *h)
 {
     return h->exit == NULL ? 0 : exit_host_nameservers(h->exit);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "node/config/config.h"
+#include "node/exit/exit_host.h"
 #include "node/host/tunnel_restore.h"
 #include "node/net/udp.h"
 #include "node/os/log.h"
@@ -69,6 +70,8 @@ const struct config_endpoints *
 tunnel_host_addresses(const struct tunnel_host *h);
 /* Datagrams that were lost between the exit and the system. */
 uint64_t tunnel_host_exit_dropped(const struct tunnel_host *h);
+uint64_t tunnel_host_exit_lost(const struct tunnel_host *h,
+                               enum exit_lost reason);
 /* DNS servers that an exit asks. */
 unsigned tunnel_host_nameservers(const struct tunnel_host *h);
 

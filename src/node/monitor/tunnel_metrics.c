@@ -324,6 +324,11 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
         exit_get_stats(x, &s);
     s.dropped += tunnel_host_exit_dropped(h);
     METRICS_ROWS(m, exit_rows, &s);
+    metrics_family(m, "warren_exit_answers_lost_total", METRIC_COUNTER,
+                   "Answers that got no further than their socket, by reason.");
+    for (int i = 0; i < EXIT_LOST_REASONS; i++)
+        metrics_labelled(m, "reason", exit_lost_name((enum exit_lost)i),
+                         tunnel_host_exit_lost(h, (enum exit_lost)i));
     METRICS_ROWS(m, policy_rows, tunnel_host_policy(h));
     add_policy(tunnel_host_policy(h), m);
 }

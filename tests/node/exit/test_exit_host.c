@@ -13,6 +13,7 @@
 #include <event2/dns.h>
 #include <event2/dns_struct.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -307,12 +308,80 @@ static void test_exit_host_can_go_while_a_question_is_open(void **state)
     assert_int_equal(told.resolved, 0);
 }
 
+/* ---- Answers that are lost
+ * ----------------------------------------------- */
+
+/* A socket of the host's that has sent to `fd`; where from. */
+static void *open_towards(int fd, const struct endpoint *server,
+                          struct sockaddr_storage *from)
+{
+    socklen_t len = sizeof(*from);
+    char buf[8];
+    void *s;
+
+    assert_int_equal(exit_host_open(host, FAMILY_IPV4, 7, &s), OK);
+    assert_int_equal(exit_host_send(host, s, server, bytes_of_text("hi")), OK);
+    assert_int_equal(
+        recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)from, &len), 2);
+    return s;
+}
+
+static void test_exit_host_counts_answers_that_are_too_long(void **state)
+{
+    static const uint8_t answer[EXIT_PAYLOAD_MAX + 1];
+    struct endpoint server;
+    int fd = bind_to("127.0.0.1:0", &server);
+    struct sockaddr_storage to;
+    void *s;
+
+    (void)state;
+    start("127.0.0.1:7881");
+    s = open_towards(fd, &server, &to);
+    for (size_t len = sizeof(answer); len >= sizeof(answer) - 1; len--)
+        assert_int_equal(sendto(fd, answer, len, 0, (struct sockaddr *)&to,
+                                sizeof(struct sockaddr_in)),
+                         len);
+    run_until(&told.received, 1);
+    assert_int_equal(told.len, EXIT_PAYLOAD_MAX);
+    assert_int_equal(exit_host_lost(host)[EXIT_LOST_TOO_LONG], 1);
+    assert_int_equal(exit_host_lost(host)[EXIT_LOST_ADDRESS], 0);
+    assert_int_equal(exit_host_lost(host)[EXIT_LOST_SYSTEM], 0);
+    exit_host_close(host, s);
+    close(fd);
+}
+
+static void test_exit_host_counts_what_the_system_had_no_room_for(void **state)
+{
+    static const uint8_t answer[8000];
+    struct endpoint server;
+    int fd = bind_to("127.0.0.1:0", &server);
+    struct sockaddr_storage to;
+    unsigned sent = 1000;
+    void *s;
+
+    (void)state;
+    start("127.0.0.1:7881");
+    s = open_towards(fd, &server, &to);
+    for (unsigned i = 0; i < sent; i++)
+        sendto(fd, answer, sizeof(answer), 0, (struct sockaddr *)&to,
+               sizeof(struct sockaddr_in));
+    for (unsigned i = 0; i < sent; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    exit_host_close(host, s);
+    assert_in_range(told.received, 1, sent - 1);
+    assert_int_equal(told.received + exit_host_lost(host)[EXIT_LOST_SYSTEM],
+                     sent);
+    close(fd);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_exit_host_sends_and_hears_with_the_cookie),
         TEST(test_exit_host_tells_what_cannot_be_sent),
+        TEST(test_exit_host_counts_answers_that_are_too_long),
+        TEST(test_exit_host_counts_what_the_system_had_no_room_for),
         TEST(test_exit_host_cannot_open_without_the_address),
         TEST(test_exit_host_resolves_names),
         TEST(test_exit_host_asks_the_dns_alone),
