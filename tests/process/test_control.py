@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The control socket under clients that do not know how to talk: each request
+is answered, or the connection ends with a reason."""
+import os
+import random
+import socket
+import time
+import unittest
+
+import msgpack
+
+from harness import DONE, NO_RELAY, ProcessTest, wait_for
+
+SEED = int(os.environ.get("WARREN_TEST_SEED", "0")) or random.getrandbits(32)
+CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
+METHODS = ("status dht.nodes dht.ping dht.find_node dht.get_peers dht.announce "
+           "dht.withdraw dht.get dht.put dht.sample tunnel.peers "
+           "tunnel.circuits tunnel.build tunnel.stop tunnel.send tunnel.ping "
+           "tunnel.speedtest tunnel.close no.such").split()
+
+
+class Fuzz:
+    """Random requests; `dice` decides all of it."""
+
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+
+    def value(self, depth=0):
+        dice = self.dice
+        return dice.choice([
+            lambda: None, lambda: True, lambda: dice.randrange(-9, 2**64),
+            lambda: dice.random(), lambda: dice.randbytes(dice.randrange(99)),
+            lambda: "x" * dice.randrange(99),
+            lambda: [] if depth > 3 else [self.value(depth + 1)] * 2,
+            lambda: {} if depth > 3 else {"a": self.value(depth + 1)},
+        ])()
+
+    def right(self, name):
+        """What the parameter should be, as far as one can tell."""
+        dice = self.dice
+        return {
+            "address": "127.9.9.9:7881", "target": dice.randbytes(20).hex(),
+            "port": 7, "value": dice.randbytes(9), "salt": b"s", "trace": True,
+            "stream": True, "hops": dice.randint(1, 4), "count": 1,
+            "circuit": dice.randrange(1, 5), "to": "127.9.9.9:53",
+            "data": dice.randbytes(dice.randrange(500)), "timeout": 50,
+            "duration": 50, "key": dice.randbytes(32).hex(),
+            "signature": dice.randbytes(64).hex(), "seq": dice.randrange(9),
+            "cas": 1, "after": dice.randbytes(32).hex()}[name]
+
+    NAMES = ("address target port value salt trace stream hops count circuit "
+             "to data timeout duration key signature seq cas after").split()
+
+    def params(self):
+        dice = self.dice
+        names = dice.sample(self.NAMES, dice.randrange(5))
+        return {n: self.right(n) if dice.random() < 0.8 else self.value()
+                for n in names + ["timeout"] * (dice.random() < 0.5)}
+
+    def request(self):
+        """Bytes, and the msgid when they must be answered."""
+        dice = self.dice
+        msgid = dice.randrange(4)
+        frame = [0, msgid, dice.choice(METHODS), [self.params()]]
+        kind = dice.random()
+        if kind < 0.05:
+            frame[dice.randrange(2)] = dice.choice([None, "x", -1, 2**32, []])
+            return msgpack.packb(frame), None
+        if kind < 0.15:
+            frame[dice.randrange(2, 4)] = self.value()
+        elif kind < 0.2:
+            del frame[dice.randrange(2, 4):]
+        elif kind < 0.25:
+            frame += [self.value()]
+        return msgpack.packb(frame), msgid
+
+
+class Random(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.node = self.net.add().start(
+            *NO_RELAY, "--dht.query_timeout", "100ms")
+
+    def test_random_clients(self):
+        print(f"WARREN_TEST_SEED={SEED}", flush=True)
+        fuzz = Fuzz(SEED)
+        for number in range(CONNECTIONS):
+            with self.subTest(number=number):
+                self.one_client(fuzz)
+        wait_for("they are gone", lambda:
+                 self.node.metrics()["warren_control_clients"] == 0)
+        self.assertEqual(self.node.cli("status").returncode, DONE)
+        self.assertTrue(self.node.is_running())
+
+    def one_client(self, fuzz):
+        due, ends, sent = [], False, b""
+        for _ in range(fuzz.dice.randrange(1, 30)):
+            frame, msgid = fuzz.request()
+            if len(frame) > 8192:
+                continue
+            sent += frame
+            if msgid is None:
+                ends = True
+                break
+            due.append(msgid)
+        cut = fuzz.dice.random() < 0.2 and not ends
+        if cut:  # the last is not whole, and nobody waits for it
+            sent = sent[:-1]
+            due.pop()
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(60)
+            sock.connect(str(self.node.dir / "control.sock"))
+            for at in range(0, len(sent), 3000):
+                sock.sendall(sent[at:at + 3000])
+            if fuzz.dice.random() < 0.5:
+                sock.shutdown(socket.SHUT_WR)
+            self.check(sock, due, ends)
+
+    def check(self, sock, due, ends):
+        unpacker = msgpack.Unpacker()
+        last = None
+        while (due and not ends) or (ends and last is None):
+            try:
+                data = sock.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            self.assertTrue(data, f"ends, but {due} wait and nothing was said")
+            unpacker.feed(data)
+            for frame in unpacker:
+                self.assertIsNone(last, "something comes after the last frame")
+                if frame[0] == 1:
+                    due.remove(frame[1])
+                    self.assertTrue(frame[2] is None or
+                                    set(frame[2]) == {"code", "text"}, frame)
+                elif frame[1] == "closed":
+                    self.assertTrue(ends, frame)
+                    last = frame
+
+
+class Readers(ProcessTest):
+    def test_who_does_not_read_is_cut_off(self):
+        """Of both sockets; the others are served meanwhile."""
+        node = self.net.add().start()
+        sock = socket.socket(socket.AF_UNIX)
+        self.addCleanup(sock.close)
+        sock.connect(str(node.dir / "control.sock"))
+        sock.setblocking(False)
+        many = b"".join(msgpack.packb([0, n, "status", []])
+                        for n in range(1000))
+        deadline = time.monotonic() + 60
+        while (node.metrics()["warren_control_slow_clients_total"] == 0 and
+               time.monotonic() < deadline):
+            try:
+                sock.send(many)
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:
+                break
+        wait_for("it is cut off", lambda:
+                 node.metrics()["warren_control_slow_clients_total"] == 1)
+        for _ in range(30):
+            page = socket.create_connection((node.address, 7882))
+            self.addCleanup(page.close)
+            page.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        self.assertEqual(node.cli("status", "--timeout", "5").returncode, DONE)
+        self.assertEqual(node.stop()[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
