@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exit_fixture.h"
+#include "base/limiter.h"
 #include "fail_alloc.h"
 #include "policy_data.h"
 
@@ -294,27 +295,65 @@ static void test_exit_caps_destinations(void **state)
     world_end(&w);
 }
 
-/* One who goes round between more destinations than the cap does not get
- * more through to each. */
+/* One who goes round between more destinations than the cap gets as much
+ * through to each as if all were remembered for ever, and not a packet more:
+ * the buckets here forget nothing. */
 static void test_exit_forgetting_forgives_nothing(void **state)
 {
-    unsigned sent[6] = {0};
+    struct token_rate rate = token_rate_of(1, 5);
+    struct token_bucket buckets[6] = {{0}};
+    unsigned sent[6] = {0}, full = 0, silent = 0;
     struct world w;
+    uint64_t now = NOW;
 
     (void)state;
     world_init(&w);
     w.config.max_destinations = 4;
     world_start(&w);
-    for (uint64_t now = NOW; now < NOW + 100 * TIME_S; now += 50 * TIME_MS) {
-        for (uint8_t i = 0; i < COUNT_OF(sent); i++) {
-            struct endpoint to = test_ep4(8, 8, 8, i, 53);
+    for (unsigned round = 0; round < 20000; round++) {
+        uint32_t i = test_random_below(&w.random, COUNT_OF(sent));
+        struct endpoint to = test_ep4(8, 8, 8, (uint8_t)i, 53);
+        enum reason why =
+            exit_send(w.exit, w.circuit, &to, TEST_BYTES("x"), now);
 
-            sent[i] += exit_send(w.exit, w.circuit, &to, TEST_BYTES("x"),
-                                 now) == EXIT_SENT;
+        if (why == EXIT_SENT) {
+            assert_true(token_bucket_take(&buckets[i], &rate, now));
+            sent[i]++;
+        } else if (why == REASON_SILENT) {
+            assert_false(token_bucket_has(&buckets[i], &rate, now));
+            silent++;
+        } else {
+            assert_int_equal(why, REASON_FULL);
+            full++;
         }
+        now += test_random_below(&w.random, 100) * TIME_MS;
+        if (test_random_below(&w.random, 100) == 0)
+            now += 10 * TIME_S; /* places are free again */
     }
     for (size_t i = 0; i < COUNT_OF(sent); i++)
-        assert_true(sent[i] <= 5 + 100);
+        assert_in_range(sent[i], 200, 10000);
+    assert_true(full > 500);
+    assert_true(silent > 500);
+    world_end(&w);
+}
+
+/* Whoever answers is not forgotten for somebody new while it is used. */
+static void test_exit_keeps_those_that_answer(void **state)
+{
+    struct world w;
+    uint64_t now = NOW;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_destinations = 1;
+    world_start(&w);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", now), EXIT_SENT);
+    now += 4 * TIME_S;
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", now);
+    now += 4 * TIME_S;
+    assert_int_equal(send_to(&w, "8.8.4.4:53", now), REASON_FULL);
+    now += 2 * TIME_S;
+    assert_int_equal(send_to(&w, "8.8.4.4:53", now), EXIT_SENT);
     world_end(&w);
 }
 
@@ -506,32 +545,61 @@ static void test_exit_is_empty_after_a_rush(void **state)
     world_end(&w);
 }
 
+/* What becomes of a datagram to an address and one to a name, whose answer
+ * comes. The sum of what was sent and what was told is always two. */
+static void send_both(struct world *w, struct exit_circuit *c, bool memory)
+{
+    struct endpoint to = test_ep("8.8.8.8:53");
+    unsigned sent = w->sent, failed = w->failed, refused = 0;
+    enum reason why[2];
+
+    why[0] = exit_send(w->exit, c, &to, TEST_BYTES("x"), NOW);
+    w->asked = 0;
+    why[1] = exit_send_name(w->exit, c, TEST_BYTES("a.example"), 1,
+                            TEST_BYTES("x"), NOW);
+    if (w->asked > 0)
+        world_answer(w, w->question, "8.8.4.4", TIME_MIN, NOW);
+    for (int i = 0; i < 2; i++) {
+        refused += why[i] != EXIT_SENT;
+        assert_true(why[i] == EXIT_SENT || (why[i] == REASON_FULL && !memory));
+    }
+    assert_int_equal(w->sent - sent + w->failed - failed + refused, 2);
+    assert_true(!memory || w->sent - sent == 2);
+    assert_int_equal(stats_of(w).waiting, 0);
+    assert_int_equal(stats_of(w).open_questions, 0);
+}
+
+/* Each allocation fails once; what it was for is refused as FULL, the other
+ * is sent, and everything is as usual afterwards. */
 static void test_exit_works_without_memory(void **state)
 {
-    struct world w;
+    unsigned refusals = 0;
+    bool has_failed = true;
 
     (void)state;
-    for (unsigned n = 1;; n++) {
+    for (unsigned n = 1; has_failed; n++) {
         struct exit_circuit *c = NULL;
-        struct endpoint to = test_ep("8.8.8.8:53");
-        bool has_failed;
+        struct world w;
+        enum error e;
 
         world_init(&w);
         world_start(&w);
         fail_alloc_at(n);
-        if (exit_circuit_new(w.exit, 7, NOW, &c) == OK) {
-            exit_send(w.exit, c, &to, TEST_BYTES("x"), NOW);
-            exit_send_name(w.exit, c, TEST_BYTES("a.example"), 1,
-                           TEST_BYTES("x"), NOW);
-            world_answer(&w, w.question, "8.8.4.4", TIME_MIN, NOW);
-        }
+        e = exit_circuit_new(w.exit, 7, NOW, &c);
+        if (e == OK)
+            send_both(&w, c, false);
         has_failed = fail_alloc_end();
+        assert_true(e == OK || (e == ERR_NO_MEMORY && n == 1));
+        assert_true(w.sent >= 1 || e != OK);
+        refusals += w.sent < 2;
+        exit_circuit_free(w.exit, c);
+        c = world_circuit(&w, 8);
+        send_both(&w, c, true);
         exit_circuit_free(w.exit, c);
         world_end(&w);
-        if (!has_failed)
-            break;
         assert_true(n < 100);
     }
+    assert_true(refusals >= 4); /* circuit, socket, destination, name */
 }
 
 int main(void)
@@ -550,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_exit_gives_up_on_the_silent),
         cmocka_unit_test(test_exit_caps_destinations),
         cmocka_unit_test(test_exit_forgetting_forgives_nothing),
+        cmocka_unit_test(test_exit_keeps_those_that_answer),
         cmocka_unit_test(test_exit_caps_sockets),
         cmocka_unit_test(test_exit_limits_rates),
         cmocka_unit_test(test_exit_closes_when_idle),
