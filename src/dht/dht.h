@@ -94,6 +94,14 @@ enum error dht_bootstrap_add(struct dht *d, const struct endpoint *ep,
 /* Forgets all bootstrap addresses (the names are resolved anew). */
 void dht_bootstrap_clear(struct dht *d);
 
+/* What the machine can reach has changed. A family that is not `usable` is
+ * not counted on: as long as the other one is, lookups leave it out. The
+ * others are joined, or looked through, anew at once, and asked for our
+ * address; where it has `moved`, the one that we had is
+ * forgotten. */
+void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
+                         const bool moved[FAMILIES], uint64_t now);
+
 /* A node from an earlier life. It enters the table once it has answered. */
 void dht_node_add(struct dht *d, const struct id *id, const struct endpoint *ep,
                   uint64_t now);

@@ -322,24 +322,37 @@ static void take_new_id(struct dht *d, enum family f,
 
 /* Before anybody is in the table a single claim will do: nodes with ids that
  * do not fit their address are nobody's contact, so a network whose nodes all
- * wait for a quorum would wait for ever. A wrong claim is corrected by the
- * vote. An id that served in an earlier life is not given up that easily. */
+ * wait for a quorum would wait for ever. So it does when the rounds after
+ * joining are over and there are still fewer than make a quorum. A wrong
+ * claim is corrected by the vote, and the rounds bound how often it changes.
+ * An id that served in an earlier life is not given up that easily. */
 static bool believe_first(const struct dht *d, enum family f)
 {
     const struct join *join = &d->maintain.join[f];
 
-    return !join->joined && (!d->config.has_id[f] || join->failed > 1);
+    if (!join->joined)
+        return !d->config.has_id[f] || join->failed > 1;
+    return d->table[f].live < VOTE_QUORUM &&
+           join->rounds == MAINTAIN_EARLY_ROUNDS;
 }
 
 void engine_vote(struct dht *d, const struct endpoint *voter,
                  const struct endpoint *claimed)
 {
     enum family f = (enum family)voter->family;
-    struct endpoint external;
+    struct vote *v = &d->vote[f];
+    struct endpoint external, before = v->winner;
+    bool moved;
 
     if (claimed->family != f || !endpoint_is_usable(claimed))
         return;
-    vote_add(&d->vote[f], voter, claimed, d->now);
+    moved = v->ever_known;
+    moved = vote_add(v, voter, claimed, d->now) && moved &&
+            !endpoint_same_addr(&before, &v->winner);
+    if (moved)
+        publish_hurry(d);
+    else if (vote_is_contradicted(v))
+        maintain_doubt(d, f);
     if (d->config.testing_network)
         return;
     if (!vote_winner(&d->vote[f], &external)) {

@@ -297,6 +297,33 @@ static void test_dht_join_fifty_on_global_addresses(void **state)
     fifty_join(SIM_ADDRESS_GLOBAL);
 }
 
+/* A network begins with two nodes, neither of which knows its address. */
+static void test_dht_join_two_found_a_network(void **state)
+{
+    (void)state;
+    for (uint32_t count = 2; count <= 4; count++) {
+        struct sim_dht_net net;
+        struct sim_config config;
+        struct sim *s;
+
+        sim_config_init(&config);
+        config.addressing = SIM_ADDRESS_GLOBAL;
+        assert_int_equal(sim_new(&config, &s), OK);
+        sim_dht_net_init(&net, s);
+        assert_int_equal(sim_dht_net_grow(&net, count, TIME_S), OK);
+        sim_run_for(s, 10 * TIME_S);
+        for (uint32_t i = 0; i < count; i++) {
+            struct dht_status status;
+
+            sim_dht_status(s, net.members[i], &status);
+            assert_int_equal(status.nodes[FAMILY_IPV4], count - 1);
+            assert_in_range(sim_dht_of(s, net.members[i])->id_changes, 1, 3);
+        }
+        sim_free(s);
+        sim_dht_net_deinit(&net);
+    }
+}
+
 /* No node of a larger idle network sends more than its share, and the host is
  * not woken for nothing. */
 static void test_dht_join_idle_budget(void **state)
@@ -349,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_dht_join_after_a_jump),
         cmocka_unit_test(test_dht_join_fifty_at_once),
         cmocka_unit_test(test_dht_join_fifty_on_global_addresses),
+        cmocka_unit_test(test_dht_join_two_found_a_network),
         cmocka_unit_test(test_dht_join_idle_budget),
     };
 

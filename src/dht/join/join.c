@@ -9,10 +9,10 @@
 
 #include <stdlib.h>
 
-#define RETRY_MIN    TIME_S
-#define RETRY_MAX    (5 * TIME_MIN)
-#define ROUND_DELAY  (200 * TIME_MS) /* doubled from round to round */
-#define EARLY_ROUNDS 5
+#define RETRY_MIN   TIME_S
+#define RETRY_MAX   (5 * TIME_MIN)
+#define DOUBT_EVERY (10 * TIME_MIN)
+#define ROUND_DELAY (200 * TIME_MS) /* doubled from round to round */
 
 /* ---- Whom to begin with -------------------------------------------------- */
 
@@ -143,6 +143,8 @@ static void attempt(struct dht *d, enum family f)
     struct lookup *old = running_join(d, f);
 
     j->at = TIME_NEVER;
+    if (maintain_leaves_out(d, f))
+        return;
     if (!knows_stored(d, f) && !knows_bootstrap(d, f) && d->table[f].live == 0)
         return;
     if (j->failed == 0)
@@ -203,6 +205,70 @@ void maintain_lost(struct dht *d, enum family f)
     tell_joined(d, f);
 }
 
+/* ---- The machine's network changes --------------------------------------- */
+
+bool maintain_leaves_out(const struct dht *d, enum family f)
+{
+    enum family other = f == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+    return d->maintain.join[f].cut && d->config.family[other] &&
+           !d->maintain.join[other].cut;
+}
+
+static void cut(struct dht *d, enum family f)
+{
+    struct join *j = &d->maintain.join[f];
+
+    j->cut = true;
+    j->failed = 0;
+    if (!j->joined)
+        return;
+    j->joined = false;
+    j->at = time_after(d->now, retry_after(d, 0));
+    tell_joined(d, f);
+}
+
+void maintain_again(struct dht *d, enum family f)
+{
+    struct join *j = &d->maintain.join[f];
+    struct lookup *old = running_join(d, f);
+
+    if (old != NULL && j->joined)
+        lookup_drop(d, old);
+    j->failed = 0;
+    j->rounds = 0;
+    j->at = d->now;
+}
+
+void maintain_doubt(struct dht *d, enum family f)
+{
+    struct join *j = &d->maintain.join[f];
+
+    if (j->asked != 0 && time_since(j->asked, d->now) < DOUBT_EVERY)
+        return;
+    j->asked = d->now;
+    vote_doubt(&d->vote[f], true);
+    maintain_again(d, f);
+}
+
+void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
+                         const bool moved[FAMILIES], uint64_t now)
+{
+    engine_enter(d, now);
+    for (int f = 0; f < FAMILIES; f++) {
+        if (!d->config.family[f])
+            continue;
+        if (!usable[f]) {
+            cut(d, (enum family)f);
+            continue;
+        }
+        d->maintain.join[f].cut = false;
+        vote_doubt(&d->vote[f], !moved[f]);
+        maintain_again(d, (enum family)f);
+    }
+    engine_leave(d);
+}
+
 void maintain_new_id(struct dht *d, enum family f)
 {
     struct join *j = &d->maintain.join[f];
@@ -224,7 +290,7 @@ static bool is_settling(const struct join *j)
 {
     if (!j->joined)
         return j->at != TIME_NEVER;
-    return j->rounds < EARLY_ROUNDS || j->fill >= 0;
+    return j->rounds < MAINTAIN_EARLY_ROUNDS || j->fill >= 0;
 }
 
 /* After the first rounds nothing more is owed to joining. */
@@ -299,9 +365,9 @@ static void round_ended(struct dht *d, enum family f)
 
     /* One that knows few may have come before those who could name others. */
     if (j->rounds >= 2 && live == j->live && live >= DHT_K)
-        j->rounds = EARLY_ROUNDS;
+        j->rounds = MAINTAIN_EARLY_ROUNDS;
     j->live = live;
-    if (j->rounds < EARLY_ROUNDS) {
+    if (j->rounds < MAINTAIN_EARLY_ROUNDS) {
         delay = ROUND_DELAY << j->rounds++;
         jitter = delay / 4;
         j->fill = 0;

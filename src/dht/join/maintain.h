@@ -30,6 +30,8 @@
 #define MAINTAIN_JOIN_CREDIT 160
 #define MAINTAIN_BOOTSTRAPS  32
 #define MAINTAIN_STORED      32
+/* Own lookups that follow each other soon after a family has joined. */
+#define MAINTAIN_EARLY_ROUNDS 5
 /* How late the upkeep of an idle table may come, so that one wake-up serves
  * several reasons. */
 #define MAINTAIN_COALESCE TIME_S
@@ -43,12 +45,14 @@ struct stored_node {
 };
 
 struct join {
+    bool cut;        /* the machine has no way out in this family */
     bool joined;     /* somebody answered and is in the table */
     unsigned failed; /* attempts in a row that reached nobody */
     unsigned rounds; /* own lookups since it joined */
     unsigned live;   /* contacts at the end of the round before */
     int fill;        /* far bucket to be filled next; -1: none is left */
     uint64_t at;     /* next attempt or own lookup */
+    uint64_t asked;  /* when our address was last in doubt; 0: never */
 };
 
 struct maintain {
@@ -74,6 +78,13 @@ void maintain_candidate(struct dht *d, enum family f);
 void maintain_lost(struct dht *d, enum family f);
 /* Our id of this family changed: its neighbourhood is another. */
 void maintain_new_id(struct dht *d, enum family f);
+
+/* Not counted on: cut, while the other family is not. */
+bool maintain_leaves_out(const struct dht *d, enum family f);
+/* Looks for our neighbours at once, as if the family had just joined. */
+void maintain_again(struct dht *d, enum family f);
+/* Votes contradict each other: many are asked, now and then. */
+void maintain_doubt(struct dht *d, enum family f);
 
 /* A query of a join or refresh was sent. */
 void maintain_charge(struct dht *d);

@@ -129,10 +129,32 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
     port = port_of(v, candidate, tick);
     if (port == 0 && !changed)
         port = v->winner.port;
-    v->known = true;
+    v->known = v->ever_known = true;
     v->winner = *claimed;
     v->winner.port = port;
     return changed;
+}
+
+bool vote_is_contradicted(const struct vote *v)
+{
+    uint32_t confirmed = 0;
+    unsigned others = 0;
+
+    if (!v->known)
+        return false;
+    for (int i = 0; i < VOTE_VOTERS; i++)
+        if (v->cast[i].at > confirmed &&
+            endpoint_same_addr(&v->candidate[v->cast[i].candidate], &v->winner))
+            confirmed = v->cast[i].at;
+    for (int i = 0; i < VOTE_VOTERS; i++)
+        others += v->cast[i].at > confirmed;
+    return others >= 2;
+}
+
+void vote_doubt(struct vote *v, bool keep_winner)
+{
+    memset(v->cast, 0, sizeof(v->cast));
+    v->known = v->known && keep_winner;
 }
 
 bool vote_winner(const struct vote *v, struct endpoint *out)

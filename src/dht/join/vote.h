@@ -23,7 +23,7 @@
 
 struct vote {
     enum family family;
-    bool known;
+    bool known, ever_known;
     struct endpoint winner;
     struct endpoint candidate[VOTE_CANDIDATES];
     struct {
@@ -44,7 +44,15 @@ void vote_init(struct vote *v, enum family family);
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now);
 
-/* False while nothing has won yet. Once known it stays known. */
+/* Two voters or more have named another address since the last one named the
+ * winner: it is time to ask many. */
+bool vote_is_contradicted(const struct vote *v);
+/* Forgets the votes, and the winner too if it is not to stay until another
+ * one wins. */
+void vote_doubt(struct vote *v, bool keep_winner);
+
+/* False while nothing has won yet. Once known it stays known, until it is
+ * doubted. */
 bool vote_winner(const struct vote *v, struct endpoint *out);
 
 #endif

@@ -149,7 +149,8 @@ static struct lookup *new_lookup(struct dht *d, const struct lookup_params *p)
         memcpy(l->salt_bytes, p->salt.p, p->salt.len);
     l->salt = bytes_of(l->salt_bytes, p->salt.len);
     for (int f = 0; f < FAMILIES; f++) {
-        l->want_family[f] = p->family[f] && d->config.family[f];
+        l->want_family[f] = p->family[f] && d->config.family[f] &&
+                            !maintain_leaves_out(d, (enum family)f);
         lookup_side_init(&l->side[f], p->target, d->config.testing_network);
     }
     l->next = d->lookups;

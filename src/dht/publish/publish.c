@@ -97,6 +97,19 @@ void publish_tick(struct dht *d)
     }
 }
 
+void publish_hurry(struct dht *d)
+{
+    uint64_t at = time_after(d->now, TIME_S);
+
+    for (struct publication *p = d->publications; p != NULL; p = p->next) {
+        if (p->dead || p->is_item)
+            continue;
+        p->at = time_min(p->at, at);
+        at = time_after(at, PUBLISH_HURRY);
+    }
+    d->publish_at = d->now;
+}
+
 uint64_t publish_next_deadline(const struct dht *d)
 {
     return d->publish_at;

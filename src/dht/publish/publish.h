@@ -19,8 +19,12 @@ struct lookup;
 
 #define PUBLISH_PEER_EVERY (15 * TIME_MIN) /* less up to a fifth */
 #define PUBLISH_ITEM_EVERY (60 * TIME_MIN)
+#define PUBLISH_HURRY      (200 * TIME_MS) /* from one to the next */
 #define PUBLISH_RETRY_MIN  (15 * TIME_S) /* doubled up to PUBLISH_PEER_EVERY */
 
+/* Our address is another one: peers are announced again, one after the
+ * other. */
+void publish_hurry(struct dht *d);
 void publish_tick(struct dht *d);
 uint64_t publish_next_deadline(const struct dht *d);
 /* Frees what was withdrawn. */

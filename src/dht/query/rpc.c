@@ -338,9 +338,10 @@ enum error rpc_receive(struct dht *d, const struct endpoint *from,
     if (q.slow)
         d->stats.late_answers++;
     measure(&d->rpc, rtt);
-    engine_node_answered(d, &m->id, from, rtt);
+    /* The claim first: who is alone believes it (engine_vote). */
     if (m->has & DHT_HAS_IP)
         engine_vote(d, from, &m->ip);
+    engine_node_answered(d, &m->id, from, rtt);
     deliver(d, &q, m, rtt);
     return OK;
 }
