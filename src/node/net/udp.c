@@ -34,6 +34,7 @@ struct udp {
     struct udp_handlers handlers;
     struct log *log;
     struct udp_counters counters;
+    struct udp_traffic traffic[FAMILIES];
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     unsigned count;
     bool in_batch;
@@ -75,6 +76,7 @@ static void deliver(struct udp_socket *s, const struct endpoint *from,
     }
     udp->counters.received++;
     udp->counters.received_bytes += len;
+    udp->traffic[from->family].received++;
     udp->handlers.receive(udp->handlers.arg, from, datagram, len, s->index);
 }
 
@@ -103,8 +105,18 @@ static unsigned deliver_message(struct udp_socket *s,
 
 static void flush_socket(struct udp_socket *s)
 {
-    if (s->queue.count > 0)
-        udp_queue_flush(&s->queue, s->fd, &s->udp->counters);
+    struct udp_counters *c = &s->udp->counters;
+    struct udp_traffic *t = &s->udp->traffic[s->local.family];
+    uint64_t sent = c->sent, offered = s->queue.count;
+
+    if (offered == 0)
+        return;
+    udp_queue_flush(&s->queue, s->fd, c);
+    sent = c->sent - sent;
+    t->sent += sent;
+    t->refused += offered - sent;
+    if (sent < offered)
+        t->refusal = c->refusal;
 }
 
 void udp_flush(struct udp *udp)
@@ -411,6 +423,11 @@ uint64_t udp_kernel_drops(const struct udp *udp)
             sum += info[SK_MEMINFO_DROPS];
     }
     return sum;
+}
+
+const struct udp_traffic *udp_traffic(const struct udp *udp, enum family family)
+{
+    return &udp->traffic[family];
 }
 
 const struct udp_counters *udp_counters(const struct udp *udp)

@@ -58,6 +58,14 @@ struct udp_counters {
     uint64_t trains_refused;               /* and sent one by one then */
     uint64_t borrowed;                     /* sent without a copy */
     uint64_t dropped[UDP_DROPS];
+    int refusal; /* errno of the last send that the kernel refused; 0: none */
+};
+
+/* Of one address family. */
+struct udp_traffic {
+    uint64_t received;
+    uint64_t sent, refused; /* taken by the kernel, and not */
+    int refusal;            /* errno of the last refused one; 0: none */
 };
 
 struct udp_config {
@@ -121,5 +129,7 @@ enum error udp_send(struct udp *udp, const struct endpoint *to,
 void udp_flush(struct udp *udp);
 
 const struct udp_counters *udp_counters(const struct udp *udp);
+const struct udp_traffic *udp_traffic(const struct udp *udp,
+                                      enum family family);
 
 #endif

@@ -266,6 +266,7 @@ static void send_trains(struct udp_queue *q, const struct train *trains,
         if (r > 0) {
             count_sent(trains, r, counters);
         } else if (is_full(reason)) {
+            counters->refusal = errnum;
             for (unsigned i = 0; i < count; i++)
                 counters->dropped[reason] += trains[i].count;
             return;
@@ -274,6 +275,7 @@ static void send_trains(struct udp_queue *q, const struct train *trains,
             send_apart(q, trains, fd, counters);
         } else {
             /* The first was refused; those behind it may go elsewhere. */
+            counters->refusal = errnum;
             counters->dropped[reason] += trains->count;
         }
         trains += done;
