@@ -117,6 +117,9 @@ enum error directory_add_stored(struct directory *d,
                                 const struct stored_relay *stored,
                                 uint64_t wall, uint64_t now);
 
+/* Which addresses can be sent to now. */
+void directory_set_families(struct directory *d, const bool family[FAMILIES]);
+
 /* An endpoint to ask for its descriptor, from the configuration or whoever
  * knows. ERR_FULL, ERR_ADDRESS. */
 enum error directory_ask(struct directory *d, const struct endpoint *ep,

@@ -33,6 +33,11 @@ static void withdraw(struct directory *d)
     d->own.announced = false;
 }
 
+void directory_set_families(struct directory *d, const bool family[FAMILIES])
+{
+    memcpy(d->config.family, family, sizeof(d->config.family));
+}
+
 void directory_set_self(struct directory *d, const struct directory_self *self,
                         uint64_t now)
 {

@@ -157,6 +157,9 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
 enum error links_receive_message(struct links *l, const struct endpoint *from,
                                  const struct link_message *m, uint64_t now);
 
+/* Our network has changed: asks the peers of links in use whether they still
+ * hear us, which also tells them our new address. */
+void links_check(struct links *l, uint64_t now);
 void links_tick(struct links *l, uint64_t now);
 uint64_t links_next_deadline(const struct links *l);
 

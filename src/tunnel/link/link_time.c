@@ -139,6 +139,18 @@ void links_tick(struct links *l, uint64_t now)
         l->deadline = time_min(l->deadline, l->links[i]->deadline);
 }
 
+void links_check(struct links *l, uint64_t now)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct link *link = l->links[i];
+
+        if (link->state != LINK_UP || link->users == 0 || link->tries > 0)
+            continue;
+        ping(l, link, now);
+        link_set_deadline(l, link, up_deadline(l, link));
+    }
+}
+
 uint64_t links_next_deadline(const struct links *l)
 {
     return l->deadline;

@@ -146,6 +146,12 @@ void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now);
 void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
                           size_t count, uint64_t now);
 
+/* What the machine can reach has changed: relays are reached, and circuits of
+ * others extended, by addresses of these families only. Links in use are
+ * checked at once. */
+void tunnel_network_changed(struct tunnel *t, const bool family[FAMILIES],
+                            uint64_t now);
+
 /* ---- Life --------------------------------------------------------------- */
 
 /* OK, or the reason for dropping it, which is counted. The datagram may be

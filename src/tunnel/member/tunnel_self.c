@@ -133,6 +133,14 @@ void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
     directory_set_self(t->directory, t->has_self ? self : NULL, now);
 }
 
+void tunnel_network_changed(struct tunnel *t, const bool family[FAMILIES],
+                            uint64_t now)
+{
+    memcpy(t->config.family, family, sizeof(t->config.family));
+    directory_set_families(t->directory, family);
+    links_check(t->engine.core.links, now);
+}
+
 /* ---- Neighbours --------------------------------------------------------- */
 
 void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
