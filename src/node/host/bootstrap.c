@@ -174,6 +174,14 @@ void bootstrap_start(struct bootstrap *b, uint64_t delay)
         arm(b, delay);
 }
 
+void bootstrap_hurry(struct bootstrap *b)
+{
+    if (!b->active || b->retry == 0)
+        return;
+    dns_drop(b);
+    bootstrap_start(b, 0);
+}
+
 void bootstrap_stop(struct bootstrap *b)
 {
     b->active = false;

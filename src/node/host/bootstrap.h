@@ -38,6 +38,8 @@ void bootstrap_configure(struct bootstrap *b, const struct config *config);
 
 /* Begins after `delay`. When it runs already, it begins anew. */
 void bootstrap_start(struct bootstrap *b, uint64_t delay);
+/* The network is another: what waits for the next attempt waits no more. */
+void bootstrap_hurry(struct bootstrap *b);
 /* The node has joined. */
 void bootstrap_stop(struct bootstrap *b);
 

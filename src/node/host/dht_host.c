@@ -221,6 +221,20 @@ struct dht *dht_host_engine(const struct dht_host *h)
     return h->dht;
 }
 
+void dht_host_network_changed(struct dht_host *h, const bool usable[FAMILIES],
+                              const bool moved[FAMILIES], uint64_t now)
+{
+    dht_network_changed(h->dht, usable, moved, now);
+    if (!dht_host_joined(h))
+        bootstrap_hurry(h->bootstrap);
+    dht_host_rearm(h);
+}
+
+bool dht_host_has_joined(const struct dht_host *h, enum family f)
+{
+    return h->joined[f];
+}
+
 bool dht_host_joined(const struct dht_host *h)
 {
     return h->joined[FAMILY_IPV4] || h->joined[FAMILY_IPV6];

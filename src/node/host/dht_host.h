@@ -49,7 +49,12 @@ void dht_host_rearm(struct dht_host *h);
 
 struct dht *dht_host_engine(const struct dht_host *h);
 
+/* As dht_network_changed; bootstrap hosts are tried at once if need be. */
+void dht_host_network_changed(struct dht_host *h, const bool usable[FAMILIES],
+                              const bool moved[FAMILIES], uint64_t now);
+
 bool dht_host_joined(const struct dht_host *h);
+bool dht_host_has_joined(const struct dht_host *h, enum family f);
 /* When it had joined and nobody answered any more; else TIME_NEVER. */
 uint64_t dht_host_lost_at(const struct dht_host *h);
 /* Nodes of the earlier life that the engine was shown. */

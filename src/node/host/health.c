@@ -5,8 +5,10 @@
 #include "node/host/tunnel_missing.h"
 #include "node/os/clock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A joined node is asked something by strangers within a few minutes, unless
  * nobody can reach it. */
@@ -58,6 +60,136 @@ static void check_store(const struct node *n, struct health *h)
         SAY(p->remedy, "delete or examine %.256s/%s", n->config.data_dir,
             n->store_report.set_aside);
     }
+}
+
+/* ---- The machine's network ---------------------------------------------- */
+
+/* How long nothing may be taken by the kernel before it is said. */
+#define REFUSED_FOR (3 * TIME_S)
+
+static bool is_cut_off(const struct node *n)
+{
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct network_family *s =
+            network_family(n->network, (enum family)f);
+
+        if (s->listening && s->usable)
+            return false;
+    }
+    return true;
+}
+
+static void say_cut_off(const struct node *n, uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, HEALTH_ERROR, "no_network");
+    uint64_t since = now;
+
+    for (int f = 0; f < FAMILIES; f++)
+        since = time_min(since,
+                         network_family(n->network, (enum family)f)->cut_since);
+    SAY(p->what,
+        "this machine has no way to others, for %" PRIu64 " s: no interface "
+        "that is up has an address and a route",
+        time_since(since, now) / TIME_S);
+    SAY(p->remedy, "see to its network (cable, DHCP, default route); the node "
+                   "goes on by itself as soon as there is one");
+}
+
+static bool is_refused(const struct network_family *s, uint64_t now)
+{
+    return s->usable && s->refused_since != TIME_NEVER &&
+           time_since(s->refused_since, now) >= REFUSED_FOR;
+}
+
+static const char *refusal_remedy(int refusal)
+{
+    switch (refusal) {
+    case EPERM:
+    case EACCES:
+        return "a firewall of this machine forbids it: let UDP out from the "
+               "port of `listen`";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EADDRNOTAVAIL:
+        return "see to the routes and addresses of this machine (ip route, ip "
+               "address)";
+    }
+    return "see to the network device and its driver (dmesg)";
+}
+
+static void say_refused(enum family f, const struct network_family *s,
+                        enum health_level level, uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, level, "send_failed");
+
+    SAY(p->what, "nothing can be sent over %s, for %" PRIu64 " s: %s",
+        network_family_name(f), time_since(s->refused_since, now) / TIME_S,
+        strerror(s->refusal));
+    SAY(p->remedy, "%s", refusal_remedy(s->refusal));
+}
+
+static void say_silent(enum family f, const struct network_family *s,
+                       enum health_level level, uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, level, "silence");
+
+    SAY(p->what,
+        "over %s nothing has come from any other node for %" PRIu64
+        " s, though some were asked",
+        network_family_name(f), time_since(s->silent_since, now) / TIME_S);
+    SAY(p->remedy, "check that UDP gets out of this machine and its network, "
+                   "and answers in (cable, firewall, provider)");
+}
+
+static void say_lost(enum family f, const struct network_family *s,
+                     uint64_t now, struct health *h)
+{
+    struct health_problem *p = add(h, HEALTH_WARNING, "family_lost");
+
+    SAY(p->what,
+        "%s has no way out of this machine any more, for %" PRIu64 " s",
+        network_family_name(f), time_since(s->cut_since, now) / TIME_S);
+    SAY(p->remedy, "see to its addresses and default route (ip address, ip "
+                   "route); the node does without it meanwhile");
+}
+
+/* Whether nodes are reached over this family. */
+static bool works(const struct node *n, enum family f, uint64_t now)
+{
+    const struct network_family *s = network_family(n->network, f);
+
+    return s->listening && s->usable && s->silent_since == TIME_NEVER &&
+           !is_refused(s, now) && dht_host_has_joined(n->dht, f);
+}
+
+/* False when what is said explains that nobody answers. */
+static bool check_network(const struct node *n, uint64_t now, struct health *h)
+{
+    bool fine = true;
+
+    if (is_cut_off(n)) {
+        say_cut_off(n, now, h);
+        return false;
+    }
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct network_family *s =
+            network_family(n->network, (enum family)f);
+        enum family other = f == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+        enum health_level level = works(n, other, now) ? HEALTH_WARNING
+                                                       : HEALTH_ERROR;
+
+        if (is_refused(s, now))
+            say_refused((enum family)f, s, level, now, h);
+        else if (s->silent_since != TIME_NEVER)
+            say_silent((enum family)f, s, level, now, h);
+        else if (s->was_usable && s->cut_since != TIME_NEVER)
+            say_lost((enum family)f, s, now, h);
+        else
+            continue;
+        fine = fine && level != HEALTH_ERROR;
+    }
+    return fine;
 }
 
 static void alone_without_bootstrap(const struct node *n, struct health *h)
@@ -295,7 +427,8 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     struct health found = {0};
 
     check_store(n, &found);
-    check_joined(n, now, &found);
+    if (check_network(n, now, &found))
+        check_joined(n, now, &found);
     check_clock(n, &found);
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);

@@ -19,7 +19,7 @@ enum health_level {
     HEALTH_ERROR    /* /health answers 503 */
 };
 
-#define HEALTH_PROBLEMS_MAX 8
+#define HEALTH_PROBLEMS_MAX 16
 #define HEALTH_TEXT_SIZE    512
 
 struct health_problem {

@@ -124,6 +124,7 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     watch_clock(n, now);
+    network_tick(n->network, now);
     store_get_health(n->store, &health);
     /* An idle node writes nothing but the time, and that rarely. */
     if (health.queued > 0 || time_since(n->clock_kept_at, now) > CLOCK_INTERVAL)
@@ -198,6 +199,21 @@ static enum error start_engines(struct node *n,
                            &n->tunnels, why);
 }
 
+static enum error watch_network(struct node *n, struct text *why)
+{
+    struct network_world world = {.base = n->base,
+                                  .udp = n->udp,
+                                  .log = n->log,
+                                  .dht = n->dht,
+                                  .tunnels = n->tunnels,
+                                  .config = &n->config};
+    enum error err = network_new(&world, n->started_at, &n->network);
+
+    if (err != OK)
+        text_add(why, error_text(err));
+    return err;
+}
+
 static enum error start_flushing(struct node *n, struct text *why)
 {
     struct timeval interval = {.tv_sec = FLUSH_INTERVAL};
@@ -234,6 +250,8 @@ enum error node_new(struct event_base *base, const struct config *config,
     if (err == OK)
         err = start_engines(n, provider, why);
     if (err == OK)
+        err = watch_network(n, why);
+    if (err == OK)
         err = start_flushing(n, why);
     if (err != OK) {
         node_free(n);
@@ -249,6 +267,7 @@ void node_free(struct node *n)
         return;
     if (n->flush_timer != NULL)
         event_free(n->flush_timer);
+    network_free(n->network);
     tunnel_host_free(n->tunnels);
     if (n->dht != NULL) {
         keep_clock(n, clock_now());

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "node/config/config.h"
 #include "node/host/dht_host.h"
+#include "node/host/network.h"
 #include "node/host/tunnel_host.h"
 #include "node/net/udp.h"
 #include "node/os/clock_watch.h"
@@ -42,6 +43,7 @@ struct node {
     struct udp *udp;
     struct dht_host *dht;
     struct tunnel_host *tunnels;
+    struct network *network;
     struct event *flush_timer;
     struct clock_watch clock;
     int64_t clock_behind; /* seconds; 0 when the wall clock is believed */

@@ -3,6 +3,7 @@
 
 #include "node/host/dht_host.h"
 #include "node/os/sockaddr.h"
+#include "node/reach/view.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -29,11 +30,31 @@ static void add(struct config_endpoints *list, const struct endpoint *ep)
         list->at[list->count++] = *ep;
 }
 
+/* Of a family whose sockets are bound to no address: what others see, else
+ * what the kernel sends from, unless a NAT is sure to change it. */
+static void add_seen(const struct config *config, const struct dht_status *s,
+                     const struct view *view, enum family f, uint16_t port,
+                     struct config_endpoints *out)
+{
+    struct endpoint ep;
+
+    if (s->external_known[f]) {
+        if (is_reachable(config, &s->external[f]))
+            add(out, &s->external[f]);
+    } else if (view != NULL && view->has_source[f] &&
+               endpoint_is_global(&view->source[f])) {
+        ep = view->source[f];
+        ep.port = port;
+        add(out, &ep);
+    }
+}
+
 void own_address_reachable(const struct config *config, const struct udp *udp,
-                           const struct dht_host *dht, uint64_t now,
-                           struct config_endpoints *out)
+                           const struct dht_host *dht, const struct view *view,
+                           uint64_t now, struct config_endpoints *out)
 {
     bool bound[FAMILIES] = {false};
+    uint16_t port[FAMILIES] = {0};
     struct dht_status s;
 
     *out = config->tunnel_addresses;
@@ -42,6 +63,7 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
     for (unsigned i = 0; i < udp_socket_count(udp); i++) {
         struct endpoint ep = udp_local(udp, i);
 
+        port[ep.family] = ep.port;
         if (!is_reachable(config, &ep))
             continue;
         bound[ep.family] = true;
@@ -49,9 +71,8 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
     }
     dht_status(dht_host_engine(dht), now, &s);
     for (int f = 0; f < FAMILIES; f++)
-        if (!bound[f] && s.external_known[f] &&
-            is_reachable(config, &s.external[f]))
-            add(out, &s.external[f]);
+        if (!bound[f] && port[f] != 0 && (view == NULL || view->usable[f]))
+            add_seen(config, &s, view, (enum family)f, port[f], out);
 }
 
 /* ---- What an exit must not send to --------------------------------------- */

@@ -14,13 +14,16 @@
 #include <stdbool.h>
 
 struct dht_host;
+struct view;
 
 /* Where others reach this node: as configured; else the addresses that its
  * sockets are bound to, if others can have them; else as the nodes of the DHT
- * see it. At most DESCRIPTOR_ADDRESSES_MAX; none while it is not known. */
+ * see it; else the global address that it sends from. Without `view`, which
+ * may be NULL, every family counts. At most DESCRIPTOR_ADDRESSES_MAX; none
+ * while it is not known. */
 void own_address_reachable(const struct config *config, const struct udp *udp,
-                           const struct dht_host *dht, uint64_t now,
-                           struct config_endpoints *out);
+                           const struct dht_host *dht, const struct view *view,
+                           uint64_t now, struct config_endpoints *out);
 
 /* As the nodes of the DHT see it, whatever is configured: a NAT may lead from
  * there to the operator's network. */

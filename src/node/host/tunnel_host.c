@@ -9,6 +9,7 @@
 #include "node/host/tunnel_keys.h"
 #include "node/net/deadline.h"
 #include "node/os/clock.h"
+#include "node/reach/view.h"
 #include "provider/dht_bridge.h"
 #include "tunnel/member/tunnel.h"
 
@@ -30,6 +31,8 @@ struct tunnel_host {
     struct policy policy;
     struct deadline timer, address_timer;
     struct config_endpoints addresses; /* as told to the engine */
+    struct view view;
+    bool seen; /* `view` is one */
     struct tunnel_events events;
     struct tunnel_host_counters counters;
 };
@@ -208,7 +211,8 @@ static void on_address_due(void *arg)
     uint64_t now = clock_now();
     struct config_endpoints found;
 
-    own_address_reachable(&h->config, h->world.udp, h->world.dht, now, &found);
+    own_address_reachable(&h->config, h->world.udp, h->world.dht,
+                          h->seen ? &h->view : NULL, now, &found);
     if (!same_endpoints(&found, &h->addresses)) {
         h->addresses = found;
         tell_addresses(h, now);
@@ -217,6 +221,17 @@ static void on_address_due(void *arg)
     deadline_arm(
         &h->address_timer,
         time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
+}
+
+void tunnel_host_network_changed(struct tunnel_host *h,
+                                 const bool usable[FAMILIES],
+                                 const struct view *view, uint64_t now)
+{
+    h->view = *view;
+    h->seen = true;
+    tunnel_network_changed(h->tunnel, usable, now);
+    on_address_due(h);
+    tunnel_host_rearm(h);
 }
 
 /* ---- Settings ----------------------------------------------------------- */
@@ -255,8 +270,8 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
     h->config = *config;
-    own_address_reachable(config, h->world.udp, h->world.dht, now,
-                          &h->addresses);
+    own_address_reachable(config, h->world.udp, h->world.dht,
+                          h->seen ? &h->view : NULL, now, &h->addresses);
     tell_addresses(h, now);
 }
 

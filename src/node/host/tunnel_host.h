@@ -29,6 +29,7 @@ struct policy;
 struct tunnel;
 struct tunnel_event;
 struct tunnel_host;
+struct view;
 
 /* What the host borrows; all outlive it. */
 struct tunnel_host_world {
@@ -53,6 +54,11 @@ void tunnel_host_free(struct tunnel_host *h);
 /* Takes the exit's policy and name servers, and the pools to keep. */
 void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                              struct text *report);
+
+/* What the machine can reach has changed. */
+void tunnel_host_network_changed(struct tunnel_host *h,
+                                 const bool usable[FAMILIES],
+                                 const struct view *view, uint64_t now);
 
 /* As tunnel_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
