@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one timer of an engine: wakes it when its next deadline is due.
+ * The one timer of an engine: wakes it when its next deadline is due. It runs
+ * on the clock of clock_now, in which time asleep counts: after a suspend
+ * what fell due meanwhile is done at once.
  */
 #ifndef WARREN_NODE_NET_DEADLINE_H
 #define WARREN_NODE_NET_DEADLINE_H
@@ -13,8 +15,11 @@ struct event;
 struct event_base;
 
 struct deadline {
-    struct event *timer;
+    struct event *readable; /* of the kernel's timer, */
+    int fd;
+    uint64_t set_for;   /* which wakes us then; TIME_NEVER: it is not set */
     uint64_t armed_for; /* TIME_NEVER: not armed */
+    uint64_t ran_at;
     void *arg;
     void (*due)(void *arg);
 };
