@@ -34,6 +34,16 @@ static bool is_array(uint8_t first)
     return (first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd;
 }
 
+/* Relayed cells come by the hundred thousand: the clocks are read for all of
+ * a batch. */
+static void on_batch_begin(void *arg, uint64_t now)
+{
+    struct node *n = arg;
+
+    n->batch_now = now;
+    n->batch_wall = clock_wall();
+}
+
 static void on_datagram(void *arg, const struct endpoint *from,
                         uint8_t *datagram, size_t len, unsigned socket)
 {
@@ -43,9 +53,10 @@ static void on_datagram(void *arg, const struct endpoint *from,
     if (len == 0)
         n->dropped[NODE_DROP_EMPTY]++;
     else if (is_map(datagram[0]))
-        dht_host_receive(n->dht, from, bytes_of(datagram, len), clock_now());
+        dht_host_receive(n->dht, from, bytes_of(datagram, len), n->batch_now);
     else if (is_array(datagram[0]))
-        tunnel_host_receive(n->tunnels, from, datagram, len, clock_now());
+        tunnel_host_receive(n->tunnels, from, datagram, len, n->batch_now,
+                            n->batch_wall);
     else
         n->dropped[NODE_DROP_FOREIGN]++;
 }
@@ -165,8 +176,10 @@ static enum error open_sockets(struct node *n, struct text *why)
 {
     struct udp_config config = {.receive_buffer = n->config.receive_buffer,
                                 .send_buffer = n->config.send_buffer};
-    struct udp_handlers handlers = {
-        .arg = n, .receive = on_datagram, .batch_end = on_batch_end};
+    struct udp_handlers handlers = {.arg = n,
+                                    .batch_begin = on_batch_begin,
+                                    .receive = on_datagram,
+                                    .batch_end = on_batch_end};
 
     n->udp = udp_new(n->base, &config, &handlers, n->log);
     if (n->udp == NULL) {

@@ -49,6 +49,7 @@ struct node {
     int64_t clock_behind; /* seconds; 0 when the wall clock is believed */
     uint64_t clock_kept_at;
     uint64_t started_at;
+    uint64_t batch_now, batch_wall; /* of the datagrams that are handled */
     uint64_t dropped[NODE_DROPS];
     struct store_report store_report;
     bool store_failing;

@@ -172,9 +172,9 @@ void tunnel_host_rearm(struct tunnel_host *h)
 
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
-                               size_t len, uint64_t now)
+                               size_t len, uint64_t now, uint64_t wall)
 {
-    return tunnel_receive(h->tunnel, from, datagram, len, now, clock_wall());
+    return tunnel_receive(h->tunnel, from, datagram, len, now, wall);
 }
 
 /* ---- Our addresses ------------------------------------------------------ */

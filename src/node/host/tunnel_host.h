@@ -63,7 +63,7 @@ void tunnel_host_network_changed(struct tunnel_host *h,
 /* As tunnel_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
-                               size_t len, uint64_t now);
+                               size_t len, uint64_t now, uint64_t wall);
 
 /* To be called after anything that may have changed the next deadline: each
  * call of a function of the engine that takes the time. */

@@ -4,6 +4,7 @@
 #include "node/net/udp_batch.h"
 #include "node/net/udp_queue.h"
 #include "node/os/bind.h"
+#include "node/os/clock.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -134,6 +135,8 @@ static unsigned handle(struct udp_socket *s)
     unsigned n = 0;
 
     udp->in_batch = true;
+    if (udp->handlers.batch_begin != NULL)
+        udp->handlers.batch_begin(udp->handlers.arg, clock_now());
     for (unsigned i = 0; i < udp->batch.count; i++) {
         if (udp_batch_message(&udp->batch, i, &m, &why)) {
             n += deliver_message(s, &m);
@@ -152,15 +155,20 @@ static unsigned handle(struct udp_socket *s)
     return n;
 }
 
-static void on_rest(evutil_socket_t fd, short what, void *arg)
+/* Gives memory back once no trains come; looks again while they do. */
+static void rest(struct udp *udp)
 {
     static const struct timeval pause = {.tv_sec = REST_AFTER};
-    struct udp *udp = arg;
 
-    (void)fd;
-    (void)what;
     if (!udp_batch_rest(&udp->batch))
         evtimer_add(udp->rest, &pause);
+}
+
+static void on_rest(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    rest(arg);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -182,7 +190,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         n = handle(s);
         s->ask = udp_batch_end(&udp->batch, n);
         if (udp->batch.had_trains && !evtimer_pending(udp->rest, NULL))
-            on_rest(-1, 0, udp);
+            rest(udp);
         total += n;
     } while (udp->batch.count == asked && total < UDP_WAKE_MAX);
 }

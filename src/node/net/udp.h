@@ -81,6 +81,8 @@ struct udp_handlers {
                     size_t len, unsigned socket);
     /* After a batch, before what it sent is flushed; may be NULL. */
     void (*batch_end)(void *arg);
+    /* Before a batch, with the time of all that is in it; may be NULL. */
+    void (*batch_begin)(void *arg, uint64_t now);
 };
 
 struct udp;

@@ -62,6 +62,7 @@ void udp_queue_add(struct udp_queue *q, const struct endpoint *to,
     sockaddr_from_endpoint(to, &sa);
     memcpy(&slot->to, &sa, sizeof(slot->to));
     slot->len = (uint16_t)datagram.len;
+    slot->next = 0; /* none: told by the count of its train */
     slot->p = borrowed ? datagram.p : q->bytes[q->count];
     if (!borrowed && datagram.len > 0)
         memcpy(q->bytes[q->count], datagram.p, datagram.len);
