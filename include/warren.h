@@ -13,16 +13,28 @@
  *     warren_free(w);
  *
  * Threads. A node belongs to the thread that runs its event_base: its
- * functions are to be called there, and its callbacks come from there, out of
- * the loop or out of a function of this library. Nothing is global: a process
- * may have many nodes, each with a data directory and addresses of its own.
+ * functions are to be called there, and its callbacks come from there. Nothing
+ * is global: a process may have many nodes, each with a data directory and
+ * addresses of its own.
  *
  * Ownership. What is given to a function is copied before it returns, but for
  * the event_base and the DHT provider, which must outlive the node. What a
  * callback is given (addresses, payloads, texts) is valid until it returns.
  *
- * Callbacks may call every function of their node except warren_free. While
- * warren_free runs they may call none.
+ * Callbacks come out of the loop, one after the other: no function calls one
+ * before it returns, and none is called while another one of the same node
+ * runs. So what one is told may be old news: a circuit that it hears of may
+ * have ended, of which it hears next. There are three exceptions:
+ *
+ * - warren_free ends everything and calls back before it returns;
+ * - `log` comes whenever there is something to write, out of functions too;
+ * - the functions of a warren_dht_provider are not told, but asked: they come
+ *   whenever the tunnels want something, out of functions too.
+ *
+ * Every callback, and every function of a warren_dht_provider, may call every
+ * function of its node but warren_free; `log` may call none. While warren_free
+ * runs nothing begins any more: functions that begin something return
+ * WARREN_ERR_CANCELLED then.
  *
  * Errors. Functions that can fail return WARREN_OK or an enum warren_error,
  * and change what they were to fill in only on success.
@@ -103,8 +115,9 @@ struct warren_options {
     size_t setting_count;
 
     void *arg;
-    /* A line without newline. NULL: lines go to stderr. `log.level` and the
-     * other settings of [log] decide which come, and how they look. */
+    /* A line without newline; may call no function of the node. NULL: lines go
+     * to stderr. `log.level` and the other settings of [log] decide which come,
+     * and how they look. */
     void (*log)(void *arg, enum warren_log_level level, const char *line);
     /* A data circuit can be used now. It may be one that was open before and
      * had a hop replaced. */
@@ -228,18 +241,22 @@ WARREN_API int warren_dht_get_peers(struct warren *w, const uint8_t hash[20],
 
 /* Announces this host under a hash, at `port` or, when that is 0, at the one
  * that the node sends from; announces it again, also after a restart, until
- * it is withdrawn. The handler hears of the first round. Errors as above,
- * WARREN_ERR_FULL also at dht.max_publications. */
+ * it is withdrawn. The handler hears of the first round. Announced again, the
+ * hash has the new port, and a first round that is still under way ends with
+ * WARREN_ERR_CANCELLED. Errors as above, WARREN_ERR_FULL also at
+ * dht.max_publications. */
 WARREN_API int warren_dht_announce(struct warren *w, const uint8_t hash[20],
                                    uint16_t port,
                                    const struct warren_dht_handler *handler,
                                    uint64_t *request);
 
-/* Others forget it within dht.peer_lifetime. WARREN_ERR_NOT_FOUND. */
+/* Others forget it within dht.peer_lifetime. A first round that is under way
+ * ends with WARREN_ERR_CANCELLED. WARREN_ERR_NOT_FOUND. */
 WARREN_API int warren_dht_withdraw(struct warren *w, const uint8_t hash[20]);
 
-/* Its handler is not called any more. An announcement goes on unheard. Without
- * effect when the request has ended. */
+/* Its handler is not called any more, not even for what has been found
+ * already. An announcement goes on unheard. Without effect when `done` was
+ * called. */
 WARREN_API void warren_dht_cancel(struct warren *w, uint64_t request);
 
 /* ---- A DHT of the program's --------------------------------------------- */

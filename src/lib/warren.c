@@ -1,9 +1,21 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A node for a program: made from settings, given back, and told of in words.
+ * The DHT's part of the interface is in warren_dht.c, the tunnels' in
+ * warren_tunnel.c.
+ *
+ * No function of the library calls the program back before it returns (but
+ * warren_free does). Events of the tunnels come out of the loop by themselves
+ * (tunnel.h); what the DHT says while the program is inside of a function is
+ * kept, and told by the event `later`.
+ */
 #include "lib/warren_internal.h"
 #include "node/config/config.h"
 #include "node/host/health.h"
 #include "node/os/clock.h"
 #include "tunnel/member/tunnel.h"
+
+#include <event2/event.h>
 
 #include <sodium.h>
 #include <stdio.h>
@@ -23,6 +35,39 @@ const char *warren_version(void)
 const char *warren_error_text(int error)
 {
     return lib_error_text(error);
+}
+
+/* ---- Calling back ------------------------------------------------------- */
+
+/* A timer, not event_active: the loop looks at its sockets between. */
+static void tell_later(struct warren *w)
+{
+    static const struct timeval at_once;
+
+    if (warren_requests_have_news(w))
+        evtimer_add(w->later, &at_once);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct warren *w = arg;
+
+    (void)fd;
+    (void)what;
+    warren_requests_tell(w);
+    tell_later(w);
+}
+
+void warren_enter(struct warren *w)
+{
+    w->inside++;
+}
+
+void warren_leave(struct warren *w)
+{
+    w->inside--;
+    if (w->inside == 0 && !w->ending)
+        tell_later(w);
 }
 
 /* ---- Creation ----------------------------------------------------------- */
@@ -57,8 +102,8 @@ static enum error load(const struct warren_options *options, struct config *out,
     return config_load(&input, out, why);
 }
 
-static enum error make_parts(struct warren *w, const struct config *config,
-                             struct text *why)
+static enum error make_parts(struct warren *w, struct event_base *base,
+                             const struct config *config, struct text *why)
 {
     const struct warren_options *o = &w->options;
 
@@ -66,7 +111,8 @@ static enum error make_parts(struct warren *w, const struct config *config,
     if (o->dht_provider != NULL)
         w->provider =
             lib_provider_new(o->dht_provider, on_provider_answered, w);
-    if (sodium_init() >= 0 && w->log != NULL &&
+    w->later = event_new(base, -1, 0, on_later, w);
+    if (sodium_init() >= 0 && w->log != NULL && w->later != NULL &&
         (o->dht_provider == NULL || w->provider != NULL))
         return OK;
     text_add(why, error_text(ERR_NO_MEMORY));
@@ -76,7 +122,7 @@ static enum error make_parts(struct warren *w, const struct config *config,
 static enum error start(struct warren *w, struct event_base *base,
                         const struct config *config, struct text *why)
 {
-    enum error e = make_parts(w, config, why);
+    enum error e = make_parts(w, base, config, why);
 
     if (e == OK)
         e = datadir_init(&w->dir, config->data_dir, why);
@@ -110,7 +156,7 @@ static struct warren *make(struct event_base *base,
     w->options = *options;
     w->options.config_file = NULL;
     w->options.settings = NULL;
-    LIST_INIT(&w->requests);
+    calls_init(&w->requests);
     e = load(options, config, why);
     if (e == OK)
         e = start(w, base, config, why);
@@ -143,12 +189,15 @@ void warren_free(struct warren *w)
 {
     if (w == NULL)
         return;
+    w->ending = true;
     if (w->node != NULL)
         warren_requests_end(w);
     node_free(w->node);
     lib_provider_free(w->provider);
     if (w->dir_open)
         datadir_deinit(&w->dir);
+    if (w->later != NULL)
+        event_free(w->later);
     log_free(w->log);
     free(w);
 }

@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests of the program to the built-in DHT.
+ *
+ * The engine may answer while the program is still inside of a function of
+ * ours: of the one that began the request, or of another one (who announces a
+ * hash again ends the announcement before). What comes then is kept with the
+ * request and told out of the loop, so that no function of the library calls
+ * back before it returns.
+ */
 #include "lib/warren_internal.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
@@ -7,56 +16,160 @@
 #include <string.h>
 
 struct warren_request {
-    LIST_ENTRY(warren_request) link;
+    struct call call;
+    struct warren *w;
     struct warren_dht_handler handler;
-    dht_request id;
+    struct endpoint *kept; /* peers that are still to be told of */
+    size_t kept_count, told;
+    bool done; /* the engine has; the program does not know it yet */
+    int error;
+    struct warren_dht_result result;
 };
 
-static void end(struct warren_request *r, int error,
-                const struct warren_dht_result *result)
+static struct warren_request *find(struct warren *w, uint64_t id)
+{
+    return (struct warren_request *)(void *)call_find(&w->requests, id);
+}
+
+static void drop(struct warren_request *r)
+{
+    free(r->kept);
+    call_end(&r->w->requests, &r->call);
+}
+
+/* ---- Telling the program ------------------------------------------------ */
+
+static void tell_peer(const struct warren_request *r,
+                      const struct endpoint *peer)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sockaddr_from_endpoint(peer, &sa);
+
+    r->handler.peer(r->handler.arg, (struct sockaddr *)&sa, len);
+}
+
+static void tell_done(struct warren_request *r)
 {
     struct warren_dht_handler handler = r->handler;
+    struct warren_dht_result result = r->result;
+    int error = r->error;
 
     /* First, so that `done` may cancel it without effect. */
-    LIST_REMOVE(r, link);
-    free(r);
+    drop(r);
     if (handler.done != NULL)
-        handler.done(handler.arg, error, result);
+        handler.done(handler.arg, error, &result);
+}
+
+/* All that was kept of one request; each call of the program may cancel it. */
+static void tell_kept(struct warren *w, uint64_t id)
+{
+    struct warren_request *r = find(w, id);
+
+    while (r != NULL && r->told < r->kept_count) {
+        struct endpoint peer = r->kept[r->told++];
+
+        tell_peer(r, &peer);
+        r = find(w, id);
+    }
+    if (r != NULL && r->done)
+        tell_done(r);
+}
+
+static struct warren_request *first_with_news(struct warren *w)
+{
+    struct call *call;
+
+    TAILQ_FOREACH(call, &w->requests, link)
+    {
+        struct warren_request *r = (struct warren_request *)(void *)call;
+
+        if (r->done || r->told < r->kept_count)
+            return r;
+    }
+    return NULL;
+}
+
+bool warren_requests_have_news(struct warren *w)
+{
+    return first_with_news(w) != NULL;
+}
+
+/* A program that asks again when it hears that a request has ended may end
+ * another by it, and so on: others of the loop get their turn between. */
+void warren_requests_tell(struct warren *w)
+{
+    struct warren_request *r;
+    unsigned turns = 0;
+    struct call *call;
+
+    TAILQ_FOREACH(call, &w->requests, link)
+    {
+        turns++;
+    }
+    while (turns-- > 0 && (r = first_with_news(w)) != NULL)
+        tell_kept(w, r->call.id);
+}
+
+void warren_requests_end(struct warren *w)
+{
+    struct warren_request *r;
+
+    while ((r = (struct warren_request *)(void *)TAILQ_FIRST(&w->requests)) !=
+           NULL) {
+        if (!r->done) {
+            dht_cancel(dht_host_engine(w->node->dht), r->call.id);
+            r->error = WARREN_ERR_CANCELLED;
+        }
+        tell_done(r);
+    }
+}
+
+/* ---- News of the engine ------------------------------------------------- */
+
+/* False when there is no memory, which the request then ends with. */
+static bool keep(struct warren_request *r, const struct endpoint *peer)
+{
+    struct endpoint *kept =
+        realloc(r->kept, (r->kept_count + 1) * sizeof(*kept));
+
+    if (kept == NULL)
+        return false;
+    r->kept = kept;
+    r->kept[r->kept_count++] = *peer;
+    return true;
 }
 
 static void on_peer(void *ctx, const struct endpoint *peer,
                     const struct dht_step *found_by)
 {
-    const struct warren_request *r = ctx;
-    struct sockaddr_storage sa;
-    socklen_t len = sockaddr_from_endpoint(peer, &sa);
+    struct warren_request *r = ctx;
+    const struct warren *w = r->w;
 
     (void)found_by;
-    if (r->handler.peer != NULL)
-        r->handler.peer(r->handler.arg, (struct sockaddr *)&sa, len);
+    if (r->handler.peer == NULL)
+        return;
+    if (w->inside == 0 && r->told == r->kept_count)
+        tell_peer(r, peer);
+    else if (!keep(r, peer))
+        r->error = WARREN_ERR_NO_MEMORY;
 }
 
 static void on_done(void *ctx, const struct dht_result *result)
 {
-    struct warren_dht_result r = {.asked = result->asked,
-                                  .answered = result->answered,
-                                  .hops = result->hops,
-                                  .peers = result->values,
-                                  .stored = result->stored,
-                                  .duration = result->duration};
+    struct warren_request *r = ctx;
+    struct warren *w = r->w;
 
-    end(ctx, lib_error_of(result->error), &r);
-}
-
-void warren_requests_end(struct warren *w)
-{
-    static const struct warren_dht_result nothing;
-    struct warren_request *r;
-
-    while ((r = LIST_FIRST(&w->requests)) != NULL) {
-        dht_cancel(dht_host_engine(w->node->dht), r->id);
-        end(r, WARREN_ERR_CANCELLED, &nothing);
-    }
+    r->done = true;
+    if (r->error == WARREN_OK)
+        r->error = lib_error_of(result->error);
+    r->result = (struct warren_dht_result){.asked = result->asked,
+                                           .answered = result->answered,
+                                           .hops = result->hops,
+                                           .peers = result->values,
+                                           .stored = result->stored,
+                                           .duration = result->duration};
+    if (w->inside == 0)
+        tell_kept(w, r->call.id);
 }
 
 /* ---- Requests ----------------------------------------------------------- */
@@ -70,7 +183,7 @@ static struct id hash_of(const uint8_t hash[20])
     return id;
 }
 
-/* What the engine is asked; it calls `done` later only. */
+/* What the engine is asked. */
 typedef enum error ask_fn(struct dht_host *host, const struct id *hash,
                           uint16_t port, const struct dht_handler *h,
                           dht_request *id);
@@ -79,25 +192,30 @@ static int ask(struct warren *w, ask_fn *what, const uint8_t hash[20],
                uint16_t port, const struct warren_dht_handler *handler,
                uint64_t *request)
 {
-    struct warren_request *r = calloc(1, sizeof(*r));
-    struct dht_handler h = {.ctx = r, .peer = on_peer, .done = on_done};
+    struct warren_request *r;
+    struct dht_handler h = {.peer = on_peer, .done = on_done};
     struct id id = hash_of(hash);
     enum error e;
 
+    if (w->ending)
+        return WARREN_ERR_CANCELLED;
+    r = call_new(&w->requests, sizeof(*r));
     if (r == NULL)
         return WARREN_ERR_NO_MEMORY;
+    r->w = w;
     if (handler != NULL)
         r->handler = *handler;
-    e = what(w->node->dht, &id, port, &h, &r->id);
+    h.ctx = r;
+    warren_enter(w);
+    e = what(w->node->dht, &id, port, &h, &r->call.id);
     dht_host_rearm(w->node->dht);
-    if (e != OK) {
-        free(r);
-        return lib_error_of(e);
-    }
-    LIST_INSERT_HEAD(&w->requests, r, link);
-    if (request != NULL)
-        *request = r->id;
-    return WARREN_OK;
+    if (e == OK && request != NULL)
+        *request = r->call.id;
+    if (e != OK)
+        free(r->kept);
+    call_started(&w->requests, &r->call, e == OK);
+    warren_leave(w);
+    return lib_error_of(e);
 }
 
 static enum error get_peers(struct dht_host *host, const struct id *hash,
@@ -132,25 +250,25 @@ int warren_dht_announce(struct warren *w, const uint8_t hash[20], uint16_t port,
 int warren_dht_withdraw(struct warren *w, const uint8_t hash[20])
 {
     struct id id = hash_of(hash);
-    enum error e = dht_host_withdraw(w->node->dht, &id);
+    enum error e;
 
+    warren_enter(w);
+    e = dht_host_withdraw(w->node->dht, &id);
     dht_host_rearm(w->node->dht);
+    warren_leave(w);
     return lib_error_of(e);
 }
 
 void warren_dht_cancel(struct warren *w, uint64_t request)
 {
-    struct warren_request *r;
+    struct warren_request *r = find(w, request);
 
-    LIST_FOREACH(r, &w->requests, link)
-    {
-        if (r->id == request)
-            break;
-    }
     if (r == NULL)
         return;
-    dht_cancel(dht_host_engine(w->node->dht), request);
+    warren_enter(w);
+    if (!r->done)
+        dht_cancel(dht_host_engine(w->node->dht), request);
     dht_host_rearm(w->node->dht);
-    LIST_REMOVE(r, link);
-    free(r);
+    drop(r);
+    warren_leave(w);
 }

@@ -5,6 +5,7 @@
 #ifndef WARREN_LIB_WARREN_INTERNAL_H
 #define WARREN_LIB_WARREN_INTERNAL_H
 
+#include "base/call.h"
 #include "base/error.h"
 #include "lib/lib_error.h"
 #include "lib/lib_provider.h"
@@ -14,10 +15,7 @@
 #include "node/os/log.h"
 #include "warren.h"
 
-#include <sys/queue.h>
-
-struct warren_request; /* of the DHT */
-LIST_HEAD(warren_requests, warren_request);
+struct event;
 
 struct warren {
     struct warren_options options; /* without the settings */
@@ -27,13 +25,24 @@ struct warren {
     struct lib_provider *provider; /* NULL: the built-in DHT */
     struct node *node;
     struct tunnel_listener listener;
-    struct warren_requests requests;
+    struct calls requests; /* to the DHT */
+    unsigned inside;       /* functions of the library that the program is in */
+    bool ending;           /* warren_free runs */
+    struct event *later;   /* tells what could not be told out of a function */
 };
+
+/* Around whatever may make an engine call back: what it says meanwhile is told
+ * out of the loop. */
+void warren_enter(struct warren *w);
+void warren_leave(struct warren *w);
 
 /* What the tunnels tell, to the program's callbacks. */
 void warren_on_tunnel_event(void *arg, const struct tunnel_event *event);
 
-/* Ends every request with ERR_CANCELLED. */
+/* warren_dht.c: tells what is kept of the requests; ends each, with
+ * WARREN_ERR_CANCELLED unless it has ended by itself. */
+bool warren_requests_have_news(struct warren *w);
+void warren_requests_tell(struct warren *w);
 void warren_requests_end(struct warren *w);
 
 #endif

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Circuits and datagrams of the program. The engine's commands call nobody
+ * back (tunnel.h), but they may make it ask the DHT, which does: hence
+ * warren_enter and warren_leave.
+ */
 #include "lib/warren_internal.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
@@ -12,10 +17,18 @@ static struct tunnel *engine(const struct warren *w)
     return tunnel_host_engine(w->node->tunnels);
 }
 
-/* The result of a call that may have changed the next deadline. */
+/* The engine, for a command; `done` follows. */
+static struct tunnel *begin(struct warren *w)
+{
+    warren_enter(w);
+    return engine(w);
+}
+
+/* The result of a command, which may have changed the next deadline. */
 static int done(struct warren *w, enum error e)
 {
     tunnel_host_rearm(w->node->tunnels);
+    warren_leave(w);
     return lib_error_of(e);
 }
 
@@ -23,12 +36,14 @@ static int done(struct warren *w, enum error e)
 
 int warren_build_tunnels(struct warren *w, unsigned hops)
 {
-    return done(w, tunnel_build(engine(w), hops, clock_now()));
+    if (w->ending)
+        return WARREN_ERR_CANCELLED;
+    return done(w, tunnel_build(begin(w), hops, clock_now()));
 }
 
 int warren_stop_tunnels(struct warren *w, unsigned hops)
 {
-    return done(w, tunnel_stop(engine(w), hops));
+    return done(w, tunnel_stop(begin(w), hops));
 }
 
 unsigned warren_active_data_circuits(const struct warren *w, unsigned hops,
@@ -44,7 +59,7 @@ double warren_tunnels_ready(const struct warren *w)
 
 int warren_close_circuit(struct warren *w, uint32_t circuit)
 {
-    return done(w, tunnel_close(engine(w), circuit, clock_now()));
+    return done(w, tunnel_close(begin(w), circuit, clock_now()));
 }
 
 /* ---- Data --------------------------------------------------------------- */
@@ -61,15 +76,18 @@ int warren_tunnel_data(struct warren *w, uint32_t circuit,
     struct bytes data = bytes_of(payload, len);
     struct destination to;
     enum error e = destination_parse(bytes_of_text(destination), &to);
+    struct tunnel *t;
 
     if (!is_data(type))
         return WARREN_ERR_UNSUPPORTED;
-    if (e == OK && to.name.len == 0)
-        e = tunnel_data(engine(w), circuit, &to.ep, data, clock_now());
-    else if (e == OK)
-        e = tunnel_data_name(engine(w), circuit,
-                             bytes_of(to.name.text, to.name.len), to.ep.port,
-                             data, clock_now());
+    if (e != OK)
+        return lib_error_of(e);
+    t = begin(w);
+    if (to.name.len == 0)
+        e = tunnel_data(t, circuit, &to.ep, data, clock_now());
+    else
+        e = tunnel_data_name(t, circuit, bytes_of(to.name.text, to.name.len),
+                             to.ep.port, data, clock_now());
     return done(w, e);
 }
 
@@ -82,9 +100,10 @@ int warren_tunnel_data_to(struct warren *w, uint32_t circuit,
 
     if (!is_data(type))
         return WARREN_ERR_UNSUPPORTED;
-    if (e == OK)
-        e = tunnel_data(engine(w), circuit, &to, bytes_of(payload, len),
-                        clock_now());
+    if (e != OK)
+        return lib_error_of(e);
+    e = tunnel_data(begin(w), circuit, &to, bytes_of(payload, len),
+                    clock_now());
     return done(w, e);
 }
 
