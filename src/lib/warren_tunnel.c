@@ -150,6 +150,7 @@ void warren_on_tunnel_event(void *arg, const struct tunnel_event *event)
         break;
     case TUNNEL_PONG:
     case TUNNEL_SPEEDTEST:
-        break; /* of requests that a program cannot make */
+    case TUNNEL_LEARNED:
+        break; /* nothing that a program asks for */
     }
 }

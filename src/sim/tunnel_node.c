@@ -52,6 +52,7 @@ static void env_event(void *ctx, const struct tunnel_event *event)
         break;
     case TUNNEL_PONG:
     case TUNNEL_SPEEDTEST:
+    case TUNNEL_LEARNED:
         break;
     }
 }

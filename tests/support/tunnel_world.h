@@ -28,12 +28,29 @@
 
 struct world;
 
+/* Functions of struct tunnel_env and of its tables, but for events. */
+enum world_call {
+    CALL_OPEN,
+    CALL_SEND,
+    CALL_CLOSE,
+    CALL_RESOLVE,
+    CALL_RESOLVE_CANCEL,
+    CALL_REMEMBER,
+    CALL_FORGET,
+    CALL_ROTATED,
+    CALL_RETIRED
+};
+
 struct member {
     struct world *world;
     struct endpoint ep;
     struct tunnel *tunnel;
     struct policy policy;
-    unsigned ready, closed, data, refused, pongs, reports;
+    unsigned ready, closed, data, refused, pongs, reports, learned;
+    /* What a test does besides; NULL: nothing. */
+    void (*on_event)(struct member *m, const struct tunnel_event *e);
+    void (*on_call)(struct member *m, enum world_call call);
+    const struct dht_provider *dht; /* for member_start */
     enum reason why;
     uint8_t payload[8192];
     size_t payload_len;
@@ -67,7 +84,8 @@ struct world {
     struct packet *queue[QUEUE_MAX];
     size_t first, count;
     /* Of the cell that the client is receiving: what it sends because of it
-     * goes there and nowhere else. NULL: no cell is being received. */
+     * goes there and nowhere else, unless a callback does more. NULL: no cell
+     * is being received. */
     const struct endpoint *cell_from;
     bool sink; /* what is sent is gone, and counted */
     unsigned sunk;
@@ -80,7 +98,7 @@ static inline void member_send(void *ctx, const struct endpoint *to,
     struct world *w = m->world;
     struct packet *p;
 
-    if (m == &w->member[0] && w->cell_from != NULL)
+    if (m == &w->member[0] && w->cell_from != NULL && m->on_event == NULL)
         assert_true(endpoint_equal(to, w->cell_from));
     if (w->sink) {
         w->sunk++;
@@ -137,7 +155,18 @@ static inline void member_event(void *ctx, const struct tunnel_event *e)
         m->report = e->report;
         m->done = e->done;
         break;
+    case TUNNEL_LEARNED:
+        m->learned++;
+        break;
     }
+    if (m->on_event != NULL)
+        m->on_event(m, e);
+}
+
+static inline void member_called(struct member *m, enum world_call call)
+{
+    if (m->on_call != NULL)
+        m->on_call(m, call);
 }
 
 static inline enum error exit_open_fake(void *ctx, enum family family,
@@ -149,6 +178,7 @@ static inline enum error exit_open_fake(void *ctx, enum family family,
     m->sockets++;
     m->cookie = cookie;
     *handle = m;
+    member_called(m, CALL_OPEN);
     return OK;
 }
 
@@ -163,6 +193,7 @@ static inline enum error exit_send_fake(void *ctx, void *handle,
     m->payload_len = payload.len;
     memcpy(m->payload, payload.p, payload.len);
     m->echo = true;
+    member_called(m, CALL_SEND);
     return OK;
 }
 
@@ -172,6 +203,7 @@ static inline void exit_close_fake(void *ctx, void *handle)
 
     (void)handle;
     m->sockets--;
+    member_called(m, CALL_CLOSE);
 }
 
 static inline enum error resolve_fake(void *ctx, const char *name,
@@ -180,6 +212,7 @@ static inline enum error resolve_fake(void *ctx, const char *name,
     struct member *m = ctx;
     struct endpoint addr;
 
+    member_called(m, CALL_RESOLVE);
     endpoint_parse("9.9.9.9:0", &addr);
     if (strcmp(name, "echo.example") != 0)
         return ERR_NOT_FOUND;
@@ -189,17 +222,20 @@ static inline enum error resolve_fake(void *ctx, const char *name,
 
 static inline void resolve_cancel_fake(void *ctx, uint32_t cookie)
 {
-    (void)ctx, (void)cookie;
+    (void)cookie;
+    member_called(ctx, CALL_RESOLVE_CANCEL);
 }
 
 static inline void remember_fake(void *ctx, const struct stored_relay *relay)
 {
-    (void)ctx, (void)relay;
+    (void)relay;
+    member_called(ctx, CALL_REMEMBER);
 }
 
 static inline void forget_fake(void *ctx, const uint8_t identity[32])
 {
-    (void)ctx, (void)identity;
+    (void)identity;
+    member_called(ctx, CALL_FORGET);
 }
 
 static inline void rotated_fake(void *ctx,
@@ -213,6 +249,7 @@ static inline void rotated_fake(void *ctx,
     assert_true(wall >= WALL);
     memcpy(m->replaced, previous, NOISE_KEY_BYTES);
     m->rotated++;
+    member_called(m, CALL_ROTATED);
 }
 
 static inline void retired_fake(void *ctx)
@@ -220,6 +257,7 @@ static inline void retired_fake(void *ctx)
     struct member *m = ctx;
 
     m->retired++;
+    member_called(m, CALL_RETIRED);
 }
 
 static inline struct tunnel_config config_of(unsigned number)
@@ -257,6 +295,7 @@ static inline void member_start(struct member *m, const struct tunnel_config *c)
         .forget = forget_fake,
         .rotated = rotated_fake,
         .retired = retired_fake,
+        .dht = m->dht,
     };
 
     policy_init(&m->policy, true, false);

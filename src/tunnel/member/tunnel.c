@@ -1,10 +1,16 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A member put together: the router's hooks end here and are passed on to the
+ * pool, the directory, the puncture and the exit, each of which knows nothing
+ * of the others. What the world is to hear goes through tunnel_tell.c.
+ */
 #include "tunnel/member/tunnel.h"
 
 #include "tunnel/member/tunnel_internal.h"
 
 #include "base/timestamp.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +30,7 @@ static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
 
     tunnel_path_worked(t, c);
     pool_circuit_ready(&t->pool, c, now);
-    t->env.event(t->env.ctx, &event);
+    tunnel_tell(t, &event);
 }
 
 static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
@@ -41,7 +47,7 @@ static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
         tunnel_path_ended(t, c, hop, why, now);
     pool_circuit_closed(&t->pool, c, why, now);
     tunnel_client_free(t, c);
-    t->env.event(t->env.ctx, &event);
+    tunnel_tell(t, &event);
 }
 
 static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
@@ -55,7 +61,7 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
                                  .why = why};
 
     (void)now;
-    t->env.event(t->env.ctx, &event);
+    tunnel_tell(t, &event);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -168,13 +174,18 @@ void tunnel_free(struct tunnel *t, uint64_t now)
 {
     if (t == NULL)
         return;
+    assert(!t->telling);
+    t->ending = true;
     if (t->directory != NULL)
         close_all(t, now);
+    while (t->news.count > 0)
+        tunnel_tell_news(t);
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
     piece_budget_rest(&t->budget);
     engine_deinit(&t->engine);
+    tunnel_news_deinit(&t->news);
     sodium_memzero(t, sizeof(*t));
     free(t);
 }
@@ -203,9 +214,17 @@ enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall)
 {
+    enum error e;
+
+    assert(!t->telling);
     t->wall = wall;
     t->ticked_at = now;
-    return engine_receive(&t->engine, from, datagram, len, now);
+    if (t->news.count > 0) /* what commands have caused comes before DATA */
+        tunnel_tell_news(t);
+    e = engine_receive(&t->engine, from, datagram, len, now);
+    if (t->news.count > 0)
+        tunnel_tell_news(t);
+    return e;
 }
 
 /* Unfinished long datagrams and speed tests, of both sides. */
@@ -234,6 +253,7 @@ static void tick_ends(struct tunnel *t, uint64_t now)
 
 void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
 {
+    assert(!t->telling);
     t->wall = wall;
     t->ticked_at = now;
     tunnel_retire_previous(t, now);
@@ -244,12 +264,15 @@ void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
     if (t->exit != NULL)
         exit_tick(t->exit, now);
     tick_ends(t, now);
+    tunnel_tell_news(t);
 }
 
 uint64_t tunnel_next_deadline(const struct tunnel *t)
 {
     uint64_t at = engine_next_deadline(&t->engine);
 
+    if (t->news.count > 0)
+        return t->ticked_at;
     at = time_min(at, t->engine.responder.previous_until);
     at = time_min(at, directory_next_deadline(t->directory));
     at = time_min(at, pool_next_deadline(&t->pool));

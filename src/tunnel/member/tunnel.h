@@ -10,8 +10,23 @@
  *            tunnel_tick(t, now, wall)      when tunnel_next_deadline is due
  *
  * `now` is monotonic ns, `wall` seconds since 1970, which only signed times
- * are compared with. Callbacks must not free the tunnel; they may call all
- * else. Single-threaded.
+ * are compared with. Single-threaded.
+ *
+ * Callbacks. `event` is called by tunnel_receive, tunnel_tick and tunnel_free
+ * alone, when they have done all else; what commands cause (tunnel_close) is
+ * told in the next turn, which is due at once. So it finds an engine at rest.
+ * The exception is DATA, which is told in the middle of tunnel_receive: its
+ * circuit may be closed in there, and the payload stays.
+ *
+ *     function of struct tunnel_env     may call
+ *     event, remember, forget,          commands, and what looks inside
+ *       rotated, retired,
+ *       exit_world, dht_provider
+ *     exit_world.resolve                tunnel_exit_resolved too
+ *     dht_provider                      its handler's functions too
+ *     send, random                      nothing
+ *
+ * None may call tunnel_receive, tunnel_tick or tunnel_free.
  */
 #ifndef WARREN_TUNNEL_MEMBER_TUNNEL_H
 #define WARREN_TUNNEL_MEMBER_TUNNEL_H
@@ -35,13 +50,14 @@ enum tunnel_event_kind {
     TUNNEL_DATA,           /* from `source` through the circuit */
     TUNNEL_REFUSED,        /* the exit could not send: why */
     TUNNEL_PONG,           /* hop, rtt */
-    TUNNEL_SPEEDTEST       /* report; done when it is the last */
+    TUNNEL_SPEEDTEST,      /* report; done when it is the last */
+    TUNNEL_LEARNED         /* relays, of which there was no word before */
 };
 
 struct tunnel_event {
     enum tunnel_event_kind kind;
-    uint32_t circuit;
-    unsigned length; /* hops of the circuit */
+    uint32_t circuit; /* 0 for LEARNED */
+    unsigned length;  /* hops of the circuit */
     unsigned hop;
     enum reason why;
     uint64_t rtt;           /* ns */
@@ -124,7 +140,8 @@ struct tunnel;
 enum error tunnel_new(const struct tunnel_config *config,
                       const struct tunnel_env *env, struct policy *policy,
                       uint64_t now, uint64_t wall, struct tunnel **out);
-/* Tells neighbours that circuits end, and wipes the keys. */
+/* Tells neighbours and the world that circuits end, and wipes the keys. No
+ * circuit begins meanwhile: tunnel_open gives ERR_CANCELLED. */
 void tunnel_free(struct tunnel *t, uint64_t now);
 
 /* Takes min_circuits, the limits of circuits, what limits relays, and the
@@ -182,7 +199,7 @@ struct tunnel_wish {
 };
 /* Begins one more circuit, beside those that are kept, which retires as they
  * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
- * (max_circuits), ERR_NO_MEMORY. */
+ * (max_circuits), ERR_NO_MEMORY, ERR_CANCELLED (in tunnel_free). */
 enum error tunnel_open(struct tunnel *t, unsigned hops,
                        const struct tunnel_wish *wish, uint64_t now,
                        uint32_t *circuit);

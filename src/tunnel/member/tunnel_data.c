@@ -222,7 +222,7 @@ static void report(struct tunnel *t, struct circuit *c,
         speedtest_free(client->speedtest);
         client->speedtest = NULL;
     }
-    t->env.event(t->env.ctx, &event);
+    tunnel_tell(t, &event);
 }
 
 static void go_on(struct tunnel *t, struct circuit *c,
@@ -257,7 +257,7 @@ void tunnel_client_data(void *ctx, struct circuit *c,
     c->used_at = now;
     event.source = m->ep;
     event.payload = m->payload;
-    t->env.event(t->env.ctx, &event);
+    tunnel_tell_data(t, &event);
 }
 
 void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,
@@ -272,7 +272,7 @@ void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,
                                  .rtt = c->hop[hop - 1].rtt};
 
     if (m->type == CIRCUIT_PONG) {
-        t->env.event(t->env.ctx, &event);
+        tunnel_tell(t, &event);
         return;
     }
     if (client == NULL || client->speedtest == NULL || hop != c->length)

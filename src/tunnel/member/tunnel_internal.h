@@ -13,6 +13,12 @@
 
 #define TUNNEL_ADDRESSES 4
 
+/* Events that wait to be told, oldest first, in a ring. */
+struct tunnel_news {
+    struct tunnel_event *events;
+    unsigned first, count, room;
+};
+
 struct tunnel {
     struct tunnel_config config;
     struct tunnel_env env;
@@ -31,6 +37,9 @@ struct tunnel {
     uint64_t wall;      /* as the world told last */
     uint64_t ticked_at; /* pieces and speed tests */
     uint64_t own_deadline;
+    struct tunnel_news news;
+    bool telling; /* a callback runs */
+    bool ending;  /* tunnel_free runs */
     bool has_self;
     struct directory_self self;
     char policy_text[POLICY_SUMMARY_SIZE];
@@ -54,6 +63,16 @@ struct tunnel_tail {
     struct speedtest_hop speedtest;
     struct exit_circuit *exit;
 };
+
+/* tunnel_tell.c: how the world hears of events. To be called before a circuit
+ * is made: there is room then for all that will be told of it. */
+bool tunnel_news_reserve(struct tunnel *t);
+void tunnel_tell(struct tunnel *t, const struct tunnel_event *event);
+/* At once, within the call that brought it. */
+void tunnel_tell_data(struct tunnel *t, const struct tunnel_event *event);
+/* Calls back for all that waits now. */
+void tunnel_tell_news(struct tunnel *t);
+void tunnel_news_deinit(struct tunnel_news *n);
 
 /* tunnel_settings.c */
 enum error tunnel_config_check(const struct tunnel_config *c);

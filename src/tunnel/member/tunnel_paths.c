@@ -71,6 +71,8 @@ enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
     struct path_request request = {.hops = hops};
     struct path path = {0};
 
+    if (!tunnel_news_reserve(t))
+        return ERR_NO_MEMORY;
     t->path[hops] = choose(t, &request, 0, &path);
     if (!is_found(t, t->path[hops]))
         return ERR_NO_NODES;
@@ -85,6 +87,8 @@ void tunnel_path_again(struct tunnel *t, uint64_t now)
     if (learned == t->learned)
         return;
     t->learned = learned;
+    if (tunnel_news_reserve(t)) /* else there is the next one */
+        tunnel_tell(t, &(struct tunnel_event){.kind = TUNNEL_LEARNED});
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
         if (lacks_relays(tunnel_path_of(t, hops)))
             pool_hurry(&t->pool, hops, now);
@@ -160,6 +164,10 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
 
     if (hops < 1 || hops > ONION_HOPS_MAX)
         return ERR_RANGE;
+    if (t->ending)
+        return ERR_CANCELLED;
+    if (!tunnel_news_reserve(t))
+        return ERR_NO_MEMORY;
     t->ticked_at = now;
     result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
                              : choose(t, &request, 0, &path);

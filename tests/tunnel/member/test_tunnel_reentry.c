@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commands called from within callbacks: each command out of each callback, as
+ * tunnel.h allows it. What tunnel.h promises of events is checked at each: no
+ * command calls anybody back, and none is told while another one is.
+ */
+#include "tunnel_world.h"
+
+#define HOPS    2
+#define ECHO    "9.9.9.9:7"
+#define REFUSED "10.0.0.1:53" /* by the policy */
+#define AS_LONG (8 * TIME_MIN)
+
+/* ---- Commands ----------------------------------------------------------- */
+
+static bool in_command, in_event;
+
+static uint32_t active(const struct member *m)
+{
+    uint32_t id = UINT32_MAX;
+
+    tunnel_active(m->tunnel, 0, &id, 1);
+    return id;
+}
+
+static void build(struct member *m)
+{
+    assert_int_equal(tunnel_build(m->tunnel, HOPS, m->world->now), OK);
+}
+
+static void build_another(struct member *m)
+{
+    assert_int_equal(tunnel_build(m->tunnel, 1, m->world->now), OK);
+}
+
+static void stop(struct member *m)
+{
+    assert_int_equal(tunnel_stop(m->tunnel, 1), OK);
+}
+
+static void open_one(struct member *m)
+{
+    static const struct tunnel_wish any;
+    uint32_t id;
+
+    tunnel_open(m->tunnel, 1, &any, m->world->now, &id);
+}
+
+/* One that ends at once. */
+static void open_and_close(struct member *m)
+{
+    static const struct tunnel_wish wish = {.port = 7};
+    uint32_t id;
+
+    if (tunnel_open(m->tunnel, HOPS, &wish, m->world->now, &id) == OK)
+        assert_int_equal(tunnel_close(m->tunnel, id, m->world->now), OK);
+}
+
+static void close_one(struct member *m)
+{
+    tunnel_close(m->tunnel, active(m), m->world->now);
+}
+
+static void close_all_of_them(struct member *m)
+{
+    while (tunnel_close(m->tunnel, active(m), m->world->now) == OK)
+        ;
+}
+
+static void send(struct member *m)
+{
+    struct endpoint to;
+
+    endpoint_parse(ECHO, &to);
+    tunnel_data(m->tunnel, active(m), &to, bytes_of_text("in a callback"),
+                m->world->now);
+}
+
+static void send_long(struct member *m)
+{
+    static uint8_t large[5000];
+    struct endpoint to;
+
+    endpoint_parse(ECHO, &to);
+    tunnel_data(m->tunnel, active(m), &to, bytes_of(large, sizeof(large)),
+                m->world->now);
+}
+
+static void send_name(struct member *m)
+{
+    tunnel_data_name(m->tunnel, active(m), bytes_of_text("echo.example"), 7,
+                     bytes_of_text("x"), m->world->now);
+}
+
+static void ping(struct member *m)
+{
+    tunnel_ping(m->tunnel, active(m), m->world->now);
+}
+
+static void speedtest(struct member *m)
+{
+    tunnel_speedtest(m->tunnel, active(m), 100 * TIME_MS, m->world->now);
+}
+
+static void ask(struct member *m)
+{
+    tunnel_ask(m->tunnel, &m->world->member[2].ep, m->world->now);
+    tunnel_meet(m->tunnel, &m->world->member[3].ep, m->world->now);
+}
+
+static void set_addresses(struct member *m)
+{
+    tunnel_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+}
+
+static void reconfigure(struct member *m)
+{
+    struct tunnel_config c = config_of((unsigned)(m - m->world->member));
+
+    assert_int_equal(tunnel_reconfigure(m->tunnel, &c, m->world->now), OK);
+}
+
+static void see(void *ctx, const struct circuit *c)
+{
+    uint8_t exit[32];
+
+    assert_true(c->id != 0);
+    tunnel_exit_of(ctx, c->id, exit);
+    tunnel_sends_to(ctx, c->id, 7);
+}
+
+static void look(struct member *m)
+{
+    struct tunnel_status status;
+
+    tunnel_status(m->tunnel, m->world->now, WALL, &status);
+    tunnel_circuits(m->tunnel, see, m->tunnel);
+    assert_true(tunnel_ready(m->tunnel) >= 0);
+    tunnel_next_deadline(m->tunnel);
+}
+
+static void (*const commands[])(struct member *m) = {
+    build,     build_another,     stop, open_one,      open_and_close,
+    close_one, close_all_of_them, send, send_long,     send_name,
+    ping,      speedtest,         ask,  set_addresses, reconfigure,
+    look};
+
+/* ---- Callbacks ---------------------------------------------------------- */
+
+/* Events by their kind, then the functions of the world, then the DHT's. */
+enum {
+    EVENTS = TUNNEL_LEARNED + 1,
+    GET_PEERS = EVENTS + CALL_RETIRED + 1,
+    ANNOUNCE,
+    PUT,
+    CALLBACKS
+};
+
+#define ALL (CALLBACKS + 1)
+
+/* Of those, which the test makes happen again and again; the rest comes once
+ * a day, or at the end. */
+static const unsigned often[] = {TUNNEL_CIRCUIT_READY,
+                                 TUNNEL_CIRCUIT_CLOSED,
+                                 TUNNEL_DATA,
+                                 TUNNEL_REFUSED,
+                                 TUNNEL_PONG,
+                                 TUNNEL_SPEEDTEST,
+                                 EVENTS + CALL_OPEN,
+                                 EVENTS + CALL_SEND,
+                                 EVENTS + CALL_CLOSE,
+                                 EVENTS + CALL_RESOLVE,
+                                 GET_PEERS};
+
+static unsigned turn[ALL]; /* commands called out of it, one after the other */
+static bool freeing;
+
+static void call_a_command(struct member *m, unsigned callback)
+{
+    if (in_command || m->tunnel == NULL)
+        return; /* out of a command: what it calls is deep enough */
+    in_command = true;
+    commands[turn[callback]++ % COUNT_OF(commands)](m);
+    in_command = false;
+}
+
+static void on_event(struct member *m, const struct tunnel_event *e)
+{
+    uint8_t payload[8192];
+
+    assert_false(in_event);
+    assert_false(in_command && !freeing);
+    in_event = true;
+    memcpy(payload, e->payload.p == NULL ? (const uint8_t *)"" : e->payload.p,
+           e->payload.len);
+    if (e->kind == TUNNEL_DATA && turn[ALL - 1]++ % 3 == 0)
+        tunnel_close(m->tunnel, e->circuit, m->world->now);
+    call_a_command(m, e->kind);
+    assert_memory_equal(
+        payload, e->payload.p == NULL ? (const uint8_t *)"" : e->payload.p,
+        e->payload.len);
+    in_event = false;
+}
+
+static void on_call(struct member *m, enum world_call call)
+{
+    call_a_command(m, EVENTS + call);
+}
+
+/* ---- A DHT that answers at once ----------------------------------------- */
+
+static enum error dht_announce(void *ctx, const struct id *hash)
+{
+    (void)hash;
+    call_a_command(ctx, ANNOUNCE);
+    return OK;
+}
+
+static void dht_withdraw(void *ctx, const struct id *hash)
+{
+    (void)ctx, (void)hash;
+}
+
+static enum error dht_get_peers(void *ctx, const struct id *hash,
+                                const struct dht_provider_handler *h,
+                                uint64_t *request)
+{
+    struct member *m = ctx;
+
+    (void)hash;
+    *request = 1;
+    call_a_command(m, GET_PEERS);
+    for (unsigned i = 1; i < MEMBERS; i++)
+        h->peer(h->ctx, h->cookie, &m->world->member[i].ep);
+    call_a_command(m, GET_PEERS);
+    h->done(h->ctx, h->cookie, OK);
+    return OK;
+}
+
+static enum error dht_put(void *ctx, const struct dht_provider_item *item)
+{
+    (void)item;
+    call_a_command(ctx, PUT);
+    return OK;
+}
+
+static enum error dht_get_item(void *ctx, const uint8_t key[32],
+                               struct bytes salt,
+                               const struct dht_provider_handler *h,
+                               uint64_t *request)
+{
+    (void)ctx, (void)key, (void)salt;
+    *request = 1;
+    h->done(h->ctx, h->cookie, OK);
+    return OK;
+}
+
+static void dht_cancel(void *ctx, uint64_t request)
+{
+    (void)ctx, (void)request;
+}
+
+/* ---- The tests ---------------------------------------------------------- */
+
+static void join(struct member *m, struct dht_provider *dht)
+{
+    struct tunnel_config c = config_of((unsigned)(m - m->world->member));
+
+    *dht = (struct dht_provider){.ctx = m,
+                                 .announce = dht_announce,
+                                 .withdraw = dht_withdraw,
+                                 .get_peers = dht_get_peers,
+                                 .put = dht_put,
+                                 .get_item = dht_get_item,
+                                 .cancel = dht_cancel};
+    tunnel_free(m->tunnel, m->world->now);
+    m->tunnel = NULL;
+    m->dht = dht;
+    m->on_event = on_event;
+    m->on_call = on_call;
+    c.max_time_inactive = 20 * TIME_S;
+    c.exit.idle_timeout = TIME_S;
+    c.exit.question_rate = c.exit.question_burst = 1000;
+    member_start(m, &c);
+}
+
+static bool is_through(void)
+{
+    for (unsigned i = 0; i < COUNT_OF(often); i++)
+        if (turn[often[i]] < COUNT_OF(commands))
+            return false;
+    return true;
+}
+
+/* Something of everything, so that all callbacks come. */
+static void keep_busy(struct world *w, unsigned round)
+{
+    struct member *client = &w->member[0];
+    struct endpoint to;
+    char name[32];
+
+    build(client);
+    endpoint_parse(REFUSED, &to);
+    tunnel_data(client->tunnel, active(client), &to, bytes_of_text("x"),
+                w->now);
+    snprintf(name, sizeof(name), "n%u.example", round);
+    tunnel_data_name(client->tunnel, active(client), bytes_of_text(name), 7,
+                     bytes_of_text("x"), w->now);
+    send(client);
+    send_long(client);
+    ping(client);
+    speedtest(client);
+}
+
+static void test_tunnel_commands_in_callbacks(void **state)
+{
+    struct world *w = world_new(HOPS);
+    struct dht_provider dht[2];
+    uint64_t end = w->now + AS_LONG;
+
+    (void)state;
+    memset(turn, 0, sizeof(turn));
+    join(&w->member[0], &dht[0]);
+    join(&w->member[EXIT], &dht[1]);
+    for (unsigned i = 0; !is_through() && w->now < end; i++) {
+        keep_busy(w, i);
+        run(w, TIME_S);
+    }
+    for (unsigned i = 0; i < COUNT_OF(often); i++)
+        if (turn[often[i]] < COUNT_OF(commands))
+            fail_msg("callback %u came %u times only", often[i],
+                     turn[often[i]]);
+    for (unsigned i = 0; i < 3; i++) {
+        w->member[0].closed = 0;
+        build(&w->member[0]);
+        run(w, 10 * TIME_S);
+    }
+    freeing = true;
+    world_free(w);
+    freeing = false;
+}
+
+/* What a command ends is told in the next turn, once. */
+static void test_tunnel_close_is_told_later(void **state)
+{
+    struct world *w = world_new(HOPS);
+    struct member *client = &w->member[0];
+    uint32_t id;
+
+    (void)state;
+    build(client);
+    run(w, 10 * TIME_S);
+    id = active(client);
+    assert_int_equal(tunnel_close(client->tunnel, id, w->now), OK);
+    assert_int_equal(tunnel_close(client->tunnel, id, w->now), ERR_NOT_FOUND);
+    assert_int_equal(client->closed, 0);
+    assert_true(tunnel_next_deadline(client->tunnel) <= w->now);
+    tunnel_tick(client->tunnel, w->now, WALL);
+    assert_int_equal(client->closed, 1);
+    assert_int_equal(client->why, REASON_REQUESTED);
+    tunnel_tick(client->tunnel, w->now, WALL);
+    assert_int_equal(client->closed, 1);
+    world_free(w);
+}
+
+static void close_and_open(struct member *m, const struct tunnel_event *e)
+{
+    if (e->kind == TUNNEL_CIRCUIT_CLOSED)
+        open_and_close(m);
+}
+
+/* Who answers each end with another one hears of one in a turn. */
+static void test_tunnel_events_that_cause_events_end(void **state)
+{
+    struct world *w = world_new(HOPS);
+    struct member *client = &w->member[0];
+
+    (void)state;
+    build(client);
+    run(w, 10 * TIME_S);
+    client->on_event = close_and_open;
+    tunnel_close(client->tunnel, active(client), w->now);
+    for (unsigned i = 1; i <= 100; i++) {
+        assert_true(tunnel_next_deadline(client->tunnel) <= w->now);
+        tunnel_tick(client->tunnel, w->now, WALL);
+        assert_int_equal(client->closed, i);
+    }
+    world_free(w); /* which opens no more */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tunnel_commands_in_callbacks),
+        cmocka_unit_test(test_tunnel_close_is_told_later),
+        cmocka_unit_test(test_tunnel_events_that_cause_events_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
