@@ -62,18 +62,18 @@ static void fill_question(const struct network *n, struct view_question *q)
 {
     const struct config *c = n->world.config;
 
-    q->testing_network = c->testing_network;
+    q->testing_network = c->dht.testing_network;
     q->bound_count = q->named_count = 0;
     for (unsigned i = 0; i < udp_socket_count(n->world.udp) &&
                          q->bound_count < VIEW_ENDPOINTS_MAX;
          i++)
         q->bound[q->bound_count++] = udp_local(n->world.udp, i);
-    for (unsigned i = 0; i < c->bootstrap_count; i++) {
+    for (unsigned i = 0; i < c->bootstrap.count; i++) {
         struct endpoint ep;
 
-        if (endpoint_parse_addr(c->bootstrap[i].host, &ep) != OK)
+        if (endpoint_parse_addr(c->bootstrap.at[i].host, &ep) != OK)
             continue;
-        ep.port = c->bootstrap[i].port;
+        ep.port = c->bootstrap.at[i].port;
         name(q, &ep);
     }
     for (unsigned i = 0; i < c->tunnel_relays.count; i++)
