@@ -83,46 +83,49 @@ static void unknown_key(struct config_loader *l, const char *where,
                              name, section);
 }
 
-static void file_pair(struct config_loader *l, const struct ini_item *item,
-                      const char *where)
+static void read_section(struct config_loader *l, const char *where,
+                         const char *name)
 {
-    const struct config_key *key;
+    l->skipped = known_section(name) ? NULL : name;
+    if (l->skipped != NULL)
+        unknown_section(l, where, name);
+}
 
-    if (item->section == NULL) {
+/* Of a section that is unknown only that is said: its keys follow from it. */
+static void read_pair(struct config_loader *l, const char *where,
+                      const struct ini_item *item)
+{
+    const struct config_key *key = NULL;
+
+    if (item->section != NULL)
+        key = config_key_find(item->section, item->key);
+    if (key != NULL)
+        config_loader_set(l, key, item->value, CONFIG_FROM_FILE, item->line,
+                          where);
+    else if (item->section == NULL)
         config_loader_report(l, where,
                              "key '%s' stands before any section; begin with "
                              "a line like [node]",
                              item->key);
-        return;
-    }
-    if (l->skipped != NULL)
-        return; /* the section was reported, its keys follow from that */
-    key = config_key_find(item->section, item->key);
-    if (key == NULL)
+    else if (l->skipped == NULL)
         unknown_key(l, where, item->section, item->key);
-    else
-        config_loader_set(l, key, item->value, CONFIG_FROM_FILE, item->line,
-                          where);
 }
 
-static void file_item(void *arg, const struct ini_item *item)
+static void read_items(struct config_loader *l, char *text, size_t len)
 {
-    struct config_loader *l = arg;
     char where[CONFIG_WHERE_SIZE];
+    struct ini_item item;
+    struct ini ini;
 
-    snprintf(where, sizeof(where), "%s:%u", l->file, item->line);
-    switch (item->kind) {
-    case INI_ERROR:
-        config_loader_report(l, where, "%s", item->error);
-        break;
-    case INI_SECTION:
-        l->skipped = known_section(item->section) ? NULL : item->section;
-        if (l->skipped != NULL)
-            unknown_section(l, where, item->section);
-        break;
-    case INI_PAIR:
-        file_pair(l, item, where);
-        break;
+    ini_init(&ini, text, len);
+    while (ini_next(&ini, &item)) {
+        snprintf(where, sizeof(where), "%s:%u", l->file, item.line);
+        if (item.kind == INI_PAIR)
+            read_pair(l, where, &item);
+        else if (item.kind == INI_SECTION)
+            read_section(l, where, item.section);
+        else
+            config_loader_report(l, where, "%s", item.error);
     }
 }
 
@@ -165,7 +168,7 @@ void config_load_file(struct config_loader *l, const char *path)
         config_loader_report(l, path,
                              "is too large; a configuration has less than 1m");
     } else {
-        ini_parse(buf, (size_t)len, file_item, l);
+        read_items(l, buf, (size_t)len);
     }
     free(buf);
 }

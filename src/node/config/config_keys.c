@@ -77,10 +77,10 @@ const struct config_key config_keys[] = {
     {"dht", "max_peers", &config_count, AT(dht.max_peers), RELOADED, .min = 1,
      .max = 100000000, .meaning = "Peers stored for others, overall."},
     {"dht", "max_peers_per_hash", &config_count, AT(dht.max_peers_per_hash),
-     RELOADED, .min = 1, .max = 100000,
+     RELOADED, .min = 1, .max = 65535, /* PEER_STORE_HASH_MAX */
      .meaning = "Peers stored for one info-hash."},
     {"dht", "max_peers_per_source", &config_count, AT(dht.max_peers_per_source),
-     RELOADED, .min = 1, .max = 100000000,
+     RELOADED, .min = 1, .max = 4095, /* PEER_STORE_SOURCE_MAX */
      .meaning = "Peers stored for one IPv4 address or IPv6 /64."},
     {"dht", "max_items", &config_count, AT(dht.max_items), RELOADED, .min = 1,
      .max = 10000000,

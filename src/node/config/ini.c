@@ -7,13 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-struct reader {
-    ini_item_fn *item;
-    void *arg;
-    const char *section;
-    unsigned line;
-};
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -42,76 +35,75 @@ static void cut_comment(char *s)
     }
 }
 
-static void report(const struct reader *r, const char *error)
+static void set_error(struct ini_item *item, const char *error)
 {
-    struct ini_item item = {.kind = INI_ERROR, .line = r->line, .error = error};
-
-    r->item(r->arg, &item);
+    item->kind = INI_ERROR;
+    item->error = error;
 }
 
-static void read_section(struct reader *r, char *s)
+static void read_section(struct ini *ini, char *s, struct ini_item *item)
 {
     size_t len = strlen(s);
-    struct ini_item item = {.kind = INI_SECTION, .line = r->line};
 
     if (s[len - 1] != ']') {
-        report(r, "a section's line must be [NAME]; the ] is missing");
+        set_error(item, "a section's line must be [NAME]; the ] is missing");
         return;
     }
     s[len - 1] = '\0';
-    r->section = item.section = trim(s + 1);
-    r->item(r->arg, &item);
+    ini->section = trim(s + 1);
+    item->kind = INI_SECTION;
+    item->section = ini->section;
 }
 
-static void read_pair(struct reader *r, char *s)
+static void read_pair(const struct ini *ini, char *s, struct ini_item *item)
 {
     char *equals = strchr(s, '=');
-    struct ini_item item = {
-        .kind = INI_PAIR, .line = r->line, .section = r->section};
 
     if (equals == NULL) {
-        report(r, "neither a section nor a setting; write [SECTION] or "
-                  "KEY = VALUE");
+        set_error(item, "neither a section nor a setting; write [SECTION] or "
+                        "KEY = VALUE");
         return;
     }
     *equals = '\0';
-    item.key = trim(s);
-    item.value = trim(equals + 1);
-    if (item.key[0] == '\0') {
-        report(r, "there is no key before the =; write KEY = VALUE");
-        return;
-    }
-    r->item(r->arg, &item);
+    item->kind = INI_PAIR;
+    item->section = ini->section;
+    item->key = trim(s);
+    item->value = trim(equals + 1);
+    if (item->key[0] == '\0')
+        set_error(item, "there is no key before the =; write KEY = VALUE");
 }
 
-static void read_line(struct reader *r, char *s, size_t len)
+void ini_init(struct ini *ini, char *text, size_t len)
 {
-    if (memchr(s, '\0', len) != NULL) {
-        report(r, "a NUL byte; settings are plain text");
-        return;
-    }
-    cut_comment(s);
-    s = trim(s);
-    if (s[0] == '[')
-        read_section(r, s);
-    else if (s[0] != '\0')
-        read_pair(r, s);
-}
-
-void ini_parse(char *text, size_t len, ini_item_fn *item, void *arg)
-{
-    struct reader r = {.item = item, .arg = arg, .line = 1};
-    char *end = text + len;
-
+    *ini = (struct ini){.next = text, .end = text + len};
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        text += 3; /* editors on some systems begin a file with this mark */
-    while (text < end) {
-        char *newline = memchr(text, '\n', (size_t)(end - text));
-        char *stop = newline == NULL ? end : newline;
+        ini->next += 3; /* editors on some systems begin a file with this */
+}
+
+bool ini_next(struct ini *ini, struct ini_item *item)
+{
+    while (ini->next < ini->end) {
+        char *s = ini->next;
+        size_t left = (size_t)(ini->end - s);
+        char *newline = memchr(s, '\n', left);
+        char *stop = newline == NULL ? ini->end : newline;
 
         *stop = '\0';
-        read_line(&r, text, (size_t)(stop - text));
-        text = stop + 1;
-        r.line++;
+        ini->next = stop + 1;
+        *item = (struct ini_item){.line = ++ini->line};
+        if (memchr(s, '\0', (size_t)(stop - s)) != NULL) {
+            set_error(item, "a NUL byte; settings are plain text");
+            return true;
+        }
+        cut_comment(s);
+        s = trim(s);
+        if (s[0] == '\0')
+            continue;
+        if (s[0] == '[')
+            read_section(ini, s, item);
+        else
+            read_pair(ini, s, item);
+        return true;
     }
+    return false;
 }

@@ -6,6 +6,7 @@
 #ifndef WARREN_NODE_CONFIG_INI_H
 #define WARREN_NODE_CONFIG_INI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum ini_kind { INI_SECTION, INI_PAIR, INI_ERROR };
@@ -19,10 +20,16 @@ struct ini_item {
     const char *error;   /* ERROR: what is wrong, what would be right */
 };
 
-typedef void ini_item_fn(void *arg, const struct ini_item *item);
+struct ini {
+    char *next, *end;
+    const char *section;
+    unsigned line;
+};
 
-/* Calls `item` for every line that says something. Strings are valid until it
- * returns. `text` is cut into pieces; text[len] must be a byte of it too. */
-void ini_parse(char *text, size_t len, ini_item_fn *item, void *arg);
+/* `text` is cut into pieces as they are read, and outlives them; text[len]
+ * must be a byte of it too. */
+void ini_init(struct ini *ini, char *text, size_t len);
+/* The next line that says something. False at the end. */
+bool ini_next(struct ini *ini, struct ini_item *item);
 
 #endif

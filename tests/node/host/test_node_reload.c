@@ -295,10 +295,51 @@ static void test_node_reload_is_as_good_as_a_restart(void **state)
     assert_true(tried > 40);
 }
 
+/* What needs a restart, at the limits that the table allows: the engines
+ * have limits of their own, and take those for a bug of the caller's. */
+static void test_node_starts_at_the_limits_of_every_key(void **state)
+{
+    struct config config;
+    struct world w;
+    unsigned started = 0;
+
+    (void)state;
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        char flag[CONFIG_NAME_SIZE + 64];
+
+        if (key->reloadable || key->type->units == NULL)
+            continue;
+        for (int most = 0; most < 2; most++) {
+            flag_of(key, most, flag);
+            if (!load(flag, &config)) /* max_circuits below min_circuits */
+                continue;
+            start(&w, "limits", &config);
+            stop(&w);
+            started++;
+        }
+    }
+    assert_true(started > 40);
+}
+
+/* A number above them would be cut without a word. */
+static void test_node_takes_no_more_than_the_engines_do(void **state)
+{
+    (void)state;
+    assert_int_equal(config_key_find("dht", "max_peers_per_hash")->max,
+                     PEER_STORE_HASH_MAX);
+    assert_int_equal(config_key_find("dht", "max_peers_per_source")->max,
+                     PEER_STORE_SOURCE_MAX);
+    assert_int_equal(config_key_find("exit", "max_sockets")->max,
+                     EXIT_SOCKETS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_node_reload_is_as_good_as_a_restart),
+        cmocka_unit_test(test_node_starts_at_the_limits_of_every_key),
+        cmocka_unit_test(test_node_takes_no_more_than_the_engines_do),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
