@@ -343,6 +343,28 @@ static void test_store_refuses_rows_over_their_cap(void **state)
     put_announcements(s, 21, 22, ERR_FULL);
 }
 
+static void test_store_takes_new_caps(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s;
+
+    f->options.max_announcements = 4;
+    s = fixture_open(f);
+    put_announcements(s, 0, 4, OK);
+    put_announcements(s, 4, 5, ERR_FULL);
+    f->options.max_announcements = 8;
+    store_configure(s, &f->options);
+    put_announcements(s, 4, 8, OK);
+    put_announcements(s, 8, 9, ERR_FULL);
+    assert_int_equal(store_flush(s, 1), OK);
+    f->options.max_announcements = 2;
+    store_configure(s, &f->options);
+    put_announcements(s, 0, 8, OK); /* what is there stays */
+    put_announcements(s, 8, 9, ERR_FULL);
+    assert_int_equal(store_flush(s, 1), OK);
+    assert_int_equal(fixture_health(f).announcements, 8);
+}
+
 /* Old nodes go first, then new ones; what is ours is refused last. */
 static void test_store_queue_is_bounded(void **state)
 {
@@ -522,6 +544,7 @@ int main(void)
         store_test(test_store_close_forgets_the_queue),
         store_test(test_store_keeps_the_newest_nodes),
         store_test(test_store_refuses_rows_over_their_cap),
+        store_test(test_store_takes_new_caps),
         store_test(test_store_queue_is_bounded),
         store_test(test_store_full_queue_replaces_its_oldest),
         store_test(test_store_survives_a_clock_set_back),

@@ -46,33 +46,6 @@ static int make_directories(const char *path)
     return errnum;
 }
 
-/* Says whose it is that was denied us, when it is not ours: the directory, or
- * the lock in it, which stays another user's when a directory changes hands.
- * False, and nothing said, when it is for another reason. */
-static bool explain_denied(int dirfd, const char *path, int errnum,
-                           struct text *why)
-{
-    unsigned long user = geteuid();
-    const char *what = "the lock in it";
-    struct stat st;
-
-    if (errnum != EACCES)
-        return false;
-    if (dirfd < 0 || fstatat(dirfd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        what = "it";
-        if (stat(path, &st) < 0)
-            return false;
-    }
-    if (st.st_uid == user)
-        return false;
-    text_addf(why,
-              "cannot use the data directory %s: %s belongs to user %lu, and "
-              "warren runs as user %lu; run `chown -R %lu %s`, or choose "
-              "another with --data-dir",
-              path, what, (unsigned long)st.st_uid, user, user, path);
-    return true;
-}
-
 /* "warren (uid 7881)"; the number alone for one that has no name here. */
 static void add_user(uid_t uid, struct text *out)
 {
@@ -99,8 +72,6 @@ static bool is_for_warren(int fd, const struct stat *dir)
             lock.st_uid == geteuid());
 }
 
-/* Root could write to it all the same, and then its owner could not read what
- * root has left there. */
 static enum error refuse_owner(const char *path, uid_t owner, struct text *why)
 {
     text_addf(why, "the data directory %s belongs to ", path);
@@ -140,7 +111,8 @@ static enum error check_directory(int fd, const char *path, struct text *why)
     }
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return refuse_open(path, is_for_warren(fd, &st), why);
-    /* Others meet what they may not do; root may do everything. */
+    /* Others meet what they may not do. Root may do everything, and then the
+     * owner could not read what root has left there. */
     if (st.st_uid != geteuid() && geteuid() == 0)
         return refuse_owner(path, st.st_uid, why);
     return OK;
@@ -149,6 +121,7 @@ static enum error check_directory(int fd, const char *path, struct text *why)
 static enum error open_directory(const char *path, int *out, struct text *why)
 {
     int fd, errnum = make_directories(path);
+    struct stat st;
     enum error err;
 
     if (errnum != 0) {
@@ -159,11 +132,12 @@ static enum error open_directory(const char *path, int *out, struct text *why)
         return error_of(errnum);
     }
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && stat(path, &st) == 0 &&
+        st.st_uid != geteuid())
+        return refuse_owner(path, st.st_uid, why); /* root was here before */
     if (fd < 0) {
-        errnum = errno;
-        if (!explain_denied(fd, path, errnum, why))
-            text_addf(why, "cannot open the data directory %s: %s", path,
-                      strerror(errnum));
+        text_addf(why, "cannot open the data directory %s: %s", path,
+                  strerror(errno));
         return ERR_IO;
     }
     err = check_directory(fd, path, why);
@@ -187,6 +161,26 @@ static enum error cannot_write(const char *path, int errnum, struct text *why)
     if (errnum == EROFS)
         text_add(why, "; choose another with --data-dir");
     return error_of(errnum);
+}
+
+/* The lock stays another user's when a directory changes hands. False, and
+ * nothing said, when we are denied for another reason. */
+static bool explain_foreign_lock(int dirfd, const char *path, int errnum,
+                                 struct text *why)
+{
+    unsigned long user = geteuid();
+    struct stat st;
+
+    if (errnum != EACCES ||
+        fstatat(dirfd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        st.st_uid == user)
+        return false;
+    text_addf(why,
+              "cannot use the data directory %s: the lock in it belongs to "
+              "user %lu, and warren runs as user %lu; run `chown -R %lu %s`, "
+              "or choose another with --data-dir",
+              path, (unsigned long)st.st_uid, user, user, path);
+    return true;
 }
 
 static void explain_held(int lock_fd, const char *path, struct text *why)
@@ -224,7 +218,7 @@ static enum error take_lock(int dirfd, const char *path, int *out,
     if (fd < 0) {
         int errnum = errno;
 
-        return explain_denied(dirfd, path, errnum, why)
+        return explain_foreign_lock(dirfd, path, errnum, why)
                    ? error_of(errnum)
                    : cannot_write(path, errnum, why);
     }

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Key files. A new one is written under another name, brought to disk and then
+ * given its name, so that a crash leaves the old one, the new one or none; what
+ * goes is overwritten first.
+ */
 #include "node/os/secret.h"
 
 #include <assert.h>
@@ -73,6 +78,24 @@ static enum error check_file(int fd, const char *name, size_t len,
     return OK;
 }
 
+/* `name` could not be opened. That of another user is what a daemon leaves that
+ * was root once. */
+static enum error cannot_open(int dirfd, const char *name, struct text *why)
+{
+    int errnum = errno;
+    struct stat st;
+
+    text_addf(why, "cannot read %s: %s", name, strerror(errnum));
+    if (errnum == EACCES && fstatat(dirfd, name, &st, 0) == 0 &&
+        st.st_uid != geteuid())
+        text_addf(why,
+                  "; it belongs to uid %lu, but warren runs as uid %lu: run "
+                  "`chown %lu %s`",
+                  (unsigned long)st.st_uid, (unsigned long)geteuid(),
+                  (unsigned long)geteuid(), name);
+    return errnum == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+}
+
 enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
                        struct text *why)
 {
@@ -82,11 +105,8 @@ enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
     enum error err;
 
     assert(len <= sizeof(buf));
-    if (fd < 0) {
-        err = errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-        text_addf(why, "cannot read %s: %s", name, strerror(errno));
-        return err;
-    }
+    if (fd < 0)
+        return cannot_open(dirfd, name, why);
     err = check_file(fd, name, len, why);
     if (err == OK && read_all(fd, buf, len) != (ssize_t)len) {
         text_addf(why, "cannot read %s whole", name);

@@ -239,7 +239,7 @@ static void expect_no_write(void)
         _exit(3);
     snprintf(remedy, sizeof(remedy), "chown -R %lu %s",
              (unsigned long)geteuid(), root);
-    if (strstr(text_get(&why), "cannot use the data directory") == NULL ||
+    if (strstr(text_get(&why), "cannot write to the data directory") == NULL ||
         strstr(text_get(&why), remedy) == NULL)
         _exit(4);
 }
@@ -250,6 +250,44 @@ static void test_datadir_refuses_a_read_only_directory(void **state)
     assert_int_equal(chmod(root, 0555), 0);
     as_another(expect_no_write);
     assert_int_equal(chmod(root, 0700), 0);
+}
+
+static void expect_owner(void)
+{
+    struct datadir dir;
+
+    if (datadir_init(&dir, root, &why) != ERR_IO)
+        _exit(3);
+    if (strstr(text_get(&why), "belongs to root (uid 0), but warren runs as "
+                               "nobody (uid 65534)") == NULL ||
+        strstr(text_get(&why), "`chown -R 65534 /tmp/warren-") == NULL)
+        _exit(4);
+}
+
+static void expect_owner_of_key(void)
+{
+    uint8_t key[32];
+
+    if (secret_read(AT_FDCWD, path_of("key"), key, 32, &why) != ERR_IO)
+        _exit(3);
+    if (strstr(text_get(&why), "it belongs to uid 0, but warren runs as uid "
+                               "65534: run `chown 65534 /tmp/") == NULL)
+        _exit(4);
+}
+
+/* A volume that a daemon of root's has used first. */
+static void test_datadir_names_the_owner_of_what_root_left(void **state)
+{
+    uint8_t key[32] = {1};
+
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* nobody else leaves something to others */
+    as_another(expect_owner);
+    assert_int_equal(
+        secret_create(AT_FDCWD, path_of("key"), key, sizeof(key), &why), OK);
+    assert_int_equal(chmod(root, 0755), 0);
+    as_another(expect_owner_of_key);
 }
 
 /* Nothing that can be done about a directory mends this. */
@@ -292,7 +330,7 @@ static void test_datadir_says_whose_it_is(void **state)
     text_clear(&why);
     assert_int_equal(seteuid(7881), 0);
     assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
-    assert_why_has(": it belongs to user 0, and warren runs as user 7881;");
+    assert_why_has("belongs to root (uid 0), but warren runs as ");
     assert_int_equal(seteuid(0), 0);
 }
 
@@ -423,6 +461,7 @@ int main(void)
         TEST(test_datadir_refuses_what_is_no_directory),
         TEST(test_datadir_refuses_a_read_only_directory),
         TEST(test_datadir_says_whose_it_is),
+        TEST(test_datadir_names_the_owner_of_what_root_left),
         TEST(test_datadir_out_of_files_is_no_fault_of_the_directory),
         TEST(test_datadir_secret_survives),
         TEST(test_datadir_secret_is_written_once),
