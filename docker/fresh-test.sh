@@ -49,7 +49,13 @@ rm build/release/CMakeCache.txt
 dpkg --remove pkg-config
 su user -c "./dev build && ./dev demo"
 
-echo "== as a user, without one that is needed"
+echo "== as a user, without what the demo needs"
+dpkg --remove python3-msgpack
+! su user -c "./dev demo" >out 2>&1 || { echo "it was not missed"; exit 1; }
+cat out
+grep -q "apt-get install.* python3-msgpack" out
+
+echo "== as a user, without what cmake needs"
 rm build/release/CMakeCache.txt
 dpkg --remove libmd-dev
 ! su user -c "./dev build" >out 2>&1 || { echo "it was not missed"; exit 1; }
@@ -62,8 +68,9 @@ grep -q "apt-get install.* libmd-dev" out
 for suite in $suites; do
     docker/base-image.sh "$suite"
     echo "== $suite"
-    checkout | docker run --rm -i --init --tmpfs /usr/include:exec \
-        --tmpfs /home:exec -v "$cache:/var/cache/apt/archives" "debian:$suite-slim" \
+    checkout | docker run --rm -i --init \
+        --tmpfs /usr/include:exec --tmpfs /home:exec \
+        -v "$cache:/var/cache/apt/archives" "debian:$suite-slim" \
         sh -c "$in_container"
 done
 echo "== ok"
