@@ -7,7 +7,7 @@ import stat
 import time
 import unittest
 
-from harness import ProcessTest, wait_for
+from harness import REFUSED, ProcessTest, wait_for
 
 READY = "warren_tunnel_circuits_ready"
 KNOWN = "warren_directory_relays"
@@ -21,6 +21,17 @@ def measured(node):
     """What speed tests found: kB/s by relay."""
     return {p["identity"]: p["capacity"] for p in node.json("peers")["peers"]
             if p["capacity"] > 0}
+
+
+def circuits(node):
+    return [c for c in node.json("circuits")["circuits"]
+            if c["state"] == "ready"]
+
+
+def through(node, endpoint):
+    """The ids of its circuits, ready or not, that go through a relay."""
+    return {c["id"] for c in node.json("circuits")["circuits"]
+            if endpoint in [hop["address"] for hop in c["path"]]}
 
 
 def hidden(node):
@@ -124,26 +135,57 @@ class Tunnels(ProcessTest):
         self.assertEqual(metric(shy, "warren_directory_published"), 0)
 
     def test_circuits_survive_the_loss_of_a_relay(self):
+        """What went through it ends within a minute, others take its place,
+        and what is sent arrives."""
+        echo = self.net.echo()
         relays = self.community(6)
         client = self.client(relays, "--build", "3")
         self.wait_circuits(client)
-        busy = max(relays[1:], key=lambda r: metric(r,
-                                                    "warren_tunnel_relays"))
-        busy.kill()
-        time.sleep(1)
+        victim = circuits(client)[0]["path"][1]["address"]
+        self.assertTrue(through(client, victim))
+        next(r for r in relays if r.endpoint == victim).kill()
+        wait_for("circuits through it end",
+                 lambda: not through(client, victim), 60)
         self.wait_circuits(client, 60)
+        self.assertFalse(through(client, victim))
+        self.assertGreaterEqual(len(circuits(client)), 2)
+        for number in range(4):
+            client.json("tunnel", "send", "--hops", 3, echo.endpoint,
+                        f"after {number}")
 
     def test_reload_changes_pools_and_policy(self):
-        relays = self.community()
-        file = self.net.root / "client.conf"
-        file.write_text("[tunnel]\nmin_circuits = 2\n")
-        client = self.net.add([relays[0]]).start("--config", file)
+        echo = self.net.echo()
+        files = [self.net.root / f"{name}.conf" for name in ("exit", "client")]
+        files[0].write_text("[exit]\nbecome_exitnode = true\n")
+        files[1].write_text("[tunnel]\nmin_circuits = 2\n")
+        exit_node = self.net.add().start("--config", files[0])
+        for _ in range(3):
+            self.net.add([exit_node]).start()
+        client = self.net.add([exit_node]).start("--config", files[1])
         client.wait_joined()
         self.assertEqual(metric(client, "warren_tunnel_circuits"), 0)
-        file.write_text("[tunnel]\nmin_circuits = 3\nbuild = 2\n")
+
+        files[1].write_text("[tunnel]\nmin_circuits = 3\nbuild = 2\n")
         client.send_signal(signal.SIGHUP)
-        wait_for("three circuits", lambda: metric(client, READY) == 3, 5)
-        file.write_text("[tunnel]\nmax_links = 7\n")
+        wait_for("three circuits", lambda: metric(client, READY) == 3, 20)
+        self.assertEqual({c["hops"] for c in circuits(client)}, {2})
+        send = ("tunnel", "send", "--hops", 2, echo.endpoint)
+        self.assertEqual(client.json(*send, "x")["outcome"], "answered")
+
+        files[0].write_text("[exit]\nbecome_exitnode = true\n"
+                            "policy = reject *:4007, accept *\n")
+        exit_node.send_signal(signal.SIGHUP)
+        wait_for("it is loaded", lambda: "configuration loaded again" in
+                 exit_node.log_text())
+        refused = client.json(*send, "y", ok=(REFUSED,))
+        self.assertEqual(refused["reason"], "policy")
+        files[0].write_text("[exit]\nbecome_exitnode = true\n")
+        exit_node.send_signal(signal.SIGHUP)
+        wait_for("and again", lambda: exit_node.log_text().count(
+            "configuration loaded again") == 2)
+        self.assertEqual(client.json(*send, "z")["outcome"], "answered")
+
+        files[1].write_text("[tunnel]\nmax_links = 7\n")
         client.send_signal(signal.SIGHUP)
         wait_for("the change is refused", lambda: "max_links" in
                  client.log_text(), 5)
