@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/network.h"
+#include "wire/msgpack/plane.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -70,20 +71,20 @@ static void tick(struct sim *s, struct sim_node *n)
 
 /* ---- Datagrams --------------------------------------------------------- */
 
-static bool starts_array(const struct sim_datagram *g)
+/* Which of its engines gets it, as in the daemon; SIM_PLANES: none. A node
+ * that has only one lets that see everything. */
+static int engine_for(const struct sim_node *n, const struct sim_datagram *g)
 {
-    uint8_t first = g->len > 0 ? g->data[0] : 0;
+    enum plane plane;
 
-    return (first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd;
-}
-
-static int plane_of(const struct sim_node *n, const struct sim_datagram *g)
-{
     if (n->engine[SIM_PLANE_TUNNEL] == NULL)
         return SIM_PLANE_DHT;
-    if (n->engine[SIM_PLANE_DHT] == NULL || starts_array(g))
+    if (n->engine[SIM_PLANE_DHT] == NULL)
         return SIM_PLANE_TUNNEL;
-    return SIM_PLANE_DHT;
+    plane = plane_of(bytes_of(g->data, g->len));
+    if (plane == PLANE_DHT)
+        return SIM_PLANE_DHT;
+    return plane == PLANE_TUNNEL ? SIM_PLANE_TUNNEL : SIM_PLANES;
 }
 
 static void digest(struct sim *s, const struct sim_datagram *g)
@@ -108,13 +109,14 @@ static void arrive(struct sim *s, struct sim_datagram *g)
         sim_see(s, SIM_UNREACHABLE, g->from_node, g->to_node, &g->from, &g->to,
                 datagram);
     } else {
-        int p = plane_of(n, g);
+        int p = engine_for(n, g);
 
         s->stats.delivered_bytes += g->len;
         digest(s, g);
         sim_see(s, SIM_DELIVERED, g->from_node, g->to_node, &g->from, &g->to,
                 datagram);
-        n->vtable[p]->receive(n->engine[p], &g->from, datagram, sim_now(s));
+        if (p != SIM_PLANES)
+            n->vtable[p]->receive(n->engine[p], &g->from, datagram, sim_now(s));
         refile(s, n, s->wheel.now);
     }
     sim_datagram_free(s, g);

@@ -87,9 +87,8 @@ struct sim_engine {
     void (*free)(void *engine);
 };
 
-/* The planes of one UDP port: a datagram whose first byte is that of a
- * msgpack array goes to the tunnel engine, anything else to the DHT; to the
- * only engine when there is one. */
+/* The planes of one UDP port (wire/msgpack/plane.h): a datagram that is of
+ * neither goes to no engine. With one engine alone all go to that. */
 enum sim_plane { SIM_PLANE_DHT, SIM_PLANE_TUNNEL };
 #define SIM_PLANES 2
 

@@ -375,7 +375,7 @@ static void test_sim_calls(void **state)
 
 static void test_sim_planes(void **state)
 {
-    const uint8_t map[] = {0x80}, array[] = {0x90};
+    const uint8_t map[] = {0x80}, array[] = {0x90}, foreign[] = {'d'};
     struct echo dht, tunnel, a;
     struct sim_config c;
     struct endpoint to;
@@ -392,6 +392,9 @@ static void test_sim_planes(void **state)
     sim_send(s, a.node, &to, bytes_of(map, 1));
     sim_send(s, a.node, &to, bytes_of(array, 1));
     sim_send(s, a.node, &to, bytes_of(array, 1));
+    /* of neither plane: the daemon would not let them see it */
+    sim_send(s, a.node, &to, bytes_of(foreign, 1));
+    sim_send(s, a.node, &to, bytes_of(foreign, 0));
     sim_run_for(s, TIME_S);
     assert_int_equal(dht.got, 1);
     assert_int_equal(tunnel.got, 2);

@@ -3,6 +3,7 @@
 #include "node/host/node.h"
 #include "base/timestamp.h"
 #include "node/os/clock.h"
+#include "wire/msgpack/plane.h"
 
 #include <event2/event.h>
 
@@ -24,16 +25,6 @@ const char *node_drop_name(enum node_drop reason)
 
 /* ---- Datagrams --------------------------------------------------------- */
 
-static bool is_map(uint8_t first)
-{
-    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
-}
-
-static bool is_array(uint8_t first)
-{
-    return (first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd;
-}
-
 /* Relayed cells come by the hundred thousand: the clocks are read for all of
  * a batch. */
 static void on_batch_begin(void *arg, uint64_t now)
@@ -50,15 +41,21 @@ static void on_datagram(void *arg, const struct endpoint *from,
     struct node *n = arg;
 
     (void)socket;
-    if (len == 0)
-        n->dropped[NODE_DROP_EMPTY]++;
-    else if (is_map(datagram[0]))
+    switch (plane_of(bytes_of(datagram, len))) {
+    case PLANE_DHT:
         dht_host_receive(n->dht, from, bytes_of(datagram, len), n->batch_now);
-    else if (is_array(datagram[0]))
+        break;
+    case PLANE_TUNNEL:
         tunnel_host_receive(n->tunnels, from, datagram, len, n->batch_now,
                             n->batch_wall);
-    else
+        break;
+    case PLANE_EMPTY:
+        n->dropped[NODE_DROP_EMPTY]++;
+        break;
+    case PLANE_FOREIGN:
         n->dropped[NODE_DROP_FOREIGN]++;
+        break;
+    }
 }
 
 static void on_batch_end(void *arg)
@@ -75,8 +72,7 @@ static void keep_clock(struct node *n, uint64_t now)
 {
     uint8_t b[8];
 
-    for (int i = 0; i < 8; i++)
-        b[i] = (uint8_t)((uint64_t)n->clock.latest >> (56 - 8 * i));
+    bytes_put_number(b, sizeof(b), (uint64_t)n->clock.latest);
     store_put_setting(n->store, CLOCK_SETTING, bytes_of(b, sizeof(b)));
     n->clock_kept_at = now;
 }
@@ -84,15 +80,12 @@ static void keep_clock(struct node *n, uint64_t now)
 static int64_t kept_clock(struct store *store)
 {
     uint8_t b[STORE_SETTING_BYTES];
-    uint64_t latest = 0;
     size_t len;
 
     if (store_get_setting(store, CLOCK_SETTING, b, sizeof(b), &len) != OK ||
         len != 8)
         return 0;
-    for (int i = 0; i < 8; i++)
-        latest = latest << 8 | b[i];
-    return (int64_t)latest;
+    return (int64_t)bytes_get_number(b, len);
 }
 
 static void watch_clock(struct node *n, uint64_t now)

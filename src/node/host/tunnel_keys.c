@@ -114,8 +114,7 @@ static enum error write_key(const char *data_dir, const char *name,
 
     if (err != OK)
         return err;
-    for (int i = 0; i < 8; i++)
-        file[i] = (uint8_t)(wall >> (56 - 8 * i));
+    bytes_put_number(file, 8, wall);
     memcpy(file + 8, secret, NOISE_KEY_BYTES);
     err = secret_replace(AT_FDCWD, path, file, sizeof(file), why);
     sodium_memzero(file, sizeof(file));
@@ -130,9 +129,7 @@ static enum error read_key(const char *data_dir, const char *name,
     enum error err = read_file(data_dir, name, file, sizeof(file), why);
 
     if (err == OK) {
-        *wall = 0;
-        for (int i = 0; i < 8; i++)
-            *wall = *wall << 8 | file[i];
+        *wall = bytes_get_number(file, 8);
         memcpy(secret, file + 8, NOISE_KEY_BYTES);
     }
     sodium_memzero(file, sizeof(file));
