@@ -1,35 +1,34 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A keyed table for each kind of row: the list by use is the order in which
+ * changes came, and so the order in which they are written.
+ */
 #include "store/queue.h"
 
 #include <assert.h>
 #include <sqlite3.h>
 #include <string.h>
 
-#define BUCKETS_MIN 64
+static struct bytes key_of(const struct keyed_entry *e)
+{
+    const struct store_change *c = (const void *)e;
+
+    return bytes_of(c->key.b, c->key.len);
+}
 
 void store_queue_init(struct store_queue *q, size_t bytes_max)
 {
+    uint8_t secret[KEYED_TABLE_SECRET]; /* peers choose endpoints */
+
     *q = (struct store_queue){.bytes_max = bytes_max};
-    sqlite3_randomness(sizeof(q->seed), &q->seed);
+    sqlite3_randomness(sizeof(secret), secret);
+    for (int k = 0; k < STORE_KINDS; k++)
+        keyed_table_init(&q->kinds[k].table, SIZE_MAX, key_of, secret);
 }
 
 void store_queue_deinit(struct store_queue *q)
 {
     store_queue_clear(q);
-    sqlite3_free(q->buckets);
-    q->buckets = NULL;
-    q->bucket_count = 0;
-}
-
-/* FNV-1a, from a random start. */
-static size_t hash(const struct store_queue *q, enum store_kind kind,
-                   const struct store_key *key)
-{
-    uint64_t h = q->seed ^ kind;
-
-    for (size_t i = 0; i < key->len; i++)
-        h = (h ^ key->b[i]) * UINT64_C(0x100000001b3);
-    return (size_t)(h ^ h >> 32) & (q->bucket_count - 1);
 }
 
 static size_t change_size(const struct store_change *c)
@@ -37,93 +36,33 @@ static size_t change_size(const struct store_change *c)
     return sizeof(*c) + (c->remove ? 0 : store_tables[c->kind].row_size);
 }
 
-static bool same_key(const struct store_change *c, enum store_kind kind,
-                     const struct store_key *key)
-{
-    return c->kind == kind && c->key.len == key->len &&
-           memcmp(c->key.b, key->b, key->len) == 0;
-}
-
 struct store_change *store_queue_find(const struct store_queue *q,
                                       enum store_kind kind,
                                       const struct store_key *key)
 {
-    struct store_change *c;
-
-    if (q->bucket_count == 0)
-        return NULL;
-    c = q->buckets[hash(q, kind, key)];
-    while (c != NULL && !same_key(c, kind, key))
-        c = c->chain;
-    return c;
+    return store_change_of(
+        keyed_table_find(&q->kinds[kind].table, bytes_of(key->b, key->len)));
 }
 
-static void chain_in(struct store_queue *q, struct store_change *c)
+static enum error add(struct store_queue *q, struct store_change *c)
 {
-    struct store_change **head = &q->buckets[hash(q, c->kind, &c->key)];
+    struct store_changes *of = &q->kinds[c->kind];
+    enum error err = keyed_table_add(&of->table, &c->entry);
 
-    c->chain = *head;
-    *head = c;
-}
-
-static void chain_out(struct store_queue *q, const struct store_change *c)
-{
-    struct store_change **at = &q->buckets[hash(q, c->kind, &c->key)];
-
-    while (*at != c)
-        at = &(*at)->chain;
-    *at = c->chain;
-}
-
-/* Makes the table at least as large as the number of changes. A table that
- * cannot grow works on, slower; only the first one is needed. */
-static enum error grow(struct store_queue *q)
-{
-    size_t n = q->bucket_count == 0 ? BUCKETS_MIN : 2 * q->bucket_count;
-    struct store_change **buckets;
-
-    if (q->count < q->bucket_count)
-        return OK;
-    buckets = sqlite3_malloc64(n * sizeof(struct store_change *));
-    if (buckets == NULL)
-        return q->bucket_count > 0 ? OK : ERR_NO_MEMORY;
-    memset(buckets, 0, n * sizeof(struct store_change *));
-    sqlite3_free(q->buckets);
-    q->buckets = buckets;
-    q->bucket_count = n;
-    for (int k = 0; k < STORE_KINDS; k++) {
-        struct store_change *c = q->kinds[k].oldest;
-
-        for (; c != NULL; c = c->newer)
-            chain_in(q, c);
-    }
-    return OK;
-}
-
-static void link_newest(struct store_queue *q, struct store_change *c)
-{
-    struct store_changes *list = &q->kinds[c->kind];
-
-    c->older = list->newest;
-    c->newer = NULL;
-    *(list->newest != NULL ? &list->newest->newer : &list->oldest) = c;
-    list->newest = c;
-    list->count++;
-    list->fresh += c->fresh;
+    if (err != OK)
+        return err;
+    of->fresh += c->fresh;
     q->count++;
     q->bytes += change_size(c);
-    chain_in(q, c);
+    return OK;
 }
 
 static void drop(struct store_queue *q, struct store_change *c)
 {
-    struct store_changes *list = &q->kinds[c->kind];
+    struct store_changes *of = &q->kinds[c->kind];
 
-    chain_out(q, c);
-    *(c->older != NULL ? &c->older->newer : &list->oldest) = c->newer;
-    *(c->newer != NULL ? &c->newer->older : &list->newest) = c->older;
-    list->count--;
-    list->fresh -= c->fresh;
+    keyed_table_remove(&of->table, &c->entry);
+    of->fresh -= c->fresh;
     q->count--;
     q->bytes -= change_size(c);
     sqlite3_free(c);
@@ -134,14 +73,13 @@ static void drop(struct store_queue *q, struct store_change *c)
 static bool make_room(struct store_queue *q, size_t size,
                       const struct store_change *old)
 {
-    struct store_changes *nodes = &q->kinds[STORE_NODES];
     size_t freed = old != NULL ? change_size(old) : 0;
 
     while (q->bytes - freed + size > q->bytes_max) {
-        struct store_change *victim = nodes->oldest;
+        struct store_change *victim = store_queue_oldest(q, STORE_NODES);
 
         if (victim == old && victim != NULL)
-            victim = victim->newer;
+            victim = store_queue_next(victim);
         if (victim == NULL)
             return false;
         drop(q, victim);
@@ -174,8 +112,6 @@ enum error store_queue_add(struct store_queue *q, enum store_kind kind,
     struct store_change *c;
 
     assert(row != NULL || !fresh);
-    if (grow(q) != OK)
-        return ERR_NO_MEMORY;
     c = new_change(kind, key, row, fresh);
     if (c == NULL)
         return ERR_NO_MEMORY;
@@ -184,17 +120,20 @@ enum error store_queue_add(struct store_queue *q, enum store_kind kind,
         q->dropped++;
         return ERR_FULL;
     }
+    if (add(q, c) != OK) {
+        sqlite3_free(c);
+        return ERR_NO_MEMORY;
+    }
     if (old != NULL)
         drop(q, old);
-    link_newest(q, c);
     return OK;
 }
 
 void store_queue_clear(struct store_queue *q)
 {
     for (int k = 0; k < STORE_KINDS; k++) {
-        while (q->kinds[k].oldest != NULL)
-            drop(q, q->kinds[k].oldest);
+        while (store_queue_oldest(q, (enum store_kind)k) != NULL)
+            drop(q, store_queue_oldest(q, (enum store_kind)k));
     }
     assert(q->count == 0 && q->bytes == 0);
 }

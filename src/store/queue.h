@@ -2,14 +2,15 @@
  *
  * Changes that wait to be written: at most one per kind of row and key, the
  * last one. Bounded by bytes; the node rows, which are only hints, make room
- * for the others. Allocates through sqlite3_malloc, so that one failing
- * allocator in a test covers all of the store.
+ * for the others. Changes are allocated through sqlite3_malloc, so that one
+ * failing allocator in a test covers all of the store.
  */
 #ifndef WARREN_STORE_QUEUE_H
 #define WARREN_STORE_QUEUE_H
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/keyed_table.h"
 #include "store/table.h"
 
 #include <stdbool.h>
@@ -17,8 +18,7 @@
 #include <stdint.h>
 
 struct store_change {
-    struct store_change *older, *newer; /* within its kind */
-    struct store_change *chain;         /* within its hash bucket */
+    struct keyed_entry entry; /* must be first */
     enum store_kind kind;
     bool remove; /* then there is no row */
     bool fresh;  /* puts a key that the table has not */
@@ -27,21 +27,35 @@ struct store_change {
 };
 
 struct store_changes {
-    struct store_change *oldest, *newest;
-    size_t count;
+    struct keyed_table table;
     size_t fresh;
 };
 
 struct store_queue {
     struct store_changes kinds[STORE_KINDS];
-    struct store_change **buckets;
-    size_t bucket_count; /* a power of two; 0 before the first change */
     size_t count;
     size_t bytes; /* in changes */
     size_t bytes_max;
     uint64_t dropped;
-    uint64_t seed; /* of the hash: peers choose endpoints */
 };
+
+static inline struct store_change *store_change_of(struct keyed_entry *e)
+{
+    return (struct store_change *)(void *)e;
+}
+
+/* Of one kind, the oldest first; NULL at the end. */
+static inline struct store_change *
+store_queue_oldest(const struct store_queue *q, enum store_kind kind)
+{
+    return store_change_of(q->kinds[kind].table.oldest);
+}
+
+static inline struct store_change *
+store_queue_next(const struct store_change *c)
+{
+    return store_change_of(c->entry.newer);
+}
 
 void store_queue_init(struct store_queue *q, size_t bytes_max);
 void store_queue_deinit(struct store_queue *q);

@@ -206,12 +206,13 @@ static enum error write_all(struct store *s, struct written *w)
     enum error err = sql_run(s->extras[STORE_BEGIN]);
 
     for (int k = 0; k < STORE_KINDS; k++) {
-        const struct store_change *c = s->queue.kinds[k].oldest;
+        const struct store_change *c =
+            store_queue_oldest(&s->queue, (enum store_kind)k);
 
-        for (; c != NULL && err == OK; c = c->newer)
+        for (; c != NULL && err == OK; c = store_queue_next(c))
             err = write_change(s, c);
     }
-    if (err == OK && s->queue.kinds[STORE_NODES].count > 0)
+    if (err == OK && s->queue.kinds[STORE_NODES].table.count > 0)
         err = prune(s, &w->pruned);
     if (err == OK)
         err = count_rows(s, w->rows);

@@ -332,5 +332,5 @@ void exit_get_stats(const struct exit *x, struct exit_stats *out)
     out->sockets = x->socket_count;
     out->open_questions = x->question_count;
     out->waiting = x->waiting;
-    out->names = x->cache.count;
+    out->names = (unsigned)x->cache.table.count;
 }

@@ -8,6 +8,7 @@
 #define WARREN_TUNNEL_EXIT_NAME_CACHE_H
 
 #include "base/endpoint.h"
+#include "base/keyed_table.h"
 #include "base/random_source.h"
 #include "base/timestamp.h"
 #include "tunnel/exit/name.h"
@@ -26,15 +27,9 @@ struct name_addrs {
     struct endpoint ep[NAME_ADDRS_MAX];
 };
 
-struct name_entry;
-
 struct name_cache {
-    struct name_entry **slots; /* hash chains; from the first entry on */
-    struct name_entry *newest, *oldest; /* by use */
-    unsigned max, count;
-    unsigned slot_count; /* a power of two */
-    uint64_t sweep_at;   /* never while it is empty */
-    uint8_t key[16];     /* of the hash */
+    struct keyed_table table;
+    uint64_t sweep_at; /* never while it is empty */
 };
 
 /* `max` is at least 1. */

@@ -140,7 +140,7 @@ static void test_name_cache_keeps_to_its_cap_and_times(void **state)
 
         addrs.ep[0] = test_ep4(8, 8, 8, (uint8_t)i, 0);
         name_cache_put(&c, &name, &addrs, TIME_HOUR, NOW);
-        assert_true(c.count <= 10);
+        assert_true(c.table.count <= 10);
         /* What is used stays. */
         assert_non_null(name_cache_get(&c, &first, NOW));
     }
@@ -165,9 +165,9 @@ static void test_name_cache_keeps_to_its_cap_and_times(void **state)
         assert_null(name_cache_get(&c, &name, NOW + NAME_TTL_NONE));
     }
     name_cache_tick(&c, NOW + NAME_TTL_MAX);
-    assert_int_equal(c.count, 0);
+    assert_int_equal(c.table.count, 0);
     assert_int_equal(c.sweep_at, TIME_NEVER);
-    assert_null(c.slots);
+    assert_null(c.table.chains);
     name_cache_deinit(&c);
 }
 
