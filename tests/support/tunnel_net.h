@@ -43,6 +43,7 @@ struct net_node {
     unsigned why_hop, answered_hop;
     unsigned spare; /* the node that replaces a hop; 0: none */
     unsigned stood; /* hops that stayed when one was replaced last */
+    void (*on_ready)(struct net_node *n, struct circuit *c);
     void (*on_closed)(struct net_node *n, struct circuit *c);
     unsigned data_in;
     uint8_t data[64];
@@ -126,8 +127,10 @@ static inline void net_ready(void *ctx, struct circuit *c, uint64_t now)
 {
     struct net_node *n = ctx;
 
-    (void)c, (void)now;
+    (void)now;
     n->ready++;
+    if (n->on_ready != NULL)
+        n->on_ready(n, c);
 }
 
 static inline void net_closed(void *ctx, struct circuit *c, enum reason why,

@@ -33,6 +33,11 @@ static void circuit_closed(struct net_node *n, struct circuit *c)
     pool_circuit_closed(&w.pool, c, n->why, n->net->now);
 }
 
+static void circuit_ready(struct net_node *n, struct circuit *c)
+{
+    pool_circuit_ready(&w.pool, c, n->net->now);
+}
+
 static struct pool_config config(void)
 {
     return (struct pool_config){.min_circuits = 2,
@@ -49,6 +54,7 @@ static void start(uint64_t seed, const struct pool_config *c)
     w = (struct world){.net = net_new(seed)};
     env.random =
         (struct random_source){.ctx = &w.net->node[0], .fill = net_random};
+    w.net->node[0].on_ready = circuit_ready;
     w.net->node[0].on_closed = circuit_closed;
     pool_init(&w.pool, c, &env, w.net->node[0].engine.circuits);
 }
@@ -373,6 +379,14 @@ static void test_pool_backs_off(void **state)
     w.net->node[1].dead = false;
     run(TIME_MIN);
     assert_true(pool_ready(&w.pool) == 1);
+    /* What succeeds ends it: the next failure waits as short as the first. */
+    w.no_path = true;
+    while (circuits_count(w.pool.circuits) > 0)
+        circuit_close(w.pool.circuits, circuits_at(w.pool.circuits, 0),
+                      REASON_TIMEOUT, w.net->now);
+    w.asked = 0;
+    run(5 * TIME_S);
+    assert_in_range(w.asked, 3, 8);
     net_free(w.net);
 }
 

@@ -264,6 +264,135 @@ static void test_guard_choice_is_even(void **state)
         assert_in_range(hits[n], (unsigned)(mean - 31), (unsigned)(mean + 31));
 }
 
+/* ---- Who may be a guard -------------------------------------------------- */
+
+/* Chooses many times anew, and looks at each set. */
+static void choose_often(struct host *h,
+                         void (*check)(const struct descriptor *const *guards,
+                                       unsigned count))
+{
+    for (unsigned run = 0; run < 50; run++) {
+        const struct descriptor *chosen[GUARDS_MAX];
+        struct guards g = {0};
+
+        update(h, &g);
+        assert_in_range(g.count, 1, GUARDS_MAX);
+        for (unsigned i = 0; i < g.count; i++)
+            chosen[i] = &directory_find(h->d, g.list[i].identity)->d;
+        check(chosen, g.count);
+        for (unsigned i = 0; i < g.count; i++)
+            directory_set_guard(h->d, g.list[i].identity, 0, 0);
+    }
+}
+
+/* Relays of one operator, who says so. */
+static void add_family(struct host *h, unsigned first, unsigned count)
+{
+    for (unsigned n = first; n < first + count; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.has_family = true;
+        d.family[0] = 0x42;
+        assert_int_equal(host_add(h, &d, n), OK);
+    }
+}
+
+static void check_one_of_a_family(const struct descriptor *const *guards,
+                                  unsigned count)
+{
+    unsigned of_family = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        of_family += guards[i]->has_family;
+    assert_true(of_family <= 1);
+    assert_int_equal(count, GUARDS_PRIMARY);
+}
+
+static void test_guard_set_is_not_of_one_operator(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 101);
+    add_family(&h, 0, 17);
+    host_add_many(&h, 17, GUARDS_PRIMARY, ROLE_RELAY);
+    choose_often(&h, check_one_of_a_family);
+    host_deinit(&h);
+}
+
+static void check_no_family(const struct descriptor *const *guards,
+                            unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_false(guards[i]->has_family);
+}
+
+static void test_guard_is_not_of_our_own_family(void **state)
+{
+    struct directory_self self = {.roles = ROLE_RELAY,
+                                  .address_count = 1,
+                                  .addresses = {test_ep4(9, 9, 9, 9, 9)},
+                                  .has_family = true,
+                                  .family = {0x42}};
+    struct host h;
+
+    (void)state;
+    host_init(&h, 102);
+    directory_set_self(h.d, &self, h.now);
+    add_family(&h, 0, 10);
+    host_add_many(&h, 10, 2, ROLE_RELAY);
+    choose_often(&h, check_no_family);
+    host_deinit(&h);
+}
+
+static void check_no_exit(const struct descriptor *const *guards,
+                          unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(guards[i]->roles, ROLE_RELAY);
+}
+
+static void test_guard_is_no_exit_while_there_are_others(void **state)
+{
+    struct host h;
+
+    (void)state;
+    host_init(&h, 103);
+    host_add_many(&h, 0, GUARDS_PRIMARY, ROLE_RELAY);
+    host_add_many(&h, 10, 20, ROLE_RELAY | ROLE_EXIT);
+    choose_often(&h, check_no_exit);
+    host_deinit(&h);
+}
+
+static void check_ipv4(const struct descriptor *const *guards, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(guards[i]->addresses[0].family, FAMILY_IPV4);
+}
+
+static void test_guard_can_be_reached(void **state)
+{
+    struct directory_config c;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 104);
+    directory_free(h.d);
+    c = host_config(&h);
+    c.family[FAMILY_IPV6] = false;
+    host_start(&h, &c);
+    host_add_many(&h, 0, 2, ROLE_RELAY);
+    for (unsigned n = 2; n < 12; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.addresses[0] = test_ep("[2a00:1::1]:5");
+        d.addresses[0].addr[3] = (uint8_t)n;
+        assert_int_equal(host_add(&h, &d, n), OK);
+    }
+    choose_often(&h, check_ipv4);
+    host_deinit(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +403,10 @@ int main(void)
         cmocka_unit_test(test_guard_is_kept_for_weeks_and_then_changed),
         cmocka_unit_test(test_guard_set_outlives_a_clock_that_jumps),
         cmocka_unit_test(test_guard_choice_is_even),
+        cmocka_unit_test(test_guard_set_is_not_of_one_operator),
+        cmocka_unit_test(test_guard_is_not_of_our_own_family),
+        cmocka_unit_test(test_guard_is_no_exit_while_there_are_others),
+        cmocka_unit_test(test_guard_can_be_reached),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,74 @@ static void test_known_evicts_the_least_worth(void **state)
     host_deinit(&h);
 }
 
+/* Among equals, the one goes that was heard of longest ago. */
+static void test_known_evicts_the_stalest_of_equals(void **state)
+{
+    struct descriptor d, fresh;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 24);
+    start_small(&h, 5);
+    for (unsigned n = 0; n < 5; n++) { /* 3, 4, 0, 1, 2 */
+        unsigned who = (n + 3) % 5;
+
+        d = test_descriptor(who);
+        d.issued = (uint64_t)h.wall;
+        d.expires = d.issued + DESCRIPTOR_LIFETIME_MAX;
+        assert_int_equal(ask_and_tell(&h, who, &d, who), OK);
+        host_pass(&h, 2 * TIME_HOUR);
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        unsigned gone = (n + 3) % 5;
+
+        fresh = test_descriptor(60 + n);
+        fresh.issued = (uint64_t)h.wall;
+        fresh.expires = fresh.issued + DESCRIPTOR_LIFETIME_MAX;
+        assert_int_equal(ask_and_tell(&h, 60 + n, &fresh, 60 + n), OK);
+        assert_null(directory_find(h.d, test_descriptor(gone).identity));
+        assert_int_equal(directory_count(h.d), 5);
+    }
+    host_deinit(&h);
+}
+
+/* Neither a subnet nor one who names others gets more than its share. */
+static void test_known_shares_of_groups_and_informants(void **state)
+{
+    struct known k;
+    unsigned taken[2] = {0};
+
+    (void)state;
+    for (int informants = 0; informants < 2; informants++) {
+        known_init(&k, 1000, false);
+        for (unsigned n = 0; n < 200; n++) {
+            struct descriptor d = test_descriptor(n);
+            uint8_t text[DESCRIPTOR_MAX], evicted[32];
+            struct known_relay *relay;
+            uint64_t informant;
+            bool did_evict;
+            size_t len;
+
+            /* every second one comes from the same source */
+            if (n % 2 == 0 && !informants)
+                d.addresses[0] = test_ep4(77, 77, (uint8_t)n, 1, 1000);
+            len = test_descriptor_text(&d, n, text);
+            informant = n % 2 == 0 && informants ? 4242 : 1000000 + n;
+            taken[informants] += n % 2 == 0 &&
+                                 known_add(&k, &d, bytes_of(text, len),
+                                           informant, TEST_WALL, &relay,
+                                           evicted, &did_evict) == OK;
+            if (n % 2 == 1)
+                assert_int_equal(known_add(&k, &d, bytes_of(text, len),
+                                           informant, TEST_WALL, &relay,
+                                           evicted, &did_evict),
+                                 OK);
+        }
+        assert_in_range(taken[informants], 2, 35);
+        known_deinit(&k);
+    }
+}
+
 /* Ten thousand relays tell of themselves: the table stays as it is told. */
 static void test_known_stays_at_its_cap(void **state)
 {
@@ -450,6 +518,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_evicts_the_least_worth),
+        cmocka_unit_test(test_known_evicts_the_stalest_of_equals),
+        cmocka_unit_test(test_known_shares_of_groups_and_informants),
         cmocka_unit_test(test_known_stays_at_its_cap),
         cmocka_unit_test(test_known_relay_fits_in_a_kilobyte),
         cmocka_unit_test(test_known_parted_needs_a_second_witness),

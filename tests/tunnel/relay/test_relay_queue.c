@@ -382,6 +382,30 @@ static void test_relay_queue_new_limits_at_once(void **state)
     sink_free(s);
 }
 
+/* What was overspent under the limit before is forgiven: with 1,000 bytes a
+ * second the burst would come back in 20 s only. */
+static void test_relay_queue_new_limits_begin_full(void **state)
+{
+    struct relay_queue_config slow = limited;
+    struct sink *s;
+    unsigned passed;
+
+    (void)state;
+    slow.bandwidth = 1000;
+    s = sink_new(&slow);
+    while (relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
+           RELAY_PASSES)
+        offer(s, 0, CELL_LARGE);
+    passed = s->cells[0];
+    assert_in_range(passed, 10, 20);
+    relay_queue_configure(&s->q, &slow);
+    while (relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
+           RELAY_PASSES)
+        offer(s, 0, CELL_LARGE);
+    assert_int_equal(s->cells[0], 2 * passed);
+    sink_free(s);
+}
+
 /* Flows come and go at any moment; the books are right all the time. */
 static void test_relay_queue_random_life(void **state)
 {
@@ -516,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_relay_queue_memory_is_given_back),
         cmocka_unit_test(test_relay_queue_out_of_memory_drops),
         cmocka_unit_test(test_relay_queue_new_limits_at_once),
+        cmocka_unit_test(test_relay_queue_new_limits_begin_full),
         cmocka_unit_test(test_relay_queue_random_life),
         cmocka_unit_test(test_relay_queue_of_a_relay_bounds_what_it_sends),
         cmocka_unit_test(test_relay_queue_goes_with_its_circuit),
