@@ -19,6 +19,7 @@
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ struct connection {
     bool broken;   /* memory ran out: to be freed by on_read */
     bool answered; /* what comes after the request is thrown away */
     bool ended;    /* the other side has closed its half */
-    struct connection *next, **link; /* link: what points to us */
+    LIST_ENTRY(connection) link;
 };
 
 struct http {
@@ -42,7 +43,7 @@ struct http {
     struct endpoint local;
     struct evconnlistener *listener;
     struct event *rest; /* after an error of the listener */
-    struct connection *connections;
+    LIST_HEAD(, connection) connections;
     unsigned count;
 };
 
@@ -50,9 +51,7 @@ static void connection_free(struct connection *c)
 {
     struct http *http = c->http;
 
-    *c->link = c->next;
-    if (c->next != NULL)
-        c->next->link = c->link;
+    LIST_REMOVE(c, link);
     bufferevent_free(c->bev);
     event_free(c->deadline);
     free(c);
@@ -290,11 +289,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     (void)len;
     if (c == NULL)
         return;
-    c->next = http->connections;
-    c->link = &http->connections;
-    if (c->next != NULL)
-        c->next->link = &c->next;
-    http->connections = c;
+    LIST_INSERT_HEAD(&http->connections, c, link);
     if (++http->count == HTTP_CONNECTIONS_MAX)
         evconnlistener_disable(listener);
     /* A high watermark would do too, but libevent 2.1 does not survive that its
@@ -358,6 +353,7 @@ enum error http_new(struct event_base *base, const struct http_config *config,
     if (http == NULL)
         return err;
     http->base = base;
+    LIST_INIT(&http->connections);
     http->config = *config;
     http->pages = *pages;
     http->log = log;
@@ -380,8 +376,8 @@ void http_free(struct http *http)
 {
     if (http == NULL)
         return;
-    while (http->connections != NULL)
-        connection_free(http->connections);
+    while (!LIST_EMPTY(&http->connections))
+        connection_free(LIST_FIRST(&http->connections));
     evconnlistener_free(http->listener);
     event_free(http->rest);
     free(http);

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The format has no nesting: a family is two comment lines, then its samples.
+ * Tables of rows (metrics_rows) say which member of a struct is which sample;
+ * two rows of one name that follow each other are one family.
+ */
 #include "node/monitor/metrics.h"
 
 #include "base/error.h"

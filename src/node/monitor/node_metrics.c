@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * All of /metrics, in its order: the process, its health, sockets, the DHT, the
+ * tunnels (tunnel_metrics.c), the store, the control socket and this page
+ * itself. A counter becomes a sample by a row in one of the tables.
  */
 #include "node/monitor/node_metrics.h"
 #include "base/timestamp.h"

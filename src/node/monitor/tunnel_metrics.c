@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The part of /metrics that is about tunnels, a table of rows for each struct
+ * of counters: links, circuits of others and our own, the directory, the exit.
+ */
 #include "node/monitor/tunnel_metrics.h"
 
 #include "node/os/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A clock is believed as long as it goes forward. One that is behind the latest
+ * time that was believed is told of until it has caught up, or has gone on from
+ * there for so long that it must be the one that is right.
  */
 #include "node/os/clock_watch.h"
 

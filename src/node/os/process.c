@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * From /proc: the second number of statm is pages in RAM.
  */
 #include "node/os/process.h"
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Between the system's socket addresses and struct endpoint, whose bytes are in
+ * network order and whose port is not.
+ */
 #include "node/os/sockaddr.h"
 
 #include <netinet/in.h>

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The way of a datagram: what the rates allow (has_tokens), whom the policy
+ * and the number of destinations allow (admit), a socket (exit_socket.c), what
+ * a silent destination is still given (exit_destination.c), and only then the
+ * system (send_out). Names wait for their addresses in exit_resolve.c and come
+ * back here. Circuits with something to close are in a list by use.
+ */
 #include "tunnel/exit/exit_state.h"
 
 #include <assert.h>
@@ -48,6 +55,7 @@ enum error exit_new(const struct exit_config *config,
         token_rate_of(config->question_rate, config->question_burst);
     x->free_socket = NO_SOCKET;
     x->last_question = &x->questions;
+    TAILQ_INIT(&x->by_use);
     name_cache_init(&x->cache, config->max_names, &env->random);
     *out = x;
     return OK;
@@ -68,21 +76,17 @@ static void unlist(struct exit *x, struct exit_circuit *c)
 {
     if (!c->listed)
         return;
-    *(c->newer != NULL ? &c->newer->older : &x->newest) = c->older;
-    *(c->older != NULL ? &c->older->newer : &x->oldest) = c->newer;
+    TAILQ_REMOVE(&x->by_use, c, use);
     c->listed = false;
 }
 
 static void use(struct exit *x, struct exit_circuit *c, uint64_t now)
 {
     c->used_at = now;
-    if (x->newest == c)
+    if (c->listed && TAILQ_NEXT(c, use) == NULL)
         return;
     unlist(x, c);
-    c->newer = NULL;
-    c->older = x->newest;
-    *(x->newest != NULL ? &x->newest->newer : &x->oldest) = c;
-    x->newest = c;
+    TAILQ_INSERT_TAIL(&x->by_use, c, use);
     c->listed = true;
 }
 
@@ -310,18 +314,19 @@ void exit_tick(struct exit *x, uint64_t now)
 {
     exit_questions_tick(x, now);
     name_cache_tick(&x->cache, now);
-    while (x->oldest != NULL &&
-           time_since(x->oldest->used_at, now) >= x->config.idle_timeout)
-        go_idle(x, x->oldest);
+    while (!TAILQ_EMPTY(&x->by_use) &&
+           time_since(TAILQ_FIRST(&x->by_use)->used_at, now) >=
+               x->config.idle_timeout)
+        go_idle(x, TAILQ_FIRST(&x->by_use));
 }
 
 uint64_t exit_next_deadline(const struct exit *x)
 {
     uint64_t at = time_min(exit_questions_deadline(x), x->cache.sweep_at);
 
-    if (x->oldest != NULL)
-        at = time_min(at,
-                      time_after(x->oldest->used_at, x->config.idle_timeout));
+    if (!TAILQ_EMPTY(&x->by_use))
+        at = time_min(at, time_after(TAILQ_FIRST(&x->by_use)->used_at,
+                                     x->config.idle_timeout));
     return at;
 }
 

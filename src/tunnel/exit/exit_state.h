@@ -16,6 +16,7 @@
 #include "tunnel/exit/name_cache.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #define NO_SOCKET UINT32_MAX
 
@@ -27,7 +28,7 @@ struct exit_circuit {
     unsigned waiting;           /* datagrams that wait for the DNS */
     uint64_t used_at;
     bool listed; /* among those that have something to close when idle */
-    struct exit_circuit *newer, *older;
+    TAILQ_ENTRY(exit_circuit) use;
 };
 
 /* Its cookie: generation in the upper half, slot in the lower. */
@@ -74,7 +75,7 @@ struct exit {
     unsigned question_count, waiting;
     struct name_cache cache;
 
-    struct exit_circuit *newest, *oldest; /* by use */
+    TAILQ_HEAD(exit_circuits, exit_circuit) by_use; /* the oldest first */
     unsigned circuits;
     struct exit_stats stats;
 };
