@@ -5,12 +5,13 @@ is answered, or the connection ends with a reason."""
 import os
 import random
 import socket
+import subprocess
 import time
 import unittest
 
 import msgpack
 
-from harness import DONE, NO_RELAY, ProcessTest, wait_for
+from harness import BINARY, DONE, NO_RELAY, ProcessTest, wait_for
 
 SEED = int(os.environ.get("WARREN_TEST_SEED", "0")) or random.getrandbits(32)
 CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
@@ -136,6 +137,34 @@ class Random(ProcessTest):
                 elif frame[1] == "closed":
                     self.assertTrue(ends, frame)
                     last = frame
+
+
+class Stops(ProcessTest):
+    def test_who_waits_is_told_that_the_daemon_stops(self):
+        node = self.net.add().start(*NO_RELAY)
+        waiting = subprocess.Popen(
+            [BINARY, "tunnel", "build", "--hops", "3", "--timeout", "60",
+             "--data-dir", node.dir], stderr=subprocess.PIPE, text=True)
+        wait_for("it waits", lambda: node.metrics()[
+            "warren_control_requests_total"] == 1)
+        self.assertEqual(node.stop()[0], 0)
+        self.assertIn("the daemon closed the connection: the daemon stops",
+                      waiting.communicate(timeout=20)[1])
+        self.assertNotEqual(waiting.returncode, 0)
+
+    def test_answers_come_after_the_last_request(self):
+        """As `printf ... | socat - UNIX:control.sock` asks."""
+        node = self.net.add().start(*NO_RELAY)
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(node.dir / "control.sock"))
+            sock.sendall(msgpack.packb([0, 1, "tunnel.build", [
+                {"hops": 1, "timeout": 300}]]))
+            sock.sendall(msgpack.packb([0, 2, "status", []]))
+            sock.shutdown(socket.SHUT_WR)
+            unpacker = msgpack.Unpacker()
+            while data := sock.recv(65536):
+                unpacker.feed(data)
+            self.assertEqual([frame[1] for frame in unpacker], [2, 1])
 
 
 class Readers(ProcessTest):

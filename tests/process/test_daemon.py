@@ -167,6 +167,19 @@ class StartAndStop(ProcessTest):
         self.assertEqual(code, 0)
         self.assertLess(seconds, 2)
 
+    def test_without_stdin_stdout_and_stderr(self):
+        """Nothing else takes their place, in which log lines would end."""
+        node = self.net.add()
+        node.process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", node.binary,
+             "run", *map(str, node.flags())])
+        node.wait_ready()
+        for number in range(3):
+            self.assertEqual(os.readlink(
+                f"/proc/{node.process.pid}/fd/{number}"), "/dev/null")
+        self.assertTrue(node.status()["healthy"])
+        self.assertEqual(node.stop()[0], 0)
+
     def test_journald_gets_levels(self):
         ours, its = socket.socketpair()
         with ours, its:
