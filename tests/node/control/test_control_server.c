@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fail_alloc.h"
+#include "memory_in_use.h"
 #include "node/control/control_server.h"
 #include "node/os/unix_socket.h"
 #include "testing.h"
@@ -283,6 +284,48 @@ static void test_control_server_bad_frames(void **state)
     assert_int_equal(control_clients(f->server), 0);
     assert_int_equal(control_counters(f->server)->bad_frames, 6);
     close(fd);
+}
+
+/* A frame of a megabyte is there for clients only. */
+static void test_control_server_without_clients_holds_no_frame(void **state)
+{
+    struct fixture *f = *state;
+    size_t before = memory_in_use();
+    int fd = dial(f);
+
+    request(f, fd, 1, "echo", "x");
+    assert_true(memory_in_use() > before + CONTROL_FRAME_MAX);
+    close(fd);
+    turn(f);
+    assert_true(memory_in_use() < before + memory_jitter());
+}
+
+/* Whole, well-formed and a byte too long; and one that just fits. */
+static void test_control_server_longest_request(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t text[CONTROL_REQUEST_MAX];
+    uint8_t buf[CONTROL_REQUEST_MAX + 64];
+
+    for (size_t more = 0; more < 2; more++) {
+        size_t want = CONTROL_REQUEST_MAX + more;
+        struct mp_writer w;
+        int fd = dial(f);
+
+        mp_writer_init(&w, buf, sizeof(buf));
+        control_write_request(&w, 5, "wait");
+        mp_write_bin(&w, bytes_of(text, want - w.len - 3));
+        assert_int_equal(w.len, want);
+        assert_int_equal(send(fd, buf, 100, 0), 100);
+        turn(f);
+        assert_int_equal(send(fd, buf + 100, want - 100, 0), want - 100);
+        turn(f);
+        if (more > 0)
+            check_ends_with_reason(fd);
+        assert_int_equal(f->waiting, 1);
+        close(fd);
+        turn(f);
+    }
 }
 
 /* [0, 7, "echo"] without params is answered, and so is what comes after. */
@@ -607,6 +650,8 @@ int main(void)
         TEST(test_control_server_cap_calls),
         TEST(test_control_server_cap_clients),
         TEST(test_control_server_bad_frames),
+        TEST(test_control_server_without_clients_holds_no_frame),
+        TEST(test_control_server_longest_request),
         TEST(test_control_server_misordered_request),
         TEST(test_control_server_half_closed),
         TEST(test_control_server_says_that_it_stops),

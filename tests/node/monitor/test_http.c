@@ -339,6 +339,53 @@ static void test_http_free_closes_what_is_open(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_http_answers_once(void **state)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+    static char buf[1 << 16];
+    int fd = dial();
+
+    (void)state;
+    put(fd, request);
+    turn(3);
+    put(fd, request);
+    put(fd, request);
+    turn(3);
+    get_all(fd, buf, sizeof(buf));
+    assert_int_equal(asked, 1);
+    assert_null(strstr(buf + 1, "HTTP/1.1"));
+    close(fd);
+    turn(3);
+}
+
+/* The end of its headers is there, but after too much. */
+static void test_http_whole_requests_have_a_size_limit(void **state)
+{
+    static char request[HTTP_REQUEST_MAX + 64], buf[1 << 16];
+
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        size_t len = HTTP_REQUEST_MAX + more;
+        int fd = dial();
+
+        snprintf(request, sizeof(request), "GET /health HTTP/1.1\r\nX: %*s",
+                 (int)(len - 25), "\r\n\r\n");
+        assert_int_equal(strlen(request), len);
+        for (size_t at = 0; at < len; at += 4000) {
+            size_t n = len - at < 4000 ? len - at : 4000;
+
+            assert_int_equal(send(fd, request + at, n, MSG_NOSIGNAL), n);
+            if (at == 0)
+                turn(3);
+        }
+        turn(3);
+        get_all(fd, buf, sizeof(buf));
+        assert_starts(buf, more == 0 ? "HTTP/1.1 200" : "HTTP/1.1 431");
+        close(fd);
+        turn(3);
+    }
+}
+
 static unsigned open_descriptors(void)
 {
     unsigned n = 0;
@@ -404,6 +451,8 @@ int main(void)
         TEST(test_http_head_has_no_body),
         TEST(test_http_refuses_bad_requests),
         TEST(test_http_requests_have_a_size_limit),
+        TEST(test_http_whole_requests_have_a_size_limit),
+        TEST(test_http_answers_once),
         TEST(test_http_request_may_come_in_pieces),
         TEST(test_http_half_closed_client_gets_its_answer),
         TEST(test_http_page_too_large_is_an_error_not_half_a_page),

@@ -101,6 +101,45 @@ static void test_log_stderr_full_pipe_that_cannot_be_opened(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* Lines that a pipe takes a part of: what is read is whole lines all the same,
+ * none of those that were not lost is missing, and none in two. */
+static void test_log_stderr_lines_longer_than_the_pipe_has_room(void **state)
+{
+    static char line[10000], got[1 << 20];
+    unsigned written = 0, lost = 0;
+    struct log_stderr s;
+    size_t len = 0;
+    ssize_t n;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, 0), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    memset(line, 'x', sizeof(line));
+    line[sizeof(line) - 1] = '\n';
+    log_stderr_init(&s, ends[1]);
+    for (unsigned i = 0; i < 60; i++) {
+        if (log_stderr_write(&s, bytes_of(line, sizeof(line))))
+            written++;
+        else
+            lost++;
+        n = read(ends[0], got + len, 4096);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    do { /* short lines push out what is owed */
+        lost += !log_stderr_write(&s, bytes_of("\n", 1));
+        n = read(ends[0], got + len, 4096);
+        len += n > 0 ? (size_t)n : 0;
+    } while (len < written * sizeof(line));
+    assert_true(written > 10 && lost > 10);
+    for (unsigned i = 0; i < written; i++)
+        assert_memory_equal(got + i * sizeof(line), line, sizeof(line));
+    log_stderr_deinit(&s);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_log_stderr_full_socket(void **state)
 {
     int ends[2];
@@ -206,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_stderr_full_pipe),
         cmocka_unit_test(test_log_stderr_full_pipe_that_cannot_be_opened),
+        cmocka_unit_test(test_log_stderr_lines_longer_than_the_pipe_has_room),
         cmocka_unit_test(test_log_stderr_full_socket),
         cmocka_unit_test(test_log_stderr_stopped_terminal),
         cmocka_unit_test(test_log_stderr_reader_gone_and_replaced),

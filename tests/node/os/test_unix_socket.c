@@ -121,6 +121,21 @@ static void test_unix_listen_another_kind_of_socket(void **state)
     close(fd);
 }
 
+/* Somebody else listens there by now: that socket is not ours to remove. */
+static void test_unix_unlisten_removes_its_own_only(void **state)
+{
+    struct fixture *f = *state;
+    struct unix_listener other;
+    int fd;
+
+    unlink(f->path);
+    assert_int_equal(unix_listen(f->path, &other, &f->why), OK);
+    unix_unlisten(&f->l);
+    assert_int_equal(unix_connect(f->path, &fd, &f->why), OK);
+    close(fd);
+    f->l = other;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -130,6 +145,7 @@ int main(void)
         TEST(test_unix_listen_cannot_remove),
         TEST(test_unix_listen_full_backlog),
         TEST(test_unix_listen_another_kind_of_socket),
+        TEST(test_unix_unlisten_removes_its_own_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
