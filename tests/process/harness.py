@@ -81,12 +81,13 @@ class Node:
             flags += ["--bootstrap", endpoint]
         return flags
 
-    def start(self, *extra, wait=True, **popen):
+    def start(self, *extra, wait=True, preload=None, **popen):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "run", *map(str, self.flags()),
                  *map(str, extra)], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=clean_environment(), **popen)
+                stdin=subprocess.DEVNULL,
+                env=clean_environment() | (preload or {}), **popen)
         if wait:
             self.wait_ready()
         return self

@@ -255,10 +255,40 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
                         : "check the name and this machine's DNS");
 }
 
+/* ---- The clock ---------------------------------------------------------- */
+
+/* s: descriptors that differ by so much are refused, ours by others and
+ * theirs by us (DESCRIPTOR_SKEW). */
+#define CLOCK_FAR_OFF 3600
+
+#define SET_THE_CLOCK "set the time right (is NTP running?)"
+
+static void say_clock_off(int64_t behind, unsigned witnesses, struct health *h)
+{
+    int64_t by = behind > 0 ? behind : -behind;
+    bool far = by >= CLOCK_FAR_OFF;
+    struct health_problem *p;
+
+    /* One alone may be the one who is wrong. */
+    p = add(h, far && witnesses > 1 ? HEALTH_ERROR : HEALTH_WARNING,
+            "clock_wrong");
+    SAY(p->what,
+        "the clock of this machine is %" PRId64 " s (%" PRId64
+        " h) or more %s, as the signed descriptors of %u %s say%s",
+        by, by / 3600, behind > 0 ? "behind" : "ahead", witnesses,
+        witnesses == 1 ? "relay" : "relays",
+        far ? ": this node refuses theirs, and they refuse its own" : "");
+    SAY(p->remedy, SET_THE_CLOCK "; nothing has to be restarted");
+}
+
 static void check_clock(const struct node *n, struct health *h)
 {
     struct health_problem *p;
 
+    if (n->clock_off != 0) {
+        say_clock_off(n->clock_off, n->clock_witnesses, h);
+        return;
+    }
     if (n->clock_behind == 0)
         return;
     p = add(h, HEALTH_WARNING, "clock");
@@ -266,7 +296,7 @@ static void check_clock(const struct node *n, struct health *h)
         "the clock is %" PRId64 " s behind the time that this node "
         "has seen before",
         n->clock_behind);
-    SAY(p->remedy, "set the time right (is NTP running?)");
+    SAY(p->remedy, SET_THE_CLOCK);
 }
 
 static uint64_t queries_received(const struct dht_stats *stats)

@@ -13,6 +13,8 @@
 #define FLUSH_INTERVAL 5               /* s: what kill -9 may lose */
 #define CLOCK_INTERVAL (10 * TIME_MIN) /* between writes of the time alone */
 #define CLOCK_SETTING  "clock.latest"
+#define CLOCK_OFF      120 /* s: less is no trouble */
+#define CLOCK_QUORUM   3   /* relays whose word counts more than ours */
 
 const char *node_drop_name(enum node_drop reason)
 {
@@ -88,6 +90,31 @@ static int64_t kept_clock(struct store *store)
     return (int64_t)bytes_get_number(b, len);
 }
 
+/* What others say of the clock. When enough of them say that it is right, the
+ * time that was seen before was the wrong one. */
+static void compare_clock(struct node *n, uint64_t now)
+{
+    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    int64_t off =
+        tunnel_clock_behind(t, now, clock_wall(), &n->clock_witnesses);
+    bool right = off < CLOCK_OFF && off > -CLOCK_OFF;
+
+    if (!right && n->clock_off == 0)
+        log_error(n->log,
+                  "the clock of this machine is %" PRId64 " s or more %s, as "
+                  "the descriptors of %u relays say: set the time right (is "
+                  "NTP running?)",
+                  off > 0 ? off : -off, off > 0 ? "behind" : "ahead",
+                  n->clock_witnesses);
+    else if (right && n->clock_off != 0)
+        log_info(n->log, "the clock agrees with those of others again");
+    n->clock_off = right ? 0 : off;
+    if (!right || n->clock_witnesses < CLOCK_QUORUM)
+        return;
+    clock_watch_believe(&n->clock, (int64_t)clock_wall());
+    tunnel_host_clock_is_right(n->tunnels);
+}
+
 static void watch_clock(struct node *n, uint64_t now)
 {
     int64_t behind = clock_watch_note(&n->clock, (int64_t)clock_wall(), now);
@@ -127,6 +154,7 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    compare_clock(n, now);
     watch_clock(n, now);
     network_tick(n->network, now);
     store_get_health(n->store, &health);

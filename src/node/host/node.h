@@ -47,6 +47,10 @@ struct node {
     struct event *flush_timer;
     struct clock_watch clock;
     int64_t clock_behind; /* seconds; 0 when the wall clock is believed */
+    /* Seconds by which relays say that it is behind (ahead: less than 0), and
+     * how many do; 0 when it may be right. */
+    int64_t clock_off;
+    unsigned clock_witnesses;
     uint64_t clock_kept_at;
     uint64_t started_at;
     uint64_t batch_now, batch_wall; /* of the datagrams that are handled */

@@ -32,7 +32,8 @@ struct tunnel_host {
     struct deadline timer, address_timer;
     struct config_endpoints addresses; /* as told to the engine */
     struct view view;
-    bool seen; /* `view` is one */
+    bool seen;               /* `view` is one */
+    uint64_t handshake_made; /* wall seconds, as its file says */
     struct tunnel_events events;
     struct tunnel_host_counters counters;
 };
@@ -88,6 +89,7 @@ static void host_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
     struct tunnel_host *h = ctx;
     struct text why;
 
+    h->handshake_made = wall;
     text_init(&why, 1024);
     if (tunnel_keys_renew(h->config.data_dir, secret, previous, wall, &why) !=
         OK)
@@ -105,6 +107,24 @@ static void host_retired(void *ctx)
     if (tunnel_keys_retire(h->config.data_dir, &why) != OK)
         log_warn(h->world.log, "an old handshake key stays on disk: %s",
                  text_get(&why));
+    text_deinit(&why);
+}
+
+void tunnel_host_clock_is_right(struct tunnel_host *h)
+{
+    struct text why;
+
+    if (h->handshake_made <= clock_wall() + DESCRIPTOR_SKEW)
+        return;
+    text_init(&why, 1024);
+    if (tunnel_keys_date(h->config.data_dir, clock_wall(), &why) == OK) {
+        log_info(h->world.log, "the handshake key was made when the clock was "
+                               "ahead; it counts as made now");
+        h->handshake_made = clock_wall();
+    } else {
+        log_warn(h->world.log, "the handshake key keeps a wrong date: %s",
+                 text_get(&why));
+    }
     text_deinit(&why);
 }
 
@@ -360,6 +380,7 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
         err = make_engine(h, &keyed, now);
     if (err != OK)
         goto out;
+    h->handshake_made = keyed.handshake_made;
     start(h, config, now);
     *out = h;
 out:

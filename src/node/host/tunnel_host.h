@@ -60,6 +60,10 @@ void tunnel_host_network_changed(struct tunnel_host *h,
                                  const bool usable[FAMILIES],
                                  const struct view *view, uint64_t now);
 
+/* Enough others agree with the wall clock: a handshake key from its future is
+ * dated anew, lest it is never renewed. */
+void tunnel_host_clock_is_right(struct tunnel_host *h);
+
 /* As tunnel_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,

@@ -192,6 +192,21 @@ enum error tunnel_keys_renew(const char *data_dir,
     return err == OK ? write_key(data_dir, HANDSHAKE, wall, secret, why) : err;
 }
 
+enum error tunnel_keys_date(const char *data_dir, uint64_t wall,
+                            struct text *why)
+{
+    uint8_t secret[NOISE_KEY_BYTES];
+    uint64_t before;
+    enum error err = read_key(data_dir, HANDSHAKE, &before, secret, why);
+
+    if (err == OK)
+        err = write_key(data_dir, HANDSHAKE, wall, secret, why);
+    else if (err == ERR_NOT_FOUND)
+        text_addf(why, "%s is gone", HANDSHAKE);
+    sodium_memzero(secret, sizeof(secret));
+    return err;
+}
+
 enum error tunnel_keys_retire(const char *data_dir, struct text *why)
 {
     char path[SECRET_NAME_MAX];

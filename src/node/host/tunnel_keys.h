@@ -33,6 +33,9 @@ enum error tunnel_keys_renew(const char *data_dir,
                              const uint8_t secret[NOISE_KEY_BYTES],
                              const uint8_t previous[NOISE_KEY_BYTES],
                              uint64_t wall, struct text *why);
+/* Gives the handshake key that is there another date. */
+enum error tunnel_keys_date(const char *data_dir, uint64_t wall,
+                            struct text *why);
 /* Wipes the one before. */
 enum error tunnel_keys_retire(const char *data_dir, struct text *why);
 

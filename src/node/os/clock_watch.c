@@ -11,6 +11,12 @@ void clock_watch_init(struct clock_watch *w, int64_t latest)
     *w = (struct clock_watch){.latest = latest, .behind_since = TIME_NEVER};
 }
 
+void clock_watch_believe(struct clock_watch *w, int64_t wall)
+{
+    if (w->latest - wall > CLOCK_WATCH_TOLERANCE)
+        w->latest = wall;
+}
+
 int64_t clock_watch_note(struct clock_watch *w, int64_t wall, uint64_t now)
 {
     int64_t behind = w->latest - wall;

@@ -22,6 +22,10 @@ struct clock_watch {
 /* `latest` of the earlier run, 0 if there was none. */
 void clock_watch_init(struct clock_watch *w, int64_t latest);
 
+/* Others say that `wall` is right: what was seen before and is later was not.
+ */
+void clock_watch_believe(struct clock_watch *w, int64_t wall);
+
 /* To be told the time now and then. Returns by how many seconds the clock has
  * gone back; 0 when all is well. */
 int64_t clock_watch_note(struct clock_watch *w, int64_t wall, uint64_t now);

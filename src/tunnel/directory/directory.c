@@ -189,8 +189,7 @@ static enum error filter(const struct directory *d, struct descriptor *desc)
     return count > 0 ? OK : ERR_ADDRESS;
 }
 
-static bool lists_address(const struct descriptor *desc,
-                          const struct endpoint *ep)
+bool directory_lists(const struct descriptor *desc, const struct endpoint *ep)
 {
     for (unsigned i = 0; i < desc->address_count; i++)
         if (endpoint_same_addr(&desc->addresses[i], ep))
@@ -277,7 +276,7 @@ enum error directory_learn(struct directory *d, struct bytes text,
     uint64_t informant;
     enum error e = check(d, &desc, text, wall);
 
-    if (e == OK && itself && !lists_address(&desc, from))
+    if (e == OK && itself && !directory_lists(&desc, from))
         e = ERR_ADDRESS;
     if (e != OK)
         goto out;

@@ -24,6 +24,7 @@
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_H
 
+#include "base/clock_hint.h"
 #include "base/random_source.h"
 #include "base/timestamp.h"
 #include "tunnel/directory/dht_provider.h"
@@ -208,6 +209,9 @@ struct directory_status {
 };
 void directory_status(const struct directory *d, uint64_t wall, uint64_t now,
                       struct directory_status *out);
+
+/* What the descriptors that relays tell of themselves say about our clock. */
+const struct clock_hint *directory_clock(const struct directory *d);
 
 /* Counters since creation. */
 struct directory_stats {

@@ -314,6 +314,22 @@ static struct ask *find_ask(const struct directory *d,
     return NULL;
 }
 
+/* What it says of the time is worth hearing when it is of the relay itself
+ * and was taken up, or refused because of the time. */
+static void hear_time(struct directory *d, const struct endpoint *from,
+                      struct bytes text, enum error learned, uint64_t now)
+{
+    struct descriptor desc;
+
+    if (learned != OK && learned != ERR_FUTURE && learned != ERR_EXPIRED)
+        return;
+    if (descriptor_read(text, d->config.network, &desc) != OK ||
+        !directory_lists(&desc, from))
+        return;
+    if (learned == OK || descriptor_verify(text, &desc) == OK)
+        clock_hint_add(&d->clock, desc.identity, desc.issued, now);
+}
+
 enum error directory_receive_tell(struct directory *d,
                                   const struct endpoint *from,
                                   const struct link_message *tell,
@@ -321,10 +337,13 @@ enum error directory_receive_tell(struct directory *d,
 {
     struct ask *ask = find_ask(d, from, tell->nonce);
 
-    (void)now;
+    enum error e;
+
     if (ask == NULL)
         return ERR_UNEXPECTED;
     d->stats.tells_in++;
     ask_end(d, ask);
-    return directory_learn(d, tell->descriptor, from, true, wall);
+    e = directory_learn(d, tell->descriptor, from, true, wall);
+    hear_time(d, from, tell->descriptor, e, now);
+    return e;
 }

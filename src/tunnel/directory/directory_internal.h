@@ -47,6 +47,7 @@ struct directory {
     bool needed;      /* circuits cannot be built with those that are known */
     bool news;        /* a relay that was wanted came since the last tick */
     uint64_t news_at; /* the last one did, or began to be wanted */
+    struct clock_hint clock;
     struct directory_stats stats;
 };
 
@@ -63,6 +64,8 @@ void directory_forget_measures(struct directory *d, uint64_t wall);
 enum error directory_learn(struct directory *d, struct bytes text,
                            const struct endpoint *from, bool itself,
                            uint64_t wall);
+/* Whether it says that its relay is at this IP. */
+bool directory_lists(const struct descriptor *desc, const struct endpoint *ep);
 /* A duration between 3/4 and 5/4 of `duration`. */
 uint64_t directory_jitter(const struct directory *d, uint64_t duration);
 /* How long to wait between two attempts to find relays: the time that none was

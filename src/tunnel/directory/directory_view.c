@@ -30,6 +30,11 @@ const struct descriptor *directory_self_of(const struct directory *d)
     return d->own.present ? &d->own.d : NULL;
 }
 
+const struct clock_hint *directory_clock(const struct directory *d)
+{
+    return &d->clock;
+}
+
 const struct directory_stats *directory_stats(const struct directory *d)
 {
     return &d->stats;

@@ -385,6 +385,15 @@ void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
     };
 }
 
+int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,
+                            unsigned *witnesses)
+{
+    const struct clock_hint *hint = directory_clock(t->directory);
+
+    *witnesses = hint->count;
+    return clock_hint_behind(hint, wall, now);
+}
+
 void tunnel_circuits(const struct tunnel *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx)

@@ -251,6 +251,11 @@ struct tunnel_status {
 
 void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
                    struct tunnel_status *out);
+/* By how many seconds our clock is behind at least, as the descriptors of
+ * others say; less than 0: ahead; 0: it may be right. `witnesses`: how many
+ * relays have told. */
+int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,
+                            unsigned *witnesses);
 void tunnel_circuits(const struct tunnel *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx);

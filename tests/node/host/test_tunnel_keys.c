@@ -206,6 +206,23 @@ static void test_tunnel_keys_need_a_directory(void **state)
     assert_non_null(strstr(text_get(&why), "/nowhere/identity.key"));
 }
 
+/* The clock was ahead when it was made. */
+static void test_tunnel_keys_date(void **state)
+{
+    struct tunnel_config before = load(2000), after;
+
+    (void)state;
+    assert_int_equal(tunnel_keys_date(dir, 77, &why), OK);
+    after = load(3000);
+    assert_int_equal(after.handshake_made, 77);
+    assert_memory_equal(after.handshake_secret, before.handshake_secret,
+                        sizeof(before.handshake_secret));
+    unlink(path("handshake.key"));
+    assert_int_equal(tunnel_keys_date(dir, 77, &why), ERR_NOT_FOUND);
+    assert_string_equal(text_get(&why), "handshake.key is gone");
+    text_clear(&why);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -216,6 +233,7 @@ int main(void)
         TEST(test_tunnel_keys_bad_files_are_refused),
         TEST(test_tunnel_keys_weak_or_damaged_files_are_refused),
         TEST(test_tunnel_keys_need_a_directory),
+        TEST(test_tunnel_keys_date),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,20 @@ static void test_clock_watch_believes_in_the_end(void **state)
     assert_int_equal(w.latest, DAY);
 }
 
+/* Others know better: at once, not after an hour. */
+static void test_clock_watch_believes_others(void **state)
+{
+    struct clock_watch w;
+
+    (void)state;
+    clock_watch_init(&w, 10000 * DAY);
+    assert_int_not_equal(clock_watch_note(&w, DAY, 0), 0);
+    clock_watch_believe(&w, DAY);
+    assert_int_equal(clock_watch_note(&w, DAY, 1), 0);
+    clock_watch_believe(&w, DAY - CLOCK_WATCH_TOLERANCE); /* that is nothing */
+    assert_int_equal(w.latest, DAY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -66,6 +80,7 @@ int main(void)
         cmocka_unit_test(test_clock_watch_day_back),
         cmocka_unit_test(test_clock_watch_tolerance),
         cmocka_unit_test(test_clock_watch_believes_in_the_end),
+        cmocka_unit_test(test_clock_watch_believes_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
