@@ -2,54 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Names and addresses that real exits are asked for over real circuits: the
 exit resolves the names, and sends to none of its operator's own."""
-import socket
-import struct
-import threading
 import unittest
 
 from harness import DONE, REFUSED, UNANSWERED, ProcessTest, wait_for
+from nameserver import Dns
 
-A, AAAA = 1, 28
 PATIENCE = 60  # s
-
-
-class Dns(threading.Thread):
-    """Knows the addresses of a few names, and notes which it is asked for."""
-
-    def __init__(self, address, names):
-        super().__init__(daemon=True)
-        self.names, self.asked = names, []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((address, 0))
-        self.endpoint = "%s:%d" % self.sock.getsockname()
-        self.start()
-
-    def run(self):
-        while True:
-            query, source = self.sock.recvfrom(2048)
-            labels, at = [], 12
-            while query[at]:
-                labels.append(query[at + 1:at + 1 + query[at]].decode())
-                at += 1 + query[at]
-            kind = struct.unpack_from(">H", query, at + 1)[0]
-            name = ".".join(labels).lower()
-            self.asked.append(name)
-            answer = self.answer(query, at + 5, name, kind)
-            if answer:
-                self.sock.sendto(answer, source)
-
-    def answer(self, query, end, name, kind):
-        if name.startswith("silent"):
-            return None
-        found = [socket.inet_pton(socket.AF_INET6 if ":" in a
-                                  else socket.AF_INET, a)
-                 for a in self.names.get(name, ())
-                 if (":" in a) == (kind == AAAA)]
-        records = b"".join(struct.pack(">HHHIH", 0xc00c, kind, 1, 60, len(a))
-                           + a for a in found)
-        code = 0 if name in self.names else 3  # NXDOMAIN
-        return query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(found),
-                                       0, 0) + query[12:end] + records
 
 
 class Names(ProcessTest):

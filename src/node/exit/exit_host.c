@@ -319,6 +319,16 @@ unsigned exit_host_nameservers(const struct exit_host *x)
     return exit_names_servers(x->names);
 }
 
+void exit_host_tick(struct exit_host *x, uint64_t now)
+{
+    exit_names_tick(x->names, now);
+}
+
+void exit_host_names(const struct exit_host *x, struct exit_names_state *out)
+{
+    exit_names_state(x->names, out);
+}
+
 /* ---- Life -------------------------------------------------------------- */
 
 void exit_host_configure(struct exit_host *x, const struct config *config)

@@ -9,6 +9,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "node/config/config.h"
+#include "node/exit/exit_names.h"
 #include "node/os/log.h"
 
 #include <stddef.h>
@@ -57,6 +58,9 @@ const char *exit_lost_name(enum exit_lost reason);
 const uint64_t *exit_host_lost(const struct exit_host *x);
 /* Name servers in use. */
 unsigned exit_host_nameservers(const struct exit_host *x);
+/* As exit_names_tick, exit_names_state. */
+void exit_host_tick(struct exit_host *x, uint64_t now);
+void exit_host_names(const struct exit_host *x, struct exit_names_state *out);
 
 /* ---- The functions of struct exit_world; `ctx` is a struct exit_host ---- */
 

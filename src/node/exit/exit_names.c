@@ -7,6 +7,7 @@
 #include "node/exit/exit_names.h"
 
 #include "base/timestamp.h"
+#include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
 #include <event2/dns.h>
@@ -34,7 +35,147 @@ struct exit_names {
     struct evdns_base *dns;
     bool family[FAMILIES];
     LIST_HEAD(, question) running;
+    struct probe *probe;             /* that runs */
+    uint64_t answered_at, failed_at; /* 0: never */
+    uint64_t failing_since;          /* TIME_NEVER: they are not */
+    int error;                       /* of the last failure */
 };
+
+/* A question of our own; as for those of others, it may lose its owner. */
+struct probe {
+    struct exit_names *owner;
+    uint64_t asked_at;
+};
+
+/* ---- How the servers do ------------------------------------------------- */
+
+/* Asked now and then: it is reserved, so every server that works says that
+ * there is no such name, most of them by themselves. */
+#define PROBE_NAME  "invalid"
+#define PROBE_LATER (10 * TIME_MIN) /* while all is well and nobody asks */
+#define PROBE_SOON  (20 * TIME_S)   /* while they fail */
+/* What one silent server costs at least. evdns calls a SERVFAIL a time-out,
+ * too, but that comes earlier. */
+#define DNS_TIMEOUT_S 2
+
+/* That a name does not exist is an answer too. */
+static bool is_answer(int result)
+{
+    return result == DNS_ERR_NONE || result == DNS_ERR_NOTEXIST ||
+           result == DNS_ERR_NODATA;
+}
+
+/* One name may be broken where it is kept, so it takes our own question, too,
+ * to call the servers bad; silence and refusals are theirs alone. */
+static bool is_their_fault(int result, bool ours)
+{
+    if (result == DNS_ERR_SERVERFAILED)
+        return ours;
+    return result == DNS_ERR_TIMEOUT || result == DNS_ERR_REFUSED ||
+           result == DNS_ERR_NOTIMPL || result == DNS_ERR_FORMAT;
+}
+
+static const char *reason(int result)
+{
+    switch (result) {
+    case DNS_ERR_TIMEOUT:
+        return "no name server answers";
+    case DNS_ERR_SERVERFAILED:
+        return "the name servers say that they failed (SERVFAIL)";
+    case DNS_ERR_REFUSED:
+        return "the name servers refuse to answer";
+    }
+    return "the name servers' answers are of no use";
+}
+
+static void note(struct exit_names *n, int result, bool ours)
+{
+    uint64_t now = clock_now();
+
+    if (is_answer(result)) {
+        if (n->failing_since != TIME_NEVER)
+            log_info(n->log, "names of the exit are resolved again");
+        n->answered_at = now;
+        n->failing_since = TIME_NEVER;
+        return;
+    }
+    n->failed_at = now;
+    if (!is_their_fault(result, ours))
+        return;
+    /* A question of others fails for slow names as well: ours decides. */
+    if (!ours) {
+        n->answered_at = 0;
+        return;
+    }
+    n->error = result;
+    if (n->failing_since == TIME_NEVER) {
+        n->failing_since = now;
+        log_warn(n->log, "the exit resolves no names: %s", reason(result));
+    }
+}
+
+static void on_probe(int result, char type, int count, int ttl, void *addresses,
+                     void *arg)
+{
+    struct probe *p = arg;
+
+    (void)type;
+    (void)count;
+    (void)ttl;
+    (void)addresses;
+    if (result == DNS_ERR_TIMEOUT &&
+        time_since(p->asked_at, clock_now()) < DNS_TIMEOUT_S * TIME_S)
+        result = DNS_ERR_SERVERFAILED;
+    if (p->owner != NULL) {
+        p->owner->probe = NULL;
+        note(p->owner, result, true);
+    }
+    free(p);
+}
+
+static void probe(struct exit_names *n)
+{
+    struct probe *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return;
+    p->owner = n;
+    p->asked_at = clock_now();
+    n->probe = p;
+    if (evdns_base_resolve_ipv4(n->dns, PROBE_NAME, DNS_QUERY_NO_SEARCH,
+                                on_probe, p) == NULL) {
+        n->probe = NULL;
+        free(p);
+    }
+}
+
+static void forget_probe(struct exit_names *n)
+{
+    if (n->probe != NULL)
+        n->probe->owner = NULL;
+    n->probe = NULL;
+}
+
+void exit_names_tick(struct exit_names *n, uint64_t now)
+{
+    uint64_t last = n->answered_at > n->failed_at ? n->answered_at
+                                                  : n->failed_at;
+    uint64_t wait = n->failing_since == TIME_NEVER ? PROBE_LATER : PROBE_SOON;
+
+    if (n->probe != NULL || exit_names_servers(n) == 0)
+        return;
+    if (n->answered_at == 0 && n->failing_since == TIME_NEVER)
+        wait = 0;
+    if (time_since(last, now) >= wait)
+        probe(n);
+}
+
+void exit_names_state(const struct exit_names *n, struct exit_names_state *out)
+{
+    *out = (struct exit_names_state){.failing = n->failing_since != TIME_NEVER,
+                                     .since = n->failing_since,
+                                     .why = reason(n->error)};
+}
 
 /* ---- Answers ----------------------------------------------------------- */
 
@@ -69,6 +210,8 @@ static void on_answer(int result, char type, int count, int ttl,
     struct exit_names *n = q->owner;
 
     q->waiting--;
+    if (n != NULL)
+        note(n, result, false);
     if (result == DNS_ERR_NONE && n != NULL)
         take(q, type, count, ttl, addresses);
     if (q->waiting > 0)
@@ -154,6 +297,9 @@ void exit_names_configure(struct exit_names *n,
                           const struct config_endpoints *servers,
                           const bool families[FAMILIES])
 {
+    forget_probe(n);
+    n->answered_at = n->failed_at = 0;
+    n->failing_since = TIME_NEVER;
     if (n->dns != NULL)
         evdns_base_free(n->dns, 1);
     memcpy(n->family, families, sizeof(n->family));
@@ -164,7 +310,7 @@ void exit_names_configure(struct exit_names *n,
     }
     /* Asking a dead server for long costs more than it brings: the exit gives
      * a name up before. */
-    evdns_base_set_option(n->dns, "timeout", "2");
+    evdns_base_set_option(n->dns, "timeout", "2"); /* DNS_TIMEOUT_S */
     evdns_base_set_option(n->dns, "attempts", "2");
     for (unsigned i = 0; i < servers->count; i++)
         add_server(n, &servers->at[i]);
@@ -184,6 +330,7 @@ struct exit_names *exit_names_new(struct event_base *base,
     n->base = base;
     n->handler = *handler;
     n->log = log;
+    n->failing_since = TIME_NEVER;
     LIST_INIT(&n->running);
     return n;
 }
@@ -194,6 +341,7 @@ void exit_names_free(struct exit_names *n)
         return;
     while (!LIST_EMPTY(&n->running))
         lose(LIST_FIRST(&n->running));
+    forget_probe(n);
     if (n->dns != NULL)
         evdns_base_free(n->dns, 1);
     free(n);

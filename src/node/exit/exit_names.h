@@ -40,6 +40,19 @@ void exit_names_configure(struct exit_names *n,
                           const bool families[FAMILIES]);
 unsigned exit_names_servers(const struct exit_names *n);
 
+/* How the servers are doing, by the last questions that were asked. */
+struct exit_names_state {
+    bool failing; /* none has answered for a while: */
+    uint64_t since;
+    const char *why; /* "no name server answers" */
+};
+
+/* To be called every few seconds: who has not been asked anything for long is
+ * asked for a name that does not exist, so that a dead server is known before
+ * somebody needs it. */
+void exit_names_tick(struct exit_names *n, uint64_t now);
+void exit_names_state(const struct exit_names *n, struct exit_names_state *out);
+
 /* ERR_IO: there is no server. ERR_NO_MEMORY. */
 enum error exit_names_ask(struct exit_names *n, const char *name,
                           uint32_t cookie);

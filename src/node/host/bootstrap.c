@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
+ * A name is looked up by evdns_getaddrinfo, which knows /etc/hosts and search
+ * domains and asks for both families. It tells only that it failed: why is
+ * learned by one more question, whose answer is a sentence for the operator.
+ *
+ * The settings of evdns are such that a dead server costs two seconds and not
+ * the name: the next one is asked then, and what one family's answer says is
+ * kept until the other's is there (by default that waits 3 s for an answer
+ * that takes 5 s from the second server, and so never comes). A SERVFAIL is a
+ * time-out to evdns, after which it asks again; but one that comes before a
+ * time-out can have passed shows what it was.
+ *
  * libevent calls back about a name even after it was cancelled, from the
  * loop: a resolution therefore lives on its own and may have lost its owner.
  */
 #include "node/host/bootstrap.h"
+#include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
 #include <event2/dns.h>
@@ -19,6 +31,8 @@ struct resolution {
     LIST_ENTRY(resolution) link;
     struct bootstrap *owner; /* NULL: nobody waits any more */
     struct evdns_getaddrinfo_request *request;
+    bool asking_why; /* it has failed; the last question runs */
+    uint64_t asked_at;
     struct config_host host;
     char waiting[CONFIG_HOST_SIZE + 64]; /* for people */
 };
@@ -33,8 +47,9 @@ struct bootstrap {
     struct config_host hosts[CONFIG_BOOTSTRAP_MAX];
     unsigned host_count;
     bool active;
-    uint64_t retry; /* from the running attempt to the next */
-    char trouble[CONFIG_HOST_SIZE + 128];
+    uint64_t retry;                 /* from the running attempt to the next */
+    unsigned found[BOOTSTRAP_USES]; /* addresses, in the running attempt */
+    char trouble[CONFIG_HOST_SIZE + 192];
 };
 
 static void arm(struct bootstrap *b, uint64_t delay)
@@ -45,15 +60,59 @@ static void arm(struct bootstrap *b, uint64_t delay)
     evtimer_add(b->timer, &tv);
 }
 
+/* ---- Addresses ---------------------------------------------------------- */
+
+static enum bootstrap_use use(struct bootstrap *b, const struct endpoint *ep)
+{
+    enum bootstrap_use how = b->handler.found(b->handler.arg, ep);
+
+    b->found[how]++;
+    return how;
+}
+
+static void say_other_family(struct bootstrap *b, const char *host,
+                             enum family family)
+{
+    const char *have = family == FAMILY_IPV6 ? "IPv6" : "IPv4";
+
+    snprintf(b->trouble, sizeof(b->trouble),
+             "the bootstrap node %s has %s addresses only, and over %s this "
+             "node reaches nobody",
+             host, have, have);
+    log_warn(b->log, "%s", b->trouble);
+}
+
 /* ---- Names ------------------------------------------------------------- */
 
-static void resolution_failed(struct resolution *r, int error)
+/* What one silent server costs at least. */
+#define DNS_TIMEOUT_S 2
+
+static const char *why(int dns_error, uint64_t took)
+{
+    if (dns_error == DNS_ERR_TIMEOUT && took < DNS_TIMEOUT_S * TIME_S)
+        dns_error = DNS_ERR_SERVERFAILED;
+    switch (dns_error) {
+    case DNS_ERR_NOTEXIST:
+        return "there is no such name";
+    case DNS_ERR_NODATA:
+        return "the name has no address";
+    case DNS_ERR_TIMEOUT:
+        return "no name server answers";
+    case DNS_ERR_SERVERFAILED:
+        return "the name server says that it failed (SERVFAIL)";
+    case DNS_ERR_REFUSED:
+        return "the name server refuses to answer";
+    }
+    return "the name server's answer is of no use";
+}
+
+static void resolution_failed(struct resolution *r, const char *reason)
 {
     struct bootstrap *b = r->owner;
 
     snprintf(b->trouble, sizeof(b->trouble),
              "the bootstrap name %s cannot be resolved: %s", r->host.host,
-             evutil_gai_strerror(error));
+             reason);
     log_warn(b->log, "%s; trying again in %llu s", b->trouble,
              (unsigned long long)(b->retry / TIME_S));
 }
@@ -62,31 +121,84 @@ static void resolution_done(struct resolution *r,
                             const struct evutil_addrinfo *list)
 {
     struct bootstrap *b = r->owner;
+    unsigned other = 0, all = 0;
+    struct endpoint ep, last = {.family = FAMILY_IPV4};
 
     for (const struct evutil_addrinfo *a = list; a != NULL; a = a->ai_next) {
-        struct endpoint ep;
-
         if (sockaddr_to_endpoint(a->ai_addr, &ep) != OK)
             continue;
         ep.port = r->host.port;
-        b->handler.found(b->handler.arg, &ep);
+        last = ep;
+        other += use(b, &ep) == BOOTSTRAP_OTHER_FAMILY;
+        all++;
     }
+    if (all > 0 && other == all)
+        say_other_family(b, r->host.host, last.family);
+}
+
+static void end(struct resolution *r)
+{
+    if (r->owner != NULL)
+        LIST_REMOVE(r, link);
+    free(r);
+}
+
+static void on_reason(int result, char type, int count, int ttl,
+                      void *addresses, void *arg)
+{
+    struct resolution *r = arg;
+
+    (void)type;
+    (void)count;
+    (void)ttl;
+    (void)addresses;
+    if (r->owner != NULL)
+        resolution_failed(
+            r, result == DNS_ERR_NONE
+                   ? "the name servers answer now and then only"
+                   : why(result, time_since(r->asked_at, clock_now())));
+    end(r);
+}
+
+/* False when it cannot be asked. */
+static bool ask_why(struct resolution *r)
+{
+    r->asking_why = true;
+    r->request = NULL;
+    r->asked_at = clock_now();
+    return evdns_base_resolve_ipv4(r->owner->dns, r->host.host, 0, on_reason,
+                                   r) != NULL;
 }
 
 static void on_resolved(int error, struct evutil_addrinfo *list, void *arg)
 {
     struct resolution *r = arg;
 
-    if (r->owner != NULL) {
-        LIST_REMOVE(r, link);
-        if (error != 0)
-            resolution_failed(r, error);
-        else
-            resolution_done(r, list);
-    }
+    if (r->owner != NULL && error == 0)
+        resolution_done(r, list);
     if (list != NULL)
         evutil_freeaddrinfo(list);
-    free(r);
+    if (r->owner != NULL && error != 0) {
+        if (ask_why(r))
+            return;
+        resolution_failed(r, evutil_gai_strerror(error));
+    }
+    end(r);
+}
+
+static struct evdns_base *dns_new(struct event_base *base)
+{
+    struct evdns_base *dns =
+        evdns_base_new(base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                 EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+
+    if (dns == NULL)
+        return NULL;
+    evdns_base_set_option(dns, "timeout", "2"); /* DNS_TIMEOUT_S */
+    evdns_base_set_option(dns, "attempts", "4");
+    evdns_base_set_option(dns, "max-timeouts", "1");
+    evdns_base_set_option(dns, "getaddrinfo-allow-skew", "20");
+    return dns;
 }
 
 static void resolve(struct bootstrap *b, const struct config_host *host)
@@ -98,8 +210,7 @@ static void resolve(struct bootstrap *b, const struct config_host *host)
     struct resolution *r;
 
     if (b->dns == NULL)
-        b->dns = evdns_base_new(b->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+        b->dns = dns_new(b->base);
     r = b->dns == NULL ? NULL : calloc(1, sizeof(*r));
     if (r == NULL) {
         snprintf(b->trouble, sizeof(b->trouble),
@@ -127,7 +238,8 @@ static void dns_drop(struct bootstrap *b)
     while ((r = LIST_FIRST(&b->running)) != NULL) {
         LIST_REMOVE(r, link);
         r->owner = NULL;
-        evdns_getaddrinfo_cancel(r->request);
+        if (!r->asking_why) /* else it ends when `dns` is freed */
+            evdns_getaddrinfo_cancel(r->request);
     }
     if (b->dns != NULL)
         evdns_base_free(b->dns, 1);
@@ -145,7 +257,8 @@ static void try_host(struct bootstrap *b, const struct config_host *host)
         return;
     }
     ep.port = host->port;
-    b->handler.found(b->handler.arg, &ep);
+    if (use(b, &ep) == BOOTSTRAP_OTHER_FAMILY)
+        say_other_family(b, host->host, ep.family);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -160,6 +273,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (LIST_EMPTY(&b->running)) {
         dns_drop(b);
         b->trouble[0] = '\0';
+        memset(b->found, 0, sizeof(b->found));
         for (unsigned i = 0; i < b->host_count; i++)
             try_host(b, &b->hosts[i]);
     }
@@ -208,6 +322,12 @@ const char *bootstrap_trouble(const struct bootstrap *b)
     if (b->trouble[0] != '\0')
         return b->trouble;
     return r == NULL ? NULL : r->waiting;
+}
+
+bool bootstrap_is_self(const struct bootstrap *b)
+{
+    return b->found[BOOTSTRAP_SELF] > 0 && b->found[BOOTSTRAP_TAKEN] == 0 &&
+           bootstrap_trouble(b) == NULL;
 }
 
 /* ---- Life -------------------------------------------------------------- */

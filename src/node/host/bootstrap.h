@@ -20,9 +20,17 @@ struct event_base;
 #define BOOTSTRAP_RETRY_MIN (5 * TIME_S)
 #define BOOTSTRAP_RETRY_MAX (10 * TIME_MIN)
 
+/* What an address of a bootstrap host is good for. */
+enum bootstrap_use {
+    BOOTSTRAP_TAKEN,
+    BOOTSTRAP_OTHER_FAMILY, /* no socket, or no way out, of that family */
+    BOOTSTRAP_SELF,         /* it is this node */
+    BOOTSTRAP_USES
+};
+
 struct bootstrap_handler {
     void *arg;
-    void (*found)(void *arg, const struct endpoint *ep);
+    enum bootstrap_use (*found)(void *arg, const struct endpoint *ep);
 };
 
 struct bootstrap;
@@ -43,8 +51,11 @@ void bootstrap_hurry(struct bootstrap *b);
 /* The node has joined. */
 void bootstrap_stop(struct bootstrap *b);
 
-/* The last name that could not be resolved in the running attempt, and why,
- * or one that is still being looked up; NULL when there is none. */
+/* What came of the last host that is of no use in the running attempt, and
+ * why (a name that cannot be resolved, addresses of another family), or one
+ * that is still being looked up; NULL when there is none. */
 const char *bootstrap_trouble(const struct bootstrap *b);
+/* Whether all that was found is this node itself. */
+bool bootstrap_is_self(const struct bootstrap *b);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/timestamp.h"
 #include "node/host/bootstrap.h"
 #include "node/host/dht_restore.h"
+#include "node/host/own_address.h"
 #include "node/net/deadline.h"
 #include "node/os/clock.h"
 
@@ -22,7 +23,9 @@ struct dht_host {
     struct bootstrap *bootstrap;
     struct deadline timer;
     bool joined[FAMILIES];
-    uint64_t lost_at; /* TIME_NEVER while joined, or never joined */
+    bool spoken[FAMILIES];
+    bool usable[FAMILIES]; /* and with a way out, unless none has */
+    uint64_t lost_at;      /* TIME_NEVER while joined, or never joined */
     struct dht_restored restored;
 };
 
@@ -111,17 +114,23 @@ static void host_event(void *ctx, const struct dht_event *e)
     }
 }
 
-static void on_bootstrap(void *arg, const struct endpoint *ep)
+static enum bootstrap_use on_bootstrap(void *arg, const struct endpoint *ep)
 {
     struct dht_host *h = arg;
     uint64_t now = clock_now();
 
+    if (own_address_is(h->world.udp, h, ep, now))
+        return BOOTSTRAP_SELF;
+    if (!h->spoken[ep->family])
+        return BOOTSTRAP_OTHER_FAMILY;
     /* Names whose addresses change fill the list in time. */
     if (dht_bootstrap_add(h->dht, ep, now) == ERR_FULL) {
         dht_bootstrap_clear(h->dht);
         dht_bootstrap_add(h->dht, ep, now);
     }
     dht_host_rearm(h);
+    /* It is there when the family has a way out. */
+    return h->usable[ep->family] ? BOOTSTRAP_TAKEN : BOOTSTRAP_OTHER_FAMILY;
 }
 
 /* ---- Time -------------------------------------------------------------- */
@@ -177,6 +186,8 @@ enum error dht_host_new(const struct dht_host_world *world,
         return ERR_NO_MEMORY;
     h->world = *world;
     h->lost_at = TIME_NEVER;
+    memcpy(h->spoken, config->dht.family, sizeof(h->spoken));
+    memcpy(h->usable, config->dht.family, sizeof(h->usable));
     err = deadline_init(&h->timer, world->base, h, on_due);
     if (err != OK)
         goto fail;
@@ -224,6 +235,10 @@ struct dht *dht_host_engine(const struct dht_host *h)
 void dht_host_network_changed(struct dht_host *h, const bool usable[FAMILIES],
                               const bool moved[FAMILIES], uint64_t now)
 {
+    bool any = usable[FAMILY_IPV4] || usable[FAMILY_IPV6];
+
+    for (int f = 0; f < FAMILIES; f++)
+        h->usable[f] = h->spoken[f] && (usable[f] || !any);
     dht_network_changed(h->dht, usable, moved, now);
     if (!dht_host_joined(h))
         bootstrap_hurry(h->bootstrap);
@@ -258,6 +273,11 @@ uint64_t dht_host_not_restored(const struct dht_host *h)
 const char *dht_host_trouble(const struct dht_host *h)
 {
     return bootstrap_trouble(h->bootstrap);
+}
+
+bool dht_host_is_its_bootstrap(const struct dht_host *h)
+{
+    return bootstrap_is_self(h->bootstrap);
 }
 
 /* ---- Own publications -------------------------------------------------- */

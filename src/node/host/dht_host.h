@@ -61,6 +61,8 @@ uint64_t dht_host_lost_at(const struct dht_host *h);
 unsigned dht_host_restored(const struct dht_host *h);
 /* As bootstrap_trouble. */
 const char *dht_host_trouble(const struct dht_host *h);
+/* As bootstrap_is_self. */
+bool dht_host_is_its_bootstrap(const struct dht_host *h);
 /* Times when the engine could not be shown what was stored. */
 uint64_t dht_host_not_restored(const struct dht_host *h);
 

@@ -240,6 +240,14 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
         alone_without_bootstrap(n, h);
         return;
     }
+    if (dht_host_is_its_bootstrap(n->dht)) {
+        p = add(h, HEALTH_NOTE, "alone");
+        SAY(p->what, "the only bootstrap node that is configured is this node "
+                     "itself: it waits for others to join it");
+        SAY(p->remedy, "unless this is the first node of a network, name "
+                       "another one in `bootstrap` in the section [dht]");
+        return;
+    }
     p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
     if (trouble == NULL)
         SAY(p->what,
@@ -252,7 +260,8 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
     SAY(p->remedy, "%s",
         trouble == NULL ? "check that UDP gets out of this machine and that "
                           "the bootstrap nodes run and are of this network"
-                        : "check the name and this machine's DNS");
+                        : "check the name, this machine's DNS (resolv.conf), "
+                          "and which address families both have");
 }
 
 /* ---- The clock ---------------------------------------------------------- */
@@ -438,18 +447,29 @@ static void check_published(const struct node *n, uint64_t now,
               : "wait until enough nodes of the DHT have told it, or set");
 }
 
-static void check_exit(const struct node *n, struct health *h)
+static void check_exit(const struct node *n, uint64_t now, struct health *h)
 {
+    struct exit_names_state names = {0};
     struct health_problem *p;
 
-    if (!n->config.tunnel.become_exitnode ||
-        tunnel_host_nameservers(n->tunnels) > 0)
+    if (!n->config.tunnel.become_exitnode)
         return;
-    p = add(h, HEALTH_WARNING, "no_nameserver");
-    SAY(p->what,
-        "this exit knows no DNS server, so it sends to addresses only");
-    SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in the "
-                   "section [exit], and send SIGHUP");
+    if (tunnel_host_nameservers(n->tunnels) == 0) {
+        p = add(h, HEALTH_WARNING, "no_nameserver");
+        SAY(p->what,
+            "this exit knows no DNS server, so it sends to addresses only");
+        SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in "
+                       "the section [exit], and send SIGHUP");
+    } else if (tunnel_host_names(n->tunnels, &names) && names.failing) {
+        p = add(h, HEALTH_WARNING, "names_fail");
+        SAY(p->what,
+            "this exit resolves no names, for %" PRIu64 " s: %s; it sends to "
+            "addresses only",
+            time_since(names.since, now) / TIME_S, names.why);
+        SAY(p->remedy, "see to the servers in /etc/resolv.conf, or name "
+                       "others in `nameservers` in the section [exit] and "
+                       "send SIGHUP");
+    }
 }
 
 void health_check(const struct node *n, uint64_t now, struct health *out)
@@ -463,7 +483,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);
     check_published(n, now, &found);
-    check_exit(n, &found);
+    check_exit(n, now, &found);
     out->count = 0;
     for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {
         for (size_t i = 0; i < found.count; i++) {

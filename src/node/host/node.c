@@ -157,6 +157,7 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     compare_clock(n, now);
     watch_clock(n, now);
     network_tick(n->network, now);
+    tunnel_host_watch(n->tunnels, now);
     store_get_health(n->store, &health);
     /* An idle node writes nothing but the time, and that rarely. */
     if (health.queued > 0 || time_since(n->clock_kept_at, now) > CLOCK_INTERVAL)

@@ -155,3 +155,48 @@ void own_address_refuse(struct policy *p,
     if (!is_known(&l, p))
         policy_set_own(p, l.at, l.count);
 }
+
+/* ---- Ourselves ---------------------------------------------------------- */
+
+static bool is_wildcard(const struct endpoint *ep)
+{
+    struct endpoint any = {.family = ep->family};
+
+    return endpoint_same_addr(ep, &any);
+}
+
+static bool is_interface(const struct endpoint *ep)
+{
+    struct ifaddrs *all = NULL;
+    bool found = endpoint_is_loopback(ep);
+
+    if (found || getifaddrs(&all) != 0)
+        return found;
+    for (const struct ifaddrs *a = all; a != NULL && !found; a = a->ifa_next) {
+        struct endpoint have;
+
+        found = a->ifa_addr != NULL &&
+                sockaddr_to_endpoint(a->ifa_addr, &have) == OK &&
+                endpoint_same_addr(&have, ep);
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+bool own_address_is(const struct udp *udp, const struct dht_host *dht,
+                    const struct endpoint *ep, uint64_t now)
+{
+    struct dht_status s;
+
+    for (unsigned i = 0; i < udp_socket_count(udp); i++) {
+        struct endpoint at = udp_local(udp, i);
+
+        if (endpoint_equal(&at, ep) ||
+            (at.family == ep->family && at.port == ep->port &&
+             is_wildcard(&at) && is_interface(ep)))
+            return true;
+    }
+    dht_status(dht_host_engine(dht), now, &s);
+    return s.external_known[ep->family] &&
+           endpoint_equal(&s.external[ep->family], ep);
+}

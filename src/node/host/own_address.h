@@ -30,6 +30,11 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
 void own_address_add_external(const struct dht_host *dht, uint64_t now,
                               struct config_endpoints *list);
 
+/* Whether `ep` is this node: a socket of it, through any of the machine's
+ * addresses, or what the nodes of the DHT see. */
+bool own_address_is(const struct udp *udp, const struct dht_host *dht,
+                    const struct endpoint *ep, uint64_t now);
+
 /* Tells the policy of an exit where it must not send to, if that is not what
  * it knows already: these, the addresses of the sockets and those of the
  * machine's interfaces, as many as there is room for. They come and go, so

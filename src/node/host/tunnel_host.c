@@ -438,6 +438,20 @@ uint64_t tunnel_host_exit_lost(const struct tunnel_host *h,
     return h->exit == NULL ? 0 : exit_host_lost(h->exit)[reason];
 }
 
+void tunnel_host_watch(struct tunnel_host *h, uint64_t now)
+{
+    if (h->exit != NULL)
+        exit_host_tick(h->exit, now);
+}
+
+bool tunnel_host_names(const struct tunnel_host *h,
+                       struct exit_names_state *out)
+{
+    if (h->exit != NULL)
+        exit_host_names(h->exit, out);
+    return h->exit != NULL;
+}
+
 unsigned tunnel_host_nameservers(const struct tunnel_host *h)
 {
     return h->exit == NULL ? 0 : exit_host_nameservers(h->exit);

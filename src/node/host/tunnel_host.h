@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "node/config/config.h"
 #include "node/exit/exit_host.h"
+#include "node/exit/exit_names.h"
 #include "node/host/tunnel_restore.h"
 #include "node/net/udp.h"
 #include "node/os/log.h"
@@ -84,6 +85,12 @@ uint64_t tunnel_host_exit_lost(const struct tunnel_host *h,
                                enum exit_lost reason);
 /* DNS servers that an exit asks. */
 unsigned tunnel_host_nameservers(const struct tunnel_host *h);
+
+/* To be called every few seconds. */
+void tunnel_host_watch(struct tunnel_host *h, uint64_t now);
+/* Whether names are resolved; false when this is no exit. */
+bool tunnel_host_names(const struct tunnel_host *h,
+                       struct exit_names_state *out);
 
 struct tunnel_host_counters {
     struct tunnel_restored restored; /* relays of the earlier life */

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""A DNS server for tests."""
+import socket
+import struct
+import threading
+
+A, AAAA = 1, 28
+
+
+class Dns(threading.Thread):
+    """Knows the addresses of a few names, and notes which it is asked for."""
+
+    def __init__(self, address, names, port=0):
+        super().__init__(daemon=True)
+        self.names, self.asked, self.broken = names, [], False
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((address, port))
+        self.endpoint = "%s:%d" % self.sock.getsockname()
+        self.start()
+
+    def run(self):
+        while True:
+            query, source = self.sock.recvfrom(2048)
+            labels, at = [], 12
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            kind = struct.unpack_from(">H", query, at + 1)[0]
+            name = ".".join(labels).lower()
+            if name != "invalid":  # an exit's own, to see whether we answer
+                self.asked.append(name)
+            answer = self.answer(query, at + 5, name, kind)
+            if answer:
+                self.sock.sendto(answer, source)
+
+    def answer(self, query, end, name, kind):
+        if name.startswith("silent"):
+            return None
+        if name.startswith("failing") or self.broken:
+            return query[:2] + struct.pack(">HHHHH", 0x8182, 1, 0, 0, 0) \
+                + query[12:end]  # SERVFAIL
+        found = [socket.inet_pton(socket.AF_INET6 if ":" in a
+                                  else socket.AF_INET, a)
+                 for a in self.names.get(name, ())
+                 if (":" in a) == (kind == AAAA)]
+        records = b"".join(struct.pack(">HHHIH", 0xc00c, kind, 1, 60, len(a))
+                           + a for a in found)
+        code = 0 if name in self.names else 3  # NXDOMAIN
+        return query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(found),
+                                       0, 0) + query[12:end] + records
