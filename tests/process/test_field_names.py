@@ -3,6 +3,7 @@
 """What the field met: name servers that are dead, names of no use, and a node
 that is its own bootstrap node. Machines are namespaces, each with a resolv.conf
 of its own."""
+import signal
 import socket
 import unittest
 
@@ -81,6 +82,16 @@ class FieldNames(SpaceTest):
         node = self.start("--exit", "--bootstrap", NET + "1:7881")
         self.problem(node, "names_fail", "no name server answers")
         self.assertIn("resolves no names", node.log_text())
+
+    def test_an_exit_without_a_server(self):
+        self.leaf.resolv()
+        node = self.start("--exit", "--bootstrap", NET + "1:7881")
+        problem = self.problem(node, "no_nameserver", "knows no DNS server")
+        self.assertEqual(problem["level"], "warning")
+        # Named, and the settings read again, it is well.
+        self.leaf.resolv(NET + "50")
+        node.send_signal(signal.SIGHUP)
+        self.wait("it is well", lambda: "no_nameserver" not in node.codes(), 10)
 
     def test_an_exit_whose_server_is_broken_for_a_while(self):
         self.leaf.resolv(NET + "50")

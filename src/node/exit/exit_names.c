@@ -33,6 +33,7 @@ struct exit_names {
     struct exit_names_handler handler;
     struct log *log;
     struct evdns_base *dns;
+    bool assumed; /* nobody has named a server: one on this machine */
     bool family[FAMILIES];
     LIST_HEAD(, question) running;
     struct probe *probe;             /* that runs */
@@ -172,7 +173,8 @@ void exit_names_tick(struct exit_names *n, uint64_t now)
 
 void exit_names_state(const struct exit_names *n, struct exit_names_state *out)
 {
-    *out = (struct exit_names_state){.failing = n->failing_since != TIME_NEVER,
+    *out = (struct exit_names_state){.assumed = n->assumed,
+                                     .failing = n->failing_since != TIME_NEVER,
                                      .since = n->failing_since,
                                      .why = reason(n->error)};
 }
@@ -314,9 +316,10 @@ void exit_names_configure(struct exit_names *n,
     evdns_base_set_option(n->dns, "attempts", "2");
     for (unsigned i = 0; i < servers->count; i++)
         add_server(n, &servers->at[i]);
-    if (servers->count == 0)
-        evdns_base_resolv_conf_parse(n->dns, DNS_OPTION_NAMESERVERS,
-                                     "/etc/resolv.conf");
+    /* It takes 127.0.0.1 where the file names none, as all resolvers do. */
+    n->assumed = servers->count == 0 &&
+                 evdns_base_resolv_conf_parse(n->dns, DNS_OPTION_NAMESERVERS,
+                                              "/etc/resolv.conf") != 0;
 }
 
 struct exit_names *exit_names_new(struct event_base *base,

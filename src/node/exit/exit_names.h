@@ -42,6 +42,7 @@ unsigned exit_names_servers(const struct exit_names *n);
 
 /* How the servers are doing, by the last questions that were asked. */
 struct exit_names_state {
+    bool assumed; /* none is configured, so it may be on this machine */
     bool failing; /* none has answered for a while: */
     uint64_t since;
     const char *why; /* "no name server answers" */

@@ -452,15 +452,17 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
     struct exit_names_state names = {0};
     struct health_problem *p;
 
-    if (!n->config.tunnel.become_exitnode)
+    if (!n->config.tunnel.become_exitnode ||
+        !tunnel_host_names(n->tunnels, &names))
         return;
-    if (tunnel_host_nameservers(n->tunnels) == 0) {
+    if (tunnel_host_nameservers(n->tunnels) == 0 ||
+        (names.assumed && names.failing)) {
         p = add(h, HEALTH_WARNING, "no_nameserver");
         SAY(p->what,
             "this exit knows no DNS server, so it sends to addresses only");
         SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in "
                        "the section [exit], and send SIGHUP");
-    } else if (tunnel_host_names(n->tunnels, &names) && names.failing) {
+    } else if (names.failing) {
         p = add(h, HEALTH_WARNING, "names_fail");
         SAY(p->what,
             "this exit resolves no names, for %" PRIu64 " s: %s; it sends to "
