@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A socket for each circuit and family, read in batches of BATCH into buffers
- * that all share. Sending has one queue for all sockets: datagrams of one
- * socket to one destination gather in it until the loop comes around.
+ * One socket for each circuit and family, opened by the engine on the first
+ * datagram. Receiving is in batches of one socket. Sending has two ways: the
+ * first datagram to a destination goes at once, so that its sender hears of a
+ * failure; what follows to the same one waits in a queue that all sockets share
+ * and leaves in one system call, when another socket or destination comes or
+ * the loop comes around.
+ *
+ * Names are asked of exit_names.c.
  */
 #include "node/exit/exit_host.h"
 

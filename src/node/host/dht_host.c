@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The engine asks for three things (send, random bytes, events) and one timer.
+ * Sends go to the sockets, the timer is a struct deadline that is armed anew
+ * after whatever may have changed when the engine wants to be woken, and events
+ * go to three places: the log, the store (an id, a node worth remembering) and
+ * bootstrap, which tries while the node has joined over no family and rests
+ * once it has. Publications are the engine's calls with the store beside them:
+ * what is announced is on disk before the caller hears.
  */
 #include "node/host/dht_host.h"
 #include "base/timestamp.h"

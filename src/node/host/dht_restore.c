@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A node remembers under two kinds of keys: settings "dht.id.*"
+ * for the ids,
+ * and rows of nodes, announcements and items. All that is read back may be old
+ * or damaged, so the engine checks it as if strangers had sent it; what it does
+ * not take is counted.
  */
 #include "node/host/dht_restore.h"
 #include "node/os/clock.h"

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * One check a thing that can be wrong, each on its own and in its own section
+ * below: the store, the machine's network, whether the node has joined, the
+ * clock, whether others reach it, circuits, the own address, the exit's names.
+ * A check looks at state that others keep up to date and adds at most a few
+ * problems, a sentence of what is wrong and one of what to do each; nothing is
+ * asked of anybody, so that /health is cheap. health_check puts the worst
+ * first. A check is left out where another has said why: who has no network
+ * need not hear that nobody answers.
+ *
+ * Every code has a row in docs/operating.md.
  */
 #include "node/host/health.h"
 #include "base/timestamp.h"

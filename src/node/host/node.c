@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The life of a node: store first (the ids are in it), then sockets, then the
+ * DHT, then the tunnels, which find relays through it, then the watch over the
+ * machine's network, which tells both. Freed in the opposite order.
+ *
+ * A datagram is told apart by its first byte (on_datagram), and when a batch is
+ * through the engines are asked when they want to be woken (on_batch_end).
+ *
+ * One timer, every FLUSH_INTERVAL, does what is done now and then: it compares
+ * the clock with those of others, watches network and names, and writes to the
+ * store what has been queued.
  */
 #include "node/host/node.h"
 #include "base/timestamp.h"

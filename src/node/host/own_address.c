@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Three questions about our own addresses, answered from what is configured,
+ * what the sockets are bound to, what the interfaces have (getifaddrs) and what
+ * the nodes of the DHT say: where others reach us, what an exit must not send
+ * to, and whether an endpoint is ourselves.
+ */
 #include "node/host/own_address.h"
 
 #include "node/host/dht_host.h"

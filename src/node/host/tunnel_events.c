@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A list of listeners that live in whoever listens. A listener may leave, or
+ * have others leave, while an event is told: each telling has a walk on the
+ * stack that says who is next, and who leaves moves it along.
+ */
 #include "node/host/tunnel_events.h"
 
 #include "tunnel/member/tunnel.h"

@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * As dht_host.c for the tunnels: the engine's sends, timer and events here, its
+ * DHT through the bridge (or a program's), its exit through exit_host, its keys
+ * through tunnel_keys, its memory through tunnel_restore.
+ *
+ * What the engine cannot know it is told: our addresses, looked at every
+ * ADDRESS_LATER, more often while there are none, and at once when the
+ * machine's network changes; what an exit must not send to; settings that were
+ * read again.
+ */
 #include "node/host/tunnel_host.h"
 
 #include "base/timestamp.h"

@@ -2,6 +2,7 @@
  *
  * Key files: read, checked, made where they are missing. One that is there and
  * cannot be right is never replaced: it may be a mistake that can be undone.
+ * Nothing secret stays on the stack.
  */
 #include "node/host/tunnel_keys.h"
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The engine says which role the last choice of a path lacked; this has a
+ * sentence and a remedy for each.
  */
 #include "node/host/tunnel_missing.h"
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine takes relays by itself as they are found and tells when one is
+ * worth a row; at the start all rows are offered to it again.
+ */
 #include "node/host/tunnel_restore.h"
 #include "node/os/clock.h"
 
