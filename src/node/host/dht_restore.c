@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node remembers under two kinds of keys: settings "dht.id.*"
- * for the ids,
- * and rows of nodes, announcements and items. All that is read back may be old
- * or damaged, so the engine checks it as if strangers had sent it; what it does
+ * A node remembers its ids as settings ("dht.id.ipv4", "dht.id.ipv6"), and
+ * nodes, announcements and items as rows. All that is read back may be old or
+ * damaged, so the engine checks it as if strangers had sent it; what it does
  * not take is counted.
  */
 #include "node/host/dht_restore.h"
