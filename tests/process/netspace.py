@@ -14,10 +14,9 @@ import tempfile
 import threading
 import unittest
 
-from harness import (BINARY, DONE, NEGATIVE, Failure, Node, clean_environment,
-                     wait_for)
+from harness import BINARY, Failure, Node, clean_environment, wait_for
 
-CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x20000
+CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -83,7 +82,7 @@ class Machine:
                     return
             try:
                 outcome.append(function(*args))
-            except Exception as error:  # told where it was called
+            except Exception as error:  # raised where it was called
                 outcome.append(error)
 
         thread = threading.Thread(target=call)
@@ -131,7 +130,12 @@ class SpaceNode(Node):
         return self.machine.within(super().http, path)
 
 
-@unittest.skipIf(why_not(), why_not())
+WHY_NOT = why_not()
+if WHY_NOT:
+    print(f"skipped: {WHY_NOT}")
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
 class SpaceTest(unittest.TestCase):
     """A test with machines of its own, whose daemons end cleanly."""
 
@@ -197,6 +201,3 @@ class SpaceTest(unittest.TestCase):
             self.wait("core joins",
                       lambda n=node: n.status()["dht"]["joined"], 20)
         return self.nodes[:]
-
-
-__all__ = ["DONE", "NEGATIVE", "Failure", "SpaceTest", "wait_for"]

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What the field met: machines whose clock is wrong. A preloaded library moves
-the clock of one daemon by what a file says, while it runs."""
+"""What the field met: machines whose clock is wrong, and machines that were
+suspended. A preloaded library moves the clocks of one daemon by what a file
+says, while it runs."""
 import pathlib
 import shutil
 import struct
@@ -25,9 +26,12 @@ int clock_gettime(clockid_t id, struct timespec *ts)
     if (!real)
         real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT,
                                                             "clock_gettime");
+    const char *name = id == CLOCK_REALTIME ? getenv("TEST_CLOCK") :
+                       id == CLOCK_BOOTTIME ? getenv("TEST_BOOT") : NULL;
+
     r = real(id, ts);
-    if (id == CLOCK_REALTIME) {
-        FILE *f = fopen(getenv("TEST_CLOCK"), "r");
+    if (name) {
+        FILE *f = fopen(name, "r");
         long off = 0;
         if (f && fscanf(f, "%ld", &off) == 1)
             ts->tv_sec += off;
@@ -54,16 +58,17 @@ class Clock(ProcessTest):
         self.network_of(3, "--exit")
         self.late = self.net.add([self.net.nodes[0]])
 
-    def move(self, seconds):
+    def move(self, seconds, which=None):
         """A whole file at a time: the daemon reads it again and again."""
         fresh = pathlib.Path(f"{self.offset}.new")
         fresh.write_text(str(int(seconds)))
-        fresh.rename(self.offset)
+        fresh.rename(which or self.offset)
 
     def start(self, *extra):
         # Sanitizers want to be the first library.
         self.late.start(*extra, preload={
             "LD_PRELOAD": str(self.library), "TEST_CLOCK": str(self.offset),
+            "TEST_BOOT": f"{self.offset}.boot",
             "ASAN_OPTIONS": "verify_asan_link_order=0"})
 
     def problem(self, code):
@@ -104,6 +109,27 @@ class Clock(ProcessTest):
                  and not self.problem("clock_wrong"), 20)
         wait_for("the key is dated anew", lambda: abs(
             self.made() - time.time()) < 300, 20)
+
+    def test_a_machine_that_was_suspended(self):
+        self.start()
+        self.late.wait_joined()
+        wait_for("the first rounds are over", lambda: self.lookups() > 5, 20)
+        before = wait_for("it is quiet", self.quiet, 30)
+        # Time asleep counts for the node, and not for its event loop.
+        self.move(120, f"{self.offset}.boot")
+        wait_for("it is noticed", lambda: "was suspended for 120 s"
+                 in self.late.log_text(), 10)
+        wait_for("it looks around at once",
+                 lambda: self.lookups() > before, 5)
+        self.assertTrue(self.late.status()["healthy"])
+
+    def lookups(self):
+        return self.late.metrics()["warren_dht_lookups_started_total"]
+
+    def quiet(self):
+        before = self.lookups()
+        time.sleep(6)
+        return before if self.lookups() == before else None
 
     def made(self):
         data = (self.late.dir / "handshake.key").read_bytes()
