@@ -5,7 +5,7 @@ minute, in the status, at /health and in the log. Machines are namespaces."""
 import time
 import unittest
 
-from netspace import SpaceTest
+from machines import SpaceTest
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 SOON = 30  # s: what the operator is told of within

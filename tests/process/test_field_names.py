@@ -8,7 +8,7 @@ import socket
 import unittest
 
 from nameserver import Dns
-from netspace import SpaceTest
+from machines import SpaceTest
 
 NET = "10.77.0."
 NAMES = {"boot.example": [NET + "1"], "six.example": ["fd77::1"],

@@ -5,7 +5,7 @@ addresses that change. Machines are namespaces."""
 import time
 import unittest
 
-from netspace import SpaceTest
+from machines import SpaceTest
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 ANY = ("--listen", "0.0.0.0:7881")
