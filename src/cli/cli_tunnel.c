@@ -5,7 +5,7 @@
 #include "base/timestamp.h"
 #include "cli/columns.h"
 #include "node/control/reply.h"
-#include "node/rpc/destination.h"
+#include "tunnel/exit/host_port.h"
 #include "tunnel/circuit/onion.h"
 
 #include <inttypes.h>
@@ -212,8 +212,8 @@ static enum exit_code print_outcome(struct cli_talk *t)
 
 static bool is_destination(const char *text)
 {
-    struct destination to;
-    enum error err = destination_parse(bytes_of_text(text), &to);
+    struct host_port to;
+    enum error err = host_port_parse(bytes_of_text(text), &to);
 
     if (err == OK)
         return true;

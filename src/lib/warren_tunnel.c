@@ -7,7 +7,7 @@
 #include "lib/warren_internal.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
-#include "node/rpc/destination.h"
+#include "tunnel/exit/host_port.h"
 #include "tunnel/member/tunnel.h"
 
 #include <string.h>
@@ -74,8 +74,8 @@ int warren_tunnel_data(struct warren *w, uint32_t circuit,
                        const void *payload, size_t len)
 {
     struct bytes data = bytes_of(payload, len);
-    struct destination to;
-    enum error e = destination_parse(bytes_of_text(destination), &to);
+    struct host_port to;
+    enum error e = host_port_parse(bytes_of_text(destination), &to);
     struct tunnel *t;
 
     if (!is_data(type))

@@ -62,6 +62,7 @@ struct member {
     uint32_t cookie;
     struct endpoint sent_to;
     bool echo;
+    bool dead; /* hears nothing any more */
     /* Behind a NAT: gets only what comes from where it has sent to. */
     bool nat, sent[MEMBERS];
     unsigned pokes; /* sent */
@@ -87,6 +88,10 @@ struct world {
      * goes there and nowhere else, unless a callback does more. NULL: no cell
      * is being received. */
     const struct endpoint *cell_from;
+    /* What runs on top of the client; NULL: nothing. */
+    void *above;
+    uint64_t (*above_deadline)(void *above);
+    void (*above_tick)(void *above, uint64_t now);
     bool sink; /* what is sent is gone, and counted */
     unsigned sunk;
 };
@@ -176,8 +181,7 @@ static inline enum error exit_open_fake(void *ctx, enum family family,
 
     (void)family;
     m->sockets++;
-    m->cookie = cookie;
-    *handle = m;
+    *handle = (void *)((uintptr_t)cookie + 1); /* not NULL */
     member_called(m, CALL_OPEN);
     return OK;
 }
@@ -188,7 +192,7 @@ static inline enum error exit_send_fake(void *ctx, void *handle,
 {
     struct member *m = ctx;
 
-    assert_ptr_equal(handle, m);
+    m->cookie = (uint32_t)((uintptr_t)handle - 1);
     m->sent_to = *to;
     m->payload_len = payload.len;
     memcpy(m->payload, payload.p, payload.len);
@@ -355,7 +359,7 @@ static inline void deliver(struct world *w)
     for (unsigned i = 0; i < MEMBERS; i++) {
         struct member *m = &w->member[i];
 
-        if (m->tunnel == NULL || !endpoint_equal(&m->ep, &p->to) ||
+        if (m->tunnel == NULL || m->dead || !endpoint_equal(&m->ep, &p->to) ||
             !passes_nat(w, m, &p->from))
             continue;
         w->cell_from = p->bytes[1] == CELL_KIND ? &p->from : NULL;
@@ -369,13 +373,14 @@ static inline void deliver(struct world *w)
 /* The destination sends back what it got. */
 static inline void echo(struct world *w)
 {
-    struct member *m = &w->member[EXIT];
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *m = &w->member[i];
 
-    if (!m->echo)
-        return;
-    m->echo = false;
-    tunnel_exit_receive(m->tunnel, m->cookie, &m->sent_to,
-                        bytes_of(m->payload, m->payload_len), w->now);
+        if (m->echo)
+            tunnel_exit_receive(m->tunnel, m->cookie, &m->sent_to,
+                                bytes_of(m->payload, m->payload_len), w->now);
+        m->echo = false;
+    }
 }
 
 static inline void run(struct world *w, uint64_t duration)
@@ -386,11 +391,15 @@ static inline void run(struct world *w, uint64_t duration)
         at = w->count > 0 ? w->queue[w->first]->at : TIME_NEVER;
         for (unsigned i = 0; i < MEMBERS; i++)
             at = time_min(at, tunnel_next_deadline(w->member[i].tunnel));
+        if (w->above != NULL)
+            at = time_min(at, w->above_deadline(w->above));
         if (at > end)
             break;
         w->now = at > w->now ? at : w->now;
         for (unsigned i = 0; i < MEMBERS; i++)
             tunnel_tick(w->member[i].tunnel, w->now, WALL + w->now / TIME_S);
+        if (w->above != NULL)
+            w->above_tick(w->above, w->now);
         while (w->count > 0 && w->queue[w->first]->at <= w->now)
             deliver(w);
         echo(w);

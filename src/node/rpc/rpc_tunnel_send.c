@@ -321,10 +321,10 @@ static const struct tunnel_call_kind send_kind = {
 void rpc_tunnel_send(struct rpc *rpc, struct control_call *call,
                      const struct rpc_params *params)
 {
-    struct destination to;
+    struct host_port to;
     struct tunnel_call *c;
 
-    if (destination_parse(params->to, &to) != OK) {
+    if (host_port_parse(params->to, &to) != OK) {
         control_fail(call, ERR_SYNTAX,
                      "to must be \"HOST:PORT\": an address or a name, and a "
                      "port from 1 to 65535");

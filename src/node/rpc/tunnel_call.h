@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "node/host/tunnel_host.h"
-#include "node/rpc/destination.h"
+#include "tunnel/exit/host_port.h"
 #include "node/rpc/rpc_internal.h"
 #include "tunnel/member/tunnel.h"
 
@@ -32,7 +32,7 @@ struct tunnel_call_kind {
 
 /* Of `tunnel.send`. */
 struct tunnel_sending {
-    struct destination to;
+    struct host_port to;
     uint8_t *data; /* owned */
     size_t data_len;
     uint64_t first_at;         /* of sending; 0: not yet */

@@ -1,8 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Keeps circuits of the lengths that somebody wants: those that are about to
+ * end retire, which lets the next tick build others in their place, and what
+ * cannot be built is tried again after a pause that doubles.
+ */
 #include "tunnel/circuit/pool.h"
 
 #include "base/timestamp.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #define TICK         (1 * TIME_S) /* how exactly ages are kept */
@@ -46,16 +52,45 @@ static void note_empty(struct pool *p, unsigned hops, uint64_t now)
         p->empty_since[hops] = now;
 }
 
-enum error pool_build(struct pool *p, unsigned hops, uint64_t now)
+bool pool_keeps(const struct pool *p, unsigned hops)
+{
+    return p->wanted[hops] || p->holds[hops] > 0;
+}
+
+/* Before somebody more wants them. */
+static enum error begin(struct pool *p, unsigned hops, uint64_t now)
 {
     if (hops < 1 || hops > ONION_HOPS_MAX)
         return ERR_RANGE;
-    if (!p->wanted[hops])
+    if (!pool_keeps(p, hops))
         p->empty_since[hops] = TIME_NEVER;
-    p->wanted[hops] = true;
     note_empty(p, hops, now);
     p->deadline = now;
     return OK;
+}
+
+enum error pool_build(struct pool *p, unsigned hops, uint64_t now)
+{
+    enum error e = begin(p, hops, now);
+
+    if (e == OK)
+        p->wanted[hops] = true;
+    return e;
+}
+
+enum error pool_hold(struct pool *p, unsigned hops, uint64_t now)
+{
+    enum error e = begin(p, hops, now);
+
+    if (e == OK)
+        p->holds[hops]++;
+    return e;
+}
+
+void pool_release(struct pool *p, unsigned hops)
+{
+    assert(p->holds[hops] > 0);
+    p->holds[hops]--;
 }
 
 enum error pool_stop(struct pool *p, unsigned hops)
@@ -76,7 +111,7 @@ void pool_hurry(struct pool *p, unsigned hops, uint64_t now)
 
 uint64_t pool_empty_since(const struct pool *p, unsigned hops)
 {
-    return p->wanted[hops] ? p->empty_since[hops] : TIME_NEVER;
+    return pool_keeps(p, hops) ? p->empty_since[hops] : TIME_NEVER;
 }
 
 bool pool_is_active(const struct pool *p, const struct circuit *c,
@@ -91,7 +126,7 @@ double pool_ready(const struct pool *p)
     unsigned have = 0, lengths = 0;
 
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
-        if (!p->wanted[hops])
+        if (!pool_keeps(p, hops))
             continue;
         for (unsigned i = 0; i < circuits_count(p->circuits); i++)
             have += pool_is_active(p, circuits_at(p->circuits, i), hops);
@@ -226,7 +261,7 @@ void pool_circuit_ready(struct pool *p, struct circuit *c, uint64_t now)
 void pool_circuit_closed(struct pool *p, const struct circuit *c,
                          enum reason why, uint64_t now)
 {
-    if (!p->wanted[c->length])
+    if (!pool_keeps(p, c->length))
         return;
     if (c->state == CIRCUIT_BUILDING)
         back_off(p, c->length, now);
@@ -242,13 +277,13 @@ void pool_tick(struct pool *p, uint64_t now)
     retire(p, now);
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
         note_empty(p, hops, now);
-        if (p->wanted[hops])
+        if (pool_keeps(p, hops))
             fill_up(p, hops, now);
     }
     if (circuits_count(p->circuits) > 0)
         p->deadline = time_min(p->deadline, time_after(now, TICK));
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
-        if (p->wanted[hops] && p->retry_at[hops] > now)
+        if (pool_keeps(p, hops) && p->retry_at[hops] > now)
             p->deadline = time_min(p->deadline, p->retry_at[hops]);
     }
 }

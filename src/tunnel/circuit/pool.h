@@ -31,7 +31,8 @@ struct pool {
     struct pool_config config;
     struct pool_env env;
     struct circuits *circuits;
-    bool wanted[ONION_HOPS_MAX + 1]; /* by length */
+    bool wanted[ONION_HOPS_MAX + 1]; /* by length: pool_build */
+    unsigned holds[ONION_HOPS_MAX + 1];
     unsigned failures[ONION_HOPS_MAX + 1];
     uint64_t retry_at[ONION_HOPS_MAX + 1];
     uint64_t empty_since[ONION_HOPS_MAX + 1]; /* of those wanted */
@@ -45,6 +46,11 @@ void pool_init(struct pool *p, const struct pool_config *config,
  * ERR_RANGE. Those that are there stay until they retire. */
 enum error pool_build(struct pool *p, unsigned hops, uint64_t now);
 enum error pool_stop(struct pool *p, unsigned hops);
+/* They are kept as long as somebody holds them, too, whatever others say: each
+ * hold is to be released once. ERR_RANGE. */
+enum error pool_hold(struct pool *p, unsigned hops, uint64_t now);
+void pool_release(struct pool *p, unsigned hops);
+bool pool_keeps(const struct pool *p, unsigned hops);
 /* One more circuit than are kept, through `path`, which retires as they do.
  * ERR_FULL (max_circuits), errors of circuit_new. */
 enum error pool_add(struct pool *p, const struct link_target *path,

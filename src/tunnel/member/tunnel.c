@@ -292,21 +292,44 @@ enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
     return e;
 }
 
-enum error tunnel_stop(struct tunnel *t, unsigned hops)
+/* Who builds no circuits looks for no relays. */
+static void rest(struct tunnel *t)
 {
-    enum error e = pool_stop(&t->pool, hops);
     bool wanted = false;
 
     for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
-        wanted = wanted || t->pool.wanted[i];
-    if (e == OK && !wanted)
+        wanted = wanted || pool_keeps(&t->pool, i);
+    if (!wanted)
         directory_set_wanted(t->directory, 0, 0, t->ticked_at);
+}
+
+enum error tunnel_stop(struct tunnel *t, unsigned hops)
+{
+    enum error e = pool_stop(&t->pool, hops);
+
+    if (e == OK)
+        rest(t);
     return e;
+}
+
+enum error tunnel_hold(struct tunnel *t, unsigned hops, uint64_t now)
+{
+    enum error e = pool_hold(&t->pool, hops, now);
+
+    if (e == OK)
+        directory_set_wanted(t->directory, WANTED_RELAYS, WANTED_EXITS, now);
+    return e;
+}
+
+void tunnel_release(struct tunnel *t, unsigned hops)
+{
+    pool_release(&t->pool, hops);
+    rest(t);
 }
 
 bool tunnel_keeps(const struct tunnel *t, unsigned hops)
 {
-    return hops >= 1 && hops <= ONION_HOPS_MAX && t->pool.wanted[hops];
+    return hops >= 1 && hops <= ONION_HOPS_MAX && pool_keeps(&t->pool, hops);
 }
 
 unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,

@@ -191,6 +191,10 @@ uint64_t tunnel_next_deadline(const struct tunnel *t);
  * hops. ERR_RANGE. */
 enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now);
 enum error tunnel_stop(struct tunnel *t, unsigned hops);
+/* The same for whoever needs them meanwhile: they are kept until tunnel_stop
+ * and as many releases as there were holds. ERR_RANGE. */
+enum error tunnel_hold(struct tunnel *t, unsigned hops, uint64_t now);
+void tunnel_release(struct tunnel *t, unsigned hops);
 /* What the exit of a circuit is to be like. */
 struct tunnel_wish {
     uint16_t port;              /* it says that it sends there; 0: any exit */
@@ -208,7 +212,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
 bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
                     uint8_t identity[32]);
 bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port);
-/* Whether circuits of this many hops are kept. */
+/* Whether circuits of this many hops are kept, for whomever. */
 bool tunnel_keeps(const struct tunnel *t, unsigned hops);
 /* Circuits that data can be sent over now; `hops` 0 is any. Returns how many
  * there are and puts up to `max` into `ids`. */

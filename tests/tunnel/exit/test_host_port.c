@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "node/rpc/destination.h"
+#include "tunnel/exit/host_port.h"
 #include "testing.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static void test_destination_address(void **state)
+static void test_host_port_address(void **state)
 {
     static const char *const rows[] = {"192.0.2.1:53", "127.0.0.1:1",
                                        "[2001:db8::1]:65535", "10.0.0.1:80"};
@@ -18,28 +18,28 @@ static void test_destination_address(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct destination d;
+        struct host_port d;
 
-        assert_int_equal(destination_parse(bytes_of_text(rows[i]), &d), OK);
+        assert_int_equal(host_port_parse(bytes_of_text(rows[i]), &d), OK);
         assert_int_equal(d.name.len, 0);
         assert_string_equal(endpoint_print(&d.ep, text), rows[i]);
     }
 }
 
-static void test_destination_name(void **state)
+static void test_host_port_name(void **state)
 {
-    struct destination d;
+    struct host_port d;
 
     (void)state;
-    assert_int_equal(destination_parse(bytes_of_text("Example.org:53"), &d),
+    assert_int_equal(host_port_parse(bytes_of_text("Example.org:53"), &d),
                      OK);
     assert_string_equal(d.name.text, "example.org");
     assert_int_equal(d.ep.port, 53);
-    assert_int_equal(destination_parse(bytes_of_text("_dns.a-b.example:1"), &d),
+    assert_int_equal(host_port_parse(bytes_of_text("_dns.a-b.example:1"), &d),
                      OK);
 }
 
-static void test_destination_wrong(void **state)
+static void test_host_port_wrong(void **state)
 {
     static const struct {
         const char *text;
@@ -70,8 +70,8 @@ static void test_destination_wrong(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct destination d = {.ep = {.port = 7}};
-        enum error err = destination_parse(bytes_of_text(rows[i].text), &d);
+        struct host_port d = {.ep = {.port = 7}};
+        enum error err = host_port_parse(bytes_of_text(rows[i].text), &d);
 
         if (err != rows[i].err || d.ep.port != 7)
             fail_msg("%s: %s", rows[i].text, error_text(err));
@@ -81,9 +81,9 @@ static void test_destination_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_destination_address),
-        cmocka_unit_test(test_destination_name),
-        cmocka_unit_test(test_destination_wrong),
+        cmocka_unit_test(test_host_port_address),
+        cmocka_unit_test(test_host_port_name),
+        cmocka_unit_test(test_host_port_wrong),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,21 +4,21 @@
  * "[2001:db8::1]:53" or "example.org:53". Names stay names: the exit resolves
  * them.
  */
-#ifndef WARREN_NODE_RPC_DESTINATION_H
-#define WARREN_NODE_RPC_DESTINATION_H
+#ifndef WARREN_TUNNEL_EXIT_HOST_PORT_H
+#define WARREN_TUNNEL_EXIT_HOST_PORT_H
 
 #include "base/bytes.h"
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "tunnel/exit/name.h"
 
-struct destination {
+struct host_port {
     struct endpoint ep; /* of a name only the port */
     struct name name;   /* len 0: it is an address */
 };
 
 /* ERR_SYNTAX; ERR_ADDRESS (nobody can have it, or port 0); ERR_UNSUPPORTED (a
  * name that is never resolved, like localhost). */
-enum error destination_parse(struct bytes text, struct destination *out);
+enum error host_port_parse(struct bytes text, struct host_port *out);
 
 #endif

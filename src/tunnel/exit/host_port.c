@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "node/rpc/destination.h"
+#include "tunnel/exit/host_port.h"
 
 #include <string.h>
 
@@ -37,9 +37,9 @@ static size_t find_colon(struct bytes text)
     return text.len;
 }
 
-enum error destination_parse(struct bytes text, struct destination *out)
+enum error host_port_parse(struct bytes text, struct host_port *out)
 {
-    struct destination d = {.name = {.len = 0}};
+    struct host_port d = {.name = {.len = 0}};
     size_t colon = find_colon(text);
     bool is_address;
     uint16_t port;
