@@ -22,7 +22,7 @@ struct lib_provider {
     const struct warren_dht_provider *theirs;
     void (*answered)(void *arg);
     void *arg;
-    struct provider_calls running;
+    struct calls running;
 };
 
 /* ---- Answers ------------------------------------------------------------ */
@@ -124,9 +124,10 @@ static enum error get_peers(void *ctx, const struct id *hash,
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    return started(
-        r, p->theirs->get_peers(p->theirs->ctx, hash->b, &l, &r->call.id),
-        request);
+    return started(r,
+                   p->theirs->get_peers(p->theirs->ctx, hash->b, &l,
+                                        &r->call.under_way.id),
+                   request);
 }
 
 static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
@@ -149,7 +150,7 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
     l = listener(r);
     return started(r,
                    p->theirs->get_item(p->theirs->ctx, key, salt.p, salt.len,
-                                       &l, &r->call.id),
+                                       &l, &r->call.under_way.id),
                    request);
 }
 
@@ -211,7 +212,7 @@ struct lib_provider *lib_provider_new(const struct warren_dht_provider *theirs,
     p->theirs = theirs;
     p->answered = answered;
     p->arg = arg;
-    LIST_INIT(&p->running);
+    calls_init(&p->running);
     return p;
 }
 
@@ -219,8 +220,8 @@ void lib_provider_free(struct lib_provider *p)
 {
     if (p == NULL)
         return;
-    while (!LIST_EMPTY(&p->running))
-        cancel(p, LIST_FIRST(&p->running)->id);
+    while (!TAILQ_EMPTY(&p->running))
+        cancel(p, TAILQ_FIRST(&p->running)->id);
     free(p);
 }
 

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Each function of the table starts a request of the DHT's with a handler that
+ * passes the answers on. What has ended wakes whoever armed a timer for either
+ * engine (`changed`).
+ */
 #include "provider/dht_bridge.h"
 
 #include <string.h>
@@ -81,7 +86,7 @@ static enum error get_peers(void *ctx, const struct id *hash,
     if (call == NULL)
         return ERR_NO_MEMORY;
     h = handler_of(call);
-    e = dht_get_peers(b->dht, hash, &h, b->now(b->ctx), &call->id);
+    e = dht_get_peers(b->dht, hash, &h, b->now(b->ctx), &call->under_way.id);
     return started(b, call, e, request);
 }
 
@@ -101,7 +106,8 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
     memcpy(named.key, key, sizeof(named.key));
     dht_item_target(&named, &target);
     h = handler_of(call);
-    e = dht_get_item(b->dht, &target, salt, &h, b->now(b->ctx), &call->id);
+    e = dht_get_item(b->dht, &target, salt, &h, b->now(b->ctx),
+                     &call->under_way.id);
     return started(b, call, e, request);
 }
 
@@ -152,6 +158,7 @@ void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
                      uint64_t (*now)(void *ctx), void *ctx)
 {
     *b = (struct dht_bridge){.dht = dht, .ctx = ctx, .now = now};
+    calls_init(&b->calls);
     b->provider = (struct dht_provider){.ctx = b,
                                         .announce = announce,
                                         .withdraw = withdraw,
@@ -163,6 +170,8 @@ void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
 
 void dht_bridge_deinit(struct dht_bridge *b)
 {
-    while (!LIST_EMPTY(&b->calls))
-        cancel(b, LIST_FIRST(&b->calls)->id);
+    if (b->dht == NULL)
+        return; /* never began */
+    while (!TAILQ_EMPTY(&b->calls))
+        cancel(b, TAILQ_FIRST(&b->calls)->id);
 }

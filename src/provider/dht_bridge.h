@@ -18,7 +18,7 @@ struct dht_bridge {
     struct dht *dht;
     void *ctx;
     uint64_t (*now)(void *ctx);
-    struct provider_calls calls; /* max_lookups of them at most */
+    struct calls calls; /* max_lookups of them at most */
 
     /* Set by whoever wants to hear, after dht_bridge_init; else NULL. */
 

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/provider_call.h"
 
-#include <stdlib.h>
-
-void *provider_call_new(struct provider_calls *calls, size_t size, void *owner,
+void *provider_call_new(struct calls *calls, size_t size, void *owner,
                         const struct dht_provider_handler *handler)
 {
-    struct provider_call *call = calloc(1, size);
+    struct provider_call *call = call_new(calls, size);
 
     if (call == NULL)
         return NULL;
+    call->calls = calls;
     call->owner = owner;
     call->handler = *handler;
-    call->starting = true;
-    LIST_INSERT_HEAD(calls, call, link);
     return call;
-}
-
-static void drop(struct provider_call *call)
-{
-    LIST_REMOVE(call, link);
-    free(call);
 }
 
 enum error provider_call_started(struct provider_call *call, enum error e,
                                  uint64_t *request)
 {
-    call->starting = false;
     if (e == OK)
-        *request = call->id;
-    if (e != OK || call->ended)
-        drop(call);
+        *request = call->under_way.id;
+    call_started(call->calls, &call->under_way, e == OK);
     return e;
 }
 
@@ -38,22 +27,15 @@ void provider_call_done(struct provider_call *call, enum error e)
 {
     struct dht_provider_handler handler = call->handler;
 
-    call->ended = true;
-    if (!call->starting)
-        drop(call);
+    call_end(call->calls, &call->under_way);
     handler.done(handler.ctx, handler.cookie, e);
 }
 
-bool provider_call_forget(struct provider_calls *calls, uint64_t id)
+bool provider_call_forget(struct calls *calls, uint64_t id)
 {
-    struct provider_call *call;
+    struct call *call = call_find(calls, id);
 
-    LIST_FOREACH(call, calls, link)
-    {
-        if (call->id == id && !call->starting) {
-            drop(call);
-            return true;
-        }
-    }
-    return false;
+    if (call != NULL)
+        call_end(calls, call);
+    return call != NULL;
 }

@@ -21,6 +21,7 @@
 #include "node/os/clock.h"
 #include "node/reach/view.h"
 #include "provider/dht_bridge.h"
+#include "tunnel/member/delivery.h"
 #include "tunnel/member/tunnel.h"
 
 #include <event2/event.h>
@@ -36,9 +37,11 @@ struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
     struct tunnel *tunnel;
+    struct deliveries *deliveries;
     struct dht_bridge bridge;
     struct exit_host *exit; /* NULL when this is no exit */
     struct policy policy;
+    bool holds[ONION_HOPS_MAX + 1]; /* pools that the configuration keeps */
     struct deadline timer, address_timer;
     struct config_endpoints addresses; /* as told to the engine */
     struct view view;
@@ -75,6 +78,8 @@ static void host_event(void *ctx, const struct tunnel_event *event)
         log_debug(h->world.log, "circuit %u of %u hops ended at hop %u: %s",
                   event->circuit, event->length, event->hop,
                   reason_text(event->why));
+    if (h->deliveries != NULL)
+        deliveries_event(h->deliveries, event, clock_now());
     tunnel_events_tell(&h->events, event);
 }
 
@@ -188,16 +193,20 @@ static void on_met(void *arg, const struct endpoint *node)
 static void on_due(void *arg)
 {
     struct tunnel_host *h = arg;
+    uint64_t now = clock_now();
 
-    tunnel_tick(h->tunnel, clock_now(), clock_wall());
+    tunnel_tick(h->tunnel, now, clock_wall());
+    deliveries_tick(h->deliveries, now);
     tunnel_host_rearm(h);
 }
 
 void tunnel_host_rearm(struct tunnel_host *h)
 {
     /* Answers of the DHT may come while the engine is being made. */
-    if (h->tunnel != NULL)
-        deadline_arm(&h->timer, tunnel_next_deadline(h->tunnel));
+    if (h->tunnel != NULL && h->deliveries != NULL)
+        deadline_arm(&h->timer,
+                     time_min(tunnel_next_deadline(h->tunnel),
+                              deliveries_next_deadline(h->deliveries)));
 }
 
 enum error tunnel_host_receive(struct tunnel_host *h,
@@ -266,15 +275,31 @@ void tunnel_host_network_changed(struct tunnel_host *h,
 
 /* ---- Settings ----------------------------------------------------------- */
 
+/* The configuration's hold, beside those of whoever else wants this pool. */
+static void hold(struct tunnel_host *h, unsigned hops, bool wanted,
+                 uint64_t now)
+{
+    if (wanted && !h->holds[hops])
+        tunnel_hold(h->tunnel, hops, now);
+    else if (!wanted && h->holds[hops])
+        tunnel_release(h->tunnel, hops);
+    h->holds[hops] = wanted;
+}
+
 static void keep_pools(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
-    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
-        if (config->tunnel_build[hops])
-            tunnel_build(h->tunnel, hops, now);
-        else if (h->config.tunnel_build[hops])
-            tunnel_stop(h->tunnel, hops);
-    }
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        hold(h, hops, config->tunnel_build[hops], now);
+}
+
+enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops)
+{
+    enum error e = tunnel_stop(h->tunnel, hops);
+
+    if (e == OK)
+        hold(h, hops, false, clock_now());
+    return e;
 }
 
 static void ask_relays(struct tunnel_host *h, const struct config *config,
@@ -353,8 +378,11 @@ static enum error make_engine(struct tunnel_host *h,
         .dht = h->world.provider != NULL ? h->world.provider
                                          : &h->bridge.provider,
     };
+    enum error err =
+        tunnel_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
 
-    return tunnel_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
+    return err != OK ? err
+                     : deliveries_new(h->tunnel, &env.random, &h->deliveries);
 }
 
 static void start(struct tunnel_host *h, const struct config *config,
@@ -407,6 +435,8 @@ void tunnel_host_free(struct tunnel_host *h)
 {
     if (h == NULL)
         return;
+    deliveries_free(h->deliveries);
+    h->deliveries = NULL;
     tunnel_free(h->tunnel, clock_now());
     exit_host_free(h->exit);
     dht_bridge_deinit(&h->bridge);
@@ -418,6 +448,11 @@ void tunnel_host_free(struct tunnel_host *h)
 struct tunnel *tunnel_host_engine(const struct tunnel_host *h)
 {
     return h->tunnel;
+}
+
+struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h)
+{
+    return h->deliveries;
 }
 
 const struct policy *tunnel_host_policy(const struct tunnel_host *h)

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct deliveries;
 struct dht_host;
 struct dht_provider;
 struct event_base;
@@ -65,6 +66,10 @@ void tunnel_host_network_changed(struct tunnel_host *h,
  * dated anew, lest it is never renewed. */
 void tunnel_host_clock_is_right(struct tunnel_host *h);
 
+/* As tunnel_stop, for the operator or the program, whose word counts for more
+ * than the configuration's until that is read again. */
+enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops);
+
 /* As tunnel_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
@@ -101,6 +106,8 @@ tunnel_host_counters(const struct tunnel_host *h);
 
 /* For tunnel_data, tunnel_build, tunnel_circuits, tunnel_status, ... */
 struct tunnel *tunnel_host_engine(const struct tunnel_host *h);
+/* For delivery_start and delivery_cancel. */
+struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h);
 
 /* ---- Events ------------------------------------------------------------- */
 

@@ -175,13 +175,17 @@ void dht_call_on_samples(void *ctx, const struct dht_samples *samples)
 
 /* ---- Life -------------------------------------------------------------- */
 
-static void call_free(struct dht_call *c)
+static void drop_lists(struct dht_call *c)
 {
-    LIST_REMOVE(c, link);
     text_deinit(&c->steps.mp);
     text_deinit(&c->peers.mp);
     text_deinit(&c->samples.mp);
-    free(c);
+}
+
+static void call_free(struct dht_call *c)
+{
+    drop_lists(c);
+    call_end(&c->rpc->dht_calls, &c->under_way);
 }
 
 /* What to do about it, where there is something. */
@@ -255,7 +259,7 @@ static void on_cancel(void *arg)
     c->call = NULL;
     if (c->outlives_client)
         return;
-    dht_cancel(dht_host_engine(c->rpc->node->dht), c->request);
+    dht_cancel(dht_host_engine(c->rpc->node->dht), c->under_way.id);
     dht_host_rearm(c->rpc->node->dht);
     call_free(c);
 }
@@ -263,7 +267,7 @@ static void on_cancel(void *arg)
 struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
                               const struct rpc_params *params)
 {
-    struct dht_call *c = calloc(1, sizeof(*c));
+    struct dht_call *c = call_new(&rpc->dht_calls, sizeof(*c));
 
     if (c == NULL) {
         control_fail(call, ERR_NO_MEMORY, NULL);
@@ -283,29 +287,29 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
     text_init(&c->steps.mp, LIST_LIMIT);
     text_init(&c->peers.mp, LIST_LIMIT);
     text_init(&c->samples.mp, LIST_LIMIT);
-    LIST_INSERT_HEAD(&rpc->running, c, link);
     return c;
 }
 
+/* The engine may have ended it already, and it was answered then. */
 void dht_call_started(struct dht_call *c, enum error err)
 {
-    if (err == OK) {
+    struct calls *calls = &c->rpc->dht_calls;
+
+    if (err == OK && call_started(calls, &c->under_way, true)) {
         control_on_cancel(c->call, on_cancel, c);
-        return;
+    } else if (err != OK) {
+        fail(c, err);
+        drop_lists(c);
+        call_started(calls, &c->under_way, false);
     }
-    fail(c, err);
-    call_free(c);
 }
 
 void rpc_dht_end(struct rpc *rpc)
 {
-    struct dht_call *c = LIST_FIRST(&rpc->running);
+    struct call *call;
 
-    while (c != NULL) {
-        struct dht_call *next = LIST_NEXT(c, link);
-
-        dht_cancel(dht_host_engine(rpc->node->dht), c->request);
-        call_free(c);
-        c = next;
+    while ((call = TAILQ_FIRST(&rpc->dht_calls)) != NULL) {
+        dht_cancel(dht_host_engine(rpc->node->dht), call->id);
+        call_free((struct dht_call *)(void *)call);
     }
 }

@@ -17,13 +17,12 @@ struct collected {
 };
 
 struct dht_call {
-    LIST_ENTRY(dht_call) link;
+    struct call under_way; /* its id is the engine's request */
     struct rpc *rpc;
     struct control_call *call; /* NULL when the client has gone */
     bool outlives_client;      /* publications do: they are for others */
     bool trace, stream;
     struct dht_handler handler; /* to start the engine's request with */
-    dht_request request;
     uint64_t began_at;
     struct id target;
     struct collected steps;

@@ -86,8 +86,7 @@ enum error rpc_new(struct node *node, struct rpc **out)
     if (rpc == NULL)
         return ERR_NO_MEMORY;
     rpc->node = node;
-    LIST_INIT(&rpc->running);
-    LIST_INIT(&rpc->tunnel_running);
+    calls_init(&rpc->dht_calls);
     *out = rpc;
     return OK;
 }
@@ -97,7 +96,6 @@ void rpc_free(struct rpc *rpc)
     if (rpc == NULL)
         return;
     rpc_dht_end(rpc);
-    rpc_tunnel_end(rpc);
     free(rpc);
 }
 

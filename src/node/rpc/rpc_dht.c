@@ -149,7 +149,7 @@ void rpc_dht_ping(struct rpc *rpc, struct control_call *call,
 
     if (c != NULL)
         dht_call_started(c, dht_ping(engine(rpc), &params->address, &c->handler,
-                                     clock_now(), &c->request));
+                                     clock_now(), &c->under_way.id));
 }
 
 void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
@@ -166,7 +166,7 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
     }
     dht_call_started(c, dht_sample(engine(rpc), &params->address, &c->target,
                                    dht_call_on_samples, &c->handler,
-                                   clock_now(), &c->request));
+                                   clock_now(), &c->under_way.id));
 }
 
 /* ---- Lookups ----------------------------------------------------------- */
@@ -177,9 +177,9 @@ void rpc_dht_find_node(struct rpc *rpc, struct control_call *call,
     struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_nodes);
 
     if (c != NULL)
-        dht_call_started(c,
-                         dht_find_node(engine(rpc), &params->target,
-                                       &c->handler, clock_now(), &c->request));
+        dht_call_started(c, dht_find_node(engine(rpc), &params->target,
+                                          &c->handler, clock_now(),
+                                          &c->under_way.id));
 }
 
 void rpc_dht_get_peers(struct rpc *rpc, struct control_call *call,
@@ -188,9 +188,9 @@ void rpc_dht_get_peers(struct rpc *rpc, struct control_call *call,
     struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_peers);
 
     if (c != NULL)
-        dht_call_started(c,
-                         dht_get_peers(engine(rpc), &params->target,
-                                       &c->handler, clock_now(), &c->request));
+        dht_call_started(c, dht_get_peers(engine(rpc), &params->target,
+                                          &c->handler, clock_now(),
+                                          &c->under_way.id));
 }
 
 void rpc_dht_get(struct rpc *rpc, struct control_call *call,
@@ -201,7 +201,7 @@ void rpc_dht_get(struct rpc *rpc, struct control_call *call,
     if (c != NULL)
         dht_call_started(c, dht_get_item(engine(rpc), &params->target,
                                          params->salt, &c->handler, clock_now(),
-                                         &c->request));
+                                         &c->under_way.id));
 }
 
 /* ---- Publications ------------------------------------------------------ */
@@ -217,7 +217,7 @@ void rpc_dht_announce(struct rpc *rpc, struct control_call *call,
     c->outlives_client = true;
     dht_call_started(c, dht_host_announce(rpc->node->dht, &params->target,
                                           implied ? 0 : params->port, implied,
-                                          &c->handler, &c->request));
+                                          &c->handler, &c->under_way.id));
 }
 
 void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
@@ -289,5 +289,5 @@ void rpc_dht_put(struct rpc *rpc, struct control_call *call,
     dht_call_started(
         c, dht_host_put(rpc->node->dht, &c->item,
                         (params->has & RPC_CAS) != 0 ? &params->cas : NULL,
-                        &c->handler, &c->request));
+                        &c->handler, &c->under_way.id));
 }

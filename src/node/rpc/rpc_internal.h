@@ -5,19 +5,16 @@
 #ifndef WARREN_NODE_RPC_RPC_INTERNAL_H
 #define WARREN_NODE_RPC_RPC_INTERNAL_H
 
+#include "base/call.h"
 #include "node/control/control_server.h"
 #include "node/host/node.h"
 #include "node/rpc/rpc_params.h"
 
-#include <sys/queue.h>
-
-struct dht_call;
-struct tunnel_call;
-
 struct rpc {
     struct node *node;
-    LIST_HEAD(, dht_call) running;
-    LIST_HEAD(, tunnel_call) tunnel_running;
+    /* Calls end with their clients, whom the control server cancels; these
+     * may go on without. */
+    struct calls dht_calls;
 };
 
 /* Each answers `call`, now or later. */
@@ -36,9 +33,8 @@ rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,
     rpc_tunnel_stop, rpc_tunnel_send, rpc_tunnel_ping, rpc_tunnel_speedtest,
     rpc_tunnel_close;
 
-/* End what still runs without an answer. */
+/* Ends what still runs without an answer. */
 void rpc_dht_end(struct rpc *rpc);
-void rpc_tunnel_end(struct rpc *rpc);
 
 /* A key and its value, for maps. */
 void rpc_write_id(struct mp_writer *w, const char *key, const struct id *id);

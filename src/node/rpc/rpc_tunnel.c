@@ -55,8 +55,9 @@ static void build_event(struct tunnel_call *c, const struct tunnel_event *event)
 
 static void build_wake(struct tunnel_call *c, uint64_t now)
 {
-    if (!build_is_done(c))
-        tunnel_call_tell_waiting(c, now);
+    (void)now;
+    if (!build_is_done(c) && c->stream)
+        rpc_tunnel_tell_waiting(c->rpc, c->call, c->hops);
 }
 
 static void build_overdue(struct tunnel_call *c)
@@ -67,7 +68,7 @@ static void build_overdue(struct tunnel_call *c)
     text_addf(&why, "%u of %u circuits of %u hop%s are there: ",
               tunnel_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
               c->hops, text_plural(c->hops));
-    tunnel_call_say_missing(c, &why);
+    rpc_tunnel_say_missing(c->rpc, c->hops, &why);
     text_add(&why, "; the node goes on trying");
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));
     text_deinit(&why);
@@ -75,20 +76,6 @@ static void build_overdue(struct tunnel_call *c)
 
 static const struct tunnel_call_kind build_kind = {
     .event = build_event, .wake = build_wake, .overdue = build_overdue};
-
-/* What somebody asks for by name does not end with a call that needed it too.
- */
-static void keep(struct rpc *rpc, unsigned hops)
-{
-    struct tunnel_call *c;
-
-    LIST_FOREACH(c, &rpc->tunnel_running, link)
-    {
-        if (c->hops == hops)
-            c->stops_pool = false;
-    }
-    tunnel_build(engine(rpc), hops, clock_now());
-}
 
 void rpc_tunnel_build(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
@@ -111,8 +98,10 @@ void rpc_tunnel_build(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     c->count = params->count == 0 ? min : params->count;
-    keep(rpc, c->hops);
-    build_is_done(c);
+    tunnel_build(engine(rpc), c->hops, clock_now());
+    tunnel_host_rearm(rpc->node->tunnels);
+    if (!build_is_done(c) && c->stream)
+        rpc_tunnel_tell_waiting(rpc, call, c->hops);
 }
 
 void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
@@ -125,7 +114,7 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
                      "this node keeps no circuits of that length");
         return;
     }
-    tunnel_stop(engine(rpc), params->hops);
+    tunnel_host_stop(rpc->node->tunnels, params->hops);
     w = control_reply(call);
     mp_write_map(w, 2);
     rpc_write_uint(w, "hops", params->hops);
@@ -172,6 +161,7 @@ void rpc_tunnel_close(struct rpc *rpc, struct control_call *call,
         say_no_circuit(call);
         return;
     }
+    tunnel_host_rearm(rpc->node->tunnels);
     w = control_reply(call);
     mp_write_map(w, 1);
     rpc_write_uint(w, "circuit", params->circuit);
@@ -225,14 +215,8 @@ static void ping_event(struct tunnel_call *c, const struct tunnel_event *event)
         answer_ping(c);
 }
 
-static void ping_wake(struct tunnel_call *c, uint64_t now)
-{
-    (void)c;
-    (void)now;
-}
-
-static const struct tunnel_call_kind ping_kind = {
-    .event = ping_event, .wake = ping_wake, .overdue = answer_ping};
+static const struct tunnel_call_kind ping_kind = {.event = ping_event,
+                                                  .overdue = answer_ping};
 
 void rpc_tunnel_ping(struct rpc *rpc, struct control_call *call,
                      const struct rpc_params *params)

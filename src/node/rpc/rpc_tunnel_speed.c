@@ -63,13 +63,16 @@ static void start(struct tunnel_call *c, uint64_t now)
         c->circuit = 0; /* another test runs on it: another time */
         return;
     }
-    c->deadline = time_after(now, c->duration + SLACK);
+    tunnel_call_extend(c, time_after(now, c->duration + SLACK));
 }
 
 static void speed_event(struct tunnel_call *c, const struct tunnel_event *event)
 {
     struct text why;
 
+    /* Its own, or one on which another test has ended. */
+    if (c->circuit == 0)
+        start(c, clock_now());
     if (c->circuit == 0 || event->circuit != c->circuit)
         return;
     if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
@@ -89,12 +92,10 @@ static void speed_event(struct tunnel_call *c, const struct tunnel_event *event)
 
 static void speed_wake(struct tunnel_call *c, uint64_t now)
 {
-    if (c->circuit != 0)
-        return;
-    tunnel_call_build(c);
-    start(c, now);
     if (c->circuit == 0)
-        tunnel_call_tell_waiting(c, now);
+        start(c, now);
+    if (c->circuit == 0 && c->stream)
+        rpc_tunnel_tell_waiting(c->rpc, c->call, c->hops);
 }
 
 static void speed_overdue(struct tunnel_call *c)
@@ -108,7 +109,7 @@ static void speed_overdue(struct tunnel_call *c)
     text_init(&why, WHY_LIMIT);
     text_addf(&why, "no circuit of %u hop%s can be had: ", c->hops,
               text_plural(c->hops));
-    tunnel_call_say_missing(c, &why);
+    rpc_tunnel_say_missing(c->rpc, c->hops, &why);
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));
     text_deinit(&why);
 }
@@ -124,5 +125,7 @@ void rpc_tunnel_speedtest(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     c->duration = params->duration;
+    tunnel_call_hold(c);
     speed_wake(c, clock_now());
+    tunnel_host_rearm(rpc->node->tunnels);
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define ACTIVE_MAX 64 /* circuits to choose one from */
-#define TELL_EVERY TIME_S
+#define WAKE       TIME_S
 
 static struct tunnel_host *host(const struct tunnel_call *c)
 {
@@ -29,13 +29,11 @@ void tunnel_call_free(struct tunnel_call *c)
 {
     if (c == NULL)
         return;
-    LIST_REMOVE(c, link);
     tunnel_host_unlisten(host(c), &c->listener);
     if (c->timer != NULL)
         event_free(c->timer);
-    if (c->stops_pool)
-        tunnel_stop(tunnel_call_engine(c), c->hops);
-    free(c->sending.data);
+    if (c->holds)
+        tunnel_release(tunnel_call_engine(c), c->hops);
     free(c);
 }
 
@@ -52,6 +50,20 @@ static void on_event(void *arg, const struct tunnel_event *event)
     c->kind->event(c, event);
 }
 
+/* At the deadline, or in a second if there is something to do then. */
+static bool arm(struct tunnel_call *c, uint64_t now)
+{
+    uint64_t delay = time_since(now, c->deadline);
+    struct timeval tv;
+
+    if (c->kind->wake != NULL)
+        delay = time_min(delay, WAKE);
+    delay += TIME_US; /* waking early would find nothing due */
+    tv.tv_sec = (time_t)(delay / TIME_S);
+    tv.tv_usec = (suseconds_t)(delay % TIME_S / TIME_US);
+    return evtimer_add(c->timer, &tv) == 0;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct tunnel_call *c = arg;
@@ -60,27 +72,31 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (now >= c->deadline)
+    if (now >= c->deadline) {
         c->kind->overdue(c);
-    else
-        c->kind->wake(c, now);
+    } else {
+        arm(c, now);
+        if (c->kind->wake != NULL)
+            c->kind->wake(c, now);
+    }
     tunnel_host_rearm(h);
 }
 
 static void on_cancel(void *arg)
 {
-    struct tunnel_call *c = arg;
-
-    c->call = NULL;
-    tunnel_call_free(c);
+    tunnel_call_free(arg);
 }
 
 static bool start_timer(struct tunnel_call *c)
 {
-    struct timeval wake = {.tv_usec = TUNNEL_CALL_WAKE / TIME_US};
+    c->timer = evtimer_new(c->rpc->node->base, on_timer, c);
+    return c->timer != NULL && arm(c, c->began_at);
+}
 
-    c->timer = event_new(c->rpc->node->base, -1, EV_PERSIST, on_timer, c);
-    return c->timer != NULL && evtimer_add(c->timer, &wake) == 0;
+void tunnel_call_extend(struct tunnel_call *c, uint64_t deadline)
+{
+    c->deadline = deadline;
+    arm(c, clock_now());
 }
 
 struct tunnel_call *tunnel_call_new(struct rpc *rpc, struct control_call *call,
@@ -102,7 +118,6 @@ struct tunnel_call *tunnel_call_new(struct rpc *rpc, struct control_call *call,
     c->began_at = clock_now();
     c->deadline = time_after(c->began_at, params->timeout);
     c->listener = (struct tunnel_listener){.arg = c, .event = on_event};
-    LIST_INSERT_HEAD(&rpc->tunnel_running, c, link);
     if (!start_timer(c)) {
         tunnel_call_fail(c, ERR_NO_MEMORY, NULL);
         return NULL;
@@ -112,28 +127,11 @@ struct tunnel_call *tunnel_call_new(struct rpc *rpc, struct control_call *call,
     return c;
 }
 
-void rpc_tunnel_end(struct rpc *rpc)
-{
-    struct tunnel_call *c = LIST_FIRST(&rpc->tunnel_running);
-
-    while (c != NULL) {
-        struct tunnel_call *next = LIST_NEXT(c, link);
-
-        tunnel_call_free(c);
-        c = next;
-    }
-}
-
 /* ---- Circuits ---------------------------------------------------------- */
 
-/* A pool that another call has started may have ended with that call. */
-void tunnel_call_build(struct tunnel_call *c)
+void tunnel_call_hold(struct tunnel_call *c)
 {
-    struct tunnel *t = tunnel_call_engine(c);
-
-    if (tunnel_keeps(t, c->hops))
-        return;
-    c->stops_pool = tunnel_build(t, c->hops, clock_now()) == OK;
+    c->holds = tunnel_hold(tunnel_call_engine(c), c->hops, clock_now()) == OK;
 }
 
 bool tunnel_call_pick(struct tunnel_call *c)
@@ -150,12 +148,14 @@ bool tunnel_call_pick(struct tunnel_call *c)
 
 /* ---- What is missing --------------------------------------------------- */
 
-void tunnel_call_say_missing(const struct tunnel_call *c, struct text *why)
+void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
+                            struct text *why)
 {
+    const struct tunnel *t = tunnel_host_engine(rpc->node->tunnels);
     struct tunnel_status status;
 
-    tunnel_status(tunnel_call_engine(c), clock_now(), clock_wall(), &status);
-    status.path = tunnel_path_of(tunnel_call_engine(c), c->hops);
+    tunnel_status(t, clock_now(), clock_wall(), &status);
+    status.path = tunnel_path_of(t, hops);
     if (!tunnel_missing_say(&status, why))
         text_addf(why, "the hops have not answered yet (%u %s under way)",
                   status.circuits - status.ready,
@@ -163,21 +163,19 @@ void tunnel_call_say_missing(const struct tunnel_call *c, struct text *why)
                                                       : "circuits are");
 }
 
-void tunnel_call_tell_waiting(struct tunnel_call *c, uint64_t now)
+void rpc_tunnel_tell_waiting(const struct rpc *rpc, struct control_call *call,
+                             unsigned hops)
 {
+    const struct tunnel *t = tunnel_host_engine(rpc->node->tunnels);
     struct mp_writer *w;
     struct text why;
 
-    if (!c->stream || time_since(c->told_at, now) < TELL_EVERY)
-        return;
-    c->told_at = now;
     text_init(&why, 512);
-    tunnel_call_say_missing(c, &why);
-    w = control_notify(c->call, "waiting");
+    rpc_tunnel_say_missing(rpc, hops, &why);
+    w = control_notify(call, "waiting");
     mp_write_map(w, 2);
-    rpc_write_uint(w, "active",
-                   tunnel_active(tunnel_call_engine(c), c->hops, NULL, 0));
+    rpc_write_uint(w, "active", tunnel_active(t, hops, NULL, 0));
     rpc_write_text(w, "missing", text_get(&why));
-    control_notified(c->call);
+    control_notified(call);
     text_deinit(&why);
 }
