@@ -72,7 +72,8 @@ enum warren_error {
     WARREN_ERR_NO_NODES = 7,    /* nobody is known to ask */
     WARREN_ERR_TIMEOUT = 8,     /* nobody answered in time */
     WARREN_ERR_CANCELLED = 9,   /* ended by this program */
-    WARREN_ERR_FAILED = 10      /* anything else */
+    WARREN_ERR_FAILED = 10,     /* anything else */
+    WARREN_ERR_REFUSED = 11     /* by exits: their policy, a name, a limit */
 };
 
 /* A sentence fragment for people, of any number. */
@@ -154,7 +155,7 @@ WARREN_API struct warren *warren_new(struct event_base *base,
                                      char *why, size_t why_size);
 
 /* Tells the neighbours, writes the store, and gives everything back. Circuits
- * end with a call of `closed`, lookups with WARREN_ERR_CANCELLED. NULL is
+ * end with a call of `closed`, requests with WARREN_ERR_CANCELLED. NULL is
  * legal. Not to be called out of a callback of the node.
  *
  * libevent puts off the end of what it was resolving: before the event_base is
@@ -174,7 +175,9 @@ WARREN_API size_t warren_status(const struct warren *w, char *text,
  * WARREN_ERR_ARGUMENT. */
 WARREN_API int warren_build_tunnels(struct warren *w, unsigned hops);
 
-/* Keeps it no longer; circuits stay until they are old or unused. */
+/* Keeps it no longer, whether this program or its settings wanted it; circuits
+ * stay until they are old or unused, and the pool until nothing is under way
+ * over it (warren_send.h). */
 WARREN_API int warren_stop_tunnels(struct warren *w, unsigned hops);
 
 /* The circuits of `hops` hops (0: of any number) that data can be sent over
@@ -264,5 +267,6 @@ WARREN_API void warren_dht_cancel(struct warren *w, uint64_t request);
 #endif
 
 #include "warren_provider.h"
+#include "warren_send.h"
 
 #endif

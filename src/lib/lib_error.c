@@ -57,6 +57,7 @@ const char *lib_error_text(int error)
         [WARREN_ERR_TIMEOUT] = "nobody answered in time",
         [WARREN_ERR_CANCELLED] = "cancelled",
         [WARREN_ERR_FAILED] = "it failed",
+        [WARREN_ERR_REFUSED] = "refused by the exit",
     };
 
     if (error < 0 || (size_t)error >= sizeof(texts) / sizeof(texts[0]))

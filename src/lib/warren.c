@@ -157,6 +157,7 @@ static struct warren *make(struct event_base *base,
     w->options.config_file = NULL;
     w->options.settings = NULL;
     calls_init(&w->requests);
+    calls_init(&w->sends);
     e = load(options, config, why);
     if (e == OK)
         e = start(w, base, config, why);
@@ -190,8 +191,10 @@ void warren_free(struct warren *w)
     if (w == NULL)
         return;
     w->ending = true;
-    if (w->node != NULL)
+    if (w->node != NULL) {
         warren_requests_end(w);
+        warren_sends_end(w);
+    }
     node_free(w->node);
     lib_provider_free(w->provider);
     if (w->dir_open)

@@ -26,9 +26,10 @@ struct warren {
     struct node *node;
     struct tunnel_listener listener;
     struct calls requests; /* to the DHT */
-    unsigned inside;       /* functions of the library that the program is in */
-    bool ending;           /* warren_free runs */
-    struct event *later;   /* tells what could not be told out of a function */
+    struct calls sends;
+    unsigned inside;     /* functions of the library that the program is in */
+    bool ending;         /* warren_free runs */
+    struct event *later; /* tells what could not be told out of a function */
 };
 
 /* Around whatever may make an engine call back: what it says meanwhile is told
@@ -44,5 +45,7 @@ void warren_on_tunnel_event(void *arg, const struct tunnel_event *event);
 bool warren_requests_have_news(struct warren *w);
 void warren_requests_tell(struct warren *w);
 void warren_requests_end(struct warren *w);
+/* warren_send.c: the same. */
+void warren_sends_end(struct warren *w);
 
 #endif

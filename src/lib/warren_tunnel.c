@@ -43,7 +43,8 @@ int warren_build_tunnels(struct warren *w, unsigned hops)
 
 int warren_stop_tunnels(struct warren *w, unsigned hops)
 {
-    return done(w, tunnel_stop(begin(w), hops));
+    warren_enter(w);
+    return done(w, tunnel_host_stop(w->node->tunnels, hops));
 }
 
 unsigned warren_active_data_circuits(const struct warren *w, unsigned hops,

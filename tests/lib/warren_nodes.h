@@ -48,6 +48,18 @@ struct node {
     unsigned closed_hop;
 };
 
+/* Callbacks of struct warren_options, for `hook`. */
+enum called { OPENED, CLOSED, DATA, REFUSED };
+
+/* What a test does besides, at the end of a callback. NULL: nothing. */
+static void (*hook)(struct node *n, unsigned called);
+
+static inline void call_hook(struct node *n, unsigned called)
+{
+    if (hook != NULL)
+        hook(n, called);
+}
+
 static struct event_base *base;
 static struct node nodes[NODES];
 static char root[] = "/tmp/warren-lib-XXXXXX";
@@ -96,6 +108,7 @@ static inline void on_opened(void *arg, uint32_t circuit, unsigned hops)
         n->circuits[n->open++] = circuit;
     }
     n->most_open = n->open > n->most_open ? n->open : n->most_open;
+    call_hook(n, OPENED);
 }
 
 static inline void on_closed(void *arg, uint32_t circuit, unsigned hops,
@@ -111,6 +124,7 @@ static inline void on_closed(void *arg, uint32_t circuit, unsigned hops,
     n->closed++;
     if (place < n->open)
         n->circuits[place] = n->circuits[--n->open];
+    call_hook(n, CLOSED);
 }
 
 static inline void on_data(void *arg, uint32_t circuit,
@@ -127,6 +141,7 @@ static inline void on_data(void *arg, uint32_t circuit,
     n->last_len = len;
     n->from = circuit;
     n->answers++;
+    call_hook(n, DATA);
 }
 
 static inline void on_refused(void *arg, uint32_t circuit,
@@ -137,6 +152,7 @@ static inline void on_refused(void *arg, uint32_t circuit,
     (void)circuit;
     snprintf(n->why, sizeof(n->why), "%s", why->name);
     n->refused++;
+    call_hook(n, REFUSED);
 }
 
 static inline void on_log(void *arg, enum warren_log_level level,

@@ -46,7 +46,7 @@ def symbols(*arguments):
 
 
 def declared():
-    text = (ROOT / "include/warren.h").read_text()
+    text = "".join(h.read_text() for h in (ROOT / "include").glob("*.h"))
     return set(re.findall(r"^WARREN_API [^;(]*?(warren_\w+)\(", text, re.M))
 
 
