@@ -145,27 +145,29 @@ static void cancel(void *ctx, uint32_t cookie)
     (void)cookie;
 }
 
-static void deliver(void *ctx, uint64_t circuit, const struct endpoint *source,
+static void deliver(void *ctx, void *owner, const struct endpoint *source,
                     struct bytes payload, uint64_t now)
 {
     struct world *w = ctx;
+    struct exit_circuit **circuit = owner;
     bool known = w->sent_count == MAX_SENT;
 
     (void)payload;
     (void)now;
     for (unsigned i = 0; i < w->sent_count; i++)
         known = known || endpoint_equal(&w->sent[i], source);
-    assert(known && circuit < CIRCUITS && w->circuits[circuit] != NULL);
+    assert(known && *circuit != NULL);
 }
 
 static void do_one(struct world *w);
 
-static void failed(void *ctx, uint64_t circuit, enum reason why, uint64_t now)
+static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
 {
+    struct exit_circuit **circuit = owner;
     struct world *w = ctx;
 
     (void)now;
-    assert(circuit < CIRCUITS && w->circuits[circuit] != NULL);
+    assert(*circuit != NULL);
     assert(why > 0 && why < REASON_END_);
     if (w->depth++ < 3)
         do_one(w);
@@ -194,7 +196,8 @@ static void toggle(struct world *w, unsigned n)
     struct exit_circuit *c = w->circuits[n];
 
     if (c == NULL) {
-        assert(exit_circuit_new(w->exit, n, w->now, &w->circuits[n]) == OK);
+        assert(exit_circuit_new(w->exit, &w->circuits[n], w->now,
+                                &w->circuits[n]) == OK);
         return;
     }
     w->circuits[n] = NULL;

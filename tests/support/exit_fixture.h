@@ -140,7 +140,7 @@ static inline void fake_cancel(void *ctx, uint32_t cookie)
     w->cancelled++;
 }
 
-static inline void fake_deliver(void *ctx, uint64_t circuit,
+static inline void fake_deliver(void *ctx, void *owner,
                                 const struct endpoint *source,
                                 struct bytes payload, uint64_t now)
 {
@@ -148,19 +148,19 @@ static inline void fake_deliver(void *ctx, uint64_t circuit,
 
     (void)now;
     w->delivered++;
-    w->delivered_to = circuit;
+    w->delivered_to = (uintptr_t)owner;
     w->delivered_from = *source;
     w->delivered_len = payload.len;
 }
 
-static inline void fake_failed(void *ctx, uint64_t circuit, enum reason why,
+static inline void fake_failed(void *ctx, void *owner, enum reason why,
                                uint64_t now)
 {
     struct world *w = ctx;
 
     (void)now;
     w->failed++;
-    w->failed_circuit = circuit;
+    w->failed_circuit = (uintptr_t)owner;
     w->failed_why = why;
     exit_circuit_free(w->exit, w->free_on_failure);
     if (w->free_on_failure == w->circuit)
@@ -190,8 +190,8 @@ static inline void world_start(struct world *w)
                            .failed = fake_failed};
 
     assert_int_equal(exit_new(&w->config, &env, &w->policy, &w->exit), OK);
-    assert_int_equal(exit_circuit_new(w->exit, TEST_CIRCUIT, NOW, &w->circuit),
-                     OK);
+    assert_int_equal(
+        exit_circuit_new(w->exit, (void *)TEST_CIRCUIT, NOW, &w->circuit), OK);
 }
 
 static inline void world_end(struct world *w)
@@ -205,7 +205,7 @@ static inline struct exit_circuit *world_circuit(struct world *w, uint64_t name)
 {
     struct exit_circuit *c;
 
-    assert_int_equal(exit_circuit_new(w->exit, name, NOW, &c), OK);
+    assert_int_equal(exit_circuit_new(w->exit, (void *)name, NOW, &c), OK);
     return c;
 }
 

@@ -90,7 +90,7 @@ static void use(struct exit *x, struct exit_circuit *c, uint64_t now)
     c->listed = true;
 }
 
-enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
+enum error exit_circuit_new(struct exit *x, void *owner, uint64_t now,
                             struct exit_circuit **out)
 {
     struct exit_circuit *c = malloc(sizeof(*c));
@@ -98,7 +98,7 @@ enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
     if (c == NULL)
         return ERR_NO_MEMORY;
     *c = (struct exit_circuit){
-        .circuit = circuit, .sockets = {NO_SOCKET, NO_SOCKET}, .used_at = now};
+        .owner = owner, .sockets = {NO_SOCKET, NO_SOCKET}, .used_at = now};
     x->circuits++;
     *out = c;
     return OK;
@@ -307,7 +307,7 @@ void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
     use(x, s->circuit, now);
     x->stats.received++;
     x->stats.received_bytes += payload.len;
-    x->env.deliver(x->env.ctx, s->circuit->circuit, from, payload, now);
+    x->env.deliver(x->env.ctx, s->circuit->owner, from, payload, now);
 }
 
 void exit_tick(struct exit *x, uint64_t now)

@@ -89,16 +89,16 @@ struct exit_world {
     void (*resolve_cancel)(void *ctx, uint32_t cookie);
 };
 
-/* `circuit` is what exit_circuit_new was given. `deliver` and `failed` may
- * free circuits and send. */
+/* `owner` is what exit_circuit_new was given. `deliver` and `failed` may free
+ * circuits and send. */
 struct exit_env {
     struct exit_world world;
     void *ctx;
     struct random_source random;
-    void (*deliver)(void *ctx, uint64_t circuit, const struct endpoint *source,
+    void (*deliver)(void *ctx, void *owner, const struct endpoint *source,
                     struct bytes payload, uint64_t now);
     /* A datagram that exit_send took was not sent after all. */
-    void (*failed)(void *ctx, uint64_t circuit, enum reason why, uint64_t now);
+    void (*failed)(void *ctx, void *owner, enum reason why, uint64_t now);
 };
 
 struct exit_stats {
@@ -124,7 +124,7 @@ void exit_free(struct exit *x);
 
 /* Without sockets yet. Errors: ERR_NO_MEMORY. Free it when the circuit goes;
  * what still waits for the DNS is dropped without a word. */
-enum error exit_circuit_new(struct exit *x, uint64_t circuit, uint64_t now,
+enum error exit_circuit_new(struct exit *x, void *owner, uint64_t now,
                             struct exit_circuit **out);
 void exit_circuit_free(struct exit *x, struct exit_circuit *c);
 

@@ -194,7 +194,7 @@ static void serve(struct exit *x, struct exit_question *q,
         free_wait(x, w);
         if (why != EXIT_SENT) {
             x->stats.refused[why]++;
-            x->env.failed(x->env.ctx, c->circuit, why, now);
+            x->env.failed(x->env.ctx, c->owner, why, now);
         }
     }
     assert(x->answered == q);

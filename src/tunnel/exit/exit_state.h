@@ -21,7 +21,7 @@
 #define NO_SOCKET UINT32_MAX
 
 struct exit_circuit {
-    uint64_t circuit; /* the relay's name for it */
+    void *owner; /* as exit_circuit_new was given it */
     struct exit_destinations destinations;
     struct token_bucket bucket, question_bucket;
     uint32_t sockets[FAMILIES]; /* slots, or NO_SOCKET */

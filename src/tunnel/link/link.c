@@ -126,7 +126,7 @@ const struct link_stats *links_stats(const struct links *l)
 }
 
 void links_visit(const struct links *l,
-                 void (*visit)(void *ctx, const struct link *link), void *ctx)
+                 void (*visit)(void *ctx, struct link *link), void *ctx)
 {
     for (size_t i = 0; i < l->count; i++)
         visit(ctx, l->links[i]);

@@ -167,6 +167,6 @@ unsigned links_count(const struct links *l);
 const struct link_stats *links_stats(const struct links *l);
 /* Every link, in no order; none may be opened or closed meanwhile. */
 void links_visit(const struct links *l,
-                 void (*visit)(void *ctx, const struct link *link), void *ctx);
+                 void (*visit)(void *ctx, struct link *link), void *ctx);
 
 #endif

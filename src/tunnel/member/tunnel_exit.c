@@ -23,8 +23,7 @@ static enum reason send_data(struct tunnel *t, struct tunnel_tail *tail,
     if (t->exit == NULL)
         return REASON_NO_EXIT;
     if (tail->exit == NULL &&
-        exit_circuit_new(t->exit, (uint64_t)(uintptr_t)relay, now,
-                         &tail->exit) != OK)
+        exit_circuit_new(t->exit, relay, now, &tail->exit) != OK)
         return REASON_FULL;
     if (m->name.len > 0)
         return exit_send_name(t->exit, tail->exit, m->name, m->port, m->payload,
@@ -113,11 +112,11 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
     return relay_answer(s->t->engine.relays, s->relay, m, s->now);
 }
 
-static void deliver(void *ctx, uint64_t circuit, const struct endpoint *source,
+static void deliver(void *ctx, void *owner, const struct endpoint *source,
                     struct bytes payload, uint64_t now)
 {
     struct tunnel *t = ctx;
-    struct relay *relay = (struct relay *)(uintptr_t)circuit;
+    struct relay *relay = owner;
     struct tunnel_tail *tail = relay->above;
     struct send_ctx s = {.t = t, .relay = relay, .now = now};
     struct circuit_message m = {
@@ -127,12 +126,12 @@ static void deliver(void *ctx, uint64_t circuit, const struct endpoint *source,
     tunnel_send_data(&m, &tail->piece_id, send_one, &s);
 }
 
-static void failed(void *ctx, uint64_t circuit, enum reason why, uint64_t now)
+static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
 {
     struct tunnel *t = ctx;
     struct circuit_message m = {.type = CIRCUIT_FAILED, .reason = why};
 
-    relay_answer(t->engine.relays, (struct relay *)(uintptr_t)circuit, &m, now);
+    relay_answer(t->engine.relays, owner, &m, now);
 }
 
 enum error tunnel_exit_new(struct tunnel *t)

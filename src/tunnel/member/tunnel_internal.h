@@ -114,10 +114,17 @@ void tunnel_path_ended(struct tunnel *t, const struct circuit *c, unsigned hop,
 void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
                           uint64_t bytes);
 
-/* tunnel_self.c: what this node says of itself, and its neighbours. */
+/* tunnel_self.c: what this node says of itself. */
 void tunnel_restore_previous(struct tunnel *t, uint64_t now);
 void tunnel_retire_previous(struct tunnel *t, uint64_t now);
 enum error tunnel_directory_new(struct tunnel *t, uint64_t now);
+/* For whoever sends without a circuit. */
+bool tunnel_send_cell(void *ctx, struct link *link, enum cell_type type,
+                      struct bytes text, uint64_t now);
+void tunnel_send_datagram(void *ctx, const struct endpoint *to,
+                          struct bytes datagram);
+
+/* tunnel_neighbours.c: links, and who is at their other ends. */
 void tunnel_puncture_init(struct tunnel *t);
 void tunnel_link_up(void *ctx, struct link *link, uint64_t now);
 void tunnel_link_down(void *ctx, struct link *link, enum reason why,

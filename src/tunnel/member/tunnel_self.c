@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What this node says of itself, and what it tells its neighbours: the
- * directory and the puncture plugged into links and datagrams.
+ * What this node says of itself: its keys and when they change, its addresses,
+ * its roles; and the directory, which publishes that, plugged into links and
+ * datagrams.
  */
 #include "tunnel/member/tunnel_internal.h"
 
@@ -10,7 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
-static bool send_cell(void *ctx, struct link *link, enum cell_type type,
+bool tunnel_send_cell(void *ctx, struct link *link, enum cell_type type,
                       struct bytes text, uint64_t now)
 {
     struct tunnel *t = ctx;
@@ -18,7 +19,7 @@ static bool send_cell(void *ctx, struct link *link, enum cell_type type,
     return link_send(t->engine.core.links, link, type, 0, text, now);
 }
 
-static void send_datagram(void *ctx, const struct endpoint *to,
+void tunnel_send_datagram(void *ctx, const struct endpoint *to,
                           struct bytes datagram)
 {
     struct tunnel *t = ctx;
@@ -85,8 +86,8 @@ enum error tunnel_directory_new(struct tunnel *t, uint64_t now)
     struct directory_env env = {
         .ctx = t,
         .random = t->env.random,
-        .send = send_datagram,
-        .send_cell = send_cell,
+        .send = tunnel_send_datagram,
+        .send_cell = tunnel_send_cell,
         .remember = remember,
         .forget = forget,
         .rotate = rotate,
@@ -139,148 +140,4 @@ void tunnel_network_changed(struct tunnel *t, const bool family[FAMILIES],
     memcpy(t->config.family, family, sizeof(t->config.family));
     directory_set_families(t->directory, family);
     links_check(t->engine.core.links, now);
-}
-
-/* ---- Neighbours --------------------------------------------------------- */
-
-void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
-{
-    struct tunnel *t = ctx;
-
-    directory_link_up(t->directory, link, &link->peer.ep, link->initiator, now);
-}
-
-void tunnel_link_down(void *ctx, struct link *link, enum reason why,
-                      uint64_t now)
-{
-    struct tunnel *t = ctx;
-
-    (void)why, (void)now;
-    directory_link_down(t->directory, link);
-}
-
-/* The next INIT may find the way that the other side has opened. */
-void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
-{
-    struct tunnel *t = ctx;
-
-    puncture_ask(&t->puncture, &link->peer.ep, now);
-}
-
-/* A client is to be reached by nobody: its POKE would tell any stranger who
- * knows its address that it has a link with the relay that was asked. */
-static enum error receive_told(struct tunnel *t, const struct endpoint *teller,
-                               struct bytes text, uint64_t now)
-{
-    if (directory_self_text(t->directory).len == 0)
-        return ERR_UNEXPECTED;
-    return puncture_receive_told(&t->puncture, teller, text, now);
-}
-
-enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
-                            struct bytes text, uint64_t now)
-{
-    struct tunnel *t = ctx;
-    const struct endpoint *ep = &link->peer.ep;
-
-    if (type == CELL_SAMPLE_ASK)
-        return directory_receive_sample_ask(t->directory, link, ep,
-                                            link->initiator, t->wall, now);
-    if (type == CELL_SAMPLE)
-        return directory_receive_sample(t->directory, link, text, t->wall, now);
-    if (type == CELL_PUNCTURE)
-        return puncture_receive_ask(&t->puncture, link, ep, text, now);
-    if (type == CELL_PUNCTURED)
-        return receive_told(t, ep, text, now);
-    return ERR_UNKNOWN_KIND;
-}
-
-/* ---- Puncture ----------------------------------------------------------- */
-
-struct search {
-    const struct endpoint *ep;
-    struct link **found;
-    unsigned count, max, seen;
-    const struct random_source *random;
-};
-
-static void match(void *ctx, const struct link *link)
-{
-    struct search *s = ctx;
-
-    if (link->state == LINK_UP && endpoint_equal(&link->peer.ep, s->ep))
-        s->found[s->count] = (struct link *)(uintptr_t)link, s->max = 0;
-}
-
-static struct link *find_link(void *ctx, const struct endpoint *ep)
-{
-    struct tunnel *t = ctx;
-    struct link *found = NULL;
-    struct search s = {.ep = ep, .found = &found};
-
-    links_visit(t->engine.core.links, match, &s);
-    return found;
-}
-
-/* Reservoir sampling (Vitter's algorithm R): each link with equal chance. */
-static void draw(void *ctx, const struct link *link)
-{
-    struct search *s = ctx;
-    unsigned place;
-
-    if (link->state != LINK_UP || !link->initiator)
-        return;
-    s->seen++;
-    place = s->count < s->max ? s->count++ : random_below(s->random, s->seen);
-    if (place < s->max)
-        s->found[place] = (struct link *)(uintptr_t)link;
-}
-
-static unsigned pick_links(void *ctx, struct link **out, unsigned max)
-{
-    struct tunnel *t = ctx;
-    struct search s = {.found = out, .max = max, .random = &t->env.random};
-
-    links_visit(t->engine.core.links, draw, &s);
-    return s.count;
-}
-
-void tunnel_puncture_init(struct tunnel *t)
-{
-    struct puncture_env env = {
-        .ctx = t,
-        .random = t->env.random,
-        .send = send_datagram,
-        .send_cell = send_cell,
-        .find = find_link,
-        .pick = pick_links,
-    };
-    struct puncture_config c;
-
-    puncture_config_init(&c);
-    c.testing_network = t->config.testing_network;
-    c.max_sources = t->config.max_sources;
-    puncture_init(&t->puncture, &c, &env);
-}
-
-/* Nodes of a testing network may share a machine. */
-static bool is_own(const struct tunnel *t, const struct endpoint *to)
-{
-    for (unsigned i = 0; i < t->self.address_count; i++) {
-        const struct endpoint *own = &t->self.addresses[i];
-
-        if (endpoint_equal(own, to) ||
-            (!t->config.testing_network && endpoint_same_addr(own, to)))
-            return true;
-    }
-    return !t->config.testing_network && t->policy != NULL &&
-           policy_is_own(t->policy, to);
-}
-
-bool tunnel_may_extend(void *ctx, const struct endpoint *to)
-{
-    struct tunnel *t = ctx;
-
-    return !is_own(t, to) && t->config.family[to->family] &&
-           (t->config.testing_network || endpoint_is_global(to));
 }

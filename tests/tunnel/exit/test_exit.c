@@ -585,7 +585,7 @@ static void test_exit_works_without_memory(void **state)
         world_init(&w);
         world_start(&w);
         fail_alloc_at(n);
-        e = exit_circuit_new(w.exit, 7, NOW, &c);
+        e = exit_circuit_new(w.exit, NULL, NOW, &c);
         if (e == OK)
             send_both(&w, c, false);
         has_failed = fail_alloc_end();
