@@ -7,6 +7,7 @@
  */
 #include "node/control/control_client.h"
 #include "base/timestamp.h"
+#include "node/control/reply.h"
 #include "node/os/clock.h"
 #include "node/os/unix_socket.h"
 
@@ -44,6 +45,7 @@ enum error control_client_init(struct control_client *c, const char *path,
 
 void control_client_deinit(struct control_client *c)
 {
+    reply_forget();
     close(c->fd);
     free(c->in);
     free(c->tokens);
@@ -135,6 +137,7 @@ static enum error take_frames(struct control_client *c,
         if (f.kind == CONTROL_NOTIFICATION && listener != NULL &&
             listener->notification != NULL)
             listener->notification(listener->arg, f.method, f.value);
+        reply_forget();
     }
     return err;
 }
@@ -190,8 +193,10 @@ enum error control_client_call(struct control_client *c, const char *method,
                                struct control_frame *out, struct text *why)
 {
     struct control_frame last = {0};
-    enum error err = send_request(c, method, params);
+    enum error err;
 
+    reply_forget();
+    err = send_request(c, method, params);
     if (err == OK)
         err = wait_for_answer(c, timeout, listener, &last);
     if (err == OK || err == ERR_REMOTE)

@@ -38,7 +38,8 @@ enum error control_client_init(struct control_client *c, const char *path,
 void control_client_deinit(struct control_client *c);
 
 /* Sends a request whose params are the map in `params` (empty: none) and waits
- * for its answer. The views in `out` are valid until the next call. Errors:
+ * for its answer. The views in `out`, and texts read from
+ * them (reply.h), are valid until the next call. Errors:
  * ERR_TIMEOUT; ERR_IO (the daemon went away); ERR_REMOTE: it answered with an
  * error, see `out->code`; those of control_frame_read. But for ERR_REMOTE,
  * `why` gets a sentence. */

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * Values out of maps. What is read of a text is a copy, made fit for a
+ * terminal; copies are kept on a list until reply_forget, however many a row of
+ * a table has.
  */
 #include "node/control/reply.h"
 #include "base/text.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define TEXTS 8
+struct kept {
+    struct kept *older;
+    char text[];
+};
+
+/* Of the command line, which has one answer in hand at a time. */
+static struct kept *kept;
 
 bool reply_find(struct mp_reader map, const char *key, struct mp_reader *out)
 {
@@ -34,16 +45,32 @@ struct bytes reply_bytes(struct mp_reader map, const char *key)
 
 const char *reply_text(struct mp_reader map, const char *key)
 {
-    static char texts[TEXTS][REPLY_TEXT_SIZE];
-    static unsigned next;
-    char *out = texts[next++ % TEXTS];
+    struct bytes bytes = reply_bytes(map, key);
+    struct kept *k;
     struct text t;
 
+    if (bytes.len == 0)
+        return "";
     text_init(&t, REPLY_TEXT_SIZE - 1);
-    text_add_printable(&t, reply_bytes(map, key));
-    snprintf(out, REPLY_TEXT_SIZE, "%s", text_get(&t));
+    text_add_printable(&t, bytes);
+    k = malloc(sizeof(*k) + t.len + 1);
+    if (k != NULL) {
+        memcpy(k->text, text_get(&t), t.len + 1);
+        k->older = kept;
+        kept = k;
+    }
     text_deinit(&t);
-    return out;
+    return k == NULL ? "" : k->text;
+}
+
+void reply_forget(void)
+{
+    while (kept != NULL) {
+        struct kept *older = kept->older;
+
+        free(kept);
+        kept = older;
+    }
 }
 
 uint64_t reply_uint(struct mp_reader map, const char *key)

@@ -19,8 +19,12 @@
 bool reply_find(struct mp_reader map, const char *key, struct mp_reader *out);
 
 struct bytes reply_bytes(struct mp_reader map, const char *key);
-/* A copy, fit for a terminal; "" when absent. Valid until eight more. */
+/* A copy, fit for a terminal and cut to REPLY_TEXT_SIZE with its terminator; ""
+ * when absent, or when memory is out. Valid until reply_forget. */
 const char *reply_text(struct mp_reader map, const char *key);
+/* Frees all texts: the control client does before each request, after each
+ * notification, and at its end. */
+void reply_forget(void);
 uint64_t reply_uint(struct mp_reader map, const char *key);
 double reply_double(struct mp_reader map, const char *key);
 bool reply_bool(struct mp_reader map, const char *key);
