@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The seven settings of the tunnels in the configuration file of a daemon:
 each of them acts."""
+import signal
+import threading
 import time
 import unittest
 
@@ -10,6 +12,7 @@ from harness import DONE, UNANSWERED, ProcessTest, wait_for
 CIRCUITS = "warren_tunnel_circuits"
 READY = "warren_tunnel_circuits_ready"
 RELAYS = "warren_tunnel_relays"
+SENT = "warren_exit_sent_total"
 
 
 def ended(why):
@@ -102,6 +105,44 @@ class Settings(ProcessTest):
         self.assertEqual(self.metric(READY), 0)
         self.net.add([self.exit]).start("--exit")
         self.wait("circuits", lambda: self.metric(READY) == 2)
+
+    def test_pool_that_a_call_needs_too(self):
+        """What the configuration takes up while a call that began the pool
+        still runs is kept when that ends; what it drops is kept until
+        then."""
+        self.exit = self.start("exit", exit={"become_exitnode": "true"})
+        self.client = self.start("client", [self.exit],
+                                 tunnel={"max_relays_or_exits": 0})
+        file = self.net.root / "client.conf"
+        ratio = "warren_tunnel_ready_ratio"
+        calls = []
+
+        def send():
+            calls.append(self.client.cli(
+                "tunnel", "send", "--hops", 1, "--timeout", 10,
+                f"{self.net.prefix}.201:4007", "x"))
+
+        def reload(build):
+            before = self.client.log_text().count("loaded again")
+            file.write_text(f"[tunnel]\nmax_relays_or_exits = 0\n{build}")
+            self.client.send_signal(signal.SIGHUP)
+            self.wait("it is loaded", lambda: self.client.log_text().count(
+                "loaded again") > before)
+
+        for first, after, kept in (("", "build = 1\n", 1),
+                                    ("build = 1\n", "", 0)):
+            reload(first)
+            thread = threading.Thread(target=send)
+            before = self.exit.metrics()[SENT]
+            thread.start()
+            self.wait("it is sent",
+                      lambda: self.exit.metrics()[SENT] > before)
+            reload(after)
+            self.assertTrue(thread.is_alive())
+            self.assertGreater(self.metric(ratio), 0)
+            thread.join()
+            self.assertEqual(calls[-1].returncode, UNANSWERED)
+            self.assertEqual(self.metric(ratio) > 0, bool(kept))
 
 
 if __name__ == "__main__":
