@@ -5,8 +5,8 @@
 #include "base/timestamp.h"
 #include "cli/columns.h"
 #include "node/control/reply.h"
-#include "tunnel/exit/host_port.h"
 #include "tunnel/circuit/onion.h"
+#include "tunnel/exit/host_port.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One table for both directions: what a program is told of an error of ours,
+ * and what is made of a number that its DHT says.
+ */
 #include "lib/lib_error.h"
 #include "warren.h"
 

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The tunnels ask through a table of functions; each asks the function of the
+ * program's table, with a listener in which the program's answers come back.
+ * The request in between lives until the program is done with it or it is
+ * cancelled, and remembers what was asked for, so that an answer to something
+ * else, or one that does not verify, goes no further.
+ */
 #include "lib/lib_provider.h"
 #include "dht/types/dht_item.h"
 #include "lib/lib_error.h"

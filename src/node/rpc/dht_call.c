@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * One call from its start to its answer. The engine's handler writes what it
+ * hears into lists, encoded as they will be sent, and tells a client that
+ * streams at once; `done` puts the answer together with what the method adds
+ * (`pairs`, `answer`). A lookup ends with its client; a publication goes on for
+ * others.
  */
 #include "node/rpc/dht_call.h"
 #include "base/timestamp.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A table of all parameters by name, each with the function that reads it. A
+ * method names those that it requires and those that it allows; a sentence
+ * tells what is wrong with the first that is not right.
  */
 #include "node/rpc/rpc_params.h"
 #include "node/control/control_frame.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The timer of a call goes off at its deadline, and once a second for a kind
+ * that has something to say or to try meanwhile; all else comes from the events
+ * of the tunnels. Whoever needs a pool for the call holds it until then.
  */
 #include "node/rpc/tunnel_call.h"
 #include "base/timestamp.h"

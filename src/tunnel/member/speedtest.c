@@ -1,4 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The client's side. As many TESTs are under way as a congestion window says,
+ * which grows and shrinks as that of TCP does (RFC 5681: slow start up to a
+ * threshold, then one more for each window; half of it when something is lost).
+ * A TEST is lost when many later ones were answered, or when it is overdue by
+ * the round trips before (RFC 6298). Which one was lost where is told by the
+ * hop's own counts, which come with each answer.
+ *
+ * Of each sequence that is under way, and of some before, the ring remembers
+ * its fate: `base` is the first that is not decided.
+ */
 #include "tunnel/member/speedtest.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The hop's side: answers TESTs as the rates of all and of one circuit allow,
+ * and counts for the client what came and what it refused to answer.
+ */
 #include "tunnel/member/speedtest.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "tunnel/exit/host_port.h"
 #include "testing.h"
+#include "tunnel/exit/host_port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,8 +31,7 @@ static void test_host_port_name(void **state)
     struct host_port d;
 
     (void)state;
-    assert_int_equal(host_port_parse(bytes_of_text("Example.org:53"), &d),
-                     OK);
+    assert_int_equal(host_port_parse(bytes_of_text("Example.org:53"), &d), OK);
     assert_string_equal(d.name.text, "example.org");
     assert_int_equal(d.ep.port, 53);
     assert_int_equal(host_port_parse(bytes_of_text("_dns.a-b.example:1"), &d),
