@@ -29,8 +29,8 @@ static void withdraw(struct directory *d)
     if (!d->own.announced)
         return;
     own_key(d, &key);
+    d->own.announced = false; /* before: it may call back in */
     d->env.dht->withdraw(d->env.dht->ctx, &key);
-    d->own.announced = false;
 }
 
 void directory_set_families(struct directory *d, const bool family[FAMILIES])

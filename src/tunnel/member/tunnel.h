@@ -19,12 +19,11 @@
  * circuit may be closed in there, and the payload stays.
  *
  *     function of struct tunnel_env     may call
- *     event, remember, forget,          commands, and what looks inside
- *       rotated, retired,
- *       exit_world, dht_provider
+ *     event, exit_world, dht_provider   commands, and what looks inside
  *     exit_world.resolve                tunnel_exit_resolved too
  *     dht_provider                      its handler's functions too
- *     send, random                      nothing
+ *     send, random, remember, forget,   nothing: they come in the middle of
+ *       rotated, retired                whatever is done
  *
  * None may call tunnel_receive, tunnel_tick or tunnel_free.
  */
