@@ -109,6 +109,15 @@ class Vectors(unittest.TestCase):
             opened = w.open_cell(keys, counter, made)
             self.assertEqual(opened[:2], (circuit, kind))
             self.assertEqual(opened[2].rstrip(b"\0"), text.rstrip(b"\0"))
+        large = w.cell(keys, 0x05060708, 4, 0, w.PING,
+                       b"\x88" * 8 + bytes(1344))
+        self.assertEqual(large, v("cell_large_ping"))
+        self.assertEqual(w.parts(large), [v("part.1"), v("part.2")])
+        for order in (1, 2), (2, 1):
+            halves = w.Halves()
+            first, second = [halves.join(v(f"part.{i}")) for i in order]
+            self.assertIsNone(w.peek_cell(first))
+            self.assertEqual(second, large)
         self.assertEqual(msgpack.packb([0x11121314, v("noise1")]),
                          v("text_rekey"))
 

@@ -22,7 +22,7 @@ VERSION = 1
 SMALL, LARGE = 386, 1410
 BODY_AT = 42
 WINDOW = 960
-REFUSE, INIT, ACCEPT, RETRY, CELL, ASK, TELL, POKE = range(8)
+REFUSE, INIT, ACCEPT, RETRY, CELL, ASK, TELL, POKE, PART = range(9)
 PING, PONG, CLOSE, REKEY, REKEYED, SAMPLE_ASK, SAMPLE = range(1, 8)
 CREATE, CREATED, DESTROY, RELAY = 0x10, 0x11, 0x12, 0x20
 EXTEND, EXTENDED, FAILED, DATA, PIECE, M_PING, M_PONG, M_DESTROY, M_TEST, \
@@ -222,6 +222,31 @@ def cell(keys, session, counter, circuit, kind, text):
             + struct.pack(">H", len(body)) + body)
 
 
+def parts(large):
+    """A large cell as two datagrams, for a path that loses long ones."""
+    head, half = b"\x95\x08" + large[2:16], LARGE // 2
+    return [head + bytes([i]) + b"\xc5" + struct.pack(">H", half)
+            + large[i * half:(i + 1) * half] for i in range(2)]
+
+
+class Halves:
+    """Those that wait for the other one."""
+
+    def __init__(self):
+        self.waiting = {}
+
+    def join(self, datagram):
+        """The cell that this part completes; what is no part as it is."""
+        if len(datagram) != LARGE // 2 + 20 or datagram[:2] != b"\x95\x08":
+            return datagram
+        cell_of, half = datagram[2:16], datagram[16]
+        self.waiting.setdefault(cell_of, {})[half] = datagram[20:]
+        if len(self.waiting[cell_of]) < 2:
+            return datagram
+        halves = self.waiting.pop(cell_of)
+        return halves[0] + halves[1]
+
+
 def peek_cell(datagram):
     """Session index and counter, or None for what is no cell."""
     if len(datagram) not in (SMALL, LARGE) or datagram[:3] != b"\x95\x04\xce" \
@@ -377,7 +402,7 @@ class Link:
         self.peer = descriptor.endpoints[0]
         self.local = int.from_bytes(os.urandom(4), "big") | 1
         self.circuits = {}
-        self.counter, self.window = 1, Window(1)
+        self.counter, self.window, self.halves = 1, Window(1), Halves()
         self.open(descriptor)
 
     def open(self, d, cookie=None):
@@ -411,6 +436,7 @@ class Link:
     def receive(self, circuit, what):
         """The next cell for this circuit; type and text."""
         def for_it(datagram, _sender):
+            datagram = self.halves.join(datagram)
             index = peek_cell(datagram)
             if index is None or index[0] != self.local \
                     or not self.window.is_fresh(index[1]):

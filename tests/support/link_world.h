@@ -7,6 +7,7 @@
 #define WARREN_TESTS_LINK_WORLD_H
 
 #include "tunnel/link/link.h"
+#include "tunnel/link/part.h"
 
 #include "base/timestamp.h"
 #include "testing.h"
@@ -45,6 +46,8 @@ struct world {
     struct node a, b;
     struct test_random random;
     uint64_t now;
+    /* What the path lets through; longer ones are lost. 0: everything. */
+    size_t longest;
     size_t count;
     struct packet queue[QUEUE_MAX];
 };
@@ -193,6 +196,10 @@ static inline enum error deliver(struct node *to, const struct packet *p)
     if (copy.len >= 2 && copy.bytes[1] == CELL_KIND)
         return links_receive_cell(to->links, &copy.from, copy.bytes, copy.len,
                                   to->world->now);
+    if (copy.len == PART_BYTES && copy.bytes[1] == PART_KIND)
+        return links_receive_part(to->links, &copy.from,
+                                  bytes_of(copy.bytes, copy.len),
+                                  to->world->now);
     e = link_message_read(bytes_of(copy.bytes, copy.len), &m);
     if (e != OK)
         return e;
@@ -217,7 +224,7 @@ static inline void settle(struct world *w)
         *p = w->queue[0];
         memmove(w->queue, w->queue + 1, --w->count * sizeof(struct packet));
         to = node_at(w, &p->to);
-        if (to != NULL)
+        if (to != NULL && (w->longest == 0 || p->len <= w->longest))
             deliver(to, p);
     }
     free(p);

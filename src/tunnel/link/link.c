@@ -95,6 +95,7 @@ void link_free(struct links *l, struct link *link)
     session_free(&l->sessions, link->session);
     session_free(&l->sessions, link->next);
     session_free(&l->sessions, link->previous);
+    free(link->parts);
     l->links[link->slot] = l->links[--l->count];
     l->links[link->slot]->slot = link->slot;
     sodium_memzero(link, sizeof(*link));
@@ -123,6 +124,20 @@ unsigned links_count(const struct links *l)
 const struct link_stats *links_stats(const struct links *l)
 {
     return &l->stats;
+}
+
+struct link_paths links_paths(const struct links *l)
+{
+    struct link_paths paths = {0};
+
+    for (size_t i = 0; i < l->count; i++) {
+        enum large_state state = l->links[i]->large.state;
+
+        paths.whole += state == LARGE_WHOLE;
+        paths.parts += state == LARGE_PARTS;
+        paths.lost += state == LARGE_LOST;
+    }
+    return paths;
 }
 
 void links_visit(const struct links *l,
@@ -233,9 +248,9 @@ static void suspect(struct links *l, struct link *link, uint64_t now)
     link_set_deadline(l, link, time_min(link->deadline, at));
 }
 
-static void send_cell(struct links *l, struct link *link,
-                      const struct endpoint *to, const struct cell_head *head,
-                      uint8_t *datagram, size_t len, uint64_t now)
+static void seal(struct links *l, struct link *link,
+                 const struct cell_head *head, uint8_t *datagram, size_t len,
+                 uint64_t now)
 {
     struct session *s = link->session;
 
@@ -248,7 +263,19 @@ static void send_cell(struct links *l, struct link *link,
     l->stats.cells_out++;
     if (link->unanswered_at == TIME_NEVER && head->type != CELL_PONG)
         suspect(l, link, now);
-    l->env.send(l->env.send_ctx, to, bytes_of(datagram, len));
+}
+
+static void send_cell(struct links *l, struct link *link,
+                      const struct endpoint *to, const struct cell_head *head,
+                      uint8_t *datagram, size_t len, uint64_t now)
+{
+    seal(l, link, head, datagram, len, now);
+    if (len == CELL_LARGE && link->large.in_parts)
+        large_send_parts(l, to, datagram);
+    else
+        l->env.send(l->env.send_ctx, to, bytes_of(datagram, len));
+    if (len == CELL_LARGE && now >= link->large.next_at)
+        large_wanted(l, link, now);
 }
 
 bool link_send_relay(struct links *l, struct link *link, uint32_t circuit,
@@ -294,4 +321,20 @@ void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
     struct cell_head head = {.type = (uint8_t)type};
 
     send_text(l, link, to, &head, text, now);
+}
+
+void link_send_large_ping(struct links *l, struct link *link,
+                          const uint8_t nonce[LINK_PING_NONCE], bool in_parts,
+                          uint64_t now)
+{
+    static const struct cell_head head = {.type = CELL_PING};
+    uint8_t datagram[CELL_LARGE] = {0};
+
+    memcpy(datagram + CELL_BODY_OFFSET, nonce, LINK_PING_NONCE);
+    seal(l, link, &head, datagram, sizeof(datagram), now);
+    if (in_parts)
+        large_send_parts(l, &link->peer.ep, datagram);
+    else
+        l->env.send(l->env.send_ctx, &link->peer.ep,
+                    bytes_of(datagram, sizeof(datagram)));
 }

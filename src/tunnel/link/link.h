@@ -31,6 +31,26 @@
 enum link_state { LINK_OPENING, LINK_HALF_OPEN, LINK_UP };
 
 struct circuit_end;
+struct parts;
+
+/* Whether large cells pass to the peer; link_large.c. */
+enum large_state {
+    LARGE_UNKNOWN,
+    LARGE_WHOLE, /* yes */
+    LARGE_PARTS, /* as two datagrams each: the path's MTU is too small */
+    LARGE_LOST   /* not even so */
+};
+
+struct link_large {
+    enum large_state state;
+    bool in_parts; /* how they are sent now */
+    bool asks;     /* PINGs are under way: */
+    bool asks_in_parts, small_passed;
+    unsigned tries;
+    uint64_t nonce;    /* of the large one */
+    uint64_t asked_at; /* the last of them */
+    uint64_t next_at;  /* when to ask, if there is a large cell to send */
+};
 
 /* Whom to have a link with. */
 struct link_target {
@@ -69,6 +89,8 @@ struct link {
     struct endpoint seen_at; /* where the peer may be now */
     uint64_t seen_nonce;     /* of the PING that asks there; 0: none */
     uint64_t seen_asked_at;
+    struct link_large large;
+    struct parts *parts;      /* NULL until one comes */
     size_t slot;              /* in struct links */
     struct circuit_end *ends; /* circuits over it, kept by circuit_end.c */
 };
@@ -115,6 +137,13 @@ struct link_stats {
     uint64_t inits_out, opened, failed, rekeys;
     uint64_t cells_in, cells_out;
     uint64_t half_open_evicted;
+    uint64_t large_lost; /* links that were found to lose large cells */
+    uint64_t parts_in, parts_out;
+};
+
+/* How many links are up by what becomes of large cells. */
+struct link_paths {
+    unsigned whole, parts, lost;
 };
 
 struct links;
@@ -153,6 +182,9 @@ bool link_send(struct links *l, struct link *link, enum cell_type type,
 /* One datagram that is a cell. OK, or the reason for dropping it. */
 enum error links_receive_cell(struct links *l, const struct endpoint *from,
                               uint8_t *datagram, size_t len, uint64_t now);
+/* One datagram that is half of a cell (part.h); likewise. ERR_NO_MEMORY. */
+enum error links_receive_part(struct links *l, const struct endpoint *from,
+                              struct bytes datagram, uint64_t now);
 /* One INIT, ACCEPT, RETRY or REFUSE, as read from `datagram`. */
 enum error links_receive_message(struct links *l, const struct endpoint *from,
                                  const struct link_message *m, uint64_t now);
@@ -165,6 +197,7 @@ uint64_t links_next_deadline(const struct links *l);
 
 unsigned links_count(const struct links *l);
 const struct link_stats *links_stats(const struct links *l);
+struct link_paths links_paths(const struct links *l);
 /* Every link, in no order; none may be opened or closed meanwhile. */
 void links_visit(const struct links *l,
                  void (*visit)(void *ctx, struct link *link), void *ctx);

@@ -91,8 +91,11 @@ static void receive_pong(struct link *link, struct bytes text, uint64_t now)
     if (nonce != 0 && nonce == link->seen_nonce) {
         link->peer.ep = link->seen_at;
         link->seen_nonce = 0;
+        large_moved(link);
         return;
     }
+    if (large_pong(link, nonce, now))
+        return;
     if (link->ping_at == 0)
         return;
     link->rtt = link->rtt == 0 ? sample : (7 * link->rtt + sample) / 8;

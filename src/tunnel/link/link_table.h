@@ -63,6 +63,21 @@ void link_use_session(struct links *l, struct link *link, struct session *s,
 /* A cell under the new keys has the responder use them too. */
 void link_tell_keys(struct links *l, struct link *link, uint64_t now);
 
+/* A large cell with this nonce, to be answered by a small one. */
+void link_send_large_ping(struct links *l, struct link *link,
+                          const uint8_t nonce[LINK_PING_NONCE], bool in_parts,
+                          uint64_t now);
+
+/* link_large.c: after a large cell, when it is time to ask; a PONG, if it is
+ * about that; deadlines; sending as parts what was sealed. */
+void large_wanted(struct links *l, struct link *link, uint64_t now);
+bool large_pong(struct link *link, uint64_t nonce, uint64_t now);
+void large_moved(struct link *link);
+void large_tick(struct links *l, struct link *link, uint64_t now);
+uint64_t large_deadline(const struct link *link);
+void large_send_parts(struct links *l, const struct endpoint *to,
+                      const uint8_t cell[CELL_LARGE]);
+
 /* link_handshake.c */
 enum error handshake_start(struct links *l, struct link *link, uint64_t now);
 enum error handshake_send_rekey(struct links *l, struct link *link,

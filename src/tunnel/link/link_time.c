@@ -65,7 +65,7 @@ static uint64_t up_deadline(struct links *l, const struct link *link)
             time_min(at, time_after(link->session->born, LINK_SESSION_MAX_AGE));
     if (link->previous != NULL)
         at = time_min(at, time_after(link->session->born, LINK_PREVIOUS_LIFE));
-    return at;
+    return time_min(at, large_deadline(link));
 }
 
 /* False when the link is gone. */
@@ -92,6 +92,7 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
         link->rekey_at = time_after(now, LINK_REKEY_RETRY);
         handshake_send_rekey(l, link, now);
     }
+    large_tick(l, link, now);
     link_set_deadline(l, link, up_deadline(l, link));
     return true;
 }

@@ -2,6 +2,7 @@
 #include "tunnel/router/engine.h"
 
 #include "tunnel/link/link_text.h"
+#include "tunnel/link/part.h"
 
 #include "base/timestamp.h"
 
@@ -195,6 +196,9 @@ static enum error receive(struct engine *e, const struct endpoint *from,
         return ERR_ADDRESS;
     if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND)
         return links_receive_cell(e->core.links, from, datagram, len, now);
+    if (len == PART_BYTES && datagram[1] == PART_KIND)
+        return links_receive_part(e->core.links, from, bytes_of(datagram, len),
+                                  now);
     err = link_message_read(bytes_of(datagram, len), &m);
     if (err != OK)
         return err;

@@ -20,6 +20,7 @@
 #include "tunnel/link/cell.h"
 #include "tunnel/link/cookie.h"
 #include "tunnel/link/link_text.h"
+#include "tunnel/link/part.h"
 #include "wire/msgpack/mp_writer.h"
 
 #include <setjmp.h>
@@ -222,6 +223,22 @@ static void put_cell(const char *name, const struct cell_keys *keys,
     put_bytes(name, d, sizeof(d));
 }
 
+/* A PING that asks whether large cells pass, whole and in parts. */
+static void put_parts(const struct cell_keys *keys)
+{
+    struct cell_head head = {.type = CELL_PING};
+    uint8_t d[CELL_LARGE] = {0}, part[PART_BYTES];
+
+    memset(d + CELL_BODY_OFFSET, 0x88, 8);
+    cell_seal_body(keys, 4, d, sizeof(d));
+    cell_seal(keys, 0x05060708, 4, &head, d, sizeof(d));
+    put_bytes("cell_large_ping", d, sizeof(d));
+    for (unsigned half = 0; half < 2; half++) {
+        part_write(part, d, half);
+        put_bytes(nth("part", half + 1), part, sizeof(part));
+    }
+}
+
 static void put_link(void)
 {
     uint8_t noise1[NOISE_OVERHEAD], noise2[NOISE_OVERHEAD];
@@ -254,6 +271,7 @@ static void put_link(void)
     put_cell("cell_destroy", &cells, 2, CELL_DESTROY, bytes_of(t, len));
     put_cell("cell_relay", &cells, 3, CELL_RELAY,
              bytes_of_text("a body of 344 bytes, zeros from here on"));
+    put_parts(&cells);
     len = link_text_write_rekey(t, 0x11121314, noise1);
     put_bytes("text_rekey", t, len);
 }
