@@ -108,6 +108,13 @@ static void add_udp(const struct node *n, struct metrics *m)
     METRICS_ROWS(m, node_rows, n);
     metrics_labelled(m, "reason", "kernel_buffer_full",
                      udp_kernel_drops(n->udp));
+    metrics_family(m, "warren_udp_refused", METRIC_GAUGE,
+                   "Datagrams that the system has refused since it last sent "
+                   "one.");
+    metrics_labelled(m, "family", "ipv4",
+                     udp_traffic(n->udp, FAMILY_IPV4)->refused_now);
+    metrics_labelled(m, "family", "ipv6",
+                     udp_traffic(n->udp, FAMILY_IPV6)->refused_now);
 }
 
 /* ---- The DHT ------------------------------------------------------------ */

@@ -1,7 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The sockets: a batch is received (udp_batch.h), each datagram of it handed
+ * up, what that sends is queued (udp_queue.h), and all queues are flushed at
+ * the batch's end. What is sent at other times is flushed by an event that is
+ * active as long as something waits.
+ */
 #include "node/net/udp.h"
 
+#include "base/timestamp.h"
 #include "node/net/udp_batch.h"
+#include "node/net/udp_local.h"
 #include "node/net/udp_queue.h"
 #include "node/os/bind.h"
 #include "node/os/clock.h"
@@ -25,7 +33,8 @@ struct udp_socket {
     struct event *readable;
     struct endpoint local;
     struct udp_queue queue;
-    unsigned ask; /* messages of the next call */
+    struct udp_locals locals; /* of a socket with many addresses */
+    unsigned ask;             /* messages of the next call */
     bool receives_trains;
 };
 
@@ -36,9 +45,11 @@ struct udp {
     struct log *log;
     struct udp_counters counters;
     struct udp_traffic traffic[FAMILIES];
+    bool said[FAMILIES][UDP_DROPS]; /* why sending fails */
     struct udp_socket sockets[UDP_SOCKETS_MAX];
     unsigned count;
     bool in_batch;
+    uint64_t now; /* of the batch, or when the first was queued outside */
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
@@ -57,6 +68,7 @@ const char *udp_drop_name(enum udp_drop reason)
         [UDP_SEND_NO_BUFFERS] = "send_no_buffers",
         [UDP_SEND_UNREACHABLE] = "send_unreachable",
         [UDP_SEND_REFUSED] = "send_refused",
+        [UDP_SEND_DEVICE] = "send_device",
         [UDP_SEND_OTHER] = "send_other",
     };
 
@@ -90,6 +102,9 @@ static unsigned deliver_message(struct udp_socket *s,
     unsigned n = 0;
 
     udp->counters.trains_received += m->segment < m->len;
+    udp->traffic[m->from.family].received_at = udp->now;
+    if (m->has_at && s->locals.peers != NULL)
+        udp_locals_learn(&s->locals, &m->from, m->at, udp->now);
     udp->asker = &m->from;
     udp->asked = s->index;
     do {
@@ -104,20 +119,59 @@ static unsigned deliver_message(struct udp_socket *s,
     return n;
 }
 
+/* Once for each reason: what goes on is in the metrics. That there is no way
+ * to somebody is not worth a line, and a full buffer is our own doing. */
+static void say_failure(struct udp *udp, enum family family, int errnum)
+{
+    enum udp_drop reason = udp_drop_of(errnum);
+    bool *said = &udp->said[family][reason];
+
+    if (*said || reason == UDP_SEND_UNREACHABLE ||
+        reason == UDP_SEND_WOULD_BLOCK || reason == UDP_SEND_TOO_LONG)
+        return;
+    *said = true;
+    log_warn(udp->log,
+             "the system refuses to send over %s: %s%s; from now on this is "
+             "counted only, in warren_udp_dropped_total as %s",
+             family == FAMILY_IPV4 ? "IPv4" : "IPv6", strerror(errnum),
+             reason == UDP_SEND_REFUSED ? " (a firewall of this machine?)" : "",
+             udp_drop_name(reason));
+}
+
+static void note_outcome(struct udp_socket *s)
+{
+    const struct udp_outcome *o = &s->queue.outcome;
+    enum family family = (enum family)s->local.family;
+    struct udp_traffic *t = &s->udp->traffic[family];
+    char at[ENDPOINT_TEXT_SIZE];
+
+    t->sent += o->sent;
+    t->refused += o->refused;
+    if (o->sent > 0) {
+        t->sent_at = s->udp->now;
+        t->refused_now = 0;
+    }
+    t->refused_now += o->refused_last;
+    if (o->errnum != 0 && o->errnum != EAGAIN) {
+        t->refused_at = s->udp->now;
+        t->refusal = o->errnum;
+        say_failure(s->udp, family, o->errnum);
+    }
+    if (o->trains_failed)
+        log_info(s->udp->log,
+                 "datagrams leave %s one by one from now on: the system or "
+                 "the network card refuses trains of them",
+                 endpoint_print(&s->local, at));
+    if (o->from_failed)
+        udp_locals_forget(&s->locals);
+}
+
 static void flush_socket(struct udp_socket *s)
 {
-    struct udp_counters *c = &s->udp->counters;
-    struct udp_traffic *t = &s->udp->traffic[s->local.family];
-    uint64_t sent = c->sent, offered = s->queue.count;
-
-    if (offered == 0)
+    if (s->queue.count == 0)
         return;
-    udp_queue_flush(&s->queue, s->fd, c);
-    sent = c->sent - sent;
-    t->sent += sent;
-    t->refused += offered - sent;
-    if (sent < offered)
-        t->refusal = c->refusal;
+    udp_queue_flush(&s->queue, s->fd, &s->udp->counters);
+    note_outcome(s);
 }
 
 void udp_flush(struct udp *udp)
@@ -135,8 +189,9 @@ static unsigned handle(struct udp_socket *s)
     unsigned n = 0;
 
     udp->in_batch = true;
+    udp->now = clock_now();
     if (udp->handlers.batch_begin != NULL)
-        udp->handlers.batch_begin(udp->handlers.arg, clock_now());
+        udp->handlers.batch_begin(udp->handlers.arg, udp->now);
     for (unsigned i = 0; i < udp->batch.count; i++) {
         if (udp_batch_message(&udp->batch, i, &m, &why)) {
             n += deliver_message(s, &m);
@@ -171,6 +226,25 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
     rest(arg);
 }
 
+/* Errors that come of trains which the kernel makes, on some devices. */
+static void receive_failed(struct udp_socket *s, int errnum)
+{
+    char at[ENDPOINT_TEXT_SIZE];
+    int off = 0;
+
+    if (errnum == EAGAIN)
+        return;
+    s->udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+    if (!s->receives_trains || (errnum != EIO && errnum != EINVAL))
+        return;
+    s->receives_trains = false;
+    setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &off, sizeof(off));
+    log_info(s->udp->log,
+             "datagrams come to %s one by one from now on: receiving trains "
+             "of them fails (%s)",
+             endpoint_print(&s->local, at), strerror(errnum));
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct udp_socket *s = arg;
@@ -183,8 +257,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         asked = s->ask;
         udp->counters.receive_calls++;
         if (!udp_batch_receive(&udp->batch, s->fd, asked)) {
-            if (errno != EAGAIN)
-                udp->counters.dropped[UDP_RECEIVE_ERROR]++;
+            receive_failed(s, errno);
             return;
         }
         n = handle(s);
@@ -206,9 +279,11 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 
 /* Through socket `i`, whose family must be that of `to`. */
 static enum error send_from(struct udp *udp, unsigned i,
-                            const struct endpoint *to, struct bytes datagram)
+                            const struct endpoint *to, struct bytes datagram,
+                            bool alone)
 {
     struct udp_socket *s = &udp->sockets[i];
+    const uint8_t *from = NULL;
     /* What was received stays there until the flush behind the batch. */
     bool borrowed = udp->in_batch && udp_batch_has(&udp->batch, datagram.p);
 
@@ -219,24 +294,44 @@ static enum error send_from(struct udp *udp, unsigned i,
     }
     if (s->queue.count == UDP_QUEUE)
         flush_socket(s);
+    if (!udp->in_batch && s->queue.count == 0)
+        udp->now = clock_now();
     udp_queue_add(&s->queue, to, datagram, borrowed);
+    if (s->locals.peers != NULL)
+        from = udp_locals_find(&s->locals, to, udp->now);
+    if (from != NULL)
+        udp_queue_set_from(&s->queue, from);
+    if (alone)
+        udp_queue_set_alone(&s->queue);
     udp->counters.borrowed += borrowed;
     if (!udp->in_batch)
         event_active(udp->flush, EV_TIMEOUT, 0);
     return OK;
 }
 
-enum error udp_send(struct udp *udp, const struct endpoint *to,
-                    struct bytes datagram)
+static enum error send_somehow(struct udp *udp, const struct endpoint *to,
+                               struct bytes datagram, bool alone)
 {
     if (udp->asker != NULL && endpoint_equal(to, udp->asker))
-        return send_from(udp, udp->asked, to, datagram);
+        return send_from(udp, udp->asked, to, datagram, alone);
     for (unsigned i = 0; i < udp->count; i++) {
         if (udp->sockets[i].local.family == to->family)
-            return send_from(udp, i, to, datagram);
+            return send_from(udp, i, to, datagram, alone);
     }
     udp->counters.dropped[UDP_SEND_NO_SOCKET]++;
     return ERR_UNSUPPORTED;
+}
+
+enum error udp_send(struct udp *udp, const struct endpoint *to,
+                    struct bytes datagram)
+{
+    return send_somehow(udp, to, datagram, false);
+}
+
+enum error udp_send_alone(struct udp *udp, const struct endpoint *to,
+                          struct bytes datagram)
+{
+    return send_somehow(udp, to, datagram, true);
 }
 
 /* ---- Life ---- */
@@ -267,6 +362,7 @@ static void close_socket(struct udp_socket *s)
     if (s->readable != NULL)
         event_free(s->readable);
     udp_queue_deinit(&s->queue);
+    udp_locals_deinit(&s->locals);
     if (s->fd >= 0)
         close(s->fd);
 }
@@ -326,6 +422,28 @@ static bool can_receive_trains(int fd)
     return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
 }
 
+static bool is_any(const struct endpoint *ep)
+{
+    static const uint8_t any[16];
+
+    return memcmp(ep->addr, any, sizeof(any)) == 0;
+}
+
+/* ERR_NO_MEMORY. On a kernel that does not tell at which address a datagram
+ * came, it goes on choosing the one to answer from. */
+static enum error learn_locals(struct udp_socket *s)
+{
+    int on = 1;
+
+    if (!is_any(&s->local))
+        return OK;
+    if (s->local.family == FAMILY_IPV4)
+        setsockopt(s->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    else
+        setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+    return udp_locals_init(&s->locals);
+}
+
 enum error udp_listen(struct udp *udp, const struct endpoint *at,
                       struct text *why)
 {
@@ -346,7 +464,8 @@ enum error udp_listen(struct udp *udp, const struct endpoint *at,
         event_new(udp->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     s->receives_trains = can_receive_trains(s->fd);
     if (udp_queue_init(&s->queue, udp_queue_can_train(s->fd)) != OK ||
-        s->readable == NULL || event_add(s->readable, NULL) < 0) {
+        learn_locals(s) != OK || s->readable == NULL ||
+        event_add(s->readable, NULL) < 0) {
         close_socket(s);
         text_add(why, error_text(ERR_NO_MEMORY));
         return ERR_NO_MEMORY;
@@ -354,13 +473,6 @@ enum error udp_listen(struct udp *udp, const struct endpoint *at,
     set_buffers(udp, s->fd, endpoint_print(&s->local, name));
     udp->count++;
     return OK;
-}
-
-static bool is_any_ipv6(const struct endpoint *ep)
-{
-    static const uint8_t any[16];
-
-    return ep->family == FAMILY_IPV6 && memcmp(ep->addr, any, 16) == 0;
 }
 
 enum error udp_listen_all(struct udp *udp, const struct endpoint *at,
@@ -374,8 +486,8 @@ enum error udp_listen_all(struct udp *udp, const struct endpoint *at,
         size_t len = why->len;
 
         err = udp_listen(udp, &at[i], why);
-        if (err != ERR_UNSUPPORTED || !is_any_ipv6(&at[i]) ||
-            ++left_out == count)
+        if (err != ERR_UNSUPPORTED || at[i].family != FAMILY_IPV6 ||
+            !is_any(&at[i]) || ++left_out == count)
             continue;
         log_warn(udp->log, "%s; going on without IPv6", text_get(why) + len);
         text_cut(why, len);
@@ -431,6 +543,12 @@ uint64_t udp_kernel_drops(const struct udp *udp)
             sum += info[SK_MEMINFO_DROPS];
     }
     return sum;
+}
+
+void udp_addresses_changed(struct udp *udp)
+{
+    for (unsigned i = 0; i < udp->count; i++)
+        udp_locals_forget(&udp->sockets[i].locals);
 }
 
 const struct udp_traffic *udp_traffic(const struct udp *udp, enum family family)

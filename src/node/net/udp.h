@@ -7,6 +7,11 @@
  * datagrams from one source come as one (UDP_GRO), and those to one
  * destination leave as one (UDP_SEGMENT); nobody above sees a difference.
  *
+ * A socket that is bound to all addresses of the machine answers from the one
+ * that was asked (udp_local.h). What the kernel refuses is counted by reason,
+ * noted by family for whoever watches the node's health, and said once; what
+ * it does not know (trains) is done without.
+ *
  * Memory: one set of receive buffers for all sockets and one send queue for
  * each, allocated whole and touched as far as the traffic needs; what trains
  * have touched is given back.
@@ -43,12 +48,15 @@ enum udp_drop {
     UDP_SEND_NO_BUFFERS,  /* the kernel's queues are full */
     UDP_SEND_UNREACHABLE, /* no route to there */
     UDP_SEND_REFUSED,     /* a firewall of this machine forbids it */
+    UDP_SEND_DEVICE,      /* the network card, or its driver, fails */
     UDP_SEND_OTHER,
     UDP_DROPS
 };
 
 /* A name for metrics: "send_no_socket". */
 const char *udp_drop_name(enum udp_drop reason);
+/* Of an error of the kernel's when it sends. */
+enum udp_drop udp_drop_of(int errnum);
 
 struct udp_counters {
     uint64_t received, received_bytes; /* handed to `receive` */
@@ -58,14 +66,16 @@ struct udp_counters {
     uint64_t trains_refused;               /* and sent one by one then */
     uint64_t borrowed;                     /* sent without a copy */
     uint64_t dropped[UDP_DROPS];
-    int refusal; /* errno of the last send that the kernel refused; 0: none */
 };
 
-/* Of one address family. */
+/* Of one address family. A full buffer refuses nothing: that is our haste.
+ * Times are those of clock_now; 0: never. */
 struct udp_traffic {
     uint64_t received;
     uint64_t sent, refused; /* taken by the kernel, and not */
+    uint64_t refused_now;   /* of these, since the last that was sent */
     int refusal;            /* errno of the last refused one; 0: none */
+    uint64_t received_at, sent_at, refused_at; /* the last of each */
 };
 
 struct udp_config {
@@ -127,8 +137,16 @@ uint64_t udp_kernel_drops(const struct udp *udp);
 enum error udp_send(struct udp *udp, const struct endpoint *to,
                     struct bytes datagram);
 
+/* As udp_send; no other joins it in a train. */
+enum error udp_send_alone(struct udp *udp, const struct endpoint *to,
+                          struct bytes datagram);
+
 /* Sends now what is queued. */
 void udp_flush(struct udp *udp);
+
+/* Addresses of this machine have come or gone: where peers have asked is
+ * forgotten until they ask again. */
+void udp_addresses_changed(struct udp *udp);
 
 const struct udp_counters *udp_counters(const struct udp *udp);
 const struct udp_traffic *udp_traffic(const struct udp *udp,

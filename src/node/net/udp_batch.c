@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading into buffers that have room for trains, of which the kernel tells
+ * the length of a datagram (UDP_GRO) beside the address that was asked
+ * (IP_PKTINFO), and giving back the memory that trains have touched.
+ */
 #include "node/net/udp_batch.h"
 
 #include "node/os/sockaddr.h"
@@ -64,19 +69,48 @@ bool udp_batch_receive(struct udp_batch *b, int fd, unsigned ask)
     return r > 0;
 }
 
-/* `len` for a datagram that is alone. */
-static size_t segment_of(struct msghdr *m, size_t len)
+static void read_segment(const struct cmsghdr *c, struct udp_message *out)
 {
-    struct cmsghdr *c;
     int segment;
 
-    for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-        return segment > 0 && (size_t)segment < len ? (size_t)segment : len;
+    memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+    if (segment > 0 && (size_t)segment < out->len)
+        out->segment = (size_t)segment;
+}
+
+/* Not the address that a broadcast or a multicast went to: that is no place
+ * to answer from. */
+static void read_at(const struct cmsghdr *c, struct udp_message *out)
+{
+    struct in_pktinfo in;
+    struct in6_pktinfo in6;
+
+    if (c->cmsg_level == IPPROTO_IP) {
+        memcpy(&in, CMSG_DATA(c), sizeof(in));
+        memcpy(out->at, &in.ipi_spec_dst, sizeof(in.ipi_spec_dst));
+        out->has_at = true;
+    } else {
+        memcpy(&in6, CMSG_DATA(c), sizeof(in6));
+        memcpy(out->at, &in6.ipi6_addr, sizeof(in6.ipi6_addr));
+        out->has_at = !IN6_IS_ADDR_MULTICAST(&in6.ipi6_addr) &&
+                      !IN6_IS_ADDR_LINKLOCAL(&in6.ipi6_addr);
     }
-    return len;
+}
+
+static void read_control(struct msghdr *m, struct udp_message *out)
+{
+    struct cmsghdr *c;
+
+    out->segment = out->len; /* a datagram that is alone */
+    out->has_at = false;
+    for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+            read_segment(c, out);
+        else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) ||
+                 (c->cmsg_level == IPPROTO_IPV6 &&
+                  c->cmsg_type == IPV6_PKTINFO))
+            read_at(c, out);
+    }
 }
 
 bool udp_batch_message(struct udp_batch *b, unsigned i, struct udp_message *out,
@@ -94,7 +128,7 @@ bool udp_batch_message(struct udp_batch *b, unsigned i, struct udp_message *out,
     }
     out->p = buffer_at(b, i);
     out->len = b->messages[i].msg_len;
-    out->segment = segment_of(m, out->len);
+    read_control(m, out);
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "node/net/udp.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 struct udp_batch {
@@ -18,7 +19,9 @@ struct udp_batch {
     struct iovec parts[UDP_BATCH];
     struct sockaddr_storage from[UDP_BATCH];
     struct {
-        _Alignas(struct cmsghdr) uint8_t space[CMSG_SPACE(sizeof(int))];
+        _Alignas(struct cmsghdr)
+            uint8_t space[CMSG_SPACE(sizeof(int)) +
+                          CMSG_SPACE(sizeof(struct in6_pktinfo))];
     } controls[UDP_BATCH];
 };
 
@@ -27,6 +30,8 @@ struct udp_message {
     uint8_t *p;
     size_t len;
     size_t segment; /* length of each datagram but the last */
+    bool has_at;    /* the socket tells at which of our addresses */
+    uint8_t at[16]; /* it came */
 };
 
 enum error udp_batch_init(struct udp_batch *b); /* ERR_NO_MEMORY */

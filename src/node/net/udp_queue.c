@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A flush makes trains of what is queued, and offers them to the kernel, up to
+ * UDP_BATCH in a call. When it refuses one, that one is first, and what the
+ * error says decides what is done about it:
+ *
+ *     a full buffer            the rest is dropped, it would fare no better
+ *     our address is gone      again, from where the kernel chooses
+ *     something about trains   its datagrams one by one
+ *     anything else            it is dropped, those behind it go on
+ */
 #include "node/net/udp_queue.h"
 
 #include "node/os/sockaddr.h"
@@ -15,6 +25,8 @@
 #define TRAIN_DATAGRAMS 64
 #define TRAIN_BYTES     65000
 #define TRAINS_OPEN     8
+/* One after the other; then there will be no more. */
+#define TRAINS_REFUSED_MAX 32
 
 struct train {
     uint16_t first, last; /* slots */
@@ -63,13 +75,27 @@ void udp_queue_add(struct udp_queue *q, const struct endpoint *to,
     memcpy(&slot->to, &sa, sizeof(slot->to));
     slot->len = (uint16_t)datagram.len;
     slot->next = 0; /* none: told by the count of its train */
+    slot->alone = slot->has_from = false;
     slot->p = borrowed ? datagram.p : q->bytes[q->count];
     if (!borrowed && datagram.len > 0)
         memcpy(q->bytes[q->count], datagram.p, datagram.len);
     q->count++;
 }
 
-static enum udp_drop reason_of(int errnum)
+void udp_queue_set_from(struct udp_queue *q, const uint8_t addr[16])
+{
+    struct udp_slot *slot = &q->slots[q->count - 1];
+
+    slot->has_from = true;
+    memcpy(slot->from, addr, sizeof(slot->from));
+}
+
+void udp_queue_set_alone(struct udp_queue *q)
+{
+    q->slots[q->count - 1].alone = true;
+}
+
+enum udp_drop udp_drop_of(int errnum)
 {
     switch (errnum) {
     case EAGAIN:
@@ -87,6 +113,10 @@ static enum udp_drop reason_of(int errnum)
         return UDP_SEND_REFUSED;
     case EMSGSIZE:
         return UDP_SEND_TOO_LONG;
+    case EIO:
+    case ENXIO:
+    case ENODEV:
+        return UDP_SEND_DEVICE;
     default:
         return UDP_SEND_OTHER;
     }
@@ -105,12 +135,22 @@ static bool same_destination(const struct udp_slot *a, const struct udp_slot *b)
     return memcmp(a->to.bytes, b->to.bytes, sizeof(a->to.bytes)) == 0;
 }
 
+static bool same_from(const struct udp_slot *a, const struct udp_slot *b)
+{
+    return a->has_from == b->has_from &&
+           (!a->has_from || memcmp(a->from, b->from, sizeof(a->from)) == 0);
+}
+
 /* Only the last of a train may be shorter than the others. */
 static bool may_join(const struct udp_queue *q, const struct train *t,
-                     uint16_t len)
+                     const struct udp_slot *slot)
 {
+    const struct udp_slot *last = &q->slots[t->last];
+    uint16_t len = slot->len;
+
     return len > 0 && len <= t->segment && t->count < TRAIN_DATAGRAMS &&
-           t->bytes + len <= TRAIN_BYTES && q->slots[t->last].len == t->segment;
+           t->bytes + len <= TRAIN_BYTES && last->len == t->segment &&
+           !slot->alone && !last->alone && same_from(slot, last);
 }
 
 /* The train that slot `i` may join; NULL when it begins one. */
@@ -123,7 +163,7 @@ static struct train *find_train(const struct udp_queue *q, struct train *trains,
         struct train *t = &trains[count];
 
         if (same_destination(&q->slots[t->first], &q->slots[i]))
-            return may_join(q, t, q->slots[i].len) ? t : NULL;
+            return may_join(q, t, &q->slots[i]) ? t : NULL;
     }
     return NULL;
 }
@@ -152,21 +192,38 @@ static unsigned make_trains(struct udp_queue *q, struct train *trains)
 /* ---- System calls ---- */
 
 struct control {
-    _Alignas(struct cmsghdr) uint8_t space[CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(
+        struct cmsghdr) uint8_t space[CMSG_SPACE(sizeof(uint16_t)) +
+                                      CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-static void set_segment(struct msghdr *m, struct control *control,
-                        uint16_t segment)
+static void add_control(struct msghdr *m, struct control *control, int level,
+                        int type, const void *data, size_t len)
 {
-    struct cmsghdr *c;
+    struct cmsghdr *c =
+        (struct cmsghdr *)(void *)(control->space + m->msg_controllen);
 
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(len);
+    memcpy(CMSG_DATA(c), data, len);
     m->msg_control = control->space;
-    m->msg_controllen = sizeof(control->space);
-    c = CMSG_FIRSTHDR(m);
-    c->cmsg_level = IPPROTO_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof(segment));
-    memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+    m->msg_controllen += CMSG_SPACE(len);
+}
+
+static void add_from(struct msghdr *m, struct control *control,
+                     const struct udp_slot *slot)
+{
+    struct in_pktinfo in = {0};
+    struct in6_pktinfo in6 = {0};
+
+    if (slot->to.in.sin_family == AF_INET) {
+        memcpy(&in.ipi_spec_dst, slot->from, sizeof(in.ipi_spec_dst));
+        add_control(m, control, IPPROTO_IP, IP_PKTINFO, &in, sizeof(in));
+    } else {
+        memcpy(&in6.ipi6_addr, slot->from, sizeof(in6.ipi6_addr));
+        add_control(m, control, IPPROTO_IPV6, IPV6_PKTINFO, &in6, sizeof(in6));
+    }
 }
 
 /* What lies behind one another, as a relayed train was received, is one part.
@@ -213,7 +270,10 @@ static int send_some(struct udp_queue *q, const struct train *trains,
         m->msg_iovlen = set_parts(q, &trains[i], m->msg_iov);
         used += (unsigned)m->msg_iovlen;
         if (trains[i].count > 1)
-            set_segment(m, &controls[i], trains[i].segment);
+            add_control(m, &controls[i], IPPROTO_UDP, UDP_SEGMENT,
+                        &trains[i].segment, sizeof(trains[i].segment));
+        if (slot->has_from)
+            add_from(m, &controls[i], slot);
     }
     do
         r = sendmmsg(fd, messages, n, 0);
@@ -221,15 +281,32 @@ static int send_some(struct udp_queue *q, const struct train *trains,
     return r;
 }
 
-static void count_sent(const struct train *trains, int n,
+static void count_sent(struct udp_queue *q, const struct train *trains, int n,
                        struct udp_counters *counters)
 {
     for (int i = 0; i < n; i++) {
         counters->sent += trains[i].count;
         counters->sent_bytes += trains[i].bytes;
-        if (trains[i].count > 1)
+        q->outcome.sent += trains[i].count;
+        if (trains[i].count > 1) {
             counters->trains_sent++;
+            q->trains_refused = 0;
+        }
     }
+    q->outcome.refused_last = 0;
+}
+
+static void count_dropped(struct udp_queue *q, const struct train *trains,
+                          unsigned n, int errnum, struct udp_counters *counters)
+{
+    for (unsigned i = 0; i < n; i++) {
+        counters->dropped[udp_drop_of(errnum)] += trains[i].count;
+        if (errnum == EAGAIN)
+            continue; /* that is our own haste */
+        q->outcome.refused += trains[i].count;
+        q->outcome.refused_last += trains[i].count;
+    }
+    q->outcome.errnum = errnum;
 }
 
 static void send_trains(struct udp_queue *q, const struct train *trains,
@@ -249,10 +326,63 @@ static void send_apart(struct udp_queue *q, const struct train *t, int fd,
     send_trains(q, single, t->count, fd, counters);
 }
 
-static bool is_about_train(int errnum)
+/* EINVAL may be the MTU of one path, or a kernel or a device that has it with
+ * every train; ENOBUFS the length of this one, or a full queue. */
+static bool is_about_train(const struct train *t, int errnum)
 {
-    return errnum == EINVAL || errnum == EIO || errnum == EMSGSIZE ||
-           errnum == EOPNOTSUPP;
+    return t->count > 1 &&
+           (errnum == EINVAL || errnum == EIO || errnum == EMSGSIZE ||
+            errnum == EOPNOTSUPP || errnum == ENOBUFS);
+}
+
+/* Whether to go on without trains, one of which was refused. */
+static void doubt_trains(struct udp_queue *q, int errnum)
+{
+    bool before = q->trains;
+
+    q->trains_refused++;
+    if (errnum == EIO || q->trains_refused >= TRAINS_REFUSED_MAX)
+        q->trains = false;
+    q->outcome.trains_failed |= before && !q->trains;
+}
+
+/* The kernel knows the address that it should leave from no more. */
+static bool is_about_from(const struct udp_queue *q, const struct train *t,
+                          int errnum)
+{
+    return q->slots[t->first].has_from &&
+           (errnum == EINVAL || errnum == EADDRNOTAVAIL ||
+            errnum == ENETUNREACH || errnum == ENODEV);
+}
+
+static void let_kernel_choose(struct udp_queue *q, const struct train *t)
+{
+    uint16_t i = t->first;
+
+    for (unsigned n = 0; n < t->count; n++, i = q->slots[i].next)
+        q->slots[i].has_from = false;
+    q->outcome.from_failed = true;
+}
+
+/* What to do about the first of `count` trains, which was refused; how many
+ * are done with. */
+static unsigned refused(struct udp_queue *q, const struct train *trains,
+                        unsigned count, int errnum, int fd,
+                        struct udp_counters *counters)
+{
+    unsigned dropped = is_full(udp_drop_of(errnum)) ? count : 1;
+
+    if (is_about_from(q, trains, errnum)) {
+        let_kernel_choose(q, trains);
+        return 0;
+    }
+    if (is_about_train(trains, errnum)) {
+        doubt_trains(q, errnum);
+        send_apart(q, trains, fd, counters);
+        return 1;
+    }
+    count_dropped(q, trains, dropped, errnum, counters);
+    return dropped;
 }
 
 static void send_trains(struct udp_queue *q, const struct train *trains,
@@ -260,25 +390,13 @@ static void send_trains(struct udp_queue *q, const struct train *trains,
 {
     while (count > 0) {
         int r = send_some(q, trains, count, fd), errnum = errno;
-        unsigned done = r > 0 ? (unsigned)r : 1;
-        enum udp_drop reason = reason_of(errnum);
+        unsigned done = r > 0 ? (unsigned)r : 0;
 
         counters->send_calls++;
-        if (r > 0) {
-            count_sent(trains, r, counters);
-        } else if (is_full(reason)) {
-            counters->refusal = errnum;
-            for (unsigned i = 0; i < count; i++)
-                counters->dropped[reason] += trains[i].count;
-            return;
-        } else if (trains->count > 1 && is_about_train(errnum)) {
-            q->trains = q->trains && errnum != EIO;
-            send_apart(q, trains, fd, counters);
-        } else {
-            /* The first was refused; those behind it may go elsewhere. */
-            counters->refusal = errnum;
-            counters->dropped[reason] += trains->count;
-        }
+        if (r > 0)
+            count_sent(q, trains, r, counters);
+        else
+            done = refused(q, trains, count, errnum, fd, counters);
         trains += done;
         count -= done;
     }
@@ -289,6 +407,7 @@ void udp_queue_flush(struct udp_queue *q, int fd, struct udp_counters *counters)
     struct train trains[UDP_QUEUE];
     unsigned count = make_trains(q, trains);
 
+    q->outcome = (struct udp_outcome){0};
     send_trains(q, trains, count, fd, counters);
     q->count = 0;
 }

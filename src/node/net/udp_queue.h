@@ -23,14 +23,28 @@ struct udp_slot {
     } to;
     const uint8_t *p; /* in the queue's `bytes`, or the caller's */
     uint16_t len;
-    uint16_t next; /* in its train */
+    uint16_t next;    /* in its train */
+    bool alone;       /* joins no train */
+    bool has_from;    /* leaves from this address of ours, */
+    uint8_t from[16]; /* else the kernel chooses */
+};
+
+/* What became of the last flush. */
+struct udp_outcome {
+    unsigned sent, refused;
+    unsigned refused_last; /* of these, behind the last that was sent */
+    int errnum;            /* of the last that was not sent; 0: all were */
+    bool trains_failed;    /* trains are done without from now on */
+    bool from_failed;      /* one of our addresses is gone */
 };
 
 struct udp_queue {
     struct udp_slot *slots;             /* UDP_QUEUE of them, */
     uint8_t (*bytes)[UDP_DATAGRAM_MAX]; /* and what was copied */
     unsigned count;
-    bool trains; /* the kernel takes them */
+    bool trains;             /* the kernel takes them */
+    unsigned trains_refused; /* since it took one */
+    struct udp_outcome outcome;
 };
 
 /* Whether the socket knows UDP_SEGMENT; older kernels do not. */
@@ -46,10 +60,15 @@ void udp_queue_deinit(struct udp_queue *q);
 void udp_queue_add(struct udp_queue *q, const struct endpoint *to,
                    struct bytes datagram, bool borrowed);
 
+/* The datagram that was added last leaves from this address of ours, if it
+ * still is one; or joins no train. */
+void udp_queue_set_from(struct udp_queue *q, const uint8_t addr[16]);
+void udp_queue_set_alone(struct udp_queue *q);
+
 /* Sends all through `fd` and empties the queue. What the kernel refuses is
  * counted by reason; a full buffer drops the rest. A train that is refused
- * as such is sent one by one; after EIO, which is the device's, there are no
- * more trains. */
+ * as such is sent one by one. After EIO, which is the device's, there are no
+ * more trains, nor when one after the other is refused. */
 void udp_queue_flush(struct udp_queue *q, int fd,
                      struct udp_counters *counters);
 

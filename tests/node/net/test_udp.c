@@ -369,6 +369,86 @@ static void test_udp_answers_leave_through_the_socket_asked(void **state)
     udp_free(b.udp);
 }
 
+/* A socket that sees who answers, and whose peer is asked at one address. */
+static void ask_from(int fd, const struct endpoint *to, unsigned count,
+                     size_t len)
+{
+    static const uint8_t bytes[UDP_DATAGRAM_MAX];
+    struct sockaddr_storage sa;
+    socklen_t sa_len = sockaddr_from_endpoint(to, &sa);
+
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(
+            sendto(fd, bytes, len, 0, (struct sockaddr *)&sa, sa_len), len);
+}
+
+static unsigned answers_from(int fd, const struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct endpoint from;
+    uint8_t bytes[UDP_DATAGRAM_MAX];
+    unsigned n = 0;
+
+    while (recvfrom(fd, bytes, sizeof(bytes), MSG_DONTWAIT,
+                    (struct sockaddr *)&sa, &len) >= 0) {
+        assert_int_equal(sockaddr_to_endpoint((struct sockaddr *)&sa, &from),
+                         OK);
+        if (endpoint_equal(&from, at))
+            n++;
+        len = sizeof(sa);
+    }
+    return n;
+}
+
+/* 127.0.0.2 is an address of this machine, but not the first. */
+static void test_udp_answers_leave_from_the_address_asked(void **state)
+{
+    struct side b;
+    struct endpoint first, second, me = ep("127.0.0.1:0");
+    struct sockaddr_storage sa;
+    socklen_t len = sockaddr_from_endpoint(&me, &sa);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    assert_int_equal(sockaddr_to_endpoint((struct sockaddr *)&sa, &me), OK);
+    open_side(&b, "0.0.0.0:0");
+    b.echo = true;
+    first = ep("127.0.0.1:1");
+    second = ep("127.0.0.2:1");
+    first.port = second.port = udp_local(b.udp, 0).port;
+    /* One alone, then some that are answered by a train. */
+    ask_from(fd, &second, 1, 100);
+    run_until(&b, 1);
+    assert_int_equal(answers_from(fd, &second), 1);
+    ask_from(fd, &second, 20, 1000);
+    run_until(&b, 21);
+    assert_int_equal(answers_from(fd, &second), 20);
+    if (udp_sends_trains(b.udp, 0))
+        assert_true(udp_counters(b.udp)->trains_sent > 0);
+    /* Both in one batch: to each its own. */
+    for (unsigned i = 0; i < 10; i++)
+        ask_from(fd, i % 2 == 0 ? &first : &second, 1, 500);
+    run_until(&b, 31);
+    assert_int_equal(answers_from(fd, &second), 5);
+    for (unsigned i = 0; i < 10; i++)
+        ask_from(fd, i % 2 == 0 ? &first : &second, 1, 500);
+    run_until(&b, 41);
+    assert_int_equal(answers_from(fd, &first), 5);
+    /* What is sent later, by itself, leaves from where it was asked last. */
+    assert_int_equal(udp_send(b.udp, &me, TEST_BYTES("later")), OK);
+    udp_flush(b.udp);
+    assert_int_equal(answers_from(fd, &second), 1);
+    udp_addresses_changed(b.udp);
+    assert_int_equal(udp_send(b.udp, &me, TEST_BYTES("later")), OK);
+    udp_flush(b.udp);
+    assert_int_equal(answers_from(fd, &first), 1);
+    udp_free(b.udp);
+    close(fd);
+}
+
 static void test_udp_drops_of_the_kernel_are_counted(void **state)
 {
     struct udp_config small = {.receive_buffer = 4096};
@@ -610,6 +690,34 @@ static void test_udp_refused_trains_are_sent_apart(void **state)
     close(fd);
 }
 
+static void test_udp_what_is_to_be_alone_joins_no_train(void **state)
+{
+    static struct seen seen;
+    struct side a;
+    struct endpoint to;
+
+    (void)state;
+    open_side(&a, "127.0.0.1:0");
+    open_seen(&seen);
+    to = udp_local(seen.side.udp, 0);
+    for (unsigned i = 0; i < 3; i++)
+        send_marked(&a, &to, 1, 1000);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(
+            udp_send_alone(a.udp, &to, bytes_of((uint8_t[1000]){2, 3}, 2)), OK);
+    for (unsigned i = 0; i < 3; i++)
+        send_marked(&a, &to, 4, 1000);
+    udp_flush(a.udp);
+    run_until(&seen.side, 8);
+    assert_int_equal(seen.count, 8);
+    assert_int_equal(seen.datagram[3].mark, 2);
+    assert_int_equal(seen.datagram[4].mark, 2);
+    if (udp_sends_trains(a.udp, 0))
+        assert_int_equal(udp_counters(a.udp)->trains_sent, 2);
+    udp_free(a.udp);
+    udp_free(seen.side.udp);
+}
+
 /* Echoed from the receive buffers; a stack buffer is copied. */
 static void test_udp_what_was_received_is_sent_from_there(void **state)
 {
@@ -660,6 +768,8 @@ int main(void)
         TEST(test_udp_both_families_share_a_port),
         TEST(test_udp_sockets_have_a_cap),
         TEST(test_udp_answers_leave_through_the_socket_asked),
+        TEST(test_udp_answers_leave_from_the_address_asked),
+        TEST(test_udp_what_is_to_be_alone_joins_no_train),
         TEST(test_udp_drops_of_the_kernel_are_counted),
         TEST(test_udp_trains_keep_every_boundary),
         TEST(test_udp_long_trains_are_cut),
