@@ -485,6 +485,30 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
     }
 }
 
+/* One neighbour behind a narrow path is that one's affair; most of them are
+ * ours. */
+static void check_paths(const struct node *n, uint64_t now, struct health *h)
+{
+    struct health_problem *p;
+    struct tunnel_status s;
+    bool lost;
+
+    tunnel_status(tunnel_host_engine(n->tunnels), now, clock_wall(), &s);
+    if (s.paths.parts + s.paths.lost <= s.paths.whole)
+        return;
+    lost = s.paths.lost > s.paths.parts;
+    p = add(h, lost ? HEALTH_WARNING : HEALTH_NOTE,
+            lost ? "long_datagrams" : "narrow_path");
+    SAY(p->what, "long datagrams are lost on the way to %u of %u neighbours%s",
+        s.paths.parts + s.paths.lost,
+        s.paths.whole + s.paths.parts + s.paths.lost,
+        lost ? ", even in halves: little data will pass"
+             : " (a small MTU, and no ICMP to say so): they go in halves");
+    SAY(p->remedy, "let ICMP \"fragmentation needed\" and \"packet too big\" "
+                   "through, or look at the MTU of tunnels (VPN, PPPoE) on "
+                   "the way");
+}
+
 void health_check(const struct node *n, uint64_t now, struct health *out)
 {
     struct health found = {0};
@@ -497,6 +521,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_circuits(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
+    check_paths(n, now, &found);
     out->count = 0;
     for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {
         for (size_t i = 0; i < found.count; i++) {

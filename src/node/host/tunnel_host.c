@@ -67,6 +67,14 @@ static void host_send(void *ctx, const struct endpoint *to,
     udp_send(h->world.udp, to, datagram);
 }
 
+static void host_send_alone(void *ctx, const struct endpoint *to,
+                            struct bytes datagram)
+{
+    struct tunnel_host *h = ctx;
+
+    udp_send_alone(h->world.udp, to, datagram);
+}
+
 static void host_event(void *ctx, const struct tunnel_event *event)
 {
     struct tunnel_host *h = ctx;
@@ -364,6 +372,7 @@ static enum error make_engine(struct tunnel_host *h,
         .ctx = h,
         .random = {.fill = host_random},
         .send = host_send,
+        .send_alone = host_send_alone,
         .event = host_event,
         .exit = {.ctx = h->exit,
                  .open = exit_host_open,

@@ -108,7 +108,7 @@ static void write_tunnels(const struct node *n, uint64_t now,
 
     tunnel_status(t, now, clock_wall(), &s);
     mp_write_text(w, "tunnels");
-    mp_write_map(w, 13);
+    mp_write_map(w, 15);
     rpc_write_bool(w, "relaying", s.relaying);
     rpc_write_bool(w, "exiting", s.exiting);
     rpc_write_bool(w, "published", s.published);
@@ -121,6 +121,8 @@ static void write_tunnels(const struct node *n, uint64_t now,
     }
     rpc_write_text(w, "path", path_result_name(s.path));
     rpc_write_uint(w, "links", s.links);
+    rpc_write_uint(w, "links_in_parts", s.paths.parts);
+    rpc_write_uint(w, "links_large_lost", s.paths.lost);
     rpc_write_uint(w, "relays", s.relays);
     rpc_write_uint(w, "circuits", s.circuits);
     rpc_write_uint(w, "ready", s.ready);

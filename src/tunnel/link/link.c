@@ -334,6 +334,9 @@ void link_send_large_ping(struct links *l, struct link *link,
     seal(l, link, &head, datagram, sizeof(datagram), now);
     if (in_parts)
         large_send_parts(l, &link->peer.ep, datagram);
+    else if (l->env.send_alone != NULL)
+        l->env.send_alone(l->env.send_ctx, &link->peer.ep,
+                          bytes_of(datagram, sizeof(datagram)));
     else
         l->env.send(l->env.send_ctx, &link->peer.ep,
                     bytes_of(datagram, sizeof(datagram)));

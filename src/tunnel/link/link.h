@@ -106,6 +106,12 @@ struct link_env {
     void *send_ctx;
     void (*send)(void *send_ctx, const struct endpoint *to,
                  struct bytes datagram);
+    /* As `send`, and the datagram is to be alone on its way: what asks for the
+     * length that a path lets through must not travel in a train, which some
+     * paths carry as one while they lose what is as long and single. NULL where
+     * nothing makes trains. */
+    void (*send_alone)(void *send_ctx, const struct endpoint *to,
+                       struct bytes datagram);
     void (*up)(void *ctx, struct link *link, uint64_t now);
     /* May a link move to this address, when its peer answers there? One that
      * differs in the port only is not asked about. */

@@ -73,6 +73,9 @@ struct tunnel_env {
     /* `datagram` stays valid until the batch of the caller ends: a relayed
      * cell is sent from where it was received. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    /* As `send`, and no other joins it in a train (link.h); may be NULL. */
+    void (*send_alone)(void *ctx, const struct endpoint *to,
+                       struct bytes datagram);
     void (*event)(void *ctx, const struct tunnel_event *event);
 
     struct exit_world exit; /* empty when this is none */
@@ -247,6 +250,7 @@ enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now);
 struct tunnel_status {
     enum path_result path; /* of the last choice: what is missing */
     unsigned links, relays, circuits, ready;
+    struct link_paths paths; /* what becomes of large cells on the links */
     unsigned known, usable, exits, guards;
     bool relaying, exiting, published;
     uint64_t step_timeout; /* ns, learned */

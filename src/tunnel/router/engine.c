@@ -154,6 +154,7 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
 
     *e = (struct engine){.env = *env};
     link_env.send = env->send;
+    link_env.send_alone = env->send_alone;
     link_env.send_ctx = env->ctx;
     responder_init(&e->responder, config->network, config->identity,
                    config->handshake_secret, &env->random);

@@ -30,6 +30,9 @@ struct engine_env {
      * it may be sent from there after engine_receive has returned. What lies
      * elsewhere is valid during the call. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
+    /* As that of links; may be NULL. */
+    void (*send_alone)(void *ctx, const struct endpoint *to,
+                       struct bytes datagram);
     /* A link of ours or of somebody else is up, or gone when this returns;
      * only what was up before goes down. No link may be opened or closed
      * meanwhile. */
