@@ -13,6 +13,7 @@
 
 #include "node/exit/exit_names.h"
 #include "node/net/udp_queue.h"
+#include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
 #include <errno.h>
@@ -123,6 +124,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     n = receive_some(s, &b);
     if (n == BATCH) /* it may have come to that */
         count_overflow(s);
+    if (n > 0 && x->handler.batch_begin != NULL)
+        x->handler.batch_begin(x->handler.arg, clock_now());
     for (int i = 0; i < n; i++)
         take(x, cookie, &b, (unsigned)i);
     if (n > 0)

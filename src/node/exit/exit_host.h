@@ -21,9 +21,11 @@ struct exit_host;
 /* Who hears; `cookie` is what the socket or the question was made with. */
 struct exit_host_handler {
     void *arg;
+    /* Before some of the next, with the time of all; may be NULL. */
+    void (*batch_begin)(void *arg, uint64_t now);
     void (*received)(void *arg, uint32_t cookie, const struct endpoint *from,
                      struct bytes payload);
-    /* After some of these. */
+    /* After these. */
     void (*batch_end)(void *arg);
     /* `ttl` in ns; no address: the name has none, or it cannot be found. */
     void (*resolved)(void *arg, uint32_t cookie, const struct endpoint *addrs,

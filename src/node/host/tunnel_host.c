@@ -49,6 +49,7 @@ struct tunnel_host {
     uint64_t handshake_made; /* wall seconds, as its file says */
     struct tunnel_events events;
     struct tunnel_host_counters counters;
+    uint64_t exit_now; /* of what the exit's sockets receive */
 };
 
 /* ---- Environment of the engine ----------------------------------------- */
@@ -153,12 +154,19 @@ void tunnel_host_clock_is_right(struct tunnel_host *h)
 
 /* ---- What comes from the world ------------------------------------------ */
 
+static void on_exit_batch(void *arg, uint64_t now)
+{
+    struct tunnel_host *h = arg;
+
+    h->exit_now = now;
+}
+
 static void on_exit_received(void *arg, uint32_t cookie,
                              const struct endpoint *from, struct bytes payload)
 {
     struct tunnel_host *h = arg;
 
-    tunnel_exit_receive(h->tunnel, cookie, from, payload, clock_now());
+    tunnel_exit_receive(h->tunnel, cookie, from, payload, h->exit_now);
 }
 
 static void on_exit_resolved(void *arg, uint32_t cookie,
@@ -343,6 +351,7 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
 static enum error make_world(struct tunnel_host *h, const struct config *config)
 {
     struct exit_host_handler handler = {.arg = h,
+                                        .batch_begin = on_exit_batch,
                                         .received = on_exit_received,
                                         .batch_end = rearm,
                                         .resolved = on_exit_resolved};
