@@ -112,7 +112,8 @@ static double engine_alone(unsigned depth)
                        world.now += TIME_US);
     }
     t = bench_cpu() - t;
-    if (forwarded != cell_count)
+    /* The link also asks, once, whether large cells pass. */
+    if (forwarded < cell_count)
         fprintf(stderr, "only %u of %u cells were forwarded\n",
                 (unsigned)forwarded, cell_count);
     return cell_count / t;
