@@ -32,9 +32,17 @@ static bool keep(struct net *net, struct net_packet *p)
 static struct circuit *start(struct net *net, unsigned from, unsigned to)
 {
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 0});
+    char text[1001] = {0};
 
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);
+    /* With the first large cell links ask whether such pass, and not again
+     * for a minute. */
+    memset(text, 'x', sizeof(text) - 1);
+    net_send_data(net, c, text);
+    net_run(net, TIME_S);
+    assert_int_equal(net->node[0].data_in, 1);
+    net->node[0].data_in = 0;
     kept.from = from;
     kept.to = to;
     kept.count = 0;
