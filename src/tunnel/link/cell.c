@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The cell at its constant offsets: keys from one key of the handshake, sealing
+ * and opening, and the mask over the counters that onion layers leave readable.
+ * Whoever sends makes the body first and the head last, whoever receives the
+ * other way around, so that what is forged costs one AEAD call.
+ */
 #include "tunnel/link/cell.h"
 
 #include "tunnel/crypto/layout.h"

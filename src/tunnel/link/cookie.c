@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Proofs of address under load, after WireGuard: the MACs of an INIT, made and
+ * checked, and the secret of which cookies are made, changed every few minutes.
+ */
 #include "tunnel/link/cookie.h"
 
 #include "base/timestamp.h"

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of links, opening and closing them, and sending on them. What comes
+ * in is in link_receive.c, handshakes in link_handshake.c, what time brings in
+ * link_time.c, and large cells on narrow paths in link_large.c; all share
+ * link_table.h.
+ */
 #include "tunnel/link/link.h"
 
 #include "tunnel/link/link_table.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading and writing the datagrams that are no cells. Nothing here is
+ * believed: who reads checks lengths and versions, and leaves MACs and
+ * handshakes to link_handshake.c.
+ */
 #include "tunnel/link/link_message.h"
 
 #include "wire/msgpack/mp_reader.h"

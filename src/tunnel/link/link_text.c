@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading and writing what cells between neighbours say.
+ */
 #include "tunnel/link/link_text.h"
 
 #include "tunnel/crypto/layout.h"

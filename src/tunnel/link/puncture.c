@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A client that cannot reach a relay behind a NAT asks neighbours to have it
+ * send to the client; a neighbour passes that on, and the relay sends one
+ * POKE, which opens its NAT. All three have limits, since each sends to others
+ * because of somebody.
+ */
 #include "tunnel/link/puncture.h"
 
 #include "base/timestamp.h"

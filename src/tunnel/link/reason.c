@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The reasons why links and circuits end: their names and sentences.
+ */
 #include "tunnel/link/reason.h"
 
 #include <assert.h>

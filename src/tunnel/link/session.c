@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Sessions live in a table of slots, whose index with random bits above it is
+ * what cells carry.
+ */
 #include "tunnel/link/session.h"
 
 #include <sodium.h>
