@@ -114,6 +114,7 @@ static void act(struct network *n, const bool moved[FAMILIES], uint64_t now)
         usable[f] = n->family[f].usable;
         any = any || usable[f];
     }
+    udp_addresses_changed(n->world.udp);
     dht_host_network_changed(n->world.dht, usable, moved, now);
     /* With nothing left there is nothing to choose: what is tried fails. */
     for (int f = 0; f < FAMILIES; f++)

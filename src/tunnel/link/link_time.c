@@ -145,6 +145,7 @@ void links_check(struct links *l, uint64_t now)
     for (size_t i = 0; i < l->count; i++) {
         struct link *link = l->links[i];
 
+        large_moved(link);
         if (link->state != LINK_UP || link->users == 0 || link->tries > 0)
             continue;
         ping(l, link, now);

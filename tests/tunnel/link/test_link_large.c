@@ -137,6 +137,23 @@ static void test_large_cells_follow_the_path(void **state)
     world_free(p.w);
 }
 
+/* Another network may be narrow: asked at once, not when the minute is over. */
+static void test_large_cells_are_asked_about_on_another_network(void **state)
+{
+    struct pair p = link_up(0);
+
+    (void)state;
+    assert_true(a_to_b(&p));
+    p.w->longest = WIREGUARD;
+    links_check(p.w->a.links, p.w->now);
+    settle(p.w);
+    assert_false(a_to_b(&p));
+    run(p.w, 3 * TIME_S, true);
+    assert_int_equal(p.a->large.state, LARGE_PARTS);
+    assert_true(a_to_b(&p));
+    world_free(p.w);
+}
+
 /* Loses some of all cells, whatever their length. */
 static void run_lossy(struct world *w, uint64_t duration, unsigned percent)
 {
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(
             test_large_cells_that_nobody_sends_are_not_asked_about),
         cmocka_unit_test(test_large_cells_follow_the_path),
+        cmocka_unit_test(test_large_cells_are_asked_about_on_another_network),
         cmocka_unit_test(test_large_cells_loss_is_no_narrow_path),
         cmocka_unit_test(test_large_cells_silence_is_no_narrow_path),
         cmocka_unit_test(test_large_cells_lost_even_in_parts_are_told),
