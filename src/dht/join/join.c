@@ -249,6 +249,9 @@ void maintain_doubt(struct dht *d, enum family f)
     j->asked = d->now;
     vote_doubt(&d->vote[f], true);
     maintain_again(d, f);
+    /* One round asks enough; who is told many things (some carriers' NATs)
+     * must not pay for five each time. */
+    j->rounds = MAINTAIN_EARLY_ROUNDS - 1;
 }
 
 void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
