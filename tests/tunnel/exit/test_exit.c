@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "exit_fixture.h"
 #include "base/limiter.h"
+#include "exit_fixture.h"
 #include "fail_alloc.h"
 #include "policy_data.h"
 
@@ -489,6 +489,32 @@ static void test_exit_reports_what_the_system_refuses(void **state)
     world_end(&w);
 }
 
+/* Where nothing went is nobody's destination, and keeps no other out. */
+static void test_exit_failed_sends_take_no_place(void **state)
+{
+    static const enum error errors[] = {ERR_IO, ERR_NO_SPACE};
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_destinations = 1;
+    world_start(&w);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        w.send_error[FAMILY_IPV4] = errors[i];
+        for (uint8_t n = 0; n < 20; n++) {
+            struct endpoint to = test_ep4(8, 8, 8, n, 53);
+
+            assert_int_not_equal(
+                exit_send(w.exit, w.circuit, &to, TEST_BYTES("x"), NOW),
+                REASON_FULL);
+        }
+    }
+    w.send_error[FAMILY_IPV4] = OK;
+    assert_int_equal(send_to(&w, "8.8.4.4:53", NOW), EXIT_SENT);
+    assert_int_equal(send_to(&w, "8.8.8.8:53", NOW), REASON_FULL);
+    world_end(&w);
+}
+
 static void test_exit_bounds_datagrams(void **state)
 {
     static uint8_t big[EXIT_PAYLOAD_MAX + 1];
@@ -624,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_exit_closes_when_idle),
         cmocka_unit_test(test_exit_closes_the_idle_only),
         cmocka_unit_test(test_exit_reports_what_the_system_refuses),
+        cmocka_unit_test(test_exit_failed_sends_take_no_place),
         cmocka_unit_test(test_exit_bounds_datagrams),
         cmocka_unit_test(test_exit_is_empty_after_a_rush),
         cmocka_unit_test(test_exit_works_without_memory),

@@ -221,6 +221,35 @@ static void test_speedtest_reports_what_the_hop_refused(void **state)
     path_free(p);
 }
 
+/* The counts in answers are of one test: another begins with none. */
+static void test_speedtest_counts_each_test_anew(void **state)
+{
+    uint8_t pad[SPEEDTEST_PAD_MIN + 2] = {0}, out[SPEEDTEST_PAD_MAX];
+    struct speedtest_gate gate;
+    struct speedtest_hop hop = {.id = 0};
+    uint32_t refused = 0;
+    size_t len;
+
+    (void)state;
+    speedtest_gate_init(&gate, 10, 10); /* one at a time */
+    for (uint64_t id = 1; id <= 3; id++) {
+        for (uint32_t n = 0; n < 5; n++) {
+            uint64_t now = NOW + (id * 100 + n) * TIME_S;
+
+            assert_int_equal(speedtest_answer(&gate, &hop, id << 32 | n,
+                                              bytes_of(pad, sizeof(pad)), now,
+                                              out, &len),
+                             OK);
+            assert_int_equal(bytes_get_number(out, 4), 2 * n + 1);
+            assert_int_equal(bytes_get_number(out + 4, 4), n);
+            refused += speedtest_answer(&gate, &hop, id << 32 | n,
+                                        bytes_of(pad, sizeof(pad)), now, out,
+                                        &len) == ERR_RATE_LIMITED;
+        }
+    }
+    assert_int_equal(refused, 15);
+}
+
 static void test_speedtest_answer_is_never_larger(void **state)
 {
     struct test_random r = test_seed(4);
@@ -387,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_speedtest_tells_which_way_loses),
         cmocka_unit_test(test_speedtest_survives_a_dead_hop),
         cmocka_unit_test(test_speedtest_reports_what_the_hop_refused),
+        cmocka_unit_test(test_speedtest_counts_each_test_anew),
         cmocka_unit_test(test_speedtest_answer_is_never_larger),
         cmocka_unit_test(test_speedtest_proves_what_came_back),
         cmocka_unit_test(test_speedtest_caps_rates),
