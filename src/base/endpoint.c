@@ -161,27 +161,16 @@ enum error endpoint_read_compact(struct bytes in, struct endpoint *out)
     return OK;
 }
 
-static uint64_t load_be64(const uint8_t *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
-
 /* The first `bits` of two addresses, of 16 bytes each, are the same. In words
  * and not by memcmp: lookups ask this many times for each node named. */
 static bool same_bits(const uint8_t *a, const uint8_t *b, int bits)
 {
-    uint64_t diff = load_be64(a) ^ load_be64(b);
+    uint64_t diff = bytes_get_number64(a) ^ bytes_get_number64(b);
 
     if (bits > 64) {
         if (diff != 0)
             return false;
-        diff = load_be64(a + 8) ^ load_be64(b + 8);
+        diff = bytes_get_number64(a + 8) ^ bytes_get_number64(b + 8);
         bits -= 64;
     }
     return bits == 0 || diff >> (64 - bits) == 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/join/vote.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 
 void vote_init(struct vote *v, enum family family)
@@ -11,13 +13,10 @@ void vote_init(struct vote *v, enum family family)
 /* A number for the network that votes as one. */
 static uint64_t voter_of(const struct endpoint *ep)
 {
-    uint64_t high, low;
+    uint64_t high = bytes_get_number64(ep->addr);
 
-    memcpy(&high, ep->addr, sizeof(high));
-    memcpy(&low, ep->addr + 8, sizeof(low));
-    high = __builtin_bswap64(high);
     if (!endpoint_is_global(ep))
-        return high ^ __builtin_bswap64(low);
+        return high ^ bytes_get_number64(ep->addr + 8);
     return ep->family == FAMILY_IPV4 ? high >> 40 : high >> 8;
 }
 

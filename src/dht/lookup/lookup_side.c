@@ -63,14 +63,14 @@ static bool is_waiting(const struct candidate *c)
 }
 
 /* Makes a slot free by giving up the farthest candidate that is not waited
- * for, if that one is farther than `c`. */
+ * for, to answer or to store, if that one is farther than `c`. */
 static enum error evict_for(struct lookup_side *s, const struct candidate *c)
 {
     for (size_t i = s->count; i-- > 0;) {
         uint8_t slot = s->order[i];
         struct candidate *last = &s->slots[slot];
 
-        if (is_waiting(last) || last->pinned)
+        if (is_waiting(last) || last->pinned || last->store_pending)
             continue;
         if (!nearer(s, c, last))
             return ERR_FULL;

@@ -58,6 +58,7 @@ static void take_off(struct dht *d, struct publication *p)
 {
     p->dead = true;
     d->publication_count--;
+    d->publish_at = d->now; /* another may have its place */
     end_first_round(d, p);
 }
 

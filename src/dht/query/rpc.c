@@ -195,11 +195,14 @@ static void tell_slow(struct dht *d, const struct query *q)
         lookup_slow(d, q->owner, q->candidate);
 }
 
-static void tell_failed(struct dht *d, const struct query *q)
+static void tell_failed(struct dht *d, const struct query *q, enum error why)
 {
-    if (q->owner == NULL || q->purpose == QUERY_STORE)
+    if (q->owner == NULL)
         return;
-    lookup_failed(d, q->owner, q->candidate);
+    if (q->purpose == QUERY_STORE)
+        publish_store_ended(d, q->owner, q->candidate, why);
+    else
+        lookup_failed(d, q->owner, q->candidate);
 }
 
 /* Ends a query that stayed unanswered. */
@@ -211,7 +214,7 @@ static void fail(struct dht *d, size_t slot)
     d->stats.timeouts++;
     if (q.id_known)
         engine_node_failed(d, &q.id, &q.to);
-    tell_failed(d, &q);
+    tell_failed(d, &q, ERR_TIMEOUT);
 }
 
 static void expire(struct dht *d, size_t slot)
@@ -312,7 +315,7 @@ static enum error wrong_id(struct dht *d, const struct query *q,
 {
     engine_node_failed(d, &q->id, &q->to);
     table_named(&d->table[q->to.family], &m->id, &q->to, d->now);
-    tell_failed(d, q);
+    tell_failed(d, q, ERR_UNEXPECTED);
     return ERR_UNEXPECTED;
 }
 

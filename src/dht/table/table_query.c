@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/table/table_bucket.h"
+
+#include "base/bytes.h"
 #include "wire/krpc/dht_message.h"
 
 #include <assert.h>
@@ -44,10 +46,7 @@ static const struct table_bucket *next_bucket(struct walk *w)
 
 static uint64_t first_bits(const struct id *id)
 {
-    uint64_t value;
-
-    memcpy(&value, id->b, sizeof(value));
-    return __builtin_bswap64(value);
+    return bytes_get_number64(id->b);
 }
 
 static bool nearer(const struct id *target, const struct found *a,
