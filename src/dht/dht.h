@@ -8,9 +8,11 @@
  *     loop:  dht_receive(d, from, bytes, now)    for each datagram
  *            dht_tick(d, now)                    when dht_next_deadline is due
  *
- * Every call may send through env.send and report through env.event or the
- * handler of a request. Callbacks must not free the node; they may start and
- * cancel requests. Single-threaded.
+ * Every call may send through env.send, which must not call back in. What it
+ * has to report, through env.event and the handlers of requests, it reports
+ * last, when its work is done: so these may call whatever is here, dht_free
+ * too. What that has to be told in turn is told by the next dht_tick, which is
+ * due at once. Single-threaded.
  */
 #ifndef WARREN_DHT_DHT_H
 #define WARREN_DHT_DHT_H
@@ -21,49 +23,16 @@
 #include "base/id.h"
 #include "base/timestamp.h"
 #include "dht/types/dht_config.h"
+#include "dht/types/dht_env.h"
 #include "dht/types/dht_item.h"
+#include "dht/types/dht_request.h"
 #include "dht/types/dht_status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define DHT_K           8 /* bucket size and replication, BEP 5 */
-#define DHT_PARALLELISM 3 /* queries of a lookup in flight */
-#define DHT_HASH_BYTES  20
-
 /* ---- Creation ---------------------------------------------------------- */
-
-enum dht_event_kind {
-    /* Own id of a family changed: BEP 42 after the vote on our address. */
-    DHT_EVENT_ID,
-    /* A node answered and is in the routing table: worth remembering. */
-    DHT_EVENT_NODE,
-    /* The routing table went from empty to not empty or back (`joined`). */
-    DHT_EVENT_JOINED,
-    /* One of our own publications was renewed (or failed: `error`). */
-    DHT_EVENT_PUBLISHED
-};
-
-struct dht_event {
-    enum dht_event_kind kind;
-    enum family family;
-    struct id id;         /* ID, NODE; the target of PUBLISHED */
-    struct endpoint from; /* ID: our external address; NODE: the node's */
-    bool joined;
-    unsigned stored;  /* PUBLISHED: nodes that accepted it */
-    enum error error; /* PUBLISHED: OK or why nobody did */
-};
-
-/* What the world gives to the node. All are required. */
-struct dht_env {
-    void *ctx;
-    /* `bytes` is valid during the call only. Loss is not reported. */
-    void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
-    /* Unpredictable bytes; tests give predictable ones. */
-    void (*random)(void *ctx, void *buf, size_t len);
-    void (*event)(void *ctx, const struct dht_event *event);
-};
 
 struct dht;
 
@@ -71,7 +40,8 @@ struct dht;
  * family). */
 enum error dht_new(const struct dht_config *config, const struct dht_env *env,
                    uint64_t now, struct dht **out);
-/* Requests that run are forgotten; their handlers are not called. */
+/* Requests that run are forgotten; no callback is called any more. In a
+ * callback it takes effect when the call that reports has returned. */
 void dht_free(struct dht *d);
 
 /* Takes new caps and rates; ids, families and network stay as they are. */
@@ -108,73 +78,13 @@ void dht_node_add(struct dht *d, const struct id *id, const struct endpoint *ep,
 
 /* ---- Requests ---------------------------------------------------------- */
 
-/* Names a request that runs; 0 is none. Never reused in a node's life. */
-typedef uint64_t dht_request;
-
-/* What a lookup was told and by whom, for traces. */
-enum dht_outcome {
-    DHT_STEP_ANSWERED,
-    DHT_STEP_TIMEOUT,
-    DHT_STEP_ERROR,   /* a KRPC error */
-    DHT_STEP_DISTRUST /* answered, but was caught naming made-up nodes */
-};
-
-struct dht_step {
-    struct endpoint to;
-    struct id id; /* zero while unknown (bootstrap) */
-    unsigned hop; /* 1: known before the lookup began */
-    enum dht_outcome outcome;
-    uint64_t asked_at;
-    uint64_t answered_at; /* TIME_NEVER when not */
-    unsigned nodes;       /* nodes named in the answer, and of those */
-    unsigned fresh;       /* the ones that the lookup did not know */
-    unsigned values;      /* peers or items in the answer */
-    int bits;             /* leading bits that its id shares with the target */
-};
-
-struct dht_result {
-    enum error error; /* OK: ended as it should, also when nothing was found.
-                         ERR_NO_NODES, ERR_TIMEOUT (nobody answered),
-                         ERR_CANCELLED, for put also ERR_CAS, ERR_SEQ */
-    unsigned asked, answered;
-    unsigned hops;   /* of the one that gave the first value, else of the
-                        nearest; 1: known before the lookup began */
-    unsigned values; /* distinct peers or items */
-    unsigned stored; /* announce, put: nodes that accepted */
-    uint64_t duration;
-    size_t closest_count;
-    struct {
-        struct id id;
-        struct endpoint ep;
-    } closest[DHT_K]; /* nearest that answered, ascending distance */
-};
-
-/* Any of these may be NULL. `done` is called exactly once, last, unless the
- * request is cancelled or the node freed. None is called before the function
- * that takes the handler has returned. */
-struct dht_handler {
-    void *ctx;
-    void (*peer)(void *ctx, const struct endpoint *peer,
-                 const struct dht_step *found_by);
-    /* Verified; for a mutable item each newer seq. */
-    void (*item)(void *ctx, const struct dht_item *item,
-                 const struct dht_step *found_by);
-    void (*step)(void *ctx, const struct dht_step *step);
-    void (*done)(void *ctx, const struct dht_result *result);
-};
-
 /* One query to one address. `done` gets closest[0] as the one who answered
  * and duration as the round trip. ERR_FULL, ERR_ADDRESS (family off). */
 enum error dht_ping(struct dht *d, const struct endpoint *ep,
                     const struct dht_handler *handler, uint64_t now,
                     dht_request *out);
 
-/* BEP 51. `samples` are DHT_HASH_BYTES each. */
-struct dht_samples {
-    struct bytes samples;
-    uint32_t interval; /* seconds until asking again makes sense */
-    uint32_t num;      /* hashes that the node has */
-};
+/* BEP 51. */
 enum error dht_sample(struct dht *d, const struct endpoint *ep,
                       const struct id *target,
                       void (*samples)(void *ctx, const struct dht_samples *),
@@ -196,8 +106,9 @@ enum error dht_get_item(struct dht *d, const struct id *target,
                         struct bytes salt, const struct dht_handler *handler,
                         uint64_t now, dht_request *out);
 
-/* No effect when it has ended. The handler is not called any more. The first
- * round of a publication goes on unheard: see dht_withdraw. */
+/* The handler is not called any more, from this very moment. No effect when
+ * the request has ended. The first round of a publication goes on unheard: see
+ * dht_withdraw. */
 void dht_cancel(struct dht *d, dht_request request);
 
 /* ---- Publications: renewed with jitter until withdrawn ----------------- */

@@ -1,9 +1,8 @@
-/* SPDX-License-Identifier: MIT */
-#include "dht/engine.h"
-#include "dht/lookup/lookup.h"
-#include "dht/publish/publish.h"
-
-#include <string.h>
+/* SPDX-License-Identifier: MIT
+ *
+ * Looking into a DHT node: its contacts, and how much there is of all.
+ */
+#include "dht/dht_parts.h"
 
 struct visit_nodes {
     uint64_t now;
@@ -35,7 +34,7 @@ void dht_nodes(const struct dht *d, uint64_t now,
     struct visit_nodes v = {now, visit, ctx};
 
     for (int f = 0; f < FAMILIES; f++)
-        table_visit(&d->table[f], visit_contact, &v);
+        table_visit(&d->contacts.table[f], visit_contact, &v);
 }
 
 static size_t status_family(const struct dht *d, enum family f, uint64_t now,
@@ -43,32 +42,34 @@ static size_t status_family(const struct dht *d, enum family f, uint64_t now,
 {
     struct table_counts counts;
 
-    table_counts(&d->table[f], now, &counts);
-    s->id[f] = d->self[f];
-    s->external_known[f] = vote_winner(&d->vote[f], &s->external[f]);
+    table_counts(&d->contacts.table[f], now, &counts);
+    s->id[f] = d->contacts.self[f];
+    s->external_known[f] = vote_winner(&d->contacts.vote[f], &s->external[f]);
     s->nodes[f] = counts.live;
     s->good[f] = counts.good;
     s->cached[f] = counts.cached;
     s->buckets[f] = counts.buckets;
-    s->network_size[f] = size_estimate_get(&d->size[f]);
+    s->network_size[f] = size_estimate_get(&d->contacts.size[f]);
     return counts.memory;
 }
 
 void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
 {
+    const struct dht_service *service = &d->service;
     struct dht_status s = {
-        .lookups = d->lookup_count,
-        .pending = (unsigned)d->rpc.used,
-        .publications = d->publication_count,
-        .hashes = d->peers.hashes,
-        .peers = d->peers.peers,
-        .items = d->items.items,
-        .sources = limiter_sources(&d->limiter, now),
+        .lookups = d->request_count,
+        .pending = (unsigned)d->queries.used,
+        .publications = d->publications.count,
+        .hashes = service->peers.hashes,
+        .peers = service->peers.peers,
+        .items = service->items.items,
+        .sources = limiter_sources(&service->limiter, now),
     };
 
-    s.memory = sizeof(*d) + d->rpc.cap * sizeof(struct query) +
-               lookup_memory(d) + publish_memory(d) + d->peers.memory +
-               d->items.memory + limiter_memory(&d->limiter);
+    s.memory = sizeof(*d) + d->queries.cap * sizeof(struct query) +
+               lookups_memory(&d->lookups) + publish_memory(&d->publications) +
+               service->peers.memory + service->items.memory +
+               limiter_memory(&service->limiter) + d->world.callbacks.cap;
     for (int f = 0; f < FAMILIES; f++)
         s.memory += status_family(d, (enum family)f, now, &s);
     *out = s;
@@ -76,5 +77,5 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
 
 const struct dht_stats *dht_stats(const struct dht *d)
 {
-    return &d->stats;
+    return &d->world.stats;
 }

@@ -4,7 +4,7 @@
  */
 #include "dht_harness.h"
 
-#include "dht/join/vote.h"
+#include "dht/contacts/vote.h"
 #include "dht/types/node_id.h"
 
 struct fixture {

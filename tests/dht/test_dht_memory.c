@@ -6,7 +6,7 @@
 #include "dht_harness.h"
 #include "fail_alloc.h"
 
-#include "dht/engine.h"
+#include "dht/dht_parts.h"
 
 #include <sodium.h>
 
@@ -15,7 +15,7 @@
 #define QUEUE 1024
 
 /* Nothing here allocates: what fails is the engine's. */
-struct world {
+struct trial {
     struct dht *d;
     uint64_t now;
     struct test_random random;
@@ -29,7 +29,7 @@ struct world {
 
 static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
 {
-    struct world *w = ctx;
+    struct trial *w = ctx;
     struct sent *s = &w->sent[w->sent_count++ % QUEUE];
 
     assert_true(w->sent_count - w->taken <= QUEUE);
@@ -43,7 +43,7 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
 
 static void on_random(void *ctx, void *buf, size_t len)
 {
-    struct world *w = ctx;
+    struct trial *w = ctx;
 
     test_random_fill(&w->random, buf, len);
 }
@@ -56,13 +56,13 @@ static void on_event(void *ctx, const struct dht_event *event)
 
 static void on_done(void *ctx, const struct dht_result *result)
 {
-    struct world *w = ctx;
+    struct trial *w = ctx;
 
     (void)result;
     w->done++;
 }
 
-static void give(struct world *w, const struct endpoint *from,
+static void give(struct trial *w, const struct endpoint *from,
                  const struct dht_message *m)
 {
     uint8_t buf[DHT_MESSAGE_MAX];
@@ -73,7 +73,7 @@ static void give(struct world *w, const struct endpoint *from,
 }
 
 /* Everybody is honest and stores nothing but one peer under the target. */
-static void answer(struct world *w, const struct sent *s)
+static void answer(struct trial *w, const struct sent *s)
 {
     const struct peer *peer = peers_at(&w->p, &s->to);
     uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];
@@ -98,7 +98,7 @@ static void answer(struct world *w, const struct sent *s)
     give(w, &s->to, &m);
 }
 
-static void run(struct world *w, uint64_t duration)
+static void run(struct trial *w, uint64_t duration)
 {
     uint64_t until = w->now + duration;
 
@@ -121,13 +121,13 @@ static void run(struct world *w, uint64_t duration)
     w->now = w->now < until ? until : w->now;
 }
 
-static void count(struct world *w, enum error err)
+static void count(struct trial *w, enum error err)
 {
     assert_true(err == OK || err == ERR_NO_MEMORY || err == ERR_FULL);
     w->started += err == OK;
 }
 
-static void publish(struct world *w, const struct dht_handler *handler)
+static void publish(struct trial *w, const struct dht_handler *handler)
 {
     struct value value;
     struct dht_item item = {.value = &value, .seq = 1, .mutable_item = true};
@@ -144,7 +144,7 @@ static void publish(struct world *w, const struct dht_handler *handler)
 }
 
 /* Somebody stores a peer and an item with us. */
-static void be_asked(struct world *w, const struct peer *asker)
+static void be_asked(struct trial *w, const struct peer *asker)
 {
     const enum dht_method methods[] = {DHT_GET_PEERS, DHT_ANNOUNCE_PEER,
                                        DHT_GET, DHT_PUT};
@@ -174,7 +174,7 @@ static void be_asked(struct world *w, const struct peer *asker)
     }
 }
 
-static void live(struct world *w)
+static void live(struct trial *w)
 {
     const struct dht_handler handler = {.ctx = w, .done = on_done};
     const struct id other = test_id("abcdef");
@@ -192,7 +192,7 @@ static void live(struct world *w)
 }
 
 /* As if nothing had happened. */
-static void check(struct world *w)
+static void check(struct trial *w)
 {
     struct witness all_well;
     struct dht_handler handler = witness_handler(&all_well);
@@ -208,10 +208,10 @@ static void check(struct world *w)
     assert_in_range(all_well.result.answered, DHT_K, PEERS);
     assert_in_range(all_well.peer_count, 1, 2);
     be_asked(w, &w->p.peer[5]);
-    assert_true(w->d->peers.peers > 0 && w->d->items.items > 0);
-    assert_int_equal(w->d->lookup_count, 0);
+    assert_true(w->d->service.peers.peers > 0 && w->d->service.items.items > 0);
+    assert_int_equal(w->d->request_count, 0);
     for (int f = 0; f < FAMILIES; f++)
-        table_check(&w->d->table[f]);
+        table_check(&w->d->contacts.table[f]);
 }
 
 static void test_dht_memory_nth_allocation_fails(void **state)
@@ -223,7 +223,7 @@ static void test_dht_memory_nth_allocation_fails(void **state)
 
     (void)state;
     for (n = 1; failed; n++) {
-        struct world *w = calloc(1, sizeof(*w));
+        struct trial *w = calloc(1, sizeof(*w));
         struct dht_env own = env;
         struct dht_config config;
         enum error err;

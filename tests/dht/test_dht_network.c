@@ -5,7 +5,7 @@
  */
 #include "dht_harness.h"
 
-#include "dht/join/vote.h"
+#include "dht/contacts/vote.h"
 
 #define RTT (20 * TIME_MS)
 

@@ -4,8 +4,8 @@
  */
 #include "publish_fixture.h"
 
-#include "dht/engine.h"
-#include "dht/lookup/lookup.h"
+#include "dht/dht_parts.h"
+#include "dht/publish/publication.h"
 
 #include <sodium.h>
 
@@ -125,8 +125,9 @@ static unsigned rounds(const struct fixture *f)
 {
     unsigned count = 0;
 
-    for (const struct lookup *l = f->h.d->lookups; l != NULL; l = l->next)
-        count += !l->dead && l->purpose == LOOKUP_PUBLISH;
+    for (const struct publication *p = f->h.d->publications.first; p != NULL;
+         p = p->next)
+        count += p->search != NULL;
     return count;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht_data.h"
 
-#include "dht/join/vote.h"
+#include "dht/contacts/vote.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

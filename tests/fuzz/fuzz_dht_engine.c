@@ -13,8 +13,7 @@
 
 #include "testing.h"
 
-#include "dht/engine.h"
-#include "dht/lookup/lookup.h"
+#include "dht/dht_parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -117,12 +116,6 @@ static void on_random(void *ctx, void *buf, size_t len)
     test_random_fill(&s->random, buf, len);
 }
 
-static void on_event(void *ctx, const struct dht_event *event)
-{
-    (void)ctx;
-    assert(event->error < ERR_END_);
-}
-
 static void call(struct script *s);
 
 /* Callbacks do what the input says too. */
@@ -137,6 +130,12 @@ static void meddle(struct script *s)
         call(s);
         s->depth--;
     }
+}
+
+static void on_event(void *ctx, const struct dht_event *event)
+{
+    assert(event->error < ERR_END_);
+    meddle(ctx);
 }
 
 static void on_peer(void *ctx, const struct endpoint *peer,
@@ -409,19 +408,15 @@ static void call(struct script *s)
 static void check(const struct script *s)
 {
     const struct dht *d = s->d;
-    unsigned lookups = 0;
 
     for (int f = 0; f < FAMILIES; f++)
-        table_check(&d->table[f]);
+        table_check(&d->contacts.table[f]);
+    queries_check(&d->queries);
     assert(d->depth == 0);
-    assert(d->rpc.end <= d->rpc.cap && d->rpc.used <= d->rpc.end);
-    assert(d->peers.peers <= s->config.max_peers);
-    assert(d->items.items <= s->config.max_items);
-    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
+    assert(d->service.peers.peers <= s->config.max_peers);
+    assert(d->service.items.items <= s->config.max_items);
+    for (const struct lookup *l = d->lookups.first; l != NULL; l = l->next)
         assert(!l->dead);
-        lookups += l->purpose == LOOKUP_REQUEST;
-    }
-    assert(lookups == d->lookup_count);
 }
 
 static void start(struct script *s)

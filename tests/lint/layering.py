@@ -94,11 +94,10 @@ def circles(arrows):
                 todo += below.get(room, ())
         return False
 
-    # The engine of the DHT is being taken apart; then this goes.
     return [f"{place}: src/{upper} includes src/{lower}, which leads back to "
             f"src/{upper}: a circle"
             for (upper, lower), place in sorted(arrows.items())
-            if reaches(lower, upper) and not upper.startswith("dht")]
+            if reaches(lower, upper)]
 
 
 def crowds(root):

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finding a way in, and the rounds that follow: the first half of maintain.h.
+ * Finding a way in, and the rounds that follow. A family is
+ *
+ *     alone    -- not `joined`, nobody to ask; `at` is never
+ *     trying   -- not `joined`; an attempt at `at`, later with each failure
+ *     settling -- `joined`; JOIN_EARLY_ROUNDS own lookups, each followed by one
+ *                 into each far bucket that has room
+ *     settled  -- `joined`; an own lookup each bucket_refresh
+ *
+ * Somebody's answer makes it join, wherever it was asked for; when all
+ * contacts are bad it tries anew.
  */
-#include "dht/join/maintain.h"
+#include "dht/join/join.h"
 
-#include "dht/engine.h"
+#include "dht/contacts/contacts.h"
+#include "dht/join/maintain.h"
 #include "dht/lookup/lookup.h"
+#include "dht/world/world.h"
 
 #include <stdlib.h>
 
@@ -16,305 +27,342 @@
 
 /* ---- Whom to begin with -------------------------------------------------- */
 
-enum error dht_bootstrap_add(struct dht *d, const struct endpoint *ep,
-                             uint64_t now)
+static bool is_possible(const struct maintain *m, const struct endpoint *ep)
 {
-    struct maintain *m = &d->maintain;
+    return endpoint_is_usable(ep) && m->w->config.family[ep->family];
+}
 
-    if (!endpoint_is_usable(ep) || !d->config.family[ep->family])
+static void try_at(struct join *j, uint64_t at)
+{
+    if (!j->joined)
+        j->at = time_min(j->at, at);
+}
+
+enum error join_bootstrap_add(struct maintain *m, const struct endpoint *ep,
+                              uint64_t now)
+{
+    struct ways_in *ways = &m->ways_in;
+
+    if (!is_possible(m, ep))
         return ERR_ADDRESS;
-    for (size_t i = 0; i < m->bootstrap_count; i++) {
-        if (endpoint_equal(&m->bootstraps[i], ep))
+    for (size_t i = 0; i < ways->bootstrap_count; i++) {
+        if (endpoint_equal(&ways->bootstraps[i], ep))
             return OK;
     }
-    if (m->bootstrap_count == MAINTAIN_BOOTSTRAPS)
+    if (ways->bootstrap_count == JOIN_BOOTSTRAPS)
         return ERR_FULL;
-    if (m->bootstraps == NULL)
-        m->bootstraps = calloc(MAINTAIN_BOOTSTRAPS, sizeof(*m->bootstraps));
-    if (m->bootstraps == NULL)
+    if (ways->bootstraps == NULL)
+        ways->bootstraps = calloc(JOIN_BOOTSTRAPS, sizeof(*ways->bootstraps));
+    if (ways->bootstraps == NULL)
         return ERR_NO_MEMORY;
-    m->bootstraps[m->bootstrap_count++] = *ep;
-    if (!m->join[ep->family].joined)
-        m->join[ep->family].at = time_min(m->join[ep->family].at, now);
+    ways->bootstraps[ways->bootstrap_count++] = *ep;
+    try_at(&m->join[ep->family], now);
     return OK;
 }
 
-void dht_bootstrap_clear(struct dht *d)
+void join_bootstrap_clear(struct maintain *m)
 {
-    d->maintain.bootstrap_count = 0;
+    m->ways_in.bootstrap_count = 0;
 }
 
-void dht_node_add(struct dht *d, const struct id *id, const struct endpoint *ep,
-                  uint64_t now)
+void join_node_add(struct maintain *m, const struct id *id,
+                   const struct endpoint *ep, uint64_t now)
 {
-    struct maintain *m = &d->maintain;
+    struct ways_in *ways = &m->ways_in;
 
-    if (!endpoint_is_usable(ep) || !d->config.family[ep->family])
+    if (!is_possible(m, ep))
         return;
-    table_named(&d->table[ep->family], id, ep, now);
+    table_named(&m->contacts->table[ep->family], id, ep, now);
     if (m->join[ep->family].joined)
         return;
-    m->join[ep->family].at = time_min(m->join[ep->family].at, now);
-    if (m->stored == NULL)
-        m->stored = calloc(MAINTAIN_STORED, sizeof(*m->stored));
-    if (m->stored == NULL || m->stored_count == MAINTAIN_STORED)
+    try_at(&m->join[ep->family], now);
+    if (ways->stored == NULL)
+        ways->stored = calloc(JOIN_STORED, sizeof(*ways->stored));
+    if (ways->stored == NULL || ways->stored_count == JOIN_STORED)
         return;
-    m->stored[m->stored_count++] = (struct stored_node){*id, *ep};
+    ways->stored[ways->stored_count++] = (struct stored_node){*id, *ep};
 }
 
-static bool knows_stored(const struct dht *d, enum family f)
+static bool knows_stored(const struct ways_in *ways, enum family f)
 {
-    for (size_t i = 0; i < d->maintain.stored_count; i++) {
-        if (d->maintain.stored[i].ep.family == f)
+    for (size_t i = 0; i < ways->stored_count; i++) {
+        if (ways->stored[i].ep.family == f)
             return true;
     }
     return false;
 }
 
-static bool knows_bootstrap(const struct dht *d, enum family f)
+static bool knows_bootstrap(const struct ways_in *ways, enum family f)
 {
-    for (size_t i = 0; i < d->maintain.bootstrap_count; i++) {
-        if (d->maintain.bootstraps[i].family == f)
+    for (size_t i = 0; i < ways->bootstrap_count; i++) {
+        if (ways->bootstraps[i].family == f)
             return true;
     }
     return false;
 }
 
-void maintain_seed(struct dht *d, struct lookup *l, enum family f)
+bool join_seed(const struct maintain *m, struct lookup *l, enum family f,
+               unsigned patience)
 {
-    const struct maintain *m = &d->maintain;
-    struct lookup_side *s = &l->side[f];
-    /* The first attempt to join, and requests meanwhile, leave the bootstrap
-     * nodes in peace. */
-    bool first = m->join[f].failed < (l->purpose == LOOKUP_JOIN ? 1 : 2);
-    bool stored_only = first && knows_stored(d, f);
+    const struct ways_in *ways = &m->ways_in;
+    bool stored_only = m->join[f].failed < patience && knows_stored(ways, f);
 
-    for (size_t i = 0; i < m->stored_count; i++) {
-        if (m->stored[i].ep.family == f)
-            lookup_side_add(s, &m->stored[i].id, &m->stored[i].ep, 1,
-                            LOOKUP_NOBODY, 0);
+    if (m->join[f].joined)
+        return false;
+    for (size_t i = 0; i < ways->stored_count; i++) {
+        if (ways->stored[i].ep.family == f)
+            lookup_add(l, f, &ways->stored[i].id, &ways->stored[i].ep);
     }
-    for (size_t i = 0; i < m->bootstrap_count && !stored_only; i++) {
-        if (m->bootstraps[i].family == f)
-            lookup_side_add(s, NULL, &m->bootstraps[i], 1, LOOKUP_NOBODY, 0);
+    for (size_t i = 0; i < ways->bootstrap_count && !stored_only; i++) {
+        if (ways->bootstraps[i].family == f)
+            lookup_add(l, f, NULL, &ways->bootstraps[i]);
     }
+    return true;
 }
 
-/* ---- Joining ------------------------------------------------------------- */
+/* ---- Lookups of its own -------------------------------------------------- */
 
-static struct lookup *running_join(struct dht *d, enum family f)
+static bool client_seed(void *ctx, struct lookup *l, enum family f)
 {
-    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
-        if (!l->dead && l->purpose == LOOKUP_JOIN && l->home == f)
-            return l;
-    }
-    return NULL;
+    const struct join *j = ctx;
+
+    return join_seed(j->m, l, f, 1);
 }
 
-static void start(struct dht *d, enum family f, enum lookup_purpose purpose,
-                  const struct id *target)
+static void client_asked(void *ctx)
+{
+    const struct join *j = ctx;
+
+    purse_charge(&j->m->purse, j->m->w->now);
+}
+
+static void own_ended(void *ctx, struct lookup *l,
+                      const struct dht_result *result);
+static void far_ended(void *ctx, struct lookup *l,
+                      const struct dht_result *result);
+
+static const struct lookup_client own_client = {
+    .seed = client_seed, .asked = client_asked, .ended = own_ended};
+static const struct lookup_client far_client = {
+    .seed = client_seed, .asked = client_asked, .ended = far_ended};
+
+static struct lookup *start(struct join *j, const struct lookup_client *client,
+                            const struct id *target)
 {
     struct lookup_params p = {
-        .purpose = purpose,
+        .client = client,
+        .ctx = j,
         .method = DHT_FIND_NODE,
         .target = target,
+        .random_target = client == &far_client,
     };
     struct lookup *l;
 
     /* Nodes of the other family are welcome as long as it has none. */
-    for (int i = 0; i < FAMILIES; i++)
-        p.family[i] = i == (int)f || !d->maintain.join[i].joined;
-    if (lookup_start(d, &p, &l) != OK)
-        return;
-    l->home = f;
+    for (int f = 0; f < FAMILIES; f++)
+        p.family[f] = f == (int)j->family || !j->m->join[f].joined;
+    return lookup_start(j->m->lookups, &p, &l) == OK ? l : NULL;
 }
 
-static uint64_t retry_after(const struct dht *d, unsigned failed)
+static void start_own(struct join *j)
+{
+    j->own = start(j, &own_client, &j->m->contacts->self[j->family]);
+}
+
+static void drop_own(struct join *j)
+{
+    if (j->own != NULL)
+        lookup_drop(j->own);
+    j->own = NULL;
+}
+
+/* ---- Joining ------------------------------------------------------------- */
+
+static uint64_t retry_after(const struct join *j, unsigned failed)
 {
     uint64_t delay = failed < 16 ? RETRY_MIN << failed : RETRY_MAX;
 
     delay = time_min(delay, RETRY_MAX);
-    return engine_jitter(d, delay, delay / 4);
+    return world_jitter(j->m->w, delay, delay / 4);
 }
 
-static void attempt(struct dht *d, enum family f)
+static void attempt(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
-    struct lookup *old = running_join(d, f);
+    struct maintain *m = j->m;
+    enum family f = j->family;
 
     j->at = TIME_NEVER;
-    if (maintain_leaves_out(d, f))
+    if (contacts_leave_out(m->contacts, f))
         return;
-    if (!knows_stored(d, f) && !knows_bootstrap(d, f) && d->table[f].live == 0)
+    if (!knows_stored(&m->ways_in, f) && !knows_bootstrap(&m->ways_in, f) &&
+        m->contacts->table[f].live == 0)
         return;
     if (j->failed == 0)
-        d->maintain.credit = MAINTAIN_JOIN_CREDIT;
-    if (old != NULL)
-        lookup_drop(d, old);
-    start(d, f, LOOKUP_JOIN, &d->self[f]);
-    j->at = time_after(d->now, retry_after(d, j->failed++));
+        m->purse.credit = PURSE_JOIN_CREDIT;
+    drop_own(j);
+    start_own(j);
+    j->at = time_after(m->w->now, retry_after(j, j->failed++));
 }
 
-static void tell_joined(struct dht *d, enum family f)
+static void tell_joined(const struct join *j)
 {
-    struct dht_event event = {
+    const struct dht_event event = {
         .kind = DHT_EVENT_JOINED,
-        .family = f,
-        .id = d->self[f],
-        .joined = d->maintain.join[f].joined,
+        .family = j->family,
+        .id = j->m->contacts->self[j->family],
+        .joined = j->joined,
     };
 
-    d->env.event(d->env.ctx, &event);
+    world_tell(j->m->w, &event);
 }
 
-void maintain_contact(struct dht *d, enum family f)
+bool join_gained(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
+    struct maintain *m = j->m;
 
-    maintain_candidate(d, f);
     if (j->joined)
-        return;
-    d->maintain.alive_at[f] = d->now;
+        return false;
     j->joined = true;
     /* One that was found, not finding, has its table to fill all the same:
      * the first node of a network is asked by all others at once. */
-    if (j->failed == 0 && d->maintain.credit == 0)
-        d->maintain.credit = MAINTAIN_JOIN_CREDIT;
+    if (j->failed == 0 && m->purse.credit == 0)
+        m->purse.credit = PURSE_JOIN_CREDIT;
     j->failed = 0;
     j->rounds = 0;
     j->live = 0;
     j->fill = -1;
     /* A lookup that runs becomes the first round when it ends. */
-    j->at = running_join(d, f) == NULL ? d->now : TIME_NEVER;
-    tell_joined(d, f);
+    j->at = j->own == NULL ? m->w->now : TIME_NEVER;
+    tell_joined(j);
+    return true;
 }
 
-void maintain_lost(struct dht *d, enum family f)
+void join_lost(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
+    struct maintain *m = j->m;
     struct table_counts counts;
 
     if (!j->joined)
         return;
-    table_counts(&d->table[f], d->now, &counts);
+    table_counts(&m->contacts->table[j->family], m->w->now, &counts);
     if (counts.bad < counts.live)
         return;
     j->joined = false;
     j->failed = 0;
-    j->at = time_after(d->now, retry_after(d, 0));
-    tell_joined(d, f);
+    j->at = time_after(m->w->now, retry_after(j, 0));
+    tell_joined(j);
+}
+
+void join_new_id(struct join *j)
+{
+    /* One that has not joined asks again at once: those who did not take us
+     * for a contact under the old id will now. */
+    if (j->joined) {
+        drop_own(j);
+        j->rounds = 0;
+    }
+    j->at = j->m->w->now;
+}
+
+/* Before anybody is in the table a single claim will do: nodes with ids that
+ * do not fit their address are nobody's contact, so a network whose nodes all
+ * wait for a quorum would wait for ever. So it does when the rounds after
+ * joining are over and there are still fewer than make a quorum. A wrong
+ * claim is corrected by the vote, and the rounds bound how often it changes.
+ * An id that served in an earlier life is not given up that easily. */
+bool join_believes_anybody(const struct join *j)
+{
+    const struct maintain *m = j->m;
+
+    if (!j->joined)
+        return !m->w->config.has_id[j->family] || j->failed > 1;
+    return m->contacts->table[j->family].live < VOTE_QUORUM &&
+           j->rounds == JOIN_EARLY_ROUNDS;
 }
 
 /* ---- The machine's network changes --------------------------------------- */
 
-bool maintain_leaves_out(const struct dht *d, enum family f)
+static void cut(struct join *j)
 {
-    enum family other = f == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
-
-    return d->maintain.join[f].cut && d->config.family[other] &&
-           !d->maintain.join[other].cut;
-}
-
-static void cut(struct dht *d, enum family f)
-{
-    struct join *j = &d->maintain.join[f];
-
-    j->cut = true;
+    j->m->contacts->cut[j->family] = true;
     j->failed = 0;
     if (!j->joined)
         return;
     j->joined = false;
-    j->at = time_after(d->now, retry_after(d, 0));
-    tell_joined(d, f);
+    j->at = time_after(j->m->w->now, retry_after(j, 0));
+    tell_joined(j);
 }
 
-void maintain_again(struct dht *d, enum family f)
+/* Looks for our neighbours at once, as if the family had just joined. */
+static void again(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
-    struct lookup *old = running_join(d, f);
-
-    if (old != NULL && j->joined)
-        lookup_drop(d, old);
+    if (j->joined)
+        drop_own(j);
     j->failed = 0;
     j->rounds = 0;
-    j->at = d->now;
+    j->at = j->m->w->now;
 }
 
-void maintain_doubt(struct dht *d, enum family f)
+void join_doubt(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
+    uint64_t now = j->m->w->now;
 
-    if (j->asked != 0 && time_since(j->asked, d->now) < DOUBT_EVERY)
+    if (j->asked != 0 && time_since(j->asked, now) < DOUBT_EVERY)
         return;
-    j->asked = d->now;
-    vote_doubt(&d->vote[f], true);
-    maintain_again(d, f);
+    j->asked = now;
+    vote_doubt(&j->m->contacts->vote[j->family], true);
+    again(j);
     /* One round asks enough; who is told many things (some carriers' NATs)
      * must not pay for five each time. */
-    j->rounds = MAINTAIN_EARLY_ROUNDS - 1;
+    j->rounds = JOIN_EARLY_ROUNDS - 1;
 }
 
-void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
-                         const bool moved[FAMILIES], uint64_t now)
+void join_network_changed(struct maintain *m, const bool usable[FAMILIES],
+                          const bool moved[FAMILIES])
 {
-    engine_enter(d, now);
     for (int f = 0; f < FAMILIES; f++) {
-        if (!d->config.family[f])
+        if (!m->w->config.family[f])
             continue;
         if (!usable[f]) {
-            cut(d, (enum family)f);
+            cut(&m->join[f]);
             continue;
         }
-        d->maintain.join[f].cut = false;
-        vote_doubt(&d->vote[f], !moved[f]);
-        maintain_again(d, (enum family)f);
+        m->contacts->cut[f] = false;
+        vote_doubt(&m->contacts->vote[f], !moved[f]);
+        again(&m->join[f]);
     }
-    engine_leave(d);
 }
 
-void maintain_new_id(struct dht *d, enum family f)
-{
-    struct join *j = &d->maintain.join[f];
-    struct lookup *old = running_join(d, f);
-
-    if (!j->joined) {
-        /* Asked again at once: those who did not take us for a contact under
-         * the old id will now. */
-        j->at = d->now;
-        return;
-    }
-    if (old != NULL)
-        lookup_drop(d, old);
-    j->rounds = 0;
-    j->at = d->now;
-}
+/* ---- The rounds after that ----------------------------------------------- */
 
 static bool is_settling(const struct join *j)
 {
     if (!j->joined)
         return j->at != TIME_NEVER;
-    return j->rounds < MAINTAIN_EARLY_ROUNDS || j->fill >= 0;
+    return j->rounds < JOIN_EARLY_ROUNDS || j->fill >= 0;
 }
 
 /* After the first rounds nothing more is owed to joining. */
-static void end_credit(struct dht *d)
+static void end_credit(struct maintain *m)
 {
     for (int f = 0; f < FAMILIES; f++) {
-        if (is_settling(&d->maintain.join[f]))
+        if (is_settling(&m->join[f]))
             return;
     }
-    d->maintain.credit = 0;
+    m->purse.credit = 0;
 }
 
 /* A random id in bucket `bucket`: that many bits are ours, the next is not. */
-static struct id target_in(const struct dht *d, enum family f, int bucket)
+static struct id target_in(const struct join *j, int bucket)
 {
+    const struct id *self = &j->m->contacts->self[j->family];
+    const struct dht_env *env = &j->m->w->env;
     struct id target;
 
-    d->env.random(d->env.ctx, target.b, sizeof(target.b));
+    env->random(env->ctx, target.b, sizeof(target.b));
     for (int i = 0; i < bucket; i++)
-        id_set_bit(&target, i, id_bit(&d->self[f], i));
-    id_set_bit(&target, bucket, !id_bit(&d->self[f], bucket));
+        id_set_bit(&target, i, id_bit(self, i));
+    id_set_bit(&target, bucket, !id_bit(self, bucket));
     return target;
 }
 
@@ -326,32 +374,23 @@ static void count_bucket(void *ctx, const struct contact *c, unsigned bucket)
     count[bucket]++;
 }
 
-static bool is_filling(const struct dht *d, enum family f)
-{
-    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
-        if (!l->dead && l->purpose == LOOKUP_REFRESH && l->home == f)
-            return true;
-    }
-    return false;
-}
-
 /* One lookup after the other into the far buckets that have room. */
-static void fill_buckets(struct dht *d, enum family f)
+static void fill_buckets(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
+    const struct table *table = &j->m->contacts->table[j->family];
     unsigned count[TABLE_MAX_BUCKETS] = {0};
 
-    if (j->fill < 0 || is_filling(d, f))
+    if (j->fill < 0 || j->far != NULL)
         return;
-    table_visit(&d->table[f], count_bucket, count);
-    while (j->joined && d->maintain.credit > 0 &&
-           j->fill + 1 < d->table[f].bucket_count) {
+    table_visit(table, count_bucket, count);
+    while (j->joined && j->m->purse.credit > 0 &&
+           j->fill + 1 < table->bucket_count) {
         int bucket = j->fill++;
 
         if (count[bucket] < DHT_K) {
-            struct id target = target_in(d, f, bucket);
+            struct id target = target_in(j, bucket);
 
-            start(d, f, LOOKUP_REFRESH, &target);
+            j->far = start(j, &far_client, &target);
             return;
         }
     }
@@ -359,60 +398,82 @@ static void fill_buckets(struct dht *d, enum family f)
 }
 
 /* Rounds go on early as long as the table grows. */
-static void round_ended(struct dht *d, enum family f)
+static void round_ended(struct join *j)
 {
-    struct join *j = &d->maintain.join[f];
-    uint64_t delay = d->config.bucket_refresh;
+    uint64_t delay = j->m->w->config.bucket_refresh;
     uint64_t jitter = delay / 5;
-    unsigned live = d->table[f].live;
+    unsigned live = j->m->contacts->table[j->family].live;
 
     /* One that knows few may have come before those who could name others. */
     if (j->rounds >= 2 && live == j->live && live >= DHT_K)
-        j->rounds = MAINTAIN_EARLY_ROUNDS;
+        j->rounds = JOIN_EARLY_ROUNDS;
     j->live = live;
-    if (j->rounds < MAINTAIN_EARLY_ROUNDS) {
+    if (j->rounds < JOIN_EARLY_ROUNDS) {
         delay = ROUND_DELAY << j->rounds++;
         jitter = delay / 4;
         j->fill = 0;
     }
-    j->at = time_after(d->now, engine_jitter(d, delay, jitter));
+    j->at = time_after(j->m->w->now, world_jitter(j->m->w, delay, jitter));
 }
 
 /* Somebody is there who has nobody to name yet, or does not fit his address
  * (BEP 42) until he has learnt it. */
-static uint64_t answered_retry(const struct dht *d, const struct join *j)
+static uint64_t answered_retry(const struct join *j)
 {
     uint64_t delay = ROUND_DELAY << (j->failed < 10 ? j->failed : 10);
 
-    return engine_jitter(d, delay, delay / 4);
+    return world_jitter(j->m->w, delay, delay / 4);
 }
 
-void maintain_lookup_ended(struct dht *d, const struct lookup *l)
+static void own_ended(void *ctx, struct lookup *l,
+                      const struct dht_result *result)
 {
-    struct join *j = &d->maintain.join[l->home];
+    struct join *j = ctx;
 
-    if (l->purpose == LOOKUP_JOIN && j->joined)
-        round_ended(d, l->home);
-    else if (l->purpose == LOOKUP_JOIN && l->answered > 0)
-        j->at = time_min(j->at, time_after(d->now, answered_retry(d, j)));
-    fill_buckets(d, l->home);
-    end_credit(d);
+    (void)l;
+    j->own = NULL;
+    if (j->joined)
+        round_ended(j);
+    else if (result->answered > 0)
+        j->at = time_min(j->at, time_after(j->m->w->now, answered_retry(j)));
+    fill_buckets(j);
+    end_credit(j->m);
 }
 
-void join_tick(struct dht *d)
+static void far_ended(void *ctx, struct lookup *l,
+                      const struct dht_result *result)
+{
+    struct join *j = ctx;
+
+    (void)l;
+    (void)result;
+    j->far = NULL;
+    fill_buckets(j);
+    end_credit(j->m);
+}
+
+/* ---- Life ---------------------------------------------------------------- */
+
+void join_init(struct maintain *m)
+{
+    for (int f = 0; f < FAMILIES; f++)
+        m->join[f] = (struct join){
+            .m = m, .family = (enum family)f, .at = TIME_NEVER, .fill = -1};
+}
+
+void join_tick(struct maintain *m)
 {
     for (int f = 0; f < FAMILIES; f++) {
-        struct join *j = &d->maintain.join[f];
+        struct join *j = &m->join[f];
 
-        if (j->at > d->now)
+        if (j->at > m->w->now)
             continue;
         if (!j->joined) {
-            attempt(d, (enum family)f);
-        } else if (running_join(d, (enum family)f) == NULL) {
-            j->at = TIME_NEVER;
-            start(d, (enum family)f, LOOKUP_JOIN, &d->self[f]);
-        } else {
-            j->at = TIME_NEVER;
+            attempt(j);
+            continue;
         }
+        j->at = TIME_NEVER;
+        if (j->own == NULL)
+            start_own(j);
     }
 }

@@ -1,89 +1,52 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Upkeep of the tables. What happens to contacts comes in by the watch and
+ * sets `upkeep_at`; the tick then does all that is due: pings that the table
+ * asks for, a query into each idle bucket, and a ping of whoever was silent
+ * for longest.
+ */
 #include "dht/join/maintain.h"
 
-#include "dht/engine.h"
+#include "dht/contacts/contacts.h"
+#include "dht/query/query.h"
+#include "dht/world/world.h"
 
 #include <stdlib.h>
 
-/* One query in an interval, MAINTAIN_BURST at once. */
-static const struct token_rate purse_rate = {
-    .interval = MAINTAIN_INTERVAL,
-    .depth = (MAINTAIN_BURST - 1) * MAINTAIN_INTERVAL,
-};
-
-void maintain_init(struct dht *d)
-{
-    d->maintain.upkeep_at = TIME_NEVER;
-    for (int f = 0; f < FAMILIES; f++) {
-        d->maintain.alive_at[f] = TIME_NEVER;
-        d->maintain.join[f] = (struct join){.at = TIME_NEVER, .fill = -1};
-    }
-}
-
-void maintain_deinit(struct dht *d)
-{
-    free(d->maintain.bootstraps);
-    free(d->maintain.stored);
-}
-
-/* ---- The purse ----------------------------------------------------------- */
-
-static bool can_spend(const struct dht *d)
-{
-    return d->maintain.credit > 0 ||
-           token_bucket_has(&d->maintain.purse, &purse_rate, d->now);
-}
-
-void maintain_charge(struct dht *d)
-{
-    if (d->maintain.credit > 0)
-        d->maintain.credit--;
-    else
-        token_bucket_take(&d->maintain.purse, &purse_rate, d->now);
-}
-
-static uint64_t purse_ready_at(const struct dht *d)
-{
-    uint64_t full_at = d->maintain.purse.full_at;
-
-    if (d->maintain.credit > 0 || full_at <= purse_rate.depth)
-        return 0;
-    return full_at - purse_rate.depth;
-}
-
 /* ---- Upkeep -------------------------------------------------------------- */
 
-static void send_chore(struct dht *d, const struct contact *c,
+/* Nobody waits for it: the answer is for the table. */
+static void send_chore(struct maintain *m, const struct contact *c,
                        const struct id *target)
 {
     struct query q = {
         .to = contact_endpoint(c),
         .id = c->id,
         .id_known = true,
-        .purpose = QUERY_CHORE,
         .rtt_hint = c->rtt_us,
     };
-    struct dht_message m;
+    struct dht_message msg;
 
-    dht_message_init(&m, DHT_QUERY);
-    m.method = DHT_PING;
+    dht_message_init(&msg, DHT_QUERY);
+    msg.method = DHT_PING;
     if (target != NULL) {
-        m.method = DHT_FIND_NODE;
-        m.target = *target;
-        m.has |= DHT_HAS_TARGET;
+        msg.method = DHT_FIND_NODE;
+        msg.target = *target;
+        msg.has |= DHT_HAS_TARGET;
     }
-    if (rpc_send(d, &m, q) == OK)
-        maintain_charge(d);
+    if (query_send(m->queries, &msg, q) == OK)
+        purse_charge(&m->purse, m->w->now);
 }
 
 /* A single query refreshes an idle bucket: its answer names candidates, which
  * are pinged in their turn. */
-static void refresh(struct dht *d, enum family f, const struct id *target)
+static void refresh(struct maintain *m, enum family f, const struct id *target)
 {
     struct contact c;
 
-    if (table_closest(&d->table[f], target, &c, 1, TABLE_ANY, d->now) == 1)
-        send_chore(d, &c, target);
+    if (table_closest(&m->contacts->table[f], target, &c, 1, TABLE_ANY,
+                      m->w->now) == 1)
+        send_chore(m, &c, target);
 }
 
 /* Contacts that are not good are not handed out: the one that was silent for
@@ -111,78 +74,139 @@ static void find_stalest(void *ctx, const struct contact *c, unsigned bucket)
     }
 }
 
-static void keep_alive(struct dht *d, enum family f)
+static void keep_alive(struct maintain *m, enum family f)
 {
     const uint32_t limit = (uint32_t)(CONTACT_FRESH >> CONTACT_TICK_SHIFT);
-    struct stalest s = {.now = d->now};
-    uint64_t *at = &d->maintain.alive_at[f];
+    struct stalest s = {.now = m->w->now};
+    uint64_t *at = &m->alive_at[f];
 
-    if (*at > d->now)
+    if (*at > m->w->now)
         return;
-    table_visit(&d->table[f], find_stalest, &s);
-    if (s.age >= limit && can_spend(d)) {
-        send_chore(d, s.contact, NULL);
-        *at = time_after(d->now, d->config.query_timeout);
+    table_visit(&m->contacts->table[f], find_stalest, &s);
+    if (s.age >= limit && purse_has(&m->purse, m->w->now)) {
+        send_chore(m, s.contact, NULL);
+        *at = time_after(m->w->now, m->w->config.query_timeout);
     } else if (s.age >= limit) {
-        *at = purse_ready_at(d);
+        *at = purse_ready_at(&m->purse);
     } else {
-        *at =
-            time_after(d->now, (uint64_t)(limit - s.age) << CONTACT_TICK_SHIFT);
+        *at = time_after(m->w->now, (uint64_t)(limit - s.age)
+                                        << CONTACT_TICK_SHIFT);
     }
 }
 
-static void upkeep(struct dht *d, enum family f)
+static void upkeep(struct maintain *m, enum family f)
 {
     struct contact c;
     struct id target;
 
-    while (can_spend(d) && table_next_ping(&d->table[f], d->now, &c))
-        send_chore(d, &c, NULL);
-    while (can_spend(d) &&
-           table_refresh_due(&d->table[f], &d->random, d->now, &target))
-        refresh(d, f, &target);
-    keep_alive(d, f);
+    while (purse_has(&m->purse, m->w->now) &&
+           table_next_ping(&m->contacts->table[f], m->w->now, &c))
+        send_chore(m, &c, NULL);
+    while (purse_has(&m->purse, m->w->now) &&
+           table_refresh_due(&m->contacts->table[f], &m->w->random, m->w->now,
+                             &target))
+        refresh(m, f, &target);
+    keep_alive(m, f);
 }
 
 /* When upkeep of this family has work and may do it. */
-static uint64_t upkeep_due(const struct dht *d, enum family f)
+static uint64_t upkeep_due(const struct maintain *m, enum family f)
 {
-    bool hurry = d->maintain.credit > 0 || !d->maintain.join[f].joined;
+    bool hurry = m->purse.credit > 0 || !m->join[f].joined;
     uint64_t wait = hurry ? 0 : MAINTAIN_COALESCE;
     uint64_t due =
-        time_min(table_next_deadline(&d->table[f]), d->maintain.alive_at[f]);
-    uint64_t soonest = time_after(d->now, wait);
-    uint64_t purse = purse_ready_at(d);
+        time_min(table_next_deadline(&m->contacts->table[f]), m->alive_at[f]);
+    uint64_t soonest = time_after(m->w->now, wait);
+    uint64_t purse = purse_ready_at(&m->purse);
 
     if (due < purse)
         due = purse;
     return due < soonest ? soonest : due;
 }
 
-void maintain_candidate(struct dht *d, enum family f)
+/* ---- What happens to contacts -------------------------------------------- */
+
+static void on_candidate(void *ctx, enum family f)
 {
-    d->maintain.upkeep_at = time_min(d->maintain.upkeep_at, upkeep_due(d, f));
+    struct maintain *m = ctx;
+
+    m->upkeep_at = time_min(m->upkeep_at, upkeep_due(m, f));
 }
 
-void maintain_tick(struct dht *d)
+static void on_gained(void *ctx, enum family f)
 {
-    struct maintain *m = &d->maintain;
+    struct maintain *m = ctx;
 
-    join_tick(d);
-    if (m->upkeep_at > d->now)
+    on_candidate(m, f);
+    if (join_gained(&m->join[f]))
+        m->alive_at[f] = m->w->now;
+}
+
+static void on_lost(void *ctx, enum family f)
+{
+    struct maintain *m = ctx;
+
+    join_lost(&m->join[f]);
+}
+
+static void on_new_id(void *ctx, enum family f)
+{
+    struct maintain *m = ctx;
+
+    join_new_id(&m->join[f]);
+}
+
+static void on_doubt(void *ctx, enum family f)
+{
+    struct maintain *m = ctx;
+
+    join_doubt(&m->join[f]);
+}
+
+static bool believes_anybody(void *ctx, enum family f)
+{
+    const struct maintain *m = ctx;
+
+    return join_believes_anybody(&m->join[f]);
+}
+
+static const struct contacts_watch watch = {
+    on_gained, on_lost, on_candidate, on_new_id, on_doubt, believes_anybody};
+
+/* ---- Life ---------------------------------------------------------------- */
+
+void maintain_init(struct maintain *m)
+{
+    m->upkeep_at = TIME_NEVER;
+    for (int f = 0; f < FAMILIES; f++)
+        m->alive_at[f] = TIME_NEVER;
+    join_init(m);
+    contacts_watch(m->contacts, &watch, m);
+}
+
+void maintain_deinit(struct maintain *m)
+{
+    free(m->ways_in.bootstraps);
+    free(m->ways_in.stored);
+}
+
+void maintain_tick(struct maintain *m)
+{
+    join_tick(m);
+    if (m->upkeep_at > m->w->now)
         return;
     m->upkeep_at = TIME_NEVER;
     for (int f = 0; f < FAMILIES; f++)
-        upkeep(d, (enum family)f);
+        upkeep(m, (enum family)f);
     for (int f = 0; f < FAMILIES; f++)
-        maintain_candidate(d, (enum family)f);
+        on_candidate(m, (enum family)f);
 }
 
-uint64_t maintain_next_deadline(const struct dht *d)
+uint64_t maintain_next_deadline(const struct maintain *m)
 {
-    uint64_t at = d->maintain.upkeep_at;
+    uint64_t at = m->upkeep_at;
 
     for (int f = 0; f < FAMILIES; f++)
-        at = time_min(at, d->maintain.join[f].at);
+        at = time_min(at, m->join[f].at);
     return at;
 }

@@ -1,28 +1,39 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * How lookups begin, go on and are swept. A lookup goes on (go_on) whenever
+ * one of its queries is answered, refused, slow or failed, and at a tick when
+ * it is `due`: it asks whom lookup_side names, and ends when both families
+ * have nobody left. A lookup that finds no room for its query waits; it is fed
+ * when others have ended.
+ */
 #include "dht/lookup/lookup.h"
 
-#include "dht/engine.h"
-#include "dht/publish/publish.h"
+#include "base/timestamp.h"
+#include "dht/contacts/contacts.h"
+#include "dht/lookup/lookup_parts.h"
+#include "dht/query/query.h"
+#include "dht/world/world.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct candidate *lookup_candidate(struct lookup *l, uint8_t slot)
-{
-    struct lookup_side *s = &l->side[(slot & LOOKUP_SLOT_IPV6) != 0];
+/* A query's tag: the slot of its candidate, and the family in the highest
+ * bit. */
+#define TAG_IPV6 0x80
 
-    return &s->slots[slot & ~LOOKUP_SLOT_IPV6];
+static uint8_t tag_of(struct place at)
+{
+    return (uint8_t)(at.slot | (at.family == FAMILY_IPV6 ? TAG_IPV6 : 0));
 }
 
-struct lookup *lookup_find(struct dht *d, dht_request request)
+static struct place place_of(uint8_t tag)
 {
-    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
-        if (!l->dead && l->request == request)
-            return l;
-    }
-    return NULL;
+    return (struct place){tag & TAG_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4,
+                          (uint8_t)(tag & ~TAG_IPV6)};
 }
+
+static const struct query_owner owner;
 
 /* ---- Asking -------------------------------------------------------------- */
 
@@ -44,35 +55,33 @@ static void fill_query(const struct lookup *l, enum family f,
     }
 }
 
-static enum error ask(struct dht *d, struct lookup *l, enum family f,
-                      uint8_t slot)
+static enum error ask(struct lookup *l, struct place at)
 {
-    struct lookup_side *s = &l->side[f];
-    const struct candidate *c = &s->slots[slot];
+    const struct candidate *c = lookup_candidate(l, at);
     struct query q = {
         .to = c->ep,
         .id = c->id,
         .id_known = c->id_known,
-        .owner = l,
-        .candidate = lookup_slot(f, slot),
-        .purpose = QUERY_LOOKUP,
+        .owner = &owner,
+        .ctx = l,
+        .tag = tag_of(at),
         .rtt_hint = c->rtt,
     };
     struct dht_message m;
     enum error err;
 
-    fill_query(l, f, &m);
-    err = rpc_send(d, &m, q);
+    fill_query(l, at.family, &m);
+    err = query_send(l->all->queries, &m, q);
     if (err != OK)
         return err;
-    lookup_side_asked(s, slot, d->now);
+    lookup_side_asked(&l->side[at.family], at.slot, l->all->w->now);
     l->asked++;
-    if (l->purpose == LOOKUP_JOIN || l->purpose == LOOKUP_REFRESH)
-        maintain_charge(d);
+    if (l->client->asked != NULL)
+        l->client->asked(l->ctx);
     return OK;
 }
 
-static void ask_more(struct dht *d, struct lookup *l)
+static void ask_more(struct lookup *l)
 {
     for (int f = 0; f < FAMILIES && !l->complete; f++) {
         struct lookup_side *s = &l->side[f];
@@ -80,8 +89,8 @@ static void ask_more(struct dht *d, struct lookup *l)
 
         while (s->in_flight < DHT_PARALLELISM &&
                (slot = lookup_side_next(s)) != LOOKUP_NOBODY) {
-            if (ask(d, l, (enum family)f, slot) != OK) {
-                d->starved = true;
+            if (ask(l, (struct place){(enum family)f, slot}) != OK) {
+                l->all->starved = true;
                 return;
             }
         }
@@ -94,10 +103,10 @@ static bool is_done(const struct lookup *l)
                            lookup_side_done(&l->side[FAMILY_IPV6]));
 }
 
-/* For callers that must not report: the end is left to the next tick. */
-static void begin(struct dht *d, struct lookup *l)
+/* Nothing is reported yet: the end is left to the next tick. */
+static void begin(struct lookup *l)
 {
-    ask_more(d, l);
+    ask_more(l);
     l->own_due = !l->single && l->method != DHT_FIND_NODE;
     l->due = l->own_due || is_done(l);
 }
@@ -112,59 +121,61 @@ static enum error outcome(const struct lookup *l)
 }
 
 /* Asks whom it can, and ends when there is nobody left. */
-static void go_on(struct dht *d, struct lookup *l)
+static void go_on(struct lookup *l)
 {
-    if (l->dead || l->storing)
-        return;
     if (l->own_due)
-        lookup_take_own(d, l);
-    if (l->dead)
-        return;
-    ask_more(d, l);
-    if (!is_done(l))
-        return;
-    if (l->publication != NULL)
-        publish_store(d, l);
-    else
-        lookup_end(d, l, outcome(l));
+        lookup_take_own(l);
+    ask_more(l);
+    if (is_done(l))
+        lookup_end(l, outcome(l));
 }
 
 /* ---- Beginning ----------------------------------------------------------- */
 
-static struct lookup *new_lookup(struct dht *d, const struct lookup_params *p)
+static struct lookup *new_lookup(struct lookups *all,
+                                 const struct lookup_params *p)
 {
+    const struct dht_config *config = &all->w->config;
     struct lookup *l = calloc(1, sizeof(*l));
 
     if (l == NULL)
         return NULL;
-    l->request = p->request != 0 ? p->request : ++d->next_request;
-    l->purpose = p->purpose;
+    assert(p->salt.len <= sizeof(l->salt_bytes));
+    l->all = all;
+    l->client = p->client;
+    l->ctx = p->ctx;
     l->method = p->method;
     l->target = *p->target;
-    if (p->handler != NULL)
-        l->handler = *p->handler;
-    l->started_at = d->now;
-    l->publication = p->publication;
+    l->keeps_tokens = p->keeps_tokens;
+    l->random_target = p->random_target;
+    l->started_at = all->w->now;
     if (p->salt.len > 0)
         memcpy(l->salt_bytes, p->salt.p, p->salt.len);
     l->salt = bytes_of(l->salt_bytes, p->salt.len);
     for (int f = 0; f < FAMILIES; f++) {
-        l->want_family[f] = p->family[f] && d->config.family[f] &&
-                            !maintain_leaves_out(d, (enum family)f);
-        lookup_side_init(&l->side[f], p->target, d->config.testing_network);
+        l->want_family[f] = p->family[f] && config->family[f] &&
+                            !contacts_leave_out(all->contacts, (enum family)f);
+        lookup_side_init(&l->side[f], p->target, config->testing_network);
     }
-    l->next = d->lookups;
-    d->lookups = l;
-    d->lookup_count += l->purpose == LOOKUP_REQUEST;
-    d->stats.lookups_started++;
+    l->next = all->first;
+    all->first = l;
+    all->w->stats.lookups_started++;
     return l;
 }
 
-static void seed(struct dht *d, struct lookup *l, enum family f)
+void lookup_add(struct lookup *l, enum family f, const struct id *id,
+                const struct endpoint *ep)
 {
+    lookup_side_add(&l->side[f], id, ep, 1, LOOKUP_NOBODY, 0);
+}
+
+static void seed(struct lookup *l, enum family f)
+{
+    struct table *table = &l->all->contacts->table[f];
+    uint64_t now = l->all->w->now;
     struct contact near[2 * DHT_K];
-    size_t n = table_closest(&d->table[f], &l->target, near, 2 * DHT_K,
-                             TABLE_ANY, d->now);
+    size_t n =
+        table_closest(table, &l->target, near, 2 * DHT_K, TABLE_ANY, now);
 
     for (size_t i = 0; i < n; i++) {
         struct endpoint ep = contact_endpoint(&near[i]);
@@ -172,93 +183,67 @@ static void seed(struct dht *d, struct lookup *l, enum family f)
         lookup_side_add(&l->side[f], &near[i].id, &ep, 1, LOOKUP_NOBODY,
                         near[i].rtt_us);
     }
-    if (!d->maintain.join[f].joined)
-        maintain_seed(d, l, f);
-    else
-        table_touch_bucket(&d->table[f], &l->target, d->now);
+    if (!l->client->seed(l->ctx, l, f))
+        table_touch_bucket(table, &l->target, now);
 }
 
-enum error lookup_start(struct dht *d, const struct lookup_params *p,
+enum error lookup_start(struct lookups *all, const struct lookup_params *p,
                         struct lookup **out)
 {
-    struct lookup *l = new_lookup(d, p);
+    struct lookup *l = new_lookup(all, p);
 
     if (l == NULL)
         return ERR_NO_MEMORY;
     for (int f = 0; f < FAMILIES; f++) {
         if (l->want_family[f])
-            seed(d, l, (enum family)f);
+            seed(l, (enum family)f);
     }
-    begin(d, l);
+    begin(l);
     *out = l;
     return OK;
 }
 
-enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
+enum error lookup_start_single(struct lookups *all,
+                               const struct lookup_params *p,
                                const struct endpoint *ep, struct lookup **out)
 {
-    struct lookup *l = new_lookup(d, p);
+    struct lookup *l = new_lookup(all, p);
 
     if (l == NULL)
         return ERR_NO_MEMORY;
     l->single = true;
-    lookup_side_add(&l->side[ep->family], NULL, ep, 1, LOOKUP_NOBODY, 0);
-    begin(d, l);
+    lookup_add(l, (enum family)ep->family, NULL, ep);
+    begin(l);
     *out = l;
     return OK;
 }
 
 /* ---- What comes back ----------------------------------------------------- */
 
-struct dht_step lookup_step_of(const struct lookup *l,
-                               const struct candidate *c,
-                               enum dht_outcome outcome)
+static void distrust(struct lookup *l, struct place at)
 {
-    struct dht_step step = {
-        .to = c->ep,
-        .id = c->id,
-        .hop = c->hop,
-        .outcome = outcome,
-        .asked_at = c->asked_at,
-        .answered_at = TIME_NEVER,
-    };
-
-    if (c->id_known)
-        step.bits = id_common_bits(&c->id, &l->target);
-    return step;
-}
-
-void lookup_report(const struct lookup *l, const struct dht_step *step)
-{
-    if (!l->dead && l->handler.step != NULL)
-        l->handler.step(l->handler.ctx, step);
-}
-
-static void distrust(struct dht *d, struct lookup *l, enum family f,
-                     uint8_t slot)
-{
-    lookup_side_distrust(&l->side[f], slot);
-    d->stats.distrusted++;
+    lookup_side_distrust(&l->side[at.family], at.slot);
+    l->all->w->stats.distrusted++;
 }
 
 /* The silence of a candidate may convict who named it. */
-static void judge_namer(struct dht *d, struct lookup *l, enum family f,
-                        uint8_t slot)
+static void judge_namer(struct lookup *l, struct place at)
 {
-    uint8_t namer = lookup_side_suspect(&l->side[f], slot);
+    struct place namer = at;
     struct dht_step step;
 
-    if (namer == LOOKUP_NOBODY)
+    namer.slot = lookup_side_suspect(&l->side[at.family], at.slot);
+    if (namer.slot == LOOKUP_NOBODY)
         return;
-    distrust(d, l, f, namer);
-    step = lookup_step_of(l, &l->side[f].slots[namer], DHT_STEP_DISTRUST);
+    distrust(l, namer);
+    step = lookup_step_of(l, lookup_candidate(l, namer), DHT_STEP_DISTRUST);
     lookup_report(l, &step);
 }
 
 static void keep_token(const struct lookup *l, struct candidate *c,
                        const struct dht_message *m)
 {
-    if (l->publication == NULL || !(m->has & DHT_HAS_TOKEN))
+    if (!l->keeps_tokens || !(m->has & DHT_HAS_TOKEN))
         return;
     c->token = malloc(m->token.len + 1);
     if (c->token == NULL)
@@ -267,90 +252,96 @@ static void keep_token(const struct lookup *l, struct candidate *c,
     c->token_len = (uint8_t)m->token.len;
 }
 
-static void take_answer(struct dht *d, struct lookup *l, enum family f,
-                        uint8_t slot, const struct dht_message *m)
+static void take_answer(struct lookup *l, struct place at,
+                        const struct dht_message *m)
 {
     struct dht_step step =
-        lookup_step_of(l, &l->side[f].slots[slot], DHT_STEP_ANSWERED);
+        lookup_step_of(l, lookup_candidate(l, at), DHT_STEP_ANSWERED);
 
-    l->side[f].slots[slot].pinned = true;
-    step.answered_at = d->now;
-    if (!lookup_take_nodes(d, l, f, slot, m, &step)) {
+    lookup_candidate(l, at)->pinned = true;
+    step.answered_at = l->all->w->now;
+    if (lookup_take_nodes(l, at, m, &step)) {
+        lookup_take_values(l, m, &step);
+        keep_token(l, lookup_candidate(l, at), m);
+    } else {
         step.outcome = DHT_STEP_DISTRUST;
-        distrust(d, l, f, slot);
-    } else if (lookup_take_values(d, l, m, &step)) {
-        keep_token(l, &l->side[f].slots[slot], m);
+        distrust(l, at);
     }
-    l->side[f].slots[slot].pinned = false;
+    lookup_candidate(l, at)->pinned = false;
     lookup_report(l, &step);
 }
 
-void lookup_answered(struct dht *d, struct lookup *l, uint8_t slot,
-                     const struct dht_message *m, uint64_t rtt)
+static void on_answered(void *ctx, uint8_t tag, const struct dht_message *m,
+                        uint64_t rtt)
 {
-    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
+    struct place at = place_of(tag);
+    struct lookup *l = ctx;
 
-    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
-    if (lookup_side_answered(&l->side[f], slot, &m->id)) {
+    if (lookup_side_answered(&l->side[at.family], at.slot, &m->id)) {
         l->answered++;
         l->single_rtt = rtt;
-        take_answer(d, l, f, slot, m);
+        take_answer(l, at, m);
     }
-    go_on(d, l);
+    go_on(l);
 }
 
-static void end_candidate(struct dht *d, struct lookup *l, uint8_t slot,
+static void end_candidate(struct lookup *l, struct place at,
                           enum dht_outcome outcome)
 {
-    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
     struct dht_step step;
 
-    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
-    lookup_side_failed(&l->side[f], slot);
-    step = lookup_step_of(l, &l->side[f].slots[slot], outcome);
+    lookup_side_failed(&l->side[at.family], at.slot);
+    step = lookup_step_of(l, lookup_candidate(l, at), outcome);
     if (outcome == DHT_STEP_ERROR)
-        step.answered_at = d->now;
+        step.answered_at = l->all->w->now;
     lookup_report(l, &step);
-    judge_namer(d, l, f, slot);
-    go_on(d, l);
+    judge_namer(l, at);
+    go_on(l);
 }
 
-void lookup_error(struct dht *d, struct lookup *l, uint8_t slot)
+static void on_refused(void *ctx, uint8_t tag, enum error why)
 {
+    struct lookup *l = ctx;
+
+    (void)why;
     l->refused++;
-    end_candidate(d, l, slot, DHT_STEP_ERROR);
+    end_candidate(l, place_of(tag), DHT_STEP_ERROR);
 }
 
-void lookup_failed(struct dht *d, struct lookup *l, uint8_t slot)
+static void on_failed(void *ctx, uint8_t tag, enum error why)
 {
-    end_candidate(d, l, slot, DHT_STEP_TIMEOUT);
+    (void)why;
+    end_candidate(ctx, place_of(tag), DHT_STEP_TIMEOUT);
 }
 
-void lookup_slow(struct dht *d, struct lookup *l, uint8_t slot)
+static void on_slow(void *ctx, uint8_t tag)
 {
-    enum family f = slot & LOOKUP_SLOT_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
+    struct place at = place_of(tag);
+    struct lookup *l = ctx;
 
-    slot &= (uint8_t)~LOOKUP_SLOT_IPV6;
-    lookup_side_slow(&l->side[f], slot);
-    judge_namer(d, l, f, slot);
-    go_on(d, l);
+    lookup_side_slow(&l->side[at.family], at.slot);
+    judge_namer(l, at);
+    go_on(l);
 }
+
+static const struct query_owner owner = {on_answered, on_refused, on_slow,
+                                         on_failed};
 
 /* ---- All of them --------------------------------------------------------- */
 
-void lookup_tick(struct dht *d)
+void lookups_tick(struct lookups *all)
 {
-    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
+    for (struct lookup *l = all->first; l != NULL; l = l->next) {
         if (l->due && !l->dead) {
             l->due = false;
-            go_on(d, l);
+            go_on(l);
         }
     }
 }
 
-uint64_t lookup_next_deadline(const struct dht *d)
+uint64_t lookups_next_deadline(const struct lookups *all)
 {
-    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
+    for (const struct lookup *l = all->first; l != NULL; l = l->next) {
         if (l->due && !l->dead)
             return 0;
     }
@@ -365,40 +356,47 @@ static void free_lookup(struct lookup *l)
     free(l);
 }
 
-static void feed_starved(struct dht *d)
+void lookups_deinit(struct lookups *all)
 {
-    if (!d->starved || d->rpc.used >= d->config.max_pending)
-        return;
-    d->starved = false;
-    for (struct lookup *l = d->lookups; l != NULL; l = l->next) {
-        if (!l->dead && !l->storing)
-            ask_more(d, l);
+    while (all->first != NULL) {
+        struct lookup *l = all->first;
+
+        all->first = l->next;
+        free_lookup(l);
     }
 }
 
-void lookup_sweep(struct dht *d, bool all)
+static void feed_starved(struct lookups *all)
 {
-    struct lookup **at = &d->lookups;
+    if (!all->starved || queries_are_full(all->queries))
+        return;
+    all->starved = false;
+    for (struct lookup *l = all->first; l != NULL; l = l->next)
+        ask_more(l);
+}
+
+void lookups_sweep(struct lookups *all)
+{
+    struct lookup **at = &all->first;
 
     while (*at != NULL) {
         struct lookup *l = *at;
 
-        if (all || l->dead) {
+        if (l->dead) {
             *at = l->next;
             free_lookup(l);
         } else {
             at = &l->next;
         }
     }
-    if (!all)
-        feed_starved(d);
+    feed_starved(all);
 }
 
-size_t lookup_memory(const struct dht *d)
+size_t lookups_memory(const struct lookups *all)
 {
     size_t sum = 0;
 
-    for (const struct lookup *l = d->lookups; l != NULL; l = l->next) {
+    for (const struct lookup *l = all->first; l != NULL; l = l->next) {
         sum += sizeof(*l);
         for (int f = 0; f < FAMILIES; f++)
             sum += l->side[f].cap * sizeof(struct candidate);

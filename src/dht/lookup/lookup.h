@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * A request that runs: an iterative lookup (Maymounkov and Mazieres, section
- * 2.3) in each family that is on, or, when `single`, one query to one
- * address. Freed by the sweep of engine_leave after it has ended.
+ * Iterative lookups (Maymounkov and Mazieres, "Kademlia", 2002, section 2.3),
+ * in each family that is on, and, as the shortest of them, single queries to
+ * one address. A lookup knows candidates, whom to ask and whom to believe; what
+ * it is for is its client's: a request, a publication, the join of a network.
+ *
+ *     running --> ended (nothing better is left: `ended`) --> freed
+ *            \--> dropped (by its client, silently)       --> freed
+ *
+ * Freed is what has ended by lookups_sweep, when the call that runs leaves.
  */
 #ifndef WARREN_DHT_LOOKUP_LOOKUP_H
 #define WARREN_DHT_LOOKUP_LOOKUP_H
 
-#include "dht/dht.h"
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/id.h"
 #include "dht/lookup/lookup_side.h"
+#include "dht/types/dht_item.h"
+#include "dht/types/dht_request.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,108 +28,113 @@
 
 #define LOOKUP_PEERS_MAX 512 /* different peers reported by one lookup */
 
-struct publication;
+struct contacts;
+struct item_store;
+struct lookup;
+struct peer_store;
+struct queries;
+struct dht_world;
 
-/* What runs beside the requests of the API, which have handlers. */
-enum lookup_purpose {
-    LOOKUP_REQUEST,
-    LOOKUP_PUBLISH, /* a round of a publication */
-    LOOKUP_JOIN,    /* of our own id */
-    LOOKUP_REFRESH  /* of a far bucket */
+/* What an answer brought: one of these. */
+struct lookup_find {
+    const struct endpoint *peer;
+    const struct dht_item *item; /* verified; each newer than the last */
+    const struct dht_samples *samples;
+};
+
+/* What the client of a lookup does for it and hears of it. It may start other
+ * lookups in each, and drop others, but not this one; views last for the
+ * call. All but `seed` may be NULL. */
+struct lookup_client {
+    /* Adds (lookup_add) whom it knows in this family beside the contacts.
+     * False when those will do. */
+    bool (*seed)(void *ctx, struct lookup *l, enum family f);
+    /* A query was sent. */
+    void (*asked)(void *ctx);
+    void (*found)(void *ctx, const struct lookup_find *what,
+                  const struct dht_step *by);
+    /* What became of a query. */
+    void (*step)(void *ctx, const struct dht_step *step);
+    /* Nothing is left that could change the result. The last call; `l` is
+     * there until it returns, for lookup_closest_tokens. */
+    void (*ended)(void *ctx, struct lookup *l, const struct dht_result *result);
+};
+
+/* All lookups of a node. */
+struct lookups {
+    struct dht_world *w;
+    struct contacts *contacts;
+    struct queries *queries;
+    struct peer_store *peers; /* what we store for others is found too */
+    struct item_store *items;
+    struct lookup *first;
+    bool starved; /* one found no room for its query */
 };
 
 struct lookup {
     struct lookup *next;
-    dht_request request;
-    enum lookup_purpose purpose;
+    struct lookups *all;
+    const struct lookup_client *client;
+    void *ctx;              /* the client's */
     enum dht_method method; /* of its queries */
-    bool single;
-    bool dead;     /* ended; waits for the sweep */
-    bool due;      /* looked at by the next tick, whatever happens */
-    bool own_due;  /* our own store was not looked at yet */
-    bool complete; /* nothing better can be found */
-    bool storing;  /* the second half of a publication's round */
-    bool want_family[FAMILIES];
-    enum family home; /* of LOOKUP_JOIN, LOOKUP_REFRESH */
     struct id target;
     struct bytes salt; /* of get; a view of salt_bytes */
     uint8_t salt_bytes[DHT_SALT_MAX];
-    struct dht_handler handler;
-    void (*samples)(void *ctx, const struct dht_samples *);
-    struct publication *publication;
-    enum error store_error; /* why a node did not store */
-    uint64_t started_at;
-    unsigned asked, answered, refused, hops, values, stored;
-    unsigned store_pending;
-    uint64_t single_rtt;
+    bool want_family[FAMILIES];
+    bool single;        /* one query, to one address */
+    bool keeps_tokens;  /* for the client, who stores at the nearest */
+    bool random_target; /* so that the network's size can be told from it */
+    bool dead;          /* ended or dropped; waits for the sweep */
+    bool due;           /* looked at by the next tick, whatever happens */
+    bool own_due;       /* our own store was not looked at yet */
+    bool complete;      /* nothing better can be found */
     bool has_item;
-    int64_t seq;            /* highest found */
+    int64_t seq; /* highest found */
+    uint64_t started_at, single_rtt;
+    unsigned asked, answered, refused, hops, values;
     struct endpoint *peers; /* found so far; owned */
     struct lookup_side side[FAMILIES];
 };
 
 struct lookup_params {
-    enum lookup_purpose purpose;
+    const struct lookup_client *client;
+    void *ctx;
     enum dht_method method;
     const struct id *target;
-    const struct dht_handler *handler; /* may be NULL */
     bool family[FAMILIES];
-    dht_request request; /* 0: a new one */
-    struct publication *publication;
     struct bytes salt; /* of get; copied */
+    bool keeps_tokens, random_target;
 };
 
-/* Starts a lookup from the routing table, or from whom maintain.h knows.
- * Nothing is reported before the next tick or datagram. ERR_NO_MEMORY. */
-enum error lookup_start(struct dht *d, const struct lookup_params *p,
+/* `all` has its pointers set. */
+void lookups_deinit(struct lookups *all);
+/* Everything that waits for a tick, or for room for a query. */
+void lookups_tick(struct lookups *all);
+void lookups_sweep(struct lookups *all);
+uint64_t lookups_next_deadline(const struct lookups *all);
+size_t lookups_memory(const struct lookups *all);
+
+/* Starts a lookup from the contacts and whom its client knows. The client
+ * hears nothing but `seed` and `asked` before the next tick or datagram.
+ * ERR_NO_MEMORY. */
+enum error lookup_start(struct lookups *all, const struct lookup_params *p,
                         struct lookup **out);
 /* One query to `ep`. */
-enum error lookup_start_single(struct dht *d, const struct lookup_params *p,
+enum error lookup_start_single(struct lookups *all,
+                               const struct lookup_params *p,
                                const struct endpoint *ep, struct lookup **out);
 
-/* lookup_end.c. Reports the result. */
-void lookup_end(struct dht *d, struct lookup *l, enum error err);
+/* For `seed`: somebody to begin with; `id` NULL while it is not known. */
+void lookup_add(struct lookup *l, enum family f, const struct id *id,
+                const struct endpoint *ep);
+
 /* Ends without a word. */
-void lookup_drop(struct dht *d, struct lookup *l);
+void lookup_drop(struct lookup *l);
 
-/* What became of the query to `c`, for the handler. */
-struct dht_step lookup_step_of(const struct lookup *l,
-                               const struct candidate *c,
-                               enum dht_outcome outcome);
-void lookup_report(const struct lookup *l, const struct dht_step *step);
-
-/* From rpc.h, about candidate `slot` of the family that was asked: see
- * lookup_slot. */
-void lookup_answered(struct dht *d, struct lookup *l, uint8_t slot,
-                     const struct dht_message *m, uint64_t rtt);
-void lookup_error(struct dht *d, struct lookup *l, uint8_t slot);
-void lookup_slow(struct dht *d, struct lookup *l, uint8_t slot);
-void lookup_failed(struct dht *d, struct lookup *l, uint8_t slot);
-
-/* A query's candidate: its slot, and the family in the highest bit. */
-#define LOOKUP_SLOT_IPV6 0x80
-static inline uint8_t lookup_slot(enum family f, uint8_t slot)
-{
-    return (uint8_t)(slot | (f == FAMILY_IPV6 ? LOOKUP_SLOT_IPV6 : 0));
-}
-struct candidate *lookup_candidate(struct lookup *l, uint8_t slot);
-
-/* Everything that waits for a tick, or for room for a query. */
-void lookup_tick(struct dht *d);
-void lookup_sweep(struct dht *d, bool all);
-uint64_t lookup_next_deadline(const struct dht *d);
-struct lookup *lookup_find(struct dht *d, dht_request request);
-size_t lookup_memory(const struct dht *d);
-
-/* lookup_found.c: what an answer brings. False when a callback has ended the
- * lookup. */
-bool lookup_take_nodes(struct dht *d, struct lookup *l, enum family f,
-                       uint8_t slot, const struct dht_message *m,
-                       struct dht_step *step);
-bool lookup_take_values(struct dht *d, struct lookup *l,
-                        const struct dht_message *m, struct dht_step *step);
-
-/* lookup_own.c: what we have ourselves. */
-void lookup_take_own(struct dht *d, struct lookup *l);
+/* Calls `visit` for the nearest that are believed and gave a token, at most
+ * DHT_K a family. */
+void lookup_closest_tokens(struct lookup *l,
+                           void (*visit)(void *ctx, const struct candidate *c),
+                           void *ctx);
 
 #endif

@@ -1,14 +1,42 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a lookup ends: what it found is put together, reported, and tells the
- * others that there is room for queries.
+ * How a lookup ends: what it found is put together and reported, and others
+ * hear that there is room for queries.
  */
-#include "dht/lookup/lookup.h"
+#include "dht/lookup/lookup_parts.h"
 
-#include "dht/engine.h"
-#include "dht/publish/publish.h"
+#include "base/timestamp.h"
+#include "dht/contacts/contacts.h"
+#include "dht/query/query.h"
+#include "dht/world/world.h"
 
 #include <assert.h>
+
+/* ---- Steps --------------------------------------------------------------- */
+
+struct dht_step lookup_step_of(const struct lookup *l,
+                               const struct candidate *c,
+                               enum dht_outcome outcome)
+{
+    struct dht_step step = {
+        .to = c->ep,
+        .id = c->id,
+        .hop = c->hop,
+        .outcome = outcome,
+        .asked_at = c->asked_at,
+        .answered_at = TIME_NEVER,
+    };
+
+    if (c->id_known)
+        step.bits = id_common_bits(&c->id, &l->target);
+    return step;
+}
+
+void lookup_report(const struct lookup *l, const struct dht_step *step)
+{
+    if (l->client->step != NULL)
+        l->client->step(l->ctx, step);
+}
 
 /* Those that we no longer wait for had no answer, as far as this lookup is
  * concerned. */
@@ -17,7 +45,7 @@ static void report_silent(const struct lookup *l)
     for (int f = 0; f < FAMILIES; f++) {
         const struct lookup_side *s = &l->side[f];
 
-        for (size_t i = 0; i < s->count && l->handler.step != NULL; i++) {
+        for (size_t i = 0; i < s->count; i++) {
             const struct candidate *c = &s->slots[s->order[i]];
             struct dht_step step = lookup_step_of(l, c, DHT_STEP_TIMEOUT);
 
@@ -26,6 +54,8 @@ static void report_silent(const struct lookup *l)
         }
     }
 }
+
+/* ---- The result ---------------------------------------------------------- */
 
 static void put_closest(const struct lookup *l, const struct candidate *c,
                         struct dht_result *r)
@@ -46,8 +76,7 @@ static void put_closest(const struct lookup *l, const struct candidate *c,
         r->closest_count++;
 }
 
-static void collect_closest(struct dht *d, struct lookup *l,
-                            struct dht_result *r)
+static void collect_closest(struct lookup *l, struct dht_result *r)
 {
     for (int f = 0; f < FAMILIES; f++) {
         const struct lookup_side *s = &l->side[f];
@@ -64,8 +93,8 @@ static void collect_closest(struct dht *d, struct lookup *l,
                 id_equal(&r->closest[0].id, &c->id))
                 l->hops = c->hop;
         }
-        if (n > 0 && !l->single && l->purpose != LOOKUP_JOIN)
-            size_estimate_add(&d->size[f], &l->target, ids, n);
+        if (n > 0 && l->random_target)
+            size_estimate_add(&l->all->contacts->size[f], &l->target, ids, n);
     }
 }
 
@@ -81,39 +110,48 @@ static void collect_single(const struct lookup *l, struct dht_result *r)
     }
 }
 
-void lookup_drop(struct dht *d, struct lookup *l)
+void lookup_closest_tokens(struct lookup *l,
+                           void (*visit)(void *ctx, const struct candidate *c),
+                           void *ctx)
+{
+    for (int f = 0; f < FAMILIES; f++) {
+        const struct lookup_side *s = &l->side[f];
+        uint8_t slots[DHT_K];
+        size_t n = lookup_side_closest(s, true, slots, DHT_K);
+
+        for (size_t i = 0; i < n; i++)
+            visit(ctx, &s->slots[slots[i]]);
+    }
+}
+
+/* ---- The end ------------------------------------------------------------- */
+
+void lookup_drop(struct lookup *l)
 {
     assert(!l->dead);
     l->dead = true;
-    d->lookup_count -= l->purpose == LOOKUP_REQUEST;
-    rpc_detach(d, l);
-    d->starved = true; /* others may have room for queries now */
+    queries_leave(l->all->queries, l);
+    l->all->starved = true; /* others may have room for queries now */
 }
 
-void lookup_end(struct dht *d, struct lookup *l, enum error err)
+void lookup_end(struct lookup *l, enum error err)
 {
+    struct dht_world *w = l->all->w;
     struct dht_result result = {.error = err};
 
     report_silent(l);
-    if (l->dead)
-        return;
-    result.duration = time_since(l->started_at, d->now);
+    result.duration = time_since(l->started_at, w->now);
     if (l->single)
         collect_single(l, &result);
     else
-        collect_closest(d, l, &result);
+        collect_closest(l, &result);
     result.asked = l->asked;
     result.answered = l->answered;
     result.hops = l->hops;
     result.values = l->values;
-    result.stored = l->stored;
-    d->stats.lookups_done++;
-    d->stats.lookups_empty += l->answered == 0;
-    lookup_drop(d, l);
-    if (l->publication != NULL)
-        publish_round_ended(d, l, err);
-    if (l->purpose == LOOKUP_JOIN || l->purpose == LOOKUP_REFRESH)
-        maintain_lookup_ended(d, l);
-    if (l->handler.done != NULL)
-        l->handler.done(l->handler.ctx, &result);
+    w->stats.lookups_done++;
+    w->stats.lookups_empty += l->answered == 0;
+    lookup_drop(l);
+    if (l->client->ended != NULL)
+        l->client->ended(l->ctx, l, &result);
 }

@@ -3,10 +3,11 @@
  * What an answer brings to a lookup: nodes, which may be made up, and peers
  * or items.
  */
-#include "dht/lookup/lookup.h"
+#include "dht/lookup/lookup_parts.h"
 
-#include "dht/engine.h"
-#include "dht/publish/publish.h"
+#include "dht/contacts/contacts.h"
+#include "dht/types/node_id.h"
+#include "dht/world/world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,13 @@ struct named {
     struct endpoint ep;
 };
 
-/* What is wrong with the nodes of one answer. */
-struct verdict {
-    unsigned named, misplaced;
-    bool contradicts; /* one address under two ids */
+/* An answer whose nodes are being taken. */
+struct naming {
+    struct lookup *l;
+    struct place at;     /* of who names them */
+    struct candidate by; /* a copy: adding may move the list */
+    struct dht_step *step;
+    unsigned named, misplaced; /* nodes; those whose id is not BEP 42's */
 };
 
 static size_t read_nodes(struct bytes in, enum family f, struct named *out)
@@ -39,22 +43,27 @@ static size_t read_nodes(struct bytes in, enum family f, struct named *out)
     return n;
 }
 
-static bool same_place(const struct dht *d, const struct endpoint *a,
-                       const struct endpoint *b)
+static bool is_testing(const struct naming *n)
 {
-    return d->config.testing_network ? endpoint_equal(a, b)
-                                     : endpoint_same_addr(a, b);
+    return n->l->all->w->config.testing_network;
 }
 
-static bool contradicts(const struct dht *d, const struct candidate *by,
-                        const struct named *nodes, size_t n)
+static bool same_place(const struct naming *n, const struct endpoint *a,
+                       const struct endpoint *b)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (same_place(d, &nodes[i].ep, &by->ep) &&
-            !id_equal(&nodes[i].id, &by->id))
+    return is_testing(n) ? endpoint_equal(a, b) : endpoint_same_addr(a, b);
+}
+
+/* One address under two ids. */
+static bool contradicts(const struct naming *n, const struct named *nodes,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (same_place(n, &nodes[i].ep, &n->by.ep) &&
+            !id_equal(&nodes[i].id, &n->by.id))
             return true;
         for (size_t j = 0; j < i; j++) {
-            if (same_place(d, &nodes[i].ep, &nodes[j].ep) &&
+            if (same_place(n, &nodes[i].ep, &nodes[j].ep) &&
                 !id_equal(&nodes[i].id, &nodes[j].id))
                 return true;
         }
@@ -64,83 +73,81 @@ static bool contradicts(const struct dht *d, const struct candidate *by,
 
 /* Nobody may send us to our own address, nor, from the Internet, to those of
  * our local network. */
-static bool may_name(const struct dht *d, const struct candidate *by,
-                     const struct named *node)
+static bool may_name(const struct naming *n, const struct named *node)
 {
+    const struct contacts *contacts = n->l->all->contacts;
     enum family f = (enum family)node->ep.family;
     struct endpoint own;
 
-    if (!endpoint_is_usable(&node->ep) || id_equal(&node->id, &d->self[f]))
+    if (!endpoint_is_usable(&node->ep) ||
+        id_equal(&node->id, &contacts->self[f]))
         return false;
-    if (vote_winner(&d->vote[f], &own) && endpoint_equal(&node->ep, &own))
+    if (vote_winner(&contacts->vote[f], &own) &&
+        endpoint_equal(&node->ep, &own))
         return false;
-    return d->config.testing_network || endpoint_is_global(&node->ep) ||
-           !endpoint_is_global(&by->ep);
+    return is_testing(n) || endpoint_is_global(&node->ep) ||
+           !endpoint_is_global(&n->by.ep);
 }
 
-static void add_named(struct dht *d, struct lookup *l, enum family f,
-                      enum family by_family, uint8_t by_slot,
-                      const struct named *nodes, size_t n, struct verdict *v,
-                      struct dht_step *step)
+static void add_named(struct naming *n, enum family f,
+                      const struct named *nodes, size_t count)
 {
-    /* A copy: adding may move the list, or give its slot to another. */
-    const struct candidate by = l->side[by_family].slots[by_slot];
-    uint8_t namer = f == by_family ? by_slot : LOOKUP_NOBODY;
+    uint8_t hop = (uint8_t)(n->by.hop < UINT8_MAX ? n->by.hop + 1 : UINT8_MAX);
+    uint8_t namer = f == n->at.family ? n->at.slot : LOOKUP_NOBODY;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < count; i++) {
         enum error err;
 
-        if (!may_name(d, &by, &nodes[i]))
+        if (!may_name(n, &nodes[i]))
             continue;
-        v->named++;
-        if (!d->config.testing_network &&
-            !node_id_matches(&nodes[i].id, &nodes[i].ep)) {
-            v->misplaced++;
+        n->named++;
+        if (!is_testing(n) && !node_id_matches(&nodes[i].id, &nodes[i].ep)) {
+            n->misplaced++;
             continue;
         }
-        err = lookup_side_add(
-            &l->side[f], &nodes[i].id, &nodes[i].ep,
-            (uint8_t)(by.hop < UINT8_MAX ? by.hop + 1 : UINT8_MAX), namer, 0);
-        step->fresh += err == OK;
-        if (step->fresh >= LOOKUP_PER_ANSWER)
+        err = lookup_side_add(&n->l->side[f], &nodes[i].id, &nodes[i].ep, hop,
+                              namer, 0);
+        n->step->fresh += err == OK;
+        if (n->step->fresh >= LOOKUP_PER_ANSWER)
             return;
     }
 }
 
-static void tell_table(struct dht *d, enum family f, const struct candidate *by,
-                       const struct named *nodes, size_t n)
+static void tell_contacts(const struct naming *n, enum family f,
+                          const struct named *nodes, size_t count)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (may_name(d, by, &nodes[i]))
-            table_named(&d->table[f], &nodes[i].id, &nodes[i].ep, d->now);
+    struct contacts *contacts = n->l->all->contacts;
+
+    for (size_t i = 0; i < count; i++) {
+        if (may_name(n, &nodes[i]))
+            contacts_named(contacts, &nodes[i].id, &nodes[i].ep);
     }
-    if (n > 0)
-        maintain_candidate(d, f);
+    if (count > 0)
+        contacts_look(contacts, f);
 }
 
-bool lookup_take_nodes(struct dht *d, struct lookup *l, enum family by_family,
-                       uint8_t slot, const struct dht_message *m,
-                       struct dht_step *step)
+bool lookup_take_nodes(struct lookup *l, struct place by,
+                       const struct dht_message *m, struct dht_step *step)
 {
-    const struct candidate by = l->side[by_family].slots[slot];
-    struct verdict v = {0};
+    struct naming n = {
+        .l = l, .at = by, .by = *lookup_candidate(l, by), .step = step};
 
     for (int f = 0; f < FAMILIES && !l->single; f++) {
         struct named nodes[DHT_NODES_MAX];
-        size_t n = read_nodes(f == FAMILY_IPV4 ? m->nodes : m->nodes6,
-                              (enum family)f, nodes);
+        size_t count = read_nodes(f == FAMILY_IPV4 ? m->nodes : m->nodes6,
+                                  (enum family)f, nodes);
 
         if (!l->want_family[f])
             continue;
-        step->nodes += (unsigned)n;
-        if (contradicts(d, &by, nodes, n))
+        step->nodes += (unsigned)count;
+        if (contradicts(&n, nodes, count))
             return false;
-        add_named(d, l, (enum family)f, by_family, slot, nodes, n, &v, step);
-        if (v.misplaced < 2)
-            tell_table(d, (enum family)f, &by, nodes, n);
+        add_named(&n, (enum family)f, nodes, count);
+        if (n.misplaced < 2)
+            tell_contacts(&n, (enum family)f, nodes, count);
     }
     /* A node that keeps BEP 42 has no such contacts to name. */
-    return v.misplaced < 2 || 2 * v.misplaced < v.named;
+    return n.misplaced < 2 || 2 * n.misplaced < n.named;
 }
 
 /* ---- Peers --------------------------------------------------------------- */
@@ -165,27 +172,30 @@ static bool is_new_peer(struct lookup *l, const struct endpoint *ep)
     return true;
 }
 
-static void found_value(struct lookup *l, const struct dht_step *step)
+static void found(struct lookup *l, const struct lookup_find *what,
+                  const struct dht_step *step)
 {
     if (l->values++ == 0)
         l->hops = step->hop;
+    if (l->client->found != NULL)
+        l->client->found(l->ctx, what, step);
 }
 
-static void take_peers(struct dht *d, struct lookup *l,
-                       const struct dht_message *m, struct dht_step *step)
+static void take_peers(struct lookup *l, const struct dht_message *m,
+                       struct dht_step *step)
 {
+    bool testing = l->all->w->config.testing_network;
+
     step->values = (unsigned)m->value_count;
-    for (size_t i = 0; i < m->value_count && !l->dead; i++) {
+    for (size_t i = 0; i < m->value_count; i++) {
         const struct endpoint *ep = &m->values[i];
 
         if (!endpoint_is_usable(ep) ||
-            (!d->config.testing_network && !endpoint_is_global(ep) &&
+            (!testing && !endpoint_is_global(ep) &&
              endpoint_is_global(&step->to)) ||
             !is_new_peer(l, ep))
             continue;
-        found_value(l, step);
-        if (l->handler.peer != NULL)
-            l->handler.peer(l->handler.ctx, ep, step);
+        found(l, &(struct lookup_find){.peer = ep}, step);
     }
 }
 
@@ -235,19 +245,16 @@ static void take_item(struct lookup *l, const struct dht_message *m,
         return;
     l->has_item = true;
     l->seq = item.seq;
-    found_value(l, step);
-    if (l->publication != NULL && item.mutable_item)
-        publish_saw_item(l, &item);
-    if (l->publication == NULL && l->handler.item != NULL)
-        l->handler.item(l->handler.ctx, &item, step);
-    /* What hashes to its target cannot be bettered. */
-    l->complete = !item.mutable_item && l->publication == NULL;
+    found(l, &(struct lookup_find){.item = &item}, step);
+    /* What hashes to its target cannot be bettered; who stores wants the
+     * nearest all the same. */
+    l->complete = !item.mutable_item && !l->keeps_tokens;
 }
 
 static void take_samples(struct lookup *l, const struct dht_message *m,
                          struct dht_step *step)
 {
-    struct dht_samples s = {
+    const struct dht_samples s = {
         .samples = m->samples,
         .interval = m->interval,
         .num = m->num,
@@ -255,18 +262,17 @@ static void take_samples(struct lookup *l, const struct dht_message *m,
 
     step->values = (unsigned)(m->samples.len / ID_BYTES);
     l->values = step->values;
-    if (l->samples != NULL)
-        l->samples(l->handler.ctx, &s);
+    if (l->client->found != NULL)
+        l->client->found(l->ctx, &(struct lookup_find){.samples = &s}, step);
 }
 
-bool lookup_take_values(struct dht *d, struct lookup *l,
-                        const struct dht_message *m, struct dht_step *step)
+void lookup_take_values(struct lookup *l, const struct dht_message *m,
+                        struct dht_step *step)
 {
     if (l->method == DHT_GET_PEERS)
-        take_peers(d, l, m, step);
+        take_peers(l, m, step);
     else if (l->method == DHT_GET)
         take_item(l, m, step);
     else if (l->method == DHT_SAMPLE_INFOHASHES)
         take_samples(l, m, step);
-    return !l->dead;
 }

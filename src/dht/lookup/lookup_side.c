@@ -1,8 +1,18 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One family's half of a Kademlia lookup (Maymounkov and Mazieres, 2002,
+ * section 2.3), without the network. Slots hold the candidates, `order` lists
+ * the slots by distance; what is decided walks that list from the nearest:
+ *
+ *     NEW --> ASKED --> [SLOW] --> ANSWERED --> [DISTRUSTED]
+ *                              \-> FAILED
+ *
+ * A full list gives up its farthest candidate for one that is nearer.
+ */
 #include "dht/lookup/lookup_side.h"
 
-#include "dht/dht.h"
 #include "dht/table/table.h"
+#include "dht/types/dht_request.h"
 #include "dht/types/node_id.h"
 
 #include <assert.h>
@@ -63,14 +73,14 @@ static bool is_waiting(const struct candidate *c)
 }
 
 /* Makes a slot free by giving up the farthest candidate that is not waited
- * for, to answer or to store, if that one is farther than `c`. */
+ * for, if that one is farther than `c`. */
 static enum error evict_for(struct lookup_side *s, const struct candidate *c)
 {
     for (size_t i = s->count; i-- > 0;) {
         uint8_t slot = s->order[i];
         struct candidate *last = &s->slots[slot];
 
-        if (is_waiting(last) || last->pinned || last->store_pending)
+        if (is_waiting(last) || last->pinned)
             continue;
         if (!nearer(s, c, last))
             return ERR_FULL;

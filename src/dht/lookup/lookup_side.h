@@ -49,11 +49,9 @@ struct candidate {
     uint8_t hop;
     uint8_t namer; /* slot, or LOOKUP_NOBODY */
     uint8_t named_alive, named_silent;
-    uint8_t store_tries;
     bool id_known;
-    bool id_secure;     /* BEP 42, or exempt */
-    bool store_pending; /* an announce_peer or put is in flight */
-    bool pinned;        /* its answer is being read: it stays listed */
+    bool id_secure; /* BEP 42, or exempt */
+    bool pinned;    /* its answer is being read: it stays listed */
 };
 
 struct lookup_side {

@@ -1,20 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
- * One announcement or item of our own, between publish.c, which runs its
- * rounds, and publish_request.c, which adds and withdraws it.
+ * One announcement or item of our own, between publish.c, which has the list
+ * of them, and publish_round.c, which runs their rounds. A publication is
+ *
+ *     resting   -- until `at`; never, when it was beaten
+ *     searching -- the first half of a round: `search` runs
+ *     storing   -- the second: `round` has the nodes that are asked to store
  */
 #ifndef WARREN_DHT_PUBLISH_PUBLICATION_H
 #define WARREN_DHT_PUBLISH_PUBLICATION_H
 
-#include "dht/dht.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "dht/types/dht_item.h"
+#include "dht/types/dht_request.h"
+#include "dht/world/callbacks.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct lookup;
+struct publications;
+
+/* A node that is asked to store. */
+struct storing {
+    struct endpoint ep;
+    struct id id;
+    uint32_t rtt; /* us; 0 unknown */
+    uint8_t token[DHT_TOKEN_MAX];
+    uint8_t token_len;
+    uint8_t sent;   /* queries to it, at most 2 */
+    uint8_t flying; /* those that have not ended */
+    bool pending;   /* it counts for the round's end */
+};
+
+struct round {
+    struct dht_result result; /* of the search; then of the round */
+    enum error refused;       /* why a node did not store */
+    uint8_t count, pending;
+    struct storing stores[FAMILIES * DHT_K];
+};
 
 struct publication {
     struct publication *next;
+    struct publications *all;
     bool dead;    /* withdrawn; waits for the sweep */
     bool beaten;  /* a newer item than ours is out there: not renewed */
     bool differs; /* so is one that the condition does not hold for */
@@ -27,14 +58,31 @@ struct publication {
     struct dht_item item; /* views below */
     struct value *value;  /* owned; NULL for a peer */
     uint8_t salt[DHT_SALT_MAX];
-    struct lookup *round; /* that runs, or NULL */
-    dht_request request;  /* of the first round, 0 once it is over */
-    struct dht_handler handler;
-    unsigned failed; /* rounds in a row that nobody accepted */
-    uint64_t at;     /* next round */
+    struct lookup *search;
+    struct round *round;  /* owned */
+    struct caller caller; /* of the first round; no request once it is over */
+    unsigned failed;      /* rounds in a row that nobody accepted */
+    uint64_t started_at;  /* the round */
+    uint64_t at;          /* next round */
 };
 
+/* ---- publish.c --------------------------------------------------------- */
+
 /* All others of the same kind and target. */
-void publication_remove_others(struct dht *d, const struct publication *p);
+void publication_remove_others(const struct publication *p);
+/* Takes it off the list; whoever waits for its first round hears `why`. */
+void publication_take_off(struct publication *p, enum error why);
+
+/* ---- publish_round.c --------------------------------------------------- */
+
+/* ERR_NO_MEMORY. */
+enum error publication_start_round(struct publication *p);
+/* Silently. */
+void publication_stop_round(struct publication *p);
+
+static inline bool publication_is_busy(const struct publication *p)
+{
+    return p->search != NULL || p->round != NULL;
+}
 
 #endif

@@ -1,31 +1,43 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of publications: what adds to it and takes off it, and when rounds
+ * begin. No more than half of the lookups may be rounds; those that wait for a
+ * place begin when a round ends, or when one that runs is withdrawn: `at` is
+ * then set to now, and the tick looks at all of them.
+ */
 #include "dht/publish/publish.h"
 
-#include "dht/engine.h"
-#include "dht/lookup/lookup.h"
 #include "dht/publish/publication.h"
+#include "dht/world/world.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+void publish_init(struct publications *all)
+{
+    all->at = TIME_NEVER;
+}
 
 static void free_publication(struct publication *p)
 {
+    free(p->round);
     free(p->value);
     free(p);
 }
 
-void publish_free_all(struct dht *d)
+void publish_deinit(struct publications *all)
 {
-    while (d->publications != NULL) {
-        struct publication *p = d->publications;
+    while (all->first != NULL) {
+        struct publication *p = all->first;
 
-        d->publications = p->next;
+        all->first = p->next;
         free_publication(p);
     }
 }
 
-void publish_sweep(struct dht *d)
+void publish_sweep(struct publications *all)
 {
-    struct publication **at = &d->publications;
+    struct publication **at = &all->first;
 
     while (*at != NULL) {
         struct publication *p = *at;
@@ -39,273 +51,260 @@ void publish_sweep(struct dht *d)
     }
 }
 
-size_t publish_memory(const struct dht *d)
+size_t publish_memory(const struct publications *all)
 {
     size_t sum = 0;
 
-    for (const struct publication *p = d->publications; p; p = p->next)
-        sum += sizeof(*p) + (p->value != NULL ? sizeof(*p->value) : 0);
+    for (const struct publication *p = all->first; p != NULL; p = p->next) {
+        sum += sizeof(*p);
+        sum += p->value != NULL ? sizeof(*p->value) : 0;
+        sum += p->round != NULL ? sizeof(*p->round) : 0;
+    }
     return sum;
 }
 
-/* ---- Rounds -------------------------------------------------------------- */
-
-static void start_round(struct dht *d, struct publication *p)
-{
-    const struct lookup_params params = {
-        .purpose = LOOKUP_PUBLISH,
-        .method = p->is_item ? DHT_GET : DHT_GET_PEERS,
-        .target = &p->target,
-        .handler = &p->handler,
-        .family = {true, true},
-        .request = p->request,
-        .publication = p,
-        .salt = p->item.salt,
-    };
-
-    if (lookup_start(d, &params, &p->round) != OK)
-        p->at = time_after(d->now, PUBLISH_RETRY_MIN);
-    else
-        p->at = TIME_NEVER;
-}
+/* ---- When ---------------------------------------------------------------- */
 
 /* Rounds at a time: the other half of the lookups is for requests. */
-static unsigned max_rounds(const struct dht *d)
+static unsigned max_rounds(const struct publications *all)
 {
-    return (d->config.max_lookups + 1) / 2;
+    return (all->w->config.max_lookups + 1) / 2;
 }
 
-void publish_tick(struct dht *d)
+static unsigned count_rounds(const struct publications *all)
 {
     unsigned rounds = 0;
 
-    if (d->publish_at > d->now)
+    for (const struct publication *p = all->first; p != NULL; p = p->next)
+        rounds += publication_is_busy(p);
+    return rounds;
+}
+
+void publish_tick(struct publications *all)
+{
+    uint64_t now = all->w->now;
+    unsigned rounds;
+
+    if (all->at > now)
         return;
-    for (struct publication *p = d->publications; p != NULL; p = p->next)
-        rounds += p->round != NULL;
-    d->publish_at = TIME_NEVER;
-    for (struct publication *p = d->publications; p != NULL; p = p->next) {
-        if (p->dead || p->round != NULL)
+    rounds = count_rounds(all);
+    all->at = TIME_NEVER;
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
+        if (p->dead || publication_is_busy(p))
             continue;
-        if (p->at <= d->now && rounds < max_rounds(d)) {
-            start_round(d, p);
+        if (p->at <= now && rounds < max_rounds(all)) {
+            if (publication_start_round(p) != OK)
+                p->at = time_after(now, PUBLISH_RETRY_MIN);
+            else
+                p->at = TIME_NEVER;
             rounds++;
         }
         /* What has to wait for a place starts when a round ends. */
-        if (p->at > d->now)
-            d->publish_at = time_min(d->publish_at, p->at);
+        if (p->at > now)
+            all->at = time_min(all->at, p->at);
     }
 }
 
-void publish_hurry(struct dht *d)
+void publish_hurry(struct publications *all)
 {
-    uint64_t at = time_after(d->now, TIME_S);
+    uint64_t at = time_after(all->w->now, TIME_S);
 
-    for (struct publication *p = d->publications; p != NULL; p = p->next) {
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
         if (p->dead || p->is_item)
             continue;
         p->at = time_min(p->at, at);
         at = time_after(at, PUBLISH_HURRY);
     }
-    d->publish_at = d->now;
+    all->at = all->w->now;
 }
 
-uint64_t publish_next_deadline(const struct dht *d)
+uint64_t publish_next_deadline(const struct publications *all)
 {
-    return d->publish_at;
+    return all->at;
 }
 
-static uint64_t next_round(const struct dht *d, const struct publication *p)
-{
-    uint64_t every = p->is_item ? PUBLISH_ITEM_EVERY : PUBLISH_PEER_EVERY;
-    uint64_t delay;
+/* ---- The list ------------------------------------------------------------ */
 
-    if (p->failed == 0)
-        return time_after(d->now,
-                          engine_jitter(d, every - every / 10, every / 10));
-    delay = p->failed < 8 ? PUBLISH_RETRY_MIN << (p->failed - 1)
-                          : PUBLISH_PEER_EVERY;
-    delay = time_min(delay, PUBLISH_PEER_EVERY);
-    return time_after(d->now, engine_jitter(d, delay, delay / 4));
-}
-
-/* Where the condition did not hold nothing of `p` is out there, and what it
- * was to replace goes on; else `p` goes on without it. */
-static void settle_condition(struct dht *d, struct publication *p,
-                             enum error err)
+/* The newest of its kind under the target. An item that was put on a
+ * condition leaves the one before it alone until the condition has held. */
+static struct publication *find(const struct publications *all, bool is_item,
+                                const struct id *target)
 {
-    if (err != ERR_CAS) {
-        publication_remove_others(d, p);
-        return;
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
+        if (!p->dead && p->is_item == is_item && id_equal(&p->target, target))
+            return p;
     }
+    return NULL;
+}
+
+/* Its first round is due, once it is added. ERR_NO_MEMORY. */
+static enum error new_publication(struct publications *all, bool is_item,
+                                  const struct id *target,
+                                  const struct dht_handler *handler,
+                                  struct publication **out)
+{
+    struct publication *p = calloc(1, sizeof(*p));
+    enum error err = ERR_NO_MEMORY;
+
+    if (p != NULL)
+        err = world_new_caller(all->w, handler, &p->caller);
+    if (err != OK) {
+        free(p);
+        return err;
+    }
+    p->all = all;
+    p->is_item = is_item;
+    p->target = *target;
+    p->at = all->w->now;
+    *out = p;
+    return OK;
+}
+
+/* The request is known from now on. */
+static void add(struct publication *p, dht_request *out)
+{
+    struct publications *all = p->all;
+
+    p->next = all->first;
+    all->first = p;
+    all->count++;
+    all->at = all->w->now;
+    if (out != NULL)
+        *out = p->caller.request;
+}
+
+void publication_take_off(struct publication *p, enum error why)
+{
+    const struct dht_result result = {.error = why};
+    struct publications *all = p->all;
+
     p->dead = true;
-    d->publication_count--;
+    all->count--;
+    all->at = all->w->now; /* another may have its place */
+    publication_stop_round(p);
+    callbacks_done(&all->w->callbacks, &p->caller, &result);
 }
 
-void publish_round_ended(struct dht *d, struct lookup *l, enum error err)
+void publication_remove_others(const struct publication *p)
 {
-    struct publication *p = l->publication;
-    struct dht_event event = {
-        .kind = DHT_EVENT_PUBLISHED,
-        .id = p->target,
-        .stored = l->stored,
-        .error = err,
-    };
-
-    p->round = NULL;
-    p->request = 0;
-    p->handler = (struct dht_handler){0};
-    if (p->has_cas)
-        settle_condition(d, p, err);
-    p->has_cas = false;
-    p->failed = err == OK ? 0 : p->failed + 1;
-    p->at = p->beaten ? TIME_NEVER : next_round(d, p);
-    d->publish_at = d->now;
-    d->env.event(d->env.ctx, &event);
-}
-
-/* Of two values of one version neither is newer: later rounds go on, lest
- * both of the writers give up. */
-static bool is_taken(const struct publication *p, const struct dht_item *found)
-{
-    return p->request != 0 && found->seq == p->item.seq &&
-           !bytes_equal(value_bytes(found->value), value_bytes(p->value));
-}
-
-void publish_saw_item(struct lookup *l, const struct dht_item *item)
-{
-    struct publication *p = l->publication;
-
-    if (item->seq > p->item.seq || is_taken(p, item))
-        p->beaten = true;
-    /* Reported in ascending order: the last one is the newest. */
-    p->differs = item->seq != p->cas;
-}
-
-/* ---- Storing ------------------------------------------------------------- */
-
-static void fill_announce(const struct publication *p, struct dht_message *m)
-{
-    m->method = DHT_ANNOUNCE_PEER;
-    m->target = p->target;
-    m->port = p->port;
-    m->implied_port = p->implied_port;
-    m->has |= DHT_HAS_TARGET | DHT_HAS_PORT;
-}
-
-static void fill_put(const struct publication *p, struct dht_message *m)
-{
-    m->method = DHT_PUT;
-    m->value = *p->value;
-    m->has |= DHT_HAS_VALUE;
-    if (!p->item.mutable_item)
-        return;
-    m->key = p->item.key;
-    m->signature = p->item.signature;
-    m->seq = p->item.seq;
-    m->has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
-    if (p->item.salt.len > 0) {
-        m->salt = p->item.salt;
-        m->has |= DHT_HAS_SALT;
-    }
-    if (p->has_cas) {
-        m->cas = p->cas;
-        m->has |= DHT_HAS_CAS;
+    for (struct publication *o = p->all->first; o != NULL; o = o->next) {
+        if (o != p && !o->dead && o->is_item == p->is_item &&
+            id_equal(&o->target, &p->target))
+            publication_take_off(o, ERR_CANCELLED);
     }
 }
 
-static enum error send_store(struct dht *d, struct lookup *l, uint8_t slot)
-{
-    const struct publication *p = l->publication;
-    struct candidate *c = lookup_candidate(l, slot);
-    struct query q = {
-        .to = c->ep,
-        .id = c->id,
-        .id_known = true,
-        .owner = l,
-        .candidate = slot,
-        .purpose = QUERY_STORE,
-        .rtt_hint = c->rtt,
-    };
-    struct dht_message m;
+/* ---- Requests ------------------------------------------------------------ */
 
-    dht_message_init(&m, DHT_QUERY);
-    m.token = bytes_of(c->token, c->token_len);
-    m.has |= DHT_HAS_TOKEN;
-    if (p->is_item)
-        fill_put(p, &m);
-    else
-        fill_announce(p, &m);
-    c->store_tries++;
-    return rpc_send(d, &m, q);
+enum error publish_announce(struct publications *all,
+                            const struct id *info_hash, uint16_t port,
+                            bool implied_port,
+                            const struct dht_handler *handler, dht_request *out)
+{
+    const struct publication *old = find(all, false, info_hash);
+    struct publication *p;
+    enum error err;
+
+    if (old == NULL && all->count >= all->w->config.max_publications)
+        return ERR_FULL;
+    err = new_publication(all, false, info_hash, handler, &p);
+    if (err != OK)
+        return err;
+    p->port = port;
+    p->implied_port = implied_port;
+    add(p, out);
+    publication_remove_others(p);
+    return OK;
 }
 
-static enum error round_error(const struct lookup *l)
+/* Whether `old` goes on until it is known whether the new item's condition
+ * holds: so there are two at most. */
+static bool stays_for_now(const struct publication *old, const int64_t *cas)
 {
-    if (l->stored > 0)
+    return old != NULL && cas != NULL && !old->has_cas;
+}
+
+static enum error check_put(const struct publications *all,
+                            const struct dht_item *item, const int64_t *cas,
+                            const struct publication *old)
+{
+    enum error err = dht_item_verify(item);
+
+    if (err != OK)
+        return err;
+    if ((old == NULL || stays_for_now(old, cas)) &&
+        all->count >= all->w->config.max_publications)
+        return ERR_FULL;
+    if (old == NULL || !item->mutable_item)
         return OK;
-    if (l->store_error != OK)
-        return l->store_error;
-    if (l->answered > 0)
-        return ERR_FULL; /* they gave no tokens */
-    return l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
+    if (item->seq < old->item.seq ||
+        (item->seq == old->item.seq &&
+         !bytes_equal(value_bytes(item->value), value_bytes(old->value))))
+        return ERR_SEQ;
+    return OK;
 }
 
-void publish_store(struct dht *d, struct lookup *l)
+static void copy_item(struct publication *p, const struct dht_item *item,
+                      struct value *value)
 {
-    l->storing = true;
-    if (l->publication->beaten) {
-        lookup_end(d, l, ERR_SEQ);
-        return;
-    }
-    /* Those that have no item would take ours on any condition. */
-    if (l->publication->has_cas && l->publication->differs) {
-        lookup_end(d, l, ERR_CAS);
-        return;
-    }
-    for (int f = 0; f < FAMILIES; f++) {
-        uint8_t slots[DHT_K];
-        size_t n = lookup_side_closest(&l->side[f], true, slots, DHT_K);
-
-        for (size_t i = 0; i < n; i++) {
-            uint8_t slot = lookup_slot((enum family)f, slots[i]);
-            enum error err = send_store(d, l, slot);
-
-            if (err != OK) {
-                l->store_error = err;
-                continue;
-            }
-            lookup_candidate(l, slot)->store_pending = true;
-            l->store_pending++;
-        }
-    }
-    if (l->store_pending == 0)
-        lookup_end(d, l, round_error(l));
+    *value = *item->value;
+    p->value = value;
+    p->item = *item;
+    p->item.value = value;
+    if (item->salt.len > 0)
+        memcpy(p->salt, item->salt.p, item->salt.len);
+    p->item.salt = bytes_of(p->salt, item->salt.len);
 }
 
-/* A store that was lost is sent once more: it does no harm twice, unless it
- * is conditional. */
-static bool try_again(struct dht *d, struct lookup *l, uint8_t slot)
+enum error publish_put(struct publications *all, const struct dht_item *item,
+                       const int64_t *cas, const struct dht_handler *handler,
+                       dht_request *out)
 {
-    return lookup_candidate(l, slot)->store_tries == 1 &&
-           !l->publication->has_cas && send_store(d, l, slot) == OK;
+    struct publication *old, *p;
+    struct value *value;
+    struct id target;
+    enum error err;
+
+    dht_item_target(item, &target);
+    old = find(all, true, &target);
+    err = check_put(all, item, cas, old);
+    if (err != OK)
+        return err;
+    value = malloc(sizeof(*value));
+    if (value == NULL)
+        return ERR_NO_MEMORY;
+    err = new_publication(all, true, &target, handler, &p);
+    if (err != OK) {
+        free(value);
+        return err;
+    }
+    copy_item(p, item, value);
+    p->has_cas = cas != NULL;
+    p->cas = cas != NULL ? *cas : 0;
+    add(p, out);
+    if (cas == NULL)
+        publication_remove_others(p);
+    else if (old != NULL && old->has_cas)
+        publication_take_off(old, ERR_CANCELLED);
+    return OK;
 }
 
-void publish_store_ended(struct dht *d, struct lookup *l, uint8_t slot,
-                         enum error err)
+enum error publish_withdraw(struct publications *all, bool is_item,
+                            const struct id *target)
 {
-    struct candidate *c = lookup_candidate(l, slot);
+    struct publication *p = find(all, is_item, target);
 
-    if (!c->store_pending)
-        return;
-    if (err == ERR_TIMEOUT && try_again(d, l, slot))
-        return;
-    c->store_pending = false;
-    l->store_pending--;
-    if (err == OK)
-        l->stored++;
-    else if (l->store_error == OK || err == ERR_CAS || err == ERR_SEQ)
-        l->store_error = err;
-    if (l->store_pending == 0)
-        lookup_end(d, l, round_error(l));
+    if (p == NULL)
+        return ERR_NOT_FOUND;
+    for (; p != NULL; p = find(all, is_item, target))
+        publication_take_off(p, ERR_CANCELLED);
+    return OK;
+}
+
+void publish_cancel(struct publications *all, dht_request request)
+{
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
+        if (!p->dead && p->caller.request == request)
+            callbacks_forget(&all->w->callbacks, &p->caller);
+    }
 }

@@ -9,39 +9,61 @@
 #ifndef WARREN_DHT_PUBLISH_PUBLISH_H
 #define WARREN_DHT_PUBLISH_PUBLISH_H
 
-#include "dht/dht.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/timestamp.h"
+#include "dht/types/dht_item.h"
+#include "dht/types/dht_request.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct lookup;
 
 #define PUBLISH_PEER_EVERY (15 * TIME_MIN) /* less up to a fifth */
 #define PUBLISH_ITEM_EVERY (60 * TIME_MIN)
 #define PUBLISH_HURRY      (200 * TIME_MS) /* from one to the next */
 #define PUBLISH_RETRY_MIN  (15 * TIME_S) /* doubled up to PUBLISH_PEER_EVERY */
 
+struct lookups;
+struct maintain;
+struct publication;
+struct queries;
+struct dht_world;
+
+struct publications {
+    struct dht_world *w;
+    struct queries *queries;
+    struct lookups *lookups;
+    const struct maintain *maintain; /* knows whom to begin with */
+    struct publication *first;
+    unsigned count;
+    uint64_t at; /* earliest round that is due */
+};
+
+/* The pointers are set. */
+void publish_init(struct publications *all);
+void publish_deinit(struct publications *all);
 /* Our address is another one: peers are announced again, one after the
  * other. */
-void publish_hurry(struct dht *d);
-void publish_tick(struct dht *d);
-uint64_t publish_next_deadline(const struct dht *d);
+void publish_hurry(struct publications *all);
+void publish_tick(struct publications *all);
+uint64_t publish_next_deadline(const struct publications *all);
 /* Frees what was withdrawn. */
-void publish_sweep(struct dht *d);
-void publish_free_all(struct dht *d);
-size_t publish_memory(const struct dht *d);
+void publish_sweep(struct publications *all);
+size_t publish_memory(const struct publications *all);
 
-/* Second half of a round: the lookup `l` has found its nodes. */
-void publish_store(struct dht *d, struct lookup *l);
-/* OK: stored; ERR_TIMEOUT: silent so far; else why not. */
-void publish_store_ended(struct dht *d, struct lookup *l, uint8_t slot,
-                         enum error err);
-/* The round is over; called before its handler hears. */
-void publish_round_ended(struct dht *d, struct lookup *l, enum error err);
-/* A verified mutable item was found under the target. */
-void publish_saw_item(struct lookup *l, const struct dht_item *item);
-/* Cancels the round that is to begin or runs. */
-bool publish_cancel(struct dht *d, dht_request request);
+/* See dht.h. */
+enum error publish_announce(struct publications *all,
+                            const struct id *info_hash, uint16_t port,
+                            bool implied_port,
+                            const struct dht_handler *handler,
+                            dht_request *out);
+enum error publish_put(struct publications *all, const struct dht_item *item,
+                       const int64_t *cas, const struct dht_handler *handler,
+                       dht_request *out);
+enum error publish_withdraw(struct publications *all, bool is_item,
+                            const struct id *target);
+/* The first round of this request goes on unheard. */
+void publish_cancel(struct publications *all, dht_request request);
 
 #endif

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The item store. Each entry is in two hash chains, by target and by source,
+ * and in a list by the time of its last renewal: the head of the list is the
+ * first to expire, and the first that may have to go for another.
+ */
 #include "dht/storage/item_store.h"
 #include "base/timestamp.h"
 #include "wire/krpc/dht_message.h"

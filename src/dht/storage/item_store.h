@@ -19,7 +19,8 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/random_source.h"
-#include "dht/dht.h"
+#include "dht/types/dht_item.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,6 +82,12 @@ struct item_view {
 
 bool item_store_get(const struct item_store *s, const struct id *target,
                     uint64_t now, struct item_view *out);
+
+/* Puts our item under the query's target into the answer `m`, if there is one
+ * that the asker does not have (BEP 44); its fields are views of the store. */
+void item_store_answer(const struct item_store *s,
+                       const struct dht_message *query, uint64_t now,
+                       struct dht_message *m);
 
 /* Frees what has expired, at most 64 at a time; TIME_NEVER when empty. */
 void item_store_expire(struct item_store *s, uint64_t now);

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Random choices from the peer store, without a list of what was chosen: a
+ * stride through all that there is, see struct stride.
+ */
 #include "dht/storage/peer_swarm.h"
 
 static unsigned common_divisor(unsigned a, unsigned b)

@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The peer store: info-hashes in chains, by a hash under a key of ours
+ * (SipHash), so that nobody can fill one chain. What is in a swarm is
+ * peer_swarm.c's, who has announced how much peer_sources.c's.
+ *
+ * Time is counted in steps of 16 bits that a peer's record keeps. A sweep goes
+ * over a part of the chains at a time and removes what has expired, at least
+ * once before steps wrap.
+ */
 #include "dht/storage/peer_store.h"
 #include "base/timestamp.h"
 #include "dht/storage/peer_swarm.h"

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The peers of one info-hash: for each family one array of records, in no
+ * order. One that is removed gives its place to the last.
+ */
 #include "dht/storage/peer_swarm.h"
 
 #include <assert.h>

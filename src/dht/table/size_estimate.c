@@ -1,6 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The line through the origin that fits ranks and distances best (least
+ * squares); its slope is the inverse of the number of nodes. A moving average
+ * over lookups.
+ */
 #include "dht/table/size_estimate.h"
-#include "dht/dht.h"
+#include "dht/types/dht_request.h"
 
 #include <assert.h>
 

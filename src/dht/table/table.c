@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What happens to the nodes of a table: heard of, answered, failed. Where they
+ * go is decided in table_place.c (live) and table_cache.c (candidates); whom to
+ * ping or refresh in table_upkeep.c; what is nearest in table_query.c.
+ */
 #include "dht/table/table.h"
 #include "dht/table/table_bucket.h"
 #include "dht/types/node_id.h"

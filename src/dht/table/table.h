@@ -34,8 +34,8 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/random_source.h"
-#include "dht/dht.h"
 #include "dht/types/contact.h"
+#include "dht/types/dht_request.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The replacement cache of a bucket: candidates, the worst of which goes for
+ * one that is better.
+ */
 #include "dht/table/table_bucket.h"
 
 #include <assert.h>

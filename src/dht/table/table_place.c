@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is live, and in which bucket. A contact comes in by table_place, after
+ * table_clear_way has seen to it that neither its id nor its address is
+ * somebody else's; a full last bucket splits. table_rehome makes the table anew
+ * under another id.
+ */
 #include "dht/table/table_bucket.h"
 
 #include <assert.h>

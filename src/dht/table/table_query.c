@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What is nearest to a target: buckets are walked in the order of their
+ * distance, and only the contacts of one bucket are sorted at a time. Reading
+ * of the whole table, and its invariants, are here too.
+ */
 #include "dht/table/table_bucket.h"
 
 #include "base/bytes.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What is to be done about a table: the next ping and the next refresh.
+ * `ping_at` and `refresh_at` keep a table that has nothing to do from being
+ * looked at.
+ */
 #include "dht/table/table_bucket.h"
 
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/endpoint.h"
 #include "base/id.h"
 #include "base/timestamp.h"
-#include "dht/dht.h"
+#include "dht/types/dht_status.h"
 
 #include <assert.h>
 #include <stdbool.h>

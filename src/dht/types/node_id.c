@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Ids tied to addresses (BEP 42): the first 21 bits of an id are those of the
+ * CRC-32C (Castagnoli) of the masked address and three random bits, which the
+ * last byte of the id repeats.
+ */
 #include "dht/types/node_id.h"
 
 #include <string.h>

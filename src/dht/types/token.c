@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Write tokens (BEP 5): SipHash-2-4 of address and target under a key that
+ * only we have. There are two keys, the present one and the one before it; a
+ * token is made with the first and taken with either, so that none has to be
+ * stored.
+ */
 #include "dht/types/token.h"
 
 #include <assert.h>

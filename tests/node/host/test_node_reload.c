@@ -6,7 +6,7 @@
  */
 #include "node/host/node.h"
 
-#include "dht/engine.h"
+#include "dht/dht_parts.h"
 #include "node/config/config_keys.h"
 #include "node/config/config_source.h"
 #include "store/handle.h"
@@ -125,14 +125,19 @@ static void show_limiter(struct text *out, const char *what,
 
 static void show_dht(struct text *out, const struct dht *d)
 {
-    show_limiter(out, "queries", &d->limiter);
+    show_limiter(out, "queries", &d->service.limiter);
     text_addf(out, "peers %u %u %u %u %" PRIu64 "\n",
-              d->peers.config.max_hashes, d->peers.config.max_peers,
-              d->peers.config.max_per_hash, d->peers.config.max_per_source,
-              d->peers.config.lifetime);
-    text_addf(out, "items %u %u %" PRIu64 "\n", d->items.config.max_items,
-              d->items.config.max_per_source, d->items.config.lifetime);
-    text_addf(out, "refresh %" PRIu64 "\n", d->table[FAMILY_IPV4].refresh);
+              d->service.peers.config.max_hashes,
+              d->service.peers.config.max_peers,
+              d->service.peers.config.max_per_hash,
+              d->service.peers.config.max_per_source,
+              d->service.peers.config.lifetime);
+    text_addf(out, "items %u %u %" PRIu64 "\n",
+              d->service.items.config.max_items,
+              d->service.items.config.max_per_source,
+              d->service.items.config.lifetime);
+    text_addf(out, "refresh %" PRIu64 "\n",
+              d->contacts.table[FAMILY_IPV4].refresh);
 }
 
 static void show_tunnel(struct text *out, const struct tunnel *t)
@@ -182,7 +187,7 @@ static void show(const struct world *w, struct text *out)
     const struct tunnel *t = tunnel_host_engine(n->tunnels);
     struct config view = n->config;
 
-    view.dht = d->config;
+    view.dht = d->world.config;
     view.tunnel = t->config;
     text_clear(out);
     for (size_t i = 0; i < config_keys_count; i++) {

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Items of BEP 44: their targets (SHA-1) and their signatures (Ed25519).
+ */
 #include "dht/types/dht_item.h"
 #include "wire/item/item_signing.h"
 #include "wire/krpc/dht_message.h"

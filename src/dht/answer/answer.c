@@ -7,10 +7,15 @@
  * ANSWER_MULTIPLE_ITEM times for `get`, because an item may have 1,000 bytes
  * and a query for it has 80. What does not fit is left out: peers and samples
  * first, then the farthest nodes, then the item.
+ *
+ * service_answer looks at the rate of the source, then has a function for each
+ * method put the answer together in a struct answer on the stack; answer_send
+ * sheds what does not fit and sends. Those that write are in answer_store.c.
  */
-#include "dht/answer.h"
+#include "dht/answer/answer.h"
 
-#include "dht/engine.h"
+#include "dht/contacts/contacts.h"
+#include "dht/world/world.h"
 
 #include <string.h>
 
@@ -42,7 +47,7 @@ static bool shed(struct dht_message *m)
     return true;
 }
 
-void answer_send(struct dht *d, struct answer *a)
+void answer_send(struct dht_service *s, struct answer *a)
 {
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
@@ -53,14 +58,15 @@ void answer_send(struct dht *d, struct answer *a)
             return;
     }
     if (a->m.kind == DHT_ERROR)
-        d->stats.errors_out++;
+        s->w->stats.errors_out++;
     else
-        d->stats.answers_out++;
-    engine_send(d, a->to, buf, len);
+        s->w->stats.answers_out++;
+    world_send(s->w, a->to, buf, len);
 }
 
-static void begin(struct dht *d, struct answer *a, const struct endpoint *to,
-                  const struct dht_message *query, size_t query_len)
+static void begin(struct dht_service *s, struct answer *a,
+                  const struct endpoint *to, const struct dht_message *query,
+                  size_t query_len)
 {
     size_t multiple = query->method == DHT_GET ? ANSWER_MULTIPLE_ITEM
                                                : ANSWER_MULTIPLE;
@@ -71,13 +77,13 @@ static void begin(struct dht *d, struct answer *a, const struct endpoint *to,
     if (a->limit > DHT_MESSAGE_MAX)
         a->limit = DHT_MESSAGE_MAX;
     a->m.transaction = query->transaction;
-    a->m.network = bytes_of_text(d->config.network);
-    a->m.id = d->self[to->family];
+    a->m.network = bytes_of_text(s->w->config.network);
+    a->m.id = s->contacts->self[to->family];
     a->m.ip = *to;
     a->m.has = DHT_HAS_ID | DHT_HAS_IP;
 }
 
-enum error answer_error(struct dht *d, struct answer *a,
+enum error answer_error(struct dht_service *s, struct answer *a,
                         enum dht_error_code code, const char *text,
                         enum error why)
 {
@@ -85,7 +91,7 @@ enum error answer_error(struct dht *d, struct answer *a,
     a->m.has &= ~(uint32_t)DHT_HAS_ID;
     a->m.error_code = code;
     a->m.error_text = bytes_of_text(text);
-    answer_send(d, a);
+    answer_send(s, a);
     return why;
 }
 
@@ -99,19 +105,21 @@ static bool wants(const struct answer *a, const struct dht_message *query,
     return query->want[f];
 }
 
-static void add_nodes(struct dht *d, struct answer *a,
+static void add_nodes(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
     if (wants(a, query, FAMILY_IPV4)) {
-        size_t n = table_write_closest(&d->table[FAMILY_IPV4], &query->target,
-                                       a->nodes, DHT_K, d->now);
+        size_t n = table_write_closest(&s->contacts->table[FAMILY_IPV4],
+                                       &query->target, a->nodes, DHT_K,
+                                       s->w->now);
 
         a->m.nodes = bytes_of(a->nodes, n);
         a->m.has |= DHT_HAS_NODES;
     }
     if (wants(a, query, FAMILY_IPV6)) {
-        size_t n = table_write_closest(&d->table[FAMILY_IPV6], &query->target,
-                                       a->nodes6, DHT_K, d->now);
+        size_t n = table_write_closest(&s->contacts->table[FAMILY_IPV6],
+                                       &query->target, a->nodes6, DHT_K,
+                                       s->w->now);
 
         a->m.nodes6 = bytes_of(a->nodes6, n);
         a->m.has |= DHT_HAS_NODES6;
@@ -119,15 +127,15 @@ static void add_nodes(struct dht *d, struct answer *a,
 }
 
 /* A store that is full says so by giving no token. */
-static void add_token(struct dht *d, struct answer *a, const struct id *target,
-                      bool has_room)
+static void add_token(struct dht_service *s, struct answer *a,
+                      const struct id *target, bool has_room)
 {
     if (!has_room) {
-        d->stats.refused_full++;
+        s->w->stats.refused_full++;
         return;
     }
-    token_tick(&d->tokens, &d->random, d->now);
-    token_make(&d->tokens, a->to, target, a->token);
+    token_tick(&s->tokens, &s->w->random, s->w->now);
+    token_make(&s->tokens, a->to, target, a->token);
     a->m.token = bytes_of(a->token, sizeof(a->token));
     a->m.has |= DHT_HAS_TOKEN;
 }
@@ -144,83 +152,83 @@ static size_t room_for(const struct answer *a, size_t size, size_t max)
 
 /* ---- Queries ------------------------------------------------------------- */
 
-static void find_node(struct dht *d, struct answer *a,
+static void find_node(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
-    add_nodes(d, a, query);
-    answer_send(d, a);
+    add_nodes(s, a, query);
+    answer_send(s, a);
 }
 
-static void get_peers(struct dht *d, struct answer *a,
+static void get_peers(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
     size_t size = endpoint_compact_len(a->to) + 2;
 
-    add_nodes(d, a, query);
-    add_token(d, a, &query->target,
-              peer_store_can_store(&d->peers, &query->target, a->to, d->now));
+    add_nodes(s, a, query);
+    add_token(
+        s, a, &query->target,
+        peer_store_can_store(&s->peers, &query->target, a->to, s->w->now));
     a->m.value_count = peer_store_sample(
-        &d->peers, &query->target, (enum family)a->to->family, &d->random,
-        a->m.values, room_for(a, size, ANSWER_PEERS), d->now);
+        &s->peers, &query->target, (enum family)a->to->family, &s->w->random,
+        a->m.values, room_for(a, size, ANSWER_PEERS), s->w->now);
     if (a->m.value_count > 0)
         a->m.has |= DHT_HAS_VALUES;
-    answer_send(d, a);
+    answer_send(s, a);
 }
 
-static void sample(struct dht *d, struct answer *a,
+static void sample(struct dht_service *s, struct answer *a,
                    const struct dht_message *query)
 {
     size_t n;
 
-    add_nodes(d, a, query);
-    n = peer_store_sample_hashes(&d->peers, &d->random, a->samples,
-                                 room_for(a, ID_BYTES, ANSWER_SAMPLES), d->now);
+    add_nodes(s, a, query);
+    n = peer_store_sample_hashes(&s->peers, &s->w->random, a->samples,
+                                 room_for(a, ID_BYTES, ANSWER_SAMPLES),
+                                 s->w->now);
     a->m.samples = bytes_of(a->samples, n * ID_BYTES);
     a->m.interval = SAMPLE_INTERVAL;
-    a->m.num = d->peers.hashes;
+    a->m.num = s->peers.hashes;
     a->m.has |= DHT_HAS_SAMPLES | DHT_HAS_INTERVAL | DHT_HAS_NUM;
-    answer_send(d, a);
+    answer_send(s, a);
 }
 
-enum error answer_query(struct dht *d, const struct endpoint *from,
-                        const struct dht_message *m, size_t query_len)
+enum error service_answer(struct dht_service *s, const struct endpoint *from,
+                          const struct dht_message *m, size_t query_len)
 {
     struct answer a;
 
-    if (d->config.read_only)
+    if (s->w->config.read_only)
         return ERR_UNSUPPORTED;
-    if (!limiter_allow(&d->limiter, from, d->now))
+    if (!limiter_allow(&s->limiter, from, s->w->now))
         return ERR_RATE_LIMITED;
-    d->stats.queries_in[m->method]++;
-    if (!m->read_only) {
-        table_heard(&d->table[from->family], &m->id, from, d->now);
-        maintain_candidate(d, (enum family)from->family);
-    }
-    begin(d, &a, from, m, query_len);
+    s->w->stats.queries_in[m->method]++;
+    if (!m->read_only)
+        contacts_heard(s->contacts, &m->id, from);
+    begin(s, &a, from, m, query_len);
     switch (m->method) {
     case DHT_PING:
-        answer_send(d, &a);
+        answer_send(s, &a);
         break;
     case DHT_GET_PEERS:
-        get_peers(d, &a, m);
+        get_peers(s, &a, m);
         break;
     case DHT_SAMPLE_INFOHASHES:
-        sample(d, &a, m);
+        sample(s, &a, m);
         break;
     case DHT_GET:
-        add_nodes(d, &a, m);
-        add_token(d, &a, &m->target,
-                  item_store_can_store(&d->items, &m->target, from, d->now));
-        answer_add_item(d, &a.m, m);
-        answer_send(d, &a);
+        add_nodes(s, &a, m);
+        add_token(s, &a, &m->target,
+                  item_store_can_store(&s->items, &m->target, from, s->w->now));
+        item_store_answer(&s->items, m, s->w->now, &a.m);
+        answer_send(s, &a);
         break;
     case DHT_ANNOUNCE_PEER:
-        return answer_announce(d, &a, m);
+        return answer_announce(s, &a, m);
     case DHT_PUT:
-        return answer_put(d, &a, m);
+        return answer_put(s, &a, m);
     case DHT_FIND_NODE:
     case DHT_UNKNOWN_METHOD:
-        find_node(d, &a, m);
+        find_node(s, &a, m);
         break;
     }
     return OK;

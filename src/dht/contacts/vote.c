@@ -1,5 +1,10 @@
-/* SPDX-License-Identifier: MIT */
-#include "dht/join/vote.h"
+/* SPDX-License-Identifier: MIT
+ *
+ * The vote on our address: VOTE_CANDIDATES addresses, and VOTE_VOTERS votes
+ * that name one of them by its place. Both are small enough to be counted anew
+ * each time.
+ */
+#include "dht/contacts/vote.h"
 
 #include "base/bytes.h"
 

@@ -7,8 +7,8 @@
  * after an hour, or when VOTE_VOTERS newer ones are there. One per family;
  * about 400 bytes, nothing allocated.
  */
-#ifndef WARREN_DHT_JOIN_VOTE_H
-#define WARREN_DHT_JOIN_VOTE_H
+#ifndef WARREN_DHT_CONTACTS_VOTE_H
+#define WARREN_DHT_CONTACTS_VOTE_H
 
 #include "base/endpoint.h"
 #include "base/timestamp.h"

@@ -4,7 +4,7 @@
  */
 #include "dht_harness.h"
 
-#include "dht/query/rpc.h"
+#include "dht/query/query.h"
 
 struct fixture {
     struct harness h;
@@ -38,7 +38,7 @@ static unsigned nodes(struct fixture *f)
     return status.nodes[FAMILY_IPV4];
 }
 
-static void test_dht_rpc_answer(void **state)
+static void test_dht_query_answer(void **state)
 {
     struct fixture f;
     struct dht_message m;
@@ -48,7 +48,7 @@ static void test_dht_rpc_answer(void **state)
     start(&f);
     s = ping(&f);
     assert_int_equal(s->m.method, DHT_PING);
-    assert_int_equal(s->m.transaction.len, RPC_TRANSACTION_BYTES);
+    assert_int_equal(s->m.transaction.len, QUERY_TRANSACTION_BYTES);
     assert_true(id_equal(&s->m.id, &f.h.config.id[FAMILY_IPV4]));
     f.h.now += 30 * TIME_MS;
     harness_answer(&m, s, &f.id);
@@ -79,7 +79,7 @@ static void refuse(struct fixture *f, const struct endpoint *from,
     assert_int_equal(nodes(f), 0);
 }
 
-static void test_dht_rpc_unasked_answer(void **state)
+static void test_dht_query_unasked_answer(void **state)
 {
     struct fixture f = {.w = {0}};
     struct dht_message m;
@@ -95,7 +95,7 @@ static void test_dht_rpc_unasked_answer(void **state)
     harness_end(&f.h);
 }
 
-static void test_dht_rpc_wrong_address(void **state)
+static void test_dht_query_wrong_address(void **state)
 {
     struct endpoint others[] = {test_ep("127.0.0.9:7001"),
                                 test_ep("127.0.0.8:7000")};
@@ -116,9 +116,9 @@ static void test_dht_rpc_wrong_address(void **state)
 }
 
 /* Each bit of the transaction matters, and its length. */
-static void test_dht_rpc_wrong_transaction(void **state)
+static void test_dht_query_wrong_transaction(void **state)
 {
-    uint8_t transaction[RPC_TRANSACTION_BYTES + 1] = {0};
+    uint8_t transaction[QUERY_TRANSACTION_BYTES + 1] = {0};
     struct fixture f;
     struct dht_message m;
     struct sent *s;
@@ -127,22 +127,22 @@ static void test_dht_rpc_wrong_transaction(void **state)
     start(&f);
     s = ping(&f);
     harness_answer(&m, s, &f.id);
-    memcpy(transaction, s->m.transaction.p, RPC_TRANSACTION_BYTES);
-    for (size_t bit = 0; bit < 8 * RPC_TRANSACTION_BYTES; bit++) {
+    memcpy(transaction, s->m.transaction.p, QUERY_TRANSACTION_BYTES);
+    for (size_t bit = 0; bit < 8 * QUERY_TRANSACTION_BYTES; bit++) {
         transaction[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        m.transaction = bytes_of(transaction, RPC_TRANSACTION_BYTES);
+        m.transaction = bytes_of(transaction, QUERY_TRANSACTION_BYTES);
         refuse(&f, &f.ep, &m);
         transaction[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     for (size_t len = 1; len <= sizeof(transaction); len++) {
         m.transaction = bytes_of(transaction, len);
-        if (len != RPC_TRANSACTION_BYTES)
+        if (len != QUERY_TRANSACTION_BYTES)
             refuse(&f, &f.ep, &m);
     }
     harness_end(&f.h);
 }
 
-static void test_dht_rpc_transactions_differ(void **state)
+static void test_dht_query_transactions_differ(void **state)
 {
     struct fixture f;
     struct sent *first, *second;
@@ -153,13 +153,13 @@ static void test_dht_rpc_transactions_differ(void **state)
     second = ping(&f);
     assert_false(bytes_equal(first->m.transaction, second->m.transaction));
     assert_memory_not_equal(first->m.transaction.p + 2,
-                            second->m.transaction.p + 2, RPC_SECRET_BYTES);
+                            second->m.transaction.p + 2, QUERY_SECRET_BYTES);
     harness_end(&f.h);
 }
 
 /* Somebody else answers at the address of a verified node: the lookup does
  * not count it, and the node stays who it was. */
-static void test_dht_rpc_wrong_id(void **state)
+static void test_dht_query_wrong_id(void **state)
 {
     struct fixture f;
     struct id other = test_id("77");
@@ -191,7 +191,7 @@ static void test_dht_rpc_wrong_id(void **state)
     harness_end(&f.h);
 }
 
-static void test_dht_rpc_timeouts(void **state)
+static void test_dht_query_timeouts(void **state)
 {
     struct fixture f;
     struct dht_message m;
@@ -200,7 +200,7 @@ static void test_dht_rpc_timeouts(void **state)
     (void)state;
     start(&f);
     s = ping(&f);
-    assert_true(dht_next_deadline(f.h.d) <= f.h.now + RPC_SHORT_MAX);
+    assert_true(dht_next_deadline(f.h.d) <= f.h.now + QUERY_SHORT_MAX);
     harness_run(&f.h, f.h.now + f.h.config.query_timeout - 1);
     assert_int_equal(f.w.done, 0);
     /* Late, but in time. */
@@ -220,7 +220,7 @@ static void test_dht_rpc_timeouts(void **state)
     harness_end(&f.h);
 }
 
-static void test_dht_rpc_error(void **state)
+static void test_dht_query_error(void **state)
 {
     struct fixture f;
     struct dht_message m;
@@ -244,7 +244,7 @@ static void test_dht_rpc_error(void **state)
 }
 
 /* The short timeout follows the round trips, within its bounds. */
-static void test_dht_rpc_learns_the_short_timeout(void **state)
+static void test_dht_query_learns_the_short_timeout(void **state)
 {
     struct fixture f;
     struct dht_message m;
@@ -267,25 +267,25 @@ static void test_dht_rpc_learns_the_short_timeout(void **state)
     harness_end(&f.h);
 }
 
-static void test_dht_rpc_short_timeout_bounds(void **state)
+static void test_dht_query_short_timeout_bounds(void **state)
 {
-    struct rpc rpc;
+    struct queries queries;
 
     (void)state;
-    rpc_init(&rpc);
-    assert_true(rpc_short_timeout(&rpc, 0) == RPC_SHORT_INITIAL);
-    assert_true(rpc_short_timeout(&rpc, 1) == RPC_SHORT_MIN);
-    assert_true(rpc_short_timeout(&rpc, 100000) == 300 * TIME_MS);
-    assert_true(rpc_short_timeout(&rpc, UINT32_MAX) == RPC_SHORT_MAX);
-    rpc.srtt = 1;
-    assert_true(rpc_short_timeout(&rpc, 0) == RPC_SHORT_MIN);
-    rpc.rttvar = 100 * TIME_S;
-    assert_true(rpc_short_timeout(&rpc, 0) == RPC_SHORT_MAX);
-    rpc_deinit(&rpc);
+    queries_init(&queries, NULL, NULL);
+    assert_true(queries_short_timeout(&queries, 0) == QUERY_SHORT_INITIAL);
+    assert_true(queries_short_timeout(&queries, 1) == QUERY_SHORT_MIN);
+    assert_true(queries_short_timeout(&queries, 100000) == 300 * TIME_MS);
+    assert_true(queries_short_timeout(&queries, UINT32_MAX) == QUERY_SHORT_MAX);
+    queries.srtt = 1;
+    assert_true(queries_short_timeout(&queries, 0) == QUERY_SHORT_MIN);
+    queries.rttvar = 100 * TIME_S;
+    assert_true(queries_short_timeout(&queries, 0) == QUERY_SHORT_MAX);
+    queries_deinit(&queries);
 }
 
 /* At the cap, requests wait or are refused; nothing grows. */
-static void test_dht_rpc_pending_cap(void **state)
+static void test_dht_query_pending_cap(void **state)
 {
     struct fixture f;
     struct dht_status status;
@@ -311,7 +311,7 @@ static void test_dht_rpc_pending_cap(void **state)
 
 /* The clock of a host that slept jumps: what was in flight ends, and the
  * engine neither spins nor storms. */
-static void test_dht_rpc_survives_a_jump(void **state)
+static void test_dht_query_survives_a_jump(void **state)
 {
     struct fixture f;
 
@@ -331,18 +331,18 @@ static void test_dht_rpc_survives_a_jump(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dht_rpc_answer),
-        cmocka_unit_test(test_dht_rpc_unasked_answer),
-        cmocka_unit_test(test_dht_rpc_wrong_address),
-        cmocka_unit_test(test_dht_rpc_wrong_transaction),
-        cmocka_unit_test(test_dht_rpc_transactions_differ),
-        cmocka_unit_test(test_dht_rpc_wrong_id),
-        cmocka_unit_test(test_dht_rpc_timeouts),
-        cmocka_unit_test(test_dht_rpc_error),
-        cmocka_unit_test(test_dht_rpc_learns_the_short_timeout),
-        cmocka_unit_test(test_dht_rpc_short_timeout_bounds),
-        cmocka_unit_test(test_dht_rpc_pending_cap),
-        cmocka_unit_test(test_dht_rpc_survives_a_jump),
+        cmocka_unit_test(test_dht_query_answer),
+        cmocka_unit_test(test_dht_query_unasked_answer),
+        cmocka_unit_test(test_dht_query_wrong_address),
+        cmocka_unit_test(test_dht_query_wrong_transaction),
+        cmocka_unit_test(test_dht_query_transactions_differ),
+        cmocka_unit_test(test_dht_query_wrong_id),
+        cmocka_unit_test(test_dht_query_timeouts),
+        cmocka_unit_test(test_dht_query_error),
+        cmocka_unit_test(test_dht_query_learns_the_short_timeout),
+        cmocka_unit_test(test_dht_query_short_timeout_bounds),
+        cmocka_unit_test(test_dht_query_pending_cap),
+        cmocka_unit_test(test_dht_query_survives_a_jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An answer being put together. Private to this room.
+ */
+#ifndef WARREN_DHT_ANSWER_ANSWER_H
+#define WARREN_DHT_ANSWER_ANSWER_H
+
+#include "dht/answer/service.h"
+
+#include <stdint.h>
+
+#define ANSWER_SAMPLES 20
+
+struct answer {
+    const struct endpoint *to;
+    size_t limit; /* bytes that it may have */
+    struct dht_message m;
+    /* What `m` points to. */
+    uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];
+    uint8_t nodes6[DHT_NODES_MAX * COMPACT_NODE6];
+    uint8_t samples[ANSWER_SAMPLES * ID_BYTES];
+    uint8_t token[DHT_TOKEN_BYTES];
+};
+
+void answer_send(struct dht_service *s, struct answer *a);
+/* Turns the answer into an error, sends it and returns `why`. */
+enum error answer_error(struct dht_service *s, struct answer *a,
+                        enum dht_error_code code, const char *text,
+                        enum error why);
+
+/* answer_store.c: what writes to the stores. */
+enum error answer_announce(struct dht_service *s, struct answer *a,
+                           const struct dht_message *query);
+enum error answer_put(struct dht_service *s, struct answer *a,
+                      const struct dht_message *query);
+
+#endif

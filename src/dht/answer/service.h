@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we do for others: answers to their queries (BEP 5, 32, 42, 44, 51) from
+ * our table and our stores, and what guards these.
+ */
+#ifndef WARREN_DHT_ANSWER_SERVICE_H
+#define WARREN_DHT_ANSWER_SERVICE_H
+
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/limiter.h"
+#include "dht/storage/item_store.h"
+#include "dht/storage/peer_store.h"
+#include "dht/types/token.h"
+#include "wire/krpc/dht_message.h"
+
+#include <stddef.h>
+
+struct contacts;
+struct dht_world;
+
+struct dht_service {
+    struct dht_world *w;
+    struct contacts *contacts;
+    struct limiter limiter;
+    struct token_keys tokens;
+    struct peer_store peers;
+    struct item_store items;
+};
+
+/* Both are to outlive it; limits come from the world's configuration. */
+void service_init(struct dht_service *s, struct dht_world *w,
+                  struct contacts *contacts);
+void service_deinit(struct dht_service *s);
+/* The configuration has changed. */
+void service_configure(struct dht_service *s);
+/* Forgets what has expired. */
+void service_tick(struct dht_service *s);
+uint64_t service_next_deadline(const struct dht_service *s);
+
+/* Acts upon a query of `query_len` bytes; the reason when it does not. */
+enum error service_answer(struct dht_service *s, const struct endpoint *from,
+                          const struct dht_message *m, size_t query_len);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A DHT node, put together from its parts. Private to this folder and to
+ * tests; each part knows only those above it in the list, by pointers that
+ * dht_new sets.
+ */
+#ifndef WARREN_DHT_DHT_PARTS_H
+#define WARREN_DHT_DHT_PARTS_H
+
+#include "dht/answer/service.h"
+#include "dht/contacts/contacts.h"
+#include "dht/dht.h"
+#include "dht/join/maintain.h"
+#include "dht/lookup/lookup.h"
+#include "dht/publish/publish.h"
+#include "dht/query/query.h"
+#include "dht/world/world.h"
+
+#include <stdbool.h>
+
+/* A request that runs: request.c. */
+struct lookup_request;
+
+struct dht {
+    struct dht_world world;
+    struct contacts contacts;         /* whom we know, who we are */
+    struct dht_service service;       /* what others get from us */
+    struct queries queries;           /* what we ask */
+    struct lookups lookups;           /* searches made of queries */
+    struct maintain maintain;         /* of the contacts */
+    struct publications publications; /* of our own */
+    struct lookup_request *requests;
+    unsigned request_count; /* which max_lookups bounds */
+    unsigned depth;         /* calls of the interface that run, nested */
+    bool doomed;            /* dht_free was called by a callback */
+};
+
+/* Around whatever a function of the interface does. The outermost dht_leave
+ * frees what has ended, then tells the world what happened, and may free the
+ * node: nothing is touched after it. */
+void dht_enter(struct dht *d, uint64_t now);
+void dht_leave(struct dht *d);
+
+/* Forgets all requests. */
+void requests_free(struct dht *d);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A round of a publication: a lookup, as whose client it hears of newer items
+ * (BEP 44), then announce_peer or put to the nearest nodes that gave a token.
+ * Each node is asked at most twice, and the round waits for none longer than
+ * a short timeout after that.
+ */
+#include "dht/publish/publish.h"
+
+#include "dht/join/join.h"
+#include "dht/lookup/lookup.h"
+#include "dht/publish/publication.h"
+#include "dht/query/query.h"
+#include "dht/world/world.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The end of a round -------------------------------------------------- */
+
+static uint64_t next_round(const struct publication *p)
+{
+    uint64_t every = p->is_item ? PUBLISH_ITEM_EVERY : PUBLISH_PEER_EVERY;
+    const struct dht_world *w = p->all->w;
+    uint64_t delay;
+
+    if (p->failed == 0)
+        return time_after(w->now,
+                          world_jitter(w, every - every / 10, every / 10));
+    delay = p->failed < 8 ? PUBLISH_RETRY_MIN << (p->failed - 1)
+                          : PUBLISH_PEER_EVERY;
+    delay = time_min(delay, PUBLISH_PEER_EVERY);
+    return time_after(w->now, world_jitter(w, delay, delay / 4));
+}
+
+/* Where the condition did not hold nothing of `p` is out there, and what it
+ * was to replace goes on; else `p` goes on without it. */
+static void settle_condition(struct publication *p, enum error err)
+{
+    p->has_cas = false;
+    if (err == ERR_CAS)
+        publication_take_off(p, ERR_CAS);
+    else
+        publication_remove_others(p);
+}
+
+static void end_round(struct publication *p, struct dht_result *result)
+{
+    struct publications *all = p->all;
+    enum error err = result->error;
+    const struct dht_event event = {
+        .kind = DHT_EVENT_PUBLISHED,
+        .id = p->target,
+        .stored = result->stored,
+        .error = err,
+    };
+
+    result->duration = time_since(p->started_at, all->w->now);
+    publication_stop_round(p);
+    p->failed = err == OK ? 0 : p->failed + 1;
+    p->at = p->beaten ? TIME_NEVER : next_round(p);
+    all->at = all->w->now;
+    world_tell(all->w, &event);
+    callbacks_done(&all->w->callbacks, &p->caller, result);
+    p->caller = (struct caller){.request = 0};
+    if (p->has_cas)
+        settle_condition(p, err);
+}
+
+static enum error round_error(const struct round *r)
+{
+    if (r->result.stored > 0)
+        return OK;
+    if (r->refused != OK)
+        return r->refused;
+    if (r->result.answered > 0)
+        return ERR_FULL; /* they gave no tokens */
+    return r->result.asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
+}
+
+static void end_storing(struct publication *p, enum error err)
+{
+    struct dht_result result = p->round->result;
+
+    result.error = err;
+    end_round(p, &result);
+}
+
+/* ---- Storing ------------------------------------------------------------- */
+
+static void fill_announce(const struct publication *p, struct dht_message *m)
+{
+    m->method = DHT_ANNOUNCE_PEER;
+    m->target = p->target;
+    m->port = p->port;
+    m->implied_port = p->implied_port;
+    m->has |= DHT_HAS_TARGET | DHT_HAS_PORT;
+}
+
+static void fill_put(const struct publication *p, struct dht_message *m)
+{
+    m->method = DHT_PUT;
+    m->value = *p->value;
+    m->has |= DHT_HAS_VALUE;
+    if (!p->item.mutable_item)
+        return;
+    m->key = p->item.key;
+    m->signature = p->item.signature;
+    m->seq = p->item.seq;
+    m->has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
+    if (p->item.salt.len > 0) {
+        m->salt = p->item.salt;
+        m->has |= DHT_HAS_SALT;
+    }
+    if (p->has_cas) {
+        m->cas = p->cas;
+        m->has |= DHT_HAS_CAS;
+    }
+}
+
+static const struct query_owner store_owner;
+
+static enum error send_store(struct publication *p, uint8_t i)
+{
+    struct storing *s = &p->round->stores[i];
+    struct query q = {
+        .to = s->ep,
+        .id = s->id,
+        .id_known = true,
+        .owner = &store_owner,
+        .ctx = p,
+        .tag = i,
+        .rtt_hint = s->rtt,
+    };
+    struct dht_message m;
+    enum error err;
+
+    dht_message_init(&m, DHT_QUERY);
+    m.token = bytes_of(s->token, s->token_len);
+    m.has |= DHT_HAS_TOKEN;
+    if (p->is_item)
+        fill_put(p, &m);
+    else
+        fill_announce(p, &m);
+    err = query_send(p->all->queries, &m, q);
+    if (err != OK)
+        return err;
+    s->sent++;
+    s->flying++;
+    return OK;
+}
+
+/* The node counts no more; the last one ends the round. */
+static void settle(struct publication *p, struct storing *s, enum error err)
+{
+    struct round *r = p->round;
+
+    if (!s->pending)
+        return;
+    s->pending = false;
+    r->pending--;
+    if (err == OK)
+        r->result.stored++;
+    else if (r->refused == OK || err == ERR_CAS || err == ERR_SEQ)
+        r->refused = err;
+    if (r->pending == 0)
+        end_storing(p, round_error(r));
+}
+
+/* A store that was lost is sent once more: it does no harm twice, unless it
+ * is conditional. */
+static bool try_again(struct publication *p, uint8_t i)
+{
+    const struct storing *s = &p->round->stores[i];
+
+    return s->pending && s->sent == 1 && !p->has_cas && send_store(p, i) == OK;
+}
+
+static void on_answered(void *ctx, uint8_t i, const struct dht_message *m,
+                        uint64_t rtt)
+{
+    struct publication *p = ctx;
+    struct storing *s = &p->round->stores[i];
+
+    (void)m;
+    (void)rtt;
+    s->flying--;
+    settle(p, s, OK);
+}
+
+static void on_refused(void *ctx, uint8_t i, enum error why)
+{
+    struct publication *p = ctx;
+    struct storing *s = &p->round->stores[i];
+
+    s->flying--;
+    settle(p, s, why);
+}
+
+static void on_slow(void *ctx, uint8_t i)
+{
+    struct publication *p = ctx;
+
+    if (!try_again(p, i))
+        settle(p, &p->round->stores[i], ERR_TIMEOUT);
+}
+
+/* Lost without having been slow, as when the clock jumps; or somebody else
+ * has answered. The other query to this node may still bring an answer. */
+static void on_failed(void *ctx, uint8_t i, enum error why)
+{
+    struct publication *p = ctx;
+    struct storing *s = &p->round->stores[i];
+
+    s->flying--;
+    if (why == ERR_TIMEOUT && try_again(p, i))
+        return;
+    if (s->flying == 0 || why != ERR_TIMEOUT)
+        settle(p, s, why);
+}
+
+static const struct query_owner store_owner = {on_answered, on_refused, on_slow,
+                                               on_failed};
+
+static void start_storing(struct publication *p)
+{
+    struct round *r = p->round;
+
+    for (uint8_t i = 0; i < r->count; i++) {
+        enum error err = send_store(p, i);
+
+        if (err != OK) {
+            r->refused = err;
+            continue;
+        }
+        r->stores[i].pending = true;
+        r->pending++;
+    }
+    if (r->pending == 0)
+        end_storing(p, round_error(r));
+}
+
+/* ---- Searching ----------------------------------------------------------- */
+
+static bool search_seed(void *ctx, struct lookup *l, enum family f)
+{
+    const struct publication *p = ctx;
+
+    return join_seed(p->all->maintain, l, f, 2);
+}
+
+/* Of two values of one version neither is newer: later rounds go on, lest
+ * both of the writers give up. */
+static bool is_taken(const struct publication *p, const struct dht_item *found)
+{
+    return p->caller.request != 0 && found->seq == p->item.seq &&
+           !bytes_equal(value_bytes(found->value), value_bytes(p->value));
+}
+
+static void saw_item(struct publication *p, const struct dht_item *item)
+{
+    if (!item->mutable_item)
+        return;
+    if (item->seq > p->item.seq || is_taken(p, item))
+        p->beaten = true;
+    /* Reported in ascending order: the last one is the newest. */
+    p->differs = item->seq != p->cas;
+}
+
+static void search_found(void *ctx, const struct lookup_find *what,
+                         const struct dht_step *by)
+{
+    struct publication *p = ctx;
+
+    if (what->item != NULL)
+        saw_item(p, what->item);
+    if (what->peer != NULL)
+        callbacks_peer(&p->all->w->callbacks, &p->caller, what->peer, by);
+}
+
+static void search_step(void *ctx, const struct dht_step *step)
+{
+    const struct publication *p = ctx;
+
+    callbacks_step(&p->all->w->callbacks, &p->caller, step);
+}
+
+static void add_store(void *ctx, const struct candidate *c)
+{
+    struct round *r = ctx;
+    struct storing *s = &r->stores[r->count++];
+
+    assert(c->token_len <= sizeof(s->token));
+    s->ep = c->ep;
+    s->id = c->id;
+    s->rtt = c->rtt;
+    memcpy(s->token, c->token, c->token_len);
+    s->token_len = c->token_len;
+}
+
+/* Those that have no item would take ours on any condition. */
+static enum error may_store(const struct publication *p)
+{
+    if (p->beaten)
+        return ERR_SEQ;
+    return p->has_cas && p->differs ? ERR_CAS : OK;
+}
+
+static void search_ended(void *ctx, struct lookup *l,
+                         const struct dht_result *result)
+{
+    struct publication *p = ctx;
+    struct dht_result copy = *result;
+
+    p->search = NULL;
+    copy.error = may_store(p);
+    if (copy.error == OK) {
+        p->round = calloc(1, sizeof(*p->round));
+        copy.error = p->round != NULL ? OK : ERR_NO_MEMORY;
+    }
+    if (copy.error != OK) {
+        end_round(p, &copy);
+        return;
+    }
+    p->round->result = copy;
+    lookup_closest_tokens(l, add_store, p->round);
+    start_storing(p);
+}
+
+static const struct lookup_client search_client = {
+    .seed = search_seed,
+    .found = search_found,
+    .step = search_step,
+    .ended = search_ended,
+};
+
+/* ---- The beginning of a round -------------------------------------------- */
+
+enum error publication_start_round(struct publication *p)
+{
+    const struct lookup_params params = {
+        .client = &search_client,
+        .ctx = p,
+        .method = p->is_item ? DHT_GET : DHT_GET_PEERS,
+        .target = &p->target,
+        .family = {true, true},
+        .salt = p->item.salt,
+        .keeps_tokens = true,
+        .random_target = true,
+    };
+
+    p->started_at = p->all->w->now;
+    return lookup_start(p->all->lookups, &params, &p->search);
+}
+
+void publication_stop_round(struct publication *p)
+{
+    if (p->search != NULL)
+        lookup_drop(p->search);
+    p->search = NULL;
+    queries_leave(p->all->queries, p);
+    free(p->round);
+    p->round = NULL;
+}
