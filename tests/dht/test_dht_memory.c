@@ -214,6 +214,37 @@ static void check(struct trial *w)
         table_check(&w->d->contacts.table[f]);
 }
 
+/* A lookup of our own id for which there was no memory comes later. */
+static void test_dht_memory_own_lookup_comes_later(void **state)
+{
+    struct trial *w = calloc(1, sizeof(*w));
+    const struct dht_env env = {w, on_send, on_random, on_event};
+    struct dht_config config;
+    uint64_t before;
+
+    (void)state;
+    assert_non_null(w);
+    w->now = 1000 * TIME_S;
+    w->random = test_seed(6);
+    w->target = test_id("c0ffee");
+    peers_make(&w->p, PEERS, &w->random);
+    dht_config_init(&config);
+    config.testing_network = true;
+    assert_int_equal(dht_new(&config, &env, w->now, &w->d), OK);
+    assert_int_equal(dht_bootstrap_add(w->d, &w->p.peer[0].ep, w->now), OK);
+    run(w, 2 * TIME_MIN);
+    w->d->maintain.join[FAMILY_IPV4].at = w->now;
+    before = dht_stats(w->d)->lookups_started;
+    fail_alloc_at(1);
+    dht_tick(w->d, w->now);
+    assert_true(fail_alloc_end());
+    assert_true(dht_stats(w->d)->lookups_started == before);
+    run(w, 10 * TIME_MIN);
+    assert_true(dht_stats(w->d)->lookups_started > before);
+    dht_free(w->d);
+    free(w);
+}
+
 static void test_dht_memory_nth_allocation_fails(void **state)
 {
     const struct dht_env env = {NULL, on_send, on_random, on_event};
@@ -255,6 +286,7 @@ static void test_dht_memory_nth_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dht_memory_own_lookup_comes_later),
         cmocka_unit_test(test_dht_memory_nth_allocation_fails),
     };
 

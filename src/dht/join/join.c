@@ -475,5 +475,7 @@ void join_tick(struct maintain *m)
         j->at = TIME_NEVER;
         if (j->own == NULL)
             start_own(j);
+        if (j->own == NULL) /* there was no memory */
+            j->at = time_after(m->w->now, RETRY_MAX);
     }
 }
