@@ -2,84 +2,12 @@
  */
 #include "cli/cli_help.h"
 #include "base/words.h"
+#include "cli/show/say.h"
+#include "cli/verb/verbs.h"
 #include "node/config/config_keys.h"
 
+#include <stdio.h>
 #include <string.h>
-
-#define WORDS_MAX 3
-#define NAME_SIZE 96
-
-static const struct cli_verb *const tables[] = {
-    cli_local_verbs,       cli_status_verbs,      cli_dht_verbs,
-    cli_item_verbs,        cli_tunnel_list_verbs, cli_tunnel_verbs,
-    cli_tunnel_speed_verbs};
-
-#define TABLES (sizeof(tables) / sizeof(tables[0]))
-
-static const struct cli_option talk_options[] = {
-    {"--json", NULL, "print one JSON object for programs"},
-    {"--timeout", "SECONDS", "wait no longer for the answer (30)"},
-    {"--data-dir", "D", "data directory of the daemon to talk to"},
-    {"--control", "PATH", "control socket of the daemon to talk to"},
-    {"--config", "F", "configuration of the daemon to talk to"},
-    {NULL, NULL, NULL}};
-
-/* Verb `i` of all tables; NULL past the end. */
-static const struct cli_verb *verb_at(size_t i)
-{
-    for (size_t t = 0; t < TABLES; t++) {
-        for (const struct cli_verb *v = tables[t]; v->name != NULL; v++) {
-            if (i-- == 0)
-                return v;
-        }
-    }
-    return NULL;
-}
-
-const struct cli_option *cli_option_at(const struct cli_verb *verb,
-                                       size_t place)
-{
-    const struct cli_option *o = verb->options;
-
-    for (; o != NULL && o->name != NULL; o++) {
-        if (place-- == 0)
-            return o;
-    }
-    if (!verb->talks)
-        return NULL;
-    for (o = talk_options; o->name != NULL; o++) {
-        if (place-- == 0)
-            return o;
-    }
-    return NULL;
-}
-
-/* The first `count` of `argv` with blanks between them. */
-static void join(char out[NAME_SIZE], int count, char **argv)
-{
-    out[0] = '\0';
-    for (int i = 0; i < count; i++) {
-        size_t len = strlen(out);
-
-        snprintf(out + len, NAME_SIZE - len, "%s%s", i > 0 ? " " : "", argv[i]);
-    }
-}
-
-const struct cli_verb *cli_find_verb(int argc, char **argv, int *words)
-{
-    int most = argc < WORDS_MAX ? argc : WORDS_MAX;
-    const struct cli_verb *verb;
-    char name[NAME_SIZE];
-
-    for (*words = most; *words > 0; --*words) {
-        join(name, *words, argv);
-        for (size_t i = 0; (verb = verb_at(i)) != NULL; i++) {
-            if (strcmp(name, verb->name) == 0)
-                return verb;
-        }
-    }
-    return NULL;
-}
 
 static int words_in(const char *name)
 {
@@ -94,7 +22,7 @@ static int words_in(const char *name)
 
 static void print_verb(FILE *to, const struct cli_verb *verb)
 {
-    char left[NAME_SIZE];
+    char left[CLI_NAME_SIZE];
 
     snprintf(left, sizeof(left), "%s%s%s", verb->name,
              verb->args[0] == '\0' ? "" : " ", verb->args);
@@ -108,7 +36,7 @@ static unsigned print_group(FILE *to, const char *group)
     const struct cli_verb *verb;
     unsigned count = 0;
 
-    for (size_t i = 0; (verb = verb_at(i)) != NULL; i++) {
+    for (size_t i = 0; (verb = cli_verb_at(i)) != NULL; i++) {
         if (len > 0 &&
             (strncmp(verb->name, group, len) != 0 || verb->name[len] != ' '))
             continue;
@@ -132,7 +60,7 @@ void cli_help_all(FILE *to)
 
 static void print_option(const struct cli_option *o)
 {
-    char left[NAME_SIZE];
+    char left[CLI_NAME_SIZE];
 
     snprintf(left, sizeof(left), "%s%s%s", o->name, o->value == NULL ? "" : " ",
              o->value == NULL ? "" : o->value);
@@ -157,7 +85,7 @@ static void print_config_options(void)
     print_option(&(struct cli_option){"--config", "F", "read this INI file"});
     for (size_t i = 0; i < config_keys_count; i++) {
         const struct config_key *key = &config_keys[i];
-        char left[NAME_SIZE];
+        char left[CLI_NAME_SIZE];
 
         if (key->flag == NULL)
             continue;
@@ -205,15 +133,15 @@ static const struct cli_verb *nearest(int argc, char **argv)
 {
     const struct cli_verb *verb, *best = NULL;
     unsigned best_distance = 0;
-    char typed[NAME_SIZE];
+    char typed[CLI_NAME_SIZE];
 
-    for (size_t i = 0; (verb = verb_at(i)) != NULL; i++) {
+    for (size_t i = 0; (verb = cli_verb_at(i)) != NULL; i++) {
         int words = words_in(verb->name);
         unsigned distance;
 
         if (words > argc)
             continue;
-        join(typed, words, argv);
+        cli_join_words(typed, words, argv);
         distance = words_distance(typed, verb->name);
         if (words_similar(typed, verb->name) &&
             (best == NULL || distance < best_distance)) {
@@ -233,7 +161,7 @@ int cli_help_unknown(int argc, char **argv)
 {
     const struct cli_verb *meant = nearest(argc, argv);
     bool group = print_group(NULL, argv[0]) > 0;
-    char typed[NAME_SIZE];
+    char typed[CLI_NAME_SIZE];
 
     if (group && (argc == 1 || asks_for_help(argv[1]))) {
         FILE *to = argc == 1 ? stderr : stdout;
@@ -242,7 +170,7 @@ int cli_help_unknown(int argc, char **argv)
         print_group(to, argv[0]);
         return argc == 1 ? EXIT_USAGE : EXIT_DONE;
     }
-    join(typed, group ? 2 : 1, argv);
+    cli_join_words(typed, group ? 2 : 1, argv);
     if (meant != NULL)
         return cli_fail(EXIT_USAGE,
                         "there is no verb '%s'; did you mean 'warren %s'?",

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which verbs there are, and what is said about them.
+ * What is said about the verbs: the list of all, the flags of one, and what
+ * was meant by a word that names none.
  */
 #ifndef WARREN_CLI_CLI_HELP_H
 #define WARREN_CLI_CLI_HELP_H
 
-#include "cli/cli.h"
+#include "cli/ask/arguments.h"
 
-#include <stddef.h>
 #include <stdio.h>
-
-/* The verb that the first of `argv` name, and how many words it took. */
-const struct cli_verb *cli_find_verb(int argc, char **argv, int *words);
-
-/* The flags of a verb, its own and those of all; NULL past the end. */
-const struct cli_option *cli_option_at(const struct cli_verb *verb,
-                                       size_t place);
 
 void cli_help_all(FILE *to);
 void cli_help_verb(const struct cli_verb *verb);

@@ -4,9 +4,10 @@
  * is asked here, behind every way through the command line.
  */
 #include "cli/cli.h"
-#include "cli/exit_code.h"
+#include "cli/show/exit_code.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

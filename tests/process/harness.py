@@ -26,7 +26,7 @@ BINARY = os.environ.get("WARREN") or str(
 PORT = 7881
 HTTP_PORT = 7882
 
-# Exit codes, as src/cli/exit_code.h has them.
+# Exit codes, as src/cli/show/exit_code.h has them.
 DONE, NEGATIVE, USAGE, NO_DAEMON, UNANSWERED, REFUSED, TROUBLE = range(7)
 
 

@@ -2,8 +2,8 @@
  *
  * What the exit codes of `warren` mean.
  */
-#ifndef WARREN_CLI_EXIT_CODE_H
-#define WARREN_CLI_EXIT_CODE_H
+#ifndef WARREN_CLI_SHOW_EXIT_CODE_H
+#define WARREN_CLI_SHOW_EXIT_CODE_H
 
 enum exit_code {
     EXIT_DONE = 0,       /* it did what was asked; found what was looked for */

@@ -2,8 +2,8 @@
  *
  * A table for people: cells are added row by row, widths follow from them.
  */
-#ifndef WARREN_CLI_COLUMNS_H
-#define WARREN_CLI_COLUMNS_H
+#ifndef WARREN_CLI_SHOW_COLUMNS_H
+#define WARREN_CLI_SHOW_COLUMNS_H
 
 #include "base/text.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  */
 #include "base/endpoint.h"
-#include "cli/cli_talk.h"
-#include "cli/columns.h"
-#include "cli/trace.h"
+#include "cli/ask/talk.h"
+#include "cli/show/columns.h"
+#include "cli/show/say.h"
+#include "cli/show/trace.h"
+#include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>

@@ -2,8 +2,8 @@
  *
  * msgpack as JSON text.
  */
-#ifndef WARREN_CLI_JSON_H
-#define WARREN_CLI_JSON_H
+#ifndef WARREN_CLI_SHOW_JSON_H
+#define WARREN_CLI_SHOW_JSON_H
 
 #include "base/bytes.h"
 #include "base/text.h"

@@ -2,10 +2,10 @@
  *
  * What the verbs about tunnels share.
  */
-#ifndef WARREN_CLI_CLI_TUNNEL_H
-#define WARREN_CLI_CLI_TUNNEL_H
+#ifndef WARREN_CLI_VERB_VERB_TUNNEL_H
+#define WARREN_CLI_VERB_VERB_TUNNEL_H
 
-#include "cli/cli_talk.h"
+#include "cli/ask/talk.h"
 
 #define CLI_HOPS_DEFAULT 3
 #define CLI_SHORT_ID     8 /* digits of an identity in tables */

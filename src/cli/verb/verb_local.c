@@ -3,7 +3,8 @@
  * Verbs that need no daemon, and the one that is it.
  */
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/show/say.h"
+#include "cli/verb/verbs.h"
 #include "node/config/config.h"
 #include "node/daemon/daemon.h"
 #include "node/os/secret.h"

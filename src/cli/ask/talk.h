@@ -3,11 +3,11 @@
  * What the verbs share that talk to the daemon: finding it, asking it, waiting
  * with progress on a terminal, saying what went wrong.
  */
-#ifndef WARREN_CLI_CLI_TALK_H
-#define WARREN_CLI_CLI_TALK_H
+#ifndef WARREN_CLI_ASK_TALK_H
+#define WARREN_CLI_ASK_TALK_H
 
-#include "cli/cli.h"
-#include "cli/exit_code.h"
+#include "cli/ask/arguments.h"
+#include "cli/show/exit_code.h"
 #include "node/control/control_client.h"
 #include "wire/msgpack/mp_reader.h"
 #include "wire/msgpack/mp_writer.h"

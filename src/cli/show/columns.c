@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "cli/columns.h"
+#include "cli/show/columns.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -2,9 +2,10 @@
  *
  * Tables of relays and circuits.
  */
-#include "cli/cli_tunnel.h"
-#include "cli/columns.h"
-#include "cli/json.h"
+#include "cli/show/columns.h"
+#include "cli/show/json.h"
+#include "cli/verb/verb_tunnel.h"
+#include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>

@@ -3,9 +3,11 @@
  * Items of BEP 44. They are signed here: the secret key stays in this
  * process, the daemon gets the signature.
  */
-#include "cli/cli_talk.h"
-#include "cli/json.h"
-#include "cli/trace.h"
+#include "cli/ask/talk.h"
+#include "cli/show/json.h"
+#include "cli/show/say.h"
+#include "cli/show/trace.h"
+#include "cli/verb/verbs.h"
 #include "dht/types/dht_item.h"
 #include "node/control/reply.h"
 #include "node/os/secret.h"

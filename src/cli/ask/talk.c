@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "cli/cli_talk.h"
+#include "cli/ask/talk.h"
 #include "base/timestamp.h"
-#include "cli/json.h"
-#include "cli/trace.h"
+#include "cli/show/json.h"
+#include "cli/show/say.h"
+#include "cli/show/trace.h"
 #include "node/config/config.h"
 #include "node/control/reply.h"
 

@@ -4,7 +4,8 @@
  */
 #include "base/text.h"
 #include "base/timestamp.h"
-#include "cli/cli_tunnel.h"
+#include "cli/verb/verb_tunnel.h"
+#include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
  *
  * Widths are fixed: lines are printed as they come.
  */
-#include "cli/trace.h"
+#include "cli/show/trace.h"
 #include "node/control/reply.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
-#include "cli/json.h"
+#include "cli/show/json.h"
 #include "testing.h"
 
 #include <setjmp.h>

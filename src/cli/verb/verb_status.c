@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "cli/cli_talk.h"
+#include "cli/ask/talk.h"
+#include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
  *
  * The reader bounds the depth: mp_parse refuses more than MP_DEPTH_MAX.
  */
-#include "cli/json.h"
+#include "cli/show/json.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  */
-#include "cli/cli_tunnel.h"
+#include "cli/verb/verb_tunnel.h"
 #include "base/text.h"
 #include "base/timestamp.h"
-#include "cli/columns.h"
+#include "cli/show/columns.h"
+#include "cli/show/say.h"
+#include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 #include "tunnel/circuit/onion.h"
 #include "tunnel/exit/host_port.h"

@@ -2,8 +2,8 @@
  *
  * The trace of a lookup for people: a line for each node that was asked.
  */
-#ifndef WARREN_CLI_TRACE_H
-#define WARREN_CLI_TRACE_H
+#ifndef WARREN_CLI_SHOW_TRACE_H
+#define WARREN_CLI_SHOW_TRACE_H
 
 #include "wire/msgpack/mp_reader.h"
 

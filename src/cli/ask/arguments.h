@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a verb is, and what one invocation of it has for arguments and flags.
+ */
+#ifndef WARREN_CLI_ASK_ARGUMENTS_H
+#define WARREN_CLI_ASK_ARGUMENTS_H
+
+#include "base/id.h"
+#include "cli/show/exit_code.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLI_ARGS_MAX    4
+#define CLI_OPTIONS_MAX 16
+
+struct cli_option {
+    const char *name;  /* "--seq"; NULL ends a list */
+    const char *value; /* "N" in the help; NULL: it takes none */
+    const char *meaning;
+};
+
+struct cli;
+
+struct cli_verb {
+    const char *name; /* "dht key new"; NULL ends a table */
+    const char *args; /* "HASH"; "" for none */
+    unsigned arg_count;
+    const char *meaning;
+    /* Flags besides the ones of all verbs that talk to the daemon; NULL ends
+     * the list at once. */
+    const struct cli_option *options;
+    bool talks; /* to the daemon */
+    bool raw;   /* its flags are the configuration's */
+    enum exit_code (*run)(struct cli *cli);
+};
+
+/* One invocation. */
+struct cli {
+    const struct cli_verb *verb;
+    int argc; /* what follows the words of the verb */
+    char **argv;
+    char **environment;
+    const char *args[CLI_ARGS_MAX];
+    const char *values[CLI_OPTIONS_MAX]; /* as cli_value; by option */
+    bool json;
+    uint64_t timeout; /* ns */
+};
+
+/* The flags of a verb, its own and those of all; NULL past the end. */
+const struct cli_option *cli_option_at(const struct cli_verb *verb,
+                                       size_t place);
+
+/* Reads what follows the words of the verb; false after a sentence. */
+bool cli_parse(struct cli *cli);
+/* Then the flags that many verbs have. */
+bool cli_parse_common(struct cli *cli);
+
+/* The value of a flag ("--seq"); NULL when it was not given. */
+const char *cli_value(const struct cli *cli, const char *name);
+
+/* Arguments as ids and numbers; false after a sentence. */
+bool cli_read_id(const char *what, const char *text, struct id *out);
+bool cli_read_number(const char *what, const char *text, uint64_t min,
+                     uint64_t max, uint64_t *out);
+
+#endif

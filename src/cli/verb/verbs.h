@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All verbs: each file that has some puts them into a table of its own, and
+ * verbs.c looks through the tables. A new verb is a row there and a function.
+ */
+#ifndef WARREN_CLI_VERB_VERBS_H
+#define WARREN_CLI_VERB_VERBS_H
+
+#include "cli/ask/arguments.h"
+
+#include <stddef.h>
+
+extern const struct cli_verb cli_local_verbs[]; /* verb_local.c */
+extern const struct cli_verb cli_dht_verbs[];   /* verb_dht.c */
+extern const struct cli_verb cli_item_verbs[];  /* verb_item.c */
+extern const struct cli_verb cli_status_verbs[];
+extern const struct cli_verb cli_tunnel_verbs[]; /* verb_tunnel.c */
+extern const struct cli_verb cli_tunnel_list_verbs[];
+extern const struct cli_verb cli_tunnel_speed_verbs[];
+
+/* Verb `i` of all tables; NULL past the end. */
+const struct cli_verb *cli_verb_at(size_t i);
+
+/* The verb that the first of `argv` name, and how many words it took. */
+const struct cli_verb *cli_find_verb(int argc, char **argv, int *words);
+
+#define CLI_NAME_SIZE 96
+
+/* The first `count` of `argv` with blanks between them. */
+void cli_join_words(char out[CLI_NAME_SIZE], int count, char **argv);
+
+#endif
