@@ -213,3 +213,21 @@ const char *text_plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
 }
+
+const char *text_count(uint64_t count, const char *noun,
+                       char out[TEXT_COUNT_SIZE])
+{
+    size_t len = strlen(noun);
+    bool y = noun[len - 1] == 'y';
+    bool hisses = len > 1 && strcmp(noun + len - 2, "sh") == 0;
+
+    if (count == 1)
+        snprintf(out, TEXT_COUNT_SIZE, "1 %s", noun);
+    else
+        snprintf(out, TEXT_COUNT_SIZE, "%llu %.*s%s", (unsigned long long)count,
+                 (int)(y ? len - 1 : len), noun,
+                 y        ? "ies"
+                 : hisses ? "es"
+                          : "s");
+    return out;
+}

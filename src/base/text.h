@@ -55,4 +55,10 @@ void text_add_printable(struct text *t, struct bytes s);
 /* What comes after "hop" for so many of them: "s", or nothing. */
 const char *text_plural(uint64_t count);
 
+#define TEXT_COUNT_SIZE 48
+
+/* "1 node", "2 nodes", "0 queries", "3 hashes"; returns `out`. */
+const char *text_count(uint64_t count, const char *noun,
+                       char out[TEXT_COUNT_SIZE]);
+
 #endif

@@ -112,6 +112,29 @@ static void test_text_escapes_what_others_wrote(void **state)
     text_deinit(&t);
 }
 
+static void test_text_counts_in_words(void **state)
+{
+    static const struct {
+        uint64_t count;
+        const char *noun, *said;
+    } rows[] = {
+        {0, "node", "0 nodes"},
+        {1, "node", "1 node"},
+        {2, "node", "2 nodes"},
+        {1, "query", "1 query"},
+        {3, "query", "3 queries"},
+        {1, "hash", "1 hash"},
+        {0, "hash", "0 hashes"},
+        {UINT64_MAX, "hop", "18446744073709551615 hops"},
+    };
+    char out[TEXT_COUNT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_string_equal(text_count(rows[i].count, rows[i].noun, out),
+                            rows[i].said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_text_stops_at_its_limit),
         cmocka_unit_test(test_text_grows_to_what_is_added),
         cmocka_unit_test(test_text_escapes_what_others_wrote),
+        cmocka_unit_test(test_text_counts_in_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

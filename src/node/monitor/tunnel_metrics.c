@@ -101,6 +101,8 @@ static const struct metric_row relay_rows[] = {
      METRIC_AT(struct relay_stats, cells_forward), "way", "forward"},
     {"warren_tunnel_relayed_cells_total", "",
      METRIC_AT(struct relay_stats, cells_backward), "way", "backward"},
+    {"warren_tunnel_relayed_bytes_total", "Their bytes.",
+     METRIC_AT(struct relay_stats, bytes)},
     {"warren_tunnel_relay_dropped_total", "Cells of others dropped, by reason.",
      METRIC_AT(struct relay_stats, dropped_layer), "reason", "layer"},
     {"warren_tunnel_relay_dropped_total", "",

@@ -406,8 +406,10 @@ void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
         .relaying = t->config.max_relays_or_exits > 0,
         .exiting = t->exit != NULL,
         .published = directory_self_text(t->directory).len > 0,
+        .rate = relays_rate(t->engine.relays, now),
         .step_timeout = circuits_step_timeout(t->engine.circuits),
     };
+    memcpy(out->identity, t->config.identity, sizeof(out->identity));
 }
 
 int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,

@@ -253,6 +253,8 @@ struct tunnel_status {
     struct link_paths paths; /* what becomes of large cells on the links */
     unsigned known, usable, exits, guards;
     bool relaying, exiting, published;
+    uint8_t identity[32];  /* our own */
+    uint64_t rate;         /* bytes a second relayed now */
     uint64_t step_timeout; /* ns, learned */
 };
 

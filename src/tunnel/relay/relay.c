@@ -153,6 +153,11 @@ const struct relay_stats *relays_stats(const struct relays *r)
     return &r->stats;
 }
 
+uint64_t relays_rate(const struct relays *r, uint64_t now)
+{
+    return meter_rate(&r->meter, now);
+}
+
 const struct relay_queue *relays_queue(const struct relays *r)
 {
     return &r->queue;
@@ -209,6 +214,12 @@ static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
 {
     keystream_fill(&r->core->fill, datagram + CELL_BODY_OFFSET + from,
                    body_of(len) - from);
+}
+
+static void count_bytes(struct relays *r, size_t len, uint64_t now)
+{
+    r->stats.bytes += len;
+    meter_add(&r->meter, len, now);
 }
 
 static void send_backward(struct relays *r, struct relay *relay,
@@ -314,6 +325,7 @@ static void receive_forward(struct relays *r, struct relay *relay,
     if (offer == RELAY_DROPPED)
         return;
     r->stats.cells_forward++;
+    count_bytes(r, len, now);
     fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
     relay_queue_put(&r->queue, &relay->flow, offer, RELAY_FORWARD, datagram,
                     len, now);
@@ -339,6 +351,7 @@ void relay_receive_cell(struct relays *r, struct circuit_end *end,
         return;
     }
     r->stats.cells_backward++;
+    count_bytes(r, len, now);
     relay->used_at = now;
     relay->bytes += len;
     send_backward(r, relay, datagram, len, now);

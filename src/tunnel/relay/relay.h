@@ -79,7 +79,7 @@ struct relay_config {
 struct relay_stats {
     uint64_t created, refused, extended;
     uint64_t repeated; /* CREATEs and EXTENDs that came again */
-    uint64_t cells_forward, cells_backward;
+    uint64_t cells_forward, cells_backward, bytes;
     uint64_t dropped_layer;   /* not authentic, or seen before */
     uint64_t dropped_message; /* malformed, or not a client's to say */
     uint64_t dropped_no_next;
@@ -124,6 +124,8 @@ uint64_t relays_next_deadline(const struct relays *r);
 unsigned relays_count(const struct relays *r);
 struct relay *relays_at(const struct relays *r, unsigned i);
 const struct relay_stats *relays_stats(const struct relays *r);
+/* Bytes of cells that are relayed a second now. */
+uint64_t relays_rate(const struct relays *r, uint64_t now);
 /* What waits for bandwidth, and what came of what waited. */
 const struct relay_queue *relays_queue(const struct relays *r);
 

@@ -5,6 +5,7 @@
 #ifndef WARREN_TUNNEL_RELAY_RELAY_TABLE_H
 #define WARREN_TUNNEL_RELAY_RELAY_TABLE_H
 
+#include "base/meter.h"
 #include "tunnel/relay/relay.h"
 
 #define RELAY_TICK (1 * TIME_S) /* how exactly ages are kept */
@@ -36,6 +37,7 @@ struct relays {
     size_t count, cap;
     uint64_t deadline;
     struct relay_stats stats;
+    struct meter meter;
 };
 
 struct relay *relay_of(struct circuit_end *end);

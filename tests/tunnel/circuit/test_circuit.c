@@ -416,7 +416,7 @@ static void test_relay_allocates_nothing_for_a_cell(void **state)
     struct engine *middle = &net->node[2].engine;
     static struct kept kept;
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 3, 0});
-    uint64_t before;
+    uint64_t before, bytes;
 
     (void)state;
     kept.count = 0;
@@ -428,6 +428,7 @@ static void test_relay_allocates_nothing_for_a_cell(void **state)
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(kept.count, COUNT_OF(kept.packets));
     before = relays_stats(middle->relays)->cells_forward;
+    bytes = relays_stats(middle->relays)->bytes;
     net->sink = true;
     for (unsigned i = 0; i < kept.count; i++) {
         struct net_packet *p = &kept.packets[i];
@@ -438,6 +439,9 @@ static void test_relay_allocates_nothing_for_a_cell(void **state)
     }
     assert_int_equal(relays_stats(middle->relays)->cells_forward - before,
                      kept.count);
+    bytes = relays_stats(middle->relays)->bytes - bytes;
+    assert_int_equal(bytes, kept.count * kept.packets[0].len);
+    assert_in_range(relays_rate(middle->relays, net->now), bytes / 5, bytes);
     net_free(net);
 }
 
