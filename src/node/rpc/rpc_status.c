@@ -98,6 +98,24 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
     rpc_write_uint(w, "memory", s.memory);
 }
 
+/* What was done for others since the start, and how much goes through now. */
+static void write_relayed(const struct tunnel *t, const struct tunnel_status *s,
+                          struct mp_writer *w)
+{
+    const struct relay_stats *relays = relays_stats(tunnel_engine(t)->relays);
+    struct exit_stats exit = {0};
+
+    if (tunnel_exit(t) != NULL)
+        exit_get_stats(tunnel_exit(t), &exit);
+    rpc_write_uint(w, "served", relays->created);
+    rpc_write_uint(w, "relayed_cells",
+                   relays->cells_forward + relays->cells_backward);
+    rpc_write_uint(w, "relayed_bytes", relays->bytes);
+    rpc_write_uint(w, "relayed_rate", s->rate);
+    rpc_write_uint(w, "exit_sent_bytes", exit.sent_bytes);
+    rpc_write_uint(w, "exit_received_bytes", exit.received_bytes);
+}
+
 static void write_tunnels(const struct node *n, uint64_t now,
                           struct mp_writer *w)
 {
@@ -108,7 +126,8 @@ static void write_tunnels(const struct node *n, uint64_t now,
 
     tunnel_status(t, now, clock_wall(), &s);
     mp_write_text(w, "tunnels");
-    mp_write_map(w, 15);
+    mp_write_map(w, 21);
+    rpc_write_hex(w, "identity", bytes_of(s.identity, sizeof(s.identity)));
     rpc_write_bool(w, "relaying", s.relaying);
     rpc_write_bool(w, "exiting", s.exiting);
     rpc_write_bool(w, "published", s.published);
@@ -130,6 +149,7 @@ static void write_tunnels(const struct node *n, uint64_t now,
     rpc_write_uint(w, "usable", s.usable);
     rpc_write_uint(w, "exits", s.exits);
     rpc_write_uint(w, "guards", s.guards);
+    write_relayed(t, &s, w);
 }
 
 static void write_store(const struct node *n, struct mp_writer *w)
