@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT
  */
 #include "cli/cli_help.h"
+#include "base/text.h"
 #include "base/words.h"
 #include "cli/show/say.h"
+#include "cli/show/screen.h"
 #include "cli/verb/verbs.h"
 #include "node/config/config_keys.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define MEANING_AT  29 /* column of what is said about verbs and flags */
+#define MEANING_MAX 4096
 
 static int words_in(const char *name)
 {
@@ -24,9 +29,9 @@ static void print_verb(FILE *to, const struct cli_verb *verb)
 {
     char left[CLI_NAME_SIZE];
 
-    snprintf(left, sizeof(left), "%s%s%s", verb->name,
+    snprintf(left, sizeof(left), "  %s%s%s", verb->name,
              verb->args[0] == '\0' ? "" : " ", verb->args);
-    fprintf(to, "  %-26s %s\n", left, verb->meaning);
+    screen_fold(to, MEANING_AT, left, verb->meaning);
 }
 
 /* Verbs that begin with `group` and a blank; all when it is empty. */
@@ -51,32 +56,33 @@ void cli_help_all(FILE *to)
 {
     fputs("usage: warren VERB [FLAGS] [ARGUMENTS]\n\n", to);
     print_group(to, "");
-    fputs("\n'warren VERB --help' shows its flags. Exit codes: 0 done, 1 not "
-          "found or not\nhealthy, 2 wrong arguments, 3 no daemon runs, 4 "
-          "nobody answered, 5 refused by\nothers, 6 trouble on this "
-          "machine.\n",
-          to);
+    fputc('\n', to);
+    screen_fold(to, 0, "",
+                "'warren VERB --help' shows its flags. Exit codes: 0 done, 1 "
+                "not found or not healthy, 2 wrong arguments, 3 no daemon "
+                "runs, 4 nobody answered, 5 refused by others, 6 trouble on "
+                "this machine.");
 }
 
 static void print_option(const struct cli_option *o)
 {
     char left[CLI_NAME_SIZE];
 
-    snprintf(left, sizeof(left), "%s%s%s", o->name, o->value == NULL ? "" : " ",
-             o->value == NULL ? "" : o->value);
-    printf("  %-26s %s\n", left, o->meaning);
+    snprintf(left, sizeof(left), "  %s%s%s", o->name,
+             o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value);
+    screen_fold(stdout, MEANING_AT, left, o->meaning);
 }
 
-/* `lines` beside `left`, the first in its row. */
+/* What the configuration says in lines of its own, in the screen's. */
 static void print_meaning(const char *left, const char *lines)
 {
-    while (*lines != '\0') {
-        size_t len = strcspn(lines, "\n");
+    struct text meaning;
 
-        printf("  %-26s %.*s\n", left, (int)len, lines);
-        lines += len + (lines[len] == '\n');
-        left = "";
-    }
+    text_init(&meaning, MEANING_MAX);
+    for (; *lines != '\0'; lines++)
+        text_add_bytes(&meaning, bytes_of(*lines == '\n' ? " " : lines, 1));
+    screen_fold(stdout, MEANING_AT, left, text_get(&meaning));
+    text_deinit(&meaning);
 }
 
 /* Flags of the daemon that have a short form. */
@@ -89,12 +95,14 @@ static void print_config_options(void)
 
         if (key->flag == NULL)
             continue;
-        snprintf(left, sizeof(left), "--%s%s", key->flag,
+        snprintf(left, sizeof(left), "  --%s%s", key->flag,
                  key->flag_value == NULL ? " VALUE" : "");
         print_meaning(left, key->meaning);
     }
-    puts("\nEvery key has a long form too: --SECTION.KEY VALUE, as 'warren "
-         "config default'\nnames them.");
+    putchar('\n');
+    screen_fold(stdout, 0, "",
+                "Every key has a long form too: --SECTION.KEY VALUE, as "
+                "'warren config default' names them.");
 }
 
 void cli_help_verb(const struct cli_verb *verb)

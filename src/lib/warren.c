@@ -222,23 +222,24 @@ static void say_health(const struct warren *w, uint64_t now, struct text *out)
 
 static void say_counts(const struct warren *w, uint64_t now, struct text *out)
 {
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
     struct dht_status dht;
     struct tunnel_status tunnel;
 
     dht_status(dht_host_engine(w->node->dht), now, &dht);
     tunnel_status(tunnel_host_engine(w->node->tunnels), now, clock_wall(),
                   &tunnel);
-    text_addf(out,
-              "DHT: %u nodes in the routing table, %u announcements and "
-              "items of our own\n",
-              dht.nodes[FAMILY_IPV4] + dht.nodes[FAMILY_IPV6],
-              dht.publications);
-    text_addf(out,
-              "tunnels: %u circuits, %u of them ready; %u relays known, "
-              "%u of them exits\n",
-              tunnel.circuits, tunnel.ready, tunnel.known, tunnel.exits);
-    text_addf(out, "for others: %u circuits over %u links\n", tunnel.relays,
-              tunnel.links);
+    text_addf(
+        out, "DHT: %s in the routing table, %u published of our own\n",
+        text_count(dht.nodes[FAMILY_IPV4] + dht.nodes[FAMILY_IPV6], "node", a),
+        dht.publications);
+    text_addf(out, "tunnels: %s, %u ready; %s known, %s\n",
+              text_count(tunnel.circuits, "circuit", a), tunnel.ready,
+              text_count(tunnel.known, "relay", b),
+              text_count(tunnel.exits, "exit", c));
+    text_addf(out, "for others: %s over %s\n",
+              text_count(tunnel.relays, "circuit", a),
+              text_count(tunnel.links, "link", b));
 }
 
 size_t warren_status(const struct warren *w, char *text, size_t size)

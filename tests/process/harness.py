@@ -52,7 +52,7 @@ def wait_for(what, condition, timeout=10.0, step=0.02):
 
 def clean_environment():
     return {k: v for k, v in os.environ.items()
-            if not k.startswith("WARREN_")}
+            if not k.startswith("WARREN_") and k != "COLUMNS"}
 
 
 def warren(*args, timeout=60, binary=None):

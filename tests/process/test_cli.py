@@ -34,7 +34,9 @@ WRONG = [
     (["dht", "find-node", ""], USAGE,
      "warren: ID must be exactly 40 hex digits (0-9, a-f); '' has 0 "
      "characters"),
-    (["dht", "announce", "x"], USAGE, "warren: HASH must be ..."),
+    (["dht", "announce", "x"], USAGE,
+     "warren: HASH must be exactly 40 hex digits (0-9, a-f); 'x' has 1 "
+     "character"),
     (["dht", "withdraw", "x"], USAGE, "warren: HASH must be ..."),
     (["dht", "announce", HASH, "--port", "0"], USAGE,
      "warren: --port must be a whole number from 1 to 65535, not '0'"),

@@ -77,7 +77,8 @@ class Tunnels(ProcessTest):
         self.assertEqual(status["tunnels"]["ready"], 2)
         self.assertEqual(status["tunnels"]["path"], "found")
         self.assertEqual(status["tunnels"]["addresses"], [client.endpoint])
-        self.assertIn("relay, exit", relays[0].cli("status").stdout)
+        self.assertRegex(relays[0].cli("status").stdout,
+                         r"(?ms)^relay +[0-9a-f]{64}$.*^exit +\d")
 
     def test_ten_nodes_find_each_other(self):
         relays = self.community(9)

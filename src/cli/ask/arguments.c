@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  */
 #include "cli/ask/arguments.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 #include "base/words.h"
 #include "cli/show/say.h"
@@ -16,12 +17,13 @@
 
 bool cli_read_id(const char *what, const char *text, struct id *out)
 {
+    char length[TEXT_COUNT_SIZE];
+
     if (id_parse(text, out) == OK)
         return true;
     cli_fail(EXIT_USAGE,
-             "%s must be exactly 40 hex digits (0-9, a-f); '%s' has %zu "
-             "characters%s",
-             what, text, strlen(text),
+             "%s must be exactly 40 hex digits (0-9, a-f); '%s' has %s%s", what,
+             text, text_count(strlen(text), "character", length),
              strlen(text) == 40 ? ", some of them no hex digits" : "");
     return false;
 }

@@ -4,6 +4,7 @@
 #include "base/timestamp.h"
 #include "cli/show/json.h"
 #include "cli/show/say.h"
+#include "cli/show/screen.h"
 #include "cli/show/trace.h"
 #include "node/config/config.h"
 #include "node/control/reply.h"
@@ -172,9 +173,17 @@ static void clear(struct cli_talk *t)
 
 void cli_talk_draw(struct cli_talk *t, const char *line)
 {
+    size_t room;
+
     if (!t->progress)
         return;
-    fprintf(stderr, "\r%s\033[K", line);
+    /* What goes over the edge would stay there for ever. */
+    room = screen_width(stderr) - 1;
+    if (screen_width_of(line, strlen(line)) > room)
+        fprintf(stderr, "\r%.*s ...\033[K",
+                (int)screen_break(line, room - strlen(" ...")), line);
+    else
+        fprintf(stderr, "\r%s\033[K", line);
     t->drawn = true;
 }
 

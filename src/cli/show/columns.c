@@ -1,31 +1,42 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * libsmartcols was tried in its place: it cuts words where a column is too
+ * narrow, or prints over the edge of the screen.
  */
 #include "cli/show/columns.h"
+#include "cli/show/screen.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
 #define CELLS_MAX (4 * 1024 * 1024)
-#define CELL_MAX  256
+#define CELL_MAX  512
+#define GAP       2 /* between columns */
+#define BELOW     4 /* indent of columns that stand below the others */
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no room. */
-static size_t width_of(const char *s)
+static size_t longest_word(const char *cell)
 {
-    size_t width = 0;
+    size_t longest = 0;
 
-    for (; *s != '\0'; s++)
-        width += ((unsigned char)*s & 0xc0) != 0x80;
-    return width;
+    while (*cell != '\0') {
+        size_t len = strcspn(cell, " ");
+        size_t width = screen_width_of(cell, len);
+
+        longest = width > longest ? width : longest;
+        cell += len + (cell[len] == ' ');
+    }
+    return longest;
 }
 
 static void add_cell(struct columns *c, const char *cell)
 {
-    size_t column = c->at++ % c->count;
-    size_t width = width_of(cell) - (cell[0] == '>');
+    struct column *column = &c->columns[c->at++ % c->count];
+    size_t width = screen_width_of(cell, strlen(cell));
+    size_t word = longest_word(cell);
 
-    if (width > c->widths[column])
-        c->widths[column] = width;
+    column->width = width > column->width ? width : column->width;
+    column->longest = word > column->longest ? word : column->longest;
     text_add_bytes(&c->cells, bytes_of(cell, strlen(cell) + 1));
 }
 
@@ -37,9 +48,15 @@ void columns_init(struct columns *c, const char *head)
         c->count += *p == '|';
     assert(c->count <= COLUMNS_MAX);
     for (size_t i = 0; i < c->count; i++) {
+        struct column *column = &c->columns[i];
         char cell[CELL_MAX];
-        size_t len = strcspn(head, "|");
+        size_t len;
 
+        column->right = *head == '>';
+        column->is_id = *head == '#';
+        column->folds = *head == '+';
+        head += column->right || column->is_id || column->folds;
+        len = strcspn(head, "|");
         snprintf(cell, sizeof(cell), "%.*s", (int)len, head);
         add_cell(c, cell);
         head += len + 1;
@@ -62,29 +79,104 @@ void columns_add(struct columns *c, const char *format, ...)
     add_cell(c, cell);
 }
 
-static void print_cell(const struct columns *c, size_t column, bool right,
-                       const char *cell, FILE *to)
-{
-    size_t pad = c->widths[column] - width_of(cell);
-    bool last = column + 1 == c->count;
+/* ---- Widths ------------------------------------------------------------- */
 
-    fprintf(to, "%*s%s%*s%s", right ? (int)pad : 0, "", cell,
-            right || last ? 0 : (int)pad, "", last ? "\n" : "  ");
+static size_t width_of_all(const struct columns *c)
+{
+    size_t sum = GAP * (c->count - 1);
+
+    for (size_t i = 0; i < c->count; i++)
+        sum += c->columns[i].width;
+    return sum;
 }
 
-void columns_print(const struct columns *c, FILE *to)
+static void fit(struct columns *c, size_t screen)
 {
-    bool right[COLUMNS_MAX] = {false};
-    const char *cell = text_get(&c->cells);
+    for (size_t i = 0; i < c->count && width_of_all(c) > screen; i++) {
+        struct column *column = &c->columns[i];
 
-    for (size_t i = 0; i < c->at; i++) {
-        size_t column = i % c->count;
+        if (column->is_id && column->width > COLUMNS_SHORT_ID)
+            column->width = COLUMNS_SHORT_ID;
+    }
+    for (size_t i = 0; i < c->count && width_of_all(c) > screen; i++) {
+        struct column *column = &c->columns[i];
+        size_t others = width_of_all(c) - column->width;
+        size_t room = screen > others ? screen - others : 0;
 
-        if (i < c->count && cell[0] == '>') {
-            right[column] = true;
-            cell++;
+        if (column->folds)
+            column->width = room > column->longest ? room : column->longest;
+    }
+}
+
+/* ---- Printing ----------------------------------------------------------- */
+
+/* Columns from `first` on that stand beside each other; one at least. */
+static size_t beside(const struct columns *c, size_t first, size_t screen)
+{
+    size_t used = (first > 0 ? BELOW : 0) + c->columns[first].width;
+    size_t end = first + 1;
+
+    while (end < c->count && used + GAP + c->columns[end].width <= screen)
+        used += GAP + c->columns[end++].width;
+    return end;
+}
+
+/* One line of a cell: what follows is left in *cell. */
+static void print_piece(const struct column *column, const char **cell,
+                        bool last, FILE *to)
+{
+    const char *s = *cell;
+    size_t len = column->folds   ? screen_break(s, column->width)
+                 : column->is_id ? strnlen(s, column->width)
+                                 : strlen(s);
+    size_t width = screen_width_of(s, len);
+    size_t pad = column->width > width ? column->width - width : 0;
+
+    fprintf(to, "%*s%.*s%*s", column->right ? (int)pad : 0, "", (int)len, s,
+            column->right || last ? 0 : (int)pad, "");
+    if (!last)
+        fprintf(to, "%*s", GAP, "");
+    *cell = !column->folds ? "" : s + len + (s[len] == ' ');
+}
+
+/* Whether a line is left of the cells from `first` to `end`; `stop` is behind
+ * the last of them, so that nothing is padded for no reason. */
+static bool lines_left(const char *const *cells, size_t first, size_t end,
+                       size_t *stop)
+{
+    for (*stop = end; *stop > first && *cells[*stop - 1] == '\0'; --*stop)
+        ;
+    return *stop > first;
+}
+
+static void print_row(const struct columns *c, const char **cells,
+                      size_t screen, FILE *to)
+{
+    for (size_t first = 0, end; first < c->count; first = end) {
+        size_t stop;
+
+        end = beside(c, first, screen);
+        while (lines_left(cells, first, end, &stop)) {
+            fprintf(to, "%*s", first > 0 ? BELOW : 0, "");
+            for (size_t i = first; i < stop; i++)
+                print_piece(&c->columns[i], &cells[i], i + 1 == stop, to);
+            fputc('\n', to);
         }
-        print_cell(c, column, right[column], cell, to);
-        cell += strlen(cell) + 1;
+    }
+}
+
+void columns_print(struct columns *c, FILE *to)
+{
+    size_t screen = screen_width(to);
+    const char *cell = text_get(&c->cells);
+    const char *cells[COLUMNS_MAX];
+
+    fit(c, screen);
+    for (size_t i = 0; i + c->count <= c->at; i += c->count) {
+        for (size_t column = 0; column < c->count; column++) {
+            cells[column] = cell;
+            cell += strlen(cell) + 1;
+        }
+        print_row(c, cells, screen, to);
     }
 }

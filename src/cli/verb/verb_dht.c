@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  */
 #include "base/endpoint.h"
+#include "base/text.h"
 #include "cli/ask/talk.h"
+#include "cli/show/amount.h"
 #include "cli/show/columns.h"
 #include "cli/show/say.h"
 #include "cli/show/trace.h"
@@ -61,37 +63,33 @@ static bool is_address(const char *text)
 
 static void print_effort(struct mp_reader answer)
 {
-    printf("%" PRIu64 " of %" PRIu64 " nodes asked answered, %" PRIu64
-           " hops, %.1f ms\n",
-           reply_uint(answer, "answered"), reply_uint(answer, "asked"),
-           reply_uint(answer, "hops"), reply_double(answer, "duration"));
+    char asked[TEXT_COUNT_SIZE], hops[TEXT_COUNT_SIZE];
+
+    printf("%" PRIu64 " of %s asked answered, %s, %.1f ms\n",
+           reply_uint(answer, "answered"),
+           text_count(reply_uint(answer, "asked"), "node", asked),
+           text_count(reply_uint(answer, "hops"), "hop", hops),
+           reply_double(answer, "duration"));
 }
 
 /* ---- nodes ------------------------------------------------------------- */
-
-static void print_age(struct columns *c, uint64_t s)
-{
-    if (s < 120)
-        columns_add(c, "%" PRIu64 " s", s);
-    else
-        columns_add(c, "%" PRIu64 " min", s / 60);
-}
 
 static enum exit_code print_nodes(struct cli_talk *t, struct mp_reader answer)
 {
     struct mp_reader at;
     uint32_t count = reply_array(answer, "nodes", &at);
+    char age[AMOUNT_SIZE];
     struct columns c;
 
     if (cli_talk_json(t))
         return EXIT_DONE;
-    columns_init(&c, "id|address|quality|>rtt ms|>seen before|>bucket");
+    columns_init(&c, "#id|address|quality|>rtt ms|>seen before|>bucket");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
         columns_add(&c, "%s", reply_text(at, "id"));
         columns_add(&c, "%s", reply_text(at, "address"));
         columns_add(&c, "%s", reply_text(at, "quality"));
         columns_add(&c, "%.1f", reply_double(at, "rtt"));
-        print_age(&c, reply_uint(at, "last_seen"));
+        columns_add(&c, "%s", age_print(reply_uint(at, "last_seen"), age));
         columns_add(&c, "%" PRIu64, reply_uint(at, "bucket"));
     }
     if (count > 0)
@@ -130,6 +128,7 @@ static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
 {
     struct mp_reader at;
     uint32_t count = reply_array(answer, "samples", &at);
+    char hashes[TEXT_COUNT_SIZE];
 
     if (cli_talk_json(t))
         return EXIT_DONE;
@@ -138,9 +137,9 @@ static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
 
         printf("%.*s\n", (int)b.len, (const char *)b.p);
     }
-    printf("%u of the %" PRIu64 " hashes that it has; ask again in %" PRIu64
-           " s\n",
-           count, reply_uint(answer, "num"), reply_uint(answer, "interval"));
+    printf("%u of the %s that it has; ask again in %" PRIu64 " s\n", count,
+           text_count(reply_uint(answer, "num"), "hash", hashes),
+           reply_uint(answer, "interval"));
     return EXIT_DONE;
 }
 
@@ -229,11 +228,12 @@ static enum exit_code print_announced(struct cli_talk *t,
                                       struct mp_reader answer)
 {
     uint64_t stored = reply_uint(answer, "stored");
+    char nodes[TEXT_COUNT_SIZE];
 
     if (!cli_talk_json(t)) {
         if (t->trace)
             putchar('\n');
-        printf("announced on %" PRIu64 " nodes\n", stored);
+        printf("announced on %s\n", text_count(stored, "node", nodes));
         print_effort(answer);
     }
     return stored > 0 ? EXIT_DONE : EXIT_REFUSED;

@@ -202,12 +202,13 @@ static enum exit_code print_put(const struct put *p, const struct cli_talk *t)
 {
     struct mp_reader answer = t->answer.value;
     uint64_t stored = reply_uint(answer, "stored");
+    char nodes[TEXT_COUNT_SIZE];
 
     if (!cli_talk_json(t)) {
         if (t->trace)
             putchar('\n');
         puts(reply_text(answer, "target"));
-        fprintf(stderr, "stored on %" PRIu64 " nodes", stored);
+        fprintf(stderr, "stored on %s", text_count(stored, "node", nodes));
         if (p->item.mutable_item)
             fprintf(stderr, " as version %" PRIu64, p->seq);
         fputc('\n', stderr);
@@ -269,6 +270,7 @@ static enum exit_code print_item(const struct cli_talk *t)
 {
     struct mp_reader answer = t->answer.value;
     struct mp_reader item, value;
+    char asked[TEXT_COUNT_SIZE];
     bool found = reply_find(answer, "item", &item) &&
                  reply_find(item, "value", &value);
 
@@ -279,9 +281,9 @@ static enum exit_code print_item(const struct cli_talk *t)
     if (!found)
         return cli_fail(EXIT_NEGATIVE,
                         "nobody has an item under this target (%" PRIu64
-                        " of %" PRIu64 " nodes asked answered)",
+                        " of %s asked answered)",
                         reply_uint(answer, "answered"),
-                        reply_uint(answer, "asked"));
+                        text_count(reply_uint(answer, "asked"), "node", asked));
     print_value(value);
     if (reply_bool(item, "mutable"))
         fprintf(stderr,

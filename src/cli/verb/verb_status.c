@@ -1,14 +1,60 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * `warren status`: first what is wrong, then a line for each fact, in the
+ * order in which operators ask: what it is, how it stands in the DHT, what it
+ * does for others, what it has of its own, what is on disk.
  */
 #include "cli/ask/talk.h"
+#include "cli/show/amount.h"
+#include "cli/show/screen.h"
 #include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#define LABEL_WIDTH 15
+#define LINE_MAX    2048
 
 static const char *const families[] = {"ipv4", "ipv6"};
 static const char *const family_titles[] = {"IPv4", "IPv6"};
+
+static void line(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void line(const char *label, const char *format, ...)
+{
+    char text[LINE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    screen_fold(stdout, LABEL_WIDTH, label, text);
+}
+
+/* The same of one family. */
+static void family_line(int f, const char *what, const char *text)
+{
+    char label[LABEL_WIDTH + 1];
+
+    snprintf(label, sizeof(label), "%s %s", family_titles[f], what);
+    line(label, "%s", text);
+}
+
+static void print_problem(struct mp_reader at)
+{
+    static const char to_do[] = "    What to do: ";
+    char label[32], text[REPLY_TEXT_SIZE + 1];
+
+    snprintf(label, sizeof(label), "%s: ", reply_text(at, "level"));
+    snprintf(text, sizeof(text), "%s.", reply_text(at, "what"));
+    screen_fold(stdout, strlen(label), label, text);
+    snprintf(text, sizeof(text), "%s.", reply_text(at, "remedy"));
+    screen_fold(stdout, strlen(to_do), to_do, text);
+}
 
 static void print_problems(struct mp_reader map)
 {
@@ -17,38 +63,41 @@ static void print_problems(struct mp_reader map)
 
     if (count == 0)
         puts("Nothing is wrong.");
-    for (; count > 0; count--) {
-        printf("%s: %s.\n    What to do: %s.\n", reply_text(at, "level"),
-               reply_text(at, "what"), reply_text(at, "remedy"));
-        mp_skip(&at);
-    }
+    for (; count > 0; count--, mp_skip(&at))
+        print_problem(at);
     putchar('\n');
 }
 
 static void print_uptime(uint64_t s)
 {
-    printf("up             ");
+    char text[96] = "";
+    size_t len = 0;
+
     if (s >= 86400)
-        printf("%" PRIu64 " d ", s / 86400);
+        len += (size_t)sprintf(text + len, "%" PRIu64 " d ", s / 86400);
     if (s >= 3600)
-        printf("%" PRIu64 " h ", s / 3600 % 24);
+        len += (size_t)sprintf(text + len, "%" PRIu64 " h ", s / 3600 % 24);
     if (s >= 60)
-        printf("%" PRIu64 " min ", s / 60 % 60);
-    printf("%" PRIu64 " s\n", s % 60);
+        len += (size_t)sprintf(text + len, "%" PRIu64 " min ", s / 60 % 60);
+    sprintf(text + len, "%" PRIu64 " s", s % 60);
+    line("up", "%s", text);
 }
 
-static void print_listen(struct mp_reader map)
+/* An array of texts with commas between them. */
+static void print_list(const char *label, struct mp_reader map, const char *key)
 {
     struct mp_reader at;
-    uint32_t count = reply_array(map, "listen", &at);
+    uint32_t count = reply_array(map, key, &at);
+    struct text list;
 
-    printf("listens on     ");
+    text_init(&list, LINE_MAX - 1);
     for (; count > 0; count--) {
-        struct bytes b = mp_read_bytes(&at, 0, SIZE_MAX);
-
-        printf("%.*s%s", (int)b.len, (const char *)b.p, count > 1 ? ", " : "");
+        text_add_printable(&list, mp_read_bytes(&at, 0, SIZE_MAX));
+        text_add(&list, count > 1 ? ", " : "");
     }
-    putchar('\n');
+    if (list.len > 0)
+        line(label, "%s", text_get(&list));
+    text_deinit(&list);
 }
 
 /* Said only when it is not as it should be. */
@@ -58,93 +107,151 @@ static void print_trains(struct mp_reader map)
 
     if (reply_find(map, "trains", &at) &&
         !(reply_bool(at, "send") && reply_bool(at, "receive")))
-        puts("kernel         carries each datagram alone (no UDP_SEGMENT or "
-             "UDP_GRO): relaying costs more");
+        line("kernel", "carries each datagram alone (no UDP_SEGMENT or "
+                       "UDP_GRO): relaying costs more");
 }
+
+/* ---- DHT ---------------------------------------------------------------- */
 
 static void print_family(struct mp_reader dht, int f)
 {
+    char nodes[TEXT_COUNT_SIZE], buckets[TEXT_COUNT_SIZE], text[LINE_MAX];
     struct mp_reader map;
 
     if (!reply_find(dht, families[f], &map))
         return;
-    printf("%s id        %s\n", family_titles[f], reply_text(map, "id"));
-    printf("%s nodes     %" PRIu64 " (%" PRIu64 " good, %" PRIu64
-           " spare) in %" PRIu64 " buckets\n",
-           family_titles[f], reply_uint(map, "nodes"), reply_uint(map, "good"),
-           reply_uint(map, "cached"), reply_uint(map, "buckets"));
+    family_line(f, "id", reply_text(map, "id"));
+    text_count(reply_uint(map, "buckets"), "bucket", buckets);
+    snprintf(text, sizeof(text),
+             "%" PRIu64 " (%" PRIu64 " good, %" PRIu64 " spare) in %s",
+             reply_uint(map, "nodes"), reply_uint(map, "good"),
+             reply_uint(map, "cached"), buckets);
+    family_line(f, "nodes", text);
     if (reply_bytes(map, "external").len > 0)
-        printf("%s seen as   %s\n", family_titles[f],
-               reply_text(map, "external"));
-    if (reply_uint(map, "network_size") > 0)
-        printf("%s network   about %" PRIu64 " nodes\n", family_titles[f],
-               reply_uint(map, "network_size"));
+        family_line(f, "seen as", reply_text(map, "external"));
+    if (reply_uint(map, "network_size") > 0) {
+        snprintf(text, sizeof(text), "about %s",
+                 text_count(reply_uint(map, "network_size"), "node", nodes));
+        family_line(f, "network", text);
+    }
+}
+
+/* What this node was asked to publish is on disk; what it says of itself as a
+ * relay is made anew at each start. */
+static void print_publications(struct mp_reader map, uint64_t all)
+{
+    struct mp_reader at;
+    uint64_t asked = 0;
+
+    if (reply_find(map, "store", &at))
+        asked = reply_uint(at, "announcements") + reply_uint(at, "items");
+    asked = asked < all ? asked : all;
+    if (reply_find(map, "tunnels", &at) && reply_bool(at, "published"))
+        line("publishes", "%" PRIu64 " by request, %" PRIu64 " as a relay",
+             asked, all - asked);
+    else
+        line("publishes", "%" PRIu64 " by request", all);
 }
 
 static void print_dht(struct mp_reader map)
 {
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
     struct mp_reader dht;
 
     if (!reply_find(map, "dht", &dht))
         return;
     for (int f = 0; f < 2; f++)
         print_family(dht, f);
-    printf("publishes      %" PRIu64 " announcements and items of its own\n",
-           reply_uint(dht, "publications"));
-    printf("keeps          %" PRIu64 " peers of %" PRIu64 " hashes, %" PRIu64
-           " items for others\n",
-           reply_uint(dht, "peers"), reply_uint(dht, "hashes"),
-           reply_uint(dht, "items"));
-    printf("at work on     %" PRIu64 " lookups, %" PRIu64
-           " queries in flight\n",
-           reply_uint(dht, "lookups"), reply_uint(dht, "pending"));
+    print_publications(map, reply_uint(dht, "publications"));
+    line("keeps", "%s of %s, %s for others",
+         text_count(reply_uint(dht, "peers"), "peer", a),
+         text_count(reply_uint(dht, "hashes"), "hash", b),
+         text_count(reply_uint(dht, "items"), "item", c));
+    line("at work on", "%s, %s in flight",
+         text_count(reply_uint(dht, "lookups"), "lookup", a),
+         text_count(reply_uint(dht, "pending"), "query", b));
+}
+
+/* ---- Tunnels ------------------------------------------------------------ */
+
+static void print_exit(struct mp_reader t)
+{
+    char out[AMOUNT_SIZE], in[AMOUNT_SIZE];
+
+    if (reply_bool(t, "exiting"))
+        line("exit", "%s to the Internet, %s from there",
+             amount_print(reply_uint(t, "exit_sent_bytes"), out),
+             amount_print(reply_uint(t, "exit_received_bytes"), in));
+}
+
+static void print_relaying(struct mp_reader t)
+{
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE];
+    char bytes[AMOUNT_SIZE], rate[AMOUNT_SIZE];
+
+    if (!reply_bool(t, "relaying")) {
+        line("relay", "relays nothing");
+        return;
+    }
+    line("relay", "%s", reply_text(t, "identity"));
+    if (!reply_bool(t, "published"))
+        line("", "has no address yet, so nobody can use it");
+    print_list("reached at", t, "addresses");
+    line("serves", "%s now, %" PRIu64 " since the start; %s with neighbours",
+         text_count(reply_uint(t, "relays"), "client circuit", a),
+         reply_uint(t, "served"),
+         text_count(reply_uint(t, "links"), "link", b));
+    line("relayed", "%s in %s; now %s/s",
+         amount_print(reply_uint(t, "relayed_bytes"), bytes),
+         text_count(reply_uint(t, "relayed_cells"), "cell", a),
+         amount_print(reply_uint(t, "relayed_rate"), rate));
+    print_exit(t);
 }
 
 static void print_tunnels(struct mp_reader map)
 {
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
     struct mp_reader t;
 
     if (!reply_find(map, "tunnels", &t))
         return;
-    printf("tunnels        %s%s: %" PRIu64 " circuits of others over %" PRIu64
-           " links\n",
-           !reply_bool(t, "relaying")   ? "relays nothing"
-           : reply_bool(t, "published") ? "relay"
-                                        : "relay without an address yet",
-           reply_bool(t, "exiting") ? ", exit" : "", reply_uint(t, "relays"),
-           reply_uint(t, "links"));
-    printf("own circuits   %" PRIu64 " ready of %" PRIu64 "\n",
-           reply_uint(t, "ready"), reply_uint(t, "circuits"));
-    printf("knows          %" PRIu64 " relays (%" PRIu64 " usable, %" PRIu64
-           " exits, %" PRIu64 " guards)\n",
-           reply_uint(t, "known"), reply_uint(t, "usable"),
-           reply_uint(t, "exits"), reply_uint(t, "guards"));
+    print_relaying(t);
+    line("own circuits", "%" PRIu64 " ready of %" PRIu64,
+         reply_uint(t, "ready"), reply_uint(t, "circuits"));
+    line("knows", "%s (%" PRIu64 " usable, %s, %s)",
+         text_count(reply_uint(t, "known"), "relay", a),
+         reply_uint(t, "usable"), text_count(reply_uint(t, "exits"), "exit", b),
+         text_count(reply_uint(t, "guards"), "guard", c));
 }
 
+/* What the next start finds. */
 static void print_store(struct mp_reader map)
 {
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
     struct mp_reader store;
 
     if (!reply_find(map, "store", &store))
         return;
-    printf("store          %s: %" PRIu64 " nodes, %" PRIu64
-           " announcements, %" PRIu64 " items\n",
-           reply_bool(store, "ok") ? "ok" : "FAILING",
-           reply_uint(store, "nodes"), reply_uint(store, "announcements"),
-           reply_uint(store, "items"));
+    line("store", "%s: %s met, %s and %s by request",
+         reply_bool(store, "ok") ? "ok" : "FAILING",
+         text_count(reply_uint(store, "nodes"), "node", a),
+         text_count(reply_uint(store, "announcements"), "announcement", b),
+         text_count(reply_uint(store, "items"), "item", c));
 }
 
 static void print_status(struct mp_reader map)
 {
+    char memory[AMOUNT_SIZE];
+
     print_problems(map);
-    printf("warren         %s, pid %" PRIu64 "\n", reply_text(map, "version"),
-           reply_uint(map, "pid"));
+    line("warren", "%s, pid %" PRIu64, reply_text(map, "version"),
+         reply_uint(map, "pid"));
     print_uptime(reply_uint(map, "uptime"));
-    printf("memory         %.1f MB\n", (double)reply_uint(map, "memory") / 1e6);
-    printf("data           %s\n", reply_text(map, "data_dir"));
-    printf("network        %s%s\n", reply_text(map, "network"),
-           reply_bool(map, "testing_network") ? " (testing)" : "");
-    print_listen(map);
+    line("memory", "%s", amount_print(reply_uint(map, "memory"), memory));
+    line("data", "%s", reply_text(map, "data_dir"));
+    line("network", "%s%s", reply_text(map, "network"),
+         reply_bool(map, "testing_network") ? " (testing)" : "");
+    print_list("listens on", map, "listen");
     print_trains(map);
     print_dht(map);
     print_tunnels(map);

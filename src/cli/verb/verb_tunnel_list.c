@@ -2,8 +2,10 @@
  *
  * Tables of relays and circuits.
  */
+#include "cli/show/amount.h"
 #include "cli/show/columns.h"
 #include "cli/show/json.h"
+#include "cli/show/screen.h"
 #include "cli/verb/verb_tunnel.h"
 #include "cli/verb/verbs.h"
 #include "node/control/reply.h"
@@ -32,12 +34,9 @@ static enum exit_code show(struct cli *cli, const char *method,
 
 static void add_age(struct columns *c, uint64_t s)
 {
-    if (s < 120)
-        columns_add(c, "%" PRIu64 " s", s);
-    else if (s < 7200)
-        columns_add(c, "%" PRIu64 " min", s / 60);
-    else
-        columns_add(c, "%" PRIu64 " h", s / 3600);
+    char age[AMOUNT_SIZE];
+
+    columns_add(c, "%s", age_print(s, age));
 }
 
 static void add_rtt(struct columns *c, struct mp_reader map)
@@ -60,12 +59,9 @@ static void add_capacity(struct columns *c, uint64_t kilobytes)
 
 static void add_bytes(struct columns *c, uint64_t bytes)
 {
-    if (bytes < 10000)
-        columns_add(c, "%" PRIu64 " B", bytes);
-    else if (bytes < 10000000)
-        columns_add(c, "%.1f kB", (double)bytes / 1e3);
-    else
-        columns_add(c, "%.1f MB", (double)bytes / 1e6);
+    char amount[AMOUNT_SIZE];
+
+    columns_add(c, "%s", amount_print(bytes, amount));
 }
 
 /* The elements of an array of texts, with `gap` between them. */
@@ -124,7 +120,7 @@ static void add_page(struct peer_list *l, struct mp_reader answer)
     snprintf(l->next, sizeof(l->next), "%s", reply_text(answer, "next"));
 }
 
-static void print_peers(const struct peer_list *l, bool json)
+static void print_peers(struct peer_list *l, bool json)
 {
     if (json)
         printf("{\"known\":%" PRIu64 ",\"peers\":[%s]}\n", l->known,
@@ -132,8 +128,9 @@ static void print_peers(const struct peer_list *l, bool json)
     else if (l->count > 0)
         columns_print(&l->columns, stdout);
     else
-        puts("No relays are known; they are looked for while circuits are "
-             "wanted: 'warren tunnel build'.");
+        screen_fold(stdout, 0, "",
+                    "No relays are known; they are looked for while circuits "
+                    "are wanted: 'warren tunnel build'.");
     if (!json && l->known > l->count)
         printf("and %" PRIu64 " more\n", l->known - l->count);
 }
@@ -165,8 +162,8 @@ static enum exit_code peers(struct cli *cli)
 
     if (code != EXIT_DONE)
         return code;
-    columns_init(&l.columns, "identity|address|roles|guard|>rtt ms|>kB/s|"
-                             ">failures|>seen before");
+    columns_init(&l.columns, "identity|+address|+roles|guard|>rtt ms|>kB/s|"
+                             ">failed|>seen before");
     text_init(&l.json, JSON_MAX);
     code = ask_for_pages(&t, &l);
     if (code == EXIT_DONE)
@@ -211,14 +208,15 @@ static void print_circuits(struct mp_reader answer)
     uint32_t count = reply_array(answer, "circuits", &at);
     struct columns c;
 
-    columns_init(&c, ">circuit|>hops|state|>age|>up|>down|>rtt ms|path");
+    columns_init(&c, ">circuit|>hops|state|>age|>up|>down|>rtt ms|+path");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at))
         add_circuit(&c, at);
     if (count > 0)
         columns_print(&c, stdout);
     else
-        puts("No circuits: 'warren tunnel build' starts to keep some, 'warren "
-             "status' says what is missing.");
+        screen_fold(stdout, 0, "",
+                    "No circuits: 'warren tunnel build' starts to keep some, "
+                    "'warren status' says what is missing.");
     columns_deinit(&c);
 }
 

@@ -4,11 +4,13 @@
  */
 #include "base/text.h"
 #include "base/timestamp.h"
+#include "cli/show/screen.h"
 #include "cli/verb/verb_tunnel.h"
 #include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,22 +57,38 @@ static void notified(struct cli_talk *t, struct bytes method,
     cli_talk_draw(t, line);
 }
 
+static void line(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void line(const char *label, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    screen_fold(stdout, 12, label, text);
+}
+
 static void print_report(struct mp_reader r)
 {
-    printf("circuit     %" PRIu64 ", %" PRIu64 " hop%s, %.1f s\n",
-           reply_uint(r, "circuit"), reply_uint(r, "hops"),
-           text_plural(reply_uint(r, "hops")),
-           reply_double(r, "elapsed") / 1e3);
-    printf("goodput     up %.2f MB/s, down %.2f MB/s\n", megabytes(r, "up"),
-           megabytes(r, "down"));
-    printf("loss        %.2f %% of %" PRIu64 " datagrams: %" PRIu64
-           " on the way there, %" PRIu64 " on the way back, %" PRIu64
-           " refused\n",
-           loss(r), reply_uint(r, "sent"), reply_uint(r, "lost_forward"),
-           reply_uint(r, "lost_backward"), reply_uint(r, "refused"));
-    printf("round trip  %.2f ms (%.2f to %.2f), jitter %.2f\n",
-           reply_double(r, "rtt_mean"), reply_double(r, "rtt_min"),
-           reply_double(r, "rtt_max"), reply_double(r, "jitter"));
+    char count[TEXT_COUNT_SIZE];
+
+    line("circuit", "%" PRIu64 ", %s, %.1f s", reply_uint(r, "circuit"),
+         text_count(reply_uint(r, "hops"), "hop", count),
+         reply_double(r, "elapsed") / 1e3);
+    line("goodput", "up %.2f MB/s, down %.2f MB/s", megabytes(r, "up"),
+         megabytes(r, "down"));
+    line("loss",
+         "%.2f %% of %s: %" PRIu64 " on the way there, %" PRIu64
+         " on the way back, %" PRIu64 " refused",
+         loss(r), text_count(reply_uint(r, "sent"), "datagram", count),
+         reply_uint(r, "lost_forward"), reply_uint(r, "lost_backward"),
+         reply_uint(r, "refused"));
+    line("round trip", "%.2f ms (%.2f to %.2f), jitter %.2f",
+         reply_double(r, "rtt_mean"), reply_double(r, "rtt_min"),
+         reply_double(r, "rtt_max"), reply_double(r, "jitter"));
 }
 
 static enum exit_code speedtest(struct cli *cli)

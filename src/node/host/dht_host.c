@@ -81,11 +81,11 @@ static void on_id(struct dht_host *h, const struct dht_event *e)
 
 static void on_published(struct dht_host *h, const struct dht_event *e)
 {
-    char id[ID_TEXT_SIZE];
+    char id[ID_TEXT_SIZE], nodes[TEXT_COUNT_SIZE];
 
     if (e->error == OK)
-        log_debug(h->world.log, "renewed %s on %u nodes", id_print(&e->id, id),
-                  e->stored);
+        log_debug(h->world.log, "renewed %s on %s", id_print(&e->id, id),
+                  text_count(e->stored, "node", nodes));
     else if (e->error != ERR_NO_NODES) /* the first node of a network */
         log_info(h->world.log, "could not renew %s: %s", id_print(&e->id, id),
                  error_text(e->error));

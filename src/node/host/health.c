@@ -215,7 +215,7 @@ static void alone_without_bootstrap(const struct node *n, struct health *h)
     } else {
         p = add(h, HEALTH_WARNING, "nobody_answers");
         SAY(p->what,
-            "none of the %u nodes from the last run has answered, "
+            "none of the nodes from the last run (%u) has answered, "
             "and no bootstrap node is configured",
             known);
     }

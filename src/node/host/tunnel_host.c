@@ -81,12 +81,12 @@ static void host_event(void *ctx, const struct tunnel_event *event)
     struct tunnel_host *h = ctx;
 
     if (event->kind == TUNNEL_CIRCUIT_READY)
-        log_debug(h->world.log, "circuit %u of %u hops is ready",
-                  event->circuit, event->length);
+        log_debug(h->world.log, "circuit %u of %u hop%s is ready",
+                  event->circuit, event->length, text_plural(event->length));
     if (event->kind == TUNNEL_CIRCUIT_CLOSED)
-        log_debug(h->world.log, "circuit %u of %u hops ended at hop %u: %s",
-                  event->circuit, event->length, event->hop,
-                  reason_text(event->why));
+        log_debug(h->world.log, "circuit %u of %u hop%s ended at hop %u: %s",
+                  event->circuit, event->length, text_plural(event->length),
+                  event->hop, reason_text(event->why));
     if (h->deliveries != NULL)
         deliveries_event(h->deliveries, event, clock_now());
     tunnel_events_tell(&h->events, event);

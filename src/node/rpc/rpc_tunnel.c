@@ -65,9 +65,9 @@ static void build_overdue(struct tunnel_call *c)
     struct text why;
 
     text_init(&why, WHY_LIMIT);
-    text_addf(&why, "%u of %u circuits of %u hop%s are there: ",
+    text_addf(&why, "%u of %u circuit%s of %u hop%s are there: ",
               tunnel_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
-              c->hops, text_plural(c->hops));
+              text_plural(c->count), c->hops, text_plural(c->hops));
     rpc_tunnel_say_missing(c->rpc, c->hops, &why);
     text_add(&why, "; the node goes on trying");
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));
@@ -86,10 +86,11 @@ void rpc_tunnel_build(struct rpc *rpc, struct control_call *call,
 
     if (params->count > min) {
         text_init(&why, WHY_LIMIT);
-        text_addf(&why,
-                  "this node keeps %u circuits of a length: raise min_circuits "
-                  "in [tunnel] to wait for %u",
-                  min, params->count);
+        text_addf(
+            &why,
+            "this node keeps %u circuit%s of a length: raise min_circuits "
+            "in [tunnel] to wait for %u",
+            min, text_plural(min), params->count);
         control_fail(call, ERR_SYNTAX, text_get(&why));
         text_deinit(&why);
         return;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ */
+#include "cli/show/screen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static size_t terminal_width(FILE *to)
+{
+    const char *said = getenv("COLUMNS");
+    unsigned long width = said == NULL ? 0 : strtoul(said, NULL, 10);
+    struct winsize size;
+
+    if (width > 0)
+        return width;
+    if (ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return SCREEN_WIDTH;
+}
+
+size_t screen_width(FILE *to)
+{
+    size_t width = terminal_width(to);
+
+    if (width < SCREEN_WIDTH_MIN)
+        return SCREEN_WIDTH_MIN;
+    return width > SCREEN_WIDTH_MAX ? SCREEN_WIDTH_MAX : width;
+}
+
+size_t screen_width_of(const char *s, size_t len)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < len; i++)
+        width += ((unsigned char)s[i] & 0xc0) != 0x80;
+    return width;
+}
+
+size_t screen_break(const char *s, size_t room)
+{
+    size_t fits = strcspn(s, " ");
+
+    while (s[fits] != '\0') {
+        size_t next = fits + 1 + strcspn(s + fits + 1, " ");
+
+        if (screen_width_of(s, next) > room)
+            break;
+        fits = next;
+    }
+    return fits;
+}
+
+void screen_fold(FILE *to, size_t indent, const char *left, const char *s)
+{
+    size_t room = screen_width(to) - indent;
+    size_t used = screen_width_of(left, strlen(left));
+
+    fputs(left, to);
+    if (used > 0 && used + (left[strlen(left) - 1] != ' ') > indent) {
+        fputc('\n', to);
+        used = 0;
+    }
+    do {
+        size_t len = screen_break(s, room);
+
+        fprintf(to, "%*s%.*s\n", (int)(indent - used), "", (int)len, s);
+        s += len + (s[len] == ' ');
+        used = 0;
+    } while (*s != '\0');
+}
