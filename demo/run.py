@@ -13,8 +13,10 @@ with the reason. --keep leaves the network up and says how to talk to it.
 """
 import argparse
 import pathlib
+import shutil
 import statistics
 import sys
+import textwrap
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -31,6 +33,10 @@ def say(text):
     print(text, flush=True)
 
 
+def count(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 class Demo:
     def __init__(self, binary):
         self.binary = binary
@@ -40,6 +46,10 @@ class Demo:
 
     def living(self):
         return [n for n in self.net.nodes if n not in self.dead]
+
+    def name_of(self, endpoint):
+        return next((n.dir.name for n in self.net.nodes
+                     if n.endpoint == endpoint), endpoint)
 
     # ---- one line of the table ----
 
@@ -52,19 +62,28 @@ class Demo:
             self.add_row(what, node, "", seconds * 1e3, found)
 
     def add_row(self, what, node, hops, duration, found, answered=""):
-        self.rows.append((what, node.endpoint if node else "", str(hops),
+        self.rows.append((what, node.dir.name if node else "", str(hops),
                           answered, f"{duration:.1f}", found))
 
     def print_table(self):
-        head = ("what", "by node", "hops", "answered", "ms", "result")
+        """The results take as many lines as the terminal makes them."""
+        head = ("what", "node", "hops", "answered", "ms", "result")
         table = [head, *self.rows]
         widths = [max(len(r[i]) for r in table) for i in range(len(head))]
+        screen = shutil.get_terminal_size((80, 24)).columns
+        room = max(screen - sum(w + 2 for w in widths[:-1]), 20)
+        widths[-1] = min(widths[-1], room)
         right = (False, False, True, True, True, False)
         say("")
         for r in table:
-            cells = [c.rjust(w) if to_right else c.ljust(w)
-                     for c, w, to_right in zip(r, widths, right)]
-            say("  ".join(cells).rstrip())
+            lines = textwrap.wrap(r[-1], widths[-1], break_long_words=False,
+                                  break_on_hyphens=False) or [""]
+            for number, line in enumerate(lines):
+                cells = [*(r[:-1] if number == 0 else [""] * (len(r) - 1)),
+                         line]
+                cells = [c.rjust(w) if to_right else c.ljust(w)
+                         for c, w, to_right in zip(cells, widths, right)]
+                say("  ".join(cells).rstrip())
             if r is head:
                 say("  ".join("-" * w for w in widths))
         say("")
@@ -107,14 +126,14 @@ class Demo:
         if answer["nodes"][0] != {"id": ident, "address": wanted.endpoint}:
             raise Failure(f"{seeker.endpoint} did not find {wanted.endpoint} "
                           f"by its id: {answer}")
-        self.row("find-node", seeker, answer, wanted.endpoint)
+        self.row("find-node", seeker, answer, f"{wanted.dir.name}, by its id")
 
     def announce(self, *announcers):
         for number in announcers:
             node = self.net.nodes[number]
             answer = node.json("dht", "announce", INFO_HASH)
             self.row("announce", node, answer,
-                     f"stored on {answer['stored']} nodes")
+                     f"stored on {count(answer['stored'], 'node')}")
 
     def get_peers(self, announcers, *seekers):
         expected = {self.net.nodes[a].endpoint for a in announcers}
@@ -125,9 +144,9 @@ class Demo:
             if not expected <= found:
                 raise Failure(f"{node.endpoint} found {sorted(found)}, not "
                               f"all of {sorted(expected)}")
-            first = answer["peers"][0]["from"] or "itself"
+            first = self.name_of(answer["peers"][0]["from"]) or "itself"
             self.row("get-peers", node, answer,
-                     f"{len(found)} peers, first told by {first}")
+                     f"{count(len(found), 'peer')}, told by {first}")
 
     def make_key(self):
         self.key = self.net.root / "key"
@@ -140,7 +159,7 @@ class Demo:
         answer = node.json("dht", "put", "--key", self.key, value)
         self.target = answer["target"]
         self.row("put, signed", node, answer,
-                 f"'{value}' on {answer['stored']} nodes")
+                 f"'{value}' on {count(answer['stored'], 'node')}")
 
     def get(self, number, value):
         node = self.net.nodes[number]
@@ -186,7 +205,8 @@ class Demo:
                               f"{node.log_text()}")
 
     def run(self):
-        say(f"Starting {COUNT} nodes at {self.net.prefix}.1 to .{COUNT} ...")
+        say(f"Starting {COUNT} nodes, n1 at {self.net.prefix}.1 to n{COUNT} "
+            f"at .{COUNT} ...")
         self.start()
         say("Letting them find each other ...")
         self.see_each_other()
@@ -216,19 +236,22 @@ class Demo:
     def say_how_to_talk(self):
         living = self.living()
         node = living[0]
+        pids = self.net.root / "pids"
+        pids.write_text("".join(f"{n.process.pid}\n"
+                                for n in [*living, *self.net.servers]))
         say(f"The network is up: {len(living)} nodes, data in {self.net.root}."
             "\nTalk to one of them, for example:")
-        talk = f"--data-dir {node.dir}"
-        say(f"  {self.binary} status {talk}")
-        say(f"  {self.binary} dht nodes {talk}")
-        say(f"  {self.binary} dht get-peers {INFO_HASH} --trace {talk}")
-        say(f"  {self.binary} dht get {self.target} {talk}")
-        self.tunnels.say_how_to_talk(f"{self.binary} ")
+        say(f"  PATH={pathlib.Path(self.binary).parent}:$PATH")
+        say(f"  cd {self.net.root}")
+        talk = f"--data-dir {node.dir.name}"
+        say(f"  warren status {talk}")
+        say(f"  warren dht nodes {talk}")
+        say(f"  warren dht get-peers {INFO_HASH} {talk}")
+        say(f"  warren dht get {self.target} --trace {talk}")
+        self.tunnels.say_how_to_talk()
         say(f"  curl http://{node.address}:7882/metrics")
         say("Stop all of them:")
-        pids = " ".join(str(n.process.pid)
-                        for n in [*living, *self.net.servers])
-        say(f"  kill {pids}; rm -r {self.net.root}")
+        say(f"  kill $(cat {pids}); rm -r {self.net.root}")
 
     def stop(self):
         for node in self.living():

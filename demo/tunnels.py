@@ -64,10 +64,11 @@ class Tunnels:
         if source not in self.exits:
             raise Failure(f"the echo server was asked by {source}, which is "
                           f"none of the exits {sorted(self.exits)}")
-        again = f", after {answer['broken']} broken circuits" \
-            if answer["broken"] else ""
-        self.row(what, hops, answer["duration"],
-                 f"'{data}' came to the echo server from exit {source}"
+        broken = answer["broken"]
+        again = f", after {broken} broken circuit{'s' * (broken > 1)}" \
+            if broken else ""
+        name = next(n.dir.name for n in self.nodes if n.address == source)
+        self.row(what, hops, answer["duration"], f"came from exit {name}"
                  f"{again}")
 
     def ping(self):
@@ -121,10 +122,10 @@ class Tunnels:
         self.kill_relay()
         self.check_echo()
 
-    def say_how_to_talk(self, warren):
-        talk = f"--data-dir {self.client.dir}"
-        self.say(f"  {warren}peers {talk}")
-        self.say(f"  {warren}circuits {talk}")
-        self.say(f"  {warren}tunnel send --hops 3 {self.echo.endpoint} hello "
+    def say_how_to_talk(self):
+        talk = f"--data-dir {self.client.dir.name}"
+        self.say(f"  warren peers {talk}")
+        self.say(f"  warren circuits {talk}")
+        self.say(f"  warren tunnel send --hops 3 {self.echo.endpoint} hello "
                  f"{talk}")
-        self.say(f"  {warren}tunnel speedtest --hops 3 {talk}")
+        self.say(f"  warren tunnel speedtest --hops 3 {talk}")

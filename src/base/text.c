@@ -218,7 +218,7 @@ const char *text_count(uint64_t count, const char *noun,
                        char out[TEXT_COUNT_SIZE])
 {
     size_t len = strlen(noun);
-    bool y = noun[len - 1] == 'y';
+    bool y = len > 1 && noun[len - 1] == 'y' && noun[len - 2] != 'a';
     bool hisses = len > 1 && strcmp(noun + len - 2, "sh") == 0;
 
     if (count == 1)

@@ -2,6 +2,7 @@
  */
 #include "cli/show/screen.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,21 +53,33 @@ size_t screen_break(const char *s, size_t room)
     return fits;
 }
 
+/* Characters before `width` others: a word that is too wide for its place
+ * moves to the left. */
+static size_t indent_of(size_t indent, size_t width, size_t screen)
+{
+    if (indent + width <= screen)
+        return indent;
+    return width < screen ? screen - width : 0;
+}
+
 void screen_fold(FILE *to, size_t indent, const char *left, const char *s)
 {
-    size_t room = screen_width(to) - indent;
+    size_t screen = screen_width(to);
     size_t used = screen_width_of(left, strlen(left));
+    bool blank = used == 0 || left[strlen(left) - 1] == ' ';
 
     fputs(left, to);
-    if (used > 0 && used + (left[strlen(left) - 1] != ' ') > indent) {
-        fputc('\n', to);
-        used = 0;
-    }
     do {
-        size_t len = screen_break(s, room);
+        size_t len = screen_break(s, screen - indent);
+        size_t at = indent_of(indent, screen_width_of(s, len), screen);
 
-        fprintf(to, "%*s%.*s\n", (int)(indent - used), "", (int)len, s);
+        if (used + !blank > at) {
+            fputc('\n', to);
+            used = 0;
+        }
+        fprintf(to, "%*s%.*s\n", (int)(at - used), "", (int)len, s);
         s += len + (s[len] == ' ');
         used = 0;
+        blank = true;
     } while (*s != '\0');
 }

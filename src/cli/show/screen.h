@@ -28,7 +28,7 @@ size_t screen_break(const char *s, size_t room);
 
 /* `left`, filled up to `indent` characters, and beside it `s` in as many lines
  * as it takes, which end in a newline. A `left` that leaves no blank before
- * them has a line of its own. */
+ * them has a line of its own, and a word that is too wide moves to the left. */
 void screen_fold(FILE *to, size_t indent, const char *left, const char *s);
 
 #endif

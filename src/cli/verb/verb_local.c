@@ -102,6 +102,6 @@ const struct cli_verb cli_local_verbs[] = {
      false, false, config_default},
     {"version", "", 0, "print the version", NULL, false, false, version},
     {"dht key new", "FILE", 1,
-     "write a new secret key for items and print its public key", NULL, false,
-     false, key_new},
+     "make a secret key for items, print its public key", NULL, false, false,
+     key_new},
     {0}};

@@ -190,7 +190,7 @@ static void print_relaying(struct mp_reader t)
     char bytes[AMOUNT_SIZE], rate[AMOUNT_SIZE];
 
     if (!reply_bool(t, "relaying")) {
-        line("relay", "relays nothing");
+        line("relay", "off: relays nothing for others");
         return;
     }
     line("relay", "%s", reply_text(t, "identity"));

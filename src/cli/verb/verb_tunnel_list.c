@@ -64,20 +64,26 @@ static void add_bytes(struct columns *c, uint64_t bytes)
     columns_add(c, "%s", amount_print(bytes, amount));
 }
 
-/* The elements of an array of texts, with `gap` between them. */
-static void add_texts(struct columns *c, struct mp_reader map, const char *key)
+/* The elements of an array of texts, but for the role that nearly all have,
+ * and what else there is to say. */
+static void add_texts(struct columns *c, struct mp_reader map, const char *key,
+                      const char *more)
 {
     struct mp_reader at;
     uint32_t count = reply_array(map, key, &at);
     struct text cell;
 
     text_init(&cell, 255);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0)
+    for (; count > 0; count--) {
+        struct bytes text = mp_read_bytes(&at, 0, SIZE_MAX);
+
+        if (bytes_equal(text, bytes_of_text("speedtest")))
+            continue;
+        if (cell.len > 0)
             text_add(&cell, " ");
-        text_add_printable(&cell, mp_read_bytes(&at, 0, SIZE_MAX));
+        text_add_printable(&cell, text);
     }
-    columns_add(c, "%s", text_get(&cell));
+    columns_add(c, "%s%s", text_get(&cell), more);
     text_deinit(&cell);
 }
 
@@ -86,9 +92,8 @@ static void add_texts(struct columns *c, struct mp_reader map, const char *key)
 static void add_peer(struct columns *c, struct mp_reader peer)
 {
     columns_add(c, "%.*s", CLI_SHORT_ID, reply_text(peer, "identity"));
-    add_texts(c, peer, "addresses");
-    add_texts(c, peer, "roles");
-    columns_add(c, "%s", reply_bool(peer, "guard") ? "yes" : "");
+    add_texts(c, peer, "addresses", "");
+    add_texts(c, peer, "roles", reply_bool(peer, "guard") ? " guard" : "");
     add_rtt(c, peer);
     add_capacity(c, reply_uint(peer, "capacity"));
     columns_add(c, "%" PRIu64, reply_uint(peer, "failures"));
@@ -162,8 +167,8 @@ static enum exit_code peers(struct cli *cli)
 
     if (code != EXIT_DONE)
         return code;
-    columns_init(&l.columns, "identity|+address|+roles|guard|>rtt ms|>kB/s|"
-                             ">failed|>seen before");
+    columns_init(&l.columns,
+                 "identity|+address|+roles|>rtt ms|>kB/s|>failed|>seen");
     text_init(&l.json, JSON_MAX);
     code = ask_for_pages(&t, &l);
     if (code == EXIT_DONE)

@@ -134,7 +134,14 @@ static void test_screen_folds_between_words(void **state)
                   "          89\n");
     assert_folded(10, "label", "x 0123456789012345678901234567890 y",
                   "label     x\n"
-                  "          0123456789012345678901234567890\n"
+                  "         0123456789012345678901234567890\n"
+                  "          y\n");
+    assert_folded(10, "label", "0123456789012345678901234567890 y",
+                  "label    0123456789012345678901234567890\n"
+                  "          y\n");
+    assert_folded(10, "label", "012345678901234567890123456789012345 y",
+                  "label\n"
+                  "    012345678901234567890123456789012345\n"
                   "          y\n");
     /* characters, not bytes */
     assert_folded(10,
