@@ -4,12 +4,14 @@
 import json
 import os
 import pathlib
+import pwd
+import socket
 import subprocess
 import tempfile
 import unittest
 
 from harness import (BINARY, DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE,
-                     UNANSWERED, USAGE, ProcessTest, warren)
+                     UNANSWERED, USAGE, ProcessTest, clean_environment, warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -226,6 +228,72 @@ class Local(unittest.TestCase):
                 self.assertEqual(done.returncode, TROUBLE)
                 self.assertRegex(done.stderr, "^warren: cannot write the "
                                  "output(: No space left on device)?\n$")
+
+
+class SystemDaemon(unittest.TestCase):
+    """One that the system runs, beside somebody who types without thinking of
+    it. WARREN_TEST_ROOT stands for /."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.root.chmod(0o755)
+        self.dir = self.root / "var/lib/warren"
+        self.home = self.root / "home"
+        self.home.mkdir()
+        self.program = self.root / "warren"
+        self.program.write_bytes(pathlib.Path(BINARY).read_bytes())
+        self.program.chmod(0o755)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.socket.close)
+
+    def ask(self, *args, **how):
+        return subprocess.run(
+            [self.program, *args], capture_output=True, text=True, timeout=60,
+            check=False, env={**clean_environment(), "HOME": str(self.home),
+                              "XDG_STATE_HOME": str(self.home),
+                              "WARREN_TEST_ROOT": str(self.root)}, **how)
+
+    def listen(self, directory):
+        directory.mkdir(parents=True)
+        self.socket.bind(str(directory / "control.sock"))
+        self.socket.listen()
+
+    def test_that_can_be_seen(self):
+        self.listen(self.root / "run/warren")
+        who = {"user": "nobody"} if os.geteuid() == 0 else {}
+        done = self.ask("dht", "find-node", HASH, **who)
+        sudo = "sudo " if who else ""
+        self.assertEqual(done.returncode, NO_DAEMON)
+        self.assertEqual(
+            done.stderr, "warren: no daemon of yours listens on "
+            f"{self.home}/warren/control.sock; that of the system is asked "
+            f"with: {sudo}warren dht find-node {HASH} --data-dir "
+            f"{self.root}/run/warren\n")
+
+    @unittest.skipUnless(os.geteuid() == 0, "is about two users")
+    def test_that_is_closed(self):
+        self.listen(self.dir)
+        owner = pwd.getpwnam("daemon")
+        os.chown(self.dir, owner.pw_uid, owner.pw_gid)
+        self.dir.chmod(0o700)
+        done = self.ask("status", user="nobody")
+        self.assertEqual(done.returncode, NO_DAEMON)
+        self.assertIn("that of the system is asked with: sudo -u daemon "
+                      f"warren status --data-dir {self.dir}\n", done.stderr)
+        done = self.ask("status", "--data-dir", self.dir, user="nobody")
+        self.assertEqual(done.returncode, TROUBLE)
+        self.assertIn("Permission denied; ask as its owner: sudo -u daemon "
+                      f"warren status --control {self.dir}/control.sock\n",
+                      done.stderr)
+
+    def test_that_is_not_there(self):
+        self.dir.mkdir(parents=True)
+        done = self.ask("status", **({"user": "nobody"} if os.geteuid() == 0
+                                     else {}))
+        self.assertEqual(done.returncode, NO_DAEMON)
+        self.assertIn("start one with: warren run", done.stderr)
 
 
 def close_stdout():

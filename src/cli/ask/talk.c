@@ -2,6 +2,7 @@
  */
 #include "cli/ask/talk.h"
 #include "base/timestamp.h"
+#include "cli/ask/elsewhere.h"
 #include "cli/show/json.h"
 #include "cli/show/say.h"
 #include "cli/show/screen.h"
@@ -99,6 +100,9 @@ static void say_how_to_start(const struct cli *cli, const struct config *config,
 {
     const char *dir = cli_value(cli, "--data-dir");
 
+    if (dir == NULL && cli_value(cli, "--control") == NULL &&
+        elsewhere_say(cli, config->control, why))
+        return;
     text_addf(why, "no daemon listens on %s; start one with: warren run",
               config->control);
     if (dir != NULL)
@@ -131,6 +135,8 @@ enum exit_code cli_talk_init(struct cli_talk *t, struct cli *cli,
         err = control_client_init(&t->client, config.control, &why);
         if (err == ERR_NOT_FOUND)
             say_how_to_start(cli, &config, &why);
+        else if (err == ERR_IO)
+            elsewhere_say_owner(cli, config.control, &why);
         if (err != OK)
             code = cli_say(err == ERR_NOT_FOUND ? EXIT_NO_DAEMON
                                                 : exit_code_of(err),
