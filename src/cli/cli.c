@@ -83,7 +83,7 @@ int cli_main(int argc, char **argv, char **environment)
     }
     if (is_help(argv[1]))
         return cli_help_words(argc - 2, argv + 2);
-    if (strcmp(argv[1], "--version") == 0)
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         argv[1] = version;
     cli.verb = cli_find_verb(argc - 1, argv + 1, &words);
     if (cli.verb == NULL)

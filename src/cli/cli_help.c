@@ -165,20 +165,39 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* How many of the words begin verbs of more words: "dht", "dht key". */
+static int group_of(int argc, char **argv)
+{
+    char typed[CLI_NAME_SIZE];
+
+    for (int words = argc < 2 ? argc : 2; words > 0; words--) {
+        cli_join_words(typed, words, argv);
+        if (print_group(NULL, typed) > 0)
+            return words;
+    }
+    return 0;
+}
+
+static int help_group(int argc, char **argv, int words)
+{
+    FILE *to = argc == words ? stderr : stdout;
+    char group[CLI_NAME_SIZE];
+
+    cli_join_words(group, words, argv);
+    fprintf(to, "usage: warren %s ...\n\n", group);
+    print_group(to, group);
+    return argc == words ? EXIT_USAGE : EXIT_DONE;
+}
+
 int cli_help_unknown(int argc, char **argv)
 {
     const struct cli_verb *meant = nearest(argc, argv);
-    bool group = print_group(NULL, argv[0]) > 0;
+    int group = group_of(argc, argv);
     char typed[CLI_NAME_SIZE];
 
-    if (group && (argc == 1 || asks_for_help(argv[1]))) {
-        FILE *to = argc == 1 ? stderr : stdout;
-
-        fprintf(to, "usage: warren %s ...\n\n", argv[0]);
-        print_group(to, argv[0]);
-        return argc == 1 ? EXIT_USAGE : EXIT_DONE;
-    }
-    cli_join_words(typed, group ? 2 : 1, argv);
+    if (group > 0 && (argc == group || asks_for_help(argv[group])))
+        return help_group(argc, argv, group);
+    cli_join_words(typed, group + 1, argv);
     if (meant != NULL)
         return cli_fail(EXIT_USAGE,
                         "there is no verb '%s'; did you mean 'warren %s'?",

@@ -55,11 +55,11 @@ def clean_environment():
             if not k.startswith("WARREN_") and k != "COLUMNS"}
 
 
-def warren(*args, timeout=60, binary=None):
+def warren(*args, timeout=60, binary=None, stdin=subprocess.DEVNULL):
     """Runs the command line; returns its CompletedProcess."""
     return subprocess.run([binary or BINARY, *map(str, args)],
                           capture_output=True, text=True, timeout=timeout,
-                          env=clean_environment(), check=False)
+                          stdin=stdin, env=clean_environment(), check=False)
 
 
 class Node:

@@ -64,9 +64,24 @@ WRONG = [
      "warren: 'warren dht get-peers' has too many arguments: warren dht "
      "get-peers HASH"),
     (["dht", "ping", "localhost"], USAGE,
-     "warren: ADDR:PORT must be an address and a port, like 192.0.2.1:7881 or "
-     "[2001:db8::1]:7881, not 'localhost'"),
-    (["dht", "sample", "1.2.3.4:0"], USAGE, "warren: ADDR:PORT must be ..."),
+     "warren: HOST:PORT must be an address or a name and a port, like "
+     "192.0.2.1:7881, [2001:db8::1]:7881 or node.example.org:7881, not "
+     "'localhost'"),
+    (["dht", "ping", "localhost:65536x"], USAGE, "warren: HOST:PORT must ..."),
+    (["dht", "ping", "localhost:0"], USAGE, "warren: HOST:PORT must be ..."),
+    (["dht", "sample", "1.2.3.4:0"], USAGE, "warren: HOST:PORT must be ..."),
+    (["dht", "put"], USAGE, "warren: 'warren dht put' needs an argument: "
+                            "warren dht put [VALUE]"),
+    (["dht", "put", "x", "--file", "y"], USAGE,
+     "warren: there are two values: that of --file, and 'x'"),
+    (["dht", "put", "--file", "/nonexistent"], TROUBLE,
+     "warren: cannot read /nonexistent: No such file or directory"),
+    (["dht", "put", "--file", "/"], TROUBLE,
+     "warren: cannot read /: Is a directory"),
+    (["dht", "put", "--file", "/dev/zero"], USAGE,
+     "warren: VALUE is too long..."),
+    (["dht", "key", "nwe", "F"], USAGE, "warren: there is no verb 'dht key "
+     "nwe'; did you mean 'warren dht key new'?"),
     (["dht", "put", "x", "--salt", "s"], USAGE,
      "warren: --salt, --seq and --cas need --key FILE: an item without a key "
      "cannot change"),
@@ -134,11 +149,11 @@ class Help(unittest.TestCase):
         done = warren("help")
         self.assertEqual(done.returncode, DONE)
         for verb in ("run", "status", "config check F", "config default",
-                     "version", "dht nodes", "dht ping ADDR:PORT",
+                     "version", "dht nodes", "dht ping HOST:PORT",
                      "dht find-node ID", "dht get-peers HASH",
                      "dht announce HASH", "dht withdraw HASH",
-                     "dht put VALUE", "dht get TARGET", "dht key new FILE",
-                     "dht sample ADDR:PORT"):
+                     "dht put [VALUE]", "dht get TARGET", "dht key new FILE",
+                     "dht sample HOST:PORT"):
             self.assertIn(f"\n  {verb} ", done.stdout)
 
     def test_each_verb(self):
@@ -156,6 +171,9 @@ class Help(unittest.TestCase):
         self.assertEqual(done.returncode, USAGE)
         self.assertIn("dht get-peers HASH", done.stderr)
         self.assertEqual(warren("dht", "--help").returncode, DONE)
+        done = warren("dht", "key")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("\n  dht key new FILE ", done.stderr)
 
     def test_without_arguments(self):
         done = warren()
@@ -163,7 +181,7 @@ class Help(unittest.TestCase):
         self.assertIn("usage: warren", done.stderr)
 
     def test_version(self):
-        for args in (["version"], ["--version"]):
+        for args in (["version"], ["--version"], ["-V"]):
             self.assertRegex(warren(*args).stdout, r"^warren \d+\.\d+\.\d+\n$")
 
 

@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
-from harness import (DONE, NEGATIVE, NO_RELAY, REFUSED, TROUBLE, Control,
-                     Failure, ProcessTest, wait_for, warren)
+from harness import (DONE, NEGATIVE, NO_RELAY, REFUSED, TROUBLE, UNANSWERED,
+                     Control, Failure, ProcessTest, wait_for, warren)
 
 
 class Verbs(ProcessTest):
@@ -20,6 +20,7 @@ class Verbs(ProcessTest):
 
     def test_everything(self):
         for part in (self.find_node, self.ping, self.peers, self.immutable,
+                     self.read_from_elsewhere,
                      self.mutable, self.sample, self.nodes_table, self.status,
                      self.client_goes_away, self.many_requests, self.ends):
             with self.subTest(part=part.__name__):
@@ -40,6 +41,12 @@ class Verbs(ProcessTest):
         self.assertEqual(answer["id"], self.nodes[2].id())
         self.assertEqual(answer["address"], self.nodes[2].endpoint)
         self.assertGreater(answer["rtt"], 0)
+        # 127.0.0.1 is nobody here: what counts is that the name was resolved
+        done = self.nodes[1].cli("dht", "ping", "localhost:9", "--timeout", 1)
+        self.assertEqual(done.returncode, UNANSWERED, done.stderr)
+        self.assertIn("no answer", done.stderr)
+        done = self.nodes[1].cli("dht", "ping", "no-such-host.invalid:9")
+        self.assertIn("no-such-host.invalid has no address", done.stderr)
 
     def peers(self):
         info_hash = "5a" * 20
@@ -79,6 +86,23 @@ class Verbs(ProcessTest):
         self.assertFalse(item["mutable"])
         self.assertEqual(self.nodes[4].cli("dht", "get",
                                            "77" * 20).returncode, NEGATIVE)
+
+    def read_from_elsewhere(self):
+        """What is stored is what was read, byte for byte."""
+        for value, shown in ((b"from a file\n", "from a file\n\n"),
+                             (b"\x1b]0;title\x07\xff\x00",
+                              "bytes: 1b5d303b7469746c6507ff00\n"),
+                             (b"", "\n")):
+            path = self.net.root / "value"
+            path.write_bytes(value)
+            by_file = self.nodes[1].cli("dht", "put", "--file", path)
+            self.assertEqual(by_file.returncode, DONE, by_file.stderr)
+            with open(path, "rb") as stdin:
+                read = self.nodes[2].cli("dht", "put", "-", stdin=stdin)
+            self.assertEqual(read.stdout, by_file.stdout)
+            target = read.stdout.strip()
+            done = self.nodes[4].cli("dht", "get", target)
+            self.assertEqual(done.stdout, shown)
 
     def mutable(self):
         key = self.net.root / "key"

@@ -160,7 +160,7 @@ static bool take_flag(struct cli *cli, int *i)
     return true;
 }
 
-static bool wrong_count(const struct cli_verb *verb, unsigned count)
+bool cli_wrong_count(const struct cli_verb *verb, unsigned count)
 {
     if (verb->arg_count == 0)
         cli_fail(EXIT_USAGE, "'warren %s' takes no arguments besides flags",
@@ -189,13 +189,14 @@ bool cli_parse(struct cli *cli)
         } else if (count == cli->verb->arg_count) {
             if (flags && arg[0] == '-' && arg[1] != '\0')
                 return unknown_flag(cli, arg, strlen(arg));
-            return wrong_count(cli->verb, count + 1);
+            return cli_wrong_count(cli->verb, count + 1);
         } else {
             cli->args[count++] = arg;
         }
     }
-    if (count != cli->verb->arg_count)
-        return wrong_count(cli->verb, count);
+    if (count != cli->verb->arg_count &&
+        !(count == 0 && cli->verb->args[0] == '['))
+        return cli_wrong_count(cli->verb, count);
     return true;
 }
 

@@ -25,7 +25,8 @@ struct cli;
 
 struct cli_verb {
     const char *name; /* "dht key new"; NULL ends a table */
-    const char *args; /* "HASH"; "" for none */
+    const char *args; /* "HASH"; "" for none; "[VALUE]" may be missing, then
+                         it is NULL in cli->args */
     unsigned arg_count;
     const char *meaning;
     /* Flags besides the ones of all verbs that talk to the daemon; NULL ends
@@ -56,6 +57,9 @@ const struct cli_option *cli_option_at(const struct cli_verb *verb,
 bool cli_parse(struct cli *cli);
 /* Then the flags that many verbs have. */
 bool cli_parse_common(struct cli *cli);
+
+/* Says that so many arguments are too few, or too many; false. */
+bool cli_wrong_count(const struct cli_verb *verb, unsigned count);
 
 /* The value of a flag ("--seq"); NULL when it was not given. */
 const char *cli_value(const struct cli *cli, const char *name);

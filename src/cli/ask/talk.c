@@ -268,7 +268,11 @@ enum exit_code cli_talk_call(struct cli_talk *t, const char *method)
 
     text_init(&why, WHY_LIMIT);
     err = try_once(t, method, &why);
-    if (err != OK)
+    t->hushed = err == ERR_REMOTE && t->quiet != OK &&
+                error_by_name(t->answer.code) == t->quiet;
+    if (t->hushed)
+        code = exit_code_of(t->quiet);
+    else if (err != OK)
         code = say_error(t, err, &why);
     text_deinit(&why);
     return code;

@@ -33,7 +33,9 @@ struct cli_talk {
                      struct mp_reader params);
     char note[CLI_NOTE_SIZE];
     bool draws_itself; /* live figures are on the line */
-    uint64_t slack;    /* ns beyond --timeout, for a daemon that keeps to it */
+    enum error quiet;  /* of the daemon: not said, but `hushed` is set */
+    bool hushed;
+    uint64_t slack; /* ns beyond --timeout, for a daemon that keeps to it */
 };
 
 /* Connects. What fails is said; then there is nothing to deinit. */

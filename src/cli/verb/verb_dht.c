@@ -2,6 +2,7 @@
  */
 #include "base/endpoint.h"
 #include "base/text.h"
+#include "cli/ask/resolve.h"
 #include "cli/ask/talk.h"
 #include "cli/show/amount.h"
 #include "cli/show/columns.h"
@@ -48,17 +49,34 @@ static enum exit_code ask(struct cli *cli, const char *doing,
     return code;
 }
 
-static bool is_address(const char *text)
+/* One whose only parameter is an address, for a name each of its addresses
+ * until one is of a family that the daemon has. */
+static enum exit_code ask_node(struct cli *cli, const char *method,
+                               print_fn *print)
 {
-    struct endpoint ep;
+    char address[ENDPOINT_TEXT_SIZE];
+    struct resolved to;
+    struct cli_talk t;
+    enum exit_code code = cli_resolve(cli->args[0], &to);
 
-    if (endpoint_parse(text, &ep) == OK && ep.port != 0)
-        return true;
-    cli_fail(EXIT_USAGE,
-             "ADDR:PORT must be an address and a port, like 192.0.2.1:7881 or "
-             "[2001:db8::1]:7881, not '%s'",
-             text);
-    return false;
+    if (code == EXIT_DONE)
+        code = cli_talk_init(&t, cli, "waiting for an answer");
+    if (code != EXIT_DONE)
+        return code;
+    for (size_t i = 0; i < to.count; i++) {
+        struct mp_writer *w = cli_talk_params(&t, 1, false);
+
+        mp_write_text(w, "address");
+        mp_write_text(w, endpoint_print(&to.at[i], address));
+        t.quiet = i + 1 < to.count ? ERR_ADDRESS : OK;
+        code = cli_talk_call(&t, method);
+        if (!t.hushed)
+            break;
+    }
+    if (code == EXIT_DONE)
+        code = print(&t, t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
 }
 
 static void print_effort(struct mp_reader answer)
@@ -111,17 +129,15 @@ static enum exit_code nodes(struct cli *cli)
 static enum exit_code print_ping(struct cli_talk *t, struct mp_reader answer)
 {
     if (!cli_talk_json(t))
-        printf("%s answered in %.2f ms, its id is %s\n", t->cli->args[0],
-               reply_double(answer, "rtt"), reply_text(answer, "id"));
+        printf("%s answered in %.2f ms, its id is %s\n",
+               reply_text(answer, "address"), reply_double(answer, "rtt"),
+               reply_text(answer, "id"));
     return EXIT_DONE;
 }
 
 static enum exit_code ping(struct cli *cli)
 {
-    if (!is_address(cli->args[0]))
-        return EXIT_USAGE;
-    return ask(cli, "waiting for an answer", "dht.ping", "address",
-               cli->args[0], false, print_ping);
+    return ask_node(cli, "dht.ping", print_ping);
 }
 
 static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
@@ -145,10 +161,7 @@ static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
 
 static enum exit_code sample(struct cli *cli)
 {
-    if (!is_address(cli->args[0]))
-        return EXIT_USAGE;
-    return ask(cli, "waiting for an answer", "dht.sample", "address",
-               cli->args[0], false, print_sample);
+    return ask_node(cli, "dht.sample", print_sample);
 }
 
 /* ---- find-node, get-peers ---------------------------------------------- */
@@ -292,7 +305,7 @@ static enum exit_code withdraw(struct cli *cli)
 
 const struct cli_verb cli_dht_verbs[] = {
     {"dht nodes", "", 0, "the routing table", NULL, true, false, nodes},
-    {"dht ping", "ADDR:PORT", 1, "ask one node whether it is there", NULL, true,
+    {"dht ping", "HOST:PORT", 1, "ask one node whether it is there", NULL, true,
      false, ping},
     {"dht find-node", "ID", 1, "look up the nodes nearest to an id",
      trace_options, true, false, find_node},
@@ -302,6 +315,6 @@ const struct cli_verb cli_dht_verbs[] = {
      announce_options, true, false, announce},
     {"dht withdraw", "HASH", 1, "stop renewing an announcement or an item",
      NULL, true, false, withdraw},
-    {"dht sample", "ADDR:PORT", 1, "ask one node which info-hashes it has",
+    {"dht sample", "HOST:PORT", 1, "ask one node which info-hashes it has",
      NULL, true, false, sample},
     {0}};

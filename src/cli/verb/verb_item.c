@@ -14,6 +14,7 @@
 #include "wire/item/value.h"
 #include "wire/krpc/dht_message.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -24,6 +25,7 @@
 #define VALUE_LIMIT (64 * 1024)
 
 static const struct cli_option put_options[] = {
+    {"--file", "FILE", "store what is in this file in the place of VALUE"},
     {"--key", "FILE", "sign with this key: the item can be changed later"},
     {"--salt", "S", "one of many items of this key, at most 64 bytes"},
     {"--seq", "N", "version (one more than the last that is found)"},
@@ -46,6 +48,14 @@ struct put {
     uint64_t seq, cas;
     bool has_seq, has_cas;
 };
+
+static enum exit_code too_long(void)
+{
+    return cli_fail(EXIT_USAGE,
+                    "VALUE is too long: an item holds %d bytes, with 4 of them "
+                    "for the length of a long text",
+                    VALUE_BENCODED_MAX);
+}
 
 static bool read_salt(const struct cli *cli, struct bytes *out)
 {
@@ -104,17 +114,65 @@ static enum exit_code read_key(struct put *p, const char *file)
     return code;
 }
 
+/* A byte more than an item can hold shows that it is too long. */
+static enum exit_code read_stream(FILE *from, const char *name,
+                                  struct value *out)
+{
+    uint8_t buf[VALUE_BENCODED_MAX + 1];
+    size_t len = fread(buf, 1, sizeof(buf), from);
+
+    if (ferror(from))
+        return cli_fail(EXIT_TROUBLE, "cannot read %s: %s", name,
+                        strerror(errno));
+    if (value_from_bytes(bytes_of(buf, len), out) != OK)
+        return too_long();
+    return EXIT_DONE;
+}
+
+static enum exit_code read_file(const char *name, struct value *out)
+{
+    FILE *from = fopen(name, "rb");
+    enum exit_code code;
+
+    if (from == NULL)
+        return cli_fail(EXIT_TROUBLE, "cannot read %s: %s", name,
+                        strerror(errno));
+    code = read_stream(from, name, out);
+    fclose(from);
+    return code;
+}
+
+/* The bytes as they are: the last newline too. */
+static enum exit_code read_value(const struct cli *cli, struct value *out)
+{
+    const char *file = cli_value(cli, "--file");
+    const char *text = cli->args[0];
+
+    if (file != NULL && text != NULL)
+        return cli_fail(EXIT_USAGE,
+                        "there are two values: that of --file, and "
+                        "'%.40s'",
+                        text);
+    if (file != NULL)
+        return read_file(file, out);
+    if (text == NULL) {
+        cli_wrong_count(cli->verb, 0);
+        return EXIT_USAGE;
+    }
+    if (strcmp(text, "-") == 0)
+        return read_stream(stdin, "the standard input", out);
+    return value_from_bytes(bytes_of_text(text), out) == OK ? EXIT_DONE
+                                                            : too_long();
+}
+
 static enum exit_code read_put(struct put *p)
 {
     struct cli *cli = p->cli;
     const char *file = cli_value(cli, "--key");
-    enum exit_code code = EXIT_DONE;
+    enum exit_code code = read_value(cli, &p->value);
 
-    if (value_from_bytes(bytes_of_text(cli->args[0]), &p->value) != OK)
-        return cli_fail(EXIT_USAGE,
-                        "VALUE is too long: an item holds %d bytes, with 4 "
-                        "of them for the length of a long text",
-                        VALUE_BENCODED_MAX);
+    if (code != EXIT_DONE)
+        return code;
     if (!read_salt(cli, &p->item.salt) ||
         !read_version(cli, "--seq", &p->seq, &p->has_seq) ||
         !read_version(cli, "--cas", &p->cas, &p->has_cas))
@@ -246,7 +304,14 @@ static enum exit_code put(struct cli *cli)
 
 /* ---- get --------------------------------------------------------------- */
 
-/* Text as it is, other bytes as hex, lists and dictionaries as JSON. */
+static void add_marked_hex(struct text *out, struct bytes b)
+{
+    text_add(out, "bytes: ");
+    json_add_hex(out, b);
+}
+
+/* Text as it is, lists and dictionaries as JSON, and other bytes, which could
+ * do to a terminal what they like, as hex that is marked as such. */
 static void print_value(struct mp_reader value)
 {
     struct text out;
@@ -258,7 +323,7 @@ static void print_value(struct mp_reader value)
         if (text_is_plain(b))
             text_add_bytes(&out, b);
         else
-            json_add_hex(&out, b);
+            add_marked_hex(&out, b);
     } else {
         json_add(&out, &value);
     }
@@ -316,7 +381,8 @@ static enum exit_code get(struct cli *cli)
 }
 
 const struct cli_verb cli_item_verbs[] = {
-    {"dht put", "VALUE", 1, "store a value, print its target", put_options,
-     true, false, put},
+    {"dht put", "[VALUE]", 1,
+     "store a value (-: what is read), print its target", put_options, true,
+     false, put},
     {"dht get", "TARGET", 1, "fetch a value", get_options, true, false, get},
     {0}};
