@@ -4,6 +4,8 @@
  */
 #include "dht/dht_parts.h"
 
+#include "dht/publish/publication.h"
+
 struct visit_nodes {
     uint64_t now;
     void (*visit)(void *ctx, const struct dht_node_info *);
@@ -35,6 +37,33 @@ void dht_nodes(const struct dht *d, uint64_t now,
 
     for (int f = 0; f < FAMILIES; f++)
         table_visit(&d->contacts.table[f], visit_contact, &v);
+}
+
+void dht_publications(const struct dht *d,
+                      void (*visit)(void *ctx,
+                                    const struct dht_publication_info *),
+                      void *ctx)
+{
+    for (const struct publication *p = d->publications.first; p != NULL;
+         p = p->next) {
+        const struct dht_publication_info info = {
+            .target = p->target,
+            .is_item = p->is_item,
+            .port = p->implied_port ? 0 : p->port,
+            .key = p->item.mutable_item ? p->item.key : NULL,
+            .seq = p->item.seq,
+            .salt = p->item.salt,
+            .stored = p->stored,
+            .failed = p->failed,
+            .beaten = p->beaten,
+            .running = publication_is_busy(p),
+            .since = p->since,
+            .next = publication_is_busy(p) ? TIME_NEVER : p->at,
+        };
+
+        if (!p->dead)
+            visit(ctx, &info);
+    }
 }
 
 static size_t status_family(const struct dht *d, enum family f, uint64_t now,

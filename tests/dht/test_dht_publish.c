@@ -32,6 +32,56 @@ static void test_dht_publish_announce(void **state)
     end(f);
 }
 
+struct listed {
+    unsigned count;
+    struct dht_publication_info last;
+};
+
+static void list(void *ctx, const struct dht_publication_info *info)
+{
+    struct listed *l = ctx;
+
+    l->count++;
+    l->last = *info;
+}
+
+static void test_dht_publish_is_listed(void **state)
+{
+    struct fixture *f = start(60);
+    struct listed l = {0};
+    uint64_t begun;
+
+    (void)state;
+    join(f);
+    begun = f->h.now;
+    dht_publications(f->h.d, list, &l);
+    assert_int_equal(l.count, 0);
+    announce(f, 4321, false);
+    run(f, 10 * TIME_S);
+    dht_publications(f->h.d, list, &l);
+    assert_int_equal(l.count, 1);
+    assert_true(id_equal(&l.last.target, &f->target));
+    assert_false(l.last.is_item);
+    assert_int_equal(l.last.port, 4321);
+    assert_null(l.last.key);
+    assert_int_equal(l.last.stored, DHT_K);
+    assert_int_equal(l.last.failed, 0);
+    assert_int_equal(l.last.since, begun);
+    assert_in_range(l.last.next, begun + 10 * TIME_MIN, begun + 20 * TIME_MIN);
+    /* a round that nobody accepts */
+    f->no_token = true;
+    run(f, 20 * TIME_MIN);
+    dht_publications(f->h.d, list, &l);
+    assert_int_equal(l.last.stored, 0);
+    assert_true(l.last.failed > 0);
+    assert_int_equal(l.last.since, begun);
+    assert_int_equal(dht_withdraw(f->h.d, &f->target), OK);
+    l.count = 0;
+    dht_publications(f->h.d, list, &l);
+    assert_int_equal(l.count, 0);
+    end(f);
+}
+
 /* A store that was lost is tried again, once. */
 static void test_dht_publish_repeats_a_lost_store(void **state)
 {
@@ -513,6 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dht_publish_announce),
+        cmocka_unit_test(test_dht_publish_is_listed),
         cmocka_unit_test(test_dht_publish_repeats_a_lost_store),
         cmocka_unit_test(test_dht_publish_renews),
         cmocka_unit_test(test_dht_publish_retries_with_back_off),

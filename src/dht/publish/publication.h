@@ -61,8 +61,10 @@ struct publication {
     struct lookup *search;
     struct round *round;  /* owned */
     struct caller caller; /* of the first round; no request once it is over */
+    unsigned stored;      /* nodes that took it in the last round */
     unsigned failed;      /* rounds in a row that nobody accepted */
     uint64_t started_at;  /* the round */
+    uint64_t since;       /* begun */
     uint64_t at;          /* next round */
 };
 

@@ -155,7 +155,7 @@ static enum error new_publication(struct publications *all, bool is_item,
     p->all = all;
     p->is_item = is_item;
     p->target = *target;
-    p->at = all->w->now;
+    p->since = p->at = all->w->now;
     *out = p;
     return OK;
 }

@@ -58,6 +58,7 @@ static void end_round(struct publication *p, struct dht_result *result)
 
     result->duration = time_since(p->started_at, all->w->now);
     publication_stop_round(p);
+    p->stored = result->stored;
     p->failed = err == OK ? 0 : p->failed + 1;
     p->at = p->beaten ? TIME_NEVER : next_round(p);
     all->at = all->w->now;

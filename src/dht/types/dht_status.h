@@ -5,6 +5,7 @@
 #ifndef WARREN_DHT_TYPES_DHT_STATUS_H
 #define WARREN_DHT_TYPES_DHT_STATUS_H
 
+#include "base/bytes.h"
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "base/id.h"
@@ -31,6 +32,28 @@ struct dht_node_info {
 void dht_nodes(const struct dht *d, uint64_t now,
                void (*visit)(void *ctx, const struct dht_node_info *),
                void *ctx);
+
+/* One of our own announcements or items. */
+struct dht_publication_info {
+    struct id target;
+    bool is_item;
+    uint16_t port;      /* of a peer; 0: the one that we send from */
+    const uint8_t *key; /* of a mutable item, else NULL */
+    int64_t seq;        /* of a mutable item */
+    struct bytes salt;
+    unsigned stored; /* nodes that took it in the last round */
+    unsigned failed; /* rounds in a row that nobody accepted */
+    bool beaten;     /* others have a newer item: not renewed */
+    bool running;    /* a round is under way */
+    uint64_t since;  /* when it was announced or put here, ns */
+    uint64_t next;   /* round; TIME_NEVER while one runs */
+};
+
+/* The newest first. Views in what is visited are valid during the call. */
+void dht_publications(const struct dht *d,
+                      void (*visit)(void *ctx,
+                                    const struct dht_publication_info *),
+                      void *ctx);
 
 struct dht_status {
     struct id id[FAMILIES];

@@ -126,7 +126,7 @@ static void write_tunnels(const struct node *n, uint64_t now,
 
     tunnel_status(t, now, clock_wall(), &s);
     mp_write_text(w, "tunnels");
-    mp_write_map(w, 21);
+    mp_write_map(w, 22);
     rpc_write_hex(w, "identity", bytes_of(s.identity, sizeof(s.identity)));
     rpc_write_bool(w, "relaying", s.relaying);
     rpc_write_bool(w, "exiting", s.exiting);
