@@ -162,3 +162,27 @@ enum error store_remove_setting(struct store *s, const char *key)
     k = store_key_of(key, strlen(key));
     return take_away(s, STORE_SETTINGS, &k);
 }
+
+static bool has(struct store *s, enum store_kind kind,
+                const struct store_key *key)
+{
+    const struct store_change *queued = store_queue_find(&s->queue, kind, key);
+
+    return queued != NULL ? !queued->remove : is_stored(s, kind, key);
+}
+
+bool store_has_announcement(struct store *s, const struct id *info_hash)
+{
+    const struct store_announcement a = {.info_hash = *info_hash};
+    struct store_key key = store_tables[STORE_ANNOUNCEMENTS].key(&a);
+
+    return has(s, STORE_ANNOUNCEMENTS, &key);
+}
+
+bool store_has_item(struct store *s, const struct id *target)
+{
+    const struct store_item item = {.target = *target};
+    struct store_key key = store_tables[STORE_ITEMS].key(&item);
+
+    return has(s, STORE_ITEMS, &key);
+}

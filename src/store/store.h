@@ -206,6 +206,10 @@ enum error store_each_relay(struct store *s, size_t limit,
                             void (*each)(void *ctx, const struct store_relay *),
                             void *ctx);
 
+/* Whether there is one, on disk or queued. */
+bool store_has_announcement(struct store *s, const struct id *info_hash);
+bool store_has_item(struct store *s, const struct id *target);
+
 /* Copies a setting into `buf` and its length into `len`. ERR_NOT_FOUND;
  * ERR_NO_SPACE when it is longer than `cap` (STORE_SETTING_BYTES always
  * suffices); errors of store_flush. */

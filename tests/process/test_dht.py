@@ -201,6 +201,92 @@ class Verbs(ProcessTest):
             self.assertLess(seconds, 1)
 
 
+class Published(ProcessTest):
+    """What a node publishes, and what it says when it cannot keep it."""
+
+    def start(self, node, *flags):
+        node.start(*NO_RELAY, *flags)
+        node.wait_joined()
+
+    def setUp(self):
+        super().setUp()
+        first, self.node = self.network_of(2, *NO_RELAY)
+        self.other = first
+
+    def published(self):
+        return self.node.json("dht", "published")["published"]
+
+    def test_list(self):
+        node = self.node
+        self.assertEqual(node.cli("dht", "published").stdout,
+                         "This node publishes nothing.\n")
+        key = self.net.root / "key"
+        public = warren("dht", "key", "new", key).stdout.strip()
+        node.json("dht", "announce", "5a" * 20, "--port", "4321")
+        node.json("dht", "announce", "5b" * 20)
+        item = node.json("dht", "put", "x")["target"]
+        mutable = node.json("dht", "put", "--key", key, "--seq", "7",
+                            "y")["target"]
+        there = {p["target"]: p for p in self.published()}
+        self.assertEqual(set(there), {"5a" * 20, "5b" * 20, item, mutable})
+        for p in there.values():
+            self.assertEqual((p["stored"], p["state"], p["kept"]),
+                             (1, "ok", True))
+            self.assertLess(p["since"], 60)
+            self.assertGreater(p["next"], 300)
+        self.assertEqual(there["5a" * 20]["port"], 4321)
+        self.assertIsNone(there["5b" * 20]["port"])
+        self.assertEqual({t: p["kind"] for t, p in there.items()}, {
+            "5a" * 20: "peer", "5b" * 20: "peer", item: "item",
+            mutable: "mutable"})
+        self.assertEqual((there[mutable]["key"], there[mutable]["seq"]),
+                         (public, 7))
+        table = node.cli("dht", "published").stdout
+        self.assertRegex(table, r"5a5a5a5a +peer +port 4321 +ok +1 node +\d")
+        self.assertRegex(table, rf"{mutable[:8]} +mutable +version 7 +ok ")
+        self.assertLessEqual(max(map(len, table.splitlines())), 80)
+        self.assertIn("4 by request", node.cli("status").stdout)
+        node.json("dht", "withdraw", item)
+        self.assertEqual(len(self.published()), 3)
+
+    def test_relay_publishes_itself(self):
+        relay = self.net.add([self.other]).start()
+        found = wait_for("it publishes itself", lambda: relay.json(
+            "dht", "published")["published"], 60)
+        self.assertFalse(any(p["kept"] for p in found))
+
+    def test_own_cap(self):
+        """Nobody else refuses: the key is named, and the exit code is this
+        machine's."""
+        self.node.stop()
+        self.start(self.node, "--dht.max_publications", "2")
+        for value in ("x", "y"):
+            self.assertEqual(self.node.cli("dht", "put", value).returncode,
+                             DONE)
+        for verb in (["dht", "put", "z"], ["dht", "announce", "5a" * 20]):
+            done = self.node.cli(*verb)
+            self.assertEqual(done.returncode, TROUBLE, done.stderr)
+            self.assertIn("max_publications in the section [dht]", done.stderr)
+            self.assertIn("allows (2)", done.stderr)
+
+    def test_full_store(self):
+        """It would be renewed until the next start and then be forgotten."""
+        for value in ("x", "y", "z"):
+            self.node.json("dht", "put", value)
+        for number in range(5):
+            self.node.json("dht", "announce", f"5{number}" * 20)
+        self.node.stop()
+        self.start(self.node, "--dht.max_publications", "2")
+        for p in self.published():
+            self.node.json("dht", "withdraw", p["target"])
+        for verb in (["dht", "put", "new"], ["dht", "announce", "5a" * 20]):
+            done = self.node.cli(*verb)
+            self.assertEqual(done.returncode, TROUBLE, done.stderr)
+            self.assertIn("forgotten", done.stderr)
+        self.assertEqual([p["kept"] for p in self.published()],
+                         [False, False])
+
+
 class ControlSocket(ProcessTest):
     def test_errors(self):
         node = self.net.add().start()

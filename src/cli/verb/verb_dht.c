@@ -8,6 +8,7 @@
 #include "cli/show/columns.h"
 #include "cli/show/say.h"
 #include "cli/show/trace.h"
+#include "cli/verb/verb_published.h"
 #include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
@@ -249,7 +250,7 @@ static enum exit_code print_announced(struct cli_talk *t,
         printf("announced on %s\n", text_count(stored, "node", nodes));
         print_effort(answer);
     }
-    return stored > 0 ? EXIT_DONE : EXIT_REFUSED;
+    return stored > 0 ? cli_published_code(t) : EXIT_REFUSED;
 }
 
 static enum exit_code announce(struct cli *cli)

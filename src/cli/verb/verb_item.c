@@ -7,6 +7,7 @@
 #include "cli/show/json.h"
 #include "cli/show/say.h"
 #include "cli/show/trace.h"
+#include "cli/verb/verb_published.h"
 #include "cli/verb/verbs.h"
 #include "dht/types/dht_item.h"
 #include "node/control/reply.h"
@@ -271,7 +272,7 @@ static enum exit_code print_put(const struct put *p, const struct cli_talk *t)
             fprintf(stderr, " as version %" PRIu64, p->seq);
         fputc('\n', stderr);
     }
-    return stored > 0 ? EXIT_DONE : EXIT_REFUSED;
+    return stored > 0 ? cli_published_code(t) : EXIT_REFUSED;
 }
 
 static enum exit_code put_connected(struct put *p)

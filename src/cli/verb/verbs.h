@@ -13,6 +13,7 @@
 extern const struct cli_verb cli_local_verbs[]; /* verb_local.c */
 extern const struct cli_verb cli_dht_verbs[];   /* verb_dht.c */
 extern const struct cli_verb cli_item_verbs[];  /* verb_item.c */
+extern const struct cli_verb cli_published_verbs[];
 extern const struct cli_verb cli_status_verbs[];
 extern const struct cli_verb cli_tunnel_verbs[]; /* verb_tunnel.c */
 extern const struct cli_verb cli_tunnel_list_verbs[];

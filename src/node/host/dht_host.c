@@ -347,3 +347,10 @@ enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
 {
     return dht_restore_own_seq(h->world.store, target, out);
 }
+
+bool dht_host_keeps(const struct dht_host *h, bool is_item,
+                    const struct id *target)
+{
+    return is_item ? store_has_item(h->world.store, target)
+                   : store_has_announcement(h->world.store, target);
+}

@@ -83,6 +83,9 @@ enum error dht_host_put(struct dht_host *h, const struct dht_item *item,
                         const int64_t *cas, const struct dht_handler *handler,
                         dht_request *out);
 void dht_host_keep_item(struct dht_host *h, const struct dht_item *item);
+/* Whether the next start finds the announcement or the item. */
+bool dht_host_keeps(const struct dht_host *h, bool is_item,
+                    const struct id *target);
 /* Sequence number of our own item at `target`. ERR_NOT_FOUND. */
 enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
                             int64_t *out);

@@ -223,7 +223,10 @@ static void fail_round(struct dht_call *c, enum error err)
     if (c->call == NULL)
         return;
     text_init(&why, WHY_LIMIT);
-    text_addf(&why, "%s; this node keeps it and tries again by itself", what);
+    text_addf(&why, "%s; this node %s and tries again by itself", what,
+              dht_host_keeps(c->rpc->node->dht, c->has_item, &c->target)
+                  ? "keeps it"
+                  : "cannot keep it on disk beyond a restart,");
     control_fail(c->call, err, text_get(&why));
     c->call = NULL;
     text_deinit(&why);
@@ -296,6 +299,32 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
     return c;
 }
 
+/* What does not even start met a cap of this node's own: nobody else has
+ * refused it, so it goes by another code. */
+static void fail_own_cap(struct dht_call *c)
+{
+    const struct dht_config *config = &c->rpc->node->config.dht;
+    struct text why;
+
+    text_init(&why, WHY_LIMIT);
+    if (c->outlives_client)
+        text_addf(&why,
+                  "this node publishes as much as max_publications in the "
+                  "section [dht] of its configuration allows (%u): raise it, "
+                  "or withdraw something; `warren dht published` lists what "
+                  "there is",
+                  config->max_publications);
+    else
+        text_addf(&why,
+                  "as many lookups run as max_lookups in the section [dht] of "
+                  "this node's configuration allows (%u): raise it, or try "
+                  "again in a moment",
+                  config->max_lookups);
+    control_fail(c->call, ERR_NO_SPACE, text_get(&why));
+    c->call = NULL;
+    text_deinit(&why);
+}
+
 /* The engine may have ended it already, and it was answered then. */
 void dht_call_started(struct dht_call *c, enum error err)
 {
@@ -304,7 +333,10 @@ void dht_call_started(struct dht_call *c, enum error err)
     if (err == OK && call_started(calls, &c->under_way, true)) {
         control_on_cancel(c->call, on_cancel, c);
     } else if (err != OK) {
-        fail(c, err);
+        if (err == ERR_FULL)
+            fail_own_cap(c);
+        else
+            fail(c, err);
         drop_lists(c);
         call_started(calls, &c->under_way, false);
     }

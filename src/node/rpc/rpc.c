@@ -20,6 +20,7 @@ static const struct {
     {"dht.get_peers", rpc_dht_get_peers, RPC_TARGET, RPC_TRACE | RPC_STREAM},
     {"dht.announce", rpc_dht_announce, RPC_TARGET,
      RPC_PORT | RPC_TRACE | RPC_STREAM},
+    {"dht.published", rpc_dht_published, 0, 0},
     {"dht.withdraw", rpc_dht_withdraw, RPC_TARGET, 0},
     {"dht.get", rpc_dht_get, RPC_TARGET, RPC_SALT | RPC_TRACE | RPC_STREAM},
     {"dht.put", rpc_dht_put, RPC_VALUE,

@@ -9,6 +9,7 @@
  *     dht.find_node  target               trace, stream
  *     dht.get_peers  target               trace, stream
  *     dht.announce   target               port
+ *     dht.published
  *     dht.withdraw   target
  *     dht.get        target               salt, trace, stream
  *     dht.put        value                key, signature, seq; salt, cas

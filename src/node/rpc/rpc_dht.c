@@ -44,6 +44,14 @@ static uint32_t lookup_pairs(const struct dht_call *c,
     return EFFORT_PAIRS + 1;
 }
 
+static uint32_t stored_pairs(const struct dht_call *c,
+                             const struct dht_result *r)
+{
+    (void)c;
+    (void)r;
+    return EFFORT_PAIRS + 2;
+}
+
 static void answer_nodes(const struct dht_call *c, const struct dht_result *r,
                          struct mp_writer *w)
 {
@@ -63,6 +71,8 @@ static void answer_stored(const struct dht_call *c, const struct dht_result *r,
 {
     write_effort(w, c, r);
     rpc_write_uint(w, "stored", r->stored);
+    rpc_write_bool(w, "kept",
+                   dht_host_keeps(c->rpc->node->dht, c->has_item, &c->target));
 }
 
 static uint32_t get_pairs(const struct dht_call *c, const struct dht_result *r)
@@ -209,7 +219,7 @@ void rpc_dht_get(struct rpc *rpc, struct control_call *call,
 void rpc_dht_announce(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
 {
-    struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_stored);
+    struct dht_call *c = begin(rpc, call, params, stored_pairs, answer_stored);
     bool implied = (params->has & RPC_PORT) == 0;
 
     if (c == NULL)
@@ -279,7 +289,7 @@ void rpc_dht_put(struct rpc *rpc, struct control_call *call,
                      "need them");
         return;
     }
-    c = begin(rpc, call, params, lookup_pairs, answer_stored);
+    c = begin(rpc, call, params, stored_pairs, answer_stored);
     if (c == NULL)
         return;
     c->outlives_client = true;

@@ -21,6 +21,8 @@ struct rpc {
 typedef void rpc_method_fn(struct rpc *rpc, struct control_call *call,
                            const struct rpc_params *params);
 
+/* rpc_published.c */
+rpc_method_fn rpc_dht_published;
 /* rpc_status.c */
 rpc_method_fn rpc_status, rpc_dht_nodes;
 /* rpc_dht.c */

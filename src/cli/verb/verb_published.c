@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `warren dht published`: what this node publishes, by request and as a relay.
+ */
+#include "cli/verb/verb_published.h"
+#include "base/text.h"
+#include "cli/show/amount.h"
+#include "cli/show/columns.h"
+#include "cli/show/screen.h"
+#include "cli/verb/verbs.h"
+#include "node/control/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum exit_code cli_published_code(const struct cli_talk *t)
+{
+    struct mp_reader kept;
+
+    /* An older daemon does not say. */
+    if (!reply_find(t->answer.value, "kept", &kept) || mp_read_bool(&kept))
+        return EXIT_DONE;
+    if (!t->cli->json)
+        screen_fold(stderr, 0, "",
+                    "warren: this node renews it until it ends, and will then "
+                    "have forgotten it: its own store is full "
+                    "(max_publications in the section [dht]) or cannot be "
+                    "written; 'warren dht published' lists what there is");
+    return EXIT_TROUBLE;
+}
+
+static void add_version(struct columns *c, struct mp_reader at)
+{
+    struct mp_reader port;
+
+    if (reply_bytes(at, "key").len > 0)
+        columns_add(c, "version %" PRIu64, reply_uint(at, "seq"));
+    else if (reply_find(at, "port", &port))
+        columns_add(c, "port %" PRIu64, reply_uint(at, "port"));
+    else
+        columns_add(c, "%s", "");
+}
+
+static void add_next(struct columns *c, struct mp_reader at)
+{
+    struct mp_reader next;
+    char age[AMOUNT_SIZE];
+
+    if (reply_find(at, "next", &next))
+        columns_add(c, "%s", age_print(mp_read_uint(&next, UINT64_MAX), age));
+    else
+        columns_add(c, "now");
+}
+
+static void add_one(struct columns *c, struct mp_reader at)
+{
+    char age[AMOUNT_SIZE], nodes[TEXT_COUNT_SIZE];
+
+    columns_add(c, "%s", reply_text(at, "target"));
+    columns_add(c, "%s", reply_text(at, "kind"));
+    add_version(c, at);
+    columns_add(c, "%s", reply_text(at, "state"));
+    columns_add(c, "%s", text_count(reply_uint(at, "stored"), "node", nodes));
+    columns_add(c, "%s", age_print(reply_uint(at, "since"), age));
+    add_next(c, at);
+    columns_add(c, "%s", reply_bool(at, "kept") ? "yes" : "no");
+}
+
+static void print_published(struct mp_reader answer)
+{
+    struct mp_reader at;
+    uint32_t count = reply_array(answer, "published", &at);
+    uint64_t all = reply_uint(answer, "count");
+    struct columns c;
+
+    columns_init(&c, "#target|kind|version|state|>stored on|>since|>next|"
+                     "kept");
+    for (uint32_t i = 0; i < count; i++, mp_skip(&at))
+        add_one(&c, at);
+    if (count > 0)
+        columns_print(&c, stdout);
+    else
+        puts("This node publishes nothing.");
+    if (all > count)
+        printf("and %" PRIu64 " more\n", all - count);
+    columns_deinit(&c);
+}
+
+static enum exit_code published(struct cli *cli)
+{
+    struct cli_talk t;
+    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
+
+    if (code != EXIT_DONE)
+        return code;
+    cli_talk_params(&t, 0, false);
+    code = cli_talk_call(&t, "dht.published");
+    if (code == EXIT_DONE && !cli_talk_json(&t))
+        print_published(t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
+}
+
+const struct cli_verb cli_published_verbs[] = {
+    {"dht published", "", 0, "what this node publishes: where, until when",
+     NULL, true, false, published},
+    {0}};
