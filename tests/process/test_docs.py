@@ -13,10 +13,12 @@ import fnmatch
 import ipaddress
 import pathlib
 import re
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from harness import Network, ProcessTest, wait_for, warren
@@ -150,6 +152,35 @@ class Operating(ProcessTest):
         self.assertEqual(sources, ["warren help", "warren config default",
                                    "warren run --help", "/metrics"])
 
+    def test_backup(self):
+        """The two files that are to be saved bring back who this was and what
+        it published; the others are made anew."""
+        chapter = re.search(r"^\*\*Backup\.\*\*(.*?)^\*\*Upgrade", self.text,
+                            re.S | re.M)[1]
+        saved = re.findall(r"/var/lib/warren/([\w.]+) ", re.search(
+            r"^    sudo cp (.*)$", chapter, re.M)[0])
+        self.assertEqual(saved, ["warren.db", "identity.key"])
+        node = self.net.add().start()
+        node.cli("dht", "announce", HASH)
+        before = node.status()
+        node.stop()
+        backup = self.net.root / "backup"
+        backup.mkdir()
+        for name in saved:
+            shutil.copy2(node.dir / name, backup / name)
+        for path in node.dir.iterdir():
+            path.unlink()
+        for name in saved:
+            shutil.copy2(backup / name, node.dir / name)
+        node.start()
+        after = node.status()
+        self.assertEqual(after["tunnels"]["identity"],
+                         before["tunnels"]["identity"])
+        self.assertEqual(after["dht"]["ipv4"]["id"],
+                         before["dht"]["ipv4"]["id"])
+        self.assertIn(HASH, [p["target"] for p in node.json(
+            "dht", "published")["published"]])
+
     def test_exit_codes(self):
         codes = re.findall(r"^    EXIT_\w+ = (\d+)",
                            self.source("exit_code.h"), re.M)
@@ -169,6 +200,62 @@ class Operating(ProcessTest):
         rows = words_in_rows(self.text, "The control socket")
         self.assertEqual(rows - {"frame", "request", "response",
                                  "notification", "method"}, set(methods))
+
+
+class Unit(unittest.TestCase):
+    """The unit of docs/operating.md does what is said of it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+        self.text = re.search(r"^```ini\n(\[Unit\].*?)^```$",
+                              OPERATING.read_text(), re.S | re.M)[1]
+
+    def lines(self, key):
+        return re.findall(rf"^{key}=(.*)$", self.text, re.M)
+
+    def run_line(self, line, config):
+        words = line.replace("/etc/warren.ini", str(config)).replace(
+            "/var/lib/warren", str(self.dir / "data")).split()
+        self.assertEqual(words[0], "/usr/local/bin/warren")
+        return warren(*words[1:])
+
+    def test_broken_file(self):
+        """The daemon ends with the status that is not started again, and a
+        reload fails before the daemon hears of it."""
+        config = self.dir / "warren.ini"
+        config.write_text("[node]\nlissten = 1\n")
+        self.assertEqual(self.lines("ExecStartPre"), [])
+        start, = self.lines("ExecStart")
+        done = self.run_line(start, config)
+        self.assertEqual([str(done.returncode)],
+                         self.lines("RestartPreventExitStatus"))
+        check, kill = self.lines("ExecReload")
+        done = self.run_line(check, config)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("listen", done.stderr)
+        self.assertEqual(kill, "/bin/kill -HUP $MAINPID")
+        config.write_text("[node]\nlisten = 127.0.0.1:7881\n")
+        self.assertEqual(self.run_line(check, config).returncode, 0)
+
+    def test_systemd_takes_it(self):
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            self.skipTest("there is no systemd-analyze")
+        unit = self.dir / "warren.service"
+        program = self.dir / "warren"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        unit.write_text(self.text.replace("/usr/local/bin/warren",
+                                          str(program)).replace(
+                                              "User=warren", "User=daemon"))
+        done = subprocess.run([analyze, "verify", "--man=no", unit],
+                              capture_output=True, text=True, timeout=60,
+                              check=False)
+        said = [line for line in done.stderr.splitlines()
+                if "warren.service" in line]
+        self.assertEqual(said, [])
 
 
 def script(document, name, directory):
