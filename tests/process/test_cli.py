@@ -8,10 +8,12 @@ import pwd
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import (BINARY, DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE,
-                     UNANSWERED, USAGE, ProcessTest, clean_environment, warren)
+                     UNANSWERED, USAGE, ProcessTest, clean_environment, wait_for,
+                     warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -376,6 +378,21 @@ class Talking(ProcessTest):
             done = node.cli("dht", "ping", address)
             self.assertEqual(done.returncode, USAGE, done.stderr)
             self.assertIn("cannot send there", done.stderr)
+
+    def test_send_that_fails(self):
+        """It is said at once: nobody waits for an answer to what has not
+        left. The node listens on loopback only, from where nothing gets
+        out."""
+        node = self.net.add().start()
+        for verb in ("ping", "sample"):
+            begun = time.monotonic()
+            done = node.cli("dht", verb, "192.0.2.1:7881")
+            self.assertLess(time.monotonic() - begun, 2)
+            self.assertEqual(done.returncode, TROUBLE, done.stderr)
+            self.assertRegex(done.stderr, "^warren: (this|the kernel of this) "
+                                          "machine ")
+        wait_for("nothing runs any more",
+                 lambda: node.status()["dht"]["lookups"] == 0)
 
     def test_timeout(self):
         node = self.net.add().start()

@@ -342,6 +342,13 @@ void dht_call_started(struct dht_call *c, enum error err)
     }
 }
 
+void dht_call_abandon(struct dht_call *c, enum error err, const char *why)
+{
+    dht_cancel(dht_host_engine(c->rpc->node->dht), c->request);
+    control_fail(c->call, err, why);
+    call_free(c);
+}
+
 void rpc_dht_end(struct rpc *rpc)
 {
     struct call *call;
