@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * Help is made from the tables of verbs and from the keys of the configuration,
+ * so that nothing is said twice. A word that names no verb is looked at from
+ * the left: if it begins verbs of more words those are shown, if it is near to
+ * one that is suggested.
  */
 #include "cli/cli_help.h"
 #include "base/text.h"

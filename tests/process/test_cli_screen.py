@@ -119,6 +119,20 @@ class Screen(ProcessTest):
                       self.nodes[0].cli("status").stdout)
 
 
+class Progress(ProcessTest):
+    def test_line_fits(self):
+        """What goes over the edge of a line that is drawn over and over would
+        stay on the terminal."""
+        node = self.net.add().start()
+        text = in_terminal(50, node.binary, "tunnel", "build", "--timeout",
+                           "3", "--data-dir", node.dir)
+        drawn = re.findall(r"\r([^\r\n]+?)\x1b\[K", text)
+        self.assertGreater(len(drawn), 2)
+        self.assertRegex(drawn[0], r"^building: 1 s, ")
+        for line in drawn:
+            self.assertLess(len(line), 50)
+
+
 class Help(unittest.TestCase):
     def test_lines_fit(self):
         words = re.findall(r"^  ((?:[a-z-]+ )+)", warren("help").stdout, re.M)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * A command line is words of the verb, then arguments and flags in any order;
+ * "--" ends the flags. `--flag value` and `--flag=value` are the same. What is
+ * wrong is said with the word that was meant, where one is near.
  */
 #include "cli/ask/arguments.h"
 #include "base/text.h"

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * One conversation of a verb with the daemon, in this order: find the socket
+ * that the daemon has which was given the same flags, connect, and say what to
+ * do where nobody listens; send a request; until its answer is there show on a
+ * terminal what is waited for, from the first second on, and print the steps of
+ * a trace as they come; turn the daemon's errors into exit codes.
  */
 #include "cli/ask/talk.h"
 #include "base/timestamp.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * Three digits or so are what people read: exact numbers are in --json.
  */
 #include "cli/show/amount.h"
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * --json is looked for before any argument is read, so that wrong arguments are
+ * told to a program as an object too.
  */
 #include "cli/show/say.h"
 #include "base/bytes.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The width counts characters as one column each, which is right for all that
+ * warren prints itself; what others wrote may be wider.
  */
 #include "cli/show/screen.h"
 

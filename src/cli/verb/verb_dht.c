@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The verbs about the DHT but for items. Each is one request: `ask` sends it,
+ * a print_... shows the answer to people, and the exit code says whether
+ * anything was found.
  */
 #include "base/endpoint.h"
 #include "base/text.h"

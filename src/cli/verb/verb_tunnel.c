@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The verbs that build circuits and use them. The daemon keeps to --timeout
+ * itself, so that it can say why nothing came of it: the command waits a little
+ * longer.
  */
 #include "cli/verb/verb_tunnel.h"
 #include "base/text.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * Looks through the tables for the verb of the most words that the command line
+ * begins with: "dht key new" before "dht".
  */
 #include "cli/verb/verbs.h"
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The table of methods: which parameters each takes, and who answers it. What
+ * several answers are made of is below.
  */
 #include "node/rpc/rpc.h"
 #include "base/timestamp.h"

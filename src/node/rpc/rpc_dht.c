@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The methods of the DHT: each starts a request of the engine for a dht_call,
+ * which collects what the engine tells and answers when it is done.
  */
 #include "base/timestamp.h"
 #include "node/os/clock.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * What the node is, in one map that is made when it is asked for. Nothing here
+ * is counted: engines, sockets and store are asked.
  */
 #include "base/timestamp.h"
 #include "node/host/health.h"
