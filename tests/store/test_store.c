@@ -159,6 +159,36 @@ static void test_store_items_round_trip(void **state)
     assert_int_equal(fixture_health(f).items, seen - 1);
 }
 
+static void assert_has(struct store *s, bool announcement, bool item)
+{
+    struct store_announcement a = make_announcement(1);
+    struct store_item i = make_item(1);
+
+    assert_int_equal(store_has_announcement(s, &a.info_hash), announcement);
+    assert_int_equal(store_has_item(s, &i.target), item);
+}
+
+/* Queued or written: what the next start will find. */
+static void test_store_tells_what_it_has(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = fixture_open(f);
+    struct store_announcement a = make_announcement(1);
+    struct store_item i = make_item(1);
+
+    assert_has(s, false, false);
+    assert_int_equal(store_put_announcement(s, &a), OK);
+    assert_has(s, true, false);
+    assert_int_equal(store_put_item(s, &i), OK);
+    assert_has(s, true, true);
+    assert_int_equal(store_flush(s, 1), OK);
+    assert_has(s, true, true);
+    assert_int_equal(store_remove_announcement(s, &a.info_hash), OK);
+    assert_has(s, false, true);
+    assert_int_equal(store_flush(s, 1), OK);
+    assert_has(s, false, true);
+}
+
 static void test_store_settings_round_trip(void **state)
 {
     static const uint8_t longest[STORE_SETTING_BYTES] = {1, 0, 2};
@@ -538,6 +568,7 @@ int main(void)
         store_test(test_store_endpoint_is_the_key_of_a_node),
         store_test(test_store_announcements_round_trip),
         store_test(test_store_items_round_trip),
+        store_test(test_store_tells_what_it_has),
         store_test(test_store_settings_round_trip),
         store_test(test_store_refuses_wrong_shapes),
         store_test(test_store_coalesces_changes_of_one_key),
