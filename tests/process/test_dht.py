@@ -242,8 +242,9 @@ class Published(ProcessTest):
         self.assertEqual((there[mutable]["key"], there[mutable]["seq"]),
                          (public, 7))
         table = node.cli("dht", "published").stdout
-        self.assertRegex(table, r"5a5a5a5a +peer +port 4321 +ok +1 node +\d")
-        self.assertRegex(table, rf"{mutable[:8]} +mutable +version 7 +ok ")
+        self.assertRegex(table, rf"(?m)^{'5a' * 20} +port 4321 +1 +\d")
+        self.assertRegex(table, rf"(?m)^{mutable} +seq 7 +1 +\d")
+        self.assertNotIn("kept", table)
         self.assertLessEqual(max(map(len, table.splitlines())), 80)
         self.assertIn("4 by request", node.cli("status").stdout)
         node.json("dht", "withdraw", item)

@@ -11,7 +11,9 @@
 #include "node/control/reply.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 enum exit_code cli_published_code(const struct cli_talk *t)
 {
@@ -29,16 +31,27 @@ enum exit_code cli_published_code(const struct cli_talk *t)
     return EXIT_TROUBLE;
 }
 
-static void add_version(struct columns *c, struct mp_reader at)
+/* The kind, in the words in which it was asked for. */
+static void add_what(struct columns *c, struct mp_reader at)
 {
     struct mp_reader port;
 
     if (reply_bytes(at, "key").len > 0)
-        columns_add(c, "version %" PRIu64, reply_uint(at, "seq"));
+        columns_add(c, "seq %" PRIu64, reply_uint(at, "seq"));
     else if (reply_find(at, "port", &port))
         columns_add(c, "port %" PRIu64, reply_uint(at, "port"));
     else
-        columns_add(c, "%s", "");
+        columns_add(c, "%s", reply_text(at, "kind"));
+}
+
+/* What is not as one expects. */
+static void add_note(struct columns *c, struct mp_reader at)
+{
+    const char *state = reply_text(at, "state");
+    bool ok = strcmp(state, "ok") == 0, kept = reply_bool(at, "kept");
+
+    columns_add(c, "%s%s%s", ok ? "" : state, ok || kept ? "" : ", ",
+                kept ? "" : "not on disk");
 }
 
 static void add_next(struct columns *c, struct mp_reader at)
@@ -54,16 +67,14 @@ static void add_next(struct columns *c, struct mp_reader at)
 
 static void add_one(struct columns *c, struct mp_reader at)
 {
-    char age[AMOUNT_SIZE], nodes[TEXT_COUNT_SIZE];
+    char age[AMOUNT_SIZE];
 
     columns_add(c, "%s", reply_text(at, "target"));
-    columns_add(c, "%s", reply_text(at, "kind"));
-    add_version(c, at);
-    columns_add(c, "%s", reply_text(at, "state"));
-    columns_add(c, "%s", text_count(reply_uint(at, "stored"), "node", nodes));
+    add_what(c, at);
+    columns_add(c, "%" PRIu64, reply_uint(at, "stored"));
     columns_add(c, "%s", age_print(reply_uint(at, "since"), age));
     add_next(c, at);
-    columns_add(c, "%s", reply_bool(at, "kept") ? "yes" : "no");
+    add_note(c, at);
 }
 
 static void print_published(struct mp_reader answer)
@@ -73,8 +84,7 @@ static void print_published(struct mp_reader answer)
     uint64_t all = reply_uint(answer, "count");
     struct columns c;
 
-    columns_init(&c, "#target|kind|version|state|>stored on|>since|>next|"
-                     "kept");
+    columns_init(&c, "target|what|>nodes|>since|>next|note");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at))
         add_one(&c, at);
     if (count > 0)
