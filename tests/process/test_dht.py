@@ -270,6 +270,15 @@ class Published(ProcessTest):
             self.assertIn("max_publications in the section [dht]", done.stderr)
             self.assertIn("allows (2)", done.stderr)
 
+    def test_own_cap_of_lookups(self):
+        node = self.net.add().start(*NO_RELAY, "--dht.max_lookups", "1")
+        with Control(node) as control:
+            control.send("dht.ping", address="127.255.255.254:9")
+            wait_for("it runs", lambda: node.status()["dht"]["lookups"] == 1)
+            done = node.cli("dht", "ping", "127.255.255.254:9")
+            self.assertEqual(done.returncode, TROUBLE, done.stderr)
+            self.assertIn("max_lookups in the section [dht]", done.stderr)
+
     def test_full_store(self):
         """It would be renewed until the next start and then be forgotten."""
         for value in ("x", "y", "z"):
