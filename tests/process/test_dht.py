@@ -295,6 +295,11 @@ class Published(ProcessTest):
             self.assertIn("forgotten", done.stderr)
         self.assertEqual([p["kept"] for p in self.published()],
                          [False, False])
+        # what is on disk beyond the cap can be withdrawn too
+        done = self.node.cli("dht", "withdraw", "54" * 20)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        done = self.node.cli("dht", "withdraw", "54" * 20)
+        self.assertEqual(done.returncode, NEGATIVE, done.stderr)
 
 
 class ControlSocket(ProcessTest):

@@ -319,11 +319,14 @@ enum error dht_host_withdraw(struct dht_host *h, const struct id *target)
 {
     bool announced = dht_withdraw(h->dht, target) == OK;
     bool put = dht_unput(h->dht, target) == OK;
+    /* Over the cap there is more on disk than is published. */
+    bool kept = store_has_announcement(h->world.store, target) ||
+                store_has_item(h->world.store, target);
 
     store_remove_announcement(h->world.store, target);
     store_remove_item(h->world.store, target);
     after_change(h);
-    return announced || put ? OK : ERR_NOT_FOUND;
+    return announced || put || kept ? OK : ERR_NOT_FOUND;
 }
 
 enum error dht_host_put(struct dht_host *h, const struct dht_item *item,
