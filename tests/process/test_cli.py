@@ -12,8 +12,8 @@ import time
 import unittest
 
 from harness import (BINARY, DONE, NEGATIVE, NO_DAEMON, NO_RELAY, TROUBLE,
-                     UNANSWERED, USAGE, ProcessTest, clean_environment, wait_for,
-                     warren)
+                     UNANSWERED, USAGE, ProcessTest, clean_environment,
+                     wait_for, warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
