@@ -291,6 +291,13 @@ class SystemDaemon(unittest.TestCase):
             f"{self.home}/warren/control.sock; that of the system is asked "
             f"with: {sudo}warren dht find-node {HASH} --data-dir "
             f"{self.root}/run/warren\n")
+        # flags are typed again too, but for what a shell would read otherwise
+        done = self.ask("dht", "announce", HASH, "--port=4000", "--trace",
+                        **who)
+        self.assertIn(f"warren dht announce --port 4000 --trace {HASH} "
+                      "--data-dir ", done.stderr)
+        done = self.ask("dht", "put", "a b", **who)
+        self.assertIn("warren dht put ... --data-dir ", done.stderr)
 
     @unittest.skipUnless(os.geteuid() == 0, "is about two users")
     def test_that_is_closed(self):

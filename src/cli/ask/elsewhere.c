@@ -28,20 +28,45 @@ static void place_at(size_t i, char out[PATH_SIZE])
     snprintf(out, PATH_SIZE, "%s%s", root == NULL ? "" : root, places[i]);
 }
 
+/* What a shell would read in another way is left to the reader. */
+static void add_word(struct text *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_./:[]@%+,=-";
+
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word))
+        text_addf(out, " %s", word);
+    else
+        text_add(out, " ...");
+}
+
+static bool finds_daemon(const char *option)
+{
+    return strcmp(option, "--data-dir") == 0 ||
+           strcmp(option, "--control") == 0 || strcmp(option, "--config") == 0;
+}
+
 /* "sudo -u warren warren status ..." for the owner of files. */
 static void add_command(const struct cli *cli, uid_t owner, struct text *out)
 {
     const struct passwd *user = getpwuid(owner);
+    const struct cli_option *option;
 
     if (owner != geteuid() && user != NULL && owner != 0)
         text_addf(out, "sudo -u %s ", user->pw_name);
     else if (owner != geteuid())
         text_add(out, "sudo ");
     text_addf(out, "warren %s", cli->verb->name);
-    for (unsigned i = 0; i < cli->verb->arg_count; i++) {
-        text_add(out, " ");
-        text_add_printable(out, bytes_of_text(cli->args[i]));
+    for (size_t i = 0; (option = cli_option_at(cli->verb, i)) != NULL; i++) {
+        if (cli->values[i] == NULL || finds_daemon(option->name))
+            continue;
+        text_addf(out, " %s", option->name);
+        if (option->value != NULL)
+            add_word(out, cli->values[i]);
     }
+    for (unsigned i = 0; i < cli->verb->arg_count && cli->args[i] != NULL; i++)
+        add_word(out, cli->args[i]);
 }
 
 /* Whether a daemon is in `dir`, as far as this user can see. */
