@@ -165,18 +165,19 @@ static void print_row(const struct columns *c, const char **cells,
     }
 }
 
-void columns_print(struct columns *c, FILE *to)
+void columns_print(const struct columns *c, FILE *to)
 {
+    struct columns fitted = *c; /* the cells stay those of `c` */
     size_t screen = screen_width(to);
     const char *cell = text_get(&c->cells);
     const char *cells[COLUMNS_MAX];
 
-    fit(c, screen);
+    fit(&fitted, screen);
     for (size_t i = 0; i + c->count <= c->at; i += c->count) {
         for (size_t column = 0; column < c->count; column++) {
             cells[column] = cell;
             cell += strlen(cell) + 1;
         }
-        print_row(c, cells, screen, to);
+        print_row(&fitted, cells, screen, to);
     }
 }

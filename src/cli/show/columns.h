@@ -43,6 +43,6 @@ void columns_deinit(struct columns *c);
 void columns_add(struct columns *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-void columns_print(struct columns *c, FILE *to);
+void columns_print(const struct columns *c, FILE *to);
 
 #endif
