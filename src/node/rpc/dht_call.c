@@ -344,9 +344,13 @@ void dht_call_started(struct dht_call *c, enum error err)
 
 void dht_call_abandon(struct dht_call *c, enum error err, const char *why)
 {
-    dht_cancel(dht_host_engine(c->rpc->node->dht), c->request);
+    struct calls *calls = &c->rpc->dht_calls;
+
+    dht_cancel(dht_host_engine(c->rpc->node->dht), c->under_way.id);
     control_fail(c->call, err, why);
-    call_free(c);
+    c->call = NULL;
+    drop_lists(c);
+    call_started(calls, &c->under_way, false);
 }
 
 void rpc_dht_end(struct rpc *rpc)
