@@ -313,8 +313,9 @@ void node_free(struct node *n)
         return;
     if (n->flush_timer != NULL)
         event_free(n->flush_timer);
-    network_free(n->network);
+    /* Who hears that circuits end may still ask how the node is. */
     tunnel_host_free(n->tunnels);
+    network_free(n->network);
     if (n->dht != NULL) {
         keep_clock(n, clock_now());
         flush(n);
