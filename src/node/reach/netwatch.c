@@ -119,10 +119,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 void netwatch_tick(struct netwatch *w)
 {
     uint64_t asleep = time_asleep();
+    uint64_t since = time_since(w->asleep, asleep);
 
-    if (time_since(w->asleep, asleep) >= SUSPENDED) {
+    if (since >= SUSPENDED) {
+        /* The two clocks are read one after the other: rounded. */
         log_info(w->log, "this machine was suspended for %llu s",
-                 (unsigned long long)(time_since(w->asleep, asleep) / TIME_S));
+                 (unsigned long long)((since + TIME_S / 2) / TIME_S));
         note(w, true);
     }
     w->asleep = asleep;
