@@ -314,6 +314,8 @@ def shape(text):
     """Text without what differs from run to run."""
     text = re.sub(r"\b[0-9a-f]{40,64}\b", "ID", text)
     text = re.sub(r"\d[\d.]*", "N", text)
+    text = re.sub(r"\b(N \w+)ies\b", r"\1y", text)
+    text = re.sub(r"\b(N \w+sh)es\b", r"\1", text)
     text = re.sub(r"\b(N \w+)s\b", r"\1", text)
     return [" ".join(line.split()) for line in text.strip().splitlines()]
 
