@@ -200,9 +200,9 @@ static void tell_lost(struct log *log, uint64_t wall_ms)
         return;
     text_clear(&log->message);
     text_addf(&log->message,
-              "%" PRIu64 " lines are lost: nobody read stderr, or it cannot "
-              "be written",
-              log->lost_untold);
+              "%" PRIu64 " line%s lost: nobody read stderr, or it cannot be "
+              "written",
+              log->lost_untold, log->lost_untold == 1 ? " is" : "s are");
     if (put(log, wall_ms, LEVEL_WARN, 0))
         log->lost_untold = 0;
 }
