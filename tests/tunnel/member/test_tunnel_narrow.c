@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#define LONGEST (1420 - 28) /* over IPv4, through a tunnel such as WireGuard \
-                             */
+/* Over IPv4, through a tunnel such as WireGuard. */
+#define LONGEST (1420 - 28)
 
 static unsigned narrow_at; /* the link behind this node; NET_NODES: all */
 
