@@ -5,8 +5,8 @@
 #ifndef WARREN_LIB_WARREN_INTERNAL_H
 #define WARREN_LIB_WARREN_INTERNAL_H
 
-#include "base/call.h"
 #include "base/error.h"
+#include "base/table/call.h"
 #include "lib/lib_error.h"
 #include "lib/lib_provider.h"
 #include "node/host/node.h"

@@ -6,7 +6,7 @@
 #ifndef WARREN_PROVIDER_PROVIDER_CALL_H
 #define WARREN_PROVIDER_PROVIDER_CALL_H
 
-#include "base/call.h"
+#include "base/table/call.h"
 #include "tunnel/directory/dht_provider.h"
 
 #include <stdbool.h>

@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/keyed_table.h"
+#include "base/table/keyed_table.h"
 #include "store/table.h"
 
 #include <stdbool.h>

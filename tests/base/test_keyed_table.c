@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/keyed_table.h"
+#include "base/table/keyed_table.h"
 
 #include "fail_alloc.h"
 #include "testing.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/slot_table.h"
+#include "base/table/slot_table.h"
 
 #include "fail_alloc.h"
 #include "testing.h"

@@ -9,7 +9,6 @@ out of them and run.
 
 With --write as the only argument, writes those tables anew instead.
 """
-import fnmatch
 import ipaddress
 import pathlib
 import re
@@ -349,31 +348,6 @@ class Readme(ProcessTest):
                     str(self.net.root / "n1"), "/tmp/a")
                 self.assertEqual(shape(text), shape(expected))
             target = done.stdout.strip()
-
-
-class Architecture(unittest.TestCase):
-    def test_every_file_has_its_line(self):
-        text = (ROOT / "docs/architecture.md").read_text()
-        for floor in ("wire", "dht", "tunnel", "store", "bridge", "sim",
-                      "node"):
-            self.check(floor, text)
-
-    def check(self, floor, text):
-        with self.subTest(floor=floor):
-            chapter = re.search(rf"^### {floor}:(.*?)^##", text,
-                                re.S | re.M)[1]
-            patterns = [pattern.removesuffix(".h") for cell in
-                        re.findall(r"^\| (`.*?`) \|", chapter, re.M)
-                        for pattern in re.findall(r"`([\w.*]+)`", cell)]
-            files = (ROOT / "src" / floor).glob("*.[ch]")
-            stems = {path.stem for path in files}
-            self.assertEqual([], sorted(
-                stem for stem in stems
-                if not any(fnmatch.fnmatch(stem, p) for p in patterns)),
-                f"src/{floor}: not in docs/architecture.md")
-            self.assertEqual([], [p for p in patterns
-                                  if not fnmatch.filter(stems, p)],
-                             f"docs/architecture.md: not in src/{floor}")
 
 
 class Threats(unittest.TestCase):

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import unittest
 
-from netspace import DONE, SpaceTest
+from harness import DONE
+from machines import SpaceTest
 
 ECHO = pathlib.Path(__file__).with_name("echo.py")
 

@@ -5,7 +5,7 @@
 #ifndef WARREN_NODE_RPC_RPC_INTERNAL_H
 #define WARREN_NODE_RPC_RPC_INTERNAL_H
 
-#include "base/call.h"
+#include "base/table/call.h"
 #include "node/control/control_server.h"
 #include "node/host/node.h"
 #include "node/rpc/rpc_params.h"

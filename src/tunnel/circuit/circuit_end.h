@@ -7,7 +7,7 @@
 #ifndef WARREN_TUNNEL_CIRCUIT_CIRCUIT_END_H
 #define WARREN_TUNNEL_CIRCUIT_CIRCUIT_END_H
 
-#include "base/slot_table.h"
+#include "base/table/slot_table.h"
 #include "tunnel/link/link.h"
 
 #include <stdint.h>

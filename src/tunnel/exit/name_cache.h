@@ -8,8 +8,8 @@
 #define WARREN_TUNNEL_EXIT_NAME_CACHE_H
 
 #include "base/endpoint.h"
-#include "base/keyed_table.h"
 #include "base/random_source.h"
+#include "base/table/keyed_table.h"
 #include "base/timestamp.h"
 #include "tunnel/exit/name.h"
 

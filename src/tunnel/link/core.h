@@ -5,7 +5,7 @@
 #ifndef WARREN_TUNNEL_LINK_CORE_H
 #define WARREN_TUNNEL_LINK_CORE_H
 
-#include "base/slot_table.h"
+#include "base/table/slot_table.h"
 #include "tunnel/crypto/keystream.h"
 #include "tunnel/crypto/responder.h"
 #include "tunnel/link/link.h"

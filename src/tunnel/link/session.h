@@ -7,7 +7,7 @@
 #ifndef WARREN_TUNNEL_LINK_SESSION_H
 #define WARREN_TUNNEL_LINK_SESSION_H
 
-#include "base/slot_table.h"
+#include "base/table/slot_table.h"
 #include "tunnel/crypto/noise.h"
 #include "tunnel/crypto/replay.h"
 #include "tunnel/link/cell.h"

@@ -5,7 +5,7 @@
 #ifndef WARREN_TUNNEL_MEMBER_DELIVERY_INTERNAL_H
 #define WARREN_TUNNEL_MEMBER_DELIVERY_INTERNAL_H
 
-#include "base/call.h"
+#include "base/table/call.h"
 #include "tunnel/member/delivery.h"
 #include "tunnel/member/tunnel.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/call.h"
+#include "base/table/call.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * Chains hold one thing each on average: their number doubles when there are
  * as many things. The list by use is also what the chains are made anew from.
  */
-#include "base/keyed_table.h"
+#include "base/table/keyed_table.h"
 
 #include <assert.h>
 #include <sodium.h>

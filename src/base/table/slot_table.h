@@ -7,8 +7,8 @@
  * of a thing that is gone finds nothing. The slot's lowest bits can choose a
  * worker. The index 0 is never given.
  */
-#ifndef WARREN_BASE_SLOT_TABLE_H
-#define WARREN_BASE_SLOT_TABLE_H
+#ifndef WARREN_BASE_TABLE_SLOT_TABLE_H
+#define WARREN_BASE_TABLE_SLOT_TABLE_H
 
 #include "base/error.h"
 #include "base/random_source.h"

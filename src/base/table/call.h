@@ -11,8 +11,8 @@
  * It may end before the function that began it has returned, and whoever began
  * it still has it in hand then: that is why memory stays until call_started.
  */
-#ifndef WARREN_BASE_CALL_H
-#define WARREN_BASE_CALL_H
+#ifndef WARREN_BASE_TABLE_CALL_H
+#define WARREN_BASE_TABLE_CALL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,8 +12,8 @@
  * The chains grow with the number of things and go with the last of them: an
  * empty table has no memory.
  */
-#ifndef WARREN_BASE_KEYED_TABLE_H
-#define WARREN_BASE_KEYED_TABLE_H
+#ifndef WARREN_BASE_TABLE_KEYED_TABLE_H
+#define WARREN_BASE_TABLE_KEYED_TABLE_H
 
 #include "base/bytes.h"
 #include "base/error.h"
