@@ -38,14 +38,14 @@ static void builds(unsigned hops, bool cold)
     struct tunnel_world w;
 
     tunnel_world_init(&w, ONION_HOPS_MAX + 1, hops);
-    tunnel_build(&w, 0, 1, hops);
+    member_build(&w, 0, 1, hops);
     for (int i = 0; i < BUILDS; i++) {
         if (cold) {
             tunnel_world_deinit(&w);
             tunnel_world_init(&w, ONION_HOPS_MAX + 1, (uint64_t)i);
         }
         seconds[i] = bench_cpu();
-        tunnel_build(&w, 0, 1, hops);
+        member_build(&w, 0, 1, hops);
         seconds[i] = bench_cpu() - seconds[i];
     }
     print_builds(seconds, hops, cold ? "new links" : "links up");
@@ -66,7 +66,7 @@ static void weigh(struct tunnel_world *w, struct tunnel_packet *p)
     double before, after;
 
     before = bench_allocated();
-    engine_receive(&w->watched->engine, &p->from, p->bytes, p->len, w->now);
+    router_receive(&w->watched->engine, &p->from, p->bytes, p->len, w->now);
     after = bench_allocated();
     if (is_cell)
         m->cells += after - before;
@@ -90,15 +90,15 @@ static void memory_of_circuits(void)
 
     tunnel_world_init(&w, 3, 1);
     stock(&w);
-    tunnel_build(&w, 0, 1, 2);
+    member_build(&w, 0, 1, 2);
     w.watched = &w.node[1];
     w.watch = weigh;
     w.watch_ctx = &m;
     for (int i = 0; i < CIRCUITS; i++)
-        tunnel_build(&w, 0, 1, 2);
+        member_build(&w, 0, 1, 2);
     bench_value("a relayed circuit of 10,000", m.cells / CIRCUITS, "bytes",
                 "<= 2048");
-    bench_value("  of it, struct relay", sizeof(struct relay), "bytes", "");
+    bench_value("  of it, struct transit", sizeof(struct transit), "bytes", "");
     tunnel_world_deinit(&w);
 }
 
@@ -113,7 +113,7 @@ static void memory_of_links(void)
     w.watch = weigh;
     w.watch_ctx = &m;
     for (unsigned i = 0; i < LINKS; i++)
-        tunnel_build(&w, i, LINKS, 1);
+        member_build(&w, i, LINKS, 1);
     bench_value("a link of 1,000", m.handshakes / LINKS, "bytes", "");
     bench_value("  of it, struct link and struct session",
                 sizeof(struct link) + sizeof(struct session), "bytes", "");

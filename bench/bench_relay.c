@@ -48,7 +48,7 @@ static void make_cells(unsigned depth)
     struct circuit_message m = {.type = CIRCUIT_DATA,
                                 .ep = {.addr = {8, 8, 8, 8}, .port = 53},
                                 .payload = bytes_of(payload, sizeof(payload))};
-    struct circuit *c = tunnel_build(&world, 0, 1, 3);
+    struct circuit *c = member_build(&world, 0, 1, 3);
 
     world.watched = &world.node[depth];
     world.watch = collect;
@@ -108,7 +108,7 @@ static double engine_alone(unsigned depth)
         uint8_t *buffer = buffers[i % BATCH];
 
         memcpy(buffer, cells[i], CELL_LARGE);
-        engine_receive(&relay->engine, from, buffer, CELL_LARGE,
+        router_receive(&relay->engine, from, buffer, CELL_LARGE,
                        world.now += TIME_US);
     }
     t = bench_cpu() - t;
@@ -122,11 +122,11 @@ static double engine_alone(unsigned depth)
 /* With token buckets that never run empty. */
 static double engine_limited(unsigned depth)
 {
-    struct relay_queue *queue = &world.node[depth].engine.relays->queue;
+    struct transit_queue *queue = &world.node[depth].engine.relays->queue;
 
-    relay_queue_configure(
-        queue, &(struct relay_queue_config){.bandwidth = 10000000000,
-                                            .circuit_bandwidth = 10000000000});
+    transit_queue_configure(
+        queue, &(struct transit_queue_config){
+                   .bandwidth = 10000000000, .circuit_bandwidth = 10000000000});
     return engine_alone(depth);
 }
 
@@ -190,7 +190,7 @@ static void on_receive(void *arg, const struct endpoint *from,
     struct tunnel_node *relay = arg;
 
     (void)socket;
-    engine_receive(&relay->engine, from, datagram, len, world.now += TIME_US);
+    router_receive(&relay->engine, from, datagram, len, world.now += TIME_US);
 }
 
 /* What the daemon does: its sockets, its loop, its engine. */

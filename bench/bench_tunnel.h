@@ -11,7 +11,7 @@
 #include "engine_stub.h"
 #include "sim/rng.h"
 #include "tunnel/link/link_table.h"
-#include "tunnel/relay/relay_table.h"
+#include "tunnel/transit/transit_table.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ struct tunnel_node {
     struct tunnel_world *world;
     struct endpoint ep;
     uint8_t identity[32], secret[32];
-    struct engine engine;
+    struct router engine;
 };
 
 struct tunnel_packet {
@@ -77,7 +77,7 @@ static inline void tunnel_random(void *ctx, void *buf, size_t len)
 static inline void tunnel_start(struct tunnel_node *n)
 {
     enum { PLENTY = 1000 * 1000 };
-    struct engine_config c = {
+    struct router_config c = {
         .network = "bench",
         .link = {.max_links = 2048,
                  .max_half_open = 2048,
@@ -98,13 +98,13 @@ static inline void tunnel_start(struct tunnel_node *n)
                   .max_sources = 64},
         .circuit = {.max_circuits = 20000},
     };
-    struct engine_env env = stub_engine_env(n);
+    struct router_env env = stub_engine_env(n);
 
     env.random = (struct random_source){.ctx = n, .fill = tunnel_random};
     env.send = tunnel_send;
     memcpy(c.identity, n->identity, 32);
     memcpy(c.handshake_secret, n->secret, 32);
-    if (engine_init(&n->engine, &c, &env, n->world->now) != OK)
+    if (router_init(&n->engine, &c, &env, n->world->now) != OK)
         exit(1);
 }
 
@@ -136,7 +136,7 @@ static inline void tunnel_world_deinit(struct tunnel_world *w)
     struct tunnel_packet *p;
 
     for (unsigned i = 0; i < w->nodes; i++)
-        engine_deinit(&w->node[i].engine);
+        router_deinit(&w->node[i].engine);
     while ((p = w->spare) != NULL) {
         w->spare = p->next;
         free(p);
@@ -155,7 +155,7 @@ static inline void tunnel_deliver(struct tunnel_world *w,
         if (n == w->watched)
             w->watch(w, p);
         else
-            engine_receive(&n->engine, &p->from, p->bytes, p->len, w->now);
+            router_receive(&n->engine, &p->from, p->bytes, p->len, w->now);
         return;
     }
 }
@@ -177,7 +177,7 @@ static inline void tunnel_pump(struct tunnel_world *w)
 
 /* A circuit of node `client` through `length` nodes, the first of which is
  * `hop`; it is ready when this returns. */
-static inline struct circuit *tunnel_build(struct tunnel_world *w,
+static inline struct circuit *member_build(struct tunnel_world *w,
                                            unsigned client, unsigned hop,
                                            unsigned length)
 {

@@ -13,7 +13,7 @@
 #include "node/config/config.h"
 #include "node/host/health.h"
 #include "node/os/clock.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <event2/event.h>
 
@@ -224,10 +224,10 @@ static void say_counts(const struct warren *w, uint64_t now, struct text *out)
 {
     char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
     struct dht_status dht;
-    struct tunnel_status tunnel;
+    struct member_status tunnel;
 
     dht_status(dht_host_engine(w->node->dht), now, &dht);
-    tunnel_status(tunnel_host_engine(w->node->tunnels), now, clock_wall(),
+    member_status(tunnel_host_engine(w->node->tunnels), now, clock_wall(),
                   &tunnel);
     text_addf(
         out, "DHT: %s in the routing table, %u published of our own\n",

@@ -38,7 +38,7 @@ void warren_enter(struct warren *w);
 void warren_leave(struct warren *w);
 
 /* What the tunnels tell, to the program's callbacks. */
-void warren_on_tunnel_event(void *arg, const struct tunnel_event *event);
+void warren_on_tunnel_event(void *arg, const struct member_event *event);
 
 /* warren_dht.c: tells what is kept of the requests; ends each, with
  * WARREN_ERR_CANCELLED unless it has ended by itself. */

@@ -8,17 +8,17 @@
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "tunnel/exit/host_port.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <string.h>
 
-static struct tunnel *engine(const struct warren *w)
+static struct member *engine(const struct warren *w)
 {
     return tunnel_host_engine(w->node->tunnels);
 }
 
 /* The engine, for a command; `done` follows. */
-static struct tunnel *begin(struct warren *w)
+static struct member *begin(struct warren *w)
 {
     warren_enter(w);
     return engine(w);
@@ -38,7 +38,7 @@ int warren_build_tunnels(struct warren *w, unsigned hops)
 {
     if (w->ending)
         return WARREN_ERR_CANCELLED;
-    return done(w, tunnel_build(begin(w), hops, clock_now()));
+    return done(w, member_build(begin(w), hops, clock_now()));
 }
 
 int warren_stop_tunnels(struct warren *w, unsigned hops)
@@ -50,17 +50,17 @@ int warren_stop_tunnels(struct warren *w, unsigned hops)
 unsigned warren_active_data_circuits(const struct warren *w, unsigned hops,
                                      uint32_t *circuits, unsigned max)
 {
-    return tunnel_active(engine(w), hops, circuits, max);
+    return member_active(engine(w), hops, circuits, max);
 }
 
 double warren_tunnels_ready(const struct warren *w)
 {
-    return tunnel_ready(engine(w));
+    return member_ready(engine(w));
 }
 
 int warren_close_circuit(struct warren *w, uint32_t circuit)
 {
-    return done(w, tunnel_close(begin(w), circuit, clock_now()));
+    return done(w, member_close(begin(w), circuit, clock_now()));
 }
 
 /* ---- Data --------------------------------------------------------------- */
@@ -77,7 +77,7 @@ int warren_tunnel_data(struct warren *w, uint32_t circuit,
     struct bytes data = bytes_of(payload, len);
     struct host_port to;
     enum error e = host_port_parse(bytes_of_text(destination), &to);
-    struct tunnel *t;
+    struct member *t;
 
     if (!is_data(type))
         return WARREN_ERR_UNSUPPORTED;
@@ -85,9 +85,9 @@ int warren_tunnel_data(struct warren *w, uint32_t circuit,
         return lib_error_of(e);
     t = begin(w);
     if (to.name.len == 0)
-        e = tunnel_data(t, circuit, &to.ep, data, clock_now());
+        e = member_data(t, circuit, &to.ep, data, clock_now());
     else
-        e = tunnel_data_name(t, circuit, bytes_of(to.name.text, to.name.len),
+        e = member_data_name(t, circuit, bytes_of(to.name.text, to.name.len),
                              to.ep.port, data, clock_now());
     return done(w, e);
 }
@@ -103,21 +103,21 @@ int warren_tunnel_data_to(struct warren *w, uint32_t circuit,
         return WARREN_ERR_UNSUPPORTED;
     if (e != OK)
         return lib_error_of(e);
-    e = tunnel_data(begin(w), circuit, &to, bytes_of(payload, len),
+    e = member_data(begin(w), circuit, &to, bytes_of(payload, len),
                     clock_now());
     return done(w, e);
 }
 
 /* ---- Events ------------------------------------------------------------- */
 
-static struct warren_reason reason_of_event(const struct tunnel_event *event)
+static struct warren_reason reason_of_event(const struct member_event *event)
 {
     return (struct warren_reason){.name = reason_name(event->why),
                                   .text = reason_text(event->why)};
 }
 
 static void on_data(const struct warren_options *o,
-                    const struct tunnel_event *event)
+                    const struct member_event *event)
 {
     struct sockaddr_storage source;
     socklen_t len = sockaddr_from_endpoint(&event->source, &source);
@@ -126,7 +126,7 @@ static void on_data(const struct warren_options *o,
             event->payload.p, event->payload.len);
 }
 
-void warren_on_tunnel_event(void *arg, const struct tunnel_event *event)
+void warren_on_tunnel_event(void *arg, const struct member_event *event)
 {
     const struct warren *w = arg;
     const struct warren_options *o = &w->options;

@@ -30,7 +30,7 @@ static void env_random(void *ctx, void *buf, size_t len)
     sim_random(n->sim, n->node, buf, len);
 }
 
-static void env_event(void *ctx, const struct tunnel_event *event)
+static void env_event(void *ctx, const struct member_event *event)
 {
     struct sim_tunnel *n = ctx;
 
@@ -126,7 +126,7 @@ static void env_retired(void *ctx)
     (void)ctx;
 }
 
-static uint64_t bridge_now(void *ctx)
+static uint64_t provider_now(void *ctx)
 {
     const struct sim_tunnel *n = ctx;
 
@@ -138,19 +138,19 @@ static void on_met(void *ctx, const struct endpoint *node)
     struct sim_tunnel *n = ctx;
 
     if (n->tunnel != NULL)
-        tunnel_meet(n->tunnel, node, sim_now(n->sim));
+        member_meet(n->tunnel, node, sim_now(n->sim));
 }
 
 /* ---- The node in its network -------------------------------------------- */
 
-static void member_receive(void *engine, const struct endpoint *from,
-                           struct bytes datagram, uint64_t now)
+static void node_receive(void *engine, const struct endpoint *from,
+                         struct bytes datagram, uint64_t now)
 {
     struct sim_tunnel *n = engine;
     uint8_t copy[SIM_DATAGRAM_MAX];
 
     memcpy(copy, datagram.p, datagram.len);
-    tunnel_receive(n->tunnel, from, copy, datagram.len, now, wall_of(n, now));
+    member_receive(n->tunnel, from, copy, datagram.len, now, wall_of(n, now));
 }
 
 static void answer_echoes(struct sim_tunnel *n, uint64_t now)
@@ -158,42 +158,42 @@ static void answer_echoes(struct sim_tunnel *n, uint64_t now)
     for (unsigned i = 0; i < n->echo_count; i++) {
         struct sim_echo *e = &n->echoes[i];
 
-        tunnel_exit_receive(n->tunnel, e->cookie, &e->from,
+        member_exit_receive(n->tunnel, e->cookie, &e->from,
                             bytes_of(e->bytes, e->len), now);
     }
     n->echo_count = 0;
 }
 
-static void member_tick(void *engine, uint64_t now)
+static void node_tick(void *engine, uint64_t now)
 {
     struct sim_tunnel *n = engine;
 
-    tunnel_tick(n->tunnel, now, wall_of(n, now));
+    member_tick(n->tunnel, now, wall_of(n, now));
     answer_echoes(n, now);
 }
 
-static uint64_t member_next_deadline(void *engine)
+static uint64_t node_next_deadline(void *engine)
 {
     struct sim_tunnel *n = engine;
 
     return n->echo_count > 0 ? sim_now(n->sim)
-                             : tunnel_next_deadline(n->tunnel);
+                             : member_next_deadline(n->tunnel);
 }
 
-static void member_free(void *engine)
+static void node_free(void *engine)
 {
     struct sim_tunnel *n = engine;
 
     n->dying = true;
-    tunnel_free(n->tunnel, 0);
-    dht_bridge_deinit(&n->bridge);
+    member_free(n->tunnel, 0);
+    builtin_provider_deinit(&n->builtin);
     free(n);
 }
 
 static const struct sim_engine community_engine = {
-    member_receive, member_tick, member_next_deadline, member_free};
+    node_receive, node_tick, node_next_deadline, node_free};
 
-static void make_keys(struct sim_tunnel *n, struct tunnel_config *c)
+static void make_keys(struct sim_tunnel *n, struct member_config *c)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
 
@@ -205,7 +205,7 @@ static void make_keys(struct sim_tunnel *n, struct tunnel_config *c)
 }
 
 static size_t own_addresses(struct sim *s, uint32_t node,
-                            struct tunnel_config *c,
+                            struct member_config *c,
                             struct endpoint out[FAMILIES])
 {
     size_t count = 0;
@@ -221,14 +221,14 @@ static size_t own_addresses(struct sim *s, uint32_t node,
 }
 
 enum error sim_tunnel_add(struct sim *s, uint32_t node,
-                          const struct tunnel_config *config,
+                          const struct member_config *config,
                           int64_t clock_error)
 {
     struct sim_dht *dht = sim_dht_of(s, node);
     struct sim_tunnel *n;
-    struct tunnel_config c = *config;
+    struct member_config c = *config;
     struct endpoint own[FAMILIES];
-    struct tunnel_env env = {
+    struct member_env env = {
         .send = env_send,
         .event = env_event,
         .exit = {.open = env_exit_open,
@@ -256,18 +256,18 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     make_keys(n, &c);
     count = own_addresses(s, node, &c, own);
     policy_init(&n->policy, true, c.testing_network);
-    dht_bridge_init(&n->bridge, dht->dht, bridge_now, n);
-    n->bridge.met = on_met;
+    builtin_provider_init(&n->builtin, dht->dht, provider_now, n);
+    n->builtin.met = on_met;
     env.ctx = env.exit.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
-    env.dht = &n->bridge.provider;
-    e = tunnel_new(&c, &env, &n->policy, now, wall_of(n, now), &n->tunnel);
+    env.dht = &n->builtin.provider;
+    e = member_new(&c, &env, &n->policy, now, wall_of(n, now), &n->tunnel);
     sodium_memzero(&c, sizeof(c));
     if (e != OK) {
         free(n);
         return e;
     }
-    tunnel_set_addresses(n->tunnel, own, count, now);
+    member_set_addresses(n->tunnel, own, count, now);
     sim_attach(s, node, SIM_PLANE_TUNNEL, &community_engine, n);
     return OK;
 }
@@ -284,7 +284,7 @@ enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops)
 
     if (n == NULL)
         return ERR_NO_NODES;
-    e = tunnel_build(n->tunnel, hops, sim_now(s));
+    e = member_build(n->tunnel, hops, sim_now(s));
     sim_wake(s, node);
     return e;
 }
@@ -296,9 +296,9 @@ enum error sim_tunnel_data(struct sim *s, uint32_t node, unsigned hops,
     uint32_t id;
     enum error e;
 
-    if (n == NULL || tunnel_active(n->tunnel, hops, &id, 1) == 0)
+    if (n == NULL || member_active(n->tunnel, hops, &id, 1) == 0)
         return ERR_NO_NODES;
-    e = tunnel_data(n->tunnel, id, to, payload, sim_now(s));
+    e = member_data(n->tunnel, id, to, payload, sim_now(s));
     sim_wake(s, node);
     return e;
 }

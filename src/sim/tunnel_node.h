@@ -7,9 +7,9 @@
 #ifndef WARREN_SIM_TUNNEL_NODE_H
 #define WARREN_SIM_TUNNEL_NODE_H
 
-#include "provider/dht_bridge.h"
+#include "provider/builtin_provider.h"
 #include "sim/sim.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +31,8 @@ struct sim_echo {
 struct sim_tunnel {
     struct sim *sim;
     uint32_t node;
-    struct tunnel *tunnel;
-    struct dht_bridge bridge;
+    struct member *tunnel;
+    struct builtin_provider builtin;
     struct policy policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
@@ -50,9 +50,9 @@ struct sim_tunnel {
 /* Joins a node that has a DHT engine to the community. Identity and keys are
  * made from the node's random stream; testing_network follows its addresses.
  * The rest of `config` counts. ERR_NO_NODES (no DHT engine), errors of
- * tunnel_new. */
+ * member_new. */
 enum error sim_tunnel_add(struct sim *s, uint32_t node,
-                          const struct tunnel_config *config,
+                          const struct member_config *config,
                           int64_t clock_error);
 
 /* NULL for a node that is dead or no member. Call sim_wake after using

@@ -72,10 +72,10 @@ static bool tap(struct net *net, struct net_packet *p)
 static void check(const struct fuzz *f)
 {
     for (int i = 0; i < NODES; i++) {
-        const struct engine *e = &f->net->node[i].engine;
+        const struct router *e = &f->net->node[i].engine;
 
         assert_true(links_count(e->core.links) <= 64);
-        assert_true(relays_count(e->relays) <= 16);
+        assert_true(transits_count(e->relays) <= 16);
         assert_true(circuits_count(e->circuits) <= 16);
         assert_true(e->core.ends.count <= 48);
     }
@@ -90,7 +90,7 @@ static void deliver(struct fuzz *f, const struct net_packet *p, bool stranger)
         return;
     f->at_client = to == &f->net->node[0] ? &copy : NULL;
     f->bytes_out = 0;
-    engine_receive(&to->engine, &copy.from, copy.bytes, copy.len, f->net->now);
+    router_receive(&to->engine, &copy.from, copy.bytes, copy.len, f->net->now);
     if (stranger)
         assert_true(f->bytes_out <= p->len);
     f->at_client = NULL;
@@ -195,16 +195,16 @@ static void inject(struct fuzz *f)
 /* A relay says what it likes, in its own layer or not. */
 static void lie(struct fuzz *f)
 {
-    struct engine *e = &f->net->node[1 + take(f) % 3].engine;
+    struct router *e = &f->net->node[1 + take(f) % 3].engine;
     uint8_t d[CELL_MAX] = {0}, how = take(f);
     size_t len = how & 1 ? CELL_LARGE : CELL_SMALL;
     uint8_t *body = d + CELL_BODY_OFFSET;
     struct circuit_end *end;
-    struct relay *relay;
+    struct transit *relay;
 
-    if (relays_count(e->relays) == 0)
+    if (transits_count(e->relays) == 0)
         return;
-    relay = relays_at(e->relays, how % relays_count(e->relays));
+    relay = transits_at(e->relays, how % transits_count(e->relays));
     end = how & 2 && relay->extended ? &relay->next : &relay->prev;
     take_bytes(f, body, 16);
     if (how & 4)
@@ -220,9 +220,9 @@ static void lie(struct fuzz *f)
 static void restart(struct fuzz *f)
 {
     struct net_node *n = &f->net->node[1 + take(f) % 3];
-    struct engine_config c = net_config(n);
+    struct router_config c = net_config(n);
 
-    engine_deinit(&n->engine);
+    router_deinit(&n->engine);
     net_start(n, &c);
     n->dead = !n->dead && take(f) % 4 == 0;
 }
@@ -280,10 +280,10 @@ static void end(struct fuzz *f)
         circuit_close(cs, circuits_at(cs, 0), REASON_SHUTDOWN, f->net->now);
     run(f, 12 * TIME_MIN);
     for (int i = 0; i < NODES; i++) {
-        const struct engine *e = &f->net->node[i].engine;
+        const struct router *e = &f->net->node[i].engine;
 
         assert_true(links_count(e->core.links) == 0);
-        assert_true(relays_count(e->relays) == 0);
+        assert_true(transits_count(e->relays) == 0);
         assert_true(e->core.ends.count == 0);
     }
 }
@@ -291,7 +291,7 @@ static void end(struct fuzz *f)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz f = {.p = data, .left = size};
-    struct engine_config c;
+    struct router_config c;
 
     if (sodium_init() < 0)
         abort();
@@ -304,7 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* The client relays for nobody: what it sends is its own. */
     c = net_config(&f.net->node[0]);
     c.relay.max_relays_or_exits = 0;
-    engine_deinit(&f.net->node[0].engine);
+    router_deinit(&f.net->node[0].engine);
     net_start(&f.net->node[0], &c);
     f.net->node[0].spare = 3;
     for (int i = 0; f.left > 0 && i < 400; i++)

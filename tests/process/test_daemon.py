@@ -12,8 +12,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (DONE, HTTP_PORT, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED, USAGE,
-                     Control, Node, ProcessTest, wait_for, warren)
+from harness import (DONE, HTTP_PORT, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED,
+                     USAGE, Control, Node, ProcessTest, wait_for, warren)
 
 
 class StartAndStop(ProcessTest):

@@ -124,7 +124,7 @@ class PythonCircuit(ProcessTest):
         for hop in 1, 2, 3, 4:
             self.assertTrue(c.ping(hop))
         for node in self.net.nodes:
-            self.assertEqual(node.metrics()["warren_tunnel_relays"], 1)
+            self.assertEqual(node.metrics()["warren_tunnel_transits"], 1)
         with self.assertRaisesRegex(w.Failure, rf"\[3, 4, {DEPTH}\]"):
             c.extend(self.hops[1], times=3)
 

@@ -70,7 +70,7 @@ class Tunnels(ProcessTest):
         self.assertEqual(figures["warren_tunnel_ready_ratio"], 1)
         self.assertEqual(figures[KNOWN], 4)
         self.assertEqual(figures["warren_directory_exits"], 1)
-        self.assertEqual(sum(metric(r, "warren_tunnel_relays")
+        self.assertEqual(sum(metric(r, "warren_tunnel_transits")
                              for r in relays), 6)
         status = client.status()
         self.assertTrue(status["healthy"])
@@ -206,7 +206,7 @@ class Tunnels(ProcessTest):
         self.assertEqual(client.stop()[0], 0)
         for relay in relays:
             wait_for("its circuits end", lambda r=relay: metric(
-                r, "warren_tunnel_relays") == 0, 3)
+                r, "warren_tunnel_transits") == 0, 3)
 
 
 if __name__ == "__main__":

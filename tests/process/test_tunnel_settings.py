@@ -11,7 +11,7 @@ from harness import DONE, UNANSWERED, ProcessTest, wait_for
 
 CIRCUITS = "warren_tunnel_circuits"
 READY = "warren_tunnel_circuits_ready"
-RELAYS = "warren_tunnel_relays"
+RELAYS = "warren_tunnel_transits"
 SENT = "warren_exit_sent_total"
 
 
@@ -84,7 +84,7 @@ class Settings(ProcessTest):
     def test_max_time_inactive_of_the_relay(self):
         self.pair({"max_time_inactive": "1s"})
         self.wait("the exit ends it", lambda: self.exit.metrics()[
-            'warren_tunnel_relays_ended_total{reason="idle"}'] >= 1)
+            'warren_tunnel_transits_ended_total{reason="idle"}'] >= 1)
         self.wait("the client hears of it",
                   lambda: self.metric(ended("idle")) >= 1)
 

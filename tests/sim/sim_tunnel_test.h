@@ -19,12 +19,12 @@
 static inline void community_with(struct world *w, unsigned min_circuits,
                                   int64_t client_clock)
 {
-    struct tunnel_config c;
+    struct member_config c;
 
     world_grow(w, RELAYS + EXITS + 1, 200 * TIME_MS);
     sim_run_for(w->sim, 2 * TIME_MIN);
     for (uint32_t i = 0; i <= CLIENT; i++) {
-        tunnel_config_init(&c);
+        member_config_init(&c);
         c.become_exitnode = i >= RELAYS && i < CLIENT;
         c.min_circuits = min_circuits;
         if (i == CLIENT)
@@ -41,14 +41,14 @@ static inline void community(struct world *w, int64_t client_clock)
     community_with(w, 2, client_clock);
 }
 
-static inline struct sim_tunnel *member_of(const struct world *w, uint32_t i)
+static inline struct sim_tunnel *resident_of(const struct world *w, uint32_t i)
 {
     return sim_tunnel_of(w->sim, w->net.members[i]);
 }
 
 static inline struct sim_tunnel *client_of(const struct world *w)
 {
-    return member_of(w, CLIENT);
+    return resident_of(w, CLIENT);
 }
 
 static inline void world_global(struct world *w)
@@ -101,10 +101,10 @@ static inline void renew(struct world *w, uint64_t wait)
 {
     struct sim_tunnel *client = client_of(w);
     uint32_t ids[16];
-    unsigned n = tunnel_active(client->tunnel, HOPS, ids, 16);
+    unsigned n = member_active(client->tunnel, HOPS, ids, 16);
 
     for (unsigned i = 0; i < n && i < 16; i++)
-        tunnel_close(client->tunnel, ids[i], sim_now(w->sim));
+        member_close(client->tunnel, ids[i], sim_now(w->sim));
     sim_wake(w->sim, client->node);
     sim_run_for(w->sim, wait);
 }
@@ -117,7 +117,7 @@ static inline struct tally tally(struct world *w, const bool *marked,
 
     for (unsigned i = 0; i < rounds; i++) {
         renew(w, 5 * TIME_S);
-        tunnel_circuits(client_of(w)->tunnel, count_hops, &t);
+        member_circuits(client_of(w)->tunnel, count_hops, &t);
     }
     return t;
 }
@@ -126,7 +126,7 @@ static inline struct tally tally(struct world *w, const bool *marked,
 static inline const struct known_relay *known_of(const struct world *w,
                                                  uint32_t member)
 {
-    const struct directory *d = tunnel_directory(client_of(w)->tunnel);
+    const struct directory *d = member_directory(client_of(w)->tunnel);
     struct endpoint ep;
 
     assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));

@@ -29,7 +29,7 @@ static void test_sim_tunnel_finds_relays_and_sends(void **state)
 {
     struct world *w = &world;
     struct sim_tunnel *client;
-    struct tunnel_status st;
+    struct member_status st;
 
     (void)state;
     world_global(w);
@@ -38,12 +38,12 @@ static void test_sim_tunnel_finds_relays_and_sends(void **state)
     client = client_of(w);
     sim_tunnel_build(w->sim, client->node, 3);
     sim_run_for(w->sim, 2 * TIME_MIN);
-    tunnel_status(client->tunnel, sim_now(w->sim),
+    member_status(client->tunnel, sim_now(w->sim),
                   SIM_WALL + sim_now(w->sim) / TIME_S, &st);
     assert_int_equal(st.exits, EXITS);
     print_message("  known %u, exits %u, circuits %u\n", st.known, st.exits,
                   st.ready);
-    assert_true(tunnel_ready(client->tunnel) >= 1.0);
+    assert_true(member_ready(client->tunnel) >= 1.0);
     assert_int_equal(answers(w, 3, 50), 50);
     world_end(w);
 }
@@ -61,7 +61,7 @@ static void test_sim_tunnel_over_lossy_links(void **state)
     community(w, 0);
     sim_tunnel_build(w->sim, client_of(w)->node, 3);
     sim_run_for(w->sim, 3 * TIME_MIN);
-    assert_true(tunnel_ready(client_of(w)->tunnel) >= 0.5);
+    assert_true(member_ready(client_of(w)->tunnel) >= 0.5);
     /* Six crossings with 5 % loss each: 73 %. */
     assert_in_range(answers(w, 3, 200), 120, 175);
     world_end(w);
@@ -97,18 +97,18 @@ static void test_sim_tunnel_clocks_off_by_an_hour(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct world *w = &world;
-        struct tunnel_status st;
+        struct member_status st;
 
         world_global(w);
         world_start(w);
         community(w, rows[i].client);
         for (uint32_t k = 0; k < CLIENT; k++)
-            member_of(w, k)->clock_error =
+            resident_of(w, k)->clock_error =
                 ((int64_t)(k % 3) - 1) * rows[i].others;
         sim_tunnel_build(w->sim, client_of(w)->node, 2);
         sim_run_for(w->sim, 3 * TIME_MIN);
         assert_int_equal(answers(w, 2, 10), 10);
-        tunnel_status(
+        member_status(
             client_of(w)->tunnel, sim_now(w->sim),
             (uint64_t)((int64_t)(SIM_WALL + sim_now(w->sim) / TIME_S) +
                        rows[i].client),

@@ -97,9 +97,9 @@ static void strike(struct attacker *a)
 
 static void start_member(struct world *w, uint32_t i)
 {
-    struct tunnel_config c;
+    struct member_config c;
 
-    tunnel_config_init(&c);
+    member_config_init(&c);
     c.become_exitnode = i >= RELAYS - EXITS && i < RELAYS;
     if (i >= CLIENT)
         c.max_relays_or_exits = 0;

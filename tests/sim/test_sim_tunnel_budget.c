@@ -22,9 +22,9 @@ struct party {
 
 static void add_member(struct party *p, uint32_t node, bool relay, bool exit)
 {
-    struct tunnel_config c;
+    struct member_config c;
 
-    tunnel_config_init(&c);
+    member_config_init(&c);
     c.become_exitnode = exit;
     if (!relay)
         c.max_relays_or_exits = 0;
@@ -103,7 +103,7 @@ static struct directory_status known(const struct party *p)
     struct directory_status st;
     uint64_t now = sim_now(p->w->sim);
 
-    directory_status(tunnel_directory(p->client->tunnel),
+    directory_status(member_directory(p->client->tunnel),
                      SIM_WALL + now / TIME_S, now, &st);
     return st;
 }
@@ -146,7 +146,7 @@ static void small_network(uint32_t relays, uint32_t exits, unsigned at_first,
     assert_at_least(known(&p).exits, exits < 4 ? exits : 4);
     spend(&p, 4 * TIME_MIN, 0.35, 0.2);
     spend(&p, 2 * TIME_HOUR, later, 0.2);
-    assert_true(tunnel_ready(p.client->tunnel) >= 1.0);
+    assert_true(member_ready(p.client->tunnel) >= 1.0);
     world_end(p.w);
 }
 

@@ -40,14 +40,14 @@ static bool keeps_inits(const struct sim_tunnel *n, const struct endpoint *to,
 /* Extends, and ends the circuit then. */
 static void end_circuits(struct world *w, uint32_t liar)
 {
-    struct sim_tunnel *n = member_of(w, liar);
-    struct relays *relays = tunnel_engine(n->tunnel)->relays;
+    struct sim_tunnel *n = resident_of(w, liar);
+    struct transits *relays = member_engine(n->tunnel)->relays;
 
-    for (unsigned i = relays_count(relays); i-- > 0;) {
-        struct relay *relay = relays_at(relays, i);
+    for (unsigned i = transits_count(relays); i-- > 0;) {
+        struct transit *relay = transits_at(relays, i);
 
         if (relay->extended && !is_ours(&relay->next.link->peer.ep))
-            relay_close(relays, relay, REASON_LINK_LOST, sim_now(w->sim));
+            transit_close(relays, relay, REASON_LINK_LOST, sim_now(w->sim));
     }
     sim_wake(w->sim, n->node);
 }
@@ -63,7 +63,7 @@ static bool is_guard_in_use(const struct world *w, uint32_t member)
 {
     struct endpoint ep, first = {0};
 
-    tunnel_circuits(client_of(w)->tunnel, look_at_first_hop, &first);
+    member_circuits(client_of(w)->tunnel, look_at_first_hop, &first);
     return sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep) &&
            endpoint_equal(&ep, &first);
 }
@@ -110,7 +110,7 @@ static void count_first(void *ctx, const struct circuit *c)
 /* Who is in its circuits, which it renews all the time. */
 static struct shares watch(struct world *w, bool ending)
 {
-    struct tunnel *t = client_of(w)->tunnel;
+    struct member *t = client_of(w)->tunnel;
     struct shares s = {.liars = {.w = w, .marked = is_liar},
                        .friends = {.w = w, .marked = is_friend}};
 
@@ -121,9 +121,9 @@ static struct shares watch(struct world *w, bool ending)
                 end_circuits(w, liars[n]);
             sim_run_for(w->sim, TIME_S);
         }
-        tunnel_circuits(t, count_hops, &s.liars);
-        tunnel_circuits(t, count_hops, &s.friends);
-        tunnel_circuits(t, count_first, &s);
+        member_circuits(t, count_hops, &s.liars);
+        member_circuits(t, count_hops, &s.friends);
+        member_circuits(t, count_first, &s);
     }
     print_message("  %u circuits, %u begin at a liar, %u go on through one, %u "
                   "end at the friend\n",
@@ -157,7 +157,7 @@ static void check_middles(bool ending)
     conspire(w, false);
     before = watch(w, false);
     for (unsigned i = 0; i < LIARS && !ending; i++)
-        member_of(w, liars[i])->keeps = keeps_inits;
+        resident_of(w, liars[i])->keeps = keeps_inits;
     first = watch(w, ending);
     then = watch(w, ending);
     check_others(&first);
@@ -188,7 +188,7 @@ static void test_sim_tunnel_capture_by_a_guard(void **state)
     start(w);
     conspire(w, true);
     before = watch(w, false);
-    member_of(w, liars[0])->keeps = keeps_inits;
+    resident_of(w, liars[0])->keeps = keeps_inits;
     first = watch(w, false);
     then = watch(w, false);
     check_others(&first);

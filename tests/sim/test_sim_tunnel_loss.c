@@ -12,7 +12,7 @@
 
 struct builds {
     struct world *w;
-    struct tunnel *tunnel;
+    struct member *tunnel;
     unsigned count, seen;
     uint64_t times[BUILDS];
     uint32_t ids[SEEN_MAX]; /* that are ready now */
@@ -36,9 +36,9 @@ static void build(struct builds *b)
 
     while (b->count < BUILDS) {
         b->seen = 0;
-        tunnel_circuits(b->tunnel, see, b);
+        member_circuits(b->tunnel, see, b);
         for (unsigned i = 0; i < b->seen; i++)
-            tunnel_close(b->tunnel, b->ids[i], sim_now(b->w->sim));
+            member_close(b->tunnel, b->ids[i], sim_now(b->w->sim));
         sim_wake(b->w->sim, client);
         sim_run_for(b->w->sim, 500 * TIME_MS);
     }
@@ -68,7 +68,7 @@ static unsigned measure(struct world *w, unsigned hops, unsigned percent)
     struct sim_tunnel *client = sim_tunnel_of(w->sim, w->net.members[CLIENT]);
     struct builds b = {.w = w, .tunnel = client->tunnel};
     const struct circuit_stats *s =
-        circuits_stats(tunnel_engine(b.tunnel)->circuits);
+        circuits_stats(member_engine(b.tunnel)->circuits);
     unsigned failed = failed_steps(s);
     uint64_t said = s->repeated;
 
@@ -76,7 +76,7 @@ static unsigned measure(struct world *w, unsigned hops, unsigned percent)
     sim_reconfigure(w->sim, &w->config);
     assert_int_equal(sim_tunnel_build(w->sim, client->node, hops), OK);
     build(&b);
-    tunnel_stop(b.tunnel, hops);
+    member_stop(b.tunnel, hops);
     failed = failed_steps(s) - failed;
     qsort(b.times, BUILDS, sizeof(b.times[0]), compare);
     print_message("  %u hops, %2u %% lost: %2u steps failed, %4u said again; "

@@ -17,9 +17,9 @@
  * of it. */
 static void throttle(struct world *w, bool *slow)
 {
-    struct tunnel_config c;
+    struct member_config c;
 
-    tunnel_config_init(&c);
+    member_config_init(&c);
     c.queue.bandwidth = 40000;
     c.queue.bandwidth_burst = 16384;
     for (uint32_t i = 0; i < RELAYS; i += 2) {
@@ -27,7 +27,7 @@ static void throttle(struct world *w, bool *slow)
             continue;
         slow[i] = true;
         assert_int_equal(
-            tunnel_reconfigure(member_of(w, i)->tunnel, &c, sim_now(w->sim)),
+            member_reconfigure(resident_of(w, i)->tunnel, &c, sim_now(w->sim)),
             OK);
     }
 }
@@ -37,17 +37,17 @@ static void test_one(struct world *w)
     struct sim_tunnel *client = client_of(w);
     uint32_t id;
 
-    if (tunnel_active(client->tunnel, HOPS, &id, 1) == 0)
+    if (member_active(client->tunnel, HOPS, &id, 1) == 0)
         return;
     assert_int_equal(
-        tunnel_speedtest(client->tunnel, id, 4 * TIME_S, sim_now(w->sim)), OK);
+        member_speedtest(client->tunnel, id, 4 * TIME_S, sim_now(w->sim)), OK);
     sim_wake(w->sim, client->node);
     sim_run_for(w->sim, 10 * TIME_S);
 }
 
-static unsigned count_measured(const struct tunnel *t)
+static unsigned count_measured(const struct member *t)
 {
-    const struct directory *d = tunnel_directory(t);
+    const struct directory *d = member_directory(t);
     unsigned n = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++)
@@ -89,12 +89,12 @@ static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
 static void set_policies(struct world *w, const char *const lines[EXITS])
 {
     for (uint32_t i = 0; i < EXITS; i++) {
-        struct sim_tunnel *n = member_of(w, RELAYS + i);
+        struct sim_tunnel *n = resident_of(w, RELAYS + i);
         struct endpoint own;
 
         assert_true(sim_endpoint(w->sim, n->node, FAMILY_IPV4, &own));
         test_policy_add(&n->policy, lines[i]);
-        tunnel_set_addresses(n->tunnel, &own, 1, sim_now(w->sim));
+        member_set_addresses(n->tunnel, &own, 1, sim_now(w->sim));
         sim_wake(w->sim, n->node);
     }
 }
@@ -108,7 +108,7 @@ static void exits_start(struct world *w, const char *const lines[EXITS])
     sim_run_for(w->sim, TIME_MIN);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
     sim_run_for(w->sim, TIME_MIN);
-    assert_true(tunnel_ready(client_of(w)->tunnel) >= 1.0);
+    assert_true(member_ready(client_of(w)->tunnel) >= 1.0);
 }
 
 /* An exit that sends nowhere is none, unless there are no others: it may send
@@ -120,7 +120,7 @@ static void test_sim_tunnel_paths_end_at_exits_that_send(void **state)
     static const char *const none[EXITS] = {"reject *", "reject *", "reject *",
                                             "reject *"};
     const bool marked[CLIENT] = {[RELAYS + 1] = true};
-    struct tunnel_wish wish = {.port = 53};
+    struct member_wish wish = {.port = 53};
     struct world *w = &world;
     struct tally t;
     uint32_t id;
@@ -135,17 +135,17 @@ static void test_sim_tunnel_paths_end_at_exits_that_send(void **state)
     t = tally(w, marked, 10);
     assert_true(t.exits >= 10);
     assert_int_equal(
-        tunnel_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
         ERR_NO_NODES);
     wish.port = 0;
     assert_int_equal(
-        tunnel_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
         OK);
     world_end(w);
 }
 
 /* Opens until there is no room; how many, and all are as was wished. */
-static unsigned open_all(struct world *w, const struct tunnel_wish *wish,
+static unsigned open_all(struct world *w, const struct member_wish *wish,
                          const uint8_t exit[32])
 {
     struct sim_tunnel *client = client_of(w);
@@ -153,13 +153,13 @@ static unsigned open_all(struct world *w, const struct tunnel_wish *wish,
     unsigned n = 0;
     enum error e;
 
-    while ((e = tunnel_open(client->tunnel, HOPS, wish, sim_now(w->sim),
+    while ((e = member_open(client->tunnel, HOPS, wish, sim_now(w->sim),
                             &id)) == OK) {
         uint8_t got[32];
 
-        assert_true(tunnel_exit_of(client->tunnel, id, got));
+        assert_true(member_exit_of(client->tunnel, id, got));
         assert_memory_equal(got, exit, 32);
-        assert_true(tunnel_sends_to(client->tunnel, id, wish->port));
+        assert_true(member_sends_to(client->tunnel, id, wish->port));
         n++;
     }
     assert_int_equal(e, ERR_FULL);
@@ -179,7 +179,7 @@ static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
 {
     static const char *const lines[EXITS] = {
         "reject *:9", "accept *:53, reject *", "reject *:9", "accept *"};
-    struct tunnel_wish wish = {.port = 9};
+    struct member_wish wish = {.port = 9};
     struct world *w = &world;
     struct sim_tunnel *client;
     uint8_t avoid[2][32];
@@ -190,25 +190,25 @@ static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
     client = client_of(w);
     assert_int_equal(open_all(w, &wish, identity_of(w, RELAYS + 3)), 6);
     sim_run_for(w->sim, 10 * TIME_S);
-    assert_int_equal(tunnel_active(client->tunnel, HOPS, NULL, 0), 8);
+    assert_int_equal(member_active(client->tunnel, HOPS, NULL, 0), 8);
     renew(w, TIME_S);
     memcpy(avoid[0], identity_of(w, RELAYS + 3), 32);
     wish.avoid = (const uint8_t(*)[32])avoid;
     wish.avoid_count = 1;
     assert_int_equal(
-        tunnel_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id),
         ERR_NO_NODES);
     wish.port = 53;
     memcpy(avoid[0], identity_of(w, RELAYS), 32);
     memcpy(avoid[1], identity_of(w, RELAYS + 2), 32);
     wish.avoid_count = 2;
     assert_int_equal(
-        tunnel_open(client->tunnel, 0, &wish, sim_now(w->sim), &id), ERR_RANGE);
+        member_open(client->tunnel, 0, &wish, sim_now(w->sim), &id), ERR_RANGE);
     assert_int_equal(
-        tunnel_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id), OK);
-    assert_true(tunnel_sends_to(client->tunnel, id, 53));
-    assert_false(tunnel_sends_to(client->tunnel, id + 1, 53));
-    assert_false(tunnel_exit_of(client->tunnel, id + 1, avoid[0]));
+        member_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id), OK);
+    assert_true(member_sends_to(client->tunnel, id, 53));
+    assert_false(member_sends_to(client->tunnel, id + 1, 53));
+    assert_false(member_exit_of(client->tunnel, id + 1, avoid[0]));
     world_end(w);
 }
 

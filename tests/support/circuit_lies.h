@@ -7,7 +7,7 @@
 #ifndef WARREN_TESTS_CIRCUIT_LIES_H
 #define WARREN_TESTS_CIRCUIT_LIES_H
 
-#include "tunnel/relay/relay.h"
+#include "tunnel/transit/transit.h"
 
 #include "testing.h"
 
@@ -28,7 +28,7 @@ static inline struct endpoint lie_endpoint(struct test_random *r)
 
 /* `nonce` is one that the client may wait for. */
 static inline void lie_make(struct lie *lie, struct test_random *r,
-                            const struct relay *relay, uint64_t nonce)
+                            const struct transit *relay, uint64_t nonce)
 {
     struct circuit_message *m = &lie->m;
     bool long_one = test_random_below(r, 3) == 0;
@@ -62,7 +62,7 @@ static inline void lie_make(struct lie *lie, struct test_random *r,
 }
 
 static inline void lie_send(struct lie *lie, struct test_random *r,
-                            const struct engine *e, struct relay *relay,
+                            const struct router *e, struct transit *relay,
                             uint64_t now)
 {
     uint8_t d[CELL_MAX], *body = d + CELL_BODY_OFFSET;

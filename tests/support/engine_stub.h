@@ -6,7 +6,7 @@
 #ifndef WARREN_TESTS_ENGINE_STUB_H
 #define WARREN_TESTS_ENGINE_STUB_H
 
-#include "tunnel/router/engine.h"
+#include "tunnel/router/router.h"
 
 static inline void stub_link_up(void *ctx, struct link *link, uint64_t now)
 {
@@ -47,7 +47,7 @@ static inline bool stub_may_extend(void *ctx, const struct endpoint *to)
     return true;
 }
 
-static inline enum reason stub_relay_data(void *ctx, struct relay *relay,
+static inline enum reason stub_relay_data(void *ctx, struct transit *relay,
                                           const struct circuit_message *m,
                                           uint64_t now)
 {
@@ -55,7 +55,7 @@ static inline enum reason stub_relay_data(void *ctx, struct relay *relay,
     return REASON_UNKNOWN;
 }
 
-static inline void stub_relay_closed(void *ctx, struct relay *relay,
+static inline void stub_relay_closed(void *ctx, struct transit *relay,
                                      uint64_t now)
 {
     (void)ctx, (void)relay, (void)now;
@@ -99,9 +99,9 @@ static inline void stub_answered(void *ctx, struct circuit *c, unsigned hop,
 }
 
 /* To be completed with `send` and `random`. */
-static inline struct engine_env stub_engine_env(void *ctx)
+static inline struct router_env stub_engine_env(void *ctx)
 {
-    return (struct engine_env){
+    return (struct router_env){
         .ctx = ctx,
         .hooks = ctx,
         .link_up = stub_link_up,

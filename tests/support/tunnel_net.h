@@ -36,7 +36,7 @@ struct net_node {
     struct endpoint ep;
     uint8_t identity[32], secret[32];
     bool dead;
-    struct engine engine;
+    struct router engine;
     /* As a client. */
     unsigned ready, closed, refused, answered;
     enum reason why;
@@ -187,7 +187,7 @@ static inline bool net_may_extend(void *ctx, const struct endpoint *to)
 }
 
 /* An exit that sends everything back from where it was to go. */
-static inline enum reason net_relay_data(void *ctx, struct relay *relay,
+static inline enum reason net_relay_data(void *ctx, struct transit *relay,
                                          const struct circuit_message *m,
                                          uint64_t now)
 {
@@ -196,11 +196,11 @@ static inline enum reason net_relay_data(void *ctx, struct relay *relay,
 
     if (!n->exit)
         return REASON_NO_EXIT;
-    assert_int_equal(relay_answer(n->engine.relays, relay, &back, now), OK);
+    assert_int_equal(transit_answer(n->engine.relays, relay, &back, now), OK);
     return REASON_UNKNOWN;
 }
 
-static inline void net_relay_closed(void *ctx, struct relay *relay,
+static inline void net_relay_closed(void *ctx, struct transit *relay,
                                     uint64_t now)
 {
     struct net_node *n = ctx;
@@ -209,9 +209,9 @@ static inline void net_relay_closed(void *ctx, struct relay *relay,
     n->relays_closed++;
 }
 
-static inline struct engine_config net_config(const struct net_node *n)
+static inline struct router_config net_config(const struct net_node *n)
 {
-    struct engine_config c = {
+    struct router_config c = {
         .network = "test",
         .link = {.max_links = 64,
                  .max_half_open = 16,
@@ -237,9 +237,9 @@ static inline struct engine_config net_config(const struct net_node *n)
     return c;
 }
 
-static inline struct engine_env net_env(struct net_node *n)
+static inline struct router_env net_env(struct net_node *n)
 {
-    struct engine_env env = stub_engine_env(n);
+    struct router_env env = stub_engine_env(n);
 
     env.random = (struct random_source){.ctx = n, .fill = net_random};
     env.send = net_send;
@@ -255,11 +255,11 @@ static inline struct engine_env net_env(struct net_node *n)
     return env;
 }
 
-static inline void net_start(struct net_node *n, const struct engine_config *c)
+static inline void net_start(struct net_node *n, const struct router_config *c)
 {
-    struct engine_env env = net_env(n);
+    struct router_env env = net_env(n);
 
-    assert_int_equal(engine_init(&n->engine, c, &env, n->net->now), OK);
+    assert_int_equal(router_init(&n->engine, c, &env, n->net->now), OK);
 }
 
 static inline struct net *net_new_from(struct test_random random)
@@ -271,7 +271,7 @@ static inline struct net *net_new_from(struct test_random random)
     net->now = TIME_S;
     for (uint8_t i = 0; i < NET_NODES; i++) {
         struct net_node *n = &net->node[i];
-        struct engine_config c;
+        struct router_config c;
 
         n->net = net;
         n->ep = (struct endpoint){.addr = {11, i, 0, 1}, .port = 7881};
@@ -292,7 +292,7 @@ static inline struct net *net_new(uint64_t seed)
 static inline void net_free(struct net *net)
 {
     for (int i = 0; i < NET_NODES; i++)
-        engine_deinit(&net->node[i].engine);
+        router_deinit(&net->node[i].engine);
     for (size_t i = 0; i < net->count; i++)
         free(net->queue[i]);
     free(net);
@@ -318,7 +318,7 @@ static inline void net_deliver(struct net *net)
     if (net->deliver != NULL)
         net->deliver(net, p);
     else if (to != NULL && !to->dead)
-        engine_receive(&to->engine, &p->from, p->bytes, p->len, net->now);
+        router_receive(&to->engine, &p->from, p->bytes, p->len, net->now);
     free(p);
 }
 
@@ -328,7 +328,7 @@ static inline uint64_t net_next(const struct net *net)
 
     for (int i = 0; i < NET_NODES; i++) {
         if (!net->node[i].dead)
-            at = time_min(at, engine_next_deadline(&net->node[i].engine));
+            at = time_min(at, router_next_deadline(&net->node[i].engine));
     }
     return at;
 }
@@ -346,7 +346,7 @@ static inline void net_run(struct net *net, uint64_t duration)
         net->now = at > net->now ? at : net->now;
         for (int i = 0; i < NET_NODES; i++) {
             if (!net->node[i].dead)
-                engine_tick(&net->node[i].engine, net->now);
+                router_tick(&net->node[i].engine, net->now);
         }
         while (net->count > 0 && net->queue[0]->at <= net->now)
             net_deliver(net);

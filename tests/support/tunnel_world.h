@@ -7,7 +7,7 @@
 #ifndef WARREN_TESTS_TUNNEL_WORLD_H
 #define WARREN_TESTS_TUNNEL_WORLD_H
 
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include "base/timestamp.h"
 #include "testing.h"
@@ -28,7 +28,7 @@
 
 struct world;
 
-/* Functions of struct tunnel_env and of its tables, but for events. */
+/* Functions of struct member_env and of its tables, but for events. */
 enum world_call {
     CALL_OPEN,
     CALL_SEND,
@@ -41,16 +41,16 @@ enum world_call {
     CALL_RETIRED
 };
 
-struct member {
+struct resident {
     struct world *world;
     struct endpoint ep;
-    struct tunnel *tunnel;
+    struct member *tunnel;
     struct policy policy;
     unsigned ready, closed, data, refused, pongs, reports, learned;
     /* What a test does besides; NULL: nothing. */
-    void (*on_event)(struct member *m, const struct tunnel_event *e);
-    void (*on_call)(struct member *m, enum world_call call);
-    const struct dht_provider *dht; /* for member_start */
+    void (*on_event)(struct resident *m, const struct member_event *e);
+    void (*on_call)(struct resident *m, enum world_call call);
+    const struct dht_provider *dht; /* for resident_start */
     enum reason why;
     uint8_t payload[8192];
     size_t payload_len;
@@ -81,7 +81,7 @@ struct packet {
 struct world {
     struct test_random random;
     uint64_t now;
-    struct member member[MEMBERS];
+    struct resident member[MEMBERS];
     struct packet *queue[QUEUE_MAX];
     size_t first, count;
     /* Of the cell that the client is receiving: what it sends because of it
@@ -96,10 +96,10 @@ struct world {
     unsigned sunk;
 };
 
-static inline void member_send(void *ctx, const struct endpoint *to,
-                               struct bytes d)
+static inline void resident_send(void *ctx, const struct endpoint *to,
+                                 struct bytes d)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
     struct world *w = m->world;
     struct packet *p;
 
@@ -122,16 +122,16 @@ static inline void member_send(void *ctx, const struct endpoint *to,
     w->queue[(w->first + w->count++) % QUEUE_MAX] = p;
 }
 
-static inline void member_random(void *ctx, void *buf, size_t len)
+static inline void resident_random(void *ctx, void *buf, size_t len)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     test_random_fill(&m->world->random, buf, len);
 }
 
-static inline void member_event(void *ctx, const struct tunnel_event *e)
+static inline void resident_event(void *ctx, const struct member_event *e)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     switch (e->kind) {
     case TUNNEL_CIRCUIT_READY:
@@ -168,7 +168,7 @@ static inline void member_event(void *ctx, const struct tunnel_event *e)
         m->on_event(m, e);
 }
 
-static inline void member_called(struct member *m, enum world_call call)
+static inline void resident_called(struct resident *m, enum world_call call)
 {
     if (m->on_call != NULL)
         m->on_call(m, call);
@@ -177,12 +177,12 @@ static inline void member_called(struct member *m, enum world_call call)
 static inline enum error exit_open_fake(void *ctx, enum family family,
                                         uint32_t cookie, void **handle)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     (void)family;
     m->sockets++;
     *handle = (void *)((uintptr_t)cookie + 1); /* not NULL */
-    member_called(m, CALL_OPEN);
+    resident_called(m, CALL_OPEN);
     return OK;
 }
 
@@ -190,56 +190,56 @@ static inline enum error exit_send_fake(void *ctx, void *handle,
                                         const struct endpoint *to,
                                         struct bytes payload)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     m->cookie = (uint32_t)((uintptr_t)handle - 1);
     m->sent_to = *to;
     m->payload_len = payload.len;
     memcpy(m->payload, payload.p, payload.len);
     m->echo = true;
-    member_called(m, CALL_SEND);
+    resident_called(m, CALL_SEND);
     return OK;
 }
 
 static inline void exit_close_fake(void *ctx, void *handle)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     (void)handle;
     m->sockets--;
-    member_called(m, CALL_CLOSE);
+    resident_called(m, CALL_CLOSE);
 }
 
 static inline enum error resolve_fake(void *ctx, const char *name,
                                       uint32_t cookie)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
     struct endpoint addr;
 
-    member_called(m, CALL_RESOLVE);
+    resident_called(m, CALL_RESOLVE);
     endpoint_parse("9.9.9.9:0", &addr);
     if (strcmp(name, "echo.example") != 0)
         return ERR_NOT_FOUND;
-    tunnel_exit_resolved(m->tunnel, cookie, &addr, 1, TIME_MIN, m->world->now);
+    member_exit_resolved(m->tunnel, cookie, &addr, 1, TIME_MIN, m->world->now);
     return OK;
 }
 
 static inline void resolve_cancel_fake(void *ctx, uint32_t cookie)
 {
     (void)cookie;
-    member_called(ctx, CALL_RESOLVE_CANCEL);
+    resident_called(ctx, CALL_RESOLVE_CANCEL);
 }
 
 static inline void remember_fake(void *ctx, const struct stored_relay *relay)
 {
     (void)relay;
-    member_called(ctx, CALL_REMEMBER);
+    resident_called(ctx, CALL_REMEMBER);
 }
 
 static inline void forget_fake(void *ctx, const uint8_t identity[32])
 {
     (void)identity;
-    member_called(ctx, CALL_FORGET);
+    resident_called(ctx, CALL_FORGET);
 }
 
 static inline void rotated_fake(void *ctx,
@@ -247,28 +247,28 @@ static inline void rotated_fake(void *ctx,
                                 const uint8_t previous[NOISE_KEY_BYTES],
                                 uint64_t wall)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     assert_memory_not_equal(secret, previous, NOISE_KEY_BYTES);
     assert_true(wall >= WALL);
     memcpy(m->replaced, previous, NOISE_KEY_BYTES);
     m->rotated++;
-    member_called(m, CALL_ROTATED);
+    resident_called(m, CALL_ROTATED);
 }
 
 static inline void retired_fake(void *ctx)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     m->retired++;
-    member_called(m, CALL_RETIRED);
+    resident_called(m, CALL_RETIRED);
 }
 
-static inline struct tunnel_config config_of(unsigned number)
+static inline struct member_config config_of(unsigned number)
 {
-    struct tunnel_config c;
+    struct member_config c;
 
-    tunnel_config_init(&c);
+    member_config_init(&c);
     memcpy(c.network, "test", 5);
     randombytes_buf_deterministic(c.handshake_secret,
                                   sizeof(c.handshake_secret),
@@ -282,13 +282,14 @@ static inline struct tunnel_config config_of(unsigned number)
     return c;
 }
 
-static inline void member_start(struct member *m, const struct tunnel_config *c)
+static inline void resident_start(struct resident *m,
+                                  const struct member_config *c)
 {
-    struct tunnel_env env = {
+    struct member_env env = {
         .ctx = m,
-        .random = {.ctx = m, .fill = member_random},
-        .send = member_send,
-        .event = member_event,
+        .random = {.ctx = m, .fill = resident_random},
+        .send = resident_send,
+        .event = resident_event,
         .exit = {.ctx = m,
                  .open = exit_open_fake,
                  .send = exit_send_fake,
@@ -304,8 +305,8 @@ static inline void member_start(struct member *m, const struct tunnel_config *c)
 
     policy_init(&m->policy, true, false);
     assert_int_equal(
-        tunnel_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
-    tunnel_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+        member_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
+    member_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
 }
 
 static inline struct world *world_new(unsigned hops)
@@ -316,23 +317,23 @@ static inline struct world *world_new(unsigned hops)
     w->random = test_seed(hops + 100);
     w->now = TIME_S;
     for (unsigned i = 0; i < MEMBERS; i++) {
-        struct member *m = &w->member[i];
-        struct tunnel_config c = config_of(i);
+        struct resident *m = &w->member[i];
+        struct member_config c = config_of(i);
 
         m->world = w;
         m->ep = (struct endpoint){.addr = {11, (uint8_t)(i + 1), 0, 1},
                                   .port = 7881};
-        member_start(m, &c);
+        resident_start(m, &c);
     }
     for (unsigned i = 1; i < MEMBERS; i++)
-        tunnel_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
+        member_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
     return w;
 }
 
 static inline void world_free(struct world *w)
 {
     for (unsigned i = 0; i < MEMBERS; i++)
-        tunnel_free(w->member[i].tunnel, w->now);
+        member_free(w->member[i].tunnel, w->now);
     for (; w->count > 0; w->count--)
         free(w->queue[w->first++ % QUEUE_MAX]);
     for (unsigned i = 0; i < MEMBERS; i++)
@@ -340,7 +341,7 @@ static inline void world_free(struct world *w)
     free(w);
 }
 
-static inline bool passes_nat(const struct world *w, const struct member *to,
+static inline bool passes_nat(const struct world *w, const struct resident *to,
                               const struct endpoint *from)
 {
     for (unsigned i = 0; i < MEMBERS; i++) {
@@ -357,13 +358,13 @@ static inline void deliver(struct world *w)
     w->first = (w->first + 1) % QUEUE_MAX;
     w->count--;
     for (unsigned i = 0; i < MEMBERS; i++) {
-        struct member *m = &w->member[i];
+        struct resident *m = &w->member[i];
 
         if (m->tunnel == NULL || m->dead || !endpoint_equal(&m->ep, &p->to) ||
             !passes_nat(w, m, &p->from))
             continue;
         w->cell_from = p->bytes[1] == CELL_KIND ? &p->from : NULL;
-        tunnel_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
+        member_receive(m->tunnel, &p->from, p->bytes, p->len, w->now,
                        WALL + w->now / TIME_S);
         w->cell_from = NULL;
     }
@@ -374,10 +375,10 @@ static inline void deliver(struct world *w)
 static inline void echo(struct world *w)
 {
     for (unsigned i = 0; i < MEMBERS; i++) {
-        struct member *m = &w->member[i];
+        struct resident *m = &w->member[i];
 
         if (m->echo)
-            tunnel_exit_receive(m->tunnel, m->cookie, &m->sent_to,
+            member_exit_receive(m->tunnel, m->cookie, &m->sent_to,
                                 bytes_of(m->payload, m->payload_len), w->now);
         m->echo = false;
     }
@@ -390,14 +391,14 @@ static inline void run(struct world *w, uint64_t duration)
     for (;;) {
         at = w->count > 0 ? w->queue[w->first]->at : TIME_NEVER;
         for (unsigned i = 0; i < MEMBERS; i++)
-            at = time_min(at, tunnel_next_deadline(w->member[i].tunnel));
+            at = time_min(at, member_next_deadline(w->member[i].tunnel));
         if (w->above != NULL)
             at = time_min(at, w->above_deadline(w->above));
         if (at > end)
             break;
         w->now = at > w->now ? at : w->now;
         for (unsigned i = 0; i < MEMBERS; i++)
-            tunnel_tick(w->member[i].tunnel, w->now, WALL + w->now / TIME_S);
+            member_tick(w->member[i].tunnel, w->now, WALL + w->now / TIME_S);
         if (w->above != NULL)
             w->above_tick(w->above, w->now);
         while (w->count > 0 && w->queue[w->first]->at <= w->now)

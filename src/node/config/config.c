@@ -41,7 +41,7 @@ static void init(struct config *config)
 
     memset(config, 0, sizeof(*config));
     dht_config_init(&config->dht);
-    tunnel_config_init(&config->tunnel);
+    member_config_init(&config->tunnel);
     config_default_data_dir(config->data_dir);
     text_init(&why, CONFIG_ERRORS_MAX);
     for (size_t i = 0; i < config_keys_count; i++) {
@@ -86,7 +86,7 @@ static void derive_control(struct config *c, wrong_fn *wrong, void *arg)
 /* Called whenever keys have changed, so that no value can be left behind. */
 static void derive(struct config *c, wrong_fn *wrong, void *arg)
 {
-    struct tunnel_config *t = &c->tunnel;
+    struct member_config *t = &c->tunnel;
 
     derive_control(c, wrong, arg);
     if (c->listen.count == 0)

@@ -26,7 +26,7 @@
 #include "dht/dht.h"
 #include "node/os/log.h"
 #include "tunnel/exit/policy.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -77,10 +77,10 @@ struct config {
      * The network's name and kind stand here and nowhere else. */
     struct dht_config dht;
 
-    /* Ready for tunnel_new but for identity and keys: network,
+    /* Ready for member_new but for identity and keys: network,
      * testing_network, the families and the declared family are filled in. */
-    struct tunnel_config tunnel;
-    bool tunnel_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
+    struct member_config tunnel;
+    bool member_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
     char tunnel_family[DHT_NETWORK_MAX + 1];
     struct config_endpoints tunnel_addresses; /* of ours; none: learned */
     struct config_endpoints tunnel_relays;    /* to ask at the start */

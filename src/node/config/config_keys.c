@@ -6,7 +6,7 @@
  * table in docs/operating.md.
  *
  * A default stands in one place: in `init` for a member of struct config
- * itself, in dht_config_init or tunnel_config_init for one of an engine's,
+ * itself, in dht_config_init or member_config_init for one of an engine's,
  * and 0, false or an empty list where neither says anything.
  */
 #include "node/config/config_keys.h"
@@ -111,7 +111,7 @@ const struct config_key config_keys[] = {
      .meaning = "An answer that comes later than this is dropped."},
 
     /* ---- [tunnel] ---- */
-    {"tunnel", "build", &config_hops, AT(tunnel_build), RELOADED,
+    {"tunnel", "build", &config_hops, AT(member_build), RELOADED,
      .flag = "build",
      .meaning = "Keep circuits of these numbers of hops ready, a list; empty\n"
                 "for none until somebody asks."},

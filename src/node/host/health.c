@@ -382,27 +382,27 @@ static void check_reachable(const struct node *n, uint64_t now,
 static bool lacks_circuits(const struct node *n, unsigned hops, uint64_t now,
                            enum health_level *level)
 {
-    const struct tunnel *t = tunnel_host_engine(n->tunnels);
-    uint64_t since = tunnel_empty_since(t, hops);
+    const struct member *t = tunnel_host_engine(n->tunnels);
+    uint64_t since = member_empty_since(t, hops);
     bool lasts = since != TIME_NEVER && time_since(since, now) >= PATIENCE;
 
-    *level = lasts && n->config.tunnel_build[hops] ? HEALTH_ERROR
+    *level = lasts && n->config.member_build[hops] ? HEALTH_ERROR
                                                    : HEALTH_WARNING;
     return lasts ||
-           (since != TIME_NEVER && tunnel_path_of(t, hops) != PATH_FOUND);
+           (since != TIME_NEVER && member_path_of(t, hops) != PATH_FOUND);
 }
 
 static void say_circuits(const struct node *n, unsigned hops,
                          enum health_level level, uint64_t now,
                          struct health *h)
 {
-    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_engine(n->tunnels);
     struct health_problem *p = add(h, level, "no_circuits");
-    struct tunnel_status s;
+    struct member_status s;
     struct text what;
 
-    tunnel_status(t, now, clock_wall(), &s);
-    s.path = tunnel_path_of(t, hops);
+    member_status(t, now, clock_wall(), &s);
+    s.path = member_path_of(t, hops);
     text_init(&what, HEALTH_TEXT_SIZE - 1);
     if (!tunnel_missing_say(&s, &what))
         text_add(&what, "relays are known, but none could be built through "
@@ -490,10 +490,10 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
 static void check_paths(const struct node *n, uint64_t now, struct health *h)
 {
     struct health_problem *p;
-    struct tunnel_status s;
+    struct member_status s;
     bool lost;
 
-    tunnel_status(tunnel_host_engine(n->tunnels), now, clock_wall(), &s);
+    member_status(tunnel_host_engine(n->tunnels), now, clock_wall(), &s);
     if (s.paths.parts + s.paths.lost <= s.paths.whole)
         return;
     lost = s.paths.lost > s.paths.parts;

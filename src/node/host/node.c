@@ -105,9 +105,9 @@ static int64_t kept_clock(struct store *store)
  * time that was seen before was the wrong one. */
 static void compare_clock(struct node *n, uint64_t now)
 {
-    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_engine(n->tunnels);
     int64_t off =
-        tunnel_clock_behind(t, now, clock_wall(), &n->clock_witnesses);
+        member_clock_behind(t, now, clock_wall(), &n->clock_witnesses);
     bool right = off < CLOCK_OFF && off > -CLOCK_OFF;
 
     if (!right && n->clock_off == 0)

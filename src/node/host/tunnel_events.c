@@ -6,7 +6,7 @@
  */
 #include "node/host/tunnel_events.h"
 
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stddef.h>
 
@@ -33,14 +33,14 @@ void tunnel_events_unlisten(struct tunnel_events *e, struct tunnel_listener *l)
 }
 
 static bool hears(const struct tunnel_listener *l,
-                  const struct tunnel_event *event)
+                  const struct member_event *event)
 {
     return (l->circuit == 0 || l->circuit == event->circuit) &&
            (l->kinds == 0 || (l->kinds & TUNNEL_HEARS(event->kind)) != 0);
 }
 
 void tunnel_events_tell(struct tunnel_events *e,
-                        const struct tunnel_event *event)
+                        const struct member_event *event)
 {
     struct tunnel_walk walk = {.outer = e->walks, .next = e->first};
 

@@ -22,6 +22,6 @@ struct tunnel_events {
 void tunnel_events_listen(struct tunnel_events *e, struct tunnel_listener *l);
 void tunnel_events_unlisten(struct tunnel_events *e, struct tunnel_listener *l);
 void tunnel_events_tell(struct tunnel_events *e,
-                        const struct tunnel_event *event);
+                        const struct member_event *event);
 
 #endif

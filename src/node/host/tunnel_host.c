@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * As dht_host.c for the tunnels: the engine's sends, timer and events here, its
- * DHT through the bridge (or a program's), its exit through exit_host, its keys
- * through tunnel_keys, its memory through tunnel_restore.
+ * DHT through the built-in one (or a program's), its exit through exit_host,
+ * its keys through tunnel_keys, its memory through tunnel_restore.
  *
  * What the engine cannot know it is told: our addresses, looked at every
  * ADDRESS_LATER, more often while there are none, and at once when the
@@ -20,9 +20,9 @@
 #include "node/net/deadline.h"
 #include "node/os/clock.h"
 #include "node/reach/view.h"
-#include "provider/dht_bridge.h"
+#include "provider/builtin_provider.h"
 #include "tunnel/member/delivery.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <event2/event.h>
 #include <sodium.h>
@@ -36,9 +36,9 @@
 struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
-    struct tunnel *tunnel;
+    struct member *tunnel;
     struct deliveries *deliveries;
-    struct dht_bridge bridge;
+    struct builtin_provider builtin;
     struct exit_host *exit; /* NULL when this is no exit */
     struct policy policy;
     bool holds[ONION_HOPS_MAX + 1]; /* pools that the configuration keeps */
@@ -76,7 +76,7 @@ static void host_send_alone(void *ctx, const struct endpoint *to,
     udp_send_alone(h->world.udp, to, datagram);
 }
 
-static void host_event(void *ctx, const struct tunnel_event *event)
+static void host_event(void *ctx, const struct member_event *event)
 {
     struct tunnel_host *h = ctx;
 
@@ -166,7 +166,7 @@ static void on_exit_received(void *arg, uint32_t cookie,
 {
     struct tunnel_host *h = arg;
 
-    tunnel_exit_receive(h->tunnel, cookie, from, payload, h->exit_now);
+    member_exit_receive(h->tunnel, cookie, from, payload, h->exit_now);
 }
 
 static void on_exit_resolved(void *arg, uint32_t cookie,
@@ -175,7 +175,7 @@ static void on_exit_resolved(void *arg, uint32_t cookie,
 {
     struct tunnel_host *h = arg;
 
-    tunnel_exit_resolved(h->tunnel, cookie, addrs, count, ttl, clock_now());
+    member_exit_resolved(h->tunnel, cookie, addrs, count, ttl, clock_now());
     tunnel_host_rearm(h);
 }
 
@@ -184,7 +184,7 @@ static void rearm(void *arg)
     tunnel_host_rearm(arg);
 }
 
-static uint64_t bridge_now(void *ctx)
+static uint64_t provider_now(void *ctx)
 {
     (void)ctx;
     return clock_now();
@@ -203,7 +203,7 @@ static void on_met(void *arg, const struct endpoint *node)
     struct tunnel_host *h = arg;
 
     if (h->tunnel != NULL)
-        tunnel_meet(h->tunnel, node, clock_now());
+        member_meet(h->tunnel, node, clock_now());
 }
 
 static void on_due(void *arg)
@@ -211,7 +211,7 @@ static void on_due(void *arg)
     struct tunnel_host *h = arg;
     uint64_t now = clock_now();
 
-    tunnel_tick(h->tunnel, now, clock_wall());
+    member_tick(h->tunnel, now, clock_wall());
     deliveries_tick(h->deliveries, now);
     tunnel_host_rearm(h);
 }
@@ -221,7 +221,7 @@ void tunnel_host_rearm(struct tunnel_host *h)
     /* Answers of the DHT may come while the engine is being made. */
     if (h->tunnel != NULL && h->deliveries != NULL)
         deadline_arm(&h->timer,
-                     time_min(tunnel_next_deadline(h->tunnel),
+                     time_min(member_next_deadline(h->tunnel),
                               deliveries_next_deadline(h->deliveries)));
 }
 
@@ -229,7 +229,7 @@ enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
                                size_t len, uint64_t now, uint64_t wall)
 {
-    return tunnel_receive(h->tunnel, from, datagram, len, now, wall);
+    return member_receive(h->tunnel, from, datagram, len, now, wall);
 }
 
 /* ---- Our addresses ------------------------------------------------------ */
@@ -244,7 +244,7 @@ static void refuse_own(struct tunnel_host *h, uint64_t now)
 
 static void tell_addresses(struct tunnel_host *h, uint64_t now)
 {
-    tunnel_set_addresses(h->tunnel, h->addresses.at, h->addresses.count, now);
+    member_set_addresses(h->tunnel, h->addresses.at, h->addresses.count, now);
     refuse_own(h, now);
     tunnel_host_rearm(h);
 }
@@ -284,7 +284,7 @@ void tunnel_host_network_changed(struct tunnel_host *h,
 {
     h->view = *view;
     h->seen = true;
-    tunnel_network_changed(h->tunnel, usable, now);
+    member_network_changed(h->tunnel, usable, now);
     on_address_due(h);
     tunnel_host_rearm(h);
 }
@@ -296,9 +296,9 @@ static void hold(struct tunnel_host *h, unsigned hops, bool wanted,
                  uint64_t now)
 {
     if (wanted && !h->holds[hops])
-        tunnel_hold(h->tunnel, hops, now);
+        member_hold(h->tunnel, hops, now);
     else if (!wanted && h->holds[hops])
-        tunnel_release(h->tunnel, hops);
+        member_release(h->tunnel, hops);
     h->holds[hops] = wanted;
 }
 
@@ -306,12 +306,12 @@ static void keep_pools(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        hold(h, hops, config->tunnel_build[hops], now);
+        hold(h, hops, config->member_build[hops], now);
 }
 
 enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops)
 {
-    enum error e = tunnel_stop(h->tunnel, hops);
+    enum error e = member_stop(h->tunnel, hops);
 
     if (e == OK)
         hold(h, hops, false, clock_now());
@@ -322,14 +322,14 @@ static void ask_relays(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
     for (unsigned i = 0; i < config->tunnel_relays.count; i++)
-        tunnel_ask(h->tunnel, &config->tunnel_relays.at[i], now);
+        member_ask(h->tunnel, &config->tunnel_relays.at[i], now);
 }
 
 void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                              struct text *report)
 {
     uint64_t now = clock_now();
-    enum error err = tunnel_reconfigure(h->tunnel, &config->tunnel, now);
+    enum error err = member_reconfigure(h->tunnel, &config->tunnel, now);
 
     if (err != OK)
         text_addf(report, "the tunnels keep their old settings: %s\n",
@@ -365,9 +365,10 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
     policy_init(&h->policy, false, config->dht.testing_network);
     policy_set_lines(&h->policy, config->exit_policy.lines,
                      config->exit_policy.count);
-    dht_bridge_init(&h->bridge, dht_host_engine(h->world.dht), bridge_now, h);
-    h->bridge.changed = on_dht_changed;
-    h->bridge.met = on_met;
+    builtin_provider_init(&h->builtin, dht_host_engine(h->world.dht),
+                          provider_now, h);
+    h->builtin.changed = on_dht_changed;
+    h->builtin.met = on_met;
     if (!config->tunnel.become_exitnode)
         return OK;
     return exit_host_new(h->world.base, &handler, config, h->world.log,
@@ -375,9 +376,9 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
 }
 
 static enum error make_engine(struct tunnel_host *h,
-                              const struct tunnel_config *config, uint64_t now)
+                              const struct member_config *config, uint64_t now)
 {
-    struct tunnel_env env = {
+    struct member_env env = {
         .ctx = h,
         .random = {.fill = host_random},
         .send = host_send,
@@ -394,10 +395,10 @@ static enum error make_engine(struct tunnel_host *h,
         .rotated = host_rotated,
         .retired = host_retired,
         .dht = h->world.provider != NULL ? h->world.provider
-                                         : &h->bridge.provider,
+                                         : &h->builtin.provider,
     };
     enum error err =
-        tunnel_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
+        member_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
 
     return err != OK ? err
                      : deliveries_new(h->tunnel, &env.random, &h->deliveries);
@@ -421,7 +422,7 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
                            struct tunnel_host **out, struct text *why)
 {
     struct tunnel_host *h = calloc(1, sizeof(*h));
-    struct tunnel_config keyed = config->tunnel;
+    struct member_config keyed = config->tunnel;
     enum error err = ERR_NO_MEMORY;
     size_t before = why->len;
 
@@ -455,15 +456,15 @@ void tunnel_host_free(struct tunnel_host *h)
         return;
     deliveries_free(h->deliveries);
     h->deliveries = NULL;
-    tunnel_free(h->tunnel, clock_now());
+    member_free(h->tunnel, clock_now());
     exit_host_free(h->exit);
-    dht_bridge_deinit(&h->bridge);
+    builtin_provider_deinit(&h->builtin);
     deadline_deinit(&h->timer);
     deadline_deinit(&h->address_timer);
     free(h);
 }
 
-struct tunnel *tunnel_host_engine(const struct tunnel_host *h)
+struct member *tunnel_host_engine(const struct tunnel_host *h)
 {
     return h->tunnel;
 }

@@ -28,8 +28,8 @@ struct dht_host;
 struct dht_provider;
 struct event_base;
 struct policy;
-struct tunnel;
-struct tunnel_event;
+struct member;
+struct member_event;
 struct tunnel_host;
 struct view;
 
@@ -46,7 +46,7 @@ struct tunnel_host_world {
 
 /* Reads or makes the keys, makes the engine, shows it the relays that it knew
  * and starts the pools of `tunnel.build`. On failure `why` gets a sentence:
- * errors of secret.h, tunnel_new, ERR_NO_MEMORY. */
+ * errors of secret.h, member_new, ERR_NO_MEMORY. */
 enum error tunnel_host_new(const struct tunnel_host_world *world,
                            const struct config *config, uint64_t now,
                            struct tunnel_host **out, struct text *why);
@@ -66,11 +66,11 @@ void tunnel_host_network_changed(struct tunnel_host *h,
  * dated anew, lest it is never renewed. */
 void tunnel_host_clock_is_right(struct tunnel_host *h);
 
-/* As tunnel_stop, for the operator or the program, whose word counts for more
+/* As member_stop, for the operator or the program, whose word counts for more
  * than the configuration's until that is read again. */
 enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops);
 
-/* As tunnel_receive. */
+/* As member_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
                                size_t len, uint64_t now, uint64_t wall);
@@ -104,8 +104,8 @@ struct tunnel_host_counters {
 const struct tunnel_host_counters *
 tunnel_host_counters(const struct tunnel_host *h);
 
-/* For tunnel_data, tunnel_build, tunnel_circuits, tunnel_status, ... */
-struct tunnel *tunnel_host_engine(const struct tunnel_host *h);
+/* For member_data, member_build, member_circuits, member_status, ... */
+struct member *tunnel_host_engine(const struct tunnel_host *h);
 /* For delivery_start and delivery_cancel. */
 struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h);
 
@@ -118,7 +118,7 @@ struct tunnel_listener {
     uint32_t circuit; /* whose events; 0: of every circuit */
     unsigned kinds;   /* bits TUNNEL_HEARS(kind); 0: of every kind */
     /* May listen, unlisten (itself and others) and call the engine. */
-    void (*event)(void *arg, const struct tunnel_event *event);
+    void (*event)(void *arg, const struct member_event *event);
     /* ---- */
     struct tunnel_listener *next, **link;
 };

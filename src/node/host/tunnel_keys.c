@@ -84,7 +84,7 @@ static enum error read_file(const char *data_dir, const char *name,
     return err;
 }
 
-static enum error load_identity(const char *data_dir, struct tunnel_config *out,
+static enum error load_identity(const char *data_dir, struct member_config *out,
                                 struct text *why)
 {
     uint8_t seed[KEY_BYTES];
@@ -138,7 +138,7 @@ static enum error read_key(const char *data_dir, const char *name,
 }
 
 static enum error load_handshake(const char *data_dir, uint64_t wall,
-                                 struct tunnel_config *out, struct text *why)
+                                 struct member_config *out, struct text *why)
 {
     uint8_t secret[NOISE_KEY_BYTES];
     enum error err = read_key(data_dir, HANDSHAKE, &wall, secret, why);
@@ -155,7 +155,7 @@ static enum error load_handshake(const char *data_dir, uint64_t wall,
     return err;
 }
 
-static enum error load_previous(const char *data_dir, struct tunnel_config *out,
+static enum error load_previous(const char *data_dir, struct member_config *out,
                                 struct text *why)
 {
     enum error err = read_key(data_dir, PREVIOUS, &out->previous_replaced,
@@ -174,7 +174,7 @@ static enum error load_previous(const char *data_dir, struct tunnel_config *out,
 }
 
 enum error tunnel_keys_load(const char *data_dir, uint64_t wall,
-                            struct tunnel_config *out, struct text *why)
+                            struct member_config *out, struct text *why)
 {
     enum error err = load_identity(data_dir, out, why);
 

@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdint.h>
 
@@ -25,7 +25,7 @@
  * failure `why` gets a sentence: errors of secret.h; ERR_CORRUPT, of another
  * length or no random bytes, with what to do about the file. */
 enum error tunnel_keys_load(const char *data_dir, uint64_t wall,
-                            struct tunnel_config *out, struct text *why);
+                            struct member_config *out, struct text *why);
 
 /* Puts a new handshake key in the place of the old one, which is kept as the
  * one before. */

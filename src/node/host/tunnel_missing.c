@@ -5,7 +5,7 @@
  */
 #include "node/host/tunnel_missing.h"
 
-bool tunnel_missing_say(const struct tunnel_status *status, struct text *what)
+bool tunnel_missing_say(const struct member_status *status, struct text *what)
 {
     if (status->path == PATH_FOUND)
         return false;
@@ -16,7 +16,7 @@ bool tunnel_missing_say(const struct tunnel_status *status, struct text *what)
     return true;
 }
 
-const char *tunnel_missing_remedy(const struct tunnel_status *status)
+const char *tunnel_missing_remedy(const struct member_status *status)
 {
     switch (status->path) {
     case PATH_NO_RELAYS:

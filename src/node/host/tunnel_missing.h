@@ -7,13 +7,13 @@
 #define WARREN_NODE_HOST_TUNNEL_MISSING_H
 
 #include "base/text.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdbool.h>
 
 /* False, and nothing said, when the last choice of a path found one. */
-bool tunnel_missing_say(const struct tunnel_status *status, struct text *what);
+bool tunnel_missing_say(const struct member_status *status, struct text *what);
 /* What the operator can do about it. */
-const char *tunnel_missing_remedy(const struct tunnel_status *status);
+const char *tunnel_missing_remedy(const struct member_status *status);
 
 #endif

@@ -21,7 +21,7 @@ enum error tunnel_restore_keep(struct store *store,
 }
 
 struct restoring {
-    struct tunnel *tunnel;
+    struct member *tunnel;
     struct store *store;
     uint64_t now;
     struct tunnel_restored *counts;
@@ -34,7 +34,7 @@ static void restore_relay(void *ctx, const struct store_relay *relay)
                              .record = relay->record};
 
     memcpy(s.identity, relay->identity, sizeof(s.identity));
-    if (tunnel_add_stored(r->tunnel, &s, clock_wall(), r->now) == OK) {
+    if (member_add_stored(r->tunnel, &s, clock_wall(), r->now) == OK) {
         r->counts->taken++;
         return;
     }
@@ -42,7 +42,7 @@ static void restore_relay(void *ctx, const struct store_relay *relay)
     store_remove_relay(r->store, relay->identity);
 }
 
-void tunnel_restore_all(struct tunnel *t, struct store *store, unsigned max,
+void tunnel_restore_all(struct member *t, struct store *store, unsigned max,
                         uint64_t now, struct tunnel_restored *out)
 {
     struct restoring r = {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "store/store.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ struct tunnel_restored {
 
 /* Shows the engine up to `max` relays of an earlier life. What it does not
  * take is removed from the store. */
-void tunnel_restore_all(struct tunnel *t, struct store *store, unsigned max,
+void tunnel_restore_all(struct member *t, struct store *store, unsigned max,
                         uint64_t now, struct tunnel_restored *out);
 /* Errors of store_put_relay. */
 enum error tunnel_restore_keep(struct store *store,

@@ -6,7 +6,7 @@
 #include "node/monitor/tunnel_metrics.h"
 
 #include "node/os/clock.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdio.h>
 
@@ -24,19 +24,20 @@ static const char *verdict_label(int v)
 
 static const struct metric_row status_rows[] = {
     {"warren_tunnel_links", "Links with neighbours.",
-     METRIC_AT(struct tunnel_status, links)},
+     METRIC_AT(struct member_status, links)},
     {"warren_tunnel_links_in_parts",
      "Links whose path loses large cells, so that they go in two datagrams.",
-     METRIC_AT(struct tunnel_status, paths.parts)},
+     METRIC_AT(struct member_status, paths.parts)},
     {"warren_tunnel_links_large_lost",
      "Links on which large cells are lost even so.",
-     METRIC_AT(struct tunnel_status, paths.lost)},
-    {"warren_tunnel_relays", "Circuits of others that this node takes part in.",
-     METRIC_AT(struct tunnel_status, relays)},
+     METRIC_AT(struct member_status, paths.lost)},
+    {"warren_tunnel_transits",
+     "Circuits of others that this node takes part in.",
+     METRIC_AT(struct member_status, relays)},
     {"warren_tunnel_circuits", "Circuits of our own.",
-     METRIC_AT(struct tunnel_status, circuits)},
+     METRIC_AT(struct member_status, circuits)},
     {"warren_tunnel_circuits_ready", "Of those, that data can be sent over.",
-     METRIC_AT(struct tunnel_status, ready)},
+     METRIC_AT(struct member_status, ready)},
 };
 
 static const struct metric_row link_rows[] = {
@@ -75,40 +76,41 @@ static const struct metric_row link_rows[] = {
 
 static const struct metric_row engine_rows[] = {
     {"warren_tunnel_dropped_total", "Tunnel datagrams dropped, by reason.",
-     METRIC_EACH(struct engine, dropped, "reason", 1, metrics_error_label)},
+     METRIC_EACH(struct router, dropped, "reason", 1, metrics_error_label)},
 };
 
 static const struct metric_row relay_rows[] = {
-    {"warren_tunnel_relays_created_total",
+    {"warren_tunnel_transits_created_total",
      "Circuits of others that began here.",
-     METRIC_AT(struct relay_stats, created)},
-    {"warren_tunnel_relays_refused_total",
+     METRIC_AT(struct transit_stats, created)},
+    {"warren_tunnel_transits_refused_total",
      "Circuits of others that were not taken.",
-     METRIC_AT(struct relay_stats, refused)},
-    {"warren_tunnel_relays_extended_total",
+     METRIC_AT(struct transit_stats, refused)},
+    {"warren_tunnel_transits_extended_total",
      "Circuits of others that were extended from here.",
-     METRIC_AT(struct relay_stats, extended)},
-    {"warren_tunnel_relays_repeated_total",
+     METRIC_AT(struct transit_stats, extended)},
+    {"warren_tunnel_transits_repeated_total",
      "CREATEs and EXTENDs of others that came again.",
-     METRIC_AT(struct relay_stats, repeated)},
-    {"warren_tunnel_relays_ended_total",
+     METRIC_AT(struct transit_stats, repeated)},
+    {"warren_tunnel_transits_ended_total",
      "Circuits of others that ended, by reason.",
-     METRIC_EACH(struct relay_stats, ended, "reason", 0, reason_label)},
+     METRIC_EACH(struct transit_stats, ended, "reason", 0, reason_label)},
     {"warren_tunnel_extend_failed_total",
      "Extensions for others that failed, by reason.",
-     METRIC_EACH(struct relay_stats, failed, "reason", 0, reason_label)},
+     METRIC_EACH(struct transit_stats, failed, "reason", 0, reason_label)},
     {"warren_tunnel_relayed_cells_total", "Cells relayed for others.",
-     METRIC_AT(struct relay_stats, cells_forward), "way", "forward"},
+     METRIC_AT(struct transit_stats, cells_forward), "way", "forward"},
     {"warren_tunnel_relayed_cells_total", "",
-     METRIC_AT(struct relay_stats, cells_backward), "way", "backward"},
+     METRIC_AT(struct transit_stats, cells_backward), "way", "backward"},
     {"warren_tunnel_relayed_bytes_total", "Their bytes.",
-     METRIC_AT(struct relay_stats, bytes)},
-    {"warren_tunnel_relay_dropped_total", "Cells of others dropped, by reason.",
-     METRIC_AT(struct relay_stats, dropped_layer), "reason", "layer"},
-    {"warren_tunnel_relay_dropped_total", "",
-     METRIC_AT(struct relay_stats, dropped_message), "reason", "message"},
-    {"warren_tunnel_relay_dropped_total", "",
-     METRIC_AT(struct relay_stats, dropped_no_next), "reason", "no_next"},
+     METRIC_AT(struct transit_stats, bytes)},
+    {"warren_tunnel_transit_dropped_total",
+     "Cells of others dropped, by reason.",
+     METRIC_AT(struct transit_stats, dropped_layer), "reason", "layer"},
+    {"warren_tunnel_transit_dropped_total", "",
+     METRIC_AT(struct transit_stats, dropped_message), "reason", "message"},
+    {"warren_tunnel_transit_dropped_total", "",
+     METRIC_AT(struct transit_stats, dropped_no_next), "reason", "no_next"},
 };
 
 static const struct metric_row circuit_rows[] = {
@@ -135,11 +137,11 @@ static const struct metric_row circuit_rows[] = {
      METRIC_AT(struct circuit_stats, dropped_message), "reason", "message"},
 };
 
-static void add_relays(const struct relays *relays, struct metrics *m)
+static void add_relays(const struct transits *relays, struct metrics *m)
 {
-    const struct relay_queue *queue = relays_queue(relays);
+    const struct transit_queue *queue = transits_queue(relays);
 
-    METRICS_ROWS(m, relay_rows, relays_stats(relays));
+    METRICS_ROWS(m, relay_rows, transits_stats(relays));
     /* Of the family of the last row. */
     metrics_labelled(m, "reason", "bandwidth", queue->stats.dropped);
     metrics_counter(m, "warren_tunnel_waited_cells_total",
@@ -166,12 +168,12 @@ static void add_failed(const struct circuit_stats *s, struct metrics *m)
     }
 }
 
-static void add_ready(const struct tunnel *t, const struct tunnel_status *now,
+static void add_ready(const struct member *t, const struct member_status *now,
                       struct metrics *m)
 {
     metrics_family(m, "warren_tunnel_ready_ratio", METRIC_GAUGE,
                    "Available circuits divided by min_circuits.");
-    metrics_double(m, tunnel_ready(t));
+    metrics_double(m, member_ready(t));
     metrics_family(m, "warren_tunnel_step_timeout_seconds", METRIC_GAUGE,
                    "How long a hop may take to answer while building.");
     metrics_double(m, (double)now->step_timeout / (double)TIME_S);
@@ -336,7 +338,7 @@ static void add_policy(const struct policy *p, struct metrics *m)
 
 static void add_exit(const struct tunnel_host *h, struct metrics *m)
 {
-    const struct exit *x = tunnel_exit(tunnel_host_engine(h));
+    const struct exit *x = member_exit(tunnel_host_engine(h));
     struct exit_stats s = {0};
 
     if (x != NULL)
@@ -355,14 +357,14 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
 void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
                     struct metrics *m)
 {
-    const struct tunnel *t = tunnel_host_engine(h);
-    const struct engine *e = tunnel_engine(t);
-    const struct directory *directory = tunnel_directory(t);
+    const struct member *t = tunnel_host_engine(h);
+    const struct router *e = member_engine(t);
+    const struct directory *directory = member_directory(t);
     uint64_t wall = clock_wall();
-    struct tunnel_status s;
+    struct member_status s;
     struct directory_status d;
 
-    tunnel_status(t, now, wall, &s);
+    member_status(t, now, wall, &s);
     directory_status(directory, wall, now, &d);
     METRICS_ROWS(m, status_rows, &s);
     METRICS_ROWS(m, link_rows, links_stats(e->core.links));
@@ -377,6 +379,6 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
                   s.published);
     METRICS_ROWS(m, host_rows, tunnel_host_counters(h));
     METRICS_ROWS(m, directory_rows, directory_stats(directory));
-    METRICS_ROWS(m, puncture_rows, tunnel_punctures(t));
+    METRICS_ROWS(m, puncture_rows, member_punctures(t));
     add_exit(h, m);
 }

@@ -7,7 +7,7 @@
 #define WARREN_NODE_RPC_RELAY_PAGE_H
 
 #include "base/error.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 #include "wire/msgpack/mp_writer.h"
 
 #include <stdint.h>

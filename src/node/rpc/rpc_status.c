@@ -8,7 +8,7 @@
 #include "node/os/clock.h"
 #include "node/os/process.h"
 #include "node/rpc/rpc_internal.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <unistd.h>
 
@@ -102,14 +102,15 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
 }
 
 /* What was done for others since the start, and how much goes through now. */
-static void write_relayed(const struct tunnel *t, const struct tunnel_status *s,
+static void write_relayed(const struct member *t, const struct member_status *s,
                           struct mp_writer *w)
 {
-    const struct relay_stats *relays = relays_stats(tunnel_engine(t)->relays);
+    const struct transit_stats *relays =
+        transits_stats(member_engine(t)->relays);
     struct exit_stats exit = {0};
 
-    if (tunnel_exit(t) != NULL)
-        exit_get_stats(tunnel_exit(t), &exit);
+    if (member_exit(t) != NULL)
+        exit_get_stats(member_exit(t), &exit);
     rpc_write_uint(w, "served", relays->created);
     rpc_write_uint(w, "relayed_cells",
                    relays->cells_forward + relays->cells_backward);
@@ -122,12 +123,12 @@ static void write_relayed(const struct tunnel *t, const struct tunnel_status *s,
 static void write_tunnels(const struct node *n, uint64_t now,
                           struct mp_writer *w)
 {
-    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_engine(n->tunnels);
     const struct config_endpoints *addresses =
         tunnel_host_addresses(n->tunnels);
-    struct tunnel_status s;
+    struct member_status s;
 
-    tunnel_status(t, now, clock_wall(), &s);
+    member_status(t, now, clock_wall(), &s);
     mp_write_text(w, "tunnels");
     mp_write_map(w, 22);
     rpc_write_hex(w, "identity", bytes_of(s.identity, sizeof(s.identity)));

@@ -9,7 +9,7 @@
 #define WHY_LIMIT  512
 #define ACTIVE_MAX 64 /* numbers of circuits in an answer */
 
-static struct tunnel *engine(const struct rpc *rpc)
+static struct member *engine(const struct rpc *rpc)
 {
     return tunnel_host_engine(rpc->node->tunnels);
 }
@@ -25,7 +25,7 @@ static void answer_build(struct tunnel_call *c, unsigned active,
     rpc_write_uint(w, "hops", c->hops);
     rpc_write_uint(w, "active", active);
     mp_write_text(w, "ready");
-    mp_write_double(w, tunnel_ready(tunnel_call_engine(c)));
+    mp_write_double(w, member_ready(tunnel_call_engine(c)));
     rpc_write_ms(w, "duration", time_since(c->began_at, clock_now()));
     mp_write_text(w, "circuits");
     mp_write_array(w, active < ACTIVE_MAX ? active : ACTIVE_MAX);
@@ -39,7 +39,7 @@ static bool build_is_done(struct tunnel_call *c)
 {
     uint32_t ids[ACTIVE_MAX];
     unsigned active =
-        tunnel_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
+        member_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
 
     if (active < c->count)
         return false;
@@ -47,7 +47,7 @@ static bool build_is_done(struct tunnel_call *c)
     return true;
 }
 
-static void build_event(struct tunnel_call *c, const struct tunnel_event *event)
+static void build_event(struct tunnel_call *c, const struct member_event *event)
 {
     if (event->kind == TUNNEL_CIRCUIT_READY)
         build_is_done(c);
@@ -66,7 +66,7 @@ static void build_overdue(struct tunnel_call *c)
 
     text_init(&why, WHY_LIMIT);
     text_addf(&why, "%u of %u circuit%s of %u hop%s are there: ",
-              tunnel_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
+              member_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
               text_plural(c->count), c->hops, text_plural(c->hops));
     rpc_tunnel_say_missing(c->rpc, c->hops, &why);
     text_add(&why, "; the node goes on trying");
@@ -99,7 +99,7 @@ void rpc_tunnel_build(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     c->count = params->count == 0 ? min : params->count;
-    tunnel_build(engine(rpc), c->hops, clock_now());
+    member_build(engine(rpc), c->hops, clock_now());
     tunnel_host_rearm(rpc->node->tunnels);
     if (!build_is_done(c) && c->stream)
         rpc_tunnel_tell_waiting(rpc, call, c->hops);
@@ -110,7 +110,7 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
 {
     struct mp_writer *w;
 
-    if (!tunnel_keeps(engine(rpc), params->hops)) {
+    if (!member_keeps(engine(rpc), params->hops)) {
         control_fail(call, ERR_NOT_FOUND,
                      "this node keeps no circuits of that length");
         return;
@@ -120,7 +120,7 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
     mp_write_map(w, 2);
     rpc_write_uint(w, "hops", params->hops);
     rpc_write_uint(w, "active",
-                   tunnel_active(engine(rpc), params->hops, NULL, 0));
+                   member_active(engine(rpc), params->hops, NULL, 0));
     control_finish(call);
 }
 
@@ -139,11 +139,11 @@ static void look_at(void *ctx, const struct circuit *c)
         s->found = c;
 }
 
-static const struct circuit *find(const struct tunnel *t, uint32_t id)
+static const struct circuit *find(const struct member *t, uint32_t id)
 {
     struct search s = {.id = id};
 
-    tunnel_circuits(t, look_at, &s);
+    member_circuits(t, look_at, &s);
     return s.found;
 }
 
@@ -158,7 +158,7 @@ void rpc_tunnel_close(struct rpc *rpc, struct control_call *call,
 {
     struct mp_writer *w;
 
-    if (tunnel_close(engine(rpc), params->circuit, clock_now()) != OK) {
+    if (member_close(engine(rpc), params->circuit, clock_now()) != OK) {
         say_no_circuit(call);
         return;
     }
@@ -197,7 +197,7 @@ static void answer_ping(struct tunnel_call *c)
     tunnel_call_free(c);
 }
 
-static void ping_event(struct tunnel_call *c, const struct tunnel_event *event)
+static void ping_event(struct tunnel_call *c, const struct member_event *event)
 {
     unsigned missing = 0;
 
@@ -235,5 +235,5 @@ void rpc_tunnel_ping(struct rpc *rpc, struct control_call *call,
     }
     c = tunnel_call_new(rpc, call, params, &ping_kind);
     if (c != NULL)
-        tunnel_ping(engine(rpc), c->circuit, clock_now());
+        member_ping(engine(rpc), c->circuit, clock_now());
 }

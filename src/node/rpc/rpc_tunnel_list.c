@@ -7,9 +7,9 @@
 #include "node/os/clock.h"
 #include "node/rpc/relay_page.h"
 #include "node/rpc/rpc_internal.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
-static const struct tunnel *engine(const struct rpc *rpc)
+static const struct member *engine(const struct rpc *rpc)
 {
     return tunnel_host_engine(rpc->node->tunnels);
 }
@@ -27,7 +27,7 @@ void rpc_tunnel_peers(struct rpc *rpc, struct control_call *call,
     const uint8_t *after = (params->has & RPC_AFTER) != 0 ? params->after
                                                           : NULL;
     enum error err =
-        relay_page_write(control_reply(call), tunnel_directory(engine(rpc)),
+        relay_page_write(control_reply(call), member_directory(engine(rpc)),
                          after, RELAY_PAGE_MAX, clock_wall(), clock_now());
 
     if (err == OK)
@@ -96,16 +96,16 @@ static void write_circuit(void *ctx, const struct circuit *c)
 void rpc_tunnel_circuits(struct rpc *rpc, struct control_call *call,
                          const struct rpc_params *params)
 {
-    const struct tunnel *t = engine(rpc);
+    const struct member *t = engine(rpc);
     struct circuit_list list = {.w = control_reply(call), .now = clock_now()};
 
     (void)params;
-    tunnel_circuits(t, count_circuit, &list);
+    member_circuits(t, count_circuit, &list);
     mp_write_map(list.w, 2);
     mp_write_text(list.w, "ready");
-    mp_write_double(list.w, tunnel_ready(t));
+    mp_write_double(list.w, member_ready(t));
     mp_write_text(list.w, "circuits");
     mp_write_array(list.w, list.count);
-    tunnel_circuits(t, write_circuit, &list);
+    member_circuits(t, write_circuit, &list);
     control_finish(call);
 }

@@ -58,7 +58,7 @@ static void start(struct tunnel_call *c, uint64_t now)
 {
     if (c->circuit != 0 || !tunnel_call_pick(c))
         return;
-    if (tunnel_speedtest(tunnel_call_engine(c), c->circuit, c->duration, now) !=
+    if (member_speedtest(tunnel_call_engine(c), c->circuit, c->duration, now) !=
         OK) {
         c->circuit = 0; /* another test runs on it: another time */
         return;
@@ -66,7 +66,7 @@ static void start(struct tunnel_call *c, uint64_t now)
     tunnel_call_extend(c, time_after(now, c->duration + SLACK));
 }
 
-static void speed_event(struct tunnel_call *c, const struct tunnel_event *event)
+static void speed_event(struct tunnel_call *c, const struct member_event *event)
 {
     struct text why;
 

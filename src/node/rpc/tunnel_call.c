@@ -22,7 +22,7 @@ static struct tunnel_host *host(const struct tunnel_call *c)
     return c->rpc->node->tunnels;
 }
 
-struct tunnel *tunnel_call_engine(const struct tunnel_call *c)
+struct member *tunnel_call_engine(const struct tunnel_call *c)
 {
     return tunnel_host_engine(host(c));
 }
@@ -37,7 +37,7 @@ void tunnel_call_free(struct tunnel_call *c)
     if (c->timer != NULL)
         event_free(c->timer);
     if (c->holds)
-        tunnel_release(tunnel_call_engine(c), c->hops);
+        member_release(tunnel_call_engine(c), c->hops);
     free(c);
 }
 
@@ -47,7 +47,7 @@ void tunnel_call_fail(struct tunnel_call *c, enum error err, const char *text)
     tunnel_call_free(c);
 }
 
-static void on_event(void *arg, const struct tunnel_event *event)
+static void on_event(void *arg, const struct member_event *event)
 {
     struct tunnel_call *c = arg;
 
@@ -135,14 +135,14 @@ struct tunnel_call *tunnel_call_new(struct rpc *rpc, struct control_call *call,
 
 void tunnel_call_hold(struct tunnel_call *c)
 {
-    c->holds = tunnel_hold(tunnel_call_engine(c), c->hops, clock_now()) == OK;
+    c->holds = member_hold(tunnel_call_engine(c), c->hops, clock_now()) == OK;
 }
 
 bool tunnel_call_pick(struct tunnel_call *c)
 {
     uint32_t ids[ACTIVE_MAX];
     unsigned count =
-        tunnel_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
+        member_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
 
     if (count > ACTIVE_MAX)
         count = ACTIVE_MAX;
@@ -155,11 +155,11 @@ bool tunnel_call_pick(struct tunnel_call *c)
 void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
                             struct text *why)
 {
-    const struct tunnel *t = tunnel_host_engine(rpc->node->tunnels);
-    struct tunnel_status status;
+    const struct member *t = tunnel_host_engine(rpc->node->tunnels);
+    struct member_status status;
 
-    tunnel_status(t, clock_now(), clock_wall(), &status);
-    status.path = tunnel_path_of(t, hops);
+    member_status(t, clock_now(), clock_wall(), &status);
+    status.path = member_path_of(t, hops);
     if (!tunnel_missing_say(&status, why))
         text_addf(why, "the hops have not answered yet (%u %s under way)",
                   status.circuits - status.ready,
@@ -170,7 +170,7 @@ void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
 void rpc_tunnel_tell_waiting(const struct rpc *rpc, struct control_call *call,
                              unsigned hops)
 {
-    const struct tunnel *t = tunnel_host_engine(rpc->node->tunnels);
+    const struct member *t = tunnel_host_engine(rpc->node->tunnels);
     struct mp_writer *w;
     struct text why;
 
@@ -178,7 +178,7 @@ void rpc_tunnel_tell_waiting(const struct rpc *rpc, struct control_call *call,
     rpc_tunnel_say_missing(rpc, hops, &why);
     w = control_notify(call, "waiting");
     mp_write_map(w, 2);
-    rpc_write_uint(w, "active", tunnel_active(t, hops, NULL, 0));
+    rpc_write_uint(w, "active", member_active(t, hops, NULL, 0));
     rpc_write_text(w, "missing", text_get(&why));
     control_notified(call);
     text_deinit(&why);

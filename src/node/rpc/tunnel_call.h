@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "node/host/tunnel_host.h"
 #include "node/rpc/rpc_internal.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct tunnel_call;
 
 /* What a method does. Each may end the call. */
 struct tunnel_call_kind {
-    void (*event)(struct tunnel_call *c, const struct tunnel_event *event);
+    void (*event)(struct tunnel_call *c, const struct member_event *event);
     /* Once a second; NULL: it only waits for events. */
     void (*wake)(struct tunnel_call *c, uint64_t now);
     /* The time is up: must end it. */
@@ -52,7 +52,7 @@ void tunnel_call_fail(struct tunnel_call *c, enum error err, const char *text);
 /* The deadline is another one now. */
 void tunnel_call_extend(struct tunnel_call *c, uint64_t deadline);
 
-struct tunnel *tunnel_call_engine(const struct tunnel_call *c);
+struct member *tunnel_call_engine(const struct tunnel_call *c);
 
 /* Has circuits of c->hops kept until the call ends. */
 void tunnel_call_hold(struct tunnel_call *c);

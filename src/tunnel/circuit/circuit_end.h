@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 enum end_role {
-    END_CLIENT,     /* of struct circuit, towards its first hop */
-    END_RELAY_PREV, /* of struct relay, towards the client */
-    END_RELAY_NEXT  /* towards the next hop */
+    END_CLIENT,       /* of struct circuit, towards its first hop */
+    END_TRANSIT_PREV, /* of struct transit, towards the client */
+    END_TRANSIT_NEXT  /* towards the next hop */
 };
 
 struct circuit_end {

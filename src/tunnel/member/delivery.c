@@ -33,7 +33,7 @@
 
 static void drop(struct deliveries *ds, struct delivery *d)
 {
-    tunnel_release(ds->tunnel, d->hops);
+    member_release(ds->tunnel, d->hops);
     ds->count--;
     call_end(&ds->calls, &d->call);
 }
@@ -107,10 +107,10 @@ static enum error send_over(struct deliveries *ds, struct delivery *d,
     struct bytes data = bytes_of(d->data, d->len);
     const struct host_port *to = &d->to;
     enum error e = to->name.len > 0
-                       ? tunnel_data_name(ds->tunnel, circuit,
+                       ? member_data_name(ds->tunnel, circuit,
                                           bytes_of(to->name.text, to->name.len),
                                           to->ep.port, data, now)
-                       : tunnel_data(ds->tunnel, circuit, &to->ep, data, now);
+                       : member_data(ds->tunnel, circuit, &to->ep, data, now);
 
     if (e != OK)
         return e;
@@ -153,7 +153,7 @@ static void take_refusal(struct deliveries *ds, struct delivery *d,
                          enum reason why, uint64_t now)
 {
     d->why = why;
-    tunnel_exit_of(ds->tunnel, d->circuit, d->refused_by[d->refusals++]);
+    member_exit_of(ds->tunnel, d->circuit, d->refused_by[d->refusals++]);
     if (why == REASON_PROTOCOL || d->refusals == DELIVERY_EXITS_MAX) {
         end(ds, d, DELIVERY_REFUSED, now);
         return;
@@ -211,9 +211,9 @@ static void wake(struct deliveries *ds, struct delivery *d, uint64_t now)
     } else if (d->state == SENT) {
         d->state = ASKED;
         d->asked_at = now;
-        tunnel_ping(ds->tunnel, d->circuit, now);
+        member_ping(ds->tunnel, d->circuit, now);
     } else if (d->state == ASKED) {
-        tunnel_close(ds->tunnel, broken, now);
+        member_close(ds->tunnel, broken, now);
         lose_circuit(ds, d, now);
     }
 }
@@ -259,7 +259,7 @@ uint64_t deliveries_next_deadline(const struct deliveries *ds)
 /* ---- Events ------------------------------------------------------------- */
 
 static bool is_answer_to(const struct delivery *d,
-                         const struct tunnel_event *event)
+                         const struct member_event *event)
 {
     if (d->state == LOOKING || d->circuit != event->circuit)
         return false;
@@ -268,7 +268,7 @@ static bool is_answer_to(const struct delivery *d,
     return endpoint_equal(&event->source, &d->to.ep);
 }
 
-static void take_data(struct deliveries *ds, const struct tunnel_event *event,
+static void take_data(struct deliveries *ds, const struct member_event *event,
                       uint64_t now)
 {
     struct delivery_outcome o = {.end = DELIVERY_ANSWERED,
@@ -293,7 +293,7 @@ static void take_data(struct deliveries *ds, const struct tunnel_event *event,
 
 /* What happens to the circuit in use. */
 static void event_of_circuit(struct deliveries *ds, struct delivery *d,
-                             const struct tunnel_event *event, uint64_t now)
+                             const struct member_event *event, uint64_t now)
 {
     enum error e = OK;
 
@@ -321,7 +321,7 @@ static void event_of_circuit(struct deliveries *ds, struct delivery *d,
 }
 
 /* That one circuit more or less is there, or one more relay. */
-static bool may_help(const struct tunnel_event *event)
+static bool may_help(const struct member_event *event)
 {
     return event->kind == TUNNEL_CIRCUIT_READY ||
            event->kind == TUNNEL_CIRCUIT_CLOSED ||
@@ -329,7 +329,7 @@ static bool may_help(const struct tunnel_event *event)
 }
 
 static void show(struct deliveries *ds, struct delivery *d,
-                 const struct tunnel_event *event, uint64_t now)
+                 const struct member_event *event, uint64_t now)
 {
     if (event->circuit != 0 && event->circuit == d->opening)
         d->opening = 0;
@@ -339,7 +339,7 @@ static void show(struct deliveries *ds, struct delivery *d,
         event_of_circuit(ds, d, event, now);
 }
 
-static bool concerns(const struct delivery *d, const struct tunnel_event *event)
+static bool concerns(const struct delivery *d, const struct member_event *event)
 {
     return (d->state == LOOKING && may_help(event)) ||
            (event->circuit != 0 &&
@@ -347,7 +347,7 @@ static bool concerns(const struct delivery *d, const struct tunnel_event *event)
 }
 
 static struct delivery *next_concerned(const struct deliveries *ds,
-                                       const struct tunnel_event *event)
+                                       const struct member_event *event)
 {
     struct call *call;
 
@@ -388,7 +388,7 @@ static struct delivery *refused_one(const struct deliveries *ds,
     return found;
 }
 
-void deliveries_event(struct deliveries *ds, const struct tunnel_event *event,
+void deliveries_event(struct deliveries *ds, const struct member_event *event,
                       uint64_t now)
 {
     struct delivery *d;
@@ -414,7 +414,7 @@ void deliveries_event(struct deliveries *ds, const struct tunnel_event *event,
 
 /* ---- Life --------------------------------------------------------------- */
 
-enum error deliveries_new(struct tunnel *t, const struct random_source *random,
+enum error deliveries_new(struct member *t, const struct random_source *random,
                           struct deliveries **out)
 {
     struct deliveries *ds = calloc(1, sizeof(*ds));
@@ -448,12 +448,12 @@ enum error delivery_start(struct deliveries *ds,
 
     if (ds->count == DELIVERIES_MAX)
         return ERR_FULL;
-    e = tunnel_hold(ds->tunnel, request->hops, now);
+    e = member_hold(ds->tunnel, request->hops, now);
     if (e != OK)
         return e;
     d = call_new(&ds->calls, sizeof(*d) + request->data.len);
     if (d == NULL) {
-        tunnel_release(ds->tunnel, request->hops);
+        member_release(ds->tunnel, request->hops);
         return ERR_NO_MEMORY;
     }
     ds->count++;

@@ -5,7 +5,7 @@
  * try again is decided here, for all who send: the control socket, libwarren.
  * On top of a member, with bytes and the time only, as that one:
  *
- *     what the member tells (tunnel_env.event)  ->  deliveries_event
+ *     what the member tells (member_env.event)  ->  deliveries_event
  *     deliveries_next_deadline is due           ->  deliveries_tick
  *
  * A datagram goes over a circuit whose exit says that it sends to that port;
@@ -39,8 +39,8 @@
 #include <stdint.h>
 
 struct deliveries;
-struct tunnel;
-struct tunnel_event;
+struct member;
+struct member_event;
 
 #define DELIVERIES_MAX     1024 /* under way */
 #define DELIVERY_EXITS_MAX 3    /* that may refuse before it is told */
@@ -87,13 +87,13 @@ struct delivery_handler {
 };
 
 /* `t` outlives them. ERR_NO_MEMORY. */
-enum error deliveries_new(struct tunnel *t, const struct random_source *random,
+enum error deliveries_new(struct member *t, const struct random_source *random,
                           struct deliveries **out);
 /* What is under way is given up; nobody is called. */
 void deliveries_free(struct deliveries *ds);
 
 /* `id` names it until `done` is called, and is never 0. Errors: ERR_RANGE
- * (hops), ERR_FULL (DELIVERIES_MAX), ERR_NO_MEMORY, and those of tunnel_data
+ * (hops), ERR_FULL (DELIVERIES_MAX), ERR_NO_MEMORY, and those of member_data
  * that are the datagram's. */
 enum error delivery_start(struct deliveries *ds,
                           const struct delivery_request *request,
@@ -102,7 +102,7 @@ enum error delivery_start(struct deliveries *ds,
 /* Its handler is not called any more. Without effect when it has ended. */
 void delivery_cancel(struct deliveries *ds, uint64_t id);
 
-void deliveries_event(struct deliveries *ds, const struct tunnel_event *event,
+void deliveries_event(struct deliveries *ds, const struct member_event *event,
                       uint64_t now);
 void deliveries_tick(struct deliveries *ds, uint64_t now);
 uint64_t deliveries_next_deadline(const struct deliveries *ds);

@@ -68,7 +68,7 @@ static bool has_refused(const struct deliveries *ds, const struct delivery *d,
 {
     uint8_t exit[32];
 
-    if (!tunnel_exit_of(ds->tunnel, circuit, exit))
+    if (!member_exit_of(ds->tunnel, circuit, exit))
         return true;
     for (unsigned i = 0; i < d->refusals; i++)
         if (memcmp(d->refused_by[i], exit, sizeof(exit)) == 0)
@@ -84,7 +84,7 @@ static bool fits(const struct deliveries *ds, const struct delivery *d,
 
     return (c == NULL || c->isolation == d->isolation) &&
            !has_refused(ds, d, circuit) &&
-           (port == 0 || tunnel_sends_to(ds->tunnel, circuit, port));
+           (port == 0 || member_sends_to(ds->tunnel, circuit, port));
 }
 
 static bool same_host_port(const struct host_port *a, const struct host_port *b)
@@ -131,7 +131,7 @@ static uint32_t draw(struct deliveries *ds, const struct delivery *d,
                      uint16_t port)
 {
     uint32_t ids[ACTIVE_MAX];
-    unsigned count = tunnel_active(ds->tunnel, d->hops, ids, ACTIVE_MAX);
+    unsigned count = member_active(ds->tunnel, d->hops, ids, ACTIVE_MAX);
     unsigned fit = 0;
 
     for (unsigned i = 0; i < count && i < ACTIVE_MAX; i++)
@@ -189,20 +189,20 @@ static void make_room(struct deliveries *ds, const struct delivery *d,
             oldest = c;
     }
     if (oldest != NULL)
-        tunnel_close(ds->tunnel, oldest->circuit, now);
+        member_close(ds->tunnel, oldest->circuit, now);
 }
 
 static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
                      uint64_t now)
 {
-    struct tunnel_wish wish = {.port = port,
+    struct member_wish wish = {.port = port,
                                .avoid = (const uint8_t(*)[32])d->refused_by,
                                .avoid_count = d->refusals};
     enum error e;
 
     if (d->opened == OPEN_MAX)
         return false;
-    e = tunnel_open(ds->tunnel, d->hops, &wish, now, &d->opening);
+    e = member_open(ds->tunnel, d->hops, &wish, now, &d->opening);
     if (e == ERR_FULL)
         make_room(ds, d, now);
     if (e != OK)

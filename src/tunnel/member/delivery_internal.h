@@ -7,7 +7,7 @@
 
 #include "base/table/call.h"
 #include "tunnel/member/delivery.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 /* Where a delivery stands, and what it waits for besides its end:
  *
@@ -56,7 +56,7 @@ struct claim {
 };
 
 struct deliveries {
-    struct tunnel *tunnel;
+    struct member *tunnel;
     struct random_source random;
     struct calls calls; /* struct delivery, oldest first */
     unsigned count;

@@ -129,30 +129,30 @@ static void run_until(bool (*holds)(void))
     }
 }
 
-static struct tunnel *client(void)
+static struct member *client(void)
 {
     return tunnel_host_engine(w.node[CLIENT]->tunnels);
 }
 
 static bool has_circuits(void)
 {
-    return tunnel_active(client(), 1, NULL, 0) >= 2;
+    return member_active(client(), 1, NULL, 0) >= 2;
 }
 
 static void close_circuits(void)
 {
     uint64_t now = clock_now();
     uint32_t ids[8];
-    unsigned count = tunnel_active(client(), 1, ids, COUNT_OF(ids));
+    unsigned count = member_active(client(), 1, ids, COUNT_OF(ids));
 
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(tunnel_close(client(), ids[i], now), OK);
-    tunnel_tick(client(), now, clock_wall());
+        assert_int_equal(member_close(client(), ids[i], now), OK);
+    member_tick(client(), now, clock_wall());
 }
 
 static bool misses_exits(void)
 {
-    return tunnel_path_of(client(), 1) == PATH_EXITS_FAILING;
+    return member_path_of(client(), 1) == PATH_EXITS_FAILING;
 }
 
 static void ask_other_exit(void)
@@ -162,7 +162,7 @@ static void ask_other_exit(void)
 
     address(OTHER_EXIT, at);
     assert_int_equal(endpoint_parse(at, &ep), OK);
-    assert_int_equal(tunnel_ask(client(), &ep, clock_now()), OK);
+    assert_int_equal(member_ask(client(), &ep, clock_now()), OK);
     tunnel_host_rearm(w.node[CLIENT]->tunnels);
 }
 
@@ -197,8 +197,8 @@ static void test_health_gives_a_pool_a_minute(void **state)
 
     /* Others are built: that may take a minute. */
     close_circuits();
-    assert_int_equal(tunnel_active(client(), 1, NULL, 0), 0);
-    assert_int_equal(tunnel_path_of(client(), 1), PATH_FOUND);
+    assert_int_equal(member_active(client(), 1, NULL, 0), 0);
+    assert_int_equal(member_path_of(client(), 1), PATH_FOUND);
     assert_true(is_healthy(50 * TIME_S, &p));
     assert_null(p.code);
     assert_false(is_healthy(61 * TIME_S, &p));
@@ -220,10 +220,10 @@ static void test_health_gives_a_pool_a_minute(void **state)
     assert_int_equal(p.level, HEALTH_ERROR);
 
     /* Of a length that nobody configured it is a warning however long. */
-    w.node[CLIENT]->config.tunnel_build[1] = false;
+    w.node[CLIENT]->config.member_build[1] = false;
     assert_true(is_healthy(61 * TIME_S, &p));
     assert_int_equal(p.level, HEALTH_WARNING);
-    w.node[CLIENT]->config.tunnel_build[1] = true;
+    w.node[CLIENT]->config.member_build[1] = true;
 
     start(OTHER_EXIT);
     ask_other_exit();

@@ -11,8 +11,8 @@
 #include "node/config/config_source.h"
 #include "store/handle.h"
 #include "testing.h"
-#include "tunnel/member/tunnel_internal.h"
-#include "tunnel/relay/relay_table.h"
+#include "tunnel/member/member_internal.h"
+#include "tunnel/transit/transit_table.h"
 
 #include <event2/event.h>
 #include <ftw.h>
@@ -140,9 +140,9 @@ static void show_dht(struct text *out, const struct dht *d)
               d->contacts.table[FAMILY_IPV4].refresh);
 }
 
-static void show_tunnel(struct text *out, const struct tunnel *t)
+static void show_tunnel(struct text *out, const struct member *t)
 {
-    const struct relays *r = t->engine.relays;
+    const struct transits *r = t->engine.relays;
 
     show_limiter(out, "creates", &r->create_limiter);
     show_limiter(out, "extends", &r->extend_limiter);
@@ -184,7 +184,7 @@ static void show(const struct world *w, struct text *out)
 {
     const struct node *n = w->node;
     const struct dht *d = dht_host_engine(n->dht);
-    const struct tunnel *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_engine(n->tunnels);
     struct config view = n->config;
 
     view.dht = d->world.config;

@@ -2,7 +2,7 @@
 #include "node/host/tunnel_events.h"
 
 #include "testing.h"
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,14 +21,14 @@ struct ear {
     bool repeats; /* makes one more event happen */
 };
 
-static void tell(enum tunnel_event_kind kind, uint32_t circuit)
+static void tell(enum member_event_kind kind, uint32_t circuit)
 {
-    struct tunnel_event event = {.kind = kind, .circuit = circuit};
+    struct member_event event = {.kind = kind, .circuit = circuit};
 
     tunnel_events_tell(&events, &event);
 }
 
-static void on_event(void *arg, const struct tunnel_event *event)
+static void on_event(void *arg, const struct member_event *event)
 {
     struct ear *ear = arg;
 

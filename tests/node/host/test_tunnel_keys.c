@@ -42,9 +42,9 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
-static struct tunnel_config load(uint64_t wall)
+static struct member_config load(uint64_t wall)
 {
-    struct tunnel_config c = {.handshake_made = 1};
+    struct member_config c = {.handshake_made = 1};
 
     assert_int_equal(tunnel_keys_load(dir, wall, &c, &why), OK);
     assert_string_equal(text_get(&why), "");
@@ -53,7 +53,7 @@ static struct tunnel_config load(uint64_t wall)
 
 static void test_tunnel_keys_are_made_once(void **state)
 {
-    struct tunnel_config first = load(1000), second = load(2000);
+    struct member_config first = load(1000), second = load(2000);
     uint8_t public_key[32];
     struct stat st;
 
@@ -72,7 +72,7 @@ static void test_tunnel_keys_are_made_once(void **state)
 
 static void test_tunnel_keys_renewed_handshake_stays(void **state)
 {
-    struct tunnel_config first = load(1000), second;
+    struct member_config first = load(1000), second;
     const uint8_t *old = first.handshake_secret;
     uint8_t fresh[NOISE_KEY_BYTES];
     struct stat st;
@@ -103,7 +103,7 @@ static void test_tunnel_keys_renewed_handshake_stays(void **state)
  * have the same key, and the next rotation will make a new one. */
 static void test_tunnel_keys_renewal_cut_short(void **state)
 {
-    struct tunnel_config first = load(1000), second;
+    struct member_config first = load(1000), second;
     const uint8_t *old = first.handshake_secret;
     struct stat st;
 
@@ -118,8 +118,8 @@ static void test_tunnel_keys_renewal_cut_short(void **state)
 /* A key that is damaged or seen by others is never replaced silently. */
 static void test_tunnel_keys_bad_files_are_refused(void **state)
 {
-    struct tunnel_config c = load(1000);
-    const struct tunnel_config before = c;
+    struct member_config c = load(1000);
+    const struct member_config before = c;
 
     (void)state;
     assert_int_equal(truncate(path("handshake.key"), 39), 0);
@@ -147,7 +147,7 @@ static void overwrite(const char *name, const uint8_t *bytes, size_t len)
 static void assert_refused(const char *name, const char *what,
                            const char *remedy)
 {
-    struct tunnel_config c = {.handshake_made = 1};
+    struct member_config c = {.handshake_made = 1};
 
     text_clear(&why);
     assert_int_equal(tunnel_keys_load(dir, 1, &c, &why), ERR_CORRUPT);
@@ -172,7 +172,7 @@ static const struct {
 static void test_tunnel_keys_weak_or_damaged_files_are_refused(void **state)
 {
     static const size_t lengths[] = {0, 31, 33, 39, 41, 64};
-    struct tunnel_config first = load(1000);
+    struct member_config first = load(1000);
     uint8_t bytes[64];
 
     (void)state;
@@ -199,7 +199,7 @@ static void test_tunnel_keys_weak_or_damaged_files_are_refused(void **state)
 
 static void test_tunnel_keys_need_a_directory(void **state)
 {
-    struct tunnel_config c = {.handshake_made = 1};
+    struct member_config c = {.handshake_made = 1};
 
     (void)state;
     assert_int_equal(tunnel_keys_load("/nowhere", 1, &c, &why), ERR_IO);
@@ -209,7 +209,7 @@ static void test_tunnel_keys_need_a_directory(void **state)
 /* The clock was ahead when it was made. */
 static void test_tunnel_keys_date(void **state)
 {
-    struct tunnel_config before = load(2000), after;
+    struct member_config before = load(2000), after;
 
     (void)state;
     assert_int_equal(tunnel_keys_date(dir, 77, &why), OK);

@@ -12,7 +12,7 @@
 
 static void test_tunnel_missing_nothing(void **state)
 {
-    struct tunnel_status status = {.path = PATH_FOUND};
+    struct member_status status = {.path = PATH_FOUND};
     struct text what;
 
     (void)state;
@@ -23,7 +23,7 @@ static void test_tunnel_missing_nothing(void **state)
 
 static void test_tunnel_missing_role(void **state)
 {
-    struct tunnel_status status = {
+    struct member_status status = {
         .path = PATH_NO_EXITS, .known = 9, .usable = 7, .exits = 0};
     struct text what;
 
@@ -36,7 +36,7 @@ static void test_tunnel_missing_role(void **state)
     assert_non_null(strstr(tunnel_missing_remedy(&status), "become_exitnode"));
     text_clear(&what);
     status =
-        (struct tunnel_status){.path = PATH_NO_RELAYS, .usable = 1, .exits = 1};
+        (struct member_status){.path = PATH_NO_RELAYS, .usable = 1, .exits = 1};
     assert_true(tunnel_missing_say(&status, &what));
     assert_string_equal(text_get(&what), "too few relays are known (1 relay is "
                                          "known, 1 of them an exit)");
@@ -48,7 +48,7 @@ static void test_tunnel_missing_remedies(void **state)
 {
     (void)state;
     for (int r = PATH_FOUND + 1; r < PATH_RESULTS; r++) {
-        struct tunnel_status status = {.path = (enum path_result)r};
+        struct member_status status = {.path = (enum path_result)r};
 
         assert_true(strlen(tunnel_missing_remedy(&status)) > 0);
     }

@@ -40,7 +40,7 @@ static void test_circuit_receive_sends_nowhere_else(void **state)
     for (unsigned i = 0; i < 6000; i++) {
         struct circuits *cs = client->engine.circuits;
         unsigned hop = 1 + test_random_below(&net->random, 3);
-        struct relays *relays = net->node[hop].engine.relays;
+        struct transits *relays = net->node[hop].engine.relays;
         struct circuit *c;
 
         if (circuits_count(cs) == 0)
@@ -48,9 +48,10 @@ static void test_circuit_receive_sends_nowhere_else(void **state)
         c = circuits_at(cs, 0);
         if (i % 4 == 0)
             circuit_ping(cs, c, hop, net->now);
-        if (relays_count(relays) > 0) {
-            struct relay *relay = relays_at(
-                relays, test_random_below(&net->random, relays_count(relays)));
+        if (transits_count(relays) > 0) {
+            struct transit *relay =
+                transits_at(relays, test_random_below(&net->random,
+                                                      transits_count(relays)));
 
             lie_make(&lie, &net->random, relay, c->hop[hop - 1].ping_nonce);
             lie_send(&lie, &net->random, &net->node[hop].engine, relay,

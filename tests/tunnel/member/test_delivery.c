@@ -27,7 +27,7 @@ struct sent {
 
 struct desk {
     struct world *w;
-    struct member *client;
+    struct resident *client;
     struct deliveries *ds;
     bool in_command;
     unsigned ticks;
@@ -60,7 +60,7 @@ static void on_done(void *arg, const struct delivery_outcome *o)
         s->on_done(s);
 }
 
-static void on_event(struct member *m, const struct tunnel_event *e)
+static void on_event(struct resident *m, const struct member_event *e)
 {
     struct desk *desk = m->world->above;
 
@@ -86,7 +86,8 @@ static void desk_tick(void *above, uint64_t now)
 static void desk_open(struct desk *desk)
 {
     struct world *w = world_new(HOPS);
-    struct random_source random = {.ctx = &w->member[0], .fill = member_random};
+    struct random_source random = {.ctx = &w->member[0],
+                                   .fill = resident_random};
 
     *desk = (struct desk){.w = w, .client = &w->member[0]};
     assert_int_equal(deliveries_new(desk->client->tunnel, &random, &desk->ds),
@@ -103,9 +104,9 @@ static void desk_close(struct desk *desk)
     desk->w->above = NULL;
     desk->client->on_event = NULL;
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        tunnel_stop(desk->client->tunnel, hops);
+        member_stop(desk->client->tunnel, hops);
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        assert_false(tunnel_keeps(desk->client->tunnel, hops));
+        assert_false(member_keeps(desk->client->tunnel, hops));
     world_free(desk->w);
 }
 
@@ -113,9 +114,9 @@ static void desk_close(struct desk *desk)
 static void desk_open_ready(struct desk *desk)
 {
     desk_open(desk);
-    tunnel_build(desk->client->tunnel, HOPS, desk->w->now);
+    member_build(desk->client->tunnel, HOPS, desk->w->now);
     run(desk->w, 10 * TIME_S);
-    assert_int_equal(tunnel_active(desk->client->tunnel, HOPS, NULL, 0), 2);
+    assert_int_equal(member_active(desk->client->tunnel, HOPS, NULL, 0), 2);
 }
 
 static struct delivery_request request_to(const char *to, const char *text)
@@ -170,7 +171,7 @@ static void test_delivery_is_answered(void **state)
     (void)state;
     desk_open(&desk);
     start(&desk, &s, "9.9.9.9:7", "hello", 0);
-    assert_true(tunnel_keeps(desk.client->tunnel, HOPS));
+    assert_true(member_keeps(desk.client->tunnel, HOPS));
     run(desk.w, 10 * TIME_S);
     expect(&s, DELIVERY_ANSWERED);
     assert_string_equal(s.payload, "hello");
@@ -182,7 +183,7 @@ static void test_delivery_is_answered(void **state)
     assert_int_equal(s.outcome.rtt, 2 * HOPS * DELAY);
     assert_true(s.outcome.duration > s.outcome.rtt);
     assert_true(s.waited >= 1);
-    assert_false(tunnel_keeps(desk.client->tunnel, HOPS));
+    assert_false(member_keeps(desk.client->tunnel, HOPS));
     /* Now a circuit is there: at once. */
     s = (struct sent){0};
     start(&desk, &s, "echo.example:53", "name", 0);
@@ -215,22 +216,22 @@ static void test_delivery_tries_another_exit(void **state)
     unsigned refusals = 0;
     struct sent s = {0};
     struct desk desk;
-    struct tunnel_config c = config_of(OTHER);
+    struct member_config c = config_of(OTHER);
     struct policy_line line;
-    struct member *other;
+    struct resident *other;
     char why[POLICY_ERROR_SIZE];
 
     (void)state;
     desk_open(&desk);
     other = &desk.w->member[OTHER];
-    tunnel_free(other->tunnel, desk.w->now);
+    member_free(other->tunnel, desk.w->now);
     c.become_exitnode = true;
-    member_start(other, &c);
+    resident_start(other, &c);
     assert_int_equal(
         policy_parse_line(bytes_of_text("reject 9.9.9.9:7"), &line, why), OK);
     policy_set_lines(&other->policy, &line, 1);
-    tunnel_ask(desk.client->tunnel, &other->ep, desk.w->now);
-    tunnel_build(desk.client->tunnel, HOPS, desk.w->now);
+    member_ask(desk.client->tunnel, &other->ep, desk.w->now);
+    member_build(desk.client->tunnel, HOPS, desk.w->now);
     run(desk.w, 10 * TIME_S);
     for (unsigned i = 0; i < 20; i++) {
         start(&desk, &s, "9.9.9.9:7", "again", 0);
@@ -244,7 +245,7 @@ static void test_delivery_tries_another_exit(void **state)
 
 static unsigned sent_by_exit;
 
-static void count_and_swallow(struct member *m, enum world_call call)
+static void count_and_swallow(struct resident *m, enum world_call call)
 {
     if (call != CALL_SEND)
         return;
@@ -296,9 +297,9 @@ static void test_delivery_over_another_circuit(void **state)
     expect(&s, DELIVERY_ANSWERED);
     /* All first hops but those that nobody uses yet. */
     for (unsigned i = 1; i < EXIT; i++) {
-        struct member *m = &desk.w->member[i];
+        struct resident *m = &desk.w->member[i];
 
-        if (relays_count(tunnel_engine(m->tunnel)->relays) > 0) {
+        if (transits_count(member_engine(m->tunnel)->relays) > 0) {
             m->dead = true;
             dead++;
         }
@@ -327,7 +328,7 @@ static void test_delivery_without_circuits(void **state)
     assert_int_equal(s.outcome.circuit, 0);
     assert_in_range(s.waited, 15, 21); /* once a second */
     assert_true(desk.ticks < 200);     /* nobody polls */
-    assert_false(tunnel_keeps(desk.client->tunnel, HOPS));
+    assert_false(member_keeps(desk.client->tunnel, HOPS));
     desk_close(&desk);
 }
 
@@ -351,7 +352,7 @@ static void test_delivery_of_what_cannot_be_sent(void **state)
     run(desk.w, 10 * TIME_S);
     expect(&s, DELIVERY_FAILED);
     assert_int_equal(s.outcome.error, ERR_TOO_LARGE);
-    tunnel_build(desk.client->tunnel, HOPS, desk.w->now);
+    member_build(desk.client->tunnel, HOPS, desk.w->now);
     run(desk.w, 10 * TIME_S);
     assert_int_equal(start_request(&desk, &s, &r), ERR_TOO_LARGE);
     desk_close(&desk);
@@ -370,17 +371,17 @@ static void test_delivery_leaves_the_pool_of_others(void **state)
     start(&desk, &s, "9.9.9.9:7", "x", 0);
     start(&desk, &t, "9.9.9.9:8", "y", 0);
     delivery_cancel(desk.ds, s.id);
-    assert_true(tunnel_keeps(desk.client->tunnel, HOPS));
-    tunnel_build(desk.client->tunnel, HOPS, desk.w->now);
+    assert_true(member_keeps(desk.client->tunnel, HOPS));
+    member_build(desk.client->tunnel, HOPS, desk.w->now);
     run(desk.w, 10 * TIME_S);
     expect(&t, DELIVERY_ANSWERED);
     assert_int_equal(s.done, 0);
-    assert_true(tunnel_keeps(desk.client->tunnel, HOPS));
+    assert_true(member_keeps(desk.client->tunnel, HOPS));
     start(&desk, &s, "9.9.9.9:7", "x", 0);
-    tunnel_stop(desk.client->tunnel, HOPS);
-    assert_true(tunnel_keeps(desk.client->tunnel, HOPS));
+    member_stop(desk.client->tunnel, HOPS);
+    assert_true(member_keeps(desk.client->tunnel, HOPS));
     delivery_cancel(desk.ds, s.id);
-    assert_false(tunnel_keeps(desk.client->tunnel, HOPS));
+    assert_false(member_keeps(desk.client->tunnel, HOPS));
     desk_close(&desk);
 }
 
@@ -407,7 +408,7 @@ static void test_delivery_keys_share_no_circuit(void **state)
             if (i % 4 != j % 4)
                 assert_int_not_equal(of_key[i % 4][i / 4],
                                      of_key[j % 4][j / 4]);
-    assert_true(tunnel_active(desk.client->tunnel, HOPS, NULL, 0) <= 8);
+    assert_true(member_active(desk.client->tunnel, HOPS, NULL, 0) <= 8);
     desk_close(&desk);
 }
 

@@ -9,7 +9,7 @@ static uint32_t first_circuit(struct world *w, unsigned hops)
 {
     uint32_t id = 0;
 
-    assert_true(tunnel_active(w->member[0].tunnel, hops, &id, 1) > 0);
+    assert_true(member_active(w->member[0].tunnel, hops, &id, 1) > 0);
     return id;
 }
 
@@ -18,17 +18,17 @@ static void test_tunnel_pool_of_each_length_and_data(void **state)
     (void)state;
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
         struct world *w = world_new(hops);
-        struct member *client = &w->member[0];
+        struct resident *client = &w->member[0];
         struct endpoint to;
         uint32_t id;
 
-        assert_int_equal(tunnel_build(client->tunnel, hops, w->now), OK);
+        assert_int_equal(member_build(client->tunnel, hops, w->now), OK);
         run(w, 10 * TIME_S);
-        assert_true(tunnel_ready(client->tunnel) >= 1.0);
-        assert_int_equal(tunnel_active(client->tunnel, hops, NULL, 0), 2);
+        assert_true(member_ready(client->tunnel) >= 1.0);
+        assert_int_equal(member_active(client->tunnel, hops, NULL, 0), 2);
         id = first_circuit(w, hops);
         endpoint_parse("8.8.8.8:53", &to);
-        assert_int_equal(tunnel_data(client->tunnel, id, &to,
+        assert_int_equal(member_data(client->tunnel, id, &to,
                                      bytes_of_text("question"), w->now),
                          OK);
         run(w, TIME_S);
@@ -36,7 +36,7 @@ static void test_tunnel_pool_of_each_length_and_data(void **state)
         assert_int_equal(client->payload_len, 8);
         assert_memory_equal(client->payload, "question", 8);
         assert_true(endpoint_equal(&client->source, &to));
-        assert_int_equal(tunnel_ping(client->tunnel, id, w->now), OK);
+        assert_int_equal(member_ping(client->tunnel, id, w->now), OK);
         run(w, TIME_S);
         assert_int_equal(client->pongs, hops);
         world_free(w);
@@ -47,29 +47,29 @@ static void test_tunnel_names_and_refusals(void **state)
 {
     static const char *bad[] = {"10.0.0.1:53", "11.7.0.1:80" /* its own */};
     struct world *w = world_new(2);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     struct endpoint to;
     uint32_t id;
 
     (void)state;
-    tunnel_build(client->tunnel, 2, w->now);
+    member_build(client->tunnel, 2, w->now);
     run(w, 10 * TIME_S);
     id = first_circuit(w, 2);
-    assert_int_equal(tunnel_data_name(client->tunnel, id,
+    assert_int_equal(member_data_name(client->tunnel, id,
                                       bytes_of_text("echo.example"), 7,
                                       bytes_of_text("hi"), w->now),
                      OK);
     run(w, TIME_S);
     assert_int_equal(client->data, 1);
     assert_int_equal(client->source.port, 7);
-    tunnel_data_name(client->tunnel, id, bytes_of_text("no.example"), 7,
+    member_data_name(client->tunnel, id, bytes_of_text("no.example"), 7,
                      bytes_of_text("hi"), w->now);
     run(w, TIME_S);
     assert_int_equal(client->refused, 1);
     assert_int_equal(client->why, REASON_RESOLVE);
     for (unsigned i = 0; i < COUNT_OF(bad); i++) {
         endpoint_parse(bad[i], &to);
-        tunnel_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);
+        member_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);
         run(w, TIME_S);
         assert_int_equal(client->refused, 2 + i);
         assert_int_equal(client->why, REASON_POLICY);
@@ -83,7 +83,7 @@ static void test_tunnel_long_datagrams_go_and_come_in_pieces(void **state)
     static const size_t sizes[] = {0,    1,    143,  1199, 1200,
                                    1215, 1216, 1217, 1300, 8000};
     struct world *w = world_new(3);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     static uint8_t text[10000];
     struct endpoint to;
     uint32_t id;
@@ -91,12 +91,12 @@ static void test_tunnel_long_datagrams_go_and_come_in_pieces(void **state)
     (void)state;
     test_random_fill(&w->random, text, sizeof(text));
     endpoint_parse("[2001:4860:4860::8888]:443", &to);
-    tunnel_build(client->tunnel, 3, w->now);
+    member_build(client->tunnel, 3, w->now);
     run(w, 10 * TIME_S);
     id = first_circuit(w, 3);
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         client->data = 0;
-        assert_int_equal(tunnel_data(client->tunnel, id, &to,
+        assert_int_equal(member_data(client->tunnel, id, &to,
                                      bytes_of(text, sizes[i]), w->now),
                          OK);
         run(w, 3 * TIME_S);
@@ -105,11 +105,11 @@ static void test_tunnel_long_datagrams_go_and_come_in_pieces(void **state)
         assert_int_equal(client->payload_len, sizes[i]);
         assert_memory_equal(client->payload, text, sizes[i]);
     }
-    assert_int_equal(tunnel_data(client->tunnel, id, &to,
+    assert_int_equal(member_data(client->tunnel, id, &to,
                                  bytes_of(text, sizeof(text)), w->now),
                      ERR_TOO_LARGE);
     assert_int_equal(
-        tunnel_data(client->tunnel, id + 99, &to, bytes_of(text, 1), w->now),
+        member_data(client->tunnel, id + 99, &to, bytes_of(text, 1), w->now),
         ERR_NOT_FOUND);
     world_free(w);
 }
@@ -117,16 +117,16 @@ static void test_tunnel_long_datagrams_go_and_come_in_pieces(void **state)
 static void test_tunnel_speedtest_reports(void **state)
 {
     struct world *w = world_new(4);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     uint32_t id;
 
     (void)state;
-    tunnel_build(client->tunnel, 3, w->now);
+    member_build(client->tunnel, 3, w->now);
     run(w, 10 * TIME_S);
     id = first_circuit(w, 3);
-    assert_int_equal(tunnel_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
+    assert_int_equal(member_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
                      OK);
-    assert_int_equal(tunnel_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
+    assert_int_equal(member_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
                      ERR_IN_USE);
     run(w, 10 * TIME_S);
     assert_true(client->done);
@@ -138,9 +138,9 @@ static void test_tunnel_speedtest_reports(void **state)
     world_free(w);
 }
 
-static unsigned measured(const struct member *client, uint64_t most)
+static unsigned measured(const struct resident *client, uint64_t most)
 {
-    const struct directory *d = tunnel_directory(client->tunnel);
+    const struct directory *d = member_directory(client->tunnel);
     unsigned n = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++) {
@@ -155,24 +155,24 @@ static unsigned measured(const struct member *client, uint64_t most)
 static void test_tunnel_speedtest_measures_the_hops(void **state)
 {
     struct world *w = world_new(9);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     uint32_t id;
 
     (void)state;
-    tunnel_build(client->tunnel, 3, w->now);
+    member_build(client->tunnel, 3, w->now);
     run(w, 10 * TIME_S);
     id = first_circuit(w, 3);
-    tunnel_speedtest(client->tunnel, id, TIME_S, w->now);
+    member_speedtest(client->tunnel, id, TIME_S, w->now);
     run(w, 5 * TIME_S);
     assert_true(client->done);
     assert_int_equal(measured(client, 0), 0);
-    tunnel_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
+    member_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
     run(w, 2 * TIME_S);
-    tunnel_close(client->tunnel, id, w->now);
+    member_close(client->tunnel, id, w->now);
     run(w, 5 * TIME_S);
     assert_int_equal(measured(client, 0), 0);
     id = first_circuit(w, 3);
-    tunnel_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
+    member_speedtest(client->tunnel, id, 4 * TIME_S, w->now);
     run(w, 8 * TIME_S);
     assert_int_equal(measured(client, client->report.down / 1000), 3);
     world_free(w);
@@ -183,31 +183,31 @@ static void test_tunnel_speedtest_measures_the_hops(void **state)
 static void test_tunnel_neighbours_tell_of_others(void **state)
 {
     struct world *w = world_new(9);
-    struct member *client = &w->member[0];
-    struct tunnel_config c = config_of(0);
-    struct tunnel_status status;
+    struct resident *client = &w->member[0];
+    struct member_config c = config_of(0);
+    struct member_status status;
 
     (void)state;
-    tunnel_free(client->tunnel, w->now);
-    member_start(client, &c);
-    tunnel_ask(client->tunnel, &w->member[EXIT].ep, w->now);
+    member_free(client->tunnel, w->now);
+    resident_start(client, &c);
+    member_ask(client->tunnel, &w->member[EXIT].ep, w->now);
     for (unsigned i = 1; i < EXIT; i++)
-        tunnel_ask(w->member[EXIT].tunnel, &w->member[i].ep, w->now);
+        member_ask(w->member[EXIT].tunnel, &w->member[i].ep, w->now);
     run(w, 10 * TIME_S);
-    tunnel_status(client->tunnel, w->now, WALL, &status);
+    member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.known, 1);
-    tunnel_build(client->tunnel, 1, w->now);
+    member_build(client->tunnel, 1, w->now);
     run(w, 5 * TIME_MIN);
-    tunnel_status(client->tunnel, w->now, WALL, &status);
+    member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.known, MEMBERS - 1);
-    assert_int_equal(tunnel_engine(client->tunnel)->dropped[ERR_UNEXPECTED], 0);
+    assert_int_equal(member_engine(client->tunnel)->dropped[ERR_UNEXPECTED], 0);
     world_free(w);
 }
 
 /* Only the circuit of the client's own making, through `hop`. */
 static struct link_target target_of(const struct world *w, unsigned number)
 {
-    struct tunnel_config c = config_of(number);
+    struct member_config c = config_of(number);
     struct link_target t = {.ep = w->member[number].ep};
 
     memcpy(t.identity, c.identity, sizeof(t.identity));
@@ -217,7 +217,7 @@ static struct link_target target_of(const struct world *w, unsigned number)
 
 static bool reaches(struct world *w, unsigned hop)
 {
-    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    const struct router *e = member_engine(w->member[0].tunnel);
     struct link_target target = target_of(w, hop);
     unsigned before = w->member[0].ready;
     struct circuit *circuit;
@@ -230,9 +230,9 @@ static bool reaches(struct world *w, unsigned hop)
 
 static uint64_t refused(const struct world *w)
 {
-    const struct engine *first = tunnel_engine(w->member[1].tunnel);
+    const struct router *first = member_engine(w->member[1].tunnel);
 
-    return relays_stats(first->relays)->failed[REASON_ADDRESS];
+    return transits_stats(first->relays)->failed[REASON_ADDRESS];
 }
 
 /* Nobody on the public network is made to send into a private one, nor to
@@ -251,7 +251,7 @@ static void test_tunnel_does_not_extend_to_private_or_own(void **state)
         {.addr = {11, 2, 77, 77}, .port = 7881},
         {.addr = {0x26, 0x06, [15] = 0x77}, .port = 1, .family = FAMILY_IPV6}};
     struct world *w = world_new(8);
-    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    const struct router *e = member_engine(w->member[0].tunnel);
     struct link_target hops[2];
     struct circuit *c;
 
@@ -262,7 +262,7 @@ static void test_tunnel_does_not_extend_to_private_or_own(void **state)
             hops[hop] = target_of(w, hop + 1);
         assert_int_equal(endpoint_parse(bad[i], &hops[1].ep), OK);
         assert_int_equal(circuit_new(e->circuits, hops, 2, w->now, &c), OK);
-        run(w, 2 * TIME_S); /* member_send sees where to */
+        run(w, 2 * TIME_S); /* resident_send sees where to */
         if (refused(w) != i + 1)
             fail_msg("%s was not refused", bad[i]);
     }
@@ -276,7 +276,7 @@ static void test_tunnel_does_not_move_to_private_addresses(void **state)
                                 "169.254.169.254:80", "[::1]:7881",
                                 "[fc00::1]:7881",     "11.2.0.1:7882"};
     struct world *w = world_new(11);
-    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    const struct router *e = member_engine(w->member[0].tunnel);
     struct link_target t = target_of(w, 1);
     struct link *link;
 
@@ -296,7 +296,7 @@ static void test_tunnel_does_not_move_to_private_addresses(void **state)
         p = w->queue[(w->first + --w->count) % QUEUE_MAX];
         w->sink = true;
         w->sunk = 0;
-        assert_int_equal(tunnel_receive(w->member[1].tunnel, &from, p->bytes,
+        assert_int_equal(member_receive(w->member[1].tunnel, &from, p->bytes,
                                         p->len, w->now, WALL),
                          OK);
         assert_int_equal(w->sunk, i == COUNT_OF(bad)); /* a PING */
@@ -315,9 +315,9 @@ static void test_tunnel_nat_is_opened_by_a_neighbour(void **state)
     w->member[3].nat = true;
     memset(w->member[3].sent, 0, sizeof(w->member[3].sent));
     assert_false(reaches(w, 3));
-    tunnel_build(w->member[3].tunnel, 2, w->now);
+    member_build(w->member[3].tunnel, 2, w->now);
     for (unsigned i = 1; i < MEMBERS; i++)
-        tunnel_ask(w->member[3].tunnel, &w->member[i].ep, w->now);
+        member_ask(w->member[3].tunnel, &w->member[i].ep, w->now);
     run(w, 10 * TIME_S);
     w->member[3].sent[0] = false;
     for (unsigned i = 1; i < MEMBERS; i++)
@@ -332,7 +332,7 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
 {
     uint8_t text[3 + ENDPOINT_COMPACT_MAX] = {0x91, 0xc4, 6};
     struct world *w = world_new(9);
-    const struct engine *e = tunnel_engine(w->member[2].tunnel);
+    const struct router *e = member_engine(w->member[2].tunnel);
     struct link *link;
 
     (void)state;
@@ -357,7 +357,7 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
 /* Whether the member takes links to the key that belongs to `secret`. */
 static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
 {
-    const struct engine *e = tunnel_engine(w->member[0].tunnel);
+    const struct router *e = member_engine(w->member[0].tunnel);
     struct link_target t = target_of(w, 1);
     struct link *link;
     bool up;
@@ -372,13 +372,13 @@ static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
     return up;
 }
 
-static struct member *restart(struct world *w, const struct tunnel_config *c)
+static struct resident *restart(struct world *w, const struct member_config *c)
 {
-    struct member *m = &w->member[1];
+    struct resident *m = &w->member[1];
 
-    tunnel_free(m->tunnel, w->now);
+    member_free(m->tunnel, w->now);
     m->rotated = m->retired = 0;
-    member_start(m, c);
+    resident_start(m, c);
     return m;
 }
 
@@ -387,9 +387,9 @@ static struct member *restart(struct world *w, const struct tunnel_config *c)
 static void test_tunnel_key_before_is_taken_for_25_hours(void **state)
 {
     struct world *w = world_new(9);
-    struct tunnel_config c = config_of(1);
+    struct member_config c = config_of(1);
     uint64_t life = DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW;
-    struct member *m;
+    struct resident *m;
 
     (void)state;
     c.handshake_made = WALL - 7 * DAY;
@@ -410,14 +410,14 @@ static void test_tunnel_key_before_outlives_a_restart(void **state)
 {
     static const int64_t replaced[] = {0, -3600, -25 * 3600 + 200, 7 * DAY};
     struct world *w = world_new(10);
-    struct tunnel_config c = config_of(1);
+    struct member_config c = config_of(1);
     uint64_t life = DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW;
 
     (void)state;
     memset(c.previous_secret, 77, NOISE_KEY_BYTES);
     for (size_t i = 0; i < COUNT_OF(replaced); i++) {
         uint64_t left = life, now = w->now;
-        struct member *m;
+        struct resident *m;
 
         if (replaced[i] < 0)
             left -= (uint64_t)-replaced[i];

@@ -16,10 +16,10 @@ static struct totals count_all(struct net *net)
     struct totals t = {0};
 
     for (int i = 0; i < NET_NODES; i++) {
-        const struct engine *e = &net->node[i].engine;
+        const struct router *e = &net->node[i].engine;
 
         t.links += links_count(e->core.links);
-        t.relays += relays_count(e->relays);
+        t.relays += transits_count(e->relays);
         t.ends += e->core.ends.count;
         t.circuits += circuits_count(e->circuits);
     }
@@ -28,9 +28,9 @@ static struct totals count_all(struct net *net)
 
 static void restart(struct net_node *n)
 {
-    struct engine_config c = net_config(n);
+    struct router_config c = net_config(n);
 
-    engine_deinit(&n->engine);
+    router_deinit(&n->engine);
     net_start(n, &c);
 }
 
@@ -63,7 +63,7 @@ static void test_attack_inits_from_made_up_addresses(void **state)
         test_random_fill(&net->random, p.from.addr, 4);
         p.from.addr[0] = 99;
         before = net->sent;
-        engine_receive(&net->node[1].engine, &p.from, p.bytes, p.len, net->now);
+        router_receive(&net->node[1].engine, &p.from, p.bytes, p.len, net->now);
         answer = (uint8_t)(net->sent - before);
         assert_true(answer <= 1);
         if (answer == 1)
@@ -95,7 +95,7 @@ static void test_attack_clients_that_go_away(void **state)
         restart(&net->node[0]);
         net_run(net, 2 * TIME_MIN);
         for (int n = 1; n <= 4; n++)
-            assert_int_equal(relays_count(net->node[n].engine.relays), 0);
+            assert_int_equal(transits_count(net->node[n].engine.relays), 0);
     }
     assert_int_equal(count_all(net).links, 0);
     assert_int_equal(count_all(net).ends, 0);
@@ -161,13 +161,13 @@ static void test_attack_rekey_under_loss_and_reordering(void **state)
 {
     struct net *net = net_new(84);
     struct net_node *client = &net->node[0];
-    struct engine_config config = net_config(&net->node[1]);
+    struct router_config config = net_config(&net->node[1]);
     struct circuit *c;
 
     (void)state;
     config.relay.max_time = config.relay.max_time_inactive = 10 * TIME_HOUR;
     restart(&net->node[1]);
-    engine_deinit(&net->node[1].engine);
+    router_deinit(&net->node[1].engine);
     net_start(&net->node[1], &config);
     c = net_build(net, (unsigned[]){1, 0});
     net_run(net, TIME_S);
@@ -204,7 +204,7 @@ static void attack(struct net *net)
             d[1] = CELL_KIND;
             len = CELL_SMALL;
         }
-        engine_receive(&net->node[1 + i % 3].engine, &from, d, len, net->now);
+        router_receive(&net->node[1 + i % 3].engine, &from, d, len, net->now);
     }
     /* Circuits, closed or forgotten, some of them through nobody. */
     for (unsigned i = 0; i < 4; i++) {

@@ -5,42 +5,42 @@
  */
 #include "tunnel_world.h"
 
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include <sodium.h>
 
 static void restart(struct world *w, unsigned number,
-                    const struct tunnel_config *c)
+                    const struct member_config *c)
 {
-    tunnel_free(w->member[number].tunnel, w->now);
-    member_start(&w->member[number], c);
+    member_free(w->member[number].tunnel, w->now);
+    resident_start(&w->member[number], c);
 }
 
 /* The client anew, with all relays to ask. */
-static void restart_client(struct world *w, const struct tunnel_config *c)
+static void restart_client(struct world *w, const struct member_config *c)
 {
     restart(w, 0, c);
     for (unsigned i = 1; i < MEMBERS; i++)
-        tunnel_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
+        member_ask(w->member[0].tunnel, &w->member[i].ep, w->now);
 }
 
-static struct tunnel_status status_of(const struct world *w, unsigned number)
+static struct member_status status_of(const struct world *w, unsigned number)
 {
-    struct tunnel_status st;
+    struct member_status st;
 
-    tunnel_status(w->member[number].tunnel, w->now, WALL, &st);
+    member_status(w->member[number].tunnel, w->now, WALL, &st);
     return st;
 }
 
 static void test_tunnel_caps_known_relays(void **state)
 {
-    struct tunnel_config c = config_of(0);
+    struct member_config c = config_of(0);
     struct world *w = world_new(21);
 
     (void)state;
     c.max_known_relays = 3;
     restart_client(w, &c);
-    tunnel_build(w->member[0].tunnel, 1, w->now);
+    member_build(w->member[0].tunnel, 1, w->now);
     run(w, TIME_MIN);
     assert_int_equal(status_of(w, 0).known, 3);
     world_free(w);
@@ -48,13 +48,13 @@ static void test_tunnel_caps_known_relays(void **state)
 
 static void test_tunnel_caps_links(void **state)
 {
-    struct tunnel_config c = config_of(0);
+    struct member_config c = config_of(0);
     struct world *w = world_new(22);
 
     (void)state;
     c.max_links = 2;
     restart_client(w, &c);
-    tunnel_build(w->member[0].tunnel, 3, w->now);
+    member_build(w->member[0].tunnel, 3, w->now);
     for (int i = 0; i < 60; i++) {
         run(w, TIME_S);
         assert_true(status_of(w, 0).links <= 2);
@@ -65,11 +65,11 @@ static void test_tunnel_caps_links(void **state)
 /* Of all lengths together: no more than the pools may have. */
 static void test_tunnel_caps_circuits(void **state)
 {
-    struct tunnel_config c = config_of(0);
+    struct member_config c = config_of(0);
     struct world *w = world_new(23);
     struct link_target hop = {.ep = w->member[1].ep};
-    struct tunnel_config first = config_of(1);
-    const struct engine *e;
+    struct member_config first = config_of(1);
+    const struct router *e;
     struct circuit *circuit;
 
     (void)state;
@@ -77,7 +77,7 @@ static void test_tunnel_caps_circuits(void **state)
     restart_client(w, &c);
     memcpy(hop.identity, first.identity, sizeof(hop.identity));
     noise_public_key(first.handshake_secret, hop.handshake_key);
-    e = tunnel_engine(w->member[0].tunnel);
+    e = member_engine(w->member[0].tunnel);
     for (unsigned i = 0; i < 2 * ONION_HOPS_MAX; i++)
         assert_int_equal(circuit_new(e->circuits, &hop, 1, w->now, &circuit),
                          OK);
@@ -90,18 +90,18 @@ static void test_tunnel_caps_circuits(void **state)
 
 static void test_tunnel_caps_speedtests(void **state)
 {
-    struct tunnel_config c = config_of(EXIT);
+    struct member_config c = config_of(EXIT);
     struct world *w = world_new(24);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     uint32_t id;
 
     (void)state;
     c.speedtest_rate = 20;
     restart(w, EXIT, &c);
-    tunnel_build(client->tunnel, 1, w->now);
+    member_build(client->tunnel, 1, w->now);
     run(w, 10 * TIME_S);
-    assert_true(tunnel_active(client->tunnel, 1, &id, 1) > 0);
-    assert_int_equal(tunnel_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
+    assert_true(member_active(client->tunnel, 1, &id, 1) > 0);
+    assert_int_equal(member_speedtest(client->tunnel, id, 2 * TIME_S, w->now),
                      OK);
     run(w, 10 * TIME_S);
     assert_true(client->done);
@@ -115,17 +115,17 @@ static void test_tunnel_caps_speedtests(void **state)
 static void test_tunnel_caps_pieces(void **state)
 {
     static const uint8_t bytes[PIECE_BYTES];
-    struct tunnel_config c = config_of(EXIT);
+    struct member_config c = config_of(EXIT);
     struct world *w = world_new(25);
-    struct member *client = &w->member[0];
-    const struct engine *e = tunnel_engine(client->tunnel);
+    struct resident *client = &w->member[0];
+    const struct router *e = member_engine(client->tunnel);
     size_t most = 0;
 
     (void)state;
     c.max_piece_memory = 65536;
     restart(w, EXIT, &c);
     for (unsigned hops = 1; hops <= 3; hops++)
-        tunnel_build(client->tunnel, hops, w->now);
+        member_build(client->tunnel, hops, w->now);
     run(w, 10 * TIME_S);
     for (unsigned i = 0; i < 400; i++) {
         struct circuit *circuit =
@@ -135,7 +135,7 @@ static void test_tunnel_caps_pieces(void **state)
                                     .piece_index = (uint8_t)(i % 7),
                                     .piece_count = 8,
                                     .payload = bytes_of(bytes, PIECE_BYTES)};
-        const struct tunnel *x = w->member[EXIT].tunnel;
+        const struct member *x = w->member[EXIT].tunnel;
 
         circuit_send(e->circuits, circuit, circuit->length, &m, w->now);
         run(w, TIME_MS);
@@ -155,11 +155,11 @@ static void test_tunnel_caps_bandwidth(void **state)
     (void)state;
     for (int each = 0; each < 2; each++) {
         struct world *w = world_new(26);
-        struct member *client = &w->member[0];
+        struct resident *client = &w->member[0];
         uint32_t ids[2];
 
         for (unsigned i = 1; i < MEMBERS; i++) {
-            struct tunnel_config c = config_of(i);
+            struct member_config c = config_of(i);
 
             c.queue.bandwidth_burst = c.queue.circuit_burst = 8192;
             if (each)
@@ -168,12 +168,12 @@ static void test_tunnel_caps_bandwidth(void **state)
                 c.queue.bandwidth = 100000;
             restart(w, i, &c);
         }
-        tunnel_build(client->tunnel, 1, w->now);
+        member_build(client->tunnel, 1, w->now);
         run(w, 10 * TIME_S);
-        assert_int_equal(tunnel_active(client->tunnel, 1, ids, 2), 2);
+        assert_int_equal(member_active(client->tunnel, 1, ids, 2), 2);
         for (unsigned i = 0; i < 2; i++)
             assert_int_equal(
-                tunnel_speedtest(client->tunnel, ids[i], 10 * TIME_S, w->now),
+                member_speedtest(client->tunnel, ids[i], 10 * TIME_S, w->now),
                 OK);
         run(w, 20 * TIME_S);
         assert_true(client->done);
@@ -187,15 +187,15 @@ static void test_tunnel_caps_bandwidth(void **state)
 
 static void test_tunnel_caps_of_nothing_are_refused(void **state)
 {
-    struct tunnel_env env = {.ctx = NULL};
-    struct tunnel *t = NULL;
-    struct tunnel_config c;
+    struct member_env env = {.ctx = NULL};
+    struct member *t = NULL;
+    struct member_config c;
 
     (void)state;
 #define REFUSED(member, value) \
     c = config_of(0);          \
     c.member = value;          \
-    assert_int_equal(tunnel_new(&c, &env, NULL, TIME_S, WALL, &t), ERR_RANGE)
+    assert_int_equal(member_new(&c, &env, NULL, TIME_S, WALL, &t), ERR_RANGE)
 
     REFUSED(min_circuits, 0);
     REFUSED(min_circuits, c.max_circuits + 1);

@@ -14,44 +14,44 @@
 static void lie(struct world *w)
 {
     unsigned i = 1 + test_random_below(&w->random, MEMBERS - 1);
-    const struct engine *e = tunnel_engine(w->member[i].tunnel);
-    unsigned count = relays_count(e->relays);
+    const struct router *e = member_engine(w->member[i].tunnel);
+    unsigned count = transits_count(e->relays);
     static struct lie lie;
-    struct relay *relay;
+    struct transit *relay;
 
     if (count == 0)
         return;
-    relay = relays_at(e->relays, test_random_below(&w->random, count));
+    relay = transits_at(e->relays, test_random_below(&w->random, count));
     lie_make(&lie, &w->random, relay, test_random_below(&w->random, 64));
     lie_send(&lie, &w->random, e, relay, w->now);
 }
 
 static void use(struct world *w)
 {
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     static const uint8_t text[3000];
     struct endpoint to;
     uint32_t ids[8];
-    unsigned n = tunnel_active(client->tunnel, 0, ids, 8);
+    unsigned n = member_active(client->tunnel, 0, ids, 8);
     uint32_t id;
 
     if (n == 0)
         return;
     id = ids[test_random_below(&w->random, n < 8 ? n : 8)];
     endpoint_parse("8.8.8.8:53", &to);
-    tunnel_ping(client->tunnel, id, w->now);
-    tunnel_data(client->tunnel, id, &to, bytes_of(text, sizeof(text)), w->now);
-    tunnel_speedtest(client->tunnel, id, 2 * TIME_MS, w->now);
+    member_ping(client->tunnel, id, w->now);
+    member_data(client->tunnel, id, &to, bytes_of(text, sizeof(text)), w->now);
+    member_speedtest(client->tunnel, id, 2 * TIME_MS, w->now);
 }
 
 static void test_tunnel_client_sends_nowhere_else(void **state)
 {
     struct world *w = world_new(9);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
 
     (void)state;
     for (unsigned hops = 1; hops <= 3; hops++)
-        tunnel_build(client->tunnel, hops, w->now);
+        member_build(client->tunnel, hops, w->now);
     run(w, 5 * TIME_S);
     for (unsigned i = 0; i < 3000; i++) {
         if (i % 20 == 0)
@@ -66,7 +66,7 @@ static void test_tunnel_client_sends_nowhere_else(void **state)
     assert_true(client->pongs > 50);
     /* With honest relays again all is well. */
     run(w, 2 * TIME_MIN);
-    assert_true(tunnel_ready(client->tunnel) >= 1.0);
+    assert_true(member_ready(client->tunnel) >= 1.0);
     world_free(w);
 }
 

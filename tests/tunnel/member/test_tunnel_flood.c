@@ -30,11 +30,11 @@ static void test_flood_of_creates_from_one_address(void **state)
 {
     struct net *net = net_new(31);
     struct net_node *flooder = &net->node[7];
-    struct engine_config config = net_config(flooder);
+    struct router_config config = net_config(flooder);
 
     (void)state;
     config.circuit.max_circuits = 100;
-    engine_deinit(&flooder->engine);
+    router_deinit(&flooder->engine);
     net_start(flooder, &config);
     for (int i = 0; i < 100; i++)
         build_from(net, 7, (unsigned[]){1, 0});
@@ -52,13 +52,13 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
 {
     struct net *net = net_new(36);
     struct net_node *victim = &net->node[1];
-    struct engine_config config = net_config(victim);
-    const struct relay_stats *stats = relays_stats(victim->engine.relays);
+    struct router_config config = net_config(victim);
+    const struct transit_stats *stats = transits_stats(victim->engine.relays);
 
     (void)state;
     config.relay.create_source_rate = 5;
     config.relay.create_source_burst = 10;
-    relays_configure(victim->engine.relays, &config.relay);
+    transits_configure(victim->engine.relays, &config.relay);
     for (int i = 0; i < 400; i++) {
         uint32_t id = build_from(net, 7, (unsigned[]){1, 0})->id;
         struct circuit *c;
@@ -77,14 +77,14 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     /* Nor do many together, each within its own rate. */
     config.relay.create_source_rate = config.relay.create_source_burst = 100;
     config.relay.create_rate = config.relay.create_burst = 5;
-    relays_configure(victim->engine.relays, &config.relay);
+    transits_configure(victim->engine.relays, &config.relay);
     net_run(net, TIME_S);
     for (unsigned i = 2; i < 7; i++) {
         build_from(net, i, (unsigned[]){1, 0});
         build_from(net, i, (unsigned[]){1, 0});
     }
     net_run(net, 10 * NET_DELAY);
-    assert_int_equal(relays_count(victim->engine.relays), 10);
+    assert_int_equal(transits_count(victim->engine.relays), 10);
     net_free(net);
 }
 
@@ -100,11 +100,11 @@ static void test_flood_of_creates_from_many_addresses(void **state)
         for (unsigned i = 3; i < NET_NODES; i++)
             build_from(net, i, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
-        assert_true(relays_count(victim->engine.relays) <= 16);
+        assert_true(transits_count(victim->engine.relays) <= 16);
         assert_true(victim->engine.core.ends.count <= 16);
         assert_true(links_count(victim->engine.core.links) <= 16);
     }
-    assert_int_equal(relays_count(victim->engine.relays), 16);
+    assert_int_equal(transits_count(victim->engine.relays), 16);
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 100 * TIME_MS);
     assert_int_equal(client->closed, 1);
@@ -115,7 +115,7 @@ static void test_flood_of_creates_from_many_addresses(void **state)
     for (unsigned i = 3; i < NET_NODES; i++)
         net->node[i].dead = true;
     net_run(net, 6 * TIME_MIN);
-    assert_int_equal(relays_count(victim->engine.relays), 0);
+    assert_int_equal(transits_count(victim->engine.relays), 0);
     assert_int_equal(victim->engine.core.ends.count, 0);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
@@ -144,10 +144,10 @@ static void test_flood_of_links_from_one_address(void **state)
     net->tap = from_elsewhere;
     net->tap_ctx = &port;
     for (int i = 0; i < 200; i++) {
-        struct engine_config config = net_config(flooder);
+        struct router_config config = net_config(flooder);
 
         /* Forgets its links, keeps those of the victim. */
-        engine_deinit(&flooder->engine);
+        router_deinit(&flooder->engine);
         net_start(flooder, &config);
         flooder->ep = home;
         flooder->ep.port = ++port;
@@ -185,10 +185,10 @@ static void test_flood_of_creates_from_made_up_addresses(void **state)
     (void)state;
     net->tap = from_anywhere;
     for (int i = 0; i < 100; i++) {
-        struct engine_config config = net_config(flooder);
+        struct router_config config = net_config(flooder);
 
         /* Forgets its links, keeps those of the victim. */
-        engine_deinit(&flooder->engine);
+        router_deinit(&flooder->engine);
         net_start(flooder, &config);
         flooder->ep = home;
         flooder->ep.port = (uint16_t)(1000 + i);
@@ -196,9 +196,9 @@ static void test_flood_of_creates_from_made_up_addresses(void **state)
             build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
         assert_true(links_count(victim->engine.core.links) <= 48);
-        assert_true(relays_count(victim->engine.relays) <= 12);
+        assert_true(transits_count(victim->engine.relays) <= 12);
     }
-    assert_int_equal(relays_count(victim->engine.relays), 12);
+    assert_int_equal(transits_count(victim->engine.relays), 12);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);
@@ -263,14 +263,14 @@ static void test_flood_of_extends_over_many_circuits(void **state)
 {
     struct net *net = net_new(38);
     struct net_node *relay = &net->node[1];
-    struct engine_config config = net_config(relay);
+    struct router_config config = net_config(relay);
     struct circuit *c[12];
     struct inits seen = {0};
 
     (void)state;
     config.relay.create_source_rate = 1;
     config.relay.create_source_burst = 20;
-    relays_configure(relay->engine.relays, &config.relay);
+    transits_configure(relay->engine.relays, &config.relay);
     for (unsigned i = 0; i < COUNT_OF(c); i++)
         c[i] = net_build(net, (unsigned[]){1, 0});
     net_run(net, TIME_S);
@@ -281,7 +281,7 @@ static void test_flood_of_extends_over_many_circuits(void **state)
         extend_to_nobody(net, c[i % COUNT_OF(c)], i);
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(seen.to_nobody, 20);
-    assert_int_equal(relays_stats(relay->engine.relays)->failed[REASON_RATE],
+    assert_int_equal(transits_stats(relay->engine.relays)->failed[REASON_RATE],
                      16 * COUNT_OF(c) - 20);
     net_free(net);
 }
@@ -292,18 +292,18 @@ static void test_flood_of_extends_leaves_links_to_others(void **state)
 {
     struct net *net = net_new(41);
     struct net_node *victim = &net->node[1], *flooder = &net->node[7];
-    struct engine_config config = net_config(victim);
+    struct router_config config = net_config(victim);
     struct link_target hops[2] = {net_target(victim), net_target(victim)};
     struct circuit *c;
 
     (void)state;
     config.link.max_links = 16;
     config.relay.max_relays_or_exits = 64;
-    engine_deinit(&victim->engine);
+    router_deinit(&victim->engine);
     net_start(victim, &config);
     config = net_config(flooder);
     config.circuit.max_circuits = 30;
-    engine_deinit(&flooder->engine);
+    router_deinit(&flooder->engine);
     net_start(flooder, &config);
     memset(hops[1].identity, 1, 32);
     for (uint8_t i = 0; i < 30; i++) {
@@ -333,7 +333,7 @@ static void test_flood_of_circuits_given_up_leaves_nothing(void **state)
         circuit_close(circuits_of(net, 0), c, REASON_REQUESTED, net->now);
     }
     net_run(net, TIME_S);
-    assert_int_equal(relays_count(net->node[1].engine.relays), 1);
+    assert_int_equal(transits_count(net->node[1].engine.relays), 1);
     net_free(net);
 }
 

@@ -10,10 +10,10 @@
 
 #include <sodium.h>
 
-static struct relay *relay_at(struct net *net, unsigned node)
+static struct transit *relay_at(struct net *net, unsigned node)
 {
-    assert_true(relays_count(net->node[node].engine.relays) > 0);
-    return relays_at(net->node[node].engine.relays, 0);
+    assert_true(transits_count(net->node[node].engine.relays) > 0);
+    return transits_at(net->node[node].engine.relays, 0);
 }
 
 /* Hop 2 puts a message where hop 1's layer would begin, in the hope that hop 1
@@ -24,7 +24,7 @@ static void test_hostile_hop_cannot_speak_for_the_one_before(void **state)
     struct net_node *client = &net->node[0];
     struct circuit_message m = {.type = CIRCUIT_TESTED, .nonce = 7};
     uint8_t d[CELL_MAX] = {0};
-    struct relay *forger;
+    struct transit *forger;
     size_t used;
 
     (void)state;
@@ -119,12 +119,13 @@ static void test_hostile_hop_cannot_choose_the_next_by_refusing(void **state)
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     while (client->closed == 0 && lies < 100) {
-        struct relay *relay = relay_at(net, 1);
+        struct transit *relay = relay_at(net, 1);
 
         client->spare = client->spare == 3 ? 2 : 3;
         m.attempt = relay->attempt;
         assert_int_equal(
-            relay_answer(net->node[1].engine.relays, relay, &m, net->now), OK);
+            transit_answer(net->node[1].engine.relays, relay, &m, net->now),
+            OK);
         lies++;
         net_run(net, TIME_S);
     }
@@ -149,8 +150,8 @@ static void test_hostile_hop_that_refuses_goes_too(void **state)
         client->spare = 5;
         net_run(net, TIME_S);
         m.attempt = relay_at(net, liar)->attempt;
-        relay_answer(net->node[liar].engine.relays, relay_at(net, liar), &m,
-                     net->now);
+        transit_answer(net->node[liar].engine.relays, relay_at(net, liar), &m,
+                       net->now);
         net_run(net, TIME_S);
         assert_int_equal(client->stood, stay[liar]);
         assert_int_equal(client->ready, 2);
@@ -237,8 +238,8 @@ static void test_hostile_messages_that_change_nothing(void **state)
     net_run(net, TIME_S);
     for (unsigned hop = 1; hop <= 2; hop++) {
         for (size_t i = 0; i < COUNT_OF(lies); i++) {
-            relay_answer(net->node[hop].engine.relays, relay_at(net, hop),
-                         &lies[i], net->now);
+            transit_answer(net->node[hop].engine.relays, relay_at(net, hop),
+                           &lies[i], net->now);
             net_run(net, 100 * TIME_MS);
             assert_int_equal(c->state, CIRCUIT_READY);
             assert_int_equal(c->built, 3);
@@ -259,7 +260,7 @@ static void test_hostile_stranger_uses_the_index_of_another(void **state)
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
     struct link_target target = net_target(&net->node[1]);
     static const uint8_t destroy[] = {0x91, 1};
-    struct relay *relay;
+    struct transit *relay;
     struct link *link;
 
     (void)state;
@@ -275,7 +276,7 @@ static void test_hostile_stranger_uses_the_index_of_another(void **state)
         net_run(net, TIME_S);
     }
     assert_int_equal(c->state, CIRCUIT_READY);
-    assert_int_equal(relays_count(net->node[2].engine.relays), 1);
+    assert_int_equal(transits_count(net->node[2].engine.relays), 1);
     assert_int_equal(net_send_data(net, c, "still"), OK);
     net_run(net, TIME_S);
     assert_int_equal(client->data_in, 1);

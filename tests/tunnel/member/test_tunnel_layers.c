@@ -65,7 +65,7 @@ static void unmask(const struct link *link, uint8_t *datagram, size_t len)
 static struct circuit_end *end_at(struct net *net, unsigned node, bool forward,
                                   unsigned which)
 {
-    struct relay *relay = relays_at(net->node[node].engine.relays, which);
+    struct transit *relay = transits_at(net->node[node].engine.relays, which);
 
     return forward ? &relay->next : &relay->prev;
 }
@@ -315,7 +315,7 @@ static void test_layers_every_bit_of_a_datagram_flipped(void **state)
 {
     struct net *net = net_new(75);
     struct circuit *c = start(net, 0, 1);
-    struct engine *relay = &net->node[1].engine;
+    struct router *relay = &net->node[1].engine;
 
     (void)state;
     for (enum cell_kind kind = SMALL; kind <= CREATE; kind++) {
@@ -327,18 +327,18 @@ static void test_layers_every_bit_of_a_datagram_flipped(void **state)
             p = whole;
             p.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
             assert_int_not_equal(
-                engine_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
+                router_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
         }
         assert_int_equal(net->sent, sent);
-        assert_int_equal(relays_count(relay->relays), 1);
+        assert_int_equal(transits_count(relay->relays), 1);
         p = whole;
         assert_int_equal(
-            engine_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
+            router_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
         net_run(net, TIME_S);
         /* Its counter is an old one now. */
         p = whole;
         assert_int_equal(
-            engine_receive(relay, &p.from, p.bytes, p.len, net->now),
+            router_receive(relay, &p.from, p.bytes, p.len, net->now),
             ERR_UNEXPECTED);
     }
     assert_int_equal(net->node[0].data_in, 2);
@@ -350,7 +350,7 @@ static void test_layers_cells_of_other_sizes_or_unknown_index(void **state)
 {
     struct net *net = net_new(76);
     struct circuit *c = start(net, 0, 1);
-    struct engine *relay = &net->node[1].engine;
+    struct router *relay = &net->node[1].engine;
     struct net_packet p;
     uint64_t sent;
 
@@ -367,14 +367,14 @@ static void test_layers_cells_of_other_sizes_or_unknown_index(void **state)
             continue;
         copy = test_exact_copy(bytes_of(p.bytes, len));
         assert_int_not_equal(
-            engine_receive(relay, &p.from, copy, len, net->now), OK);
+            router_receive(relay, &p.from, copy, len, net->now), OK);
         free(copy);
     }
     for (int i = 0; i < 2000; i++) {
         p = kept.packet[0];
         test_random_fill(&net->random, p.bytes + 3, 4);
         assert_int_equal(
-            engine_receive(relay, &p.from, p.bytes, p.len, net->now),
+            router_receive(relay, &p.from, p.bytes, p.len, net->now),
             ERR_NOT_FOUND);
     }
     /* A circuit that there is not, on a link that there is. */

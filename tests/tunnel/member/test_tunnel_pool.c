@@ -7,17 +7,17 @@
 static void test_tunnel_says_what_is_missing(void **state)
 {
     struct world *w = world_new(5);
-    struct member *client = &w->member[0];
-    struct tunnel_config c = config_of(EXIT);
-    struct tunnel_status status;
+    struct resident *client = &w->member[0];
+    struct member_config c = config_of(EXIT);
+    struct member_status status;
 
     (void)state;
     c.become_exitnode = false;
-    tunnel_free(w->member[EXIT].tunnel, w->now);
-    member_start(&w->member[EXIT], &c);
-    tunnel_build(client->tunnel, 2, w->now);
+    member_free(w->member[EXIT].tunnel, w->now);
+    resident_start(&w->member[EXIT], &c);
+    member_build(client->tunnel, 2, w->now);
     run(w, 10 * TIME_S);
-    tunnel_status(client->tunnel, w->now, WALL, &status);
+    member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.path, PATH_NO_EXITS);
     assert_int_equal(status.ready, 0);
     assert_true(status.known >= MEMBERS - 2);
@@ -29,32 +29,32 @@ static void test_tunnel_says_what_is_missing(void **state)
 static void test_tunnel_says_what_is_missing_of_each_length(void **state)
 {
     struct world *w = world_new(14);
-    struct member *client = &w->member[0];
-    struct tunnel_config c = config_of(0);
-    struct tunnel_status status;
+    struct resident *client = &w->member[0];
+    struct member_config c = config_of(0);
+    struct member_status status;
 
     (void)state;
-    tunnel_free(client->tunnel, w->now);
-    member_start(client, &c);
-    tunnel_ask(client->tunnel, &w->member[EXIT].ep, w->now);
-    tunnel_ask(client->tunnel, &w->member[1].ep, w->now);
-    tunnel_build(client->tunnel, 4, w->now);
-    tunnel_build(client->tunnel, 1, w->now);
+    member_free(client->tunnel, w->now);
+    resident_start(client, &c);
+    member_ask(client->tunnel, &w->member[EXIT].ep, w->now);
+    member_ask(client->tunnel, &w->member[1].ep, w->now);
+    member_build(client->tunnel, 4, w->now);
+    member_build(client->tunnel, 1, w->now);
     run(w, 2 * TIME_MIN);
-    assert_int_equal(tunnel_path_of(client->tunnel, 1), PATH_FOUND);
-    assert_int_equal(tunnel_path_of(client->tunnel, 4), PATH_NO_RELAYS);
-    assert_true(tunnel_empty_since(client->tunnel, 1) == TIME_NEVER);
-    assert_true(tunnel_empty_since(client->tunnel, 4) == TIME_S);
-    tunnel_status(client->tunnel, w->now, WALL, &status);
+    assert_int_equal(member_path_of(client->tunnel, 1), PATH_FOUND);
+    assert_int_equal(member_path_of(client->tunnel, 4), PATH_NO_RELAYS);
+    assert_true(member_empty_since(client->tunnel, 1) == TIME_NEVER);
+    assert_true(member_empty_since(client->tunnel, 4) == TIME_S);
+    member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.path, PATH_NO_RELAYS);
     assert_true(status.ready > 0);
     for (unsigned i = 2; i < EXIT; i++)
-        tunnel_ask(client->tunnel, &w->member[i].ep, w->now);
+        member_ask(client->tunnel, &w->member[i].ep, w->now);
     run(w, TIME_S);
-    assert_true(tunnel_active(client->tunnel, 4, NULL, 0) == 2);
-    tunnel_status(client->tunnel, w->now, WALL, &status);
+    assert_true(member_active(client->tunnel, 4, NULL, 0) == 2);
+    member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.path, PATH_FOUND);
-    assert_true(tunnel_empty_since(client->tunnel, 4) == TIME_NEVER);
+    assert_true(member_empty_since(client->tunnel, 4) == TIME_NEVER);
     world_free(w);
 }
 
@@ -62,20 +62,20 @@ static void test_tunnel_says_what_is_missing_of_each_length(void **state)
 static void test_tunnel_old_circuits_hand_over(void **state)
 {
     struct world *w = world_new(6);
-    struct member *client = &w->member[0];
-    struct tunnel_config c = config_of(0);
+    struct resident *client = &w->member[0];
+    struct member_config c = config_of(0);
 
     (void)state;
-    tunnel_free(client->tunnel, w->now);
+    member_free(client->tunnel, w->now);
     c.max_time = 30 * TIME_S;
-    member_start(client, &c);
+    resident_start(client, &c);
     for (unsigned i = 1; i < MEMBERS; i++)
-        tunnel_ask(client->tunnel, &w->member[i].ep, w->now);
-    tunnel_build(client->tunnel, 2, w->now);
+        member_ask(client->tunnel, &w->member[i].ep, w->now);
+    member_build(client->tunnel, 2, w->now);
     run(w, 10 * TIME_S);
     for (int i = 0; i < 100; i++) {
         run(w, TIME_S);
-        assert_true(tunnel_active(client->tunnel, 2, NULL, 0) > 0);
+        assert_true(member_active(client->tunnel, 2, NULL, 0) > 0);
     }
     assert_true(client->closed >= 4);
     assert_int_equal(client->why, REASON_AGE);
@@ -85,7 +85,7 @@ static void test_tunnel_old_circuits_hand_over(void **state)
 /* Failures of all relays that the client knows. */
 static unsigned blamed(const struct world *w)
 {
-    const struct directory *d = tunnel_directory(w->member[0].tunnel);
+    const struct directory *d = member_directory(w->member[0].tunnel);
     unsigned sum = 0;
 
     for (unsigned i = 0; i < directory_count(d); i++)
@@ -100,23 +100,23 @@ static void test_tunnel_idle_circuits_are_nobodys_failure(void **state)
     (void)state;
     for (unsigned shorter = 0; shorter < 2; shorter++) {
         struct world *w = world_new(12 + shorter);
-        struct member *client = &w->member[0];
+        struct resident *client = &w->member[0];
         const struct circuit_stats *stats;
 
         for (unsigned i = 1; shorter && i < MEMBERS; i++) {
-            struct tunnel_config c = config_of(i);
+            struct member_config c = config_of(i);
 
             c.max_time_inactive = TIME_MIN;
-            tunnel_reconfigure(w->member[i].tunnel, &c, w->now);
+            member_reconfigure(w->member[i].tunnel, &c, w->now);
         }
-        tunnel_build(client->tunnel, 3, w->now);
+        member_build(client->tunnel, 3, w->now);
         for (unsigned i = 0; i < 60; i++) {
             run(w, 20 * TIME_S);
             assert_int_equal(blamed(w), 0);
         }
         assert_true(client->closed >= 6);
         assert_int_equal(client->why, REASON_IDLE);
-        stats = circuits_stats(tunnel_engine(client->tunnel)->circuits);
+        stats = circuits_stats(member_engine(client->tunnel)->circuits);
         assert_true(shorter || stats->hops_replaced == 0);
         world_free(w);
     }

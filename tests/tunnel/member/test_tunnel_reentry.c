@@ -15,109 +15,109 @@
 
 static bool in_command, in_event;
 
-static uint32_t active(const struct member *m)
+static uint32_t active(const struct resident *m)
 {
     uint32_t id = UINT32_MAX;
 
-    tunnel_active(m->tunnel, 0, &id, 1);
+    member_active(m->tunnel, 0, &id, 1);
     return id;
 }
 
-static void build(struct member *m)
+static void build(struct resident *m)
 {
-    assert_int_equal(tunnel_build(m->tunnel, HOPS, m->world->now), OK);
+    assert_int_equal(member_build(m->tunnel, HOPS, m->world->now), OK);
 }
 
-static void build_another(struct member *m)
+static void build_another(struct resident *m)
 {
-    assert_int_equal(tunnel_build(m->tunnel, 1, m->world->now), OK);
+    assert_int_equal(member_build(m->tunnel, 1, m->world->now), OK);
 }
 
-static void stop(struct member *m)
+static void stop(struct resident *m)
 {
-    assert_int_equal(tunnel_stop(m->tunnel, 1), OK);
+    assert_int_equal(member_stop(m->tunnel, 1), OK);
 }
 
-static void open_one(struct member *m)
+static void open_one(struct resident *m)
 {
-    static const struct tunnel_wish any;
+    static const struct member_wish any;
     uint32_t id;
 
-    tunnel_open(m->tunnel, 1, &any, m->world->now, &id);
+    member_open(m->tunnel, 1, &any, m->world->now, &id);
 }
 
 /* One that ends at once. */
-static void open_and_close(struct member *m)
+static void open_and_close(struct resident *m)
 {
-    static const struct tunnel_wish wish = {.port = 7};
+    static const struct member_wish wish = {.port = 7};
     uint32_t id;
 
-    if (tunnel_open(m->tunnel, HOPS, &wish, m->world->now, &id) == OK)
-        assert_int_equal(tunnel_close(m->tunnel, id, m->world->now), OK);
+    if (member_open(m->tunnel, HOPS, &wish, m->world->now, &id) == OK)
+        assert_int_equal(member_close(m->tunnel, id, m->world->now), OK);
 }
 
-static void close_one(struct member *m)
+static void close_one(struct resident *m)
 {
-    tunnel_close(m->tunnel, active(m), m->world->now);
+    member_close(m->tunnel, active(m), m->world->now);
 }
 
-static void close_all_of_them(struct member *m)
+static void close_all_of_them(struct resident *m)
 {
-    while (tunnel_close(m->tunnel, active(m), m->world->now) == OK)
+    while (member_close(m->tunnel, active(m), m->world->now) == OK)
         ;
 }
 
-static void send(struct member *m)
+static void send(struct resident *m)
 {
     struct endpoint to;
 
     endpoint_parse(ECHO, &to);
-    tunnel_data(m->tunnel, active(m), &to, bytes_of_text("in a callback"),
+    member_data(m->tunnel, active(m), &to, bytes_of_text("in a callback"),
                 m->world->now);
 }
 
-static void send_long(struct member *m)
+static void send_long(struct resident *m)
 {
     static uint8_t large[5000];
     struct endpoint to;
 
     endpoint_parse(ECHO, &to);
-    tunnel_data(m->tunnel, active(m), &to, bytes_of(large, sizeof(large)),
+    member_data(m->tunnel, active(m), &to, bytes_of(large, sizeof(large)),
                 m->world->now);
 }
 
-static void send_name(struct member *m)
+static void send_name(struct resident *m)
 {
-    tunnel_data_name(m->tunnel, active(m), bytes_of_text("echo.example"), 7,
+    member_data_name(m->tunnel, active(m), bytes_of_text("echo.example"), 7,
                      bytes_of_text("x"), m->world->now);
 }
 
-static void ping(struct member *m)
+static void ping(struct resident *m)
 {
-    tunnel_ping(m->tunnel, active(m), m->world->now);
+    member_ping(m->tunnel, active(m), m->world->now);
 }
 
-static void speedtest(struct member *m)
+static void speedtest(struct resident *m)
 {
-    tunnel_speedtest(m->tunnel, active(m), 100 * TIME_MS, m->world->now);
+    member_speedtest(m->tunnel, active(m), 100 * TIME_MS, m->world->now);
 }
 
-static void ask(struct member *m)
+static void ask(struct resident *m)
 {
-    tunnel_ask(m->tunnel, &m->world->member[2].ep, m->world->now);
-    tunnel_meet(m->tunnel, &m->world->member[3].ep, m->world->now);
+    member_ask(m->tunnel, &m->world->member[2].ep, m->world->now);
+    member_meet(m->tunnel, &m->world->member[3].ep, m->world->now);
 }
 
-static void set_addresses(struct member *m)
+static void set_addresses(struct resident *m)
 {
-    tunnel_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+    member_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
 }
 
-static void reconfigure(struct member *m)
+static void reconfigure(struct resident *m)
 {
-    struct tunnel_config c = config_of((unsigned)(m - m->world->member));
+    struct member_config c = config_of((unsigned)(m - m->world->member));
 
-    assert_int_equal(tunnel_reconfigure(m->tunnel, &c, m->world->now), OK);
+    assert_int_equal(member_reconfigure(m->tunnel, &c, m->world->now), OK);
 }
 
 static void see(void *ctx, const struct circuit *c)
@@ -125,21 +125,21 @@ static void see(void *ctx, const struct circuit *c)
     uint8_t exit[32];
 
     assert_true(c->id != 0);
-    tunnel_exit_of(ctx, c->id, exit);
-    tunnel_sends_to(ctx, c->id, 7);
+    member_exit_of(ctx, c->id, exit);
+    member_sends_to(ctx, c->id, 7);
 }
 
-static void look(struct member *m)
+static void look(struct resident *m)
 {
-    struct tunnel_status status;
+    struct member_status status;
 
-    tunnel_status(m->tunnel, m->world->now, WALL, &status);
-    tunnel_circuits(m->tunnel, see, m->tunnel);
-    assert_true(tunnel_ready(m->tunnel) >= 0);
-    tunnel_next_deadline(m->tunnel);
+    member_status(m->tunnel, m->world->now, WALL, &status);
+    member_circuits(m->tunnel, see, m->tunnel);
+    assert_true(member_ready(m->tunnel) >= 0);
+    member_next_deadline(m->tunnel);
 }
 
-static void (*const commands[])(struct member *m) = {
+static void (*const commands[])(struct resident *m) = {
     build,     build_another,     stop, open_one,      open_and_close,
     close_one, close_all_of_them, send, send_long,     send_name,
     ping,      speedtest,         ask,  set_addresses, reconfigure,
@@ -177,7 +177,7 @@ static const unsigned often[] = {TUNNEL_CIRCUIT_READY,
 static unsigned turn[ALL]; /* commands called out of it, one after the other */
 static bool freeing;
 
-static void call_a_command(struct member *m, unsigned callback)
+static void call_a_command(struct resident *m, unsigned callback)
 {
     if (in_command || m->tunnel == NULL)
         return; /* out of a command: what it calls is deep enough */
@@ -186,7 +186,7 @@ static void call_a_command(struct member *m, unsigned callback)
     in_command = false;
 }
 
-static void on_event(struct member *m, const struct tunnel_event *e)
+static void on_event(struct resident *m, const struct member_event *e)
 {
     uint8_t payload[8192];
 
@@ -196,7 +196,7 @@ static void on_event(struct member *m, const struct tunnel_event *e)
     memcpy(payload, e->payload.p == NULL ? (const uint8_t *)"" : e->payload.p,
            e->payload.len);
     if (e->kind == TUNNEL_DATA && turn[ALL - 1]++ % 3 == 0)
-        tunnel_close(m->tunnel, e->circuit, m->world->now);
+        member_close(m->tunnel, e->circuit, m->world->now);
     call_a_command(m, e->kind);
     assert_memory_equal(
         payload, e->payload.p == NULL ? (const uint8_t *)"" : e->payload.p,
@@ -204,7 +204,7 @@ static void on_event(struct member *m, const struct tunnel_event *e)
     in_event = false;
 }
 
-static void on_call(struct member *m, enum world_call call)
+static void on_call(struct resident *m, enum world_call call)
 {
     if (call < CALL_REMEMBER) /* the others may call nothing */
         call_a_command(m, EVENTS + call);
@@ -228,7 +228,7 @@ static enum error dht_get_peers(void *ctx, const struct id *hash,
                                 const struct dht_provider_handler *h,
                                 uint64_t *request)
 {
-    struct member *m = ctx;
+    struct resident *m = ctx;
 
     (void)hash;
     *request = 1;
@@ -265,9 +265,9 @@ static void dht_cancel(void *ctx, uint64_t request)
 
 /* ---- The tests ---------------------------------------------------------- */
 
-static void join(struct member *m, struct dht_provider *dht)
+static void join(struct resident *m, struct dht_provider *dht)
 {
-    struct tunnel_config c = config_of((unsigned)(m - m->world->member));
+    struct member_config c = config_of((unsigned)(m - m->world->member));
 
     *dht = (struct dht_provider){.ctx = m,
                                  .announce = dht_announce,
@@ -276,7 +276,7 @@ static void join(struct member *m, struct dht_provider *dht)
                                  .put = dht_put,
                                  .get_item = dht_get_item,
                                  .cancel = dht_cancel};
-    tunnel_free(m->tunnel, m->world->now);
+    member_free(m->tunnel, m->world->now);
     m->tunnel = NULL;
     m->dht = dht;
     m->on_event = on_event;
@@ -284,7 +284,7 @@ static void join(struct member *m, struct dht_provider *dht)
     c.max_time_inactive = 20 * TIME_S;
     c.exit.idle_timeout = TIME_S;
     c.exit.question_rate = c.exit.question_burst = 1000;
-    member_start(m, &c);
+    resident_start(m, &c);
 }
 
 static bool is_through(void)
@@ -298,16 +298,16 @@ static bool is_through(void)
 /* Something of everything, so that all callbacks come. */
 static void keep_busy(struct world *w, unsigned round)
 {
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     struct endpoint to;
     char name[32];
 
     build(client);
     endpoint_parse(REFUSED, &to);
-    tunnel_data(client->tunnel, active(client), &to, bytes_of_text("x"),
+    member_data(client->tunnel, active(client), &to, bytes_of_text("x"),
                 w->now);
     snprintf(name, sizeof(name), "n%u.example", round);
-    tunnel_data_name(client->tunnel, active(client), bytes_of_text(name), 7,
+    member_data_name(client->tunnel, active(client), bytes_of_text(name), 7,
                      bytes_of_text("x"), w->now);
     send(client);
     send_long(client);
@@ -348,26 +348,26 @@ static void test_tunnel_commands_in_callbacks(void **state)
 static void test_tunnel_close_is_told_later(void **state)
 {
     struct world *w = world_new(HOPS);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
     uint32_t id;
 
     (void)state;
     build(client);
     run(w, 10 * TIME_S);
     id = active(client);
-    assert_int_equal(tunnel_close(client->tunnel, id, w->now), OK);
-    assert_int_equal(tunnel_close(client->tunnel, id, w->now), ERR_NOT_FOUND);
+    assert_int_equal(member_close(client->tunnel, id, w->now), OK);
+    assert_int_equal(member_close(client->tunnel, id, w->now), ERR_NOT_FOUND);
     assert_int_equal(client->closed, 0);
-    assert_true(tunnel_next_deadline(client->tunnel) <= w->now);
-    tunnel_tick(client->tunnel, w->now, WALL);
+    assert_true(member_next_deadline(client->tunnel) <= w->now);
+    member_tick(client->tunnel, w->now, WALL);
     assert_int_equal(client->closed, 1);
     assert_int_equal(client->why, REASON_REQUESTED);
-    tunnel_tick(client->tunnel, w->now, WALL);
+    member_tick(client->tunnel, w->now, WALL);
     assert_int_equal(client->closed, 1);
     world_free(w);
 }
 
-static void close_and_open(struct member *m, const struct tunnel_event *e)
+static void close_and_open(struct resident *m, const struct member_event *e)
 {
     if (e->kind == TUNNEL_CIRCUIT_CLOSED)
         open_and_close(m);
@@ -377,16 +377,16 @@ static void close_and_open(struct member *m, const struct tunnel_event *e)
 static void test_tunnel_events_that_cause_events_end(void **state)
 {
     struct world *w = world_new(HOPS);
-    struct member *client = &w->member[0];
+    struct resident *client = &w->member[0];
 
     (void)state;
     build(client);
     run(w, 10 * TIME_S);
     client->on_event = close_and_open;
-    tunnel_close(client->tunnel, active(client), w->now);
+    member_close(client->tunnel, active(client), w->now);
     for (unsigned i = 1; i <= 100; i++) {
-        assert_true(tunnel_next_deadline(client->tunnel) <= w->now);
-        tunnel_tick(client->tunnel, w->now, WALL);
+        assert_true(member_next_deadline(client->tunnel) <= w->now);
+        member_tick(client->tunnel, w->now, WALL);
         assert_int_equal(client->closed, i);
     }
     world_free(w); /* which opens no more */

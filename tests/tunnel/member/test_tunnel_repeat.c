@@ -9,7 +9,7 @@
 
 static const unsigned path4[] = {1, 2, 3, 4};
 
-static struct relays *relays_of(struct net *net, unsigned node)
+static struct transits *relays_of(struct net *net, unsigned node)
 {
     return net->node[node].engine.relays;
 }
@@ -68,8 +68,8 @@ static bool build_with_loss(unsigned first, unsigned count)
     net_run(net, TIME_S);
     assert_int_equal(client->data_in, 1);
     for (unsigned i = 1; i <= 4; i++) {
-        assert_int_equal(relays_stats(relays_of(net, i))->created, 1);
-        assert_int_equal(relays_count(relays_of(net, i)), 1);
+        assert_int_equal(transits_stats(relays_of(net, i))->created, 1);
+        assert_int_equal(transits_count(relays_of(net, i)), 1);
     }
     net_free(net);
     return loss.seen > first;
@@ -121,15 +121,15 @@ static void test_repeat_create_that_comes_late_makes_nothing(void **state)
     net_run(net, 3 * TIME_S);
     assert_int_equal(net->node[0].ready, 1);
     assert_int_equal(client_stats(net)->repeated, 2);
-    assert_int_equal(engine_receive(&net->node[1].engine, &held.create.from,
+    assert_int_equal(router_receive(&net->node[1].engine, &held.create.from,
                                     held.create.bytes, held.create.len,
                                     net->now),
                      ERR_UNEXPECTED);
     assert_int_equal(net->count, 0);
     net_run(net, TIME_S);
-    assert_int_equal(relays_stats(relays_of(net, 1))->created, 1);
-    assert_int_equal(relays_stats(relays_of(net, 1))->repeated, 2);
-    assert_int_equal(relays_count(relays_of(net, 1)), 1);
+    assert_int_equal(transits_stats(relays_of(net, 1))->created, 1);
+    assert_int_equal(transits_stats(relays_of(net, 1))->repeated, 2);
+    assert_int_equal(transits_count(relays_of(net, 1)), 1);
     assert_int_equal(net_send_data(net, c, "x"), OK);
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].data_in, 1);
@@ -142,20 +142,20 @@ static void test_repeat_create_is_answered_at_the_limit(void **state)
     struct loss loss = {.first = 3, .count = 1}; /* CREATED */
     struct net *net = net_new(62);
     struct net_node *hop = &net->node[1];
-    struct engine_config config = net_config(hop);
+    struct router_config config = net_config(hop);
 
     (void)state;
     config.relay.create_rate = config.relay.create_burst = 1;
     config.relay.max_relays_or_exits = 1;
-    engine_deinit(&hop->engine);
+    router_deinit(&hop->engine);
     net_start(hop, &config);
     net->tap = lose;
     net->tap_ctx = &loss;
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 900 * TIME_MS);
     assert_int_equal(net->node[0].ready, 1);
-    assert_int_equal(relays_stats(hop->engine.relays)->repeated, 1);
-    assert_int_equal(relays_stats(hop->engine.relays)->created, 1);
+    assert_int_equal(transits_stats(hop->engine.relays)->repeated, 1);
+    assert_int_equal(transits_stats(hop->engine.relays)->created, 1);
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 900 * TIME_MS);
     assert_int_equal(net->node[0].why, REASON_FULL);
@@ -172,20 +172,20 @@ static void test_repeat_memory_is_given_back(void **state)
     (void)state;
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);
-    assert_null(relays_at(relays_of(net, 1), 0)->step);
-    assert_non_null(relays_at(relays_of(net, 2), 0)->step);
-    assert_non_null(relays_at(relays_of(net, 3), 0)->step);
+    assert_null(transits_at(relays_of(net, 1), 0)->step);
+    assert_non_null(transits_at(relays_of(net, 2), 0)->step);
+    assert_non_null(transits_at(relays_of(net, 3), 0)->step);
     assert_int_equal(net_send_data(net, c, "x"), OK);
     net_run(net, TIME_S);
     for (unsigned i = 1; i <= 3; i++)
-        assert_null(relays_at(relays_of(net, i), 0)->step);
+        assert_null(transits_at(relays_of(net, i), 0)->step);
     net_build(net, (unsigned[]){4, 5, 0});
     net_run(net, 14 * TIME_S);
-    assert_non_null(relays_at(relays_of(net, 4), 0)->step);
-    assert_non_null(relays_at(relays_of(net, 5), 0)->step);
+    assert_non_null(transits_at(relays_of(net, 4), 0)->step);
+    assert_non_null(transits_at(relays_of(net, 5), 0)->step);
     net_run(net, 3 * TIME_S);
-    assert_null(relays_at(relays_of(net, 4), 0)->step);
-    assert_null(relays_at(relays_of(net, 5), 0)->step);
+    assert_null(transits_at(relays_of(net, 4), 0)->step);
+    assert_null(transits_at(relays_of(net, 5), 0)->step);
     net_free(net);
 }
 
@@ -239,7 +239,7 @@ static void test_repeat_extend_sends_few_creates(void **state)
     for (int i = 0; i < 50; i++)
         say_extend(net, c, 1, &t);
     assert_int_equal(cells.forward, 8);
-    assert_int_equal(relays_at(relays_of(net, 1), 0)->extends, 1);
+    assert_int_equal(transits_at(relays_of(net, 1), 0)->extends, 1);
     net_free(net);
 }
 
@@ -259,7 +259,7 @@ static void test_repeat_extend_that_failed_says_so_again(void **state)
         say_extend(net, c, 1, &t);
         assert_int_equal(cells.back, i);
     }
-    assert_int_equal(relays_stats(relays_of(net, 1))->failed[REASON_ADDRESS],
+    assert_int_equal(transits_stats(relays_of(net, 1))->failed[REASON_ADDRESS],
                      1);
     assert_int_equal(links_count(net->node[1].engine.core.links), 1);
     net_free(net);
@@ -284,7 +284,7 @@ static void test_repeat_extend_that_was_overtaken_changes_nothing(void **state)
     t.ep.addr[0] = 127;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         say_extend(net, c, rows[i].said, &t);
-        assert_int_equal(relays_at(relays_of(net, 1), 0)->attempt,
+        assert_int_equal(transits_at(relays_of(net, 1), 0)->attempt,
                          rows[i].then);
     }
     net_free(net);
@@ -323,7 +323,7 @@ static void test_repeat_network_becomes_slow(void **state)
     failed = client->closed;
     assert_in_range(failed, 1, 2);
     assert_int_equal(client->ready, 13 - failed);
-    assert_int_equal(relays_count(relays_of(net, 1)), client->ready);
+    assert_int_equal(transits_count(relays_of(net, 1)), client->ready);
     net_free(net);
 }
 

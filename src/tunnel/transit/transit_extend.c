@@ -4,7 +4,7 @@
  * link. It sends one CREATE there, and INITs before it when there is no link.
  */
 #include "tunnel/link/link_text.h"
-#include "tunnel/relay/relay_table.h"
+#include "tunnel/transit/transit_table.h"
 
 #include "base/timestamp.h"
 
@@ -15,63 +15,65 @@
 /* For which an answer may have to be said again: as long as a step of a client
  * may take (circuit_build.c). */
 #define ANSWER_LIFE (15 * TIME_S)
-/* CREATEs for one EXTEND beyond the first. A circuit has RELAY_EXTENDS_MAX. */
+/* CREATEs for one EXTEND beyond the first. A circuit has TRANSIT_EXTENDS_MAX.
+ */
 #define CREATE_REPEATS_MAX 7
 
 /* ---- Steps -------------------------------------------------------------- */
 
-void relay_step_forget(struct relay *relay)
+void transit_step_forget(struct transit *relay)
 {
     free(relay->step);
     relay->step = NULL;
 }
 
-static enum error step_to(struct relay *relay, enum relay_step_state state,
+static enum error step_to(struct transit *relay, enum transit_step_state state,
                           const uint8_t *noise, size_t len, uint64_t deadline)
 {
     if (relay->step == NULL)
-        relay->step = malloc(sizeof(struct relay_step));
+        relay->step = malloc(sizeof(struct transit_step));
     if (relay->step == NULL)
         return ERR_NO_MEMORY;
     *relay->step =
-        (struct relay_step){.state = (uint8_t)state, .deadline = deadline};
+        (struct transit_step){.state = (uint8_t)state, .deadline = deadline};
     memcpy(relay->step->noise, noise, len);
     return OK;
 }
 
-void relay_step_answered(struct relay *relay, enum relay_step_state state,
-                         const uint8_t noise2[NOISE_OVERHEAD], uint64_t now)
+void transit_step_answered(struct transit *relay, enum transit_step_state state,
+                           const uint8_t noise2[NOISE_OVERHEAD], uint64_t now)
 {
     step_to(relay, state, noise2, NOISE_OVERHEAD, time_after(now, ANSWER_LIFE));
 }
 
-void relay_step_heard(struct relay *relay, bool for_us)
+void transit_step_heard(struct transit *relay, bool for_us)
 {
     if (relay->step->state == STEP_CREATED ||
         (relay->step->state == STEP_EXTENDED && !for_us))
-        relay_step_forget(relay);
+        transit_step_forget(relay);
 }
 
-void relay_step_overdue(struct relays *r, struct relay *relay, uint64_t now)
+void transit_step_overdue(struct transits *r, struct transit *relay,
+                          uint64_t now)
 {
     if (relay->step->state == STEP_LINK || relay->step->state == STEP_CREATE)
-        relay_extension_failed(r, relay, REASON_TIMEOUT, now);
+        transit_extension_failed(r, relay, REASON_TIMEOUT, now);
     else
-        relay_step_forget(relay);
+        transit_step_forget(relay);
 }
 
 /* ---- Failing ------------------------------------------------------------ */
 
-static void say_failed(struct relays *r, struct relay *relay, uint64_t now)
+static void say_failed(struct transits *r, struct transit *relay, uint64_t now)
 {
     struct circuit_message m = {.type = CIRCUIT_FAILED,
                                 .attempt = relay->attempt,
                                 .reason = (enum reason)relay->failed};
 
-    relay_answer(r, relay, &m, now);
+    transit_answer(r, relay, &m, now);
 }
 
-static void fail(struct relays *r, struct relay *relay, enum reason why,
+static void fail(struct transits *r, struct transit *relay, enum reason why,
                  uint64_t now)
 {
     r->stats.failed[why]++;
@@ -79,10 +81,10 @@ static void fail(struct relays *r, struct relay *relay, enum reason why,
     say_failed(r, relay, now);
 }
 
-void relay_extension_failed(struct relays *r, struct relay *relay,
-                            enum reason why, uint64_t now)
+void transit_extension_failed(struct transits *r, struct transit *relay,
+                              enum reason why, uint64_t now)
 {
-    relay_step_forget(relay);
+    transit_step_forget(relay);
     circuit_end_detach(&relay->next, &r->core->ends, now);
     relay->extended = false;
     fail(r, relay, why, now);
@@ -90,7 +92,7 @@ void relay_extension_failed(struct relays *r, struct relay *relay,
 
 /* ---- Extending ---------------------------------------------------------- */
 
-static void send_create(struct relays *r, struct relay *relay, uint64_t now)
+static void send_create(struct transits *r, struct transit *relay, uint64_t now)
 {
     uint8_t text[LINK_TEXT_SMALL];
     size_t len;
@@ -104,7 +106,7 @@ static void send_create(struct relays *r, struct relay *relay, uint64_t now)
 }
 
 /* Never back to where it came from, nor to ourselves. */
-static enum reason check(const struct relays *r, const struct relay *relay,
+static enum reason check(const struct transits *r, const struct transit *relay,
                          const struct circuit_message *m)
 {
     const struct endpoint *prev = &relay->prev.link->peer.ep;
@@ -119,15 +121,16 @@ static enum reason check(const struct relays *r, const struct relay *relay,
     return REASON_UNKNOWN;
 }
 
-static bool is_too_often(struct relays *r, struct relay *relay, uint64_t now)
+static bool is_too_often(struct transits *r, struct transit *relay,
+                         uint64_t now)
 {
-    if (relay->extends >= RELAY_EXTENDS_MAX)
+    if (relay->extends >= TRANSIT_EXTENDS_MAX)
         return true;
     relay->extends++;
     return !limiter_allow(&r->extend_limiter, &relay->prev.link->peer.ep, now);
 }
 
-static enum reason start(struct relays *r, struct relay *relay,
+static enum reason start(struct transits *r, struct transit *relay,
                          const struct circuit_message *m, uint64_t now)
 {
     struct link_target target = {.ep = m->ep};
@@ -143,7 +146,7 @@ static enum reason start(struct relays *r, struct relay *relay,
                 time_after(now, EXTEND_TIMEOUT)) != OK)
         return REASON_FULL;
     if (circuit_end_attach(&relay->next, &r->core->ends, link) != OK) {
-        relay_step_forget(relay);
+        transit_step_forget(relay);
         return REASON_FULL;
     }
     if (link->state == LINK_UP)
@@ -151,21 +154,22 @@ static enum reason start(struct relays *r, struct relay *relay,
     return REASON_UNKNOWN;
 }
 
-static void say_extended(struct relays *r, struct relay *relay, uint64_t now)
+static void say_extended(struct transits *r, struct transit *relay,
+                         uint64_t now)
 {
     struct circuit_message m = {
         .type = CIRCUIT_EXTENDED,
         .attempt = relay->attempt,
         .noise = bytes_of(relay->step->noise, NOISE_OVERHEAD)};
 
-    relay_answer(r, relay, &m, now);
+    transit_answer(r, relay, &m, now);
 }
 
 /* The EXTEND of this attempt came again: it, or what came of it, was lost
  * somewhere, and what was said last is said again. */
-static void repeat(struct relays *r, struct relay *relay, uint64_t now)
+static void repeat(struct transits *r, struct transit *relay, uint64_t now)
 {
-    struct relay_step *step = relay->step;
+    struct transit_step *step = relay->step;
 
     r->stats.repeated++;
     if (step != NULL && step->state == STEP_EXTENDED) {
@@ -187,8 +191,8 @@ static bool is_later(uint8_t attempt, uint8_t last)
            (last == 0 || (attempt + UINT8_MAX - last) % UINT8_MAX <= 127);
 }
 
-void relay_extend(struct relays *r, struct relay *relay,
-                  const struct circuit_message *m, uint64_t now)
+void transit_extend(struct transits *r, struct transit *relay,
+                    const struct circuit_message *m, uint64_t now)
 {
     enum reason why;
 
@@ -201,7 +205,7 @@ void relay_extend(struct relays *r, struct relay *relay,
         return;
     }
     /* A new attempt takes the place of the one before. */
-    relay_step_forget(relay);
+    transit_step_forget(relay);
     circuit_end_destroy(&relay->next, r->core->links, REASON_REQUESTED, now);
     circuit_end_detach(&relay->next, &r->core->ends, now);
     relay->extended = false;
@@ -215,23 +219,23 @@ void relay_extend(struct relays *r, struct relay *relay,
         fail(r, relay, why, now);
 }
 
-void relay_link_up(struct relays *r, struct circuit_end *next, uint64_t now)
+void transit_link_up(struct transits *r, struct circuit_end *next, uint64_t now)
 {
-    struct relay *relay = relay_of(next);
+    struct transit *relay = transit_of(next);
 
-    if (next->role == END_RELAY_NEXT && relay->step != NULL &&
+    if (next->role == END_TRANSIT_NEXT && relay->step != NULL &&
         relay->step->state == STEP_LINK)
         send_create(r, relay, now);
 }
 
-enum error relay_receive_created(struct relays *r, struct circuit_end *next,
-                                 struct bytes text, uint64_t now)
+enum error transit_receive_created(struct transits *r, struct circuit_end *next,
+                                   struct bytes text, uint64_t now)
 {
-    struct relay *relay = relay_of(next);
+    struct transit *relay = transit_of(next);
     struct link_text t;
     enum error e;
 
-    if (next->role != END_RELAY_NEXT || relay->step == NULL ||
+    if (next->role != END_TRANSIT_NEXT || relay->step == NULL ||
         relay->step->state != STEP_CREATE)
         return ERR_UNEXPECTED;
     e = link_text_read_created(text, &t);
@@ -240,7 +244,7 @@ enum error relay_receive_created(struct relays *r, struct circuit_end *next,
     next->remote = t.index;
     relay->extended = true;
     r->stats.extended++;
-    relay_step_answered(relay, STEP_EXTENDED, t.noise.p, now);
+    transit_step_answered(relay, STEP_EXTENDED, t.noise.p, now);
     say_extended(r, relay, now);
     return OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tunnel/relay/relay_queue.h"
+#include "tunnel/transit/transit_queue.h"
 
 #include "base/timestamp.h"
 
@@ -13,7 +13,7 @@
 
 struct queued_cell {
     struct queued_cell *next;
-    enum relay_way way;
+    enum transit_way way;
     uint16_t len;
     uint8_t datagram[CELL_MAX];
 };
@@ -41,9 +41,9 @@ static struct byte_rate rate_of(uint64_t per_second, uint64_t burst)
     if (per_second == 0)
         return rate;
     rate.per_second = clamp(per_second, 1);
-    rate.depth = time_of(clamp(burst, RELAY_BURST_MIN), rate.per_second);
+    rate.depth = time_of(clamp(burst, TRANSIT_BURST_MIN), rate.per_second);
     /* What is left over, too little for a cell, must fit as well. */
-    least = 2 * RELAY_QUEUE_PAUSE + time_of(CELL_MAX, rate.per_second);
+    least = 2 * TRANSIT_QUEUE_PAUSE + time_of(CELL_MAX, rate.per_second);
     if (rate.depth < least)
         rate.depth = least;
     return rate;
@@ -73,7 +73,7 @@ static void take(struct byte_bucket *b, const struct byte_rate *rate,
 
 /* ---- Cells and the ring of flows that wait ------------------------------ */
 
-static struct queued_cell *cell_get(struct relay_queue *q)
+static struct queued_cell *cell_get(struct transit_queue *q)
 {
     struct queued_cell *c = q->spare;
 
@@ -83,13 +83,13 @@ static struct queued_cell *cell_get(struct relay_queue *q)
     return c;
 }
 
-static void cell_put(struct relay_queue *q, struct queued_cell *c)
+static void cell_put(struct transit_queue *q, struct queued_cell *c)
 {
     c->next = q->spare;
     q->spare = c;
 }
 
-static void free_spare(struct relay_queue *q)
+static void free_spare(struct transit_queue *q)
 {
     struct queued_cell *c;
 
@@ -100,9 +100,9 @@ static void free_spare(struct relay_queue *q)
 }
 
 /* Last in the ring: just before the one that it begins with. */
-static void ring_add(struct relay_flow **ring, struct relay_flow *flow)
+static void ring_add(struct transit_flow **ring, struct transit_flow *flow)
 {
-    struct relay_flow *first = *ring;
+    struct transit_flow *first = *ring;
 
     flow->ring = ring;
     if (first == NULL) {
@@ -115,7 +115,7 @@ static void ring_add(struct relay_flow **ring, struct relay_flow *flow)
     first->prev = flow;
 }
 
-static void ring_remove(struct relay_queue *q, struct relay_flow *flow)
+static void ring_remove(struct transit_queue *q, struct transit_flow *flow)
 {
     if (q->turn == flow)
         q->in_turn = false;
@@ -127,7 +127,7 @@ static void ring_remove(struct relay_queue *q, struct relay_flow *flow)
     flow->ring = NULL;
 }
 
-static void push(struct relay_queue *q, struct relay_flow *flow,
+static void push(struct transit_queue *q, struct transit_flow *flow,
                  struct queued_cell *c)
 {
     if (flow->count == 0) {
@@ -142,7 +142,8 @@ static void push(struct relay_queue *q, struct relay_flow *flow,
     q->count++;
 }
 
-static struct queued_cell *pop(struct relay_queue *q, struct relay_flow *flow)
+static struct queued_cell *pop(struct transit_queue *q,
+                               struct transit_flow *flow)
 {
     struct queued_cell *c = flow->head;
 
@@ -156,21 +157,21 @@ static struct queued_cell *pop(struct relay_queue *q, struct relay_flow *flow)
 
 /* ---- Life --------------------------------------------------------------- */
 
-void relay_queue_init(struct relay_queue *q,
-                      const struct relay_queue_config *config)
+void transit_queue_init(struct transit_queue *q,
+                        const struct transit_queue_config *config)
 {
-    *q = (struct relay_queue){.deadline = TIME_NEVER};
-    relay_queue_configure(q, config);
+    *q = (struct transit_queue){.deadline = TIME_NEVER};
+    transit_queue_configure(q, config);
 }
 
-void relay_queue_deinit(struct relay_queue *q)
+void transit_queue_deinit(struct transit_queue *q)
 {
     assert(q->count == 0);
     free_spare(q);
 }
 
-void relay_queue_configure(struct relay_queue *q,
-                           const struct relay_queue_config *config)
+void transit_queue_configure(struct transit_queue *q,
+                             const struct transit_queue_config *config)
 {
     q->rate = rate_of(config->bandwidth, config->bandwidth_burst);
     q->circuit_rate = rate_of(config->circuit_bandwidth, config->circuit_burst);
@@ -182,7 +183,7 @@ void relay_queue_configure(struct relay_queue *q,
         q->deadline = 0;
 }
 
-void relay_queue_forget(struct relay_queue *q, struct relay_flow *flow)
+void transit_queue_forget(struct transit_queue *q, struct transit_flow *flow)
 {
     while (flow->count > 0)
         cell_put(q, pop(q, flow));
@@ -190,15 +191,15 @@ void relay_queue_forget(struct relay_queue *q, struct relay_flow *flow)
 
 /* ---- Cells come --------------------------------------------------------- */
 
-static bool is_limited(const struct relay_queue *q)
+static bool is_limited(const struct transit_queue *q)
 {
     return q->rate.per_second != 0 || q->circuit_rate.per_second != 0;
 }
 
 /* Nobody waits who would be overtaken, and there are tokens: without limits
  * there always are. */
-static bool may_pass(const struct relay_queue *q, const struct relay_flow *flow,
-                     size_t len, uint64_t now)
+static bool may_pass(const struct transit_queue *q,
+                     const struct transit_flow *flow, size_t len, uint64_t now)
 {
     if (flow->count != 0)
         return false;
@@ -208,22 +209,22 @@ static bool may_pass(const struct relay_queue *q, const struct relay_flow *flow,
             ready_at(&q->bucket, &q->rate, len) <= now);
 }
 
-enum relay_offer relay_queue_offer(struct relay_queue *q,
-                                   const struct relay_flow *flow, size_t len,
-                                   uint64_t now)
+enum transit_offer transit_queue_offer(struct transit_queue *q,
+                                       const struct transit_flow *flow,
+                                       size_t len, uint64_t now)
 {
     unsigned left = q->max_cells > q->count ? q->max_cells - q->count : 0;
 
     if (may_pass(q, flow, len, now))
-        return RELAY_PASSES;
+        return TRANSIT_PASSES;
     if (flow->count < left && flow->count < q->max_circuit_cells)
-        return RELAY_WAITS;
+        return TRANSIT_WAITS;
     q->stats.dropped++;
-    return RELAY_DROPPED;
+    return TRANSIT_DROPPED;
 }
 
-static void send_now(struct relay_queue *q, struct relay_flow *flow,
-                     enum relay_way way, uint8_t *datagram, size_t len,
+static void send_now(struct transit_queue *q, struct transit_flow *flow,
+                     enum transit_way way, uint8_t *datagram, size_t len,
                      uint64_t now)
 {
     take(&flow->bucket, &q->circuit_rate, len, now);
@@ -231,8 +232,8 @@ static void send_now(struct relay_queue *q, struct relay_flow *flow,
     q->send(q->ctx, flow, way, datagram, len, now);
 }
 
-static void wait(struct relay_queue *q, struct relay_flow *flow,
-                 enum relay_way way, const uint8_t *datagram, size_t len,
+static void wait(struct transit_queue *q, struct transit_flow *flow,
+                 enum transit_way way, const uint8_t *datagram, size_t len,
                  uint64_t now)
 {
     struct queued_cell *c = cell_get(q);
@@ -247,17 +248,18 @@ static void wait(struct relay_queue *q, struct relay_flow *flow,
     push(q, flow, c);
     q->used_at = now;
     if (flow->count == 1)
-        q->deadline = time_min(q->deadline, time_after(now, RELAY_QUEUE_PAUSE));
+        q->deadline =
+            time_min(q->deadline, time_after(now, TRANSIT_QUEUE_PAUSE));
     if (ready_at(&q->bucket, &q->rate, len) > now)
         q->starved = true;
 }
 
-void relay_queue_put(struct relay_queue *q, struct relay_flow *flow,
-                     enum relay_offer offer, enum relay_way way,
-                     uint8_t *datagram, size_t len, uint64_t now)
+void transit_queue_put(struct transit_queue *q, struct transit_flow *flow,
+                       enum transit_offer offer, enum transit_way way,
+                       uint8_t *datagram, size_t len, uint64_t now)
 {
-    assert(offer != RELAY_DROPPED);
-    if (offer == RELAY_PASSES)
+    assert(offer != TRANSIT_DROPPED);
+    if (offer == TRANSIT_PASSES)
         send_now(q, flow, way, datagram, len, now);
     else
         wait(q, flow, way, datagram, len, now);
@@ -265,7 +267,7 @@ void relay_queue_put(struct relay_queue *q, struct relay_flow *flow,
 
 /* ---- Cells go ----------------------------------------------------------- */
 
-static void send_first(struct relay_queue *q, struct relay_flow *flow,
+static void send_first(struct transit_queue *q, struct transit_flow *flow,
                        uint64_t now)
 {
     struct queued_cell *c = pop(q, flow);
@@ -276,7 +278,8 @@ static void send_first(struct relay_queue *q, struct relay_flow *flow,
 }
 
 /* One turn. Cells leave together, so that they stay a train. */
-static void serve(struct relay_queue *q, struct relay_flow *flow, uint64_t now)
+static void serve(struct transit_queue *q, struct transit_flow *flow,
+                  uint64_t now)
 {
     if (!q->in_turn)
         flow->deficit += QUANTUM;
@@ -305,9 +308,9 @@ static void serve(struct relay_queue *q, struct relay_flow *flow, uint64_t now)
 }
 
 /* Those that have tokens again take part; when the next one will. */
-static uint64_t release_held(struct relay_queue *q, uint64_t now)
+static uint64_t release_held(struct transit_queue *q, uint64_t now)
 {
-    struct relay_flow *flow = q->held, *next, *last;
+    struct transit_flow *flow = q->held, *next, *last;
     uint64_t at, earliest = TIME_NEVER;
 
     if (flow == NULL)
@@ -329,7 +332,7 @@ static uint64_t release_held(struct relay_queue *q, uint64_t now)
     }
 }
 
-static void serve_all(struct relay_queue *q, uint64_t now)
+static void serve_all(struct transit_queue *q, uint64_t now)
 {
     uint64_t at;
 
@@ -340,13 +343,13 @@ static void serve_all(struct relay_queue *q, uint64_t now)
     at = release_held(q, now); /* none has tokens: it only looks */
     if (q->starved)
         at = time_min(at, ready_at(&q->bucket, &q->rate, q->turn->head->len));
-    if (at < time_after(now, RELAY_QUEUE_PAUSE))
-        at = time_after(now, RELAY_QUEUE_PAUSE);
+    if (at < time_after(now, TRANSIT_QUEUE_PAUSE))
+        at = time_after(now, TRANSIT_QUEUE_PAUSE);
     q->used_at = now;
     q->deadline = q->count > 0 ? at : time_after(now, SPARE_LIFE);
 }
 
-void relay_queue_tick(struct relay_queue *q, uint64_t now)
+void transit_queue_tick(struct transit_queue *q, uint64_t now)
 {
     if (now < q->deadline)
         return;
@@ -360,7 +363,7 @@ void relay_queue_tick(struct relay_queue *q, uint64_t now)
     }
 }
 
-uint64_t relay_queue_next_deadline(const struct relay_queue *q)
+uint64_t transit_queue_next_deadline(const struct transit_queue *q)
 {
     return q->deadline;
 }

@@ -3,7 +3,7 @@
  * Data over circuits of our own: datagrams of any length, speed tests, and
  * what comes back.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include "base/timestamp.h"
 
@@ -39,7 +39,7 @@ send_pieces(struct bytes text, uint16_t id,
     return e;
 }
 
-enum error tunnel_send_data(const struct circuit_message *m, uint16_t *piece_id,
+enum error member_send_data(const struct circuit_message *m, uint16_t *piece_id,
                             enum error (*send)(void *ctx,
                                                const struct circuit_message *),
                             void *ctx)
@@ -58,7 +58,7 @@ enum error tunnel_send_data(const struct circuit_message *m, uint16_t *piece_id,
     return send_pieces(bytes_of(text, len), (*piece_id)++, send, ctx);
 }
 
-bool tunnel_take_piece(struct tunnel *t, struct pieces *pieces,
+bool member_take_piece(struct member *t, struct pieces *pieces,
                        const struct circuit_message *m, uint64_t now,
                        struct circuit_message *out)
 {
@@ -76,15 +76,15 @@ bool tunnel_take_piece(struct tunnel *t, struct pieces *pieces,
 
 /* ---- Sending ------------------------------------------------------------ */
 
-struct tunnel_client *tunnel_client_of(struct circuit *c)
+struct member_client *member_client_of(struct circuit *c)
 {
     if (c->above == NULL)
-        c->above = calloc(1, sizeof(struct tunnel_client));
+        c->above = calloc(1, sizeof(struct member_client));
     return c->above;
 }
 
 struct send_ctx {
-    struct tunnel *t;
+    struct member *t;
     struct circuit *c;
     uint64_t now;
 };
@@ -96,30 +96,30 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
     return circuit_send(s->t->engine.circuits, s->c, s->c->length, m, s->now);
 }
 
-static struct circuit *find_ready(struct tunnel *t, uint32_t id)
+static struct circuit *find_ready(struct member *t, uint32_t id)
 {
     struct circuit *c = circuit_find(t->engine.circuits, id);
 
     return c != NULL && c->state == CIRCUIT_READY ? c : NULL;
 }
 
-static enum error send_message(struct tunnel *t, uint32_t id,
+static enum error send_message(struct member *t, uint32_t id,
                                const struct circuit_message *m, uint64_t now)
 {
     struct circuit *c = find_ready(t, id);
     struct send_ctx s = {.t = t, .c = c, .now = now};
-    struct tunnel_client *client;
+    struct member_client *client;
 
     if (c == NULL)
         return ERR_NOT_FOUND;
-    client = tunnel_client_of(c);
+    client = member_client_of(c);
     if (client == NULL)
         return ERR_NO_MEMORY;
     c->used_at = now;
-    return tunnel_send_data(m, &client->piece_id, send_one, &s);
+    return member_send_data(m, &client->piece_id, send_one, &s);
 }
 
-enum error tunnel_data(struct tunnel *t, uint32_t circuit,
+enum error member_data(struct member *t, uint32_t circuit,
                        const struct endpoint *to, struct bytes payload,
                        uint64_t now)
 {
@@ -131,7 +131,7 @@ enum error tunnel_data(struct tunnel *t, uint32_t circuit,
     return send_message(t, circuit, &m, now);
 }
 
-enum error tunnel_data_name(struct tunnel *t, uint32_t circuit,
+enum error member_data_name(struct member *t, uint32_t circuit,
                             struct bytes name, uint16_t port,
                             struct bytes payload, uint64_t now)
 {
@@ -143,7 +143,7 @@ enum error tunnel_data_name(struct tunnel *t, uint32_t circuit,
     return send_message(t, circuit, &m, now);
 }
 
-enum error tunnel_ping(struct tunnel *t, uint32_t circuit, uint64_t now)
+enum error member_ping(struct member *t, uint32_t circuit, uint64_t now)
 {
     struct circuit *c = find_ready(t, circuit);
 
@@ -156,7 +156,7 @@ enum error tunnel_ping(struct tunnel *t, uint32_t circuit, uint64_t now)
 
 /* ---- Speed test --------------------------------------------------------- */
 
-static void send_tests(struct tunnel *t, struct circuit *c, struct speedtest *s,
+static void send_tests(struct member *t, struct circuit *c, struct speedtest *s,
                        uint64_t now)
 {
     uint8_t pad[TEST_PAD];
@@ -168,7 +168,7 @@ static void send_tests(struct tunnel *t, struct circuit *c, struct speedtest *s,
     c->used_at = now;
 }
 
-enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
+enum error member_speedtest(struct member *t, uint32_t circuit,
                             uint64_t duration, uint64_t now)
 {
     struct speedtest_config config = {.id = random_u32(&t->env.random),
@@ -177,12 +177,12 @@ enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
                                       .pad = TEST_PAD,
                                       .answer_pad = TEST_PAD};
     struct circuit *c = find_ready(t, circuit);
-    struct tunnel_client *client;
+    struct member_client *client;
     enum error e;
 
     if (c == NULL)
         return ERR_NOT_FOUND;
-    client = tunnel_client_of(c);
+    client = member_client_of(c);
     if (client == NULL)
         return ERR_NO_MEMORY;
     if (client->speedtest != NULL)
@@ -200,17 +200,17 @@ enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
 }
 
 /* The hops are those that it began with. */
-static void learn(struct tunnel *t, const struct circuit *c,
-                  const struct tunnel_client *client)
+static void learn(struct member *t, const struct circuit *c,
+                  const struct member_client *client)
 {
     if (client->test_counts && client->test_replaced == c->replaced_ever)
-        tunnel_path_measured(t, c, speedtest_proven(client->speedtest));
+        member_path_measured(t, c, speedtest_proven(client->speedtest));
 }
 
-static void report(struct tunnel *t, struct circuit *c,
-                   struct tunnel_client *client, bool done, uint64_t now)
+static void report(struct member *t, struct circuit *c,
+                   struct member_client *client, bool done, uint64_t now)
 {
-    struct tunnel_event event = {.kind = TUNNEL_SPEEDTEST,
+    struct member_event event = {.kind = TUNNEL_SPEEDTEST,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .done = done};
@@ -222,11 +222,11 @@ static void report(struct tunnel *t, struct circuit *c,
         speedtest_free(client->speedtest);
         client->speedtest = NULL;
     }
-    tunnel_tell(t, &event);
+    member_tell(t, &event);
 }
 
-static void go_on(struct tunnel *t, struct circuit *c,
-                  struct tunnel_client *client, uint64_t now)
+static void go_on(struct member *t, struct circuit *c,
+                  struct member_client *client, uint64_t now)
 {
     send_tests(t, c, client->speedtest, now);
     if (speedtest_is_done(client->speedtest, now))
@@ -237,19 +237,19 @@ static void go_on(struct tunnel *t, struct circuit *c,
 
 /* ---- Receiving ---------------------------------------------------------- */
 
-void tunnel_client_data(void *ctx, struct circuit *c,
+void member_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_client *client = tunnel_client_of(c);
+    struct member *t = ctx;
+    struct member_client *client = member_client_of(c);
     struct circuit_message whole;
-    struct tunnel_event event = {
+    struct member_event event = {
         .kind = TUNNEL_DATA, .circuit = c->id, .length = c->length};
 
     if (client == NULL)
         return;
     if (m->type == CIRCUIT_PIECE) {
-        if (!tunnel_take_piece(t, &client->pieces, m, now, &whole) ||
+        if (!member_take_piece(t, &client->pieces, m, now, &whole) ||
             whole.name.len > 0)
             return;
         m = &whole;
@@ -257,22 +257,22 @@ void tunnel_client_data(void *ctx, struct circuit *c,
     c->used_at = now;
     event.source = m->ep;
     event.payload = m->payload;
-    tunnel_tell_data(t, &event);
+    member_tell_data(t, &event);
 }
 
-void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,
+void member_client_answered(void *ctx, struct circuit *c, unsigned hop,
                             const struct circuit_message *m, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_client *client = c->above;
-    struct tunnel_event event = {.kind = TUNNEL_PONG,
+    struct member *t = ctx;
+    struct member_client *client = c->above;
+    struct member_event event = {.kind = TUNNEL_PONG,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = hop,
                                  .rtt = c->hop[hop - 1].rtt};
 
     if (m->type == CIRCUIT_PONG) {
-        tunnel_tell(t, &event);
+        member_tell(t, &event);
         return;
     }
     if (client == NULL || client->speedtest == NULL || hop != c->length)
@@ -281,9 +281,9 @@ void tunnel_client_answered(void *ctx, struct circuit *c, unsigned hop,
         go_on(t, c, client, now);
 }
 
-void tunnel_client_tick(struct tunnel *t, struct circuit *c, uint64_t now)
+void member_client_tick(struct member *t, struct circuit *c, uint64_t now)
 {
-    struct tunnel_client *client = c->above;
+    struct member_client *client = c->above;
 
     if (client == NULL)
         return;
@@ -295,9 +295,9 @@ void tunnel_client_tick(struct tunnel *t, struct circuit *c, uint64_t now)
         go_on(t, c, client, now);
 }
 
-uint64_t tunnel_client_deadline(const struct circuit *c)
+uint64_t member_client_deadline(const struct circuit *c)
 {
-    const struct tunnel_client *client = c->above;
+    const struct member_client *client = c->above;
     uint64_t at;
 
     if (client == NULL)
@@ -308,9 +308,9 @@ uint64_t tunnel_client_deadline(const struct circuit *c)
     return at;
 }
 
-void tunnel_client_free(struct tunnel *t, struct circuit *c)
+void member_client_free(struct member *t, struct circuit *c)
 {
-    struct tunnel_client *client = c->above;
+    struct member_client *client = c->above;
 
     if (client == NULL)
         return;

@@ -9,10 +9,10 @@
 
 #include <sodium.h>
 
-static struct relay *relay_at(struct net *net, unsigned node)
+static struct transit *relay_at(struct net *net, unsigned node)
 {
-    assert_true(relays_count(net->node[node].engine.relays) > 0);
-    return relays_at(net->node[node].engine.relays, 0);
+    assert_true(transits_count(net->node[node].engine.relays) > 0);
+    return transits_at(net->node[node].engine.relays, 0);
 }
 
 /* The client's first message to a hop, which may lie about the depth. */
@@ -89,7 +89,7 @@ static void test_relay_extend_takes_circuits_from_those_who_ask(void **state)
     (void)state;
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
-    assert_int_equal(relays_count(relay->engine.relays), 1);
+    assert_int_equal(transits_count(relay->engine.relays), 1);
     link = relay_at(net, 2)->prev.link;
     first_message(net, to, 1, &n, noise1);
     link_send(next->engine.core.links, link, CELL_CREATE, 0,
@@ -97,8 +97,8 @@ static void test_relay_extend_takes_circuits_from_those_who_ask(void **state)
                                  text, 77, bytes_of(noise1, sizeof(noise1)))),
               net->now);
     net_run(net, TIME_S);
-    assert_int_equal(relays_count(relay->engine.relays), 1);
-    assert_int_equal(relays_stats(relay->engine.relays)->refused, 1);
+    assert_int_equal(transits_count(relay->engine.relays), 1);
+    assert_int_equal(transits_stats(relay->engine.relays)->refused, 1);
     net_free(net);
 }
 
@@ -167,7 +167,7 @@ static void test_relay_extend_never_answered(void **state)
     (void)state;
     client->spare = 3;
     net_build(net, (unsigned[]){1, 2, 0});
-    while (relays_count(net->node[1].engine.relays) == 0)
+    while (transits_count(net->node[1].engine.relays) == 0)
         net_run(net, TIME_MS);
     net_run(net, NET_DELAY);
     relay_at(net, 1)->prev.remote ^= 1; /* answers go nowhere */
@@ -262,13 +262,13 @@ static void test_relay_extend_is_claimed(void **state)
         forge(net, c, how, noise2);
         /* Of an attempt that there never was: nothing happens. */
         m.attempt = (uint8_t)(c->attempt + 1);
-        relay_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
-                     net->now);
+        transit_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
+                       net->now);
         net_run(net, 100 * TIME_MS);
         assert_int_equal(client->closed, 0);
         m.attempt = c->attempt;
-        relay_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
-                     net->now);
+        transit_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
+                       net->now);
         net_run(net, 100 * TIME_MS);
         assert_int_equal(client->ready, how == NOT_FORGED);
         assert_int_equal(client->closed, how != NOT_FORGED);
@@ -302,7 +302,7 @@ static void test_relay_extend_answered_by_others(void **state)
     struct circuit_message m = {.type = CIRCUIT_EXTENDED,
                                 .noise = bytes_of(noise2, sizeof(noise2))};
     struct circuit *c;
-    struct relay *relay;
+    struct transit *relay;
 
     (void)state;
     net_build(net, (unsigned[]){1, 2, 3, 0});
@@ -312,17 +312,17 @@ static void test_relay_extend_answered_by_others(void **state)
     net_run(net, 100 * TIME_MS);
     assert_int_equal(c->built, 2);
     /* Hop 1, though the question went to hop 2: as a message, as CREATED. */
-    relay = relays_at(net->node[1].engine.relays, 1);
+    relay = transits_at(net->node[1].engine.relays, 1);
     m.attempt = c->attempt;
-    relay_answer(net->node[1].engine.relays, relay, &m, net->now);
+    transit_answer(net->node[1].engine.relays, relay, &m, net->now);
     send_created(net, 1, relay->prev.link, relay->prev.remote);
     assert_int_equal(c->built, 2);
     assert_int_equal(client->closed, 0);
     assert_non_null(c->handshake);
     /* Hop 2, when it hears "CREATED" from the side of the client. */
-    relay = relays_at(net->node[2].engine.relays, 1);
+    relay = transits_at(net->node[2].engine.relays, 1);
     assert_non_null(relay->step);
-    send_created(net, 1, relays_at(net->node[1].engine.relays, 1)->next.link,
+    send_created(net, 1, transits_at(net->node[1].engine.relays, 1)->next.link,
                  relay->prev.local);
     assert_false(relay->extended);
     assert_non_null(relay->step);
@@ -333,16 +333,17 @@ static void test_relay_extend_answered_by_others(void **state)
 static void test_relay_extend_next_hop_speaks_too_early(void **state)
 {
     struct net *net = net_new(13);
-    const struct relay_stats *stats = relays_stats(net->node[1].engine.relays);
+    const struct transit_stats *stats =
+        transits_stats(net->node[1].engine.relays);
     uint8_t d[CELL_MAX] = {0};
-    struct relay *relay;
+    struct transit *relay;
 
     (void)state;
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, 3 * NET_DELAY);
-    relay = relays_at(net->node[1].engine.relays, 1);
+    relay = transits_at(net->node[1].engine.relays, 1);
     assert_non_null(relay->next.link);
     assert_false(relay->extended);
     memset(d + CELL_BODY_OFFSET, 7, CELL_SMALL_BODY);
@@ -397,7 +398,7 @@ static void test_relay_extend_not_beyond_the_fourth_hop(void **state)
                      OK);
     net_run(net, TIME_S);
     assert_int_equal(
-        relays_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
+        transits_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
     assert_int_equal(links_count(net->node[5].engine.core.links), 0);
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         first_message(net, net_target(&net->node[1]), depths[i], &n, noise1);
@@ -407,8 +408,8 @@ static void test_relay_extend_not_beyond_the_fourth_hop(void **state)
                                text, 77, bytes_of(noise1, sizeof(noise1)))),
             net->now);
         net_run(net, TIME_S);
-        assert_int_equal(relays_count(net->node[1].engine.relays), 1);
-        assert_int_equal(relays_stats(net->node[1].engine.relays)->refused,
+        assert_int_equal(transits_count(net->node[1].engine.relays), 1);
+        assert_int_equal(transits_stats(net->node[1].engine.relays)->refused,
                          i + 1);
     }
     net_free(net);
@@ -481,14 +482,14 @@ static void test_relay_extend_depth_lied_about(void **state)
         for (uint8_t told = 1; told <= ONION_HOPS_MAX; told++) {
             struct net *net = net_new(32);
             unsigned hops[ONION_HOPS_MAX] = {0};
-            const struct relay_stats *stats;
+            const struct transit_stats *stats;
             struct circuit *c;
 
             memcpy(hops, path, (place - 1) * sizeof(hops[0]));
             c = net_build(net, hops);
             net_run(net, TIME_S);
             add_hop(net, c, 5, told);
-            stats = relays_stats(net->node[5].engine.relays);
+            stats = transits_stats(net->node[5].engine.relays);
             for (unsigned depth = 1; depth <= ONION_HOPS_MAX; depth++) {
                 for (size_t i = 0; i < COUNT_OF(sizes); i++)
                     ask_last_hop(net, c, depth, sizes[i]);

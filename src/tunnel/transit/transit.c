@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "tunnel/relay/relay.h"
+#include "tunnel/transit/transit.h"
 
-#include "tunnel/relay/relay_table.h"
+#include "tunnel/transit/transit_table.h"
 
 #include "base/timestamp.h"
 
@@ -14,39 +14,41 @@ static size_t body_of(size_t len)
     return len - CELL_BODY_OFFSET;
 }
 
-struct relay *relay_of(struct circuit_end *end)
+struct transit *transit_of(struct circuit_end *end)
 {
-    size_t offset = end->role == END_RELAY_PREV ? offsetof(struct relay, prev)
-                                                : offsetof(struct relay, next);
+    size_t offset = end->role == END_TRANSIT_PREV
+                        ? offsetof(struct transit, prev)
+                        : offsetof(struct transit, next);
 
     assert(end->role != END_CLIENT);
-    return (struct relay *)(void *)((uint8_t *)end - offset);
+    return (struct transit *)(void *)((uint8_t *)end - offset);
 }
 
-static struct relay *relay_of_flow(struct relay_flow *flow)
+static struct transit *transit_of_flow(struct transit_flow *flow)
 {
-    size_t offset = offsetof(struct relay, flow);
+    size_t offset = offsetof(struct transit, flow);
 
-    return (struct relay *)(void *)((uint8_t *)flow - offset);
+    return (struct transit *)(void *)((uint8_t *)flow - offset);
 }
 
 /* The layers are done: a cell leaves, after it has waited or not. */
-static void send_on(void *ctx, struct relay_flow *flow, enum relay_way way,
+static void send_on(void *ctx, struct transit_flow *flow, enum transit_way way,
                     uint8_t *datagram, size_t len, uint64_t now)
 {
-    struct relay *relay = relay_of_flow(flow);
-    struct circuit_end *to = way == RELAY_FORWARD ? &relay->next : &relay->prev;
-    struct relays *r = ctx;
+    struct transit *relay = transit_of_flow(flow);
+    struct circuit_end *to = way == TRANSIT_FORWARD ? &relay->next
+                                                    : &relay->prev;
+    struct transits *r = ctx;
 
     /* The next hop may have gone while the cell waited. */
-    if (to->link != NULL && (way == RELAY_BACKWARD || relay->extended))
+    if (to->link != NULL && (way == TRANSIT_BACKWARD || relay->extended))
         link_send_relay(r->core->links, to->link, to->remote, datagram, len,
                         now);
 }
 
 /* ---- The table ---------------------------------------------------------- */
 
-static void set_limits(struct relays *r, bool first)
+static void set_limits(struct transits *r, bool first)
 {
     struct limiter_config c = {
         .rate = r->config.create_rate,
@@ -65,11 +67,11 @@ static void set_limits(struct relays *r, bool first)
     }
 }
 
-enum error relays_new(struct tunnel_core *core,
-                      const struct relay_config *config,
-                      const struct relay_env *env, struct relays **out)
+enum error transits_new(struct tunnel_core *core,
+                        const struct transit_config *config,
+                        const struct transit_env *env, struct transits **out)
 {
-    struct relays *r = calloc(1, sizeof(struct relays));
+    struct transits *r = calloc(1, sizeof(struct transits));
 
     if (r == NULL)
         return ERR_NO_MEMORY;
@@ -78,30 +80,30 @@ enum error relays_new(struct tunnel_core *core,
     r->env = *env;
     r->deadline = TIME_NEVER;
     set_limits(r, true);
-    relay_queue_init(&r->queue, &config->queue);
+    transit_queue_init(&r->queue, &config->queue);
     r->queue.ctx = r;
     r->queue.send = send_on;
     *out = r;
     return OK;
 }
 
-void relays_configure(struct relays *r, const struct relay_config *config)
+void transits_configure(struct transits *r, const struct transit_config *config)
 {
     r->config = *config;
     set_limits(r, false);
-    relay_queue_configure(&r->queue, &config->queue);
+    transit_queue_configure(&r->queue, &config->queue);
     for (size_t i = 0; i < r->count; i++)
         r->relays[i]->flow.bucket = (struct byte_bucket){0};
 }
 
-enum error relay_add(struct relays *r, struct relay *relay)
+enum error transit_add(struct transits *r, struct transit *relay)
 {
-    struct relay **grown;
+    struct transit **grown;
     size_t cap;
 
     if (r->count == r->cap) {
         cap = r->cap == 0 ? 8 : 2 * r->cap;
-        grown = realloc(r->relays, cap * sizeof(struct relay *));
+        grown = realloc(r->relays, cap * sizeof(struct transit *));
         if (grown == NULL)
             return ERR_NO_MEMORY;
         r->relays = grown;
@@ -112,10 +114,10 @@ enum error relay_add(struct relays *r, struct relay *relay)
     return OK;
 }
 
-void relay_forget(struct relays *r, struct relay *relay, uint64_t now)
+void transit_forget(struct transits *r, struct transit *relay, uint64_t now)
 {
-    relay_step_forget(relay);
-    relay_queue_forget(&r->queue, &relay->flow);
+    transit_step_forget(relay);
+    transit_queue_forget(&r->queue, &relay->flow);
     circuit_end_detach(&relay->prev, &r->core->ends, now);
     circuit_end_detach(&relay->next, &r->core->ends, now);
     r->relays[relay->slot] = r->relays[--r->count];
@@ -124,82 +126,83 @@ void relay_forget(struct relays *r, struct relay *relay, uint64_t now)
     free(relay);
 }
 
-void relays_free(struct relays *r)
+void transits_free(struct transits *r)
 {
     if (r == NULL)
         return;
     while (r->count > 0)
-        relay_forget(r, r->relays[r->count - 1], 0);
+        transit_forget(r, r->relays[r->count - 1], 0);
     limiter_deinit(&r->create_limiter);
-    relay_queue_deinit(&r->queue);
+    transit_queue_deinit(&r->queue);
     limiter_deinit(&r->extend_limiter);
     free(r->relays);
     free(r);
 }
 
-unsigned relays_count(const struct relays *r)
+unsigned transits_count(const struct transits *r)
 {
     return (unsigned)r->count;
 }
 
-struct relay *relays_at(const struct relays *r, unsigned i)
+struct transit *transits_at(const struct transits *r, unsigned i)
 {
     assert(i < r->count);
     return r->relays[i];
 }
 
-const struct relay_stats *relays_stats(const struct relays *r)
+const struct transit_stats *transits_stats(const struct transits *r)
 {
     return &r->stats;
 }
 
-uint64_t relays_rate(const struct relays *r, uint64_t now)
+uint64_t transits_rate(const struct transits *r, uint64_t now)
 {
     return meter_rate(&r->meter, now);
 }
 
-const struct relay_queue *relays_queue(const struct relays *r)
+const struct transit_queue *transits_queue(const struct transits *r)
 {
     return &r->queue;
 }
 
 /* ---- The end of a relayed circuit --------------------------------------- */
 
-static void end_relay(struct relays *r, struct relay *relay, enum reason why,
-                      uint64_t now)
+static void end_relay(struct transits *r, struct transit *relay,
+                      enum reason why, uint64_t now)
 {
     r->stats.ended[why]++;
     r->env.closed(r->env.ctx, relay, now);
-    relay_forget(r, relay, now);
+    transit_forget(r, relay, now);
 }
 
-void relay_close(struct relays *r, struct relay *relay, enum reason why,
-                 uint64_t now)
+void transit_close(struct transits *r, struct transit *relay, enum reason why,
+                   uint64_t now)
 {
     circuit_end_destroy(&relay->prev, r->core->links, why, now);
     circuit_end_destroy(&relay->next, r->core->links, why, now);
     end_relay(r, relay, why, now);
 }
 
-void relay_receive_destroy(struct relays *r, struct circuit_end *end,
-                           enum reason why, uint64_t now)
+void transit_receive_destroy(struct transits *r, struct circuit_end *end,
+                             enum reason why, uint64_t now)
 {
-    struct relay *relay = relay_of(end);
+    struct transit *relay = transit_of(end);
 
-    if (end->role == END_RELAY_NEXT) {
-        relay_extension_failed(r, relay, why, now);
+    if (end->role == END_TRANSIT_NEXT) {
+        transit_extension_failed(r, relay, why, now);
         return;
     }
     circuit_end_destroy(&relay->next, r->core->links, why, now);
     end_relay(r, relay, why, now);
 }
 
-void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
+void transit_link_down(struct transits *r, struct circuit_end *end,
+                       uint64_t now)
 {
-    struct relay *relay = relay_of(end);
+    struct transit *relay = transit_of(end);
 
-    if (end->role == END_RELAY_NEXT) {
-        relay_extension_failed(
+    if (end->role == END_TRANSIT_NEXT) {
+        transit_extension_failed(
             r, relay, relay->extended ? REASON_LINK_LOST : REASON_UNREACHABLE,
             now);
         return;
@@ -210,35 +213,35 @@ void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now)
 
 /* ---- Cells -------------------------------------------------------------- */
 
-static void fill(struct relays *r, uint8_t *datagram, size_t from, size_t len)
+static void fill(struct transits *r, uint8_t *datagram, size_t from, size_t len)
 {
     keystream_fill(&r->core->fill, datagram + CELL_BODY_OFFSET + from,
                    body_of(len) - from);
 }
 
-static void count_bytes(struct relays *r, size_t len, uint64_t now)
+static void count_bytes(struct transits *r, size_t len, uint64_t now)
 {
     r->stats.bytes += len;
     meter_add(&r->meter, len, now);
 }
 
-static void send_backward(struct relays *r, struct relay *relay,
+static void send_backward(struct transits *r, struct transit *relay,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
-    enum relay_offer offer =
-        relay_queue_offer(&r->queue, &relay->flow, len, now);
+    enum transit_offer offer =
+        transit_queue_offer(&r->queue, &relay->flow, len, now);
 
-    if (offer == RELAY_DROPPED)
+    if (offer == TRANSIT_DROPPED)
         return;
     onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
               relay->depth);
     fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
-    relay_queue_put(&r->queue, &relay->flow, offer, RELAY_BACKWARD, datagram,
-                    len, now);
+    transit_queue_put(&r->queue, &relay->flow, offer, TRANSIT_BACKWARD,
+                      datagram, len, now);
 }
 
-enum error relay_answer(struct relays *r, struct relay *relay,
-                        const struct circuit_message *m, uint64_t now)
+enum error transit_answer(struct transits *r, struct transit *relay,
+                          const struct circuit_message *m, uint64_t now)
 {
     uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
     size_t len, used;
@@ -257,14 +260,14 @@ enum error relay_answer(struct relays *r, struct relay *relay,
 
 /* A message from the client. What comes of it goes back on this circuit;
  * EXTEND alone sends on another link. */
-static void dispatch(struct relays *r, struct relay *relay,
+static void dispatch(struct transits *r, struct transit *relay,
                      const struct circuit_message *m, uint64_t now)
 {
     struct circuit_message reply = *m;
 
     switch (m->type) {
     case CIRCUIT_EXTEND:
-        relay_extend(r, relay, m, now);
+        transit_extend(r, relay, m, now);
         break;
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
@@ -273,11 +276,11 @@ static void dispatch(struct relays *r, struct relay *relay,
         reply.attempt = 0;
         reply.reason = r->env.data(r->env.ctx, relay, m, now);
         if (reply.reason != REASON_UNKNOWN)
-            relay_answer(r, relay, &reply, now);
+            transit_answer(r, relay, &reply, now);
         break;
     case CIRCUIT_PING:
         reply.type = CIRCUIT_PONG;
-        relay_answer(r, relay, &reply, now);
+        transit_answer(r, relay, &reply, now);
         break;
     case CIRCUIT_DESTROY:
         circuit_end_destroy(&relay->next, r->core->links, m->reason, now);
@@ -292,12 +295,12 @@ static void dispatch(struct relays *r, struct relay *relay,
     }
 }
 
-static void receive_forward(struct relays *r, struct relay *relay,
+static void receive_forward(struct transits *r, struct transit *relay,
                             uint8_t *datagram, size_t len, uint64_t now)
 {
     uint8_t *body = datagram + CELL_BODY_OFFSET;
     struct circuit_message m;
-    enum relay_offer offer;
+    enum transit_offer offer;
     bool is_message;
 
     if (onion_remove(&relay->in, body, body_of(len), relay->depth,
@@ -308,7 +311,7 @@ static void receive_forward(struct relays *r, struct relay *relay,
     relay->used_at = now;
     relay->bytes += len;
     if (relay->step != NULL)
-        relay_step_heard(relay, is_message);
+        transit_step_heard(relay, is_message);
     if (is_message) {
         if (circuit_message_read(
                 bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
@@ -321,22 +324,22 @@ static void receive_forward(struct relays *r, struct relay *relay,
         r->stats.dropped_no_next++;
         return;
     }
-    offer = relay_queue_offer(&r->queue, &relay->flow, len, now);
-    if (offer == RELAY_DROPPED)
+    offer = transit_queue_offer(&r->queue, &relay->flow, len, now);
+    if (offer == TRANSIT_DROPPED)
         return;
     r->stats.cells_forward++;
     count_bytes(r, len, now);
     fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);
-    relay_queue_put(&r->queue, &relay->flow, offer, RELAY_FORWARD, datagram,
-                    len, now);
+    transit_queue_put(&r->queue, &relay->flow, offer, TRANSIT_FORWARD, datagram,
+                      len, now);
 }
 
-void relay_receive_cell(struct relays *r, struct circuit_end *end,
-                        uint8_t *datagram, size_t len, uint64_t now)
+void transit_receive_cell(struct transits *r, struct circuit_end *end,
+                          uint8_t *datagram, size_t len, uint64_t now)
 {
-    struct relay *relay = relay_of(end);
+    struct transit *relay = transit_of(end);
 
-    if (end->role == END_RELAY_PREV) {
+    if (end->role == END_TRANSIT_PREV) {
         receive_forward(r, relay, datagram, len, now);
         return;
     }
@@ -359,8 +362,8 @@ void relay_receive_cell(struct relays *r, struct circuit_end *end,
 
 /* ---- Time --------------------------------------------------------------- */
 
-static enum reason overdue(const struct relays *r, const struct relay *relay,
-                           uint64_t now)
+static enum reason overdue(const struct transits *r,
+                           const struct transit *relay, uint64_t now)
 {
     if (time_since(relay->created_at, now) >= r->config.max_time)
         return REASON_AGE;
@@ -371,26 +374,26 @@ static enum reason overdue(const struct relays *r, const struct relay *relay,
     return REASON_UNKNOWN;
 }
 
-void relays_tick(struct relays *r, uint64_t now)
+void transits_tick(struct transits *r, uint64_t now)
 {
     enum reason why;
 
-    relay_queue_tick(&r->queue, now);
+    transit_queue_tick(&r->queue, now);
     if (now < r->deadline)
         return;
     for (size_t i = r->count; i-- > 0;) {
-        struct relay *relay = r->relays[i];
+        struct transit *relay = r->relays[i];
 
         why = overdue(r, relay, now);
         if (why != REASON_UNKNOWN)
-            relay_close(r, relay, why, now);
+            transit_close(r, relay, why, now);
         else if (relay->step != NULL && now >= relay->step->deadline)
-            relay_step_overdue(r, relay, now);
+            transit_step_overdue(r, relay, now);
     }
-    r->deadline = r->count > 0 ? time_after(now, RELAY_TICK) : TIME_NEVER;
+    r->deadline = r->count > 0 ? time_after(now, TRANSIT_TICK) : TIME_NEVER;
 }
 
-uint64_t relays_next_deadline(const struct relays *r)
+uint64_t transits_next_deadline(const struct transits *r)
 {
-    return time_min(r->deadline, relay_queue_next_deadline(&r->queue));
+    return time_min(r->deadline, transit_queue_next_deadline(&r->queue));
 }

@@ -7,15 +7,15 @@
 #define RATE  UINT64_C(1000000)
 
 struct sink {
-    struct relay_queue q;
-    struct relay_flow flow[FLOWS];
+    struct transit_queue q;
+    struct transit_flow flow[FLOWS];
     uint64_t now;
     uint64_t bytes[FLOWS], all;
     unsigned cells[FLOWS];
     uint32_t last[FLOWS];    /* number in the cell that came last */
     uint64_t delay[FLOWS];   /* the longest */
     const uint8_t *last_ptr; /* where it lay */
-    enum relay_way way;
+    enum transit_way way;
     /* A bucket by the book, in bytes: how full of water it is. */
     double level, level_max, rate;
     uint64_t level_at;
@@ -27,8 +27,9 @@ struct mark {
     uint64_t sent_at;
 };
 
-static void sink_send(void *ctx, struct relay_flow *flow, enum relay_way way,
-                      uint8_t *datagram, size_t len, uint64_t now)
+static void sink_send(void *ctx, struct transit_flow *flow,
+                      enum transit_way way, uint8_t *datagram, size_t len,
+                      uint64_t now)
 {
     struct sink *s = ctx;
     ptrdiff_t i = flow - s->flow;
@@ -52,14 +53,14 @@ static void sink_send(void *ctx, struct relay_flow *flow, enum relay_way way,
         s->level_max = s->level;
 }
 
-static struct sink *sink_new(const struct relay_queue_config *config)
+static struct sink *sink_new(const struct transit_queue_config *config)
 {
     struct sink *s = calloc(1, sizeof(*s));
 
     assert_non_null(s);
     s->now = TIME_S;
     s->rate = (double)config->bandwidth;
-    relay_queue_init(&s->q, config);
+    transit_queue_init(&s->q, config);
     s->q.ctx = s;
     s->q.send = sink_send;
     return s;
@@ -68,10 +69,10 @@ static struct sink *sink_new(const struct relay_queue_config *config)
 static void sink_free(struct sink *s)
 {
     for (int i = 0; i < FLOWS; i++)
-        relay_queue_forget(&s->q, &s->flow[i]);
+        transit_queue_forget(&s->q, &s->flow[i]);
     assert_null(s->q.turn);
     assert_null(s->q.held);
-    relay_queue_deinit(&s->q);
+    transit_queue_deinit(&s->q);
     free(s);
 }
 
@@ -81,14 +82,14 @@ static bool offer(struct sink *s, unsigned flow, size_t len)
     static uint32_t number;
     struct mark mark = {++number, s->now};
     uint8_t cell[CELL_MAX] = {0};
-    enum relay_offer offered =
-        relay_queue_offer(&s->q, &s->flow[flow], len, s->now);
+    enum transit_offer offered =
+        transit_queue_offer(&s->q, &s->flow[flow], len, s->now);
 
     memcpy(cell, &mark, sizeof(mark));
-    if (offered == RELAY_DROPPED)
+    if (offered == TRANSIT_DROPPED)
         return false;
-    relay_queue_put(&s->q, &s->flow[flow], offered, RELAY_FORWARD, cell, len,
-                    s->now);
+    transit_queue_put(&s->q, &s->flow[flow], offered, TRANSIT_FORWARD, cell,
+                      len, s->now);
     return true;
 }
 
@@ -96,17 +97,17 @@ static bool offer(struct sink *s, unsigned flow, size_t len)
 static void run_to(struct sink *s, uint64_t end, uint64_t late)
 {
     for (;;) {
-        uint64_t at = time_after(relay_queue_next_deadline(&s->q), late);
+        uint64_t at = time_after(transit_queue_next_deadline(&s->q), late);
 
         if (at > end)
             break;
         s->now = at > s->now ? at : s->now;
-        relay_queue_tick(&s->q, s->now);
+        transit_queue_tick(&s->q, s->now);
     }
     s->now = end;
 }
 
-static const struct relay_queue_config limited = {
+static const struct transit_queue_config limited = {
     .bandwidth = RATE,
     .bandwidth_burst = 20000,
     .max_cells = 1024,
@@ -115,7 +116,7 @@ static const struct relay_queue_config limited = {
 
 static void test_relay_queue_without_a_limit_passes_in_place(void **state)
 {
-    struct relay_queue_config none = {.bandwidth_burst = 1};
+    struct transit_queue_config none = {.bandwidth_burst = 1};
     struct sink *s = sink_new(&none);
     uint8_t cell[CELL_MAX] = {0};
 
@@ -123,15 +124,15 @@ static void test_relay_queue_without_a_limit_passes_in_place(void **state)
     for (uint32_t i = 1; i < 10000; i++) {
         memcpy(cell, &i, sizeof(i));
         assert_int_equal(
-            relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now),
-            RELAY_PASSES);
-        relay_queue_put(&s->q, &s->flow[0], RELAY_PASSES, RELAY_BACKWARD, cell,
-                        CELL_LARGE, s->now);
+            transit_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now),
+            TRANSIT_PASSES);
+        transit_queue_put(&s->q, &s->flow[0], TRANSIT_PASSES, TRANSIT_BACKWARD,
+                          cell, CELL_LARGE, s->now);
         assert_ptr_equal(s->last_ptr, cell);
-        assert_int_equal(s->way, RELAY_BACKWARD);
+        assert_int_equal(s->way, TRANSIT_BACKWARD);
     }
     assert_int_equal(s->cells[0], 9999);
-    assert_true(relay_queue_next_deadline(&s->q) == TIME_NEVER);
+    assert_true(transit_queue_next_deadline(&s->q) == TIME_NEVER);
     sink_free(s);
 }
 
@@ -163,7 +164,7 @@ static void test_relay_queue_overshoot_is_below_5_percent(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct relay_queue_config c = limited;
+        struct transit_queue_config c = limited;
         uint64_t wanted = 10 * cases[i].rate;
         struct sink *s;
 
@@ -200,10 +201,10 @@ static void test_relay_queue_never_gives_more_than_the_burst(void **state)
 
 static void test_relay_queue_limits_each_circuit(void **state)
 {
-    struct relay_queue_config c = {.circuit_bandwidth = RATE / 10,
-                                   .circuit_burst = 5000,
-                                   .max_cells = 1024,
-                                   .max_circuit_cells = 64};
+    struct transit_queue_config c = {.circuit_bandwidth = RATE / 10,
+                                     .circuit_burst = 5000,
+                                     .max_cells = 1024,
+                                     .max_circuit_cells = 64};
     struct sink *s = sink_new(&c);
 
     (void)state;
@@ -216,7 +217,7 @@ static void test_relay_queue_limits_each_circuit(void **state)
 /* Others wait for tokens of their own: that holds nobody else up. */
 static void test_relay_queue_held_circuits_hold_up_nobody(void **state)
 {
-    struct relay_queue_config c = {
+    struct transit_queue_config c = {
         .circuit_bandwidth = 20000, .max_cells = 4096, .max_circuit_cells = 64};
     struct sink *s = sink_new(&c);
 
@@ -262,7 +263,7 @@ static void test_relay_queue_interactive_delay_is_bounded(void **state)
     (void)state;
     for (unsigned bulk = 1; bulk < FLOWS; bulk *= 4) {
         struct sink *s = sink_new(&limited);
-        uint64_t bound = 2 * RELAY_QUEUE_PAUSE +
+        uint64_t bound = 2 * TRANSIT_QUEUE_PAUSE +
                          (bulk + 2) * (uint64_t)CELL_LARGE * TIME_S / RATE;
 
         for (unsigned i = 0; i < 4000; i++) {
@@ -283,7 +284,7 @@ static void test_relay_queue_interactive_delay_is_bounded(void **state)
 
 static void test_relay_queue_caps(void **state)
 {
-    struct relay_queue_config c = limited;
+    struct transit_queue_config c = limited;
     struct sink *s;
     unsigned before;
 
@@ -313,7 +314,7 @@ static void test_relay_queue_caps(void **state)
 
 static void test_relay_queue_newcomers_find_a_place(void **state)
 {
-    struct relay_queue_config c = limited;
+    struct transit_queue_config c = limited;
     struct sink *s;
 
     (void)state;
@@ -339,7 +340,7 @@ static void test_relay_queue_memory_is_given_back(void **state)
     assert_non_null(s->q.spare);
     run_to(s, s->now + 2 * TIME_S, 0);
     assert_null(s->q.spare);
-    assert_true(relay_queue_next_deadline(&s->q) == TIME_NEVER);
+    assert_true(transit_queue_next_deadline(&s->q) == TIME_NEVER);
     sink_free(s);
 }
 
@@ -363,7 +364,7 @@ static void test_relay_queue_out_of_memory_drops(void **state)
 
 static void test_relay_queue_new_limits_at_once(void **state)
 {
-    struct relay_queue_config slow = limited, none = limited;
+    struct transit_queue_config slow = limited, none = limited;
     struct sink *s;
 
     (void)state;
@@ -375,7 +376,7 @@ static void test_relay_queue_new_limits_at_once(void **state)
     assert_true(s->q.count >= 30);
     run_to(s, s->now + TIME_S, 0);
     assert_true(s->q.count >= 30);
-    relay_queue_configure(&s->q, &none);
+    transit_queue_configure(&s->q, &none);
     run_to(s, s->now + TIME_MS, 0);
     assert_int_equal(s->q.count, 0);
     assert_int_equal(s->cells[0], 50);
@@ -386,21 +387,21 @@ static void test_relay_queue_new_limits_at_once(void **state)
  * second the burst would come back in 20 s only. */
 static void test_relay_queue_new_limits_begin_full(void **state)
 {
-    struct relay_queue_config slow = limited;
+    struct transit_queue_config slow = limited;
     struct sink *s;
     unsigned passed;
 
     (void)state;
     slow.bandwidth = 1000;
     s = sink_new(&slow);
-    while (relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
-           RELAY_PASSES)
+    while (transit_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
+           TRANSIT_PASSES)
         offer(s, 0, CELL_LARGE);
     passed = s->cells[0];
     assert_in_range(passed, 10, 20);
-    relay_queue_configure(&s->q, &slow);
-    while (relay_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
-           RELAY_PASSES)
+    transit_queue_configure(&s->q, &slow);
+    while (transit_queue_offer(&s->q, &s->flow[0], CELL_LARGE, s->now) ==
+           TRANSIT_PASSES)
         offer(s, 0, CELL_LARGE);
     assert_int_equal(s->cells[0], 2 * passed);
     sink_free(s);
@@ -409,7 +410,7 @@ static void test_relay_queue_new_limits_begin_full(void **state)
 /* Flows come and go at any moment; the books are right all the time. */
 static void test_relay_queue_random_life(void **state)
 {
-    struct relay_queue_config c = limited;
+    struct transit_queue_config c = limited;
     struct test_random r = test_seed(11);
     struct sink *s;
 
@@ -422,8 +423,8 @@ static void test_relay_queue_random_life(void **state)
         unsigned flow = test_random_below(&r, FLOWS), sum = 0;
 
         if (test_random_below(&r, 10) == 0) {
-            relay_queue_forget(&s->q, &s->flow[flow]);
-            s->flow[flow] = (struct relay_flow){0};
+            transit_queue_forget(&s->q, &s->flow[flow]);
+            s->flow[flow] = (struct transit_flow){0};
         } else {
             offer(s, flow, CELL_LARGE);
         }
@@ -433,7 +434,8 @@ static void test_relay_queue_random_life(void **state)
             sum += s->flow[k].count;
         assert_int_equal(sum, s->q.count);
         assert_true(sum <= 300);
-        assert_true(sum == 0 || relay_queue_next_deadline(&s->q) != TIME_NEVER);
+        assert_true(sum == 0 ||
+                    transit_queue_next_deadline(&s->q) != TIME_NEVER);
     }
     assert_true(s->level_max <= 20001);
     sink_free(s);
@@ -443,11 +445,11 @@ static void test_relay_queue_random_life(void **state)
 
 static void limit_relay(struct net *net, unsigned node, uint64_t bandwidth)
 {
-    struct engine_config c = net_config(&net->node[node]);
+    struct router_config c = net_config(&net->node[node]);
 
     c.relay.queue = limited;
     c.relay.queue.bandwidth = bandwidth;
-    relays_configure(net->node[node].engine.relays, &c.relay);
+    transits_configure(net->node[node].engine.relays, &c.relay);
 }
 
 struct relay_bytes {
@@ -498,7 +500,7 @@ static void test_relay_queue_of_a_relay_bounds_what_it_sends(void **state)
     /* Four links of 5 ms, and two turns at the relay. */
     assert_true(longest >= 4 * NET_DELAY);
     assert_true(longest <= 8 * NET_DELAY + 20 * TIME_MS);
-    assert_true(relays_queue(net->node[1].engine.relays)->stats.dropped > 0);
+    assert_true(transits_queue(net->node[1].engine.relays)->stats.dropped > 0);
     net_free(net);
 }
 
@@ -506,19 +508,19 @@ static void test_relay_queue_goes_with_its_circuit(void **state)
 {
     struct net *net = net_new(22);
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
-    const struct relay_queue *q;
+    const struct transit_queue *q;
 
     (void)state;
     net_run(net, TIME_S);
     limit_relay(net, 1, 1000);
-    q = relays_queue(net->node[1].engine.relays);
+    q = transits_queue(net->node[1].engine.relays);
     for (int i = 0; i < 60; i++)
         net_send_data(net, c, "x");
     net_run(net, 50 * TIME_MS);
     assert_true(q->count > 10);
     circuit_close(net->node[0].engine.circuits, c, REASON_REQUESTED, net->now);
     net_run(net, 50 * TIME_MS);
-    assert_int_equal(relays_count(net->node[1].engine.relays), 0);
+    assert_int_equal(transits_count(net->node[1].engine.relays), 0);
     assert_int_equal(q->count, 0);
     net_run(net, 3 * TIME_S);
     assert_null(q->spare);

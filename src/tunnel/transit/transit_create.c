@@ -3,7 +3,7 @@
  * CREATE: how this node comes to take part in a circuit.
  */
 #include "tunnel/link/link_text.h"
-#include "tunnel/relay/relay_table.h"
+#include "tunnel/transit/transit_table.h"
 
 #include "base/timestamp.h"
 
@@ -20,7 +20,7 @@ static uint64_t mark_of(struct bytes noise1)
     return bytes_get_number(noise1.p, 8);
 }
 
-static void refuse(struct relays *r, struct link *link, uint32_t remote,
+static void refuse(struct transits *r, struct link *link, uint32_t remote,
                    enum reason why, uint64_t now)
 {
     r->stats.refused++;
@@ -29,7 +29,7 @@ static void refuse(struct relays *r, struct link *link, uint32_t remote,
 
 /* One neighbour's address must not take all the places. In a testing network
  * all may have the same. */
-static bool has_its_share(const struct relays *r, const struct link *link)
+static bool has_its_share(const struct transits *r, const struct link *link)
 {
     unsigned max = r->config.max_relays_or_exits;
     size_t n = 0;
@@ -43,13 +43,13 @@ static bool has_its_share(const struct relays *r, const struct link *link)
 }
 
 /* Takes the handshake's keys; the answer's noise message is in `noise2`. */
-static enum reason create(struct relays *r, struct link *link,
+static enum reason create(struct transits *r, struct link *link,
                           const struct link_text *t, uint64_t now,
-                          uint8_t noise2[NOISE_OVERHEAD], struct relay **out)
+                          uint8_t noise2[NOISE_OVERHEAD], struct transit **out)
 {
     uint8_t payload[HOP_PAYLOAD_BYTES];
     struct noise_keys keys;
-    struct relay *relay;
+    struct transit *relay;
 
     /* A link belongs to the one who opened it. */
     if (link->initiator)
@@ -65,21 +65,21 @@ static enum reason create(struct relays *r, struct link *link,
         sodium_memzero(&keys, sizeof(keys));
         return REASON_DEPTH;
     }
-    relay = calloc(1, sizeof(struct relay));
-    if (relay == NULL || relay_add(r, relay) != OK) {
+    relay = calloc(1, sizeof(struct transit));
+    if (relay == NULL || transit_add(r, relay) != OK) {
         free(relay);
         sodium_memzero(&keys, sizeof(keys));
         return REASON_FULL;
     }
-    relay->prev.role = END_RELAY_PREV;
-    relay->next.role = END_RELAY_NEXT;
+    relay->prev.role = END_TRANSIT_PREV;
+    relay->next.role = END_TRANSIT_NEXT;
     relay->depth = payload[1];
     relay->created_at = relay->used_at = now;
     onion_receiver_init(&relay->in, keys.to_responder);
     onion_sender_init(&relay->out, keys.to_initiator);
     sodium_memzero(&keys, sizeof(keys));
     if (circuit_end_attach(&relay->prev, &r->core->ends, link) != OK) {
-        relay_forget(r, relay, now);
+        transit_forget(r, relay, now);
         return REASON_FULL;
     }
     relay->prev.remote = t->index;
@@ -88,7 +88,7 @@ static enum reason create(struct relays *r, struct link *link,
     return REASON_UNKNOWN;
 }
 
-static void send_created(struct relays *r, const struct relay *relay,
+static void send_created(struct transits *r, const struct transit *relay,
                          const uint8_t noise2[NOISE_OVERHEAD], uint64_t now)
 {
     uint8_t text[LINK_TEXT_SMALL];
@@ -99,23 +99,23 @@ static void send_created(struct relays *r, const struct relay *relay,
 }
 
 /* The circuit that this CREATE has made already, or NULL. */
-static struct relay *created_before(const struct link *link,
-                                    const struct link_text *t)
+static struct transit *created_before(const struct link *link,
+                                      const struct link_text *t)
 {
     unsigned n = 0;
 
     for (struct circuit_end *end = link->ends; end != NULL && n < NEWEST;
          end = end->next, n++) {
-        if (end->role == END_RELAY_PREV && end->remote == t->index &&
-            relay_of(end)->created_by == mark_of(t->noise))
-            return relay_of(end);
+        if (end->role == END_TRANSIT_PREV && end->remote == t->index &&
+            transit_of(end)->created_by == mark_of(t->noise))
+            return transit_of(end);
     }
     return NULL;
 }
 
 /* The CREATE or our answer was lost, or they crossed each other. No state and
  * no Diffie-Hellman comes of it, and one cell for one. */
-static enum error repeat(struct relays *r, const struct relay *relay,
+static enum error repeat(struct transits *r, const struct transit *relay,
                          uint64_t now)
 {
     r->stats.repeated++;
@@ -125,11 +125,11 @@ static enum error repeat(struct relays *r, const struct relay *relay,
     return OK;
 }
 
-enum error relay_receive_create(struct relays *r, struct link *link,
-                                struct bytes text, uint64_t now)
+enum error transit_receive_create(struct transits *r, struct link *link,
+                                  struct bytes text, uint64_t now)
 {
     uint8_t noise2[NOISE_OVERHEAD];
-    struct relay *relay;
+    struct transit *relay;
     struct link_text t;
     enum reason why;
     enum error e;
@@ -146,8 +146,8 @@ enum error relay_receive_create(struct relays *r, struct link *link,
         return OK;
     }
     r->stats.created++;
-    r->deadline = time_min(r->deadline, time_after(now, RELAY_TICK));
-    relay_step_answered(relay, STEP_CREATED, noise2, now);
+    r->deadline = time_min(r->deadline, time_after(now, TRANSIT_TICK));
+    transit_step_answered(relay, STEP_CREATED, noise2, now);
     send_created(r, relay, noise2, now);
     return OK;
 }

@@ -2,11 +2,11 @@
  *
  * A member put together: the router's hooks end here and are passed on to the
  * pool, the directory, the puncture and the exit, each of which knows nothing
- * of the others. What the world is to hear goes through tunnel_tell.c.
+ * of the others. What the world is to hear goes through member_tell.c.
  */
-#include "tunnel/member/tunnel.h"
+#include "tunnel/member/member.h"
 
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include "base/timestamp.h"
 
@@ -24,44 +24,44 @@
 
 static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_event event = {
+    struct member *t = ctx;
+    struct member_event event = {
         .kind = TUNNEL_CIRCUIT_READY, .circuit = c->id, .length = c->length};
 
-    tunnel_path_worked(t, c);
+    member_path_worked(t, c);
     pool_circuit_ready(&t->pool, c, now);
-    tunnel_tell(t, &event);
+    member_tell(t, &event);
 }
 
 static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
                            unsigned hop, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_event event = {.kind = TUNNEL_CIRCUIT_CLOSED,
+    struct member *t = ctx;
+    struct member_event event = {.kind = TUNNEL_CIRCUIT_CLOSED,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = hop,
                                  .why = why};
 
     if (hop > 0)
-        tunnel_path_ended(t, c, hop, why, now);
+        member_path_ended(t, c, hop, why, now);
     pool_circuit_closed(&t->pool, c, why, now);
-    tunnel_client_free(t, c);
-    tunnel_tell(t, &event);
+    member_client_free(t, c);
+    member_tell(t, &event);
 }
 
 static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
                             uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_event event = {.kind = TUNNEL_REFUSED,
+    struct member *t = ctx;
+    struct member_event event = {.kind = TUNNEL_REFUSED,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = c->length,
                                  .why = why};
 
     (void)now;
-    tunnel_tell(t, &event);
+    member_tell(t, &event);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -69,7 +69,7 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
 static enum error receive_message(void *ctx, const struct endpoint *from,
                                   const struct link_message *m, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     if (m->kind == LINK_ASK)
         return directory_receive_ask(t->directory, from, m, now);
@@ -78,57 +78,57 @@ static enum error receive_message(void *ctx, const struct endpoint *from,
     return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
 }
 
-static enum error engine_start(struct tunnel *t, uint64_t now)
+static enum error engine_start(struct member *t, uint64_t now)
 {
-    struct engine_config c = tunnel_engine_config(&t->config);
-    struct engine_env env = {
+    struct router_config c = member_engine_config(&t->config);
+    struct router_env env = {
         .ctx = t->env.ctx,
         .hooks = t,
         .random = t->env.random,
         .send = t->env.send,
         .send_alone = t->env.send_alone,
-        .link_up = tunnel_link_up,
-        .link_down = tunnel_link_down,
-        .unanswered = tunnel_link_unanswered,
+        .link_up = member_link_up,
+        .link_down = member_link_down,
+        .unanswered = member_link_unanswered,
         .message = receive_message,
-        .neighbour = tunnel_neighbour,
+        .neighbour = member_neighbour,
         .relay = {.ctx = t,
-                  .may_extend = tunnel_may_extend,
-                  .data = tunnel_tail_message,
-                  .closed = tunnel_tail_closed},
+                  .may_extend = member_may_extend,
+                  .data = member_tail_message,
+                  .closed = member_tail_closed},
         .circuit = {.ctx = t,
-                    .replace = tunnel_replace_hops,
+                    .replace = member_replace_hops,
                     .ready = circuit_ready,
                     .closed = circuit_closed,
-                    .data = tunnel_client_data,
+                    .data = member_client_data,
                     .refused = circuit_refused,
-                    .answered = tunnel_client_answered},
+                    .answered = member_client_answered},
     };
-    enum error e = engine_init(&t->engine, &c, &env, now);
+    enum error e = router_init(&t->engine, &c, &env, now);
 
     sodium_memzero(&c, sizeof(c));
     return e;
 }
 
-static void pool_start(struct tunnel *t)
+static void pool_start(struct member *t)
 {
-    struct pool_config c = tunnel_pool_config(&t->config);
+    struct pool_config c = member_pool_config(&t->config);
     struct pool_env env = {
-        .ctx = t, .random = t->env.random, .path = tunnel_choose_path};
+        .ctx = t, .random = t->env.random, .path = member_choose_path};
 
     pool_init(&t->pool, &c, &env, t->engine.circuits);
 }
 
-enum error tunnel_new(const struct tunnel_config *config,
-                      const struct tunnel_env *env, struct policy *policy,
-                      uint64_t now, uint64_t wall, struct tunnel **out)
+enum error member_new(const struct member_config *config,
+                      const struct member_env *env, struct policy *policy,
+                      uint64_t now, uint64_t wall, struct member **out)
 {
-    struct tunnel *t;
-    enum error e = tunnel_config_check(config);
+    struct member *t;
+    enum error e = member_config_check(config);
 
     if (e != OK)
         return e;
-    t = calloc(1, sizeof(struct tunnel));
+    t = calloc(1, sizeof(struct member));
     if (t == NULL)
         return ERR_NO_MEMORY;
     t->config = *config;
@@ -145,33 +145,33 @@ enum error tunnel_new(const struct tunnel_config *config,
         free(t);
         return e;
     }
-    tunnel_restore_previous(t, now);
-    tunnel_puncture_init(t);
+    member_restore_previous(t, now);
+    member_puncture_init(t);
     pool_start(t);
-    e = tunnel_directory_new(t, now);
+    e = member_directory_new(t, now);
     if (e == OK)
         directory_set_wanted(t->directory, 0, 0, now);
     if (e == OK && config->become_exitnode && policy != NULL)
-        e = tunnel_exit_new(t);
+        e = member_exit_new(t);
     if (e != OK) {
-        tunnel_free(t, now);
+        member_free(t, now);
         return e;
     }
     *out = t;
     return OK;
 }
 
-static void close_all(struct tunnel *t, uint64_t now)
+static void close_all(struct member *t, uint64_t now)
 {
     while (circuits_count(t->engine.circuits) > 0)
         circuit_close(t->engine.circuits, circuits_at(t->engine.circuits, 0),
                       REASON_SHUTDOWN, now);
-    while (relays_count(t->engine.relays) > 0)
-        relay_close(t->engine.relays, relays_at(t->engine.relays, 0),
-                    REASON_SHUTDOWN, now);
+    while (transits_count(t->engine.relays) > 0)
+        transit_close(t->engine.relays, transits_at(t->engine.relays, 0),
+                      REASON_SHUTDOWN, now);
 }
 
-void tunnel_free(struct tunnel *t, uint64_t now)
+void member_free(struct member *t, uint64_t now)
 {
     if (t == NULL)
         return;
@@ -180,18 +180,18 @@ void tunnel_free(struct tunnel *t, uint64_t now)
     if (t->directory != NULL)
         close_all(t, now);
     while (t->news.count > 0)
-        tunnel_tell_news(t);
+        member_tell_news(t);
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
     piece_budget_rest(&t->budget);
-    engine_deinit(&t->engine);
-    tunnel_news_deinit(&t->news);
+    router_deinit(&t->engine);
+    member_news_deinit(&t->news);
     sodium_memzero(t, sizeof(*t));
     free(t);
 }
 
-enum error tunnel_add_stored(struct tunnel *t,
+enum error member_add_stored(struct member *t,
                              const struct stored_relay *stored, uint64_t wall,
                              uint64_t now)
 {
@@ -201,17 +201,17 @@ enum error tunnel_add_stored(struct tunnel *t,
     return e;
 }
 
-enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep, uint64_t now)
+enum error member_ask(struct member *t, const struct endpoint *ep, uint64_t now)
 {
     return directory_ask(t->directory, ep, now);
 }
 
-void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now)
+void member_meet(struct member *t, const struct endpoint *node, uint64_t now)
 {
     directory_meet(t->directory, node, now);
 }
 
-enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
+enum error member_receive(struct member *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall)
 {
@@ -221,18 +221,18 @@ enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
     t->wall = wall;
     t->ticked_at = now;
     if (t->news.count > 0) /* what commands have caused comes before DATA */
-        tunnel_tell_news(t);
-    e = engine_receive(&t->engine, from, datagram, len, now);
+        member_tell_news(t);
+    e = router_receive(&t->engine, from, datagram, len, now);
     if (t->news.count > 0)
-        tunnel_tell_news(t);
+        member_tell_news(t);
     return e;
 }
 
 /* Unfinished long datagrams and speed tests, of both sides. */
-static void tick_ends(struct tunnel *t, uint64_t now)
+static void tick_ends(struct member *t, uint64_t now)
 {
     struct circuits *cs = t->engine.circuits;
-    struct relays *rs = t->engine.relays;
+    struct transits *rs = t->engine.relays;
 
     if (now < t->own_deadline)
         return;
@@ -240,37 +240,37 @@ static void tick_ends(struct tunnel *t, uint64_t now)
     piece_budget_rest(&t->budget);
     for (unsigned i = circuits_count(cs); i-- > 0;) {
         if (i < circuits_count(cs))
-            tunnel_client_tick(t, circuits_at(cs, i), now);
+            member_client_tick(t, circuits_at(cs, i), now);
     }
-    for (unsigned i = 0; i < relays_count(rs); i++)
-        tunnel_tail_tick(t, relays_at(rs, i), now);
+    for (unsigned i = 0; i < transits_count(rs); i++)
+        member_tail_tick(t, transits_at(rs, i), now);
     for (unsigned i = 0; i < circuits_count(cs); i++)
         t->own_deadline = time_min(t->own_deadline,
-                                   tunnel_client_deadline(circuits_at(cs, i)));
-    for (unsigned i = 0; i < relays_count(rs); i++)
+                                   member_client_deadline(circuits_at(cs, i)));
+    for (unsigned i = 0; i < transits_count(rs); i++)
         t->own_deadline =
-            time_min(t->own_deadline, tunnel_tail_deadline(relays_at(rs, i)));
+            time_min(t->own_deadline, member_tail_deadline(transits_at(rs, i)));
 }
 
-void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall)
+void member_tick(struct member *t, uint64_t now, uint64_t wall)
 {
     assert(!t->telling);
     t->wall = wall;
     t->ticked_at = now;
-    tunnel_retire_previous(t, now);
+    member_retire_previous(t, now);
     directory_tick(t->directory, wall, now);
-    engine_tick(&t->engine, now);
-    tunnel_path_again(t, now);
+    router_tick(&t->engine, now);
+    member_path_again(t, now);
     pool_tick(&t->pool, now);
     if (t->exit != NULL)
         exit_tick(t->exit, now);
     tick_ends(t, now);
-    tunnel_tell_news(t);
+    member_tell_news(t);
 }
 
-uint64_t tunnel_next_deadline(const struct tunnel *t)
+uint64_t member_next_deadline(const struct member *t)
 {
-    uint64_t at = engine_next_deadline(&t->engine);
+    uint64_t at = router_next_deadline(&t->engine);
 
     if (t->news.count > 0)
         return t->ticked_at;
@@ -284,7 +284,7 @@ uint64_t tunnel_next_deadline(const struct tunnel *t)
 
 /* ---- Circuits of our own ------------------------------------------------ */
 
-enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
+enum error member_build(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_build(&t->pool, hops, now);
 
@@ -294,7 +294,7 @@ enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now)
 }
 
 /* Who builds no circuits looks for no relays. */
-static void rest(struct tunnel *t)
+static void rest(struct member *t)
 {
     bool wanted = false;
 
@@ -304,7 +304,7 @@ static void rest(struct tunnel *t)
         directory_set_wanted(t->directory, 0, 0, t->ticked_at);
 }
 
-enum error tunnel_stop(struct tunnel *t, unsigned hops)
+enum error member_stop(struct member *t, unsigned hops)
 {
     enum error e = pool_stop(&t->pool, hops);
 
@@ -313,7 +313,7 @@ enum error tunnel_stop(struct tunnel *t, unsigned hops)
     return e;
 }
 
-enum error tunnel_hold(struct tunnel *t, unsigned hops, uint64_t now)
+enum error member_hold(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_hold(&t->pool, hops, now);
 
@@ -322,18 +322,18 @@ enum error tunnel_hold(struct tunnel *t, unsigned hops, uint64_t now)
     return e;
 }
 
-void tunnel_release(struct tunnel *t, unsigned hops)
+void member_release(struct member *t, unsigned hops)
 {
     pool_release(&t->pool, hops);
     rest(t);
 }
 
-bool tunnel_keeps(const struct tunnel *t, unsigned hops)
+bool member_keeps(const struct member *t, unsigned hops)
 {
     return hops >= 1 && hops <= ONION_HOPS_MAX && pool_keeps(&t->pool, hops);
 }
 
-unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
+unsigned member_active(const struct member *t, unsigned hops, uint32_t *ids,
                        unsigned max)
 {
     unsigned n = 0;
@@ -350,12 +350,12 @@ unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
     return n;
 }
 
-double tunnel_ready(const struct tunnel *t)
+double member_ready(const struct member *t)
 {
     return pool_ready(&t->pool);
 }
 
-enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now)
+enum error member_close(struct member *t, uint32_t circuit, uint64_t now)
 {
     struct circuit *c = circuit_find(t->engine.circuits, circuit);
 
@@ -367,38 +367,38 @@ enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now)
 
 /* ---- Looking inside ----------------------------------------------------- */
 
-enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops)
+enum path_result member_path_of(const struct member *t, unsigned hops)
 {
-    return tunnel_keeps(t, hops) ? t->path[hops] : PATH_FOUND;
+    return member_keeps(t, hops) ? t->path[hops] : PATH_FOUND;
 }
 
-uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops)
+uint64_t member_empty_since(const struct member *t, unsigned hops)
 {
     return pool_empty_since(&t->pool, hops);
 }
 
-static enum path_result first_missing(const struct tunnel *t)
+static enum path_result first_missing(const struct member *t)
 {
     unsigned hops = 1;
 
-    while (hops < ONION_HOPS_MAX && tunnel_path_of(t, hops) == PATH_FOUND)
+    while (hops < ONION_HOPS_MAX && member_path_of(t, hops) == PATH_FOUND)
         hops++;
-    return tunnel_path_of(t, hops);
+    return member_path_of(t, hops);
 }
 
-void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
-                   struct tunnel_status *out)
+void member_status(const struct member *t, uint64_t now, uint64_t wall,
+                   struct member_status *out)
 {
     struct directory_status d;
 
     directory_status(t->directory, wall, now, &d);
-    *out = (struct tunnel_status){
+    *out = (struct member_status){
         .path = first_missing(t),
         .links = links_count(t->engine.core.links),
         .paths = links_paths(t->engine.core.links),
-        .relays = relays_count(t->engine.relays),
+        .relays = transits_count(t->engine.relays),
         .circuits = circuits_count(t->engine.circuits),
-        .ready = tunnel_active(t, 0, NULL, 0),
+        .ready = member_active(t, 0, NULL, 0),
         .known = d.known,
         .usable = d.usable,
         .exits = d.exits,
@@ -406,13 +406,13 @@ void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
         .relaying = t->config.max_relays_or_exits > 0,
         .exiting = t->exit != NULL,
         .published = directory_self_text(t->directory).len > 0,
-        .rate = relays_rate(t->engine.relays, now),
+        .rate = transits_rate(t->engine.relays, now),
         .step_timeout = circuits_step_timeout(t->engine.circuits),
     };
     memcpy(out->identity, t->config.identity, sizeof(out->identity));
 }
 
-int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,
+int64_t member_clock_behind(const struct member *t, uint64_t now, uint64_t wall,
                             unsigned *witnesses)
 {
     const struct clock_hint *hint = directory_clock(t->directory);
@@ -421,7 +421,7 @@ int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,
     return clock_hint_behind(hint, wall, now);
 }
 
-void tunnel_circuits(const struct tunnel *t,
+void member_circuits(const struct member *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx)
 {
@@ -429,22 +429,22 @@ void tunnel_circuits(const struct tunnel *t,
         visit(ctx, circuits_at(t->engine.circuits, i));
 }
 
-const struct directory *tunnel_directory(const struct tunnel *t)
+const struct directory *member_directory(const struct member *t)
 {
     return t->directory;
 }
 
-const struct engine *tunnel_engine(const struct tunnel *t)
+const struct router *member_engine(const struct member *t)
 {
     return &t->engine;
 }
 
-const struct puncture_stats *tunnel_punctures(const struct tunnel *t)
+const struct puncture_stats *member_punctures(const struct member *t)
 {
     return &t->puncture.stats;
 }
 
-const struct exit *tunnel_exit(const struct tunnel *t)
+const struct exit *member_exit(const struct member *t)
 {
     return t->exit;
 }

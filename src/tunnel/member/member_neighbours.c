@@ -4,37 +4,37 @@
  * the directory, what neighbours say goes to it or to the puncture, and the
  * puncture is shown the links that it may ask over.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 /* ---- Neighbours --------------------------------------------------------- */
 
-void tunnel_link_up(void *ctx, struct link *link, uint64_t now)
+void member_link_up(void *ctx, struct link *link, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     directory_link_up(t->directory, link, &link->peer.ep, link->initiator, now);
 }
 
-void tunnel_link_down(void *ctx, struct link *link, enum reason why,
+void member_link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     (void)why, (void)now;
     directory_link_down(t->directory, link);
 }
 
 /* The next INIT may find the way that the other side has opened. */
-void tunnel_link_unanswered(void *ctx, const struct link *link, uint64_t now)
+void member_link_unanswered(void *ctx, const struct link *link, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     puncture_ask(&t->puncture, &link->peer.ep, now);
 }
 
 /* A client is to be reached by nobody: its POKE would tell any stranger who
  * knows its address that it has a link with the relay that was asked. */
-static enum error receive_told(struct tunnel *t, const struct endpoint *teller,
+static enum error receive_told(struct member *t, const struct endpoint *teller,
                                struct bytes text, uint64_t now)
 {
     if (directory_self_text(t->directory).len == 0)
@@ -42,10 +42,10 @@ static enum error receive_told(struct tunnel *t, const struct endpoint *teller,
     return puncture_receive_told(&t->puncture, teller, text, now);
 }
 
-enum error tunnel_neighbour(void *ctx, struct link *link, enum cell_type type,
+enum error member_neighbour(void *ctx, struct link *link, enum cell_type type,
                             struct bytes text, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     const struct endpoint *ep = &link->peer.ep;
 
     if (type == CELL_SAMPLE_ASK)
@@ -78,7 +78,7 @@ static void match(void *ctx, struct link *link)
 
 static struct link *find_link(void *ctx, const struct endpoint *ep)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     struct sought s = {.ep = ep};
 
     links_visit(t->engine.core.links, match, &s);
@@ -108,20 +108,20 @@ static void draw(void *ctx, struct link *link)
 
 static unsigned pick_links(void *ctx, struct link **out, unsigned max)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     struct sample s = {.links = out, .max = max, .random = &t->env.random};
 
     links_visit(t->engine.core.links, draw, &s);
     return s.count;
 }
 
-void tunnel_puncture_init(struct tunnel *t)
+void member_puncture_init(struct member *t)
 {
     struct puncture_env env = {
         .ctx = t,
         .random = t->env.random,
-        .send = tunnel_send_datagram,
-        .send_cell = tunnel_send_cell,
+        .send = member_send_datagram,
+        .send_cell = member_send_cell,
         .find = find_link,
         .pick = pick_links,
     };
@@ -134,7 +134,7 @@ void tunnel_puncture_init(struct tunnel *t)
 }
 
 /* Nodes of a testing network may share a machine. */
-static bool is_own(const struct tunnel *t, const struct endpoint *to)
+static bool is_own(const struct member *t, const struct endpoint *to)
 {
     for (unsigned i = 0; i < t->self.address_count; i++) {
         const struct endpoint *own = &t->self.addresses[i];
@@ -147,9 +147,9 @@ static bool is_own(const struct tunnel *t, const struct endpoint *to)
            policy_is_own(t->policy, to);
 }
 
-bool tunnel_may_extend(void *ctx, const struct endpoint *to)
+bool member_may_extend(void *ctx, const struct endpoint *to)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     return !is_own(t, to) && t->config.family[to->family] &&
            (t->config.testing_network || endpoint_is_global(to));

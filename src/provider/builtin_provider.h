@@ -5,22 +5,22 @@
  * know each other, and is used by both worlds that they live in, the node and
  * the simulator.
  */
-#ifndef WARREN_PROVIDER_DHT_BRIDGE_H
-#define WARREN_PROVIDER_DHT_BRIDGE_H
+#ifndef WARREN_PROVIDER_BUILTIN_PROVIDER_H
+#define WARREN_PROVIDER_BUILTIN_PROVIDER_H
 
 #include "dht/dht.h"
 #include "provider/provider_call.h"
 
 #include <stdint.h>
 
-struct dht_bridge {
+struct builtin_provider {
     struct dht_provider provider; /* what the tunnel is given */
     struct dht *dht;
     void *ctx;
     uint64_t (*now)(void *ctx);
     struct calls calls; /* max_lookups of them at most */
 
-    /* Set by whoever wants to hear, after dht_bridge_init; else NULL. */
+    /* Set by whoever wants to hear, after builtin_provider_init; else NULL. */
 
     /* The deadlines of the DHT or the tunnel may be others now. */
     void (*changed)(void *ctx);
@@ -30,11 +30,11 @@ struct dht_bridge {
     void (*met)(void *ctx, const struct endpoint *node);
 };
 
-/* `now` tells the time that the DHT is to be called with. The bridge must not
+/* `now` tells the time that the DHT is to be called with. The provider must not
  * move while it is in use, and goes before the DHT. */
-void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
-                     uint64_t (*now)(void *ctx), void *ctx);
+void builtin_provider_init(struct builtin_provider *b, struct dht *dht,
+                           uint64_t (*now)(void *ctx), void *ctx);
 /* Requests under way are cancelled; what was published stays so. */
-void dht_bridge_deinit(struct dht_bridge *b);
+void builtin_provider_deinit(struct builtin_provider *b);
 
 #endif

@@ -3,21 +3,21 @@
  * Circuits of others that end here: their data goes to the exit, and what
  * comes from there goes back; their speed tests are answered.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include "base/timestamp.h"
 
 #include <stdlib.h>
 
-static struct tunnel_tail *tail_of(struct relay *relay)
+static struct member_tail *tail_of(struct transit *relay)
 {
     if (relay->above == NULL)
-        relay->above = calloc(1, sizeof(struct tunnel_tail));
+        relay->above = calloc(1, sizeof(struct member_tail));
     return relay->above;
 }
 
-static enum reason send_data(struct tunnel *t, struct tunnel_tail *tail,
-                             struct relay *relay,
+static enum reason send_data(struct member *t, struct member_tail *tail,
+                             struct transit *relay,
                              const struct circuit_message *m, uint64_t now)
 {
     if (t->exit == NULL)
@@ -31,8 +31,8 @@ static enum reason send_data(struct tunnel *t, struct tunnel_tail *tail,
     return exit_send(t->exit, tail->exit, &m->ep, m->payload, now);
 }
 
-static void answer_test(struct tunnel *t, struct tunnel_tail *tail,
-                        struct relay *relay, const struct circuit_message *m,
+static void answer_test(struct member *t, struct member_tail *tail,
+                        struct transit *relay, const struct circuit_message *m,
                         uint64_t now)
 {
     uint8_t pad[CELL_MAX];
@@ -43,14 +43,14 @@ static void answer_test(struct tunnel *t, struct tunnel_tail *tail,
                          pad, &len) != OK)
         return;
     reply.payload = bytes_of(pad, len);
-    relay_answer(t->engine.relays, relay, &reply, now);
+    transit_answer(t->engine.relays, relay, &reply, now);
 }
 
-enum reason tunnel_tail_message(void *ctx, struct relay *relay,
+enum reason member_tail_message(void *ctx, struct transit *relay,
                                 const struct circuit_message *m, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_tail *tail = tail_of(relay);
+    struct member *t = ctx;
+    struct member_tail *tail = tail_of(relay);
     struct circuit_message whole;
 
     if (tail == NULL)
@@ -60,17 +60,17 @@ enum reason tunnel_tail_message(void *ctx, struct relay *relay,
         return REASON_UNKNOWN;
     }
     if (m->type == CIRCUIT_PIECE) {
-        if (!tunnel_take_piece(t, &tail->pieces, m, now, &whole))
+        if (!member_take_piece(t, &tail->pieces, m, now, &whole))
             return REASON_UNKNOWN;
         m = &whole;
     }
     return send_data(t, tail, relay, m, now);
 }
 
-void tunnel_tail_closed(void *ctx, struct relay *relay, uint64_t now)
+void member_tail_closed(void *ctx, struct transit *relay, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct tunnel_tail *tail = relay->above;
+    struct member *t = ctx;
+    struct member_tail *tail = relay->above;
 
     (void)now;
     if (tail == NULL)
@@ -82,17 +82,17 @@ void tunnel_tail_closed(void *ctx, struct relay *relay, uint64_t now)
     relay->above = NULL;
 }
 
-void tunnel_tail_tick(struct tunnel *t, struct relay *relay, uint64_t now)
+void member_tail_tick(struct member *t, struct transit *relay, uint64_t now)
 {
-    struct tunnel_tail *tail = relay->above;
+    struct member_tail *tail = relay->above;
 
     if (tail != NULL)
         pieces_tick(&tail->pieces, &t->budget, now);
 }
 
-uint64_t tunnel_tail_deadline(const struct relay *relay)
+uint64_t member_tail_deadline(const struct transit *relay)
 {
-    const struct tunnel_tail *tail = relay->above;
+    const struct member_tail *tail = relay->above;
 
     return tail == NULL ? TIME_NEVER : pieces_next_deadline(&tail->pieces);
 }
@@ -100,8 +100,8 @@ uint64_t tunnel_tail_deadline(const struct relay *relay)
 /* ---- The exit's side ---------------------------------------------------- */
 
 struct send_ctx {
-    struct tunnel *t;
-    struct relay *relay;
+    struct member *t;
+    struct transit *relay;
     uint64_t now;
 };
 
@@ -109,32 +109,32 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
 {
     struct send_ctx *s = ctx;
 
-    return relay_answer(s->t->engine.relays, s->relay, m, s->now);
+    return transit_answer(s->t->engine.relays, s->relay, m, s->now);
 }
 
 static void deliver(void *ctx, void *owner, const struct endpoint *source,
                     struct bytes payload, uint64_t now)
 {
-    struct tunnel *t = ctx;
-    struct relay *relay = owner;
-    struct tunnel_tail *tail = relay->above;
+    struct member *t = ctx;
+    struct transit *relay = owner;
+    struct member_tail *tail = relay->above;
     struct send_ctx s = {.t = t, .relay = relay, .now = now};
     struct circuit_message m = {
         .type = CIRCUIT_DATA, .ep = *source, .payload = payload};
 
     relay->used_at = now;
-    tunnel_send_data(&m, &tail->piece_id, send_one, &s);
+    member_send_data(&m, &tail->piece_id, send_one, &s);
 }
 
 static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     struct circuit_message m = {.type = CIRCUIT_FAILED, .reason = why};
 
-    relay_answer(t->engine.relays, owner, &m, now);
+    transit_answer(t->engine.relays, owner, &m, now);
 }
 
-enum error tunnel_exit_new(struct tunnel *t)
+enum error member_exit_new(struct member *t)
 {
     struct exit_env env = {
         .world = t->env.exit,
@@ -147,7 +147,7 @@ enum error tunnel_exit_new(struct tunnel *t)
     return exit_new(&t->config.exit, &env, t->policy, &t->exit);
 }
 
-void tunnel_exit_receive(struct tunnel *t, uint32_t cookie,
+void member_exit_receive(struct member *t, uint32_t cookie,
                          const struct endpoint *from, struct bytes payload,
                          uint64_t now)
 {
@@ -155,7 +155,7 @@ void tunnel_exit_receive(struct tunnel *t, uint32_t cookie,
         exit_receive(t->exit, cookie, from, payload, now);
 }
 
-void tunnel_exit_resolved(struct tunnel *t, uint32_t cookie,
+void member_exit_resolved(struct member *t, uint32_t cookie,
                           const struct endpoint *addrs, size_t count,
                           uint64_t ttl, uint64_t now)
 {

@@ -15,12 +15,12 @@ enum counter {
 };
 
 /* All that says "dropped", and the one that is expected to. */
-static uint64_t all_drops(const struct engine *e)
+static uint64_t all_drops(const struct router *e)
 {
-    const struct relay_stats *r = relays_stats(e->relays);
+    const struct transit_stats *r = transits_stats(e->relays);
     const struct circuit_stats *c = circuits_stats(e->circuits);
     uint64_t sum = r->dropped_layer + r->dropped_message + r->dropped_no_next +
-                   relays_queue(e->relays)->stats.dropped + c->dropped_layer +
+                   transits_queue(e->relays)->stats.dropped + c->dropped_layer +
                    c->dropped_message;
 
     for (int i = 0; i < ERR_END_; i++)
@@ -28,10 +28,10 @@ static uint64_t all_drops(const struct engine *e)
     return sum;
 }
 
-static uint64_t value_of(const struct engine *e, enum counter counter,
+static uint64_t value_of(const struct router *e, enum counter counter,
                          enum error reason)
 {
-    const struct relay_stats *r = relays_stats(e->relays);
+    const struct transit_stats *r = transits_stats(e->relays);
     const struct circuit_stats *c = circuits_stats(e->circuits);
 
     switch (counter) {
@@ -89,7 +89,7 @@ static const struct stranger strangers[] = {
 static void test_engine_counts_what_strangers_send_once(void **state)
 {
     struct net *net = net_new(101);
-    struct engine *e = &net->node[1].engine;
+    struct router *e = &net->node[1].engine;
     struct endpoint nowhere = {.addr = {11, 7, 0, 1}};
     uint8_t poke[] = {0x91, LINK_POKE};
     uint64_t sent = 0;
@@ -108,16 +108,16 @@ static void test_engine_counts_what_strangers_send_once(void **state)
         p.len = s->len == 0 ? p.len : s->len == SIZE_MAX ? 0 : s->len;
         p.bytes[s->offset] = s->value;
         print_message("%s\n", s->what);
-        assert_int_equal(engine_receive(e, &p.from, p.bytes, p.len, net->now),
+        assert_int_equal(router_receive(e, &p.from, p.bytes, p.len, net->now),
                          s->why);
         assert_int_equal(e->dropped[s->why], before + 1);
         assert_int_equal(all_drops(e), sent + 1);
     }
-    assert_int_equal(engine_receive(e, &nowhere, seen[LINK_CELL].bytes,
+    assert_int_equal(router_receive(e, &nowhere, seen[LINK_CELL].bytes,
                                     CELL_SMALL, net->now),
                      ERR_ADDRESS);
     /* What is not about links goes up, and comes back to be counted. */
-    assert_int_equal(engine_receive(e, &net->node[0].ep, poke, 2, net->now),
+    assert_int_equal(router_receive(e, &net->node[0].ep, poke, 2, net->now),
                      ERR_UNKNOWN_KIND);
     assert_int_equal(all_drops(e), sent + 2);
     net_free(net);
@@ -127,19 +127,19 @@ static void test_engine_counts_what_strangers_send_once(void **state)
 
 static struct link *link_of(struct net *net, unsigned from)
 {
-    struct engine *e = &net->node[from].engine;
+    struct router *e = &net->node[from].engine;
 
     return from == 0 ? circuits_at(e->circuits, 0)->end.link
-                     : relays_at(e->relays, 0)->prev.link;
+                     : transits_at(e->relays, 0)->prev.link;
 }
 
 /* The circuit's index at the other side. */
 static uint32_t remote_of(struct net *net, unsigned from)
 {
-    struct engine *e = &net->node[from].engine;
+    struct router *e = &net->node[from].engine;
 
     return from == 0 ? circuits_at(e->circuits, 0)->end.remote
-                     : relays_at(e->relays, 0)->prev.remote;
+                     : transits_at(e->relays, 0)->prev.remote;
 }
 
 static void send_junk(struct net *net, unsigned from, uint32_t circuit)
@@ -152,7 +152,7 @@ static void send_junk(struct net *net, unsigned from, uint32_t circuit)
 
 static void say(struct net *net, unsigned from, enum circuit_message_type type)
 {
-    struct engine *e = &net->node[from].engine;
+    struct router *e = &net->node[from].engine;
     struct circuit_message m = {.type = type, .nonce = 1, .attempt = 99};
 
     if (from == 0)
@@ -161,7 +161,8 @@ static void say(struct net *net, unsigned from, enum circuit_message_type type)
                          OK);
     else
         assert_int_equal(
-            relay_answer(e->relays, relays_at(e->relays, 0), &m, net->now), OK);
+            transit_answer(e->relays, transits_at(e->relays, 0), &m, net->now),
+            OK);
 }
 
 struct insider {
@@ -222,7 +223,7 @@ static void test_engine_counts_what_insiders_send_once(void **state)
     assert_int_equal(net->node[0].ready, 1);
     for (size_t i = 0; i < COUNT_OF(insiders); i++) {
         const struct insider *s = &insiders[i];
-        struct engine *to = &net->node[1 - s->from].engine;
+        struct router *to = &net->node[1 - s->from].engine;
         uint64_t before = value_of(to, s->counter, s->why);
         uint64_t all = all_drops(to);
 
@@ -248,20 +249,20 @@ static bool unless_mute(struct net *net, struct net_packet *p)
 static void test_engine_counts_cells_without_a_next_hop_once(void **state)
 {
     struct net *net = net_new(103);
-    struct engine *e = &net->node[1].engine;
-    struct relays *last = net->node[2].engine.relays;
+    struct router *e = &net->node[1].engine;
+    struct transits *last = net->node[2].engine.relays;
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
 
     (void)state;
     net_run(net, TIME_S);
     net->tap = unless_mute;
     mute = 1;
-    relay_close(last, relays_at(last, 0), REASON_SHUTDOWN, net->now);
+    transit_close(last, transits_at(last, 0), REASON_SHUTDOWN, net->now);
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(all_drops(e), 0);
     assert_int_equal(net_send_data(net, c, "nobody"), OK);
     net_run(net, 2 * NET_DELAY);
-    assert_int_equal(relays_stats(e->relays)->dropped_no_next, 1);
+    assert_int_equal(transits_stats(e->relays)->dropped_no_next, 1);
     circuit_close(net->node[0].engine.circuits, c, REASON_REQUESTED, net->now);
     net_run(net, 2 * NET_DELAY);
 
@@ -269,10 +270,10 @@ static void test_engine_counts_cells_without_a_next_hop_once(void **state)
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, 6 * NET_DELAY);
     net->tap = NULL;
-    assert_int_equal(relays_count(last), 1);
+    assert_int_equal(transits_count(last), 1);
     send_junk(net, 2, remote_of(net, 2));
     net_run(net, 2 * NET_DELAY);
-    assert_int_equal(relays_stats(e->relays)->dropped_no_next, 2);
+    assert_int_equal(transits_stats(e->relays)->dropped_no_next, 2);
     assert_int_equal(all_drops(e), 2);
     net_free(net);
 }

@@ -4,31 +4,31 @@
  * others, circuits of our own in pools, an exit, and the directory of relays.
  * Bytes and the time go in; datagrams, events and a deadline come out. It
  * knows no socket, no clock, no file and no DHT: those are in struct
- * tunnel_env.
+ * member_env.
  *
- *     loop:  tunnel_receive(t, from, bytes, now, wall)  for each datagram
- *            tunnel_tick(t, now, wall)      when tunnel_next_deadline is due
+ *     loop:  member_receive(t, from, bytes, now, wall)  for each datagram
+ *            member_tick(t, now, wall)      when member_next_deadline is due
  *
  * `now` is monotonic ns, `wall` seconds since 1970, which only signed times
  * are compared with. Single-threaded.
  *
- * Callbacks. `event` is called by tunnel_receive, tunnel_tick and tunnel_free
- * alone, when they have done all else; what commands cause (tunnel_close) is
+ * Callbacks. `event` is called by member_receive, member_tick and member_free
+ * alone, when they have done all else; what commands cause (member_close) is
  * told in the next turn, which is due at once. So it finds an engine at rest.
- * The exception is DATA, which is told in the middle of tunnel_receive: its
+ * The exception is DATA, which is told in the middle of member_receive: its
  * circuit may be closed in there, and the payload stays.
  *
- *     function of struct tunnel_env     may call
+ *     function of struct member_env     may call
  *     event, exit_world, dht_provider   commands, and what looks inside
- *     exit_world.resolve                tunnel_exit_resolved too
+ *     exit_world.resolve                member_exit_resolved too
  *     dht_provider                      its handler's functions too
  *     send, random, remember, forget,   nothing: they come in the middle of
  *       rotated, retired                whatever is done
  *
- * None may call tunnel_receive, tunnel_tick or tunnel_free.
+ * None may call member_receive, member_tick or member_free.
  */
-#ifndef WARREN_TUNNEL_MEMBER_TUNNEL_H
-#define WARREN_TUNNEL_MEMBER_TUNNEL_H
+#ifndef WARREN_TUNNEL_MEMBER_MEMBER_H
+#define WARREN_TUNNEL_MEMBER_MEMBER_H
 
 #include "tunnel/directory/dht_provider.h"
 #include "tunnel/directory/directory.h"
@@ -37,13 +37,13 @@
 #include "tunnel/exit/policy.h"
 #include "tunnel/link/puncture.h"
 #include "tunnel/member/speedtest.h"
-#include "tunnel/router/engine.h"
+#include "tunnel/router/router.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum tunnel_event_kind {
+enum member_event_kind {
     TUNNEL_CIRCUIT_READY,
     TUNNEL_CIRCUIT_CLOSED, /* why, and at which hop (0: ended here) */
     TUNNEL_DATA,           /* from `source` through the circuit */
@@ -53,8 +53,8 @@ enum tunnel_event_kind {
     TUNNEL_LEARNED         /* relays, of which there was no word before */
 };
 
-struct tunnel_event {
-    enum tunnel_event_kind kind;
+struct member_event {
+    enum member_event_kind kind;
     uint32_t circuit; /* 0 for LEARNED */
     unsigned length;  /* hops of the circuit */
     unsigned hop;
@@ -67,7 +67,7 @@ struct tunnel_event {
 };
 
 /* What the world gives: all of it, but where a member says else. */
-struct tunnel_env {
+struct member_env {
     void *ctx;
     struct random_source random;
     /* `datagram` stays valid until the batch of the caller ends: a relayed
@@ -76,7 +76,7 @@ struct tunnel_env {
     /* As `send`, and no other joins it in a train (link.h); may be NULL. */
     void (*send_alone)(void *ctx, const struct endpoint *to,
                        struct bytes datagram);
-    void (*event)(void *ctx, const struct tunnel_event *event);
+    void (*event)(void *ctx, const struct member_event *event);
 
     struct exit_world exit; /* empty when this is none */
 
@@ -97,7 +97,7 @@ struct tunnel_env {
 #define TUNNEL_PREVIOUS_LIFE (DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW)
 
 /* The seven settings have the names that applications know. */
-struct tunnel_config {
+struct member_config {
     char network[DHT_NETWORK_MAX + 1];
     bool testing_network;
     bool family[FAMILIES];
@@ -127,127 +127,127 @@ struct tunnel_config {
     unsigned max_known_relays;
     unsigned speedtest_rate; /* TESTs answered a second */
     size_t max_piece_memory; /* bytes, of unfinished long datagrams */
-    struct relay_queue_config queue;
+    struct transit_queue_config queue;
     struct exit_config exit;
 };
 
 /* Everything but identity and keys. */
-void tunnel_config_init(struct tunnel_config *config);
+void member_config_init(struct member_config *config);
 
-struct tunnel;
+struct member;
 
 /* `policy` is the exit's, its own addresses are the relay's too; it stays the
  * caller's. NULL: this is no exit, and knows no more addresses of its own.
  * ERR_NO_MEMORY, ERR_RANGE (a cap of 0, min_circuits over max_circuits). */
-enum error tunnel_new(const struct tunnel_config *config,
-                      const struct tunnel_env *env, struct policy *policy,
-                      uint64_t now, uint64_t wall, struct tunnel **out);
+enum error member_new(const struct member_config *config,
+                      const struct member_env *env, struct policy *policy,
+                      uint64_t now, uint64_t wall, struct member **out);
 /* Tells neighbours and the world that circuits end, and wipes the keys. No
- * circuit begins meanwhile: tunnel_open gives ERR_CANCELLED. */
-void tunnel_free(struct tunnel *t, uint64_t now);
+ * circuit begins meanwhile: member_open gives ERR_CANCELLED. */
+void member_free(struct member *t, uint64_t now);
 
 /* Takes min_circuits, the limits of circuits, what limits relays, and the
  * declared family, which is published with the next addresses. The rest stays
  * as it is. ERR_RANGE. */
-enum error tunnel_reconfigure(struct tunnel *t,
-                              const struct tunnel_config *config, uint64_t now);
+enum error member_reconfigure(struct member *t,
+                              const struct member_config *config, uint64_t now);
 
 /* A relay of an earlier life, and an address to ask for a descriptor. */
-enum error tunnel_add_stored(struct tunnel *t,
+enum error member_add_stored(struct member *t,
                              const struct stored_relay *stored, uint64_t wall,
                              uint64_t now);
-enum error tunnel_ask(struct tunnel *t, const struct endpoint *ep,
+enum error member_ask(struct member *t, const struct endpoint *ep,
                       uint64_t now);
 /* A node of the DHT near a well-known key: directory_meet. */
-void tunnel_meet(struct tunnel *t, const struct endpoint *node, uint64_t now);
+void member_meet(struct member *t, const struct endpoint *node, uint64_t now);
 /* Where we can be reached; a relay publishes it. Also what an exit does not
  * send to. */
-void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
+void member_set_addresses(struct member *t, const struct endpoint *eps,
                           size_t count, uint64_t now);
 
 /* What the machine can reach has changed: relays are reached, and circuits of
  * others extended, by addresses of these families only. Links in use are
  * checked at once. */
-void tunnel_network_changed(struct tunnel *t, const bool family[FAMILIES],
+void member_network_changed(struct member *t, const bool family[FAMILIES],
                             uint64_t now);
 
 /* ---- Life --------------------------------------------------------------- */
 
 /* OK, or the reason for dropping it, which is counted. The datagram may be
  * rewritten. */
-enum error tunnel_receive(struct tunnel *t, const struct endpoint *from,
+enum error member_receive(struct member *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall);
-void tunnel_exit_receive(struct tunnel *t, uint32_t cookie,
+void member_exit_receive(struct member *t, uint32_t cookie,
                          const struct endpoint *from, struct bytes payload,
                          uint64_t now);
-void tunnel_exit_resolved(struct tunnel *t, uint32_t cookie,
+void member_exit_resolved(struct member *t, uint32_t cookie,
                           const struct endpoint *addrs, size_t count,
                           uint64_t ttl, uint64_t now);
-void tunnel_tick(struct tunnel *t, uint64_t now, uint64_t wall);
-uint64_t tunnel_next_deadline(const struct tunnel *t);
+void member_tick(struct member *t, uint64_t now, uint64_t wall);
+uint64_t member_next_deadline(const struct member *t);
 
 /* ---- Circuits of our own ------------------------------------------------ */
 
 /* Keeps between min_circuits and max_circuits data circuits of this many
  * hops. ERR_RANGE. */
-enum error tunnel_build(struct tunnel *t, unsigned hops, uint64_t now);
-enum error tunnel_stop(struct tunnel *t, unsigned hops);
-/* The same for whoever needs them meanwhile: they are kept until tunnel_stop
+enum error member_build(struct member *t, unsigned hops, uint64_t now);
+enum error member_stop(struct member *t, unsigned hops);
+/* The same for whoever needs them meanwhile: they are kept until member_stop
  * and as many releases as there were holds. ERR_RANGE. */
-enum error tunnel_hold(struct tunnel *t, unsigned hops, uint64_t now);
-void tunnel_release(struct tunnel *t, unsigned hops);
+enum error member_hold(struct member *t, unsigned hops, uint64_t now);
+void member_release(struct member *t, unsigned hops);
 /* What the exit of a circuit is to be like. */
-struct tunnel_wish {
+struct member_wish {
     uint16_t port;              /* it says that it sends there; 0: any exit */
     const uint8_t (*avoid)[32]; /* identities that are not wanted as hops */
     unsigned avoid_count;
 };
 /* Begins one more circuit, beside those that are kept, which retires as they
  * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
- * (max_circuits), ERR_NO_MEMORY, ERR_CANCELLED (in tunnel_free). */
-enum error tunnel_open(struct tunnel *t, unsigned hops,
-                       const struct tunnel_wish *wish, uint64_t now,
+ * (max_circuits), ERR_NO_MEMORY, ERR_CANCELLED (in member_free). */
+enum error member_open(struct member *t, unsigned hops,
+                       const struct member_wish *wish, uint64_t now,
                        uint32_t *circuit);
 /* The exit of a circuit, and whether it says that it sends to `port`. False
  * when there is no such circuit, or its exit is no longer known. */
-bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32]);
-bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port);
+bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port);
 /* Whether circuits of this many hops are kept, for whomever. */
-bool tunnel_keeps(const struct tunnel *t, unsigned hops);
+bool member_keeps(const struct member *t, unsigned hops);
 /* Circuits that data can be sent over now; `hops` 0 is any. Returns how many
  * there are and puts up to `max` into `ids`. */
-unsigned tunnel_active(const struct tunnel *t, unsigned hops, uint32_t *ids,
+unsigned member_active(const struct member *t, unsigned hops, uint32_t *ids,
                        unsigned max);
 /* Available circuits divided by min_circuits. */
-double tunnel_ready(const struct tunnel *t);
+double member_ready(const struct member *t);
 /* Of a length that is kept (1 to ONION_HOPS_MAX): since when there is none
  * that data can be sent over, else TIME_NEVER; and whether the last attempt
  * to choose a path found one. */
-uint64_t tunnel_empty_since(const struct tunnel *t, unsigned hops);
-enum path_result tunnel_path_of(const struct tunnel *t, unsigned hops);
+uint64_t member_empty_since(const struct member *t, unsigned hops);
+enum path_result member_path_of(const struct member *t, unsigned hops);
 
 /* Sends a datagram through the circuit's exit. ERR_NOT_FOUND (no such circuit
  * that is ready), ERR_TOO_LARGE (PIECE_MESSAGE_MAX with its header),
  * ERR_ADDRESS, ERR_SYNTAX (a name). */
-enum error tunnel_data(struct tunnel *t, uint32_t circuit,
+enum error member_data(struct member *t, uint32_t circuit,
                        const struct endpoint *to, struct bytes payload,
                        uint64_t now);
-enum error tunnel_data_name(struct tunnel *t, uint32_t circuit,
+enum error member_data_name(struct member *t, uint32_t circuit,
                             struct bytes name, uint16_t port,
                             struct bytes payload, uint64_t now);
 /* Asks every hop; an event for each PONG. ERR_NOT_FOUND. */
-enum error tunnel_ping(struct tunnel *t, uint32_t circuit, uint64_t now);
+enum error member_ping(struct member *t, uint32_t circuit, uint64_t now);
 /* Events with the figures so far, at most four a second, then the last.
  * ERR_NOT_FOUND, ERR_IN_USE. */
-enum error tunnel_speedtest(struct tunnel *t, uint32_t circuit,
+enum error member_speedtest(struct member *t, uint32_t circuit,
                             uint64_t duration, uint64_t now);
-enum error tunnel_close(struct tunnel *t, uint32_t circuit, uint64_t now);
+enum error member_close(struct member *t, uint32_t circuit, uint64_t now);
 
 /* ---- Looking inside ----------------------------------------------------- */
 
-struct tunnel_status {
+struct member_status {
     enum path_result path; /* of the last choice: what is missing */
     unsigned links, relays, circuits, ready;
     struct link_paths paths; /* what becomes of large cells on the links */
@@ -258,20 +258,20 @@ struct tunnel_status {
     uint64_t step_timeout; /* ns, learned */
 };
 
-void tunnel_status(const struct tunnel *t, uint64_t now, uint64_t wall,
-                   struct tunnel_status *out);
+void member_status(const struct member *t, uint64_t now, uint64_t wall,
+                   struct member_status *out);
 /* By how many seconds our clock is behind at least, as the descriptors of
  * others say; less than 0: ahead; 0: it may be right. `witnesses`: how many
  * relays have told. */
-int64_t tunnel_clock_behind(const struct tunnel *t, uint64_t now, uint64_t wall,
+int64_t member_clock_behind(const struct member *t, uint64_t now, uint64_t wall,
                             unsigned *witnesses);
-void tunnel_circuits(const struct tunnel *t,
+void member_circuits(const struct member *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx);
-const struct directory *tunnel_directory(const struct tunnel *t);
-const struct engine *tunnel_engine(const struct tunnel *t);
-const struct puncture_stats *tunnel_punctures(const struct tunnel *t);
+const struct directory *member_directory(const struct member *t);
+const struct router *member_engine(const struct member *t);
+const struct puncture_stats *member_punctures(const struct member *t);
 /* NULL when this is no exit. */
-const struct exit *tunnel_exit(const struct tunnel *t);
+const struct exit *member_exit(const struct member *t);
 
 #endif

@@ -3,7 +3,7 @@
  * Which relays our circuits go through, and what the directory learns from
  * how they did.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ static bool suits(void *ctx, struct bytes exit_policy)
 }
 
 /* With an exit that says that it sends to `port`; 0: to some port. */
-static enum path_result choose_for(struct tunnel *t,
+static enum path_result choose_for(struct member *t,
                                    const struct path_request *request,
                                    uint16_t port, struct path *path)
 {
@@ -33,7 +33,7 @@ static enum path_result choose_for(struct tunnel *t,
 
 /* Where nobody says so, with any exit: a summary is a hint, and leaves out
  * what is sent to single networks only. */
-static enum path_result choose(struct tunnel *t,
+static enum path_result choose(struct member *t,
                                const struct path_request *request,
                                uint16_t port, struct path *path)
 {
@@ -55,23 +55,23 @@ static bool lacks_relays(enum path_result r)
 }
 
 /* Others are looked for when with them there would be one of each length. */
-static bool is_found(struct tunnel *t, enum path_result r)
+static bool is_found(struct member *t, enum path_result r)
 {
     bool needed = lacks_relays(r);
 
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        needed = needed || lacks_relays(tunnel_path_of(t, hops));
+        needed = needed || lacks_relays(member_path_of(t, hops));
     directory_set_needed(t->directory, needed, t->ticked_at);
     return r == PATH_FOUND;
 }
 
-enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
+enum error member_choose_path(void *ctx, unsigned hops, struct link_target *out)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     struct path_request request = {.hops = hops};
     struct path path = {0};
 
-    if (!tunnel_news_reserve(t))
+    if (!member_news_reserve(t))
         return ERR_NO_MEMORY;
     t->path[hops] = choose(t, &request, 0, &path);
     if (!is_found(t, t->path[hops]))
@@ -80,17 +80,17 @@ enum error tunnel_choose_path(void *ctx, unsigned hops, struct link_target *out)
     return OK;
 }
 
-void tunnel_path_again(struct tunnel *t, uint64_t now)
+void member_path_again(struct member *t, uint64_t now)
 {
     uint64_t learned = directory_stats(t->directory)->learned;
 
     if (learned == t->learned)
         return;
     t->learned = learned;
-    if (tunnel_news_reserve(t)) /* else there is the next one */
-        tunnel_tell(t, &(struct tunnel_event){.kind = TUNNEL_LEARNED});
+    if (member_news_reserve(t)) /* else there is the next one */
+        member_tell(t, &(struct member_event){.kind = TUNNEL_LEARNED});
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        if (lacks_relays(tunnel_path_of(t, hops)))
+        if (lacks_relays(member_path_of(t, hops)))
             pool_hurry(&t->pool, hops, now);
 }
 
@@ -104,7 +104,7 @@ static bool is_failure(enum reason why)
 /* Hop `hop`, from 1, is gone or was not reached. Whatever the reason that is
  * given, who gives it often is doubted: else that would be the one to give. A
  * first hop that is full may say so before it takes a circuit. */
-static void judge(struct tunnel *t, const struct circuit *c, unsigned hop,
+static void judge(struct member *t, const struct circuit *c, unsigned hop,
                   enum reason why, uint64_t now)
 {
     const uint8_t *at = c->hop[hop - 1].target.identity;
@@ -120,11 +120,11 @@ static void judge(struct tunnel *t, const struct circuit *c, unsigned hop,
 
 /* The hop that failed is avoided, and the one before it if that is possible:
  * which of them it was is not known. */
-bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
+bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
                          unsigned hop, enum reason why, struct link_target *out)
 {
-    struct tunnel *t = ctx;
-    const struct tunnel_client *client = c->above;
+    struct member *t = ctx;
+    const struct member_client *client = c->above;
     uint16_t port = client != NULL ? client->port : 0;
     uint8_t avoid[2][32];
     struct path_request request = {.hops = c->length,
@@ -150,13 +150,13 @@ bool tunnel_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
     return true;
 }
 
-enum error tunnel_open(struct tunnel *t, unsigned hops,
-                       const struct tunnel_wish *wish, uint64_t now,
+enum error member_open(struct member *t, unsigned hops,
+                       const struct member_wish *wish, uint64_t now,
                        uint32_t *circuit)
 {
     struct path_request request = {
         .hops = hops, .avoid = wish->avoid, .avoid_count = wish->avoid_count};
-    struct tunnel_client *client;
+    struct member_client *client;
     struct path path = {0};
     enum path_result result;
     struct circuit *c;
@@ -166,7 +166,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
         return ERR_RANGE;
     if (t->ending)
         return ERR_CANCELLED;
-    if (!tunnel_news_reserve(t))
+    if (!member_news_reserve(t))
         return ERR_NO_MEMORY;
     t->ticked_at = now;
     result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
@@ -176,7 +176,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
     e = pool_add(&t->pool, path.hops, hops, now, &c);
     if (e != OK)
         return e;
-    client = tunnel_client_of(c);
+    client = member_client_of(c);
     if (client != NULL) /* else a hop may be replaced by another exit */
         client->port = wish->port;
     *circuit = c->id;
@@ -185,7 +185,7 @@ enum error tunnel_open(struct tunnel *t, unsigned hops,
 
 /* ---- Exits -------------------------------------------------------------- */
 
-bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
+bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32])
 {
     const struct circuit *c = circuit_find(t->engine.circuits, circuit);
@@ -195,12 +195,12 @@ bool tunnel_exit_of(const struct tunnel *t, uint32_t circuit,
     return c != NULL;
 }
 
-bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
+bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
 {
     const struct known_relay *exit;
     uint8_t identity[32];
 
-    if (!tunnel_exit_of(t, circuit, identity))
+    if (!member_exit_of(t, circuit, identity))
         return false;
     exit = directory_find(t->directory, identity);
     return exit != NULL &&
@@ -209,21 +209,21 @@ bool tunnel_sends_to(const struct tunnel *t, uint32_t circuit, uint16_t port)
 
 /* ---- What became of it -------------------------------------------------- */
 
-void tunnel_path_worked(struct tunnel *t, const struct circuit *c)
+void member_path_worked(struct member *t, const struct circuit *c)
 {
     for (unsigned i = 0; i < c->length; i++)
         directory_succeeded(t->directory, c->hop[i].target.identity,
                             i == 0 ? c->end.link->rtt : 0, t->wall);
 }
 
-void tunnel_path_ended(struct tunnel *t, const struct circuit *c, unsigned hop,
+void member_path_ended(struct member *t, const struct circuit *c, unsigned hop,
                        enum reason why, uint64_t now)
 {
-    if (t->judged != c->id) /* by tunnel_replace_hops, just before */
+    if (t->judged != c->id) /* by member_replace_hops, just before */
         judge(t, c, hop, why, now);
 }
 
-void tunnel_path_measured(struct tunnel *t, const struct circuit *c,
+void member_path_measured(struct member *t, const struct circuit *c,
                           uint64_t bytes)
 {
     uint64_t rate = bytes / 1000;

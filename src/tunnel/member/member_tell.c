@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Events on their way to the world. What happens inside of the engine is put
- * into one queue, and told when all is done: at the end of tunnel_receive,
- * tunnel_tick and tunnel_free. So whoever hears of it finds an engine at rest,
+ * into one queue, and told when all is done: at the end of member_receive,
+ * member_tick and member_free. So whoever hears of it finds an engine at rest,
  * and no command calls anybody back. DATA alone is told at once, because its
  * payload lies where it was received.
  *
@@ -12,7 +12,7 @@
  * Room is made when a circuit is: no event is lost for want of memory, and
  * none allocates.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,17 +20,17 @@
 /* Of a circuit between two turns: READY or a report, an answer, and its end. */
 #define NEWS_OF_CIRCUIT 3
 
-static struct tunnel_event *news_at(const struct tunnel_news *n, unsigned i)
+static struct member_event *news_at(const struct member_news *n, unsigned i)
 {
     return &n->events[(n->first + i) % n->room];
 }
 
-bool tunnel_news_reserve(struct tunnel *t)
+bool member_news_reserve(struct member *t)
 {
-    struct tunnel_news *n = &t->news;
+    struct member_news *n = &t->news;
     unsigned circuits = circuits_count(t->engine.circuits) + 1;
     unsigned room = n->count + NEWS_OF_CIRCUIT * circuits + 1;
-    struct tunnel_event *events;
+    struct member_event *events;
 
     if (room <= n->room)
         return true;
@@ -40,38 +40,38 @@ bool tunnel_news_reserve(struct tunnel *t)
     for (unsigned i = 0; i < n->count; i++)
         events[i] = *news_at(n, i);
     free(n->events);
-    *n = (struct tunnel_news){
+    *n = (struct member_news){
         .events = events, .count = n->count, .room = 2 * room};
     return true;
 }
 
-void tunnel_tell(struct tunnel *t, const struct tunnel_event *event)
+void member_tell(struct member *t, const struct member_event *event)
 {
     assert(t->news.count < t->news.room);
     *news_at(&t->news, t->news.count++) = *event;
 }
 
-void tunnel_tell_data(struct tunnel *t, const struct tunnel_event *event)
+void member_tell_data(struct member *t, const struct member_event *event)
 {
     t->telling = true;
     t->env.event(t->env.ctx, event);
     t->telling = false;
 }
 
-void tunnel_tell_news(struct tunnel *t)
+void member_tell_news(struct member *t)
 {
-    struct tunnel_news *n = &t->news;
+    struct member_news *n = &t->news;
 
     for (unsigned left = n->count; left > 0; left--) {
-        struct tunnel_event event = *news_at(n, 0);
+        struct member_event event = *news_at(n, 0);
 
         n->first = (n->first + 1) % n->room;
         n->count--;
-        tunnel_tell_data(t, &event);
+        member_tell_data(t, &event);
     }
 }
 
-void tunnel_news_deinit(struct tunnel_news *n)
+void member_news_deinit(struct member_news *n)
 {
     free(n->events);
 }

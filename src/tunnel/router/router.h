@@ -5,29 +5,29 @@
  * (pools, exits, the directory) is plugged in through the tables of relay.h
  * and circuit.h.
  */
-#ifndef WARREN_TUNNEL_ROUTER_ENGINE_H
-#define WARREN_TUNNEL_ROUTER_ENGINE_H
+#ifndef WARREN_TUNNEL_ROUTER_ROUTER_H
+#define WARREN_TUNNEL_ROUTER_ROUTER_H
 
 #include "tunnel/circuit/circuit.h"
 #include "tunnel/crypto/responder.h"
 #include "tunnel/link/link.h"
-#include "tunnel/relay/relay.h"
+#include "tunnel/transit/transit.h"
 
-struct engine_config {
+struct router_config {
     char network[DHT_NETWORK_MAX + 1];
     uint8_t identity[32];
     uint8_t handshake_secret[NOISE_KEY_BYTES];
     struct link_config link;
-    struct relay_config relay;
+    struct transit_config relay;
     struct circuit_config circuit;
 };
 
-struct engine_env {
+struct router_env {
     void *ctx;   /* of send */
     void *hooks; /* of link_up to neighbour */
     struct random_source random;
     /* A relayed cell lies where it was received, and is not touched again:
-     * it may be sent from there after engine_receive has returned. What lies
+     * it may be sent from there after router_receive has returned. What lies
      * elsewhere is valid during the call. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
     /* As that of links; may be NULL. */
@@ -47,32 +47,32 @@ struct engine_env {
                           const struct link_message *m, uint64_t now);
     enum error (*neighbour)(void *ctx, struct link *link, enum cell_type type,
                             struct bytes text, uint64_t now);
-    struct relay_env relay;
+    struct transit_env relay;
     struct circuit_env circuit;
 };
 
-struct engine {
-    struct engine_env env;
+struct router {
+    struct router_env env;
     struct responder responder;
     struct tunnel_core core;
-    struct relays *relays;
+    struct transits *relays;
     struct circuits *circuits;
     /* Datagrams, by reason. What is dropped inside the layers of a circuit is
-     * counted there: relay_stats, circuit_stats. */
+     * counted there: transit_stats, circuit_stats. */
     uint64_t dropped[ERR_END_];
 };
 
 /* ERR_NO_MEMORY. The engine must not move afterwards. */
-enum error engine_init(struct engine *e, const struct engine_config *config,
-                       const struct engine_env *env, uint64_t now);
-void engine_deinit(struct engine *e);
+enum error router_init(struct router *e, const struct router_config *config,
+                       const struct router_env *env, uint64_t now);
+void router_deinit(struct router *e);
 
 /* One datagram, which may be rewritten. OK, or the reason for dropping it,
  * which is counted. */
-enum error engine_receive(struct engine *e, const struct endpoint *from,
+enum error router_receive(struct router *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now);
 
-void engine_tick(struct engine *e, uint64_t now);
-uint64_t engine_next_deadline(const struct engine *e);
+void router_tick(struct router *e, uint64_t now);
+uint64_t router_next_deadline(const struct router *e);
 
 #endif

@@ -8,59 +8,59 @@
  * CREATE and EXTEND may come more than once, because they or their answers
  * got lost. What comes again is answered as before, and changes nothing.
  */
-#ifndef WARREN_TUNNEL_RELAY_RELAY_H
-#define WARREN_TUNNEL_RELAY_RELAY_H
+#ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_H
+#define WARREN_TUNNEL_TRANSIT_TRANSIT_H
 
 #include "tunnel/circuit/circuit_end.h"
 #include "tunnel/circuit/circuit_message.h"
 #include "tunnel/circuit/onion.h"
 #include "tunnel/link/core.h"
 #include "tunnel/link/reason.h"
-#include "tunnel/relay/relay_queue.h"
+#include "tunnel/transit/transit_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Of one circuit: each may make us send INITs to a stranger. */
-#define RELAY_EXTENDS_MAX 16
+#define TRANSIT_EXTENDS_MAX 16
 
-struct relay_step;
+struct transit_step;
 
 /* At most 2 KB with all that hangs on it while nothing is under way. */
-struct relay {
+struct transit {
     struct circuit_end prev, next;
-    struct onion_receiver in; /* from the client */
-    struct onion_sender out;  /* to the client */
-    struct relay_flow flow;   /* its share of the bandwidth, both ways */
-    uint8_t depth;            /* 1 for the first hop */
-    uint8_t attempt;          /* of the EXTEND that the next hop is from */
-    uint8_t extends;          /* that were tried, up to RELAY_EXTENDS_MAX */
-    bool extended;            /* the next hop has answered */
-    uint8_t failed;           /* enum reason: why the last EXTEND did */
-    struct relay_step *step;  /* under way or just done; else NULL */
-    uint64_t created_by;      /* the beginning of its CREATE's noise1 */
+    struct onion_receiver in;  /* from the client */
+    struct onion_sender out;   /* to the client */
+    struct transit_flow flow;  /* its share of the bandwidth, both ways */
+    uint8_t depth;             /* 1 for the first hop */
+    uint8_t attempt;           /* of the EXTEND that the next hop is from */
+    uint8_t extends;           /* that were tried, up to TRANSIT_EXTENDS_MAX */
+    bool extended;             /* the next hop has answered */
+    uint8_t failed;            /* enum reason: why the last EXTEND did */
+    struct transit_step *step; /* under way or just done; else NULL */
+    uint64_t created_by;       /* the beginning of its CREATE's noise1 */
     uint64_t created_at, used_at;
     uint64_t bytes; /* relayed, both ways */
     void *above;    /* what the layer above keeps with it */
-    size_t slot;    /* in struct relays */
+    size_t slot;    /* in struct transits */
 };
 
 /* What a relay asks of the node. */
-struct relay_env {
+struct transit_env {
     void *ctx;
     /* May a circuit be extended to this address? Own and, outside of a
      * testing network, private addresses are not. */
     bool (*may_extend)(void *ctx, const struct endpoint *to);
     /* A DATA, PIECE or TEST message from the client. REASON_UNKNOWN when it
      * was taken; anything else is told to the client. */
-    enum reason (*data)(void *ctx, struct relay *relay,
+    enum reason (*data)(void *ctx, struct transit *relay,
                         const struct circuit_message *m, uint64_t now);
     /* The relay is gone when this returns. */
-    void (*closed)(void *ctx, struct relay *relay, uint64_t now);
+    void (*closed)(void *ctx, struct transit *relay, uint64_t now);
 };
 
-struct relay_config {
+struct transit_config {
     bool testing_network;         /* hops may share an IP address */
     unsigned max_relays_or_exits; /* 0: takes part in none. 3/4 of them from
                                      one source outside a testing_network */
@@ -72,11 +72,11 @@ struct relay_config {
     unsigned create_source_rate; /* from one neighbour's address */
     unsigned create_source_burst;
     unsigned max_sources;
-    struct relay_queue_config queue;
+    struct transit_queue_config queue;
 };
 
 /* Counters since creation. */
-struct relay_stats {
+struct transit_stats {
     uint64_t created, refused, extended;
     uint64_t repeated; /* CREATEs and EXTENDs that came again */
     uint64_t cells_forward, cells_backward, bytes;
@@ -87,46 +87,49 @@ struct relay_stats {
     uint64_t ended[REASON_END_];  /* circuits, by reason */
 };
 
-struct relays;
+struct transits;
 
-enum error relays_new(struct tunnel_core *core,
-                      const struct relay_config *config,
-                      const struct relay_env *env, struct relays **out);
+enum error transits_new(struct tunnel_core *core,
+                        const struct transit_config *config,
+                        const struct transit_env *env, struct transits **out);
 /* No callback is called and nothing is sent. */
-void relays_free(struct relays *r);
-void relays_configure(struct relays *r, const struct relay_config *config);
+void transits_free(struct transits *r);
+void transits_configure(struct transits *r,
+                        const struct transit_config *config);
 
 /* Cells and news of links, as the engine gives them out. A cell that is
  * dropped because of its layers is counted here, any other by the engine: an
  * error is the reason. */
-enum error relay_receive_create(struct relays *r, struct link *link,
-                                struct bytes text, uint64_t now);
-enum error relay_receive_created(struct relays *r, struct circuit_end *next,
-                                 struct bytes text, uint64_t now);
-void relay_receive_destroy(struct relays *r, struct circuit_end *end,
-                           enum reason why, uint64_t now);
-void relay_receive_cell(struct relays *r, struct circuit_end *end,
-                        uint8_t *datagram, size_t len, uint64_t now);
-void relay_link_up(struct relays *r, struct circuit_end *next, uint64_t now);
-void relay_link_down(struct relays *r, struct circuit_end *end, uint64_t now);
+enum error transit_receive_create(struct transits *r, struct link *link,
+                                  struct bytes text, uint64_t now);
+enum error transit_receive_created(struct transits *r, struct circuit_end *next,
+                                   struct bytes text, uint64_t now);
+void transit_receive_destroy(struct transits *r, struct circuit_end *end,
+                             enum reason why, uint64_t now);
+void transit_receive_cell(struct transits *r, struct circuit_end *end,
+                          uint8_t *datagram, size_t len, uint64_t now);
+void transit_link_up(struct transits *r, struct circuit_end *next,
+                     uint64_t now);
+void transit_link_down(struct transits *r, struct circuit_end *end,
+                       uint64_t now);
 
 /* Sends a message of ours to the client: what an exit got for it. ERR_NO_SPACE
  * when it fits no cell. */
-enum error relay_answer(struct relays *r, struct relay *relay,
-                        const struct circuit_message *m, uint64_t now);
+enum error transit_answer(struct transits *r, struct transit *relay,
+                          const struct circuit_message *m, uint64_t now);
 
 /* Ends it and tells both neighbours and the client. */
-void relay_close(struct relays *r, struct relay *relay, enum reason why,
-                 uint64_t now);
+void transit_close(struct transits *r, struct transit *relay, enum reason why,
+                   uint64_t now);
 
-void relays_tick(struct relays *r, uint64_t now);
-uint64_t relays_next_deadline(const struct relays *r);
-unsigned relays_count(const struct relays *r);
-struct relay *relays_at(const struct relays *r, unsigned i);
-const struct relay_stats *relays_stats(const struct relays *r);
+void transits_tick(struct transits *r, uint64_t now);
+uint64_t transits_next_deadline(const struct transits *r);
+unsigned transits_count(const struct transits *r);
+struct transit *transits_at(const struct transits *r, unsigned i);
+const struct transit_stats *transits_stats(const struct transits *r);
 /* Bytes of cells that are relayed a second now. */
-uint64_t relays_rate(const struct relays *r, uint64_t now);
+uint64_t transits_rate(const struct transits *r, uint64_t now);
 /* What waits for bandwidth, and what came of what waited. */
-const struct relay_queue *relays_queue(const struct relays *r);
+const struct transit_queue *transits_queue(const struct transits *r);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tunnel/router/engine.h"
+#include "tunnel/router/router.h"
 
 #include "tunnel/link/link_text.h"
 #include "tunnel/link/part.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A hop answers a CREATE that was given up: it need not keep the circuit. */
-static void decline(struct engine *e, struct link *link, struct bytes created,
+static void decline(struct router *e, struct link *link, struct bytes created,
                     uint64_t now)
 {
     struct link_text t;
@@ -18,7 +18,7 @@ static void decline(struct engine *e, struct link *link, struct bytes created,
         circuit_destroy(e->core.links, link, t.index, REASON_REQUESTED, now);
 }
 
-static enum error receive_destroy(struct engine *e, struct circuit_end *end,
+static enum error receive_destroy(struct router *e, struct circuit_end *end,
                                   struct bytes text, uint64_t now)
 {
     enum reason why;
@@ -29,14 +29,14 @@ static enum error receive_destroy(struct engine *e, struct circuit_end *end,
     if (end->role == END_CLIENT)
         circuit_receive_destroy(e->circuits, end, why, now);
     else
-        relay_receive_destroy(e->relays, end, why, now);
+        transit_receive_destroy(e->relays, end, why, now);
     return OK;
 }
 
 /* The plane of circuits on a link. A RELAY cell goes to whoever its index
  * belongs to, and from there to the messages of a relay or those of a client:
  * three tables, and no way from one into another. */
-static enum error receive_circuit_cell(struct engine *e, struct link *link,
+static enum error receive_circuit_cell(struct router *e, struct link *link,
                                        const struct cell_head *head,
                                        uint8_t *datagram, size_t len,
                                        uint64_t now)
@@ -57,11 +57,11 @@ static enum error receive_circuit_cell(struct engine *e, struct link *link,
         if (client)
             circuit_receive_cell(e->circuits, end, datagram, len, now);
         else
-            relay_receive_cell(e->relays, end, datagram, len, now);
+            transit_receive_cell(e->relays, end, datagram, len, now);
         return OK;
     case CELL_CREATED:
         return client ? circuit_receive_created(e->circuits, end, text, now)
-                      : relay_receive_created(e->relays, end, text, now);
+                      : transit_receive_created(e->relays, end, text, now);
     case CELL_DESTROY:
         return receive_destroy(e, end, text, now);
     default:
@@ -75,11 +75,11 @@ static enum error link_cell(void *ctx, struct link *link,
 {
     struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
                                  len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
-    struct engine *e = ctx;
+    struct router *e = ctx;
 
     switch (head->type) {
     case CELL_CREATE:
-        return relay_receive_create(e->relays, link, text, now);
+        return transit_receive_create(e->relays, link, text, now);
     case CELL_SAMPLE_ASK:
     case CELL_SAMPLE:
     case CELL_PUNCTURE:
@@ -93,7 +93,7 @@ static enum error link_cell(void *ctx, struct link *link,
 
 static void link_up(void *ctx, struct link *link, uint64_t now)
 {
-    struct engine *e = ctx;
+    struct router *e = ctx;
     struct circuit_end *next;
 
     e->env.link_up(e->env.hooks, link, now);
@@ -102,21 +102,21 @@ static void link_up(void *ctx, struct link *link, uint64_t now)
         if (end->role == END_CLIENT)
             circuit_link_up(e->circuits, end, now);
         else
-            relay_link_up(e->relays, end, now);
+            transit_link_up(e->relays, end, now);
     }
 }
 
 /* Where circuits may not go, a link may not either. */
 static bool link_may_move(void *ctx, const struct endpoint *to)
 {
-    struct engine *e = ctx;
+    struct router *e = ctx;
 
     return e->env.relay.may_extend(e->env.relay.ctx, to);
 }
 
 static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
 {
-    struct engine *e = ctx;
+    struct router *e = ctx;
 
     e->env.unanswered(e->env.hooks, link, now);
 }
@@ -125,7 +125,7 @@ static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
 static void link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now)
 {
-    struct engine *e = ctx;
+    struct router *e = ctx;
 
     if (link->state == LINK_UP)
         e->env.link_down(e->env.hooks, link, why, now);
@@ -133,12 +133,12 @@ static void link_down(void *ctx, struct link *link, enum reason why,
         if (link->ends->role == END_CLIENT)
             circuit_link_down(e->circuits, link->ends, now);
         else
-            relay_link_down(e->relays, link->ends, now);
+            transit_link_down(e->relays, link->ends, now);
     }
 }
 
-enum error engine_init(struct engine *e, const struct engine_config *config,
-                       const struct engine_env *env, uint64_t now)
+enum error router_init(struct router *e, const struct router_config *config,
+                       const struct router_env *env, uint64_t now)
 {
     struct link_env link_env = {
         .ctx = e,
@@ -152,7 +152,7 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
     uint8_t fresh[32];
     enum error err;
 
-    *e = (struct engine){.env = *env};
+    *e = (struct router){.env = *env};
     link_env.send = env->send;
     link_env.send_alone = env->send_alone;
     link_env.send_ctx = env->ctx;
@@ -167,19 +167,19 @@ enum error engine_init(struct engine *e, const struct engine_config *config,
     err =
         links_new(&config->link, &link_env, &e->responder, now, &e->core.links);
     if (err == OK)
-        err = relays_new(&e->core, &config->relay, &env->relay, &e->relays);
+        err = transits_new(&e->core, &config->relay, &env->relay, &e->relays);
     if (err == OK)
         err = circuits_new(&e->core, &config->circuit, &env->circuit,
                            &e->circuits);
     if (err != OK)
-        engine_deinit(e);
+        router_deinit(e);
     return err;
 }
 
-void engine_deinit(struct engine *e)
+void router_deinit(struct router *e)
 {
     circuits_free(e->circuits);
-    relays_free(e->relays);
+    transits_free(e->relays);
     links_free(e->core.links);
     slot_table_deinit(&e->core.ends);
     keystream_deinit(&e->core.fill);
@@ -187,7 +187,7 @@ void engine_deinit(struct engine *e)
 }
 
 /* The one place that tells cells from what is none. */
-static enum error receive(struct engine *e, const struct endpoint *from,
+static enum error receive(struct router *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
     struct link_message m;
@@ -208,7 +208,7 @@ static enum error receive(struct engine *e, const struct endpoint *from,
                : e->env.message(e->env.hooks, from, &m, now);
 }
 
-enum error engine_receive(struct engine *e, const struct endpoint *from,
+enum error router_receive(struct router *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
     enum error err = receive(e, from, datagram, len, now);
@@ -218,17 +218,17 @@ enum error engine_receive(struct engine *e, const struct endpoint *from,
     return err;
 }
 
-void engine_tick(struct engine *e, uint64_t now)
+void router_tick(struct router *e, uint64_t now)
 {
     links_tick(e->core.links, now);
-    relays_tick(e->relays, now);
+    transits_tick(e->relays, now);
     circuits_tick(e->circuits, now);
 }
 
-uint64_t engine_next_deadline(const struct engine *e)
+uint64_t router_next_deadline(const struct router *e)
 {
     uint64_t at = links_next_deadline(e->core.links);
 
-    at = time_min(at, relays_next_deadline(e->relays));
+    at = time_min(at, transits_next_deadline(e->relays));
     return time_min(at, circuits_next_deadline(e->circuits));
 }

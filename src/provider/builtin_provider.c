@@ -4,7 +4,7 @@
  * passes the answers on. What has ended wakes whoever armed a timer for either
  * engine (`changed`).
  */
-#include "provider/dht_bridge.h"
+#include "provider/builtin_provider.h"
 
 #include <string.h>
 
@@ -33,7 +33,7 @@ static void on_item(void *ctx, const struct dht_item *item,
     call->handler.item(call->handler.ctx, call->handler.cookie, &out);
 }
 
-static void changed(const struct dht_bridge *b)
+static void changed(const struct builtin_provider *b)
 {
     if (b->changed != NULL)
         b->changed(b->ctx);
@@ -42,7 +42,7 @@ static void changed(const struct dht_bridge *b)
 static void on_done(void *ctx, const struct dht_result *result)
 {
     struct provider_call *call = ctx;
-    const struct dht_bridge *b = call->owner;
+    const struct builtin_provider *b = call->owner;
     bool peers = call->handler.peer != NULL;
 
     provider_call_done(call, result->error);
@@ -52,7 +52,7 @@ static void on_done(void *ctx, const struct dht_result *result)
     changed(b);
 }
 
-static struct provider_call *add(struct dht_bridge *b,
+static struct provider_call *add(struct builtin_provider *b,
                                  const struct dht_provider_handler *handler)
 {
     return provider_call_new(&b->calls, sizeof(struct provider_call), b,
@@ -65,8 +65,9 @@ static struct dht_handler handler_of(struct provider_call *call)
         .ctx = call, .peer = on_peer, .item = on_item, .done = on_done};
 }
 
-static enum error started(struct dht_bridge *b, struct provider_call *call,
-                          enum error e, uint64_t *request)
+static enum error started(struct builtin_provider *b,
+                          struct provider_call *call, enum error e,
+                          uint64_t *request)
 {
     e = provider_call_started(call, e, request);
     if (e == OK)
@@ -78,7 +79,7 @@ static enum error get_peers(void *ctx, const struct id *hash,
                             const struct dht_provider_handler *handler,
                             uint64_t *request)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
     struct provider_call *call = add(b, handler);
     struct dht_handler h;
     enum error e;
@@ -94,7 +95,7 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
                            const struct dht_provider_handler *handler,
                            uint64_t *request)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
     struct provider_call *call = add(b, handler);
     struct dht_item named = {.mutable_item = true, .salt = salt};
     struct dht_handler h;
@@ -113,7 +114,7 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
 
 static void cancel(void *ctx, uint64_t request)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
 
     if (provider_call_forget(&b->calls, request))
         dht_cancel(b->dht, request);
@@ -121,7 +122,7 @@ static void cancel(void *ctx, uint64_t request)
 
 static enum error announce(void *ctx, const struct id *hash)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
     dht_request id;
     enum error e =
         dht_announce(b->dht, hash, 0, true, NULL, b->now(b->ctx), &id);
@@ -132,14 +133,14 @@ static enum error announce(void *ctx, const struct id *hash)
 
 static void withdraw(void *ctx, const struct id *hash)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
 
     dht_withdraw(b->dht, hash);
 }
 
 static enum error put(void *ctx, const struct dht_provider_item *item)
 {
-    struct dht_bridge *b = ctx;
+    struct builtin_provider *b = ctx;
     struct dht_item out = {.mutable_item = true,
                            .seq = item->seq,
                            .salt = item->salt,
@@ -154,10 +155,10 @@ static enum error put(void *ctx, const struct dht_provider_item *item)
     return e;
 }
 
-void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
-                     uint64_t (*now)(void *ctx), void *ctx)
+void builtin_provider_init(struct builtin_provider *b, struct dht *dht,
+                           uint64_t (*now)(void *ctx), void *ctx)
 {
-    *b = (struct dht_bridge){.dht = dht, .ctx = ctx, .now = now};
+    *b = (struct builtin_provider){.dht = dht, .ctx = ctx, .now = now};
     calls_init(&b->calls);
     b->provider = (struct dht_provider){.ctx = b,
                                         .announce = announce,
@@ -168,7 +169,7 @@ void dht_bridge_init(struct dht_bridge *b, struct dht *dht,
                                         .cancel = cancel};
 }
 
-void dht_bridge_deinit(struct dht_bridge *b)
+void builtin_provider_deinit(struct builtin_provider *b)
 {
     if (b->dht == NULL)
         return; /* never began */

@@ -4,46 +4,46 @@
  * its roles; and the directory, which publishes that, plugged into links and
  * datagrams.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include "base/timestamp.h"
 
 #include <sodium.h>
 #include <string.h>
 
-bool tunnel_send_cell(void *ctx, struct link *link, enum cell_type type,
+bool member_send_cell(void *ctx, struct link *link, enum cell_type type,
                       struct bytes text, uint64_t now)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     return link_send(t->engine.core.links, link, type, 0, text, now);
 }
 
-void tunnel_send_datagram(void *ctx, const struct endpoint *to,
+void member_send_datagram(void *ctx, const struct endpoint *to,
                           struct bytes datagram)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     t->env.send(t->env.ctx, to, datagram);
 }
 
 static void remember(void *ctx, const struct stored_relay *relay)
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     t->env.remember(t->env.ctx, relay);
 }
 
 static void forget(void *ctx, const uint8_t identity[32])
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
 
     t->env.forget(t->env.ctx, identity);
 }
 
 static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
 {
-    struct tunnel *t = ctx;
+    struct member *t = ctx;
     struct responder *r = &t->engine.responder;
     uint8_t secret[NOISE_KEY_BYTES];
 
@@ -58,7 +58,7 @@ static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
 
 /* The rest of its day. A clock that was set back meanwhile makes that no
  * longer than it is after a rotation. */
-void tunnel_restore_previous(struct tunnel *t, uint64_t now)
+void member_restore_previous(struct member *t, uint64_t now)
 {
     uint64_t replaced = t->config.previous_replaced, left = 0;
 
@@ -72,7 +72,7 @@ void tunnel_restore_previous(struct tunnel *t, uint64_t now)
                            time_after(now, left * TIME_S));
 }
 
-void tunnel_retire_previous(struct tunnel *t, uint64_t now)
+void member_retire_previous(struct member *t, uint64_t now)
 {
     if (!responder_tick(&t->engine.responder, now))
         return;
@@ -80,14 +80,14 @@ void tunnel_retire_previous(struct tunnel *t, uint64_t now)
     t->env.retired(t->env.ctx);
 }
 
-enum error tunnel_directory_new(struct tunnel *t, uint64_t now)
+enum error member_directory_new(struct member *t, uint64_t now)
 {
     struct directory_config c;
     struct directory_env env = {
         .ctx = t,
         .random = t->env.random,
-        .send = tunnel_send_datagram,
-        .send_cell = tunnel_send_cell,
+        .send = member_send_datagram,
+        .send_cell = member_send_cell,
         .remember = remember,
         .forget = forget,
         .rotate = rotate,
@@ -105,7 +105,7 @@ enum error tunnel_directory_new(struct tunnel *t, uint64_t now)
     return directory_new(&c, &env, now, &t->directory);
 }
 
-void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
+void member_set_addresses(struct member *t, const struct endpoint *eps,
                           size_t count, uint64_t now)
 {
     struct directory_self *self = &t->self;
@@ -134,7 +134,7 @@ void tunnel_set_addresses(struct tunnel *t, const struct endpoint *eps,
     directory_set_self(t->directory, t->has_self ? self : NULL, now);
 }
 
-void tunnel_network_changed(struct tunnel *t, const bool family[FAMILIES],
+void member_network_changed(struct member *t, const bool family[FAMILIES],
                             uint64_t now)
 {
     memcpy(t->config.family, family, sizeof(t->config.family));

@@ -3,16 +3,16 @@
  * Settings: the defaults, what each part is told of them, and what can be
  * changed while a tunnel runs.
  */
-#include "tunnel/member/tunnel_internal.h"
+#include "tunnel/member/member_internal.h"
 
 #include "base/timestamp.h"
 
 #include <sodium.h>
 #include <string.h>
 
-void tunnel_config_init(struct tunnel_config *config)
+void member_config_init(struct member_config *config)
 {
-    *config = (struct tunnel_config){
+    *config = (struct member_config){
         .network = "main",
         .family = {true, true},
         .min_circuits = 2,
@@ -39,7 +39,7 @@ void tunnel_config_init(struct tunnel_config *config)
     exit_config_default(&config->exit);
 }
 
-enum error tunnel_config_check(const struct tunnel_config *c)
+enum error member_config_check(const struct member_config *c)
 {
     if (c->min_circuits == 0 || c->min_circuits > c->max_circuits ||
         c->max_links == 0 || c->max_half_open == 0 || c->handshake_rate == 0 ||
@@ -50,9 +50,9 @@ enum error tunnel_config_check(const struct tunnel_config *c)
     return OK;
 }
 
-struct engine_config tunnel_engine_config(const struct tunnel_config *c)
+struct router_config member_engine_config(const struct member_config *c)
 {
-    struct engine_config e = {
+    struct router_config e = {
         .link = {.max_links = c->max_links,
                  .max_half_open = c->max_half_open,
                  .handshake_rate = c->handshake_rate,
@@ -81,7 +81,7 @@ struct engine_config tunnel_engine_config(const struct tunnel_config *c)
     return e;
 }
 
-struct pool_config tunnel_pool_config(const struct tunnel_config *c)
+struct pool_config member_pool_config(const struct member_config *c)
 {
     return (struct pool_config){
         .min_circuits = c->min_circuits,
@@ -92,11 +92,11 @@ struct pool_config tunnel_pool_config(const struct tunnel_config *c)
     };
 }
 
-enum error tunnel_reconfigure(struct tunnel *t,
-                              const struct tunnel_config *config, uint64_t now)
+enum error member_reconfigure(struct member *t,
+                              const struct member_config *config, uint64_t now)
 {
-    struct tunnel_config *c = &t->config;
-    struct engine_config engine;
+    struct member_config *c = &t->config;
+    struct router_config engine;
 
     if (config->min_circuits == 0 || config->min_circuits > c->max_circuits ||
         config->create_rate == 0 || config->create_source_rate == 0)
@@ -111,10 +111,10 @@ enum error tunnel_reconfigure(struct tunnel *t,
     c->queue = config->queue;
     c->has_family_id = config->has_family_id;
     memcpy(c->family_id, config->family_id, sizeof(c->family_id));
-    engine = tunnel_engine_config(c);
-    relays_configure(t->engine.relays, &engine.relay);
+    engine = member_engine_config(c);
+    transits_configure(t->engine.relays, &engine.relay);
     sodium_memzero(&engine, sizeof(engine));
-    t->pool.config = tunnel_pool_config(c);
+    t->pool.config = member_pool_config(c);
     t->pool.deadline = now;
     return OK;
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files relay*.c share; nobody else includes it.
+ */
+#ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
+#define WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
+
+#include "base/meter.h"
+#include "tunnel/transit/transit.h"
+
+#define TRANSIT_TICK (1 * TIME_S) /* how exactly ages are kept */
+
+/* How far a circuit has come, while it moves or may have to say again what it
+ * has just said. */
+enum transit_step_state {
+    STEP_CREATED, /* CREATED was sent, the client has not shown that it came */
+    STEP_LINK,    /* waits for a link to the next hop */
+    STEP_CREATE,  /* CREATE was sent */
+    STEP_EXTENDED /* EXTENDED was sent, nothing has gone beyond yet */
+};
+
+struct transit_step {
+    uint64_t deadline;
+    uint8_t state;                   /* enum transit_step_state */
+    uint8_t repeats;                 /* of the CREATE */
+    uint8_t noise[HOP_NOISE1_BYTES]; /* noise1 of the CREATE, or noise2 of the
+                                        CREATED or EXTENDED */
+};
+
+struct transits {
+    struct tunnel_core *core;
+    struct transit_config config;
+    struct transit_env env;
+    struct limiter create_limiter, extend_limiter;
+    struct transit_queue queue;
+    struct transit **relays;
+    size_t count, cap;
+    uint64_t deadline;
+    struct transit_stats stats;
+    struct meter meter;
+};
+
+struct transit *transit_of(struct circuit_end *end);
+
+enum error transit_add(struct transits *r, struct transit *relay);
+void transit_forget(struct transits *r, struct transit *relay, uint64_t now);
+
+/* transit_extend.c */
+void transit_extend(struct transits *r, struct transit *relay,
+                    const struct circuit_message *m, uint64_t now);
+/* The extension, or the next hop, is gone: the client is told why. */
+void transit_extension_failed(struct transits *r, struct transit *relay,
+                              enum reason why, uint64_t now);
+
+/* `noise2` was sent in an answer of this kind. Without memory for it the
+ * answer is not said again. */
+void transit_step_answered(struct transit *relay, enum transit_step_state state,
+                           const uint8_t noise2[NOISE_OVERHEAD], uint64_t now);
+/* A cell of the client came, for us or for a hop behind: the answer that let
+ * it send that has come. There is a step. */
+void transit_step_heard(struct transit *relay, bool for_us);
+void transit_step_overdue(struct transits *r, struct transit *relay,
+                          uint64_t now);
+void transit_step_forget(struct transit *relay);
+
+#endif
