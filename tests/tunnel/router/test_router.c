@@ -86,7 +86,7 @@ static const struct stranger strangers[] = {
     {"an ACCEPT of nothing", LINK_ACCEPT, 0, 1, LINK_ACCEPT, ERR_UNEXPECTED},
 };
 
-static void test_engine_counts_what_strangers_send_once(void **state)
+static void test_router_counts_what_strangers_send_once(void **state)
 {
     struct net *net = net_new(101);
     struct router *e = &net->node[1].engine;
@@ -213,7 +213,7 @@ static void send_bad(struct net *net, const struct insider *s)
         send_junk(net, s->from, circuit);
 }
 
-static void test_engine_counts_what_insiders_send_once(void **state)
+static void test_router_counts_what_insiders_send_once(void **state)
 {
     struct net *net = net_new(102);
 
@@ -246,7 +246,7 @@ static bool unless_mute(struct net *net, struct net_packet *p)
     return !endpoint_equal(&p->from, &net->node[mute].ep);
 }
 
-static void test_engine_counts_cells_without_a_next_hop_once(void **state)
+static void test_router_counts_cells_without_a_next_hop_once(void **state)
 {
     struct net *net = net_new(103);
     struct router *e = &net->node[1].engine;
@@ -281,9 +281,9 @@ static void test_engine_counts_cells_without_a_next_hop_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_engine_counts_what_strangers_send_once),
-        cmocka_unit_test(test_engine_counts_what_insiders_send_once),
-        cmocka_unit_test(test_engine_counts_cells_without_a_next_hop_once),
+        cmocka_unit_test(test_router_counts_what_strangers_send_once),
+        cmocka_unit_test(test_router_counts_what_insiders_send_once),
+        cmocka_unit_test(test_router_counts_cells_without_a_next_hop_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void expect_refusal(struct net *net, const struct link_target hops[2],
                      sent);
 }
 
-static void test_relay_extend_not_to(void **state)
+static void test_transit_extend_not_to(void **state)
 {
     static const char *bad[] = {
         "127.0.0.1:7881", /* may_extend says no */
@@ -77,7 +77,7 @@ static void test_relay_extend_not_to(void **state)
 /* Whoever we have opened a link to may move. If it could have circuits of its
  * own over this link, it could name its old address, and we would extend them
  * back to where they come from. */
-static void test_relay_extend_takes_circuits_from_those_who_ask(void **state)
+static void test_transit_extend_takes_circuits_from_those_who_ask(void **state)
 {
     struct net *net = net_new(9);
     struct net_node *relay = &net->node[1], *next = &net->node[2];
@@ -104,7 +104,7 @@ static void test_relay_extend_takes_circuits_from_those_who_ask(void **state)
 
 /* An EXTEND may pair the identity of a relay with any address and key. What
  * it opens must not be in the way of those who have the right ones. */
-static void test_relay_extend_does_not_poison_the_link_of_another(void **s)
+static void test_transit_extend_does_not_poison_the_link_of_another(void **s)
 {
     struct net *net = net_new(22);
     struct net_node *client = &net->node[0];
@@ -143,7 +143,7 @@ static bool second_is_silent(struct net *net, struct net_packet *p)
     return p->from.addr[1] != 2;
 }
 
-static void test_relay_extend_next_hop_is_silent(void **state)
+static void test_transit_extend_next_hop_is_silent(void **state)
 {
     struct net *net = net_new(10);
     struct net_node *client = &net->node[0];
@@ -159,7 +159,7 @@ static void test_relay_extend_next_hop_is_silent(void **state)
 
 /* The relay is there, and does and says nothing: the client gives the hops
  * behind it up by itself, and the circuit when that does not help. */
-static void test_relay_extend_never_answered(void **state)
+static void test_transit_extend_never_answered(void **state)
 {
     struct net *net = net_new(11);
     struct net_node *client = &net->node[0];
@@ -244,7 +244,7 @@ static void forge(struct net *net, const struct circuit *c, enum forgery how,
 }
 
 /* The relay claims to have extended, and did not, or to somebody else. */
-static void test_relay_extend_is_claimed(void **state)
+static void test_transit_extend_is_claimed(void **state)
 {
     (void)state;
     for (enum forgery how = 0; how <= NOT_FORGED; how++) {
@@ -294,7 +294,7 @@ static void send_created(struct net *net, unsigned node, struct link *link,
 }
 
 /* Answers count only from where the question went. */
-static void test_relay_extend_answered_by_others(void **state)
+static void test_transit_extend_answered_by_others(void **state)
 {
     struct net *net = net_new(12);
     struct net_node *client = &net->node[0];
@@ -330,7 +330,7 @@ static void test_relay_extend_answered_by_others(void **state)
 }
 
 /* Who has not agreed to be a hop sends nothing to the client. */
-static void test_relay_extend_next_hop_speaks_too_early(void **state)
+static void test_transit_extend_next_hop_speaks_too_early(void **state)
 {
     struct net *net = net_new(13);
     const struct transit_stats *stats =
@@ -357,7 +357,7 @@ static void test_relay_extend_next_hop_speaks_too_early(void **state)
 }
 
 /* The first hop has the client's link, but not the key that it should. */
-static void test_relay_extend_first_hop_answers_with_other_keys(void **state)
+static void test_transit_extend_first_hop_answers_with_other_keys(void **state)
 {
     struct net *net = net_new(14);
     struct net_node *client = &net->node[0];
@@ -377,7 +377,7 @@ static void test_relay_extend_first_hop_answers_with_other_keys(void **state)
 /* ---- How deep ----------------------------------------------------------- */
 
 /* No fifth hop: neither by asking the fourth, nor by a depth that is none. */
-static void test_relay_extend_not_beyond_the_fourth_hop(void **state)
+static void test_transit_extend_not_beyond_the_fourth_hop(void **state)
 {
     static const uint8_t depths[] = {0, 5, 255};
     struct net *net = net_new(31);
@@ -472,7 +472,7 @@ static void ask_last_hop(struct net *net, struct circuit *c, unsigned depth,
 /* A hop that was told to be nearer than it is would extend further than it
  * may. But it never hears of it: the layer that it looks for is longer than
  * what the hop before it leaves of the cell. */
-static void test_relay_extend_depth_lied_about(void **state)
+static void test_transit_extend_depth_lied_about(void **state)
 {
     static const unsigned path[] = {1, 2, 3, 0};
     static const size_t sizes[] = {CELL_SMALL, CELL_LARGE};
@@ -512,17 +512,18 @@ static void test_relay_extend_depth_lied_about(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relay_extend_not_to),
-        cmocka_unit_test(test_relay_extend_takes_circuits_from_those_who_ask),
-        cmocka_unit_test(test_relay_extend_does_not_poison_the_link_of_another),
-        cmocka_unit_test(test_relay_extend_next_hop_is_silent),
-        cmocka_unit_test(test_relay_extend_never_answered),
-        cmocka_unit_test(test_relay_extend_is_claimed),
-        cmocka_unit_test(test_relay_extend_answered_by_others),
-        cmocka_unit_test(test_relay_extend_next_hop_speaks_too_early),
-        cmocka_unit_test(test_relay_extend_first_hop_answers_with_other_keys),
-        cmocka_unit_test(test_relay_extend_not_beyond_the_fourth_hop),
-        cmocka_unit_test(test_relay_extend_depth_lied_about),
+        cmocka_unit_test(test_transit_extend_not_to),
+        cmocka_unit_test(test_transit_extend_takes_circuits_from_those_who_ask),
+        cmocka_unit_test(
+            test_transit_extend_does_not_poison_the_link_of_another),
+        cmocka_unit_test(test_transit_extend_next_hop_is_silent),
+        cmocka_unit_test(test_transit_extend_never_answered),
+        cmocka_unit_test(test_transit_extend_is_claimed),
+        cmocka_unit_test(test_transit_extend_answered_by_others),
+        cmocka_unit_test(test_transit_extend_next_hop_speaks_too_early),
+        cmocka_unit_test(test_transit_extend_first_hop_answers_with_other_keys),
+        cmocka_unit_test(test_transit_extend_not_beyond_the_fourth_hop),
+        cmocka_unit_test(test_transit_extend_depth_lied_about),
     };
 
     if (sodium_init() < 0)

@@ -114,7 +114,7 @@ static const struct transit_queue_config limited = {
     .max_circuit_cells = 256,
 };
 
-static void test_relay_queue_without_a_limit_passes_in_place(void **state)
+static void test_transit_queue_without_a_limit_passes_in_place(void **state)
 {
     struct transit_queue_config none = {.bandwidth_burst = 1};
     struct sink *s = sink_new(&none);
@@ -148,7 +148,7 @@ static void flood(struct sink *s, uint64_t rate, unsigned flows, uint64_t late)
     }
 }
 
-static void test_relay_queue_overshoot_is_below_5_percent(void **state)
+static void test_transit_queue_overshoot_is_below_5_percent(void **state)
 {
     static const struct {
         uint64_t rate, burst, late;
@@ -179,7 +179,7 @@ static void test_relay_queue_overshoot_is_below_5_percent(void **state)
 }
 
 /* In any time t, at most burst + rate * t: not only in the mean. */
-static void test_relay_queue_never_gives_more_than_the_burst(void **state)
+static void test_transit_queue_never_gives_more_than_the_burst(void **state)
 {
     struct sink *s = sink_new(&limited);
     struct test_random r = test_seed(7);
@@ -199,7 +199,7 @@ static void test_relay_queue_never_gives_more_than_the_burst(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_limits_each_circuit(void **state)
+static void test_transit_queue_limits_each_circuit(void **state)
 {
     struct transit_queue_config c = {.circuit_bandwidth = RATE / 10,
                                      .circuit_burst = 5000,
@@ -215,7 +215,7 @@ static void test_relay_queue_limits_each_circuit(void **state)
 }
 
 /* Others wait for tokens of their own: that holds nobody else up. */
-static void test_relay_queue_held_circuits_hold_up_nobody(void **state)
+static void test_transit_queue_held_circuits_hold_up_nobody(void **state)
 {
     struct transit_queue_config c = {
         .circuit_bandwidth = 20000, .max_cells = 4096, .max_circuit_cells = 64};
@@ -235,7 +235,7 @@ static void test_relay_queue_held_circuits_hold_up_nobody(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_gives_equal_shares(void **state)
+static void test_transit_queue_gives_equal_shares(void **state)
 {
     struct sink *s = sink_new(&limited);
     uint64_t end = s->now + 10 * TIME_S, third;
@@ -258,7 +258,7 @@ static void test_relay_queue_gives_equal_shares(void **state)
 
 /* A circuit with little traffic beside `bulk` that flood: it waits for one
  * service and one cell of each. */
-static void test_relay_queue_interactive_delay_is_bounded(void **state)
+static void test_transit_queue_interactive_delay_is_bounded(void **state)
 {
     (void)state;
     for (unsigned bulk = 1; bulk < FLOWS; bulk *= 4) {
@@ -282,7 +282,7 @@ static void test_relay_queue_interactive_delay_is_bounded(void **state)
     }
 }
 
-static void test_relay_queue_caps(void **state)
+static void test_transit_queue_caps(void **state)
 {
     struct transit_queue_config c = limited;
     struct sink *s;
@@ -312,7 +312,7 @@ static void test_relay_queue_caps(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_newcomers_find_a_place(void **state)
+static void test_transit_queue_newcomers_find_a_place(void **state)
 {
     struct transit_queue_config c = limited;
     struct sink *s;
@@ -329,7 +329,7 @@ static void test_relay_queue_newcomers_find_a_place(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_memory_is_given_back(void **state)
+static void test_transit_queue_memory_is_given_back(void **state)
 {
     struct sink *s = sink_new(&limited);
 
@@ -344,7 +344,7 @@ static void test_relay_queue_memory_is_given_back(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_out_of_memory_drops(void **state)
+static void test_transit_queue_out_of_memory_drops(void **state)
 {
     struct sink *s = sink_new(&limited);
     unsigned sent;
@@ -362,7 +362,7 @@ static void test_relay_queue_out_of_memory_drops(void **state)
     sink_free(s);
 }
 
-static void test_relay_queue_new_limits_at_once(void **state)
+static void test_transit_queue_new_limits_at_once(void **state)
 {
     struct transit_queue_config slow = limited, none = limited;
     struct sink *s;
@@ -385,7 +385,7 @@ static void test_relay_queue_new_limits_at_once(void **state)
 
 /* What was overspent under the limit before is forgiven: with 1,000 bytes a
  * second the burst would come back in 20 s only. */
-static void test_relay_queue_new_limits_begin_full(void **state)
+static void test_transit_queue_new_limits_begin_full(void **state)
 {
     struct transit_queue_config slow = limited;
     struct sink *s;
@@ -408,7 +408,7 @@ static void test_relay_queue_new_limits_begin_full(void **state)
 }
 
 /* Flows come and go at any moment; the books are right all the time. */
-static void test_relay_queue_random_life(void **state)
+static void test_transit_queue_random_life(void **state)
 {
     struct transit_queue_config c = limited;
     struct test_random r = test_seed(11);
@@ -466,7 +466,7 @@ static bool bytes_tap(struct net *net, struct net_packet *p)
     return true;
 }
 
-static void test_relay_queue_of_a_relay_bounds_what_it_sends(void **state)
+static void test_transit_queue_of_a_relay_bounds_what_it_sends(void **state)
 {
     struct net *net = net_new(21);
     struct relay_bytes b = {&net->node[1], 0};
@@ -504,7 +504,7 @@ static void test_relay_queue_of_a_relay_bounds_what_it_sends(void **state)
     net_free(net);
 }
 
-static void test_relay_queue_goes_with_its_circuit(void **state)
+static void test_transit_queue_goes_with_its_circuit(void **state)
 {
     struct net *net = net_new(22);
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
@@ -530,22 +530,22 @@ static void test_relay_queue_goes_with_its_circuit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relay_queue_without_a_limit_passes_in_place),
-        cmocka_unit_test(test_relay_queue_overshoot_is_below_5_percent),
-        cmocka_unit_test(test_relay_queue_never_gives_more_than_the_burst),
-        cmocka_unit_test(test_relay_queue_limits_each_circuit),
-        cmocka_unit_test(test_relay_queue_held_circuits_hold_up_nobody),
-        cmocka_unit_test(test_relay_queue_gives_equal_shares),
-        cmocka_unit_test(test_relay_queue_interactive_delay_is_bounded),
-        cmocka_unit_test(test_relay_queue_caps),
-        cmocka_unit_test(test_relay_queue_newcomers_find_a_place),
-        cmocka_unit_test(test_relay_queue_memory_is_given_back),
-        cmocka_unit_test(test_relay_queue_out_of_memory_drops),
-        cmocka_unit_test(test_relay_queue_new_limits_at_once),
-        cmocka_unit_test(test_relay_queue_new_limits_begin_full),
-        cmocka_unit_test(test_relay_queue_random_life),
-        cmocka_unit_test(test_relay_queue_of_a_relay_bounds_what_it_sends),
-        cmocka_unit_test(test_relay_queue_goes_with_its_circuit),
+        cmocka_unit_test(test_transit_queue_without_a_limit_passes_in_place),
+        cmocka_unit_test(test_transit_queue_overshoot_is_below_5_percent),
+        cmocka_unit_test(test_transit_queue_never_gives_more_than_the_burst),
+        cmocka_unit_test(test_transit_queue_limits_each_circuit),
+        cmocka_unit_test(test_transit_queue_held_circuits_hold_up_nobody),
+        cmocka_unit_test(test_transit_queue_gives_equal_shares),
+        cmocka_unit_test(test_transit_queue_interactive_delay_is_bounded),
+        cmocka_unit_test(test_transit_queue_caps),
+        cmocka_unit_test(test_transit_queue_newcomers_find_a_place),
+        cmocka_unit_test(test_transit_queue_memory_is_given_back),
+        cmocka_unit_test(test_transit_queue_out_of_memory_drops),
+        cmocka_unit_test(test_transit_queue_new_limits_at_once),
+        cmocka_unit_test(test_transit_queue_new_limits_begin_full),
+        cmocka_unit_test(test_transit_queue_random_life),
+        cmocka_unit_test(test_transit_queue_of_a_relay_bounds_what_it_sends),
+        cmocka_unit_test(test_transit_queue_goes_with_its_circuit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
