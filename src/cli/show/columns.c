@@ -173,8 +173,8 @@ void columns_print(const struct columns *c, FILE *to)
     const char *cells[COLUMNS_MAX];
 
     fit(&fitted, screen);
-    for (size_t i = 0; i + c->count <= c->at; i += c->count) {
-        for (size_t column = 0; column < c->count; column++) {
+    for (size_t i = 0; i + fitted.count <= c->at; i += fitted.count) {
+        for (size_t column = 0; column < fitted.count; column++) {
             cells[column] = cell;
             cell += strlen(cell) + 1;
         }
