@@ -209,11 +209,48 @@ static void test_keyed_table_secret_decides_the_chains(void **state)
     }
 }
 
+/* Three owners have 50 things each; every one is given once, also after the
+ * chains have grown and some are gone. */
+static void test_keyed_table_keys_may_be_shared(void **state)
+{
+    static struct thing things[150];
+    struct keyed_table t;
+    unsigned seen[3] = {0};
+
+    (void)state;
+    keyed_table_init(&t, SIZE_MAX, key_of, secret);
+    for (unsigned i = 0; i < 150; i++) {
+        name(&things[i], 4 * (i % 3) + 1);
+        assert_int_equal(keyed_table_add(&t, &things[i].entry), OK);
+        assert_ptr_equal(keyed_table_find(&t, key_of(&things[i].entry)),
+                         &things[i].entry);
+    }
+    assert_true(keyed_table_memory(&t) >= 150 * sizeof(void *));
+    for (unsigned i = 0; i < 30; i += 3)
+        keyed_table_remove(&t, &things[i].entry);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct keyed_entry *e =
+            keyed_table_find(&t, key_of(&things[i].entry));
+
+        for (; e != NULL; e = keyed_table_next(&t, e)) {
+            assert_true(bytes_equal(key_of(e), key_of(&things[i].entry)));
+            seen[i]++;
+        }
+    }
+    assert_int_equal(seen[0], 40);
+    assert_int_equal(seen[1], 50);
+    assert_int_equal(seen[2], 50);
+    while (t.count > 0)
+        keyed_table_remove(&t, t.oldest);
+    assert_int_equal(keyed_table_memory(&t), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keyed_table_random_against_model),
         cmocka_unit_test(test_keyed_table_keys_of_any_length),
+        cmocka_unit_test(test_keyed_table_keys_may_be_shared),
         cmocka_unit_test(test_keyed_table_cap),
         cmocka_unit_test(test_keyed_table_without_memory),
         cmocka_unit_test(test_keyed_table_secret_decides_the_chains),

@@ -48,10 +48,18 @@ void keyed_table_init(struct keyed_table *t, size_t max, keyed_key_fn *key_of,
 struct keyed_entry *keyed_table_find(const struct keyed_table *t,
                                      struct bytes key);
 
-/* Adds a thing as the newest. Of two with one key the one added last is found;
- * the other must be removed before that. ERR_FULL: make room first.
- * ERR_NO_MEMORY: possible for the first thing alone; later a table that cannot
- * grow works on, slower. */
+/* Another one with the same key as `e`, or NULL, until all were given; keys
+ * may be shared. */
+struct keyed_entry *keyed_table_next(const struct keyed_table *t,
+                                     const struct keyed_entry *e);
+
+/* Bytes that the chains take. */
+size_t keyed_table_memory(const struct keyed_table *t);
+
+/* Adds a thing as the newest. Of several with one key the one added last is
+ * found, until the chains grow or one of them is used. ERR_FULL: make room
+ * first. ERR_NO_MEMORY: possible for the first thing alone; later a table that
+ * cannot grow works on, slower. */
 enum error keyed_table_add(struct keyed_table *t, struct keyed_entry *e);
 
 /* Takes one out; the memory stays the caller's. */

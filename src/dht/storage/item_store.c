@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The item store. Each entry is in two hash chains, by target and by source,
- * and in a list by the time of its last renewal: the head of the list is the
- * first to expire, and the first that may have to go for another.
+ * The item store. Each entry is in two tables, by target and by source. The
+ * first keeps the order of renewal too: its oldest is the first to expire, and
+ * the first that may have to go for another.
  */
 #include "dht/storage/item_store.h"
 #include "base/timestamp.h"
@@ -13,15 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHAINS 16
-#define EXPIRE_MAX   64
-#define KEY_BYTES    32
-#define SIG_BYTES    64
+#define EXPIRE_MAX 64
+#define KEY_BYTES  32
+#define SIG_BYTES  64
 
 struct item_entry {
-    struct item_entry *next;        /* in its chain by target */
-    struct item_entry *next_source; /* in its chain by source */
-    struct item_entry *older, *newer;
+    struct keyed_entry by_target, by_source;
     struct id target;
     bool mutable_item;
     uint8_t salt_len;
@@ -31,6 +28,31 @@ struct item_entry {
     int64_t seq;
     uint8_t data[]; /* key and signature when mutable, salt, value */
 };
+
+/* NULL of NULL: the table's entry is the first member. */
+static struct item_entry *of_target(struct keyed_entry *e)
+{
+    return (struct item_entry *)(void *)e;
+}
+
+static const struct item_entry *of_source(const struct keyed_entry *e)
+{
+    return (const struct item_entry *)(const void *)((const uint8_t *)e -
+                                                     offsetof(struct item_entry,
+                                                              by_source));
+}
+
+static struct bytes target_key(const struct keyed_entry *e)
+{
+    const struct item_entry *item = (const struct item_entry *)(const void *)e;
+
+    return bytes_of(item->target.b, ID_BYTES);
+}
+
+static struct bytes source_key(const struct keyed_entry *e)
+{
+    return bytes_of(&of_source(e)->source, sizeof(uint64_t));
+}
 
 void item_store_configure(struct item_store *s,
                           const struct item_store_config *config)
@@ -46,6 +68,8 @@ void item_store_init(struct item_store *s,
 {
     *s = (struct item_store){0};
     random->fill(random->ctx, s->key, sizeof(s->key));
+    keyed_table_init(&s->by_target, SIZE_MAX, target_key, s->key);
+    keyed_table_init(&s->by_source, SIZE_MAX, source_key, s->key);
     item_store_configure(s, config);
 }
 
@@ -98,39 +122,23 @@ static struct item_entry *entry_new(const struct id *target,
     return e;
 }
 
-/* ---- Chains and the list by age ---------------------------------------- */
+/* ---- In and out of the tables ------------------------------------------ */
 
-static uint64_t keyed_hash(const struct item_store *s, const void *p,
-                           size_t len)
+static uint64_t source_of(const struct item_store *s, const struct endpoint *ep)
 {
-    uint8_t out[crypto_shorthash_BYTES];
+    uint8_t input[9] = {0}, out[crypto_shorthash_BYTES];
     uint64_t hash;
 
-    crypto_shorthash(out, p, len, s->key);
+    memcpy(input, ep->addr, ep->family == FAMILY_IPV4 ? 4 : 8);
+    input[8] = ep->family;
+    crypto_shorthash(out, input, sizeof(input), s->key);
     memcpy(&hash, out, sizeof(hash));
     return hash;
 }
 
-static uint64_t source_of(const struct item_store *s, const struct endpoint *ep)
+static struct item_entry *oldest(const struct item_store *s)
 {
-    uint8_t input[9] = {0};
-
-    memcpy(input, ep->addr, ep->family == FAMILY_IPV4 ? 4 : 8);
-    input[8] = ep->family;
-    return keyed_hash(s, input, sizeof(input));
-}
-
-static struct item_entry **target_chain(const struct item_store *s,
-                                        const struct id *target)
-{
-    return &s->by_target[keyed_hash(s, target->b, ID_BYTES) &
-                         (s->chain_count - 1)];
-}
-
-static struct item_entry **source_chain(const struct item_store *s,
-                                        uint64_t source)
-{
-    return &s->by_source[source & (s->chain_count - 1)];
+    return of_target(s->by_target.oldest);
 }
 
 static bool is_expired(const struct item_store *s, const struct item_entry *e,
@@ -143,14 +151,8 @@ static bool is_expired(const struct item_store *s, const struct item_entry *e,
 static struct item_entry *find_any(const struct item_store *s,
                                    const struct id *target)
 {
-    struct item_entry *e;
-
-    if (s->chain_count == 0)
-        return NULL;
-    e = *target_chain(s, target);
-    while (e != NULL && !id_equal(&e->target, target))
-        e = e->next;
-    return e;
+    return of_target(
+        keyed_table_find(&s->by_target, bytes_of(target->b, ID_BYTES)));
 }
 
 static struct item_entry *find(const struct item_store *s,
@@ -164,119 +166,68 @@ static struct item_entry *find(const struct item_store *s,
 static unsigned count_source(const struct item_store *s, uint64_t source,
                              uint64_t now)
 {
+    const struct keyed_entry *e =
+        keyed_table_find(&s->by_source, bytes_of(&source, sizeof(source)));
     unsigned count = 0;
 
-    if (s->chain_count == 0)
-        return 0;
-    for (const struct item_entry *e = *source_chain(s, source); e != NULL;
-         e = e->next_source)
-        count += e->source == source && !is_expired(s, e, now);
+    for (; e != NULL; e = keyed_table_next(&s->by_source, e))
+        count += !is_expired(s, of_source(e), now);
     return count;
 }
 
-static void chain_in(struct item_store *s, struct item_entry *e)
+static void count_memory(struct item_store *s)
 {
-    struct item_entry **chain = target_chain(s, &e->target);
-
-    e->next = *chain;
-    *chain = e;
-    chain = source_chain(s, e->source);
-    e->next_source = *chain;
-    *chain = e;
+    s->memory = s->entries + keyed_table_memory(&s->by_target) +
+                keyed_table_memory(&s->by_source);
 }
 
-static void chain_out(struct item_store *s, struct item_entry *e)
-{
-    struct item_entry **at = target_chain(s, &e->target);
-
-    while (*at != e)
-        at = &(*at)->next;
-    *at = e->next;
-    at = source_chain(s, e->source);
-    while (*at != e)
-        at = &(*at)->next_source;
-    *at = e->next_source;
-}
-
-static void list_out(struct item_store *s, struct item_entry *e)
-{
-    *(e->older != NULL ? &e->older->newer : &s->oldest) = e->newer;
-    *(e->newer != NULL ? &e->newer->older : &s->newest) = e->older;
-}
-
-static void list_in(struct item_store *s, struct item_entry *e, uint64_t now)
+/* ERR_NO_MEMORY. */
+static enum error add(struct item_store *s, struct item_entry *e, uint64_t now)
 {
     e->renewed_at = now;
-    e->older = s->newest;
-    e->newer = NULL;
-    *(s->newest != NULL ? &s->newest->newer : &s->oldest) = e;
-    s->newest = e;
-}
-
-static size_t chains_size(unsigned count)
-{
-    return 2 * (size_t)count * sizeof(struct item_entry *);
-}
-
-/* One block for both tables. */
-static enum error grow_chains(struct item_store *s)
-{
-    unsigned count = s->chain_count == 0 ? FIRST_CHAINS : 2 * s->chain_count;
-    struct item_entry **chains = calloc(1, chains_size(count));
-
-    if (chains == NULL)
+    if (keyed_table_add(&s->by_target, &e->by_target) != OK)
         return ERR_NO_MEMORY;
-    free(s->by_target);
-    s->memory += chains_size(count) - chains_size(s->chain_count);
-    s->by_target = chains;
-    s->by_source = chains + count;
-    s->chain_count = count;
-    for (struct item_entry *e = s->oldest; e != NULL; e = e->newer)
-        chain_in(s, e);
+    if (keyed_table_add(&s->by_source, &e->by_source) != OK) {
+        keyed_table_remove(&s->by_target, &e->by_target);
+        return ERR_NO_MEMORY;
+    }
+    s->items++;
+    s->entries += entry_size(e);
+    count_memory(s);
     return OK;
 }
 
 static void drop(struct item_store *s, struct item_entry *e)
 {
-    chain_out(s, e);
-    list_out(s, e);
+    keyed_table_remove(&s->by_target, &e->by_target);
+    keyed_table_remove(&s->by_source, &e->by_source);
     s->items--;
-    s->memory -= entry_size(e);
+    s->entries -= entry_size(e);
+    count_memory(s);
     free(e);
-}
-
-static void free_chains(struct item_store *s)
-{
-    free(s->by_target);
-    s->by_target = s->by_source = NULL;
-    s->chain_count = 0;
-    s->memory = 0;
 }
 
 void item_store_deinit(struct item_store *s)
 {
-    while (s->oldest != NULL)
-        drop(s, s->oldest);
-    free_chains(s);
-    sodium_memzero(s->key, sizeof(s->key));
+    while (s->items > 0)
+        drop(s, oldest(s));
+    sodium_memzero(s, sizeof(*s));
 }
 
 void item_store_expire(struct item_store *s, uint64_t now)
 {
-    for (int i = 0; i < EXPIRE_MAX && s->oldest != NULL; i++) {
-        if (!is_expired(s, s->oldest, now))
+    for (int i = 0; i < EXPIRE_MAX && s->items > 0; i++) {
+        if (!is_expired(s, oldest(s), now))
             return;
-        drop(s, s->oldest);
+        drop(s, oldest(s));
     }
-    if (s->items == 0)
-        free_chains(s);
 }
 
 uint64_t item_store_next_deadline(const struct item_store *s)
 {
-    if (s->oldest == NULL)
+    if (s->items == 0)
         return TIME_NEVER;
-    return time_after(s->oldest->renewed_at, s->config.lifetime);
+    return time_after(oldest(s)->renewed_at, s->config.lifetime);
 }
 
 /* ---- Putting and getting ----------------------------------------------- */
@@ -285,7 +236,7 @@ static bool has_room(const struct item_store *s, const struct endpoint *source,
                      uint64_t now)
 {
     if (s->items >= s->config.max_items &&
-        time_since(s->oldest->renewed_at, now) < s->config.lifetime / 2)
+        time_since(oldest(s)->renewed_at, now) < s->config.lifetime / 2)
         return false;
     return count_source(s, source_of(s, source), now) <
            s->config.max_per_source;
@@ -318,42 +269,34 @@ enum error item_store_check(const struct item_store *s, const struct id *target,
     return OK;
 }
 
+/* The same item again. */
 static void renew(struct item_store *s, struct item_entry *e, uint64_t now)
 {
-    list_out(s, e);
-    list_in(s, e, now);
+    e->renewed_at = now;
+    keyed_table_touch(&s->by_target, &e->by_target);
 }
 
-static void make_room(struct item_store *s, uint64_t now)
-{
-    if (s->items < s->config.max_items)
-        return;
-    s->evicted += !is_expired(s, s->oldest, now);
-    drop(s, s->oldest);
-}
-
-/* `old`, when not NULL, is what `target` had; it is gone on success. */
+/* `old`, when not NULL, is what `target` had; it is gone on success. Else the
+ * oldest makes room where there is none. */
 static enum error insert(struct item_store *s, const struct id *target,
                          const struct dht_item *item, uint64_t source,
                          struct item_entry *old, uint64_t now)
 {
-    struct item_entry *e;
+    struct item_entry *e = entry_new(target, item);
 
-    if (s->items >= s->chain_count && grow_chains(s) != OK &&
-        s->chain_count == 0)
-        return ERR_NO_MEMORY;
-    e = entry_new(target, item);
     if (e == NULL)
         return ERR_NO_MEMORY;
     e->source = source;
-    if (old != NULL)
+    if (add(s, e, now) != OK) {
+        free(e);
+        return ERR_NO_MEMORY;
+    }
+    if (old != NULL) {
         drop(s, old);
-    else
-        make_room(s, now);
-    chain_in(s, e);
-    list_in(s, e, now);
-    s->items++;
-    s->memory += entry_size(e);
+    } else if (s->items > s->config.max_items) {
+        s->evicted += !is_expired(s, oldest(s), now);
+        drop(s, oldest(s));
+    }
     return OK;
 }
 

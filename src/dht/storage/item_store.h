@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/random_source.h"
+#include "base/table/keyed_table.h"
 #include "dht/types/dht_item.h"
 #include "wire/krpc/dht_message.h"
 
@@ -31,17 +32,15 @@ struct item_store_config { /* nothing may be 0 */
     uint64_t lifetime; /* ns */
 };
 
-struct item_entry;
-
 struct item_store {
     struct item_store_config config;
     unsigned items;
-    unsigned chain_count; /* a power of two, 0 at first */
-    struct item_entry **by_target, **by_source;
-    struct item_entry *oldest, *newest; /* by time of renewal */
+    struct keyed_table by_target; /* in the order of renewal */
+    struct keyed_table by_source;
     uint64_t evicted; /* items that made room for others, ever */
-    size_t memory;    /* bytes allocated */
-    uint8_t key[16];
+    size_t entries;   /* bytes of all items */
+    size_t memory;    /* and of the tables: all that is allocated */
+    uint8_t key[KEYED_TABLE_SECRET];
 };
 
 void item_store_init(struct item_store *s,
