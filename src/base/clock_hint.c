@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The witnesses are a ring in which each relay has one place, its last word.
+ * Each bounds the time from below, by when its descriptor was issued and how
+ * long ago we heard it, and from above by CLOCK_HINT_RENEWED more. A third may
+ * lie either way: of the lower bounds the highest third is left out, of the
+ * upper ones the lowest.
+ */
 #include "base/clock_hint.h"
 
 #include "base/timestamp.h"
@@ -42,7 +49,6 @@ int64_t clock_hint_behind(const struct clock_hint *h, uint64_t wall,
         earliest[i] =
             h->at[i].issued + time_since(h->at[i].heard, now) / TIME_S;
     qsort(earliest, h->count, sizeof(earliest[0]), ascending);
-    /* With a third left out at either end. */
     low = earliest[h->count - 1 - h->count / 3];
     high = earliest[h->count / 3] + CLOCK_HINT_RENEWED;
     if (wall < low)

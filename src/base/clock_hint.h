@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the descriptors that relays tell of themselves say about our clock. A
- * relay signs when its descriptor was issued and renews it within CLOCK_HINT_
- * RENEWED, so at the moment that it tells it the time is between the two. Each
- * relay is one witness; a third of them may be wrong, and are left out.
+ * relay signs when its descriptor was issued and renews it within
+ * CLOCK_HINT_RENEWED, so at the moment that it tells it the time is between the
+ * two. Each relay is one witness; a third of them may be wrong, and are left
+ * out.
  *
  * A clock that is behind shows sharply, when one of them was issued lately;
  * one that is ahead only by more than a descriptor's age.
@@ -17,7 +18,8 @@
 #define CLOCK_HINT_RENEWED   (15 * 3600) /* s: twelve hours and jitter */
 
 struct clock_hint {
-    unsigned count, next;
+    unsigned count;
+    unsigned next; /* whose place goes to a new one, once all are taken */
     struct {
         uint8_t identity[32];
         uint64_t issued; /* wall seconds of theirs */

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Text is read and written by inet_pton and inet_ntop; only brackets and port
+ * are ours. What kind of address it is follows from lists of prefixes taken
+ * from the registries of IANA. IPv4 addresses are filled up with zeros, so that
+ * both families are compared as 16 bytes.
+ */
 #include "base/endpoint.h"
 
 #include <arpa/inet.h>
@@ -233,7 +239,7 @@ static const struct prefix special6[] = {
 static const struct prefix global6 = {{0x20}, 3};
 
 /* Whether any of special4 begins with this byte: most addresses are done with
- * by that. */
+ * by that. A new row up there may want a case here. */
 static bool may_be_special4(uint8_t first)
 {
     switch (first) {

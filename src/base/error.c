@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The names of errors. A new one is a line of error.h and a row here; its name
+ * is a label of metrics and a word of the JSON, so it never changes.
+ */
 #include "base/error.h"
 
 #include <assert.h>

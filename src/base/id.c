@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Distance by XOR is decided by the first byte that differs: nothing here needs
+ * numbers of 160 bits.
+ */
 #include "base/id.h"
 
 #include <assert.h>

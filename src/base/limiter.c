@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Token buckets by the generic cell rate algorithm (GCRA, ITU-T I.371, in its
+ * virtual scheduling form), and a set-associative table of them: the hash of a
+ * source chooses a group of slots, in any of which its bucket may lie. A slot
+ * whose bucket is full again counts as unused. The table doubles while the
+ * group of a new source has no unused slot; at the cap the bucket of the group
+ * that is full soonest is forgotten.
+ */
 #include "base/limiter.h"
 #include "base/timestamp.h"
 
@@ -84,6 +92,7 @@ static uint64_t hash_source(const struct limiter *l,
     return hash;
 }
 
+/* The upper half of the hash, scaled to the number of groups. */
 static struct limiter_slot *group_of(struct limiter_slot *slots,
                                      unsigned groups, unsigned ways,
                                      uint64_t hash)
@@ -119,7 +128,8 @@ static void rehash(const struct limiter *l, struct limiter_slot *to,
     }
 }
 
-/* False at the cap and out of memory. */
+/* Twice as many groups, or as many as the cap allows; what was in a slot finds
+ * another. False at the cap and out of memory. */
 static bool grow(struct limiter *l)
 {
     unsigned most = l->max_sources / l->ways;
@@ -140,7 +150,9 @@ static bool grow(struct limiter *l)
     return true;
 }
 
-/* NULL only when there is no memory for the first source. */
+/* The bucket of a source. One that is new gets a slot whose bucket is full
+ * again; the table grows until there is one, or it can grow no more. NULL only
+ * when there is no memory for the first source. */
 static struct token_bucket *
 bucket_of(struct limiter *l, const struct endpoint *source, uint64_t now)
 {

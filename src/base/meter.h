@@ -15,7 +15,7 @@ struct meter {
 };
 
 void meter_add(struct meter *m, uint64_t amount, uint64_t now);
-/* A second. */
+/* How much comes in a second, at `now`. */
 uint64_t meter_rate(const struct meter *m, uint64_t now);
 
 #endif

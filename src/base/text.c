@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Everything that adds comes by `reserve`, which says how many bytes fit. What
+ * comes from outside is taken apart into UTF-8 sequences, and each is either
+ * copied or replaced as its reader (JSON, a terminal) needs it.
+ */
 #include "base/text.h"
 
 #include <assert.h>
@@ -102,6 +107,8 @@ void text_addf(struct text *t, const char *format, ...)
     text_vaddf(t, format, args);
     va_end(args);
 }
+
+/* ---- What comes from outside ------------------------------------------- */
 
 /* Bytes of the UTF-8 sequence (RFC 3629) at the start of `s`; 0 when it is
  * none: a stray or missing continuation, overlong, surrogate, too large. */
@@ -209,11 +216,14 @@ bool text_is_plain(struct bytes s)
     return true;
 }
 
+/* ---- Numbers of things ------------------------------------------------- */
+
 const char *text_plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
 }
 
+/* By the rules for what is counted here: queries, relays, hashes, nodes. */
 const char *text_count(uint64_t count, const char *noun,
                        char out[TEXT_COUNT_SIZE])
 {

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Optimal string alignment, the Damerau-Levenshtein distance in which no letter
+ * is edited twice, by the table of Wagner and Fischer (1974). Of the table the
+ * last three rows are kept: a swap of neighbours looks two rows back.
+ */
 #include "base/words.h"
 
 #include <string.h>
@@ -15,7 +20,9 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 unsigned words_distance(const char *a, const char *b)
 {
     size_t m = strlen(a), n = strlen(b);
-    unsigned rows[3][LETTERS_MAX + 1]; /* row i is rows[i % 3] */
+    /* Row i, in rows[i % 3], has at j the distance of the first i letters of
+     * `a` from the first j of `b`. */
+    unsigned rows[3][LETTERS_MAX + 1];
 
     if (m > LETTERS_MAX || n > LETTERS_MAX)
         return LETTERS_MAX + 1;

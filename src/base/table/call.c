@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * call_started frees a call that was refused, or that has ended while it was
+ * starting (`ended`); call_end frees all others. Calls are few: one is found by
+ * walking the list.
+ */
 #include "base/table/call.h"
 
 #include <stdlib.h>

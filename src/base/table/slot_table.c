@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * An array of slots that doubles up to `max`. The search for an unused slot
+ * begins at the last one given and goes around. Whoever still has the index of
+ * what was in a slot before is kept out by the random bits.
+ */
 #include "base/table/slot_table.h"
 
 #include <assert.h>
