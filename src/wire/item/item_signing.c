@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Bencodes what is signed by hand: three keys in a fixed order are all there
+ * is. The value itself is bencoded by value.c.
+ */
 #include "wire/item/item_signing.h"
 
 #include <assert.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A value goes two ways. `copy_*` reads msgpack from outside and writes it
+ * canonically, while it sums up what the bencoding would take: the limit of BEP
+ * 44 is one of bencoded bytes. `bencode_*` turns the canonical form into
+ * bencoding, for hashes and signatures, and can no longer fail.
+ */
 #include "wire/item/value.h"
 
 #include "wire/msgpack/mp_writer.h"
@@ -12,6 +18,8 @@
 #define VALUE_TOKENS (VALUE_BENCODED_MAX / 2)
 /* What is not a value yet may have more, and is refused later. */
 #define INPUT_TOKENS 1024
+
+/* ---- Canonical msgpack ------------------------------------------------- */
 
 /* One pass that checks a value, writes it canonically and sums up what its
  * bencoding will take. */
@@ -32,6 +40,7 @@ static size_t digits(uint64_t n)
     return count;
 }
 
+/* The bencoding takes so many bytes more. */
 static void grow(struct copy *c, size_t bytes)
 {
     c->bencoded += bytes;
@@ -73,6 +82,7 @@ static void copy_list(struct copy *c, int depth)
         copy_object(c, depth + 1);
 }
 
+/* Bytewise, and a prefix comes first. */
 static bool ascending(struct bytes a, struct bytes b)
 {
     size_t common = a.len < b.len ? a.len : b.len;
@@ -157,6 +167,8 @@ enum error value_from_msgpack(struct bytes mp, struct value *out)
     out->len = value.len;
     return OK;
 }
+
+/* ---- Bencoding --------------------------------------------------------- */
 
 struct bencoded {
     uint8_t *p;

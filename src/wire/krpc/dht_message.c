@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The layout of the DHT's messages: the one place that knows a key's name,
- * encoding and limits.
+ * encoding and limits. A new key is a row here, a member and a bit of enum
+ * dht_field in dht_message.h, and one more in the number of rows
+ * (dht_message_fields.h). A new method is a row, and one of enum dht_method.
  */
 #include "wire/krpc/dht_message_fields.h"
 

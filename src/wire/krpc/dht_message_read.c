@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads a message by walking its tape with the table of fields: the top level
+ * first, where `a`, `r` and `e` are only found, then the one of them that
+ * belongs to the kind. read_field has a case for each type of field. A key that
+ * is no field of this kind is skipped.
+ */
 #include "wire/krpc/dht_message_fields.h"
 
 #include "wire/msgpack/mp_reader.h"
@@ -7,6 +13,7 @@
 
 #define TOKENS 1024 /* 1280 bytes can hold no message of more */
 
+/* The name of the network; "main" is what has no name. */
 static void read_network(struct mp_reader *r, const struct field *f,
                          struct bytes *out)
 {
@@ -16,6 +23,7 @@ static void read_network(struct mp_reader *r, const struct field *f,
         *out = name;
 }
 
+/* Entries of `min` bytes each; those over `max` bytes are cut off. */
 static void read_units(struct mp_reader *r, const struct field *f,
                        struct bytes *out)
 {
@@ -41,6 +49,7 @@ static bool is_string(const struct mp_reader *r)
     return mp_peek(r) == MP_STR || mp_peek(r) == MP_BIN;
 }
 
+/* Skips what is no peer, and those for which there is no room. */
 static void read_peers(struct mp_reader *r, struct dht_message *m)
 {
     uint32_t left;
@@ -74,6 +83,7 @@ static void read_want(struct mp_reader *r, bool want[FAMILIES])
     }
 }
 
+/* One that is not in the table is the last of the enum, the unknown one. */
 static void read_method(struct mp_reader *r, enum dht_method *out)
 {
     struct bytes name = mp_read_bytes(r, 0, SIZE_MAX);
@@ -221,7 +231,9 @@ static const struct field *read_key(struct mp_reader *r,
 }
 
 /* The top level. What `a` or `r` says depends on `q` and `y`, which come
- * after it: here it is only found, a reader for each kind. */
+ * after it: here it is only found. `payload` gets, at the number of the kind
+ * that it belongs to (its field has this one alone), a reader that stands
+ * before it. */
 static void read_top(struct mp_reader *r, struct dht_message *m,
                      struct mp_reader payload[3])
 {
@@ -266,6 +278,7 @@ static void read_body(struct mp_reader *r, struct dht_message *m)
     }
 }
 
+/* What the method requires, and what some keys require of others. */
 static enum error check_query(const struct dht_message *m)
 {
     uint32_t missing = dht_message_methods[m->method].required & ~m->has;

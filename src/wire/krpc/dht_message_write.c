@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Writes a message by walking the table of fields, which is in the order of
+ * keys: is_present decides which of them this message has, write_field has a
+ * case for each type of field.
+ */
 #include "wire/krpc/dht_message_fields.h"
 
 #include "wire/msgpack/mp_writer.h"
@@ -9,6 +14,7 @@
 static const char *const kind_letters[] = {
     [DHT_QUERY] = "q", [DHT_RESPONSE] = "r", [DHT_ERROR] = "e"};
 
+/* By its bit in `has`; what has none is there when it is not empty or false. */
 static bool is_present(const struct dht_message *m, const struct field *f)
 {
     const void *at = (const uint8_t *)m + f->offset;
@@ -143,7 +149,7 @@ static void write_field(struct mp_writer *w, const struct field *f,
 static void write_fields(struct mp_writer *w, const struct dht_message *m,
                          const struct field *fields, size_t count)
 {
-    const struct field *present[DHT_BODY_FIELDS];
+    const struct field *present[DHT_BODY_FIELDS]; /* the longer table */
     uint32_t n = 0;
 
     for (size_t i = 0; i < count; i++) {

@@ -25,7 +25,8 @@ static int append(struct mp_writer *w, const void *p, size_t len)
 #define msgpack_pack_user              struct mp_writer *
 #define msgpack_pack_append_buffer(w, buf, len) \
     return append((w), (const void *)(buf), (len))
-/* What the template calls by the name that it would have in msgpack-c. */
+/* One of the template's own functions calls another by the name that it has in
+ * msgpack-c. */
 #define msgpack_pack_ext pack_ext
 
 #pragma GCC diagnostic push
