@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a caller queues: checked, held against the caps, copied.
+ * What a caller queues: its shape is checked, then it is held against the cap
+ * of its kind (`put`), then a copy goes into the queue. A new kind has its cap
+ * in cap_of, and a store_put_ and a store_remove_ of its own.
  */
 #include "store/handle.h"
 #include "store/sql.h"
@@ -39,6 +41,9 @@ static bool is_stored(struct store *s, enum store_kind kind,
     return rc == SQLITE_ROW;
 }
 
+/* The cap bounds the rows of the last flush and the fresh ones that wait. A key
+ * that waits already stays as fresh as it was; one whose removal waits is
+ * looked for in the table like any other. */
 static enum error put(struct store *s, enum store_kind kind, const void *row)
 {
     struct store_key key = store_tables[kind].key(row);

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Opens the file in the order in which it may turn out to be unusable: can it
+ * be made and written (prepare_file), is it a database (connect_file), ours and
+ * not of a newer warren (check_version), sound (check_content), of the newest
+ * schema (upgrade). ERR_CORRUPT from any of these means damage: the file is set
+ * aside and the same steps make a fresh one (replace). `report` hears what was
+ * done.
+ */
 #include "store/file.h"
 
 #include "store/schema.h"
@@ -38,6 +46,7 @@ static const char *const wal_sql = "PRAGMA journal_mode = WAL;"
 /* The smallest page. sqlite takes a file of one byte for an empty one. */
 #define SQLITE_FILE_MIN 512
 
+/* What the steps hand on. `path` is that of the main file. */
 struct opening {
     const char *dir;
     const struct store_options *options;
@@ -45,6 +54,8 @@ struct opening {
     char path[PATH_MAX];
     sqlite3 *db;
 };
+
+/* ---- What is said ------------------------------------------------------ */
 
 __attribute__((format(printf, 2, 3))) static void say(struct opening *o,
                                                       const char *format, ...)
@@ -79,6 +90,8 @@ static enum error not_sound(struct opening *o, const char *why)
     say(o, STORE_FILE_NAME " is damaged: %s", why);
     return ERR_CORRUPT;
 }
+
+/* ---- The steps --------------------------------------------------------- */
 
 /* Leaves the reason in errno. */
 static bool is_writable_dir(const char *dir)
@@ -264,6 +277,8 @@ static enum error open_once(struct opening *o)
     return err;
 }
 
+/* ---- Setting aside ----------------------------------------------------- */
+
 /* A name that is not taken: two files may be set aside in one second. */
 static bool choose_name(const struct opening *o, char name[STORE_NAME_SIZE])
 {
@@ -309,6 +324,7 @@ static enum error set_aside(struct opening *o)
     return OK;
 }
 
+/* Why the file was damaged becomes the first half of what is reported. */
 static enum error replace(struct opening *o)
 {
     char why[STORE_TEXT_SIZE];

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Statements that belong to no kind of row; their SQL is in store.c. */
 enum store_extra { STORE_BEGIN, STORE_COMMIT, STORE_PRUNE, STORE_EXTRAS };
 
 struct store {

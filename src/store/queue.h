@@ -26,9 +26,10 @@ struct store_change {
     _Alignas(uint64_t) uint8_t row[]; /* as store_tables[kind] says */
 };
 
+/* Of one kind. */
 struct store_changes {
     struct keyed_table table;
-    size_t fresh;
+    size_t fresh; /* changes with `fresh`: rows to come, for the cap */
 };
 
 struct store_queue {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a caller reads back.
+ * What a caller reads back: the rows of a kind by a cursor, which skips those
+ * that make no sense; a setting by its key, in the queue first.
  */
 #include "store/handle.h"
 #include "store/sql.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The schema as the list of its migrations. A new column or table is a
+ * migration at the end of it, a line of schema_probe, and what table.c says of
+ * it.
+ */
 #include "store/schema.h"
 
 #include "store/sql.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Each call that may fail clears errno first and keeps it until it is
+ * described, because it tells a full disk from a broken one where sqlite's code
+ * does not.
+ */
 #include "store/sql.h"
 
 #include <errno.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a store, and the flush: everything that waits in the queue
+ * becomes one transaction, after which the queue is empty; when it fails the
+ * queue stays as it is. What is queued comes from change.c, what is read back
+ * from read.c.
+ */
 #include "store/store.h"
 
 #include "store/file.h"
@@ -90,6 +96,7 @@ static enum error count_rows(struct store *s, int64_t rows[STORE_KINDS])
     return err;
 }
 
+/* Numbers of flushes go on where the last run ended. */
 static enum error find_batch(struct store *s)
 {
     int64_t last;
@@ -201,6 +208,7 @@ struct written {
     int64_t rows[STORE_KINDS];
 };
 
+/* All within one transaction: a failure leaves it open for a ROLLBACK. */
 static enum error write_all(struct store *s, struct written *w)
 {
     enum error err = sql_run(s->extras[STORE_BEGIN]);

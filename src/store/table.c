@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * For each kind of row its key, how it is bound, how it is read, and its SQL.
+ * Columns are named in the SQL alone: STORE_PUT has the key first and the
+ * others in the order in which bind_* puts them, STORE_FIND and STORE_LIST have
+ * them in that in which read_* takes them. A new kind is a row of the enum
+ * store_kind, a struct in store.h, an entry here, a migration (schema.c) and a
+ * cap (change.c).
+ */
 #include "store/table.h"
 
 #include <assert.h>
