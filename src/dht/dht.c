@@ -88,6 +88,7 @@ enum error dht_reconfigure(struct dht *d, const struct dht_config *config)
 
 /* ---- Creation ------------------------------------------------------------ */
 
+/* Others have our old address: it is announced anew. */
 static void on_moved(void *ctx)
 {
     publish_hurry(ctx);
@@ -190,6 +191,7 @@ void dht_leave(struct dht *d)
         destroy(d);
 }
 
+/* Having no name is being called "main", on either side. */
 static bool is_ours(const struct dht_config *config, struct bytes network)
 {
     static const char main_network[] = "main";
@@ -269,6 +271,9 @@ void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
 }
 
 /* ---- Ways in ------------------------------------------------------------- */
+
+/* These neither send nor report: what they lead to is done by the next tick. So
+ * they need no dht_enter. */
 
 enum error dht_bootstrap_add(struct dht *d, const struct endpoint *ep,
                              uint64_t now)

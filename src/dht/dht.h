@@ -67,8 +67,7 @@ void dht_bootstrap_clear(struct dht *d);
 /* What the machine can reach has changed. A family that is not `usable` is
  * not counted on: as long as the other one is, lookups leave it out. The
  * others are joined, or looked through, anew at once, and asked for our
- * address; where it has `moved`, the one that we had is
- * forgotten. */
+ * address; where it has `moved`, the one that we had is forgotten. */
 void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
                          const bool moved[FAMILIES], uint64_t now);
 
@@ -91,17 +90,18 @@ enum error dht_sample(struct dht *d, const struct endpoint *ep,
                       const struct dht_handler *handler, uint64_t now,
                       dht_request *out);
 
-/* Iterative lookups over every family that is on, one after the other's
- * values merged into one result. All: ERR_FULL at max_lookups. With an empty
- * table `done` comes later with ERR_NO_NODES. */
+/* Iterative lookups, in every family that is on at the same time; what they
+ * find makes one result. All: ERR_FULL at max_lookups. With an empty table
+ * `done` comes later with ERR_NO_NODES. */
 enum error dht_find_node(struct dht *d, const struct id *target,
                          const struct dht_handler *handler, uint64_t now,
                          dht_request *out);
 enum error dht_get_peers(struct dht *d, const struct id *info_hash,
                          const struct dht_handler *handler, uint64_t now,
                          dht_request *out);
-/* `salt` and `key` NULL for an immutable item or a mutable one whose key is
- * learnt from the answer (SHA-1 of key and salt is the target). */
+/* An immutable item, or a mutable one, whose key comes with the answer: the
+ * target is the SHA-1 of key and `salt`, which is empty for the others.
+ * ERR_TOO_LARGE (salt). */
 enum error dht_get_item(struct dht *d, const struct id *target,
                         struct bytes salt, const struct dht_handler *handler,
                         uint64_t now, dht_request *out);

@@ -2,7 +2,8 @@
  *
  * A DHT node, put together from its parts. Private to this folder and to
  * tests; each part knows only those above it in the list, by pointers that
- * dht_new sets.
+ * dht_new sets. What goes the other way is a callback: contacts_watch (to
+ * maintain), contacts.moved (to publications), query_owner, lookup_client.
  */
 #ifndef WARREN_DHT_DHT_PARTS_H
 #define WARREN_DHT_DHT_PARTS_H

@@ -10,7 +10,8 @@
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
- * sheds what does not fit and sends. Those that write are in answer_store.c.
+ * sheds what does not fit and sends. Those that write are in answer_store.c. A
+ * new method is a case of the switch, and what dht_message.c says of it.
  */
 #include "dht/answer/answer.h"
 
@@ -176,6 +177,17 @@ static void get_peers(struct dht_service *s, struct answer *a,
     answer_send(s, a);
 }
 
+static void get_item(struct dht_service *s, struct answer *a,
+                     const struct dht_message *query)
+{
+    add_nodes(s, a, query);
+    add_token(
+        s, a, &query->target,
+        item_store_can_store(&s->items, &query->target, a->to, s->w->now));
+    item_store_answer(&s->items, query, s->w->now, &a->m);
+    answer_send(s, a);
+}
+
 static void sample(struct dht_service *s, struct answer *a,
                    const struct dht_message *query)
 {
@@ -216,11 +228,7 @@ enum error service_answer(struct dht_service *s, const struct endpoint *from,
         sample(s, &a, m);
         break;
     case DHT_GET:
-        add_nodes(s, &a, m);
-        add_token(s, &a, &m->target,
-                  item_store_can_store(&s->items, &m->target, from, s->w->now));
-        item_store_answer(&s->items, m, s->w->now, &a.m);
-        answer_send(s, &a);
+        get_item(s, &a, m);
         break;
     case DHT_ANNOUNCE_PEER:
         return answer_announce(s, &a, m);

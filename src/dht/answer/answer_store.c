@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * announce_peer (BEP 5), and put and get of items (BEP 44). What costs little
- * is checked first, the signature last.
+ * The queries that write: announce_peer (BEP 5) and put (BEP 44). What costs
+ * little is checked first, the signature last.
  */
 #include "dht/answer/answer.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What others do changes the table first; then it is counted; then the watch
- * and, where it matters, the world hear of it.
+ * and, where it matters, the world hear of it. A vote on our address may end in
+ * a new id, for which the table is made anew (table_rehome).
  */
 #include "dht/contacts/contacts.h"
 

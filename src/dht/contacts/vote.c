@@ -41,8 +41,8 @@ static unsigned votes_for(const struct vote *v, unsigned candidate,
     return count;
 }
 
-/* The place of `claimed` among the candidates; of one that is new, that of
- * the candidate with the fewest votes, which lose their meaning. */
+/* The place of `claimed` among the candidates. One that is new gets that of the
+ * candidate with the fewest votes, which are taken back. */
 static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
                              uint32_t tick)
 {

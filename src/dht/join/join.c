@@ -32,6 +32,7 @@ static bool is_possible(const struct maintain *m, const struct endpoint *ep)
     return endpoint_is_usable(ep) && m->w->config.family[ep->family];
 }
 
+/* Somebody is known to whom an attempt can go; of no effect once joined. */
 static void try_at(struct join *j, uint64_t at)
 {
     if (!j->joined)
@@ -186,6 +187,7 @@ static uint64_t retry_after(const struct join *j, unsigned failed)
     return world_jitter(j->m->w, delay, delay / 4);
 }
 
+/* From alone or trying: a lookup of its own id through whoever is known. */
 static void attempt(struct join *j)
 {
     struct maintain *m = j->m;
@@ -282,6 +284,7 @@ bool join_believes_anybody(const struct join *j)
 
 /* ---- The machine's network changes --------------------------------------- */
 
+/* There is no way out: what was joined is lost, and tried as before a join. */
 static void cut(struct join *j)
 {
     j->m->contacts->cut[j->family] = true;
@@ -307,9 +310,9 @@ void join_doubt(struct join *j)
 {
     uint64_t now = j->m->w->now;
 
-    if (j->asked != 0 && time_since(j->asked, now) < DOUBT_EVERY)
+    if (j->doubt_at != 0 && time_since(j->doubt_at, now) < DOUBT_EVERY)
         return;
-    j->asked = now;
+    j->doubt_at = now;
     vote_doubt(&j->m->contacts->vote[j->family], true);
     again(j);
     /* One round asks enough; who is told many things (some carriers' NATs)

@@ -31,12 +31,13 @@ struct join {
     struct maintain *m;
     enum family family;
     bool joined;        /* somebody answered and is in the table */
-    unsigned failed;    /* attempts in a row that reached nobody */
+    unsigned failed;    /* attempts in a row that reached nobody; one that
+                           runs is counted until it has reached somebody */
     unsigned rounds;    /* own lookups since it joined */
     unsigned live;      /* contacts at the end of the round before */
     int fill;           /* far bucket to be filled next; -1: none is left */
     uint64_t at;        /* next attempt or own lookup */
-    uint64_t asked;     /* when our address was last in doubt; 0: never */
+    uint64_t doubt_at;  /* when our address was last in doubt; 0: never */
     struct lookup *own; /* of our own id, that runs; or NULL */
     struct lookup *far; /* into a far bucket, that runs; or NULL */
 };

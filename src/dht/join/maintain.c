@@ -109,7 +109,8 @@ static void upkeep(struct maintain *m, enum family f)
     keep_alive(m, f);
 }
 
-/* When upkeep of this family has work and may do it. */
+/* When upkeep of this family has work and the purse pays for it; of a table
+ * that is in no hurry not within MAINTAIN_COALESCE. */
 static uint64_t upkeep_due(const struct maintain *m, enum family f)
 {
     bool hurry = m->purse.credit > 0 || !m->join[f].joined;

@@ -366,6 +366,7 @@ void lookups_deinit(struct lookups *all)
     }
 }
 
+/* Those that found no room for a query try again, now that there is some. */
 static void feed_starved(struct lookups *all)
 {
     if (!all->starved || queries_are_full(all->queries))

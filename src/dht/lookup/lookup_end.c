@@ -57,6 +57,7 @@ static void report_silent(const struct lookup *l)
 
 /* ---- The result ---------------------------------------------------------- */
 
+/* Sorts it in; beyond DHT_K the farthest falls off. */
 static void put_closest(const struct lookup *l, const struct candidate *c,
                         struct dht_result *r)
 {
@@ -76,6 +77,8 @@ static void put_closest(const struct lookup *l, const struct candidate *c,
         r->closest_count++;
 }
 
+/* Where no value was found the hops are those of the nearest. How dense the
+ * nodes lie around a random target tells the size of the network. */
 static void collect_closest(struct lookup *l, struct dht_result *r)
 {
     for (int f = 0; f < FAMILIES; f++) {

@@ -185,7 +185,9 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
 
 /* ---- Whom to ask, and when that is all ----------------------------------- */
 
-/* Walks the list from the nearest, counting who has answered. */
+/* A walk over the list from the nearest, which is over when DHT_K are counted:
+ * those who have answered, fit their address, and share no subnet. Who shares
+ * one with somebody counted would not be counted, and is not worth asking. */
 struct walk {
     size_t counted;
     uint8_t slots[DHT_K];
@@ -203,7 +205,8 @@ static bool same_subnet(const struct lookup_side *s, const struct walk *w,
     return false;
 }
 
-static void count(const struct lookup_side *s, struct walk *w, uint8_t slot)
+static void count_believed(const struct lookup_side *s, struct walk *w,
+                           uint8_t slot)
 {
     const struct candidate *c = &s->slots[slot];
 
@@ -237,7 +240,7 @@ uint8_t lookup_side_next(const struct lookup_side *s)
 
         if (c->state == CANDIDATE_NEW && !same_subnet(s, &w, c))
             return s->order[i];
-        count(s, &w, s->order[i]);
+        count_believed(s, &w, s->order[i]);
     }
     return LOOKUP_NOBODY;
 }
@@ -255,7 +258,7 @@ bool lookup_side_done(const struct lookup_side *s)
             return false;
         answered |= c->state == CANDIDATE_ANSWERED;
         slow |= c->state == CANDIDATE_SLOW;
-        count(s, &w, s->order[i]);
+        count_believed(s, &w, s->order[i]);
     }
     /* As long as nobody has answered, the slow ones are all there is. */
     return answered || !slow;
@@ -270,7 +273,7 @@ size_t lookup_side_closest(const struct lookup_side *s, bool token,
     assert(max <= DHT_K);
     for (size_t i = 0; i < s->count && w.counted < max; i++) {
         if (!token || s->slots[s->order[i]].token != NULL)
-            count(s, &w, s->order[i]);
+            count_believed(s, &w, s->order[i]);
     }
     n = w.counted;
     memcpy(slots, w.slots, n);
@@ -279,6 +282,7 @@ size_t lookup_side_closest(const struct lookup_side *s, bool token,
 
 /* ---- What happened ------------------------------------------------------- */
 
+/* The candidate in a slot that is in use. */
 static struct candidate *at(struct lookup_side *s, uint8_t slot)
 {
     assert(slot < s->cap && s->slots[slot].state != CANDIDATE_FREE);
@@ -301,6 +305,7 @@ void lookup_side_asked(struct lookup_side *s, uint8_t slot, uint64_t now)
     s->in_flight++;
 }
 
+/* Who is praised or blamed for what becomes of `c`; NULL: nobody. */
 static struct candidate *namer_of(struct lookup_side *s,
                                   const struct candidate *c)
 {
@@ -324,7 +329,7 @@ bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
 {
     struct candidate *c = at(s, slot);
     struct candidate *namer = namer_of(s, c);
-    bool taken = false;
+    bool taken = false; /* the id, by one who has answered under it */
 
     assert(is_waiting(c));
     leave_flight(s, c);

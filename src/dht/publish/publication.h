@@ -48,7 +48,7 @@ struct publication {
     struct publications *all;
     bool dead;    /* withdrawn; waits for the sweep */
     bool beaten;  /* a newer item than ours is out there: not renewed */
-    bool differs; /* so is one that the condition does not hold for */
+    bool differs; /* the item that is out there has another seq than `cas` */
     bool is_item;
     struct id target;
     uint16_t port; /* of a peer */
@@ -63,9 +63,9 @@ struct publication {
     struct caller caller; /* of the first round; no request once it is over */
     unsigned stored;      /* nodes that took it in the last round */
     unsigned failed;      /* rounds in a row that nobody accepted */
-    uint64_t started_at;  /* the round */
-    uint64_t since;       /* begun */
-    uint64_t at;          /* next round */
+    uint64_t started_at;  /* when the round that runs began */
+    uint64_t since;       /* when it was announced or put */
+    uint64_t at;          /* next round; TIME_NEVER while one runs, or beaten */
 };
 
 /* ---- publish.c --------------------------------------------------------- */

@@ -99,7 +99,8 @@ void publish_tick(struct publications *all)
                 p->at = TIME_NEVER;
             rounds++;
         }
-        /* What has to wait for a place starts when a round ends. */
+        /* What is due and has to wait for a place is not looked for by time:
+         * the end of a round sets `at`. */
         if (p->at > now)
             all->at = time_min(all->at, p->at);
     }

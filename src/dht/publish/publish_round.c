@@ -19,6 +19,7 @@
 
 /* ---- The end of a round -------------------------------------------------- */
 
+/* Well before the others forget; after a failure sooner, with back-off. */
 static uint64_t next_round(const struct publication *p)
 {
     uint64_t every = p->is_item ? PUBLISH_ITEM_EVERY : PUBLISH_PEER_EVERY;
@@ -69,6 +70,7 @@ static void end_round(struct publication *p, struct dht_result *result)
         settle_condition(p, err);
 }
 
+/* Why nobody has stored it: what a node said, before what none said. */
 static enum error round_error(const struct round *r)
 {
     if (r->result.stored > 0)

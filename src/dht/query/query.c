@@ -52,6 +52,7 @@ uint64_t queries_short_timeout(const struct queries *qs, uint32_t rtt)
     return clamp_short(qs->srtt + 4 * qs->rttvar);
 }
 
+/* Smoothed as in RFC 6298, section 2. */
 static void measure(struct queries *qs, uint64_t rtt)
 {
     uint64_t off = rtt > qs->srtt ? rtt - qs->srtt : qs->srtt - rtt;
@@ -98,7 +99,8 @@ struct query_end {
     uint64_t rtt;
 };
 
-/* Returns how many of the owner's functions were called. */
+/* Returns how many of the owner's functions were called: end_query asserts that
+ * it is one, whatever ends there may be. */
 static unsigned tell(const struct query *q, const struct query_end *end)
 {
     const struct query_owner *owner = q->owner;
@@ -321,6 +323,7 @@ static size_t match(const struct queries *qs, const struct endpoint *from,
     return slot;
 }
 
+/* Why a node refused; what concerns items alone has an error of its own. */
 static enum error reason(const struct dht_message *m)
 {
     if (m->error_code == DHT_ERROR_CAS)

@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHAINS     16
-#define SWEEPS           16  /* in a lifetime */
-#define SWEEP_CHAINS     256 /* in one call */
-#define SWEEP_PAUSE      (50 * TIME_MS)
+#define FIRST_CHAINS 16
+#define SWEEPS       16  /* in a lifetime */
+#define SWEEP_CHAINS 256 /* in one call */
+#define SWEEP_PAUSE  (50 * TIME_MS)
+/* Lifetimes without a whole sweep after which one is made at once: steps wrap
+ * after 64. */
 #define OVERDUE_LIFETIME 2
 
 static uint64_t sweep_interval(const struct peer_store *s)
@@ -220,6 +222,7 @@ static void end_sweep(struct peer_store *s, uint64_t now)
         resize_chains(s, s->chain_count / 4); /* or later */
 }
 
+/* Goes on for so many chains. */
 static void sweep(struct peer_store *s, unsigned chains, uint64_t now)
 {
     if (s->sweep_chain == 0)

@@ -48,6 +48,7 @@ static struct contact new_contact(const struct id *id,
     return c;
 }
 
+/* Whether it may enter at all (table.h, "who gets in"). */
 static bool admissible(const struct table *t, const struct id *id,
                        const struct endpoint *ep)
 {
@@ -141,6 +142,7 @@ static void candidate_seen(struct table *t, struct table_bucket *b,
     table_add_candidate(t, b, &fresh, now);
 }
 
+/* It has shown up: by `itself`, or in what somebody else said. */
 static void seen(struct table *t, const struct id *id,
                  const struct endpoint *ep, bool itself, uint64_t now)
 {

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Room for one more of at most DHT_K; false without memory. */
 bool table_reserve(struct contact **at, uint8_t count, uint8_t *cap)
 {
     uint8_t want = *cap == 0 ? 2 : (uint8_t)(2 * *cap);
@@ -96,8 +95,9 @@ struct contact *table_find_conflict(const struct table *t, struct contact *at,
     return NULL;
 }
 
-/* Takes a candidate that its bucket does not know by id. False when it has
- * no place. */
+/* The table is asked for a ping only where one could bring it in: by room, by
+ * a split, by a bad contact; or where it is the first that may take the place
+ * of a questionable one. */
 bool table_add_candidate(struct table *t, struct table_bucket *b,
                          const struct contact *c, uint64_t now)
 {

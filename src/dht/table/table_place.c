@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Appends an empty bucket; NULL without memory. */
 struct table_bucket *table_add_bucket(struct table *t, uint32_t touched)
 {
     struct table_bucket *b;
@@ -30,7 +29,8 @@ struct table_bucket *table_add_bucket(struct table *t, uint32_t touched)
     return b;
 }
 
-/* Moves what belongs to the last bucket there. */
+/* Moves those that share more than `from` bits with us: their bucket is the
+ * one after it. */
 static void move_far(const struct table *t, unsigned from, struct contact *at,
                      uint8_t *count, struct contact *to, uint8_t *to_count)
 {
@@ -124,7 +124,9 @@ static void fill(struct table *t, struct table_bucket *b,
     t->live++;
 }
 
-/* Puts `c` where it belongs; its id and address are nobody else's. */
+/* At whose cost: of a bad one of its subnet, if that has as many as it may; in
+ * a full bucket of any bad one; else by a split, after which it is placed
+ * anew. Who finds no place becomes a candidate. */
 enum error table_place(struct table *t, const struct contact *c, uint64_t now,
                        enum table_change *change)
 {
@@ -174,8 +176,7 @@ static struct contact *find_address(const struct table *t,
     return NULL;
 }
 
-/* Makes way for `c` where its id or address is somebody's who is bad. False
- * when that is somebody who is not. */
+/* First whoever has its id, then whoever has its address. */
 bool table_clear_way(struct table *t, const struct contact *c, bool *cleared,
                      uint64_t now)
 {
@@ -198,6 +199,8 @@ bool table_clear_way(struct table *t, const struct contact *c, bool *cleared,
 
 /* ---- A new id ---------------------------------------------------------- */
 
+/* A contact of the table before. Live ones come first, so that no candidate
+ * takes the place of one. */
 static enum error adopt(struct table *t, const struct contact *c, bool live,
                         uint64_t now)
 {

@@ -115,6 +115,7 @@ static struct contact *live_to_ping(struct table_bucket *b, uint64_t now,
     return oldest;
 }
 
+/* Whom to ping in this bucket; else NULL, and the ticks until somebody is. */
 static struct contact *bucket_ping(const struct table *t,
                                    struct table_bucket *b, uint64_t now,
                                    uint32_t *wait)

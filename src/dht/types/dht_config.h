@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Every cap has a key of the same name in the configuration's [dht]. */
+/* Every cap has a key of the same name in the configuration's [dht], which is
+ * a row of node/config/config_keys.c. */
 struct dht_config {
     char network[DHT_NETWORK_MAX + 1];
     bool family[FAMILIES]; /* which of IPv4 and IPv6 is spoken */
@@ -45,7 +46,7 @@ struct dht_config {
     uint64_t query_timeout;  /* ns; the long one, 10 s */
 };
 
-/* Fills in the defaults. */
+/* Fills in the defaults. They are in dht.c, as are the checks of caps. */
 void dht_config_init(struct dht_config *config);
 
 #endif

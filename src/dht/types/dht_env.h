@@ -37,7 +37,7 @@ struct dht_event {
 /* What the world gives to the node. All are required. */
 struct dht_env {
     void *ctx;
-    /* `bytes` is valid during the call only. Loss is not reported. */
+    /* `datagram` is valid during the call only. Loss is not reported. */
     void (*send)(void *ctx, const struct endpoint *to, struct bytes datagram);
     /* Unpredictable bytes; tests give predictable ones. */
     void (*random)(void *ctx, void *buf, size_t len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looking inside a DHT node: its routing tables, its state, its counters.
+ * Looking inside a DHT node: its routing tables, its state, its counters. The
+ * functions are those of the interface (dht.h), and in inspect.c.
  */
 #ifndef WARREN_DHT_TYPES_DHT_STATUS_H
 #define WARREN_DHT_TYPES_DHT_STATUS_H
@@ -71,13 +72,14 @@ struct dht_status {
 
 void dht_status(const struct dht *d, uint64_t now, struct dht_status *out);
 
-/* Counters since creation. */
+/* Counters since creation. Each has a row in node/monitor/node_metrics.c. */
 struct dht_stats {
     uint64_t received, received_bytes, sent, sent_bytes;
     uint64_t queries_in[DHT_METHODS], queries_out[DHT_METHODS];
     uint64_t answers_in, answers_out, errors_in, errors_out;
     uint64_t timeouts, late_answers;
     uint64_t dropped[ERR_END_]; /* datagrams, by reason */
+    /* Answers of nodes, by what the table made of them (enum table_change). */
     uint64_t table_added, table_replaced, table_refused;
     uint64_t peers_stored, peers_evicted, items_stored, items_evicted;
     uint64_t refused_full; /* token withheld: the store was full */
