@@ -45,7 +45,7 @@ static void on_done(void *ctx, const struct dht_result *result)
     const struct builtin_provider *b = call->owner;
     bool peers = call->handler.peer != NULL;
 
-    provider_call_done(call, result->error);
+    provider_call_done(call, result->error); /* `call` is gone */
     for (size_t i = 0; i < result->closest_count; i++)
         if (b->met != NULL && peers)
             b->met(b->ctx, &result->closest[i].ep);
@@ -65,6 +65,7 @@ static struct dht_handler handler_of(struct provider_call *call)
         .ctx = call, .peer = on_peer, .item = on_item, .done = on_done};
 }
 
+/* What every request ends its beginning with. */
 static enum error started(struct builtin_provider *b,
                           struct provider_call *call, enum error e,
                           uint64_t *request)

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What a provider_call adds to a call (base/table/call.h): the handler of
+ * whoever asked. It is copied before the call ends, because it is called after
+ * that.
+ */
 #include "provider/provider_call.h"
 
 void *provider_call_new(struct calls *calls, size_t size, void *owner,
