@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Addresses are computed from a node's index, and the hash that leads back from
+ * one to its node only ever grows.
+ */
 #include "sim/address.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Members are node indexes in one array: first the bootstrap nodes and keepers,
+ * which stay, then those that churn replaces in place. Lookups run in batches,
+ * and each is waited for in turn.
+ */
 #include "sim/dht_net.h"
 
 #include <assert.h>
@@ -186,7 +191,8 @@ void sim_dht_net_lookups(struct sim_dht_net *net, const struct id *hashes,
         for (unsigned i = 0; i < some; i++) {
             struct sim_request *r = &b->requests[i];
 
-            /* A lookup that hangs counts as one that found nothing. */
+            /* A lookup that hangs counts as one that found nothing; one
+             * whose node has died is left out. */
             if (sim_request_wait(net->sim, r, limit) ||
                 sim_alive(net->sim, r->node))
                 count_lookup(r, &peers[b->key[i]], score);

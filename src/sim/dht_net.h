@@ -43,7 +43,8 @@ enum error sim_dht_net_churn(struct sim_dht_net *net, double per_hour);
 /* How a series of lookups went. */
 struct sim_score {
     unsigned tried, found;
-    unsigned hops[16];        /* by dht_result.hops of those that found */
+    unsigned hops[16];        /* those that found, by dht_result.hops; the
+                                 last one: that many or more */
     unsigned asked, timeouts; /* sums */
     uint64_t duration;        /* sum, ns */
 };

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The upper half puts a DHT engine behind the four functions that the simulator
+ * calls, and what the engine tells into counters. The lower half makes requests
+ * and keeps their results, for tests that look at them when all is over.
+ */
 #include "sim/dht_node.h"
 
 #include <stdlib.h>
@@ -44,7 +49,7 @@ static void env_event(void *ctx, const struct dht_event *event)
     }
 }
 
-static void router_receive(void *engine, const struct endpoint *from,
+static void engine_receive(void *engine, const struct endpoint *from,
                            struct bytes datagram, uint64_t now)
 {
     struct sim_dht *n = engine;
@@ -52,14 +57,14 @@ static void router_receive(void *engine, const struct endpoint *from,
     dht_receive(n->dht, from, datagram, now);
 }
 
-static void router_tick(void *engine, uint64_t now)
+static void engine_tick(void *engine, uint64_t now)
 {
     struct sim_dht *n = engine;
 
     dht_tick(n->dht, now);
 }
 
-static uint64_t router_next_deadline(void *engine)
+static uint64_t engine_next_deadline(void *engine)
 {
     struct sim_dht *n = engine;
 
@@ -74,8 +79,8 @@ static void engine_free(void *engine)
     free(n);
 }
 
-static const struct sim_engine dht_engine = {router_receive, router_tick,
-                                             router_next_deadline, engine_free};
+static const struct sim_engine dht_engine = {engine_receive, engine_tick,
+                                             engine_next_deadline, engine_free};
 
 enum error sim_dht_revive(struct sim *s, uint32_t node,
                           const struct dht_config *config)

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A hostile node is an engine like others: it answers queries with lies, and at
+ * each tick attacks a victim. A new mode says in name_one what its answers
+ * name, and in `attack` what it sends unasked.
+ */
 #include "sim/hostile.h"
 
 #include "dht/types/dht_item.h"
@@ -14,9 +19,9 @@ struct hostile {
     uint32_t node;
     struct sim_hostile_config config;
     struct sim_rng rng;
-    uint64_t next;
-    uint32_t serial;
-    uint64_t asked; /* lookups that came by */
+    uint64_t next;   /* when it attacks by itself */
+    uint32_t serial; /* so that it says something else each time */
+    uint64_t asked;  /* lookups that came by */
 };
 
 /* ---- What it says ------------------------------------------------------ */
@@ -31,7 +36,7 @@ static void send_message(struct hostile *h, const struct endpoint *from,
         sim_send_as(h->sim, h->node, from, to, bytes_of(buf, len));
 }
 
-/* Shares the target's first 19 bytes: nearer than any honest node. */
+/* Shares the target's first 18 bytes: nearer than any honest node. */
 static void id_near(struct hostile *h, const struct id *target, struct id *out)
 {
     *out = *target;
@@ -51,6 +56,7 @@ static void made_up_endpoint(struct hostile *h, int family,
         memcpy(out->addr, own.addr, family == FAMILY_IPV4 ? 1 : 2);
 }
 
+/* The i-th node of an answer, by the mode. */
 static void name_one(struct hostile *h, int family, unsigned i,
                      const struct id *target, struct id *id,
                      struct endpoint *ep)
@@ -214,6 +220,7 @@ static void send_store(struct hostile *h, const struct endpoint *own,
     send_message(h, own, to, &m);
 }
 
+/* The answer to what send_store asked: now it stores. */
 static void use_token(struct hostile *h, const struct endpoint *from,
                       const struct dht_message *r)
 {

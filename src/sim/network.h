@@ -16,7 +16,8 @@
 enum entry_kind { ENTRY_NODE, ENTRY_DATAGRAM, ENTRY_CALL };
 
 struct sim_node {
-    struct sim_wheel_entry timer; /* first; one a node, never stale twice */
+    struct sim_wheel_entry timer; /* first; one for all its engines, and never
+                                     later than their next deadline */
     const struct sim_engine *vtable[SIM_PLANES];
     void *engine[SIM_PLANES]; /* NULL: not there */
     uint32_t index;

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A list of unused pieces for each class of sizes. An empty one is filled from
+ * a new chunk; chunks are freed with the pool.
+ */
 #include "sim/pool.h"
 
 #include <assert.h>
@@ -44,6 +48,7 @@ static void push(struct sim_pool *p, size_t class, void *piece)
     p->free[class] = piece;
 }
 
+/* Leaves the list empty when memory is out. */
 static void refill(struct sim_pool *p, size_t class)
 {
     size_t step = class * SIM_POOL_STEP;

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * splitmix64 (Steele, Lea and Flood, 2014) turns a seed and the number of a
+ * stream into the state of xoshiro256++.
+ */
 #include "sim/rng.h"
 
 #include <string.h>

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop: the wheel gives out what happens next, which is one of three
+ * things, a node's deadline (tick), a datagram (arrive) or a call of a scenario
+ * (call). After the first two the node's next deadline is asked for and put
+ * into the wheel (refile).
+ */
 #include "sim/network.h"
 #include "wire/msgpack/plane.h"
 
@@ -23,7 +29,8 @@ static uint64_t deadline_of(const struct sim_node *n)
     return at;
 }
 
-/* A deadline that moved away is left where it is, and looked at again when it
+/* Puts the node's deadline into the wheel, not before the step `earliest`. A
+ * deadline that moved away is left where it is, and looked at again when it
  * fires: an engine that puts it off with every datagram costs nothing. */
 static void refile(struct sim *s, struct sim_node *n, uint64_t earliest)
 {
@@ -87,6 +94,7 @@ static int engine_for(const struct sim_node *n, const struct sim_datagram *g)
     return plane == PLANE_TUNNEL ? SIM_PLANE_TUNNEL : SIM_PLANES;
 }
 
+/* Mixes one delivery in; the bytes at the datagram's end stand for all. */
 static void digest(struct sim *s, const struct sim_datagram *g)
 {
     uint64_t tail = 0, h = s->stats.digest;

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The network and its nodes: made, given addresses, a place and engines, killed
+ * and freed. Datagrams are sent in link.c and arrive in run.c.
+ */
 #include "sim/sim.h"
 
 #include "sim/network.h"

@@ -9,8 +9,9 @@
  * deadline or an arrival between two steps happens at the later one.
  *
  * Single-threaded. Nothing here may be called from inside an engine's
- * functions but sim_send*, sim_now and sim_random; timers and the tap may
- * also add, but not kill, nodes.
+ * functions but sim_send*, sim_now and sim_random; the tap, which may be called
+ * from there, may also add nodes. What sim_at calls is inside of no engine: it
+ * may do anything but let the time run.
  */
 #ifndef WARREN_SIM_SIM_H
 #define WARREN_SIM_SIM_H

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A member of the community, whose world is the simulator's: env_* is what the
+ * member calls, node_* what the simulator calls. What an exit sends waits in
+ * `echoes` until the next tick, because the member must not be called back in.
+ */
 #include "sim/tunnel_node.h"
 
 #include "sim/dht_node.h"

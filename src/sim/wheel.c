@@ -1,13 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * An entry waits at the level of the highest digit (base 64) in which its tick
+ * differs from now, in the slot of that digit. So every occupied slot of a
+ * level lies ahead, the lowest occupied level holds what comes first, and a
+ * slot is refilled only after it has been emptied: the order of adding holds on
+ * the way down.
+ */
 #include "sim/wheel.h"
 
 #include <assert.h>
-
-/* An entry waits at the level of the highest digit (base 64) in which its
- * tick differs from now, in the slot of that digit. So every occupied slot of
- * a level lies ahead, the lowest occupied level holds what comes first, and a
- * slot is refilled only after it has been emptied: the order of adding holds
- * on the way down. */
 
 void sim_wheel_init(struct sim_wheel *w, uint64_t now)
 {
@@ -24,6 +25,7 @@ static unsigned digit(uint64_t tick, unsigned level)
     return (unsigned)(tick >> (level * SIM_WHEEL_BITS)) & (SIM_WHEEL_SLOTS - 1);
 }
 
+/* Puts it where it waits, at the end of the slot. */
 static void file(struct sim_wheel *w, struct sim_wheel_entry *e)
 {
     uint64_t diff = e->tick ^ w->now;
