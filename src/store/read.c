@@ -11,7 +11,9 @@
 
 #define READ_FAILED "read " STORE_FILE_NAME
 
-/* A position in a list; `row` is the caller's. */
+/* ---- Lists -------------------------------------------------------------- */
+
+/* A position in a list. */
 struct cursor {
     struct store *s;
     enum store_kind kind;
@@ -104,6 +106,8 @@ enum error store_each_relay(struct store *s, size_t limit,
         each(ctx, &relay);
     return cursor_close(&c);
 }
+
+/* ---- Settings ----------------------------------------------------------- */
 
 static enum error copy_setting(const struct store_setting *row, uint8_t *buf,
                                size_t cap, size_t *len)

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- Options ------------------------------------------------------------ */
+
 static const struct store_options defaults = {
     .max_nodes = 10000,
     .max_announcements = 1000,
@@ -23,15 +25,6 @@ static const struct store_options defaults = {
     .max_settings = 256,
     .queue_bytes = 2 << 20,
     .busy_ms = 50,
-};
-
-static const char *const extra_sql[STORE_EXTRAS] = {
-    [STORE_BEGIN] = "BEGIN IMMEDIATE",
-    [STORE_COMMIT] = "COMMIT",
-    [STORE_PRUNE] = "DELETE FROM node WHERE endpoint IN "
-                    "(SELECT endpoint FROM node "
-                    "ORDER BY batch DESC, last_seen DESC, endpoint "
-                    "LIMIT -1 OFFSET ?1)",
 };
 
 static void fill_in(size_t *value, size_t fallback)
@@ -57,6 +50,8 @@ static struct store_options with_defaults(const struct store_options *given)
     return o;
 }
 
+/* ---- Health ------------------------------------------------------------- */
+
 enum error store_failed(struct store *s, const char *what, enum error err)
 {
     struct store_health *h = &s->health;
@@ -72,6 +67,17 @@ enum error store_failed(struct store *s, const char *what, enum error err)
     }
     return err;
 }
+
+/* ---- Opening and closing ------------------------------------------------ */
+
+static const char *const extra_sql[STORE_EXTRAS] = {
+    [STORE_BEGIN] = "BEGIN IMMEDIATE",
+    [STORE_COMMIT] = "COMMIT",
+    [STORE_PRUNE] = "DELETE FROM node WHERE endpoint IN "
+                    "(SELECT endpoint FROM node "
+                    "ORDER BY batch DESC, last_seen DESC, endpoint "
+                    "LIMIT -1 OFFSET ?1)",
+};
 
 static enum error prepare_all(struct store *s)
 {
@@ -171,6 +177,8 @@ void store_close(struct store *s)
     store_queue_deinit(&s->queue);
     sqlite3_free(s);
 }
+
+/* ---- Flushing ----------------------------------------------------------- */
 
 static enum error write_change(struct store *s, const struct store_change *c)
 {

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
+/* ---- Keys, parameters, columns ------------------------------------------ */
+
 struct store_key store_key_of(const void *p, size_t len)
 {
     struct store_key key = {.len = (uint8_t)len};
@@ -90,6 +92,8 @@ static size_t take_blob(struct taker *t, void *out, size_t min, size_t max)
     return len;
 }
 
+/* ---- Nodes -------------------------------------------------------------- */
+
 static struct store_key node_key(const void *row)
 {
     const struct store_node *n = row;
@@ -125,6 +129,8 @@ static bool read_node(sqlite3_stmt *st, void *row)
     return !t.bad;
 }
 
+/* ---- Announcements ------------------------------------------------------ */
+
 static struct store_key announcement_key(const void *row)
 {
     const struct store_announcement *a = row;
@@ -156,6 +162,8 @@ static bool read_announcement(sqlite3_stmt *st, void *row)
     a->since = take_int(&t, INT64_MIN, INT64_MAX);
     return !t.bad && (a->port != 0 || a->implied_port);
 }
+
+/* ---- Items -------------------------------------------------------------- */
 
 static struct store_key item_key(const void *row)
 {
@@ -203,6 +211,8 @@ static bool read_item(sqlite3_stmt *st, void *row)
     return !t.bad;
 }
 
+/* ---- Relays ------------------------------------------------------------- */
+
 static struct store_key relay_key(const void *row)
 {
     const struct store_relay *r = row;
@@ -247,6 +257,8 @@ static bool read_relay(sqlite3_stmt *st, void *row)
     return !t.bad;
 }
 
+/* ---- Settings ----------------------------------------------------------- */
+
 static struct store_key setting_key(const void *row)
 {
     const struct store_setting *s = row;
@@ -274,6 +286,8 @@ static bool read_setting(sqlite3_stmt *st, void *row)
     s->len = (uint16_t)take_blob(&t, s->value, 0, sizeof(s->value));
     return !t.bad;
 }
+
+/* ---- SQL ---------------------------------------------------------------- */
 
 #define RELAY_COLUMNS                                                   \
     "identity, text, first_seen, last_seen, guard_since, guard_until, " \
