@@ -158,7 +158,7 @@ enum error sim_node_add(struct sim *s, const struct sim_place *place,
     if (err != OK)
         return err;
     sim_rng_init(&n->rng, s->config.seed, index);
-    draw = sim_rng_next(&n->rng);
+    draw = sim_rng_next(&n->rng); /* its place, and its access delay */
     n->x = (uint16_t)draw;
     n->y = (uint16_t)(draw >> 16);
     n->access = (uint32_t)(((draw >> 32) * s->config.latency.access) >> 32);

@@ -152,7 +152,7 @@ static void node_receive(void *engine, const struct endpoint *from,
                          struct bytes datagram, uint64_t now)
 {
     struct sim_tunnel *n = engine;
-    uint8_t copy[SIM_DATAGRAM_MAX];
+    uint8_t copy[SIM_DATAGRAM_MAX]; /* cells are opened where they lie */
 
     memcpy(copy, datagram.p, datagram.len);
     member_receive(n->tunnel, from, copy, datagram.len, now, wall_of(n, now));

@@ -232,6 +232,8 @@ uint64_t item_store_next_deadline(const struct item_store *s)
 
 /* ---- Putting and getting ----------------------------------------------- */
 
+/* For one more of this source. At the cap the oldest makes way, if its owner
+ * seems to have gone. */
 static bool has_room(const struct item_store *s, const struct endpoint *source,
                      uint64_t now)
 {
@@ -317,7 +319,7 @@ enum error item_store_put(struct item_store *s, const struct id *target,
         return insert(s, target, item, source_of(s, source), NULL, now);
     if (item->mutable_item && old->mutable_item && item->seq > old->seq)
         return insert(s, target, item, old->source, old, now);
-    renew(s, old, now);
+    renew(s, old, now); /* the same item again */
     return OK;
 }
 

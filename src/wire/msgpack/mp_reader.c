@@ -13,6 +13,8 @@
 #include <msgpack/unpack.h>
 #include <msgpack/unpack_define.h>
 
+/* ---- Onto the tape ------------------------------------------------------ */
+
 struct unpack_user {
     struct mp_tape *tape;
     enum error err;
@@ -189,6 +191,8 @@ enum error mp_parse(struct mp_tape *tape, struct bytes in)
     return err;
 }
 
+/* ---- Off the tape ------------------------------------------------------- */
+
 void mp_reader_init(struct mp_reader *r, const struct mp_tape *tape)
 {
     *r = (struct mp_reader){.at = tape->tokens,
@@ -199,7 +203,7 @@ void mp_fail(struct mp_reader *r, enum error err)
 {
     if (r->err == OK)
         r->err = err;
-    r->at = r->end;
+    r->at = r->end; /* so that whatever is read next finds nothing */
 }
 
 void mp_reader_parse(struct mp_reader *r, struct mp_tape *tape, struct bytes in)
@@ -340,7 +344,7 @@ void mp_read_fixed(struct mp_reader *r, uint8_t *out, size_t len)
 
 void mp_skip(struct mp_reader *r)
 {
-    uint64_t left = 1;
+    uint64_t left = 1; /* objects that are still to be passed */
 
     for (; left > 0 && r->at != r->end; r->at++, left--) {
         if (r->at->type == MP_ARRAY)
