@@ -228,7 +228,8 @@ const char *text_count(uint64_t count, const char *noun,
                        char out[TEXT_COUNT_SIZE])
 {
     size_t len = strlen(noun);
-    bool y = len > 1 && noun[len - 1] == 'y' && noun[len - 2] != 'a';
+    bool y = len > 1 && noun[len - 1] == 'y' &&
+             strchr("aeo", noun[len - 2]) == NULL;
     bool hisses = len > 1 && strcmp(noun + len - 2, "sh") == 0;
 
     if (count == 1)

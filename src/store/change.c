@@ -101,7 +101,8 @@ enum error store_put_relay(struct store *s, const struct store_relay *relay)
         !is_time(relay->record.first_seen) ||
         !is_time(relay->record.last_seen) ||
         !is_time(relay->record.guard_since) ||
-        !is_time(relay->record.guard_until) || !is_time(relay->record.rtt))
+        !is_time(relay->record.guard_until) ||
+        !is_time(relay->record.measured_at) || !is_time(relay->record.rtt))
         return ERR_RANGE;
     return put(s, STORE_RELAYS, relay);
 }

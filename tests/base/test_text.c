@@ -124,6 +124,7 @@ static void test_text_counts_in_words(void **state)
         {1, "query", "1 query"},
         {3, "query", "3 queries"},
         {2, "relay", "2 relays"},
+        {2, "key", "2 keys"},
         {1, "hash", "1 hash"},
         {0, "hash", "0 hashes"},
         {UINT64_MAX, "hop", "18446744073709551615 hops"},

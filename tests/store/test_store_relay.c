@@ -113,15 +113,20 @@ static void test_store_relay_of_a_wrong_shape_is_refused(void **state)
     struct fixture *f = *state;
     struct store *s = fixture_open(f);
     struct store_relay r = make_relay(1);
+    uint64_t *times[] = {&r.record.first_seen,  &r.record.last_seen,
+                         &r.record.guard_since, &r.record.guard_until,
+                         &r.record.measured_at, &r.record.rtt};
 
     r.text_len = 0;
     assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
     r.text_len = STORE_RELAY_TEXT + 1;
     assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
     r = make_relay(1);
-    r.record.guard_until = (uint64_t)INT64_MAX + 1;
-    assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
-    r.record.guard_until = INT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        *times[i] = (uint64_t)INT64_MAX + 1;
+        assert_int_equal(store_put_relay(s, &r), ERR_RANGE);
+        *times[i] = INT64_MAX;
+    }
     assert_int_equal(store_put_relay(s, &r), OK);
     assert_int_equal(fixture_health(f).queued, 1);
 }
