@@ -254,9 +254,11 @@ static void suspect(struct links *l, struct link *link, uint64_t now)
     link_set_deadline(l, link, time_min(link->deadline, at));
 }
 
-static void seal(struct links *l, struct link *link,
-                 const struct cell_head *head, uint8_t *datagram, size_t len,
-                 uint64_t now)
+/* The link's part of a cell that leaves: body and head, under the counter that
+ * no other cell has. */
+static void seal_cell(struct links *l, struct link *link,
+                      const struct cell_head *head, uint8_t *datagram,
+                      size_t len, uint64_t now)
 {
     struct session *s = link->session;
 
@@ -275,7 +277,7 @@ static void send_cell(struct links *l, struct link *link,
                       const struct endpoint *to, const struct cell_head *head,
                       uint8_t *datagram, size_t len, uint64_t now)
 {
-    seal(l, link, head, datagram, len, now);
+    seal_cell(l, link, head, datagram, len, now);
     if (len == CELL_LARGE && link->large.in_parts)
         large_send_parts(l, to, datagram);
     else
@@ -337,7 +339,7 @@ void link_send_large_ping(struct links *l, struct link *link,
     uint8_t datagram[CELL_LARGE] = {0};
 
     memcpy(datagram + CELL_BODY_OFFSET, nonce, LINK_PING_NONCE);
-    seal(l, link, &head, datagram, sizeof(datagram), now);
+    seal_cell(l, link, &head, datagram, sizeof(datagram), now);
     if (in_parts)
         large_send_parts(l, &link->peer.ep, datagram);
     else if (l->env.send_alone != NULL)

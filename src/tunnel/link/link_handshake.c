@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a link comes up, and how it gets new keys. What costs least is checked
- * first: mac1, then load and cookie, then the source's rate, and only then a
- * Diffie-Hellman is computed for a stranger.
+ * How a link comes up (INIT, ACCEPT, RETRY and REFUSE, datagrams of their own),
+ * and how it gets new keys (REKEY and REKEYED, cells). Both are one handshake:
+ * begin on the initiator's side, responder_answer on the other, and finish. The
+ * initiator's session waits as `opening` for its keys. What costs least is
+ * checked first: mac1, then load and cookie, then the source's rate, and only
+ * then a Diffie-Hellman is computed for a stranger.
  */
 #include "tunnel/crypto/prologue.h"
 #include "tunnel/link/link_table.h"
@@ -243,7 +246,7 @@ static enum error receive_accept(struct links *l, const struct endpoint *from,
     link->tries = 0;
     link->heard_at = link->used_at = now;
     link->rtt = time_since(link->sent_at, now);
-    link_use_session(l, link, s, now);
+    link_use_first_session(l, link, s, now);
     l->stats.opened++;
     cells = s->counter;
     l->env.up(l->env.ctx, link, now);
@@ -382,7 +385,7 @@ enum error handshake_receive_rekeyed(struct links *l, struct link *link,
     e = finish(l, link, t.noise.p, t.index, &s);
     if (e != OK)
         return e;
-    link_use_session(l, link, s, now);
+    link_use_next_session(l, link, s, now);
     l->stats.rekeys++;
     link_tell_keys(l, link, now);
     return OK;

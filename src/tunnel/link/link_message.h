@@ -2,7 +2,8 @@
  *
  * The datagrams between neighbours that are not cells: the handshake of a
  * link, and the question for a descriptor. Each is a msgpack array whose
- * first element is the kind (a cell is kind 4, tunnel/cell.h):
+ * first element is the kind (a cell is kind 4, cell.h; half of one is
+ * PART_KIND, part.h):
  *
  *   REFUSE  [0, index, version]                  INIT of an unknown version
  *   INIT    [1, version, index, noise1, mac1, mac2, pad]

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cells that come in: what is about the link is done here, the rest goes up.
+ * Cells that come in. read_cell says whose session one is for, open_cell that
+ * it is authentic, heard what that shows of the peer (its keys, its address),
+ * and dispatch does what is about the link and gives the rest to env.cell.
+ * A new cell about a link gets its case in dispatch, any other one in the
+ * router. How sessions follow each other is here too: see peer_has_keys.
  */
 #include "tunnel/link/link_table.h"
 
 #include "base/timestamp.h"
+
+#include <assert.h>
 
 static uint64_t rekey_time(struct links *l, uint64_t now)
 {
@@ -14,16 +20,30 @@ static uint64_t rekey_time(struct links *l, uint64_t now)
     return time_after(now, LINK_REKEY_AFTER + jitter);
 }
 
-void link_use_session(struct links *l, struct link *link, struct session *s,
+/* From now on cells are sent with the keys of `s`. */
+static void send_with(struct links *l, struct link *link, struct session *s,
                       uint64_t now)
+{
+    link->session = s;
+    s->born = now;
+    link->rekey_at = rekey_time(l, now);
+    link_set_deadline(l, link, time_after(now, LINK_KEEPALIVE));
+}
+
+void link_use_first_session(struct links *l, struct link *link,
+                            struct session *s, uint64_t now)
+{
+    assert(link->previous == NULL && link->next == NULL);
+    send_with(l, link, s, now);
+}
+
+void link_use_next_session(struct links *l, struct link *link,
+                           struct session *s, uint64_t now)
 {
     session_free(&l->sessions, link->previous);
     link->previous = link->session;
-    link->session = s;
-    s->born = now;
     link->next = NULL;
-    link->rekey_at = rekey_time(l, now);
-    link_set_deadline(l, link, time_after(now, LINK_KEEPALIVE));
+    send_with(l, link, s, now);
 }
 
 void link_tell_keys(struct links *l, struct link *link, uint64_t now)
@@ -56,25 +76,39 @@ static void ask_where(struct links *l, struct link *link,
     link_send_to(l, link, from, CELL_PING, bytes_of(nonce, sizeof(nonce)), now);
 }
 
-/* An authentic cell shows that the peer has the keys of this session. True
- * when the link came up by it. */
+/* A half-open link: the responder's answer has reached the one who asked. */
+static void come_up(struct links *l, struct link *link, struct session *s,
+                    uint64_t now)
+{
+    link->state = LINK_UP;
+    l->half_open--;
+    link_use_first_session(l, link, s, now);
+}
+
+/* An authentic cell shows that the peer has the keys of `s`. The responder
+ * waits for that before it sends with them, in its first session (HALF_OPEN)
+ * and in each that a REKEY brings (next); an initiator who still hears the old
+ * keys (previous) says once more that there are new ones. */
+static void peer_has_keys(struct links *l, struct link *link, struct session *s,
+                          uint64_t now)
+{
+    if (link->state == LINK_HALF_OPEN)
+        come_up(l, link, s, now);
+    else if (s == link->next)
+        link_use_next_session(l, link, s, now);
+    else if (link->initiator && s == link->previous &&
+             time_since(link->told_at, now) >= LINK_PING_PAUSE)
+        link_tell_keys(l, link, now); /* the PING before may be lost */
+}
+
+/* The peer lives, and may have moved. True when the link came up by it. */
 static bool heard(struct links *l, struct link *link, struct session *s,
                   const struct endpoint *from, uint64_t counter, uint64_t now)
 {
     bool newest = counter >= s->replay.top;
     bool came_up = link->state == LINK_HALF_OPEN;
 
-    if (came_up) {
-        link->state = LINK_UP;
-        l->half_open--;
-        link_use_session(l, link, s, now);
-        link->previous = NULL;
-    } else if (s == link->next) {
-        link_use_session(l, link, s, now);
-    } else if (link->initiator && s == link->previous &&
-               time_since(link->told_at, now) >= LINK_PING_PAUSE) {
-        link_tell_keys(l, link, now); /* the PING before may be lost */
-    }
+    peer_has_keys(l, link, s, now);
     if (newest && s == link->session && !endpoint_equal(from, &link->peer.ep))
         ask_where(l, link, from, now);
     link->heard_at = now;
@@ -130,6 +164,45 @@ static enum error dispatch(struct links *l, struct link *link,
     }
 }
 
+/* What is known before any key is used: the session, and a counter that it has
+ * not seen. */
+static enum error read_cell(const struct links *l, struct bytes datagram,
+                            struct session **session, uint64_t *counter)
+{
+    struct session *s;
+    uint32_t index;
+    enum error e = cell_peek(datagram, &index, counter);
+
+    if (e != OK)
+        return e;
+    s = session_find(&l->sessions, index);
+    if (s == NULL || s == s->link->opening)
+        return ERR_NOT_FOUND;
+    if (!replay_is_fresh(&s->replay, *counter))
+        return ERR_UNEXPECTED;
+    *session = s;
+    return OK;
+}
+
+/* The head, which proves all of the cell, and the body: text, or onion
+ * ciphertext whose layers are not the link's to remove. */
+static enum error open_cell(struct session *s, uint64_t counter,
+                            uint8_t *datagram, size_t len,
+                            struct cell_head *head)
+{
+    enum error e = cell_open(&s->in, counter, bytes_of(datagram, len), head);
+
+    if (e != OK)
+        return e;
+    if (head->type != CELL_RELAY)
+        e = cell_open_body(&s->in, counter, datagram, len);
+    else
+        cell_mask(&s->in, counter, datagram, len);
+    if (e == OK)
+        replay_accept(&s->replay, counter);
+    return e;
+}
+
 enum error links_receive_cell(struct links *l, const struct endpoint *from,
                               uint8_t *datagram, size_t len, uint64_t now)
 {
@@ -139,25 +212,13 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
     uint64_t counter;
     enum error e;
 
-    e = cell_peek(bytes_of(datagram, len), &index, &counter);
+    e = read_cell(l, bytes_of(datagram, len), &s, &counter);
+    if (e == OK)
+        e = open_cell(s, counter, datagram, len, &head);
     if (e != OK)
         return e;
-    s = session_find(&l->sessions, index);
-    if (s == NULL || s == s->link->opening)
-        return ERR_NOT_FOUND;
-    if (!replay_is_fresh(&s->replay, counter))
-        return ERR_UNEXPECTED;
-    e = cell_open(&s->in, counter, bytes_of(datagram, len), &head);
-    if (e != OK)
-        return e;
-    if (head.type != CELL_RELAY)
-        e = cell_open_body(&s->in, counter, datagram, len);
-    else
-        cell_mask(&s->in, counter, datagram, len);
-    if (e != OK)
-        return e;
-    replay_accept(&s->replay, counter);
     l->stats.cells_in++;
+    index = s->local;
     if (heard(l, s->link, s, from, counter, now)) {
         l->env.up(l->env.ctx, s->link, now);
         if (session_find(&l->sessions, index) != s)

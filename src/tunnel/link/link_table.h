@@ -56,9 +56,13 @@ void link_fail(struct links *l, struct link *link, enum reason why,
 void link_send_to(struct links *l, struct link *link, const struct endpoint *to,
                   enum cell_type type, struct bytes text, uint64_t now);
 
-/* The sessions change their roles: `s` is the one to send with. */
-void link_use_session(struct links *l, struct link *link, struct session *s,
-                      uint64_t now);
+/* link_receive.c: which session a link sends with. The first one brings it up;
+ * after a rekey `s` is the next one, and the one before is `previous`, still
+ * opened for a while. */
+void link_use_first_session(struct links *l, struct link *link,
+                            struct session *s, uint64_t now);
+void link_use_next_session(struct links *l, struct link *link,
+                           struct session *s, uint64_t now);
 
 /* A cell under the new keys has the responder use them too. */
 void link_tell_keys(struct links *l, struct link *link, uint64_t now);

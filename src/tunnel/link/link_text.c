@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading and writing what cells between neighbours say.
+ * Reading and writing what cells between neighbours say, but for SAMPLE and
+ * PUNCTURE, whose texts are read where they go (directory, puncture.c).
  */
 #include "tunnel/link/link_text.h"
 

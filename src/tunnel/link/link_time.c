@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a link does by itself as time goes by: keepalives, rekeying, giving up.
+ * tick_link does what is due by the link's state, up_deadline says when
+ * something will be; who adds a duty to tick_up adds its time there.
  */
 #include "tunnel/link/link_table.h"
 
