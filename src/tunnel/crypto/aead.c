@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One stretch of key stream does all: its block 0 is the key of the tag, the
+ * blocks behind it are laid over the text by cipher. What is longer than a
+ * cell's layer goes on with libsodium from there. Opening computes the tag
+ * first and touches the text only when it is right.
+ */
 #include "tunnel/crypto/aead.h"
 
 #include <sodium.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A block is made ahead and handed out in parts. The block's number is the
+ * nonce, so that none comes twice under the key.
+ */
 #include "tunnel/crypto/keystream.h"
 
 #include <sodium.h>

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The handshake in the words of the Noise specification: mix_hash is its
+ * MixHash, mix_dh a DH and its MixKey, encrypt_and_hash and decrypt_and_hash as
+ * there, hkdf over HMAC-BLAKE2b. NK has two messages of one shape (e, then one
+ * DH), so that write_message and read_message serve both; which key the DH is
+ * with, es or ee, is the only difference.
+ */
 #include "tunnel/crypto/noise.h"
 
 #include <sodium.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The prologue as bytes. It is the one place that puts protocol, version,
+ * purpose and network into a handshake: a new purpose is a new text, and needs
+ * nothing here.
+ */
 #include "tunnel/crypto/prologue.h"
 
 #include "tunnel/crypto/layout.h"

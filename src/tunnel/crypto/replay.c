@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * RFC 6479 keeps a ring of words, one bit a counter, and clears whole words as
+ * the top moves on instead of shifting all. One word more than the window is
+ * long, so that the one that is being filled is never asked about.
+ */
 #include "tunnel/crypto/replay.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers with the key of now, and when the message is not made for it with the
+ * one before: who asks may hold a descriptor from before the rotation.
+ */
 #include "tunnel/crypto/responder.h"
 
 #include "tunnel/crypto/prologue.h"

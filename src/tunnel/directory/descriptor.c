@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing and reading one layout: write_body and read_body have its fields in
+ * the same order, which is where a new one goes. What is read must be the
+ * shortest msgpack, so that there is one text for one content.
+ */
 #include "tunnel/directory/descriptor.h"
 
 #include "wire/msgpack/mp_reader.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The DHT as the tunnel sees it: a table of functions. The built-in DHT is
+ * The DHT as the tunnel rooms see it: a table of functions. The built-in DHT is
  * one; whoever uses the library can give another. Semantics are those of
  * BEP 5 (peers under a hash) and BEP 44 (signed items under a key).
  *
  * Everything is asynchronous. A request that was taken ends with exactly one
  * call of `done`, unless it is cancelled; the cookie of the one who asked
  * comes with each call. Calls may come from within the request itself or
- * later, but on the same thread; afterwards the engine's next deadline is to
+ * later, but on the same thread; afterwards the member's next deadline is to
  * be asked again, because answers are acted upon in the next tick.
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DHT_PROVIDER_H

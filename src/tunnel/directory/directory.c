@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a directory, and the two ways by which what it knows changes.
+ * What comes in goes through directory_learn: cheap checks, room, the
+ * signature, and only then the table (known.c). What became of relays that were
+ * used comes in by directory_succeeded, _failed, _doubted, _parted and
+ * _measured. Each tick counts what is usable, and decides by that how eagerly
+ * the four parts look for more.
+ */
 #include "tunnel/directory/directory_internal.h"
 
 #include <stdlib.h>
@@ -76,7 +84,7 @@ enum error directory_new(const struct directory_config *config,
         directory_free(d);
         return ERR_NO_MEMORY;
     }
-    sampler_init(d, now);
+    key_search_init(d, now);
     d->refresh_at = now;
     d->deadline = now;
     *out = d;
@@ -87,7 +95,7 @@ void directory_free(struct directory *d)
 {
     if (d == NULL)
         return;
-    dht_cancel_all(d);
+    searches_cancel(d);
     known_deinit(&d->known);
     limiter_deinit(&d->tells);
     free(d->asks);
@@ -140,7 +148,7 @@ static void count(struct directory *d, uint64_t wall)
 static void begin_to_want(struct directory *d, uint64_t now)
 {
     d->news_at = now;
-    sampler_restart(d, now);
+    key_search_restart(d, now);
     sample_restart(d, now);
 }
 
@@ -155,7 +163,7 @@ static void want(struct directory *d, uint64_t wall, uint64_t now)
         begin_to_want(d, now);
     } else if (d->news) {
         d->news_at = now;
-        sampler_news(d, now);
+        key_search_news(d, now);
     }
     d->news = false;
 }
@@ -169,7 +177,7 @@ void directory_tick(struct directory *d, uint64_t wall, uint64_t now)
     fetch_tick(d, wall);
     self_tick(d, wall, now);
     refresh_tick(d, wall, now);
-    sampler_tick(d, now);
+    key_search_tick(d, now);
     ask_tick(d, wall, now);
     sample_tick(d, now);
 }

@@ -71,7 +71,7 @@ static struct key_lookup *lookup_of(struct directory *d, uint64_t cookie)
 
     if (cookie % COOKIE_SLOTS >= LOOKUPS_MAX)
         return NULL;
-    l = &d->sampler.slots[cookie % COOKIE_SLOTS];
+    l = &d->key_search.slots[cookie % COOKIE_SLOTS];
     return l->busy && l->cookie == cookie ? l : NULL;
 }
 
@@ -108,9 +108,9 @@ static void on_peer(void *ctx, uint64_t cookie, const struct endpoint *peer)
 static void recapture(struct directory *d, const struct endpoint *ep)
 {
     if (ask_is_familiar(d, ep))
-        d->sampler.familiar++;
+        d->key_search.familiar++;
     else
-        d->sampler.familiar = 0;
+        d->key_search.familiar = 0;
 }
 
 static void on_done(void *ctx, uint64_t cookie, enum error e)
@@ -123,9 +123,9 @@ static void on_done(void *ctx, uint64_t cookie, enum error e)
     l->busy = false;
     if (e != OK) {
         d->stats.lookups_failed++;
-        d->sampler.failed = true;
-    } else if (d->sampler.failures > 0) {
-        d->sampler.failures = 0;
+        d->key_search.failed = true;
+    } else if (d->key_search.failures > 0) {
+        d->key_search.failures = 0;
         d->news = true; /* the DHT is back */
     }
     for (unsigned i = 0; i < l->count; i++) {
@@ -147,7 +147,7 @@ void directory_meet(struct directory *d, const struct endpoint *node,
 
 static void shuffle(struct directory *d)
 {
-    struct sampler *s = &d->sampler;
+    struct key_search *s = &d->key_search;
 
     for (unsigned i = DIRECTORY_KEYS - 1; i > 0; i--) {
         unsigned j = random_below(&d->env.random, i + 1);
@@ -158,28 +158,29 @@ static void shuffle(struct directory *d)
     }
 }
 
-void sampler_init(struct directory *d, uint64_t now)
+void key_search_init(struct directory *d, uint64_t now)
 {
     for (unsigned i = 0; i < DIRECTORY_KEYS; i++)
-        d->sampler.order[i] = (uint8_t)i;
+        d->key_search.order[i] = (uint8_t)i;
     shuffle(d);
-    d->sampler.at = now;
+    d->key_search.at = now;
 }
 
-void sampler_restart(struct directory *d, uint64_t now)
+void key_search_restart(struct directory *d, uint64_t now)
 {
-    d->sampler.looked = 0;
-    d->sampler.at = now;
+    d->key_search.looked = 0;
+    d->key_search.at = now;
 }
 
-void sampler_news(struct directory *d, uint64_t now)
+void key_search_news(struct directory *d, uint64_t now)
 {
-    d->sampler.at = time_min(d->sampler.at, time_after(now, INTERVAL_MIN));
+    d->key_search.at =
+        time_min(d->key_search.at, time_after(now, INTERVAL_MIN));
 }
 
 static unsigned next_key(struct directory *d)
 {
-    struct sampler *s = &d->sampler;
+    struct key_search *s = &d->key_search;
 
     if (s->next == DIRECTORY_KEYS) {
         s->next = 0;
@@ -190,7 +191,7 @@ static unsigned next_key(struct directory *d)
 
 static uint64_t interval(const struct directory *d, uint64_t now)
 {
-    const struct sampler *s = &d->sampler;
+    const struct key_search *s = &d->key_search;
     bool all_known = s->looked >= DIRECTORY_KEYS || s->familiar >= FAMILIAR_ALL;
     uint64_t most = d->needed ? NEEDED_MAX : INTERVAL_MAX;
 
@@ -205,7 +206,7 @@ static uint64_t interval(const struct directory *d, uint64_t now)
 
 static enum error start(struct directory *d, struct key_lookup *l)
 {
-    struct sampler *s = &d->sampler;
+    struct key_search *s = &d->key_search;
     struct dht_provider_handler handler = {
         .ctx = d, .peer = on_peer, .done = on_done};
     uint64_t request = 0, cookie;
@@ -235,13 +236,13 @@ static struct key_lookup *free_slot(struct directory *d)
     unsigned count = d->wanting ? LOOKUPS_MAX : 1;
 
     for (unsigned i = 0; i < count; i++)
-        if (!d->sampler.slots[i].busy)
-            return &d->sampler.slots[i];
+        if (!d->key_search.slots[i].busy)
+            return &d->key_search.slots[i];
     return NULL;
 }
 
 /* Probably nobody is there to be asked yet. */
-static void put_off(struct sampler *s, uint64_t now)
+static void put_off(struct key_search *s, uint64_t now)
 {
     uint64_t wait = FAILED_RETRY << (s->failures < 5 ? s->failures : 5);
 
@@ -250,9 +251,9 @@ static void put_off(struct sampler *s, uint64_t now)
     s->at = time_after(now, time_min(wait, FAILED_RETRY_MAX));
 }
 
-void sampler_tick(struct directory *d, uint64_t now)
+void key_search_tick(struct directory *d, uint64_t now)
 {
-    struct sampler *s = &d->sampler;
+    struct key_search *s = &d->key_search;
     struct key_lookup *l = free_slot(d);
 
     if (d->env.dht == NULL || l == NULL)
@@ -314,8 +315,8 @@ void fetch_start(struct directory *d, const uint8_t identity[32])
 
     if (d->env.dht == NULL || d->fetch.busy || d->fetch.len > 0)
         return;
-    d->sampler.cookies++;
-    cookie = d->sampler.cookies * COOKIE_SLOTS + COOKIE_FETCH;
+    d->key_search.cookies++;
+    cookie = d->key_search.cookies * COOKIE_SLOTS + COOKIE_FETCH;
     d->fetch = (struct fetch){.busy = true, .cookie = cookie};
     memcpy(d->fetch.identity, identity, sizeof(d->fetch.identity));
     handler.cookie = cookie;
@@ -347,10 +348,10 @@ void fetch_tick(struct directory *d, uint64_t wall)
     d->fetch.len = 0;
 }
 
-void dht_cancel_all(struct directory *d)
+void searches_cancel(struct directory *d)
 {
     for (unsigned i = 0; i < LOOKUPS_MAX; i++) {
-        struct key_lookup *l = &d->sampler.slots[i];
+        struct key_lookup *l = &d->key_search.slots[i];
 
         if (l->busy)
             d->env.dht->cancel(d->env.dht->ctx, l->request);

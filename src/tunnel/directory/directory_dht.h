@@ -31,7 +31,8 @@ struct key_lookup {
     struct endpoint peers[LOOKUP_PEERS];
 };
 
-struct sampler {
+/* The search through the well-known keys. */
+struct key_search {
     struct key_lookup slots[LOOKUPS_MAX];
     uint8_t order[DIRECTORY_KEYS]; /* the keys in a random order */
     unsigned next;                 /* in it */
@@ -53,14 +54,14 @@ struct fetch {
     uint8_t text[DESCRIPTOR_MAX];
 };
 
-void sampler_init(struct directory *d, uint64_t now);
+void key_search_init(struct directory *d, uint64_t now);
 /* A fresh need of relays: from the beginning, at once. */
-void sampler_restart(struct directory *d, uint64_t now);
+void key_search_restart(struct directory *d, uint64_t now);
 /* One was found: there may be more. */
-void sampler_news(struct directory *d, uint64_t now);
-void sampler_tick(struct directory *d, uint64_t now);
+void key_search_news(struct directory *d, uint64_t now);
+void key_search_tick(struct directory *d, uint64_t now);
 void fetch_start(struct directory *d, const uint8_t identity[32]);
 void fetch_tick(struct directory *d, uint64_t wall);
-void dht_cancel_all(struct directory *d);
+void searches_cancel(struct directory *d);
 
 #endif

@@ -36,7 +36,7 @@ struct directory {
     struct token_rate ask_rate;
     struct token_bucket ask_bucket;
     struct limiter tells;
-    struct sampler sampler;
+    struct key_search key_search;
     struct fetch fetch;
     uint64_t refresh_at;
     uint64_t deadline;

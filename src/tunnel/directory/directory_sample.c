@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * SAMPLE_ASK and SAMPLE: neighbours exchange random relays that they know.
+ * SAMPLE_ASK and SAMPLE: neighbours exchange random relays that they know. A
+ * neighbour is a link that is up; it is asked when its time has come, and what
+ * it then gives goes through directory_learn. (The search through the keys of
+ * the DHT has nothing to do with it: directory_dht.c.)
  */
 #include "tunnel/directory/directory_internal.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looking into a directory.
+ * Looking into a directory: what the functions of directory.h that take a const
+ * one give. A new figure of its status goes here.
  */
 #include "tunnel/directory/directory_internal.h"
 
@@ -59,7 +60,7 @@ void directory_status(const struct directory *d, uint64_t wall, uint64_t now,
                                      .neighbours = d->neighbour_count,
                                      .memory = memory_of(d)};
     for (unsigned i = 0; i < LOOKUPS_MAX; i++)
-        out->lookups += d->sampler.slots[i].busy;
+        out->lookups += d->key_search.slots[i].busy;
     for (unsigned i = 0; i < d->known.count; i++) {
         const struct known_relay *relay = d->known.relays[i];
         bool usable = known_is_usable(relay, wall);

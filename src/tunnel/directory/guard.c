@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of guards in order: let_go shortens it, add lengthens it,
+ * guards_list says which of them are ready. A guard is an identity here and
+ * looked up in the directory each time, because its relay may be forgotten
+ * meanwhile.
+ */
 #include "tunnel/directory/guard.h"
 
 #include "tunnel/directory/path_weight.h"
@@ -7,8 +13,8 @@
 
 #define AWAIT_DESCRIPTOR (10 * TIME_S)
 
-static const struct known_relay *transit_of(const struct directory *d,
-                                            const struct guard *g)
+static const struct known_relay *relay_of(const struct directory *d,
+                                          const struct guard *g)
 {
     return directory_find(d, g->identity);
 }
@@ -57,7 +63,7 @@ static uint64_t last_reached(const struct guards *g, const struct directory *d)
     uint64_t last = 0;
 
     for (unsigned i = 0; i < g->count; i++) {
-        const struct known_relay *relay = transit_of(d, &g->list[i]);
+        const struct known_relay *relay = relay_of(d, &g->list[i]);
 
         if (relay != NULL && relay->record.last_seen > last)
             last = relay->record.last_seen;
@@ -86,7 +92,7 @@ static void let_go(struct guards *g, struct directory *d, uint64_t wall,
     uint64_t last = last_reached(g, d);
 
     for (unsigned i = 0; i < g->count;) {
-        if (is_lost(transit_of(d, &g->list[i]), last)) {
+        if (is_lost(relay_of(d, &g->list[i]), last)) {
             drop(g, d, i);
         } else if (g->list[i].until <= wall && may_retire(g, now)) {
             g->retired_at = now;
@@ -114,7 +120,7 @@ unsigned guards_list(const struct guards *g, const struct directory *d,
 
     for (int doubtful = 0; doubtful <= 1; doubtful++)
         for (unsigned i = 0; i < g->count; i++) {
-            const struct known_relay *relay = transit_of(d, &g->list[i]);
+            const struct known_relay *relay = relay_of(d, &g->list[i]);
 
             if (is_ready(relay, wall, now) &&
                 known_is_doubtful(relay, now) == doubtful)
@@ -130,7 +136,7 @@ static bool fits(const struct guards *g, const struct directory *d,
     const struct directory_config *c = directory_config_of(d);
 
     for (unsigned i = 0; i < g->count; i++) {
-        const struct known_relay *other = transit_of(d, &g->list[i]);
+        const struct known_relay *other = relay_of(d, &g->list[i]);
 
         if (other != NULL &&
             path_conflict(&other->d, &relay->d, c->testing_network))
@@ -209,7 +215,7 @@ static bool needs_more(const struct guards *g, const struct directory *d,
                        uint64_t wall, uint64_t now)
 {
     for (unsigned i = 0; i < g->count; i++) {
-        const struct known_relay *relay = transit_of(d, &g->list[i]);
+        const struct known_relay *relay = relay_of(d, &g->list[i]);
 
         if (is_ready(relay, wall, now) || is_awaited(relay, wall, now))
             return false;

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A sorted array of relays, searched by halves. What a relay is worth (enum
+ * worth) decides who makes room for whom; groups_have_room counts the shares of
+ * one network and one informant. Failures and doubt are kept with the time they
+ * are from and fade when they are read: nothing has to run for that.
+ */
 #include "tunnel/directory/known.h"
 
 #include "base/timestamp.h"

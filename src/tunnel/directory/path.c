@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Hops are chosen one after the other, each by lot among all that fit those
+ * that stand (fits); there is no search: what leads nowhere is tried again, a
+ * few times with each guard, and then once more with exits in any place. When
+ * that fails too, diagnose counts why.
+ */
 #include "tunnel/directory/path.h"
 
 #include "tunnel/directory/path_weight.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One draw, in proportion to capacity times trust. The medians that capacities
+ * are measured by are those of the relays to choose from, not of all that are
+ * known.
+ */
 #include "tunnel/directory/path_weight.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A short array, searched from the front; the one found last is tried first,
+ * since datagrams to one destination come together.
+ */
 #include "tunnel/exit/exit_destination.h"
 
 #include "base/timestamp.h"

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Names under way. A question goes to the world once, however many datagrams
+ * wait for it: exit_wait begins or joins one, and exit_resolved or its deadline
+ * serves what waits. It is in x->questions until it is answered, then in
+ * x->answered, whose callbacks may free circuits and ask anew.
+ */
 #include "tunnel/exit/exit_state.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Sockets live in slots, of which free ones form a list. The world names a
+ * socket by its cookie; the generation in it keeps what comes late for a closed
+ * socket from the one that has its slot now.
+ */
 #include "tunnel/exit/exit_state.h"
 
 #include <assert.h>

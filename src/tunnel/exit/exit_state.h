@@ -4,8 +4,8 @@
  * share; nobody else includes it.
  *
  * Ownership: the exit owns its sockets and questions, a question the
- * datagrams that wait for it, the relay the circuits. A circuit that goes
- * takes along its sockets and what waits for its sake.
+ * datagrams that wait for it, who called exit_circuit_new the circuits. A
+ * circuit that goes takes along its sockets and what waits for its sake.
  */
 #ifndef WARREN_TUNNEL_EXIT_EXIT_STATE_H
 #define WARREN_TUNNEL_EXIT_EXIT_STATE_H

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT
+ *
+ * The port is what stands behind the last colon, unless that may belong to an
+ * IPv6 address; what stands before it is name.c's.
  */
 #include "tunnel/exit/host_port.h"
 

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A text is made uniform first (normalize). Then it is an address, or a name
+ * whose labels are well-formed (has_labels) and whose last one is neither a
+ * number nor kept from the DNS (is_resolved).
+ */
 #include "tunnel/exit/name.h"
 
 #include <string.h>

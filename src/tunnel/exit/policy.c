@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * decide has the order of the rules; who wants another one that no line can
+ * change puts it there, with a verdict. Lines are parsed in policy_parse.c,
+ * summed up in policy_summary.c.
+ */
 #include "tunnel/exit/policy.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One line as text, both ways. take_apart finds address, bits and ports by the
+ * separators, and each is read by itself; what is wrong is quoted in `why`.
+ */
 #include "tunnel/exit/policy.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Ports are walked from one change to the next, of which a policy has at most
+ * two a line. Only lines about all addresses count: the others may go either
+ * way for a client that has not said where to.
+ */
 #include "tunnel/exit/policy.h"
 
 #include <stdio.h>
