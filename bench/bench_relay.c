@@ -101,7 +101,7 @@ static double engine_alone(unsigned depth)
     static uint8_t buffers[BATCH][2048];
     double t;
 
-    relay->engine.core.links->env.send = count_send;
+    relay->engine.shared.links->env.send = count_send;
     forwarded = 0;
     t = bench_cpu();
     for (unsigned i = 0; i < cell_count; i++) {
@@ -197,7 +197,7 @@ static void on_receive(void *arg, const struct endpoint *from,
 static void serve_engine(struct tunnel_node *relay, int ready)
 {
     const struct udp_handlers handlers = {relay, on_receive, NULL, NULL};
-    struct link_env *env = &relay->engine.core.links->env;
+    struct link_env *env = &relay->engine.shared.links->env;
     struct udp *udp;
     struct event_base *base = listen_udp(&handlers, ready, &udp);
 

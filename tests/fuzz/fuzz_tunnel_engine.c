@@ -74,10 +74,10 @@ static void check(const struct fuzz *f)
     for (int i = 0; i < NODES; i++) {
         const struct router *e = &f->net->node[i].engine;
 
-        assert_true(links_count(e->core.links) <= 64);
+        assert_true(links_count(e->shared.links) <= 64);
         assert_true(transits_count(e->relays) <= 16);
         assert_true(circuits_count(e->circuits) <= 16);
-        assert_true(e->core.ends.count <= 48);
+        assert_true(e->shared.ends.count <= 48);
     }
 }
 
@@ -210,10 +210,10 @@ static void lie(struct fuzz *f)
     if (how & 4)
         onion_add(&relay->out, body, len - CELL_BODY_OFFSET, relay->depth);
     if (how & 8)
-        link_send(e->core.links, end->link, (enum cell_type)(how >> 4),
+        link_send(e->shared.links, end->link, (enum cell_type)(how >> 4),
                   end->remote, bytes_of(body, 64), f->net->now);
     else
-        link_send_relay(e->core.links, end->link, end->remote, d, len,
+        link_send_relay(e->shared.links, end->link, end->remote, d, len,
                         f->net->now);
 }
 
@@ -282,9 +282,9 @@ static void end(struct fuzz *f)
     for (int i = 0; i < NODES; i++) {
         const struct router *e = &f->net->node[i].engine;
 
-        assert_true(links_count(e->core.links) == 0);
+        assert_true(links_count(e->shared.links) == 0);
         assert_true(transits_count(e->relays) == 0);
-        assert_true(e->core.ends.count == 0);
+        assert_true(e->shared.ends.count == 0);
     }
 }
 

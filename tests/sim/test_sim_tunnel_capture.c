@@ -41,7 +41,7 @@ static bool keeps_inits(const struct sim_tunnel *n, const struct endpoint *to,
 static void end_circuits(struct world *w, uint32_t liar)
 {
     struct sim_tunnel *n = resident_of(w, liar);
-    struct transits *relays = member_engine(n->tunnel)->relays;
+    struct transits *relays = member_router(n->tunnel)->relays;
 
     for (unsigned i = transits_count(relays); i-- > 0;) {
         struct transit *relay = transits_at(relays, i);

@@ -68,7 +68,7 @@ static unsigned measure(struct world *w, unsigned hops, unsigned percent)
     struct sim_tunnel *client = sim_tunnel_of(w->sim, w->net.members[CLIENT]);
     struct builds b = {.w = w, .tunnel = client->tunnel};
     const struct circuit_stats *s =
-        circuits_stats(member_engine(b.tunnel)->circuits);
+        circuits_stats(member_router(b.tunnel)->circuits);
     unsigned failed = failed_steps(s);
     uint64_t said = s->repeated;
 

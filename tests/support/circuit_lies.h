@@ -83,7 +83,7 @@ static inline void lie_send(struct lie *lie, struct test_random *r,
     onion_message(body, body_len, relay->depth, used);
     if (how != 3) /* else not even authentic */
         onion_add(&relay->out, body, body_len, relay->depth);
-    link_send_relay(e->core.links, relay->prev.link, relay->prev.remote, d,
+    link_send_relay(e->shared.links, relay->prev.link, relay->prev.remote, d,
                     CELL_BODY_OFFSET + body_len, now);
 }
 

@@ -358,7 +358,7 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
                     struct metrics *m)
 {
     const struct member *t = tunnel_host_engine(h);
-    const struct router *e = member_engine(t);
+    const struct router *e = member_router(t);
     const struct directory *directory = member_directory(t);
     uint64_t wall = clock_wall();
     struct member_status s;
@@ -367,7 +367,7 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     member_status(t, now, wall, &s);
     directory_status(directory, wall, now, &d);
     METRICS_ROWS(m, status_rows, &s);
-    METRICS_ROWS(m, link_rows, links_stats(e->core.links));
+    METRICS_ROWS(m, link_rows, links_stats(e->shared.links));
     METRICS_ROWS(m, engine_rows, e);
     add_relays(e->relays, m);
     METRICS_ROWS(m, circuit_rows, circuits_stats(e->circuits));

@@ -106,7 +106,7 @@ static void write_relayed(const struct member *t, const struct member_status *s,
                           struct mp_writer *w)
 {
     const struct transit_stats *relays =
-        transits_stats(member_engine(t)->relays);
+        transits_stats(member_router(t)->relays);
     struct exit_stats exit = {0};
 
     if (member_exit(t) != NULL)

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of our circuits: their beginning and end, what is sent on them, and
+ * what links and time bring. What hops say is in circuit_receive.c, the
+ * handshakes in circuit_build.c; all share circuit_table.h.
+ */
 #include "tunnel/circuit/circuit.h"
 
 #include "tunnel/circuit/circuit_table.h"
@@ -10,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum error circuits_new(struct tunnel_core *core,
+enum error circuits_new(struct circuit_shared *shared,
                         const struct circuit_config *config,
                         const struct circuit_env *env, struct circuits **out)
 {
@@ -23,7 +28,7 @@ enum error circuits_new(struct tunnel_core *core,
         free(cs);
         return ERR_NO_MEMORY;
     }
-    cs->core = core;
+    cs->shared = shared;
     cs->config = *config;
     cs->env = *env;
     cs->next_id = 1;
@@ -35,7 +40,7 @@ enum error circuits_new(struct tunnel_core *core,
 static void forget(struct circuits *cs, struct circuit *c, uint64_t now)
 {
     circuit_build_forget(c);
-    circuit_end_detach(&c->end, &cs->core->ends, now);
+    circuit_end_detach(&c->end, &cs->shared->ends, now);
     cs->circuits[c->slot] = cs->circuits[--cs->count];
     cs->circuits[c->slot]->slot = c->slot;
     sodium_memzero(c, sizeof(*c));
@@ -76,14 +81,14 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
         return ERR_RANGE;
     if (cs->count >= cs->config.max_circuits)
         return ERR_FULL;
-    e = link_open(cs->core->links, &hops[0], now, &link);
+    e = link_open(cs->shared->links, &hops[0], now, &link);
     if (e != OK)
         return e;
     c = calloc(1, sizeof(struct circuit));
     if (c == NULL)
         return ERR_NO_MEMORY;
     c->end.role = END_CLIENT;
-    e = circuit_end_attach(&c->end, &cs->core->ends, link);
+    e = circuit_end_attach(&c->end, &cs->shared->ends, link);
     if (e != OK) {
         free(c);
         return e;
@@ -119,7 +124,7 @@ void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,
 {
     if (c->closing)
         return;
-    circuit_end_destroy(&c->end, cs->core->links, why, now);
+    circuit_end_destroy(&c->end, cs->shared->links, why, now);
     circuit_end_with(cs, c, why, 0, now);
 }
 
@@ -154,8 +159,8 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
         c->used_at = now;
     c->bytes_up += len;
     cs->stats.cells_up++;
-    link_send_relay(cs->core->links, c->end.link, c->end.remote, datagram, len,
-                    now);
+    link_send_relay(cs->shared->links, c->end.link, c->end.remote, datagram,
+                    len, now);
     return OK;
 }
 
@@ -166,7 +171,7 @@ enum error circuit_ping(struct circuits *cs, struct circuit *c, unsigned hop,
 
     if (hop < 1 || hop > c->built)
         return ERR_NOT_FOUND;
-    cs->core->random.fill(cs->core->random.ctx, &m.nonce, sizeof(m.nonce));
+    cs->shared->random.fill(cs->shared->random.ctx, &m.nonce, sizeof(m.nonce));
     m.nonce |= 1;
     c->hop[hop - 1].ping_nonce = m.nonce;
     c->hop[hop - 1].ping_at = now;

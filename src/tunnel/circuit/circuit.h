@@ -15,8 +15,8 @@
 
 #include "tunnel/circuit/circuit_end.h"
 #include "tunnel/circuit/circuit_message.h"
+#include "tunnel/circuit/circuit_shared.h"
 #include "tunnel/circuit/onion.h"
-#include "tunnel/link/core.h"
 #include "tunnel/link/reason.h"
 
 #include <stdbool.h>
@@ -102,7 +102,7 @@ struct circuit_stats {
 
 struct circuits;
 
-enum error circuits_new(struct tunnel_core *core,
+enum error circuits_new(struct circuit_shared *shared,
                         const struct circuit_config *config,
                         const struct circuit_env *env, struct circuits **out);
 /* No callback is called and nothing is sent. */
@@ -128,8 +128,8 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
 enum error circuit_ping(struct circuits *cs, struct circuit *c, unsigned hop,
                         uint64_t now);
 
-/* Cells and news of the link, as the engine gives them out. A cell that is
- * dropped because of its layers is counted here, any other by the engine: an
+/* Cells and news of the link, as the router gives them out. A cell that is
+ * dropped because of its layers is counted here, any other by the router: an
  * error is the reason. */
 enum error circuit_receive_created(struct circuits *cs, struct circuit_end *end,
                                    struct bytes text, uint64_t now);

@@ -111,9 +111,10 @@ static enum error begin(struct circuits *cs, struct circuit *c)
     c->handshake = malloc(sizeof(struct noise));
     if (c->handshake == NULL)
         return ERR_NO_MEMORY;
-    prologue_init_noise(c->handshake, "hop", cs->core->responder->network,
+    prologue_init_noise(c->handshake, "hop", cs->shared->responder->network,
                         t->identity, t->handshake_key);
-    cs->core->random.fill(cs->core->random.ctx, ephemeral, sizeof(ephemeral));
+    cs->shared->random.fill(cs->shared->random.ctx, ephemeral,
+                            sizeof(ephemeral));
     e = noise_write_first(c->handshake, ephemeral,
                           bytes_of(payload, sizeof(payload)), c->noise1);
     sodium_memzero(ephemeral, sizeof(ephemeral));
@@ -128,8 +129,8 @@ static void send_create(struct circuits *cs, struct circuit *c, uint64_t now)
     size_t len = link_text_write_create(text, c->end.local,
                                         bytes_of(c->noise1, HOP_NOISE1_BYTES));
 
-    link_send(cs->core->links, c->end.link, CELL_CREATE, 0, bytes_of(text, len),
-              now);
+    link_send(cs->shared->links, c->end.link, CELL_CREATE, 0,
+              bytes_of(text, len), now);
 }
 
 static void send_extend(struct circuits *cs, struct circuit *c, uint64_t now)
@@ -253,7 +254,7 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
     if (hop == 1 || c->replaced >= REPLACE_MAX ||
         c->replaced_ever >= REPLACE_EVER_MAX ||
         !cs->env.replace(cs->env.ctx, c, stands, hop, why, other)) {
-        circuit_end_destroy(&c->end, cs->core->links, why, now);
+        circuit_end_destroy(&c->end, cs->shared->links, why, now);
         circuit_end_with(cs, c, why, hop, now);
         return;
     }

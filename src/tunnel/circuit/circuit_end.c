@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * An end holds its link from attach to detach (link_hold), and is in two
+ * places: the table that cells find it in, and the list of its link.
+ */
 #include "tunnel/circuit/circuit_end.h"
 
 #include "tunnel/link/link_text.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of circuit_message.h as code: read_fields and write_fields have one
+ * case a type, which is where a new message goes. Who may say it to whom is
+ * decided by transit.c (at a hop) and circuit_receive.c (at the client).
+ */
 #include "tunnel/circuit/circuit_message.h"
 
 #include "tunnel/link/cell.h"

@@ -15,7 +15,7 @@ struct step_time {
 };
 
 struct circuits {
-    struct tunnel_core *core;
+    struct circuit_shared *shared;
     struct circuit_config config;
     struct circuit_env env;
     struct circuit **circuits;

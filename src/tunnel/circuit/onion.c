@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * One layer of one hop at a time, in place; the picture is in onion.h. All
+ * offsets follow from onion_text_len.
+ */
 #include "tunnel/circuit/onion.h"
 
 #include <assert.h>

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Cutting is arithmetic. Putting together: pieces_receive finds or begins the
+ * message of a piece, copies it to its place and sets its bit; all bits set,
+ * the buffer is lent to the caller (budget->whole) until the next piece comes.
+ * The unfinished messages of all circuits are in one list by age, for the
+ * budget.
+ */
 #include "tunnel/circuit/piece.h"
 
 #include "tunnel/circuit/onion.h"

@@ -33,7 +33,7 @@
 
 static void drop(struct deliveries *ds, struct delivery *d)
 {
-    member_release(ds->tunnel, d->hops);
+    member_release(ds->member, d->hops);
     ds->count--;
     call_end(&ds->calls, &d->call);
 }
@@ -107,10 +107,10 @@ static enum error send_over(struct deliveries *ds, struct delivery *d,
     struct bytes data = bytes_of(d->data, d->len);
     const struct host_port *to = &d->to;
     enum error e = to->name.len > 0
-                       ? member_data_name(ds->tunnel, circuit,
+                       ? member_data_name(ds->member, circuit,
                                           bytes_of(to->name.text, to->name.len),
                                           to->ep.port, data, now)
-                       : member_data(ds->tunnel, circuit, &to->ep, data, now);
+                       : member_data(ds->member, circuit, &to->ep, data, now);
 
     if (e != OK)
         return e;
@@ -153,7 +153,7 @@ static void take_refusal(struct deliveries *ds, struct delivery *d,
                          enum reason why, uint64_t now)
 {
     d->why = why;
-    member_exit_of(ds->tunnel, d->circuit, d->refused_by[d->refusals++]);
+    member_exit_of(ds->member, d->circuit, d->refused_by[d->refusals++]);
     if (why == REASON_PROTOCOL || d->refusals == DELIVERY_EXITS_MAX) {
         end(ds, d, DELIVERY_REFUSED, now);
         return;
@@ -211,9 +211,9 @@ static void wake(struct deliveries *ds, struct delivery *d, uint64_t now)
     } else if (d->state == SENT) {
         d->state = ASKED;
         d->asked_at = now;
-        member_ping(ds->tunnel, d->circuit, now);
+        member_ping(ds->member, d->circuit, now);
     } else if (d->state == ASKED) {
-        member_close(ds->tunnel, broken, now);
+        member_close(ds->member, broken, now);
         lose_circuit(ds, d, now);
     }
 }
@@ -421,7 +421,7 @@ enum error deliveries_new(struct member *t, const struct random_source *random,
 
     if (ds == NULL)
         return ERR_NO_MEMORY;
-    ds->tunnel = t;
+    ds->member = t;
     ds->random = *random;
     calls_init(&ds->calls);
     *out = ds;
@@ -448,12 +448,12 @@ enum error delivery_start(struct deliveries *ds,
 
     if (ds->count == DELIVERIES_MAX)
         return ERR_FULL;
-    e = member_hold(ds->tunnel, request->hops, now);
+    e = member_hold(ds->member, request->hops, now);
     if (e != OK)
         return e;
     d = call_new(&ds->calls, sizeof(*d) + request->data.len);
     if (d == NULL) {
-        member_release(ds->tunnel, request->hops);
+        member_release(ds->member, request->hops);
         return ERR_NO_MEMORY;
     }
     ds->count++;

@@ -68,7 +68,7 @@ static bool has_refused(const struct deliveries *ds, const struct delivery *d,
 {
     uint8_t exit[32];
 
-    if (!member_exit_of(ds->tunnel, circuit, exit))
+    if (!member_exit_of(ds->member, circuit, exit))
         return true;
     for (unsigned i = 0; i < d->refusals; i++)
         if (memcmp(d->refused_by[i], exit, sizeof(exit)) == 0)
@@ -84,7 +84,7 @@ static bool fits(const struct deliveries *ds, const struct delivery *d,
 
     return (c == NULL || c->isolation == d->isolation) &&
            !has_refused(ds, d, circuit) &&
-           (port == 0 || member_sends_to(ds->tunnel, circuit, port));
+           (port == 0 || member_sends_to(ds->member, circuit, port));
 }
 
 static bool same_host_port(const struct host_port *a, const struct host_port *b)
@@ -131,7 +131,7 @@ static uint32_t draw(struct deliveries *ds, const struct delivery *d,
                      uint16_t port)
 {
     uint32_t ids[ACTIVE_MAX];
-    unsigned count = member_active(ds->tunnel, d->hops, ids, ACTIVE_MAX);
+    unsigned count = member_active(ds->member, d->hops, ids, ACTIVE_MAX);
     unsigned fit = 0;
 
     for (unsigned i = 0; i < count && i < ACTIVE_MAX; i++)
@@ -189,7 +189,7 @@ static void make_room(struct deliveries *ds, const struct delivery *d,
             oldest = c;
     }
     if (oldest != NULL)
-        member_close(ds->tunnel, oldest->circuit, now);
+        member_close(ds->member, oldest->circuit, now);
 }
 
 static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
@@ -202,7 +202,7 @@ static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
 
     if (d->opened == OPEN_MAX)
         return false;
-    e = member_open(ds->tunnel, d->hops, &wish, now, &d->opening);
+    e = member_open(ds->member, d->hops, &wish, now, &d->opening);
     if (e == ERR_FULL)
         make_room(ds, d, now);
     if (e != OK)

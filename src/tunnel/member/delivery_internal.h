@@ -56,7 +56,7 @@ struct claim {
 };
 
 struct deliveries {
-    struct member *tunnel;
+    struct member *member;
     struct random_source random;
     struct calls calls; /* struct delivery, oldest first */
     unsigned count;

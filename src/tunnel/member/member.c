@@ -20,7 +20,7 @@
 #define WANTED_RELAYS 48
 #define WANTED_EXITS  4
 
-/* ---- Circuits of our own, as the engine tells of them ------------------- */
+/* ---- Circuits of our own, as the router tells of them ------------------- */
 
 static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
 {
@@ -78,9 +78,9 @@ static enum error receive_message(void *ctx, const struct endpoint *from,
     return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
 }
 
-static enum error engine_start(struct member *t, uint64_t now)
+static enum error router_start(struct member *t, uint64_t now)
 {
-    struct router_config c = member_engine_config(&t->config);
+    struct router_config c = member_router_config(&t->config);
     struct router_env env = {
         .ctx = t->env.ctx,
         .hooks = t,
@@ -104,7 +104,7 @@ static enum error engine_start(struct member *t, uint64_t now)
                     .refused = circuit_refused,
                     .answered = member_client_answered},
     };
-    enum error e = router_init(&t->engine, &c, &env, now);
+    enum error e = router_init(&t->router, &c, &env, now);
 
     sodium_memzero(&c, sizeof(c));
     return e;
@@ -116,7 +116,7 @@ static void pool_start(struct member *t)
     struct pool_env env = {
         .ctx = t, .random = t->env.random, .path = member_choose_path};
 
-    pool_init(&t->pool, &c, &env, t->engine.circuits);
+    pool_init(&t->pool, &c, &env, t->router.circuits);
 }
 
 enum error member_new(const struct member_config *config,
@@ -140,7 +140,7 @@ enum error member_new(const struct member_config *config,
     t->budget.max = config->max_piece_memory;
     speedtest_gate_init(&t->gate, config->speedtest_rate,
                         config->speedtest_rate);
-    e = engine_start(t, now);
+    e = router_start(t, now);
     if (e != OK) {
         free(t);
         return e;
@@ -163,11 +163,11 @@ enum error member_new(const struct member_config *config,
 
 static void close_all(struct member *t, uint64_t now)
 {
-    while (circuits_count(t->engine.circuits) > 0)
-        circuit_close(t->engine.circuits, circuits_at(t->engine.circuits, 0),
+    while (circuits_count(t->router.circuits) > 0)
+        circuit_close(t->router.circuits, circuits_at(t->router.circuits, 0),
                       REASON_SHUTDOWN, now);
-    while (transits_count(t->engine.relays) > 0)
-        transit_close(t->engine.relays, transits_at(t->engine.relays, 0),
+    while (transits_count(t->router.relays) > 0)
+        transit_close(t->router.relays, transits_at(t->router.relays, 0),
                       REASON_SHUTDOWN, now);
 }
 
@@ -185,7 +185,7 @@ void member_free(struct member *t, uint64_t now)
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
     piece_budget_rest(&t->budget);
-    router_deinit(&t->engine);
+    router_deinit(&t->router);
     member_news_deinit(&t->news);
     sodium_memzero(t, sizeof(*t));
     free(t);
@@ -222,7 +222,7 @@ enum error member_receive(struct member *t, const struct endpoint *from,
     t->ticked_at = now;
     if (t->news.count > 0) /* what commands have caused comes before DATA */
         member_tell_news(t);
-    e = router_receive(&t->engine, from, datagram, len, now);
+    e = router_receive(&t->router, from, datagram, len, now);
     if (t->news.count > 0)
         member_tell_news(t);
     return e;
@@ -231,8 +231,8 @@ enum error member_receive(struct member *t, const struct endpoint *from,
 /* Unfinished long datagrams and speed tests, of both sides. */
 static void tick_ends(struct member *t, uint64_t now)
 {
-    struct circuits *cs = t->engine.circuits;
-    struct transits *rs = t->engine.relays;
+    struct circuits *cs = t->router.circuits;
+    struct transits *rs = t->router.relays;
 
     if (now < t->own_deadline)
         return;
@@ -259,7 +259,7 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
     t->ticked_at = now;
     member_retire_previous(t, now);
     directory_tick(t->directory, wall, now);
-    router_tick(&t->engine, now);
+    router_tick(&t->router, now);
     member_path_again(t, now);
     pool_tick(&t->pool, now);
     if (t->exit != NULL)
@@ -270,11 +270,11 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
 
 uint64_t member_next_deadline(const struct member *t)
 {
-    uint64_t at = router_next_deadline(&t->engine);
+    uint64_t at = router_next_deadline(&t->router);
 
     if (t->news.count > 0)
         return t->ticked_at;
-    at = time_min(at, t->engine.responder.previous_until);
+    at = time_min(at, t->router.responder.previous_until);
     at = time_min(at, directory_next_deadline(t->directory));
     at = time_min(at, pool_next_deadline(&t->pool));
     if (t->exit != NULL)
@@ -338,8 +338,8 @@ unsigned member_active(const struct member *t, unsigned hops, uint32_t *ids,
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++) {
-        const struct circuit *c = circuits_at(t->engine.circuits, i);
+    for (unsigned i = 0; i < circuits_count(t->router.circuits); i++) {
+        const struct circuit *c = circuits_at(t->router.circuits, i);
 
         if (!pool_is_active(&t->pool, c, hops))
             continue;
@@ -357,11 +357,11 @@ double member_ready(const struct member *t)
 
 enum error member_close(struct member *t, uint32_t circuit, uint64_t now)
 {
-    struct circuit *c = circuit_find(t->engine.circuits, circuit);
+    struct circuit *c = circuit_find(t->router.circuits, circuit);
 
     if (c == NULL)
         return ERR_NOT_FOUND;
-    circuit_close(t->engine.circuits, c, REASON_REQUESTED, now);
+    circuit_close(t->router.circuits, c, REASON_REQUESTED, now);
     return OK;
 }
 
@@ -394,10 +394,10 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
     directory_status(t->directory, wall, now, &d);
     *out = (struct member_status){
         .path = first_missing(t),
-        .links = links_count(t->engine.core.links),
-        .paths = links_paths(t->engine.core.links),
-        .relays = transits_count(t->engine.relays),
-        .circuits = circuits_count(t->engine.circuits),
+        .links = links_count(t->router.shared.links),
+        .paths = links_paths(t->router.shared.links),
+        .relays = transits_count(t->router.relays),
+        .circuits = circuits_count(t->router.circuits),
         .ready = member_active(t, 0, NULL, 0),
         .known = d.known,
         .usable = d.usable,
@@ -406,8 +406,8 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
         .relaying = t->config.max_relays_or_exits > 0,
         .exiting = t->exit != NULL,
         .published = directory_self_text(t->directory).len > 0,
-        .rate = transits_rate(t->engine.relays, now),
-        .step_timeout = circuits_step_timeout(t->engine.circuits),
+        .rate = transits_rate(t->router.relays, now),
+        .step_timeout = circuits_step_timeout(t->router.circuits),
     };
     memcpy(out->identity, t->config.identity, sizeof(out->identity));
 }
@@ -425,8 +425,8 @@ void member_circuits(const struct member *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx)
 {
-    for (unsigned i = 0; i < circuits_count(t->engine.circuits); i++)
-        visit(ctx, circuits_at(t->engine.circuits, i));
+    for (unsigned i = 0; i < circuits_count(t->router.circuits); i++)
+        visit(ctx, circuits_at(t->router.circuits, i));
 }
 
 const struct directory *member_directory(const struct member *t)
@@ -434,9 +434,9 @@ const struct directory *member_directory(const struct member *t)
     return t->directory;
 }
 
-const struct router *member_engine(const struct member *t)
+const struct router *member_router(const struct member *t)
 {
-    return &t->engine;
+    return &t->router;
 }
 
 const struct puncture_stats *member_punctures(const struct member *t)

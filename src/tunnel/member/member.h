@@ -14,7 +14,7 @@
  *
  * Callbacks. `event` is called by member_receive, member_tick and member_free
  * alone, when they have done all else; what commands cause (member_close) is
- * told in the next turn, which is due at once. So it finds an engine at rest.
+ * told in the next turn, which is due at once. So it finds a member at rest.
  * The exception is DATA, which is told in the middle of member_receive: its
  * circuit may be closed in there, and the payload stays.
  *
@@ -89,7 +89,7 @@ struct member_env {
                     const uint8_t previous[NOISE_KEY_BYTES], uint64_t wall);
     void (*retired)(void *ctx);
 
-    const struct dht_provider *dht; /* outlives the tunnel; may be NULL */
+    const struct dht_provider *dht; /* outlives the member; may be NULL */
 };
 
 /* Wall seconds for which the handshake key before is taken after a rotation:
@@ -269,7 +269,7 @@ void member_circuits(const struct member *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx);
 const struct directory *member_directory(const struct member *t);
-const struct router *member_engine(const struct member *t);
+const struct router *member_router(const struct member *t);
 const struct puncture_stats *member_punctures(const struct member *t);
 /* NULL when this is no exit. */
 const struct exit *member_exit(const struct member *t);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Data over circuits of our own: datagrams of any length, speed tests, and
- * what comes back.
+ * what comes back. What is kept with a circuit is its struct member_client. The
+ * two functions at the head serve both sides: member_send_data cuts into
+ * pieces, member_take_piece puts together (also for member_exit.c).
  */
 #include "tunnel/member/member_internal.h"
 
@@ -93,12 +95,12 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
 {
     struct send_ctx *s = ctx;
 
-    return circuit_send(s->t->engine.circuits, s->c, s->c->length, m, s->now);
+    return circuit_send(s->t->router.circuits, s->c, s->c->length, m, s->now);
 }
 
 static struct circuit *find_ready(struct member *t, uint32_t id)
 {
-    struct circuit *c = circuit_find(t->engine.circuits, id);
+    struct circuit *c = circuit_find(t->router.circuits, id);
 
     return c != NULL && c->state == CIRCUIT_READY ? c : NULL;
 }
@@ -150,7 +152,7 @@ enum error member_ping(struct member *t, uint32_t circuit, uint64_t now)
     if (c == NULL)
         return ERR_NOT_FOUND;
     for (unsigned hop = 1; hop <= c->length; hop++)
-        circuit_ping(t->engine.circuits, c, hop, now);
+        circuit_ping(t->router.circuits, c, hop, now);
     return OK;
 }
 
@@ -164,7 +166,7 @@ static void send_tests(struct member *t, struct circuit *c, struct speedtest *s,
                                 .payload = bytes_of(pad, sizeof(pad))};
 
     while (speedtest_next(s, now, &m.nonce, pad))
-        circuit_send(t->engine.circuits, c, c->length, &m, now);
+        circuit_send(t->router.circuits, c, c->length, &m, now);
     c->used_at = now;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Circuits of others that end here: their data goes to the exit, and what
- * comes from there goes back; their speed tests are answered.
+ * comes from there goes back; their speed tests are answered. What is kept with
+ * such a circuit, a struct transit (`relay`), is its struct member_tail; the
+ * exit knows the transit as `owner`.
  */
 #include "tunnel/member/member_internal.h"
 
@@ -43,7 +45,7 @@ static void answer_test(struct member *t, struct member_tail *tail,
                          pad, &len) != OK)
         return;
     reply.payload = bytes_of(pad, len);
-    transit_answer(t->engine.relays, relay, &reply, now);
+    transit_answer(t->router.relays, relay, &reply, now);
 }
 
 enum reason member_tail_message(void *ctx, struct transit *relay,
@@ -109,7 +111,7 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
 {
     struct send_ctx *s = ctx;
 
-    return transit_answer(s->t->engine.relays, s->relay, m, s->now);
+    return transit_answer(s->t->router.relays, s->relay, m, s->now);
 }
 
 static void deliver(void *ctx, void *owner, const struct endpoint *source,
@@ -131,7 +133,7 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     struct member *t = ctx;
     struct circuit_message m = {.type = CIRCUIT_FAILED, .reason = why};
 
-    transit_answer(t->engine.relays, owner, &m, now);
+    transit_answer(t->router.relays, owner, &m, now);
 }
 
 enum error member_exit_new(struct member *t)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files tunnel*.c share; nobody else includes it.
+ * What the files member*.c share; nobody else includes it.
  */
 #ifndef WARREN_TUNNEL_MEMBER_MEMBER_INTERNAL_H
 #define WARREN_TUNNEL_MEMBER_MEMBER_INTERNAL_H
@@ -22,7 +22,7 @@ struct member_news {
 struct member {
     struct member_config config;
     struct member_env env;
-    struct router engine;
+    struct router router;
     struct pool pool;
     struct directory *directory;
     struct guards guards;
@@ -45,7 +45,7 @@ struct member {
     char policy_text[POLICY_SUMMARY_SIZE];
 };
 
-/* Above a circuit of ours. */
+/* Above a circuit of ours: its void *above, made when it is first needed. */
 struct member_client {
     struct pieces pieces;
     uint16_t piece_id;
@@ -56,7 +56,7 @@ struct member_client {
     unsigned test_replaced; /* hops in the circuit's life before it began */
 };
 
-/* Above a circuit that ends here, from its first message on. */
+/* Above a circuit of others that ends here, likewise. */
 struct member_tail {
     struct pieces pieces;
     uint16_t piece_id;
@@ -76,7 +76,7 @@ void member_news_deinit(struct member_news *n);
 
 /* member_settings.c */
 enum error member_config_check(const struct member_config *c);
-struct router_config member_engine_config(const struct member_config *c);
+struct router_config member_router_config(const struct member_config *c);
 struct pool_config member_pool_config(const struct member_config *c);
 
 /* member_data.c: what circuits of ours do with messages. */

@@ -81,7 +81,7 @@ static struct link *find_link(void *ctx, const struct endpoint *ep)
     struct member *t = ctx;
     struct sought s = {.ep = ep};
 
-    links_visit(t->engine.core.links, match, &s);
+    links_visit(t->router.shared.links, match, &s);
     return s.link;
 }
 
@@ -111,7 +111,7 @@ static unsigned pick_links(void *ctx, struct link **out, unsigned max)
     struct member *t = ctx;
     struct sample s = {.links = out, .max = max, .random = &t->env.random};
 
-    links_visit(t->engine.core.links, draw, &s);
+    links_visit(t->router.shared.links, draw, &s);
     return s.count;
 }
 

@@ -188,7 +188,7 @@ enum error member_open(struct member *t, unsigned hops,
 bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32])
 {
-    const struct circuit *c = circuit_find(t->engine.circuits, circuit);
+    const struct circuit *c = circuit_find(t->router.circuits, circuit);
 
     if (c != NULL)
         memcpy(identity, c->hop[c->length - 1].target.identity, 32);

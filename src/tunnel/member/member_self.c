@@ -16,7 +16,7 @@ bool member_send_cell(void *ctx, struct link *link, enum cell_type type,
 {
     struct member *t = ctx;
 
-    return link_send(t->engine.core.links, link, type, 0, text, now);
+    return link_send(t->router.shared.links, link, type, 0, text, now);
 }
 
 void member_send_datagram(void *ctx, const struct endpoint *to,
@@ -44,7 +44,7 @@ static void forget(void *ctx, const uint8_t identity[32])
 static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
 {
     struct member *t = ctx;
-    struct responder *r = &t->engine.responder;
+    struct responder *r = &t->router.responder;
     uint8_t secret[NOISE_KEY_BYTES];
 
     t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
@@ -68,13 +68,13 @@ void member_restore_previous(struct member *t, uint64_t now)
         left = TUNNEL_PREVIOUS_LIFE;
     else if (t->wall - replaced < TUNNEL_PREVIOUS_LIFE)
         left = TUNNEL_PREVIOUS_LIFE - (t->wall - replaced);
-    responder_set_previous(&t->engine.responder, t->config.previous_secret,
+    responder_set_previous(&t->router.responder, t->config.previous_secret,
                            time_after(now, left * TIME_S));
 }
 
 void member_retire_previous(struct member *t, uint64_t now)
 {
-    if (!responder_tick(&t->engine.responder, now))
+    if (!responder_tick(&t->router.responder, now))
         return;
     sodium_memzero(t->config.previous_secret, NOISE_KEY_BYTES);
     t->env.retired(t->env.ctx);
@@ -115,7 +115,7 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
     if (t->policy != NULL)
         policy_set_own(t->policy, eps, count);
     memset(self, 0, sizeof(*self));
-    memcpy(self->handshake_key, t->engine.responder.key.public_key,
+    memcpy(self->handshake_key, t->router.responder.key.public_key,
            NOISE_KEY_BYTES);
     self->rotated = t->config.handshake_made;
     self->roles = ROLE_RELAY | ROLE_SPEED_TEST;
@@ -139,5 +139,5 @@ void member_network_changed(struct member *t, const bool family[FAMILIES],
 {
     memcpy(t->config.family, family, sizeof(t->config.family));
     directory_set_families(t->directory, family);
-    links_check(t->engine.core.links, now);
+    links_check(t->router.shared.links, now);
 }

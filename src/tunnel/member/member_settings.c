@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Settings: the defaults, what each part is told of them, and what can be
- * changed while a tunnel runs.
+ * changed while a member runs.
  */
 #include "tunnel/member/member_internal.h"
 
@@ -50,7 +50,7 @@ enum error member_config_check(const struct member_config *c)
     return OK;
 }
 
-struct router_config member_engine_config(const struct member_config *c)
+struct router_config member_router_config(const struct member_config *c)
 {
     struct router_config e = {
         .link = {.max_links = c->max_links,
@@ -96,7 +96,7 @@ enum error member_reconfigure(struct member *t,
                               const struct member_config *config, uint64_t now)
 {
     struct member_config *c = &t->config;
-    struct router_config engine;
+    struct router_config router;
 
     if (config->min_circuits == 0 || config->min_circuits > c->max_circuits ||
         config->create_rate == 0 || config->create_source_rate == 0)
@@ -111,9 +111,9 @@ enum error member_reconfigure(struct member *t,
     c->queue = config->queue;
     c->has_family_id = config->has_family_id;
     memcpy(c->family_id, config->family_id, sizeof(c->family_id));
-    engine = member_engine_config(c);
-    transits_configure(t->engine.relays, &engine.relay);
-    sodium_memzero(&engine, sizeof(engine));
+    router = member_router_config(c);
+    transits_configure(t->router.relays, &router.relay);
+    sodium_memzero(&router, sizeof(router));
     t->pool.config = member_pool_config(c);
     t->pool.deadline = now;
     return OK;

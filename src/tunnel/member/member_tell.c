@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events on their way to the world. What happens inside of the engine is put
+ * Events on their way to the world. What happens inside of the member is put
  * into one queue, and told when all is done: at the end of member_receive,
- * member_tick and member_free. So whoever hears of it finds an engine at rest,
+ * member_tick and member_free. So whoever hears of it finds a member at rest,
  * and no command calls anybody back. DATA alone is told at once, because its
  * payload lies where it was received.
  *
@@ -28,7 +28,7 @@ static struct member_event *news_at(const struct member_news *n, unsigned i)
 bool member_news_reserve(struct member *t)
 {
     struct member_news *n = &t->news;
-    unsigned circuits = circuits_count(t->engine.circuits) + 1;
+    unsigned circuits = circuits_count(t->router.circuits) + 1;
     unsigned room = n->count + NEWS_OF_CIRCUIT * circuits + 1;
     struct member_event *events;
 

@@ -1,4 +1,26 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What each datagram is, and whose. The way of a cell that is relayed, in four
+ * steps:
+ *
+ *   read   links_receive_cell -> read_cell (link/link_receive.c): layout,
+ *          session, counter; no key is used yet
+ *   open   open_cell (link/link_receive.c): the head proves the cell, the mask
+ *          comes off; what is about the link ends in dispatch there
+ *   route  route_cell -> route_circuit_cell (here): the circuit's index finds
+ *          its end; transit_receive_cell (transit/transit.c) removes or adds
+ *          the layer, and transit_queue_offer and _put (transit_queue.c) let it
+ *          pass, wait or fall
+ *   seal   send_on (transit/transit.c) -> link_send_relay -> seal_cell
+ *          (link/link.c): index, counter and head of the next link, around the
+ *          body where it was received
+ *
+ * A cell for a circuit of our own leaves this way at "route", to
+ * circuit_receive_cell (circuit/circuit_receive.c); one that is no RELAY is
+ * given out by its type. A new type of cell gets its case in route_cell when it
+ * is about no circuit, in route_circuit_cell when it is, and in dispatch of
+ * link_receive.c when it is about the link.
+ */
 #include "tunnel/router/router.h"
 
 #include "tunnel/link/link_text.h"
@@ -15,7 +37,7 @@ static void decline(struct router *e, struct link *link, struct bytes created,
     struct link_text t;
 
     if (link_text_read_created(created, &t) == OK)
-        circuit_destroy(e->core.links, link, t.index, REASON_REQUESTED, now);
+        circuit_destroy(e->shared.links, link, t.index, REASON_REQUESTED, now);
 }
 
 static enum error receive_destroy(struct router *e, struct circuit_end *end,
@@ -34,17 +56,18 @@ static enum error receive_destroy(struct router *e, struct circuit_end *end,
 }
 
 /* The plane of circuits on a link. A RELAY cell goes to whoever its index
- * belongs to, and from there to the messages of a relay or those of a client:
- * three tables, and no way from one into another. */
-static enum error receive_circuit_cell(struct router *e, struct link *link,
-                                       const struct cell_head *head,
-                                       uint8_t *datagram, size_t len,
-                                       uint64_t now)
+ * belongs to, and from there to the messages that a hop gets (transit.c) or
+ * those that a client gets (circuit_receive.c): three tables, and no way from
+ * one into another. */
+static enum error route_circuit_cell(struct router *e, struct link *link,
+                                     const struct cell_head *head,
+                                     uint8_t *datagram, size_t len,
+                                     uint64_t now)
 {
     struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
                                  len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
     struct circuit_end *end =
-        circuit_end_find(&e->core.ends, link, head->circuit);
+        circuit_end_find(&e->shared.ends, link, head->circuit);
     bool client = end != NULL && end->role == END_CLIENT;
 
     if (end == NULL) {
@@ -69,9 +92,10 @@ static enum error receive_circuit_cell(struct router *e, struct link *link,
     }
 }
 
-static enum error link_cell(void *ctx, struct link *link,
-                            const struct cell_head *head, uint8_t *datagram,
-                            size_t len, uint64_t now)
+/* What links do not keep for themselves: by type, then by the circuit. */
+static enum error route_cell(void *ctx, struct link *link,
+                             const struct cell_head *head, uint8_t *datagram,
+                             size_t len, uint64_t now)
 {
     struct bytes text = bytes_of(datagram + CELL_BODY_OFFSET,
                                  len - CELL_BODY_OFFSET - NOISE_TAG_BYTES);
@@ -87,7 +111,7 @@ static enum error link_cell(void *ctx, struct link *link,
         return e->env.neighbour(e->env.hooks, link, (enum cell_type)head->type,
                                 text, now);
     default:
-        return receive_circuit_cell(e, link, head, datagram, len, now);
+        return route_circuit_cell(e, link, head, datagram, len, now);
     }
 }
 
@@ -121,7 +145,7 @@ static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
     e->env.unanswered(e->env.hooks, link, now);
 }
 
-/* Each takes itself off the list. */
+/* Each circuit_link_down and transit_link_down takes its end off the list. */
 static void link_down(void *ctx, struct link *link, enum reason why,
                       uint64_t now)
 {
@@ -147,7 +171,7 @@ enum error router_init(struct router *e, const struct router_config *config,
         .may_move = link_may_move,
         .unanswered = link_unanswered,
         .down = link_down,
-        .cell = link_cell,
+        .cell = route_cell,
     };
     uint8_t fresh[32];
     enum error err;
@@ -158,18 +182,18 @@ enum error router_init(struct router *e, const struct router_config *config,
     link_env.send_ctx = env->ctx;
     responder_init(&e->responder, config->network, config->identity,
                    config->handshake_secret, &env->random);
-    e->core.responder = &e->responder;
-    e->core.random = env->random;
+    e->shared.responder = &e->responder;
+    e->shared.random = env->random;
     env->random.fill(env->random.ctx, fresh, sizeof(fresh));
-    keystream_init(&e->core.fill, fresh);
-    /* Relays and circuits have caps of their own, which may change. */
-    slot_table_init(&e->core.ends, SLOTS_MAX, &env->random);
-    err =
-        links_new(&config->link, &link_env, &e->responder, now, &e->core.links);
+    keystream_init(&e->shared.fill, fresh);
+    /* Both kinds of circuits have caps of their own, which may change. */
+    slot_table_init(&e->shared.ends, SLOTS_MAX, &env->random);
+    err = links_new(&config->link, &link_env, &e->responder, now,
+                    &e->shared.links);
     if (err == OK)
-        err = transits_new(&e->core, &config->relay, &env->relay, &e->relays);
+        err = transits_new(&e->shared, &config->relay, &env->relay, &e->relays);
     if (err == OK)
-        err = circuits_new(&e->core, &config->circuit, &env->circuit,
+        err = circuits_new(&e->shared, &config->circuit, &env->circuit,
                            &e->circuits);
     if (err != OK)
         router_deinit(e);
@@ -180,9 +204,9 @@ void router_deinit(struct router *e)
 {
     circuits_free(e->circuits);
     transits_free(e->relays);
-    links_free(e->core.links);
-    slot_table_deinit(&e->core.ends);
-    keystream_deinit(&e->core.fill);
+    links_free(e->shared.links);
+    slot_table_deinit(&e->shared.ends);
+    keystream_deinit(&e->shared.fill);
     responder_deinit(&e->responder);
 }
 
@@ -196,15 +220,15 @@ static enum error receive(struct router *e, const struct endpoint *from,
     if (!endpoint_is_usable(from))
         return ERR_ADDRESS;
     if (cell_body_len(len) != 0 && datagram[1] == CELL_KIND)
-        return links_receive_cell(e->core.links, from, datagram, len, now);
+        return links_receive_cell(e->shared.links, from, datagram, len, now);
     if (len == PART_BYTES && datagram[1] == PART_KIND)
-        return links_receive_part(e->core.links, from, bytes_of(datagram, len),
-                                  now);
+        return links_receive_part(e->shared.links, from,
+                                  bytes_of(datagram, len), now);
     err = link_message_read(bytes_of(datagram, len), &m);
     if (err != OK)
         return err;
     return m.kind <= LINK_RETRY
-               ? links_receive_message(e->core.links, from, &m, now)
+               ? links_receive_message(e->shared.links, from, &m, now)
                : e->env.message(e->env.hooks, from, &m, now);
 }
 
@@ -220,14 +244,14 @@ enum error router_receive(struct router *e, const struct endpoint *from,
 
 void router_tick(struct router *e, uint64_t now)
 {
-    links_tick(e->core.links, now);
+    links_tick(e->shared.links, now);
     transits_tick(e->relays, now);
     circuits_tick(e->circuits, now);
 }
 
 uint64_t router_next_deadline(const struct router *e)
 {
-    uint64_t at = links_next_deadline(e->core.links);
+    uint64_t at = links_next_deadline(e->shared.links);
 
     at = time_min(at, transits_next_deadline(e->relays));
     return time_min(at, circuits_next_deadline(e->circuits));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The machinery of circuits in one piece: links below, relayed circuits and
- * our own above them, and the dispatch between. What the circuits are for
- * (pools, exits, the directory) is plugged in through the tables of relay.h
- * and circuit.h.
+ * The machinery of circuits in one piece: links below, circuits of others
+ * (transit) and our own above them, and the dispatch between. What the circuits
+ * are for (pools, exits, the directory) is plugged in through struct
+ * transit_env, struct circuit_env and the hooks below.
  */
 #ifndef WARREN_TUNNEL_ROUTER_ROUTER_H
 #define WARREN_TUNNEL_ROUTER_ROUTER_H
@@ -54,7 +54,7 @@ struct router_env {
 struct router {
     struct router_env env;
     struct responder responder;
-    struct tunnel_core core;
+    struct circuit_shared shared;
     struct transits *relays;
     struct circuits *circuits;
     /* Datagrams, by reason. What is dropped inside the layers of a circuit is
@@ -62,7 +62,7 @@ struct router {
     uint64_t dropped[ERR_END_];
 };
 
-/* ERR_NO_MEMORY. The engine must not move afterwards. */
+/* ERR_NO_MEMORY. The router must not move afterwards. */
 enum error router_init(struct router *e, const struct router_config *config,
                        const struct router_env *env, uint64_t now);
 void router_deinit(struct router *e);

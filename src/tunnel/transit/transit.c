@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of circuits of others, their end, their cells and their ages. A
+ * cell from the client goes through receive_forward, one from the next hop
+ * through transit_receive_cell itself; both leave by transit_queue.c and
+ * send_on. A message for this hop gets its case in dispatch. How circuits begin
+ * is in transit_create.c, how they are extended in transit_extend.c.
+ */
 #include "tunnel/transit/transit.h"
 
 #include "tunnel/transit/transit_table.h"
@@ -42,7 +49,7 @@ static void send_on(void *ctx, struct transit_flow *flow, enum transit_way way,
 
     /* The next hop may have gone while the cell waited. */
     if (to->link != NULL && (way == TRANSIT_BACKWARD || relay->extended))
-        link_send_relay(r->core->links, to->link, to->remote, datagram, len,
+        link_send_relay(r->shared->links, to->link, to->remote, datagram, len,
                         now);
 }
 
@@ -59,15 +66,15 @@ static void set_limits(struct transits *r, bool first)
     };
 
     if (first) {
-        limiter_init(&r->create_limiter, &c, &r->core->random);
-        limiter_init(&r->extend_limiter, &c, &r->core->random);
+        limiter_init(&r->create_limiter, &c, &r->shared->random);
+        limiter_init(&r->extend_limiter, &c, &r->shared->random);
     } else {
         limiter_configure(&r->create_limiter, &c);
         limiter_configure(&r->extend_limiter, &c);
     }
 }
 
-enum error transits_new(struct tunnel_core *core,
+enum error transits_new(struct circuit_shared *shared,
                         const struct transit_config *config,
                         const struct transit_env *env, struct transits **out)
 {
@@ -75,7 +82,7 @@ enum error transits_new(struct tunnel_core *core,
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    r->core = core;
+    r->shared = shared;
     r->config = *config;
     r->env = *env;
     r->deadline = TIME_NEVER;
@@ -118,8 +125,8 @@ void transit_forget(struct transits *r, struct transit *relay, uint64_t now)
 {
     transit_step_forget(relay);
     transit_queue_forget(&r->queue, &relay->flow);
-    circuit_end_detach(&relay->prev, &r->core->ends, now);
-    circuit_end_detach(&relay->next, &r->core->ends, now);
+    circuit_end_detach(&relay->prev, &r->shared->ends, now);
+    circuit_end_detach(&relay->next, &r->shared->ends, now);
     r->relays[relay->slot] = r->relays[--r->count];
     r->relays[relay->slot]->slot = relay->slot;
     sodium_memzero(relay, sizeof(*relay));
@@ -178,8 +185,8 @@ static void end_relay(struct transits *r, struct transit *relay,
 void transit_close(struct transits *r, struct transit *relay, enum reason why,
                    uint64_t now)
 {
-    circuit_end_destroy(&relay->prev, r->core->links, why, now);
-    circuit_end_destroy(&relay->next, r->core->links, why, now);
+    circuit_end_destroy(&relay->prev, r->shared->links, why, now);
+    circuit_end_destroy(&relay->next, r->shared->links, why, now);
     end_relay(r, relay, why, now);
 }
 
@@ -192,7 +199,7 @@ void transit_receive_destroy(struct transits *r, struct circuit_end *end,
         transit_extension_failed(r, relay, why, now);
         return;
     }
-    circuit_end_destroy(&relay->next, r->core->links, why, now);
+    circuit_end_destroy(&relay->next, r->shared->links, why, now);
     end_relay(r, relay, why, now);
 }
 
@@ -207,7 +214,7 @@ void transit_link_down(struct transits *r, struct circuit_end *end,
             now);
         return;
     }
-    circuit_end_destroy(&relay->next, r->core->links, REASON_LINK_LOST, now);
+    circuit_end_destroy(&relay->next, r->shared->links, REASON_LINK_LOST, now);
     end_relay(r, relay, REASON_LINK_LOST, now);
 }
 
@@ -215,7 +222,7 @@ void transit_link_down(struct transits *r, struct circuit_end *end,
 
 static void fill(struct transits *r, uint8_t *datagram, size_t from, size_t len)
 {
-    keystream_fill(&r->core->fill, datagram + CELL_BODY_OFFSET + from,
+    keystream_fill(&r->shared->fill, datagram + CELL_BODY_OFFSET + from,
                    body_of(len) - from);
 }
 
@@ -283,7 +290,7 @@ static void dispatch(struct transits *r, struct transit *relay,
         transit_answer(r, relay, &reply, now);
         break;
     case CIRCUIT_DESTROY:
-        circuit_end_destroy(&relay->next, r->core->links, m->reason, now);
+        circuit_end_destroy(&relay->next, r->shared->links, m->reason, now);
         end_relay(r, relay, m->reason, now);
         break;
     case CIRCUIT_EXTENDED:

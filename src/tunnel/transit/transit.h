@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Circuits of others that this node takes part in. A relay removes a layer
+ * Circuits of others that this node takes part in, each a struct transit: in
+ * it the node is the relay, `relay` in these files. A relay removes a layer
  * from what the client sends and adds one to what comes back; it answers the
  * messages that are meant for it, and on EXTEND it makes one CREATE: the only
  * thing that a circuit can make it send on another link.
@@ -13,8 +14,8 @@
 
 #include "tunnel/circuit/circuit_end.h"
 #include "tunnel/circuit/circuit_message.h"
+#include "tunnel/circuit/circuit_shared.h"
 #include "tunnel/circuit/onion.h"
-#include "tunnel/link/core.h"
 #include "tunnel/link/reason.h"
 #include "tunnel/transit/transit_queue.h"
 
@@ -46,7 +47,7 @@ struct transit {
     size_t slot;    /* in struct transits */
 };
 
-/* What a relay asks of the node. */
+/* What transits ask of the node. */
 struct transit_env {
     void *ctx;
     /* May a circuit be extended to this address? Own and, outside of a
@@ -56,7 +57,7 @@ struct transit_env {
      * was taken; anything else is told to the client. */
     enum reason (*data)(void *ctx, struct transit *relay,
                         const struct circuit_message *m, uint64_t now);
-    /* The relay is gone when this returns. */
+    /* The transit is gone when this returns. */
     void (*closed)(void *ctx, struct transit *relay, uint64_t now);
 };
 
@@ -89,7 +90,7 @@ struct transit_stats {
 
 struct transits;
 
-enum error transits_new(struct tunnel_core *core,
+enum error transits_new(struct circuit_shared *shared,
                         const struct transit_config *config,
                         const struct transit_env *env, struct transits **out);
 /* No callback is called and nothing is sent. */
@@ -97,8 +98,8 @@ void transits_free(struct transits *r);
 void transits_configure(struct transits *r,
                         const struct transit_config *config);
 
-/* Cells and news of links, as the engine gives them out. A cell that is
- * dropped because of its layers is counted here, any other by the engine: an
+/* Cells and news of links, as the router gives them out. A cell that is
+ * dropped because of its layers is counted here, any other by the router: an
  * error is the reason. */
 enum error transit_receive_create(struct transits *r, struct link *link,
                                   struct bytes text, uint64_t now);

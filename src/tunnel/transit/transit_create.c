@@ -24,7 +24,7 @@ static void refuse(struct transits *r, struct link *link, uint32_t remote,
                    enum reason why, uint64_t now)
 {
     r->stats.refused++;
-    circuit_destroy(r->core->links, link, remote, why, now);
+    circuit_destroy(r->shared->links, link, remote, why, now);
 }
 
 /* One neighbour's address must not take all the places. In a testing network
@@ -58,7 +58,7 @@ static enum reason create(struct transits *r, struct link *link,
         !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
         has_its_share(r, link))
         return REASON_FULL;
-    if (responder_answer(r->core->responder, "hop", t->noise, payload, noise2,
+    if (responder_answer(r->shared->responder, "hop", t->noise, payload, noise2,
                          &keys) != OK)
         return REASON_HANDSHAKE;
     if (payload[0] != 0x91 || payload[1] < 1 || payload[1] > ONION_HOPS_MAX) {
@@ -78,7 +78,7 @@ static enum reason create(struct transits *r, struct link *link,
     onion_receiver_init(&relay->in, keys.to_responder);
     onion_sender_init(&relay->out, keys.to_initiator);
     sodium_memzero(&keys, sizeof(keys));
-    if (circuit_end_attach(&relay->prev, &r->core->ends, link) != OK) {
+    if (circuit_end_attach(&relay->prev, &r->shared->ends, link) != OK) {
         transit_forget(r, relay, now);
         return REASON_FULL;
     }
@@ -94,7 +94,7 @@ static void send_created(struct transits *r, const struct transit *relay,
     uint8_t text[LINK_TEXT_SMALL];
     size_t len = link_text_write_created(text, relay->prev.local, noise2);
 
-    link_send(r->core->links, relay->prev.link, CELL_CREATED,
+    link_send(r->shared->links, relay->prev.link, CELL_CREATED,
               relay->prev.remote, bytes_of(text, len), now);
 }
 

@@ -85,7 +85,7 @@ void transit_extension_failed(struct transits *r, struct transit *relay,
                               enum reason why, uint64_t now)
 {
     transit_step_forget(relay);
-    circuit_end_detach(&relay->next, &r->core->ends, now);
+    circuit_end_detach(&relay->next, &r->shared->ends, now);
     relay->extended = false;
     fail(r, relay, why, now);
 }
@@ -101,7 +101,7 @@ static void send_create(struct transits *r, struct transit *relay, uint64_t now)
         link_text_write_create(text, relay->next.local,
                                bytes_of(relay->step->noise, HOP_NOISE1_BYTES));
     relay->step->state = STEP_CREATE;
-    link_send(r->core->links, relay->next.link, CELL_CREATE, 0,
+    link_send(r->shared->links, relay->next.link, CELL_CREATE, 0,
               bytes_of(text, len), now);
 }
 
@@ -113,7 +113,7 @@ static enum reason check(const struct transits *r, const struct transit *relay,
 
     if (relay->depth >= ONION_HOPS_MAX)
         return REASON_DEPTH;
-    if (memcmp(m->identity, r->core->responder->identity, 32) == 0 ||
+    if (memcmp(m->identity, r->shared->responder->identity, 32) == 0 ||
         endpoint_equal(&m->ep, prev) ||
         (!r->config.testing_network && endpoint_same_addr(&m->ep, prev)) ||
         !endpoint_is_usable(&m->ep) || !r->env.may_extend(r->env.ctx, &m->ep))
@@ -139,13 +139,13 @@ static enum reason start(struct transits *r, struct transit *relay,
     memcpy(target.identity, m->identity, sizeof(target.identity));
     memcpy(target.handshake_key, m->handshake_key,
            sizeof(target.handshake_key));
-    if (link_open_for(r->core->links, &target, &relay->prev.link->peer.ep, now,
-                      &link) != OK)
+    if (link_open_for(r->shared->links, &target, &relay->prev.link->peer.ep,
+                      now, &link) != OK)
         return REASON_UNREACHABLE;
     if (step_to(relay, STEP_LINK, m->noise.p, m->noise.len,
                 time_after(now, EXTEND_TIMEOUT)) != OK)
         return REASON_FULL;
-    if (circuit_end_attach(&relay->next, &r->core->ends, link) != OK) {
+    if (circuit_end_attach(&relay->next, &r->shared->ends, link) != OK) {
         transit_step_forget(relay);
         return REASON_FULL;
     }
@@ -206,8 +206,8 @@ void transit_extend(struct transits *r, struct transit *relay,
     }
     /* A new attempt takes the place of the one before. */
     transit_step_forget(relay);
-    circuit_end_destroy(&relay->next, r->core->links, REASON_REQUESTED, now);
-    circuit_end_detach(&relay->next, &r->core->ends, now);
+    circuit_end_destroy(&relay->next, r->shared->links, REASON_REQUESTED, now);
+    circuit_end_detach(&relay->next, &r->shared->ends, now);
     relay->extended = false;
     relay->attempt = m->attempt;
     why = check(r, relay, m);

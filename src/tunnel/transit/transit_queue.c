@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Buckets are the generic cell rate algorithm (GCRA, ITU-T I.371), counted in
+ * bytes: a bucket is the time at which it will be full again.
+ *
+ * A flow with cells is in one of two rings. Those in `turn` are served by
+ * deficit round robin; one whose own bucket is empty goes over to `held` until
+ * that has filled up. When the bucket over all is empty (`starved`) the turn
+ * stops where it is and goes on there.
+ */
 #include "tunnel/transit/transit_queue.h"
 
 #include "base/timestamp.h"

@@ -44,7 +44,7 @@ struct transit_queue_config {
 enum transit_way { TRANSIT_FORWARD, TRANSIT_BACKWARD };
 
 struct byte_bucket {
-    uint64_t full_at; /* as in wire/limiter.h */
+    uint64_t full_at; /* as in base/limiter.h */
 };
 
 struct byte_rate {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files relay*.c share; nobody else includes it.
+ * What the files transit*.c share, but for transit_queue.c; nobody else
+ * includes it.
  */
 #ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
 #define WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
@@ -11,7 +12,14 @@
 #define TRANSIT_TICK (1 * TIME_S) /* how exactly ages are kept */
 
 /* How far a circuit has come, while it moves or may have to say again what it
- * has just said. */
+ * has just said. Without a step it rests.
+ *
+ *     CREATE comes -> CREATED --client's first cell--> rests
+ *     EXTEND comes -> LINK --link is up--> CREATE --CREATED comes--> EXTENDED
+ *                     --cell of the client for a hop behind--> rests
+ *
+ * LINK or CREATE overdue, refused or cut off: FAILED is said, and the circuit
+ * rests without a next hop. CREATED or EXTENDED overdue: it rests. */
 enum transit_step_state {
     STEP_CREATED, /* CREATED was sent, the client has not shown that it came */
     STEP_LINK,    /* waits for a link to the next hop */
@@ -28,7 +36,7 @@ struct transit_step {
 };
 
 struct transits {
-    struct tunnel_core *core;
+    struct circuit_shared *shared;
     struct transit_config config;
     struct transit_env env;
     struct limiter create_limiter, extend_limiter;

@@ -200,7 +200,7 @@ static void test_tunnel_neighbours_tell_of_others(void **state)
     run(w, 5 * TIME_MIN);
     member_status(client->tunnel, w->now, WALL, &status);
     assert_int_equal(status.known, MEMBERS - 1);
-    assert_int_equal(member_engine(client->tunnel)->dropped[ERR_UNEXPECTED], 0);
+    assert_int_equal(member_router(client->tunnel)->dropped[ERR_UNEXPECTED], 0);
     world_free(w);
 }
 
@@ -217,7 +217,7 @@ static struct link_target target_of(const struct world *w, unsigned number)
 
 static bool reaches(struct world *w, unsigned hop)
 {
-    const struct router *e = member_engine(w->member[0].tunnel);
+    const struct router *e = member_router(w->member[0].tunnel);
     struct link_target target = target_of(w, hop);
     unsigned before = w->member[0].ready;
     struct circuit *circuit;
@@ -230,7 +230,7 @@ static bool reaches(struct world *w, unsigned hop)
 
 static uint64_t refused(const struct world *w)
 {
-    const struct router *first = member_engine(w->member[1].tunnel);
+    const struct router *first = member_router(w->member[1].tunnel);
 
     return transits_stats(first->relays)->failed[REASON_ADDRESS];
 }
@@ -251,7 +251,7 @@ static void test_tunnel_does_not_extend_to_private_or_own(void **state)
         {.addr = {11, 2, 77, 77}, .port = 7881},
         {.addr = {0x26, 0x06, [15] = 0x77}, .port = 1, .family = FAMILY_IPV6}};
     struct world *w = world_new(8);
-    const struct router *e = member_engine(w->member[0].tunnel);
+    const struct router *e = member_router(w->member[0].tunnel);
     struct link_target hops[2];
     struct circuit *c;
 
@@ -276,13 +276,13 @@ static void test_tunnel_does_not_move_to_private_addresses(void **state)
                                 "169.254.169.254:80", "[::1]:7881",
                                 "[fc00::1]:7881",     "11.2.0.1:7882"};
     struct world *w = world_new(11);
-    const struct router *e = member_engine(w->member[0].tunnel);
+    const struct router *e = member_router(w->member[0].tunnel);
     struct link_target t = target_of(w, 1);
     struct link *link;
 
     (void)state;
     run(w, TIME_S);
-    assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+    assert_int_equal(link_open(e->shared.links, &t, w->now, &link), OK);
     run(w, TIME_S);
     assert_int_equal(w->count, 0);
     for (size_t i = 0; i <= COUNT_OF(bad); i++) {
@@ -292,7 +292,7 @@ static void test_tunnel_does_not_move_to_private_addresses(void **state)
         assert_int_equal(
             endpoint_parse(i < COUNT_OF(bad) ? bad[i] : "12.0.0.1:7881", &from),
             OK);
-        link_send(e->core.links, link, CELL_PONG, 0, bytes_of("", 0), w->now);
+        link_send(e->shared.links, link, CELL_PONG, 0, bytes_of("", 0), w->now);
         p = w->queue[(w->first + --w->count) % QUEUE_MAX];
         w->sink = true;
         w->sunk = 0;
@@ -332,7 +332,7 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
 {
     uint8_t text[3 + ENDPOINT_COMPACT_MAX] = {0x91, 0xc4, 6};
     struct world *w = world_new(9);
-    const struct router *e = member_engine(w->member[2].tunnel);
+    const struct router *e = member_router(w->member[2].tunnel);
     struct link *link;
 
     (void)state;
@@ -343,10 +343,10 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
         if (relay == 2)
             continue;
         assert_true(reaches(w, relay)); /* so the client has a link with it */
-        assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+        assert_int_equal(link_open(e->shared.links, &t, w->now, &link), OK);
         run(w, TIME_S);
         assert_int_equal(link->state, LINK_UP);
-        link_send(e->core.links, link, CELL_PUNCTURE, 0, bytes_of(text, 9),
+        link_send(e->shared.links, link, CELL_PUNCTURE, 0, bytes_of(text, 9),
                   w->now);
         run(w, TIME_S);
     }
@@ -357,13 +357,13 @@ static void test_tunnel_client_is_introduced_to_nobody(void **state)
 /* Whether the member takes links to the key that belongs to `secret`. */
 static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
 {
-    const struct router *e = member_engine(w->member[0].tunnel);
+    const struct router *e = member_router(w->member[0].tunnel);
     struct link_target t = target_of(w, 1);
     struct link *link;
     bool up;
 
     noise_public_key(secret, t.handshake_key);
-    assert_int_equal(link_open(e->core.links, &t, w->now, &link), OK);
+    assert_int_equal(link_open(e->shared.links, &t, w->now, &link), OK);
     link_hold(link);
     run(w, 400 * TIME_MS);
     up = link->state == LINK_UP;

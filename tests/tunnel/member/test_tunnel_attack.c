@@ -18,9 +18,9 @@ static struct totals count_all(struct net *net)
     for (int i = 0; i < NET_NODES; i++) {
         const struct router *e = &net->node[i].engine;
 
-        t.links += links_count(e->core.links);
+        t.links += links_count(e->shared.links);
         t.relays += transits_count(e->relays);
-        t.ends += e->core.ends.count;
+        t.ends += e->shared.ends.count;
         t.circuits += circuits_count(e->circuits);
     }
     return t;
@@ -48,7 +48,7 @@ static bool keep_init(struct net *net, struct net_packet *p)
 static void test_attack_inits_from_made_up_addresses(void **state)
 {
     struct net *net = net_new(81);
-    struct links *links = net->node[1].engine.core.links;
+    struct links *links = net->node[1].engine.shared.links;
     uint64_t before = 0, in = 0;
 
     (void)state;
@@ -178,7 +178,7 @@ static void test_attack_rekey_under_loss_and_reordering(void **state)
         net_run(net, TIME_S);
         assert_int_equal(client->closed, 0);
     }
-    assert_true(links_stats(client->engine.core.links)->rekeys >= 9);
+    assert_true(links_stats(client->engine.shared.links)->rekeys >= 9);
     /* Four in five there, as many back, some twice on the wire. */
     assert_in_range(client->data_in, 5000, 7000);
     net_free(net);

@@ -77,7 +77,7 @@ static void test_tunnel_caps_circuits(void **state)
     restart_client(w, &c);
     memcpy(hop.identity, first.identity, sizeof(hop.identity));
     noise_public_key(first.handshake_secret, hop.handshake_key);
-    e = member_engine(w->member[0].tunnel);
+    e = member_router(w->member[0].tunnel);
     for (unsigned i = 0; i < 2 * ONION_HOPS_MAX; i++)
         assert_int_equal(circuit_new(e->circuits, &hop, 1, w->now, &circuit),
                          OK);
@@ -118,7 +118,7 @@ static void test_tunnel_caps_pieces(void **state)
     struct member_config c = config_of(EXIT);
     struct world *w = world_new(25);
     struct resident *client = &w->member[0];
-    const struct router *e = member_engine(client->tunnel);
+    const struct router *e = member_router(client->tunnel);
     size_t most = 0;
 
     (void)state;

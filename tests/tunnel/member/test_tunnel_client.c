@@ -14,7 +14,7 @@
 static void lie(struct world *w)
 {
     unsigned i = 1 + test_random_below(&w->random, MEMBERS - 1);
-    const struct router *e = member_engine(w->member[i].tunnel);
+    const struct router *e = member_router(w->member[i].tunnel);
     unsigned count = transits_count(e->relays);
     static struct lie lie;
     struct transit *relay;

@@ -101,8 +101,8 @@ static void test_flood_of_creates_from_many_addresses(void **state)
             build_from(net, i, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
         assert_true(transits_count(victim->engine.relays) <= 16);
-        assert_true(victim->engine.core.ends.count <= 16);
-        assert_true(links_count(victim->engine.core.links) <= 16);
+        assert_true(victim->engine.shared.ends.count <= 16);
+        assert_true(links_count(victim->engine.shared.links) <= 16);
     }
     assert_int_equal(transits_count(victim->engine.relays), 16);
     net_build(net, (unsigned[]){1, 0});
@@ -116,7 +116,7 @@ static void test_flood_of_creates_from_many_addresses(void **state)
         net->node[i].dead = true;
     net_run(net, 6 * TIME_MIN);
     assert_int_equal(transits_count(victim->engine.relays), 0);
-    assert_int_equal(victim->engine.core.ends.count, 0);
+    assert_int_equal(victim->engine.shared.ends.count, 0);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(client->ready, 2);
@@ -154,7 +154,7 @@ static void test_flood_of_links_from_one_address(void **state)
         build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
     }
-    assert_in_range(links_count(victim->engine.core.links), 40, 48);
+    assert_in_range(links_count(victim->engine.shared.links), 40, 48);
     net->tap = NULL;
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
@@ -195,7 +195,7 @@ static void test_flood_of_creates_from_made_up_addresses(void **state)
         for (int k = 0; k < 3; k++)
             build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
-        assert_true(links_count(victim->engine.core.links) <= 48);
+        assert_true(links_count(victim->engine.shared.links) <= 48);
         assert_true(transits_count(victim->engine.relays) <= 12);
     }
     assert_int_equal(transits_count(victim->engine.relays), 12);
@@ -238,7 +238,7 @@ static void test_flood_of_extends(void **state)
     struct net *net = net_new(33);
     struct inits seen = {0};
     struct circuit *c = net_build(net, (unsigned[]){1, 0});
-    struct links *links = net->node[1].engine.core.links;
+    struct links *links = net->node[1].engine.shared.links;
 
     (void)state;
     net_run(net, TIME_S);
@@ -312,7 +312,7 @@ static void test_flood_of_extends_leaves_links_to_others(void **state)
             circuit_new(flooder->engine.circuits, hops, 2, net->now, &c), OK);
     }
     net_run(net, 200 * TIME_MS);
-    assert_int_equal(links_count(victim->engine.core.links), 12);
+    assert_int_equal(links_count(victim->engine.shared.links), 12);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);

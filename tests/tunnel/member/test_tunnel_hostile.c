@@ -34,7 +34,7 @@ static void test_hostile_hop_cannot_speak_for_the_one_before(void **state)
     forger = relay_at(net, 2);
     assert_int_equal(
         circuit_message_write(&m, d + CELL_BODY_OFFSET, 300, &used), OK);
-    link_send_relay(net->node[2].engine.core.links, forger->prev.link,
+    link_send_relay(net->node[2].engine.shared.links, forger->prev.link,
                     forger->prev.remote, d, CELL_SMALL, net->now);
     net_run(net, TIME_S);
     assert_int_equal(client->answered, 0);
@@ -60,8 +60,8 @@ static void test_hostile_link_that_goes_is_not_used_again(void **state)
     net_build(net, (unsigned[]){1, 0});
     net_run(net, TIME_S);
     assert_int_equal(client->ready, 1);
-    link_send(relay->engine.core.links, relay_at(net, 1)->prev.link, CELL_CLOSE,
-              0, bytes_of(NULL, 0), net->now);
+    link_send(relay->engine.shared.links, relay_at(net, 1)->prev.link,
+              CELL_CLOSE, 0, bytes_of(NULL, 0), net->now);
     net_run(net, TIME_S);
     assert_int_equal(client->closed, 1);
     assert_int_equal(client->ready, 2);
@@ -265,13 +265,13 @@ static void test_hostile_stranger_uses_the_index_of_another(void **state)
 
     (void)state;
     assert_int_equal(
-        link_open(stranger->engine.core.links, &target, net->now, &link), OK);
+        link_open(stranger->engine.shared.links, &target, net->now, &link), OK);
     net_run(net, TIME_S);
     relay = relay_at(net, 1);
     for (size_t i = 0; i < COUNT_OF(types); i++) {
-        link_send(stranger->engine.core.links, link, types[i],
+        link_send(stranger->engine.shared.links, link, types[i],
                   relay->prev.local, bytes_of(destroy, 2), net->now);
-        link_send(stranger->engine.core.links, link, types[i],
+        link_send(stranger->engine.shared.links, link, types[i],
                   relay->next.local, bytes_of(destroy, 2), net->now);
         net_run(net, TIME_S);
     }

@@ -75,7 +75,7 @@ static struct circuit_end *end_at(struct net *net, unsigned node, bool forward,
 static void send_over(struct net *net, const struct net_packet *p,
                       unsigned which)
 {
-    struct links *links = net->node[kept.from].engine.core.links;
+    struct links *links = net->node[kept.from].engine.shared.links;
     struct circuit_end *end =
         end_at(net, kept.from, kept.to > kept.from, which);
     uint8_t d[CELL_MAX];
@@ -383,7 +383,7 @@ static void test_layers_cells_of_other_sizes_or_unknown_index(void **state)
         static const enum cell_type types[] = {CELL_RELAY, CELL_CREATED,
                                                CELL_DESTROY, CELL_REKEYED,
                                                (enum cell_type)0x77};
-        struct links *links = net->node[0].engine.core.links;
+        struct links *links = net->node[0].engine.shared.links;
 
         link_send(links, c->end.link, types[i % COUNT_OF(types)],
                   (uint32_t)test_random_next(&net->random), bytes_of(NULL, 0),

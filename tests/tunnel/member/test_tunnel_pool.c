@@ -116,7 +116,7 @@ static void test_tunnel_idle_circuits_are_nobodys_failure(void **state)
         }
         assert_true(client->closed >= 6);
         assert_int_equal(client->why, REASON_IDLE);
-        stats = circuits_stats(member_engine(client->tunnel)->circuits);
+        stats = circuits_stats(member_router(client->tunnel)->circuits);
         assert_true(shorter || stats->hops_replaced == 0);
         world_free(w);
     }

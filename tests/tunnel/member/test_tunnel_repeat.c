@@ -261,7 +261,7 @@ static void test_repeat_extend_that_failed_says_so_again(void **state)
     }
     assert_int_equal(transits_stats(relays_of(net, 1))->failed[REASON_ADDRESS],
                      1);
-    assert_int_equal(links_count(net->node[1].engine.core.links), 1);
+    assert_int_equal(links_count(net->node[1].engine.shared.links), 1);
     net_free(net);
 }
 

@@ -146,7 +146,7 @@ static void send_junk(struct net *net, unsigned from, uint32_t circuit)
 {
     uint8_t datagram[CELL_MAX] = {0};
 
-    link_send_relay(net->node[from].engine.core.links, link_of(net, from),
+    link_send_relay(net->node[from].engine.shared.links, link_of(net, from),
                     circuit, datagram, CELL_SMALL, net->now);
 }
 
@@ -205,7 +205,7 @@ static void send_bad(struct net *net, const struct insider *s)
     uint32_t circuit = s->unknown ? 12345 : remote_of(net, s->from);
 
     if (s->type != CELL_RELAY)
-        link_send(net->node[s->from].engine.core.links, link_of(net, s->from),
+        link_send(net->node[s->from].engine.shared.links, link_of(net, s->from),
                   s->type, circuit, bytes_of(NULL, 0), net->now);
     else if (s->message != 0)
         say(net, s->from, s->message);

@@ -36,7 +36,7 @@ static void expect_refusal(struct net *net, const struct link_target hops[2],
                            const char *what)
 {
     struct net_node *client = &net->node[0];
-    uint64_t sent = links_stats(net->node[1].engine.core.links)->inits_out;
+    uint64_t sent = links_stats(net->node[1].engine.shared.links)->inits_out;
     unsigned closed = client->closed;
     struct circuit *c;
 
@@ -46,7 +46,7 @@ static void expect_refusal(struct net *net, const struct link_target hops[2],
     if (client->closed != closed + 1 || client->why != REASON_ADDRESS ||
         client->why_hop != 2)
         fail_msg("not refused: %s", what);
-    assert_int_equal(links_stats(net->node[1].engine.core.links)->inits_out,
+    assert_int_equal(links_stats(net->node[1].engine.shared.links)->inits_out,
                      sent);
 }
 
@@ -92,7 +92,7 @@ static void test_transit_extend_takes_circuits_from_those_who_ask(void **state)
     assert_int_equal(transits_count(relay->engine.relays), 1);
     link = relay_at(net, 2)->prev.link;
     first_message(net, to, 1, &n, noise1);
-    link_send(next->engine.core.links, link, CELL_CREATE, 0,
+    link_send(next->engine.shared.links, link, CELL_CREATE, 0,
               bytes_of(text, link_text_write_create(
                                  text, 77, bytes_of(noise1, sizeof(noise1)))),
               net->now);
@@ -288,7 +288,7 @@ static void send_created(struct net *net, unsigned node, struct link *link,
 
     test_random_fill(&net->random, noise2, sizeof(noise2));
     len = link_text_write_created(text, 1, noise2);
-    link_send(net->node[node].engine.core.links, link, CELL_CREATED, index,
+    link_send(net->node[node].engine.shared.links, link, CELL_CREATED, index,
               bytes_of(text, len), net->now);
     net_run(net, 2 * NET_DELAY);
 }
@@ -347,8 +347,9 @@ static void test_transit_extend_next_hop_speaks_too_early(void **state)
     assert_non_null(relay->next.link);
     assert_false(relay->extended);
     memset(d + CELL_BODY_OFFSET, 7, CELL_SMALL_BODY);
-    link_send_relay(net->node[2].engine.core.links, relay_at(net, 2)->prev.link,
-                    relay->next.local, d, CELL_SMALL, net->now);
+    link_send_relay(net->node[2].engine.shared.links,
+                    relay_at(net, 2)->prev.link, relay->next.local, d,
+                    CELL_SMALL, net->now);
     net_run(net, NET_DELAY);
     assert_int_equal(stats->cells_backward, 0);
     net_run(net, TIME_S);
@@ -399,11 +400,11 @@ static void test_transit_extend_not_beyond_the_fourth_hop(void **state)
     net_run(net, TIME_S);
     assert_int_equal(
         transits_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
-    assert_int_equal(links_count(net->node[5].engine.core.links), 0);
+    assert_int_equal(links_count(net->node[5].engine.shared.links), 0);
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         first_message(net, net_target(&net->node[1]), depths[i], &n, noise1);
         link_send(
-            client->engine.core.links, c->end.link, CELL_CREATE, 0,
+            client->engine.shared.links, c->end.link, CELL_CREATE, 0,
             bytes_of(text, link_text_write_create(
                                text, 77, bytes_of(noise1, sizeof(noise1)))),
             net->now);
@@ -464,8 +465,8 @@ static void ask_last_hop(struct net *net, struct circuit *c, unsigned depth,
     onion_add(&c->hop[c->length - 1].out, body, body_len, depth);
     for (unsigned i = c->length - 1; i >= 1; i--)
         onion_add(&c->hop[i - 1].out, body, body_len, i);
-    link_send_relay(net->node[0].engine.core.links, c->end.link, c->end.remote,
-                    d, len, net->now);
+    link_send_relay(net->node[0].engine.shared.links, c->end.link,
+                    c->end.remote, d, len, net->now);
     net_run(net, 100 * TIME_MS);
 }
 
@@ -502,7 +503,7 @@ static void test_transit_extend_depth_lied_about(void **state)
                              told == ONION_HOPS_MAX ? 2 : 0);
             assert_int_equal(stats->dropped_layer, told >= place ? 6 : 8);
             assert_int_equal(
-                links_stats(net->node[6].engine.core.links)->inits_in > 0,
+                links_stats(net->node[6].engine.shared.links)->inits_in > 0,
                 told >= place && told < ONION_HOPS_MAX);
             net_free(net);
         }
