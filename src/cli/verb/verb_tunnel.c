@@ -108,10 +108,11 @@ static enum exit_code build(struct cli *cli)
     return code;
 }
 
-/* One whose only parameter is a number; on success `said` is printed with it
- * unless the answer is printed as JSON. */
+/* One whose only parameter is a number; on success it is printed between
+ * `before` and `after` unless the answer is printed as JSON. */
 static enum exit_code ask(struct cli *cli, const char *method, const char *name,
-                          uint64_t number, const char *said)
+                          uint64_t number, const char *before,
+                          const char *after)
 {
     struct cli_talk t;
     enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
@@ -123,7 +124,7 @@ static enum exit_code ask(struct cli *cli, const char *method, const char *name,
     mp_write_uint(w, number);
     code = cli_talk_call(&t, method);
     if (code == EXIT_DONE && !cli_talk_json(&t))
-        printf("%s %" PRIu64 "\n", said, number);
+        printf("%s %" PRIu64 "%s\n", before, number, after);
     cli_talk_deinit(&t);
     return code;
 }
@@ -135,7 +136,7 @@ static enum exit_code stop(struct cli *cli)
     if (!cli_read_hops(cli, &hops))
         return EXIT_USAGE;
     return ask(cli, "tunnel.stop", "hops", hops,
-               "no more circuits are built of hops:");
+               "no more circuits are built of", hops == 1 ? " hop" : " hops");
 }
 
 static bool read_circuit(const struct cli *cli, uint64_t *out)
@@ -149,7 +150,7 @@ static enum exit_code close_circuit(struct cli *cli)
 
     if (!read_circuit(cli, &circuit))
         return EXIT_USAGE;
-    return ask(cli, "tunnel.close", "circuit", circuit, "closed circuit");
+    return ask(cli, "tunnel.close", "circuit", circuit, "closed circuit", "");
 }
 
 /* ---- send -------------------------------------------------------------- */
