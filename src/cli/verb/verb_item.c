@@ -6,6 +6,7 @@
 #include "cli/ask/talk.h"
 #include "cli/show/json.h"
 #include "cli/show/say.h"
+#include "cli/show/screen.h"
 #include "cli/show/trace.h"
 #include "cli/verb/verb_published.h"
 #include "cli/verb/verbs.h"
@@ -22,8 +23,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WHY_LIMIT   4096
-#define VALUE_LIMIT (64 * 1024)
+#define WHY_LIMIT         4096
+#define VALUE_LIMIT       (64 * 1024)
+#define VERSION_LINE_SIZE 256
 
 static const struct cli_option put_options[] = {
     {"--file", "FILE", "store what is in this file in the place of VALUE"},
@@ -332,6 +334,17 @@ static void print_value(struct mp_reader value)
     text_deinit(&out);
 }
 
+static void print_version(struct mp_reader item)
+{
+    char line[VERSION_LINE_SIZE];
+
+    snprintf(line, sizeof(line),
+             "version %" PRIu64 ", found by hop %" PRIu64 ", of key %s",
+             reply_uint(item, "seq"), reply_uint(item, "hop"),
+             reply_text(item, "key"));
+    screen_fold(stderr, 0, "", line);
+}
+
 static enum exit_code print_item(const struct cli_talk *t)
 {
     struct mp_reader answer = t->answer.value;
@@ -352,10 +365,7 @@ static enum exit_code print_item(const struct cli_talk *t)
                         text_count(reply_uint(answer, "asked"), "node", asked));
     print_value(value);
     if (reply_bool(item, "mutable"))
-        fprintf(stderr,
-                "version %" PRIu64 " of key %s, found by hop %" PRIu64 "\n",
-                reply_uint(item, "seq"), reply_text(item, "key"),
-                reply_uint(item, "hop"));
+        print_version(item);
     return EXIT_DONE;
 }
 
