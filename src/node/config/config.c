@@ -18,6 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define COMMENT_WIDTH 79
+#define SENTENCE_MAX  1024
+
 /* ---- Defaults ---------------------------------------------------------- */
 
 void config_default_data_dir(char out[CONFIG_PATH_SIZE])
@@ -219,6 +222,41 @@ static void print_comment(const char *lines, struct text *out)
     }
 }
 
+/* A sentence as a comment, in lines that fit the screen. */
+static void print_folded(const char *sentence, struct text *out)
+{
+    size_t used = 0;
+
+    while (*sentence != '\0') {
+        size_t len = strcspn(sentence, " ");
+
+        if (used > 0 && used + 1 + len > COMMENT_WIDTH) {
+            text_add(out, "\n");
+            used = 0;
+        }
+        if (used == 0) {
+            text_add(out, "#");
+            used = 1;
+        }
+        text_addf(out, " %.*s", (int)len, sentence);
+        used += 1 + len;
+        sentence += len + (sentence[len] == ' ');
+    }
+    text_add(out, "\n");
+}
+
+static void print_must_be(const struct config_key *key, struct text *out)
+{
+    struct text sentence;
+
+    text_init(&sentence, SENTENCE_MAX);
+    text_add(&sentence, "Must be ");
+    key->type->explain(key, &sentence);
+    text_add(&sentence, key->reloadable ? ". SIGHUP reloads it." : ".");
+    print_folded(text_get(&sentence), out);
+    text_deinit(&sentence);
+}
+
 static void print_default(const struct config_key *key,
                           const struct config *defaults, struct text *out)
 {
@@ -228,9 +266,7 @@ static void print_default(const struct config_key *key,
         text_addf(out, "\n[%s]\n", key->section);
     text_add(out, "\n");
     print_comment(key->meaning, out);
-    text_add(out, "# Must be ");
-    key->type->explain(key, out);
-    text_add(out, key->reloadable ? ". SIGHUP reloads it.\n" : ".\n");
+    print_must_be(key, out);
     text_addf(out, "#%s = ", key->name);
     if (key->shown != NULL)
         text_add(out, key->shown);

@@ -166,6 +166,19 @@ static void uncomment(const char *printed, struct text *out)
     }
 }
 
+/* The file is read in a terminal. */
+static void test_config_printed_defaults_fit_the_screen(void **state)
+{
+    struct text printed;
+
+    (void)state;
+    text_init(&printed, 65536);
+    config_print_defaults(&printed);
+    for (const char *p = text_get(&printed); *p; p += strcspn(p, "\n") + 1)
+        assert_in_range(strcspn(p, "\n"), 0, 80);
+    text_deinit(&printed);
+}
+
 static void test_config_printed_defaults_load_as_the_defaults(void **state)
 {
     struct text printed, before, after, bare;
@@ -851,6 +864,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_defaults_are_what_the_documents_say),
         cmocka_unit_test(test_config_defaults_are_those_of_the_engine),
+        cmocka_unit_test(test_config_printed_defaults_fit_the_screen),
         cmocka_unit_test(test_config_printed_defaults_load_as_the_defaults),
         cmocka_unit_test(test_config_tunnel_settings_reach_the_engine),
         cmocka_unit_test(test_config_policy_has_a_cap),
