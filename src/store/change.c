@@ -179,16 +179,29 @@ static bool has(struct store *s, enum store_kind kind,
 
 bool store_has_announcement(struct store *s, const struct id *info_hash)
 {
-    const struct store_announcement a = {.info_hash = *info_hash};
-    struct store_key key = store_tables[STORE_ANNOUNCEMENTS].key(&a);
+    struct store_key key = store_key_of(info_hash->b, ID_BYTES);
 
     return has(s, STORE_ANNOUNCEMENTS, &key);
 }
 
 bool store_has_item(struct store *s, const struct id *target)
 {
-    const struct store_item item = {.target = *target};
-    struct store_key key = store_tables[STORE_ITEMS].key(&item);
+    struct store_key key = store_key_of(target->b, ID_BYTES);
 
     return has(s, STORE_ITEMS, &key);
+}
+
+bool store_queues_announcement(const struct store *s,
+                               const struct id *info_hash)
+{
+    struct store_key key = store_key_of(info_hash->b, ID_BYTES);
+
+    return store_queue_find(&s->queue, STORE_ANNOUNCEMENTS, &key) != NULL;
+}
+
+bool store_queues_item(const struct store *s, const struct id *target)
+{
+    struct store_key key = store_key_of(target->b, ID_BYTES);
+
+    return store_queue_find(&s->queue, STORE_ITEMS, &key) != NULL;
 }

@@ -210,6 +210,12 @@ enum error store_each_relay(struct store *s, size_t limit,
 bool store_has_announcement(struct store *s, const struct id *info_hash);
 bool store_has_item(struct store *s, const struct id *target);
 
+/* Whether the last change of it is queued: the next start finds the one before,
+ * unless a flush returns OK until then. */
+bool store_queues_announcement(const struct store *s,
+                               const struct id *info_hash);
+bool store_queues_item(const struct store *s, const struct id *target);
+
 /* Copies a setting into `buf` and its length into `len`. ERR_NOT_FOUND;
  * ERR_NO_SPACE when it is longer than `cap` (STORE_SETTING_BYTES always
  * suffices); errors of store_flush. */

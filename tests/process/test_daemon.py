@@ -382,6 +382,30 @@ class Store(ProcessTest):
                  lambda: second.status()["healthy"])
         self.assertEqual(second.status()["store"]["announcements"], 1)
 
+    def test_disk_full_keeps_nothing(self):
+        """What waits for the disk is not said to be on it."""
+        _, node = self.network_of(2)
+        node.json("dht", "announce", "aa" * 20)
+        self.limit_files(node, 0)
+        for verb in (["announce", "cd" * 20], ["put", "x"],
+                     ["announce", "aa" * 20, "--port", "1"]):
+            done = node.cli("dht", *verb)
+            self.assertEqual(done.returncode, TROUBLE, done.stdout)
+            self.assertIn("cannot be written", " ".join(done.stderr.split()))
+        kept = {p["target"]: p["kept"]
+                for p in node.json("dht", "published")["published"]}
+        self.assertFalse(kept["aa" * 20] or kept["cd" * 20])
+        # nor is what was withdrawn said to be gone
+        done = node.cli("dht", "withdraw", "aa" * 20)
+        self.assertEqual(done.returncode, TROUBLE, done.stdout)
+        self.assertIn("cannot be written", " ".join(done.stderr.split()))
+        node.kill()
+        node.start()
+        targets = [p["target"]
+                   for p in node.json("dht", "published")["published"]]
+        self.assertIn("aa" * 20, targets)
+        self.assertNotIn("cd" * 20, targets)
+
     def limit_files(self, node, size):
         resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE,
                          (size, resource.RLIM_INFINITY))

@@ -168,6 +168,15 @@ static void assert_has(struct store *s, bool announcement, bool item)
     assert_int_equal(store_has_item(s, &i.target), item);
 }
 
+static void assert_queues(struct store *s, bool announcement, bool item)
+{
+    struct store_announcement a = make_announcement(1);
+    struct store_item i = make_item(1);
+
+    assert_int_equal(store_queues_announcement(s, &a.info_hash), announcement);
+    assert_int_equal(store_queues_item(s, &i.target), item);
+}
+
 /* Queued or written: what the next start will find. */
 static void test_store_tells_what_it_has(void **state)
 {
@@ -179,12 +188,16 @@ static void test_store_tells_what_it_has(void **state)
     assert_has(s, false, false);
     assert_int_equal(store_put_announcement(s, &a), OK);
     assert_has(s, true, false);
+    assert_queues(s, true, false);
     assert_int_equal(store_put_item(s, &i), OK);
     assert_has(s, true, true);
+    assert_queues(s, true, true);
     assert_int_equal(store_flush(s, 1), OK);
     assert_has(s, true, true);
+    assert_queues(s, false, false);
     assert_int_equal(store_remove_announcement(s, &a.info_hash), OK);
     assert_has(s, false, true);
+    assert_queues(s, true, false);
     assert_int_equal(store_flush(s, 1), OK);
     assert_has(s, false, true);
 }

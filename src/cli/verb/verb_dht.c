@@ -11,6 +11,7 @@
 #include "cli/show/amount.h"
 #include "cli/show/columns.h"
 #include "cli/show/say.h"
+#include "cli/show/screen.h"
 #include "cli/show/trace.h"
 #include "cli/verb/verb_published.h"
 #include "cli/verb/verbs.h"
@@ -295,7 +296,13 @@ static enum exit_code print_withdrawn(struct cli_talk *t,
         printf("%s is not renewed any more; others forget it when it "
                "expires\n",
                reply_text(answer, "target"));
-    return EXIT_DONE;
+    if (!reply_bool(answer, "kept"))
+        return EXIT_DONE;
+    if (!cli_talk_json(t))
+        screen_fold(stderr, 0, "",
+                    "warren: the node's store cannot be written: until it can, "
+                    "a restart publishes it again; 'warren status' says why");
+    return EXIT_TROUBLE;
 }
 
 static enum exit_code withdraw(struct cli *cli)

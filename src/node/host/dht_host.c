@@ -354,6 +354,15 @@ enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
 bool dht_host_keeps(const struct dht_host *h, bool is_item,
                     const struct id *target)
 {
-    return is_item ? store_has_item(h->world.store, target)
-                   : store_has_announcement(h->world.store, target);
+    struct store *s = h->world.store;
+
+    return is_item ? store_has_item(s, target) && !store_queues_item(s, target)
+                   : store_has_announcement(s, target) &&
+                         !store_queues_announcement(s, target);
+}
+
+bool dht_host_comes_back(const struct dht_host *h, const struct id *target)
+{
+    return store_queues_announcement(h->world.store, target) ||
+           store_queues_item(h->world.store, target);
 }

@@ -86,6 +86,9 @@ void dht_host_keep_item(struct dht_host *h, const struct dht_item *item);
 /* Whether the next start finds the announcement or the item. */
 bool dht_host_keeps(const struct dht_host *h, bool is_item,
                     const struct id *target);
+/* Of one that was withdrawn: whether a restart may find it all the same,
+ * because the disk could not be written. */
+bool dht_host_comes_back(const struct dht_host *h, const struct id *target);
 /* Sequence number of our own item at `target`. ERR_NOT_FOUND. */
 enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
                             int64_t *out);

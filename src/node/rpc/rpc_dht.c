@@ -297,8 +297,10 @@ void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
         return;
     }
     w = control_reply(call);
-    mp_write_map(w, 1);
+    mp_write_map(w, 2);
     rpc_write_id(w, "target", &params->target);
+    rpc_write_bool(w, "kept",
+                   dht_host_comes_back(rpc->node->dht, &params->target));
     control_finish(call);
 }
 
