@@ -28,8 +28,11 @@ checkout() {
 # two architectures, one that is a version behind on a mirror ends it all. Of
 # s390x only the release itself is asked for: its updates stay amd64's.
 #
-# test_store_kill kills processes after milliseconds, before they have begun
-# under qemu; libwarren is left out, and with it the networks of its tests.
+# Left out is what the emulator, not the byte order, makes fail: qemu hands the
+# length of the kernel's trains (UDP_SEGMENT) over with its bytes swapped, which
+# test_exit_train and test_health need, and 4 bytes of what test_exit_host asks
+# for (SO_MEMINFO); test_store_kill kills processes after milliseconds, before
+# they have begun. So is libwarren, whose tests are networks.
 # shellcheck disable=SC2016 # it is that shell's to expand
 in_container='
 set -eu
@@ -72,8 +75,9 @@ nice -n 10 cmake --build build/s390x -j2
 
 echo "== tests"
 networks="test_sim_(dht|tunnel)|test_dht_(join|network)|process_"
+emulator="test_(exit_(host|train)|health|store_kill)\$"
 nice -n 10 ctest --test-dir build/s390x -j2 --no-tests=error --timeout 1200 \
-    --output-on-failure -E "^($networks|lint_|python_|test_store_kill)"
+    --output-on-failure -E "^($networks|lint_|python_|$emulator)"
 '
 
 docker/base-image.sh bookworm
