@@ -267,6 +267,13 @@ bool endpoint_is_global(const struct endpoint *ep)
            !in_any(ep->addr, special6, COUNT(special6));
 }
 
+bool endpoint_is_wildcard(const struct endpoint *ep)
+{
+    struct endpoint any = {.family = ep->family};
+
+    return endpoint_same_addr(ep, &any);
+}
+
 bool endpoint_is_loopback(const struct endpoint *ep)
 {
     static const uint8_t loopback6[16] = {[15] = 1};

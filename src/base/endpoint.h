@@ -44,6 +44,9 @@ const char *endpoint_print_addr(const struct endpoint *ep,
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_same_addr(const struct endpoint *a, const struct endpoint *b);
 
+/* The address that sockets are bound to for all of a machine: 0.0.0.0, [::]. */
+bool endpoint_is_wildcard(const struct endpoint *ep);
+
 /* Bytes in the address (4, 16) and in the compact form (6, 18). */
 size_t endpoint_addr_len(const struct endpoint *ep);
 size_t endpoint_compact_len(const struct endpoint *ep);

@@ -421,6 +421,24 @@ static void test_endpoint_is_global(void **state)
     }
 }
 
+static void test_endpoint_is_wildcard(void **state)
+{
+    static const struct {
+        const char *text;
+        bool want;
+    } cases[] = {{"0.0.0.0:0", true},    {"0.0.0.0:7881", true},
+                 {"[::]:7881", true},    {"0.0.0.1:7881", false},
+                 {"127.0.0.1:0", false}, {"[::1]:7881", false},
+                 {"[1::]:0", false}};
+    struct endpoint ep;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(endpoint_parse(cases[i].text, &ep), OK);
+        assert_int_equal(endpoint_is_wildcard(&ep), cases[i].want);
+    }
+}
+
 static void test_endpoint_is_loopback(void **state)
 {
     static const struct {
@@ -486,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_endpoint_prefix_minds_family),
         cmocka_unit_test(test_endpoint_is_usable),
         cmocka_unit_test(test_endpoint_is_global),
+        cmocka_unit_test(test_endpoint_is_wildcard),
         cmocka_unit_test(test_endpoint_is_loopback),
         cmocka_unit_test(test_endpoint_round_trips),
     };

@@ -164,13 +164,6 @@ void own_address_refuse(struct policy *p,
 
 /* ---- Ourselves ---------------------------------------------------------- */
 
-static bool is_wildcard(const struct endpoint *ep)
-{
-    struct endpoint any = {.family = ep->family};
-
-    return endpoint_same_addr(ep, &any);
-}
-
 static bool is_interface(const struct endpoint *ep)
 {
     struct ifaddrs *all = NULL;
@@ -199,7 +192,7 @@ bool own_address_is(const struct udp *udp, const struct dht_host *dht,
 
         if (endpoint_equal(&at, ep) ||
             (at.family == ep->family && at.port == ep->port &&
-             is_wildcard(&at) && is_interface(ep)))
+             endpoint_is_wildcard(&at) && is_interface(ep)))
             return true;
     }
     dht_status(dht_host_engine(dht), now, &s);

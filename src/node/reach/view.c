@@ -54,13 +54,6 @@ static bool is_link_local(const struct endpoint *ep)
                : ep->addr[0] == 0xfe && (ep->addr[1] & 0xc0) == 0x80;
 }
 
-static bool is_wildcard(const struct endpoint *ep)
-{
-    struct endpoint any = {.family = ep->family};
-
-    return endpoint_same_addr(ep, &any);
-}
-
 /* The addresses of interfaces that are up and have a carrier. */
 struct address_list {
     const struct ifaddrs *at;
@@ -155,7 +148,7 @@ static void look_at_sockets(const struct view_question *q,
     for (unsigned i = 0; i < q->bound_count; i++) {
         const struct endpoint *ep = &q->bound[i];
 
-        if (is_wildcard(ep))
+        if (endpoint_is_wildcard(ep))
             any[ep->family] = true;
         else if (endpoint_is_loopback(ep) || has_address(all, ep))
             v->usable[ep->family] = true;
