@@ -88,6 +88,11 @@ class Losing(SpaceTest):
                   lambda: "send_failed" in self.errors(), SOON)
         self.assertRegex(self.errors()["send_failed"]["what"],
                          "Permission denied|unreachable|not permitted")
+        for family in ("IPv4", "IPv6"):
+            said = [line for line in self.node_.log_text().splitlines()
+                    if "send over " + family in line
+                    or "sent over " + family in line]
+            self.assertLessEqual(len(said), 1, said)
 
     def test_one_family_of_two(self):
         self.leaf.ip("-6", "rule", "add", "pref", "0", "prohibit")

@@ -39,9 +39,8 @@ struct network {
     struct network_family family[FAMILIES];
     struct silence silence[FAMILIES];
     struct udp_traffic before[FAMILIES]; /* at the last tick */
-    uint64_t received_at_cut[FAMILIES];
-    bool believed[FAMILIES]; /* usable, though the view denies it */
-    bool seen;               /* `view` is one */
+    bool believed[FAMILIES];             /* usable, though the view denies it */
+    bool seen;                           /* `view` is one */
     uint64_t looked_at, routed_at;
 };
 
@@ -93,7 +92,6 @@ static void set_usable(struct network *n, enum family f, bool usable,
     s->usable = usable;
     s->was_usable = s->was_usable || usable;
     s->cut_since = usable ? TIME_NEVER : now;
-    n->received_at_cut[f] = udp_traffic(n->world.udp, f)->received;
     if (!usable && s->was_usable)
         log_warn(n->world.log, "%s has no way out of this machine any more",
                  network_family_name(f));
@@ -224,6 +222,8 @@ static void watch_silence(struct network *n, enum family f, uint64_t now)
         act(n, moved, now);
 }
 
+/* Begins and ends `refused_since`. Where the sockets have just said in the log
+ * why (struct udp_traffic) it is not said again. */
 static void watch_refusals(struct network *n, enum family f, uint64_t now)
 {
     const struct udp_traffic *t = udp_traffic(n->world.udp, f);
@@ -232,11 +232,10 @@ static void watch_refusals(struct network *n, enum family f, uint64_t now)
     if (t->sent != n->before[f].sent) {
         s->refused_since = TIME_NEVER;
     } else if (t->refused != n->before[f].refused) {
-        if (s->refused_since == TIME_NEVER) {
-            s->refused_since = now;
+        if (s->refused_since == TIME_NEVER && t->said_at <= t->sent_at)
             log_warn(n->world.log, "nothing can be sent over %s: %s",
                      network_family_name(f), strerror(t->refusal));
-        }
+        s->refused_since = time_min(s->refused_since, now);
         s->refusal = t->refusal;
     }
 }
@@ -265,15 +264,17 @@ static void rearm(struct network *n)
     deadline_arm(&n->timer, at);
 }
 
-static void on_due(void *arg)
+static void listen_for_silence(struct network *n, uint64_t now)
 {
-    struct network *n = arg;
-    uint64_t now = clock_now();
-
     for (int f = 0; f < FAMILIES; f++)
         if (n->family[f].listening)
             watch_silence(n, (enum family)f, now);
     rearm(n);
+}
+
+static void on_due(void *arg)
+{
+    listen_for_silence(arg, clock_now());
 }
 
 void network_tick(struct network *n, uint64_t now)
@@ -289,7 +290,7 @@ void network_tick(struct network *n, uint64_t now)
         watch_refusals(n, (enum family)f, now);
         n->before[f] = *udp_traffic(n->world.udp, (enum family)f);
     }
-    on_due(n);
+    listen_for_silence(n, now);
 }
 
 const struct network_family *network_family(const struct network *n,

@@ -120,7 +120,8 @@ static unsigned deliver_message(struct udp_socket *s,
 }
 
 /* Once for each reason: what goes on is in the metrics. That there is no way
- * to somebody is not worth a line, and a full buffer is our own doing. */
+ * to somebody is not worth a line, and a full buffer is our own doing. Whether
+ * nothing leaves any more is for whoever watches the node's health to say. */
 static void say_failure(struct udp *udp, enum family family, int errnum)
 {
     enum udp_drop reason = udp_drop_of(errnum);
@@ -130,6 +131,7 @@ static void say_failure(struct udp *udp, enum family family, int errnum)
         reason == UDP_SEND_WOULD_BLOCK || reason == UDP_SEND_TOO_LONG)
         return;
     *said = true;
+    udp->traffic[family].said_at = udp->now;
     log_warn(udp->log,
              "the system refuses to send over %s: %s%s; from now on this is "
              "counted only, in warren_udp_dropped_total as %s",
@@ -422,20 +424,13 @@ static bool can_receive_trains(int fd)
     return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
 }
 
-static bool is_any(const struct endpoint *ep)
-{
-    static const uint8_t any[16];
-
-    return memcmp(ep->addr, any, sizeof(any)) == 0;
-}
-
 /* ERR_NO_MEMORY. On a kernel that does not tell at which address a datagram
  * came, it goes on choosing the one to answer from. */
 static enum error learn_locals(struct udp_socket *s)
 {
     int on = 1;
 
-    if (!is_any(&s->local))
+    if (!endpoint_is_wildcard(&s->local))
         return OK;
     if (s->local.family == FAMILY_IPV4)
         setsockopt(s->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
@@ -487,7 +482,7 @@ enum error udp_listen_all(struct udp *udp, const struct endpoint *at,
 
         err = udp_listen(udp, &at[i], why);
         if (err != ERR_UNSUPPORTED || at[i].family != FAMILY_IPV6 ||
-            !is_any(&at[i]) || ++left_out == count)
+            !endpoint_is_wildcard(&at[i]) || ++left_out == count)
             continue;
         log_warn(udp->log, "%s; going on without IPv6", text_get(why) + len);
         text_cut(why, len);

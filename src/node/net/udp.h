@@ -76,6 +76,7 @@ struct udp_traffic {
     uint64_t refused_now;   /* of these, since the last that was sent */
     int refusal;            /* errno of the last refused one; 0: none */
     uint64_t received_at, sent_at, refused_at; /* the last of each */
+    uint64_t said_at; /* the log was told why, once for each reason */
 };
 
 struct udp_config {

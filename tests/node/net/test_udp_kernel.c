@@ -271,6 +271,7 @@ static void test_udp_failures_are_named_and_noted(void **state)
         assert_true(t->refused_at > 0);
         assert_int_equal(times_said("refuses to send over IPv4"),
                          cases[i].lines);
+        assert_int_equal(t->said_at > t->sent_at, cases[i].lines > 0);
         kernel.refuses = 0;
         send_some(&a, &to, 3);
         run_until(&b, 3);
