@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One socket for each circuit and family, opened by the engine on the first
+ * One socket for each circuit and family, opened by the member on the first
  * datagram. Receiving is in batches of one socket. Sending has two ways: the
  * first datagram to a destination goes at once, so that its sender hears of a
  * failure; what follows to the same one waits in a queue that all sockets share
@@ -133,13 +133,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- Sockets ----------------------------------------------------------- */
-
-static bool is_wildcard(const struct endpoint *ep)
-{
-    struct endpoint any = {.family = ep->family};
-
-    return endpoint_same_addr(ep, &any);
-}
 
 static int open_fd(const struct exit_host *x, enum family family)
 {
@@ -345,7 +338,7 @@ void exit_host_configure(struct exit_host *x, const struct config *config)
     for (unsigned i = config->listen.count; i-- > 0;) {
         struct endpoint ep = config->listen.at[i];
 
-        if (is_wildcard(&ep))
+        if (endpoint_is_wildcard(&ep))
             continue;
         ep.port = 0;
         x->bound[ep.family] = true;

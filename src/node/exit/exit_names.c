@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
+ * Questions of circuits go to the servers as they come (exit_names_ask); one of
+ * our own, the probe, tells how the servers do, of whom it is believed that
+ *
+ *     nothing is known   at the start, and when a circuit's question fails:
+ *                        the probe is sent at once
+ *     they answer        to whomever; the probe is sent when nobody has asked
+ *                        anything for PROBE_LATER
+ *     they fail          the probe did, and is sent again after PROBE_SOON
+ *
  * libevent calls back about a question even after it was cancelled, from the
  * loop: a question therefore lives until all of its callbacks have come, and
  * may have lost its owner.
@@ -7,6 +16,7 @@
 #include "node/exit/exit_names.h"
 
 #include "base/timestamp.h"
+#include "node/net/dns_result.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
@@ -55,9 +65,6 @@ struct probe {
 #define PROBE_NAME  "invalid"
 #define PROBE_LATER (10 * TIME_MIN) /* while all is well and nobody asks */
 #define PROBE_SOON  (20 * TIME_S)   /* while they fail */
-/* What one silent server costs at least. evdns calls a SERVFAIL a time-out,
- * too, but that comes earlier. */
-#define DNS_TIMEOUT_S 2
 
 /* That a name does not exist is an answer too. */
 static bool is_answer(int result)
@@ -74,19 +81,6 @@ static bool is_their_fault(int result, bool ours)
         return ours;
     return result == DNS_ERR_TIMEOUT || result == DNS_ERR_REFUSED ||
            result == DNS_ERR_NOTIMPL || result == DNS_ERR_FORMAT;
-}
-
-static const char *reason(int result)
-{
-    switch (result) {
-    case DNS_ERR_TIMEOUT:
-        return "no name server answers";
-    case DNS_ERR_SERVERFAILED:
-        return "the name servers say that they failed (SERVFAIL)";
-    case DNS_ERR_REFUSED:
-        return "the name servers refuse to answer";
-    }
-    return "the name servers' answers are of no use";
 }
 
 static void note(struct exit_names *n, int result, bool ours)
@@ -111,7 +105,8 @@ static void note(struct exit_names *n, int result, bool ours)
     n->error = result;
     if (n->failing_since == TIME_NEVER) {
         n->failing_since = now;
-        log_warn(n->log, "the exit resolves no names: %s", reason(result));
+        log_warn(n->log, "the exit resolves no names: %s",
+                 dns_result_text(result));
     }
 }
 
@@ -124,9 +119,7 @@ static void on_probe(int result, char type, int count, int ttl, void *addresses,
     (void)count;
     (void)ttl;
     (void)addresses;
-    if (result == DNS_ERR_TIMEOUT &&
-        time_since(p->asked_at, clock_now()) < DNS_TIMEOUT_S * TIME_S)
-        result = DNS_ERR_SERVERFAILED;
+    result = dns_result_of(result, time_since(p->asked_at, clock_now()));
     if (p->owner != NULL) {
         p->owner->probe = NULL;
         note(p->owner, result, true);
@@ -176,7 +169,7 @@ void exit_names_state(const struct exit_names *n, struct exit_names_state *out)
     *out = (struct exit_names_state){.assumed = n->assumed,
                                      .failing = n->failing_since != TIME_NEVER,
                                      .since = n->failing_since,
-                                     .why = reason(n->error)};
+                                     .why = dns_result_text(n->error)};
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -312,7 +305,7 @@ void exit_names_configure(struct exit_names *n,
     }
     /* Asking a dead server for long costs more than it brings: the exit gives
      * a name up before. */
-    evdns_base_set_option(n->dns, "timeout", "2"); /* DNS_TIMEOUT_S */
+    dns_set_timeout(n->dns);
     evdns_base_set_option(n->dns, "attempts", "2");
     for (unsigned i = 0; i < servers->count; i++)
         add_server(n, &servers->at[i]);

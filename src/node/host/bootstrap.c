@@ -7,14 +7,13 @@
  * The settings of evdns are such that a dead server costs two seconds and not
  * the name: the next one is asked then, and what one family's answer says is
  * kept until the other's is there (by default that waits 3 s for an answer
- * that takes 5 s from the second server, and so never comes). A SERVFAIL is a
- * time-out to evdns, after which it asks again; but one that comes before a
- * time-out can have passed shows what it was.
+ * that takes 5 s from the second server, and so never comes).
  *
  * libevent calls back about a name even after it was cancelled, from the
  * loop: a resolution therefore lives on its own and may have lost its owner.
  */
 #include "node/host/bootstrap.h"
+#include "node/net/dns_result.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
@@ -84,28 +83,6 @@ static void say_other_family(struct bootstrap *b, const char *host,
 
 /* ---- Names ------------------------------------------------------------- */
 
-/* What one silent server costs at least. */
-#define DNS_TIMEOUT_S 2
-
-static const char *why(int dns_error, uint64_t took)
-{
-    if (dns_error == DNS_ERR_TIMEOUT && took < DNS_TIMEOUT_S * TIME_S)
-        dns_error = DNS_ERR_SERVERFAILED;
-    switch (dns_error) {
-    case DNS_ERR_NOTEXIST:
-        return "there is no such name";
-    case DNS_ERR_NODATA:
-        return "the name has no address";
-    case DNS_ERR_TIMEOUT:
-        return "no name server answers";
-    case DNS_ERR_SERVERFAILED:
-        return "the name server says that it failed (SERVFAIL)";
-    case DNS_ERR_REFUSED:
-        return "the name server refuses to answer";
-    }
-    return "the name server's answer is of no use";
-}
-
 static void resolution_failed(struct resolution *r, const char *reason)
 {
     struct bootstrap *b = r->owner;
@@ -147,16 +124,17 @@ static void on_reason(int result, char type, int count, int ttl,
                       void *addresses, void *arg)
 {
     struct resolution *r = arg;
+    uint64_t took = time_since(r->asked_at, clock_now());
 
     (void)type;
     (void)count;
     (void)ttl;
     (void)addresses;
     if (r->owner != NULL)
-        resolution_failed(
-            r, result == DNS_ERR_NONE
-                   ? "the name servers answer now and then only"
-                   : why(result, time_since(r->asked_at, clock_now())));
+        resolution_failed(r,
+                          result == DNS_ERR_NONE
+                              ? "the name servers answer now and then only"
+                              : dns_result_text(dns_result_of(result, took)));
     end(r);
 }
 
@@ -194,7 +172,7 @@ static struct evdns_base *dns_new(struct event_base *base)
 
     if (dns == NULL)
         return NULL;
-    evdns_base_set_option(dns, "timeout", "2"); /* DNS_TIMEOUT_S */
+    dns_set_timeout(dns);
     evdns_base_set_option(dns, "attempts", "4");
     evdns_base_set_option(dns, "max-timeouts", "1");
     evdns_base_set_option(dns, "getaddrinfo-allow-skew", "20");
