@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * One invocation from its first word to its exit code: finds the verb
- * (verb/verbs.c), reads its arguments (ask/arguments.c), runs it, and makes
- * sure that what it printed has arrived. The arrows go one way: this file and
+ * (verb/verbs.c), reads its arguments (ask/arguments.c) and runs it. Whether
+ * what it printed has arrived is main.c's to find out, for all ways out of
+ * here. The arrows go one way: this file and
  * cli_help.c know the tables of verbs; the verbs know the arguments, how to say
  * things (show/say.c) and how to talk to the daemon (ask/talk.c), and none of
  * those above.
@@ -21,8 +22,7 @@
 static bool wants_help(const struct cli *cli)
 {
     for (int i = 0; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++) {
-        if (strcmp(cli->argv[i], "--help") == 0 ||
-            strcmp(cli->argv[i], "-h") == 0)
+        if (cli_help_is_flag(cli->argv[i]))
             return true;
     }
     return false;
@@ -60,12 +60,6 @@ static int run_verb(struct cli *cli)
     return (int)cli->verb->run(cli);
 }
 
-static bool is_help(const char *word)
-{
-    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 ||
-           strcmp(word, "-h") == 0;
-}
-
 int cli_main(int argc, char **argv, char **environment)
 {
     static char version[] = "version";
@@ -81,7 +75,7 @@ int cli_main(int argc, char **argv, char **environment)
         cli_help_all(stderr);
         return EXIT_USAGE;
     }
-    if (is_help(argv[1]))
+    if (strcmp(argv[1], "help") == 0 || cli_help_is_flag(argv[1]))
         return cli_help_words(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         argv[1] = version;

@@ -30,6 +30,11 @@ static int words_in(const char *name)
 
 /* ---- Help -------------------------------------------------------------- */
 
+bool cli_help_is_flag(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static void print_verb(FILE *to, const struct cli_verb *verb)
 {
     char left[CLI_NAME_SIZE];
@@ -141,6 +146,8 @@ int cli_help_words(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* ---- Words that name no verb -------------------------------------------- */
+
 /* The nearest verb of as many words as it has, if one is near enough. */
 static const struct cli_verb *nearest(int argc, char **argv)
 {
@@ -163,11 +170,6 @@ static const struct cli_verb *nearest(int argc, char **argv)
         }
     }
     return best;
-}
-
-static bool asks_for_help(const char *word)
-{
-    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 /* How many of the words begin verbs of more words: "dht", "dht key". */
@@ -200,7 +202,7 @@ int cli_help_unknown(int argc, char **argv)
     int group = group_of(argc, argv);
     char typed[CLI_NAME_SIZE];
 
-    if (group > 0 && (argc == group || asks_for_help(argv[group])))
+    if (group > 0 && (argc == group || cli_help_is_flag(argv[group])))
         return help_group(argc, argv, group);
     cli_join_words(typed, group + 1, argv);
     if (meant != NULL)

@@ -8,7 +8,11 @@
 
 #include "cli/ask/arguments.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+
+/* "--help", "-h". */
+bool cli_help_is_flag(const char *word);
 
 void cli_help_all(FILE *to);
 void cli_help_verb(const struct cli_verb *verb);

@@ -297,3 +297,19 @@ bool cli_talk_json(const struct cli_talk *t)
     text_deinit(&out);
     return true;
 }
+
+enum exit_code cli_talk_show(struct cli *cli, const char *method,
+                             void (*print)(struct mp_reader answer))
+{
+    struct cli_talk t;
+    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
+
+    if (code != EXIT_DONE)
+        return code;
+    cli_talk_params(&t, 0, false);
+    code = cli_talk_call(&t, method);
+    if (code == EXIT_DONE && !cli_talk_json(&t))
+        print(t.answer.value);
+    cli_talk_deinit(&t);
+    return code;
+}

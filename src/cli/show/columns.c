@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
+ * Cells are kept behind each other as they are added, and each widens its
+ * column; columns_print then makes columns narrower until a row fits (fit), or
+ * puts those that still have no room below the others (beside), and prints a
+ * row piece by piece, for a cell may have several lines.
+ *
  * libsmartcols was tried in its place: it cuts words where a column is too
  * narrow, or prints over the edge of the screen.
  */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The reader bounds the depth: mp_parse refuses more than MP_DEPTH_MAX.
+ * One function for each type of msgpack that has more to it than a word;
+ * json_add calls the one of the next object, and they call it for elements. The
+ * reader bounds the depth: mp_parse refuses more than MP_DEPTH_MAX.
  */
 #include "cli/show/json.h"
 

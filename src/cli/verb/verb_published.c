@@ -98,17 +98,7 @@ static void print_published(struct mp_reader answer)
 
 static enum exit_code published(struct cli *cli)
 {
-    struct cli_talk t;
-    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
-
-    if (code != EXIT_DONE)
-        return code;
-    cli_talk_params(&t, 0, false);
-    code = cli_talk_call(&t, "dht.published");
-    if (code == EXIT_DONE && !cli_talk_json(&t))
-        print_published(t.answer.value);
-    cli_talk_deinit(&t);
-    return code;
+    return cli_talk_show(cli, "dht.published", print_published);
 }
 
 const struct cli_verb cli_published_verbs[] = {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables of relays and circuits.
+ * Tables of relays and circuits. That of relays comes in pages: they are asked
+ * for one after the other and put together before anything is printed, since
+ * the widths follow from all rows.
  */
 #include "cli/show/amount.h"
 #include "cli/show/columns.h"
@@ -15,22 +17,6 @@
 #include <string.h>
 
 #define JSON_MAX (1024 * 1024 * 1024) /* of all relays */
-
-static enum exit_code show(struct cli *cli, const char *method,
-                           void (*print)(struct mp_reader answer))
-{
-    struct cli_talk t;
-    enum exit_code code = cli_talk_init(&t, cli, "asking the daemon");
-
-    if (code != EXIT_DONE)
-        return code;
-    cli_talk_params(&t, 0, false);
-    code = cli_talk_call(&t, method);
-    if (code == EXIT_DONE && !cli_talk_json(&t))
-        print(t.answer.value);
-    cli_talk_deinit(&t);
-    return code;
-}
 
 static void add_age(struct columns *c, uint64_t s)
 {
@@ -227,7 +213,7 @@ static void print_circuits(struct mp_reader answer)
 
 static enum exit_code circuits(struct cli *cli)
 {
-    return show(cli, "tunnel.circuits", print_circuits);
+    return cli_talk_show(cli, "tunnel.circuits", print_circuits);
 }
 
 const struct cli_verb cli_tunnel_list_verbs[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * All verbs: each file that has some puts them into a table of its own, and
- * verbs.c looks through the tables. A new verb is a row there and a function.
+ * All verbs: each file that has some has a table of them at its end, and
+ * verbs.c looks through the tables. A new verb is a row in one of these and a
+ * function; a new file is declared here and listed in verbs.c.
  */
 #ifndef WARREN_CLI_VERB_VERBS_H
 #define WARREN_CLI_VERB_VERBS_H
