@@ -69,7 +69,7 @@ enum warren_error {
     WARREN_ERR_FULL = 4,        /* a cap is reached: later again */
     WARREN_ERR_NO_MEMORY = 5,   /* an allocation failed */
     WARREN_ERR_UNSUPPORTED = 6, /* not by this version, or not so configured */
-    WARREN_ERR_NO_NODES = 7,    /* nobody is known to ask */
+    WARREN_ERR_NO_NODES = 7,    /* nobody to ask, or no circuit in time */
     WARREN_ERR_TIMEOUT = 8,     /* nobody answered in time */
     WARREN_ERR_CANCELLED = 9,   /* ended by this program */
     WARREN_ERR_FAILED = 10,     /* anything else */
@@ -177,7 +177,7 @@ WARREN_API int warren_build_tunnels(struct warren *w, unsigned hops);
 
 /* Keeps it no longer, whether this program or its settings wanted it; circuits
  * stay until they are old or unused, and the pool until nothing is under way
- * over it (warren_send.h). */
+ * over it (warren_send.h). No pool is no error. WARREN_ERR_ARGUMENT. */
 WARREN_API int warren_stop_tunnels(struct warren *w, unsigned hops);
 
 /* The circuits of `hops` hops (0: of any number) that data can be sent over
@@ -199,8 +199,8 @@ WARREN_API double warren_tunnels_ready(const struct warren *w);
  * Delivery is as with UDP: WARREN_OK means that it was sent, not that it
  * arrived. WARREN_ERR_NOT_FOUND (no such circuit that data can be sent over),
  * WARREN_ERR_TOO_LARGE, WARREN_ERR_ARGUMENT (destination), WARREN_ERR_FULL,
- * WARREN_ERR_UNSUPPORTED (type; names that are never resolved, as
- * localhost). */
+ * WARREN_ERR_UNSUPPORTED (type; names that are never resolved, as localhost),
+ * WARREN_ERR_NO_MEMORY. */
 WARREN_API int warren_tunnel_data(struct warren *w, uint32_t circuit,
                                   const char *destination, const char *type,
                                   const void *payload, size_t len);

@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 
-/* What a program hears of ours, and what we make of what its DHT says: of
- * several lines with one number the first. */
+/* Of several lines with one number the first counts for what a DHT says.
+ * Errors that are not here are WARREN_ERR_FAILED, numbers that are not
+ * ERR_REMOTE; WARREN_ERR_REFUSED is no error of a function but how a datagram
+ * ended (warren_send.c). */
 static const struct {
     enum error ours;
     int theirs;

@@ -45,7 +45,7 @@ void warren_on_tunnel_event(void *arg, const struct member_event *event);
 bool warren_requests_have_news(struct warren *w);
 void warren_requests_tell(struct warren *w);
 void warren_requests_end(struct warren *w);
-/* warren_send.c: the same. */
+/* warren_send.c: ends each, with WARREN_ERR_CANCELLED. */
 void warren_sends_end(struct warren *w);
 
 #endif
