@@ -6,7 +6,7 @@
  *
  * No function of the library calls the program back before it returns (but
  * warren_free does). Events of the tunnels come out of the loop by themselves
- * (tunnel.h); what the DHT says while the program is inside of a function is
+ * (member.h); what the DHT says while the program is inside of a function is
  * kept, and told by the event `later`.
  */
 #include "lib/warren_internal.h"
@@ -227,7 +227,7 @@ static void say_counts(const struct warren *w, uint64_t now, struct text *out)
     struct member_status tunnel;
 
     dht_status(dht_host_engine(w->node->dht), now, &dht);
-    member_status(tunnel_host_engine(w->node->tunnels), now, clock_wall(),
+    member_status(tunnel_host_member(w->node->tunnels), now, clock_wall(),
                   &tunnel);
     text_addf(
         out, "DHT: %s in the routing table, %u published of our own\n",

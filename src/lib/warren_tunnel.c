@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Circuits and datagrams of the program. The engine's commands call nobody
- * back (tunnel.h), but they may make it ask the DHT, which does: hence
+ * Circuits and datagrams of the program. Commands to the member call nobody
+ * back (member.h), but they may make it ask the DHT, which does: hence
  * warren_enter and warren_leave.
  */
 #include "lib/warren_internal.h"
@@ -12,16 +12,16 @@
 
 #include <string.h>
 
-static struct member *engine(const struct warren *w)
+static struct member *member(const struct warren *w)
 {
-    return tunnel_host_engine(w->node->tunnels);
+    return tunnel_host_member(w->node->tunnels);
 }
 
-/* The engine, for a command; `done` follows. */
+/* The member, for a command; `done` follows. */
 static struct member *begin(struct warren *w)
 {
     warren_enter(w);
-    return engine(w);
+    return member(w);
 }
 
 /* The result of a command, which may have changed the next deadline. */
@@ -50,12 +50,12 @@ int warren_stop_tunnels(struct warren *w, unsigned hops)
 unsigned warren_active_data_circuits(const struct warren *w, unsigned hops,
                                      uint32_t *circuits, unsigned max)
 {
-    return member_active(engine(w), hops, circuits, max);
+    return member_active(member(w), hops, circuits, max);
 }
 
 double warren_tunnels_ready(const struct warren *w)
 {
-    return member_ready(engine(w));
+    return member_ready(member(w));
 }
 
 int warren_close_circuit(struct warren *w, uint32_t circuit)

@@ -80,7 +80,7 @@ struct config {
     /* Ready for member_new but for identity and keys: network,
      * testing_network, the families and the declared family are filled in. */
     struct member_config tunnel;
-    bool member_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
+    bool tunnel_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
     char tunnel_family[DHT_NETWORK_MAX + 1];
     struct config_endpoints tunnel_addresses; /* of ours; none: learned */
     struct config_endpoints tunnel_relays;    /* to ask at the start */

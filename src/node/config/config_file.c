@@ -27,6 +27,8 @@ static bool known_section(const char *name)
 static void unknown_section(struct config_loader *l, const char *where,
                             const char *name)
 {
+    struct text all;
+
     for (size_t i = 0; config_sections[i] != NULL; i++) {
         if (words_similar(name, config_sections[i])) {
             config_loader_report(l, where,
@@ -35,10 +37,12 @@ static void unknown_section(struct config_loader *l, const char *where,
             return;
         }
     }
-    config_loader_report(l, where,
-                         "unknown section [%s]; there are [node] [dht] "
-                         "[tunnel] [exit] [http] [log]",
-                         name);
+    text_init(&all, CONFIG_WHERE_SIZE);
+    for (size_t i = 0; config_sections[i] != NULL; i++)
+        text_addf(&all, " [%s]", config_sections[i]);
+    config_loader_report(l, where, "unknown section [%s]; there are%s", name,
+                         text_get(&all));
+    text_deinit(&all);
 }
 
 static const char *nearest_key(const char *section, const char *name)

@@ -111,7 +111,7 @@ const struct config_key config_keys[] = {
      .meaning = "An answer that comes later than this is dropped."},
 
     /* ---- [tunnel] ---- */
-    {"tunnel", "build", &config_hops, AT(member_build), RELOADED,
+    {"tunnel", "build", &config_hops, AT(tunnel_build), RELOADED,
      .flag = "build",
      .meaning = "Keep circuits of these numbers of hops ready, a list; empty\n"
                 "for none until somebody asks."},

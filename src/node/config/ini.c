@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The lines of an INI file, cut apart in place.
+ * The lines of an INI file, cut apart in place: line end, comment, blanks, then
+ * the = or the ]. A line that makes no sense is an item, too, so that the
+ * caller can say where it stands and go on behind it.
  */
 #include "node/config/ini.h"
 

@@ -2,14 +2,16 @@
  *
  * One check a thing that can be wrong, each on its own and in its own section
  * below: the store, the machine's network, whether the node has joined, the
- * clock, whether others reach it, circuits, the own address, the exit's names.
+ * clock, whether others reach it, circuits, the own address, the exit's names,
+ * paths that lose long datagrams.
  * A check looks at state that others keep up to date and adds at most a few
  * problems, a sentence of what is wrong and one of what to do each; nothing is
  * asked of anybody, so that /health is cheap. health_check puts the worst
  * first. A check is left out where another has said why: who has no network
  * need not hear that nobody answers.
  *
- * Every code has a row in docs/operating.md.
+ * A new one is a check, a line in health_check, and a row for its code in
+ * docs/operating.md.
  */
 #include "node/host/health.h"
 #include "base/timestamp.h"
@@ -20,10 +22,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* A joined node is asked something by strangers within a few minutes, unless
- * nobody can reach it. */
-#define SILENCE (10 * TIME_MIN)
 
 const char *health_level_name(enum health_level level)
 {
@@ -50,6 +48,8 @@ static struct health_problem *add(struct health *h, enum health_level level,
 }
 
 #define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
+
+/* ---- The store ---------------------------------------------------------- */
 
 static void check_store(const struct node *n, struct health *h)
 {
@@ -203,6 +203,8 @@ static bool check_network(const struct node *n, uint64_t now, struct health *h)
     return fine;
 }
 
+/* ---- Joined ------------------------------------------------------------- */
+
 static void alone_without_bootstrap(const struct node *n, struct health *h)
 {
     unsigned known = dht_host_restored(n->dht);
@@ -277,16 +279,13 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
 
 /* ---- The clock ---------------------------------------------------------- */
 
-/* s: descriptors that differ by so much are refused, ours by others and
- * theirs by us (DESCRIPTOR_SKEW). */
-#define CLOCK_FAR_OFF 3600
-
 #define SET_THE_CLOCK "set the time right (is NTP running?)"
 
 static void say_clock_off(int64_t behind, unsigned witnesses, struct health *h)
 {
     int64_t by = behind > 0 ? behind : -behind;
-    bool far = by >= CLOCK_FAR_OFF;
+    /* Descriptors are refused then, ours by others and theirs by us. */
+    bool far = by >= DESCRIPTOR_SKEW;
     struct health_problem *p;
 
     /* One alone may be the one who is wrong. */
@@ -319,6 +318,12 @@ static void check_clock(const struct node *n, struct health *h)
     SAY(p->remedy, SET_THE_CLOCK);
 }
 
+/* ---- Reached by others -------------------------------------------------- */
+
+/* A joined node is asked something by strangers within a few minutes, unless
+ * nobody can reach it. */
+#define ASKED_WITHIN (10 * TIME_MIN)
+
 static uint64_t queries_received(const struct dht_stats *stats)
 {
     uint64_t sum = 0;
@@ -350,7 +355,7 @@ static void check_reachable(const struct node *n, uint64_t now,
     char at[ENDPOINT_TEXT_SIZE];
 
     if (n->config.dht.read_only || !dht_host_joined(n->dht) ||
-        time_since(n->started_at, now) < SILENCE ||
+        time_since(n->started_at, now) < ASKED_WITHIN ||
         queries_received(dht_stats(dht)) > 0)
         return;
     dht_status(dht, now, &status);
@@ -370,7 +375,7 @@ static void check_reachable(const struct node *n, uint64_t now,
                    "firewall), or set read_only = true");
 }
 
-/* ---- Tunnels ------------------------------------------------------------ */
+/* ---- Circuits ----------------------------------------------------------- */
 
 /* Time that a node gets to find relays, or its own address. */
 #define PATIENCE TIME_MIN
@@ -382,11 +387,11 @@ static void check_reachable(const struct node *n, uint64_t now,
 static bool lacks_circuits(const struct node *n, unsigned hops, uint64_t now,
                            enum health_level *level)
 {
-    const struct member *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_member(n->tunnels);
     uint64_t since = member_empty_since(t, hops);
     bool lasts = since != TIME_NEVER && time_since(since, now) >= PATIENCE;
 
-    *level = lasts && n->config.member_build[hops] ? HEALTH_ERROR
+    *level = lasts && n->config.tunnel_build[hops] ? HEALTH_ERROR
                                                    : HEALTH_WARNING;
     return lasts ||
            (since != TIME_NEVER && member_path_of(t, hops) != PATH_FOUND);
@@ -396,7 +401,7 @@ static void say_circuits(const struct node *n, unsigned hops,
                          enum health_level level, uint64_t now,
                          struct health *h)
 {
-    const struct member *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_member(n->tunnels);
     struct health_problem *p = add(h, level, "no_circuits");
     struct member_status s;
     struct text what;
@@ -431,6 +436,8 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
         say_circuits(n, length, worst, now, h);
 }
 
+/* ---- The own address ---------------------------------------------------- */
+
 static void check_published(const struct node *n, uint64_t now,
                             struct health *h)
 {
@@ -457,6 +464,8 @@ static void check_published(const struct node *n, uint64_t now,
         known ? "forward a port to this node, and name it in"
               : "wait until enough nodes of the DHT have told it, or set");
 }
+
+/* ---- The exit's names --------------------------------------------------- */
 
 static void check_exit(const struct node *n, uint64_t now, struct health *h)
 {
@@ -485,6 +494,8 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
     }
 }
 
+/* ---- Paths that lose long datagrams ------------------------------------- */
+
 /* One neighbour behind a narrow path is that one's affair; most of them are
  * ours. */
 static void check_paths(const struct node *n, uint64_t now, struct health *h)
@@ -493,7 +504,7 @@ static void check_paths(const struct node *n, uint64_t now, struct health *h)
     struct member_status s;
     bool lost;
 
-    member_status(tunnel_host_engine(n->tunnels), now, clock_wall(), &s);
+    member_status(tunnel_host_member(n->tunnels), now, clock_wall(), &s);
     if (s.paths.parts + s.paths.lost <= s.paths.whole)
         return;
     lost = s.paths.lost > s.paths.parts;
@@ -508,6 +519,8 @@ static void check_paths(const struct node *n, uint64_t now, struct health *h)
                    "through, or look at the MTU of tunnels (VPN, PPPoE) on "
                    "the way");
 }
+
+/* ---- All of it ---------------------------------------------------------- */
 
 void health_check(const struct node *n, uint64_t now, struct health *out)
 {

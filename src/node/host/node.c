@@ -36,7 +36,7 @@ const char *node_drop_name(enum node_drop reason)
     return names[reason];
 }
 
-/* ---- Datagrams --------------------------------------------------------- */
+/* ---- Datagrams ---------------------------------------------------------- */
 
 /* Relayed cells come by the hundred thousand: the clocks are read for all of
  * a batch. */
@@ -79,8 +79,9 @@ static void on_batch_end(void *arg)
     tunnel_host_rearm(n->tunnels);
 }
 
-/* ---- Store ------------------------------------------------------------- */
+/* ---- The clock ---------------------------------------------------------- */
 
+/* The latest time, for the next start to compare with. */
 static void keep_clock(struct node *n, uint64_t now)
 {
     uint8_t b[8];
@@ -105,7 +106,7 @@ static int64_t kept_clock(struct store *store)
  * time that was seen before was the wrong one. */
 static void compare_clock(struct node *n, uint64_t now)
 {
-    const struct member *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_member(n->tunnels);
     int64_t off =
         member_clock_behind(t, now, clock_wall(), &n->clock_witnesses);
     bool right = off < CLOCK_OFF && off > -CLOCK_OFF;
@@ -139,6 +140,8 @@ static void watch_clock(struct node *n, uint64_t now)
         log_info(n->log, "the clock is taken for right again");
     n->clock_behind = behind;
 }
+
+/* ---- Now and then ------------------------------------------------------- */
 
 static void flush(struct node *n)
 {
@@ -176,6 +179,8 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     flush(n);
 }
 
+/* ---- Life --------------------------------------------------------------- */
+
 static struct store_options store_options(const struct config *config)
 {
     return (struct store_options){
@@ -202,8 +207,6 @@ static enum error open_store(struct node *n, struct text *why)
     watch_clock(n, n->started_at);
     return OK;
 }
-
-/* ---- Life -------------------------------------------------------------- */
 
 static enum error open_sockets(struct node *n, struct text *why)
 {

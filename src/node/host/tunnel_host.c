@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * As dht_host.c for the tunnels: the engine's sends, timer and events here, its
+ * As dht_host.c for the tunnels: the member's sends, timer and events here, its
  * DHT through the built-in one (or a program's), its exit through exit_host,
- * its keys through tunnel_keys, its memory through tunnel_restore.
+ * its keys through tunnel_keys, its memory through tunnel_restore. Deliveries
+ * (tunnel/member/delivery.h) share the timer and hear of events first.
  *
- * What the engine cannot know it is told: our addresses, looked at every
+ * What the member cannot know it is told: our addresses, looked at every
  * ADDRESS_LATER, more often while there are none, and at once when the
  * machine's network changes; what an exit must not send to; settings that were
  * read again.
@@ -36,14 +37,14 @@
 struct tunnel_host {
     struct tunnel_host_world world;
     struct config config;
-    struct member *tunnel;
+    struct member *member;
     struct deliveries *deliveries;
     struct builtin_provider builtin;
     struct exit_host *exit; /* NULL when this is no exit */
     struct policy policy;
     bool holds[ONION_HOPS_MAX + 1]; /* pools that the configuration keeps */
     struct deadline timer, address_timer;
-    struct config_endpoints addresses; /* as told to the engine */
+    struct config_endpoints addresses; /* as told to the member */
     struct view view;
     bool seen;               /* `view` is one */
     uint64_t handshake_made; /* wall seconds, as its file says */
@@ -52,7 +53,7 @@ struct tunnel_host {
     uint64_t exit_now; /* of what the exit's sockets receive */
 };
 
-/* ---- Environment of the engine ----------------------------------------- */
+/* ---- Environment of the member ----------------------------------------- */
 
 static void host_random(void *ctx, void *buf, size_t len)
 {
@@ -166,7 +167,7 @@ static void on_exit_received(void *arg, uint32_t cookie,
 {
     struct tunnel_host *h = arg;
 
-    member_exit_receive(h->tunnel, cookie, from, payload, h->exit_now);
+    member_exit_receive(h->member, cookie, from, payload, h->exit_now);
 }
 
 static void on_exit_resolved(void *arg, uint32_t cookie,
@@ -175,7 +176,7 @@ static void on_exit_resolved(void *arg, uint32_t cookie,
 {
     struct tunnel_host *h = arg;
 
-    member_exit_resolved(h->tunnel, cookie, addrs, count, ttl, clock_now());
+    member_exit_resolved(h->member, cookie, addrs, count, ttl, clock_now());
     tunnel_host_rearm(h);
 }
 
@@ -202,8 +203,8 @@ static void on_met(void *arg, const struct endpoint *node)
 {
     struct tunnel_host *h = arg;
 
-    if (h->tunnel != NULL)
-        member_meet(h->tunnel, node, clock_now());
+    if (h->member != NULL)
+        member_meet(h->member, node, clock_now());
 }
 
 static void on_due(void *arg)
@@ -211,17 +212,17 @@ static void on_due(void *arg)
     struct tunnel_host *h = arg;
     uint64_t now = clock_now();
 
-    member_tick(h->tunnel, now, clock_wall());
+    member_tick(h->member, now, clock_wall());
     deliveries_tick(h->deliveries, now);
     tunnel_host_rearm(h);
 }
 
 void tunnel_host_rearm(struct tunnel_host *h)
 {
-    /* Answers of the DHT may come while the engine is being made. */
-    if (h->tunnel != NULL && h->deliveries != NULL)
+    /* Answers of the DHT may come while the member is being made. */
+    if (h->member != NULL && h->deliveries != NULL)
         deadline_arm(&h->timer,
-                     time_min(member_next_deadline(h->tunnel),
+                     time_min(member_next_deadline(h->member),
                               deliveries_next_deadline(h->deliveries)));
 }
 
@@ -229,7 +230,7 @@ enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
                                size_t len, uint64_t now, uint64_t wall)
 {
-    return member_receive(h->tunnel, from, datagram, len, now, wall);
+    return member_receive(h->member, from, datagram, len, now, wall);
 }
 
 /* ---- Our addresses ------------------------------------------------------ */
@@ -240,13 +241,6 @@ static void refuse_own(struct tunnel_host *h, uint64_t now)
 
     own_address_add_external(h->world.dht, now, &known);
     own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
-}
-
-static void tell_addresses(struct tunnel_host *h, uint64_t now)
-{
-    member_set_addresses(h->tunnel, h->addresses.at, h->addresses.count, now);
-    refuse_own(h, now);
-    tunnel_host_rearm(h);
 }
 
 static bool same_endpoints(const struct config_endpoints *a,
@@ -260,22 +254,30 @@ static bool same_endpoints(const struct config_endpoints *a,
     return true;
 }
 
-static void on_address_due(void *arg)
+/* Now, and again when the address timer goes off. The member is told when they
+ * are others than before, and when its settings are (`anew`): what it says of
+ * itself is made of both. The exit's policy is told each time: it has those of
+ * interfaces, too, that nobody is told of. */
+static void look_at_addresses(struct tunnel_host *h, bool anew, uint64_t now)
 {
-    struct tunnel_host *h = arg;
-    uint64_t now = clock_now();
     struct config_endpoints found;
 
     own_address_reachable(&h->config, h->world.udp, h->world.dht,
                           h->seen ? &h->view : NULL, now, &found);
-    if (!same_endpoints(&found, &h->addresses)) {
+    if (anew || !same_endpoints(&found, &h->addresses)) {
         h->addresses = found;
-        tell_addresses(h, now);
+        member_set_addresses(h->member, found.at, found.count, now);
+        tunnel_host_rearm(h);
     }
     refuse_own(h, now);
     deadline_arm(
         &h->address_timer,
         time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
+}
+
+static void on_address_due(void *arg)
+{
+    look_at_addresses(arg, false, clock_now());
 }
 
 void tunnel_host_network_changed(struct tunnel_host *h,
@@ -284,8 +286,8 @@ void tunnel_host_network_changed(struct tunnel_host *h,
 {
     h->view = *view;
     h->seen = true;
-    member_network_changed(h->tunnel, usable, now);
-    on_address_due(h);
+    member_network_changed(h->member, usable, now);
+    look_at_addresses(h, false, now);
     tunnel_host_rearm(h);
 }
 
@@ -296,9 +298,9 @@ static void hold(struct tunnel_host *h, unsigned hops, bool wanted,
                  uint64_t now)
 {
     if (wanted && !h->holds[hops])
-        member_hold(h->tunnel, hops, now);
+        member_hold(h->member, hops, now);
     else if (!wanted && h->holds[hops])
-        member_release(h->tunnel, hops);
+        member_release(h->member, hops);
     h->holds[hops] = wanted;
 }
 
@@ -306,12 +308,12 @@ static void keep_pools(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
-        hold(h, hops, config->member_build[hops], now);
+        hold(h, hops, config->tunnel_build[hops], now);
 }
 
 enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops)
 {
-    enum error e = member_stop(h->tunnel, hops);
+    enum error e = member_stop(h->member, hops);
 
     if (e == OK)
         hold(h, hops, false, clock_now());
@@ -322,14 +324,14 @@ static void ask_relays(struct tunnel_host *h, const struct config *config,
                        uint64_t now)
 {
     for (unsigned i = 0; i < config->tunnel_relays.count; i++)
-        member_ask(h->tunnel, &config->tunnel_relays.at[i], now);
+        member_ask(h->member, &config->tunnel_relays.at[i], now);
 }
 
 void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                              struct text *report)
 {
     uint64_t now = clock_now();
-    enum error err = member_reconfigure(h->tunnel, &config->tunnel, now);
+    enum error err = member_reconfigure(h->member, &config->tunnel, now);
 
     if (err != OK)
         text_addf(report, "the tunnels keep their old settings: %s\n",
@@ -341,9 +343,7 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
     h->config = *config;
-    own_address_reachable(config, h->world.udp, h->world.dht,
-                          h->seen ? &h->view : NULL, now, &h->addresses);
-    tell_addresses(h, now);
+    look_at_addresses(h, true, now);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -375,7 +375,7 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
                          &h->exit);
 }
 
-static enum error make_engine(struct tunnel_host *h,
+static enum error make_member(struct tunnel_host *h,
                               const struct member_config *config, uint64_t now)
 {
     struct member_env env = {
@@ -398,22 +398,22 @@ static enum error make_engine(struct tunnel_host *h,
                                          : &h->builtin.provider,
     };
     enum error err =
-        member_new(config, &env, &h->policy, now, clock_wall(), &h->tunnel);
+        member_new(config, &env, &h->policy, now, clock_wall(), &h->member);
 
     return err != OK ? err
-                     : deliveries_new(h->tunnel, &env.random, &h->deliveries);
+                     : deliveries_new(h->member, &env.random, &h->deliveries);
 }
 
 static void start(struct tunnel_host *h, const struct config *config,
                   uint64_t now)
 {
-    tunnel_restore_all(h->tunnel, h->world.store,
+    tunnel_restore_all(h->member, h->world.store,
                        config->tunnel.max_known_relays, now,
                        &h->counters.restored);
     h->config = *config;
     ask_relays(h, config, now);
     keep_pools(h, config, now);
-    on_address_due(h);
+    look_at_addresses(h, false, now);
     tunnel_host_rearm(h);
 }
 
@@ -434,7 +434,7 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
     if (err == OK)
         err = make_world(h, config);
     if (err == OK)
-        err = make_engine(h, &keyed, now);
+        err = make_member(h, &keyed, now);
     if (err != OK)
         goto out;
     h->handshake_made = keyed.handshake_made;
@@ -456,7 +456,7 @@ void tunnel_host_free(struct tunnel_host *h)
         return;
     deliveries_free(h->deliveries);
     h->deliveries = NULL;
-    member_free(h->tunnel, clock_now());
+    member_free(h->member, clock_now());
     exit_host_free(h->exit);
     builtin_provider_deinit(&h->builtin);
     deadline_deinit(&h->timer);
@@ -464,9 +464,9 @@ void tunnel_host_free(struct tunnel_host *h)
     free(h);
 }
 
-struct member *tunnel_host_engine(const struct tunnel_host *h)
+struct member *tunnel_host_member(const struct tunnel_host *h)
 {
-    return h->tunnel;
+    return h->member;
 }
 
 struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h)

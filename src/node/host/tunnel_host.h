@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The world that the tunnel engine lives in here: its keys are files of the
+ * The world that the tunnels' member lives in here: its keys are files of the
  * data directory, it sends through the node's sockets, is woken by one timer,
  * finds relays through the built-in DHT and remembers them in the store.
  *
@@ -44,7 +44,7 @@ struct tunnel_host_world {
     const struct dht_provider *provider;
 };
 
-/* Reads or makes the keys, makes the engine, shows it the relays that it knew
+/* Reads or makes the keys, makes the member, shows it the relays that it knew
  * and starts the pools of `tunnel.build`. On failure `why` gets a sentence:
  * errors of secret.h, member_new, ERR_NO_MEMORY. */
 enum error tunnel_host_new(const struct tunnel_host_world *world,
@@ -76,7 +76,7 @@ enum error tunnel_host_receive(struct tunnel_host *h,
                                size_t len, uint64_t now, uint64_t wall);
 
 /* To be called after anything that may have changed the next deadline: each
- * call of a function of the engine that takes the time. */
+ * call of a function of the member that takes the time. */
 void tunnel_host_rearm(struct tunnel_host *h);
 
 /* The exit's policy with its counters, also when this is no exit. */
@@ -105,7 +105,7 @@ const struct tunnel_host_counters *
 tunnel_host_counters(const struct tunnel_host *h);
 
 /* For member_data, member_build, member_circuits, member_status, ... */
-struct member *tunnel_host_engine(const struct tunnel_host *h);
+struct member *tunnel_host_member(const struct tunnel_host *h);
 /* For delivery_start and delivery_cancel. */
 struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h);
 
@@ -117,7 +117,7 @@ struct tunnel_listener {
     void *arg;
     uint32_t circuit; /* whose events; 0: of every circuit */
     unsigned kinds;   /* bits TUNNEL_HEARS(kind); 0: of every kind */
-    /* May listen, unlisten (itself and others) and call the engine. */
+    /* May listen, unlisten (itself and others) and call the member. */
     void (*event)(void *arg, const struct member_event *event);
     /* ---- */
     struct tunnel_listener *next, **link;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine says which role the last choice of a path lacked; this has a
+ * The member says which role the last choice of a path lacked; this has a
  * sentence and a remedy for each.
  */
 #include "node/host/tunnel_missing.h"

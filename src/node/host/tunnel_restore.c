@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine takes relays by itself as they are found and tells when one is
+ * The member takes relays by itself as they are found and tells when one is
  * worth a row; at the start all rows are offered to it again.
  */
 #include "node/host/tunnel_restore.h"
@@ -21,7 +21,7 @@ enum error tunnel_restore_keep(struct store *store,
 }
 
 struct restoring {
-    struct member *tunnel;
+    struct member *member;
     struct store *store;
     uint64_t now;
     struct tunnel_restored *counts;
@@ -34,7 +34,7 @@ static void restore_relay(void *ctx, const struct store_relay *relay)
                              .record = relay->record};
 
     memcpy(s.identity, relay->identity, sizeof(s.identity));
-    if (member_add_stored(r->tunnel, &s, clock_wall(), r->now) == OK) {
+    if (member_add_stored(r->member, &s, clock_wall(), r->now) == OK) {
         r->counts->taken++;
         return;
     }
@@ -46,7 +46,7 @@ void tunnel_restore_all(struct member *t, struct store *store, unsigned max,
                         uint64_t now, struct tunnel_restored *out)
 {
     struct restoring r = {
-        .tunnel = t, .store = store, .now = now, .counts = out};
+        .member = t, .store = store, .now = now, .counts = out};
 
     *out = (struct tunnel_restored){0};
     if (store_each_relay(store, max, restore_relay, &r) != OK)

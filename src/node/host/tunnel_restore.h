@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The relays that a node keeps between runs, between the engine's shapes and
+ * The relays that a node keeps between runs, between the member's shapes and
  * the store's.
  */
 #ifndef WARREN_NODE_HOST_TUNNEL_RESTORE_H
@@ -17,7 +17,7 @@ struct tunnel_restored {
     uint64_t refused; /* expired, too many or damaged */
 };
 
-/* Shows the engine up to `max` relays of an earlier life. What it does not
+/* Shows the member up to `max` relays of an earlier life. What it does not
  * take is removed from the store. */
 void tunnel_restore_all(struct member *t, struct store *store, unsigned max,
                         uint64_t now, struct tunnel_restored *out);

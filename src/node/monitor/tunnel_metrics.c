@@ -20,7 +20,7 @@ static const char *verdict_label(int v)
     return policy_verdict_name((enum policy_verdict)v);
 }
 
-/* ---- Links, relays and circuits ----------------------------------------- */
+/* ---- Links, circuits of others and our own ------------------------------ */
 
 static const struct metric_row status_rows[] = {
     {"warren_tunnel_links", "Links with neighbours.",
@@ -74,12 +74,12 @@ static const struct metric_row link_rows[] = {
      METRIC_AT(struct link_stats, cells_out)},
 };
 
-static const struct metric_row engine_rows[] = {
+static const struct metric_row router_rows[] = {
     {"warren_tunnel_dropped_total", "Tunnel datagrams dropped, by reason.",
      METRIC_EACH(struct router, dropped, "reason", 1, metrics_error_label)},
 };
 
-static const struct metric_row relay_rows[] = {
+static const struct metric_row transit_rows[] = {
     {"warren_tunnel_transits_created_total",
      "Circuits of others that began here.",
      METRIC_AT(struct transit_stats, created)},
@@ -137,11 +137,11 @@ static const struct metric_row circuit_rows[] = {
      METRIC_AT(struct circuit_stats, dropped_message), "reason", "message"},
 };
 
-static void add_relays(const struct transits *relays, struct metrics *m)
+static void add_transits(const struct transits *transits, struct metrics *m)
 {
-    const struct transit_queue *queue = transits_queue(relays);
+    const struct transit_queue *queue = transits_queue(transits);
 
-    METRICS_ROWS(m, relay_rows, transits_stats(relays));
+    METRICS_ROWS(m, transit_rows, transits_stats(transits));
     /* Of the family of the last row. */
     metrics_labelled(m, "reason", "bandwidth", queue->stats.dropped);
     metrics_counter(m, "warren_tunnel_waited_cells_total",
@@ -338,7 +338,7 @@ static void add_policy(const struct policy *p, struct metrics *m)
 
 static void add_exit(const struct tunnel_host *h, struct metrics *m)
 {
-    const struct exit *x = member_exit(tunnel_host_engine(h));
+    const struct exit *x = member_exit(tunnel_host_member(h));
     struct exit_stats s = {0};
 
     if (x != NULL)
@@ -357,8 +357,8 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
 void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
                     struct metrics *m)
 {
-    const struct member *t = tunnel_host_engine(h);
-    const struct router *e = member_router(t);
+    const struct member *t = tunnel_host_member(h);
+    const struct router *router = member_router(t);
     const struct directory *directory = member_directory(t);
     uint64_t wall = clock_wall();
     struct member_status s;
@@ -367,11 +367,11 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     member_status(t, now, wall, &s);
     directory_status(directory, wall, now, &d);
     METRICS_ROWS(m, status_rows, &s);
-    METRICS_ROWS(m, link_rows, links_stats(e->shared.links));
-    METRICS_ROWS(m, engine_rows, e);
-    add_relays(e->relays, m);
-    METRICS_ROWS(m, circuit_rows, circuits_stats(e->circuits));
-    add_failed(circuits_stats(e->circuits), m);
+    METRICS_ROWS(m, link_rows, links_stats(router->shared.links));
+    METRICS_ROWS(m, router_rows, router);
+    add_transits(router->relays, m);
+    METRICS_ROWS(m, circuit_rows, circuits_stats(router->circuits));
+    add_failed(circuits_stats(router->circuits), m);
     add_ready(t, &s, m);
     METRICS_ROWS(m, known_rows, &d);
     metrics_gauge(m, "warren_directory_published",

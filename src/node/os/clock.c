@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * CLOCK_BOOTTIME for all deadlines: it counts suspended time too, in which the
- * others have forgotten us. The wall clock is for what
- * is written to disk, signed or shown.
+ * others have forgotten us. The wall clock is for what is written to disk,
+ * signed or shown.
  */
 #include "node/os/clock.h"
 

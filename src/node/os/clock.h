@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Nanoseconds that never go back (wire/timestamp.h). Time asleep counts, so
+/* Nanoseconds that never go back (base/timestamp.h). Time asleep counts, so
  * that what expired while a laptop was closed is expired when it wakes. */
 uint64_t clock_now(void);
 

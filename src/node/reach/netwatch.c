@@ -6,12 +6,13 @@
  * that come close together are one change, told when SETTLE has passed since
  * the first: an address is of use a moment after it was given.
  *
- * A suspended machine is known by its clocks: CLOCK_BOOTTIME has gone on and
- * CLOCK_MONOTONIC has not.
+ * A suspended machine is known by its clocks: CLOCK_BOOTTIME (clock_now) has
+ * gone on and CLOCK_MONOTONIC has not.
  */
 #include "node/reach/netwatch.h"
 
 #include "base/timestamp.h"
+#include "node/os/clock.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,19 +37,13 @@ struct netwatch {
     uint64_t asleep; /* ns that this machine was suspended since it booted */
 };
 
-static uint64_t read_clock(clockid_t id)
-{
-    struct timespec ts = {0};
-
-    clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * TIME_S + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t time_asleep(void)
 {
-    uint64_t awake = read_clock(CLOCK_MONOTONIC);
+    struct timespec awake = {0};
 
-    return time_since(awake, read_clock(CLOCK_BOOTTIME));
+    clock_gettime(CLOCK_MONOTONIC, &awake);
+    return time_since((uint64_t)awake.tv_sec * TIME_S + (uint64_t)awake.tv_nsec,
+                      clock_now());
 }
 
 /* ---- Messages ----------------------------------------------------------- */

@@ -8,13 +8,14 @@
  *     dht.ping       address
  *     dht.find_node  target               trace, stream
  *     dht.get_peers  target               trace, stream
- *     dht.announce   target               port
+ *     dht.announce   target               port, trace, stream
  *     dht.published
  *     dht.withdraw   target
  *     dht.get        target               salt, trace, stream
- *     dht.put        value                key, signature, seq; salt, cas
+ *     dht.put        value                key, signature, seq; salt, cas;
+ *                                         trace, stream
  *     dht.sample     address              target
- *     tunnel.peers
+ *     tunnel.peers                        after
  *     tunnel.circuits
  *     tunnel.build      hops              count, timeout, stream
  *     tunnel.stop       hops
@@ -26,6 +27,9 @@
  * What stands after the gap is optional. With `trace` the answer has `steps`;
  * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
  * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
+ *
+ * A new method is a row in the table of rpc.c and a function, declared in
+ * rpc_internal.h; a new parameter is a row in rpc_params.c.
  */
 #ifndef WARREN_NODE_RPC_RPC_H
 #define WARREN_NODE_RPC_RPC_H

@@ -105,16 +105,16 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
 static void write_relayed(const struct member *t, const struct member_status *s,
                           struct mp_writer *w)
 {
-    const struct transit_stats *relays =
+    const struct transit_stats *transits =
         transits_stats(member_router(t)->relays);
     struct exit_stats exit = {0};
 
     if (member_exit(t) != NULL)
         exit_get_stats(member_exit(t), &exit);
-    rpc_write_uint(w, "served", relays->created);
+    rpc_write_uint(w, "served", transits->created);
     rpc_write_uint(w, "relayed_cells",
-                   relays->cells_forward + relays->cells_backward);
-    rpc_write_uint(w, "relayed_bytes", relays->bytes);
+                   transits->cells_forward + transits->cells_backward);
+    rpc_write_uint(w, "relayed_bytes", transits->bytes);
     rpc_write_uint(w, "relayed_rate", s->rate);
     rpc_write_uint(w, "exit_sent_bytes", exit.sent_bytes);
     rpc_write_uint(w, "exit_received_bytes", exit.received_bytes);
@@ -123,7 +123,7 @@ static void write_relayed(const struct member *t, const struct member_status *s,
 static void write_tunnels(const struct node *n, uint64_t now,
                           struct mp_writer *w)
 {
-    const struct member *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_member(n->tunnels);
     const struct config_endpoints *addresses =
         tunnel_host_addresses(n->tunnels);
     struct member_status s;

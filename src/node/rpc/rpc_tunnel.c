@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Building, stopping, asking and closing circuits.
+ * Building, stopping, asking and closing circuits. `tunnel.build` and
+ * `tunnel.ping` wait for what the circuits do, each as a kind of tunnel_call;
+ * the other two are answered at once.
  */
 #include "base/timestamp.h"
 #include "node/os/clock.h"
@@ -9,9 +11,9 @@
 #define WHY_LIMIT  512
 #define ACTIVE_MAX 64 /* numbers of circuits in an answer */
 
-static struct member *engine(const struct rpc *rpc)
+static struct member *member(const struct rpc *rpc)
 {
-    return tunnel_host_engine(rpc->node->tunnels);
+    return tunnel_host_member(rpc->node->tunnels);
 }
 
 /* ---- build ------------------------------------------------------------- */
@@ -25,7 +27,7 @@ static void answer_build(struct tunnel_call *c, unsigned active,
     rpc_write_uint(w, "hops", c->hops);
     rpc_write_uint(w, "active", active);
     mp_write_text(w, "ready");
-    mp_write_double(w, member_ready(tunnel_call_engine(c)));
+    mp_write_double(w, member_ready(tunnel_call_member(c)));
     rpc_write_ms(w, "duration", time_since(c->began_at, clock_now()));
     mp_write_text(w, "circuits");
     mp_write_array(w, active < ACTIVE_MAX ? active : ACTIVE_MAX);
@@ -39,7 +41,7 @@ static bool build_is_done(struct tunnel_call *c)
 {
     uint32_t ids[ACTIVE_MAX];
     unsigned active =
-        member_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
+        member_active(tunnel_call_member(c), c->hops, ids, ACTIVE_MAX);
 
     if (active < c->count)
         return false;
@@ -66,7 +68,7 @@ static void build_overdue(struct tunnel_call *c)
 
     text_init(&why, WHY_LIMIT);
     text_addf(&why, "%u of %u circuit%s of %u hop%s are there: ",
-              member_active(tunnel_call_engine(c), c->hops, NULL, 0), c->count,
+              member_active(tunnel_call_member(c), c->hops, NULL, 0), c->count,
               text_plural(c->count), c->hops, text_plural(c->hops));
     rpc_tunnel_say_missing(c->rpc, c->hops, &why);
     text_add(&why, "; the node goes on trying");
@@ -99,7 +101,7 @@ void rpc_tunnel_build(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     c->count = params->count == 0 ? min : params->count;
-    member_build(engine(rpc), c->hops, clock_now());
+    member_build(member(rpc), c->hops, clock_now());
     tunnel_host_rearm(rpc->node->tunnels);
     if (!build_is_done(c) && c->stream)
         rpc_tunnel_tell_waiting(rpc, call, c->hops);
@@ -110,7 +112,7 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
 {
     struct mp_writer *w;
 
-    if (!member_keeps(engine(rpc), params->hops)) {
+    if (!member_keeps(member(rpc), params->hops)) {
         control_fail(call, ERR_NOT_FOUND,
                      "this node keeps no circuits of that length");
         return;
@@ -120,7 +122,7 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
     mp_write_map(w, 2);
     rpc_write_uint(w, "hops", params->hops);
     rpc_write_uint(w, "active",
-                   member_active(engine(rpc), params->hops, NULL, 0));
+                   member_active(member(rpc), params->hops, NULL, 0));
     control_finish(call);
 }
 
@@ -158,7 +160,7 @@ void rpc_tunnel_close(struct rpc *rpc, struct control_call *call,
 {
     struct mp_writer *w;
 
-    if (member_close(engine(rpc), params->circuit, clock_now()) != OK) {
+    if (member_close(member(rpc), params->circuit, clock_now()) != OK) {
         say_no_circuit(call);
         return;
     }
@@ -173,7 +175,7 @@ void rpc_tunnel_close(struct rpc *rpc, struct control_call *call,
 
 static void answer_ping(struct tunnel_call *c)
 {
-    const struct circuit *circuit = find(tunnel_call_engine(c), c->circuit);
+    const struct circuit *circuit = find(tunnel_call_member(c), c->circuit);
     struct mp_writer *w;
 
     if (circuit == NULL) {
@@ -222,7 +224,7 @@ static const struct tunnel_call_kind ping_kind = {.event = ping_event,
 void rpc_tunnel_ping(struct rpc *rpc, struct control_call *call,
                      const struct rpc_params *params)
 {
-    const struct circuit *circuit = find(engine(rpc), params->circuit);
+    const struct circuit *circuit = find(member(rpc), params->circuit);
     struct tunnel_call *c;
 
     if (circuit == NULL) {
@@ -235,5 +237,5 @@ void rpc_tunnel_ping(struct rpc *rpc, struct control_call *call,
     }
     c = tunnel_call_new(rpc, call, params, &ping_kind);
     if (c != NULL)
-        member_ping(engine(rpc), c->circuit, clock_now());
+        member_ping(member(rpc), c->circuit, clock_now());
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables of relays and circuits.
+ * Tables of relays (relay_page.c) and of our own circuits, which are visited
+ * twice: msgpack wants to know how many come before the first.
  */
 #include "base/timestamp.h"
 #include "node/host/tunnel_host.h"
@@ -9,9 +10,9 @@
 #include "node/rpc/rpc_internal.h"
 #include "tunnel/member/member.h"
 
-static const struct member *engine(const struct rpc *rpc)
+static const struct member *member(const struct rpc *rpc)
 {
-    return tunnel_host_engine(rpc->node->tunnels);
+    return tunnel_host_member(rpc->node->tunnels);
 }
 
 static void write_rtt(struct mp_writer *w, uint64_t rtt)
@@ -27,7 +28,7 @@ void rpc_tunnel_peers(struct rpc *rpc, struct control_call *call,
     const uint8_t *after = (params->has & RPC_AFTER) != 0 ? params->after
                                                           : NULL;
     enum error err =
-        relay_page_write(control_reply(call), member_directory(engine(rpc)),
+        relay_page_write(control_reply(call), member_directory(member(rpc)),
                          after, RELAY_PAGE_MAX, clock_wall(), clock_now());
 
     if (err == OK)
@@ -96,7 +97,7 @@ static void write_circuit(void *ctx, const struct circuit *c)
 void rpc_tunnel_circuits(struct rpc *rpc, struct control_call *call,
                          const struct rpc_params *params)
 {
-    const struct member *t = engine(rpc);
+    const struct member *t = member(rpc);
     struct circuit_list list = {.w = control_reply(call), .now = clock_now()};
 
     (void)params;

@@ -60,9 +60,7 @@ static void say(const struct sending *s, const struct delivery_outcome *o,
     if (o->broken > 0)
         text_addf(why, "%u circuit%s broke on the way; ", o->broken,
                   text_plural(o->broken));
-    text_addf(why, "no circuit of %u hop%s can be had: ", s->hops,
-              text_plural(s->hops));
-    rpc_tunnel_say_missing(s->rpc, s->hops, why);
+    rpc_tunnel_say_no_circuit(s->rpc, s->hops, why);
 }
 
 static void write_or_nil(struct mp_writer *w, const char *key, const char *text)

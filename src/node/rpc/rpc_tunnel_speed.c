@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `tunnel.speedtest`: waits for a circuit, then measures it.
+ * `tunnel.speedtest`: waits for a circuit (c->circuit is 0 meanwhile), then has
+ * the member measure it and passes on what that reports. A circuit on which
+ * another test runs is as good as none.
  */
 #include "base/timestamp.h"
 #include "node/os/clock.h"
@@ -58,7 +60,7 @@ static void start(struct tunnel_call *c, uint64_t now)
 {
     if (c->circuit != 0 || !tunnel_call_pick(c))
         return;
-    if (member_speedtest(tunnel_call_engine(c), c->circuit, c->duration, now) !=
+    if (member_speedtest(tunnel_call_member(c), c->circuit, c->duration, now) !=
         OK) {
         c->circuit = 0; /* another test runs on it: another time */
         return;
@@ -107,9 +109,7 @@ static void speed_overdue(struct tunnel_call *c)
         return;
     }
     text_init(&why, WHY_LIMIT);
-    text_addf(&why, "no circuit of %u hop%s can be had: ", c->hops,
-              text_plural(c->hops));
-    rpc_tunnel_say_missing(c->rpc, c->hops, &why);
+    rpc_tunnel_say_no_circuit(c->rpc, c->hops, &why);
     tunnel_call_fail(c, ERR_NO_NODES, text_get(&why));
     text_deinit(&why);
 }

@@ -2,7 +2,7 @@
  *
  * The timer of a call goes off at its deadline, and once a second for a kind
  * that has something to say or to try meanwhile; all else comes from the events
- * of the tunnels. Whoever needs a pool for the call holds it until then.
+ * of the tunnels. Whoever needs a pool for the call holds it until the end.
  */
 #include "node/rpc/tunnel_call.h"
 #include "base/timestamp.h"
@@ -22,9 +22,9 @@ static struct tunnel_host *host(const struct tunnel_call *c)
     return c->rpc->node->tunnels;
 }
 
-struct member *tunnel_call_engine(const struct tunnel_call *c)
+struct member *tunnel_call_member(const struct tunnel_call *c)
 {
-    return tunnel_host_engine(host(c));
+    return tunnel_host_member(host(c));
 }
 
 /* ---- Life -------------------------------------------------------------- */
@@ -37,7 +37,7 @@ void tunnel_call_free(struct tunnel_call *c)
     if (c->timer != NULL)
         event_free(c->timer);
     if (c->holds)
-        member_release(tunnel_call_engine(c), c->hops);
+        member_release(tunnel_call_member(c), c->hops);
     free(c);
 }
 
@@ -135,14 +135,14 @@ struct tunnel_call *tunnel_call_new(struct rpc *rpc, struct control_call *call,
 
 void tunnel_call_hold(struct tunnel_call *c)
 {
-    c->holds = member_hold(tunnel_call_engine(c), c->hops, clock_now()) == OK;
+    c->holds = member_hold(tunnel_call_member(c), c->hops, clock_now()) == OK;
 }
 
 bool tunnel_call_pick(struct tunnel_call *c)
 {
     uint32_t ids[ACTIVE_MAX];
     unsigned count =
-        member_active(tunnel_call_engine(c), c->hops, ids, ACTIVE_MAX);
+        member_active(tunnel_call_member(c), c->hops, ids, ACTIVE_MAX);
 
     if (count > ACTIVE_MAX)
         count = ACTIVE_MAX;
@@ -155,7 +155,7 @@ bool tunnel_call_pick(struct tunnel_call *c)
 void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
                             struct text *why)
 {
-    const struct member *t = tunnel_host_engine(rpc->node->tunnels);
+    const struct member *t = tunnel_host_member(rpc->node->tunnels);
     struct member_status status;
 
     member_status(t, clock_now(), clock_wall(), &status);
@@ -167,10 +167,18 @@ void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
                                                       : "circuits are");
 }
 
+void rpc_tunnel_say_no_circuit(const struct rpc *rpc, unsigned hops,
+                               struct text *why)
+{
+    text_addf(why, "no circuit of %u hop%s can be had: ", hops,
+              text_plural(hops));
+    rpc_tunnel_say_missing(rpc, hops, why);
+}
+
 void rpc_tunnel_tell_waiting(const struct rpc *rpc, struct control_call *call,
                              unsigned hops)
 {
-    const struct member *t = tunnel_host_engine(rpc->node->tunnels);
+    const struct member *t = tunnel_host_member(rpc->node->tunnels);
     struct mp_writer *w;
     struct text why;
 

@@ -52,7 +52,7 @@ void tunnel_call_fail(struct tunnel_call *c, enum error err, const char *text);
 /* The deadline is another one now. */
 void tunnel_call_extend(struct tunnel_call *c, uint64_t deadline);
 
-struct member *tunnel_call_engine(const struct tunnel_call *c);
+struct member *tunnel_call_member(const struct tunnel_call *c);
 
 /* Has circuits of c->hops kept until the call ends. */
 void tunnel_call_hold(struct tunnel_call *c);
@@ -64,6 +64,9 @@ bool tunnel_call_pick(struct tunnel_call *c);
  * what else keeps circuits of this length from being there. */
 void rpc_tunnel_say_missing(const struct rpc *rpc, unsigned hops,
                             struct text *why);
+/* "no circuit of 3 hops can be had: " and that. */
+void rpc_tunnel_say_no_circuit(const struct rpc *rpc, unsigned hops,
+                               struct text *why);
 /* Tells the client what is being waited for. */
 void rpc_tunnel_tell_waiting(const struct rpc *rpc, struct control_call *call,
                              unsigned hops);

@@ -228,8 +228,8 @@ static void test_config_tunnel_settings_reach_the_engine(void **state)
     assert_true(config.tunnel.testing_network);
     assert_true(config.tunnel.family[FAMILY_IPV4]);
     assert_false(config.tunnel.family[FAMILY_IPV6]);
-    assert_true(config.member_build[1] && config.member_build[3]);
-    assert_false(config.member_build[2] || config.member_build[4]);
+    assert_true(config.tunnel_build[1] && config.tunnel_build[3]);
+    assert_false(config.tunnel_build[2] || config.tunnel_build[4]);
     assert_true(config.tunnel.max_traffic == (uint64_t)100 << 30);
     assert_true(config.tunnel.queue.bandwidth == 5 << 20);
     assert_true(config.tunnel.has_family_id);

@@ -131,7 +131,7 @@ static void run_until(bool (*holds)(void))
 
 static struct member *client(void)
 {
-    return tunnel_host_engine(w.node[CLIENT]->tunnels);
+    return tunnel_host_member(w.node[CLIENT]->tunnels);
 }
 
 static bool has_circuits(void)
@@ -220,10 +220,10 @@ static void test_health_gives_a_pool_a_minute(void **state)
     assert_int_equal(p.level, HEALTH_ERROR);
 
     /* Of a length that nobody configured it is a warning however long. */
-    w.node[CLIENT]->config.member_build[1] = false;
+    w.node[CLIENT]->config.tunnel_build[1] = false;
     assert_true(is_healthy(61 * TIME_S, &p));
     assert_int_equal(p.level, HEALTH_WARNING);
-    w.node[CLIENT]->config.member_build[1] = true;
+    w.node[CLIENT]->config.tunnel_build[1] = true;
 
     start(OTHER_EXIT);
     ask_other_exit();

@@ -184,7 +184,7 @@ static void show(const struct world *w, struct text *out)
 {
     const struct node *n = w->node;
     const struct dht *d = dht_host_engine(n->dht);
-    const struct member *t = tunnel_host_engine(n->tunnels);
+    const struct member *t = tunnel_host_member(n->tunnels);
     struct config view = n->config;
 
     view.dht = d->world.config;
