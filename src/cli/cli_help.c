@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MEANING_AT  29 /* column of what is said about verbs and flags */
+#define MEANING_AT  30 /* column of what is said about verbs and flags */
 #define MEANING_MAX 4096
 
 static int words_in(const char *name)
@@ -107,7 +107,8 @@ static void print_config_options(void)
             continue;
         snprintf(left, sizeof(left), "  --%s%s", key->flag,
                  key->flag_value == NULL ? " VALUE" : "");
-        print_meaning(left, key->meaning);
+        print_meaning(left, key->flag_meaning == NULL ? key->meaning
+                                                      : key->flag_meaning);
     }
     putchar('\n');
     screen_fold(stdout, 0, "",

@@ -157,6 +157,12 @@ class Help(unittest.TestCase):
                      "dht put [VALUE]", "dht get TARGET", "dht key new FILE",
                      "dht sample HOST:PORT"):
             self.assertIn(f"\n  {verb} ", done.stdout)
+        self.assertIn("\n  tunnel send HOST:PORT DATA  send a", done.stdout)
+
+    def test_flags_that_take_no_value_say_what_they_do(self):
+        text = " ".join(warren("run", "--help").stdout.split())
+        self.assertIn("--log-json Write the log as JSON, one object a line.",
+                      text)
 
     def test_each_verb(self):
         for verb in (["run"], ["status"], ["config", "check"], ["version"],

@@ -266,6 +266,7 @@ const struct config_key config_keys[] = {
      .meaning = "Least important lines to write: error, warn, info, debug."},
     {"log", "format", &config_format, AT(log.format), RELOADED, .init = "text",
      .flag = "log-json", .flag_value = "json",
+     .flag_meaning = "Write the log as JSON, one object a line.",
      .meaning = "text, or json: one object a line."},
     {"log", "addresses", &config_bool, AT(log.addresses), RELOADED,
      .meaning = "Write the addresses of other nodes in full."},

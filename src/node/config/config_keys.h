@@ -23,9 +23,10 @@ struct config_key {
     const char *init;    /* the default as text; NULL: what config.c says */
     const char *shown;   /* in its place, where it depends on the user */
     bool reloadable;
-    const char *flag;       /* short form without "--", or NULL */
-    const char *flag_value; /* the short form takes no value and means this */
-    const char *meaning;    /* one or more lines */
+    const char *flag;         /* short form without "--", or NULL */
+    const char *flag_value;   /* the short form takes no value and means this */
+    const char *flag_meaning; /* of the short form, if it says less */
+    const char *meaning;      /* one or more lines */
 };
 
 #define CONFIG_KEYS_MAX 128 /* of the table, for arrays beside it */

@@ -184,7 +184,7 @@ static void explain_choice(const struct config_key *key, struct text *out)
     const char *const *names = key->type->names;
 
     for (int i = 0; names[i] != NULL; i++)
-        text_addf(out, "%s%s", i == 0 ? "" : ", ", names[i]);
+        text_addf(out, "%s%s", i == 0 ? "one of " : ", ", names[i]);
 }
 
 /* In the order of their enumerations. */

@@ -469,8 +469,8 @@ static const struct {
      "2: listen is '7882' but must be ADDR:PORT, like 127.0.0.1:7882, or "
      "none"},
     {"[log]\nlevel = loud\n",
-     "2: level is 'loud' but must be error, warn, info, debug"},
-    {"[log]\nformat = xml\n", "2: format is 'xml' but must be text, json"},
+     "2: level is 'loud' but must be one of error, warn, info, debug"},
+    {"[log]\nformat = xml\n", "2: format is 'xml' but must be one of text, json"},
 };
 
 static void test_config_bad_files_are_refused_with_line_and_reason(void **s)
@@ -637,7 +637,7 @@ static void test_config_bad_flags_are_refused_with_reason(void **state)
          "alone or --log.format VALUE\n"},
         {{"--log-level", "loud"},
          "--log-level: level is 'loud' but must be "
-         "error, warn, info, debug\n"},
+         "one of error, warn, info, debug\n"},
         {{"--listen", ""},
          "--node.listen: listen in [node] is empty but must "
          "be ADDR:PORT, like 0.0.0.0:7881 or [::]:7881\n"},
