@@ -123,7 +123,8 @@ class Start(ProcessTest):
         done = run(*self.flags(node, "--http", "none"), "--log.level", "x",
                    env=clean_environment() | empty)
         self.assertEqual(done.stderr, "warren: --log.level: level is 'x' but "
-                                      "must be one of error, warn, info, debug\n")
+                                      "must be one of error, warn, info, "
+                                      "debug\n")
 
     def test_directory_for_all_is_left_alone(self):
         shared = self.net.root / "shared"
