@@ -470,7 +470,8 @@ static const struct {
      "none"},
     {"[log]\nlevel = loud\n",
      "2: level is 'loud' but must be one of error, warn, info, debug"},
-    {"[log]\nformat = xml\n", "2: format is 'xml' but must be one of text, json"},
+    {"[log]\nformat = xml\n",
+     "2: format is 'xml' but must be one of text, json"},
 };
 
 static void test_config_bad_files_are_refused_with_line_and_reason(void **s)
