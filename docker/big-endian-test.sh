@@ -11,16 +11,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! docker info >/dev/null 2>&1; then
-    echo "no docker engine answers here"
-    exit 77
-fi
-
-# The tree as it would be committed, without its history.
-checkout() {
-    git ls-files -z --cached --others --exclude-standard |
-        tar -c --null --ignore-failed-read --files-from=-
-}
+# shellcheck disable=SC1091 # checked by itself
+. docker/common.sh
+need_engine
 
 # What runs in the container, with the checkout as standard input.
 #

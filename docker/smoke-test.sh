@@ -19,10 +19,9 @@ if docker compose version >/dev/null 2>&1; then
 else
     compose="docker-compose -p $project -f compose.yml"
 fi
-if ! docker info >/dev/null 2>&1; then
-    echo "no docker engine answers here"
-    exit 77
-fi
+# shellcheck disable=SC1091 # checked by itself
+. ./common.sh
+need_engine
 if ! $compose version >/dev/null 2>&1; then
     echo "neither docker compose nor docker-compose is installed"
     exit 77

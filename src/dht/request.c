@@ -278,14 +278,19 @@ enum error dht_announce(struct dht *d, const struct id *info_hash,
     return err;
 }
 
-enum error dht_withdraw(struct dht *d, const struct id *info_hash)
+static enum error withdraw(struct dht *d, bool is_item, const struct id *target)
 {
     enum error err;
 
     dht_enter(d, d->world.now);
-    err = publish_withdraw(&d->publications, false, info_hash);
+    err = publish_withdraw(&d->publications, is_item, target);
     dht_leave(d);
     return err;
+}
+
+enum error dht_withdraw(struct dht *d, const struct id *info_hash)
+{
+    return withdraw(d, false, info_hash);
 }
 
 enum error dht_put(struct dht *d, const struct dht_item *item,
@@ -302,10 +307,5 @@ enum error dht_put(struct dht *d, const struct dht_item *item,
 
 enum error dht_unput(struct dht *d, const struct id *target)
 {
-    enum error err;
-
-    dht_enter(d, d->world.now);
-    err = publish_withdraw(&d->publications, true, target);
-    dht_leave(d);
-    return err;
+    return withdraw(d, true, target);
 }

@@ -22,6 +22,16 @@ static void print_endpoints(const struct config_key *key, const void *value,
                   endpoint_print(&list->at[i], buf));
 }
 
+static enum error add_endpoint(const struct config_key *key,
+                               struct config_endpoints *list,
+                               const struct endpoint *ep, struct text *why)
+{
+    if (list->count == key->max)
+        return config_list_full(key, "addresses", why);
+    list->at[list->count++] = *ep;
+    return OK;
+}
+
 static enum error parse_listen(const struct config_key *key, const char *text,
                                void *value, struct text *why)
 {
@@ -38,10 +48,7 @@ static enum error parse_listen(const struct config_key *key, const char *text,
             return ERR_SYNTAX;
         }
     }
-    if (list->count == key->max)
-        return config_list_full(key, "addresses", why);
-    list->at[list->count++] = ep;
-    return OK;
+    return add_endpoint(key, list, &ep, why);
 }
 
 const struct config_type config_listen = {
@@ -67,10 +74,7 @@ static enum error parse_endpoint(const struct config_key *key, const char *text,
                                    : "the address of one machine");
         return ERR_SYNTAX;
     }
-    if (list->count == key->max)
-        return config_list_full(key, "addresses", why);
-    list->at[list->count++] = ep;
-    return OK;
+    return add_endpoint(key, list, &ep, why);
 }
 
 const struct config_type config_endpoints = {
