@@ -163,6 +163,7 @@ static const struct {
 } refusals[] = {
     {UDP_SEND_UNREACHABLE, "this machine has no route to there"},
     {UDP_SEND_REFUSED, "a firewall of this machine forbids it"},
+    {UDP_SEND_DEVICE, "the network card of this machine, or its driver, fails"},
     {UDP_SEND_OTHER, "the kernel of this machine does not send from where the "
                      "node listens to there"},
 };
