@@ -19,8 +19,19 @@
 #define WAYS         8
 #define FIRST_GROUPS 4
 
+/* What a source may do, in hosts. */
+static const unsigned hosts[SOURCE_LEVELS] = {
+    [SOURCE_HOST] = 1,
+    [SOURCE_LINE] = 2,
+    [SOURCE_SITE] = 4,
+    [SOURCE_NETWORK] = 16,
+};
+
+/* The rate over all is not made less than this part of what is configured. */
+#define LEAST_PART 64
+
 struct limiter_slot {
-    uint64_t hash;
+    uint64_t hash; /* odd: a host's */
     struct token_bucket bucket;
 };
 
@@ -66,30 +77,55 @@ void limiter_deinit(struct limiter *l)
     sodium_memzero(l, sizeof(*l));
 }
 
+/* As many as so many hosts may, but no more than half of all; a host has its
+ * own rate in any case. */
+static unsigned times(unsigned host, unsigned factor, unsigned all)
+{
+    unsigned most = host > all / 2 ? host : all / 2;
+
+    return host > most / factor ? most : host * factor;
+}
+
 void limiter_configure(struct limiter *l, const struct limiter_config *config)
 {
     assert(config->max_sources > 0);
     free(l->slots);
     l->slots = NULL;
     l->groups = 0;
-    l->all = (struct token_bucket){0};
-    l->all_rate = token_rate_of(config->rate, config->burst);
-    l->source_rate = token_rate_of(config->source_rate, config->source_burst);
+    l->all = l->known = (struct token_bucket){0};
+    l->full_rate = token_rate_of(config->rate, config->burst);
+    l->all_rate = l->full_rate;
+    for (int level = 0; level < SOURCE_LEVELS; level++)
+        l->source_rate[level] = token_rate_of(
+            times(config->source_rate, hosts[level], config->rate),
+            times(config->source_burst, hosts[level], config->burst));
     l->max_sources = config->max_sources;
     l->ways = config->max_sources < WAYS ? config->max_sources : WAYS;
 }
 
-static uint64_t hash_source(const struct limiter *l,
-                            const struct endpoint *source)
+void limiter_load(struct limiter *l, unsigned load)
 {
-    uint8_t input[9], out[crypto_shorthash_BYTES];
-    uint64_t hash;
+    uint64_t interval = l->all_rate.interval;
 
-    memcpy(input, source->addr, 8); /* an IPv4 address and four zeros */
-    input[8] = source->family;
-    crypto_shorthash(out, input, sizeof(input), l->key);
-    memcpy(&hash, out, sizeof(hash));
-    return hash;
+    if (load > LIMITER_LOAD_MAX / 4 * 3)
+        interval += interval / 3 + 1;
+    else if (load < LIMITER_LOAD_MAX / 2)
+        interval -= interval / 4;
+    if (interval < l->full_rate.interval)
+        interval = l->full_rate.interval;
+    if (interval > l->full_rate.interval * LEAST_PART)
+        interval = l->full_rate.interval * LEAST_PART;
+    /* As many seconds of it may come at once as before. */
+    l->all_rate.interval = interval;
+}
+
+/* Its lowest bit tells hosts from the rest. */
+static uint64_t hash_source(const struct limiter *l,
+                            const struct endpoint *source,
+                            enum source_level level)
+{
+    return (source_hash(source, level, l->key) & ~UINT64_C(1)) |
+           (level == SOURCE_HOST);
 }
 
 /* The upper half of the hash, scaled to the number of groups. */
@@ -153,10 +189,9 @@ static bool grow(struct limiter *l)
 /* The bucket of a source. One that is new gets a slot whose bucket is full
  * again; the table grows until there is one, or it can grow no more. NULL only
  * when there is no memory for the first source. */
-static struct token_bucket *
-bucket_of(struct limiter *l, const struct endpoint *source, uint64_t now)
+static struct token_bucket *bucket_of(struct limiter *l, uint64_t hash,
+                                      uint64_t now)
 {
-    uint64_t hash = hash_source(l, source);
     struct limiter_slot *slot = NULL;
 
     do {
@@ -173,17 +208,44 @@ bucket_of(struct limiter *l, const struct endpoint *source, uint64_t now)
     return &slot->bucket;
 }
 
+/* The narrow ones first: who is refused as a host takes nothing from those who
+ * share a wider source with him. */
+static bool take_of_source(struct limiter *l, const struct endpoint *source,
+                           uint64_t now)
+{
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        struct token_bucket *bucket;
+
+        if (!source_counts(source, level))
+            continue;
+        bucket = bucket_of(l, hash_source(l, source, level), now);
+        if (bucket != NULL &&
+            !token_bucket_take(bucket, &l->source_rate[level], now))
+            return false;
+    }
+    return true;
+}
+
+static bool allow(struct limiter *l, const struct endpoint *source,
+                  struct token_bucket *all, uint64_t now)
+{
+    return token_bucket_has(all, &l->all_rate, now) &&
+           take_of_source(l, source, now) &&
+           token_bucket_take(all, &l->all_rate, now);
+}
+
 bool limiter_allow(struct limiter *l, const struct endpoint *source,
                    uint64_t now)
 {
-    struct token_bucket *bucket;
+    return allow(l, source, &l->all, now);
+}
 
-    if (!token_bucket_has(&l->all, &l->all_rate, now))
-        return false;
-    bucket = bucket_of(l, source, now);
-    if (bucket != NULL && !token_bucket_take(bucket, &l->source_rate, now))
-        return false;
-    return token_bucket_take(&l->all, &l->all_rate, now);
+bool limiter_allow_known(struct limiter *l, const struct endpoint *source,
+                         uint64_t now)
+{
+    bool from_all = token_bucket_has(&l->all, &l->all_rate, now);
+
+    return allow(l, source, from_all ? &l->all : &l->known, now);
 }
 
 unsigned limiter_sources(const struct limiter *l, uint64_t now)
@@ -191,7 +253,8 @@ unsigned limiter_sources(const struct limiter *l, uint64_t now)
     unsigned count = 0;
 
     for (unsigned i = 0; i < l->groups * l->ways; i++)
-        count += l->slots[i].bucket.full_at > now;
+        count += (l->slots[i].hash & 1) != 0 &&
+                 l->slots[i].bucket.full_at > now;
     return count;
 }
 

@@ -114,6 +114,138 @@ static void test_limiter_takes_a_64_as_one_source(void **state)
     limiter_deinit(&l);
 }
 
+/* Counts up the last bytes of an address, 64 hosts each time. */
+static unsigned allowed_of_many(struct limiter *l, const char *first,
+                                unsigned byte, uint64_t now)
+{
+    struct endpoint ep = test_ep(first);
+    unsigned count = 0;
+
+    for (uint8_t i = 0; i < 64; i++) {
+        ep.addr[byte] = i;
+        count += allowed(l, &ep, 100, now);
+    }
+    return count;
+}
+
+static void
+test_limiter_limits_what_many_addresses_of_one_source_may(void **state)
+{
+    struct endpoint honest = test_ep("9.1.1.1:1");
+    static const struct {
+        const char *first;
+        unsigned byte, hosts;
+    } cases[] = {
+        {"[2a00:1:2:300::]:1", 7, 2},  /* a line */
+        {"[2a00:1:3::]:1", 6, 4},      /* a site */
+        {"[2a01:1:2::]:1", 5, 16},     /* a network */
+        {"8.1.1.0:1", 3, 4},           /* an IPv4 site */
+        {"8.2.0.1:1", 2, 16},          /* an IPv4 network */
+        {"8.0.0.1:1", 1, 64},          /* 64 networks */
+        {"10.1.1.1:1", 3, 64},         /* our own network */
+        {"[fd00:1:2:300::]:1", 7, 64}, /* the same */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct limiter_config c = config();
+        struct limiter l;
+
+        init(&l, &c);
+        assert_int_equal(
+            allowed_of_many(&l, cases[i].first, cases[i].byte, TIME_S),
+            20 * cases[i].hosts);
+        assert_int_equal(
+            allowed_of_many(&l, cases[i].first, cases[i].byte, 2 * TIME_S),
+            10 * cases[i].hosts);
+        assert_int_equal(allowed(&l, &honest, 100, 2 * TIME_S), 20);
+        limiter_deinit(&l);
+    }
+}
+
+/* A network may do what half of all may, its hosts as much as one. */
+static void test_limiter_leaves_half_to_other_networks(void **state)
+{
+    struct endpoint honest = test_ep("9.1.1.1:1");
+    struct limiter_config c = config();
+    struct limiter l;
+
+    (void)state;
+    c.rate = c.burst = 100;
+    init(&l, &c);
+    assert_int_equal(allowed_of_many(&l, "8.2.0.1:1", 2, TIME_S), 50);
+    assert_int_equal(allowed(&l, &honest, 100, TIME_S), 20);
+    limiter_deinit(&l);
+}
+
+/* A flood from made-up addresses takes from strangers only. */
+static void test_limiter_keeps_something_for_the_known(void **state)
+{
+    struct endpoint friend = test_ep("9.1.1.1:1"), new = test_ep("9.2.1.1:1");
+    struct limiter_config c = config();
+    struct limiter l;
+    unsigned count = 0;
+
+    (void)state;
+    c.rate = c.burst = 100;
+    init(&l, &c);
+    for (uint8_t i = 0; i < 200; i++) {
+        struct endpoint ep = test_ep4(8, i, 0, 0, 1);
+
+        count += limiter_allow(&l, &ep, TIME_S);
+    }
+    assert_int_equal(count, 100);
+    assert_false(limiter_allow(&l, &new, TIME_S));
+    count = 0;
+    for (int i = 0; i < 100; i++)
+        count += limiter_allow_known(&l, &friend, TIME_S);
+    assert_int_equal(count, 20); /* its own limit holds */
+    limiter_deinit(&l);
+}
+
+/* In a second, after a long rest. */
+static unsigned rate_now(struct limiter *l, uint64_t *now)
+{
+    unsigned count = 0;
+
+    *now += TIME_HOUR;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct endpoint ep =
+            test_ep4((uint8_t)(11 + i % 80), (uint8_t)(i / 80), 1, 1, 1);
+
+        *now += TIME_S / 10000;
+        count += limiter_allow(l, &ep, *now);
+    }
+    return count;
+}
+
+static void test_limiter_follows_the_load(void **state)
+{
+    struct limiter_config c = config();
+    uint64_t now = TIME_S;
+    struct limiter l;
+    unsigned busy;
+
+    (void)state;
+    c.rate = 6400;
+    c.burst = 10;
+    init(&l, &c);
+    assert_in_range(rate_now(&l, &now), 6300, 6500);
+    for (int i = 0; i < 4; i++)
+        limiter_load(&l, LIMITER_LOAD_MAX);
+    busy = rate_now(&l, &now);
+    assert_in_range(busy, 6400 * 81 / 256 - 50, 6400 * 81 / 256 + 50);
+    limiter_load(&l, LIMITER_LOAD_MAX * 5 / 8); /* as it should be */
+    assert_in_range(rate_now(&l, &now), busy - 5, busy + 5);
+    for (int i = 0; i < 100; i++)
+        limiter_load(&l, LIMITER_LOAD_MAX);
+    assert_in_range(rate_now(&l, &now), 95, 115);
+    for (int i = 0; i < 100; i++)
+        limiter_load(&l, 0);
+    assert_in_range(rate_now(&l, &now), 6300, 6500);
+    limiter_deinit(&l);
+}
+
 static void test_limiter_limits_all_together(void **state)
 {
     struct limiter_config c = config();
@@ -272,6 +404,11 @@ int main(void)
         cmocka_unit_test(test_token_bucket_survives_time_zero),
         cmocka_unit_test(test_limiter_limits_each_source),
         cmocka_unit_test(test_limiter_takes_a_64_as_one_source),
+        cmocka_unit_test(
+            test_limiter_limits_what_many_addresses_of_one_source_may),
+        cmocka_unit_test(test_limiter_leaves_half_to_other_networks),
+        cmocka_unit_test(test_limiter_keeps_something_for_the_known),
+        cmocka_unit_test(test_limiter_follows_the_load),
         cmocka_unit_test(test_limiter_limits_all_together),
         cmocka_unit_test(test_limiter_refusal_costs_the_others_nothing),
         cmocka_unit_test(test_limiter_keeps_to_its_cap),

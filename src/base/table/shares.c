@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The counts: a table of open addressing with linear probing, at most three
+ * quarters full; what is removed is filled from behind (Knuth, TAOCP 3, 6.4,
+ * algorithm R), so that there are no marks to clear away.
+ */
+#include "base/table/shares.h"
+
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#define FIRST_CAP 16 /* a power of two */
+
+struct share {
+    uint64_t hash;
+    uint32_t count; /* 0: free */
+};
+
+/* What a count weighs. */
+static const unsigned weights[SOURCE_LEVELS] = {
+    [SOURCE_HOST] = 8,
+    [SOURCE_LINE] = 4,
+    [SOURCE_SITE] = 2,
+    [SOURCE_NETWORK] = 1,
+};
+
+void shares_init(struct shares *s, const struct random_source *random)
+{
+    *s = (struct shares){0};
+    random->fill(random->ctx, s->key, sizeof(s->key));
+}
+
+void shares_deinit(struct shares *s)
+{
+    free(s->slots);
+    sodium_memzero(s, sizeof(*s));
+}
+
+/* Its slot, or the free one where it would go. */
+static struct share *find(struct share *slots, size_t cap, uint64_t hash)
+{
+    size_t i = hash & (cap - 1);
+
+    while (slots[i].count != 0 && slots[i].hash != hash)
+        i = (i + 1) & (cap - 1);
+    return &slots[i];
+}
+
+/* Room for one more of each level. */
+static enum error grow(struct shares *s)
+{
+    size_t cap = s->cap == 0 ? FIRST_CAP : 2 * s->cap;
+    struct share *slots;
+
+    if (4 * (s->used + SOURCE_LEVELS) <= 3 * s->cap)
+        return OK;
+    slots = calloc(cap, sizeof(*slots));
+    if (slots == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < s->cap; i++) {
+        if (s->slots[i].count != 0)
+            *find(slots, cap, s->slots[i].hash) = s->slots[i];
+    }
+    free(s->slots);
+    s->slots = slots;
+    s->cap = cap;
+    return OK;
+}
+
+enum error shares_add(struct shares *s, const struct endpoint *ep)
+{
+    enum error e = grow(s);
+
+    if (e != OK)
+        return e;
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        struct share *share;
+        uint64_t hash;
+
+        if (!source_counts(ep, level))
+            continue;
+        hash = source_hash(ep, level, s->key);
+        share = find(s->slots, s->cap, hash);
+        s->used += share->count == 0;
+        share->hash = hash;
+        share->count++;
+    }
+    return OK;
+}
+
+/* Empties a slot and moves those up that were pushed behind it. */
+static void empty(struct shares *s, struct share *share)
+{
+    size_t hole = (size_t)(share - s->slots), mask = s->cap - 1;
+
+    for (size_t i = (hole + 1) & mask; s->slots[i].count != 0;
+         i = (i + 1) & mask) {
+        size_t home = s->slots[i].hash & mask;
+
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            s->slots[hole] = s->slots[i];
+            hole = i;
+        }
+    }
+    s->slots[hole].count = 0;
+    s->used--;
+}
+
+void shares_remove(struct shares *s, const struct endpoint *ep)
+{
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        struct share *share;
+
+        if (!source_counts(ep, level))
+            continue;
+        share = find(s->slots, s->cap, source_hash(ep, level, s->key));
+        assert(share->count > 0);
+        if (share->count > 1)
+            share->count--;
+        else
+            empty(s, share);
+    }
+}
+
+unsigned shares_count(const struct shares *s, const struct endpoint *ep,
+                      enum source_level level)
+{
+    if (s->cap == 0)
+        return 0;
+    while (!source_counts(ep, level))
+        level--;
+    return find(s->slots, s->cap, source_hash(ep, level, s->key))->count;
+}
+
+unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
+                       unsigned more)
+{
+    unsigned most = 0;
+
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        unsigned weight;
+
+        if (!source_counts(ep, level))
+            continue;
+        weight = weights[level] * (shares_count(s, ep, level) + more);
+        if (weight > most)
+            most = weight;
+    }
+    return most;
+}
+
+size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
+                       size_t places, holding_fn *tell, const void *table,
+                       uint64_t idle, uint64_t now)
+{
+    size_t look = places < SHARES_LOOK ? places : SHARES_LOOK;
+    unsigned has = shares_weight(s, newcomer, 0);
+    unsigned will_have = shares_weight(s, newcomer, 1);
+    size_t best = SIZE_MAX;
+    unsigned best_weight = 0;
+    uint64_t best_used = 0;
+
+    for (; look > 0; look--) {
+        struct holding h;
+        unsigned weight;
+
+        s->hand = s->hand + 1 < places ? s->hand + 1 : 0;
+        if (!tell(table, s->hand, &h))
+            continue;
+        weight = shares_weight(s, &h.source, 0);
+        if (weight <= will_have &&
+            (weight < has || time_since(h.used_at, now) < idle))
+            continue;
+        if (weight > best_weight ||
+            (weight == best_weight && h.used_at < best_used)) {
+            best = s->hand;
+            best_weight = weight;
+            best_used = h.used_at;
+        }
+    }
+    return best;
+}
+
+size_t shares_memory(const struct shares *s)
+{
+    return s->cap * sizeof(*s->slots);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How much of a table each source has, and who makes way when it is full: of
+ * who holds most, what has been of no use for longest. So a party can fill a
+ * table that nobody else wants, and cannot keep anybody out of it.
+ *
+ * Entries are counted at every level of their source. An entry's weight is the
+ * largest of its counts, each times the table's parts that a source of the
+ * level may fairly have: a host's eightfold, a line's fourfold, a site's twice.
+ * A host with 10 entries weighs as much as a line with 20, or a network
+ * with 80.
+ *
+ * The table looks for who makes way at SHARES_LOOK of its entries in turn, from
+ * where it ended last: what a newcomer costs does not depend on how full it is.
+ */
+#ifndef WARREN_BASE_TABLE_SHARES_H
+#define WARREN_BASE_TABLE_SHARES_H
+
+#include "base/error.h"
+#include "base/random_source.h"
+#include "base/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHARES_LOOK 64
+
+struct share;
+
+struct shares {
+    struct share *slots; /* open addressing; NULL until the first */
+    size_t cap, used;
+    size_t hand; /* where the next look begins */
+    uint8_t key[SOURCE_KEY_BYTES];
+};
+
+void shares_init(struct shares *s, const struct random_source *random);
+void shares_deinit(struct shares *s);
+
+/* An entry came from `ep`. ERR_NO_MEMORY, and nothing is counted. */
+enum error shares_add(struct shares *s, const struct endpoint *ep);
+/* One that was added is gone. */
+void shares_remove(struct shares *s, const struct endpoint *ep);
+
+/* Entries of the source of this level that `ep` is in; one that does not count
+ * (source_counts) has those of the level below. */
+unsigned shares_count(const struct shares *s, const struct endpoint *ep,
+                      enum source_level level);
+
+/* The weight of an entry from `ep`, were there `more` than are counted. */
+unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
+                       unsigned more);
+
+/* An entry as the search sees it. */
+struct holding {
+    struct endpoint source; /* as it was added */
+    uint64_t used_at;
+};
+
+/* Tells the entry at `place`; false: there is none, or it must stay. */
+typedef bool holding_fn(const void *table, size_t place, struct holding *out);
+
+/* The place, below `places`, of the entry that makes way for one from
+ * `newcomer`, or SIZE_MAX: the one that weighs most, of these the one unused
+ * for longest. Only one that weighs more than the newcomer's will has to go
+ * while it is in use; one that was not used for `idle` ns need not weigh more
+ * than the newcomer's do now. */
+size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
+                       size_t places, holding_fn *tell, const void *table,
+                       uint64_t idle, uint64_t now);
+
+size_t shares_memory(const struct shares *s);
+
+#endif
