@@ -270,6 +270,11 @@ void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
     dht_leave(d);
 }
 
+void dht_set_load(struct dht *d, unsigned load)
+{
+    limiter_load(&d->service.limiter, load);
+}
+
 /* ---- Ways in ------------------------------------------------------------- */
 
 /* These neither send nor report: what they lead to is done by the next tick. So

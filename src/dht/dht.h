@@ -71,6 +71,10 @@ void dht_bootstrap_clear(struct dht *d);
 void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
                          const bool moved[FAMILIES], uint64_t now);
 
+/* How busy the process is, of LIMITER_LOAD_MAX (base/limiter.h): how much is
+ * answered over all follows it. */
+void dht_set_load(struct dht *d, unsigned load);
+
 /* A node from an earlier life. It enters the table once it has answered. */
 void dht_node_add(struct dht *d, const struct id *id, const struct endpoint *ep,
                   uint64_t now);

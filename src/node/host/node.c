@@ -39,13 +39,17 @@ const char *node_drop_name(enum node_drop reason)
 /* ---- Datagrams ---------------------------------------------------------- */
 
 /* Relayed cells come by the hundred thousand: the clocks are read for all of
- * a batch. */
+ * a batch, and the load now and then. */
 static void on_batch_begin(void *arg, uint64_t now)
 {
     struct node *n = arg;
 
     n->batch_now = now;
     n->batch_wall = clock_wall();
+    if (load_look(&n->load, now)) {
+        dht_set_load(dht_host_engine(n->dht), n->load.average);
+        member_set_load(tunnel_host_member(n->tunnels), n->load.average);
+    }
 }
 
 static void on_datagram(void *arg, const struct endpoint *from,
@@ -293,6 +297,7 @@ enum error node_new(struct event_base *base, const struct config *config,
     n->log = log;
     n->config = *config;
     n->started_at = clock_now();
+    load_init(&n->load, n->started_at);
     err = open_store(n, why);
     if (err == OK)
         err = open_sockets(n, why);
@@ -326,6 +331,7 @@ void node_free(struct node *n)
     dht_host_free(n->dht);
     udp_free(n->udp);
     store_close(n->store);
+    load_deinit(&n->load);
     free(n);
 }
 

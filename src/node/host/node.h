@@ -16,6 +16,7 @@
 #include "node/host/tunnel_host.h"
 #include "node/net/udp.h"
 #include "node/os/clock_watch.h"
+#include "node/os/load.h"
 #include "node/os/log.h"
 #include "store/store.h"
 
@@ -53,6 +54,7 @@ struct node {
     unsigned clock_witnesses;
     uint64_t clock_kept_at;
     uint64_t started_at;
+    struct load load;
     uint64_t batch_now, batch_wall; /* of the datagrams that are handled */
     uint64_t dropped[NODE_DROPS];
     struct store_report store_report;

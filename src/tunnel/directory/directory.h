@@ -120,6 +120,8 @@ enum error directory_add_stored(struct directory *d,
 
 /* Which addresses can be sent to now. */
 void directory_set_families(struct directory *d, const bool family[FAMILIES]);
+/* How busy the process is, of LIMITER_LOAD_MAX. */
+void directory_set_load(struct directory *d, unsigned load);
 
 /* An endpoint to ask for its descriptor, from the configuration or whoever
  * knows. ERR_FULL, ERR_ADDRESS. */

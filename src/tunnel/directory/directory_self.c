@@ -38,6 +38,11 @@ void directory_set_families(struct directory *d, const bool family[FAMILIES])
     memcpy(d->config.family, family, sizeof(d->config.family));
 }
 
+void directory_set_load(struct directory *d, unsigned load)
+{
+    limiter_load(&d->tells, load);
+}
+
 void directory_set_self(struct directory *d, const struct directory_self *self,
                         uint64_t now)
 {

@@ -122,6 +122,11 @@ void link_fail(struct links *l, struct link *link, enum reason why,
     link_free(l, link);
 }
 
+void links_set_load(struct links *l, unsigned load)
+{
+    limiter_load(&l->limiter, load);
+}
+
 unsigned links_count(const struct links *l)
 {
     return (unsigned)l->count;

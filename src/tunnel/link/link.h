@@ -198,6 +198,8 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
 /* Our network has changed: asks the peers of links in use whether they still
  * hear us, which also tells them our new address. */
 void links_check(struct links *l, uint64_t now);
+/* How busy the process is, of LIMITER_LOAD_MAX. */
+void links_set_load(struct links *l, unsigned load);
 void links_tick(struct links *l, uint64_t now);
 uint64_t links_next_deadline(const struct links *l);
 

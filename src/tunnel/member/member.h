@@ -171,6 +171,10 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
 void member_network_changed(struct member *t, const bool family[FAMILIES],
                             uint64_t now);
 
+/* How busy the process is, of LIMITER_LOAD_MAX (base/limiter.h): how much is
+ * done for strangers over all follows it. */
+void member_set_load(struct member *t, unsigned load);
+
 /* ---- Life --------------------------------------------------------------- */
 
 /* OK, or the reason for dropping it, which is counted. The datagram may be

@@ -141,3 +141,10 @@ void member_network_changed(struct member *t, const bool family[FAMILIES],
     directory_set_families(t->directory, family);
     links_check(t->router.shared.links, now);
 }
+
+void member_set_load(struct member *t, unsigned load)
+{
+    links_set_load(t->router.shared.links, load);
+    transits_set_load(t->router.relays, load);
+    directory_set_load(t->directory, load);
+}

@@ -94,6 +94,12 @@ enum error transits_new(struct circuit_shared *shared,
     return OK;
 }
 
+void transits_set_load(struct transits *r, unsigned load)
+{
+    limiter_load(&r->create_limiter, load);
+    limiter_load(&r->extend_limiter, load);
+}
+
 void transits_configure(struct transits *r, const struct transit_config *config)
 {
     r->config = *config;

@@ -97,6 +97,8 @@ enum error transits_new(struct circuit_shared *shared,
 void transits_free(struct transits *r);
 void transits_configure(struct transits *r,
                         const struct transit_config *config);
+/* How busy the process is, of LIMITER_LOAD_MAX. */
+void transits_set_load(struct transits *r, unsigned load);
 
 /* Cells and news of links, as the router gives them out. A cell that is
  * dropped because of its layers is counted here, any other by the router: an
