@@ -270,6 +270,14 @@ void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
     dht_leave(d);
 }
 
+void dht_set_address(struct dht *d, enum family f, const struct endpoint *ours,
+                     uint64_t now)
+{
+    dht_enter(d, now);
+    contacts_settle(&d->contacts, f, ours);
+    dht_leave(d);
+}
+
 void dht_set_load(struct dht *d, unsigned load)
 {
     limiter_load(&d->service.limiter, load);

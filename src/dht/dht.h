@@ -71,6 +71,12 @@ void dht_bootstrap_clear(struct dht *d);
 void dht_network_changed(struct dht *d, const bool usable[FAMILIES],
                          const bool moved[FAMILIES], uint64_t now);
 
+/* Our address in this family, where the machine itself knows it: a socket is
+ * bound to it, or an interface has it and it is global. Then what others say of
+ * it does not count. NULL: ask the others (BEP 42). */
+void dht_set_address(struct dht *d, enum family f, const struct endpoint *ours,
+                     uint64_t now);
+
 /* How busy the process is, of LIMITER_LOAD_MAX (base/limiter.h): how much is
  * answered over all follows it. */
 void dht_set_load(struct dht *d, unsigned load);

@@ -32,7 +32,9 @@ void sim_address_make(enum sim_addressing addressing, enum family family,
 
     if (family == FAMILY_IPV6) {
         put_bits(ep.addr, global ? 0x2a00 : 0xfd00, 2);
-        put_bits(ep.addr + 2, spread, 4);
+        /* A /32 of its own, as far as there are enough. */
+        put_bits(ep.addr + 2, spread, 2);
+        put_bits(ep.addr + 4, spread >> 16, 1);
         ep.addr[15] = 1;
     } else if (global) {
         put_bits(ep.addr, GLOBAL4_FIRST + spread, 3);

@@ -114,8 +114,8 @@ static void test_dht_bep42_id_by_vote(void **state)
     harness_end(&f.h);
 }
 
-/* Voters of one /24 are one voter. */
-static void test_dht_bep42_one_vote_a_subnet(void **state)
+/* Voters of one /16 are one voter. */
+static void test_dht_bep42_one_vote_a_network(void **state)
 {
     struct fixture f;
 
@@ -124,12 +124,42 @@ static void test_dht_bep42_one_vote_a_subnet(void **state)
     harness_start(&f.h);
     meet_voter(&f, 0, NULL);
     for (uint8_t i = 1; i < 50; i++) {
-        struct endpoint ep = test_ep4(77, 7, 7, i, 6881);
+        struct endpoint ep = test_ep4(77, 7, i, i, 6881);
         struct id id = fitting(&f, &ep);
 
         meet(&f, &ep, &id, &f.ours);
     }
     assert_int_equal(harness_events(&f.h, DHT_EVENT_ID), 0);
+    harness_end(&f.h);
+}
+
+/* Whatever others say, before and after. */
+static void test_dht_bep42_the_machine_knows(void **state)
+{
+    struct endpoint wrong = test_ep("99.1.2.3:6881");
+    struct dht_status status;
+    struct fixture f;
+    struct id id;
+
+    (void)state;
+    init(&f);
+    harness_start(&f.h);
+    for (unsigned i = 0; i <= VOTE_QUORUM; i++)
+        meet_voter(&f, i, &wrong);
+    dht_set_address(f.h.d, FAMILY_IPV4, &f.ours, f.h.now);
+    id = own_id(&f);
+    assert_true(node_id_matches(&id, &f.ours));
+    for (unsigned i = 10; i < 30; i++)
+        meet_voter(&f, i, &wrong);
+    id = own_id(&f);
+    assert_true(node_id_matches(&id, &f.ours));
+    dht_status(f.h.d, f.h.now, &status);
+    assert_true(endpoint_equal(&status.external[FAMILY_IPV4], &f.ours));
+    dht_set_address(f.h.d, FAMILY_IPV4, NULL, f.h.now);
+    for (unsigned i = 30; i < 30 + 2 * VOTE_QUORUM; i++)
+        meet_voter(&f, i, &wrong);
+    id = own_id(&f);
+    assert_true(node_id_matches(&id, &wrong));
     harness_end(&f.h);
 }
 
@@ -336,7 +366,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dht_bep42_id_by_vote),
-        cmocka_unit_test(test_dht_bep42_one_vote_a_subnet),
+        cmocka_unit_test(test_dht_bep42_one_vote_a_network),
+        cmocka_unit_test(test_dht_bep42_the_machine_knows),
         cmocka_unit_test(test_dht_bep42_first_claim),
         cmocka_unit_test(test_dht_bep42_exempt),
         cmocka_unit_test(test_dht_bep42_own_id_kept_when_it_fits),

@@ -525,6 +525,63 @@ static void test_dht_lookup_counts_a_subnet_once(void **state)
     lookup_side_deinit(&s);
 }
 
+/* A young network, all of it at one hoster: the nearest of each subnet come
+ * first, and when that is too few, the others behind them. */
+static void test_dht_lookup_of_few_subnets(void **state)
+{
+    struct test_random r = test_seed(3);
+    struct id target = test_random_id(&r);
+    uint8_t slots[DHT_K];
+    struct lookup_side s;
+
+    (void)state;
+    lookup_side_init(&s, &target, false);
+    for (uint8_t i = 0; i < 20; i++) {
+        struct id id = test_near_id(&r, &target, 50 - i);
+        struct endpoint ep = test_ep4(10, 1, i < 12 ? 1 : 2, i, 1);
+
+        assert_int_not_equal(add(&s, &id, ep, LOOKUP_NOBODY), LOOKUP_NOBODY);
+    }
+    answer_all(&s);
+    assert_true(lookup_side_done(&s));
+    assert_int_equal(lookup_side_closest(&s, false, slots, DHT_K), DHT_K);
+    assert_int_equal(s.slots[slots[0]].ep.addr[3], 0);
+    assert_int_equal(s.slots[slots[1]].ep.addr[3], 12);
+    for (size_t i = 2; i < DHT_K; i++)
+        assert_int_equal(s.slots[slots[i]].ep.addr[3], i - 1);
+    lookup_side_deinit(&s);
+}
+
+/* Behind those who are still being asked may be other subnets. */
+static void test_dht_lookup_waits_before_it_asks_more_of_a_subnet(void **state)
+{
+    struct test_random r = test_seed(3);
+    struct id target = test_random_id(&r);
+    struct lookup_side s;
+    uint8_t first, far;
+
+    (void)state;
+    lookup_side_init(&s, &target, false);
+    for (uint8_t i = 0; i < 3; i++) {
+        struct id id = test_near_id(&r, &target, 50 - i);
+        struct endpoint ep = test_ep4(10, 1, i < 2 ? 1 : 2, i, 1);
+
+        assert_int_not_equal(add(&s, &id, ep, LOOKUP_NOBODY), LOOKUP_NOBODY);
+    }
+    first = lookup_side_next(&s);
+    lookup_side_asked(&s, first, 1);
+    assert_true(lookup_side_answered(&s, first, &s.slots[first].id));
+    far = lookup_side_next(&s);
+    assert_int_equal(s.slots[far].ep.addr[3], 2);
+    lookup_side_asked(&s, far, 1);
+    assert_int_equal(lookup_side_next(&s), LOOKUP_NOBODY);
+    assert_false(lookup_side_done(&s));
+    lookup_side_failed(&s, far);
+    assert_false(lookup_side_done(&s));
+    assert_int_equal(s.slots[lookup_side_next(&s)].ep.addr[3], 1);
+    lookup_side_deinit(&s);
+}
+
 /* A made-up entry for a true id, or for another port of a true address, does
  * not keep the true one out. */
 static void test_dht_lookup_lie_does_not_shadow(void **state)
@@ -599,6 +656,8 @@ int main(void)
         cmocka_unit_test(test_dht_lookup_restarted_in_callback),
         cmocka_unit_test(test_dht_lookup_list_is_bounded),
         cmocka_unit_test(test_dht_lookup_counts_a_subnet_once),
+        cmocka_unit_test(test_dht_lookup_of_few_subnets),
+        cmocka_unit_test(test_dht_lookup_waits_before_it_asks_more_of_a_subnet),
         cmocka_unit_test(test_dht_lookup_lie_does_not_shadow),
         cmocka_unit_test(test_dht_lookup_blame_is_not_inherited),
     };

@@ -125,16 +125,16 @@ static void test_table_limits_subnets_in_a_bucket(void **state)
     }
 }
 
-static void test_table_limits_ipv6_subnets_by_56_bits(void **state)
+static void test_table_limits_ipv6_subnets_by_32_bits(void **state)
 {
     static const struct {
         const char *ep;
         enum table_change change;
     } cases[] = {
-        {"[fd00:0:0:1100::1]:1", TABLE_ADDED},
-        {"[fd00:0:0:11ff::1]:1", TABLE_ADDED},
-        {"[fd00:0:0:1142::1]:1", TABLE_REFUSED},
-        {"[fd00:0:0:1200::1]:1", TABLE_ADDED},
+        {"[fd00:1:1:1100::1]:1", TABLE_ADDED},
+        {"[fd00:1:1:11ff::1]:1", TABLE_ADDED},
+        {"[fd00:1:2:1100::1]:1", TABLE_REFUSED},
+        {"[fd00:2:1:1100::1]:1", TABLE_ADDED},
     };
     struct fixture f;
 
@@ -614,7 +614,7 @@ int main(void)
         cmocka_unit_test(test_table_enforces_bep42_outside_testing),
         cmocka_unit_test(test_table_has_one_contact_per_address),
         cmocka_unit_test(test_table_limits_subnets_in_a_bucket),
-        cmocka_unit_test(test_table_limits_ipv6_subnets_by_56_bits),
+        cmocka_unit_test(test_table_limits_ipv6_subnets_by_32_bits),
         cmocka_unit_test(test_table_replaces_bad_contact_of_subnet),
         cmocka_unit_test(test_table_never_displaces_what_was_verified),
         cmocka_unit_test(test_table_ignores_hearsay_about_live_ids),

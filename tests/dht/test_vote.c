@@ -10,10 +10,10 @@
 
 #define NOW (100 * TIME_HOUR)
 
-/* Global, each in a /24 of its own. */
+/* Global, each in a /16 of its own. */
 static struct endpoint voter(unsigned n)
 {
-    return test_ep4(80, (uint8_t)(n >> 8), (uint8_t)n, 1, 6881);
+    return test_ep4((uint8_t)(80 + (n >> 8)), (uint8_t)n, 1, 1, 6881);
 }
 
 static bool add(struct vote *v, unsigned n, const char *claimed, uint64_t now)
@@ -103,11 +103,14 @@ static void test_vote_counts_networks(void **state)
         bool known;
     } cases[] = {
         {"80.1.2.0:1", "5.6.7.8:1", 3, false},
-        {"80.1.2.0:1", "5.6.7.8:1", 2, true},
+        {"80.1.2.0:1", "5.6.7.8:1", 2, false},
+        {"80.1.2.0:1", "5.6.7.8:1", 1, true},
         {"127.0.0.0:1", "5.6.7.8:1", 3, true}, /* a test network */
         {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 15, false},
         {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 7, false},
-        {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 6, true},
+        {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 6, false},
+        {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 5, false},
+        {"[2a01:1:2:3300::]:1", "[2a01::1]:1", 3, true},
         {"[fd00::]:1", "[2a01::1]:1", 15, true},
     };
 
@@ -126,6 +129,31 @@ static void test_vote_counts_networks(void **state)
         }
         assert_int_equal(vote_winner(&v, &winner), cases[i].known);
     }
+}
+
+/* What the machine knows is not voted on. */
+static void test_vote_is_settled_by_the_machine(void **state)
+{
+    struct endpoint ours = test_ep("5.6.7.8:1");
+    struct vote v;
+
+    (void)state;
+    vote_init(&v, FAMILY_IPV4);
+    for (unsigned i = 0; i < VOTE_QUORUM; i++)
+        add(&v, i, "6.6.6.6:1", NOW);
+    assert_winner(&v, "6.6.6.6:1");
+    vote_settle(&v, &ours);
+    assert_winner(&v, "5.6.7.8:1");
+    for (unsigned i = 0; i < VOTE_VOTERS; i++)
+        assert_false(add(&v, i, "6.6.6.6:1", NOW));
+    assert_false(vote_is_contradicted(&v));
+    vote_doubt(&v, false);
+    assert_winner(&v, "5.6.7.8:1");
+    vote_settle(&v, NULL);
+    assert_winner(&v, "5.6.7.8:1"); /* until others say something else */
+    for (unsigned i = 0; i < VOTE_QUORUM; i++)
+        add(&v, i, "6.6.6.6:1", NOW);
+    assert_winner(&v, "6.6.6.6:1");
 }
 
 static void test_vote_ignores_what_cannot_be(void **state)
@@ -220,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_vote_takes_the_port_of_most),
         cmocka_unit_test(test_vote_knows_no_port_behind_a_symmetric_nat),
         cmocka_unit_test(test_vote_counts_networks),
+        cmocka_unit_test(test_vote_is_settled_by_the_machine),
         cmocka_unit_test(test_vote_ignores_what_cannot_be),
         cmocka_unit_test(test_vote_changes_with_the_majority),
         cmocka_unit_test(test_vote_forgets_after_an_hour),

@@ -227,6 +227,93 @@ static void test_sim_dht_hostile_forbidden_ids(void **state)
     lookups_of_surrounded_key(false, "clustered, ids forbidden");
 }
 
+/* ---- A /48 of IPv6 ------------------------------------------------------ */
+
+#define SITE_NODES 16
+
+/* The nearest ids that BEP 42 allows in a /48: 18 bits are free. One node a
+ * /64, none of two in a /56. */
+static void best_of_site(struct world *w, const struct id *target,
+                         struct endpoint eps[SITE_NODES],
+                         struct id ids[SITE_NODES])
+{
+    int bits[SITE_NODES] = {0};
+
+    for (unsigned i = 0; i < 65536; i++) {
+        struct endpoint at = {.family = FAMILY_IPV6, .port = SIM_PORT};
+        unsigned place = (i >> 8) % SITE_NODES;
+        struct id near;
+        int got;
+
+        memcpy(at.addr, (uint8_t[]){0x2a, 0x91, 0, 7, 0, 7}, 6);
+        bytes_put_number(at.addr + 6, 2, i);
+        at.addr[15] = 1;
+        got = nearest_allowed(w, &at, target, &near);
+        if (got <= bits[place])
+            continue;
+        bits[place] = got;
+        eps[place] = at;
+        ids[place] = near;
+        ids[place].b[18] = (uint8_t)place;
+    }
+}
+
+static void add_site(struct world *w, struct clique *q, const struct id *target)
+{
+    struct sim_hostile_config c = {.mode = SIM_HOSTILE_CLIQUE,
+                                   .interval = 2 * TIME_S,
+                                   .victims = w->net.members,
+                                   .victim_count = w->net.count,
+                                   .clique = q->nodes,
+                                   .clique_ids = q->ids,
+                                   .clique_count = SITE_NODES};
+    struct endpoint eps[SITE_NODES];
+
+    best_of_site(w, target, eps, q->ids);
+    for (unsigned i = 0; i < SITE_NODES; i++) {
+        struct sim_place place = {.family = {false, true},
+                                  .at = {NULL, &eps[i]}};
+
+        c.id = q->ids[i];
+        assert_int_equal(sim_hostile_add(w->sim, &place, &c, &q->nodes[i]), OK);
+    }
+}
+
+/* Who has a /48, as a tunnel broker gives it to anybody, and puts 16 nodes
+ * around a key: 95 % of the lookups in the IPv6 DHT still find. */
+static void test_sim_dht_hostile_site_around_a_key(void **state)
+{
+    struct world *w = &world;
+    static struct clique q;
+    struct sim_score score;
+    struct sim_request r;
+
+    (void)state;
+    world_init(w);
+    w->config.addressing = SIM_ADDRESS_GLOBAL;
+    world_start(w);
+    w->net.keepers = 20;
+    w->net.place.family[FAMILY_IPV4] = false;
+    w->net.place.family[FAMILY_IPV6] = true;
+    world_grow(w, HONEST, 100 * TIME_MS);
+    sim_run_for(w->sim, 10 * TIME_MIN);
+    world_random_id(w, &w->keys[0]);
+    w->key_count = 1;
+    add_site(w, &q, &w->keys[0]);
+    sim_run_for(w->sim, 20 * TIME_MIN);
+    assert_true(
+        sim_endpoint(w->sim, w->net.members[1], FAMILY_IPV6, &w->peers[0]));
+    w->peers[0].port = 1000;
+    assert_int_equal(
+        sim_dht_announce(w->sim, w->net.members[1], &w->keys[0], 1000, &r), OK);
+    assert_true(sim_request_wait(w->sim, &r, sim_now(w->sim) + 2 * TIME_MIN));
+    world_lookups(w, "a /48 around it", 100, 95, &score);
+    print_message("  %u stored it, the 16 were asked %u times\n",
+                  r.result.stored, (unsigned)asked_of_liars(w));
+    assert_at_least(asked_of_liars(w), 50); /* it did get in the way */
+    world_end(w);
+}
+
 /* ---- Floods ------------------------------------------------------------ */
 
 static size_t memory_of(struct world *w, uint32_t node)
@@ -299,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_sim_dht_hostile_naming_nobody),
         cmocka_unit_test(test_sim_dht_hostile_clustered_ids),
         cmocka_unit_test(test_sim_dht_hostile_forbidden_ids),
+        cmocka_unit_test(test_sim_dht_hostile_site_around_a_key),
         cmocka_unit_test(test_sim_dht_hostile_floods),
     };
 

@@ -149,3 +149,18 @@ void contacts_vote(struct contacts *c, const struct endpoint *voter,
     if (!node_id_matches(&c->self[f], &external))
         take_new_id(c, f, &external);
 }
+
+void contacts_settle(struct contacts *c, enum family f,
+                     const struct endpoint *ours)
+{
+    struct vote *v = &c->vote[f];
+    bool moved = ours != NULL && v->ever_known &&
+                 !endpoint_same_addr(&v->winner, ours);
+
+    vote_settle(v, ours);
+    if (moved)
+        c->moved(c->moved_ctx);
+    if (ours != NULL && !c->w->config.testing_network &&
+        !node_id_matches(&c->self[f], ours))
+        take_new_id(c, f, ours);
+}

@@ -72,6 +72,10 @@ void contacts_heard(struct contacts *c, const struct id *id,
 void contacts_named(struct contacts *c, const struct id *id,
                     const struct endpoint *ep);
 void contacts_look(struct contacts *c, enum family f);
+/* Our address, where the machine itself knows it; NULL: it does not. May give
+ * us a new id. */
+void contacts_settle(struct contacts *c, enum family f,
+                     const struct endpoint *ours);
 /* It says that we are `claimed`; may give us a new id. */
 void contacts_vote(struct contacts *c, const struct endpoint *voter,
                    const struct endpoint *claimed);

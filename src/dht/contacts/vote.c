@@ -7,6 +7,7 @@
 #include "dht/contacts/vote.h"
 
 #include "base/bytes.h"
+#include "base/source.h"
 
 #include <string.h>
 
@@ -18,11 +19,11 @@ void vote_init(struct vote *v, enum family family)
 /* A number for the network that votes as one. */
 static uint64_t voter_of(const struct endpoint *ep)
 {
-    uint64_t high = bytes_get_number64(ep->addr);
+    struct endpoint network = source_of(ep, SOURCE_NETWORK);
 
     if (!endpoint_is_global(ep))
-        return high ^ bytes_get_number64(ep->addr + 8);
-    return ep->family == FAMILY_IPV4 ? high >> 40 : high >> 8;
+        return bytes_get_number64(ep->addr) ^ bytes_get_number64(ep->addr + 8);
+    return bytes_get_number64(network.addr);
 }
 
 static bool is_cast(const struct vote *v, int i, uint32_t tick)
@@ -118,7 +119,8 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
     bool changed;
     int place;
 
-    if (claimed->family != v->family || !endpoint_is_usable(claimed))
+    if (v->certain || claimed->family != v->family ||
+        !endpoint_is_usable(claimed))
         return false;
     candidate = candidate_of(v, claimed, tick);
     place = place_of(v, voter_of(voter), tick);
@@ -137,6 +139,16 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
     v->winner = *claimed;
     v->winner.port = port;
     return changed;
+}
+
+void vote_settle(struct vote *v, const struct endpoint *ours)
+{
+    v->certain = ours != NULL;
+    if (ours == NULL)
+        return;
+    memset(v->cast, 0, sizeof(v->cast));
+    v->known = v->ever_known = true;
+    v->winner = *ours;
 }
 
 bool vote_is_contradicted(const struct vote *v)
@@ -158,7 +170,7 @@ bool vote_is_contradicted(const struct vote *v)
 void vote_doubt(struct vote *v, bool keep_winner)
 {
     memset(v->cast, 0, sizeof(v->cast));
-    v->known = v->known && keep_winner;
+    v->known = v->certain || (v->known && keep_winner);
 }
 
 bool vote_winner(const struct vote *v, struct endpoint *out)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * What our external address is, by vote of those who answer us (`ip` in a
- * response, BEP 42). One vote per voter: a /24 (IPv4) or /56 (IPv6) of global
- * addresses, an address of others. An address wins with VOTE_QUORUM voters and
- * more than any other; it stays until another has more. Votes are forgotten
- * after an hour, or when VOTE_VOTERS newer ones are there. One per family;
+ * response, BEP 42). One vote per voter: a network (base/source.h) of global
+ * addresses, an address of others; who rents a /48 has one. An address wins
+ * with VOTE_QUORUM voters and more than any other; it stays until another has
+ * more. Votes are forgotten after an hour, or when VOTE_VOTERS newer ones are
+ * there. No vote counts against what the machine itself knows. One per family;
  * about 400 bytes, nothing allocated.
  */
 #ifndef WARREN_DHT_CONTACTS_VOTE_H
@@ -24,6 +25,7 @@
 struct vote {
     enum family family;
     bool known, ever_known;
+    bool certain; /* the winner is not by vote */
     struct endpoint winner;
     struct endpoint candidate[VOTE_CANDIDATES];
     struct {
@@ -43,6 +45,10 @@ void vote_init(struct vote *v, enum family family);
  * for each of them, the last one that there was, else 0. */
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now);
+
+/* The machine says that this is our address: nobody else is listened to until
+ * it takes that back (NULL), after which it is as if it had won by vote. */
+void vote_settle(struct vote *v, const struct endpoint *ours);
 
 /* Two voters or more have named another address since the last one named the
  * winner: it is time to ask many. */

@@ -187,10 +187,13 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
 
 /* A walk over the list from the nearest, which is over when DHT_K are counted:
  * those who have answered, fit their address, and share no subnet. Who shares
- * one with somebody counted would not be counted, and is not worth asking. */
+ * one with somebody counted would not be counted, and is not worth asking. When
+ * the list ends before that, the network is in fewer subnets than DHT_K, and a
+ * second walk takes those that the first has passed over. */
 struct walk {
     size_t counted;
     uint8_t slots[DHT_K];
+    bool again; /* the second */
 };
 
 static bool same_subnet(const struct lookup_side *s, const struct walk *w,
@@ -205,12 +208,25 @@ static bool same_subnet(const struct lookup_side *s, const struct walk *w,
     return false;
 }
 
+static bool is_counted(const struct walk *w, uint8_t slot)
+{
+    return memchr(w->slots, slot, w->counted) != NULL;
+}
+
+/* Whether this walk passes the candidate over. */
+static bool is_passed_over(const struct lookup_side *s, const struct walk *w,
+                           uint8_t slot)
+{
+    return w->again ? is_counted(w, slot) : same_subnet(s, w, &s->slots[slot]);
+}
+
 static void count_believed(const struct lookup_side *s, struct walk *w,
                            uint8_t slot)
 {
     const struct candidate *c = &s->slots[slot];
 
-    if (c->state == CANDIDATE_ANSWERED && c->id_secure && !same_subnet(s, w, c))
+    if (c->state == CANDIDATE_ANSWERED && c->id_secure &&
+        !is_passed_over(s, w, slot))
         w->slots[w->counted++] = slot;
 }
 
@@ -228,21 +244,35 @@ static uint8_t next_unknown(const struct lookup_side *s)
     return LOOKUP_NOBODY;
 }
 
+/* The nearest in this walk that is in one of two states and could be counted.
+ */
+static uint8_t first_of(const struct lookup_side *s, struct walk *w,
+                        enum candidate_state state, enum candidate_state other)
+{
+    for (size_t i = 0; i < s->count && w->counted < DHT_K; i++) {
+        uint8_t slot = s->order[i];
+        enum candidate_state is = s->slots[slot].state;
+
+        if ((is == state || is == other) &&
+            (is == CANDIDATE_ASKED || !is_passed_over(s, w, slot)))
+            return slot;
+        count_believed(s, w, slot);
+    }
+    w->again = true;
+    return LOOKUP_NOBODY;
+}
+
 uint8_t lookup_side_next(const struct lookup_side *s)
 {
     struct walk w = {.counted = 0};
-    uint8_t unknown = s->answered ? LOOKUP_NOBODY : next_unknown(s);
+    uint8_t slot = s->answered ? LOOKUP_NOBODY : next_unknown(s);
 
-    if (unknown != LOOKUP_NOBODY)
-        return unknown;
-    for (size_t i = 0; i < s->count && w.counted < DHT_K; i++) {
-        const struct candidate *c = &s->slots[s->order[i]];
-
-        if (c->state == CANDIDATE_NEW && !same_subnet(s, &w, c))
-            return s->order[i];
-        count_believed(s, &w, s->order[i]);
-    }
-    return LOOKUP_NOBODY;
+    if (slot == LOOKUP_NOBODY)
+        slot = first_of(s, &w, CANDIDATE_NEW, CANDIDATE_NEW);
+    /* Whoever is being asked may yet name others. */
+    if (slot == LOOKUP_NOBODY && s->in_flight == 0)
+        slot = first_of(s, &w, CANDIDATE_NEW, CANDIDATE_NEW);
+    return slot;
 }
 
 bool lookup_side_done(const struct lookup_side *s)
@@ -250,17 +280,14 @@ bool lookup_side_done(const struct lookup_side *s)
     struct walk w = {.counted = 0};
     bool answered = false, slow = false;
 
-    for (size_t i = 0; i < s->count && w.counted < DHT_K; i++) {
-        const struct candidate *c = &s->slots[s->order[i]];
-
-        if (c->state == CANDIDATE_ASKED ||
-            (c->state == CANDIDATE_NEW && !same_subnet(s, &w, c)))
-            return false;
-        answered |= c->state == CANDIDATE_ANSWERED;
-        slow |= c->state == CANDIDATE_SLOW;
-        count_believed(s, &w, s->order[i]);
-    }
+    if (first_of(s, &w, CANDIDATE_ASKED, CANDIDATE_NEW) != LOOKUP_NOBODY ||
+        first_of(s, &w, CANDIDATE_ASKED, CANDIDATE_NEW) != LOOKUP_NOBODY)
+        return false;
     /* As long as nobody has answered, the slow ones are all there is. */
+    for (size_t i = 0; i < s->count; i++) {
+        answered |= s->slots[s->order[i]].state == CANDIDATE_ANSWERED;
+        slow |= s->slots[s->order[i]].state == CANDIDATE_SLOW;
+    }
     return answered || !slow;
 }
 
@@ -268,16 +295,17 @@ size_t lookup_side_closest(const struct lookup_side *s, bool token,
                            uint8_t *slots, size_t max)
 {
     struct walk w = {.counted = 0};
-    size_t n = 0;
 
     assert(max <= DHT_K);
-    for (size_t i = 0; i < s->count && w.counted < max; i++) {
-        if (!token || s->slots[s->order[i]].token != NULL)
-            count_believed(s, &w, s->order[i]);
+    for (int walks = 0; walks < 2; walks++) {
+        for (size_t i = 0; i < s->count && w.counted < max; i++) {
+            if (!token || s->slots[s->order[i]].token != NULL)
+                count_believed(s, &w, s->order[i]);
+        }
+        w.again = true;
     }
-    n = w.counted;
-    memcpy(slots, w.slots, n);
-    return n;
+    memcpy(slots, w.slots, w.counted);
+    return w.counted;
 }
 
 /* ---- What happened ------------------------------------------------------- */

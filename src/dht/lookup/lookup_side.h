@@ -83,8 +83,9 @@ uint8_t lookup_side_next(const struct lookup_side *s);
 /* Nothing that could change the result is to be asked or waited for. */
 bool lookup_side_done(const struct lookup_side *s);
 
-/* The nearest that have answered and are believed, no two of one subnet;
- * returns how many slots were written. `token` takes only those that gave
+/* The nearest that have answered and are believed, of each subnet one; when
+ * that are fewer than `max`, the nearest of the others behind them. Returns how
+ * many slots were written. `token` takes only those that gave
  * one. */
 size_t lookup_side_closest(const struct lookup_side *s, bool token,
                            uint8_t *slots, size_t max);

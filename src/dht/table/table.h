@@ -10,8 +10,9 @@
  * Who gets in:
  * - an id that BEP 42 does not allow for its global address never enters,
  *   neither live nor as a candidate; a lookup may still ask it;
- * - one live contact per IP address, at most two per /24 (IPv4) or /56 (IPv6)
- *   in a bucket;
+ * - one live contact per IP address, at most two per /24 (IPv4) or /32 (IPv6)
+ *   in a bucket: BEP 42 leaves 18 bits of an id to who has a /48, which anybody
+ *   can have;
  * - a known id at another address, or a known address with another id, is
  *   refused unless the contact that is there is bad;
  * - a full bucket gives up a bad contact, else the new one becomes a
@@ -43,7 +44,7 @@
 
 #define TABLE_SUBNET_MAX  2
 #define TABLE_SUBNET4     24
-#define TABLE_SUBNET6     56
+#define TABLE_SUBNET6     32
 #define TABLE_DROP_FAILS  5
 #define TABLE_MAX_BUCKETS ID_BITS
 

@@ -12,6 +12,7 @@
 #include "base/timestamp.h"
 #include "dht/dht.h"
 #include "node/host/dht_host.h"
+#include "node/host/own_address.h"
 #include "node/host/tunnel_host.h"
 #include "node/net/deadline.h"
 #include "node/os/clock.h"
@@ -104,6 +105,19 @@ static void set_usable(struct network *n, enum family f, bool usable,
                  network_family_name(f));
 }
 
+static void tell_own_addresses(struct network *n, uint64_t now)
+{
+    struct dht *dht = dht_host_engine(n->world.dht);
+
+    for (int f = 0; f < FAMILIES; f++) {
+        struct endpoint ep;
+        bool certain =
+            own_address_certain(n->world.udp, &n->view, (enum family)f, &ep);
+
+        dht_set_address(dht, (enum family)f, certain ? &ep : NULL, now);
+    }
+}
+
 static void act(struct network *n, const bool moved[FAMILIES], uint64_t now)
 {
     bool usable[FAMILIES], any = false;
@@ -113,6 +127,7 @@ static void act(struct network *n, const bool moved[FAMILIES], uint64_t now)
         any = any || usable[f];
     }
     udp_addresses_changed(n->world.udp);
+    tell_own_addresses(n, now);
     dht_host_network_changed(n->world.dht, usable, moved, now);
     /* With nothing left there is nothing to choose: what is tried fails. */
     for (int f = 0; f < FAMILIES; f++)

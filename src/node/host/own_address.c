@@ -81,6 +81,26 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
             add_seen(config, &s, view, (enum family)f, port[f], out);
 }
 
+bool own_address_certain(const struct udp *udp, const struct view *view,
+                         enum family f, struct endpoint *out)
+{
+    for (unsigned i = 0; i < udp_socket_count(udp); i++) {
+        struct endpoint ep = udp_local(udp, i);
+        uint16_t port = ep.port;
+
+        if (ep.family != f)
+            continue;
+        if (endpoint_is_wildcard(&ep) && view->has_source[f])
+            ep = view->source[f];
+        ep.port = port;
+        if (endpoint_is_global(&ep)) {
+            *out = ep;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- What an exit must not send to --------------------------------------- */
 
 void own_address_add_external(const struct dht_host *dht, uint64_t now,

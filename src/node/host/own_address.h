@@ -25,6 +25,12 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
                            const struct dht_host *dht, const struct view *view,
                            uint64_t now, struct config_endpoints *out);
 
+/* Our global address in this family, where the machine itself knows it: of a
+ * socket that is bound to it, or of the interface that a socket bound to none
+ * sends from. False when it does not, or a NAT has it. */
+bool own_address_certain(const struct udp *udp, const struct view *view,
+                         enum family f, struct endpoint *out);
+
 /* As the nodes of the DHT see it, whatever is configured: a NAT may lead from
  * there to the operator's network. */
 void own_address_add_external(const struct dht_host *dht, uint64_t now,

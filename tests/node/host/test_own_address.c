@@ -2,7 +2,9 @@
 #include "node/host/own_address.h"
 #include "testing.h"
 
+#include "base/text.h"
 #include "node/os/sockaddr.h"
+#include "node/reach/view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,12 +146,54 @@ static void test_own_address_of_a_testing_network(void **state)
     fixture_deinit(&f);
 }
 
+/* What the machine has counts, unless a NAT is sure to change it. */
+static void test_own_address_is_certain(void **state)
+{
+    static const struct {
+        const char *bound, *source; /* source NULL: no route */
+        const char *want;           /* NULL: ask others */
+    } cases[] = {
+        {"0.0.0.0", "8.1.2.3", "8.1.2.3"},
+        {"0.0.0.0", "192.168.1.2", NULL},
+        {"0.0.0.0", NULL, NULL},
+        {"127.0.0.1", "8.1.2.3", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct endpoint at, found, want;
+        struct view view = {0};
+        struct text why = {0};
+        struct fixture f;
+
+        fixture_init(&f, false);
+        assert_int_equal(endpoint_parse_addr(cases[i].bound, &at), OK);
+        assert_int_equal(udp_listen(f.udp, &at, &why), OK);
+        view.has_source[FAMILY_IPV4] = cases[i].source != NULL;
+        if (cases[i].source != NULL)
+            assert_int_equal(
+                endpoint_parse_addr(cases[i].source, &view.source[FAMILY_IPV4]),
+                OK);
+        assert_int_equal(own_address_certain(f.udp, &view, FAMILY_IPV4, &found),
+                         cases[i].want != NULL);
+        assert_false(own_address_certain(f.udp, &view, FAMILY_IPV6, &found));
+        if (cases[i].want != NULL) {
+            assert_int_equal(endpoint_parse_addr(cases[i].want, &want), OK);
+            want.port = udp_local(f.udp, 0).port;
+            assert_true(endpoint_equal(&found, &want));
+        }
+        text_clear(&why);
+        fixture_deinit(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_address_follows_the_interfaces),
         cmocka_unit_test(test_own_address_finds_room_for_what_is_global),
         cmocka_unit_test(test_own_address_of_a_testing_network),
+        cmocka_unit_test(test_own_address_is_certain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
