@@ -4,6 +4,7 @@
  * them. Each test states the bound that it asserts.
  */
 #include "dht/types/node_id.h"
+#include "sim/clique.h"
 #include "sim/hostile.h"
 #include "sim_dht_test.h"
 
@@ -108,80 +109,31 @@ struct clique {
     struct id ids[CLIQUE];
 };
 
-/* The id nearest to the target that BEP 42 allows at `ep`; all the rest of
- * the id is the target's. */
-static int nearest_allowed(struct world *w, const struct endpoint *ep,
-                           const struct id *target, struct id *out)
-{
-    struct random_source random = {sim_rng(w->sim), random_fill};
-    int best = -1;
-
-    for (unsigned r = 0; r < 8; r++) {
-        struct id id;
-        int bits;
-
-        node_id_generate(ep, (uint8_t)((target->b[19] & ~7u) | r), &random,
-                         &id);
-        /* 21 bits are given by the address, the last three of the id too. */
-        id.b[2] = (uint8_t)((id.b[2] & 0xf8) | (target->b[2] & 7));
-        memcpy(id.b + 3, target->b + 3, ID_BYTES - 4);
-        bits = id_common_bits(&id, target);
-        if (bits > best) {
-            best = bits;
-            *out = id;
-        }
-    }
-    return best;
-}
-
-/* The best of a /24 at which an attacker can have every address. */
-static void best_of_subnet(struct world *w, const struct id *target,
-                           unsigned subnet, struct endpoint *ep, struct id *id)
-{
-    int best = -1;
-
-    for (unsigned host = 1; host < 255; host++) {
-        struct endpoint at = {.addr = {91, 7, (uint8_t)subnet, (uint8_t)host},
-                              .port = SIM_PORT};
-        struct id near;
-        int bits = nearest_allowed(w, &at, target, &near);
-
-        if (bits > best) {
-            best = bits;
-            *ep = at;
-            *id = near;
-        }
-    }
-}
-
 /* Eight nodes in each of four /24s; each the best of its addresses, so the
  * eight of a subnet differ in port alone, or, without BEP 42's rule, with ids
  * that share 150 bits with the target. */
 static void add_clique(struct world *w, struct clique *q,
                        const struct id *target, bool valid)
 {
-    struct sim_hostile_config c = {.mode = SIM_HOSTILE_CLIQUE,
-                                   .interval = 2 * TIME_S,
+    struct sim_hostile_config c = {.interval = 2 * TIME_S,
                                    .victims = w->net.members,
-                                   .victim_count = w->net.count,
-                                   .clique = q->nodes,
-                                   .clique_ids = q->ids,
-                                   .clique_count = CLIQUE};
+                                   .victim_count = w->net.count};
+    struct endpoint eps[CLIQUE];
 
     for (unsigned i = 0; i < CLIQUE; i++) {
-        struct endpoint ep;
-        struct sim_place place = {.family = {true, false}, .at = {&ep, NULL}};
+        struct sim_block subnet = {
+            .first = {.addr = {91, 7, (uint8_t)(i / 8)}}, .at = 3, .len = 1};
 
-        best_of_subnet(w, target, i / 8, &ep, &q->ids[i]);
-        ep.port = (uint16_t)(SIM_PORT + i);
+        sim_clique_best(w->sim, &subnet, target, &eps[i], &q->ids[i]);
+        eps[i].port = (uint16_t)(SIM_PORT + i);
         if (!valid) {
-            ep.addr[3] = (uint8_t)(10 + i);
+            eps[i].addr[3] = (uint8_t)(10 + i);
             q->ids[i] = *target;
         }
         q->ids[i].b[18] = (uint8_t)i;
-        c.id = q->ids[i];
-        assert_int_equal(sim_hostile_add(w->sim, &place, &c, &q->nodes[i]), OK);
     }
+    assert_int_equal(sim_clique_add(w->sim, c, eps, q->ids, CLIQUE, q->nodes),
+                     OK);
 }
 
 static void lookups_of_surrounded_key(bool valid, const char *what)
@@ -231,52 +183,30 @@ static void test_sim_dht_hostile_forbidden_ids(void **state)
 
 #define SITE_NODES 16
 
-/* The nearest ids that BEP 42 allows in a /48: 18 bits are free. One node a
- * /64, none of two in a /56. */
-static void best_of_site(struct world *w, const struct id *target,
-                         struct endpoint eps[SITE_NODES],
-                         struct id ids[SITE_NODES])
-{
-    int bits[SITE_NODES] = {0};
-
-    for (unsigned i = 0; i < 65536; i++) {
-        struct endpoint at = {.family = FAMILY_IPV6, .port = SIM_PORT};
-        unsigned place = (i >> 8) % SITE_NODES;
-        struct id near;
-        int got;
-
-        memcpy(at.addr, (uint8_t[]){0x2a, 0x91, 0, 7, 0, 7}, 6);
-        bytes_put_number(at.addr + 6, 2, i);
-        at.addr[15] = 1;
-        got = nearest_allowed(w, &at, target, &near);
-        if (got <= bits[place])
-            continue;
-        bits[place] = got;
-        eps[place] = at;
-        ids[place] = near;
-        ids[place].b[18] = (uint8_t)place;
-    }
-}
-
+/* The nearest ids that BEP 42 allows in a /48: 18 bits are free. No two nodes
+ * are in one /56. */
 static void add_site(struct world *w, struct clique *q, const struct id *target)
 {
-    struct sim_hostile_config c = {.mode = SIM_HOSTILE_CLIQUE,
-                                   .interval = 2 * TIME_S,
+    struct sim_hostile_config c = {.interval = 2 * TIME_S,
                                    .victims = w->net.members,
-                                   .victim_count = w->net.count,
-                                   .clique = q->nodes,
-                                   .clique_ids = q->ids,
-                                   .clique_count = SITE_NODES};
+                                   .victim_count = w->net.count};
     struct endpoint eps[SITE_NODES];
 
-    best_of_site(w, target, eps, q->ids);
     for (unsigned i = 0; i < SITE_NODES; i++) {
-        struct sim_place place = {.family = {false, true},
-                                  .at = {NULL, &eps[i]}};
+        struct sim_block line = {
+            .first = {.family = FAMILY_IPV6, .port = SIM_PORT},
+            .at = 7,
+            .len = 1,
+        };
 
-        c.id = q->ids[i];
-        assert_int_equal(sim_hostile_add(w->sim, &place, &c, &q->nodes[i]), OK);
+        memcpy(line.first.addr, (uint8_t[]){0x2a, 0x91, 0, 7, 0, 7, (uint8_t)i},
+               7);
+        line.first.addr[15] = 1;
+        sim_clique_best(w->sim, &line, target, &eps[i], &q->ids[i]);
+        q->ids[i].b[18] = (uint8_t)i;
     }
+    assert_int_equal(
+        sim_clique_add(w->sim, c, eps, q->ids, SITE_NODES, q->nodes), OK);
 }
 
 /* Who has a /48, as a tunnel broker gives it to anybody, and puts 16 nodes
