@@ -178,6 +178,30 @@ static void test_shares_the_idle_make_way_among_equals(void **state)
     shares_deinit(&t.shares);
 }
 
+/* Two who hold about the same: it is not the one with more whose entry goes
+ * while it is in use, but what the other one does not use. */
+static void test_shares_the_idle_make_way_among_the_heavy(void **state)
+{
+    struct endpoint busy = test_ep("8.8.8.8:1"), idle = test_ep("9.9.9.9:1");
+    struct endpoint late = test_ep("7.7.7.7:1");
+    struct table t;
+
+    (void)state;
+    init(&t);
+    for (size_t i = 0; i < COUNT_OF(t.at); i++)
+        assert_true(enter(&t, i < COUNT_OF(t.at) * 3 / 5 ? &busy : &idle));
+    t.now += IDLE;
+    for (size_t i = 0; i < COUNT_OF(t.at); i++) {
+        if (source_same(&t.at[i].source, &busy, SOURCE_HOST))
+            t.at[i].used_at = t.now;
+    }
+    for (int i = 0; i < 5; i++) {
+        assert_true(enter(&t, &late));
+        assert_int_equal(held(&t, &busy, SOURCE_HOST), COUNT_OF(t.at) * 3 / 5);
+    }
+    shares_deinit(&t.shares);
+}
+
 static void test_shares_what_must_stay_stays(void **state)
 {
     struct endpoint many = test_ep("8.8.8.8:1"), late = test_ep("9.9.9.9:1");
@@ -227,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_shares_count_agrees_with_a_model),
         cmocka_unit_test(test_shares_who_holds_most_makes_way),
         cmocka_unit_test(test_shares_the_idle_make_way_among_equals),
+        cmocka_unit_test(test_shares_the_idle_make_way_among_the_heavy),
         cmocka_unit_test(test_shares_what_must_stay_stays),
         cmocka_unit_test(test_shares_work_without_memory),
     };

@@ -152,18 +152,24 @@ unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
     return most;
 }
 
-size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
-                       size_t places, holding_fn *tell, const void *table,
-                       uint64_t idle, uint64_t now)
+/* An entry that may have to go. */
+struct candidate {
+    size_t place;
+    unsigned weight;
+    uint64_t used_at;
+};
+
+/* Those of the next look; how many. */
+static size_t look(struct shares *s, const struct endpoint *newcomer,
+                   size_t places, holding_fn *tell, const void *table,
+                   uint64_t idle, uint64_t now,
+                   struct candidate found[SHARES_LOOK])
 {
-    size_t look = places < SHARES_LOOK ? places : SHARES_LOOK;
+    size_t left = places < SHARES_LOOK ? places : SHARES_LOOK, count = 0;
     unsigned has = shares_weight(s, newcomer, 0);
     unsigned will_have = shares_weight(s, newcomer, 1);
-    size_t best = SIZE_MAX;
-    unsigned best_weight = 0;
-    uint64_t best_used = 0;
 
-    for (; look > 0; look--) {
+    for (; left > 0; left--) {
         struct holding h;
         unsigned weight;
 
@@ -171,17 +177,33 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
         if (!tell(table, s->hand, &h))
             continue;
         weight = shares_weight(s, &h.source, 0);
-        if (weight <= will_have &&
-            (weight < has || time_since(h.used_at, now) < idle))
-            continue;
-        if (weight > best_weight ||
-            (weight == best_weight && h.used_at < best_used)) {
-            best = s->hand;
-            best_weight = weight;
-            best_used = h.used_at;
-        }
+        if (weight > will_have ||
+            (weight >= has && time_since(h.used_at, now) >= idle))
+            found[count++] = (struct candidate){
+                .place = s->hand, .weight = weight, .used_at = h.used_at};
     }
-    return best;
+    return count;
+}
+
+size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
+                       size_t places, holding_fn *tell, const void *table,
+                       uint64_t idle, uint64_t now)
+{
+    struct candidate found[SHARES_LOOK];
+    size_t count = look(s, newcomer, places, tell, table, idle, now, found);
+    struct candidate best = {.place = SIZE_MAX, .used_at = TIME_NEVER};
+    unsigned most = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].weight > most)
+            most = found[i].weight;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].weight >= most - most / 2 &&
+            (best.place == SIZE_MAX || found[i].used_at < best.used_at))
+            best = found[i];
+    }
+    return best.place;
 }
 
 size_t shares_memory(const struct shares *s)

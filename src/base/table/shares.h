@@ -62,10 +62,12 @@ struct holding {
 typedef bool holding_fn(const void *table, size_t place, struct holding *out);
 
 /* The place, below `places`, of the entry that makes way for one from
- * `newcomer`, or SIZE_MAX: the one that weighs most, of these the one unused
- * for longest. Only one that weighs more than the newcomer's will has to go
- * while it is in use; one that was not used for `idle` ns need not weigh more
- * than the newcomer's do now. */
+ * `newcomer`, or SIZE_MAX: of those that weigh at least half as much as the
+ * one that weighs most, the one unused for longest. (Of the very heaviest
+ * alone one in use would go, while somebody with one entry less has idle ones.)
+ * Only one that weighs more than the newcomer's will has to go while it is in
+ * use; one that was not used for `idle` ns need not weigh more than the
+ * newcomer's do now. */
 size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        size_t places, holding_fn *tell, const void *table,
                        uint64_t idle, uint64_t now);
