@@ -87,6 +87,7 @@ enum error transits_new(struct circuit_shared *shared,
     r->env = *env;
     r->deadline = TIME_NEVER;
     set_limits(r, true);
+    shares_init(&r->shares, &shared->random);
     transit_queue_init(&r->queue, &config->queue);
     r->queue.ctx = r;
     r->queue.send = send_on;
@@ -109,19 +110,31 @@ void transits_configure(struct transits *r, const struct transit_config *config)
         r->relays[i]->flow.bucket = (struct byte_bucket){0};
 }
 
-enum error transit_add(struct transits *r, struct transit *relay)
+static enum error grow(struct transits *r)
 {
+    size_t cap = r->cap == 0 ? 8 : 2 * r->cap;
     struct transit **grown;
-    size_t cap;
 
-    if (r->count == r->cap) {
-        cap = r->cap == 0 ? 8 : 2 * r->cap;
-        grown = realloc(r->relays, cap * sizeof(struct transit *));
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        r->relays = grown;
-        r->cap = cap;
-    }
+    if (r->count < r->cap)
+        return OK;
+    grown = realloc(r->relays, cap * sizeof(struct transit *));
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    r->relays = grown;
+    r->cap = cap;
+    return OK;
+}
+
+enum error transit_add(struct transits *r, struct transit *relay,
+                       const struct endpoint *source)
+{
+    enum error e = grow(r);
+
+    if (e == OK)
+        e = shares_add(&r->shares, source);
+    if (e != OK)
+        return e;
+    relay->source = *source;
     relay->slot = r->count;
     r->relays[r->count++] = relay;
     return OK;
@@ -133,6 +146,7 @@ void transit_forget(struct transits *r, struct transit *relay, uint64_t now)
     transit_queue_forget(&r->queue, &relay->flow);
     circuit_end_detach(&relay->prev, &r->shared->ends, now);
     circuit_end_detach(&relay->next, &r->shared->ends, now);
+    shares_remove(&r->shares, &relay->source);
     r->relays[relay->slot] = r->relays[--r->count];
     r->relays[relay->slot]->slot = relay->slot;
     sodium_memzero(relay, sizeof(*relay));
@@ -148,6 +162,7 @@ void transits_free(struct transits *r)
     limiter_deinit(&r->create_limiter);
     transit_queue_deinit(&r->queue);
     limiter_deinit(&r->extend_limiter);
+    shares_deinit(&r->shares);
     free(r->relays);
     free(r);
 }
@@ -278,6 +293,7 @@ static void dispatch(struct transits *r, struct transit *relay,
 {
     struct circuit_message reply = *m;
 
+    relay->carried |= m->type != CIRCUIT_PING;
     switch (m->type) {
     case CIRCUIT_EXTEND:
         transit_extend(r, relay, m, now);
@@ -340,6 +356,7 @@ static void receive_forward(struct transits *r, struct transit *relay,
     offer = transit_queue_offer(&r->queue, &relay->flow, len, now);
     if (offer == TRANSIT_DROPPED)
         return;
+    relay->carried = true;
     r->stats.cells_forward++;
     count_bytes(r, len, now);
     fill(r, datagram, onion_fill_forward(body_of(len), relay->depth), len);

@@ -8,6 +8,18 @@
  *
  * CREATE and EXTEND may come more than once, because they or their answers
  * got lost. What comes again is answered as before, and changes nothing.
+ *
+ * A circuit belongs to the neighbour that it came from: a client, or a relay
+ * behind which there are clients. Which of them it is only they know (the depth
+ * is their word), so both are treated alike. When the table is full, and for a
+ * neighbour outside of a testing network when it has three quarters of it, a
+ * new circuit takes the place of
+ *   - one of whoever holds most, unused for longest, by base/table/shares.h: a
+ *     neighbour's own only when it was not used for TRANSIT_IDLE; so those
+ *     behind one relay take turns, and nobody can hold what he does not use;
+ *   - else one that has never carried anything in TRANSIT_UNUSED, if the
+ *     newcomer's neighbour has less than a quarter of the table.
+ * Its ends are told FULL. Nothing is closed while there is room.
  */
 #ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_H
 #define WARREN_TUNNEL_TRANSIT_TRANSIT_H
@@ -26,6 +38,12 @@
 /* Of one circuit: each may make us send INITs to a stranger. */
 #define TRANSIT_EXTENDS_MAX 16
 
+/* ns. With these a neighbour that is full serves 75 newcomers a second for
+ * each 1,000 places, more than one client can have it extend
+ * (transit_config.extend_source_rate). */
+#define TRANSIT_IDLE   (10 * UINT64_C(1000000000))
+#define TRANSIT_UNUSED (60 * UINT64_C(1000000000))
+
 struct transit_step;
 
 /* At most 2 KB with all that hangs on it while nothing is under way. */
@@ -34,10 +52,12 @@ struct transit {
     struct onion_receiver in;  /* from the client */
     struct onion_sender out;   /* to the client */
     struct transit_flow flow;  /* its share of the bandwidth, both ways */
+    struct endpoint source;    /* where it came from: who holds it */
     uint8_t depth;             /* 1 for the first hop */
     uint8_t attempt;           /* of the EXTEND that the next hop is from */
     uint8_t extends;           /* that were tried, up to TRANSIT_EXTENDS_MAX */
     bool extended;             /* the next hop has answered */
+    bool carried;              /* more than PINGs of the client */
     uint8_t failed;            /* enum reason: why the last EXTEND did */
     struct transit_step *step; /* under way or just done; else NULL */
     uint64_t created_by;       /* the beginning of its CREATE's noise1 */
@@ -63,8 +83,7 @@ struct transit_env {
 
 struct transit_config {
     bool testing_network;         /* hops may share an IP address */
-    unsigned max_relays_or_exits; /* 0: takes part in none. 3/4 of them from
-                                     one source outside a testing_network */
+    unsigned max_relays_or_exits; /* 0: takes part in none */
     uint64_t max_time;            /* ns */
     uint64_t max_time_inactive;   /* ns */
     uint64_t max_traffic;         /* bytes */

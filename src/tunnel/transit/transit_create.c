@@ -27,65 +27,134 @@ static void refuse(struct transits *r, struct link *link, uint32_t remote,
     circuit_destroy(r->shared->links, link, remote, why, now);
 }
 
-/* One neighbour's address must not take all the places. In a testing network
- * all may have the same. */
-static bool has_its_share(const struct transits *r, const struct link *link)
+static bool tell(const void *table, size_t place, struct holding *out)
+{
+    const struct transits *r = table;
+
+    *out =
+        (struct holding){r->relays[place]->source, r->relays[place]->used_at};
+    return true;
+}
+
+struct moment {
+    const struct transits *r;
+    uint64_t now;
+};
+
+static bool tell_unused(const void *table, size_t place, struct holding *out)
+{
+    const struct moment *m = table;
+    const struct transit *relay = m->r->relays[place];
+
+    return !relay->carried &&
+           time_since(relay->created_at, m->now) >= TRANSIT_UNUSED &&
+           tell(m->r, place, out);
+}
+
+/* Whether one neighbour has so many of the places: 4 in 4 are all. */
+static bool has_quarters(const struct transits *r, const struct endpoint *ep,
+                         unsigned quarters)
 {
     unsigned max = r->config.max_relays_or_exits;
-    size_t n = 0;
 
-    if (r->config.testing_network)
+    return shares_count(&r->shares, ep, SOURCE_LINE) >=
+           max - (uint64_t)max * (4 - quarters) / 4;
+}
+
+/* Finds a place for a circuit from `ep`. The one that it is taken from goes
+ * into `out`, or NULL when there is room. False: there is none. */
+static bool find_place(struct transits *r, const struct endpoint *ep,
+                       uint64_t now, struct transit **out)
+{
+    static const struct endpoint nobody;
+    struct moment moment = {r, now};
+    bool full = r->count >= r->config.max_relays_or_exits;
+    size_t place;
+
+    *out = NULL;
+    if (!full && (r->config.testing_network || !has_quarters(r, ep, 3)))
+        return true;
+    place =
+        shares_make_way(&r->shares, ep, r->count, tell, r, TRANSIT_IDLE, now);
+    if (place == SIZE_MAX && full && !has_quarters(r, ep, 1))
+        place = shares_make_way(&r->shares, &nobody, r->count, tell_unused,
+                                &moment, 0, now);
+    if (place == SIZE_MAX)
         return false;
-    for (size_t i = 0; i < r->count; i++)
-        n += endpoint_same_source(&r->relays[i]->prev.link->peer.ep,
-                                  &link->peer.ep);
-    return n >= max - max / 4;
+    *out = r->relays[place];
+    return true;
 }
 
 /* Takes the handshake's keys; the answer's noise message is in `noise2`. */
-static enum reason create(struct transits *r, struct link *link,
-                          const struct link_text *t, uint64_t now,
-                          uint8_t noise2[NOISE_OVERHEAD], struct transit **out)
+static enum reason answer(struct transits *r, const struct link_text *t,
+                          uint8_t noise2[NOISE_OVERHEAD],
+                          struct noise_keys *keys, uint8_t *depth)
 {
     uint8_t payload[HOP_PAYLOAD_BYTES];
-    struct noise_keys keys;
-    struct transit *relay;
 
-    /* A link belongs to the one who opened it. */
-    if (link->initiator)
-        return REASON_PROTOCOL;
-    if (r->count >= r->config.max_relays_or_exits ||
-        !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
-        has_its_share(r, link))
-        return REASON_FULL;
     if (responder_answer(r->shared->responder, "hop", t->noise, payload, noise2,
-                         &keys) != OK)
+                         keys) != OK)
         return REASON_HANDSHAKE;
-    if (payload[0] != 0x91 || payload[1] < 1 || payload[1] > ONION_HOPS_MAX) {
-        sodium_memzero(&keys, sizeof(keys));
-        return REASON_DEPTH;
-    }
-    relay = calloc(1, sizeof(struct transit));
-    if (relay == NULL || transit_add(r, relay) != OK) {
+    *depth = payload[1];
+    if (payload[0] == 0x91 && payload[1] >= 1 && payload[1] <= ONION_HOPS_MAX)
+        return REASON_UNKNOWN;
+    sodium_memzero(keys, sizeof(*keys));
+    return REASON_DEPTH;
+}
+
+/* A circuit from this link, in the table. REASON_FULL: no memory. */
+static enum reason add(struct transits *r, struct link *link,
+                       const struct link_text *t, uint64_t now,
+                       struct transit **out)
+{
+    struct transit *relay = calloc(1, sizeof(struct transit));
+
+    if (relay == NULL || transit_add(r, relay, &link->peer.ep) != OK) {
         free(relay);
-        sodium_memzero(&keys, sizeof(keys));
         return REASON_FULL;
     }
     relay->prev.role = END_TRANSIT_PREV;
     relay->next.role = END_TRANSIT_NEXT;
-    relay->depth = payload[1];
-    relay->created_at = relay->used_at = now;
-    onion_receiver_init(&relay->in, keys.to_responder);
-    onion_sender_init(&relay->out, keys.to_initiator);
-    sodium_memzero(&keys, sizeof(keys));
     if (circuit_end_attach(&relay->prev, &r->shared->ends, link) != OK) {
         transit_forget(r, relay, now);
         return REASON_FULL;
     }
     relay->prev.remote = t->index;
     relay->created_by = mark_of(t->noise);
+    relay->created_at = relay->used_at = now;
     *out = relay;
     return REASON_UNKNOWN;
+}
+
+static enum reason create(struct transits *r, struct link *link,
+                          const struct link_text *t, uint64_t now,
+                          uint8_t noise2[NOISE_OVERHEAD], struct transit **out)
+{
+    struct transit *instead;
+    struct noise_keys keys;
+    enum reason why;
+    uint8_t depth;
+
+    /* A link belongs to the one who opened it. */
+    if (link->initiator)
+        return REASON_PROTOCOL;
+    if (r->config.max_relays_or_exits == 0 ||
+        !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
+        !find_place(r, &link->peer.ep, now, &instead))
+        return REASON_FULL;
+    why = answer(r, t, noise2, &keys, &depth);
+    if (why != REASON_UNKNOWN)
+        return why;
+    if (instead != NULL)
+        transit_close(r, instead, REASON_FULL, now);
+    why = add(r, link, t, now, out);
+    if (why == REASON_UNKNOWN) {
+        (*out)->depth = depth;
+        onion_receiver_init(&(*out)->in, keys.to_responder);
+        onion_sender_init(&(*out)->out, keys.to_initiator);
+    }
+    sodium_memzero(&keys, sizeof(keys));
+    return why;
 }
 
 static void send_created(struct transits *r, const struct transit *relay,

@@ -7,6 +7,7 @@
 #define WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
 
 #include "base/meter.h"
+#include "base/table/shares.h"
 #include "tunnel/transit/transit.h"
 
 #define TRANSIT_TICK (1 * TIME_S) /* how exactly ages are kept */
@@ -43,6 +44,7 @@ struct transits {
     struct transit_queue queue;
     struct transit **relays;
     size_t count, cap;
+    struct shares shares; /* of the places, by transit.source */
     uint64_t deadline;
     struct transit_stats stats;
     struct meter meter;
@@ -50,7 +52,9 @@ struct transits {
 
 struct transit *transit_of(struct circuit_end *end);
 
-enum error transit_add(struct transits *r, struct transit *relay);
+/* From `source`. ERR_NO_MEMORY. */
+enum error transit_add(struct transits *r, struct transit *relay,
+                       const struct endpoint *source);
 void transit_forget(struct transits *r, struct transit *relay, uint64_t now);
 
 /* transit_extend.c */
