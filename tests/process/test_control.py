@@ -191,7 +191,7 @@ class Readers(ProcessTest):
         for _ in range(30):
             page = socket.create_connection((node.address, 7882))
             self.addCleanup(page.close)
-            page.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            page.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         self.assertEqual(node.cli("status", "--timeout", "5").returncode, DONE)
         self.assertEqual(node.stop()[0], 0)
 

@@ -53,6 +53,13 @@ struct config_hosts {
     struct config_host at[CONFIG_BOOTSTRAP_MAX];
 };
 
+#define CONFIG_NAMES_MAX 8
+
+struct config_names {
+    unsigned count;
+    char at[CONFIG_NAMES_MAX][CONFIG_HOST_SIZE];
+};
+
 struct config_policy {
     unsigned count;
     struct policy_line lines[POLICY_LINES_MAX];
@@ -88,7 +95,8 @@ struct config {
     struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
 
     struct config_http http;
-    bool http_is_default; /* nobody has asked for it */
+    struct config_names http_hosts; /* besides addresses and localhost */
+    bool http_is_default;           /* nobody has asked for it */
 
     struct log_config log;
 };

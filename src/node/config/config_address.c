@@ -87,16 +87,16 @@ const struct config_type config_endpoints = {
 /* ---- Hosts ------------------------------------------------------------- */
 
 /* Letters, digits, dots, dashes; colons only in an address in brackets. */
-static bool read_host(const char *text, size_t len, struct config_host *out)
+static bool read_host(const char *text, size_t len, char out[CONFIG_HOST_SIZE])
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
-    if (len == 0 || len >= sizeof(out->host))
+    if (len == 0 || len >= CONFIG_HOST_SIZE)
         return false;
-    memcpy(out->host, text, len);
-    out->host[len] = '\0';
-    return strspn(out->host, allowed) == len && text[0] != '-';
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return strspn(out, allowed) == len && text[0] != '-';
 }
 
 static bool read_port(const char *text, uint16_t *out)
@@ -121,7 +121,8 @@ static bool read_host_port(const char *text, struct config_host *out)
         out->port = ep.port;
         return true;
     }
-    return colon != NULL && read_host(text, (size_t)(colon - text), out) &&
+    return colon != NULL &&
+           read_host(text, (size_t)(colon - text), out->host) &&
            read_port(colon + 1, &out->port);
 }
 
@@ -163,6 +164,41 @@ const struct config_type config_hosts = {
     .explained = "HOST:PORT, like node.example.org:7881, 192.0.2.1:7881 or "
                  "[2001:db8::1]:7881",
     .list = true};
+
+/* ---- Names of this machine --------------------------------------------- */
+
+static enum error parse_own_name(const struct config_key *key, const char *text,
+                                 void *value, struct text *why)
+{
+    struct config_names *list = value;
+    char name[CONFIG_HOST_SIZE];
+
+    if (text[0] == '\0')
+        return OK;
+    if (!read_host(text, strlen(text), name))
+        return ERR_SYNTAX;
+    if (list->count == key->max)
+        return config_list_full(key, "names", why);
+    memcpy(list->at[list->count++], name, sizeof(name));
+    return OK;
+}
+
+static void print_own_names(const struct config_key *key, const void *value,
+                            struct text *out)
+{
+    const struct config_names *list = value;
+
+    (void)key;
+    for (unsigned i = 0; i < list->count; i++)
+        text_addf(out, "%s%s", i == 0 ? "" : ", ", list->at[i]);
+}
+
+const struct config_type config_names = {.parse = parse_own_name,
+                                         .print = print_own_names,
+                                         .explain = config_explain_fixed,
+                                         .explained = "a name without a port, "
+                                                      "like node.example.org",
+                                         .list = true};
 
 /* ---- The HTTP pages ---------------------------------------------------- */
 

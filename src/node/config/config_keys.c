@@ -259,6 +259,11 @@ const struct config_key config_keys[] = {
          "ADDR:PORT of /metrics and /health, or none. Whoever reaches it\n"
          "can read it: keep it on loopback. The default is left out when\n"
          "another program has the port; what is set here has to be had."},
+    {"http", "hosts", &config_names, AT(http_hosts), FIXED,
+     .max = CONFIG_NAMES_MAX,
+     .meaning = "Names under which the pages are asked for, a list. Others\n"
+                "than these, localhost and addresses are refused: a web page\n"
+                "of a stranger could have them point here."},
 
     /* ---- [log] ---- */
     {"log", "level", &config_level, AT(log.level), RELOADED, .init = "info",

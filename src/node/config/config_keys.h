@@ -78,6 +78,7 @@ extern const struct config_type config_path;     /* char[CONFIG_PATH_SIZE] */
 extern const struct config_type config_listen;    /* struct config_endpoints */
 extern const struct config_type config_endpoints; /* the same, of others */
 extern const struct config_type config_hosts;     /* struct config_hosts */
+extern const struct config_type config_names;     /* struct config_names */
 extern const struct config_type config_http;      /* struct config_http */
 /* config_tunnel.c */
 extern const struct config_type config_hops;   /* bool[ONION_HOPS_MAX + 1] */

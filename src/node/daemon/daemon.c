@@ -23,6 +23,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+_Static_assert(CONFIG_NAMES_MAX <= HTTP_NAMES_MAX, "all names are known");
+
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
@@ -128,6 +130,9 @@ static enum error start_http(struct daemon *d, struct text *why)
 
     if (!d->config.http.on)
         return OK;
+    config.names.count = d->config.http_hosts.count;
+    for (unsigned i = 0; i < config.names.count; i++)
+        config.names.at[i] = d->config.http_hosts.at[i];
     err = http_new(d->base, &config, &pages, d->log, &d->http, why);
     if (err == OK || err == ERR_NO_MEMORY || !d->config.http_is_default)
         return err;

@@ -6,10 +6,18 @@
  * most twice HTTP_REQUEST_MAX bytes in and HTTP_PAGE_MAX out, are all that a
  * reader who reads nothing can hold. Memory that runs out ends the connection
  * it ran out for.
+ *
+ * At the cap one makes way for the next: one that has its answer and only has
+ * to close, or else the oldest of the source that holds most. None before its
+ * GRACE is over, in which somebody who means it has sent the request and is
+ * answered: until then the next waits in the backlog.
  */
 #include "node/monitor/http.h"
 
+#include "node/monitor/http_request.h"
 #include "node/os/bind.h"
+#include "node/os/clock.h"
+#include "node/os/sockaddr.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,15 +32,18 @@
 #include <unistd.h>
 
 #define BACKLOG 64
+#define GRACE   (50 * TIME_MS)
 
 struct connection {
     struct http *http;
     struct bufferevent *bev;
     struct event *deadline;
-    bool broken;   /* memory ran out: to be freed by on_read */
-    bool answered; /* what comes after the request is thrown away */
-    bool ended;    /* the other side has closed its half */
-    LIST_ENTRY(connection) link;
+    struct endpoint from;
+    uint64_t accepted; /* when */
+    bool broken;       /* memory ran out: to be freed by on_read */
+    bool answered;     /* what comes after the request is thrown away */
+    bool ended;        /* the other side has closed its half */
+    TAILQ_ENTRY(connection) link;
 };
 
 struct http {
@@ -42,8 +53,8 @@ struct http {
     struct log *log;
     struct endpoint local;
     struct evconnlistener *listener;
-    struct event *rest; /* after an error of the listener */
-    LIST_HEAD(, connection) connections;
+    struct event *rest;                   /* ends one of the listener */
+    TAILQ_HEAD(, connection) connections; /* oldest first */
     unsigned count;
 };
 
@@ -51,7 +62,7 @@ static void connection_free(struct connection *c)
 {
     struct http *http = c->http;
 
-    LIST_REMOVE(c, link);
+    TAILQ_REMOVE(&http->connections, c, link);
     bufferevent_free(c->bev);
     event_free(c->deadline);
     free(c);
@@ -82,12 +93,12 @@ static void answer(struct connection *c, const char *status,
 }
 
 static void answer_plain(struct connection *c, const char *status,
-                         const char *headers, bool with_body)
+                         const char *headers, const char *more, bool with_body)
 {
     struct text body;
 
-    text_init(&body, 256);
-    text_addf(&body, "%s\n", status);
+    text_init(&body, 512);
+    text_addf(&body, "%s\n%s", status, more);
     answer(c, status, headers, "text/plain; charset=utf-8", &body, with_body);
     text_deinit(&body);
 }
@@ -102,7 +113,7 @@ static void answer_metrics(struct connection *c, bool with_body)
     c->http->pages.metrics(c->http->pages.arg, &m);
     /* Half a page would be read as the whole. */
     if (body.truncated)
-        answer_plain(c, "500 Internal Server Error", "", with_body);
+        answer_plain(c, "500 Internal Server Error", "", "", with_body);
     else
         answer(c, "200 OK", "", METRICS_CONTENT_TYPE, &body, with_body);
     text_deinit(&body);
@@ -123,7 +134,7 @@ static void answer_health(struct connection *c, bool with_body)
     }
     text_add(&body, "}\n");
     if (body.truncated || (!healthy && reason.len == 0))
-        answer_plain(c, "500 Internal Server Error", "", with_body);
+        answer_plain(c, "500 Internal Server Error", "", "", with_body);
     else
         answer(c, healthy ? "200 OK" : "503 Service Unavailable", "",
                "application/json", &body, with_body);
@@ -133,73 +144,64 @@ static void answer_health(struct connection *c, bool with_body)
 
 /* ---- Requests ---- */
 
-/* "METHOD TARGET HTTP/1.x", cut into words in place. */
-static bool split_request(char *line, char **method, char **target)
+static void answer_request(struct connection *c, const struct http_request *r)
 {
-    char *space = strchr(line, ' '), *version;
+    bool get = strcmp(r->method, "GET") == 0;
 
-    if (space == NULL || space == line)
-        return false;
-    *method = line;
-    *space = '\0';
-    *target = space + 1;
-    space = strchr(*target, ' ');
-    if (space == NULL || (*target)[0] != '/')
-        return false;
-    *space = '\0';
-    version = space + 1;
-    (*target)[strcspn(*target, "?#")] = '\0';
-    return strcmp(version, "HTTP/1.1") == 0 || strcmp(version, "HTTP/1.0") == 0;
-}
-
-static void handle(struct connection *c, char *line)
-{
-    char *method, *target;
-    bool get;
-
-    if (!split_request(line, &method, &target)) {
-        answer_plain(c, "400 Bad Request", "", true);
-        return;
-    }
-    get = strcmp(method, "GET") == 0;
-    if (!get && strcmp(method, "HEAD") != 0)
-        answer_plain(c, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", true);
-    else if (strcmp(target, "/metrics") == 0)
+    if (!http_host_is_ours(r->host, &c->http->config.names))
+        answer_plain(c, "421 Misdirected Request", "",
+                     "This node is not known by the name that was asked for. "
+                     "Ask for an address\nsuch as 127.0.0.1, for localhost, or "
+                     "add the name to hosts in [http].\n",
+                     true);
+    else if (!get && strcmp(r->method, "HEAD") != 0)
+        answer_plain(c, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "",
+                     true);
+    else if (strcmp(r->target, "/metrics") == 0)
         answer_metrics(c, get);
-    else if (strcmp(target, "/health") == 0)
+    else if (strcmp(r->target, "/health") == 0)
         answer_health(c, get);
     else
-        answer_plain(c, "404 Not Found", "", get);
+        answer_plain(c, "404 Not Found", "", "", get);
 }
 
-static bool ends_in_time(struct evbuffer *in, const char *end)
+static void handle(struct connection *c, struct evbuffer *in, size_t len)
+{
+    char head[HTTP_REQUEST_MAX + 1];
+    struct http_request request;
+
+    if (evbuffer_copyout(in, head, len) != (ssize_t)len)
+        c->broken = true;
+    else if (http_request_read(head, len, &request))
+        answer_request(c, &request);
+    else
+        answer_plain(c, "400 Bad Request", "", "", true);
+}
+
+/* Bytes up to and with `end`; SIZE_MAX where there is none. */
+static size_t length_to(struct evbuffer *in, const char *end)
 {
     ssize_t at = evbuffer_search(in, end, strlen(end), NULL).pos;
 
-    return at >= 0 && (size_t)at + strlen(end) <= HTTP_REQUEST_MAX;
+    return at < 0 ? SIZE_MAX : (size_t)at + strlen(end);
 }
 
-/* True when the headers have ended; lines may end with or without CR. */
-static bool has_whole_request(struct evbuffer *in)
+/* Up to where the headers end; lines may end with or without CR. */
+static size_t head_length(struct evbuffer *in)
 {
-    return ends_in_time(in, "\r\n\r\n") || ends_in_time(in, "\n\n");
+    size_t with = length_to(in, "\r\n\r\n"), without = length_to(in, "\n\n");
+
+    return with < without ? with : without;
 }
 
 static void read_request(struct connection *c, struct evbuffer *in)
 {
-    char *line;
+    size_t len = head_length(in);
 
-    if (!has_whole_request(in)) {
-        if (evbuffer_get_length(in) >= HTTP_REQUEST_MAX)
-            answer_plain(c, "431 Request Header Fields Too Large", "", true);
-        return;
-    }
-    line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF);
-    if (line == NULL)
-        c->broken = true;
-    else
-        handle(c, line);
-    free(line);
+    if (len <= HTTP_REQUEST_MAX)
+        handle(c, in, len);
+    else if (evbuffer_get_length(in) >= HTTP_REQUEST_MAX)
+        answer_plain(c, "431 Request Header Fields Too Large", "", "", true);
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -248,6 +250,68 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     connection_free(arg);
 }
 
+/* ---- Room for one more ---- */
+
+static bool has_its_answer(const struct connection *c)
+{
+    return c->answered &&
+           evbuffer_get_length(bufferevent_get_output(c->bev)) == 0;
+}
+
+static unsigned held_by(const struct http *http, const struct endpoint *source)
+{
+    unsigned n = 0;
+
+    for (const struct connection *c = TAILQ_FIRST(&http->connections);
+         c != NULL; c = TAILQ_NEXT(c, link))
+        n += endpoint_same_source(&c->from, source);
+    return n;
+}
+
+/* The one that makes way; there are some. */
+static struct connection *next_to_go(const struct http *http)
+{
+    struct connection *best = NULL;
+    unsigned most = 0;
+
+    for (struct connection *c = TAILQ_FIRST(&http->connections); c != NULL;
+         c = TAILQ_NEXT(c, link)) {
+        unsigned n = held_by(http, &c->from);
+
+        if (has_its_answer(c))
+            return c;
+        if (n > most) {
+            most = n;
+            best = c;
+        }
+    }
+    return best;
+}
+
+static void rest(struct http *http, uint64_t ns)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ns / TIME_S),
+                         .tv_usec = (suseconds_t)(ns % TIME_S / TIME_US)};
+
+    if (evtimer_add(http->rest, &tv) == 0)
+        evconnlistener_disable(http->listener);
+}
+
+/* With all places taken, the next one is accepted when one of those there can
+ * make way. */
+static void rest_while_full(struct http *http)
+{
+    const struct connection *c;
+    uint64_t age;
+
+    if (http->count < HTTP_CONNECTIONS_MAX)
+        return;
+    c = next_to_go(http);
+    age = clock_now() - c->accepted;
+    if (!has_its_answer(c) && age < GRACE)
+        rest(http, GRACE - age);
+}
+
 /* ---- Connections ---- */
 
 /* Takes `fd` over, whatever it returns. */
@@ -283,21 +347,26 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
                       struct sockaddr *from, int len, void *arg)
 {
     struct http *http = arg;
-    struct connection *c = connection_new(http, fd);
+    struct connection *c;
 
-    (void)from;
+    (void)listener;
     (void)len;
+    if (http->count == HTTP_CONNECTIONS_MAX)
+        connection_free(next_to_go(http));
+    c = connection_new(http, fd);
     if (c == NULL)
         return;
-    LIST_INSERT_HEAD(&http->connections, c, link);
-    if (++http->count == HTTP_CONNECTIONS_MAX)
-        evconnlistener_disable(listener);
+    c->accepted = clock_now();
+    sockaddr_to_endpoint(from, &c->from);
+    TAILQ_INSERT_TAIL(&http->connections, c, link);
+    http->count++;
     /* A high watermark would do too, but libevent 2.1 does not survive that its
      * allocation fails. */
     bufferevent_set_max_single_read(c->bev, HTTP_REQUEST_MAX);
     bufferevent_setcb(c->bev, on_read, on_written, on_end, c);
     if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
         connection_free(c);
+    rest_while_full(http);
 }
 
 static void on_rested(evutil_socket_t fd, short what, void *arg)
@@ -306,8 +375,7 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (http->count < HTTP_CONNECTIONS_MAX)
-        evconnlistener_enable(http->listener);
+    evconnlistener_enable(http->listener);
 }
 
 /* Out of descriptors, most likely. Without a rest the loop would spin on the
@@ -315,12 +383,11 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
     struct http *http = arg;
-    struct timeval second = {.tv_sec = 1};
 
+    (void)listener;
     log_warn(http->log, "cannot accept an HTTP connection: %s",
              strerror(errno));
-    if (evtimer_add(http->rest, &second) == 0)
-        evconnlistener_disable(listener);
+    rest(http, TIME_S);
 }
 
 /* Takes `fd` over. */
@@ -353,7 +420,7 @@ enum error http_new(struct event_base *base, const struct http_config *config,
     if (http == NULL)
         return err;
     http->base = base;
-    LIST_INIT(&http->connections);
+    TAILQ_INIT(&http->connections);
     http->config = *config;
     http->pages = *pages;
     http->log = log;
@@ -376,8 +443,8 @@ void http_free(struct http *http)
 {
     if (http == NULL)
         return;
-    while (!LIST_EMPTY(&http->connections))
-        connection_free(LIST_FIRST(&http->connections));
+    while (!TAILQ_EMPTY(&http->connections))
+        connection_free(TAILQ_FIRST(&http->connections));
     evconnlistener_free(http->listener);
     event_free(http->rest);
     free(http);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/timestamp.h"
+#include "node/monitor/http_request.h"
 #include "node/monitor/metrics.h"
 #include "node/os/log.h"
 
@@ -20,7 +21,7 @@
 
 struct event_base;
 
-#define HTTP_CONNECTIONS_MAX 16   /* further ones wait in the backlog */
+#define HTTP_CONNECTIONS_MAX 16   /* then the oldest make way for others */
 #define HTTP_REQUEST_MAX     8192 /* bytes of request line and headers */
 #define HTTP_PAGE_MAX        (1024 * 1024)
 #define HTTP_DEADLINE        (10 * TIME_S) /* from accept to the last byte */
@@ -33,8 +34,9 @@ struct http_pages {
 };
 
 struct http_config {
-    struct endpoint listen; /* port 0 lets the kernel choose */
-    uint64_t deadline;      /* HTTP_DEADLINE outside of tests */
+    struct endpoint listen;  /* port 0 lets the kernel choose */
+    uint64_t deadline;       /* HTTP_DEADLINE outside of tests */
+    struct http_names names; /* what they point to outlives the server */
 };
 
 struct http;

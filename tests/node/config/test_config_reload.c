@@ -127,6 +127,7 @@ static const struct {
     {&config_listen, {"127.0.0.1:1", "[::1]:2, 127.0.0.1:3"}},
     {&config_hosts, {"a.example:1", "192.0.2.1:2, [2001:db8::1]:3"}},
     {&config_http, {"none", "127.0.0.1:1"}},
+    {&config_names, {"a.example", "b.example, c.example"}},
     {&config_endpoints, {"192.0.2.1:1", "[2001:db8::1]:2, 192.0.2.3:4"}},
     {&config_hops, {"1", "2, 4"}},
     {&config_policy, {"accept *:443", "reject 192.0.2.0/24, accept *"}},

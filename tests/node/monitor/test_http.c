@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#define HOST "Host: 127.0.0.1\r\n"
+
 static struct event_base *base;
 static struct http *http;
 static struct text why;
@@ -46,7 +48,8 @@ static const struct http_pages pages = {NULL, metrics_page, health_page};
 
 static int start(uint64_t deadline)
 {
-    struct http_config config = {.deadline = deadline};
+    struct http_config config = {.deadline = deadline,
+                                 .names = {1, {"known.example"}}};
 
     text_init(&why, 1024);
     healthy = true;
@@ -85,16 +88,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static int dial(void)
+static int dial_from(const char *addr)
 {
     struct sockaddr_storage sa;
-    struct endpoint at = http_local(http);
-    socklen_t len = sockaddr_from_endpoint(&at, &sa);
+    struct endpoint at = http_local(http), from;
+    socklen_t len;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    assert_int_equal(endpoint_parse_addr(addr, &from), OK);
+    len = sockaddr_from_endpoint(&from, &sa);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    len = sockaddr_from_endpoint(&at, &sa);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
     return fd;
+}
+
+static int dial(void)
+{
+    return dial_from("127.0.0.1");
 }
 
 static void turn(int times)
@@ -152,7 +164,7 @@ static void test_http_metrics_page(void **state)
 {
     (void)state;
     assert_string_equal(
-        ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ask("GET /metrics HTTP/1.1\r\n" HOST "\r\n"),
         "HTTP/1.1 200 OK\r\n"
         "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
         "Content-Length: 68\r\n"
@@ -171,7 +183,7 @@ static void test_http_health_page(void **state)
     assert_starts(page, "HTTP/1.1 200 OK\r\nContent-Type: application/json");
     assert_non_null(strstr(page, "\r\n\r\n{\"healthy\":true}\n"));
     healthy = false;
-    page = ask("GET /health?verbose HTTP/1.1\r\n\r\n");
+    page = ask("GET /health?verbose HTTP/1.1\r\n" HOST "\r\n");
     assert_starts(page, "HTTP/1.1 503 Service Unavailable\r\n");
     assert_non_null(strstr(page, "\r\n\r\n{\"healthy\":false,\"reason\":"
                                  "\"no \\\"peers\\\"\"}\n"));
@@ -179,7 +191,7 @@ static void test_http_health_page(void **state)
 
 static void test_http_head_has_no_body(void **state)
 {
-    const char *page = ask("HEAD /health HTTP/1.1\r\n\r\n");
+    const char *page = ask("HEAD /health HTTP/1.1\r\n" HOST "\r\n");
 
     (void)state;
     assert_starts(page, "HTTP/1.1 200 OK\r\n");
@@ -192,22 +204,26 @@ static void test_http_refuses_bad_requests(void **state)
     static const struct {
         const char *request, *status;
     } cases[] = {
-        {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"},
-        {"GET /metricsx HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"},
-        {"GET /metrics/ HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"},
-        {"GET /../metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"},
-        {"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        {"GET / HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 Not Found\r\n"},
+        {"GET /metricsx HTTP/1.1\r\n" HOST "\r\n",
+         "HTTP/1.1 404 Not Found\r\n"},
+        {"GET /metrics/ HTTP/1.1\r\n" HOST "\r\n",
+         "HTTP/1.1 404 Not Found\r\n"},
+        {"GET /../metrics HTTP/1.1\r\n" HOST "\r\n",
+         "HTTP/1.1 404 Not Found\r\n"},
+        {"POST /metrics HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",
          "HTTP/1.1 405 Method Not Allowed\r\n"},
-        {"DELETE /health HTTP/1.1\r\n\r\n",
+        {"DELETE /health HTTP/1.1\r\n" HOST "\r\n",
          "HTTP/1.1 405 Method Not Allowed\r\n"},
-        {"get /metrics HTTP/1.1\r\n\r\n",
+        {"get /metrics HTTP/1.1\r\n" HOST "\r\n",
          "HTTP/1.1 405 Method Not Allowed\r\n"},
         {"GET /metrics\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
         {"GET /metrics HTTP/2\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
-        {"GET http://x/metrics HTTP/1.1\r\n\r\n",
+        {"GET http://x/metrics HTTP/1.1\r\n" HOST "\r\n",
          "HTTP/1.1 400 Bad Request\r\n"},
-        {"GET  /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
-        {" /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
+        {"GET  /metrics HTTP/1.1\r\n" HOST "\r\n",
+         "HTTP/1.1 400 Bad Request\r\n"},
+        {" /metrics HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 400 Bad Request\r\n"},
         {"\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
         {"\x16\x03\x01 tls\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
     };
@@ -215,7 +231,7 @@ static void test_http_refuses_bad_requests(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         assert_starts(ask(cases[i].request), cases[i].status);
-    assert_non_null(strstr(ask("PUT /metrics HTTP/1.1\r\n\r\n"),
+    assert_non_null(strstr(ask("PUT /metrics HTTP/1.1\r\n" HOST "\r\n"),
                            "\r\nAllow: GET, HEAD\r\n"));
     assert_int_equal(asked, 0);
     assert_int_equal(http_connections(http), 0);
@@ -230,14 +246,14 @@ static void test_http_requests_have_a_size_limit(void **state)
     assert_starts(ask(request),
                   "HTTP/1.1 431 Request Header Fields Too Large\r\n");
     /* The longest that is taken. */
-    memcpy(request, "GET /health HTTP/1.1\r\nX: ", 25);
+    memcpy(request, "GET /health HTTP/1.0\r\nX: ", 25);
     strcpy(request + HTTP_REQUEST_MAX - 5, "\r\n\r\n");
     assert_starts(ask(request), "HTTP/1.1 200 OK\r\n");
 }
 
 static void test_http_request_may_come_in_pieces(void **state)
 {
-    static const char request[] = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char request[] = "GET /health HTTP/1.1\r\n" HOST "\r\n";
     char buf[512];
     int fd = dial();
 
@@ -258,7 +274,7 @@ static void test_http_half_closed_client_gets_its_answer(void **state)
 
     (void)state;
     page_size = 500000;
-    put(fd, "GET /metrics HTTP/1.1\r\n\r\n");
+    put(fd, "GET /metrics HTTP/1.1\r\n" HOST "\r\n");
     shutdown(fd, SHUT_WR);
     assert_true(get_all(fd, buf, sizeof(buf)) > 500000);
     turn(3);
@@ -270,31 +286,121 @@ static void test_http_page_too_large_is_an_error_not_half_a_page(void **state)
 {
     (void)state;
     page_size = HTTP_PAGE_MAX;
-    assert_starts(ask("GET /metrics HTTP/1.1\r\n\r\n"),
+    assert_starts(ask("GET /metrics HTTP/1.1\r\n" HOST "\r\n"),
                   "HTTP/1.1 500 Internal Server Error\r\n");
 }
 
-static void test_http_connections_have_a_cap(void **state)
+static bool is_open(int fd)
 {
-    int fds[HTTP_CONNECTIONS_MAX + 3];
+    char c;
+
+    return recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static void test_http_oldest_unfinished_makes_way(void **state)
+{
+    int slow[HTTP_CONNECTIONS_MAX + 3];
+    uint64_t begin;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        slow[i] = dial();
+        put(slow[i], "GET /health HTTP/1.1\r\n");
+    }
+    turn(100);
+    assert_int_equal(http_connections(http), HTTP_CONNECTIONS_MAX);
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        assert_int_equal(is_open(slow[i]), i >= 3);
+    /* As often as one likes, and each at once. */
+    begin = clock_now();
+    for (int i = 0; i < 10; i++)
+        assert_starts(ask("GET /health HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 OK");
+    assert_true(clock_now() - begin < 2 * TIME_S);
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        assert_int_equal(is_open(slow[i]), i >= 4);
+        close(slow[i]);
+    }
+    turn(20);
+    assert_int_equal(http_connections(http), 0);
+}
+
+/* However many come at the same moment as somebody who asks. */
+static void test_http_quick_one_is_served_in_a_crowd(void **state)
+{
+    int slow[3 * HTTP_CONNECTIONS_MAX];
+    char buf[512];
+    int quick;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(slow) / 2; i++)
+        slow[i] = dial();
+    quick = dial();
+    put(quick, "GET /health HTTP/1.0\r\n\r\n");
+    for (size_t i = COUNT_OF(slow) / 2; i < COUNT_OF(slow); i++)
+        slow[i] = dial();
+    get_all(quick, buf, sizeof(buf));
+    assert_starts(buf, "HTTP/1.1 200 OK\r\n");
+    close(quick);
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        close(slow[i]);
+}
+
+/* One that has its answer and lingers holds nobody's place. */
+static void test_http_finished_one_makes_way_first(void **state)
+{
+    int fds[HTTP_CONNECTIONS_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = dial();
+        if (i == COUNT_OF(fds) - 2)
+            put(fds[i], "GET /health HTTP/1.0\r\n\r\n");
+        turn(5);
+    }
+    assert_int_equal(http_connections(http), HTTP_CONNECTIONS_MAX);
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        assert_int_equal(is_open(fds[i]), i != COUNT_OF(fds) - 2);
+        close(fds[i]);
+    }
+}
+
+static void test_http_makes_room_at_the_source_that_holds_most(void **state)
+{
+    int slow[3 * HTTP_CONNECTIONS_MAX], patient = dial();
     char buf[512];
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(fds); i++)
-        fds[i] = dial();
-    turn(20);
+    put(patient, "GET /health HTTP/1.0\r\n");
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        slow[i] = dial_from("127.0.0.2");
+        turn(5);
+    }
+    turn(100);
     assert_int_equal(http_connections(http), HTTP_CONNECTIONS_MAX);
-    /* One that waits has its turn when another ends. */
-    put(fds[HTTP_CONNECTIONS_MAX], "GET /health HTTP/1.1\r\n\r\n");
-    turn(20);
-    assert_int_equal(recv(fds[HTTP_CONNECTIONS_MAX], buf, 1, MSG_DONTWAIT), -1);
-    close(fds[0]);
-    get_all(fds[HTTP_CONNECTIONS_MAX], buf, sizeof(buf));
+    put(patient, "\r\n");
+    get_all(patient, buf, sizeof(buf));
     assert_starts(buf, "HTTP/1.1 200 OK\r\n");
-    for (size_t i = 1; i < COUNT_OF(fds); i++)
-        close(fds[i]);
-    turn(20);
-    assert_int_equal(http_connections(http), 0);
+    close(patient);
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        close(slow[i]);
+}
+
+static void test_http_names_of_strangers_are_refused(void **state)
+{
+    const char *page = ask("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n"
+                           "\r\n");
+
+    (void)state;
+    assert_starts(page, "HTTP/1.1 421 Misdirected Request\r\n");
+    assert_non_null(strstr(page, "hosts in [http]"));
+    assert_starts(ask("HEAD / HTTP/1.0\r\nHost: evil.example:80\r\n\r\n"),
+                  "HTTP/1.1 421 ");
+    assert_starts(ask("GET /health HTTP/1.1\r\n\r\n"), "HTTP/1.1 400 ");
+    assert_int_equal(asked, 0);
+    assert_starts(ask("GET /metrics HTTP/1.1\r\nHost: known.example:1\r\n\r\n"),
+                  "HTTP/1.1 200 ");
+    assert_starts(ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                  "HTTP/1.1 200 ");
 }
 
 static void test_http_slow_requests_are_cut_off(void **state)
@@ -341,7 +447,7 @@ static void test_http_free_closes_what_is_open(void **state)
 
 static void test_http_answers_once(void **state)
 {
-    static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+    static const char request[] = "GET /metrics HTTP/1.1\r\n" HOST "\r\n";
     static char buf[1 << 16];
     int fd = dial();
 
@@ -368,7 +474,7 @@ static void test_http_whole_requests_have_a_size_limit(void **state)
         size_t len = HTTP_REQUEST_MAX + more;
         int fd = dial();
 
-        snprintf(request, sizeof(request), "GET /health HTTP/1.1\r\nX: %*s",
+        snprintf(request, sizeof(request), "GET /health HTTP/1.0\r\nX: %*s",
                  (int)(len - 25), "\r\n\r\n");
         assert_int_equal(strlen(request), len);
         for (size_t at = 0; at < len; at += 4000) {
@@ -427,8 +533,10 @@ static bool survives(unsigned n, const char *request, const char *whole)
 static void test_http_works_without_memory(void **state)
 {
     static const char *const requests[] = {
-        "GET /metrics HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n",
-        "GET /nothing HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"};
+        "GET /metrics HTTP/1.1\r\n" HOST "\r\n",
+        "GET /health HTTP/1.1\r\n" HOST "\r\n",
+        "GET /nothing HTTP/1.1\r\n" HOST "\r\n",
+        "POST / HTTP/1.1\r\n" HOST "\r\n"};
     static char whole[1 << 16];
     unsigned before;
 
@@ -456,7 +564,11 @@ int main(void)
         TEST(test_http_request_may_come_in_pieces),
         TEST(test_http_half_closed_client_gets_its_answer),
         TEST(test_http_page_too_large_is_an_error_not_half_a_page),
-        TEST(test_http_connections_have_a_cap),
+        TEST(test_http_oldest_unfinished_makes_way),
+        TEST(test_http_quick_one_is_served_in_a_crowd),
+        TEST(test_http_finished_one_makes_way_first),
+        TEST(test_http_makes_room_at_the_source_that_holds_most),
+        TEST(test_http_names_of_strangers_are_refused),
         cmocka_unit_test_setup_teardown(test_http_slow_requests_are_cut_off,
                                         setup_hasty, teardown),
         TEST(test_http_free_closes_what_is_open),
