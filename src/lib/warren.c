@@ -11,8 +11,10 @@
  */
 #include "lib/warren_internal.h"
 #include "node/config/config.h"
+#include "node/config/files_plan.h"
 #include "node/host/health.h"
 #include "node/os/clock.h"
+#include "node/os/files.h"
 #include "tunnel/member/member.h"
 
 #include <event2/event.h>
@@ -119,11 +121,32 @@ static enum error make_parts(struct warren *w, struct event_base *base,
     return ERR_NO_MEMORY;
 }
 
+/* The limit is the program's, and so is half of what it allows. */
+static void keep_to_files(struct warren *w, struct config *config)
+{
+    unsigned limit = files_limit() / 2;
+    struct files_plan wanted, plan;
+    struct text said;
+
+    files_plan(config, 0, 0, &wanted);
+    plan = wanted;
+    if (plan.sockets == 0 || !files_plan_fit(&plan, limit))
+        return;
+    config->tunnel.exit.max_sockets = plan.sockets;
+    text_init(&said, CONFIG_ERRORS_MAX);
+    files_plan_explain(&wanted, &plan, limit, &said);
+    if (said.len > 0)
+        log_warn(w->log, "%s", text_get(&said));
+    text_deinit(&said);
+}
+
 static enum error start(struct warren *w, struct event_base *base,
-                        const struct config *config, struct text *why)
+                        struct config *config, struct text *why)
 {
     enum error e = make_parts(w, base, config, why);
 
+    if (e == OK)
+        keep_to_files(w, config);
     if (e == OK)
         e = datadir_init(&w->dir, config->data_dir, why);
     w->dir_open = e == OK;

@@ -1,17 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The control socket under clients that do not know how to talk: each request
-is answered, or the connection ends with a reason."""
+"""The control socket and the HTTP pages under clients that do not know how to
+talk, or hold what they do not need: each request is answered, or the
+connection ends with a reason, and somebody honest is served meanwhile."""
+import contextlib
+import http.client
 import os
 import random
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
 import msgpack
 
-from harness import BINARY, DONE, NO_RELAY, ProcessTest, wait_for
+from harness import BINARY, DONE, HTTP_PORT, NO_RELAY, ProcessTest, wait_for
 
 SEED = int(os.environ.get("WARREN_TEST_SEED", "0")) or random.getrandbits(32)
 CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
@@ -194,6 +198,85 @@ class Readers(ProcessTest):
             page.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         self.assertEqual(node.cli("status", "--timeout", "5").returncode, DONE)
         self.assertEqual(node.stop()[0], 0)
+
+
+def ask(node, path, *headers, version="1.1"):
+    """Status and text of a page, with these headers and no others."""
+    request = [f"GET {path} HTTP/{version}", *headers, "", ""]
+    with socket.create_connection((node.address, HTTP_PORT), 10) as sock:
+        sock.sendall("\r\n".join(request).encode())
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        return answer.status, answer.read().decode()
+
+
+class Pages(ProcessTest):
+    def slow(self, node):
+        """A connection whose request does not end."""
+        sock = socket.create_connection((node.address, HTTP_PORT), 10)
+        self.addCleanup(sock.close)
+        sock.sendall(b"GET /health HTTP/1.1\r\n")
+        return sock
+
+    def assert_quick(self, node, seconds):
+        for _ in range(5):
+            begun = time.monotonic()
+            self.assertIn(node.http("/health")[0], (200, 503))
+            self.assertLess(time.monotonic() - begun, seconds)
+
+    def test_slow_clients_do_not_keep_the_pages_from_others(self):
+        node = self.net.add().start(*NO_RELAY)
+        slow = [self.slow(node) for _ in range(40)]
+        self.assert_quick(node, 2)
+        self.assertLess(sum(not self.is_closed(s) for s in slow), 17)
+
+    @staticmethod
+    def is_closed(sock):
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            return sock.recv(1) == b""
+        return False
+
+    def test_slow_clients_that_come_again_do_not_either(self):
+        node = self.net.add().start(*NO_RELAY)
+        enough = threading.Event()
+
+        def crowd():
+            mine = []
+            while not enough.is_set():
+                mine.append(self.slow(node))
+                if len(mine) > 16:
+                    mine.pop(0).close()
+
+        crowds = [threading.Thread(target=crowd) for _ in range(2)]
+        for thread in crowds:
+            thread.start()
+        try:
+            time.sleep(0.5)
+            self.assert_quick(node, 3)
+        finally:
+            enough.set()
+            for thread in crowds:
+                thread.join()
+
+    def test_pages_are_not_for_names_of_strangers(self):
+        node = self.net.add().start(*NO_RELAY, "--http.hosts",
+                                    "node.example, monitor")
+        for path in "/metrics", "/health":
+            for host in ("evil.example", f"evil.example:{HTTP_PORT}",
+                         f"{node.address}.evil.example"):
+                status, text = ask(node, path, f"Host: {host}")
+                self.assertEqual(status, 421, host)
+                self.assertIn("hosts in [http]", text)
+                self.assertNotIn("warren_", text)
+            for host in (node.address, f"{node.address}:{HTTP_PORT}",
+                         "localhost:1", "[::1]:7882", "Node.Example:80",
+                         "monitor"):
+                self.assertIn(ask(node, path, f"Host: {host}")[0], (200, 503))
+        self.assertEqual(ask(node, "/health")[0], 400)
+        self.assertEqual(ask(node, "/health", "Host: ::1", "Host: evil")[0],
+                         400)
+        self.assertIn(ask(node, "/health", version="1.0")[0], (200, 503))
 
 
 if __name__ == "__main__":

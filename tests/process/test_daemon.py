@@ -247,6 +247,27 @@ class Refusals(ProcessTest):
         second.endpoint = first.endpoint
         self.refused(second, first.endpoint, "use")
 
+    def test_too_few_files(self):
+        node = self.net.add()
+        node.start(wait=False, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (20, 30)))
+        self.assertEqual(node.process.wait(20), TROUBLE)
+        self.assertRegex(node.log_text(), "may have 30 files open, which is "
+                         "too few: a node needs 3[0-9], better [0-9]+; raise "
+                         "the hard limit")
+
+    def test_soft_limit_of_files_is_raised(self):
+        node = self.net.add()
+        node.start("--exit", "--exit.max_sockets", "900",
+                   preexec_fn=lambda: resource.setrlimit(
+                       resource.RLIMIT_NOFILE, (64, 4096)))
+        soft, hard = resource.prlimit(node.process.pid,
+                                      resource.RLIMIT_NOFILE)
+        self.assertGreater(soft, 1000)
+        self.assertLess(soft, 1200)
+        self.assertEqual(hard, 4096)
+        self.assertNotIn("files open", node.log_text())
+
     def test_same_data_dir(self):
         first = self.net.add().start()
         second = self.net.add()

@@ -5,6 +5,7 @@ from docs/protocol-tunnel.md: whoever writes another gets along with them."""
 import contextlib
 import importlib.util
 import pathlib
+import resource
 import socket
 import stat
 import struct
@@ -13,7 +14,7 @@ import threading
 import time
 import unittest
 
-from harness import ProcessTest, wait_for
+from harness import DONE, ProcessTest, wait_for
 
 if importlib.util.find_spec("nacl") is None:
     print("skipped: python3-nacl is missing, ./dev setup installs it")
@@ -106,6 +107,36 @@ class PythonCircuit(ProcessTest):
                 c.data(self.echo.endpoint, payload)
                 self.assertEqual(c.answer()[1], payload)
         self.assertEqual(len(set(self.echo.senders)), 2)
+
+    def test_files_that_strangers_take_leave_enough_for_others(self):
+        """With 128 files: 200 circuits that each want a socket."""
+        few = {"preexec_fn": lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (64, 128))}
+        exit_node = self.net.nodes[2]
+        self.assertEqual(exit_node.stop()[0], 0)
+        exit_node.start("--exit", **few)
+        self.assertIn("may have 128 files open", exit_node.log_text())
+        descriptor = wait_for("it tells its descriptor again", lambda:
+                              descriptor_of(self.client, exit_node), 30)
+        other = w.Client(f"{self.net.prefix}.202", NETWORK)
+        self.addCleanup(other.close)
+        honest = w.Circuit(w.Link(other, descriptor), descriptor)
+        honest.data(self.echo.endpoint, b"before")
+        self.assertEqual(honest.answer()[1], b"before")
+        link = w.Link(self.client, descriptor)
+        crowd = []
+        for _ in range(200):
+            crowd.append(w.Circuit(link, descriptor))
+            crowd[-1].data(self.echo.endpoint, b"a socket of my own")
+            if len(crowd) % 20 == 0:
+                honest.data(self.echo.endpoint, b"during")
+                self.assertEqual(honest.answer()[1], b"during")
+        self.assertEqual(exit_node.cli("status", "--timeout", "5").returncode,
+                         DONE)
+        self.assertIn(exit_node.http("/health")[0], (200, 503))
+        figures = exit_node.metrics()
+        self.assertGreater(figures["warren_exit_sockets"], 20)
+        self.assertLess(figures["warren_exit_sockets"], 90)
 
     def test_what_is_refused(self):
         c = self.circuit(2)

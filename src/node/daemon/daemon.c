@@ -6,6 +6,7 @@
  */
 #include "node/daemon/daemon.h"
 
+#include "node/config/files_plan.h"
 #include "node/control/control_server.h"
 #include "node/host/health.h"
 #include "node/host/node.h"
@@ -14,6 +15,7 @@
 #include "node/os/bind.h"
 #include "node/os/clock.h"
 #include "node/os/datadir.h"
+#include "node/os/files.h"
 #include "node/rpc/rpc.h"
 
 #include <event2/event.h>
@@ -38,10 +40,51 @@ struct daemon {
     struct event_base *base;
     struct event *signals[SIGNALS];
     struct node *node;
+    struct files_plan files; /* what the system grants */
     struct rpc *rpc;
     struct control_server *control;
     struct http *http;
 };
+
+/* ---- Files ------------------------------------------------------------- */
+
+/* What the system grants, before any of it is used. */
+static enum error plan_files(struct daemon *d, struct text *why)
+{
+    const struct config *c = &d->config;
+    struct files_plan wanted;
+    unsigned limit;
+    struct text said;
+
+    files_plan(c, c->max_control_clients, c->http.on ? HTTP_CONNECTIONS_MAX : 0,
+               &wanted);
+    limit = files_raise(files_plan_sum(&wanted));
+    d->files = wanted;
+    if (!files_plan_fit(&d->files, limit)) {
+        text_addf(why,
+                  "this process may have %u files open, which is too few: a "
+                  "node needs %u, better %u; raise the hard limit (`ulimit "
+                  "-Hn`, LimitNOFILE= of a unit, --ulimit nofile= of docker)",
+                  limit, wanted.own + 4, files_plan_sum(&wanted));
+        return ERR_IO;
+    }
+    text_init(&said, CONFIG_ERRORS_MAX);
+    files_plan_explain(&wanted, &d->files, limit, &said);
+    if (said.len > 0)
+        log_warn(d->log, "%s", text_get(&said));
+    text_deinit(&said);
+    return OK;
+}
+
+/* What is granted when these settings come about, now or on a reload. */
+static void keep_to_files(const struct daemon *d, struct config *c)
+{
+    if (c->tunnel.become_exitnode &&
+        c->tunnel.exit.max_sockets > d->files.sockets)
+        c->tunnel.exit.max_sockets = d->files.sockets;
+    if (c->max_control_clients > d->files.clients)
+        c->max_control_clients = d->files.clients;
+}
 
 /* ---- Signals ----------------------------------------------------------- */
 
@@ -66,6 +109,7 @@ static void reload(struct daemon *d)
         log_error(d->log, "the configuration has mistakes: nothing changes");
         log_lines(d->log, LEVEL_ERROR, &report);
     } else {
+        keep_to_files(d, &fresh);
         node_reload(d->node, &fresh, &report);
         log_lines(d->log, LEVEL_WARN, &report);
         log_info(d->log, "configuration loaded again");
@@ -124,6 +168,7 @@ static enum error start_http(struct daemon *d, struct text *why)
     size_t before = why->len;
     enum error err;
     struct http_config config = {.listen = d->config.http.listen,
+                                 .connections = d->files.pages,
                                  .deadline = HTTP_DEADLINE};
     struct http_pages pages = {
         .arg = d, .metrics = page_metrics, .health = page_health};
@@ -225,7 +270,11 @@ static enum error start(struct daemon *d, struct text *why)
     enum error err = make_base(d, why);
 
     if (err == OK)
+        err = plan_files(d, why);
+    if (err == OK) {
+        keep_to_files(d, &d->config);
         err = take_place(d, why);
+    }
     if (err == OK)
         err = node_new(d->base, &d->config, d->log, NULL, &d->node, why);
     if (err == OK)

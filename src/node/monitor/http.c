@@ -14,6 +14,7 @@
  */
 #include "node/monitor/http.h"
 
+#include "base/source.h"
 #include "node/monitor/http_request.h"
 #include "node/os/bind.h"
 #include "node/os/clock.h"
@@ -258,14 +259,22 @@ static bool has_its_answer(const struct connection *c)
            evbuffer_get_length(bufferevent_get_output(c->bev)) == 0;
 }
 
-static unsigned held_by(const struct http *http, const struct endpoint *source)
+/* By what the source has at each width: a host with as many connections as a
+ * whole line is the one that makes way. */
+static unsigned weight(const struct http *http, const struct endpoint *source)
 {
-    unsigned n = 0;
+    unsigned most = 0;
 
-    for (const struct connection *c = TAILQ_FIRST(&http->connections);
-         c != NULL; c = TAILQ_NEXT(c, link))
-        n += endpoint_same_source(&c->from, source);
-    return n;
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        unsigned n = 0;
+
+        for (const struct connection *c = TAILQ_FIRST(&http->connections);
+             c != NULL; c = TAILQ_NEXT(c, link))
+            n += source_same(&c->from, source, level);
+        n <<= SOURCE_LEVELS - 1 - level;
+        most = n > most ? n : most;
+    }
+    return most;
 }
 
 /* The one that makes way; there are some. */
@@ -276,7 +285,7 @@ static struct connection *next_to_go(const struct http *http)
 
     for (struct connection *c = TAILQ_FIRST(&http->connections); c != NULL;
          c = TAILQ_NEXT(c, link)) {
-        unsigned n = held_by(http, &c->from);
+        unsigned n = weight(http, &c->from);
 
         if (has_its_answer(c))
             return c;
@@ -304,7 +313,7 @@ static void rest_while_full(struct http *http)
     const struct connection *c;
     uint64_t age;
 
-    if (http->count < HTTP_CONNECTIONS_MAX)
+    if (http->count < http->config.connections)
         return;
     c = next_to_go(http);
     age = clock_now() - c->accepted;
@@ -351,7 +360,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 
     (void)listener;
     (void)len;
-    if (http->count == HTTP_CONNECTIONS_MAX)
+    if (http->count == http->config.connections)
         connection_free(next_to_go(http));
     c = connection_new(http, fd);
     if (c == NULL)

@@ -21,10 +21,11 @@
 
 struct event_base;
 
-#define HTTP_CONNECTIONS_MAX 16   /* then the oldest make way for others */
-#define HTTP_REQUEST_MAX     8192 /* bytes of request line and headers */
-#define HTTP_PAGE_MAX        (1024 * 1024)
-#define HTTP_DEADLINE        (10 * TIME_S) /* from accept to the last byte */
+#define HTTP_CONNECTIONS_MAX \
+    16                        /* at most; then the oldest make way for others */
+#define HTTP_REQUEST_MAX 8192 /* bytes of request line and headers */
+#define HTTP_PAGE_MAX    (1024 * 1024)
+#define HTTP_DEADLINE    (10 * TIME_S) /* from accept to the last byte */
 
 struct http_pages {
     void *arg;
@@ -35,6 +36,7 @@ struct http_pages {
 
 struct http_config {
     struct endpoint listen;  /* port 0 lets the kernel choose */
+    unsigned connections;    /* HTTP_CONNECTIONS_MAX, or fewer files */
     uint64_t deadline;       /* HTTP_DEADLINE outside of tests */
     struct http_names names; /* what they point to outlives the server */
 };

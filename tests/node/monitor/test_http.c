@@ -49,6 +49,7 @@ static const struct http_pages pages = {NULL, metrics_page, health_page};
 static int start(uint64_t deadline)
 {
     struct http_config config = {.deadline = deadline,
+                                 .connections = HTTP_CONNECTIONS_MAX,
                                  .names = {1, {"known.example"}}};
 
     text_init(&why, 1024);
@@ -424,6 +425,7 @@ static void test_http_slow_requests_are_cut_off(void **state)
 static void test_http_free_closes_what_is_open(void **state)
 {
     struct http_config config = {.listen = http_local(http),
+                                 .connections = HTTP_CONNECTIONS_MAX,
                                  .deadline = TIME_S};
     struct http *second = NULL;
     int fd = dial();

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/config/files_plan.h"
+
+#include "testing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct config config;
+
+static int setup(void **state)
+{
+    const struct config_input none = {0};
+    struct text errors;
+
+    (void)state;
+    text_init(&errors, CONFIG_ERRORS_MAX);
+    assert_int_equal(config_load(&none, &config, &errors), OK);
+    text_deinit(&errors);
+    return 0;
+}
+
+static void test_files_plan_needs(void **state)
+{
+    struct files_plan p;
+
+    (void)state;
+    files_plan(&config, 16, 16, &p);
+    assert_int_equal(p.sockets, 0); /* no exit */
+    assert_true(files_plan_sum(&p) < 100);
+    config.tunnel.become_exitnode = true;
+    config.tunnel.exit.max_sockets = 5000;
+    files_plan(&config, 16, 16, &p);
+    assert_int_equal(p.sockets, 5000);
+    assert_int_equal(p.clients, 16);
+    assert_int_equal(p.pages, 16);
+    assert_true(files_plan_sum(&p) > 5000 + 16 + 16 + p.own);
+    files_plan(&config, 0, 0, &p);
+    assert_int_equal(p.clients + p.pages, 0);
+}
+
+/* At every limit: the sum fits, everybody who wants something has something,
+ * nobody has more than wanted, and a higher limit takes nothing away. */
+static void test_files_plan_fits_every_limit(void **state)
+{
+    struct files_plan wanted, before = {0}, p;
+    unsigned least;
+
+    (void)state;
+    config.tunnel.become_exitnode = true;
+    config.tunnel.exit.max_sockets = 2048;
+    files_plan(&config, 16, 16, &wanted);
+    least = wanted.own + 4;
+    for (unsigned limit = 0; limit < 3000; limit++) {
+        bool fits;
+
+        p = wanted;
+        fits = files_plan_fit(&p, limit);
+        assert_int_equal(fits, limit >= least);
+        if (!fits) {
+            assert_memory_equal(&p, &wanted, sizeof(p));
+            continue;
+        }
+        assert_int_equal(p.own, wanted.own);
+        assert_in_range(p.names, 1, wanted.names);
+        assert_in_range(p.clients, 1, wanted.clients);
+        assert_in_range(p.pages, 1, wanted.pages);
+        assert_in_range(p.sockets, 1, wanted.sockets);
+        assert_true(files_plan_sum(&p) <= limit);
+        assert_true(p.names >= before.names && p.clients >= before.clients &&
+                    p.pages >= before.pages);
+        before = p;
+    }
+    assert_memory_equal(&p, &wanted, sizeof(p));
+    p = wanted;
+    assert_true(files_plan_fit(&p, 1024));
+    assert_int_equal(p.clients, 16);
+    assert_int_equal(p.pages, 16);
+    assert_true(p.sockets > 850);
+}
+
+static void test_files_plan_explains_what_is_less(void **state)
+{
+    struct files_plan wanted, p;
+    struct text out;
+
+    (void)state;
+    config.tunnel.become_exitnode = true;
+    config.tunnel.exit.max_sockets = 2048;
+    files_plan(&config, 16, 16, &wanted);
+    text_init(&out, CONFIG_ERRORS_MAX);
+    files_plan_explain(&wanted, &wanted, 4096, &out);
+    assert_int_equal(out.len, 0);
+    p = wanted;
+    assert_true(files_plan_fit(&p, 1024));
+    files_plan_explain(&wanted, &p, 1024, &out);
+    assert_non_null(strstr(text_get(&out), "may have 1024 files open"));
+    assert_non_null(strstr(text_get(&out), "instead of 2048"));
+    assert_non_null(strstr(text_get(&out), "LimitNOFILE="));
+    assert_non_null(strstr(text_get(&out), "max_sockets in [exit]"));
+    assert_null(strstr(text_get(&out), "control clients"));
+    text_deinit(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_files_plan_needs, setup),
+        cmocka_unit_test_setup(test_files_plan_fits_every_limit, setup),
+        cmocka_unit_test_setup(test_files_plan_explains_what_is_less, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
