@@ -109,7 +109,8 @@ struct warren_options {
     /* Settings from an INI file, as the daemon reads it, and those of the
      * program, which override the file. The environment is not looked at.
      * node.data_dir is the only one that every node needs; its default is
-     * the daemon's. What belongs to the daemon alone (node.control, [http])
+     * the daemon's. It is for the node alone: one that holds files of something
+     * else and none of a node's is refused. What belongs to the daemon alone (node.control, [http])
      * is checked and has no effect. */
     const char *config_file;
     const struct warren_setting *settings;

@@ -120,8 +120,13 @@ static enum error prepare_file(struct opening *o, off_t *size)
         close(fd);
     else if (errno != EEXIST)
         return fail_errno(o, "create", o->path);
-    if (stat(o->path, &st) != 0)
+    if (stat(o->path, &st) != 0) {
+        if (errno == ENOENT) { /* it is there: so it is a link to nothing */
+            say(o, "%s is a symbolic link to what is not there", o->path);
+            return ERR_IO;
+        }
         return fail_errno(o, "look at", o->path);
+    }
     if (!S_ISREG(st.st_mode)) {
         say(o, "%s is not a regular file", o->path);
         return ERR_IO;

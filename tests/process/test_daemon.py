@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -295,6 +296,33 @@ class Refusals(ProcessTest):
         node = self.net.add()
         node.dir.write_text("")
         self.refused(node, str(node.dir))
+
+    def test_data_dir_is_for_something_else(self):
+        node = self.net.add()
+        node.dir.mkdir(mode=0o755)
+        (node.dir / "passwd").write_text("")
+        self.refused(node, f"{node.dir} is not empty")
+        self.assertEqual([p.name for p in node.dir.iterdir()], ["passwd"])
+        if os.geteuid() == 0:  # of root's, and nothing can be left in it
+            node.dir = pathlib.Path("/proc")
+            node.log = self.net.root / "proc.log"
+            self.refused(node, "--data-dir /proc/warren, which is made if it "
+                         "is not there")
+
+    def test_what_stands_for_a_file_is_named(self):
+        node = self.net.add()
+        for name, kind in (("lock", "a directory"), ("lock", "a FIFO"),
+                           ("lock", "a symbolic link"),
+                           ("identity.key", "a symbolic link"),
+                           ("identity.key", "a directory"),
+                           ("handshake.key", "a FIFO"),
+                           ("warren.db", "a symbolic link")):
+            node.dir.mkdir()
+            path = node.dir / name
+            {"a directory": path.mkdir, "a FIFO": lambda p=path: os.mkfifo(p),
+             "a symbolic link": lambda p=path: p.symlink_to("nowhere")}[kind]()
+            self.refused(node, f"{path} is {kind}")
+            shutil.rmtree(node.dir)
 
     def test_data_dir_cannot_be_made(self):
         node = self.net.add()

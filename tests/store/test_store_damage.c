@@ -275,6 +275,17 @@ static void test_damage_directory_in_its_place(void **state)
     rmdir(f->file);
 }
 
+static void test_damage_link_to_nothing_in_its_place(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(symlink("no/where", f->file), 0);
+    assert_int_equal(fixture_try_open(f), ERR_IO);
+    assert_non_null(
+        strstr(f->report.text, "is a symbolic link to what is not there"));
+    unlink(f->file);
+}
+
 static void test_damage_name_too_long(void **state)
 {
     char dir[5000];
@@ -304,6 +315,7 @@ int main(void)
         store_test(test_damage_missing_directory),
         store_test(test_damage_unwritable_directory),
         store_test(test_damage_directory_in_its_place),
+        store_test(test_damage_link_to_nothing_in_its_place),
         store_test(test_damage_name_too_long),
     };
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * The data directory: made where it is missing, refused where others could
- * change what is in it or where its owner is somebody else, then locked.
+ * change what is in it, where its owner is somebody else or where it is clearly
+ * for something else, then locked.
  */
 #include "node/os/datadir.h"
 
+#include "node/os/file_kind.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -100,6 +104,74 @@ static enum error refuse_open(const char *path, bool ours, struct text *why)
     return ERR_IO;
 }
 
+/* Whether a node has been in it: its lock, or what a backup brings back. */
+static bool was_ours(int fd)
+{
+    static const char *const names[] = {"identity.key", "warren.db"};
+    struct stat st;
+
+    if (fstatat(fd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode))
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What may stand in a directory before the first start: a configuration,
+ * a volume's own, and what is in the way of ours and is told of later. */
+static bool is_no_stranger(const char *name)
+{
+    static const char *const names[] = {".", "..", LOCK_NAME, "control.sock",
+                                        "lost+found"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return strncmp(name, "warren", 6) == 0 ||
+           strncmp(name, "handshake.", 10) == 0;
+}
+
+static enum error refuse_foreign(const char *path, const char *found,
+                                 struct text *why)
+{
+    const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
+
+    text_addf(why,
+              "the directory %s is not empty (there is %s) and no data "
+              "directory of warren's; choose one that is for warren alone, "
+              "such as --data-dir %s%swarren, which is made if it is not "
+              "there; if this one is meant, run `touch %s%slock`",
+              path, found, path, slash, path, slash);
+    return ERR_IO;
+}
+
+/* The first file of somebody else's decides. */
+static enum error check_names(int fd, const char *path, struct text *why)
+{
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = again < 0 ? NULL : fdopendir(again);
+    const struct dirent *entry;
+    enum error err = OK;
+
+    if (dir == NULL) {
+        text_addf(why, "cannot read the data directory %s: %s", path,
+                  strerror(errno));
+        if (again >= 0)
+            close(again);
+        return ERR_IO;
+    }
+    while (err == OK && (entry = readdir(dir)) != NULL) {
+        if (!is_no_stranger(entry->d_name))
+            err = refuse_foreign(path, entry->d_name, why);
+    }
+    closedir(dir);
+    return err;
+}
+
 static enum error check_directory(int fd, const char *path, struct text *why)
 {
     struct stat st;
@@ -115,7 +187,7 @@ static enum error check_directory(int fd, const char *path, struct text *why)
      * owner could not read what root has left there. */
     if (st.st_uid != geteuid() && geteuid() == 0)
         return refuse_owner(path, st.st_uid, why);
-    return OK;
+    return was_ours(fd) ? OK : check_names(fd, path, why);
 }
 
 static enum error open_directory(const char *path, int *out, struct text *why)
@@ -208,13 +280,32 @@ static bool write_pid(int lock_fd)
            pwrite(lock_fd, buf, (size_t)n, 0) == n;
 }
 
+/* A directory, a link or a FIFO would be blamed on the directory, or hang. */
+static enum error check_lock(int dirfd, const char *path, struct text *why)
+{
+    struct stat st;
+
+    if (fstatat(dirfd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        S_ISREG(st.st_mode))
+        return OK;
+    text_addf(why,
+              "%s%slock is %s, but in a data directory it is a file that "
+              "warren makes; move it away",
+              path, path[strlen(path) - 1] == '/' ? "" : "/",
+              file_kind(st.st_mode));
+    return ERR_IO;
+}
+
 static enum error take_lock(int dirfd, const char *path, int *out,
                             struct text *why)
 {
-    int fd = openat(dirfd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-                    0600);
-    enum error err = OK;
+    enum error err = check_lock(dirfd, path, why);
+    int fd;
 
+    if (err != OK)
+        return err;
+    fd = openat(dirfd, LOCK_NAME,
+                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0) {
         int errnum = errno;
 

@@ -16,8 +16,9 @@ struct datadir {
 
 /* Creates what is missing of `path` and takes the lock. On failure `why` gets
  * a sentence: ERR_IN_USE (names the pid), ERR_IO (cannot be created, not
- * writable, no directory, writable by others, or another user's while we are
- * root), ERR_NO_SPACE. */
+ * writable, no directory, writable by others, another user's while we are
+ * root, not empty and without anything of a node's, or its lock is no file),
+ * ERR_NO_SPACE. */
 enum error datadir_init(struct datadir *dir, const char *path,
                         struct text *why);
 /* Lets another daemon have it. The lock file stays: removing it would let two

@@ -6,6 +6,8 @@
  */
 #include "node/os/secret.h"
 
+#include "node/os/file_kind.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +52,12 @@ static bool write_all(int fd, const uint8_t *buf, size_t len)
     return true;
 }
 
+static enum error not_a_file(const char *name, mode_t mode, struct text *why)
+{
+    text_addf(why, "%s is %s, not a regular file", name, file_kind(mode));
+    return ERR_IO;
+}
+
 static enum error check_file(int fd, const char *name, size_t len,
                              struct text *why)
 {
@@ -59,10 +67,8 @@ static enum error check_file(int fd, const char *name, size_t len,
         text_addf(why, "cannot read %s: %s", name, strerror(errno));
         return ERR_IO;
     }
-    if (!S_ISREG(st.st_mode)) {
-        text_addf(why, "%s is not a regular file", name);
-        return ERR_IO;
-    }
+    if (!S_ISREG(st.st_mode))
+        return not_a_file(name, st.st_mode, why);
     if ((st.st_mode & 0077) != 0) {
         text_addf(why,
                   "others may read the private key in %s; if nobody has, "
@@ -85,6 +91,10 @@ static enum error cannot_open(int dirfd, const char *name, struct text *why)
     int errnum = errno;
     struct stat st;
 
+    if (errnum == ENOENT && file_explain_dangling(dirfd, name, why))
+        return ERR_IO;
+    if (fstatat(dirfd, name, &st, 0) == 0 && !S_ISREG(st.st_mode))
+        return not_a_file(name, st.st_mode, why);
     text_addf(why, "cannot read %s: %s", name, strerror(errnum));
     if (errnum == EACCES && fstatat(dirfd, name, &st, 0) == 0 &&
         st.st_uid != geteuid())

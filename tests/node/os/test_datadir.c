@@ -186,6 +186,113 @@ static void test_datadir_root_refuses_that_of_another_user(void **state)
     datadir_deinit(&dir);
 }
 
+static void touch(const char *name)
+{
+    int fd = open(path_of(name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+/* /etc, / or a home: what it is for stands in it. */
+static void test_datadir_refuses_what_is_for_something_else(void **state)
+{
+    struct datadir dir;
+
+    (void)state;
+    touch("passwd");
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("is not empty (there is passwd) and no data directory of "
+                   "warren's; choose one that is for warren alone, such as "
+                   "--data-dir /tmp/warren-datadir-");
+    assert_why_has(path_of("lock`"));
+    assert_int_not_equal(access(path_of("lock"), F_OK), 0);
+    assert_int_equal(mkdir(path_of("lock"), 0700), 0); /* as in /var */
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    assert_why_has("(there is passwd)");
+    assert_int_equal(rmdir(path_of("lock")), 0);
+    touch("lock"); /* as it advises */
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, "/proc/", &why), ERR_IO);
+    if (geteuid() == 0) /* nothing can be left there */
+        assert_why_has("--data-dir /proc/warren, which is made");
+}
+
+static void test_datadir_takes_what_may_stand_in_a_new_one(void **state)
+{
+    static const char *const names[] = {"warren.ini", "warren.conf",
+                                        "warren.db.damaged", "handshake.key",
+                                        "control.sock"};
+    struct datadir dir;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        touch(names[i]);
+    assert_int_equal(mkdir(path_of("lost+found"), 0700), 0);
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+    /* A backup that was brought back, beside anything. */
+    assert_int_equal(unlink(path_of("lock")), 0);
+    touch("notes");
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    touch("identity.key");
+    assert_int_equal(datadir_init(&dir, root, &why), OK);
+    datadir_deinit(&dir);
+}
+
+static void expect_lock_is(const char *kind)
+{
+    char said[128];
+    struct datadir dir;
+
+    text_clear(&why);
+    assert_int_equal(datadir_init(&dir, root, &why), ERR_IO);
+    snprintf(said, sizeof(said),
+             "/lock is %s, but in a data directory it is a "
+             "file that warren makes; move it away",
+             kind);
+    assert_why_has(said);
+    assert_why_lacks("chown");
+    assert_int_equal(remove(path_of("lock")), 0);
+}
+
+static void test_datadir_names_what_stands_for_its_lock(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path_of("lock"), 0700), 0);
+    expect_lock_is("a directory");
+    assert_int_equal(mkfifo(path_of("lock"), 0600), 0);
+    expect_lock_is("a FIFO");
+    assert_int_equal(symlink("/dev/null", path_of("lock")), 0);
+    expect_lock_is("a symbolic link");
+    assert_int_equal(symlink("nowhere", path_of("lock")), 0);
+    expect_lock_is("a symbolic link");
+}
+
+static void test_datadir_secret_is_a_link_to_nothing(void **state)
+{
+    uint8_t key[32] = {1}, back[32];
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(symlink("else/where", path_of("key")), 0);
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), ERR_IO);
+    assert_why_has("key is a symbolic link to else/where, which is not there; "
+                   "put the file there, or remove the link");
+    assert_int_equal(mkdir(path_of("else"), 0700), 0);
+    assert_int_equal(secret_create(fd, "else/where", key, 32, &why), OK);
+    assert_int_equal(secret_read(fd, "key", back, 32, &why), OK);
+    assert_memory_equal(key, back, 32);
+    text_clear(&why);
+    assert_int_equal(secret_read(fd, "else", back, 32, &why), ERR_IO);
+    assert_why_has("else is a directory, not a regular file");
+    close(fd);
+}
+
 static void test_datadir_says_what_to_set_without_a_home(void **state)
 {
     struct datadir dir;
@@ -396,7 +503,7 @@ static void test_datadir_secret_refuses_open_or_wrong_files(void **state)
     assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
     text_clear(&why);
     assert_int_equal(secret_read(fd, "fifo", back, 32, &why), ERR_IO);
-    assert_why_has("not a regular file");
+    assert_why_has("fifo is a FIFO, not a regular file");
     assert_int_equal(secret_create(fd, "no/such/key", key, 32, &why), ERR_IO);
     close(fd);
 }
@@ -457,6 +564,10 @@ int main(void)
         TEST(test_datadir_of_a_killed_daemon_is_free),
         TEST(test_datadir_refuses_what_others_can_write_to),
         TEST(test_datadir_root_refuses_that_of_another_user),
+        TEST(test_datadir_refuses_what_is_for_something_else),
+        TEST(test_datadir_takes_what_may_stand_in_a_new_one),
+        TEST(test_datadir_names_what_stands_for_its_lock),
+        TEST(test_datadir_secret_is_a_link_to_nothing),
         TEST(test_datadir_says_what_to_set_without_a_home),
         TEST(test_datadir_refuses_what_is_no_directory),
         TEST(test_datadir_refuses_a_read_only_directory),
