@@ -140,12 +140,12 @@ static enum error check_endpoint(const struct dht *d, const struct endpoint *ep)
     return OK;
 }
 
-enum error dht_ping(struct dht *d, const struct endpoint *ep,
-                    const struct dht_handler *handler, uint64_t now,
-                    dht_request *out)
+/* One query to `ep`; `samples` NULL for what tells none. */
+static enum error
+ask_one(struct dht *d, const struct endpoint *ep, struct lookup_params *p,
+        void (*samples)(void *ctx, const struct dht_samples *),
+        const struct dht_handler *handler, uint64_t now, dht_request *out)
 {
-    static const struct id nothing;
-    struct lookup_params p = {.method = DHT_PING, .target = &nothing};
     enum error err = check_endpoint(d, ep);
     struct lookup_request *r;
 
@@ -153,10 +153,22 @@ enum error dht_ping(struct dht *d, const struct endpoint *ep,
         return err;
     dht_enter(d, now);
     err = new_request(d, handler, &r);
-    if (err == OK)
-        err = start(r, &p, ep, out);
+    if (err == OK) {
+        r->caller.samples = samples;
+        err = start(r, p, ep, out);
+    }
     dht_leave(d);
     return err;
+}
+
+enum error dht_ping(struct dht *d, const struct endpoint *ep,
+                    const struct dht_handler *handler, uint64_t now,
+                    dht_request *out)
+{
+    static const struct id nothing;
+    struct lookup_params p = {.method = DHT_PING, .target = &nothing};
+
+    return ask_one(d, ep, &p, NULL, handler, now, out);
 }
 
 enum error dht_sample(struct dht *d, const struct endpoint *ep,
@@ -167,19 +179,8 @@ enum error dht_sample(struct dht *d, const struct endpoint *ep,
 {
     struct lookup_params p = {.method = DHT_SAMPLE_INFOHASHES,
                               .target = target};
-    enum error err = check_endpoint(d, ep);
-    struct lookup_request *r;
 
-    if (err != OK)
-        return err;
-    dht_enter(d, now);
-    err = new_request(d, handler, &r);
-    if (err == OK) {
-        r->caller.samples = samples;
-        err = start(r, &p, ep, out);
-    }
-    dht_leave(d);
-    return err;
+    return ask_one(d, ep, &p, samples, handler, now, out);
 }
 
 /* ---- Lookups ------------------------------------------------------------- */

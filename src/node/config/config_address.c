@@ -22,33 +22,43 @@ static void print_endpoints(const struct config_key *key, const void *value,
                   endpoint_print(&list->at[i], buf));
 }
 
-static enum error add_endpoint(const struct config_key *key,
-                               struct config_endpoints *list,
-                               const struct endpoint *ep, struct text *why)
+/* Whether an address may stand in a list; `why` says what would. */
+typedef bool (*endpoint_check)(const struct config_endpoints *list,
+                               const struct endpoint *ep, struct text *why);
+
+/* An empty text is an empty list. */
+static enum error parse_element(const struct config_key *key, const char *text,
+                                struct config_endpoints *list,
+                                endpoint_check check, struct text *why)
 {
+    struct endpoint ep;
+
+    if (text[0] == '\0')
+        return OK;
+    if (endpoint_parse(text, &ep) != OK || !check(list, &ep, why))
+        return ERR_SYNTAX;
     if (list->count == key->max)
         return config_list_full(key, "addresses", why);
-    list->at[list->count++] = *ep;
+    list->at[list->count++] = ep;
     return OK;
+}
+
+static bool is_new(const struct config_endpoints *list,
+                   const struct endpoint *ep, struct text *why)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (ep->port != 0 && endpoint_equal(ep, &list->at[i])) {
+            text_add(why, "given once; it is in the list already");
+            return false;
+        }
+    }
+    return true;
 }
 
 static enum error parse_listen(const struct config_key *key, const char *text,
                                void *value, struct text *why)
 {
-    struct config_endpoints *list = value;
-    struct endpoint ep;
-
-    if (text[0] == '\0')
-        return OK;
-    if (endpoint_parse(text, &ep) != OK)
-        return ERR_SYNTAX;
-    for (unsigned i = 0; i < list->count; i++) {
-        if (ep.port != 0 && endpoint_equal(&ep, &list->at[i])) {
-            text_add(why, "given once; it is in the list already");
-            return ERR_SYNTAX;
-        }
-    }
-    return add_endpoint(key, list, &ep, why);
+    return parse_element(key, text, value, is_new, why);
 }
 
 const struct config_type config_listen = {
@@ -59,22 +69,21 @@ const struct config_type config_listen = {
     .list = true};
 
 /* Of one machine, to send to. */
+static bool is_one_machine(const struct config_endpoints *list,
+                           const struct endpoint *ep, struct text *why)
+{
+    (void)list;
+    if (endpoint_is_usable(ep))
+        return true;
+    text_add(why, ep->port == 0 ? "an address with a port from 1 to 65535"
+                                : "the address of one machine");
+    return false;
+}
+
 static enum error parse_endpoint(const struct config_key *key, const char *text,
                                  void *value, struct text *why)
 {
-    struct config_endpoints *list = value;
-    struct endpoint ep;
-
-    if (text[0] == '\0')
-        return OK;
-    if (endpoint_parse(text, &ep) != OK)
-        return ERR_SYNTAX;
-    if (!endpoint_is_usable(&ep)) {
-        text_add(why, ep.port == 0 ? "an address with a port from 1 to 65535"
-                                   : "the address of one machine");
-        return ERR_SYNTAX;
-    }
-    return add_endpoint(key, list, &ep, why);
+    return parse_element(key, text, value, is_one_machine, why);
 }
 
 const struct config_type config_endpoints = {
