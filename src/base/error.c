@@ -38,6 +38,8 @@ static const struct {
     [ERR_TIMEOUT] = {"timeout", "no answer in time"},
     [ERR_CANCELLED] = {"cancelled", "cancelled"},
     [ERR_NO_NODES] = {"no_nodes", "no node is known to ask"},
+    [ERR_UNREACHABLE] = {"unreachable", "this machine has no route to there"},
+    [ERR_FORBIDDEN] = {"forbidden", "a firewall of this machine forbids it"},
     [ERR_NO_MEMORY] = {"no_memory", "out of memory"},
     [ERR_NO_SPACE] = {"no_space", "no space left"},
     [ERR_IO] = {"io", "input/output error"},

@@ -40,6 +40,8 @@ enum error {
     ERR_TIMEOUT,     /* nobody answered in time */
     ERR_CANCELLED,   /* ended by us before it was done */
     ERR_NO_NODES,    /* nobody is known to ask */
+    ERR_UNREACHABLE, /* this machine has no route to there */
+    ERR_FORBIDDEN,   /* a firewall of this machine lets nothing out to there */
     ERR_NO_MEMORY,   /* an allocation failed */
     ERR_NO_SPACE,    /* a buffer or the disk is full */
     ERR_IO,          /* the operating system reported an error */

@@ -250,6 +250,14 @@ void dht_tick(struct dht *d, uint64_t now)
     dht_leave(d);
 }
 
+void dht_send_failed(struct dht *d, const struct endpoint *to, enum error why,
+                     uint64_t now)
+{
+    dht_enter(d, now);
+    queries_send_failed(&d->queries, to, why);
+    dht_leave(d);
+}
+
 uint64_t dht_next_deadline(const struct dht *d)
 {
     uint64_t at =

@@ -54,6 +54,11 @@ enum error dht_reconfigure(struct dht *d, const struct dht_config *config);
 enum error dht_receive(struct dht *d, const struct endpoint *from,
                        struct bytes datagram, uint64_t now);
 void dht_tick(struct dht *d, uint64_t now);
+/* The machine did not let out what was sent to `to`, for this reason
+ * (ERR_UNREACHABLE, ERR_FORBIDDEN, ERR_IO): queries to there that are in
+ * flight fail now instead of at their time-out. Never from within env.send. */
+void dht_send_failed(struct dht *d, const struct endpoint *to, enum error why,
+                     uint64_t now);
 /* When dht_tick wants to be called; TIME_NEVER when nothing is due. */
 uint64_t dht_next_deadline(const struct dht *d);
 

@@ -243,6 +243,75 @@ static void test_dht_query_error(void **state)
     harness_end(&f.h);
 }
 
+/* What did not leave this machine fails now, with the reason; what goes to
+ * others waits on. */
+static void test_dht_query_unsent(void **state)
+{
+    static const enum error whys[] = {ERR_UNREACHABLE, ERR_FORBIDDEN, ERR_IO};
+    struct fixture f;
+    struct dht_message m;
+
+    (void)state;
+    start(&f);
+    for (size_t i = 0; i < COUNT_OF(whys); i++) {
+        struct endpoint other = test_ep("127.0.0.8:7000");
+        struct sent *s = ping(&f);
+
+        dht_send_failed(f.h.d, &other, whys[i], f.h.now);
+        assert_int_equal(f.w.done, 0);
+        dht_send_failed(f.h.d, &f.ep, whys[i], f.h.now);
+        assert_int_equal(f.w.done, 1);
+        assert_int_equal(f.w.result.error, whys[i]);
+        assert_int_equal(f.w.steps[0].outcome, DHT_STEP_UNSENT);
+        assert_int_equal(dht_stats(f.h.d)->unsent, i + 1);
+        harness_answer(&m, s, &f.id);
+        assert_int_equal(harness_give(&f.h, &f.ep, &m), ERR_UNEXPECTED);
+    }
+    assert_int_equal(dht_stats(f.h.d)->timeouts, 0);
+    harness_end(&f.h);
+}
+
+/* A lookup whose queries all stop here is over at once, and one of whose
+ * queries some do goes on with the others. */
+static void test_dht_query_unsent_of_a_lookup(void **state)
+{
+    struct id target = test_id("55"), other = test_id("77");
+    struct endpoint there = test_ep("127.0.0.8:7000");
+    struct dht_handler handler;
+    struct dht_message m;
+    struct fixture f;
+    struct sent *s;
+
+    (void)state;
+    start(&f);
+    harness_befriend(&f.h, &f.ep, &f.id);
+    harness_befriend(&f.h, &there, &other);
+    handler = witness_handler(&f.w);
+    harness_forget(&f.h);
+    assert_int_equal(dht_find_node(f.h.d, &target, &handler, f.h.now, NULL),
+                     OK);
+    dht_send_failed(f.h.d, &f.ep, ERR_UNREACHABLE, f.h.now);
+    assert_int_equal(f.w.done, 0);
+    for (s = harness_next(&f.h); s != NULL; s = harness_next(&f.h)) {
+        harness_answer(&m, s, &other);
+        if (endpoint_equal(&s->to, &there))
+            harness_give(&f.h, &there, &m);
+    }
+    assert_int_equal(f.w.done, 1);
+    assert_int_equal(f.w.result.error, OK);
+    assert_int_equal(f.w.result.answered, 1);
+
+    handler = witness_handler(&f.w);
+    assert_int_equal(dht_find_node(f.h.d, &target, &handler, f.h.now, NULL),
+                     OK);
+    dht_send_failed(f.h.d, &f.ep, ERR_FORBIDDEN, f.h.now);
+    dht_send_failed(f.h.d, &there, ERR_FORBIDDEN, f.h.now);
+    dht_tick(f.h.d, f.h.now);
+    assert_int_equal(f.w.done, 1);
+    assert_int_equal(f.w.result.error, ERR_FORBIDDEN);
+    harness_end(&f.h);
+}
+
 /* The short timeout follows the round trips, within its bounds. */
 static void test_dht_query_learns_the_short_timeout(void **state)
 {
@@ -339,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_dht_query_wrong_id),
         cmocka_unit_test(test_dht_query_timeouts),
         cmocka_unit_test(test_dht_query_error),
+        cmocka_unit_test(test_dht_query_unsent),
+        cmocka_unit_test(test_dht_query_unsent_of_a_lookup),
         cmocka_unit_test(test_dht_query_learns_the_short_timeout),
         cmocka_unit_test(test_dht_query_short_timeout_bounds),
         cmocka_unit_test(test_dht_query_pending_cap),

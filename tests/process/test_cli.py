@@ -407,6 +407,17 @@ class Talking(ProcessTest):
         wait_for("nothing runs any more",
                  lambda: node.status()["dht"]["lookups"] == 0)
 
+    def test_lookup_whose_queries_all_fail_to_leave(self):
+        node = self.net.add().start("--bootstrap", "192.0.2.1:7881", *NO_RELAY)
+        wait_for("the bootstrap node is asked",
+                 lambda: node.metrics()["warren_dht_unsent_total"] > 0)
+        begun = time.monotonic()
+        done = node.cli("dht", "find-node", HASH)
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(done.returncode, TROUBLE, done.stderr)
+        self.assertRegex(done.stderr, "^warren: (this|the kernel of this) "
+                                      "machine ")
+
     def test_timeout(self):
         node = self.net.add().start()
         done = node.cli("dht", "ping", "127.255.255.254:9", "--timeout", "1")

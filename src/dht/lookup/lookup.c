@@ -117,6 +117,8 @@ static enum error outcome(const struct lookup *l)
         return OK;
     if (l->refused > 0)
         return ERR_REMOTE;
+    if (l->asked > 0 && l->unsent == l->asked)
+        return l->why_unsent;
     return l->asked > 0 ? ERR_TIMEOUT : ERR_NO_NODES;
 }
 
@@ -295,7 +297,9 @@ static void end_candidate(struct lookup *l, struct place at,
     if (outcome == DHT_STEP_ERROR)
         step.answered_at = l->all->w->now;
     lookup_report(l, &step);
-    judge_namer(l, at);
+    /* Nobody has to answer for what stops here. */
+    if (outcome != DHT_STEP_UNSENT)
+        judge_namer(l, at);
     go_on(l);
 }
 
@@ -310,8 +314,15 @@ static void on_refused(void *ctx, uint8_t tag, enum error why)
 
 static void on_failed(void *ctx, uint8_t tag, enum error why)
 {
-    (void)why;
-    end_candidate(ctx, place_of(tag), DHT_STEP_TIMEOUT);
+    struct lookup *l = ctx;
+
+    if (why == ERR_TIMEOUT || why == ERR_UNEXPECTED) {
+        end_candidate(l, place_of(tag), DHT_STEP_TIMEOUT);
+        return;
+    }
+    l->unsent++;
+    l->why_unsent = why;
+    end_candidate(l, place_of(tag), DHT_STEP_UNSENT);
 }
 
 static void on_slow(void *ctx, uint8_t tag)

@@ -91,7 +91,8 @@ struct lookup {
     bool has_item;
     int64_t seq; /* highest found */
     uint64_t started_at, single_rtt;
-    unsigned asked, answered, refused, hops, values;
+    unsigned asked, answered, refused, unsent, hops, values;
+    enum error why_unsent;  /* of the last one that did not leave */
     struct endpoint *peers; /* found so far; owned */
     struct lookup_side side[FAMILIES];
 };

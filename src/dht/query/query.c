@@ -137,15 +137,20 @@ static void end_query(struct queries *qs, size_t slot, struct query_end end)
     assert(told == 1);
 }
 
-/* It stayed unanswered. */
-static void time_out(struct queries *qs, size_t slot)
+/* It stays unanswered, for this reason. */
+static void give_up(struct queries *qs, size_t slot, enum error why)
 {
     const struct query *q = &qs->slots[slot];
 
-    qs->w->stats.timeouts++;
     if (q->id_known)
         contacts_failed(qs->contacts, &q->id, &q->to);
-    end_query(qs, slot, (struct query_end){FAILED, ERR_TIMEOUT, NULL, 0});
+    end_query(qs, slot, (struct query_end){FAILED, why, NULL, 0});
+}
+
+static void time_out(struct queries *qs, size_t slot)
+{
+    qs->w->stats.timeouts++;
+    give_up(qs, slot, ERR_TIMEOUT);
 }
 
 /* Frees the slot of the query that has waited longest past its short timeout
@@ -243,6 +248,7 @@ enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
         time_after(q.sent_at, time_min(queries_short_timeout(qs, q.rtt_hint),
                                        w->config.query_timeout));
     q.slow = false;
+    q.number = ++qs->last;
     qs->slots[slot] = q;
     qs->used++;
     qs->owned += q.owner != NULL;
@@ -288,6 +294,23 @@ void queries_tick(struct queries *qs)
             expire(qs, i);
     }
     find_next(qs);
+}
+
+/* Those that owners send meanwhile, to the same node too, are left alone: of
+ * them nothing is known yet. */
+void queries_send_failed(struct queries *qs, const struct endpoint *to,
+                         enum error why)
+{
+    uint64_t last = qs->last;
+
+    for (size_t i = 0; i < qs->end; i++) {
+        const struct query *q = &qs->slots[i];
+
+        if (q->sent_at == 0 || q->number > last || !endpoint_equal(&q->to, to))
+            continue;
+        qs->w->stats.unsent++;
+        give_up(qs, i, why);
+    }
 }
 
 void queries_leave(struct queries *qs, const void *ctx)

@@ -48,7 +48,8 @@ struct query_owner {
     void (*refused)(void *ctx, uint8_t tag, enum error why);
     /* At most once, and before the others. */
     void (*slow)(void *ctx, uint8_t tag);
-    /* ERR_TIMEOUT; ERR_UNEXPECTED: answered under another id. */
+    /* ERR_TIMEOUT; ERR_UNEXPECTED: answered under another id; others: it did
+     * not leave this machine. */
     void (*failed)(void *ctx, uint8_t tag, enum error why);
 };
 
@@ -59,6 +60,7 @@ struct query {
     void *ctx;                       /* the owner's */
     uint64_t sent_at;                /* 0: the slot is free */
     uint64_t deadline;               /* short, then long */
+    uint64_t number;                 /* in the order of sending */
     uint32_t rtt_hint; /* microseconds, from the table; 0 unknown */
     uint8_t tag;       /* the owner's */
     uint8_t secret[QUERY_SECRET_BYTES];
@@ -75,6 +77,7 @@ struct queries {
     size_t cap, used;
     size_t end;       /* slots from here on are free */
     size_t owned;     /* that an owner waits for */
+    uint64_t last;    /* number of the last one */
     uint64_t next_at; /* earliest deadline */
     /* RFC 6298 over all nodes, ns; srtt 0: nothing measured yet. */
     uint64_t srtt, rttvar;
@@ -94,6 +97,10 @@ enum error query_send(struct queries *qs, struct dht_message *m,
  * and the owner. ERR_UNEXPECTED when nobody waits for it. */
 enum error queries_receive(struct queries *qs, const struct endpoint *from,
                            const struct dht_message *m);
+
+/* What went to `to` did not leave this machine: all queries to there fail. */
+void queries_send_failed(struct queries *qs, const struct endpoint *to,
+                         enum error why);
 
 void queries_tick(struct queries *qs);
 /* The owner with this `ctx` has ended: it hears of no query any more. */

@@ -26,6 +26,7 @@ typedef uint64_t dht_request;
 enum dht_outcome {
     DHT_STEP_ANSWERED,
     DHT_STEP_TIMEOUT,
+    DHT_STEP_UNSENT,  /* the query did not leave this machine */
     DHT_STEP_ERROR,   /* a KRPC error */
     DHT_STEP_DISTRUST /* answered, but was caught naming made-up nodes */
 };
@@ -46,6 +47,8 @@ struct dht_step {
 struct dht_result {
     enum error error; /* OK: ended as it should, also when nothing was found.
                          ERR_NO_NODES, ERR_TIMEOUT (nobody answered),
+                         ERR_UNREACHABLE, ERR_FORBIDDEN, ERR_IO (no query
+                         left this machine),
                          ERR_CANCELLED, for put also ERR_CAS, ERR_SEQ */
     unsigned asked, answered;
     unsigned hops;   /* of the one that gave the first value, else of the

@@ -78,6 +78,7 @@ struct dht_stats {
     uint64_t queries_in[DHT_METHODS], queries_out[DHT_METHODS];
     uint64_t answers_in, answers_out, errors_in, errors_out;
     uint64_t timeouts, late_answers;
+    uint64_t unsent;            /* queries that did not leave this machine */
     uint64_t dropped[ERR_END_]; /* datagrams, by reason */
     /* Answers of nodes, by what the table made of them (enum table_change). */
     uint64_t table_added, table_replaced, table_refused;

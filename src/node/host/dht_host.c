@@ -162,6 +162,13 @@ enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
     return dht_receive(h->dht, from, datagram, now);
 }
 
+void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
+                          enum error why)
+{
+    dht_send_failed(h->dht, to, why, clock_now());
+    dht_host_rearm(h);
+}
+
 /* ---- Life -------------------------------------------------------------- */
 
 static enum error engine_start(struct dht_host *h, const struct config *config,

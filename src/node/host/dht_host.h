@@ -44,6 +44,10 @@ enum error dht_host_reconfigure(struct dht_host *h,
 enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
                             struct bytes datagram, uint64_t now);
 
+/* See dht_send_failed. */
+void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
+                          enum error why);
+
 /* To be called after anything that may have changed the next deadline. */
 void dht_host_rearm(struct dht_host *h);
 

@@ -75,6 +75,14 @@ static void on_datagram(void *arg, const struct endpoint *from,
     }
 }
 
+/* The tunnels have time-outs of their own, and shorter ones. */
+static void on_refused(void *arg, const struct endpoint *to, enum error why)
+{
+    struct node *n = arg;
+
+    dht_host_send_failed(n->dht, to, why);
+}
+
 static void on_batch_end(void *arg)
 {
     struct node *n = arg;
@@ -219,7 +227,8 @@ static enum error open_sockets(struct node *n, struct text *why)
     struct udp_handlers handlers = {.arg = n,
                                     .batch_begin = on_batch_begin,
                                     .receive = on_datagram,
-                                    .batch_end = on_batch_end};
+                                    .batch_end = on_batch_end,
+                                    .refused = on_refused};
 
     n->udp = udp_new(n->base, &config, &handlers, n->log);
     if (n->udp == NULL) {

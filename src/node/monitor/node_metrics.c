@@ -165,6 +165,8 @@ static const struct metric_row dht_rows[] = {
      METRIC_AT(struct dht_stats, errors_in)},
     {"warren_dht_errors_out_total", "Errors sent.",
      METRIC_AT(struct dht_stats, errors_out)},
+    {"warren_dht_unsent_total", "Queries that did not leave this machine.",
+     METRIC_AT(struct dht_stats, unsent)},
     {"warren_dht_timeouts_total", "Queries not answered.",
      METRIC_AT(struct dht_stats, timeouts)},
     {"warren_dht_late_answers_total", "Answers after the short timeout.",

@@ -53,7 +53,10 @@ struct udp {
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
-    struct event *rest;  /* pending while trains come, and a while longer */
+    struct event *tell;  /* active while refusals wait to be told */
+    struct udp_refusal refusals[UDP_REFUSALS];
+    unsigned refusal_count;
+    struct event *rest; /* pending while trains come, and a while longer */
     struct udp_batch batch;
 };
 
@@ -140,6 +143,41 @@ static void say_failure(struct udp *udp, enum family family, int errnum)
              udp_drop_name(reason));
 }
 
+/* Whose sender wants to hear of it; told out of the loop, as it may send. */
+static void keep_refusals(struct udp *udp, const struct udp_queue *q)
+{
+    for (unsigned i = 0; i < q->refusal_count; i++) {
+        if (udp->refusal_count < UDP_REFUSALS)
+            udp->refusals[udp->refusal_count++] = q->refusals[i];
+    }
+    if (udp->refusal_count > 0 && udp->handlers.refused != NULL)
+        event_active(udp->tell, EV_TIMEOUT, 0);
+}
+
+static enum error refusal_error(int errnum)
+{
+    enum udp_drop why = udp_drop_of(errnum);
+
+    if (why == UDP_SEND_UNREACHABLE)
+        return ERR_UNREACHABLE;
+    return why == UDP_SEND_REFUSED ? ERR_FORBIDDEN : ERR_IO;
+}
+
+static void on_tell(evutil_socket_t fd, short what, void *arg)
+{
+    struct udp *udp = arg;
+    struct udp_refusal told[UDP_REFUSALS];
+    unsigned count = udp->refusal_count;
+
+    (void)fd;
+    (void)what;
+    memcpy(told, udp->refusals, count * sizeof(told[0]));
+    udp->refusal_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        udp->handlers.refused(udp->handlers.arg, &told[i].to,
+                              refusal_error(told[i].errnum));
+}
+
 static void note_outcome(struct udp_socket *s)
 {
     const struct udp_outcome *o = &s->queue.outcome;
@@ -174,6 +212,7 @@ static void flush_socket(struct udp_socket *s)
         return;
     udp_queue_flush(&s->queue, s->fd, &s->udp->counters);
     note_outcome(s);
+    keep_refusals(s->udp, &s->queue);
 }
 
 void udp_flush(struct udp *udp)
@@ -350,9 +389,10 @@ struct udp *udp_new(struct event_base *base, const struct udp_config *config,
     udp->handlers = *handlers;
     udp->log = log;
     udp->flush = event_new(base, -1, 0, on_flush, udp);
+    udp->tell = event_new(base, -1, 0, on_tell, udp);
     udp->rest = evtimer_new(base, on_rest, udp);
     if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL ||
-        udp->rest == NULL) {
+        udp->tell == NULL || udp->rest == NULL) {
         udp_free(udp);
         return NULL;
     }
@@ -384,6 +424,8 @@ void udp_free(struct udp *udp)
     close_from(udp, 0);
     if (udp->flush != NULL)
         event_free(udp->flush);
+    if (udp->tell != NULL)
+        event_free(udp->tell);
     if (udp->rest != NULL)
         event_free(udp->rest);
     udp_batch_deinit(&udp->batch);

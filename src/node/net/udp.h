@@ -94,6 +94,11 @@ struct udp_handlers {
     void (*batch_end)(void *arg);
     /* Before a batch, with the time of all that is in it; may be NULL. */
     void (*batch_begin)(void *arg, uint64_t now);
+    /* The kernel did not take what was sent to `to`, though its queues were
+     * not full and it was not too long: ERR_UNREACHABLE, ERR_FORBIDDEN, ERR_IO.
+     * Out of the loop, soon after. Of a great many at once some are left out.
+     * May be NULL. */
+    void (*refused)(void *arg, const struct endpoint *to, enum error why);
 };
 
 struct udp;

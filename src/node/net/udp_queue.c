@@ -296,6 +296,21 @@ static void count_sent(struct udp_queue *q, const struct train *trains, int n,
     q->outcome.refused_last = 0;
 }
 
+static void note_refusal(struct udp_queue *q, const struct train *t, int errnum)
+{
+    const struct udp_slot *slot = &q->slots[t->first];
+    struct udp_refusal *r = &q->refusals[q->refusal_count];
+    struct sockaddr_storage sa = {0};
+
+    if (q->refusal_count == UDP_REFUSALS)
+        return;
+    memcpy(&sa, &slot->to, sizeof(slot->to));
+    if (sockaddr_to_endpoint((const struct sockaddr *)&sa, &r->to) != OK)
+        return;
+    r->errnum = errnum;
+    q->refusal_count++;
+}
+
 static void count_dropped(struct udp_queue *q, const struct train *trains,
                           unsigned n, int errnum, struct udp_counters *counters)
 {
@@ -303,6 +318,9 @@ static void count_dropped(struct udp_queue *q, const struct train *trains,
         counters->dropped[udp_drop_of(errnum)] += trains[i].count;
         if (errnum == EAGAIN)
             continue; /* that is our own haste */
+        /* One that is too long says nothing of where it goes. */
+        if (!is_full(udp_drop_of(errnum)) && errnum != EMSGSIZE)
+            note_refusal(q, &trains[i], errnum);
         q->outcome.refused += trains[i].count;
         q->outcome.refused_last += trains[i].count;
     }
@@ -408,6 +426,7 @@ void udp_queue_flush(struct udp_queue *q, int fd, struct udp_counters *counters)
     unsigned count = make_trains(q, trains);
 
     q->outcome = (struct udp_outcome){0};
+    q->refusal_count = 0;
     send_trains(q, trains, count, fd, counters);
     q->count = 0;
 }

@@ -29,6 +29,14 @@ struct udp_slot {
     uint8_t from[16]; /* else the kernel chooses */
 };
 
+/* Somebody to whom the kernel does not send. */
+struct udp_refusal {
+    struct endpoint to;
+    int errnum;
+};
+
+#define UDP_REFUSALS 32 /* of one flush that are told apart */
+
 /* What became of the last flush. */
 struct udp_outcome {
     unsigned sent, refused;
@@ -45,6 +53,8 @@ struct udp_queue {
     bool trains;             /* the kernel takes them */
     unsigned trains_refused; /* since it took one */
     struct udp_outcome outcome;
+    struct udp_refusal refusals[UDP_REFUSALS]; /* of the last flush */
+    unsigned refusal_count;
 };
 
 /* Whether the socket knows UDP_SEGMENT; older kernels do not. */

@@ -52,6 +52,7 @@ static void write_found_by(struct mp_writer *w, const struct dht_step *step)
 
 static const char *const outcomes[] = {[DHT_STEP_ANSWERED] = "answered",
                                        [DHT_STEP_TIMEOUT] = "timeout",
+                                       [DHT_STEP_UNSENT] = "unsent",
                                        [DHT_STEP_ERROR] = "error",
                                        [DHT_STEP_DISTRUST] = "distrusted"};
 
@@ -202,6 +203,9 @@ static const char *advice(enum error err)
     if (err == ERR_ADDRESS)
         return "this node cannot send there: no node can have that address, "
                "or `listen` has none of its family";
+    if (err == ERR_IO)
+        return "the kernel of this machine did not send it: the network card, "
+               "its driver, or the address that the node listens on";
     return NULL;
 }
 
@@ -340,17 +344,6 @@ void dht_call_started(struct dht_call *c, enum error err)
         drop_lists(c);
         call_started(calls, &c->under_way, false);
     }
-}
-
-void dht_call_abandon(struct dht_call *c, enum error err, const char *why)
-{
-    struct calls *calls = &c->rpc->dht_calls;
-
-    dht_cancel(dht_host_engine(c->rpc->node->dht), c->under_way.id);
-    control_fail(c->call, err, why);
-    c->call = NULL;
-    drop_lists(c);
-    call_started(calls, &c->under_way, false);
 }
 
 void rpc_dht_end(struct rpc *rpc)

@@ -48,9 +48,6 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
 /* After the engine took or refused the request. On failure it is answered
  * and `c` freed. */
 void dht_call_started(struct dht_call *c, enum error err);
-/* In its place: the engine took the request, which is of no use. Cancels it,
- * answers with this error and frees `c`. */
-void dht_call_abandon(struct dht_call *c, enum error err, const char *why);
 
 /* Copies `item` into the call. */
 void dht_call_keep_item(struct dht_call *c, const struct dht_item *item);

@@ -155,64 +155,14 @@ begin(struct rpc *rpc, struct control_call *call,
 
 /* ---- One node ---------------------------------------------------------- */
 
-/* Datagrams that this machine itself did not let out. What found a queue full
- * may have better luck the next time: the engine asks again. */
-static const struct {
-    enum udp_drop drop;
-    const char *why;
-} refusals[] = {
-    {UDP_SEND_UNREACHABLE, "this machine has no route to there"},
-    {UDP_SEND_REFUSED, "a firewall of this machine forbids it"},
-    {UDP_SEND_DEVICE, "the network card of this machine, or its driver, fails"},
-    {UDP_SEND_OTHER, "the kernel of this machine does not send from where the "
-                     "node listens to there"},
-};
-
-#define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
-
-/* How many of each there have been, once nothing waits any more. */
-static void count_refusals(const struct rpc *rpc, uint64_t out[REFUSALS])
-{
-    const struct udp_counters *c = udp_counters(rpc->node->udp);
-
-    udp_flush(rpc->node->udp);
-    for (size_t i = 0; i < REFUSALS; i++)
-        out[i] = c->dropped[refusals[i].drop];
-}
-
-/* The one query of `c` was started: nobody needs to wait for an answer to what
- * has not even left. */
-static void one_started(struct dht_call *c, enum error err,
-                        const uint64_t before[REFUSALS])
-{
-    uint64_t now[REFUSALS];
-    size_t i = 0;
-
-    if (err == OK) {
-        count_refusals(c->rpc, now);
-        while (i < REFUSALS && now[i] == before[i])
-            i++;
-        if (i < REFUSALS) {
-            dht_call_abandon(c, ERR_IO, refusals[i].why);
-            return;
-        }
-    }
-    dht_call_started(c, err);
-}
-
 void rpc_dht_ping(struct rpc *rpc, struct control_call *call,
                   const struct rpc_params *params)
 {
     struct dht_call *c = begin(rpc, call, params, ping_pairs, answer_ping);
-    uint64_t refused[REFUSALS];
 
-    if (c == NULL)
-        return;
-    count_refusals(rpc, refused);
-    one_started(c,
-                dht_ping(engine(rpc), &params->address, &c->handler,
-                         clock_now(), &c->under_way.id),
-                refused);
+    if (c != NULL)
+        dht_call_started(c, dht_ping(engine(rpc), &params->address, &c->handler,
+                                     clock_now(), &c->under_way.id));
 }
 
 void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
@@ -220,7 +170,6 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
 {
     struct dht_call *c = begin(rpc, call, params, sample_pairs, answer_sample);
     struct dht_status status;
-    uint64_t refused[REFUSALS];
 
     if (c == NULL)
         return;
@@ -228,12 +177,9 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
         dht_status(engine(rpc), clock_now(), &status);
         c->target = status.id[params->address.family];
     }
-    count_refusals(rpc, refused);
-    one_started(c,
-                dht_sample(engine(rpc), &params->address, &c->target,
-                           dht_call_on_samples, &c->handler, clock_now(),
-                           &c->under_way.id),
-                refused);
+    dht_call_started(c, dht_sample(engine(rpc), &params->address, &c->target,
+                                   dht_call_on_samples, &c->handler,
+                                   clock_now(), &c->under_way.id));
 }
 
 /* ---- Lookups ----------------------------------------------------------- */

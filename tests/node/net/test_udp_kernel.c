@@ -89,6 +89,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags,
 struct side {
     struct udp *udp;
     unsigned received, batches;
+    unsigned refused[ERR_END_]; /* what did not leave, as it was told */
     uint64_t now, last;
 };
 
@@ -119,6 +120,17 @@ static void on_receive(void *arg, const struct endpoint *from,
     side->received++;
 }
 
+static void on_refused(void *arg, const struct endpoint *to, enum error why)
+{
+    struct side *side = arg;
+
+    assert_int_not_equal(to->port, 0);
+    side->refused[why]++;
+    /* Whoever hears of it may send. */
+    if (to->port == 9 && side->refused[why] == 1)
+        udp_send(side->udp, to, TEST_BYTES("x"));
+}
+
 static void on_batch_end(void *arg)
 {
     struct side *side = arg;
@@ -139,7 +151,7 @@ static struct endpoint open_side(struct side *side, const char *at)
 {
     static const struct udp_config config = {.receive_buffer = 1 << 20};
     struct udp_handlers handlers = {side, on_receive, on_batch_end,
-                                    on_batch_begin};
+                                    on_batch_begin, on_refused};
     struct endpoint local;
     struct text why;
 
@@ -302,6 +314,53 @@ static void test_udp_full_buffer_is_no_failure(void **state)
     udp_free(b.udp);
 }
 
+static void let_loop_run(void)
+{
+    for (int i = 0; i < 5; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* Whoever has sent is told, out of the loop; not that a queue was full, nor
+ * of what is too long. */
+static void test_udp_tells_who_is_not_sent_to(void **state)
+{
+    static const struct {
+        int errnum;
+        enum error why; /* OK: nobody is told */
+    } cases[] = {{EPERM, ERR_FORBIDDEN},
+                 {EACCES, ERR_FORBIDDEN},
+                 {ENETUNREACH, ERR_UNREACHABLE},
+                 {EIO, ERR_IO},
+                 {EINVAL, ERR_IO},
+                 {EAGAIN, OK},
+                 {ENOBUFS, OK},
+                 {EMSGSIZE, OK}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        enum error why = cases[i].why;
+        struct endpoint to = {.addr = {192, 0, 2, 1}, .port = 9};
+        struct side a;
+
+        open_side(&a, "127.0.0.1:0");
+        kernel.refuses = cases[i].errnum;
+        udp_send(a.udp, &to, TEST_BYTES("x"));
+        udp_flush(a.udp);
+        assert_int_equal(a.refused[why], 0);
+        let_loop_run();
+        for (int e = OK; e < ERR_END_; e++)
+            assert_int_equal(a.refused[e], why != OK && e == (int)why ? 2 : 0);
+        /* More at once than are kept. */
+        for (unsigned k = 0; k < UDP_QUEUE; k++) {
+            to.port = (uint16_t)(100 + k);
+            udp_send(a.udp, &to, TEST_BYTES("x"));
+        }
+        let_loop_run();
+        assert_int_equal(a.refused[why], why != OK ? 2 + UDP_REFUSALS : 0);
+        udp_free(a.udp);
+    }
+}
+
 /* What refuses trains, as old cards and tunnels do, gets none after a while,
  * and loses nothing. */
 static void test_udp_goes_on_without_trains(void **state)
@@ -458,6 +517,7 @@ int main(void)
         TEST(test_udp_reads_the_clock_once_a_batch),
         TEST(test_udp_queue_leaves_nothing_undefined),
         TEST(test_udp_failures_are_named_and_noted),
+        TEST(test_udp_tells_who_is_not_sent_to),
         TEST(test_udp_full_buffer_is_no_failure),
         TEST(test_udp_goes_on_without_trains),
         TEST(test_udp_trains_refused_now_and_then_stay),
