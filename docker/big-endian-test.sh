@@ -65,13 +65,13 @@ libraries=/sysroot/usr/lib/s390x-linux-gnu
 export PKG_CONFIG_SYSROOT_DIR=/sysroot
 export PKG_CONFIG_LIBDIR=$libraries/pkgconfig:/sysroot/usr/share/pkgconfig
 cmake -G Ninja -B build/s390x -DCMAKE_TOOLCHAIN_FILE=docker/s390x.cmake \
-    -DWARREN_BENCH=OFF -DWARREN_LIBRARY=OFF
+    -DWARREN_BENCH=OFF -DWARREN_LIBRARY=OFF -DWARREN_TEST_TIMEOUT=1800
 nice -n 10 cmake --build build/s390x -j2
 
 echo "== tests"
 networks="test_sim_(dht|tunnel)|test_dht_(join|network)|process_"
 emulator="test_(exit_(host|train)|health|store_kill|udp|udp_kernel)\$"
-nice -n 10 ctest --test-dir build/s390x -j2 --no-tests=error --timeout 1200 \
+nice -n 10 ctest --test-dir build/s390x -j2 --no-tests=error \
     --output-on-failure -E "^($networks|lint_|python_|$emulator)"
 '
 
