@@ -19,14 +19,6 @@
 #define WAYS         8
 #define FIRST_GROUPS 4
 
-/* What a source may do, in hosts. */
-static const unsigned hosts[SOURCE_LEVELS] = {
-    [SOURCE_HOST] = 1,
-    [SOURCE_LINE] = 2,
-    [SOURCE_SITE] = 4,
-    [SOURCE_NETWORK] = 16,
-};
-
 /* The rate over all is not made less than this part of what is configured. */
 #define LEAST_PART 64
 
@@ -77,15 +69,6 @@ void limiter_deinit(struct limiter *l)
     sodium_memzero(l, sizeof(*l));
 }
 
-/* As many as so many hosts may, but no more than half of all; a host has its
- * own rate in any case. */
-static unsigned times(unsigned host, unsigned factor, unsigned all)
-{
-    unsigned most = host > all / 2 ? host : all / 2;
-
-    return host > most / factor ? most : host * factor;
-}
-
 void limiter_configure(struct limiter *l, const struct limiter_config *config)
 {
     assert(config->max_sources > 0);
@@ -97,8 +80,8 @@ void limiter_configure(struct limiter *l, const struct limiter_config *config)
     l->all_rate = l->full_rate;
     for (int level = 0; level < SOURCE_LEVELS; level++)
         l->source_rate[level] = token_rate_of(
-            times(config->source_rate, hosts[level], config->rate),
-            times(config->source_burst, hosts[level], config->burst));
+            source_allowance(level, config->source_rate, config->rate),
+            source_allowance(level, config->source_burst, config->burst));
     l->max_sources = config->max_sources;
     l->ways = config->max_sources < WAYS ? config->max_sources : WAYS;
 }
@@ -243,9 +226,12 @@ bool limiter_allow(struct limiter *l, const struct endpoint *source,
 bool limiter_allow_known(struct limiter *l, const struct endpoint *source,
                          uint64_t now)
 {
-    bool from_all = token_bucket_has(&l->all, &l->all_rate, now);
+    return allow(l, source, limiter_is_busy(l, now) ? &l->known : &l->all, now);
+}
 
-    return allow(l, source, from_all ? &l->all : &l->known, now);
+bool limiter_is_busy(const struct limiter *l, uint64_t now)
+{
+    return !token_bucket_has(&l->all, &l->all_rate, now);
 }
 
 unsigned limiter_sources(const struct limiter *l, uint64_t now)

@@ -9,6 +9,21 @@ static const uint8_t widths[FAMILIES][SOURCE_LEVELS] = {
     [FAMILY_IPV6] = {64, 56, 48, 32},
 };
 
+/* In hosts. */
+static const unsigned allowances[SOURCE_LEVELS] = {
+    [SOURCE_HOST] = 1,
+    [SOURCE_LINE] = 2,
+    [SOURCE_SITE] = 4,
+    [SOURCE_NETWORK] = 16,
+};
+
+static const unsigned weights[SOURCE_LEVELS] = {
+    [SOURCE_HOST] = 8,
+    [SOURCE_LINE] = 4,
+    [SOURCE_SITE] = 2,
+    [SOURCE_NETWORK] = 1,
+};
+
 int source_bits(enum family family, enum source_level level)
 {
     return widths[family][level];
@@ -44,6 +59,19 @@ bool source_same(const struct endpoint *a, const struct endpoint *b,
     if (level != SOURCE_HOST && !endpoint_is_global(a))
         level = SOURCE_HOST;
     return memcmp(a->addr, b->addr, prefix_len(a, level)) == 0;
+}
+
+unsigned source_allowance(enum source_level level, unsigned host, unsigned all)
+{
+    unsigned most = host > all / 2 ? host : all / 2;
+    unsigned factor = allowances[level];
+
+    return host > most / factor ? most : host * factor;
+}
+
+unsigned source_weight(enum source_level level, unsigned count)
+{
+    return weights[level] * count;
 }
 
 uint64_t source_hash(const struct endpoint *ep, enum source_level level,

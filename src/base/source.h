@@ -42,6 +42,16 @@ struct endpoint source_of(const struct endpoint *ep, enum source_level level);
 bool source_same(const struct endpoint *a, const struct endpoint *b,
                  enum source_level level);
 
+/* What a source of this level may have of something, where a host may have
+ * `host` and all sources together `all`: a line twice as much as a host, a site
+ * four times, a network sixteen times, but no more than half of all; a host
+ * has its own in any case. */
+unsigned source_allowance(enum source_level level, unsigned host, unsigned all);
+
+/* How much `count` things of one source weigh against those of others: a
+ * host's eightfold, a line's fourfold, a site's twice. */
+unsigned source_weight(enum source_level level, unsigned count);
+
 /* A number for the source, for tables: SipHash with a secret key, so that
  * nobody aims at a place in them. Sources of two levels have two. */
 uint64_t source_hash(const struct endpoint *ep, enum source_level level,

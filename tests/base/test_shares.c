@@ -45,7 +45,7 @@ static void set(struct table *t, size_t place, const struct endpoint *ep)
         shares_remove(&t->shares, &t->at[place].source);
     assert_int_equal(shares_add(&t->shares, ep), OK);
     t->taken[place] = true;
-    t->at[place] = (struct holding){*ep, t->now};
+    t->at[place] = (struct holding){.source = *ep, .used_at = t->now};
 }
 
 /* False: refused. */
@@ -102,6 +102,7 @@ static void test_shares_count_agrees_with_a_model(void **state)
             shares_remove(&t.shares, &t.at[i].source);
     }
     assert_int_equal(t.shares.used, 0);
+    assert_int_equal(shares_memory(&t.shares), 0);
     shares_deinit(&t.shares);
 }
 
@@ -219,6 +220,37 @@ static void test_shares_what_must_stay_stays(void **state)
     shares_deinit(&t.shares);
 }
 
+/* Of two who hold as much, what is doubled goes; and a newcomer that is doubled
+ * does not get in. */
+static void test_shares_what_counts_double_goes_first(void **state)
+{
+    struct holding near = {.source = test_ep("9.9.9.9:1")};
+    struct holding far = {.source = test_ep("9.9.9.9:1"), .doubled = 2};
+    struct table t;
+    size_t place;
+
+    (void)state;
+    init(&t);
+    for (uint8_t i = 0; i < SHARES_LOOK; i++) {
+        struct endpoint ep = test_ep4(8, i, 0, 0, 1);
+
+        assert_true(enter(&t, &ep));
+    }
+    t.at[7].doubled = 1;
+    assert_int_equal(shares_make_way_for(&t.shares, &far, SHARES_LOOK, tell, &t,
+                                         IDLE, t.now),
+                     SIZE_MAX);
+    place = shares_make_way_for(&t.shares, &near, SHARES_LOOK, tell, &t, IDLE,
+                                t.now);
+    assert_int_equal(place, 7);
+    for (size_t i = 0; i < SHARES_LOOK; i++) {
+        assert_int_equal(shares_yields(&t.shares, &t.at[i], &near, IDLE, t.now),
+                         i == 7);
+        assert_false(shares_yields(&t.shares, &t.at[i], &far, IDLE, t.now));
+    }
+    shares_deinit(&t.shares);
+}
+
 static void test_shares_work_without_memory(void **state)
 {
     (void)state;
@@ -253,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_shares_the_idle_make_way_among_equals),
         cmocka_unit_test(test_shares_the_idle_make_way_among_the_heavy),
         cmocka_unit_test(test_shares_what_must_stay_stays),
+        cmocka_unit_test(test_shares_what_counts_double_goes_first),
         cmocka_unit_test(test_shares_work_without_memory),
     };
 

@@ -74,6 +74,33 @@ static void test_source_counts_each_width_once(void **state)
     }
 }
 
+static void test_source_allowance_grows_with_the_width(void **state)
+{
+    static const struct {
+        unsigned host, all, allowed[SOURCE_LEVELS];
+    } cases[] = {
+        {20, 10000, {20, 40, 80, 320}},
+        {100, 300, {100, 150, 150, 150}},
+        {200, 300, {200, 200, 200, 200}},
+        {1, 1, {1, 1, 1, 1}},
+        {UINT32_MAX,
+         UINT32_MAX,
+         {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (int level = 0; level < SOURCE_LEVELS; level++)
+            assert_int_equal(
+                source_allowance(level, cases[i].host, cases[i].all),
+                cases[i].allowed[level]);
+    }
+    assert_true(source_weight(SOURCE_HOST, 5) ==
+                source_weight(SOURCE_LINE, 10));
+    assert_true(source_weight(SOURCE_SITE, 8) ==
+                source_weight(SOURCE_NETWORK, 16));
+}
+
 static void test_source_hash_depends_on_level_and_key(void **state)
 {
     struct endpoint ep = test_ep("[2a00::]:1"); /* all levels: one prefix */
@@ -92,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_source_is_as_wide_as_its_level),
         cmocka_unit_test(test_source_counts_each_width_once),
+        cmocka_unit_test(test_source_allowance_grows_with_the_width),
         cmocka_unit_test(test_source_hash_depends_on_level_and_key),
     };
 

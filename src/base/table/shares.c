@@ -19,14 +19,6 @@ struct share {
     uint32_t count; /* 0: free */
 };
 
-/* What a count weighs. */
-static const unsigned weights[SOURCE_LEVELS] = {
-    [SOURCE_HOST] = 8,
-    [SOURCE_LINE] = 4,
-    [SOURCE_SITE] = 2,
-    [SOURCE_NETWORK] = 1,
-};
-
 void shares_init(struct shares *s, const struct random_source *random)
 {
     *s = (struct shares){0};
@@ -123,6 +115,11 @@ void shares_remove(struct shares *s, const struct endpoint *ep)
         else
             empty(s, share);
     }
+    if (s->used == 0) {
+        free(s->slots);
+        s->slots = NULL;
+        s->cap = 0;
+    }
 }
 
 unsigned shares_count(const struct shares *s, const struct endpoint *ep,
@@ -145,11 +142,40 @@ unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
 
         if (!source_counts(ep, level))
             continue;
-        weight = weights[level] * (shares_count(s, ep, level) + more);
+        weight = source_weight(level, shares_count(s, ep, level) + more);
         if (weight > most)
             most = weight;
     }
     return most;
+}
+
+static unsigned weight_of(const struct shares *s, const struct holding *h,
+                          unsigned more)
+{
+    return shares_weight(s, &h->source, more) << h->doubled;
+}
+
+/* What a newcomer weighs: now, and with one more. */
+struct pair {
+    unsigned has, will_have;
+};
+
+static struct pair weigh(const struct shares *s, const struct holding *newcomer)
+{
+    return (struct pair){weight_of(s, newcomer, 0), weight_of(s, newcomer, 1)};
+}
+
+static bool yields(const struct holding *entry, unsigned weight,
+                   struct pair newcomer, uint64_t idle, uint64_t now)
+{
+    return weight > newcomer.will_have ||
+           (weight >= newcomer.has && time_since(entry->used_at, now) >= idle);
+}
+
+bool shares_yields(const struct shares *s, const struct holding *entry,
+                   const struct holding *newcomer, uint64_t idle, uint64_t now)
+{
+    return yields(entry, weight_of(s, entry, 0), weigh(s, newcomer), idle, now);
 }
 
 /* An entry that may have to go. */
@@ -160,37 +186,34 @@ struct candidate {
 };
 
 /* Those of the next look; how many. */
-static size_t look(struct shares *s, const struct endpoint *newcomer,
-                   size_t places, holding_fn *tell, const void *table,
-                   uint64_t idle, uint64_t now,
-                   struct candidate found[SHARES_LOOK])
+static size_t look(struct shares *s, struct pair newcomer, size_t places,
+                   holding_fn *tell, const void *table, uint64_t idle,
+                   uint64_t now, struct candidate found[SHARES_LOOK])
 {
     size_t left = places < SHARES_LOOK ? places : SHARES_LOOK, count = 0;
-    unsigned has = shares_weight(s, newcomer, 0);
-    unsigned will_have = shares_weight(s, newcomer, 1);
 
     for (; left > 0; left--) {
-        struct holding h;
+        struct holding h = {.used_at = 0};
         unsigned weight;
 
         s->hand = s->hand + 1 < places ? s->hand + 1 : 0;
         if (!tell(table, s->hand, &h))
             continue;
-        weight = shares_weight(s, &h.source, 0);
-        if (weight > will_have ||
-            (weight >= has && time_since(h.used_at, now) >= idle))
+        weight = weight_of(s, &h, 0);
+        if (yields(&h, weight, newcomer, idle, now))
             found[count++] = (struct candidate){
                 .place = s->hand, .weight = weight, .used_at = h.used_at};
     }
     return count;
 }
 
-size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
-                       size_t places, holding_fn *tell, const void *table,
-                       uint64_t idle, uint64_t now)
+size_t shares_make_way_for(struct shares *s, const struct holding *newcomer,
+                           size_t places, holding_fn *tell, const void *table,
+                           uint64_t idle, uint64_t now)
 {
     struct candidate found[SHARES_LOOK];
-    size_t count = look(s, newcomer, places, tell, table, idle, now, found);
+    size_t count =
+        look(s, weigh(s, newcomer), places, tell, table, idle, now, found);
     struct candidate best = {.place = SIZE_MAX, .used_at = TIME_NEVER};
     unsigned most = 0;
 
@@ -204,6 +227,15 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
             best = found[i];
     }
     return best.place;
+}
+
+size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
+                       size_t places, holding_fn *tell, const void *table,
+                       uint64_t idle, uint64_t now)
+{
+    const struct holding h = {.source = *newcomer};
+
+    return shares_make_way_for(s, &h, places, tell, table, idle, now);
 }
 
 size_t shares_memory(const struct shares *s)

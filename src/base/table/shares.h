@@ -56,6 +56,7 @@ unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
 struct holding {
     struct endpoint source; /* as it was added */
     uint64_t used_at;
+    unsigned doubled; /* its weight, so many times: of less use to us */
 };
 
 /* Tells the entry at `place`; false: there is none, or it must stay. */
@@ -72,6 +73,17 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        size_t places, holding_fn *tell, const void *table,
                        uint64_t idle, uint64_t now);
 
+/* The same for a newcomer whose weight is doubled; `used_at` does not matter.
+ */
+size_t shares_make_way_for(struct shares *s, const struct holding *newcomer,
+                           size_t places, holding_fn *tell, const void *table,
+                           uint64_t idle, uint64_t now);
+
+/* Whether this entry, were it found, would make way for the newcomer. */
+bool shares_yields(const struct shares *s, const struct holding *entry,
+                   const struct holding *newcomer, uint64_t idle, uint64_t now);
+
+/* Bytes; none while nothing is counted. */
 size_t shares_memory(const struct shares *s);
 
 #endif
