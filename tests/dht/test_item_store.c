@@ -30,7 +30,7 @@ static void init(struct fixture *f, const struct item_store_config *config)
     f->r = test_seed(17);
     random = test_source(&f->r);
     f->now = START;
-    item_store_init(&f->s, config, &random);
+    item_store_init(&f->s, config, NULL, &random);
 }
 
 static struct id nth_id(unsigned n)
@@ -292,7 +292,7 @@ static void test_item_store_keeps_to_max_per_source(void **state)
     item_store_deinit(&f.s);
 }
 
-/* At the cap an item that was not renewed goes, one that was does not. */
+/* Among equals an item that was not renewed goes, one that was does not. */
 static void test_item_store_keeps_to_max_items(void **state)
 {
     struct item_store_config c = roomy;
@@ -318,6 +318,132 @@ static void test_item_store_keeps_to_max_items(void **state)
     assert_int_equal(put(&f, 51, 1, 1, NULL, 50), ERR_FULL);
     assert_int_equal(put(&f, 1, 2, 9, NULL, 1), OK); /* no new item */
     assert_int_equal(f.s.items, 10);
+    item_store_deinit(&f.s);
+}
+
+/* Global addresses, counted up at one byte of them. */
+static struct endpoint wide_ep(const char *first, unsigned byte, unsigned n)
+{
+    struct endpoint ep = test_ep(first);
+
+    ep.addr[byte] = (uint8_t)n;
+    ep.addr[byte - 1] = (uint8_t)(ep.addr[byte - 1] + (n >> 8));
+    return ep;
+}
+
+static enum error put_from(struct fixture *f, unsigned target,
+                           const struct endpoint *ep)
+{
+    struct value value = number_value(target);
+    struct dht_item item = {.value = &value};
+    struct id id = nth_id(target);
+
+    return item_store_put(&f->s, &id, &item, NULL, ep, f->now);
+}
+
+static void test_item_store_counts_wide_sources(void **state)
+{
+    static const struct {
+        const char *first;
+        unsigned byte, hosts;
+    } cases[] = {{"[2a00:1:2:300::]:1", 7, 2}, /* a line */
+                 {"[2a00:1:3::]:1", 6, 4},     /* a site */
+                 {"[2a01:1:2::]:1", 5, 16},    /* a network */
+                 {"8.1.1.0:1", 3, 4},
+                 {"8.2.0.1:1", 2, 16}};
+    struct item_store_config c = roomy;
+    struct fixture f;
+
+    (void)state;
+    c.max_per_source = 5;
+    init(&f, &c);
+    for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+        unsigned before = f.s.items;
+
+        for (unsigned n = 0; n < 600; n++) {
+            struct endpoint ep = wide_ep(cases[i].first, cases[i].byte, n % 40);
+
+            put_from(&f, 1000 * i + n, &ep);
+        }
+        assert_int_equal(f.s.items - before, 5 * cases[i].hosts);
+    }
+    item_store_deinit(&f.s);
+}
+
+/* Sixty hosts of one party, each in a network of its own, and each as much as
+ * it may: who has one item keeps it, and who comes now gets in. */
+static void test_item_store_the_biggest_holder_makes_way(void **state)
+{
+    struct item_store_config c = roomy;
+    struct fixture f;
+
+    (void)state;
+    c.max_items = 500;
+    c.max_per_source = 20;
+    init(&f, &c);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(put_immutable(&f, i, i), OK);
+    for (unsigned n = 0; n < 60 * 20; n++) {
+        struct endpoint ep = wide_ep("8.0.0.1:1", 1, n / 20);
+
+        f.now += TIME_MS;
+        put_from(&f, 1000 + n, &ep);
+    }
+    assert_int_equal(f.s.items, 500);
+    for (unsigned i = 20; i < 40; i++) {
+        f.now += TIME_MS;
+        assert_true(can_store(&f, i, i));
+        assert_int_equal(put_immutable(&f, i, i), OK);
+    }
+    for (unsigned n = 0; n < 60 * 20; n++) {
+        struct endpoint ep = wide_ep("8.0.0.1:1", 1, n / 20);
+
+        f.now += TIME_MS;
+        put_from(&f, 5000 + n, &ep);
+    }
+    assert_int_equal(f.s.items, 500);
+    for (unsigned i = 0; i < 40; i++)
+        assert_true(has(&f, i));
+    item_store_deinit(&f.s);
+}
+
+/* Of those who hold as much, what lies far from our id goes; and nobody gets
+ * in for what is farther still. */
+static void test_item_store_the_far_makes_way_for_the_near(void **state)
+{
+    struct store_home home = {.bits = {[FAMILY_IPV4] = 6}};
+    struct item_store_config c = roomy;
+    struct test_random r = test_seed(3);
+    struct random_source random = test_source(&r);
+    struct id id[11];
+    struct fixture f;
+
+    (void)state;
+    c.max_items = 10;
+    init(&f, &c);
+    item_store_deinit(&f.s);
+    item_store_init(&f.s, &c, &home, &random);
+    for (unsigned i = 0; i < COUNT_OF(id); i++) {
+        struct value value = number_value(i);
+        struct dht_item item = {.value = &value};
+        struct endpoint ep = nth_ep(i);
+
+        /* The first shares two bits with us, the others six and more. */
+        id[i] = test_near_id(&r, &home.self[FAMILY_IPV4], i == 0 ? 2 : 6);
+        if (i == 10) {
+            struct id far = test_near_id(&r, &home.self[FAMILY_IPV4], 1);
+
+            assert_false(item_store_can_store(&f.s, &far, &ep, f.now));
+            assert_true(item_store_can_store(&f.s, &id[i], &ep, f.now));
+        }
+        assert_int_equal(item_store_put(&f.s, &id[i], &item, NULL, &ep, f.now),
+                         OK);
+    }
+    for (unsigned i = 0; i < COUNT_OF(id); i++) {
+        struct item_view view;
+
+        assert_int_equal(item_store_get(&f.s, &id[i], f.now, &view), i != 0);
+    }
     item_store_deinit(&f.s);
 }
 
@@ -395,26 +521,50 @@ static void model_expire(struct model *m, uint64_t now)
     }
 }
 
+static unsigned model_count(const struct model *m, unsigned source)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < TARGETS; i++)
+        n += m->item[i].there && m->item[i].source == source;
+    return n;
+}
+
+/* The one whose source has most, of these the oldest. */
+static unsigned model_heaviest(const struct model *m)
+{
+    unsigned best = TARGETS;
+
+    for (unsigned i = 0; i < TARGETS; i++) {
+        unsigned more, less;
+
+        if (!m->item[i].there)
+            continue;
+        more = model_count(m, m->item[i].source);
+        less = best == TARGETS ? 0 : model_count(m, m->item[best].source);
+        if (more > less || (more == less && m->item[i].at < m->item[best].at))
+            best = i;
+    }
+    return best;
+}
+
 static enum error model_room(struct model *m, const struct item_store_config *c,
                              unsigned source, uint64_t now)
 {
-    unsigned items = 0, of_source = 0, oldest = TARGETS;
+    unsigned items = 0, heaviest = model_heaviest(m), has, most;
 
-    for (unsigned i = 0; i < TARGETS; i++) {
-        if (!m->item[i].there)
-            continue;
-        items++;
-        of_source += m->item[i].source == source;
-        if (oldest == TARGETS || m->item[i].at < m->item[oldest].at)
-            oldest = i;
-    }
-    if (of_source >= c->max_per_source)
+    for (unsigned i = 0; i < TARGETS; i++)
+        items += m->item[i].there;
+    has = model_count(m, source);
+    if (has >= c->max_per_source)
         return ERR_FULL;
     if (items < c->max_items)
         return OK;
-    if (now - m->item[oldest].at < LIFETIME / 2)
+    most = model_count(m, m->item[heaviest].source);
+    if (most <= has + 1 &&
+        (most < has || now - m->item[heaviest].at < LIFETIME / 2))
         return ERR_FULL;
-    m->item[oldest].there = false;
+    m->item[heaviest].there = false;
     return OK;
 }
 
@@ -487,6 +637,9 @@ int main(void)
         cmocka_unit_test(test_item_store_expires_in_bounded_steps),
         cmocka_unit_test(test_item_store_keeps_to_max_per_source),
         cmocka_unit_test(test_item_store_keeps_to_max_items),
+        cmocka_unit_test(test_item_store_counts_wide_sources),
+        cmocka_unit_test(test_item_store_the_biggest_holder_makes_way),
+        cmocka_unit_test(test_item_store_the_far_makes_way_for_the_near),
         cmocka_unit_test(test_item_store_allocates_the_exact_size),
         cmocka_unit_test(test_item_store_survives_failing_allocations),
         cmocka_unit_test(test_item_store_agrees_with_a_model),

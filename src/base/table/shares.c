@@ -185,13 +185,20 @@ struct candidate {
     uint64_t used_at;
 };
 
-/* Those of the next look; how many. */
-static size_t look(struct shares *s, struct pair newcomer, size_t places,
-                   holding_fn *tell, const void *table, uint64_t idle,
-                   uint64_t now, struct candidate found[SHARES_LOOK])
-{
-    size_t left = places < SHARES_LOOK ? places : SHARES_LOOK, count = 0;
+/* What a look has found. */
+struct looked {
+    struct candidate at[SHARES_LOOK];
+    size_t count;
+};
 
+/* The next entries, those that make way for the newcomer; NULL: all. */
+static void look(struct shares *s, const struct pair *newcomer, size_t places,
+                 holding_fn *tell, const void *table, uint64_t idle,
+                 uint64_t now, struct looked *out)
+{
+    size_t left = places < SHARES_LOOK ? places : SHARES_LOOK;
+
+    out->count = 0;
     for (; left > 0; left--) {
         struct holding h = {.used_at = 0};
         unsigned weight;
@@ -200,42 +207,49 @@ static size_t look(struct shares *s, struct pair newcomer, size_t places,
         if (!tell(table, s->hand, &h))
             continue;
         weight = weight_of(s, &h, 0);
-        if (yields(&h, weight, newcomer, idle, now))
-            found[count++] = (struct candidate){
-                .place = s->hand, .weight = weight, .used_at = h.used_at};
+        if (newcomer == NULL || yields(&h, weight, *newcomer, idle, now))
+            out->at[out->count++] =
+                (struct candidate){s->hand, weight, h.used_at};
     }
-    return count;
 }
 
-size_t shares_make_way_for(struct shares *s, const struct holding *newcomer,
-                           size_t places, holding_fn *tell, const void *table,
-                           uint64_t idle, uint64_t now)
+/* Of those who weigh at least half of the most the one unused for longest. */
+static size_t choose(const struct looked *l)
 {
-    struct candidate found[SHARES_LOOK];
-    size_t count =
-        look(s, weigh(s, newcomer), places, tell, table, idle, now, found);
     struct candidate best = {.place = SIZE_MAX, .used_at = TIME_NEVER};
     unsigned most = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (found[i].weight > most)
-            most = found[i].weight;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->at[i].weight > most)
+            most = l->at[i].weight;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (found[i].weight >= most - most / 2 &&
-            (best.place == SIZE_MAX || found[i].used_at < best.used_at))
-            best = found[i];
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->at[i].weight >= most - most / 2 &&
+            (best.place == SIZE_MAX || l->at[i].used_at < best.used_at))
+            best = l->at[i];
     }
     return best.place;
+}
+
+size_t shares_heaviest(struct shares *s, size_t places, holding_fn *tell,
+                       const void *table)
+{
+    struct looked l;
+
+    look(s, NULL, places, tell, table, 0, 0, &l);
+    return choose(&l);
 }
 
 size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        size_t places, holding_fn *tell, const void *table,
                        uint64_t idle, uint64_t now)
 {
-    const struct holding h = {.source = *newcomer};
+    const struct holding new = {.source = *newcomer};
+    struct pair weights = weigh(s, &new);
+    struct looked l;
 
-    return shares_make_way_for(s, &h, places, tell, table, idle, now);
+    look(s, &weights, places, tell, table, idle, now, &l);
+    return choose(&l);
 }
 
 size_t shares_memory(const struct shares *s)

@@ -73,13 +73,11 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        size_t places, holding_fn *tell, const void *table,
                        uint64_t idle, uint64_t now);
 
-/* The same for a newcomer whose weight is doubled; `used_at` does not matter.
- */
-size_t shares_make_way_for(struct shares *s, const struct holding *newcomer,
-                           size_t places, holding_fn *tell, const void *table,
-                           uint64_t idle, uint64_t now);
-
-/* Whether this entry, were it found, would make way for the newcomer. */
+/* In two steps, for a table that is asked more often who would have to go than
+ * it changes. The heaviest, in the same sense, whoever comes; and whether it
+ * makes way for this newcomer, whose `used_at` does not matter. */
+size_t shares_heaviest(struct shares *s, size_t places, holding_fn *tell,
+                       const void *table);
 bool shares_yields(const struct shares *s, const struct holding *entry,
                    const struct holding *newcomer, uint64_t idle, uint64_t now);
 

@@ -24,6 +24,7 @@ struct dht_service {
     struct contacts *contacts;
     struct limiter limiter;
     struct token_keys tokens;
+    struct store_home home; /* of both stores */
     struct peer_store peers;
     struct item_store items;
 };

@@ -4,12 +4,14 @@
  * exact size. Signatures are not looked at: the caller asks item_store_check,
  * which is cheap, then verifies, then puts.
  *
- * Caps: a new item beyond max_per_source is refused (ERR_FULL). At max_items
- * the oldest goes, if it was not renewed for half of the lifetime (its owner,
- * who renews every hour, has gone); otherwise the new one is refused.
+ * Caps: a host stores max_per_source items, and wider sources their allowance
+ * of that (base/source.h); what is beyond is refused (ERR_FULL). At max_items
+ * the biggest holder's oldest makes way for who holds less, and what is far
+ * before what is near (base/table/shares.h, store_home.h); of those who hold as
+ * little as the newcomer, one that was not renewed for half of the lifetime
+ * (its owner, who renews every hour, has gone). Else the new one is refused.
  *
- * A source is an IPv4 address or an IPv6 /64; an item counts for the source
- * that put it first.
+ * An item counts for the source that put it first.
  */
 #ifndef WARREN_DHT_STORAGE_ITEM_STORE_H
 #define WARREN_DHT_STORAGE_ITEM_STORE_H
@@ -20,6 +22,8 @@
 #include "base/id.h"
 #include "base/random_source.h"
 #include "base/table/keyed_table.h"
+#include "base/table/shares.h"
+#include "dht/storage/store_home.h"
 #include "dht/types/dht_item.h"
 #include "wire/krpc/dht_message.h"
 
@@ -32,19 +36,30 @@ struct item_store_config { /* nothing may be 0 */
     uint64_t lifetime; /* ns */
 };
 
+struct item_entry;
+
 struct item_store {
     struct item_store_config config;
+    const struct store_home *home; /* may be NULL */
     unsigned items;
     struct keyed_table by_target; /* in the order of renewal */
-    struct keyed_table by_source;
+    struct item_entry **places;   /* in no order, for shares */
+    size_t place_cap;
+    struct shares shares;
+    /* The heaviest, as found last; NULL when the store has changed since. For
+     * whom it does not make way another is looked for, but not before look_at
+     * again. */
+    struct item_entry *heaviest;
+    uint64_t look_at;
     uint64_t evicted; /* items that made room for others, ever */
     size_t entries;   /* bytes of all items */
     size_t memory;    /* and of the tables: all that is allocated */
-    uint8_t key[KEYED_TABLE_SECRET];
 };
 
+/* `home` is to outlive the store; NULL: all is near. */
 void item_store_init(struct item_store *s,
                      const struct item_store_config *config,
+                     const struct store_home *home,
                      const struct random_source *random);
 void item_store_deinit(struct item_store *s);
 
@@ -53,13 +68,13 @@ void item_store_configure(struct item_store *s,
                           const struct item_store_config *config);
 
 /* Whether a put from this source to this target would find room: for tokens. */
-bool item_store_can_store(const struct item_store *s, const struct id *target,
+bool item_store_can_store(struct item_store *s, const struct id *target,
                           const struct endpoint *source, uint64_t now);
 
 /* Whether item_store_put would succeed: ERR_CAS `cas` (may be NULL) is not the
  * seq that is stored; ERR_SEQ a newer seq is stored, or another value with
  * this seq; ERR_FULL. */
-enum error item_store_check(const struct item_store *s, const struct id *target,
+enum error item_store_check(struct item_store *s, const struct id *target,
                             const struct dht_item *item, const int64_t *cas,
                             const struct endpoint *source, uint64_t now);
 
