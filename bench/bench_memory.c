@@ -29,7 +29,8 @@ static void random_endpoint(enum family family, struct endpoint *out)
 {
     *out = (struct endpoint){.family = (uint8_t)family, .port = 6881};
     sim_rng_fill(&rng, out->addr, family == FAMILY_IPV4 ? 4 : 16);
-    out->addr[0] = family == FAMILY_IPV4 ? 10 : 0xfd;
+    /* Global ones are counted at all widths of their source. */
+    out->addr[0] = family == FAMILY_IPV4 ? 80 : 0x2a;
 }
 
 static void print_pair(const char *what, double count, double allocated,
@@ -103,7 +104,7 @@ static void stores(enum family family, unsigned per_hash, const char *what)
         struct id hash = {{0}};
         struct endpoint ep;
 
-        peer_store_init(&s[i], &config, &random, TIME_HOUR);
+        peer_store_init(&s[i], &config, NULL, &random, TIME_HOUR);
         for (unsigned k = 0; k < PEERS; k++) {
             if (k % per_hash == 0)
                 sim_rng_fill(&rng, hash.b, ID_BYTES);

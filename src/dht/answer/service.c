@@ -38,7 +38,7 @@ void service_init(struct dht_service *s, struct dht_world *w,
     s->contacts = contacts;
     limiter_init(&s->limiter, &limits, &w->random);
     token_keys_init(&s->tokens, &w->random, w->now);
-    peer_store_init(&s->peers, &peers, &w->random, w->now);
+    peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
 }
 

@@ -2,7 +2,8 @@
  *
  * The peer store: info-hashes in chains, by a hash under a key of ours
  * (SipHash), so that nobody can fill one chain. What is in a swarm is
- * peer_swarm.c's, who has announced how much peer_sources.c's.
+ * peer_swarm.c's, who has announced how much peer_sources.c's, and who makes
+ * way for whom peer_room.c's.
  *
  * Time is counted in steps of 16 bits that a peer's record keeps. A sweep goes
  * over a part of the chains at a time and removes what has expired, at least
@@ -71,10 +72,11 @@ void peer_store_configure(struct peer_store *s,
 
 void peer_store_init(struct peer_store *s,
                      const struct peer_store_config *config,
+                     const struct store_home *home,
                      const struct random_source *random, uint64_t now)
 {
     *s = (struct peer_store){
-        .unit = unit_of(config), .used_at = now, .swept_at = now};
+        .home = home, .unit = unit_of(config), .used_at = now, .swept_at = now};
     random->fill(random->ctx, s->key, sizeof(s->key));
     set_config(s, config);
 }
@@ -169,6 +171,21 @@ static void drop_swarm(struct peer_store *s, struct peer_swarm **at)
     free(w);
     s->memory -= sizeof(*w);
     s->hashes--;
+    s->next_out.swarm = NULL;
+}
+
+void peer_store_drop(struct peer_store *s, struct peer_swarm *w)
+{
+    struct peer_swarm **at = chain_of(s, s->chains, s->chain_count, &w->hash);
+
+    while (*at != w)
+        at = &(*at)->next;
+    for (uint8_t f = 0; f < FAMILIES; f++) {
+        while (w->of[f].count > 0)
+            peer_swarm_remove(s, w,
+                              (struct peer_at){true, f, w->of[f].count - 1u});
+    }
+    drop_swarm(s, at);
 }
 
 static void clear(struct peer_store *s)
@@ -178,10 +195,9 @@ static void clear(struct peer_store *s)
             drop_swarm(s, &s->chains[i]);
     }
     free(s->chains);
-    free(s->sources);
     s->chains = NULL;
-    s->sources = NULL;
-    s->chain_count = s->source_cap = s->source_used = 0;
+    s->chain_count = 0;
+    peer_sources_clear(s);
     s->sweep_chain = 0;
     s->peers = 0;
     s->memory = 0;
@@ -264,53 +280,48 @@ uint64_t peer_store_next_deadline(const struct peer_store *s)
 
 /* ---- Storing ----------------------------------------------------------- */
 
-/* Whether there is room for a peer from `source` under `w` (NULL for a new
- * hash), and at whose cost: `victim` is not found when nobody has to go. */
-static bool find_room(const struct peer_store *s, const struct peer_swarm *w,
-                      const struct endpoint *source, uint64_t now,
-                      struct peer_at *victim)
-{
-    const struct peer_store_config *c = &s->config;
-    enum family family = source->family;
-    bool source_full = peer_sources_count(s, family, source->addr) >=
-                       c->max_per_source;
-    bool full = s->peers >= c->max_peers;
-
-    *victim = (struct peer_at){0};
-    if (w == NULL)
-        return !source_full && !full && s->hashes < c->max_hashes;
-    if (!source_full && !full && peer_swarm_count(w) < c->max_per_hash)
-        return true;
-    *victim = peer_swarm_oldest(w, source_full ? source : NULL,
-                                peer_clock_of(s, now));
-    return victim->found;
-}
-
 bool peer_store_can_store(struct peer_store *s, const struct id *hash,
                           const struct endpoint *source, uint64_t now)
 {
-    struct peer_at victim;
-
     peer_store_advance(s, now);
-    return find_room(s, peer_store_find(s, hash), source, now, &victim);
+    return peer_room_is_there(s, hash, source, now);
 }
 
-static void evict(struct peer_store *s, struct peer_swarm *w,
-                  struct peer_at victim, struct peer_clock clock)
+/* Peers of the swarm that have not expired. */
+static unsigned count_alive(const struct peer_swarm *w, struct peer_clock clock)
 {
-    const uint8_t *record =
-        record_at(&w->of[victim.family], victim.family, victim.i);
+    unsigned n = 0;
 
-    s->evicted += !record_is_expired(record, victim.family, clock);
-    peer_swarm_remove(s, w, victim);
+    for (unsigned f = 0; f < FAMILIES; f++) {
+        for (unsigned i = 0; i < w->of[f].count; i++)
+            n += !record_is_expired(record_at(&w->of[f], f, i), f, clock);
+    }
+    return n;
+}
+
+static void evict(struct peer_store *s, const struct peer_out *out,
+                  struct peer_clock clock)
+{
+    struct peer_at at = out->at;
+
+    if (out->all) {
+        s->evicted += count_alive(out->swarm, clock);
+        peer_store_drop(s, out->swarm);
+        return;
+    }
+    s->evicted += !record_is_expired(
+        record_at(&out->swarm->of[at.family], at.family, at.i), at.family,
+        clock);
+    peer_swarm_remove(s, out->swarm, at);
 }
 
 enum error peer_store_put(struct peer_store *s, const struct id *hash,
                           const struct endpoint *peer, uint64_t now)
 {
     struct peer_clock clock = peer_clock_of(s, now);
-    struct peer_at known = {0}, victim;
+    struct peer_at known = {0};
     struct peer_swarm *w;
+    struct peer_out out;
 
     peer_store_advance(s, now);
     w = peer_store_find(s, hash);
@@ -318,16 +329,17 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
         known = peer_swarm_find(w, peer);
     if (known.found) {
         peer_swarm_renew(w, known, clock);
+        s->next_out.swarm = NULL;
         return OK;
     }
-    if (!find_room(s, w, peer, now, &victim))
+    if (!peer_room_find(s, w, hash, peer, now, &out))
         return ERR_FULL;
+    if (out.swarm != NULL)
+        evict(s, &out, clock);
     if (w == NULL)
         w = add_swarm(s, hash, now);
     if (w == NULL)
         return ERR_NO_MEMORY;
-    if (victim.found)
-        evict(s, w, victim, clock);
     /* Should this fail, an empty swarm goes with the next sweep. */
     return peer_swarm_append(s, w, peer, clock);
 }

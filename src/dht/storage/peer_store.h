@@ -2,17 +2,22 @@
  *
  * What others have announced to us: peers (address and port) by info-hash
  * (BEP 5). A peer takes 8 bytes (IPv4) or 20 (IPv6), some slack, and its share
- * of a table of sources: below 32 in all when hashes have several peers.
+ * of the counts of sources: below 32 in all when hashes have several peers.
  *
- * Caps: room is made only at the cost of the same hash, oldest out first, so
- * that a flood of one hash takes nothing from the others:
- * - a hash with max_per_hash peers gives up its oldest;
- * - with max_peers stored, or max_per_source of this source, the oldest peer
- *   of the hash (of the source in this hash) goes; when there is none, and for
- *   a new hash beyond max_hashes, the peer is refused (ERR_FULL).
- * peer_store_can_store says so before a token is given out.
+ * Caps: a host stores max_per_source peers, and wider sources their allowance
+ * of that (base/source.h). Who has as many gives up its own oldest of the same
+ * hash, or is refused (ERR_FULL).
+ * - With max_peers stored the heaviest makes way: a peer of who has most, and
+ *   what is far before what is near; for a new hash beyond max_hashes a hash
+ *   that only such announce (peer_room.c). It is heavier than the newcomer will
+ *   be, or as heavy and not renewed for half of the lifetime.
+ * - A hash with max_per_hash peers, or any when nobody is heavier, gives up one
+ *   of its own that is as heavy as the newcomer, the oldest of these.
+ * - Else the newcomer is refused.
+ * peer_store_can_store says so before a token is given out, but for the hash
+ * that is full.
  *
- * A source is an IPv4 address or an IPv6 /64. Hash functions are keyed.
+ * Hash functions are keyed.
  */
 #ifndef WARREN_DHT_STORAGE_PEER_STORE_H
 #define WARREN_DHT_STORAGE_PEER_STORE_H
@@ -21,6 +26,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/random_source.h"
+#include "dht/storage/store_home.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,26 +43,54 @@ struct peer_store_config { /* nothing may be 0 */
 
 struct peer_swarm;
 
+/* A peer of a swarm: which of which family; `found` when there is one. */
+struct peer_at {
+    bool found;
+    uint8_t family;
+    unsigned i;
+};
+
+/* Who makes way: a peer, or all of a hash; nobody when `swarm` is NULL. */
+struct peer_out {
+    struct peer_swarm *swarm;
+    struct peer_at at;
+    bool all;
+};
+
+/* How much each source has; see peer_sources.c. */
+struct peer_counts {
+    uint32_t *hosts;
+    uint16_t *wide;
+    unsigned cap, used; /* of hosts */
+    unsigned row;       /* counters of `wide` in one row */
+    unsigned wide_total;
+};
+
 struct peer_store {
     struct peer_store_config config;
-    uint64_t unit;        /* ns in one step of a peer's age */
-    uint64_t used_at;     /* last call that was given the time */
-    uint64_t sweep_at;    /* next step of the sweep */
+    const struct store_home *home; /* may be NULL */
+    uint64_t unit;                 /* ns in one step of a peer's age */
+    uint64_t used_at;              /* last call that was given the time */
+    uint64_t sweep_at;             /* next step of the sweep */
     uint64_t swept_at;    /* start of the last sweep that got through */
     uint64_t sweep_began; /* start of the one under way */
     unsigned sweep_chain; /* where it goes on */
     unsigned hashes, peers;
     unsigned chain_count; /* a power of two, 0 at first */
     struct peer_swarm **chains;
-    uint32_t *sources; /* a count per source; see peer_sources.c */
-    unsigned source_cap, source_used;
-    uint64_t evicted; /* peers that made room for others, ever */
-    size_t memory;    /* bytes allocated */
+    struct peer_counts counts;
+    unsigned hand;            /* where the look for the heaviest goes on */
+    struct peer_out next_out; /* the heaviest, until the store changes */
+    uint64_t look_at;         /* not before this for another */
+    uint64_t evicted;         /* peers that made room for others, ever */
+    size_t memory;            /* bytes allocated */
     uint8_t key[16];
 };
 
+/* `home` is to outlive the store; NULL: all is near. */
 void peer_store_init(struct peer_store *s,
                      const struct peer_store_config *config,
+                     const struct store_home *home,
                      const struct random_source *random, uint64_t now);
 void peer_store_deinit(struct peer_store *s);
 

@@ -40,29 +40,25 @@ struct peer_at peer_swarm_find(const struct peer_swarm *w,
 }
 
 struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
-                                 const struct endpoint *source,
+                                 const struct endpoint *ep,
+                                 enum source_level level,
                                  struct peer_clock clock)
 {
-    struct peer_at oldest = {0};
+    const struct peer_records *r = &w->of[ep->family];
+    enum family f = ep->family;
+    struct peer_at oldest = {.family = ep->family};
     unsigned oldest_age = 0;
 
-    for (uint8_t f = 0; f < FAMILIES; f++) {
-        const struct peer_records *r = &w->of[f];
+    for (unsigned i = 0; i < r->count; i++) {
+        const uint8_t *record = record_at(r, f, i);
+        struct endpoint source = record_source(record, f);
+        unsigned age = record_age(record, f, clock);
 
-        if (source != NULL && source->family != f)
+        if ((oldest.found && age <= oldest_age) ||
+            !source_same(&source, ep, level))
             continue;
-        for (unsigned i = 0; i < r->count; i++) {
-            const uint8_t *record = record_at(r, f, i);
-            unsigned a = record_age(record, f, clock);
-
-            if (source != NULL &&
-                memcmp(record, source->addr, source_len(f)) != 0)
-                continue;
-            if (oldest.found && a <= oldest_age)
-                continue;
-            oldest = (struct peer_at){true, f, i};
-            oldest_age = a;
-        }
+        oldest = (struct peer_at){true, ep->family, i};
+        oldest_age = age;
     }
     return oldest;
 }
@@ -107,13 +103,14 @@ enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
         if (e != OK)
             return e;
     }
-    e = peer_sources_add(s, family, peer->addr);
+    e = peer_sources_add(s, peer);
     if (e != OK)
         return e;
     endpoint_write_compact(peer, record_at(r, family, r->count));
     set_step(record_at(r, family, r->count), family, clock.step);
     r->count++;
     s->peers++;
+    s->next_out.swarm = NULL;
     return OK;
 }
 
@@ -122,8 +119,10 @@ void peer_swarm_remove(struct peer_store *s, struct peer_swarm *w,
 {
     struct peer_records *r = &w->of[at.family];
     uint8_t *record = record_at(r, at.family, at.i);
+    struct endpoint source = record_source(record, at.family);
 
-    peer_sources_remove(s, at.family, record);
+    peer_sources_remove(s, &source);
+    s->next_out.swarm = NULL;
     r->count--;
     if (at.i != r->count)
         memcpy(record, record_at(r, at.family, r->count),

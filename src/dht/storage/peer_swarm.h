@@ -10,6 +10,7 @@
 #ifndef WARREN_DHT_STORAGE_PEER_SWARM_H
 #define WARREN_DHT_STORAGE_PEER_SWARM_H
 
+#include "base/source.h"
 #include "dht/storage/peer_store.h"
 
 #include <string.h>
@@ -39,10 +40,14 @@ static inline uint8_t *record_at(const struct peer_records *r,
     return r->at + i * record_len(family);
 }
 
-/* Bytes of an address that name its source. */
-static inline size_t source_len(enum family family)
+/* Who announced it. */
+static inline struct endpoint record_source(const uint8_t *record,
+                                            enum family family)
 {
-    return family == FAMILY_IPV4 ? 4 : 8;
+    struct endpoint ep = {.family = (uint8_t)family};
+
+    memcpy(ep.addr, record, family == FAMILY_IPV4 ? 4 : 16);
+    return ep;
 }
 
 /* ---- peer_swarm.c ------------------------------------------------------ */
@@ -71,18 +76,12 @@ static inline bool record_is_expired(const uint8_t *record, enum family family,
     return record_age(record, family, clock) > clock.limit;
 }
 
-/* A peer of the swarm: which of which family; `found` when there is one. */
-struct peer_at {
-    bool found;
-    uint8_t family;
-    unsigned i;
-};
-
 struct peer_at peer_swarm_find(const struct peer_swarm *w,
                                const struct endpoint *peer);
-/* The one announced longest ago; with `source` not NULL, of its address. */
+/* The one announced longest ago by the source of this level that `ep` is in. */
 struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
-                                 const struct endpoint *source,
+                                 const struct endpoint *ep,
+                                 enum source_level level,
                                  struct peer_clock clock);
 void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
                       struct peer_clock clock);
@@ -113,18 +112,35 @@ struct peer_swarm *peer_store_find(const struct peer_store *s,
 /* First thing of each call that is given the time: keeps steps from
  * wrapping. */
 void peer_store_advance(struct peer_store *s, uint64_t now);
+/* Removes all its peers, and the swarm. */
+void peer_store_drop(struct peer_store *s, struct peer_swarm *w);
+
+/* ---- peer_room.c ------------------------------------------------------- */
+
+/* Whether there is room for a peer from `source` under `hash`, whose swarm is
+ * `w` (NULL: a new hash), and at whose cost: `out` is empty when nobody has to
+ * go. */
+bool peer_room_find(struct peer_store *s, struct peer_swarm *w,
+                    const struct id *hash, const struct endpoint *source,
+                    uint64_t now, struct peer_out *out);
+/* The same, without looking at a full hash: there somebody can go. */
+bool peer_room_is_there(struct peer_store *s, const struct id *hash,
+                        const struct endpoint *source, uint64_t now);
 
 /* ---- peer_sources.c ---------------------------------------------------- */
 
-/* Peers that the source of `addr` has in the store, or one more or less.
- * peer_sources_add: ERR_NO_MEMORY. */
-unsigned peer_sources_count(const struct peer_store *s, enum family family,
-                            const uint8_t *addr);
-enum error peer_sources_add(struct peer_store *s, enum family family,
-                            const uint8_t *addr);
-void peer_sources_remove(struct peer_store *s, enum family family,
-                         const uint8_t *addr);
-/* Gives memory back when there are few peers left. */
+/* Peers that the sources of `ep` have in the store, at each level: exact for
+ * hosts, else an estimate. */
+void peer_sources_count(const struct peer_store *s, const struct endpoint *ep,
+                        unsigned counts[SOURCE_LEVELS]);
+/* The largest of these as it weighs (source_weight), had each `more`. */
+unsigned peer_sources_weight(const struct peer_store *s,
+                             const struct endpoint *ep, unsigned more);
+/* One more; ERR_NO_MEMORY. */
+enum error peer_sources_add(struct peer_store *s, const struct endpoint *ep);
+void peer_sources_remove(struct peer_store *s, const struct endpoint *ep);
+/* Gives memory back when there are few peers left, or all of it. */
 void peer_sources_trim(struct peer_store *s);
+void peer_sources_clear(struct peer_store *s);
 
 #endif
