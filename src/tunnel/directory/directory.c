@@ -240,26 +240,37 @@ static bool is_news(const struct directory *d, const struct descriptor *desc)
     return d->usable < d->config.wanted_relays;
 }
 
+/* That it is a guard for now is not for the next life. */
 static void remember(const struct directory *d, const struct known_relay *relay)
 {
     struct stored_relay s = {.text = bytes_of(relay->text, relay->text_len),
                              .record = relay->record};
 
+    if (known_is_hearsay(relay))
+        return;
+    if (relay->provisional)
+        s.record.guard_since = s.record.guard_until = 0;
     memcpy(s.identity, relay->d.identity, sizeof(s.identity));
     d->env.remember(d->env.ctx, &s);
 }
 
-static enum error take(struct directory *d, const struct descriptor *desc,
-                       struct bytes text, uint64_t informant, uint64_t wall)
+static void tell_news(struct directory *d, const struct descriptor *desc)
 {
-    bool is_new = known_find(&d->known, desc->identity) == NULL;
+    if (!is_news(d, desc))
+        return;
+    d->news = true;
+    directory_wake(d, 0);
+}
+
+static enum error take(struct directory *d, const struct known_word *w)
+{
+    struct known_relay *relay = known_find(&d->known, w->d->identity);
+    bool is_new = relay == NULL, was_tried = !is_new && relay->tried;
     bool evicted = false;
-    struct known_relay *relay;
     uint8_t gone[32];
     enum error e;
 
-    e = known_add(&d->known, desc, text, informant, wall, &relay, gone,
-                  &evicted);
+    e = known_add(&d->known, w, &relay, gone, &evicted);
     if (evicted) {
         d->stats.evicted++;
         d->env.forget(d->env.ctx, gone);
@@ -268,12 +279,59 @@ static enum error take(struct directory *d, const struct descriptor *desc,
         return e;
     d->stats.learned += is_new;
     d->stats.renewed += !is_new;
-    if (is_new && is_news(d, desc)) {
-        d->news = true;
-        directory_wake(d, 0);
+    if (relay->tried && !was_tried)
+        tell_news(d, w->d);
+    else if (!relay->tried)
+        refresh_soon(d);
+    remember(d, relay);
+    return OK;
+}
+
+/* Named before, in the same words, by another; now it has answered itself. */
+static enum error confirm(struct directory *d, struct bytes text,
+                          const struct endpoint *from, uint64_t wall)
+{
+    struct descriptor desc;
+    struct known_relay *relay;
+    bool was_tried;
+    enum error e = descriptor_read(text, d->config.network, &desc);
+
+    if (e != OK)
+        return e;
+    relay = known_find(&d->known, desc.identity);
+    if (relay == NULL ||
+        !bytes_equal(text, bytes_of(relay->text, relay->text_len)) ||
+        !directory_lists(&desc, from))
+        return ERR_SEQ;
+    was_tried = relay->tried;
+    e = known_answered(&d->known, relay, from);
+    if (e != OK)
+        return e;
+    relay->record.last_seen = wall;
+    if (!was_tried) {
+        d->stats.confirmed++;
+        tell_news(d, &relay->d);
     }
     remember(d, relay);
     return OK;
+}
+
+/* Who has no room as hearsay may still answer for itself. */
+static void ask_instead(struct directory *d, const struct descriptor *desc)
+{
+    (void)directory_ask(d, &desc->addresses[0], 0);
+}
+
+static enum error verify_and_take(struct directory *d,
+                                  const struct known_word *w)
+{
+    enum error e = known_has_room(&d->known, w);
+
+    if (e == ERR_FULL && w->way == KNOWN_NAMED)
+        ask_instead(d, w->d);
+    if (e == OK)
+        e = descriptor_verify(w->text, w->d);
+    return e == OK ? take(d, w) : e;
 }
 
 enum error directory_learn(struct directory *d, struct bytes text,
@@ -281,20 +339,19 @@ enum error directory_learn(struct directory *d, struct bytes text,
                            uint64_t wall)
 {
     struct descriptor desc;
-    uint64_t informant;
+    struct known_word w = {.d = &desc,
+                           .text = text,
+                           .way = itself ? KNOWN_ANSWERED : KNOWN_NAMED,
+                           .from = *from,
+                           .wall = wall};
     enum error e = check(d, &desc, text, wall);
 
-    if (e == OK && itself && !directory_lists(&desc, from))
+    if (e == ERR_SEQ && itself)
+        e = confirm(d, text, from, wall);
+    else if (e == OK && itself && !directory_lists(&desc, from))
         e = ERR_ADDRESS;
-    if (e != OK)
-        goto out;
-    informant = known_group(&d->known, itself ? &desc.addresses[0] : from);
-    e = known_has_room(&d->known, &desc, informant, wall);
-    if (e == OK)
-        e = descriptor_verify(text, &desc);
-    if (e == OK)
-        e = take(d, &desc, text, informant, wall);
-out:
+    else if (e == OK)
+        e = verify_and_take(d, &w);
     if (e != OK)
         d->stats.refused[e]++;
     return e;
@@ -306,6 +363,8 @@ enum error directory_add_stored(struct directory *d,
 {
     struct known_relay *relay;
     struct descriptor desc;
+    struct known_word w = {
+        .d = &desc, .text = stored->text, .way = KNOWN_STORED, .wall = wall};
     uint8_t gone[32];
     bool evicted = false;
     enum error e;
@@ -318,14 +377,12 @@ enum error directory_add_stored(struct directory *d,
     if (e == OK)
         e = descriptor_verify(stored->text, &desc);
     if (e == OK)
-        e = known_add(&d->known, &desc, stored->text,
-                      known_group(&d->known, &desc.addresses[0]), wall, &relay,
-                      gone, &evicted);
+        e = known_add(&d->known, &w, &relay, gone, &evicted);
     if (e != OK)
         return e;
     relay->record = stored->record;
     relay->record.failures = 0; /* it gets a new chance */
-    relay->reached = true;
+    relay->reached = relay->tried = true;
     d->refresh_at = now;
     directory_wake(d, now);
     return OK;
@@ -352,8 +409,7 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
         return;
     news = !relay->reached || relay->record.failures > 0 ||
            relay->record.last_seen + SEEN_STEP <= wall;
-    relay->reached = true;
-    relay->informant = relay->group;
+    relay->reached = relay->tried = true;
     relay->record.failures = 0;
     relay->witness = 0;
     known_take_doubt(relay);

@@ -12,6 +12,8 @@
  *
  * A TELL counts only when it answers an ASK of ours and its descriptor lists
  * the address that it came from; a SAMPLE only when we asked that neighbour.
+ * Relays that a SAMPLE names are hearsay (known.h): each is asked itself, and
+ * used when it has answered.
  * Samples are asked on links that we opened and given on links that others
  * opened by relays only: what a client knows is nobody's business.
  *
@@ -48,10 +50,11 @@ struct stored_relay {
     struct relay_record record;
 };
 
-/* All are required but `dht`, which may be NULL. `send_cell` sends a cell of
- * a link as link_send does, false when it cannot. `rotate` makes a new
- * handshake key for the node and gives its public half. Links are only named
- * here, never looked into. */
+/* All are required but `dht` and `unanswered`, which may be NULL: a relay that
+ * others named does not answer at `ep`, and may be behind a NAT. `send_cell`
+ * sends a cell of a link as link_send does, false when it cannot. `rotate`
+ * makes a new handshake key for the node and gives its public half. Links are
+ * only named here, never looked into. */
 struct directory_env {
     void *ctx;
     struct random_source random;
@@ -61,6 +64,7 @@ struct directory_env {
     void (*remember)(void *ctx, const struct stored_relay *relay);
     void (*forget)(void *ctx, const uint8_t identity[32]);
     void (*rotate)(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES]);
+    void (*unanswered)(void *ctx, const struct endpoint *ep, uint64_t now);
     const struct dht_provider *dht; /* outlives the directory */
 };
 
@@ -220,7 +224,7 @@ struct directory_stats {
     uint64_t asks_out, tells_in, asks_in, tells_out, asks_lost;
     uint64_t sample_asks_out, samples_in, sample_asks_in, samples_out;
     uint64_t lookups, lookups_failed, fetches, puts, puts_failed;
-    uint64_t learned, renewed, evicted, rotations;
+    uint64_t learned, renewed, confirmed, evicted, rotations;
     uint64_t refused[ERR_END_]; /* descriptors, by reason */
 };
 const struct directory_stats *directory_stats(const struct directory *d);

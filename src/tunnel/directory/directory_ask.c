@@ -118,13 +118,26 @@ enum error directory_ask(struct directory *d, const struct endpoint *ep,
     return OK;
 }
 
-/* The known relay at this endpoint, NULL if none. */
+/* The relay that answered from this endpoint, NULL if none. That others say
+ * that they live there keeps nobody from being asked. */
 static struct known_relay *relay_at(const struct directory *d,
+                                    const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < d->known.count; i++)
+        if (known_answered_from(d->known.relays[i], ep))
+            return d->known.relays[i];
+    return NULL;
+}
+
+/* The guard that says that it is there, NULL if none. */
+static struct known_relay *guard_at(const struct directory *d,
                                     const struct endpoint *ep)
 {
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
 
+        if (relay->record.guard_since == 0)
+            continue;
         for (unsigned a = 0; a < relay->d.address_count; a++)
             if (endpoint_equal(&relay->d.addresses[a], ep))
                 return relay;
@@ -169,16 +182,35 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
  * is not looked up before, so that the DHT learns of no guard that works. */
 static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
 {
-    struct known_relay *relay = relay_at(d, &ask->ep);
+    struct known_relay *relay = guard_at(d, &ask->ep);
 
     d->stats.asks_lost++;
-    if (relay != NULL && relay->record.guard_since != 0 &&
-        (relay->fetched_at == 0 ||
-         time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
+    if (relay != NULL && (relay->fetched_at == 0 ||
+                          time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
         relay->fetched_at = now;
         fetch_start(d, relay->d.identity);
     }
     ask_end(d, ask);
+}
+
+static bool is_of_hearsay(const struct directory *d, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < d->known.count; i++) {
+        const struct known_relay *relay = d->known.relays[i];
+
+        for (unsigned a = 0; a < relay->d.address_count && !relay->tried; a++)
+            if (endpoint_equal(&relay->d.addresses[a], ep))
+                return true;
+    }
+    return false;
+}
+
+/* The NAT that it may be behind is to be open for the second try. */
+static void ask_again(struct directory *d, struct ask *ask, uint64_t now)
+{
+    if (d->env.unanswered != NULL && is_of_hearsay(d, &ask->ep))
+        d->env.unanswered(d->env.ctx, &ask->ep, now);
+    send_ask(d, ask, now);
 }
 
 void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
@@ -191,7 +223,7 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
         if (ask->deadline > now)
             directory_wake(d, ask->deadline);
         else if (ask->tries < ASK_TRIES)
-            send_ask(d, ask, now);
+            ask_again(d, ask, now);
         else
             ask_lost(d, ask, now);
     }
@@ -207,11 +239,24 @@ static bool is_due(const struct directory *d, const struct known_relay *relay,
         d, 2, AGAIN_FAST, relay->record.guard_since != 0 ? AGAIN_GUARD : AGAIN,
         now);
 
-    return !is_fresh(relay, wall) &&
+    return (!relay->tried || !is_fresh(relay, wall)) &&
            (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);
 }
 
-/* Guards first, then the one that runs out soonest. */
+/* Whether `a` is to be asked before `b`: guards first, then what is hearsay,
+ * then the one that runs out soonest. */
+static bool is_before(const struct known_relay *a, const struct known_relay *b)
+{
+    bool guard_a = a->record.guard_since != 0;
+    bool guard_b = b->record.guard_since != 0;
+
+    if (guard_a != guard_b)
+        return guard_a;
+    if (a->tried != b->tried)
+        return b->tried;
+    return a->d.expires < b->d.expires;
+}
+
 static struct known_relay *most_due(const struct directory *d, uint64_t wall,
                                     uint64_t now)
 {
@@ -219,13 +264,9 @@ static struct known_relay *most_due(const struct directory *d, uint64_t wall,
 
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
-        bool guard = relay->record.guard_since != 0;
 
-        if (!is_due(d, relay, wall, now))
-            continue;
-        if (best == NULL || guard > (best->record.guard_since != 0) ||
-            (guard == (best->record.guard_since != 0) &&
-             relay->d.expires < best->d.expires))
+        if (is_due(d, relay, wall, now) &&
+            (best == NULL || is_before(relay, best)))
             best = relay;
     }
     return best;
@@ -244,19 +285,40 @@ static void prune(struct directory *d, uint64_t wall)
     }
 }
 
+static bool can_ask(const struct directory *d, const struct endpoint *ep)
+{
+    return d->config.family[ep->family] && !is_asked(d, ep);
+}
+
+/* Where it answered from; one that has not, at each of its addresses in turn.
+ * One that has none of a family of ours is taken as it is, or it could never be
+ * used. */
 static bool ask_relay(struct directory *d, struct known_relay *relay,
                       uint64_t now)
 {
-    relay->asked_at = now;
-    for (unsigned i = 0; i < relay->d.address_count; i++) {
-        const struct endpoint *ep = &relay->d.addresses[i];
+    unsigned count = relay->d.address_count;
+    unsigned first = relay->answered > 0 ? 0 : relay->asked % count;
+    bool ours = false;
 
-        if (!d->config.family[ep->family] || is_asked(d, ep))
+    relay->asked_at = now;
+    relay->asked++;
+    for (unsigned i = 0; i < count; i++) {
+        const struct endpoint *ep = &relay->d.addresses[(first + i) % count];
+
+        ours = ours || d->config.family[ep->family];
+        if (!can_ask(d, ep))
             continue;
         start(d, ep, now);
         return true;
     }
+    relay->tried = relay->tried || !ours;
     return false;
+}
+
+void refresh_soon(struct directory *d)
+{
+    d->refresh_at = 0;
+    directory_wake(d, 0);
 }
 
 void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
@@ -269,7 +331,8 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
         relay = most_due(d, wall, now);
         if (relay == NULL)
             prune(d, wall);
-        else if (has_room(d) && ask_relay(d, relay, now) && d->wanting)
+        else if (has_room(d) && ask_relay(d, relay, now) &&
+                 (d->wanting || !relay->tried))
             d->refresh_at = now + REFRESH_FAST;
     }
     directory_wake(d, d->refresh_at);

@@ -22,10 +22,13 @@ struct ask {
 
 struct directory;
 
-/* A known relay's, or one of the last that were asked. */
+/* A relay answered from there, or it is one of the last that were asked. */
 bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
 void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
-/* Asks relays whose descriptors run out for new ones, prunes dead ones. */
+/* Asks relays whose descriptors run out for new ones, and those that others
+ * named whether they are there; prunes dead ones. */
 void refresh_tick(struct directory *d, uint64_t wall, uint64_t now);
+/* There is one to be asked. */
+void refresh_soon(struct directory *d);
 
 #endif

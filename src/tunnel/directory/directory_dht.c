@@ -75,17 +75,17 @@ static struct key_lookup *lookup_of(struct directory *d, uint64_t cookie)
     return l->busy && l->cookie == cookie ? l : NULL;
 }
 
-static bool has_group(const struct directory *d, const struct key_lookup *l,
-                      const struct endpoint *ep)
+static bool has_network(const struct directory *d, const struct key_lookup *l,
+                        const struct endpoint *ep)
 {
     for (unsigned i = 0; i < l->count; i++)
-        if (known_group(&d->known, &l->peers[i]) == known_group(&d->known, ep))
+        if (known_same_network(&d->known, &l->peers[i], ep))
             return true;
     return false;
 }
 
 /* Keeps LOOKUP_PEERS of all that come, each with the same chance (reservoir
- * sampling), one of a group of addresses: so whoever announces a thousand
+ * sampling), one of a network: so whoever announces a thousand
  * endpoints under a key gets little of it. */
 static void on_peer(void *ctx, uint64_t cookie, const struct endpoint *peer)
 {
@@ -93,7 +93,7 @@ static void on_peer(void *ctx, uint64_t cookie, const struct endpoint *peer)
     struct key_lookup *l = lookup_of(d, cookie);
     unsigned at;
 
-    if (l == NULL || has_group(d, l, peer))
+    if (l == NULL || has_network(d, l, peer))
         return;
     l->seen++;
     if (l->count < LOOKUP_PEERS) {
@@ -331,7 +331,7 @@ void fetch_start(struct directory *d, const uint8_t identity[32])
 }
 
 /* Takes up what came, if it is a newer word of the relay that was looked up.
- * It counts as told by a relay of the group that it was in. */
+ * It counts as named by somebody where it was. */
 void fetch_tick(struct directory *d, uint64_t wall)
 {
     struct bytes text = bytes_of(d->fetch.text, d->fetch.len);

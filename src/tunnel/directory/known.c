@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * A sorted array of relays, searched by halves. What a relay is worth (enum
- * worth) decides who makes room for whom; groups_have_room counts the shares of
- * one network and one informant. Failures and doubt are kept with the time they
- * are from and fade when they are read: nothing has to run for that.
+ * worth) decides who makes room for whom; places_have_room counts the shares of
+ * a host, a site, a network and of an informant. Failures and doubt are kept
+ * with the time they are from and fade when they are read: nothing has to run
+ * for that.
  */
 #include "tunnel/directory/known.h"
 
 #include "base/timestamp.h"
 
 #include <assert.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,29 +83,36 @@ struct known_relay *known_find(const struct known *k,
     return found ? k->relays[at] : NULL;
 }
 
-uint64_t known_group(const struct known *k, const struct endpoint *ep)
+/* In a testing network all may be of one host. */
+static bool same_source(const struct known *k, const struct endpoint *a,
+                        const struct endpoint *b, enum source_level level)
 {
-    static const uint8_t key[crypto_shorthash_KEYBYTES];
-    uint8_t compact[ENDPOINT_COMPACT_MAX], hash[crypto_shorthash_BYTES];
-    uint64_t group;
+    return k->testing_network ? endpoint_equal(a, b) : source_same(a, b, level);
+}
 
-    if (k->testing_network) {
-        size_t len = endpoint_write_compact(ep, compact);
+bool known_same_network(const struct known *k, const struct endpoint *a,
+                        const struct endpoint *b)
+{
+    return same_source(k, a, b, SOURCE_NETWORK);
+}
 
-        crypto_shorthash(hash, compact, len, key);
-        memcpy(&group, hash, sizeof(group));
-        return group;
-    }
-    group = (uint64_t)ep->addr[0] << 8 | ep->addr[1];
-    if (ep->family == FAMILY_IPV4)
-        return group;
-    group = group << 16 | (uint64_t)ep->addr[2] << 8 | ep->addr[3];
-    return group | UINT64_C(1) << 32;
+bool known_is_hearsay(const struct known_relay *relay)
+{
+    return relay->answered == 0 && !relay->reached;
+}
+
+bool known_answered_from(const struct known_relay *relay,
+                         const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < relay->answered; i++)
+        if (endpoint_equal(&relay->d.addresses[i], ep))
+            return true;
+    return false;
 }
 
 bool known_is_usable(const struct known_relay *relay, uint64_t wall)
 {
-    return (relay->d.roles & ROLE_RELAY) != 0 &&
+    return relay->tried && (relay->d.roles & ROLE_RELAY) != 0 &&
            descriptor_check_time(&relay->d, wall) == OK;
 }
 
@@ -168,7 +175,7 @@ static enum worth worth_of(const struct known_relay *relay, uint64_t wall)
         return WORTH_FAILING;
     if (relay->reached)
         return WORTH_REACHED;
-    return relay->informant == relay->group ? WORTH_FOUND : WORTH_HEARSAY;
+    return relay->answered > 0 ? WORTH_FOUND : WORTH_HEARSAY;
 }
 
 /* The one that is worth least, the one heard of longest ago among equals;
@@ -196,17 +203,42 @@ static struct known_relay *victim(const struct known *k, enum worth worth,
     return least;
 }
 
-/* `same` of the `count` others belong together; one more may. */
-static bool share_allows(unsigned same, unsigned count)
+/* ---- Shares ------------------------------------------------------------ */
+
+/* `same` of the `count` others are of one source of this level; one more may
+ * be. */
+static bool share_allows(enum source_level level, unsigned same, unsigned count)
 {
-    return same < KNOWN_GROUP_MIN || same < (count - same) / 4;
+    unsigned others = count - same;
+
+    if (level == SOURCE_NETWORK)
+        return same < KNOWN_NETWORK_MIN || same < others / 4;
+    if (level == SOURCE_SITE)
+        return same < KNOWN_SITE_MIN || same < others / 8;
+    return same < KNOWN_HOST_MAX;
 }
 
-static bool groups_have_room(const struct known *k, uint64_t group,
-                             uint64_t informant,
-                             const struct known_relay *except)
+/* Whether it counts where `ep` is: where it answered from, or, while it has not
+ * and `hearsay` counts, wherever it says that it lives. */
+static bool lives_at(const struct known *k, const struct known_relay *relay,
+                     const struct endpoint *ep, enum source_level level,
+                     bool hearsay)
 {
-    unsigned in_group = 0, from_informant = 0, count = 0;
+    unsigned count = relay->answered;
+
+    if (count == 0 && hearsay)
+        count = relay->d.address_count;
+    for (unsigned i = 0; i < count; i++)
+        if (same_source(k, &relay->d.addresses[i], ep, level))
+            return true;
+    return false;
+}
+
+static bool place_has_room(const struct known *k, const struct endpoint *ep,
+                           bool hearsay, const struct known_relay *except)
+{
+    unsigned same[SOURCE_LEVELS] = {0}, count = 0;
+    int lowest = k->testing_network ? SOURCE_NETWORK : SOURCE_HOST;
 
     for (unsigned i = 0; i < k->count; i++) {
         const struct known_relay *relay = k->relays[i];
@@ -214,35 +246,89 @@ static bool groups_have_room(const struct known *k, uint64_t group,
         if (relay == except)
             continue;
         count++;
-        in_group += relay->group == group;
-        from_informant += relay->informant == informant;
+        /* From wide to narrow: most are of another network. */
+        for (int level = SOURCE_NETWORK; level >= lowest; level--) {
+            if (!lives_at(k, relay, ep, (enum source_level)level, hearsay))
+                break;
+            same[level]++;
+        }
     }
-    return share_allows(in_group, count) && share_allows(from_informant, count);
+    for (int level = lowest; level < SOURCE_LEVELS; level++)
+        if (!share_allows((enum source_level)level, same[level], count))
+            return false;
+    return true;
 }
 
-static bool has_room(const struct known *k, uint64_t group, uint64_t informant,
-                     uint64_t wall)
+/* Those that it named and those that live there, together. */
+static bool informant_has_room(const struct known *k, const struct endpoint *ep,
+                               const struct known_relay *except)
 {
-    enum worth worth = group == informant ? WORTH_FOUND : WORTH_HEARSAY;
+    unsigned same = 0, count = 0;
 
-    return groups_have_room(k, group, informant, NULL) &&
-           (k->count < k->max || victim(k, worth, wall) != NULL);
+    for (unsigned i = 0; i < k->count; i++) {
+        const struct known_relay *relay = k->relays[i];
+
+        if (relay == except)
+            continue;
+        count++;
+        same += known_is_hearsay(relay)
+                    ? known_same_network(k, &relay->informant, ep)
+                    : lives_at(k, relay, ep, SOURCE_NETWORK, true);
+    }
+    return share_allows(SOURCE_NETWORK, same, count);
 }
 
-enum error known_has_room(const struct known *k, const struct descriptor *d,
-                          uint64_t informant, uint64_t wall)
+static bool lists(const struct descriptor *d, const struct endpoint *ep)
 {
-    uint64_t group = known_group(k, &d->addresses[0]);
-    const struct known_relay *old = known_find(k, d->identity);
-
-    /* One that moves must find room where it goes. */
-    if (old != NULL)
-        return old->group == group ||
-                       groups_have_room(k, group, old->informant, old)
-                   ? OK
-                   : ERR_FULL;
-    return has_room(k, group, informant, wall) ? OK : ERR_FULL;
+    for (unsigned i = 0; i < d->address_count; i++)
+        if (endpoint_equal(&d->addresses[i], ep))
+            return true;
+    return false;
 }
+
+/* It stays where it has answered from; one of the store, where it was. */
+static bool stays(const struct known_relay *old, const struct descriptor *d)
+{
+    for (unsigned i = 0; i < old->answered; i++)
+        if (lists(d, &old->d.addresses[i]))
+            return true;
+    if (old->answered > 0 || !old->tried)
+        return false;
+    for (unsigned i = 0; i < d->address_count; i++)
+        if (!lists(&old->d, &d->addresses[i]))
+            return false;
+    return true;
+}
+
+static bool places_have_room(const struct known *k, const struct known_word *w,
+                             const struct known_relay *old)
+{
+    if (w->way == KNOWN_ANSWERED)
+        return (old != NULL && known_answered_from(old, &w->from)) ||
+               place_has_room(k, &w->from, false, old);
+    if (old != NULL && stays(old, w->d))
+        return true;
+    for (unsigned i = 0; i < w->d->address_count; i++)
+        if (!place_has_room(k, &w->d->addresses[i], true, old))
+            return false;
+    return w->way == KNOWN_STORED || informant_has_room(k, &w->from, old);
+}
+
+static enum worth worth_of_word(const struct known_word *w)
+{
+    return w->way == KNOWN_NAMED ? WORTH_HEARSAY : WORTH_FOUND;
+}
+
+enum error known_has_room(const struct known *k, const struct known_word *w)
+{
+    const struct known_relay *old = known_find(k, w->d->identity);
+    bool fits = old != NULL || k->count < k->max ||
+                victim(k, worth_of_word(w), w->wall) != NULL;
+
+    return fits && places_have_room(k, w, old) ? OK : ERR_FULL;
+}
+
+/* ---- Adding ------------------------------------------------------------ */
 
 static bool grow(struct known *k)
 {
@@ -268,20 +354,58 @@ static uint8_t *copy_of(struct bytes text)
     return copy;
 }
 
-/* The text becomes the relay's. */
-static void set_descriptor(const struct known *k, struct known_relay *relay,
-                           const struct descriptor *d, uint8_t *text,
-                           size_t len)
+/* To the front, behind the others that it answered from. */
+static void put_in_front(struct known_relay *relay, unsigned i)
 {
-    bool told_itself = relay->informant == relay->group;
+    struct endpoint ep = relay->d.addresses[i];
+
+    relay->d.addresses[i] = relay->d.addresses[relay->answered];
+    relay->d.addresses[relay->answered++] = ep;
+}
+
+static bool same_place(const struct endpoint *a, const struct endpoint *b,
+                       bool exactly)
+{
+    return exactly ? endpoint_equal(a, b) : endpoint_same_addr(a, b);
+}
+
+/* With another port, as behind a NAT, when it does not list this one. */
+static void mark_answered(struct known_relay *relay,
+                          const struct endpoint *from, bool exactly)
+{
+    for (unsigned i = relay->answered; i < relay->d.address_count; i++)
+        if (same_place(&relay->d.addresses[i], from, exactly))
+            put_in_front(relay, i);
+}
+
+static void set_answered(struct known_relay *relay, const struct endpoint *from)
+{
+    mark_answered(relay, from, lists(&relay->d, from));
+    relay->tried = true;
+}
+
+/* The text becomes the relay's. What it moved away from counts no more. */
+static void set_descriptor(struct known_relay *relay,
+                           const struct known_word *w, uint8_t *text)
+{
+    struct known_relay old = *relay;
+    bool moves = !stays(&old, w->d);
 
     free(relay->text);
-    relay->d = *d;
+    relay->d = *w->d;
     relay->text = text;
-    relay->text_len = (uint16_t)len;
-    relay->group = known_group(k, &d->addresses[0]);
-    if (told_itself)
-        relay->informant = relay->group;
+    relay->text_len = (uint16_t)w->text.len;
+    relay->answered = 0;
+    for (unsigned i = 0; i < old.answered; i++)
+        mark_answered(relay, &old.d.addresses[i], true);
+    if (w->way == KNOWN_ANSWERED) {
+        set_answered(relay, &w->from);
+    } else if (moves) {
+        relay->tried = w->way == KNOWN_STORED;
+        relay->reached = w->way == KNOWN_STORED;
+        relay->asked_at = relay->asked = 0;
+        relay->informant = w->from;
+    }
 }
 
 static enum error insert(struct known *k, struct known_relay *relay)
@@ -298,69 +422,73 @@ static enum error insert(struct known *k, struct known_relay *relay)
     return OK;
 }
 
-static struct known_relay *relay_new(const struct known *k,
-                                     const struct descriptor *d, uint8_t *text,
-                                     size_t len, uint64_t informant,
-                                     uint64_t wall)
+static struct known_relay *relay_new(const struct known_word *w, uint8_t *text)
 {
     struct known_relay *relay = calloc(1, sizeof(*relay));
 
     if (relay == NULL)
         return NULL;
-    set_descriptor(k, relay, d, text, len);
-    relay->informant = informant;
-    relay->record.first_seen = relay->record.last_seen = wall;
+    set_descriptor(relay, w, text);
+    relay->record.first_seen = relay->record.last_seen = w->wall;
     return relay;
 }
 
 /* Makes room at the cap, when known_has_room said that there is some. */
-static void evict(struct known *k, const struct descriptor *d,
-                  uint64_t informant, uint64_t wall, uint8_t evicted[32],
-                  bool *did_evict)
+static void evict(struct known *k, const struct known_word *w,
+                  uint8_t evicted[32], bool *did_evict)
 {
-    bool found = known_group(k, &d->addresses[0]) == informant;
     struct known_relay *least;
 
     if (k->count < k->max)
         return;
-    least = victim(k, found ? WORTH_FOUND : WORTH_HEARSAY, wall);
+    least = victim(k, worth_of_word(w), w->wall);
     assert(least != NULL);
     memcpy(evicted, least->d.identity, 32);
     *did_evict = true;
     known_remove(k, least);
 }
 
-enum error known_add(struct known *k, const struct descriptor *d,
-                     struct bytes text, uint64_t informant, uint64_t wall,
+enum error known_add(struct known *k, const struct known_word *w,
                      struct known_relay **out, uint8_t evicted[32],
                      bool *did_evict)
 {
-    struct known_relay *relay = known_find(k, d->identity);
-    enum error e = known_has_room(k, d, informant, wall);
+    struct known_relay *relay = known_find(k, w->d->identity);
+    enum error e = known_has_room(k, w);
     uint8_t *copy;
 
     if (e != OK)
         return e;
-    copy = copy_of(text);
+    copy = copy_of(w->text);
     if (copy == NULL)
         return ERR_NO_MEMORY;
     if (relay != NULL) {
-        set_descriptor(k, relay, d, copy, text.len);
+        set_descriptor(relay, w, copy);
         *out = relay;
         return OK;
     }
-    relay = relay_new(k, d, copy, text.len, informant, wall);
+    relay = relay_new(w, copy);
     if (relay == NULL) {
         free(copy);
         return ERR_NO_MEMORY;
     }
-    evict(k, d, informant, wall, evicted, did_evict);
+    evict(k, w, evicted, did_evict);
     e = insert(k, relay);
     if (e != OK)
         relay_free(relay);
     else
         *out = relay;
     return e;
+}
+
+enum error known_answered(struct known *k, struct known_relay *relay,
+                          const struct endpoint *from)
+{
+    if (known_answered_from(relay, from))
+        return ERR_SEQ;
+    if (!place_has_room(k, from, false, relay))
+        return ERR_FULL;
+    set_answered(relay, from);
+    return OK;
 }
 
 void known_remove(struct known *k, struct known_relay *relay)

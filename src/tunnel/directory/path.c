@@ -23,6 +23,7 @@ struct choice {
     uint64_t wall, now;
     bool exits_too;                         /* exits may stand anywhere */
     struct descriptor hops[ONION_HOPS_MAX]; /* address_count 0: none yet */
+    uint8_t answered[ONION_HOPS_MAX];       /* addresses of them (known.h) */
     unsigned fixed;                         /* hops that stand */
 };
 
@@ -134,6 +135,13 @@ static bool has_role(const struct choice *c, unsigned at,
     return c->exits_too || !(desc->roles & ROLE_EXIT);
 }
 
+static void set_hop(struct choice *c, unsigned at,
+                    const struct known_relay *relay)
+{
+    c->hops[at] = relay->d;
+    c->answered[at] = relay->answered;
+}
+
 /* False when nobody is left for this place. */
 static bool choose_hop(struct choice *c, unsigned at)
 {
@@ -153,7 +161,7 @@ static bool choose_hop(struct choice *c, unsigned at)
     chosen = weighing_choose(&w, c->random);
     weighing_deinit(&w);
     if (chosen != NULL)
-        c->hops[at] = chosen->d;
+        set_hop(c, at, chosen);
     return chosen != NULL;
 }
 
@@ -194,7 +202,7 @@ static bool with_guard(struct choice *c, const struct known_relay *guard)
     clear_from(c, 0);
     if (is_unwanted(c, &guard->d) || !fits(c, 0, &guard->d))
         return false;
-    c->hops[0] = guard->d;
+    set_hop(c, 0, guard);
     return attempt(c, 1);
 }
 
@@ -261,19 +269,27 @@ static enum path_result diagnose(const struct choice *c, const struct guards *g)
 
 /* ---- The result -------------------------------------------------------- */
 
-/* An address that the hop before can send to; IPv4 rather than IPv6. */
+/* An address that the hop before can send to: one that it answered from rather
+ * than one that it says it has, IPv4 rather than IPv6. */
 static const struct endpoint *endpoint_for(const struct choice *c, unsigned at)
 {
     const struct descriptor *desc = &c->hops[at];
     const struct endpoint *best = NULL;
+    bool best_answered = false;
 
     for (unsigned i = 0; i < desc->address_count; i++) {
         const struct endpoint *ep = &desc->addresses[i];
         bool reached = at == 0 ? c->config->family[ep->family]
                                : has_family(&c->hops[at - 1], ep->family);
+        bool answered = i < c->answered[at];
 
-        if (reached && (best == NULL || ep->family < best->family))
+        if (!reached || (best_answered && !answered))
+            continue;
+        if (best == NULL || answered > best_answered ||
+            ep->family < best->family) {
             best = ep;
+            best_answered = answered;
+        }
     }
     assert(best != NULL);
     return best;
@@ -301,7 +317,7 @@ static void stand(struct choice *c, const struct path *path)
         const struct known_relay *relay = directory_find(c->d, hop->identity);
 
         if (relay != NULL) {
-            c->hops[i] = relay->d;
+            set_hop(c, i, relay);
             continue;
         }
         memcpy(c->hops[i].identity, hop->identity, sizeof(hop->identity));

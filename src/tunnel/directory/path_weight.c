@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBNET4  16
-#define SUBNET6  32
 #define HALVINGS 8
 
 static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
@@ -164,12 +162,6 @@ const struct known_relay *weighing_choose(const struct weighing *w,
     return NULL;
 }
 
-static bool same_subnet(const struct endpoint *a, const struct endpoint *b)
-{
-    return endpoint_same_prefix(a, b,
-                                a->family == FAMILY_IPV4 ? SUBNET4 : SUBNET6);
-}
-
 bool path_conflict(const struct descriptor *a, const struct descriptor *b,
                    bool testing_network)
 {
@@ -182,7 +174,7 @@ bool path_conflict(const struct descriptor *a, const struct descriptor *b,
         return false;
     for (unsigned i = 0; i < a->address_count; i++)
         for (unsigned j = 0; j < b->address_count; j++)
-            if (same_subnet(&a->addresses[i], &b->addresses[j]))
+            if (source_same(&a->addresses[i], &b->addresses[j], SOURCE_NETWORK))
                 return true;
     return false;
 }

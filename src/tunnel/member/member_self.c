@@ -80,6 +80,13 @@ void member_retire_previous(struct member *t, uint64_t now)
     t->env.retired(t->env.ctx);
 }
 
+static void unanswered(void *ctx, const struct endpoint *ep, uint64_t now)
+{
+    struct member *t = ctx;
+
+    puncture_ask(&t->puncture, ep, now);
+}
+
 enum error member_directory_new(struct member *t, uint64_t now)
 {
     struct directory_config c;
@@ -91,6 +98,7 @@ enum error member_directory_new(struct member *t, uint64_t now)
         .remember = remember,
         .forget = forget,
         .rotate = rotate,
+        .unanswered = unanswered,
         .dht = t->env.dht,
     };
 

@@ -118,6 +118,17 @@ static void test_directory_dht_finds_the_only_relay(void **state)
     host_deinit(&h);
 }
 
+/* Relay `n` tells its descriptor, which is good for `life` seconds. */
+static void learn(struct host *h, unsigned n, uint8_t roles, uint64_t life)
+{
+    struct descriptor d = test_descriptor(n);
+
+    d.issued = (uint64_t)h->wall;
+    d.expires = d.issued + life;
+    d.roles = roles;
+    assert_int_equal(ask_and_tell(h, n, &d, n), OK);
+}
+
 /* Those near the keys are the same ten again and again. */
 static void test_directory_dht_rests_when_all_seem_known(void **state)
 {
@@ -125,7 +136,9 @@ static void test_directory_dht_rests_when_all_seem_known(void **state)
 
     (void)state;
     host_init(&h, 12);
-    host_add_many(&h, 0, 10, ROLE_RELAY);
+    for (unsigned n = 0; n < 10; n++)
+        learn(&h, n, ROLE_RELAY, DESCRIPTOR_LIFETIME_MAX);
+    h.sent = 0;
     directory_set_wanted(h.d, 64, 4, h.now);
     assert_in_range(lookups_in(&h, TIME_MIN, 8), 8, 20);
     assert_in_range(lookups_in(&h, 10 * TIME_MIN, 8), 2, 8);
@@ -160,17 +173,6 @@ static void test_directory_dht_is_quiet_when_it_knows_enough(void **state)
     directory_set_needed(h.d, false, h.now);
     assert_in_range(lookups_in(&h, TIME_HOUR, 0), 5, 10);
     host_deinit(&h);
-}
-
-/* Relay `n` tells its descriptor, which is good for `life` seconds. */
-static void learn(struct host *h, unsigned n, uint8_t roles, uint64_t life)
-{
-    struct descriptor d = test_descriptor(n);
-
-    d.issued = (uint64_t)h->wall;
-    d.expires = d.issued + life;
-    d.roles = roles;
-    assert_int_equal(ask_and_tell(h, n, &d, n), OK);
 }
 
 static void test_directory_dht_news_begin_anew(void **state)

@@ -81,39 +81,88 @@ static void test_known_evicts_the_stalest_of_equals(void **state)
     host_deinit(&h);
 }
 
-/* Neither a subnet nor one who names others gets more than its share. */
-static void test_known_shares_of_groups_and_informants(void **state)
+/* One more relay, `n`, at `ep`: answering from there, or named by `informant`.
+ */
+static enum error add_at(struct known *k, unsigned n, struct endpoint ep,
+                         const struct endpoint *informant)
 {
+    struct descriptor d = test_descriptor(n);
+    uint8_t text[DESCRIPTOR_MAX], evicted[32];
+    struct known_word w = {.d = &d,
+                           .way = informant != NULL ? KNOWN_NAMED
+                                                    : KNOWN_ANSWERED,
+                           .from = informant != NULL ? *informant : ep,
+                           .wall = TEST_WALL};
+    struct known_relay *relay;
+    bool did_evict = false;
+
+    d.addresses[0] = ep;
+    w.text = bytes_of(text, test_descriptor_text(&d, n, text));
+    return known_add(k, &w, &relay, evicted, &did_evict);
+}
+
+/* Neither a network nor one who names others gets more than its share. */
+static void test_known_shares_of_networks_and_informants(void **state)
+{
+    static const struct endpoint liar = {.addr = {99, 99, 1, 1}, .port = 1};
     struct known k;
-    unsigned taken[2] = {0};
 
     (void)state;
     for (int informants = 0; informants < 2; informants++) {
+        unsigned taken = 0;
+
         known_init(&k, 1000, false);
         for (unsigned n = 0; n < 200; n++) {
-            struct descriptor d = test_descriptor(n);
-            uint8_t text[DESCRIPTOR_MAX], evicted[32];
-            struct known_relay *relay;
-            uint64_t informant;
-            bool did_evict;
-            size_t len;
+            bool one_of_many = n % 2 == 0;
+            struct endpoint ep = test_relay_ep(n);
 
-            /* every second one comes from the same source */
-            if (n % 2 == 0 && !informants)
-                d.addresses[0] = test_ep4(77, 77, (uint8_t)n, 1, 1000);
-            len = test_descriptor_text(&d, n, text);
-            informant = n % 2 == 0 && informants ? 4242 : 1000000 + n;
-            taken[informants] += n % 2 == 0 &&
-                                 known_add(&k, &d, bytes_of(text, len),
-                                           informant, TEST_WALL, &relay,
-                                           evicted, &did_evict) == OK;
-            if (n % 2 == 1)
-                assert_int_equal(known_add(&k, &d, bytes_of(text, len),
-                                           informant, TEST_WALL, &relay,
-                                           evicted, &did_evict),
-                                 OK);
+            if (one_of_many && !informants)
+                ep = test_ep4(77, 77, (uint8_t)n, 1, 1000);
+            if (one_of_many)
+                taken += add_at(&k, n, ep, informants ? &liar : NULL) == OK;
+            else
+                assert_int_equal(add_at(&k, n, ep, NULL), OK);
         }
-        assert_in_range(taken[informants], 2, 35);
+        assert_in_range(taken, 8, 35);
+        known_deinit(&k);
+    }
+}
+
+/* An address, a home line, a site and a network have caps of their own, also
+ * when 300 others are known. */
+static void test_known_shares_at_each_width(void **state)
+{
+    static const struct {
+        const char *first, *step; /* the addresses differ by this */
+        unsigned most;
+    } cases[] = {
+        {"66.66.1.1:1000", NULL, 2},
+        {"66.66.1.0:1000", "0.0.0.1:0", 37},
+        {"66.66.0.1:1000", "0.0.1.0:0", 75},
+        {"[2a00:66:1:100::1]:1000", NULL, 2},
+        {"[2a00:66:1:100::1]:1000", "[0:0:0:1::]:0", 2},
+        {"[2a00:66:1:0::1]:1000", "[0:0:0:100::]:0", 37},
+        {"[2a00:66:1::1]:1000", "[0:0:1::]:0", 75},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct endpoint ep = test_ep(cases[i].first), step = {0};
+        unsigned taken = 0;
+        struct known k;
+
+        if (cases[i].step != NULL)
+            assert_int_equal(endpoint_parse(cases[i].step, &step), OK);
+        known_init(&k, 1000, false);
+        for (unsigned n = 0; n < 300; n++)
+            assert_int_equal(add_at(&k, n, test_relay_ep(n), NULL), OK);
+        for (unsigned n = 300; n < 500; n++) {
+            for (unsigned b = 0; b < 16; b++)
+                ep.addr[b] = (uint8_t)(ep.addr[b] + step.addr[b]);
+            ep.port++;
+            taken += add_at(&k, n, ep, NULL) == OK;
+        }
+        assert_int_equal(taken, cases[i].most);
         known_deinit(&k);
     }
 }
@@ -519,7 +568,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_evicts_the_least_worth),
         cmocka_unit_test(test_known_evicts_the_stalest_of_equals),
-        cmocka_unit_test(test_known_shares_of_groups_and_informants),
+        cmocka_unit_test(test_known_shares_of_networks_and_informants),
+        cmocka_unit_test(test_known_shares_at_each_width),
         cmocka_unit_test(test_known_stays_at_its_cap),
         cmocka_unit_test(test_known_relay_fits_in_a_kilobyte),
         cmocka_unit_test(test_known_parted_needs_a_second_witness),
