@@ -138,7 +138,7 @@ static void start(struct world *w)
     world_start(w);
     community(w, 0);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
-    sim_run_for(w->sim, 2 * TIME_MIN);
+    sim_run_for(w->sim, 5 * TIME_MIN); /* it keeps its guards from now on */
 }
 
 /* There are circuits all the time, and most do not end at the friend. */

@@ -173,6 +173,7 @@ void directory_tick(struct directory *d, uint64_t wall, uint64_t now)
     if (now < d->deadline)
         return;
     d->deadline = TIME_NEVER;
+    survey_tick(d, now); /* it hears of news before they are taken up */
     want(d, wall, now);
     fetch_tick(d, wall);
     self_tick(d, wall, now);
@@ -511,7 +512,7 @@ void directory_forget_measures(struct directory *d, uint64_t wall)
 }
 
 void directory_set_guard(struct directory *d, const uint8_t identity[32],
-                         uint64_t since, uint64_t until)
+                         uint64_t since, uint64_t until, bool provisional)
 {
     struct known_relay *relay = known_find(&d->known, identity);
 
@@ -519,6 +520,7 @@ void directory_set_guard(struct directory *d, const uint8_t identity[32],
         return;
     relay->record.guard_since = since;
     relay->record.guard_until = until;
+    relay->provisional = provisional;
     remember(d, relay);
 }
 

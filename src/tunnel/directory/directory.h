@@ -186,9 +186,13 @@ void directory_doubted(struct directory *d, const uint8_t identity[32],
  * the last test. */
 void directory_measured(struct directory *d, const uint8_t identity[32],
                         uint32_t rate, uint64_t wall);
-/* Guards are chosen by guard.h; 0 and 0 unmakes one. */
+/* Guards are chosen by guard.h; 0 and 0 unmakes one. A provisional one is not
+ * stored as a guard. */
 void directory_set_guard(struct directory *d, const uint8_t identity[32],
-                         uint64_t since, uint64_t until);
+                         uint64_t since, uint64_t until, bool provisional);
+/* Whether what is known is all that there is to be found soon
+ * (directory_survey.h). */
+bool directory_is_complete(const struct directory *d);
 
 /* New wishes: while fewer are known, more are looked for. Nodes that build no
  * circuits can do with 0. */

@@ -124,9 +124,10 @@ static void on_done(void *ctx, uint64_t cookie, enum error e)
     if (e != OK) {
         d->stats.lookups_failed++;
         d->key_search.failed = true;
-    } else if (d->key_search.failures > 0) {
+    } else {
+        survey_looked(d);
+        d->news |= d->key_search.failures > 0; /* the DHT is back */
         d->key_search.failures = 0;
-        d->news = true; /* the DHT is back */
     }
     for (unsigned i = 0; i < l->count; i++) {
         recapture(d, &l->peers[i]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directory as its own files see it; nobody else includes it. It is put
- * together from four parts, each with a header of its own: what it asks relays,
- * what it looks for in the DHT, what it says of itself, and what it exchanges
- * with neighbours. All of them end in directory_learn.
+ * together from five parts, each with a header of its own: what it asks relays,
+ * what it looks for in the DHT, what it says of itself, what it exchanges with
+ * neighbours, and whether that is all there is to know. The first four end in
+ * directory_learn.
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
@@ -14,6 +15,7 @@
 #include "tunnel/directory/directory_dht.h"
 #include "tunnel/directory/directory_sample.h"
 #include "tunnel/directory/directory_self.h"
+#include "tunnel/directory/directory_survey.h"
 
 #define RECENT_MAX 128 /* endpoints asked lately */
 
@@ -38,6 +40,7 @@ struct directory {
     struct limiter tells;
     struct key_search key_search;
     struct fetch fetch;
+    struct survey survey;
     uint64_t refresh_at;
     uint64_t deadline;
     /* As of the last tick: */

@@ -24,7 +24,8 @@ static const struct known_relay *relay_of(const struct directory *d,
 static void insert(struct guards *g, const struct known_relay *relay)
 {
     struct guard new = {.since = relay->record.guard_since,
-                        .until = relay->record.guard_until};
+                        .until = relay->record.guard_until,
+                        .provisional = relay->provisional};
     unsigned at = g->count;
 
     memcpy(new.identity, relay->d.identity, sizeof(new.identity));
@@ -52,7 +53,7 @@ void guards_init(struct guards *g, const struct directory *d)
 
 static void drop(struct guards *g, struct directory *d, unsigned i)
 {
-    directory_set_guard(d, g->list[i].identity, 0, 0);
+    directory_set_guard(d, g->list[i].identity, 0, 0, false);
     g->count--;
     memmove(g->list + i, g->list + i + 1, (g->count - i) * sizeof(g->list[0]));
 }
@@ -86,13 +87,27 @@ static bool may_retire(const struct guards *g, uint64_t now)
            time_since(g->retired_at, now) >= GUARD_RETIRE_ONE;
 }
 
+static bool is_overdue(const struct guard *g, const struct directory *d)
+{
+    return g->provisional && directory_is_complete(d);
+}
+
+bool guards_are_overdue(const struct guards *g, const struct directory *d)
+{
+    for (unsigned i = 0; i < g->count; i++)
+        if (is_overdue(&g->list[i], d))
+            return true;
+    return false;
+}
+
 static void let_go(struct guards *g, struct directory *d, uint64_t wall,
                    uint64_t now)
 {
     uint64_t last = last_reached(g, d);
 
     for (unsigned i = 0; i < g->count;) {
-        if (is_lost(relay_of(d, &g->list[i]), last)) {
+        if (is_lost(relay_of(d, &g->list[i]), last) ||
+            is_overdue(&g->list[i], d)) {
             drop(g, d, i);
         } else if (g->list[i].until <= wall && may_retire(g, now)) {
             g->retired_at = now;
@@ -197,7 +212,9 @@ static void add(struct guards *g, struct directory *d,
     new->until = wall + GUARD_LIFETIME - GUARD_JITTER +
                  random_below(random, 2 * GUARD_JITTER);
     g->count++;
-    directory_set_guard(d, new->identity, new->since, new->until);
+    new->provisional = !directory_is_complete(d);
+    directory_set_guard(d, new->identity, new->since, new->until,
+                        new->provisional);
 }
 
 /* Its descriptor ran out while we were away, and it was asked for another

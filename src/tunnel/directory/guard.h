@@ -14,6 +14,11 @@
  * which others were; at most one a day for its age, so that a clock that
  * jumps does not throw them all away.
  *
+ * Those that are drawn before the client's view is complete
+ * (directory_survey.h) are provisional: whoever was met first would have them
+ * all. They are not stored, and when the view is complete, others are drawn in
+ * their place, once.
+ *
  * That a relay is a guard, and until when, is kept with it in the directory,
  * which has it stored.
  */
@@ -36,6 +41,7 @@
 struct guard {
     uint8_t identity[32];
     uint64_t since, until; /* wall seconds */
+    bool provisional;
 };
 
 struct guards {
@@ -47,10 +53,14 @@ struct guards {
 /* After directory_add_stored of all: finds the guards of an earlier life. */
 void guards_init(struct guards *g, const struct directory *d);
 
-/* Lets guards go whose time is up, and takes new ones. Before each choice. */
+/* Lets guards go whose time is up, and takes new ones. Before each choice, and
+ * when some are to be drawn anew (guards_are_overdue). */
 void guards_update(struct guards *g, struct directory *d,
                    const struct random_source *random, uint64_t wall,
                    uint64_t now);
+
+/* Some are provisional, and the view is complete now. */
+bool guards_are_overdue(const struct guards *g, const struct directory *d);
 
 /* The guards to choose a first hop from, best first, into `out`; at most
  * GUARDS_MAX. All that do not fail, doubtful ones last; of those that are

@@ -259,6 +259,7 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
     t->ticked_at = now;
     member_retire_previous(t, now);
     directory_tick(t->directory, wall, now);
+    member_guards_settle(t, now);
     router_tick(&t->router, now);
     member_path_again(t, now);
     pool_tick(&t->pool, now);

@@ -106,6 +106,8 @@ bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
 /* Looks for paths again that could not be had, when relays are new. Not at
  * once, so that others that answer have a chance too. */
 void member_path_again(struct member *t, uint64_t now);
+/* Draws guards anew when more relays are known than when they were drawn. */
+void member_guards_settle(struct member *t, uint64_t now);
 void member_path_worked(struct member *t, const struct circuit *c);
 /* It ended at hop `hop`, from 1. */
 void member_path_ended(struct member *t, const struct circuit *c, unsigned hop,

@@ -94,6 +94,12 @@ void member_path_again(struct member *t, uint64_t now)
             pool_hurry(&t->pool, hops, now);
 }
 
+void member_guards_settle(struct member *t, uint64_t now)
+{
+    if (guards_are_overdue(&t->guards, t->directory))
+        guards_update(&t->guards, t->directory, &t->env.random, t->wall, now);
+}
+
 /* A relay that keeps to its limits did not fail. */
 static bool is_failure(enum reason why)
 {

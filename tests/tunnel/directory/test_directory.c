@@ -371,8 +371,8 @@ static void test_directory_finds_a_guard_that_moved(void **state)
     (void)state;
     host_init(&h, 15);
     assert_int_equal(host_add(&h, &d, 1), OK);
-    directory_set_guard(h.d, d.identity, (uint64_t)h.wall,
-                        (uint64_t)h.wall + 1);
+    directory_set_guard(h.d, d.identity, (uint64_t)h.wall, (uint64_t)h.wall + 1,
+                        false);
     d.issued += 64800;
     d.expires += 64800;
     d.addresses[0] = test_relay_ep(99);

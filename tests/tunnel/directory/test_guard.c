@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "directory_data.h"
+#include "directory_tell.h"
 
+#include "tunnel/directory/directory_survey.h"
 #include "tunnel/directory/guard.h"
 
 #include <setjmp.h>
@@ -15,6 +16,15 @@ static void update(struct host *h, struct guards *g)
     struct random_source random = test_source(&h->random);
 
     guards_update(g, h->d, &random, (uint64_t)h->wall, h->now);
+}
+
+/* Until no more relays are to be expected. */
+static void settle(struct host *h)
+{
+    directory_set_wanted(h->d, 64, 4, h->now);
+    host_run(h, 4 * TIME_MIN);
+    assert_true(directory_is_complete(h->d));
+    directory_set_wanted(h->d, 0, 0, h->now);
 }
 
 static unsigned list(const struct host *h, const struct guards *g,
@@ -82,6 +92,7 @@ static void test_guard_set_survives_a_restart(void **state)
     (void)state;
     host_init(&h, 2);
     host_add_many(&h, 0, 30, ROLE_RELAY);
+    settle(&h);
     guards_init(&g, h.d);
     update(&h, &g);
     /* All are remembered once they have been of use. */
@@ -255,7 +266,7 @@ static void test_guard_choice_is_even(void **state)
             struct descriptor d = test_descriptor(n);
 
             hits[n] += directory_find(h.d, d.identity)->record.guard_since != 0;
-            directory_set_guard(h.d, d.identity, 0, 0);
+            directory_set_guard(h.d, d.identity, 0, 0, false);
         }
         if (run == 299)
             host_deinit(&h);
@@ -281,7 +292,7 @@ static void choose_often(struct host *h,
             chosen[i] = &directory_find(h->d, g.list[i].identity)->d;
         check(chosen, g.count);
         for (unsigned i = 0; i < g.count; i++)
-            directory_set_guard(h->d, g.list[i].identity, 0, 0);
+            directory_set_guard(h->d, g.list[i].identity, 0, 0, false);
     }
 }
 
@@ -393,6 +404,124 @@ static void test_guard_can_be_reached(void **state)
     host_deinit(&h);
 }
 
+/* ---- The first minutes --------------------------------------------------- */
+
+#define PARTY 4 /* relays 200.. are of the party that is met first */
+
+static void tell_of(struct host *h, unsigned first, unsigned count)
+{
+    for (unsigned n = first; n < first + count; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.issued = (uint64_t)h->wall;
+        d.expires = d.issued + DESCRIPTOR_LIFETIME;
+        assert_int_equal(ask_and_tell(h, n, &d, n), OK);
+    }
+}
+
+static unsigned of_party(const struct guards *g)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < g->count; i++)
+        for (unsigned n = 200; n < 200 + PARTY; n++)
+            count += memcmp(g->list[i].identity, test_descriptor(n).identity,
+                            32) == 0;
+    return count;
+}
+
+static unsigned stored_guards(const struct host *h)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < h->stored_count; i++)
+        count += h->stored[i].s.record.guard_since != 0;
+    return count;
+}
+
+/* For 8 seconds a client is told of four relays only. It uses them meanwhile,
+ * and when it knows the other twenty as well, they have their share and no
+ * more. */
+static void test_guard_is_not_who_was_met_first(void **state)
+{
+    const unsigned clients = 60;
+    unsigned first = 0, then = 0;
+
+    (void)state;
+    for (unsigned run = 0; run < clients; run++) {
+        struct guards g = {0}, fixed;
+        struct host h;
+
+        host_init(&h, 300 + run);
+        directory_set_wanted(h.d, 48, 4, h.now);
+        tell_of(&h, 200, PARTY);
+        update(&h, &g);
+        first += of_party(&g);
+        host_run(&h, 8 * TIME_S);
+        tell_of(&h, 0, 20);
+        host_run(&h, TIME_MIN);
+        update(&h, &g);
+        assert_int_equal(of_party(&g), GUARDS_PRIMARY); /* still the same */
+        assert_int_equal(stored_guards(&h), 0);
+        host_run(&h, 3 * TIME_MIN);
+        assert_true(directory_is_complete(h.d));
+        assert_true(guards_are_overdue(&g, h.d));
+        update(&h, &g);
+        then += of_party(&g);
+        assert_int_equal(stored_guards(&h), GUARDS_PRIMARY);
+        /* Once. */
+        fixed = g;
+        tell_of(&h, 50, 20);
+        host_run(&h, TIME_HOUR);
+        update(&h, &g);
+        assert_memory_equal(&fixed, &g, sizeof(g));
+        host_deinit(&h);
+    }
+    print_message("guards of the party: %u of %u at first, then %u\n", first,
+                  clients * GUARDS_PRIMARY, then);
+    assert_int_equal(first, clients * GUARDS_PRIMARY);
+    /* 4 of 24 are 30 of 180; four standard deviations more. */
+    assert_in_range(then, 1, 50);
+}
+
+/* When a view counts as complete, in seconds; 0: not within an hour. A relay
+ * more is told of each `every` seconds, until there are `relays`. */
+static unsigned settles_after(unsigned relays, unsigned every, bool dht)
+{
+    unsigned told = 0, at = 0;
+    struct host h;
+
+    host_init(&h, 400);
+    h.dht_error = dht ? OK : ERR_NO_NODES;
+    directory_set_wanted(h.d, 48, 0, h.now);
+    for (unsigned second = 1; second <= 3600 && at == 0; second++) {
+        if (told < relays && second % every == 0)
+            tell_of(&h, told++, 1);
+        host_run(&h, TIME_S);
+        if (directory_is_complete(h.d))
+            at = second;
+    }
+    host_deinit(&h);
+    return at;
+}
+
+static void test_guard_waits_for_a_complete_view(void **state)
+{
+    unsigned most = (unsigned)(SURVEY_MAX / TIME_S);
+
+    (void)state;
+    /* All relays of a small network, and enough of a large one. */
+    assert_in_range(settles_after(4, 1, true), 120, 130);
+    assert_in_range(settles_after(1000, 1, true), 120, 130);
+    /* They come slowly. */
+    assert_in_range(settles_after(10, 30, true), 350, 450);
+    /* It never ends, there are too few, or the DHT does not answer. */
+    assert_in_range(settles_after(1000, 50, true), most, most + 60);
+    assert_in_range(settles_after(3, 1, true), most, most + 5);
+    assert_in_range(settles_after(20, 1, false), most, most + 5);
+    assert_int_equal(settles_after(0, 1, false), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_guard_is_not_of_our_own_family),
         cmocka_unit_test(test_guard_is_no_exit_while_there_are_others),
         cmocka_unit_test(test_guard_can_be_reached),
+        cmocka_unit_test(test_guard_is_not_who_was_met_first),
+        cmocka_unit_test(test_guard_waits_for_a_complete_view),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static void test_known_evicts_the_least_worth(void **state)
     d.expires = d.issued + 10; /* expired */
     assert_int_equal(host_add(&h, &d, 0), OK);
     host_add_many(&h, 1, 9, ROLE_RELAY);
-    directory_set_guard(h.d, test_descriptor(2).identity, 1, 2);
+    directory_set_guard(h.d, test_descriptor(2).identity, 1, 2, false);
     for (unsigned i = 0; i < 3; i++)
         directory_failed(h.d, test_descriptor(2).identity,
                          h.now + i * 120 * TIME_S);
@@ -348,7 +348,7 @@ static void test_known_capacity_is_forgotten_after_a_month(void **state)
     host_init(&h, 28);
     host_add_many(&h, 1, 1, ROLE_RELAY);
     /* Others that are out of reach for so long are dropped. */
-    directory_set_guard(h.d, test_descriptor(1).identity, 1, UINT32_MAX);
+    directory_set_guard(h.d, test_descriptor(1).identity, 1, UINT32_MAX, false);
     assert_int_equal(measured(&h, 100), 100);
     c = host_config(&h);
     host_pass(&h, 29 * 24 * TIME_HOUR);
