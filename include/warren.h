@@ -159,8 +159,8 @@ WARREN_API struct warren *warren_new(struct event_base *base,
  * end with a call of `closed`, requests with WARREN_ERR_CANCELLED. NULL is
  * legal. Not to be called out of a callback of the node.
  *
- * libevent puts off the end of what it was resolving: before the event_base is
- * freed, run it once more with EVLOOP_NONBLOCK. */
+ * libevent puts off the end of connections: before the event_base is freed, run
+ * it once more with EVLOOP_NONBLOCK. */
 WARREN_API void warren_free(struct warren *w);
 
 /* For people: what is wrong and what to do about it, a line each, or that all

@@ -17,8 +17,6 @@
 struct event_base;
 struct exit_names;
 
-#define EXIT_NAMES_ADDRESSES 16 /* of one name; more are left out */
-
 struct exit_names_handler {
     void *arg;
     /* As in struct exit_host_handler. */
@@ -34,7 +32,7 @@ struct exit_names *exit_names_new(struct event_base *base,
 void exit_names_free(struct exit_names *n);
 
 /* Takes these servers, or without any those of /etc/resolv.conf, for
- * addresses of these families. Questions that are open fail. */
+ * addresses of these families. Questions that are open are asked again. */
 void exit_names_configure(struct exit_names *n,
                           const struct config_endpoints *servers,
                           const bool families[FAMILIES]);
@@ -45,7 +43,8 @@ struct exit_names_state {
     bool assumed; /* none is configured, so it may be on this machine */
     bool failing; /* none has answered for a while: */
     uint64_t since;
-    const char *why; /* "no name server answers" */
+    const char *why; /* "no name server answers"; if `assumed`, that none is
+                      * named */
 };
 
 /* To be called every few seconds: who has not been asked anything for long is

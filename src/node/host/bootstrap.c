@@ -1,37 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * A name is looked up by evdns_getaddrinfo, which knows /etc/hosts and search
- * domains and asks for both families. It tells only that it failed: why is
- * learned by one more question, whose answer is a sentence for the operator.
- *
- * The settings of evdns are such that a dead server costs two seconds and not
- * the name: the next one is asked then, and what one family's answer says is
- * kept until the other's is there (by default that waits 3 s for an answer
- * that takes 5 s from the second server, and so never comes).
- *
- * libevent calls back about a name even after it was cancelled, from the
- * loop: a resolution therefore lives on its own and may have lost its owner.
+ * A name is looked up as programs of this machine do: in /etc/hosts, then at
+ * the servers of /etc/resolv.conf with its search domains, for addresses of
+ * both families. Both files are read anew at each attempt.
  */
 #include "node/host/bootstrap.h"
-#include "node/net/dns_result.h"
+#include "node/names/resolver.h"
 #include "node/os/clock.h"
-#include "node/os/sockaddr.h"
 
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <event2/util.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-struct resolution {
-    LIST_ENTRY(resolution) link;
-    struct bootstrap *owner; /* NULL: nobody waits any more */
-    struct evdns_getaddrinfo_request *request;
-    bool asking_why; /* it has failed; the last question runs */
-    uint64_t asked_at;
+/* A name that is being looked up. */
+struct waiting_host {
+    LIST_ENTRY(waiting_host) link;
+    struct bootstrap *owner;
+    struct resolution *resolution;
     struct config_host host;
     char waiting[CONFIG_HOST_SIZE + 64]; /* for people */
 };
@@ -41,8 +29,9 @@ struct bootstrap {
     struct bootstrap_handler handler;
     struct log *log;
     struct event *timer;
-    struct evdns_base *dns; /* made when the first name is met */
-    LIST_HEAD(, resolution) running;
+    struct resolver *resolver;
+    struct resolv_conf conf; /* as it was when this attempt began */
+    LIST_HEAD(, waiting_host) running;
     struct config_host hosts[CONFIG_BOOTSTRAP_MAX];
     unsigned host_count;
     bool active;
@@ -83,145 +72,86 @@ static void say_other_family(struct bootstrap *b, const char *host,
 
 /* ---- Names ------------------------------------------------------------- */
 
-static void resolution_failed(struct resolution *r, const char *reason)
+static void cannot_resolve(struct bootstrap *b, const char *host,
+                           const char *reason)
 {
-    struct bootstrap *b = r->owner;
-
     snprintf(b->trouble, sizeof(b->trouble),
-             "the bootstrap name %s cannot be resolved: %s", r->host.host,
-             reason);
+             "the bootstrap name %s cannot be resolved: %s", host, reason);
     log_warn(b->log, "%s; trying again in %llu s", b->trouble,
              (unsigned long long)(b->retry / TIME_S));
 }
 
-static void resolution_done(struct resolution *r,
-                            const struct evutil_addrinfo *list)
+static void use_all(struct bootstrap *b, const struct config_host *host,
+                    const struct dns_answer *answer)
 {
-    struct bootstrap *b = r->owner;
-    unsigned other = 0, all = 0;
-    struct endpoint ep, last = {.family = FAMILY_IPV4};
+    struct endpoint ep = {.family = FAMILY_IPV4};
+    unsigned other = 0;
 
-    for (const struct evutil_addrinfo *a = list; a != NULL; a = a->ai_next) {
-        if (sockaddr_to_endpoint(a->ai_addr, &ep) != OK)
-            continue;
-        ep.port = r->host.port;
-        last = ep;
+    for (size_t i = 0; i < answer->count; i++) {
+        ep = answer->addrs[i];
+        ep.port = host->port;
         other += use(b, &ep) == BOOTSTRAP_OTHER_FAMILY;
-        all++;
     }
-    if (all > 0 && other == all)
-        say_other_family(b, r->host.host, last.family);
+    if (answer->count > 0 && other == answer->count)
+        say_other_family(b, host->host, ep.family);
 }
 
-static void end(struct resolution *r)
+static void on_resolved(void *arg, const struct dns_answer *answer)
 {
-    if (r->owner != NULL)
-        LIST_REMOVE(r, link);
-    free(r);
-}
+    struct waiting_host *w = arg;
+    struct bootstrap *b = w->owner;
+    struct config_host host = w->host;
 
-static void on_reason(int result, char type, int count, int ttl,
-                      void *addresses, void *arg)
-{
-    struct resolution *r = arg;
-    uint64_t took = time_since(r->asked_at, clock_now());
-
-    (void)type;
-    (void)count;
-    (void)ttl;
-    (void)addresses;
-    if (r->owner != NULL)
-        resolution_failed(r,
-                          result == DNS_ERR_NONE
-                              ? "the name servers answer now and then only"
-                              : dns_result_text(dns_result_of(result, took)));
-    end(r);
-}
-
-/* False when it cannot be asked. */
-static bool ask_why(struct resolution *r)
-{
-    r->asking_why = true;
-    r->request = NULL;
-    r->asked_at = clock_now();
-    return evdns_base_resolve_ipv4(r->owner->dns, r->host.host, 0, on_reason,
-                                   r) != NULL;
-}
-
-static void on_resolved(int error, struct evutil_addrinfo *list, void *arg)
-{
-    struct resolution *r = arg;
-
-    if (r->owner != NULL && error == 0)
-        resolution_done(r, list);
-    if (list != NULL)
-        evutil_freeaddrinfo(list);
-    if (r->owner != NULL && error != 0) {
-        if (ask_why(r))
-            return;
-        resolution_failed(r, evutil_gai_strerror(error));
-    }
-    end(r);
-}
-
-static struct evdns_base *dns_new(struct event_base *base)
-{
-    struct evdns_base *dns =
-        evdns_base_new(base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-                                 EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-
-    if (dns == NULL)
-        return NULL;
-    dns_set_timeout(dns);
-    evdns_base_set_option(dns, "attempts", "4");
-    evdns_base_set_option(dns, "max-timeouts", "1");
-    evdns_base_set_option(dns, "getaddrinfo-allow-skew", "20");
-    return dns;
+    LIST_REMOVE(w, link);
+    free(w);
+    if (answer->result == DNS_FOUND)
+        use_all(b, &host, answer);
+    else
+        cannot_resolve(b, host.host,
+                       b->conf.assumed && answer->result == DNS_SILENT
+                           ? "no name server is named in " RESOLV_CONF_PATH
+                             ", and none answers on this machine"
+                           : dns_result_text(answer->result));
 }
 
 static void resolve(struct bootstrap *b, const struct config_host *host)
 {
-    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_DGRAM,
-                                    .ai_protocol = IPPROTO_UDP};
-    struct evdns_getaddrinfo_request *request;
-    struct resolution *r;
+    static const bool both[FAMILIES] = {true, true};
+    struct waiting_host *w = calloc(1, sizeof(*w));
 
-    if (b->dns == NULL)
-        b->dns = dns_new(b->base);
-    r = b->dns == NULL ? NULL : calloc(1, sizeof(*r));
-    if (r == NULL) {
-        snprintf(b->trouble, sizeof(b->trouble),
-                 "names cannot be resolved: no usable /etc/resolv.conf");
-        log_warn(b->log, "%s", b->trouble);
+    if (w != NULL) {
+        w->owner = b;
+        w->host = *host;
+        snprintf(w->waiting, sizeof(w->waiting),
+                 "the bootstrap name %s is still being looked up", host->host);
+        w->resolution = resolver_ask_as_local(b->resolver, &b->conf, host->host,
+                                              both, on_resolved, w);
+    }
+    if (w == NULL || w->resolution == NULL) {
+        free(w);
+        cannot_resolve(b, host->host, "out of memory");
         return;
     }
-    r->owner = b;
-    r->host = *host;
-    snprintf(r->waiting, sizeof(r->waiting),
-             "the bootstrap name %s is still being looked up", host->host);
-    LIST_INSERT_HEAD(&b->running, r, link);
-    /* NULL: it was in /etc/hosts, or failed at once, and `r` is gone. */
-    request =
-        evdns_getaddrinfo(b->dns, host->host, NULL, &hints, on_resolved, r);
-    if (request != NULL)
-        r->request = request;
+    LIST_INSERT_HEAD(&b->running, w, link);
 }
 
-/* Forgets what runs, and the name servers, which may have changed. */
-static void dns_drop(struct bootstrap *b)
+static void forget_names(struct bootstrap *b)
 {
-    struct resolution *r;
+    struct waiting_host *w;
 
-    while ((r = LIST_FIRST(&b->running)) != NULL) {
-        LIST_REMOVE(r, link);
-        r->owner = NULL;
-        if (!r->asking_why) /* else it ends when `dns` is freed */
-            evdns_getaddrinfo_cancel(r->request);
+    while ((w = LIST_FIRST(&b->running)) != NULL) {
+        LIST_REMOVE(w, link);
+        resolver_cancel(w->resolution);
+        free(w);
     }
-    if (b->dns != NULL)
-        evdns_base_free(b->dns, 1);
-    b->dns = NULL;
+}
+
+/* The name servers may have changed. */
+static void read_conf(struct bootstrap *b)
+{
+    forget_names(b);
+    resolv_conf_read(RESOLV_CONF_PATH, &b->conf);
+    resolver_set_servers(b->resolver, b->conf.servers, b->conf.server_count);
 }
 
 /* ---- Attempts ---------------------------------------------------------- */
@@ -249,7 +179,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
                              : time_min(2 * b->retry, BOOTSTRAP_RETRY_MAX);
     /* Slow name servers get their time. */
     if (LIST_EMPTY(&b->running)) {
-        dns_drop(b);
+        read_conf(b);
         b->trouble[0] = '\0';
         memset(b->found, 0, sizeof(b->found));
         for (unsigned i = 0; i < b->host_count; i++)
@@ -270,7 +200,7 @@ void bootstrap_hurry(struct bootstrap *b)
 {
     if (!b->active || b->retry == 0)
         return;
-    dns_drop(b);
+    forget_names(b);
     bootstrap_start(b, 0);
 }
 
@@ -279,7 +209,7 @@ void bootstrap_stop(struct bootstrap *b)
     b->active = false;
     b->trouble[0] = '\0';
     evtimer_del(b->timer);
-    dns_drop(b);
+    forget_names(b);
 }
 
 void bootstrap_configure(struct bootstrap *b, const struct config *config)
@@ -295,11 +225,11 @@ void bootstrap_configure(struct bootstrap *b, const struct config *config)
 
 const char *bootstrap_trouble(const struct bootstrap *b)
 {
-    const struct resolution *r = LIST_FIRST(&b->running);
+    const struct waiting_host *w = LIST_FIRST(&b->running);
 
     if (b->trouble[0] != '\0')
         return b->trouble;
-    return r == NULL ? NULL : r->waiting;
+    return w == NULL ? NULL : w->waiting;
 }
 
 bool bootstrap_is_self(const struct bootstrap *b)
@@ -323,8 +253,9 @@ enum error bootstrap_new(struct event_base *base,
     b->log = log;
     LIST_INIT(&b->running);
     b->timer = evtimer_new(base, on_timer, b);
-    if (b->timer == NULL) {
-        free(b);
+    b->resolver = resolver_new(base);
+    if (b->timer == NULL || b->resolver == NULL) {
+        bootstrap_free(b);
         return ERR_NO_MEMORY;
     }
     *out = b;
@@ -335,7 +266,9 @@ void bootstrap_free(struct bootstrap *b)
 {
     if (b == NULL)
         return;
-    bootstrap_stop(b);
-    event_free(b->timer);
+    forget_names(b);
+    if (b->timer != NULL)
+        event_free(b->timer);
+    resolver_free(b->resolver);
     free(b);
 }

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A question has a channel of c-ares of its own: what c-ares remembers of
+ * servers, its caches and its choice among several are nothing to us (they
+ * differ between its versions), and to cancel a question is to free its
+ * channel. c-ares opens sockets and says which it wants watched
+ * (on_socket_state); how long it waits is ours to say (the timer).
+ *
+ * A channel must not be freed out of its own callbacks: the last answer wakes
+ * the timer, from which the question ends.
+ */
+#include "node/names/dns_query.h"
+
+#include "base/timestamp.h"
+
+#define CARES_NO_DEPRECATED /* of version 1.28, not yet in Debian 12 */
+#include <ares.h>
+#include <arpa/nameser.h>
+#include <event2/event.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#define HEADER_SIZE   12    /* of a DNS message; the question follows */
+#define CHANNEL_WAITS 60000 /* ms; longer than anybody asks */
+
+/* A socket that c-ares has opened. */
+struct watch {
+    SLIST_ENTRY(watch) link;
+    int fd;
+    struct event *event;
+};
+
+/* The question for one family. */
+struct part {
+    struct dns_query *query;
+    enum family family;
+    enum dns_result result;
+};
+
+struct dns_query {
+    struct event_base *base;
+    dns_query_fn *done;
+    void *arg;
+    ares_channel channel;
+    SLIST_HEAD(, watch) watches;
+    struct event *timer;
+    struct part parts[FAMILIES];
+    unsigned waiting; /* parts without an answer */
+    bool ending;
+    char name[DNS_NAME_SIZE]; /* as it was asked for */
+    struct dns_answer answer;
+};
+
+/* ---- Results ------------------------------------------------------------ */
+
+const char *dns_result_text(enum dns_result result)
+{
+    switch (result) {
+    case DNS_FOUND:
+        break;
+    case DNS_NO_NAME:
+        return "there is no such name";
+    case DNS_NO_ADDRESS:
+        return "the name has no address";
+    case DNS_SILENT:
+        return "no name server answers";
+    case DNS_FAILED:
+        return "the name servers say that they failed (SERVFAIL)";
+    case DNS_REFUSED:
+        return "the name servers refuse to answer";
+    case DNS_USELESS:
+        return "the name servers' answers are of no use";
+    }
+    return "the name was found";
+}
+
+bool dns_result_is_answer(enum dns_result result)
+{
+    return result == DNS_FOUND || result == DNS_NO_NAME ||
+           result == DNS_NO_ADDRESS;
+}
+
+static enum dns_result result_of(int status)
+{
+    switch (status) {
+    case ARES_SUCCESS:
+        return DNS_FOUND;
+    case ARES_ENODATA:
+        return DNS_NO_ADDRESS;
+    case ARES_ENOTFOUND:
+        return DNS_NO_NAME;
+    case ARES_ESERVFAIL:
+        return DNS_FAILED;
+    case ARES_EREFUSED:
+    case ARES_ENOTIMP:
+        return DNS_REFUSED;
+    case ARES_ETIMEOUT:
+    case ARES_ECONNREFUSED:
+    case ARES_EDESTRUCTION:
+    case ARES_ECANCELLED:
+        return DNS_SILENT;
+    default:
+        return DNS_USELESS;
+    }
+}
+
+/* Of two families: addresses count most, then that something went wrong, then
+ * that there is no such name. */
+static enum dns_result both(enum dns_result a, enum dns_result b)
+{
+    if (a == DNS_FOUND || b == DNS_FOUND)
+        return DNS_FOUND;
+    if (!dns_result_is_answer(a))
+        return a;
+    if (!dns_result_is_answer(b))
+        return b;
+    return a == DNS_NO_NAME ? a : b;
+}
+
+/* ---- Sockets ------------------------------------------------------------ */
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_query *q = arg;
+
+    ares_process_fd(q->channel, (what & EV_READ) ? fd : ARES_SOCKET_BAD,
+                    (what & EV_WRITE) ? fd : ARES_SOCKET_BAD);
+}
+
+static struct watch *find_watch(const struct dns_query *q, int fd)
+{
+    struct watch *w;
+
+    SLIST_FOREACH(w, &q->watches, link)
+    {
+        if (w->fd == fd)
+            break;
+    }
+    return w;
+}
+
+static void drop_watch(struct dns_query *q, struct watch *w)
+{
+    SLIST_REMOVE(&q->watches, w, watch, link);
+    if (w->event != NULL)
+        event_free(w->event);
+    free(w);
+}
+
+/* Neither: it is about to be closed. Out of memory the question stays without
+ * an answer. */
+static void on_socket_state(void *arg, ares_socket_t fd, int readable,
+                            int writable)
+{
+    struct dns_query *q = arg;
+    struct watch *w = find_watch(q, fd);
+    short what = EV_PERSIST;
+
+    if (w != NULL)
+        drop_watch(q, w);
+    if (!readable && !writable)
+        return;
+    if (readable)
+        what |= EV_READ;
+    if (writable)
+        what |= EV_WRITE;
+    w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return;
+    w->fd = fd;
+    w->event = event_new(q->base, fd, what, on_ready, q);
+    SLIST_INSERT_HEAD(&q->watches, w, link);
+    if (w->event == NULL || event_add(w->event, NULL) != 0)
+        drop_watch(q, w);
+}
+
+/* ---- Answers ------------------------------------------------------------ */
+
+/* It repeats the name letter by letter. */
+static bool is_ours(const struct dns_query *q, const unsigned char *message,
+                    int len)
+{
+    char *asked = NULL;
+    long taken;
+    bool same;
+
+    if (len <= HEADER_SIZE ||
+        ares_expand_name(message + HEADER_SIZE, message, len, &asked, &taken) !=
+            ARES_SUCCESS)
+        return false;
+    same = strcmp(asked, q->name) == 0;
+    ares_free_string(asked);
+    return same;
+}
+
+static void add(struct dns_answer *a, enum family family, const void *addr,
+                int ttl)
+{
+    struct endpoint *ep = &a->addrs[a->count];
+    uint64_t lives = ttl > 0 ? (uint64_t)ttl * TIME_S : 0;
+
+    if (a->count == DNS_ADDRESSES)
+        return;
+    *ep = (struct endpoint){.family = family};
+    memcpy(ep->addr, addr, family == FAMILY_IPV6 ? 16 : 4);
+    if (a->count++ == 0 || lives < a->ttl)
+        a->ttl = lives;
+}
+
+static enum dns_result read_ipv4(struct dns_answer *a,
+                                 const unsigned char *message, int len)
+{
+    struct ares_addrttl found[DNS_ADDRESSES];
+    int count = DNS_ADDRESSES;
+    int status = ares_parse_a_reply(message, len, NULL, found, &count);
+
+    if (status != ARES_SUCCESS)
+        return result_of(status);
+    for (int i = 0; i < count; i++)
+        add(a, FAMILY_IPV4, &found[i].ipaddr, found[i].ttl);
+    return count > 0 ? DNS_FOUND : DNS_NO_ADDRESS;
+}
+
+static enum dns_result read_ipv6(struct dns_answer *a,
+                                 const unsigned char *message, int len)
+{
+    struct ares_addr6ttl found[DNS_ADDRESSES];
+    int count = DNS_ADDRESSES;
+    int status = ares_parse_aaaa_reply(message, len, NULL, found, &count);
+
+    if (status != ARES_SUCCESS)
+        return result_of(status);
+    for (int i = 0; i < count; i++)
+        add(a, FAMILY_IPV6, &found[i].ip6addr, found[i].ttl);
+    return count > 0 ? DNS_FOUND : DNS_NO_ADDRESS;
+}
+
+static void on_answer(void *arg, int status, int timeouts,
+                      unsigned char *message, int len)
+{
+    struct part *p = arg;
+    struct dns_query *q = p->query;
+
+    (void)timeouts;
+    if (q->ending)
+        return;
+    p->result = result_of(status);
+    if (message != NULL && dns_result_is_answer(p->result) &&
+        !is_ours(q, message, len))
+        p->result = DNS_USELESS;
+    if (p->result == DNS_FOUND)
+        p->result = p->family == FAMILY_IPV6
+                        ? read_ipv6(&q->answer, message, len)
+                        : read_ipv4(&q->answer, message, len);
+    if (--q->waiting == 0)
+        event_active(q->timer, EV_TIMEOUT, 0);
+}
+
+/* Time is up, or all is answered. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_query *q = arg;
+    dns_query_fn *done = q->done;
+    void *who = q->arg;
+    struct dns_answer answer = q->answer;
+
+    (void)fd;
+    (void)what;
+    answer.result =
+        both(q->parts[FAMILY_IPV4].result, q->parts[FAMILY_IPV6].result);
+    dns_query_free(q);
+    done(who, &answer);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static void shuffle_case(char *name)
+{
+    for (; *name != '\0'; name++)
+        if (((*name >= 'a' && *name <= 'z') ||
+             (*name >= 'A' && *name <= 'Z')) &&
+            randombytes_uniform(2) == 0)
+            *name ^= 'a' ^ 'A';
+}
+
+/* Everything is said, so that c-ares looks into no file. Without NOCHECKRESP
+ * its version 1.18 keeps it to itself that a server has failed or refused. */
+static ares_channel channel_new(struct dns_query *q)
+{
+    static char lookups[] = "b", no_file[] = "/dev/null";
+    struct in_addr nobody = {.s_addr = htonl(INADDR_LOOPBACK)};
+    struct ares_options o = {
+        .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
+                 ARES_FLAG_NOCHECKRESP,
+        .timeout = CHANNEL_WAITS,
+        .tries = 1,
+        .servers = &nobody,
+        .nservers = 1,
+        .lookups = lookups,
+        .resolvconf_path = no_file,
+        .sock_state_cb = q == NULL ? NULL : on_socket_state,
+        .sock_state_cb_data = q,
+    };
+    ares_channel channel = NULL;
+    int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                ARES_OPT_NDOTS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS |
+                ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST | ARES_OPT_RESOLVCONF;
+
+    if (q != NULL)
+        given |= ARES_OPT_SOCK_STATE_CB;
+#ifdef ARES_OPT_QUERY_CACHE
+    given |= ARES_OPT_QUERY_CACHE; /* for no time at all */
+#endif
+    return ares_init_options(&channel, &o, given) == ARES_SUCCESS ? channel
+                                                                  : NULL;
+}
+
+static bool open_channel(struct dns_query *q, const struct endpoint *server)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+
+    q->channel = channel_new(q);
+    return q->channel != NULL &&
+           ares_set_servers_ports_csv(
+               q->channel, endpoint_print(server, text)) == ARES_SUCCESS;
+}
+
+static void ask(struct dns_query *q, enum family family)
+{
+    struct part *p = &q->parts[family];
+
+    p->query = q;
+    p->family = family;
+    p->result = DNS_SILENT;
+    ares_query(q->channel, q->name, ns_c_in,
+               family == FAMILY_IPV6 ? ns_t_aaaa : ns_t_a, on_answer, p);
+}
+
+struct dns_query *dns_query_new(struct event_base *base,
+                                const struct endpoint *server, const char *name,
+                                const bool families[FAMILIES], uint64_t timeout,
+                                dns_query_fn *done, void *arg)
+{
+    struct timeval tv = {.tv_sec = (time_t)(timeout / TIME_S),
+                         .tv_usec = (suseconds_t)(timeout % TIME_S / TIME_US)};
+    struct dns_query *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return NULL;
+    q->base = base;
+    q->done = done;
+    q->arg = arg;
+    snprintf(q->name, sizeof(q->name), "%s", name);
+    shuffle_case(q->name);
+    q->timer = evtimer_new(base, on_timer, q);
+    if (q->timer == NULL || !open_channel(q, server) ||
+        evtimer_add(q->timer, &tv) != 0) {
+        dns_query_free(q);
+        return NULL;
+    }
+    for (int f = 0; f < FAMILIES; f++) {
+        q->parts[f].result = DNS_NO_ADDRESS;
+        q->waiting += families[f];
+    }
+    for (int f = 0; f < FAMILIES; f++)
+        if (families[f])
+            ask(q, (enum family)f);
+    return q;
+}
+
+void dns_query_free(struct dns_query *q)
+{
+    if (q == NULL)
+        return;
+    q->ending = true;
+    if (q->channel != NULL)
+        ares_destroy(q->channel);
+    while (!SLIST_EMPTY(&q->watches))
+        drop_watch(q, SLIST_FIRST(&q->watches));
+    if (q->timer != NULL)
+        event_free(q->timer);
+    free(q);
+}
+
+/* ---- The hosts file ----------------------------------------------------- */
+
+static void take_host(struct dns_answer *out, const struct hostent *host)
+{
+    enum family family = host->h_addrtype == AF_INET6 ? FAMILY_IPV6
+                                                      : FAMILY_IPV4;
+
+    for (char **addr = host->h_addr_list; *addr != NULL; addr++)
+        add(out, family, *addr, 0);
+}
+
+void dns_look_in_hosts(const char *name, const bool families[FAMILIES],
+                       struct dns_answer *out)
+{
+    static const int kinds[FAMILIES] = {
+        [FAMILY_IPV4] = AF_INET, [FAMILY_IPV6] = AF_INET6};
+    ares_channel channel = channel_new(NULL);
+
+    *out = (struct dns_answer){.result = DNS_NO_NAME};
+    if (channel == NULL)
+        return;
+    for (int f = 0; f < FAMILIES; f++) {
+        struct hostent *host = NULL;
+
+        if (families[f] && ares_gethostbyname_file(channel, name, kinds[f],
+                                                   &host) == ARES_SUCCESS)
+            take_host(out, host);
+        if (host != NULL)
+            ares_free_hostent(host);
+    }
+    if (out->count > 0)
+        out->result = DNS_FOUND;
+    ares_destroy(channel);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Read here and not by c-ares, which cannot say whether the file has named a
+ * server or it was assumed.
+ */
+#include "node/names/resolv_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLANKS   " \t\r\n"
+#define DNS_PORT 53
+
+static void take_server(struct resolv_conf *c, const char *text)
+{
+    struct endpoint ep;
+
+    if (text == NULL || c->server_count == RESOLV_SERVERS_MAX ||
+        endpoint_parse_addr(text, &ep) != OK)
+        return;
+    ep.port = DNS_PORT;
+    c->servers[c->server_count++] = ep;
+}
+
+/* The last line about them counts. */
+static void take_domains(struct resolv_conf *c, char **rest)
+{
+    const char *text;
+
+    c->domain_count = 0;
+    while (c->domain_count < RESOLV_DOMAINS_MAX &&
+           (text = strtok_r(NULL, BLANKS, rest)) != NULL)
+        if (strlen(text) < RESOLV_DOMAIN_SIZE && strcmp(text, ".") != 0)
+            snprintf(c->domains[c->domain_count++], RESOLV_DOMAIN_SIZE, "%s",
+                     text);
+}
+
+static void take_options(struct resolv_conf *c, char **rest)
+{
+    const char *text;
+
+    while ((text = strtok_r(NULL, BLANKS, rest)) != NULL) {
+        unsigned long value;
+
+        if (strncmp(text, "ndots:", 6) != 0)
+            continue;
+        value = strtoul(text + 6, NULL, 10);
+        c->ndots = value > RESOLV_NDOTS_MAX ? RESOLV_NDOTS_MAX
+                                            : (unsigned)value;
+    }
+}
+
+static void take_line(struct resolv_conf *c, char *line)
+{
+    char *rest;
+    const char *word = strtok_r(line, BLANKS, &rest);
+
+    if (word == NULL)
+        return;
+    if (strcmp(word, "nameserver") == 0)
+        take_server(c, strtok_r(NULL, BLANKS, &rest));
+    else if (strcmp(word, "search") == 0 || strcmp(word, "domain") == 0)
+        take_domains(c, &rest);
+    else if (strcmp(word, "options") == 0)
+        take_options(c, &rest);
+}
+
+void resolv_conf_read(const char *path, struct resolv_conf *out)
+{
+    FILE *file = fopen(path, "re");
+    char line[1024];
+
+    *out = (struct resolv_conf){.ndots = RESOLV_NDOTS_DEFAULT};
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        take_line(out, line);
+    if (file != NULL)
+        fclose(file);
+    out->assumed = out->server_count == 0;
+    if (out->assumed)
+        take_server(out, "127.0.0.1");
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What /etc/resolv.conf says (resolv.conf(5)), as far as we ask for it: name
+ * servers, search domains and ndots. Servers on a link-local address with a
+ * zone are passed over.
+ */
+#ifndef WARREN_NODE_NAMES_RESOLV_CONF_H
+#define WARREN_NODE_NAMES_RESOLV_CONF_H
+
+#include "base/endpoint.h"
+
+#include <stdbool.h>
+
+#define RESOLV_CONF_PATH     "/etc/resolv.conf"
+#define RESOLV_SERVERS_MAX   8
+#define RESOLV_DOMAINS_MAX   8
+#define RESOLV_DOMAIN_SIZE   256
+#define RESOLV_NDOTS_DEFAULT 1
+#define RESOLV_NDOTS_MAX     15
+
+struct resolv_conf {
+    unsigned server_count;
+    struct endpoint servers[RESOLV_SERVERS_MAX]; /* port 53 */
+    /* It names no server, or cannot be read: the one server is on this
+     * machine, as all resolvers take it. */
+    bool assumed;
+    unsigned domain_count;
+    char domains[RESOLV_DOMAINS_MAX][RESOLV_DOMAIN_SIZE];
+    unsigned ndots;
+};
+
+void resolv_conf_read(const char *path, struct resolv_conf *out);
+
+#endif

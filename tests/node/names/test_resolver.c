@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Names, asked of servers in this process.
+ */
+#include "node/names/resolver.h"
+
+#include "name_server.h"
+#include "node/os/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const bool ipv4[FAMILIES] = {[FAMILY_IPV4] = true};
+static const bool both[FAMILIES] = {true, true};
+
+static struct event_base *base;
+static struct resolver *resolver;
+static struct name_server first, second;
+
+static unsigned told;
+static struct dns_answer answer;
+
+static void on_answer(void *arg, const struct dns_answer *a)
+{
+    (void)arg;
+    told++;
+    answer = *a;
+}
+
+static int setup(void **state)
+{
+    struct endpoint servers[2];
+
+    (void)state;
+    told = 0;
+    base = event_base_new();
+    resolver = resolver_new(base);
+    name_server_open(&first, base, 1);
+    name_server_open(&second, base, 2);
+    servers[0] = first.at;
+    servers[1] = second.at;
+    resolver_set_servers(resolver, servers, 2);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_free(resolver);
+    name_server_close(&first);
+    name_server_close(&second);
+    event_base_free(base);
+    return 0;
+}
+
+static void run_until(unsigned count, uint64_t limit)
+{
+    uint64_t begun = clock_now();
+
+    while (told < count && time_since(begun, clock_now()) < limit) {
+        struct timeval tv = {.tv_usec = 10000};
+
+        event_base_loopexit(base, &tv);
+        event_base_dispatch(base);
+    }
+    assert_int_equal(told, count);
+}
+
+static enum dns_result ask(const char *name, const bool families[FAMILIES])
+{
+    unsigned before = told;
+
+    assert_non_null(resolver_ask(resolver, name, families, on_answer, NULL));
+    assert_int_equal(told, before); /* never at once */
+    run_until(before + 1, 20 * TIME_S);
+    return answer.result;
+}
+
+static void test_resolver_finds_both_families(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("both.example", both), DNS_FOUND);
+    assert_int_equal(answer.count, 2);
+    assert_int_not_equal(answer.addrs[0].family, answer.addrs[1].family);
+    assert_true(answer.ttl == 60 * TIME_S);
+    assert_int_equal(ask("both.example", ipv4), DNS_FOUND);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.addrs[0].family, FAMILY_IPV4);
+    assert_int_equal(ask("two.example", both), DNS_FOUND);
+    assert_int_equal(answer.count, 2);
+    assert_memory_equal(answer.addrs[1].addr, "\xc0\x00\x02\x02", 4);
+    assert_int_equal(second.asked, 0);
+}
+
+static void test_resolver_says_why_not(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("missing.example", both), DNS_NO_NAME);
+    assert_int_equal(ask("empty.example", both), DNS_NO_ADDRESS);
+    assert_int_equal(second.asked, 0);
+    /* These may be one server's fault: the other is asked. */
+    assert_int_equal(ask("failing.example", ipv4), DNS_FAILED);
+    assert_int_equal(second.asked, 1);
+    assert_int_equal(ask("refused.example", ipv4), DNS_REFUSED);
+    assert_int_equal(second.asked, 2);
+    for (int a = DNS_NO_NAME; a <= DNS_USELESS; a++)
+        for (int b = DNS_NO_NAME; b < a; b++)
+            assert_string_not_equal(dns_result_text((enum dns_result)a),
+                                    dns_result_text((enum dns_result)b));
+}
+
+static void test_resolver_asks_again_by_tcp(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("long.example", ipv4), DNS_FOUND);
+    assert_int_equal(first.by_tcp, 1);
+    assert_int_equal(answer.count, DNS_ADDRESSES);
+}
+
+/* A dead server costs its time-out once, and not the name. */
+static void test_resolver_passes_by_a_dead_server(void **state)
+{
+    uint64_t begun = clock_now();
+
+    (void)state;
+    first.mute = true;
+    assert_int_equal(ask("two.example", ipv4), DNS_FOUND);
+    assert_in_range(time_since(begun, clock_now()), RESOLVER_TIMEOUT,
+                    2 * RESOLVER_TIMEOUT);
+    begun = clock_now();
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(ask("two.example", ipv4), DNS_FOUND);
+    assert_in_range(time_since(begun, clock_now()), 0, RESOLVER_TIMEOUT / 2);
+    assert_int_equal(first.asked, 1);
+}
+
+/* Whoever owns a silent zone makes no server look dead. */
+static void
+test_resolver_silent_zones_are_not_held_against_servers(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        assert_non_null(
+            resolver_ask(resolver, "silent.example", ipv4, on_answer, NULL));
+    assert_int_equal(ask("two.example", ipv4), DNS_FOUND);
+    run_until(6, 20 * TIME_S);
+    assert_int_equal(answer.result, DNS_SILENT);
+    assert_int_equal(second.asked, 10);
+    assert_int_equal(ask("two.example", ipv4), DNS_FOUND);
+    assert_int_equal(second.asked, 10);
+}
+
+/* Nothing that somebody off the path would have to guess is the same twice. */
+static void test_resolver_questions_are_hard_to_guess(void **state)
+{
+    enum { COUNT = 32 };
+    unsigned same_port = 0, same_name = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_non_null(resolver_ask(resolver, "two.long-name-here.example",
+                                     ipv4, on_answer, NULL));
+    run_until(COUNT, 10 * TIME_S);
+    assert_int_equal(first.asked, COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        for (unsigned k = 0; k < i; k++) {
+            same_port += first.ports[i] == first.ports[k];
+            same_name += strcmp(first.names[i], first.names[k]) == 0;
+        }
+    assert_int_equal(same_port, 0);
+    assert_in_range(same_name, 0, 1); /* of 496 pairs, one in 2^23 each */
+}
+
+static void test_resolver_takes_no_answer_about_another_name(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("other.example", ipv4), DNS_USELESS);
+    assert_int_equal(answer.count, 0);
+}
+
+static void test_resolver_new_servers_are_asked_instead(void **state)
+{
+    (void)state;
+    first.mute = true;
+    assert_non_null(
+        resolver_ask(resolver, "two.example", ipv4, on_answer, NULL));
+    resolver_set_servers(resolver, &second.at, 1);
+    run_until(1, TIME_S);
+    assert_int_equal(answer.result, DNS_FOUND);
+    resolver_set_servers(resolver, NULL, 0);
+    assert_int_equal(ask("two.example", ipv4), DNS_SILENT);
+}
+
+static void test_resolver_nobody_listens(void **state)
+{
+    struct endpoint nobody = {
+        .family = FAMILY_IPV4, .port = 9, .addr = {127, 0, 0, 1}};
+
+    (void)state;
+    resolver_set_servers(resolver, &nobody, 1);
+    assert_int_equal(ask("two.example", both), DNS_SILENT);
+}
+
+static void test_resolver_can_go_while_it_asks(void **state)
+{
+    struct resolution *x;
+
+    (void)state;
+    x = resolver_ask(resolver, "silent.example", both, on_answer, NULL);
+    resolver_ask(resolver, "silent.example", both, on_answer, NULL);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    resolver_cancel(x);
+    resolver_free(resolver);
+    resolver = resolver_new(base);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(told, 0);
+}
+
+static void test_resolver_looks_like_programs_do(void **state)
+{
+    struct resolv_conf conf = {.ndots = 1,
+                               .domain_count = 2,
+                               .domains = {"nothing.example", "example"}};
+
+    (void)state;
+    assert_non_null(resolver_ask_as_local(resolver, &conf, "localhost", ipv4,
+                                          on_answer, NULL));
+    assert_int_equal(told, 0);
+    run_until(1, TIME_S);
+    assert_int_equal(answer.result, DNS_FOUND);
+    assert_int_equal(answer.addrs[0].addr[0], 127);
+    assert_int_equal(first.asked, 0);
+    /* no name, no name, then as it is */
+    resolver_ask_as_local(resolver, &conf, "missing", ipv4, on_answer, NULL);
+    run_until(2, TIME_S);
+    assert_int_equal(first.asked, 3);
+    assert_int_equal(strcasecmp(first.name, "missing"), 0);
+    /* a name with a dot as it is, and the first that there is */
+    resolver_ask_as_local(resolver, &conf, "empty.host", ipv4, on_answer, NULL);
+    run_until(3, TIME_S);
+    assert_int_equal(strcasecmp(first.names[3], "empty.host"), 0);
+    assert_int_equal(first.asked, 6);
+    resolver_ask_as_local(resolver, &conf, "missing.", ipv4, on_answer, NULL);
+    run_until(4, TIME_S);
+    assert_int_equal(first.asked, 7);
+}
+
+static void test_resolv_conf_is_read(void **state)
+{
+    char path[] = "/tmp/warren-resolv-XXXXXX";
+    struct resolv_conf conf;
+    FILE *file = fdopen(mkstemp(path), "w");
+
+    (void)state;
+    fputs("# nameserver 192.0.2.9\nnameserver 192.0.2.1\n"
+          "  nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n"
+          "nameserver\nnameserver nobody\nsearch a.example  b.example .\n"
+          "options rotate ndots:3\n",
+          file);
+    fclose(file);
+    resolv_conf_read(path, &conf);
+    assert_false(conf.assumed);
+    assert_int_equal(conf.server_count, 2);
+    assert_int_equal(conf.servers[0].addr[3], 1);
+    assert_int_equal(conf.servers[0].port, 53);
+    assert_int_equal(conf.servers[1].family, FAMILY_IPV6);
+    assert_int_equal(conf.domain_count, 2);
+    assert_string_equal(conf.domains[1], "b.example");
+    assert_int_equal(conf.ndots, 3);
+    unlink(path);
+    resolv_conf_read(path, &conf);
+    assert_true(conf.assumed);
+    assert_int_equal(conf.server_count, 1);
+    assert_true(endpoint_is_loopback(&conf.servers[0]));
+    assert_int_equal(conf.ndots, 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_resolver_finds_both_families),
+        TEST(test_resolver_says_why_not),
+        TEST(test_resolver_asks_again_by_tcp),
+        TEST(test_resolver_passes_by_a_dead_server),
+        TEST(test_resolver_silent_zones_are_not_held_against_servers),
+        TEST(test_resolver_questions_are_hard_to_guess),
+        TEST(test_resolver_takes_no_answer_about_another_name),
+        TEST(test_resolver_new_servers_are_asked_instead),
+        TEST(test_resolver_nobody_listens),
+        TEST(test_resolver_can_go_while_it_asks),
+        TEST(test_resolver_looks_like_programs_do),
+        cmocka_unit_test(test_resolv_conf_is_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
