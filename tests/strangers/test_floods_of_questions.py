@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Strangers with forged addresses ask a node more than it answers in all,
+which costs them next to nothing. Others still get answers."""
+import itertools
+import os
+import time
+import unittest
+
+from stage import (NETWORK, Crowd, DhtPeer, Meanwhile, Pace, Stranger,
+                   StrangersTest, dht_query, home, nth, wt)
+
+HONEST = 30
+SECONDS = 6
+
+
+class FloodsOfQuestions(StrangersTest):
+    def flooded(self, rate, datagram, ask_once):
+        """How many honest ones are served meanwhile; by ask_once(address)."""
+        node = self.network(2)[0]
+        crowd = Crowd()
+        self.addCleanup(crowd.close)
+        sources = [crowd.source(nth("128.0.0.0/2", i * 65537))
+                   for i in range(16000)]
+        sent = itertools.count()
+        rounds = iter(Pace(rate, 3600))
+
+        def flood():
+            next(rounds)
+            crowd.send_raw(sources[next(sent) % len(sources)], node.at(),
+                           datagram())
+
+        with Meanwhile(flood) as flooding:
+            time.sleep(2)  # bursts are over
+            begun, busy = time.monotonic(), node.busy()
+            count = flooding.count
+            served = 0
+            for i in range(HONEST):
+                served += ask_once(node, home(100 + i))
+            took = time.monotonic() - begun
+            print(f"{(flooding.count - count) / took:.0f} questions/s "
+                  f"for {took:.1f} s; {served} of {HONEST} others answered; "
+                  f"{100 * (node.busy() - busy) / took:.0f} % busy")
+        return served
+
+    def test_questions_to_the_dht(self):
+        def ask_once(node, address):
+            with DhtPeer(address, timeout=0.2) as peer:
+                return peer.ask(node.at(), "find_node",
+                                target=os.urandom(20)) is not None
+
+        served = self.flooded(
+            6000, lambda: dht_query("find_node", target=os.urandom(20)),
+            ask_once)
+        self.assertGreaterEqual(served, HONEST - 2)
+
+    def test_questions_for_the_descriptor(self):
+        def ask_once(node, address):
+            with Stranger(address, timeout=0.2, again=[]) as stranger:
+                try:
+                    stranger.told(node)
+                except wt.Failure:
+                    return False
+                return True
+
+        served = self.flooded(
+            400, lambda: wt.ask(NETWORK, os.urandom(8)), ask_once)
+        self.assertGreaterEqual(served, HONEST - 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
