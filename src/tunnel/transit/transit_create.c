@@ -31,8 +31,8 @@ static bool tell(const void *table, size_t place, struct holding *out)
 {
     const struct transits *r = table;
 
-    *out =
-        (struct holding){r->relays[place]->source, r->relays[place]->used_at};
+    *out = (struct holding){.source = r->relays[place]->source,
+                            .used_at = r->relays[place]->used_at};
     return true;
 }
 
