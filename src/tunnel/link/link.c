@@ -17,6 +17,26 @@
 
 /* ---- The table ---------------------------------------------------------- */
 
+/* Room for the tables, which nobody else has yet. */
+static enum error allocate(const struct link_config *config, struct links **out)
+{
+    struct links *l = calloc(1, sizeof(struct links));
+
+    if (l == NULL)
+        return ERR_NO_MEMORY;
+    l->links = calloc((size_t)config->max_links + config->max_half_open,
+                      sizeof(struct link *));
+    l->half = calloc(config->max_half_open, sizeof(struct link *));
+    if (l->links == NULL || l->half == NULL) {
+        free(l->links);
+        free(l->half);
+        free(l);
+        return ERR_NO_MEMORY;
+    }
+    *out = l;
+    return OK;
+}
+
 enum error links_new(const struct link_config *config,
                      const struct link_env *env,
                      const struct responder *responder, uint64_t now,
@@ -29,16 +49,11 @@ enum error links_new(const struct link_config *config,
         .source_burst = config->handshake_source_burst,
         .max_sources = config->max_sources,
     };
-    struct links *l = calloc(1, sizeof(struct links));
+    struct links *l;
     uint8_t fresh[32];
 
-    if (l == NULL)
+    if (allocate(config, &l) != OK)
         return ERR_NO_MEMORY;
-    l->links = calloc(config->max_links, sizeof(struct link *));
-    if (l->links == NULL) {
-        free(l);
-        return ERR_NO_MEMORY;
-    }
     l->config = *config;
     l->env = *env;
     l->responder = responder;
@@ -48,8 +63,12 @@ enum error links_new(const struct link_config *config,
     l->free_rate =
         token_rate_of(config->handshake_rate, config->handshake_burst);
     limiter_init(&l->limiter, &limits, &env->random);
+    shares_init(&l->shares, &env->random);
+    shares_init(&l->half_shares, &env->random);
     /* A link has three sessions at most while it rekeys. */
-    slot_table_init(&l->sessions, (size_t)3 * config->max_links, &env->random);
+    slot_table_init(&l->sessions,
+                    (size_t)3 * config->max_links + config->max_half_open,
+                    &env->random);
     l->deadline = TIME_NEVER;
     *out = l;
     return OK;
@@ -62,8 +81,11 @@ void links_free(struct links *l)
     while (l->count > 0)
         link_free(l, l->links[l->count - 1]);
     slot_table_deinit(&l->sessions);
+    shares_deinit(&l->half_shares);
+    shares_deinit(&l->shares);
     limiter_deinit(&l->limiter);
     cookie_jar_deinit(&l->jar);
+    free(l->half);
     free(l->links);
     sodium_memzero(l, sizeof(*l));
     free(l);
@@ -75,17 +97,24 @@ void link_set_deadline(struct links *l, struct link *link, uint64_t at)
     l->deadline = time_min(l->deadline, at);
 }
 
-enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
-                    struct link **out)
+enum error link_new(struct links *l, enum link_state state,
+                    const struct endpoint *ep, const struct endpoint *holder,
+                    uint64_t now, struct link **out)
 {
-    struct link *link;
+    struct link *link = calloc(1, sizeof(struct link));
+    enum error e;
 
-    if (l->count >= l->config.max_links)
-        return ERR_FULL;
-    link = calloc(1, sizeof(struct link));
     if (link == NULL)
         return ERR_NO_MEMORY;
+    link->state = state;
     link->peer.ep = *ep;
+    link->holder = *holder;
+    e = state == LINK_HALF_OPEN ? link_count_half(l, link)
+                                : link_count(l, link);
+    if (e != OK) {
+        free(link);
+        return e;
+    }
     link->heard_at = link->sent_at = link->used_at = now;
     link->deadline = link->unanswered_at = TIME_NEVER;
     link->slot = l->count;
@@ -96,7 +125,9 @@ enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
 
 void link_free(struct links *l, struct link *link)
 {
-    l->half_open -= link->state == LINK_HALF_OPEN;
+    if (link->state == LINK_HALF_OPEN)
+        link_uncount_half(l, link);
+    link_uncount(l, link);
     handshake_forget(l, link);
     session_free(&l->sessions, link->session);
     session_free(&l->sessions, link->next);
@@ -180,50 +211,29 @@ static struct link *find_opened(struct links *l, const struct link_target *t)
     return NULL;
 }
 
-bool link_has_share(const struct links *l, const struct endpoint *source)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < l->count; i++) {
-        const struct link *link = l->links[i];
-
-        n += endpoint_same_source(
-            link->initiator ? &link->asker : &link->peer.ep, source);
-    }
-    return n >= l->config.max_links - l->config.max_links / 4;
-}
-
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out)
 {
     static const struct endpoint ourselves;
+    struct link *link = find_opened(l, target);
 
+    if (link != NULL)
+        link_adopt(l, link);
     return link_open_for(l, target, &ourselves, now, out);
 }
 
-enum error link_open_for(struct links *l, const struct link_target *target,
-                         const struct endpoint *asker, uint64_t now,
-                         struct link **out)
+static enum error open_new(struct links *l, const struct link_target *target,
+                           const struct endpoint *holder, uint64_t now,
+                           struct link **out)
 {
-    struct link *link = find_opened(l, target);
-    enum error e;
+    struct link *link;
+    enum error e = link_new(l, LINK_OPENING, &target->ep, holder, now, &link);
 
-    if (link != NULL) {
-        *out = link;
-        return OK;
-    }
-    if (!endpoint_is_usable(&target->ep))
-        return ERR_ADDRESS;
-    if (endpoint_is_usable(asker) && link_has_share(l, asker))
-        return ERR_FULL;
-    e = link_new(l, &target->ep, now, &link);
     if (e != OK)
         return e;
     link->initiator = true;
-    link->state = LINK_OPENING;
     link->peer = *target;
     link->opened = target->ep;
-    link->asker = *asker;
     e = handshake_start(l, link, now);
     if (e != OK) {
         link_free(l, link);
@@ -231,6 +241,24 @@ enum error link_open_for(struct links *l, const struct link_target *target,
     }
     *out = link;
     return OK;
+}
+
+enum error link_open_for(struct links *l, const struct link_target *target,
+                         const struct endpoint *asker, uint64_t now,
+                         struct link **out)
+{
+    struct link *link = find_opened(l, target);
+
+    if (link != NULL) {
+        *out = link;
+        return OK;
+    }
+    if (!endpoint_is_usable(&target->ep))
+        return ERR_ADDRESS;
+    /* The circuit that asks is on a stranger's link, which must not go. */
+    if (!link_make_room(l, asker, !endpoint_is_usable(asker), now))
+        return ERR_FULL;
+    return open_new(l, target, asker, now, out);
 }
 
 void link_hold(struct link *link)
@@ -243,6 +271,7 @@ void link_release(struct link *link, uint64_t now)
 {
     assert(link->users > 0);
     link->users--;
+    link->carried |= link->state == LINK_UP;
     link->used_at = now;
     link->unwanted = link->state == LINK_OPENING && link->users == 0;
 }

@@ -8,9 +8,17 @@
  *     INIT comes ---> HALF_OPEN --first cell--> UP
  *
  * A link rekeys by time, is kept alive with jitter while circuits use it and
- * closes when none has used it for a while. A peer whose address changes is
- * followed once it has answered a PING there: an authentic cell alone may have
- * any source address.
+ * closes when none has used it for a while: soon when none ever has, else after
+ * minutes, so that who has it extended to learns little by the time that takes.
+ * A peer whose address changes is followed once it has answered a PING there:
+ * an authentic cell alone may have any source address.
+ *
+ * A link is held by who opened it: we ourselves, a stranger, or the neighbour
+ * because of whom we did (link_open_for). At max_links one of whoever holds
+ * most makes way (base/table/shares.h), those without circuits first; none of
+ * our own does. Half-open links have places of their own, since their sources
+ * may be made up: those that have shown a cookie stay, of the others the oldest
+ * of whoever has most goes.
  */
 #ifndef WARREN_TUNNEL_LINK_LINK_H
 #define WARREN_TUNNEL_LINK_LINK_H
@@ -66,7 +74,10 @@ struct link {
     bool closing;            /* env.down runs: nobody gets it any more */
     struct link_target peer; /* of a responder's link only `ep` is known */
     struct endpoint opened;  /* initiator: where the peer was to be found, */
-    struct endpoint asker;   /* and who had it opened; zeros: we ourselves */
+    struct endpoint holder;  /* whose it is; zeros: our own */
+    bool counted;            /* among the holder's; HALF_OPEN is not, yet */
+    bool proven;             /* HALF_OPEN: its INIT had a cookie */
+    bool carried;            /* a circuit has used it */
     struct session *session; /* to send with; NULL while OPENING */
     struct session *next;    /* responder: rekeyed, not used by the peer yet */
     struct session *previous;
@@ -91,7 +102,8 @@ struct link {
     uint64_t seen_asked_at;
     struct link_large large;
     struct parts *parts;      /* NULL until one comes */
-    size_t slot;              /* in struct links */
+    size_t slot;              /* in struct links, */
+    size_t half_slot;         /* and while HALF_OPEN among those */
     struct circuit_end *ends; /* circuits over it, kept by circuit_end.c */
 };
 
@@ -127,9 +139,8 @@ struct link_env {
 };
 
 struct link_config {
-    unsigned max_links;      /* at least 1; 3/4 of them from, or because of,
-                                one source */
-    unsigned max_half_open;  /* at least 1, of those */
+    unsigned max_links;      /* at least 1 */
+    unsigned max_half_open;  /* at least 1, beside those */
     unsigned handshake_rate; /* INITs a second without a cookie */
     unsigned handshake_burst;
     unsigned handshake_source_rate; /* with a cookie, of one source */
@@ -143,6 +154,7 @@ struct link_stats {
     uint64_t inits_out, opened, failed, rekeys;
     uint64_t cells_in, cells_out;
     uint64_t half_open_evicted;
+    uint64_t made_way;   /* for another, at max_links */
     uint64_t large_lost; /* links that were found to lose large cells */
     uint64_t parts_in, parts_out;
 };
@@ -167,8 +179,8 @@ void links_free(struct links *l);
  * ERR_RANGE (a key that is none). */
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out);
-/* The same because of the neighbour at `asker`: a new link takes one of the
- * places that this source may have. */
+/* The same because of the neighbour at `asker`, whose link it is then. No link
+ * that another has opened and circuits use goes for it. */
 enum error link_open_for(struct links *l, const struct link_target *target,
                          const struct endpoint *asker, uint64_t now,
                          struct link **out);

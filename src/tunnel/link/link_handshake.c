@@ -111,83 +111,86 @@ static void retry(struct links *l, const struct endpoint *from,
 /* May this INIT cost us a Diffie-Hellman? Few may without proof of their
  * address; with it, each source as often as its rate says. */
 static enum error admit(struct links *l, const struct endpoint *from,
-                        const struct link_message *m, uint64_t now)
+                        const struct link_message *m, bool *proven,
+                        uint64_t now)
 {
     if (!cookie_mac1_is_right(m, l->responder->identity))
         return ERR_SIGNATURE;
-    if (cookie_mac2_is_right(&l->jar, m, from))
-        return limiter_allow(&l->limiter, from, now) ? OK : ERR_RATE_LIMITED;
+    *proven = cookie_mac2_is_right(&l->jar, m, from);
+    if (*proven)
+        return limiter_allow_known(&l->limiter, from, now) ? OK
+                                                           : ERR_RATE_LIMITED;
     if (token_bucket_take(&l->free_bucket, &l->free_rate, now))
         return OK;
     retry(l, from, m);
     return ERR_RATE_LIMITED;
 }
 
-/* Makes room among the half-open links at their cap: the one that has waited
- * longest goes. */
-static void evict_half_open(struct links *l)
+static void refuse(struct links *l, const struct endpoint *to,
+                   const struct link_message *init)
 {
-    struct link *oldest = NULL;
+    struct link_message m = {.kind = LINK_REFUSE,
+                             .receiver = init->index,
+                             .version = TUNNEL_VERSION};
 
-    for (size_t i = 0; i < l->count; i++) {
-        struct link *link = l->links[i];
+    l->stats.refuses_out++;
+    send_message(l, to, &m);
+}
 
-        if (link->state == LINK_HALF_OPEN &&
-            (oldest == NULL || link->heard_at < oldest->heard_at))
-            oldest = link;
+/* The link of an INIT that was answered, with the session of its keys. */
+static enum error open_half(struct links *l, const struct endpoint *from,
+                            bool proven, const struct noise_keys *keys,
+                            uint32_t remote, uint64_t now, struct link **out)
+{
+    struct link *link;
+    enum error e = link_new(l, LINK_HALF_OPEN, from, from, now, &link);
+
+    if (e != OK)
+        return e;
+    e = session_new(&l->sessions, link, now, &link->session);
+    if (e != OK) {
+        link_free(l, link);
+        return e;
     }
-    if (oldest != NULL) {
-        l->stats.half_open_evicted++;
-        link_free(l, oldest);
-    }
+    link->proven = proven;
+    session_set_keys(link->session, keys, false, remote);
+    link_set_deadline(l, link, time_after(now, HALF_OPEN_LIFE));
+    *out = link;
+    return OK;
 }
 
 static enum error receive_init(struct links *l, const struct endpoint *from,
                                const struct link_message *m, uint64_t now)
 {
     uint8_t noise2[NOISE_OVERHEAD], nothing[1];
-    struct link_message reply = {.receiver = m->index, .noise = noise2};
+    struct link_message reply = {
+        .kind = LINK_ACCEPT, .receiver = m->index, .noise = noise2};
     struct noise_keys keys;
     struct link *link;
+    bool proven;
     enum error e;
 
     l->stats.inits_in++;
     if (m->version != TUNNEL_VERSION) {
-        reply.kind = LINK_REFUSE;
-        reply.version = TUNNEL_VERSION;
-        l->stats.refuses_out++;
-        send_message(l, from, &reply);
+        refuse(l, from, m);
         return ERR_UNSUPPORTED;
     }
-    e = admit(l, from, m, now);
-    if (e == OK && link_has_share(l, from))
+    e = admit(l, from, m, &proven, now);
+    if (e == OK)
+        e = responder_answer(l->responder, "link",
+                             bytes_of(m->noise, NOISE_OVERHEAD), nothing,
+                             noise2, &keys);
+    if (e != OK)
+        return e;
+    if (!link_make_room_half(l, from, proven, now))
         e = ERR_FULL;
-    if (e != OK)
-        return e;
-    e = responder_answer(l->responder, "link",
-                         bytes_of(m->noise, NOISE_OVERHEAD), nothing, noise2,
-                         &keys);
-    if (e != OK)
-        return e;
-    if (l->half_open >= l->config.max_half_open)
-        evict_half_open(l);
-    e = link_new(l, from, now, &link);
-    if (e != OK)
-        goto out;
-    e = session_new(&l->sessions, link, now, &link->session);
-    if (e != OK) {
-        link_free(l, link);
-        goto out;
+    if (e == OK)
+        e = open_half(l, from, proven, &keys, m->index, now, &link);
+    if (e == OK) {
+        reply.index = link->session->local;
+        l->stats.accepts_out++;
+        send_message(l, from, &reply);
     }
-    link->state = LINK_HALF_OPEN;
-    l->half_open++;
-    session_set_keys(link->session, &keys, false, m->index);
-    link_set_deadline(l, link, time_after(now, HALF_OPEN_LIFE));
-    reply.kind = LINK_ACCEPT;
-    reply.index = link->session->local;
-    l->stats.accepts_out++;
-    send_message(l, from, &reply);
-out:
     sodium_memzero(&keys, sizeof(keys));
     return e;
 }

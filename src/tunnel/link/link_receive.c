@@ -76,37 +76,45 @@ static void ask_where(struct links *l, struct link *link,
     link_send_to(l, link, from, CELL_PING, bytes_of(nonce, sizeof(nonce)), now);
 }
 
-/* A half-open link: the responder's answer has reached the one who asked. */
-static void come_up(struct links *l, struct link *link, struct session *s,
-                    uint64_t now)
+/* A half-open link: the responder's answer has reached the one who asked, who
+ * is where he said. Without a place for it the link is gone. */
+static enum error come_up(struct links *l, struct link *link, uint64_t now)
 {
+    enum error e = ERR_FULL;
+
+    if (link_make_room(l, &link->holder, true, now))
+        e = link_count(l, link);
+    if (e != OK) {
+        link_send(l, link, CELL_CLOSE, 0, bytes_of(NULL, 0), now);
+        link_free(l, link);
+        return e;
+    }
+    link_uncount_half(l, link);
     link->state = LINK_UP;
-    l->half_open--;
-    link_use_first_session(l, link, s, now);
+    link_use_first_session(l, link, link->session, now);
+    l->env.up(l->env.ctx, link, now);
+    return OK;
 }
 
 /* An authentic cell shows that the peer has the keys of `s`. The responder
- * waits for that before it sends with them, in its first session (HALF_OPEN)
- * and in each that a REKEY brings (next); an initiator who still hears the old
- * keys (previous) says once more that there are new ones. */
+ * waits for that before it sends with them, in its first session (come_up) and
+ * in each that a REKEY brings (next); an initiator who still hears the old keys
+ * (previous) says once more that there are new ones. */
 static void peer_has_keys(struct links *l, struct link *link, struct session *s,
                           uint64_t now)
 {
-    if (link->state == LINK_HALF_OPEN)
-        come_up(l, link, s, now);
-    else if (s == link->next)
+    if (s == link->next)
         link_use_next_session(l, link, s, now);
     else if (link->initiator && s == link->previous &&
              time_since(link->told_at, now) >= LINK_PING_PAUSE)
         link_tell_keys(l, link, now); /* the PING before may be lost */
 }
 
-/* The peer lives, and may have moved. True when the link came up by it. */
-static bool heard(struct links *l, struct link *link, struct session *s,
+/* The peer lives, and may have moved. */
+static void heard(struct links *l, struct link *link, struct session *s,
                   const struct endpoint *from, uint64_t counter, uint64_t now)
 {
     bool newest = counter >= s->replay.top;
-    bool came_up = link->state == LINK_HALF_OPEN;
 
     peer_has_keys(l, link, s, now);
     if (newest && s == link->session && !endpoint_equal(from, &link->peer.ep))
@@ -114,7 +122,6 @@ static bool heard(struct links *l, struct link *link, struct session *s,
     link->heard_at = now;
     link->unanswered_at = TIME_NEVER;
     link->tries = 0;
-    return came_up;
 }
 
 static void receive_pong(struct link *link, struct bytes text, uint64_t now)
@@ -219,10 +226,11 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
         return e;
     l->stats.cells_in++;
     index = s->local;
-    if (heard(l, s->link, s, from, counter, now)) {
-        l->env.up(l->env.ctx, s->link, now);
-        if (session_find(&l->sessions, index) != s)
-            return OK; /* closed meanwhile */
+    if (s->link->state == LINK_HALF_OPEN) {
+        e = come_up(l, s->link, now);
+        if (e != OK || session_find(&l->sessions, index) != s)
+            return e; /* closed meanwhile */
     }
+    heard(l, s->link, s, from, counter, now);
     return dispatch(l, s->link, &head, datagram, len, now);
 }

@@ -7,6 +7,8 @@
 
 #include "tunnel/link/link.h"
 
+#include "base/table/shares.h"
+
 /* Ages and pauses of a link, all in ns. */
 #define LINK_REKEY_AFTER     (10 * TIME_MIN)
 #define LINK_REKEY_JITTER    (2 * TIME_MIN)
@@ -17,11 +19,15 @@
 #define LINK_KEEPALIVE_SPAN  (10 * TIME_S) /* of the jitter */
 #define LINK_SUSPECT_AFTER \
     (3 * TIME_S) /* sent, but nothing heard for so long */
-#define LINK_PING_PAUSE  (1 * TIME_S)
-#define LINK_PING_TRIES  3
-#define LINK_UNUSED_LIFE (60 * TIME_S)
-#define LINK_INIT_TRIES  4
-#define LINK_PING_NONCE  8 /* bytes */
+#define LINK_PING_PAUSE (1 * TIME_S)
+#define LINK_PING_TRIES 3
+/* Without circuits: before the first one, and after the last. */
+#define LINK_UNUSED_LIFE (15 * TIME_S)
+#define LINK_KEPT_LIFE   (5 * TIME_MIN)
+#define LINK_KEPT_SILENCE \
+    (60 * TIME_S) /* after which it is asked whether the peer is there */
+#define LINK_INIT_TRIES 4
+#define LINK_PING_NONCE 8 /* bytes */
 
 struct links {
     struct link_config config;
@@ -32,22 +38,40 @@ struct links {
     struct token_bucket free_bucket;
     struct limiter limiter;
     struct slot_table sessions;
-    struct link **links;
+    struct link **links; /* of all states */
     size_t count;
+    struct link **half; /* the HALF_OPEN ones */
     size_t half_open;
+    struct shares shares;      /* of the others, but for our own; by holder */
+    struct shares half_shares; /* of the HALF_OPEN ones */
     uint64_t deadline;
     struct link_stats stats;
 };
 
 /* The earliest deadline of all may have become earlier. */
 void link_set_deadline(struct links *l, struct link *link, uint64_t at);
-/* A link in the table, without sessions. ERR_FULL, ERR_NO_MEMORY. */
-enum error link_new(struct links *l, const struct endpoint *ep, uint64_t now,
-                    struct link **out);
+/* A link in the table, without sessions; the caller has made room. The holder
+ * of one that is not HALF_OPEN may be zeros. ERR_NO_MEMORY. */
+enum error link_new(struct links *l, enum link_state state,
+                    const struct endpoint *ep, const struct endpoint *holder,
+                    uint64_t now, struct link **out);
 void link_free(struct links *l, struct link *link);
-/* One source may have three quarters of the table, and no more: links that it
- * has opened, and those that were opened because of it. */
-bool link_has_share(const struct links *l, const struct endpoint *source);
+
+/* link_share.c: whose links there are. A place for one of `holder`: of one
+ * without circuits, of one that we have opened because of somebody, or, with
+ * `of_strangers`, of one that somebody has opened. False: there is none.
+ * Callbacks are called for what makes way. */
+bool link_make_room(struct links *l, const struct endpoint *holder,
+                    bool of_strangers, uint64_t now);
+bool link_make_room_half(struct links *l, const struct endpoint *from,
+                         bool proven, uint64_t now);
+/* Counts it among its holder's. ERR_NO_MEMORY. */
+enum error link_count(struct links *l, struct link *link);
+enum error link_count_half(struct links *l, struct link *link);
+void link_uncount(struct links *l, struct link *link);
+void link_uncount_half(struct links *l, struct link *link);
+/* It is our own from here on. */
+void link_adopt(struct links *l, struct link *link);
 /* Ends with a call of env.down. */
 void link_fail(struct links *l, struct link *link, enum reason why,
                uint64_t now);

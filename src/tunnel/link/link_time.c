@@ -46,16 +46,25 @@ static bool check_alive(struct links *l, struct link *link, uint64_t now)
     } else if (link->users > 0 && silent >= LINK_KEEPALIVE &&
                now >= link->deadline) {
         ping(l, link, now);
+    } else if (link->users == 0 && silent >= LINK_KEPT_SILENCE) {
+        ping(l, link, now);
     }
     return true;
 }
 
+static uint64_t unused_life(const struct link *link)
+{
+    return link->carried ? LINK_KEPT_LIFE : LINK_UNUSED_LIFE;
+}
+
 static uint64_t up_deadline(struct links *l, const struct link *link)
 {
-    uint64_t at = time_after(link->used_at, LINK_UNUSED_LIFE);
+    uint64_t at = time_after(link->used_at, unused_life(link));
 
     if (link->users > 0)
         at = keepalive_at(l, link);
+    else if (link->tries == 0 && link->unanswered_at == TIME_NEVER)
+        at = time_min(at, time_after(link->heard_at, LINK_KEPT_SILENCE));
     if (link->tries > 0)
         at = time_min(at, time_after(link->ping_at, LINK_PING_PAUSE));
     else
@@ -80,7 +89,7 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
         link->previous = NULL;
     }
     if (link->users == 0 &&
-        time_since(link->used_at, now) >= LINK_UNUSED_LIFE) {
+        time_since(link->used_at, now) >= unused_life(link)) {
         link_send(l, link, CELL_CLOSE, 0, bytes_of(NULL, 0), now);
         link_fail(l, link, REASON_IDLE, now);
         return false;

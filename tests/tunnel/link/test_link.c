@@ -333,12 +333,59 @@ static void test_link_unused_closes_on_both_sides(void **state)
         settle(w);
         link_send(w->b.links, w->b.up_link, CELL_SAMPLE, 0, bytes_of(NULL, 0),
                   w->now);
-        run(w, 19 * TIME_S, true);
+        run(w, 4 * TIME_S, true);
     }
-    run(w, 13 * TIME_S, true);
+    run(w, 4 * TIME_S, true);
     assert_int_equal(links_count(w->a.links), 0);
     assert_int_equal(links_count(w->b.links), 0);
     assert_int_equal(w->a.why, REASON_IDLE);
+    world_free(w);
+}
+
+/* Where circuits went, the next may go: the link is kept, so that the time that
+ * an EXTEND takes does not show where some go now. */
+static void test_link_is_kept_after_its_last_circuit(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+    uint64_t before;
+
+    (void)state;
+    settle(w);
+    link_hold(link);
+    link_hold(w->b.up_link);
+    run(w, 10 * TIME_S, true);
+    link_release(link, w->now);
+    link_release(w->b.up_link, w->now);
+    before = links_stats(w->a.links)->cells_out +
+             links_stats(w->b.links)->cells_out;
+    run(w, 5 * TIME_MIN - TIME_S, true);
+    assert_int_equal(links_count(w->a.links), 1);
+    assert_int_equal(links_count(w->b.links), 1);
+    /* A PING and a PONG a minute, from one side or both. */
+    assert_in_range(links_stats(w->a.links)->cells_out +
+                        links_stats(w->b.links)->cells_out - before,
+                    6, 20);
+    run(w, 2 * TIME_S, true);
+    assert_int_equal(links_count(w->a.links), 0);
+    assert_int_equal(links_count(w->b.links), 0);
+    assert_int_equal(w->a.why, REASON_IDLE);
+    world_free(w);
+}
+
+/* Nor does it outlive a peer that is gone. */
+static void test_link_kept_notices_a_dead_peer(void **state)
+{
+    struct world *w = world_new();
+    struct link *link = open_link(w);
+
+    (void)state;
+    settle(w);
+    link_hold(link);
+    link_release(link, w->now);
+    run(w, 70 * TIME_S, false);
+    assert_int_equal(links_count(w->a.links), 0);
+    assert_int_equal(w->a.why, REASON_TIMEOUT);
     world_free(w);
 }
 
@@ -473,6 +520,8 @@ int main(void)
         cmocka_unit_test(test_link_dead_peer_is_noticed),
         cmocka_unit_test(test_link_idle_but_used_stays),
         cmocka_unit_test(test_link_unused_closes_on_both_sides),
+        cmocka_unit_test(test_link_is_kept_after_its_last_circuit),
+        cmocka_unit_test(test_link_kept_notices_a_dead_peer),
         cmocka_unit_test(test_link_follows_a_peer_that_moves),
         cmocka_unit_test(test_link_goes_nowhere_for_a_source_address_alone),
         cmocka_unit_test(test_link_does_not_move_everywhere),
