@@ -15,6 +15,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+/* INITs a second to one host because of neighbours, and at once. */
+#define KNOCK_RATE  2
+#define KNOCK_BURST 4
+
 /* ---- The table ---------------------------------------------------------- */
 
 /* Room for the tables, which nobody else has yet. */
@@ -63,6 +67,9 @@ enum error links_new(const struct link_config *config,
     l->free_rate =
         token_rate_of(config->handshake_rate, config->handshake_burst);
     limiter_init(&l->limiter, &limits, &env->random);
+    limits.source_rate = KNOCK_RATE;
+    limits.source_burst = KNOCK_BURST;
+    limiter_init(&l->targets, &limits, &env->random);
     shares_init(&l->shares, &env->random);
     shares_init(&l->half_shares, &env->random);
     /* A link has three sessions at most while it rekeys. */
@@ -83,6 +90,7 @@ void links_free(struct links *l)
     slot_table_deinit(&l->sessions);
     shares_deinit(&l->half_shares);
     shares_deinit(&l->shares);
+    limiter_deinit(&l->targets);
     limiter_deinit(&l->limiter);
     cookie_jar_deinit(&l->jar);
     free(l->half);
@@ -255,10 +263,21 @@ enum error link_open_for(struct links *l, const struct link_target *target,
     }
     if (!endpoint_is_usable(&target->ep))
         return ERR_ADDRESS;
+    if (!link_may_knock(l, &target->ep, asker, now))
+        return ERR_RATE_LIMITED;
     /* The circuit that asks is on a stranger's link, which must not go. */
     if (!link_make_room(l, asker, !endpoint_is_usable(asker), now))
         return ERR_FULL;
     return open_new(l, target, asker, now, out);
+}
+
+void link_open_again(struct links *l, struct link *link, uint64_t now)
+{
+    if (link->state == LINK_OPENING && link->tries < LINK_INIT_TRIES &&
+        time_since(link->sent_at, now) >= LINK_INIT_TIMEOUT &&
+        endpoint_is_usable(&link->holder) &&
+        link_may_knock(l, &link->peer.ep, NULL, now))
+        handshake_start(l, link, now);
 }
 
 void link_hold(struct link *link)

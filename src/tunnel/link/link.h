@@ -76,7 +76,8 @@ struct link {
     struct endpoint opened;  /* initiator: where the peer was to be found, */
     struct endpoint holder;  /* whose it is; zeros: our own */
     bool counted;            /* among the holder's; HALF_OPEN is not, yet */
-    bool proven;             /* HALF_OPEN: its INIT had a cookie */
+    bool proven;             /* HALF_OPEN: its INIT had a cookie; OPENING:
+                                the target has answered, by RETRY */
     bool carried;            /* a circuit has used it */
     struct session *session; /* to send with; NULL while OPENING */
     struct session *next;    /* responder: rekeyed, not used by the peer yet */
@@ -180,10 +181,17 @@ void links_free(struct links *l);
 enum error link_open(struct links *l, const struct link_target *target,
                      uint64_t now, struct link **out);
 /* The same because of the neighbour at `asker`, whose link it is then. No link
- * that another has opened and circuits use goes for it. */
+ * that another has opened and circuits use goes for it. One INIT goes out, and
+ * no other before the target has answered, but for link_open_again. Where the
+ * target's address is global that is at most twice a second to one host, more
+ * to a wider source (base/limiter.h), and one source has two links at most that
+ * wait for one host: ERR_RATE_LIMITED. */
 enum error link_open_for(struct links *l, const struct link_target *target,
                          const struct endpoint *asker, uint64_t now,
                          struct link **out);
+
+/* `asker` asks again for a link that he waits for: another INIT may go out. */
+void link_open_again(struct links *l, struct link *link, uint64_t now);
 
 /* Circuits keep a link from closing for want of use. */
 void link_hold(struct link *link);

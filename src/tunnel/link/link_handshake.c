@@ -16,7 +16,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define INIT_TIMEOUT   (500 * TIME_MS) /* doubled with each try */
 #define HALF_OPEN_LIFE (5 * TIME_S)
 
 static void send_message(struct links *l, const struct endpoint *to,
@@ -84,7 +83,8 @@ enum error handshake_start(struct links *l, struct link *link, uint64_t now)
     cookie_set_macs(d, &m, link->peer.identity,
                     link->has_cookie ? link->cookie : NULL);
     memcpy(link->mac1, d + m.maced.len, LINK_MAC_BYTES);
-    link_set_deadline(l, link, time_after(now, INIT_TIMEOUT << link->tries));
+    link_set_deadline(l, link,
+                      time_after(now, LINK_INIT_TIMEOUT << link->tries));
     link->tries++;
     link->sent_at = now;
     l->stats.inits_out++;
@@ -268,7 +268,7 @@ static enum error receive_retry(struct links *l, const struct endpoint *from,
         return ERR_UNEXPECTED;
     if (cookie_open(m, link->peer.identity, link->mac1, link->cookie) != OK)
         return ERR_SIGNATURE;
-    link->has_cookie = true;
+    link->has_cookie = link->proven = true;
     return handshake_start(l, link, now);
 }
 

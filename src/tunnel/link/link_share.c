@@ -86,6 +86,39 @@ bool link_make_room(struct links *l, const struct endpoint *holder,
     return !is_full(l); /* a callback may have been quicker */
 }
 
+/* ---- Knocking because of somebody --------------------------------------- */
+
+#define WAITING_MAX 2
+
+/* His links that wait for this host. One who has us knock at a door with a
+ * wrong name must not use up what others may. */
+static unsigned waiting(const struct links *l, const struct endpoint *target,
+                        const struct endpoint *holder)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        const struct link *link = l->links[i];
+
+        n += link->state == LINK_OPENING && link->counted &&
+             source_same(&link->opened, target, SOURCE_HOST) &&
+             source_same(&link->holder, holder, SOURCE_SITE);
+    }
+    return n;
+}
+
+bool link_may_knock(struct links *l, const struct endpoint *target,
+                    const struct endpoint *holder, uint64_t now)
+{
+    bool own = holder != NULL && !endpoint_is_usable(holder);
+
+    /* In a testing network all may have one address. */
+    if (own || !endpoint_is_global(target))
+        return true;
+    return (holder == NULL || waiting(l, target, holder) < WAITING_MAX) &&
+           limiter_allow(&l->targets, target, now);
+}
+
 /* ---- Half-open links ---------------------------------------------------- */
 
 enum error link_count_half(struct links *l, struct link *link)

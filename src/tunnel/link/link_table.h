@@ -26,8 +26,10 @@
 #define LINK_KEPT_LIFE   (5 * TIME_MIN)
 #define LINK_KEPT_SILENCE \
     (60 * TIME_S) /* after which it is asked whether the peer is there */
-#define LINK_INIT_TRIES 4
-#define LINK_PING_NONCE 8 /* bytes */
+#define LINK_INIT_TRIES   4
+#define LINK_INIT_TIMEOUT (500 * TIME_MS)          /* doubled with each try */
+#define LINK_OPEN_LIFE    (15 * LINK_INIT_TIMEOUT) /* of all tries */
+#define LINK_PING_NONCE   8                        /* bytes */
 
 struct links {
     struct link_config config;
@@ -37,6 +39,7 @@ struct links {
     struct token_rate free_rate; /* INITs that need no cookie */
     struct token_bucket free_bucket;
     struct limiter limiter;
+    struct limiter targets; /* of INITs because of neighbours, by target */
     struct slot_table sessions;
     struct link **links; /* of all states */
     size_t count;
@@ -70,6 +73,10 @@ enum error link_count(struct links *l, struct link *link);
 enum error link_count_half(struct links *l, struct link *link);
 void link_uncount(struct links *l, struct link *link);
 void link_uncount_half(struct links *l, struct link *link);
+/* Whether `holder` may have us send an INIT to this address; NULL: another one.
+ */
+bool link_may_knock(struct links *l, const struct endpoint *target,
+                    const struct endpoint *holder, uint64_t now);
 /* It is our own from here on. */
 void link_adopt(struct links *l, struct link *link);
 /* Ends with a call of env.down. */

@@ -108,16 +108,30 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
     return true;
 }
 
+/* Our own links are tried by time, as are those whose target has shown that it
+ * is there; those of others when they ask again. */
+static bool tick_opening(struct links *l, struct link *link, uint64_t now)
+{
+    uint64_t end = time_after(link->used_at, LINK_OPEN_LIFE);
+    bool waits = link->counted && !link->proven;
+
+    if (link->unwanted || (waits && now >= end))
+        return false;
+    if (link->tries == 1)
+        l->env.unanswered(l->env.ctx, link, now);
+    if (waits)
+        link_set_deadline(l, link, end);
+    return waits || (link->tries < LINK_INIT_TRIES &&
+                     handshake_start(l, link, now) == OK);
+}
+
 static bool tick_link(struct links *l, struct link *link, uint64_t now)
 {
     switch (link->state) {
     case LINK_UP:
         return tick_up(l, link, now);
     case LINK_OPENING:
-        if (link->tries == 1)
-            l->env.unanswered(l->env.ctx, link, now);
-        if (link->tries < LINK_INIT_TRIES && !link->unwanted &&
-            handshake_start(l, link, now) == OK)
+        if (tick_opening(l, link, now))
             return true;
         break;
     case LINK_HALF_OPEN:

@@ -124,6 +124,13 @@ enum error puncture_ask(struct puncture *p, const struct endpoint *target,
     return OK;
 }
 
+enum error puncture_ask_for(struct puncture *p, const struct endpoint *target,
+                            const struct endpoint *asker, uint64_t now)
+{
+    return limiter_allow(&p->askers, asker, now) ? puncture_ask(p, target, now)
+                                                 : ERR_RATE_LIMITED;
+}
+
 /* ---- The introducer ---------------------------------------------------- */
 
 enum error puncture_receive_ask(struct puncture *p, const struct link *link,

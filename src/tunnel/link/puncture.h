@@ -83,6 +83,10 @@ void puncture_deinit(struct puncture *p);
  * ERR_ADDRESS. */
 enum error puncture_ask(struct puncture *p, const struct endpoint *target,
                         uint64_t now);
+/* The same when `asker` has us open the link: no more than he could ask the
+ * neighbours himself. */
+enum error puncture_ask_for(struct puncture *p, const struct endpoint *target,
+                            const struct endpoint *asker, uint64_t now);
 
 /* PUNCTURE and PUNCTURED from the link `link` that is up with `ep`.
  * ERR_RATE_LIMITED, ERR_NOT_FOUND (no link with the target), ERR_ADDRESS,

@@ -29,7 +29,10 @@ void member_link_unanswered(void *ctx, const struct link *link, uint64_t now)
 {
     struct member *t = ctx;
 
-    puncture_ask(&t->puncture, &link->peer.ep, now);
+    if (endpoint_is_usable(&link->holder))
+        puncture_ask_for(&t->puncture, &link->peer.ep, &link->holder, now);
+    else
+        puncture_ask(&t->puncture, &link->peer.ep, now);
 }
 
 /* A client is to be reached by nobody: its POKE would tell any stranger who

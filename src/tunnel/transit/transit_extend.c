@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * EXTEND: the one thing by which a circuit makes this node send on another
- * link. It sends one CREATE there, and INITs before it when there is no link.
+ * link. It sends one CREATE there, and one INIT before it when there is no
+ * link.
  */
 #include "tunnel/link/link_text.h"
 #include "tunnel/transit/transit_table.h"
@@ -135,13 +136,16 @@ static enum reason start(struct transits *r, struct transit *relay,
 {
     struct link_target target = {.ep = m->ep};
     struct link *link;
+    enum error e;
 
     memcpy(target.identity, m->identity, sizeof(target.identity));
     memcpy(target.handshake_key, m->handshake_key,
            sizeof(target.handshake_key));
-    if (link_open_for(r->shared->links, &target, &relay->prev.link->peer.ep,
-                      now, &link) != OK)
-        return REASON_UNREACHABLE;
+    e = link_open_for(r->shared->links, &target, &relay->source, now, &link);
+    if (e != OK)
+        return e == ERR_RATE_LIMITED ? REASON_RATE
+               : e == ERR_FULL       ? REASON_FULL
+                                     : REASON_UNREACHABLE;
     if (step_to(relay, STEP_LINK, m->noise.p, m->noise.len,
                 time_after(now, EXTEND_TIMEOUT)) != OK)
         return REASON_FULL;
@@ -174,6 +178,8 @@ static void repeat(struct transits *r, struct transit *relay, uint64_t now)
     r->stats.repeated++;
     if (step != NULL && step->state == STEP_EXTENDED) {
         say_extended(r, relay, now);
+    } else if (step != NULL && step->state == STEP_LINK) {
+        link_open_again(r->shared->links, relay->next.link, now);
     } else if (step != NULL && step->state == STEP_CREATE &&
                step->repeats < CREATE_REPEATS_MAX) {
         step->repeats++;

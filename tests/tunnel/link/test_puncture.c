@@ -233,6 +233,14 @@ static void test_puncture_is_limited_at_each_step(void **state)
                              text_of(&h.ep[1 + i % 3]), TIME_S);
     assert_int_equal(h.cells, h.p.config.source_burst);
     puncture_deinit(&h.p);
+
+    host_init(&h);
+    for (unsigned i = 0; i < 1000; i++) { /* one who has us open links */
+        from = test_ep4(11, 0, (uint8_t)(i / 256), (uint8_t)i, 7);
+        puncture_ask_for(&h.p, &from, &h.ep[0], TIME_S);
+    }
+    assert_in_range(h.cells, 1, h.p.config.source_burst * PUNCTURE_NEIGHBOURS);
+    puncture_deinit(&h.p);
 }
 
 static void test_puncture_asks_again_after_a_while(void **state)

@@ -97,6 +97,7 @@ static void test_attack_clients_that_go_away(void **state)
         for (int n = 1; n <= 4; n++)
             assert_int_equal(transits_count(net->node[n].engine.relays), 0);
     }
+    net_run(net, 5 * TIME_MIN); /* links are kept for a while */
     assert_int_equal(count_all(net).links, 0);
     assert_int_equal(count_all(net).ends, 0);
     net_free(net);

@@ -231,7 +231,7 @@ static void extend_to_nobody(struct net *net, struct circuit *c, unsigned i)
         .attempt = (uint8_t)i,
         .identity = net->node[5].identity,
         .handshake_key = net->node[5].identity,
-        .ep = {.addr = {99, 0, (uint8_t)(i >> 8), (uint8_t)i}, .port = 1},
+        .ep = {.addr = {99, (uint8_t)i, (uint8_t)(i >> 8), 1}, .port = 1},
         .noise = bytes_of(noise1, sizeof(noise1))};
 
     circuit_send(circuits_of(net, 0), c, 1, &m, net->now);
@@ -287,6 +287,92 @@ static void test_flood_of_extends_over_many_circuits(void **state)
     assert_int_equal(seen.to_nobody, 20);
     assert_int_equal(transits_stats(relay->engine.relays)->failed[REASON_RATE],
                      16 * COUNT_OF(c) - 20);
+    net_free(net);
+}
+
+/* Whom circuits of strangers would have us knock at: not more than once for
+ * each EXTEND, however long he stays silent, and seldom at one door. */
+struct doors {
+    struct endpoint host;
+    unsigned knocks, at_host;
+    size_t bytes;
+};
+
+static bool count_knocks(struct net *net, struct net_packet *p)
+{
+    struct doors *d = net->tap_ctx;
+
+    if (p->bytes[1] != LINK_INIT || !endpoint_equal(&p->from, &net->node[1].ep))
+        return true;
+    d->knocks++;
+    d->bytes += p->len;
+    d->at_host += endpoint_same_addr(&p->to, &d->host);
+    return true;
+}
+
+#define KNOCKERS 40
+
+/* An EXTEND to a made-up relay there, of one circuit after the other. */
+static void extend_to(struct net *net, struct circuit **c, unsigned number,
+                      const struct endpoint *ep)
+{
+    uint8_t noise1[HOP_NOISE1_BYTES] = {1};
+    uint8_t identity[32] = {1, (uint8_t)number, (uint8_t)(number >> 8)};
+    struct circuit_message m = {.type = CIRCUIT_EXTEND,
+                                .attempt = (uint8_t)(number / KNOCKERS + 1),
+                                .identity = identity,
+                                .handshake_key = net->node[5].identity,
+                                .ep = *ep,
+                                .noise = bytes_of(noise1, sizeof(noise1))};
+
+    circuit_send(circuits_of(net, 7), c[number % KNOCKERS], 1, &m, net->now);
+    net_run(net, 25 * TIME_MS);
+}
+
+static void test_flood_of_extends_knocks_once(void **state)
+{
+    struct net *net = net_new(42);
+    struct net_node *relay = &net->node[1], *flooder = &net->node[7];
+    struct doors doors = {.host = net->node[4].ep};
+    struct router_config config = net_config(relay);
+    struct circuit *c[KNOCKERS];
+    unsigned number = 0;
+
+    (void)state;
+    config.relay.max_relays_or_exits = 64;
+    config.link.max_links = 512;
+    router_deinit(&relay->engine);
+    net_start(relay, &config);
+    config = net_config(flooder);
+    config.circuit.max_circuits = KNOCKERS;
+    router_deinit(&flooder->engine);
+    net_start(flooder, &config);
+    for (unsigned i = 0; i < KNOCKERS; i++)
+        c[i] = build_from(net, 7, (unsigned[]){1, 0});
+    net_run(net, TIME_S);
+    net->tap = count_knocks;
+    net->tap_ctx = &doors;
+    /* Silent ones everywhere. */
+    for (; number < 5 * KNOCKERS; number++) {
+        struct endpoint ep = {.addr = {99, (uint8_t)number, 1, 1}, .port = 1};
+
+        extend_to(net, c, number, &ep);
+    }
+    net_run(net, 10 * TIME_S);
+    assert_in_range(doors.knocks, 4 * KNOCKERS, 5 * KNOCKERS);
+    assert_true(doors.bytes < (size_t)5 * KNOCKERS * CELL_SMALL);
+    /* All at one that is there, but not as any of these. */
+    for (; number < 15 * KNOCKERS; number++) {
+        struct endpoint ep = net->node[4].ep;
+
+        ep.port = (uint16_t)(number + 1);
+        extend_to(net, c, number, &ep);
+        if (number == 10 * KNOCKERS)
+            net_build(net, (unsigned[]){1, 4, 0});
+    }
+    /* Two a second for ten seconds. */
+    assert_in_range(doors.at_host, 2, 25);
+    assert_int_equal(net->node[0].ready, 1);
     net_free(net);
 }
 
@@ -351,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_creates_from_made_up_addresses),
         cmocka_unit_test(test_flood_of_extends),
         cmocka_unit_test(test_flood_of_extends_over_many_circuits),
+        cmocka_unit_test(test_flood_of_extends_knocks_once),
         cmocka_unit_test(test_flood_of_extends_leaves_links_to_others),
         cmocka_unit_test(test_flood_of_circuits_given_up_leaves_nothing),
     };
