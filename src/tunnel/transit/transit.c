@@ -88,7 +88,7 @@ enum error transits_new(struct circuit_shared *shared,
     r->deadline = TIME_NEVER;
     set_limits(r, true);
     shares_init(&r->shares, &shared->random);
-    transit_queue_init(&r->queue, &config->queue);
+    transit_queue_init(&r->queue, &config->queue, &shared->random);
     r->queue.ctx = r;
     r->queue.send = send_on;
     *out = r;
@@ -134,6 +134,11 @@ enum error transit_add(struct transits *r, struct transit *relay,
         e = shares_add(&r->shares, source);
     if (e != OK)
         return e;
+    e = transit_queue_join(&r->queue, &relay->flow, source);
+    if (e != OK) {
+        shares_remove(&r->shares, source);
+        return e;
+    }
     relay->source = *source;
     relay->slot = r->count;
     r->relays[r->count++] = relay;

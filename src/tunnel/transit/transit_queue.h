@@ -6,13 +6,22 @@
  * A cell for which there are tokens, and that would overtake nobody, passes
  * at once and is not copied. Others wait in the queue of their circuit. The
  * queues are served by deficit round robin (Shreedhar and Varghese, SIGCOMM
- * 1995): as many bytes for each, so that a cell of a circuit with little
- * traffic waits for at most one cell of every other.
+ * 1995), as many bytes for each, at three levels:
+ *
+ *     sites    as much for each, as for its lines, but for four at most
+ *     lines    of a site (base/source.h), as much for each
+ *     circuits of a line, as much for each
+ *
+ * So it does not matter how many circuits somebody has, and little how many
+ * addresses of one network; a cell of a circuit with little traffic waits for
+ * at most one cell of every other circuit of its line, and a turn of each other
+ * line.
  *
  * A circuit may let as many cells wait as there are places left (dynamic
- * thresholds; Choudhury and Hahne, 1998), and no more than its own cap: n
- * circuits that flood leave 1/(n + 1) of the places free for others. The
- * newest cell is the one that is dropped, before work was spent on it.
+ * thresholds; Choudhury and Hahne, 1998), and no more than its own cap; a line
+ * and a site four times as many as there are places left. n lines that flood
+ * leave 1/(4n + 1) of the places free for others. The newest cell is the one
+ * that is dropped, before work was spent on it.
  *
  * Over any time t, what leaves is at most burst + bandwidth * t bytes of UDP
  * payload, overall and for each circuit.
@@ -20,7 +29,10 @@
 #ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_QUEUE_H
 #define WARREN_TUNNEL_TRANSIT_TRANSIT_QUEUE_H
 
+#include "base/endpoint.h"
 #include "base/error.h"
+#include "base/random_source.h"
+#include "base/table/keyed_table.h"
 #include "tunnel/link/cell.h"
 
 #include <stdbool.h>
@@ -54,14 +66,23 @@ struct byte_rate {
 
 struct queued_cell;
 
+/* Who is served in turn with others: a circuit, a line or a site. */
+struct transit_turn {
+    struct transit_turn *next, *prev; /* in the ring that it is in */
+    struct transit_turn **ring;       /* while cells wait */
+    struct transit_turn *above;       /* a circuit's line, a line's site, ... */
+    struct transit_turn *turn;        /* the ring below, at whose turn it is */
+    uint32_t members;                 /* of that ring */
+    uint32_t count;                   /* cells that wait */
+    uint32_t deficit;                 /* bytes that it may send in its turn */
+    bool in_turn;                     /* which has begun */
+};
+
 /* What a circuit has here; all zeros at the beginning. */
 struct transit_flow {
     struct byte_bucket bucket;
     struct queued_cell *head, **tail;
-    struct transit_flow *next, *prev; /* in the ring that it is in */
-    struct transit_flow **ring;       /* while cells wait */
-    uint32_t count;
-    uint32_t deficit; /* bytes that it may send in its turn */
+    struct transit_turn turn;
 };
 
 struct transit_queue_stats {
@@ -77,12 +98,11 @@ struct transit_queue {
     void (*send)(void *ctx, struct transit_flow *flow, enum transit_way way,
                  uint8_t *datagram, size_t len, uint64_t now);
     struct byte_bucket bucket;
-    struct transit_flow *turn; /* the ring that is served, at whose turn */
-    struct transit_flow *held; /* the ring of those without own tokens */
-    bool in_turn;              /* a turn was interrupted */
-    struct queued_cell *spare; /* kept for a while after the last use */
-    unsigned count;            /* cells that wait */
-    bool starved;              /* they wait for the bucket over all */
+    struct transit_turn root;   /* above all sites */
+    struct transit_turn *held;  /* the ring of circuits without own tokens */
+    struct keyed_table sources; /* lines and sites that have circuits */
+    struct queued_cell *spare;  /* kept for a while after the last use */
+    bool starved;               /* cells wait for the bucket over all */
     uint64_t used_at;
     uint64_t deadline;
     struct transit_queue_stats stats;
@@ -90,12 +110,19 @@ struct transit_queue {
 
 /* `ctx` and `send` are set by the caller afterwards. */
 void transit_queue_init(struct transit_queue *q,
-                        const struct transit_queue_config *config);
+                        const struct transit_queue_config *config,
+                        const struct random_source *random);
 /* All flows have been forgotten. */
 void transit_queue_deinit(struct transit_queue *q);
 /* New limits; the buckets are full, what waits goes on waiting. */
 void transit_queue_configure(struct transit_queue *q,
                              const struct transit_queue_config *config);
+
+/* The flow belongs to `source`, before its first cell; else it has a turn
+ * beside the sites. ERR_NO_MEMORY. */
+enum error transit_queue_join(struct transit_queue *q,
+                              struct transit_flow *flow,
+                              const struct endpoint *source);
 
 /* What becomes of the next cell of this flow. */
 enum transit_offer {

@@ -53,14 +53,21 @@ static void sink_send(void *ctx, struct transit_flow *flow,
         s->level_max = s->level;
 }
 
+static void fill(void *ctx, void *buf, size_t len)
+{
+    test_random_fill(ctx, buf, len);
+}
+
 static struct sink *sink_new(const struct transit_queue_config *config)
 {
     struct sink *s = calloc(1, sizeof(*s));
+    struct test_random seed = test_seed(3);
+    struct random_source random = {.ctx = &seed, .fill = fill};
 
     assert_non_null(s);
     s->now = TIME_S;
     s->rate = (double)config->bandwidth;
-    transit_queue_init(&s->q, config);
+    transit_queue_init(&s->q, config, &random);
     s->q.ctx = s;
     s->q.send = sink_send;
     return s;
@@ -70,7 +77,7 @@ static void sink_free(struct sink *s)
 {
     for (int i = 0; i < FLOWS; i++)
         transit_queue_forget(&s->q, &s->flow[i]);
-    assert_null(s->q.turn);
+    assert_null(s->q.root.turn);
     assert_null(s->q.held);
     transit_queue_deinit(&s->q);
     free(s);
@@ -173,7 +180,7 @@ static void test_transit_queue_overshoot_is_below_5_percent(void **state)
         s = sink_new(&c);
         flood(s, cases[i].rate, 3, cases[i].late);
         assert_in_range(s->all, wanted * 95 / 100, wanted * 105 / 100);
-        assert_true(s->q.stats.dropped + s->q.count > 0);
+        assert_true(s->q.stats.dropped + s->q.root.count > 0);
         sink_free(s);
     }
 }
@@ -231,7 +238,7 @@ static void test_transit_queue_held_circuits_hold_up_nobody(void **state)
         run_to(s, s->now + 50 * TIME_MS, 0);
     }
     assert_int_equal(s->delay[0], 0);
-    assert_true(s->q.count > 0);
+    assert_true(s->q.root.count > 0);
     sink_free(s);
 }
 
@@ -253,6 +260,105 @@ static void test_transit_queue_gives_equal_shares(void **state)
     third = s->all / 3;
     for (int i = 0; i < 3; i++)
         assert_in_range(s->bytes[i], third * 97 / 100, third * 103 / 100);
+    sink_free(s);
+}
+
+static void join(struct sink *s, unsigned flow, const struct endpoint *ep)
+{
+    assert_int_equal(transit_queue_join(&s->q, &s->flow[flow], ep), OK);
+}
+
+/* Circuits 1 to 63 flood, and circuit 0 offers a part of the bandwidth: of how
+ * much of that it gets, in percent. */
+static unsigned gets_beside_a_flood(struct sink *s, unsigned part)
+{
+    uint64_t end = s->now + 20 * TIME_S,
+             step = part * CELL_LARGE * TIME_S / RATE;
+    unsigned offered = 0;
+
+    while (s->now < end) {
+        offered += CELL_LARGE;
+        offer(s, 0, CELL_LARGE);
+        for (unsigned i = 0; i < 2 * part; i++)
+            offer(s, 1 + (offered / CELL_LARGE * 2 * part + i) % (FLOWS - 1),
+                  CELL_LARGE);
+        run_to(s, s->now + step, 0);
+    }
+    run_to(s, s->now + 200 * TIME_MS, 0);
+    return (unsigned)(100 * s->bytes[0] / offered);
+}
+
+/* However many circuits one party has, and addresses of one network: an honest
+ * one beside them gets what it asks for, up to its share. */
+static void test_transit_queue_shares_by_source(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t family, byte; /* the one in which his circuits differ */
+        unsigned part, least;
+    } floods[] = {
+        {"one address", FAMILY_IPV4, 15, 10, 99},
+        {"one address", FAMILY_IPV4, 15, 2, 95},
+        {"an IPv4 /24", FAMILY_IPV4, 3, 10, 99},
+        {"an IPv4 /24", FAMILY_IPV4, 3, 5, 95},
+        {"a /56", FAMILY_IPV6, 7, 10, 99},
+        {"a /56", FAMILY_IPV6, 7, 2, 95},
+        {"a /48", FAMILY_IPV6, 6, 10, 99},
+        {"a /48", FAMILY_IPV6, 6, 5, 95},
+    };
+    struct endpoint honest = {.addr = {9, 9, 9, 9}, .port = 1};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(floods); i++) {
+        struct sink *s = sink_new(&limited);
+        unsigned got;
+
+        join(s, 0, &honest);
+        for (unsigned k = 1; k < FLOWS; k++) {
+            struct endpoint ep = {.addr = {0x20, 1, 2, 3},
+                                  .family = floods[i].family};
+
+            if (floods[i].byte < 8)
+                ep.addr[floods[i].byte] = (uint8_t)k;
+            ep.port = (uint16_t)k;
+            join(s, k, &ep);
+        }
+        got = gets_beside_a_flood(s, floods[i].part);
+        if (got < floods[i].least)
+            fail_msg("%s: %u %% of a %uth", floods[i].name, got,
+                     floods[i].part);
+        sink_free(s);
+    }
+}
+
+/* Within a line each circuit has as much, and so has each line of a site. */
+static void test_transit_queue_shares_within_a_source(void **state)
+{
+    static const uint8_t last[] = {1, 1, 1,
+                                   2}; /* of four circuits' addresses */
+    struct sink *s = sink_new(&limited);
+    uint64_t end = s->now + 10 * TIME_S;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(last); i++) {
+        struct endpoint ep = {.addr = {9, 9, 9, last[i]}, .port = 1};
+
+        join(s, i, &ep);
+    }
+    while (s->now < end) {
+        for (unsigned i = 0; i < COUNT_OF(last); i++) {
+            for (unsigned k = 0; k <= 2 * i; k++)
+                offer(s, i, i == 1 ? CELL_SMALL : CELL_LARGE);
+            if (i != 3)
+                offer(s, i, CELL_SMALL);
+        }
+        offer(s, 1, CELL_SMALL);
+        offer(s, 1, CELL_SMALL);
+        run_to(s, s->now + 2 * TIME_MS, 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(s->bytes[i], s->all * 97 / 600, s->all * 103 / 600);
+    assert_in_range(s->bytes[3], s->all * 97 / 200, s->all * 103 / 200);
     sink_free(s);
 }
 
@@ -294,19 +400,19 @@ static void test_transit_queue_caps(void **state)
     s = sink_new(&c);
     for (int i = 0; i < 100; i++)
         offer(s, 0, CELL_LARGE);
-    assert_int_equal(s->flow[0].count, 40);
+    assert_int_equal(s->flow[0].turn.count, 40);
     assert_int_equal(s->q.stats.dropped, 100 - 40 - s->cells[0]);
     /* As many as there are places left, then; never more than all. */
     for (unsigned i = 1; i < FLOWS; i++) {
         for (int k = 0; k < 100; k++)
             offer(s, i, CELL_LARGE);
         if (i == 1)
-            assert_int_equal(s->flow[1].count, 30);
+            assert_int_equal(s->flow[1].turn.count, 30);
     }
-    assert_true(s->q.count <= 100);
+    assert_true(s->q.root.count <= 100);
     before = s->cells[0];
     run_to(s, s->now + TIME_S, 0);
-    assert_int_equal(s->q.count, 0);
+    assert_int_equal(s->q.root.count, 0);
     assert_int_equal(s->cells[0], before + 40);
     assert_int_equal(s->cells[1], 30);
     sink_free(s);
@@ -325,7 +431,7 @@ static void test_transit_queue_newcomers_find_a_place(void **state)
             offer(s, i, CELL_LARGE);
     }
     assert_true(offer(s, 10, CELL_LARGE));
-    assert_true(s->q.count <= 91);
+    assert_true(s->q.root.count <= 91);
     sink_free(s);
 }
 
@@ -336,7 +442,7 @@ static void test_transit_queue_memory_is_given_back(void **state)
     (void)state;
     flood(s, RATE, 2, 0);
     run_to(s, s->now + TIME_S, 0);
-    assert_int_equal(s->q.count, 0);
+    assert_int_equal(s->q.root.count, 0);
     assert_non_null(s->q.spare);
     run_to(s, s->now + 2 * TIME_S, 0);
     assert_null(s->q.spare);
@@ -350,7 +456,7 @@ static void test_transit_queue_out_of_memory_drops(void **state)
     unsigned sent;
 
     (void)state;
-    while (s->q.count == 0)
+    while (s->q.root.count == 0)
         offer(s, 0, CELL_LARGE);
     sent = s->cells[0];
     fail_alloc_at(1);
@@ -373,12 +479,12 @@ static void test_transit_queue_new_limits_at_once(void **state)
     s = sink_new(&slow);
     for (int i = 0; i < 50; i++)
         offer(s, 0, CELL_LARGE);
-    assert_true(s->q.count >= 30);
+    assert_true(s->q.root.count >= 30);
     run_to(s, s->now + TIME_S, 0);
-    assert_true(s->q.count >= 30);
+    assert_true(s->q.root.count >= 30);
     transit_queue_configure(&s->q, &none);
     run_to(s, s->now + TIME_MS, 0);
-    assert_int_equal(s->q.count, 0);
+    assert_int_equal(s->q.root.count, 0);
     assert_int_equal(s->cells[0], 50);
     sink_free(s);
 }
@@ -425,14 +531,19 @@ static void test_transit_queue_random_life(void **state)
         if (test_random_below(&r, 10) == 0) {
             transit_queue_forget(&s->q, &s->flow[flow]);
             s->flow[flow] = (struct transit_flow){0};
+            if (flow % 4 != 0)
+                join(s, flow,
+                     &(struct endpoint){
+                         .addr = {(uint8_t)(8 + test_random_below(&r, 3)), 1, 1,
+                                  (uint8_t)test_random_below(&r, 4)}});
         } else {
             offer(s, flow, CELL_LARGE);
         }
         if (test_random_below(&r, 8) == 0)
             run_to(s, s->now + test_random_below(&r, 10 * TIME_MS), 0);
         for (unsigned k = 0; k < FLOWS; k++)
-            sum += s->flow[k].count;
-        assert_int_equal(sum, s->q.count);
+            sum += s->flow[k].turn.count;
+        assert_int_equal(sum, s->q.root.count);
         assert_true(sum <= 300);
         assert_true(sum == 0 ||
                     transit_queue_next_deadline(&s->q) != TIME_NEVER);
@@ -517,11 +628,11 @@ static void test_transit_queue_goes_with_its_circuit(void **state)
     for (int i = 0; i < 60; i++)
         net_send_data(net, c, "x");
     net_run(net, 50 * TIME_MS);
-    assert_true(q->count > 10);
+    assert_true(q->root.count > 10);
     circuit_close(net->node[0].engine.circuits, c, REASON_REQUESTED, net->now);
     net_run(net, 50 * TIME_MS);
     assert_int_equal(transits_count(net->node[1].engine.relays), 0);
-    assert_int_equal(q->count, 0);
+    assert_int_equal(q->root.count, 0);
     net_run(net, 3 * TIME_S);
     assert_null(q->spare);
     net_free(net);
@@ -536,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_transit_queue_limits_each_circuit),
         cmocka_unit_test(test_transit_queue_held_circuits_hold_up_nobody),
         cmocka_unit_test(test_transit_queue_gives_equal_shares),
+        cmocka_unit_test(test_transit_queue_shares_by_source),
+        cmocka_unit_test(test_transit_queue_shares_within_a_source),
         cmocka_unit_test(test_transit_queue_interactive_delay_is_bounded),
         cmocka_unit_test(test_transit_queue_caps),
         cmocka_unit_test(test_transit_queue_newcomers_find_a_place),
