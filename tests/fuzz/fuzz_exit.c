@@ -194,9 +194,11 @@ static void send_name(struct world *w, struct exit_circuit *c)
 static void toggle(struct world *w, unsigned n)
 {
     struct exit_circuit *c = w->circuits[n];
+    struct endpoint neighbour = {.family = FAMILY_IPV4,
+                                 .addr = {9, 9, 9, (uint8_t)(n % 3)}};
 
     if (c == NULL) {
-        assert(exit_circuit_new(w->exit, &w->circuits[n], w->now,
+        assert(exit_circuit_new(w->exit, &w->circuits[n], &neighbour, w->now,
                                 &w->circuits[n]) == OK);
         return;
     }

@@ -168,6 +168,17 @@ static inline void fake_failed(void *ctx, void *owner, enum reason why,
     w->free_on_failure = NULL;
 }
 
+/* One that comes from this neighbour. */
+static inline struct exit_circuit *
+world_circuit_from(struct world *w, uint64_t name, const char *neighbour)
+{
+    struct endpoint ep = test_ep(neighbour);
+    struct exit_circuit *c;
+
+    assert_int_equal(exit_circuit_new(w->exit, (void *)name, &ep, NOW, &c), OK);
+    return c;
+}
+
 /* Set policy and config before, then start. */
 static inline void world_init(struct world *w)
 {
@@ -190,8 +201,7 @@ static inline void world_start(struct world *w)
                            .failed = fake_failed};
 
     assert_int_equal(exit_new(&w->config, &env, &w->policy, &w->exit), OK);
-    assert_int_equal(
-        exit_circuit_new(w->exit, (void *)TEST_CIRCUIT, NOW, &w->circuit), OK);
+    w->circuit = world_circuit_from(w, TEST_CIRCUIT, "9.9.9.9:7881");
 }
 
 static inline void world_end(struct world *w)
@@ -203,10 +213,7 @@ static inline void world_end(struct world *w)
 
 static inline struct exit_circuit *world_circuit(struct world *w, uint64_t name)
 {
-    struct exit_circuit *c;
-
-    assert_int_equal(exit_circuit_new(w->exit, (void *)name, NOW, &c), OK);
-    return c;
+    return world_circuit_from(w, name, "9.9.9.9:7881");
 }
 
 static inline enum reason send_to(struct world *w, const char *to, uint64_t now)

@@ -214,7 +214,9 @@ const struct config_key config_keys[] = {
      .meaning = "Destinations of one circuit."},
     {"exit", "max_questions", &config_count, AT(tunnel.exit.max_questions),
      FIXED, .min = 1, .max = 65535,
-     .meaning = "Questions to the DNS at a time."},
+     .meaning =
+         "Questions to the DNS at a time. Each has a socket and, until it\n"
+         "is answered, up to 75 kB."},
     {"exit", "max_waiting", &config_count, AT(tunnel.exit.max_waiting), FIXED,
      .min = 1, .max = 65535, .meaning = "Datagrams that wait for the DNS."},
     {"exit", "max_waiting_circuit", &config_count,
@@ -222,7 +224,8 @@ const struct config_key config_keys[] = {
      .meaning = "The same of one circuit."},
     {"exit", "max_names", &config_count, AT(tunnel.exit.max_names), FIXED,
      .min = 1, .max = 1000000,
-     .meaning = "Names whose addresses are remembered."},
+     .meaning =
+         "Names whose addresses are remembered, for each circuit its own."},
     {"exit", "rate", &config_count, AT(tunnel.exit.rate), FIXED, .min = 1,
      .max = 10000000,
      .meaning = "Datagrams a second to the Internet, overall."},
@@ -236,7 +239,8 @@ const struct config_key config_keys[] = {
      .meaning = "The same at once after a pause."},
     {"exit", "silent_rate", &config_count, AT(tunnel.exit.silent_rate), FIXED,
      .min = 1, .max = 1000,
-     .meaning = "Datagrams a second to a destination that does not answer."},
+     .meaning = "Datagrams a second to a destination that does not answer, of\n"
+                "one circuit and of all."},
     {"exit", "silent_burst", &config_count, AT(tunnel.exit.silent_burst), FIXED,
      .min = 1, .max = 1000,
      .meaning = "The same at once, and to a new destination."},

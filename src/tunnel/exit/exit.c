@@ -11,15 +11,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define SILENCES 4 /* silent destinations remembered, for each socket */
+
 void exit_config_default(struct exit_config *config)
 {
     *config = (struct exit_config){
         .max_sockets = 2048,
         .max_destinations = 64,
-        .max_questions = 64,
-        .max_waiting = 256,
+        .max_questions = 512,
+        .max_waiting = 1024,
         .max_waiting_circuit = 8,
-        .max_names = 512,
+        .max_names = 4096,
         .rate = 400000,
         .burst = 20000,
         .circuit_rate = 200000,
@@ -54,9 +56,13 @@ enum error exit_new(const struct exit_config *config,
     x->question_rate =
         token_rate_of(config->question_rate, config->question_burst);
     x->free_socket = NO_SOCKET;
-    x->last_question = &x->questions;
+    TAILQ_INIT(&x->questions);
     TAILQ_INIT(&x->by_use);
     name_cache_init(&x->cache, config->max_names, &env->random);
+    exit_sources_init(&x->sources, &env->random);
+    exit_silence_init(&x->silence, SILENCES * (size_t)config->max_sockets,
+                      config->silent_rate, config->silent_burst,
+                      EXIT_ANSWER_COUNTS, &env->random);
     *out = x;
     return OK;
 }
@@ -65,9 +71,9 @@ void exit_free(struct exit *x)
 {
     if (x == NULL)
         return;
-    assert(x->circuits == 0);
-    exit_questions_free(x);
+    assert(x->circuits == 0 && x->answered == NULL);
     name_cache_deinit(&x->cache);
+    exit_silence_deinit(&x->silence);
     free(x->sockets);
     free(x);
 }
@@ -90,7 +96,8 @@ static void use(struct exit *x, struct exit_circuit *c, uint64_t now)
     c->listed = true;
 }
 
-enum error exit_circuit_new(struct exit *x, void *owner, uint64_t now,
+enum error exit_circuit_new(struct exit *x, void *owner,
+                            const struct endpoint *neighbour, uint64_t now,
                             struct exit_circuit **out)
 {
     struct exit_circuit *c = malloc(sizeof(*c));
@@ -99,12 +106,19 @@ enum error exit_circuit_new(struct exit *x, void *owner, uint64_t now,
         return ERR_NO_MEMORY;
     *c = (struct exit_circuit){
         .owner = owner, .sockets = {NO_SOCKET, NO_SOCKET}, .used_at = now};
+    c->source = exit_source_join(&x->sources, neighbour);
+    if (c->source == NULL) {
+        free(c);
+        return ERR_NO_MEMORY;
+    }
+    TAILQ_INIT(&c->questions);
+    name_holder_join(&x->cache, &c->names);
     x->circuits++;
     *out = c;
     return OK;
 }
 
-static void go_idle(struct exit *x, struct exit_circuit *c)
+void exit_circuit_rest(struct exit *x, struct exit_circuit *c)
 {
     exit_sockets_close(x, c);
     exit_destinations_deinit(&c->destinations);
@@ -116,7 +130,9 @@ void exit_circuit_free(struct exit *x, struct exit_circuit *c)
     if (c == NULL)
         return;
     exit_waits_drop(x, c);
-    go_idle(x, c);
+    exit_circuit_rest(x, c);
+    name_holder_leave(&x->cache, &c->names);
+    exit_source_leave(&x->sources, c->source);
     assert(x->circuits > 0);
     x->circuits--;
     free(c);
@@ -162,6 +178,17 @@ static enum reason admit(struct exit *x, struct exit_circuit *c,
     return EXIT_SENT;
 }
 
+/* What is silent is given little, of this circuit and of all. */
+static bool may_send(struct exit *x, struct exit_circuit *c,
+                     struct exit_destination *it, uint64_t now)
+{
+    if (exit_destination_answers(it, EXIT_ANSWER_COUNTS, now))
+        return true;
+    return token_bucket_has(&it->silent, &x->silent_rate, now) &&
+           exit_silence_take(&x->silence, &it->ep, c->source->number, now) &&
+           token_bucket_take(&it->silent, &x->silent_rate, now);
+}
+
 /* The system's part, after all that could refuse has agreed. */
 static enum reason send_out(struct exit *x, struct exit_circuit *c,
                             void *handle, struct exit_destination *it,
@@ -199,9 +226,8 @@ static enum reason send_to(struct exit *x, struct exit_circuit *c,
     if (why != EXIT_SENT)
         return why;
     use(x, c, now);
-    why = exit_socket_get(x, c, (enum family)to->family, &handle);
-    if (why == EXIT_SENT && !exit_destination_may_send(it, &x->silent_rate,
-                                                       EXIT_ANSWER_COUNTS, now))
+    why = exit_socket_get(x, c, (enum family)to->family, now, &handle);
+    if (why == EXIT_SENT && !may_send(x, c, it, now))
         why = REASON_SILENT;
     if (why == EXIT_SENT)
         why = send_out(x, c, handle, it, payload, now);
@@ -268,7 +294,7 @@ static enum reason send_name(struct exit *x, struct exit_circuit *c,
         return REASON_POLICY;
     if (!has_tokens(x, c, now))
         return REASON_RATE;
-    addrs = name_cache_get(&x->cache, &name, now);
+    addrs = name_cache_get(&x->cache, &c->names, &name, now);
     if (addrs == NULL)
         return exit_wait(x, c, &name, port, payload, now);
     x->stats.cache_hits++;
@@ -280,6 +306,13 @@ enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
                            struct bytes payload, uint64_t now)
 {
     return counted(x, send_name(x, c, name, port, payload, now));
+}
+
+static void note_answer(struct exit_destination *it, uint64_t now)
+{
+    it->answered_at = now;
+    it->has_answered = true;
+    it->silent = (struct token_bucket){0};
 }
 
 void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
@@ -301,9 +334,10 @@ void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
         x->stats.dropped++;
         return;
     }
-    it->answered_at = now;
-    it->has_answered = true;
-    it->silent = (struct token_bucket){0};
+    /* All circuits need not hear it each time. */
+    if (!exit_destination_answers(it, EXIT_ANSWER_COUNTS / 2, now))
+        exit_silence_answered(&x->silence, from, now);
+    note_answer(it, now);
     use(x, s->circuit, now);
     x->stats.received++;
     x->stats.received_bytes += payload.len;
@@ -314,16 +348,18 @@ void exit_tick(struct exit *x, uint64_t now)
 {
     exit_questions_tick(x, now);
     name_cache_tick(&x->cache, now);
+    exit_silence_tick(&x->silence, now);
     while (!TAILQ_EMPTY(&x->by_use) &&
            time_since(TAILQ_FIRST(&x->by_use)->used_at, now) >=
                x->config.idle_timeout)
-        go_idle(x, TAILQ_FIRST(&x->by_use));
+        exit_circuit_rest(x, TAILQ_FIRST(&x->by_use));
 }
 
 uint64_t exit_next_deadline(const struct exit *x)
 {
     uint64_t at = time_min(exit_questions_deadline(x), x->cache.sweep_at);
 
+    at = time_min(at, x->silence.sweep_at);
     if (!TAILQ_EMPTY(&x->by_use))
         at = time_min(at, time_after(TAILQ_FIRST(&x->by_use)->used_at,
                                      x->config.idle_timeout));

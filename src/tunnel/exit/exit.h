@@ -12,21 +12,28 @@
  * - The policy decides after resolution, about the address that is sent to.
  * - An answer is passed on only when it comes from an address and port that
  *   this circuit has sent to.
- * - A destination that is silent gets `silent_burst` packets, then
- *   `silent_rate` a second. It is silent until it answers, and again when its
- *   last answer is EXIT_ANSWER_COUNTS old.
+ * - A destination that is silent gets `silent_burst` packets of a circuit,
+ *   then `silent_rate` a second. It is silent until it answers, and again when
+ *   its last answer is EXIT_ANSWER_COUNTS old. While it answers no circuit at
+ *   all, it gets no more than that from all of them (exit_silence.h).
  * - A circuit has at most `max_destinations`. The one used least recently
  *   makes room once its allowance of silent packets is full again, so that
  *   forgetting it forgives nothing. Else the circuit is told FULL.
  * - Sockets, questions to the DNS, datagrams that wait for an answer of the
- *   DNS, cached names and rates are capped, over all and for each circuit.
+ *   DNS, cached names and rates are capped, over all and for each circuit. At
+ *   the cap over all the source (exit_source.h) that has most makes room: of
+ *   its circuits the one with most questions loses its oldest, the one that
+ *   was idle for longest its sockets. Who has most is refused himself.
+ * - A circuit learns nothing of what others have asked the DNS: it has
+ *   questions and names of its own.
  *
  * Reasons for a refusal:
  *   PROTOCOL   text that is neither address nor name, or too long a datagram
  *   RESOLVE    the name has no address, or none that can be had
  *   TIMEOUT    the DNS does not answer
  *   POLICY     the policy refuses every address of it
- *   FULL       a cap is reached (destinations, sockets, questions)
+ *   FULL       a cap is reached (destinations, sockets, questions), or the
+ *              question made room for another's
  *   RATE       the circuit, or all of them, send too much
  *   SILENT     the destination has had its packets
  *   IO         the system does not open a socket or does not send
@@ -108,6 +115,7 @@ struct exit_stats {
     uint64_t strangers;            /* answers that nobody asked for */
     uint64_t late;                 /* for a socket that was closed */
     uint64_t questions, cache_hits, late_answers;
+    uint64_t displaced; /* questions and circuits that made room for others */
     /* now */
     unsigned circuits, sockets, open_questions, waiting, names;
 };
@@ -122,9 +130,11 @@ enum error exit_new(const struct exit_config *config,
 /* Closes all sockets. The circuits must be freed before. */
 void exit_free(struct exit *x);
 
-/* Without sockets yet. Errors: ERR_NO_MEMORY. Free it when the circuit goes;
- * what still waits for the DNS is dropped without a word. */
-enum error exit_circuit_new(struct exit *x, void *owner, uint64_t now,
+/* Without sockets yet; `neighbour` is where the circuit comes from. Errors:
+ * ERR_NO_MEMORY. Free it when the circuit goes; what still waits for the DNS is
+ * dropped without a word. */
+enum error exit_circuit_new(struct exit *x, void *owner,
+                            const struct endpoint *neighbour, uint64_t now,
                             struct exit_circuit **out);
 void exit_circuit_free(struct exit *x, struct exit_circuit *c);
 

@@ -92,11 +92,8 @@ void exit_destinations_remove(struct exit_destinations *d,
     *it = d->list[--d->count];
 }
 
-bool exit_destination_may_send(struct exit_destination *it,
-                               const struct token_rate *rate,
-                               uint64_t answer_counts, uint64_t now)
+bool exit_destination_answers(const struct exit_destination *it,
+                              uint64_t answer_counts, uint64_t now)
 {
-    if (it->has_answered && time_since(it->answered_at, now) < answer_counts)
-        return true;
-    return token_bucket_take(&it->silent, rate, now);
+    return it->has_answered && time_since(it->answered_at, now) < answer_counts;
 }

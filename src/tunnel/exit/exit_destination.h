@@ -44,10 +44,8 @@ exit_destinations_add(struct exit_destinations *d, const struct endpoint *ep,
 void exit_destinations_remove(struct exit_destinations *d,
                               struct exit_destination *it);
 
-/* It has answered within `answer_counts` (ns), or its bucket of unanswered
- * packets has a token, which is taken then. */
-bool exit_destination_may_send(struct exit_destination *it,
-                               const struct token_rate *rate,
-                               uint64_t answer_counts, uint64_t now);
+/* It has answered within `answer_counts` (ns). */
+bool exit_destination_answers(const struct exit_destination *it,
+                              uint64_t answer_counts, uint64_t now);
 
 #endif

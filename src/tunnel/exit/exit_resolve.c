@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names under way. A question goes to the world once, however many datagrams
- * wait for it: exit_wait begins or joins one, and exit_resolved or its deadline
- * serves what waits. It is in x->questions until it is answered, then in
- * x->answered, whose callbacks may free circuits and ask anew.
+ * Names under way. A question belongs to one circuit and goes to the world
+ * once, however many of its datagrams wait for it: exit_wait begins or joins
+ * one, and exit_resolved, its deadline or a circuit that needs its place ends
+ * it. It is in x->questions and in its circuit's until then; while what waits
+ * is served it is in x->answered, since callbacks may free circuits and ask
+ * anew.
  */
 #include "tunnel/exit/exit_state.h"
 
@@ -11,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct exit_question *find_name(struct exit *x, const struct name *name)
+static struct exit_question *find_name(const struct exit_circuit *c,
+                                       const struct name *name)
 {
     struct exit_question *q;
 
-    for (q = x->questions; q != NULL; q = q->next) {
+    TAILQ_FOREACH(q, &c->questions, of_circuit)
+    {
         if (q->name.len == name->len &&
             memcmp(q->name.text, name->text, name->len) == 0)
             break;
@@ -23,51 +27,60 @@ static struct exit_question *find_name(struct exit *x, const struct name *name)
     return q;
 }
 
-/* The link that points to the question, or to NULL. */
-static struct exit_question **find_cookie(struct exit *x, uint32_t cookie)
+static struct exit_question *find_cookie(struct exit *x, uint32_t cookie)
 {
-    struct exit_question **at = &x->questions;
+    struct exit_question *q;
 
-    while (*at != NULL && (*at)->cookie != cookie)
-        at = &(*at)->next;
-    return at;
-}
-
-static struct exit_question *take_out(struct exit *x, struct exit_question **at)
-{
-    struct exit_question *q = *at;
-
-    *at = q->next;
-    if (x->last_question == &q->next)
-        x->last_question = at;
-    q->next = NULL;
-    x->question_count--;
+    TAILQ_FOREACH(q, &x->questions, age)
+    {
+        if (q->cookie == cookie)
+            break;
+    }
     return q;
 }
 
-static void free_wait(struct exit *x, struct exit_wait *w)
+static void take_out(struct exit *x, struct exit_question *q)
 {
-    assert(x->waiting > 0 && w->circuit->waiting > 0);
+    TAILQ_REMOVE(&x->questions, q, age);
+    TAILQ_REMOVE(&q->circuit->questions, q, of_circuit);
+    x->question_count--;
+}
+
+static void free_wait(struct exit *x, struct exit_circuit *c,
+                      struct exit_wait *w)
+{
+    assert(x->waiting > 0 && c->waiting > 0 && c->source->waiting > 0);
     x->waiting--;
-    w->circuit->waiting--;
+    c->waiting--;
+    c->source->waiting--;
     free(w);
 }
 
-static struct exit_question *ask(struct exit *x, const struct name *name,
-                                 uint64_t now)
+static void free_waits(struct exit *x, struct exit_question *q)
 {
-    struct exit_question *q = malloc(sizeof(*q));
+    while (q->first != NULL) {
+        struct exit_wait *w = q->first;
+
+        q->first = w->next;
+        free_wait(x, q->circuit, w);
+    }
+    q->last = &q->first;
+}
+
+static struct exit_question *ask(struct exit *x, struct exit_circuit *c,
+                                 const struct name *name, uint64_t now)
+{
+    struct exit_question *q = calloc(1, sizeof(*q));
 
     if (q == NULL)
         return NULL;
-    q->next = NULL;
-    q->first = NULL;
+    q->circuit = c;
     q->last = &q->first;
     q->deadline = time_after(now, x->config.resolve_timeout);
     q->cookie = x->next_cookie++;
     q->name = *name;
-    *x->last_question = q;
-    x->last_question = &q->next;
+    TAILQ_INSERT_TAIL(&x->questions, q, age);
+    TAILQ_INSERT_TAIL(&c->questions, q, of_circuit);
     x->question_count++;
     x->stats.questions++;
     return q;
@@ -77,53 +90,121 @@ static void append(struct exit *x, struct exit_question *q, struct exit_wait *w)
 {
     *q->last = w;
     q->last = &w->next;
-    w->circuit->waiting++;
+    q->circuit->waiting++;
+    q->circuit->source->waiting++;
     x->waiting++;
 }
 
-static struct exit_wait *wait_new(struct exit_circuit *c, uint16_t port,
-                                  struct bytes payload)
+static struct exit_wait *wait_new(uint16_t port, struct bytes payload)
 {
     struct exit_wait *w = malloc(sizeof(*w) + payload.len);
 
     if (w == NULL)
         return NULL;
-    *w = (struct exit_wait){
-        .circuit = c, .port = port, .len = (uint16_t)payload.len};
+    *w = (struct exit_wait){.port = port, .len = (uint16_t)payload.len};
     if (payload.len > 0)
         memcpy(w->payload, payload.p, payload.len);
     return w;
 }
 
-/* A question of its own for the first who waits. */
-static enum reason ask_for(struct exit *x, struct exit_wait *w,
-                           const struct name *name, uint64_t now)
+/* Sends what waits for `q`, or says why it is not sent, and frees `q`. The
+ * callbacks may free any circuit, which takes its waits along. */
+static void serve(struct exit *x, struct exit_question *q,
+                  const struct name_addrs *addrs, enum reason otherwise,
+                  uint64_t now)
 {
-    struct exit_question **at, *q = NULL;
-    uint32_t cookie;
+    q->outer = x->answered;
+    x->answered = q;
+    while (q->first != NULL) {
+        struct exit_wait *w = q->first;
+        struct exit_circuit *c = q->circuit;
+        enum reason why = otherwise;
 
-    if (x->question_count < x->config.max_questions) {
-        if (!token_bucket_take(&w->circuit->question_bucket, &x->question_rate,
-                               now)) {
-            free(w);
-            return REASON_RATE;
+        if (addrs != NULL)
+            why = exit_send_any(x, c, addrs, w->port,
+                                bytes_of(w->payload, w->len), now);
+        q->first = w->next;
+        free_wait(x, c, w);
+        if (why != EXIT_SENT) {
+            x->stats.refused[why]++;
+            x->env.failed(x->env.ctx, c->owner, why, now);
         }
-        q = ask(x, name, now);
     }
-    if (q == NULL) {
-        free(w);
-        return REASON_FULL;
+    assert(x->answered == q);
+    x->answered = q->outer;
+    free(q);
+}
+
+/* ---- Room for another --------------------------------------------------- */
+
+/* Of two questions, whether the holder of `a` has more: its source, then its
+ * circuit. `c` is about to have one more. */
+static bool has_more(const struct exit_question *a,
+                     const struct exit_question *b,
+                     const struct exit_circuit *c)
+{
+    unsigned source_a =
+        a->circuit->source->waiting + (a->circuit->source == c->source);
+    unsigned source_b =
+        b->circuit->source->waiting + (b->circuit->source == c->source);
+
+    if (source_a != source_b)
+        return source_a > source_b;
+    return a->circuit->waiting + (a->circuit == c) >
+           b->circuit->waiting + (b->circuit == c);
+}
+
+/* The biggest holder's oldest makes room for a datagram of `c`, unless that is
+ * the biggest itself. False: there is no room. True with the question's cookie
+ * in `out` when one is to go. */
+static bool find_room(struct exit *x, const struct exit_circuit *c,
+                      bool another, uint32_t *out, bool *displaces)
+{
+    struct exit_question *q, *victim = NULL;
+
+    *displaces = false;
+    if (x->waiting < x->config.max_waiting &&
+        (!another || x->question_count < x->config.max_questions))
+        return true;
+    TAILQ_FOREACH(q, &x->questions, age)
+    {
+        if (victim == NULL || has_more(q, victim, c))
+            victim = q;
     }
-    append(x, q, w);
-    cookie = q->cookie;
-    /* The answer may come before this returns: `q` and `w` are gone then. */
+    if (victim == NULL || victim->circuit == c)
+        return false;
+    *out = victim->cookie;
+    *displaces = true;
+    return true;
+}
+
+static void displace(struct exit *x, uint32_t cookie, uint64_t now)
+{
+    struct exit_question *q = find_cookie(x, cookie);
+
+    if (q == NULL)
+        return;
+    take_out(x, q);
+    x->stats.displaced++;
+    x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
+    serve(x, q, NULL, REASON_FULL, now);
+}
+
+/* ---- Waiting ------------------------------------------------------------ */
+
+/* Asks the world. The answer may come before this returns: the question is
+ * gone then. */
+static enum reason ask_world(struct exit *x, struct exit_question *q)
+{
+    uint32_t cookie = q->cookie;
+
     if (x->env.world.resolve(x->env.world.ctx, q->name.text, cookie) == OK)
         return EXIT_SENT;
-    at = find_cookie(x, cookie);
-    if (*at == NULL)
+    q = find_cookie(x, cookie);
+    if (q == NULL)
         return EXIT_SENT;
-    q = take_out(x, at);
-    free_wait(x, q->first);
+    take_out(x, q);
+    free_waits(x, q);
     free(q);
     return REASON_RESOLVE;
 }
@@ -132,126 +213,86 @@ enum reason exit_wait(struct exit *x, struct exit_circuit *c,
                       const struct name *name, uint16_t port,
                       struct bytes payload, uint64_t now)
 {
-    struct exit_question *q = find_name(x, name);
+    struct exit_question *q = find_name(c, name);
+    bool another = q == NULL, displaces;
+    enum reason why = EXIT_SENT;
     struct exit_wait *w;
+    uint32_t victim;
 
     if (c->waiting >= x->config.max_waiting_circuit ||
-        x->waiting >= x->config.max_waiting)
+        !find_room(x, c, another, &victim, &displaces))
         return REASON_FULL;
-    w = wait_new(c, port, payload);
-    if (w == NULL)
+    if (another &&
+        !token_bucket_take(&c->question_bucket, &x->question_rate, now))
+        return REASON_RATE;
+    w = wait_new(port, payload);
+    if (another && w != NULL)
+        q = ask(x, c, name, now);
+    if (w == NULL || q == NULL) {
+        free(w);
         return REASON_FULL;
-    if (q == NULL)
-        return ask_for(x, w, name, now);
-    append(x, q, w);
-    return EXIT_SENT;
-}
-
-static void drop_from(struct exit *x, struct exit_question *q,
-                      const struct exit_circuit *c)
-{
-    struct exit_wait **at = &q->first;
-
-    while (*at != NULL) {
-        struct exit_wait *w = *at;
-
-        if (w->circuit == c) {
-            *at = w->next;
-            free_wait(x, w);
-        } else {
-            at = &w->next;
-        }
     }
-    q->last = at;
+    append(x, q, w);
+    if (another)
+        why = ask_world(x, q);
+    if (displaces && why == EXIT_SENT)
+        displace(x, victim, now);
+    return why;
 }
 
-/* The questions stay: their answers are worth caching. */
+/* A question of a circuit that goes is nobody's any more. */
 void exit_waits_drop(struct exit *x, struct exit_circuit *c)
 {
     struct exit_question *q;
 
-    if (c->waiting == 0)
-        return;
-    for (q = x->questions; q != NULL; q = q->next)
-        drop_from(x, q, c);
-    for (q = x->answered; q != NULL; q = q->next)
-        drop_from(x, q, c);
+    while ((q = TAILQ_FIRST(&c->questions)) != NULL) {
+        take_out(x, q);
+        free_waits(x, q);
+        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
+        free(q);
+    }
+    for (q = x->answered; q != NULL; q = q->outer)
+        if (q->circuit == c)
+            free_waits(x, q);
     assert(c->waiting == 0);
 }
 
-/* Sends what waits for `q`, or says why it is not sent, and frees `q`. The
- * callbacks may free any circuit, which takes its waits out of the list. */
-static void serve(struct exit *x, struct exit_question *q,
-                  const struct name_addrs *addrs, uint64_t now)
-{
-    q->next = x->answered;
-    x->answered = q;
-    while (q->first != NULL) {
-        struct exit_wait *w = q->first;
-        struct exit_circuit *c = w->circuit;
-        enum reason why = REASON_TIMEOUT;
-
-        if (addrs != NULL)
-            why = exit_send_any(x, c, addrs, w->port,
-                                bytes_of(w->payload, w->len), now);
-        q->first = w->next;
-        if (q->first == NULL)
-            q->last = &q->first;
-        free_wait(x, w);
-        if (why != EXIT_SENT) {
-            x->stats.refused[why]++;
-            x->env.failed(x->env.ctx, c->owner, why, now);
-        }
-    }
-    assert(x->answered == q);
-    x->answered = q->next;
-    free(q);
-}
+/* ---- Answers ------------------------------------------------------------ */
 
 void exit_resolved(struct exit *x, uint32_t cookie,
                    const struct endpoint *addrs, size_t count, uint64_t ttl,
                    uint64_t now)
 {
-    struct exit_question **at = find_cookie(x, cookie);
+    struct exit_question *q = find_cookie(x, cookie);
     struct name_addrs list = {0};
-    struct exit_question *q;
 
-    if (*at == NULL) {
+    if (q == NULL) {
         x->stats.late_answers++;
         return;
     }
-    q = take_out(x, at);
+    take_out(x, q);
     for (; list.count < count && list.count < NAME_ADDRS_MAX; list.count++) {
         list.ep[list.count] = addrs[list.count];
         list.ep[list.count].port = 0;
     }
-    name_cache_put(&x->cache, &q->name, &list, ttl, now);
-    serve(x, q, &list, now);
+    name_cache_put(&x->cache, &q->circuit->names, &q->name, &list, ttl, now);
+    serve(x, q, &list, EXIT_SENT, now);
 }
 
 void exit_questions_tick(struct exit *x, uint64_t now)
 {
-    while (x->questions != NULL && x->questions->deadline <= now) {
-        struct exit_question *q = take_out(x, &x->questions);
+    struct exit_question *q;
 
+    while ((q = TAILQ_FIRST(&x->questions)) != NULL && q->deadline <= now) {
+        take_out(x, q);
         x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
-        serve(x, q, NULL, now);
+        serve(x, q, NULL, REASON_TIMEOUT, now);
     }
 }
 
 uint64_t exit_questions_deadline(const struct exit *x)
 {
-    return x->questions == NULL ? TIME_NEVER : x->questions->deadline;
-}
+    const struct exit_question *q = TAILQ_FIRST(&x->questions);
 
-void exit_questions_free(struct exit *x)
-{
-    assert(x->answered == NULL);
-    while (x->questions != NULL) {
-        struct exit_question *q = take_out(x, &x->questions);
-
-        assert(q->first == NULL);
-        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
-        free(q);
-    }
+    return q == NULL ? TIME_NEVER : q->deadline;
 }

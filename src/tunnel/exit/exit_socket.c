@@ -3,13 +3,20 @@
  * Sockets live in slots, of which free ones form a list. The world names a
  * socket by its cookie; the generation in it keeps what comes late for a closed
  * socket from the one that has its slot now.
+ *
+ * At the cap a circuit of the source with most sockets closes its own, the one
+ * that was idle for longest. One that is in use (USED_FOR) does so for a source
+ * that has less only: among equals nobody takes from another.
  */
 #include "tunnel/exit/exit_state.h"
+
+#include "base/timestamp.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define FIRST_SLOTS 8
+#define USED_FOR    (10 * TIME_S)
 #define SLOT_BITS   16
 #define SLOT_MASK   ((1u << SLOT_BITS) - 1)
 
@@ -38,8 +45,45 @@ static uint32_t cookie_of(const struct exit *x, uint32_t slot)
     return (uint32_t)x->sockets[slot].generation << SLOT_BITS | slot;
 }
 
+/* The circuit whose sockets make room for one of `c`; NULL: none, it is for
+ * `c` to go without. */
+static struct exit_circuit *
+find_victim(struct exit *x, const struct exit_circuit *c, uint64_t now)
+{
+    struct exit_circuit *it, *victim = NULL;
+
+    TAILQ_FOREACH(it, &x->by_use, use)
+    {
+        if (it == c || it->source->sockets == 0 ||
+            (it->sockets[0] == NO_SOCKET && it->sockets[1] == NO_SOCKET))
+            continue;
+        if (victim == NULL || it->source->sockets > victim->source->sockets)
+            victim = it;
+    }
+    if (victim == NULL)
+        return NULL;
+    if (victim->source->sockets > c->source->sockets + 1)
+        return victim;
+    return time_since(victim->used_at, now) >= USED_FOR ? victim : NULL;
+}
+
+static bool make_room(struct exit *x, const struct exit_circuit *c,
+                      uint64_t now)
+{
+    struct exit_circuit *victim;
+
+    if (x->socket_count < x->config.max_sockets)
+        return x->free_socket != NO_SOCKET || grow(x);
+    victim = find_victim(x, c, now);
+    if (victim == NULL)
+        return false;
+    x->stats.displaced++;
+    exit_circuit_rest(x, victim);
+    return true;
+}
+
 enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
-                            enum family family, void **handle)
+                            enum family family, uint64_t now, void **handle)
 {
     uint32_t slot = c->sockets[family];
     struct exit_socket *s;
@@ -48,9 +92,7 @@ enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
         *handle = x->sockets[slot].handle;
         return EXIT_SENT;
     }
-    if (x->socket_count == x->config.max_sockets)
-        return REASON_FULL;
-    if (x->free_socket == NO_SOCKET && !grow(x))
+    if (!make_room(x, c, now))
         return REASON_FULL;
     slot = x->free_socket;
     s = &x->sockets[slot];
@@ -59,6 +101,7 @@ enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
         return REASON_IO;
     x->free_socket = s->next_free;
     x->socket_count++;
+    c->source->sockets++;
     s->circuit = c;
     s->family = (uint8_t)family;
     c->sockets[family] = slot;
@@ -81,6 +124,7 @@ static void close_socket(struct exit *x, uint32_t slot)
     struct exit_socket *s = &x->sockets[slot];
 
     x->env.world.close(x->env.world.ctx, s->handle);
+    s->circuit->source->sockets--;
     s->circuit = NULL;
     s->handle = NULL;
     s->generation++;

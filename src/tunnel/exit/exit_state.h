@@ -13,6 +13,8 @@
 #include "base/limiter.h"
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/exit_destination.h"
+#include "tunnel/exit/exit_silence.h"
+#include "tunnel/exit/exit_source.h"
 #include "tunnel/exit/name_cache.h"
 
 #include <stdbool.h>
@@ -22,6 +24,9 @@
 
 struct exit_circuit {
     void *owner; /* as exit_circuit_new was given it */
+    struct exit_source *source;
+    struct name_holder names;
+    TAILQ_HEAD(, exit_question) questions; /* under way, the oldest first */
     struct exit_destinations destinations;
     struct token_bucket bucket, question_bucket;
     uint32_t sockets[FAMILIES]; /* slots, or NO_SOCKET */
@@ -42,7 +47,6 @@ struct exit_socket {
 
 /* A datagram that waits for an address. */
 struct exit_wait {
-    struct exit_circuit *circuit;
     struct exit_wait *next;
     uint16_t port;
     uint16_t len;
@@ -50,7 +54,10 @@ struct exit_wait {
 };
 
 struct exit_question {
-    struct exit_question *next;
+    TAILQ_ENTRY(exit_question) age; /* among all */
+    TAILQ_ENTRY(exit_question) of_circuit;
+    struct exit_question *outer;  /* while it is served */
+    struct exit_circuit *circuit; /* NULL: it is gone */
     struct exit_wait *first, **last;
     uint64_t deadline;
     uint32_t cookie;
@@ -67,19 +74,23 @@ struct exit {
     struct exit_socket *sockets;
     uint32_t socket_slots, socket_count, free_socket;
 
-    struct exit_question *questions, **last_question; /* oldest first */
+    TAILQ_HEAD(exit_questions, exit_question) questions; /* oldest first */
     /* Those whose waits are being served, innermost first; in no other list
      * any more. */
     struct exit_question *answered;
     uint32_t next_cookie;
     unsigned question_count, waiting;
     struct name_cache cache;
+    struct exit_sources sources;
+    struct exit_silence silence;
 
     TAILQ_HEAD(exit_circuits, exit_circuit) by_use; /* the oldest first */
     unsigned circuits;
     struct exit_stats stats;
 };
 
+/* exit.c: closes and forgets what it can have again. */
+void exit_circuit_rest(struct exit *x, struct exit_circuit *c);
 /* exit.c: tries the addresses in turn, as long as another one may do
  * better. */
 enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
@@ -88,18 +99,17 @@ enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
 
 /* exit_socket.c */
 enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
-                            enum family family, void **handle);
+                            enum family family, uint64_t now, void **handle);
 /* NULL for a cookie whose socket is closed. */
 struct exit_socket *exit_socket_find(struct exit *x, uint32_t cookie);
 void exit_sockets_close(struct exit *x, struct exit_circuit *c);
 
-/* exit_resolve.c: asks for the name, or joins those who asked already. */
+/* exit_resolve.c: asks for the name, or joins the circuit's own question. */
 enum reason exit_wait(struct exit *x, struct exit_circuit *c,
                       const struct name *name, uint16_t port,
                       struct bytes payload, uint64_t now);
 void exit_waits_drop(struct exit *x, struct exit_circuit *c);
 void exit_questions_tick(struct exit *x, uint64_t now);
 uint64_t exit_questions_deadline(const struct exit *x);
-void exit_questions_free(struct exit *x);
 
 #endif

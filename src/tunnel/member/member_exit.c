@@ -25,7 +25,8 @@ static enum reason send_data(struct member *t, struct member_tail *tail,
     if (t->exit == NULL)
         return REASON_NO_EXIT;
     if (tail->exit == NULL &&
-        exit_circuit_new(t->exit, relay, now, &tail->exit) != OK)
+        exit_circuit_new(t->exit, relay, &relay->prev.link->peer.ep, now,
+                         &tail->exit) != OK)
         return REASON_FULL;
     if (m->name.len > 0)
         return exit_send_name(t->exit, tail->exit, m->name, m->port, m->payload,

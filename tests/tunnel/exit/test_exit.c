@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/limiter.h"
 #include "exit_fixture.h"
+
 #include "fail_alloc.h"
 #include "policy_data.h"
+#include "tunnel/exit/exit_silence.h"
 
 static void test_exit_sends_and_brings_back(void **state)
 {
@@ -359,8 +361,8 @@ static void test_exit_keeps_those_that_answer(void **state)
 
 static void test_exit_caps_sockets(void **state)
 {
-    struct endpoint to = test_ep("8.8.8.8:53");
     struct exit_circuit *circuits[20];
+    struct endpoint to;
     struct world w;
 
     (void)state;
@@ -369,6 +371,7 @@ static void test_exit_caps_sockets(void **state)
     world_start(&w);
     for (size_t i = 0; i < COUNT_OF(circuits); i++) {
         circuits[i] = world_circuit(&w, i);
+        to = test_ep4(8, 8, 8, (uint8_t)i, 53);
         assert_int_equal(
             exit_send(w.exit, circuits[i], &to, TEST_BYTES("x"), NOW),
             i < 11 ? EXIT_SENT : REASON_FULL);
@@ -383,6 +386,160 @@ static void test_exit_caps_sockets(void **state)
             exit_circuit_free(w.exit, circuits[i]);
     }
     world_end(&w);
+}
+
+/* Sends once to an address of its own. */
+static enum reason send_from(struct world *w, struct exit_circuit *c,
+                             uint8_t last, uint64_t now)
+{
+    struct endpoint to = test_ep4(8, 8, 8, last, 53);
+
+    return exit_send(w->exit, c, &to, TEST_BYTES("x"), now);
+}
+
+/* Whoever takes all sockets makes room for others, the idle first; among
+ * equals nobody takes from who is at work. */
+static void test_exit_sockets_make_room_for_others(void **state)
+{
+    struct exit_circuit *bad[12], *honest, *another;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_sockets = 10;
+    world_start(&w);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++) {
+        bad[i] = world_circuit_from(&w, i, "7.7.7.7:7881");
+        assert_int_equal(send_from(&w, bad[i], (uint8_t)i, NOW + i),
+                         i < 10 ? EXIT_SENT : REASON_FULL);
+    }
+    honest = world_circuit_from(&w, 100, "6.6.6.6:7881");
+    another = world_circuit_from(&w, 101, "[2600:1::5]:7881");
+    assert_int_equal(send_from(&w, honest, 100, NOW + 20), EXIT_SENT);
+    assert_int_equal(send_from(&w, another, 101, NOW + 20), EXIT_SENT);
+    assert_int_equal(w.open, 10);
+    assert_int_equal(stats_of(&w).displaced, 2);
+    /* The first of them was idle for longest; it can do nothing to others. */
+    assert_int_equal(send_from(&w, bad[0], 0, NOW + 30), REASON_FULL);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.101:53", NOW + 30);
+    assert_int_equal(w.delivered_to, 101);
+    assert_int_equal(send_from(&w, honest, 100, NOW + 30), EXIT_SENT);
+    /* One of its own that is idle for long makes room, though. */
+    assert_int_equal(send_from(&w, bad[0], 0, NOW + 20 * TIME_S), EXIT_SENT);
+    assert_int_equal(send_from(&w, honest, 100, NOW + 20 * TIME_S), EXIT_SENT);
+    assert_int_equal(stats_of(&w).displaced, 3);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++)
+        exit_circuit_free(w.exit, bad[i]);
+    exit_circuit_free(w.exit, honest);
+    exit_circuit_free(w.exit, another);
+    world_end(&w);
+}
+
+/* Many circuits of one source, at one who never answers, for ten seconds; what
+ * others do meanwhile is as if they were not there. */
+static void test_exit_silent_destination_has_one_allowance(void **state)
+{
+    enum { CIRCUITS = 200, SECONDS = 10 };
+    struct endpoint victim = test_ep("8.8.8.8:53"), dns = test_ep("1.1.1.1:53");
+    struct exit_circuit *bad[CIRCUITS], *honest;
+    unsigned flood = 0, served = 0;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    honest = world_circuit_from(&w, 1000, "6.6.6.6:7881");
+    for (unsigned i = 0; i < CIRCUITS; i++)
+        bad[i] = world_circuit_from(&w, i, "7.7.7.7:7881");
+    for (unsigned t = 0; t < 10 * SECONDS; t++) {
+        uint64_t now = NOW + t * 100 * TIME_MS;
+
+        for (unsigned i = 0; i < CIRCUITS; i++) {
+            victim.port = (uint16_t)(1 + i % 7); /* the port is all one */
+            flood += exit_send(w.exit, bad[i], &victim, TEST_BYTES("x"), now) ==
+                     EXIT_SENT;
+        }
+        served += exit_send(w.exit, honest, &dns, TEST_BYTES("x"), now) ==
+                  EXIT_SENT;
+        receive_from(&w, w.sent_by->cookie, "1.1.1.1:53", now);
+    }
+    assert_in_range(flood, 1,
+                    w.config.silent_burst + SECONDS * w.config.silent_rate);
+    assert_int_equal(served, 10 * SECONDS);
+    assert_int_equal(w.delivered, served);
+    /* Whom it would answer can still reach it. */
+    victim.port = 53;
+    assert_int_equal(exit_send(w.exit, honest, &victim, TEST_BYTES("x"),
+                               NOW + SECONDS * TIME_S),
+                     EXIT_SENT);
+    receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", NOW + SECONDS * TIME_S);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(exit_send(w.exit, honest, &victim, TEST_BYTES("x"),
+                                   NOW + SECONDS * TIME_S),
+                         EXIT_SENT);
+    for (unsigned i = 0; i < CIRCUITS; i++)
+        exit_circuit_free(w.exit, bad[i]);
+    exit_circuit_free(w.exit, honest);
+    world_end(&w);
+}
+
+/* Nor does a network get much, address by address, unless somebody in it
+ * answers; and all is forgotten when it is over. */
+static void test_exit_silent_network_has_one_allowance(void **state)
+{
+    struct exit_circuit *bad[200];
+    unsigned sent[2] = {0};
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++)
+        bad[i] = world_circuit(&w, i);
+    for (unsigned answers = 0; answers < 2; answers++) {
+        uint64_t now = NOW + answers * TIME_MIN;
+
+        if (answers) {
+            assert_int_equal(send_to(&w, "[2600:1::ffff]:53", now), EXIT_SENT);
+            receive_from(&w, w.sent_by->cookie, "[2600:1::ffff]:53", now);
+        }
+        for (unsigned i = 0; i < 20 * COUNT_OF(bad); i++) {
+            struct endpoint to = test_ep("[2600:1::1]:53");
+
+            to.addr[14] = (uint8_t)(i >> 8);
+            to.addr[15] = (uint8_t)i;
+            to.addr[13] = (uint8_t)answers;
+            sent[answers] += exit_send(w.exit, bad[i % COUNT_OF(bad)], &to,
+                                       TEST_BYTES("x"), now) == EXIT_SENT;
+        }
+    }
+    assert_int_equal(sent[0], EXIT_SILENCE_NETWORK * w.config.silent_burst);
+    assert_int_equal(sent[1], 20 * COUNT_OF(bad));
+    exit_tick(w.exit, NOW + TIME_HOUR);
+    assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++)
+        exit_circuit_free(w.exit, bad[i]);
+    world_end(&w);
+}
+
+/* At the cap of destinations remembered, new ones are still sent to. */
+static void test_exit_silence_keeps_to_its_cap(void **state)
+{
+    struct test_random r = test_seed(1);
+    struct random_source random = test_source(&r);
+    struct exit_silence s;
+
+    (void)state;
+    exit_silence_init(&s, 8, 1, 5, EXIT_ANSWER_COUNTS, &random);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct endpoint to = test_ep4(8, (uint8_t)(i >> 8), (uint8_t)i, 1, 53);
+
+        assert_true(exit_silence_take(&s, &to, 1, NOW));
+        assert_in_range(s.table.count, 1, 8);
+    }
+    exit_silence_tick(&s, NOW + TIME_HOUR);
+    assert_int_equal(s.table.count, 0);
+    exit_silence_deinit(&s);
 }
 
 static void test_exit_limits_rates(void **state)
@@ -423,7 +580,7 @@ static void test_exit_closes_when_idle(void **state)
     assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
     assert_int_equal(send_to(&w, "8.8.8.8:53", now), EXIT_SENT);
     cookie = w.sent_by->cookie;
-    assert_int_equal(exit_next_deadline(w.exit), now + idle);
+    assert_in_range(exit_next_deadline(w.exit), now + 1, now + idle);
     now += idle - 1;
     exit_tick(w.exit, now);
     assert_int_equal(w.open, 1);
@@ -562,9 +719,9 @@ static void test_exit_is_empty_after_a_rush(void **state)
     }
     assert_int_equal(w.open, 0);
     assert_int_equal(stats_of(&w).waiting, 0);
-    assert_int_equal(stats_of(&w).open_questions, w.config.max_questions);
-    exit_tick(w.exit, NOW + TIME_MIN);
     assert_int_equal(stats_of(&w).open_questions, 0);
+    assert_int_equal(w.cancelled, 5000);
+    exit_tick(w.exit, NOW + TIME_MIN + 1);
     assert_int_equal(stats_of(&w).circuits, 1);
     assert_int_equal(w.failed, 0);
     assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
@@ -587,7 +744,9 @@ static void send_both(struct world *w, struct exit_circuit *c, bool memory)
         world_answer(w, w->question, "8.8.4.4", TIME_MIN, NOW);
     for (int i = 0; i < 2; i++) {
         refused += why[i] != EXIT_SENT;
-        assert_true(why[i] == EXIT_SENT || (why[i] == REASON_FULL && !memory));
+        assert_true(
+            why[i] == EXIT_SENT ||
+            (!memory && (why[i] == REASON_FULL || why[i] == REASON_SILENT)));
     }
     assert_int_equal(w->sent - sent + w->failed - failed + refused, 2);
     assert_true(!memory || w->sent - sent == 2);
@@ -595,8 +754,8 @@ static void send_both(struct world *w, struct exit_circuit *c, bool memory)
     assert_int_equal(stats_of(w).open_questions, 0);
 }
 
-/* Each allocation fails once; what it was for is refused as FULL, the other
- * is sent, and everything is as usual afterwards. */
+/* Each allocation fails once; what it was for is refused, the other is sent,
+ * and everything is as usual afterwards. */
 static void test_exit_works_without_memory(void **state)
 {
     unsigned refusals = 0;
@@ -604,6 +763,7 @@ static void test_exit_works_without_memory(void **state)
 
     (void)state;
     for (unsigned n = 1; has_failed; n++) {
+        struct endpoint neighbour = test_ep("9.9.9.10:7881");
         struct exit_circuit *c = NULL;
         struct world w;
         enum error e;
@@ -611,11 +771,11 @@ static void test_exit_works_without_memory(void **state)
         world_init(&w);
         world_start(&w);
         fail_alloc_at(n);
-        e = exit_circuit_new(w.exit, NULL, NOW, &c);
+        e = exit_circuit_new(w.exit, NULL, &neighbour, NOW, &c);
         if (e == OK)
             send_both(&w, c, false);
         has_failed = fail_alloc_end();
-        assert_true(e == OK || (e == ERR_NO_MEMORY && n == 1));
+        assert_true(e == OK || (e == ERR_NO_MEMORY && n <= 2));
         assert_true(w.sent >= 1 || e != OK);
         refusals += w.sent < 2;
         exit_circuit_free(w.exit, c);
@@ -646,6 +806,10 @@ int main(void)
         cmocka_unit_test(test_exit_forgetting_forgives_nothing),
         cmocka_unit_test(test_exit_keeps_those_that_answer),
         cmocka_unit_test(test_exit_caps_sockets),
+        cmocka_unit_test(test_exit_sockets_make_room_for_others),
+        cmocka_unit_test(test_exit_silent_destination_has_one_allowance),
+        cmocka_unit_test(test_exit_silent_network_has_one_allowance),
+        cmocka_unit_test(test_exit_silence_keeps_to_its_cap),
         cmocka_unit_test(test_exit_limits_rates),
         cmocka_unit_test(test_exit_closes_when_idle),
         cmocka_unit_test(test_exit_closes_the_idle_only),

@@ -131,22 +131,24 @@ static void test_name_cache_keeps_to_its_cap_and_times(void **state)
     struct test_random r = test_seed(1);
     struct random_source random = test_source(&r);
     struct name_addrs addrs = {.count = 1}, none = {0};
+    struct name_holder h;
     struct name_cache c;
 
     (void)state;
     name_cache_init(&c, 10, &random);
+    name_holder_join(&c, &h);
     for (unsigned i = 0; i < 100; i++) {
         struct name name = name_of(i), first = name_of(0);
 
         addrs.ep[0] = test_ep4(8, 8, 8, (uint8_t)i, 0);
-        name_cache_put(&c, &name, &addrs, TIME_HOUR, NOW);
+        name_cache_put(&c, &h, &name, &addrs, TIME_HOUR, NOW);
         assert_true(c.table.count <= 10);
         /* What is used stays. */
-        assert_non_null(name_cache_get(&c, &first, NOW));
+        assert_non_null(name_cache_get(&c, &h, &first, NOW));
     }
     for (unsigned i = 1; i < 100; i++) {
         struct name name = name_of(i);
-        const struct name_addrs *got = name_cache_get(&c, &name, NOW);
+        const struct name_addrs *got = name_cache_get(&c, &h, &name, NOW);
 
         assert_int_equal(got != NULL, i > 90);
         if (got != NULL)
@@ -155,19 +157,56 @@ static void test_name_cache_keeps_to_its_cap_and_times(void **state)
     {
         struct name name = name_of(99);
 
-        assert_non_null(name_cache_get(&c, &name, NOW + NAME_TTL_MAX - 1));
-        assert_null(name_cache_get(&c, &name, NOW + NAME_TTL_MAX));
-        name_cache_put(&c, &name, &addrs, 0, NOW);
-        assert_non_null(name_cache_get(&c, &name, NOW + NAME_TTL_MIN - 1));
-        assert_null(name_cache_get(&c, &name, NOW + NAME_TTL_MIN));
-        name_cache_put(&c, &name, &none, TIME_HOUR, NOW);
-        assert_int_equal(name_cache_get(&c, &name, NOW)->count, 0);
-        assert_null(name_cache_get(&c, &name, NOW + NAME_TTL_NONE));
+        assert_non_null(name_cache_get(&c, &h, &name, NOW + NAME_TTL_MAX - 1));
+        assert_null(name_cache_get(&c, &h, &name, NOW + NAME_TTL_MAX));
+        name_cache_put(&c, &h, &name, &addrs, 0, NOW);
+        assert_non_null(name_cache_get(&c, &h, &name, NOW + NAME_TTL_MIN - 1));
+        assert_null(name_cache_get(&c, &h, &name, NOW + NAME_TTL_MIN));
+        name_cache_put(&c, &h, &name, &none, TIME_HOUR, NOW);
+        assert_int_equal(name_cache_get(&c, &h, &name, NOW)->count, 0);
+        assert_null(name_cache_get(&c, &h, &name, NOW + NAME_TTL_NONE));
     }
     name_cache_tick(&c, NOW + NAME_TTL_MAX);
     assert_int_equal(c.table.count, 0);
+    assert_int_equal(h.count, 0);
     assert_int_equal(c.sweep_at, TIME_NEVER);
     assert_null(c.table.chains);
+    name_cache_deinit(&c);
+}
+
+/* One who looks up many names loses his own, at his cap and at that of all. */
+static void test_name_cache_takes_from_who_adds(void **state)
+{
+    struct test_random r = test_seed(1);
+    struct random_source random = test_source(&r);
+    struct name_addrs addrs = {.count = 1};
+    struct name_holder honest, greedy[3];
+    struct name name = name_of(7);
+    struct name_cache c;
+
+    (void)state;
+    name_cache_init(&c, 2 * NAME_HOLDER_MAX, &random);
+    name_holder_join(&c, &honest);
+    name_cache_put(&c, &honest, &name, &addrs, TIME_HOUR, NOW);
+    for (unsigned i = 0; i < 3; i++) {
+        name_holder_join(&c, &greedy[i]);
+        /* the same name, which is another's */
+        assert_null(name_cache_get(&c, &greedy[i], &name, NOW));
+        for (unsigned k = 0; k < 2 * NAME_HOLDER_MAX; k++) {
+            struct name mine = name_of(k);
+
+            name_cache_put(&c, &greedy[i], &mine, &addrs, TIME_HOUR, NOW);
+            assert_true(greedy[i].count <= NAME_HOLDER_MAX);
+            assert_true(c.table.count <= 2 * NAME_HOLDER_MAX);
+            assert_non_null(name_cache_get(&c, &greedy[i], &mine, NOW));
+        }
+        assert_non_null(name_cache_get(&c, &honest, &name, NOW));
+    }
+    for (unsigned i = 0; i < 3; i++)
+        name_holder_leave(&c, &greedy[i]);
+    assert_int_equal(c.table.count, 1);
+    name_holder_leave(&c, &honest);
+    assert_int_equal(c.sweep_at, TIME_NEVER);
     name_cache_deinit(&c);
 }
 
@@ -202,24 +241,113 @@ static void test_exit_resolves_a_name(void **state)
 
 static void test_exit_asks_once_for_many(void **state)
 {
-    struct exit_circuit *other;
     struct world w;
 
     (void)state;
     world_init(&w);
     world_start(&w);
-    other = world_circuit(&w, 2);
     assert_int_equal(send_name_to(&w, "a.example", NOW), EXIT_SENT);
     assert_int_equal(send_name_to(&w, "A.example", NOW), EXIT_SENT);
-    assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("a.example"), 9,
-                                    TEST_BYTES("x"), NOW),
+    assert_int_equal(exit_send_name(w.exit, w.circuit, TEST_BYTES("a.example"),
+                                    9, TEST_BYTES("x"), NOW),
                      EXIT_SENT);
     assert_int_equal(w.asked, 1);
     world_answer(&w, w.question, "8.8.4.4", TIME_MIN, NOW);
     assert_int_equal(w.sent, 3);
     assert_int_equal(w.sent_to.port, 9);
     assert_int_equal(stats_of(&w).waiting, 0);
+    world_end(&w);
+}
+
+/* What another circuit has asked for, or is asking for, changes nothing. */
+static void test_exit_circuits_learn_nothing_of_each_other(void **state)
+{
+    struct exit_circuit *other, *third;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    other = world_circuit(&w, 2);
+    third = world_circuit(&w, 3);
+    assert_int_equal(send_name_to(&w, "a.example", NOW), EXIT_SENT);
+    assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("a.example"), 9,
+                                    TEST_BYTES("x"), NOW),
+                     EXIT_SENT);
+    assert_int_equal(w.asked, 2);
+    world_answer(&w, w.question, "8.8.4.4", TIME_MIN, NOW);
+    assert_int_equal(w.sent, 1);
+    assert_int_equal(w.sent_to.port, 9);
+    world_answer(&w, w.question - 1, "8.8.4.4", TIME_MIN, NOW);
+    assert_int_equal(w.sent, 2);
+    assert_int_equal(exit_send_name(w.exit, third, TEST_BYTES("a.example"), 9,
+                                    TEST_BYTES("x"), NOW),
+                     EXIT_SENT);
+    assert_int_equal(w.sent, 2);
+    assert_int_equal(w.asked, 3);
+    /* One that goes takes its questions along, and what it has learned. */
+    assert_int_equal(w.cancelled, 0);
+    exit_circuit_free(w.exit, third);
+    assert_int_equal(w.cancelled, 1);
+    assert_int_equal(stats_of(&w).open_questions, 0);
+    assert_int_equal(stats_of(&w).names, 2);
     exit_circuit_free(w.exit, other);
+    assert_int_equal(stats_of(&w).names, 1);
+    world_end(&w);
+}
+
+/* A source that asks for names without an answer, over many circuits, while
+ * others ask for names that have one. */
+static void test_exit_silent_zone_leaves_room_for_others(void **state)
+{
+    enum { ATTACKERS = 100, HONEST = 20 };
+    struct exit_circuit *bad[ATTACKERS], *good[HONEST];
+    unsigned answered = 0, refused = 0;
+    struct world w;
+    char name[32];
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (unsigned i = 0; i < ATTACKERS; i++)
+        bad[i] = world_circuit_from(&w, i, "7.7.7.7:7881");
+    for (unsigned i = 0; i < HONEST; i++) /* some over the same relay */
+        good[i] = world_circuit_from(
+            &w, 1000 + i, i < HONEST / 2 ? "6.6.6.6:7881" : "7.7.7.7:7881");
+    for (unsigned i = 0; i < 800; i++) {
+        snprintf(name, sizeof(name), "silent%u.example", i);
+        exit_send_name(w.exit, bad[i % ATTACKERS], bytes_of_text(name), 53,
+                       TEST_BYTES("x"), NOW);
+        assert_in_range(stats_of(&w).open_questions, 0, w.config.max_questions);
+    }
+    assert_int_equal(stats_of(&w).open_questions, w.config.max_questions);
+    for (unsigned i = 0; i < HONEST; i++) {
+        uint32_t question;
+
+        snprintf(name, sizeof(name), "good%u.example", i);
+        refused += exit_send_name(w.exit, good[i], bytes_of_text(name), 53,
+                                  TEST_BYTES("x"), NOW + TIME_S) != EXIT_SENT;
+        question = w.question;
+        /* and they go on meanwhile */
+        for (unsigned k = 0; k < 40; k++) {
+            snprintf(name, sizeof(name), "silent%u-%u.example", i, k);
+            exit_send_name(w.exit, bad[(40 * i + k) % ATTACKERS],
+                           bytes_of_text(name), 53, TEST_BYTES("x"),
+                           NOW + TIME_S);
+        }
+        w.sent = 0;
+        world_answer(&w, question, "8.8.8.8", TIME_MIN, NOW + TIME_S);
+        answered += w.sent;
+        receive_from(&w, w.sent_by->cookie, "8.8.8.8:53", NOW + TIME_S);
+    }
+    assert_int_equal(refused, 0);
+    assert_int_equal(answered, HONEST);
+    assert_true(stats_of(&w).displaced >= HONEST);
+    for (unsigned i = 0; i < ATTACKERS; i++)
+        exit_circuit_free(w.exit, bad[i]);
+    for (unsigned i = 0; i < HONEST; i++)
+        exit_circuit_free(w.exit, good[i]);
+    assert_int_equal(stats_of(&w).waiting, 0);
     world_end(&w);
 }
 
@@ -348,16 +476,18 @@ static void test_exit_caps_what_waits(void **state)
     for (unsigned i = 0; i < 16; i++) {
         if (i % 4 == 0)
             others[i / 4] = world_circuit(&w, i);
-        assert_int_equal(exit_send_name(w.exit, others[i / 4],
-                                        TEST_BYTES("n1.example"), 1,
-                                        TEST_BYTES("x"), NOW),
-                         i < 6 ? EXIT_SENT : REASON_FULL);
+        snprintf(name, sizeof(name), "n%u.example", i % 4);
+        exit_send_name(w.exit, others[i / 4], bytes_of_text(name), 1,
+                       TEST_BYTES("x"), NOW);
+        assert_in_range(stats_of(&w).waiting, 0, 10);
     }
+    /* Each has its share of it. */
     assert_int_equal(stats_of(&w).waiting, 10);
-    exit_circuit_free(w.exit, others[0]);
-    assert_int_equal(stats_of(&w).waiting, 6);
-    for (unsigned i = 1; i < 4; i++)
+    exit_circuit_free(w.exit, others[3]);
+    assert_int_equal(stats_of(&w).waiting, 8);
+    for (unsigned i = 0; i < 3; i++)
         exit_circuit_free(w.exit, others[i]);
+    assert_int_equal(stats_of(&w).waiting, 2);
     world_end(&w);
 }
 
@@ -418,8 +548,10 @@ static void test_exit_circuit_may_go_in_its_failure(void **state)
                                     TEST_BYTES("x"), NOW),
                      EXIT_SENT);
     w.free_on_failure = w.circuit;
+    world_answer(&w, w.question - 1, "10.0.0.1", TIME_MIN, NOW);
+    assert_int_equal(w.failed, 1); /* it does not hear of the other two */
     world_answer(&w, w.question, "10.0.0.1", TIME_MIN, NOW);
-    assert_int_equal(w.failed, 2); /* one of each circuit */
+    assert_int_equal(w.failed, 2);
     assert_int_equal(w.failed_circuit, 2);
     assert_int_equal(stats_of(&w).waiting, 0);
     /* The last one waiting frees another circuit that waits elsewhere. */
@@ -459,7 +591,10 @@ int main(void)
         cmocka_unit_test(test_name_bounds_lengths),
         cmocka_unit_test(test_name_cache_keeps_to_its_cap_and_times),
         cmocka_unit_test(test_exit_resolves_a_name),
+        cmocka_unit_test(test_name_cache_takes_from_who_adds),
         cmocka_unit_test(test_exit_asks_once_for_many),
+        cmocka_unit_test(test_exit_circuits_learn_nothing_of_each_other),
+        cmocka_unit_test(test_exit_silent_zone_leaves_room_for_others),
         cmocka_unit_test(test_exit_refuses_names_of_the_operators_network),
         cmocka_unit_test(test_exit_takes_the_first_address_that_will_do),
         cmocka_unit_test(test_exit_says_why_a_name_fails),
