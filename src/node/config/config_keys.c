@@ -201,7 +201,9 @@ const struct config_key config_keys[] = {
      .max = POLICY_LINES_MAX, .init = "reject *:25, accept *",
      .meaning = "Where to, a list; the first line that matches decides, and\n"
                 "what none matches is rejected. Only public addresses, and\n"
-                "none of this node, whatever it says."},
+                "none of this node, whatever it says; of the networks that\n"
+                "this machine is in (IPv6: the /56) only what a line accepts\n"
+                "that is no wider than they are."},
     {"exit", "nameservers", &config_endpoints, AT(exit_nameservers), RELOADED,
      .max = CONFIG_ENDPOINTS_MAX,
      .meaning = "DNS servers, a list of ADDR:PORT; empty for those of\n"

@@ -167,7 +167,11 @@ static void look(struct network *n, bool route, uint64_t now)
 
 static void on_changed(void *arg, bool route)
 {
-    look(arg, route, clock_now());
+    struct network *n = arg;
+    uint64_t now = clock_now();
+
+    look(n, route, now);
+    tunnel_host_interfaces_changed(n->world.tunnels, now);
 }
 
 /* ---- Watching ----------------------------------------------------------- */

@@ -15,10 +15,18 @@
 #include <ifaddrs.h>
 #include <string.h>
 
+/* What of a prefix is believed to be one network: a tunnel may claim half of
+ * the Internet. */
+#define WIDEST_IPV4 8
+#define WIDEST_IPV6 32
+#define LINE_IPV6   56
+
 struct own_list {
     bool testing_network;
-    unsigned count;
+    unsigned count, network_count;
     struct endpoint at[POLICY_OWN_MAX];
+    struct policy_network networks[POLICY_NETWORKS_MAX];
+    bool too_many;
 };
 
 static bool is_reachable(const struct config *config, const struct endpoint *ep)
@@ -128,6 +136,43 @@ static void refuse(struct own_list *l, const struct endpoint *ep)
         l->at[l->count++] = *ep;
 }
 
+/* The length of a prefix, from the mask of an interface; all without one. */
+static unsigned bits_of(const struct ifaddrs *a, const struct endpoint *ep)
+{
+    unsigned bits = 0, most = 8 * (unsigned)endpoint_addr_len(ep);
+    struct endpoint mask;
+
+    if (a->ifa_netmask == NULL ||
+        sockaddr_to_endpoint(a->ifa_netmask, &mask) != OK ||
+        mask.family != ep->family)
+        return most;
+    while (bits < most && (mask.addr[bits / 8] << bits % 8 & 0x80) != 0)
+        bits++;
+    return bits;
+}
+
+static void refuse_network(struct own_list *l, const struct ifaddrs *a,
+                           const struct endpoint *ep)
+{
+    unsigned bits = bits_of(a, ep);
+    unsigned widest = ep->family == FAMILY_IPV6 ? WIDEST_IPV6 : WIDEST_IPV4;
+    struct policy_network n;
+
+    if (!endpoint_is_global(ep))
+        return;
+    if (ep->family == FAMILY_IPV6 && bits > LINE_IPV6)
+        bits = LINE_IPV6;
+    n = policy_network_of(ep, bits < widest ? widest : bits);
+    for (unsigned i = 0; i < l->network_count; i++)
+        if (l->networks[i].bits == n.bits &&
+            endpoint_equal(&l->networks[i].net, &n.net))
+            return;
+    if (l->network_count < POLICY_NETWORKS_MAX)
+        l->networks[l->network_count++] = n;
+    else
+        l->too_many = true;
+}
+
 static void refuse_interfaces(struct own_list *l, uint16_t port,
                               struct log *log)
 {
@@ -147,8 +192,25 @@ static void refuse_interfaces(struct own_list *l, uint16_t port,
             continue;
         ep.port = port;
         refuse(l, &ep);
+        refuse_network(l, a, &ep);
     }
+    if (l->too_many)
+        log_warn(log,
+                 "this machine is in more networks than %d: others may have "
+                 "datagrams sent into some of them",
+                 POLICY_NETWORKS_MAX);
     freeifaddrs(all);
+}
+
+static bool networks_are_known(const struct own_list *l, const struct policy *p)
+{
+    if (l->network_count != p->network_count)
+        return false;
+    for (unsigned i = 0; i < l->network_count; i++)
+        if (l->networks[i].bits != p->networks[i].bits ||
+            !endpoint_equal(&l->networks[i].net, &p->networks[i].net))
+            return false;
+    return true;
 }
 
 static bool is_known(const struct own_list *l, const struct policy *p)
@@ -180,6 +242,8 @@ void own_address_refuse(struct policy *p,
     refuse_interfaces(&l, port, log);
     if (!is_known(&l, p))
         policy_set_own(p, l.at, l.count);
+    if (!networks_are_known(&l, p))
+        policy_set_networks(p, l.networks, l.network_count);
 }
 
 /* ---- Ourselves ---------------------------------------------------------- */

@@ -43,9 +43,10 @@ bool own_address_is(const struct udp *udp, const struct dht_host *dht,
 
 /* Tells the policy of an exit where it must not send to, if that is not what
  * it knows already: these, the addresses of the sockets and those of the
- * machine's interfaces, as many as there is room for. They come and go, so
- * this is to be called now and then. The log says when the system does not
- * tell them. */
+ * machine's interfaces, as many as there is room for; and the networks of these
+ * interfaces, of IPv6 the /56 around each, which is what one line is given.
+ * They come and go, so this is to be called when they do. The log says when the
+ * system does not tell them, or they are too many. */
 void own_address_refuse(struct policy *p,
                         const struct config_endpoints *reachable,
                         const struct udp *udp, struct log *log);

@@ -275,6 +275,11 @@ static void look_at_addresses(struct tunnel_host *h, bool anew, uint64_t now)
         time_after(now, found.count == 0 ? ADDRESS_SOON : ADDRESS_LATER));
 }
 
+void tunnel_host_interfaces_changed(struct tunnel_host *h, uint64_t now)
+{
+    refuse_own(h, now);
+}
+
 static void on_address_due(void *arg)
 {
     look_at_addresses(arg, false, clock_now());

@@ -62,6 +62,10 @@ void tunnel_host_network_changed(struct tunnel_host *h,
                                  const bool usable[FAMILIES],
                                  const struct view *view, uint64_t now);
 
+/* Addresses of this machine's interfaces have changed, of whatever kind: what
+ * an exit must not send to. */
+void tunnel_host_interfaces_changed(struct tunnel_host *h, uint64_t now);
+
 /* Enough others agree with the wall clock: a handshake key from its future is
  * dated anew, lest it is never renewed. */
 void tunnel_host_clock_is_right(struct tunnel_host *h);

@@ -10,6 +10,11 @@
  *   which only a testing network reaches, many nodes share one address: there
  *   the node's own port is refused.
  *
+ * Then, outside of a testing network, the networks that this machine is in:
+ * global addresses too may be the operator's, behind his firewall. They are
+ * refused unless the first line that matches accepts them and is about them:
+ * an address or a network no wider than they are. "accept *" is not.
+ *
  * Then the lines of the operator, of which the first that matches decides,
  * and at the end the default:
  *
@@ -39,6 +44,7 @@
 
 #define POLICY_LINES_MAX    64
 #define POLICY_OWN_MAX      32
+#define POLICY_NETWORKS_MAX 32
 #define POLICY_ERROR_SIZE   160
 #define POLICY_LINE_SIZE    80  /* a printed line with its terminator */
 #define POLICY_SUMMARY_SIZE 129 /* 128 bytes and the terminator */
@@ -52,12 +58,19 @@ struct policy_line {
     uint64_t hits;        /* destinations that it decided */
 };
 
+/* The address has all bits after `bits` zero. */
+struct policy_network {
+    struct endpoint net;
+    uint8_t bits;
+};
+
 enum policy_verdict {
     POLICY_ACCEPTED,
     POLICY_UNUSABLE,   /* port 0, multicast, mapped, unspecified */
     POLICY_NOT_GLOBAL, /* private, loopback, link-local, ... */
     POLICY_OWN,        /* an address of this node */
     POLICY_REJECTED,   /* by a line or by the default */
+    POLICY_OWN_NETWORK,
     POLICY_VERDICTS
 };
 
@@ -68,6 +81,8 @@ struct policy {
     bool testing_network;
     struct endpoint own[POLICY_OWN_MAX];
     size_t own_count;
+    struct policy_network networks[POLICY_NETWORKS_MAX];
+    size_t network_count;
     uint32_t version; /* changes with every change of the above */
     uint64_t rest_hits;
     uint64_t verdicts[POLICY_VERDICTS];
@@ -93,6 +108,17 @@ enum error policy_set_own(struct policy *p, const struct endpoint *own,
                           size_t count);
 /* Whether it is one of them; of a loopback address the port counts too. */
 bool policy_is_own(const struct policy *p, const struct endpoint *to);
+
+/* The networks that this machine is in, in the place of those given before,
+ * made from addresses in them. ERR_TOO_LARGE. */
+enum error policy_set_networks(struct policy *p,
+                               const struct policy_network *networks,
+                               size_t count);
+/* Whether it is in one of them, whatever the lines say; never in a testing
+ * network. */
+bool policy_is_near(const struct policy *p, const struct endpoint *to);
+struct policy_network policy_network_of(const struct endpoint *in,
+                                        unsigned bits);
 
 /* Decides and counts. */
 enum policy_verdict policy_check(struct policy *p, const struct endpoint *to);

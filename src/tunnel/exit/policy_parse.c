@@ -130,16 +130,6 @@ static struct target take_apart(struct bytes text)
     return t;
 }
 
-static void clear_after(struct endpoint *net, unsigned bits)
-{
-    for (size_t i = 0; i < sizeof(net->addr); i++) {
-        if (8 * i >= bits)
-            net->addr[i] = 0;
-        else if (8 * i + 8 > bits)
-            net->addr[i] &= (uint8_t)(0xff << (8 * i + 8 - bits));
-    }
-}
-
 static enum error parse_bits(const struct target *t, struct policy_line *line,
                              char *why)
 {
@@ -154,7 +144,7 @@ static enum error parse_bits(const struct target *t, struct policy_line *line,
         return refuse(why, t->bits, right);
     }
     line->bits = (uint8_t)bits;
-    clear_after(&line->net, bits);
+    line->net = policy_network_of(&line->net, bits).net;
     if (!endpoint_same_addr(&given, &line->net)) {
         snprintf(right, sizeof(right), "the network of /%u is %s", bits,
                  endpoint_print_addr(&line->net, text));

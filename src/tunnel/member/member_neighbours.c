@@ -154,6 +154,8 @@ bool member_may_extend(void *ctx, const struct endpoint *to)
 {
     struct member *t = ctx;
 
-    return !is_own(t, to) && t->config.family[to->family] &&
+    return !is_own(t, to) &&
+           (t->policy == NULL || !policy_is_near(t->policy, to)) &&
+           t->config.family[to->family] &&
            (t->config.testing_network || endpoint_is_global(to));
 }

@@ -19,6 +19,7 @@
 
 static struct ifaddrs interfaces[INTERFACES_MAX];
 static struct sockaddr_storage addresses[INTERFACES_MAX];
+static struct sockaddr_storage masks[INTERFACES_MAX];
 static unsigned interface_count;
 
 int getifaddrs(struct ifaddrs **out)
@@ -32,17 +33,26 @@ void freeifaddrs(struct ifaddrs *all)
     (void)all;
 }
 
-static void add_interface(const char *addr)
+static void add_network(const char *addr, unsigned bits)
 {
     struct ifaddrs *i = &interfaces[interface_count];
     struct endpoint ep;
 
     assert_int_equal(endpoint_parse_addr(addr, &ep), OK);
     sockaddr_from_endpoint(&ep, &addresses[interface_count]);
-    *i = (struct ifaddrs){.ifa_addr =
-                              (struct sockaddr *)&addresses[interface_count]};
+    memset(ep.addr, 0xff, endpoint_addr_len(&ep));
+    ep = policy_network_of(&ep, bits).net;
+    sockaddr_from_endpoint(&ep, &masks[interface_count]);
+    *i = (struct ifaddrs){
+        .ifa_addr = (struct sockaddr *)&addresses[interface_count],
+        .ifa_netmask = (struct sockaddr *)&masks[interface_count]};
     if (interface_count++ > 0)
         i[-1].ifa_next = i;
+}
+
+static void add_interface(const char *addr)
+{
+    add_network(addr, strchr(addr, ':') != NULL ? 128 : 32);
 }
 
 /* ---- Tests --------------------------------------------------------------- */
@@ -107,7 +117,7 @@ static void test_own_address_follows_the_interfaces(void **state)
     interface_count = 0;
     add_interface("2606::a");
     refuse(&f);
-    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "[2606::9]:22"), POLICY_OWN_NETWORK);
     assert_int_equal(verdict(&f, "[2606::a]:22"), POLICY_OWN);
     assert_int_equal(verdict(&f, "8.8.8.8:22"), POLICY_OWN);
     fixture_deinit(&f);
@@ -133,16 +143,53 @@ static void test_own_address_finds_room_for_what_is_global(void **state)
     fixture_deinit(&f);
 }
 
+/* Global addresses may be the operator's, behind his firewall. */
+static void test_own_address_covers_the_networks(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, false);
+    add_network("2606:1:2:345::9", 64);
+    add_network("9.9.9.9", 24);
+    add_network("11.1.1.1", 31);
+    add_network("2607:1::9", 48);
+    add_network("2608:1::9", 3); /* a tunnel, not a network */
+    add_network("10.0.0.9", 8);
+    refuse(&f);
+    assert_int_equal(f.policy.network_count, 5);
+    assert_int_equal(verdict(&f, "[2606:1:2:345::10]:22"), POLICY_OWN_NETWORK);
+    /* what else his line may have */
+    assert_int_equal(verdict(&f, "[2606:1:2:3ff::1]:22"), POLICY_OWN_NETWORK);
+    assert_int_equal(verdict(&f, "[2606:1:2:400::1]:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "9.9.9.255:22"), POLICY_OWN_NETWORK);
+    assert_int_equal(verdict(&f, "9.9.8.255:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "11.1.1.0:22"), POLICY_OWN_NETWORK);
+    assert_int_equal(verdict(&f, "11.1.1.2:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "[2607:1:0:ffff::9]:22"), POLICY_OWN_NETWORK);
+    assert_int_equal(verdict(&f, "[2608:1:ffff::9]:22"), POLICY_OWN_NETWORK);
+    assert_int_equal(verdict(&f, "[2608:2::9]:22"), POLICY_ACCEPTED);
+    interface_count = 0;
+    add_network("2606:1:2:345::9", 64);
+    add_network("2606:1:2:346::9", 64); /* in the same /56 */
+    refuse(&f);
+    assert_int_equal(f.policy.network_count, 1);
+    assert_int_equal(verdict(&f, "9.9.9.255:22"), POLICY_ACCEPTED);
+    fixture_deinit(&f);
+}
+
 static void test_own_address_of_a_testing_network(void **state)
 {
     struct fixture f;
 
     (void)state;
     fixture_init(&f, true);
-    add_interface("10.0.0.5");
+    add_network("10.0.0.5", 24);
+    add_network("9.9.9.5", 24);
     refuse(&f);
     assert_int_equal(verdict(&f, "10.0.0.5:22"), POLICY_OWN);
     assert_int_equal(verdict(&f, "10.0.0.6:22"), POLICY_ACCEPTED);
+    assert_int_equal(verdict(&f, "9.9.9.6:22"), POLICY_ACCEPTED);
     fixture_deinit(&f);
 }
 
@@ -192,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_address_follows_the_interfaces),
         cmocka_unit_test(test_own_address_finds_room_for_what_is_global),
+        cmocka_unit_test(test_own_address_covers_the_networks),
         cmocka_unit_test(test_own_address_of_a_testing_network),
         cmocka_unit_test(test_own_address_is_certain),
     };

@@ -405,9 +405,56 @@ static void test_policy_summary_of_a_stranger(void **state)
     assert_false(policy_summary_accepts(bytes_of_text("accept"), 80));
 }
 
+/* The networks of the machine are closed, but for what a line of their own
+ * opens. */
+static void test_policy_opens_networks_by_their_own_lines(void **state)
+{
+    static const struct {
+        const char *line; /* before "accept *" */
+        bool opens;
+    } cases[] = {
+        {"accept *", false},
+        {"accept ::/0", false},
+        {"accept [2606:1:2::]/48", false},
+        {"accept [2606:1:2:300::]/56", true},
+        {"accept [2606:1:2:345::]/64", true},
+        {"accept [2606:1:2:345::99]:53", true},
+        {"accept [2606:1:2:345::99]:54", false},
+        {"accept [2606:1:2:346::]/64", false},
+        {"reject [2606:1:2:345::99]", false},
+    };
+    struct endpoint to = test_ep("[2606:1:2:345::99]:53");
+    struct endpoint far_away = test_ep("[2606:1:3::1]:53");
+    struct policy_network network = policy_network_of(&to, 56);
+    struct policy p;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct policy_line lines[2];
+
+        assert_int_equal(
+            policy_parse_line(bytes_of_text(cases[i].line), &lines[0], why),
+            OK);
+        assert_int_equal(
+            policy_parse_line(bytes_of_text("accept *"), &lines[1], why), OK);
+        policy_init(&p, false, false);
+        policy_set_lines(&p, lines, 2);
+        assert_int_equal(policy_check(&p, &to), cases[i].line[0] == 'r'
+                                                    ? POLICY_REJECTED
+                                                    : POLICY_ACCEPTED);
+        assert_int_equal(policy_set_networks(&p, &network, 1), OK);
+        assert_int_equal(policy_check(&p, &to),
+                         cases[i].opens ? POLICY_ACCEPTED : POLICY_OWN_NETWORK);
+        assert_int_equal(policy_check(&p, &far_away), POLICY_ACCEPTED);
+        assert_true(policy_is_near(&p, &to));
+        assert_false(policy_is_near(&p, &far_away));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_policy_opens_networks_by_their_own_lines),
         cmocka_unit_test(test_policy_reads_lines),
         cmocka_unit_test(test_policy_says_what_is_wrong),
         cmocka_unit_test(test_policy_takes_the_first_match),
