@@ -133,6 +133,7 @@ static void keep_to_files(struct warren *w, struct config *config)
     if (plan.sockets == 0 || !files_plan_fit(&plan, limit))
         return;
     config->tunnel.exit.max_sockets = plan.sockets;
+    config->tunnel.exit.max_questions = files_plan_questions(&plan);
     text_init(&said, CONFIG_ERRORS_MAX);
     files_plan_explain(&wanted, &plan, limit, &said);
     if (said.len > 0)

@@ -8,11 +8,13 @@ A, AAAA = 1, 28
 
 
 class Dns(threading.Thread):
-    """Knows the addresses of a few names, and notes which it is asked for."""
+    """Knows the addresses of a few names, and notes which it is asked for,
+    and from which ports. It may take its time (`delay`, s)."""
 
-    def __init__(self, address, names, port=0):
+    def __init__(self, address, names, port=0, delay=0):
         super().__init__(daemon=True)
         self.names, self.asked, self.broken = names, [], False
+        self.delay, self.ports = delay, []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((address, port))
         self.endpoint = "%s:%d" % self.sock.getsockname()
@@ -29,8 +31,12 @@ class Dns(threading.Thread):
             name = ".".join(labels).lower()
             if name != "invalid":  # an exit's own, to see whether we answer
                 self.asked.append(name)
+                self.ports.append(source[1])
             answer = self.answer(query, at + 5, name, kind)
-            if answer:
+            if answer and self.delay:
+                threading.Timer(self.delay, self.sock.sendto,
+                                (answer, source)).start()
+            elif answer:
                 self.sock.sendto(answer, source)
 
     def answer(self, query, end, name, kind):

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/config/files_plan.h"
 
-#define OWN                                                    \
-    32 /* besides the sockets that nodes talk through; some to \
-          spare for who is accepted only to be sent away */
-#define NAMES      8
-#define NAMES_EXIT 64
+#define OWN                                                                    \
+    32                 /* besides the sockets that nodes talk through; some to \
+                          spare for who is accepted only to be sent away */
+#define NAMES        8 /* of bootstrap nodes, and our own questions */
+#define OF_AN_ANSWER 2 /* files: what UDP cut off is asked for by TCP */
 
 void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out)
@@ -14,11 +14,18 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
 
     *out = (struct files_plan){
         .own = OWN + config->listen.count,
-        .names = exit ? NAMES_EXIT : NAMES,
+        .names = NAMES +
+                 (exit ? OF_AN_ANSWER * config->tunnel.exit.max_questions : 0),
         .clients = clients,
         .pages = pages,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
+}
+
+unsigned files_plan_questions(const struct files_plan *p)
+{
+    return p->names < NAMES + OF_AN_ANSWER ? 1
+                                           : (p->names - NAMES) / OF_AN_ANSWER;
 }
 
 unsigned files_plan_sum(const struct files_plan *p)
@@ -69,6 +76,9 @@ void files_plan_explain(const struct files_plan *wanted,
     if (granted->sockets < wanted->sockets)
         text_addf(out, " at most %u sockets of the exit instead of %u,",
                   granted->sockets, wanted->sockets);
+    if (granted->names < wanted->names)
+        text_addf(out, " at most %u questions to the DNS instead of %u,",
+                  files_plan_questions(granted), files_plan_questions(wanted));
     if (granted->clients < wanted->clients)
         text_addf(out, " at most %u control clients instead of %u,",
                   granted->clients, wanted->clients);

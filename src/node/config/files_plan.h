@@ -28,6 +28,8 @@ struct files_plan {
 void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out);
 unsigned files_plan_sum(const struct files_plan *p);
+/* Questions to the DNS that an exit may have open: at least 1. */
+unsigned files_plan_questions(const struct files_plan *p);
 
 /* Lowers all but `own` to what fits `limit`, each to 1 at least that was wanted
  * at all. False: the limit is too low for that, and nothing changes. */

@@ -82,6 +82,9 @@ static void keep_to_files(const struct daemon *d, struct config *c)
     if (c->tunnel.become_exitnode &&
         c->tunnel.exit.max_sockets > d->files.sockets)
         c->tunnel.exit.max_sockets = d->files.sockets;
+    if (c->tunnel.become_exitnode &&
+        c->tunnel.exit.max_questions > files_plan_questions(&d->files))
+        c->tunnel.exit.max_questions = files_plan_questions(&d->files);
     if (c->max_control_clients > d->files.clients)
         c->max_control_clients = d->files.clients;
 }

@@ -59,7 +59,9 @@ enum error exit_new(const struct exit_config *config,
     TAILQ_INIT(&x->questions);
     TAILQ_INIT(&x->by_use);
     name_cache_init(&x->cache, config->max_names, &env->random);
-    exit_sources_init(&x->sources, &env->random);
+    shares_init(&x->waiting_by, &env->random);
+    shares_init(&x->sockets_by, &env->random);
+    env->random.fill(env->random.ctx, x->site_key, sizeof(x->site_key));
     exit_silence_init(&x->silence, SILENCES * (size_t)config->max_sockets,
                       config->silent_rate, config->silent_burst,
                       EXIT_ANSWER_COUNTS, &env->random);
@@ -74,6 +76,9 @@ void exit_free(struct exit *x)
     assert(x->circuits == 0 && x->answered == NULL);
     name_cache_deinit(&x->cache);
     exit_silence_deinit(&x->silence);
+    shares_deinit(&x->waiting_by);
+    shares_deinit(&x->sockets_by);
+    free(x->places);
     free(x->sockets);
     free(x);
 }
@@ -105,12 +110,11 @@ enum error exit_circuit_new(struct exit *x, void *owner,
     if (c == NULL)
         return ERR_NO_MEMORY;
     *c = (struct exit_circuit){
-        .owner = owner, .sockets = {NO_SOCKET, NO_SOCKET}, .used_at = now};
-    c->source = exit_source_join(&x->sources, neighbour);
-    if (c->source == NULL) {
-        free(c);
-        return ERR_NO_MEMORY;
-    }
+        .owner = owner,
+        .neighbour = *neighbour,
+        .site = source_hash(neighbour, SOURCE_SITE, x->site_key),
+        .sockets = {NO_SOCKET, NO_SOCKET},
+        .used_at = now};
     TAILQ_INIT(&c->questions);
     name_holder_join(&x->cache, &c->names);
     x->circuits++;
@@ -132,7 +136,6 @@ void exit_circuit_free(struct exit *x, struct exit_circuit *c)
     exit_waits_drop(x, c);
     exit_circuit_rest(x, c);
     name_holder_leave(&x->cache, &c->names);
-    exit_source_leave(&x->sources, c->source);
     assert(x->circuits > 0);
     x->circuits--;
     free(c);
@@ -185,7 +188,7 @@ static bool may_send(struct exit *x, struct exit_circuit *c,
     if (exit_destination_answers(it, EXIT_ANSWER_COUNTS, now))
         return true;
     return token_bucket_has(&it->silent, &x->silent_rate, now) &&
-           exit_silence_take(&x->silence, &it->ep, c->source->number, now) &&
+           exit_silence_take(&x->silence, &it->ep, c->site, now) &&
            token_bucket_take(&it->silent, &x->silent_rate, now);
 }
 

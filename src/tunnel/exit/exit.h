@@ -21,9 +21,10 @@
  *   forgetting it forgives nothing. Else the circuit is told FULL.
  * - Sockets, questions to the DNS, datagrams that wait for an answer of the
  *   DNS, cached names and rates are capped, over all and for each circuit. At
- *   the cap over all the source (exit_source.h) that has most makes room: of
- *   its circuits the one with most questions loses its oldest, the one that
- *   was idle for longest its sockets. Who has most is refused himself.
+ *   the cap over all who has most makes way (base/table/shares.h), by the
+ *   addresses of the neighbours that circuits come from, and for questions by
+ *   circuit: the oldest question goes, the sockets idle for longest are
+ *   closed. Who has most is refused himself.
  * - A circuit learns nothing of what others have asked the DNS: it has
  *   questions and names of its own.
  *

@@ -13,6 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_PLACES 8
+#define DOUBLED_MAX  8
+#define NOBODY       UINT64_MAX /* above all cookies */
+/* Most answers come within it; who waits for longer makes way for equals. */
+#define IN_TIME (500 * TIME_MS)
+
 static struct exit_question *find_name(const struct exit_circuit *c,
                                        const struct name *name)
 {
@@ -43,16 +49,32 @@ static void take_out(struct exit *x, struct exit_question *q)
 {
     TAILQ_REMOVE(&x->questions, q, age);
     TAILQ_REMOVE(&q->circuit->questions, q, of_circuit);
-    x->question_count--;
+    x->places[q->place] = x->places[--x->question_count];
+    x->places[q->place]->place = q->place;
+}
+
+static bool grow(struct exit *x)
+{
+    unsigned cap = x->place_cap == 0 ? FIRST_PLACES : 2 * x->place_cap;
+    struct exit_question **places;
+
+    if (x->question_count < x->place_cap)
+        return true;
+    places = realloc(x->places, cap * sizeof(struct exit_question *));
+    if (places == NULL)
+        return false;
+    x->places = places;
+    x->place_cap = cap;
+    return true;
 }
 
 static void free_wait(struct exit *x, struct exit_circuit *c,
                       struct exit_wait *w)
 {
-    assert(x->waiting > 0 && c->waiting > 0 && c->source->waiting > 0);
+    assert(x->waiting > 0 && c->waiting > 0);
     x->waiting--;
     c->waiting--;
-    c->source->waiting--;
+    shares_remove(&x->waiting_by, &c->neighbour);
     free(w);
 }
 
@@ -70,18 +92,20 @@ static void free_waits(struct exit *x, struct exit_question *q)
 static struct exit_question *ask(struct exit *x, struct exit_circuit *c,
                                  const struct name *name, uint64_t now)
 {
-    struct exit_question *q = calloc(1, sizeof(*q));
+    struct exit_question *q = grow(x) ? calloc(1, sizeof(*q)) : NULL;
 
     if (q == NULL)
         return NULL;
     q->circuit = c;
     q->last = &q->first;
+    q->asked_at = now;
     q->deadline = time_after(now, x->config.resolve_timeout);
     q->cookie = x->next_cookie++;
     q->name = *name;
     TAILQ_INSERT_TAIL(&x->questions, q, age);
     TAILQ_INSERT_TAIL(&c->questions, q, of_circuit);
-    x->question_count++;
+    q->place = x->question_count++;
+    x->places[q->place] = q;
     x->stats.questions++;
     return q;
 }
@@ -91,16 +115,19 @@ static void append(struct exit *x, struct exit_question *q, struct exit_wait *w)
     *q->last = w;
     q->last = &w->next;
     q->circuit->waiting++;
-    q->circuit->source->waiting++;
     x->waiting++;
 }
 
-static struct exit_wait *wait_new(uint16_t port, struct bytes payload)
+/* Counted as its source's; free_wait or append comes next. */
+static struct exit_wait *wait_new(struct exit *x, const struct exit_circuit *c,
+                                  uint16_t port, struct bytes payload)
 {
     struct exit_wait *w = malloc(sizeof(*w) + payload.len);
 
-    if (w == NULL)
+    if (w == NULL || shares_add(&x->waiting_by, &c->neighbour) != OK) {
+        free(w);
         return NULL;
+    }
     *w = (struct exit_wait){.port = port, .len = (uint16_t)payload.len};
     if (payload.len > 0)
         memcpy(w->payload, payload.p, payload.len);
@@ -137,50 +164,54 @@ static void serve(struct exit *x, struct exit_question *q,
 
 /* ---- Room for another --------------------------------------------------- */
 
-/* Of two questions, whether the holder of `a` has more: its source, then its
- * circuit. `c` is about to have one more. */
-static bool has_more(const struct exit_question *a,
-                     const struct exit_question *b,
-                     const struct exit_circuit *c)
+/* Of one source, circuits that have twice as many weigh twice as much. */
+static struct holding holding_of(const struct exit_circuit *c, unsigned more,
+                                 uint64_t since)
 {
-    unsigned source_a =
-        a->circuit->source->waiting + (a->circuit->source == c->source);
-    unsigned source_b =
-        b->circuit->source->waiting + (b->circuit->source == c->source);
+    struct holding h = {.source = c->neighbour, .used_at = since};
 
-    if (source_a != source_b)
-        return source_a > source_b;
-    return a->circuit->waiting + (a->circuit == c) >
-           b->circuit->waiting + (b->circuit == c);
+    for (unsigned n = c->waiting + more; n > 1 && h.doubled < DOUBLED_MAX;
+         n /= 2)
+        h.doubled++;
+    return h;
 }
 
-/* The biggest holder's oldest makes room for a datagram of `c`, unless that is
- * the biggest itself. False: there is no room. True with the question's cookie
- * in `out` when one is to go. */
-static bool find_room(struct exit *x, const struct exit_circuit *c,
-                      bool another, uint32_t *out, bool *displaces)
+static bool tell_question(const void *table, size_t place, struct holding *out)
 {
-    struct exit_question *q, *victim = NULL;
+    const struct exit *x = table;
+    const struct exit_question *q = x->places[place];
 
-    *displaces = false;
-    if (x->waiting < x->config.max_waiting &&
-        (!another || x->question_count < x->config.max_questions))
-        return true;
-    TAILQ_FOREACH(q, &x->questions, age)
-    {
-        if (victim == NULL || has_more(q, victim, c))
-            victim = q;
-    }
-    if (victim == NULL || victim->circuit == c)
-        return false;
-    *out = victim->cookie;
-    *displaces = true;
+    *out = holding_of(q->circuit, 0, q->asked_at);
     return true;
 }
 
-static void displace(struct exit *x, uint32_t cookie, uint64_t now)
+/* Whether there is room for a datagram of `c`, for the sake of which another
+ * question if `another`. The one that makes way is in `out`, by its cookie:
+ * NOBODY, or who has most. That may be `c`: then there is no room. */
+static bool find_room(struct exit *x, const struct exit_circuit *c,
+                      bool another, uint64_t now, uint64_t *out)
 {
-    struct exit_question *q = find_cookie(x, cookie);
+    struct holding newcomer, holder;
+    size_t place;
+
+    *out = NOBODY;
+    if (x->waiting < x->config.max_waiting &&
+        (!another || x->question_count < x->config.max_questions))
+        return true;
+    place =
+        shares_heaviest(&x->waiting_by, x->question_count, tell_question, x);
+    if (place == SIZE_MAX || x->places[place]->circuit == c)
+        return false;
+    newcomer = holding_of(c, 1, now);
+    tell_question(x, place, &holder);
+    *out = x->places[place]->cookie;
+    return shares_yields(&x->waiting_by, &holder, &newcomer, IN_TIME, now);
+}
+
+static void displace(struct exit *x, uint64_t cookie, uint64_t now)
+{
+    struct exit_question *q =
+        cookie == NOBODY ? NULL : find_cookie(x, (uint32_t)cookie);
 
     if (q == NULL)
         return;
@@ -214,28 +245,33 @@ enum reason exit_wait(struct exit *x, struct exit_circuit *c,
                       struct bytes payload, uint64_t now)
 {
     struct exit_question *q = find_name(c, name);
-    bool another = q == NULL, displaces;
+    bool another = q == NULL;
     enum reason why = EXIT_SENT;
     struct exit_wait *w;
-    uint32_t victim;
+    uint64_t victim;
 
-    if (c->waiting >= x->config.max_waiting_circuit ||
-        !find_room(x, c, another, &victim, &displaces))
+    if (c->waiting >= x->config.max_waiting_circuit)
         return REASON_FULL;
+    /* First of all: who is refused pays as well. */
     if (another &&
         !token_bucket_take(&c->question_bucket, &x->question_rate, now))
         return REASON_RATE;
-    w = wait_new(port, payload);
-    if (another && w != NULL)
+    if (!find_room(x, c, another, now, &victim))
+        return REASON_FULL;
+    w = wait_new(x, c, port, payload);
+    if (w == NULL)
+        return REASON_FULL;
+    if (another)
         q = ask(x, c, name, now);
-    if (w == NULL || q == NULL) {
+    if (q == NULL) {
+        shares_remove(&x->waiting_by, &c->neighbour);
         free(w);
         return REASON_FULL;
     }
     append(x, q, w);
     if (another)
         why = ask_world(x, q);
-    if (displaces && why == EXIT_SENT)
+    if (why == EXIT_SENT)
         displace(x, victim, now);
     return why;
 }

@@ -4,9 +4,9 @@
  * socket by its cookie; the generation in it keeps what comes late for a closed
  * socket from the one that has its slot now.
  *
- * At the cap a circuit of the source with most sockets closes its own, the one
- * that was idle for longest. One that is in use (USED_FOR) does so for a source
- * that has less only: among equals nobody takes from another.
+ * At the cap a circuit of who has most sockets closes its own. One that is in
+ * use (USED_FOR) does so for somebody with less only: among equals nobody takes
+ * from another.
  */
 #include "tunnel/exit/exit_state.h"
 
@@ -45,40 +45,36 @@ static uint32_t cookie_of(const struct exit *x, uint32_t slot)
     return (uint32_t)x->sockets[slot].generation << SLOT_BITS | slot;
 }
 
-/* The circuit whose sockets make room for one of `c`; NULL: none, it is for
- * `c` to go without. */
-static struct exit_circuit *
-find_victim(struct exit *x, const struct exit_circuit *c, uint64_t now)
-{
-    struct exit_circuit *it, *victim = NULL;
+struct asker {
+    const struct exit *x;
+    const struct exit_circuit *circuit;
+};
 
-    TAILQ_FOREACH(it, &x->by_use, use)
-    {
-        if (it == c || it->source->sockets == 0 ||
-            (it->sockets[0] == NO_SOCKET && it->sockets[1] == NO_SOCKET))
-            continue;
-        if (victim == NULL || it->source->sockets > victim->source->sockets)
-            victim = it;
-    }
-    if (victim == NULL)
-        return NULL;
-    if (victim->source->sockets > c->source->sockets + 1)
-        return victim;
-    return time_since(victim->used_at, now) >= USED_FOR ? victim : NULL;
+static bool tell_socket(const void *table, size_t place, struct holding *out)
+{
+    const struct asker *a = table;
+    const struct exit_circuit *c = a->x->sockets[place].circuit;
+
+    if (c == NULL || c == a->circuit)
+        return false;
+    *out = (struct holding){.source = c->neighbour, .used_at = c->used_at};
+    return true;
 }
 
 static bool make_room(struct exit *x, const struct exit_circuit *c,
                       uint64_t now)
 {
-    struct exit_circuit *victim;
+    const struct asker asker = {x, c};
+    size_t victim;
 
     if (x->socket_count < x->config.max_sockets)
         return x->free_socket != NO_SOCKET || grow(x);
-    victim = find_victim(x, c, now);
-    if (victim == NULL)
+    victim = shares_make_way(&x->sockets_by, &c->neighbour, x->socket_slots,
+                             tell_socket, &asker, USED_FOR, now);
+    if (victim == SIZE_MAX)
         return false;
     x->stats.displaced++;
-    exit_circuit_rest(x, victim);
+    exit_circuit_rest(x, x->sockets[victim].circuit);
     return true;
 }
 
@@ -96,12 +92,15 @@ enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
         return REASON_FULL;
     slot = x->free_socket;
     s = &x->sockets[slot];
+    if (shares_add(&x->sockets_by, &c->neighbour) != OK)
+        return REASON_FULL;
     if (x->env.world.open(x->env.world.ctx, family, cookie_of(x, slot),
-                          &s->handle) != OK)
+                          &s->handle) != OK) {
+        shares_remove(&x->sockets_by, &c->neighbour);
         return REASON_IO;
+    }
     x->free_socket = s->next_free;
     x->socket_count++;
-    c->source->sockets++;
     s->circuit = c;
     s->family = (uint8_t)family;
     c->sockets[family] = slot;
@@ -124,7 +123,7 @@ static void close_socket(struct exit *x, uint32_t slot)
     struct exit_socket *s = &x->sockets[slot];
 
     x->env.world.close(x->env.world.ctx, s->handle);
-    s->circuit->source->sockets--;
+    shares_remove(&x->sockets_by, &s->circuit->neighbour);
     s->circuit = NULL;
     s->handle = NULL;
     s->generation++;

@@ -11,10 +11,10 @@
 #define WARREN_TUNNEL_EXIT_EXIT_STATE_H
 
 #include "base/limiter.h"
+#include "base/table/shares.h"
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/exit_destination.h"
 #include "tunnel/exit/exit_silence.h"
-#include "tunnel/exit/exit_source.h"
 #include "tunnel/exit/name_cache.h"
 
 #include <stdbool.h>
@@ -23,8 +23,9 @@
 #define NO_SOCKET UINT32_MAX
 
 struct exit_circuit {
-    void *owner; /* as exit_circuit_new was given it */
-    struct exit_source *source;
+    void *owner;               /* as exit_circuit_new was given it */
+    struct endpoint neighbour; /* before it: its source */
+    uint64_t site;             /* the number of that */
     struct name_holder names;
     TAILQ_HEAD(, exit_question) questions; /* under way, the oldest first */
     struct exit_destinations destinations;
@@ -60,7 +61,9 @@ struct exit_question {
     struct exit_circuit *circuit; /* NULL: it is gone */
     struct exit_wait *first, **last;
     uint64_t deadline;
+    uint64_t asked_at;
     uint32_t cookie;
+    uint32_t place; /* in x->places */
     struct name name;
 };
 
@@ -80,9 +83,12 @@ struct exit {
     struct exit_question *answered;
     uint32_t next_cookie;
     unsigned question_count, waiting;
+    struct exit_question **places; /* all under way, in any order; grows */
+    unsigned place_cap;
+    struct shares waiting_by, sockets_by; /* which sources */
     struct name_cache cache;
-    struct exit_sources sources;
     struct exit_silence silence;
+    uint8_t site_key[SOURCE_KEY_BYTES];
 
     TAILQ_HEAD(exit_circuits, exit_circuit) by_use; /* the oldest first */
     unsigned circuits;

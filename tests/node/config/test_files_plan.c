@@ -55,7 +55,7 @@ static void test_files_plan_fits_every_limit(void **state)
     config.tunnel.exit.max_sockets = 2048;
     files_plan(&config, 16, 16, &wanted);
     least = wanted.own + 4;
-    for (unsigned limit = 0; limit < 3000; limit++) {
+    for (unsigned limit = 0; limit < 5000; limit++) {
         bool fits;
 
         p = wanted;
@@ -80,7 +80,13 @@ static void test_files_plan_fits_every_limit(void **state)
     assert_true(files_plan_fit(&p, 1024));
     assert_int_equal(p.clients, 16);
     assert_int_equal(p.pages, 16);
-    assert_true(p.sockets > 850);
+    assert_true(p.sockets > 650);
+    assert_in_range(files_plan_questions(&p), 100,
+                    files_plan_questions(&wanted));
+    assert_int_equal(files_plan_questions(&wanted),
+                     config.tunnel.exit.max_questions);
+    assert_true(files_plan_fit(&p, least));
+    assert_int_equal(files_plan_questions(&p), 1);
 }
 
 static void test_files_plan_explains_what_is_less(void **state)
