@@ -15,7 +15,8 @@ import unittest
 
 import msgpack
 
-from harness import BINARY, DONE, HTTP_PORT, NO_RELAY, ProcessTest, wait_for
+from harness import (BINARY, DONE, HTTP_PORT, NO_RELAY, Control, ProcessTest,
+                     wait_for)
 
 SEED = int(os.environ.get("WARREN_TEST_SEED", "0")) or random.getrandbits(32)
 CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
@@ -198,6 +199,71 @@ class Readers(ProcessTest):
             page.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         self.assertEqual(node.cli("status", "--timeout", "5").returncode, DONE)
         self.assertEqual(node.stop()[0], 0)
+
+
+class Crowd(ProcessTest):
+    """More clients than there are places for."""
+
+    @staticmethod
+    def hold(node, count):
+        """A process that connects so often, and asks nothing."""
+        code = ("import socket, sys\n"
+                "held = []\n"
+                "for _ in range(int(sys.argv[2])):\n"
+                "    held.append(socket.socket(socket.AF_UNIX))\n"
+                "    held[-1].connect(sys.argv[1])\n"
+                "print(flush=True)\n"
+                "sys.stdin.read()")
+        return subprocess.Popen(["/usr/bin/python3", "-c", code,
+                                 node.dir / "control.sock", str(count)],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def crowd(self, node, processes, count):
+        for _ in range(processes):
+            one = self.hold(node, count)
+            self.addCleanup(one.communicate)
+            one.stdout.readline()
+
+    def assert_served(self, node, seconds):
+        for _ in range(5):
+            begun = time.monotonic()
+            self.assertEqual(node.cli("status", "--timeout", "5").returncode,
+                             DONE)
+            self.assertLess(time.monotonic() - begun, seconds)
+
+    def test_status_is_served_beside_idle_clients_of_one_process(self):
+        node = self.net.add().start(*NO_RELAY)
+        with Control(node) as first:
+            self.crowd(node, 1, 16)
+            self.assert_served(node, 2)
+            # Another program keeps its place, though it has been idle longer.
+            self.assertEqual(first.call("status")["pid"], node.process.pid)
+
+    def test_status_is_served_beside_idle_clients_of_many_processes(self):
+        node = self.net.add().start(*NO_RELAY)
+        self.crowd(node, 18, 1)
+        self.assert_served(node, 2)
+        self.assertLess(node.metrics()["warren_control_clients"], 17)
+
+    def test_status_is_served_beside_one_process_at_work(self):
+        """All places are taken by requests that run for minutes."""
+        node = self.net.add().start(*NO_RELAY)
+        busy = []
+        for _ in range(16):
+            busy.append(Control(node))
+            self.addCleanup(busy[-1].socket.close)
+            busy[-1].send("tunnel.build", hops=3, timeout=120000)
+        self.assert_served(node, 2)
+
+    def test_idle_client_is_told_why_it_ends(self):
+        node = self.net.add().start(*NO_RELAY, "--node.max_control_clients",
+                                    "1")
+        with Control(node) as idle:
+            self.assertEqual(idle.call("status")["pid"], node.process.pid)
+            self.assert_served(node, 2)
+            frame = idle.receive()
+            self.assertEqual(frame[:2], [2, "closed"])
+            self.assertEqual(frame[2][1]["code"], "full")
 
 
 def ask(node, path, *headers, version="1.1"):

@@ -13,8 +13,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (DONE, HTTP_PORT, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED,
-                     USAGE, Control, Node, ProcessTest, wait_for, warren)
+from harness import (DONE, HTTP_PORT, NEGATIVE, NO_RELAY, TROUBLE, USAGE,
+                     Control, Node, ProcessTest, wait_for, warren)
 
 
 class StartAndStop(ProcessTest):
@@ -123,17 +123,6 @@ class StartAndStop(ProcessTest):
             sock.bind(("127.0.0.1", 0) if family == socket.AF_INET
                       else ("::1", 0))
             return sock.getsockname()[1]
-
-    def test_too_many_control_clients_wait(self):
-        node = self.net.add().start("--node.max_control_clients", "2")
-        held = [Control(node), Control(node)]
-        self.assertEqual(held[0].call("status")["pid"], node.process.pid)
-        done = node.cli("status", "--timeout", "1")
-        self.assertEqual(done.returncode, UNANSWERED)
-        for control in held:
-            control.socket.close()
-        self.assertEqual(node.cli("status").returncode, DONE)
-
 
     def test_nobody_reads_the_log(self):
         """A full pipe as stderr: the node goes on, and says afterwards how

@@ -54,7 +54,8 @@ const struct config_key config_keys[] = {
      .meaning = "The same for sending; at most net.core.wmem_max."},
     {"node", "max_control_clients", &config_count, AT(max_control_clients),
      FIXED, .min = 1, .max = 1024, .init = "16",
-     .meaning = "Programs on the control socket at a time; more wait."},
+     .meaning = "Programs on the control socket at a time; then an idle one\n"
+                "makes way, or the next one waits."},
 
     /* ---- [dht] ---- */
     {"dht", "bootstrap", &config_hosts, AT(bootstrap), RELOADED,

@@ -12,8 +12,13 @@
  *
  * One that lets what it asked for lie for LAST_WORDS_S seconds in the two in
  * the middle is doomed too; before, what waits for it is bounded by bytes.
+ *
+ * One client more than may be is accepted, to see whose it is; then one makes
+ * way (next_to_go), or the new one waits, unread, until one can.
  */
 #include "node/control/control_server.h"
+#include "base/timestamp.h"
+#include "node/os/clock.h"
 #include "node/os/unix_socket.h"
 
 #include <event2/buffer.h>
@@ -29,6 +34,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define GRACE          (50 * TIME_MS) /* in which an idle client asks */
 #define LAST_WORDS_S   5
 #define LAST_WORDS_MAX 512 /* bytes of a frame that says why it ends */
 
@@ -49,6 +55,9 @@ struct client {
     LIST_HEAD(, control_call) calls;
     unsigned call_count;
     enum client_state state;
+    bool has_asked;
+    struct ucred peer; /* the process that has connected */
+    uint64_t used_at;  /* when it came, or its last call ended */
 };
 
 struct control_server {
@@ -60,7 +69,8 @@ struct control_server {
     struct event *reaper;
     unsigned max_clients;
     unsigned client_count;
-    LIST_HEAD(, client) clients;
+    LIST_HEAD(, client) clients; /* newest first */
+    struct client *waiting;      /* for a place; NULL: none, it may be gone */
     struct control_counters counters;
     /* One frame is written at a time. Allocated while there are clients. */
     uint8_t *frame;
@@ -70,13 +80,19 @@ struct control_server {
 
 /* ---- Clients ----------------------------------------------------------- */
 
+/* The reaper comes, and sees who can go, and who can come in. */
+static void wake(struct control_server *s)
+{
+    event_active(s->reaper, EV_TIMEOUT, 0);
+}
+
 static void client_doom(struct client *c)
 {
     if (c->state == DOOMED)
         return;
     c->state = DOOMED;
     bufferevent_disable(c->bev, EV_READ | EV_WRITE);
-    event_active(c->server->reaper, EV_TIMEOUT, 0);
+    wake(c->server);
 }
 
 /* Dooms one that has got all that it was to get. */
@@ -99,12 +115,24 @@ static void client_read_no_more(struct client *c, enum client_state state)
     client_done(c);
 }
 
+static void wake_in(struct control_server *s, uint64_t ns)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ns / TIME_S),
+                         .tv_usec = (suseconds_t)(ns % TIME_S / TIME_US)};
+
+    if (!evtimer_pending(s->reaper, NULL) && evtimer_add(s->reaper, &tv) != 0)
+        wake(s);
+}
+
 static void call_free(struct control_call *call)
 {
     struct client *c = call->client;
 
     LIST_REMOVE(call, link);
     c->call_count--;
+    c->used_at = clock_now();
+    if (c->server->waiting != NULL)
+        wake(c->server);
     free(call);
     client_done(c);
 }
@@ -125,6 +153,8 @@ static void client_free(struct client *c)
     }
     LIST_REMOVE(c, link);
     s->client_count--;
+    if (s->waiting == c)
+        s->waiting = NULL;
     bufferevent_free(c->bev);
     free(c);
 }
@@ -149,6 +179,113 @@ static bool frame_buffers_alloc(struct control_server *s)
     return false;
 }
 
+/* The last frame, for one that is about to be cut off. */
+static void send_closed(int fd, enum error err, const char *text)
+{
+    uint8_t frame[LAST_WORDS_MAX];
+    struct mp_writer w;
+
+    mp_writer_init(&w, frame, sizeof(frame));
+    control_write_closed(&w, error_name(err), text);
+    send(fd, frame, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Never into the middle of an answer. */
+static void say_why(const struct client *c, enum error err, const char *text)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+        send_closed(bufferevent_getfd(c->bev), err, text);
+}
+
+/* ---- Room for one more ------------------------------------------------- */
+
+static bool same_process(const struct client *a, const struct client *b)
+{
+    return a->peer.uid == b->peer.uid && a->peer.pid == b->peer.pid;
+}
+
+static unsigned held_by_process_of(const struct client *one)
+{
+    const struct client *c = LIST_FIRST(&one->server->clients);
+    unsigned n = 0;
+
+    for (; c != NULL; c = LIST_NEXT(c, link))
+        n += same_process(c, one);
+    return n;
+}
+
+static bool is_idle(const struct client *c)
+{
+    return c->call_count == 0 &&
+           evbuffer_get_length(bufferevent_get_output(c->bev)) == 0;
+}
+
+/* Who makes way for the one that waits: an idle one of the process that has
+ * most, the longest idle of these; where all are at work, one of a process that
+ * has more than the newcomer's. NULL: none, the others have to be waited for.
+ */
+static struct client *next_to_go(const struct control_server *s)
+{
+    struct client *c = LIST_FIRST(&s->clients), *best = NULL;
+    unsigned most = 0;
+
+    for (; c != NULL; c = LIST_NEXT(c, link)) {
+        unsigned held = held_by_process_of(c);
+
+        if (c == s->waiting || c->state == DOOMED ||
+            (best != NULL && is_idle(best) && !is_idle(c)))
+            continue;
+        if (best == NULL || (is_idle(c) && !is_idle(best)) || held > most ||
+            (held == most && c->used_at <= best->used_at)) {
+            best = c;
+            most = held;
+        }
+    }
+    if (best == NULL || is_idle(best) || most > held_by_process_of(s->waiting))
+        return best;
+    return NULL;
+}
+
+/* How long one is left alone that has just come: until then somebody who means
+ * it has asked something. */
+static uint64_t grace_of(const struct client *c)
+{
+    uint64_t since = time_since(c->used_at, clock_now());
+
+    return c->has_asked || since >= GRACE ? 0 : GRACE - since;
+}
+
+static void client_start(struct client *c)
+{
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
+        client_doom(c);
+}
+
+/* Lets the one that waits in, if there is room or can be made. Comes from the
+ * loop and never from an engine, so that clients can be freed. */
+static void let_in(struct control_server *s)
+{
+    struct client *c = s->waiting, *goes;
+
+    if (c == NULL)
+        return;
+    if (s->client_count > s->max_clients) {
+        goes = next_to_go(s);
+        if (goes != NULL && grace_of(goes) > 0)
+            wake_in(s, grace_of(goes));
+        if (goes == NULL || grace_of(goes) > 0)
+            return;
+        s->counters.made_way++;
+        say_why(goes, ERR_FULL,
+                "there are too many clients, and of the program that has most "
+                "the one that was idle for longest makes way");
+        client_free(goes);
+    }
+    s->waiting = NULL;
+    c->used_at = clock_now();
+    client_start(c);
+}
+
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
     struct control_server *s = arg;
@@ -165,7 +302,8 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
     }
     if (s->client_count == 0)
         frame_buffers_free(s);
-    if (s->client_count < s->max_clients)
+    let_in(s);
+    if (s->waiting == NULL)
         evconnlistener_enable(s->listener);
 }
 
@@ -263,6 +401,7 @@ static void client_call(struct client *c, struct control_frame *f)
     struct control_call *call;
 
     s->counters.requests++;
+    c->has_asked = true;
     if (c->call_count >= CONTROL_CALLS_MAX) {
         send_error(c, f->msgid, ERR_FULL, "too many requests are running");
         return;
@@ -350,8 +489,12 @@ static void on_read(struct bufferevent *bev, void *arg)
 
 static void on_written(struct bufferevent *bev, void *arg)
 {
+    struct client *c = arg;
+
     (void)bev;
-    client_done(arg);
+    if (c->server->waiting != NULL)
+        wake(c->server);
+    client_done(c);
 }
 
 /* At the end of what it sends: whether it has closed the other half too. */
@@ -376,6 +519,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 static struct client *client_new(struct control_server *s, evutil_socket_t fd)
 {
     struct client *c = calloc(1, sizeof(*c));
+    socklen_t len = sizeof(c->peer);
 
     if (c == NULL)
         return NULL;
@@ -386,21 +530,14 @@ static struct client *client_new(struct control_server *s, evutil_socket_t fd)
         return NULL;
     }
     c->server = s;
+    c->used_at = clock_now();
+    /* Unknown: of one process with all that are. */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) != 0)
+        c->peer = (struct ucred){0};
     LIST_INIT(&c->calls);
     LIST_INSERT_HEAD(&s->clients, c, link);
     s->client_count++;
     return c;
-}
-
-/* A frame for one that is about to be cut off, if it fits. */
-static void say_why(int fd, enum error err, const char *text)
-{
-    uint8_t frame[LAST_WORDS_MAX];
-    struct mp_writer w;
-
-    mp_writer_init(&w, frame, sizeof(frame));
-    control_write_closed(&w, error_name(err), text);
-    send(fd, frame, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
@@ -413,7 +550,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     (void)addr_len;
     if (c == NULL) {
         log_warn(s->log, "no memory for a control client: cut off");
-        say_why(fd, ERR_NO_MEMORY, error_text(ERR_NO_MEMORY));
+        send_closed(fd, ERR_NO_MEMORY, error_text(ERR_NO_MEMORY));
         close(fd);
         return;
     }
@@ -422,9 +559,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     /* A high watermark would do too, but libevent 2.1 does not survive that its
      * allocation fails. */
     bufferevent_set_max_single_read(c->bev, CONTROL_REQUEST_MAX);
-    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
-        client_doom(c);
-    if (s->client_count >= s->max_clients)
+    s->waiting = c;
+    let_in(s);
+    if (s->waiting != NULL)
         evconnlistener_disable(listener);
 }
 
@@ -433,11 +570,10 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
     struct control_server *s = arg;
-    struct timeval second = {.tv_sec = 1};
 
     log_warn(s->log, "cannot accept a control client: %s", strerror(errno));
-    if (evtimer_add(s->reaper, &second) == 0)
-        evconnlistener_disable(listener);
+    wake_in(s, TIME_S);
+    evconnlistener_disable(listener);
 }
 
 /* ---- Life -------------------------------------------------------------- */
@@ -494,10 +630,7 @@ void control_server_free(struct control_server *s)
         return;
     for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
         next = LIST_NEXT(c, link);
-        /* never into the middle of an answer */
-        if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
-            say_why(bufferevent_getfd(c->bev), ERR_CANCELLED,
-                    "the daemon stops");
+        say_why(c, ERR_CANCELLED, "the daemon stops");
         client_free(c);
     }
     if (s->listener != NULL)

@@ -29,6 +29,7 @@ struct control_counters {
     uint64_t failed;       /* requests answered with an error */
     uint64_t bad_frames;   /* clients cut off for what they sent */
     uint64_t slow_clients; /* clients cut off for what they did not read */
+    uint64_t made_way;     /* clients cut off for others */
 };
 
 /* A request that was not answered yet. It ends with control_finish or
@@ -48,7 +49,9 @@ struct control_server;
 /* Listens at `path`. A socket that nobody listens on any more is replaced.
  * ERR_IN_USE when somebody does, or `path` is no socket; ERR_IO;
  * ERR_TOO_LARGE (a path that does not fit a socket address); ERR_NO_MEMORY.
- * `why` gets a sentence. `max_clients` more wait in the kernel's backlog. */
+ * `why` gets a sentence. With `max_clients` there, one makes way for the next:
+ * the longest idle one of the process (SO_PEERCRED) that has most; if none is
+ * idle, one of a process that has more than the new one's. Else that waits. */
 enum error control_server_new(struct event_base *base, const char *path,
                               unsigned max_clients,
                               const struct control_handler *handler,

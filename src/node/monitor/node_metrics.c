@@ -268,6 +268,9 @@ static const struct metric_row control_rows[] = {
     {"warren_control_slow_clients_total",
      "Clients cut off for what they did not read.",
      METRIC_AT(struct control_counters, slow_clients)},
+    {"warren_control_made_way_total",
+     "Clients cut off for others, of the program that had most.",
+     METRIC_AT(struct control_counters, made_way)},
 };
 
 static void add_control(const struct control_server *control, struct metrics *m)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -240,20 +241,160 @@ static void test_control_server_cap_calls(void **state)
 }
 
 /* The one over the cap is served when another one leaves. */
+static void turn_for(struct fixture *f, unsigned ms)
+{
+    for (unsigned i = 0; i < ms; i++) {
+        turn(f);
+        usleep(1000);
+    }
+}
+
+/* The clients are all of this process: the longest idle one makes way, and is
+ * told so. */
 static void test_control_server_cap_clients(void **state)
+{
+    struct fixture *f = *state;
+    int fds[CLIENTS_MAX + 1];
+    struct control_frame last;
+
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        fds[i] = dial(f);
+    turn_for(f, 60);
+    request(f, fds[0], 1, "echo", "x");
+    assert_int_equal(next_frame(fds[0]).msgid, 1);
+    fds[CLIENTS_MAX] = dial(f);
+    request(f, fds[CLIENTS_MAX], 2, "echo", "x");
+    assert_int_equal(next_frame(fds[CLIENTS_MAX]).msgid, 2);
+    assert_int_equal(control_clients(f->server), CLIENTS_MAX);
+    last = next_frame(fds[1]);
+    assert_true(bytes_equal(last.code, bytes_of_text("full")));
+    assert_true(is_closed(fds[1]));
+    assert_int_equal(control_counters(f->server)->made_way, 1);
+    for (int i = 0; i <= CLIENTS_MAX; i++)
+        close(fds[i]);
+}
+
+/* Who has just come is left alone for as long as it takes to ask. */
+static void test_control_server_cap_spares_newcomers(void **state)
 {
     struct fixture *f = *state;
     int fds[CLIENTS_MAX + 1];
 
     for (int i = 0; i <= CLIENTS_MAX; i++)
         fds[i] = dial(f);
-    assert_int_equal(control_clients(f->server), CLIENTS_MAX);
-    request(f, fds[CLIENTS_MAX], 1, "echo", "x");
-    close(fds[0]);
-    turn(f);
-    assert_int_equal(next_frame(fds[CLIENTS_MAX]).msgid, 1);
-    for (int i = 1; i <= CLIENTS_MAX; i++)
+    assert_int_equal(control_clients(f->server), CLIENTS_MAX + 1);
+    for (int i = 0; i <= CLIENTS_MAX; i++) {
+        request(f, fds[i], 1, "echo", "x");
+        turn_for(f, 1);
+        assert_int_equal(next_frame(fds[i]).msgid, 1);
+    }
+    assert_true(control_clients(f->server) == CLIENTS_MAX);
+    for (int i = 0; i <= CLIENTS_MAX; i++)
         close(fds[i]);
+}
+
+/* With all of them at work the next one waits: it has no less than they. */
+static void test_control_server_cap_of_clients_at_work(void **state)
+{
+    struct fixture *f = *state;
+    int fds[CLIENTS_MAX + 1];
+
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        fds[i] = dial(f);
+        request(f, fds[i], 1, "wait", "x");
+    }
+    turn_for(f, 60);
+    fds[CLIENTS_MAX] = dial(f);
+    request(f, fds[CLIENTS_MAX], 2, "echo", "x");
+    turn_for(f, 60);
+    assert_int_equal(recv(fds[CLIENTS_MAX], &(char){0}, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(f->cancelled, 0);
+    /* One of them is answered, and idle. */
+    control_fail(f->last_waiting, ERR_CANCELLED, NULL);
+    turn_for(f, 5);
+    assert_int_equal(next_frame(fds[CLIENTS_MAX - 1]).msgid, 1);
+    assert_int_equal(next_frame(fds[CLIENTS_MAX]).msgid, 2);
+    assert_true(next_frame(fds[CLIENTS_MAX - 1]).code.len > 0);
+    assert_true(is_closed(fds[CLIENTS_MAX - 1]));
+    assert_int_equal(f->cancelled, 0);
+    for (int i = 0; i <= CLIENTS_MAX; i++)
+        close(fds[i]);
+}
+
+/* Clients of another process, which stays until `*end` is closed. With `work`
+ * each asks for what is never answered. */
+static pid_t crowd(struct fixture *f, int count, bool work, int *end)
+{
+    int ends[2];
+    pid_t child;
+    char c;
+
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(ends[1]);
+        for (int i = 0; i < count; i++) {
+            static const uint8_t wait[] = {0x94, 0,   1,   0xa4, 'w',
+                                           'a',  'i', 't', 0x90};
+            int fd;
+
+            if (unix_connect(f->path, &fd, &f->why) != OK ||
+                (work && send(fd, wait, sizeof(wait), 0) < 0))
+                _exit(1);
+        }
+        _exit(read(ends[0], &c, 1) == 0 ? 0 : 1);
+    }
+    close(ends[0]);
+    *end = ends[1];
+    turn_for(f, 100);
+    return child;
+}
+
+static void end_crowd(pid_t child, int end)
+{
+    int status;
+
+    close(end);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* The honest one is idle for longest, and keeps its place; so it does when
+ * one more process comes. */
+static void test_control_server_who_has_most_makes_way(void **state)
+{
+    struct fixture *f = *state;
+    int honest = dial(f), end, other_end;
+    pid_t child = crowd(f, 3 * CLIENTS_MAX, false, &end), other;
+
+    request(f, honest, 1, "echo", "x");
+    assert_int_equal(next_frame(honest).msgid, 1);
+    turn_for(f, 500);
+    assert_true(control_counters(f->server)->made_way > CLIENTS_MAX);
+    other = crowd(f, 1, false, &other_end);
+    request(f, honest, 3, "echo", "x");
+    assert_int_equal(next_frame(honest).msgid, 3);
+    assert_int_equal(control_clients(f->server), CLIENTS_MAX);
+    close(honest);
+    end_crowd(other, other_end); /* it has the end of the first, too */
+    end_crowd(child, end);
+}
+
+static void test_control_server_who_has_most_makes_way_at_work(void **state)
+{
+    struct fixture *f = *state;
+    int end, honest;
+    pid_t child = crowd(f, CLIENTS_MAX, true, &end);
+
+    assert_int_equal(f->waiting, CLIENTS_MAX);
+    honest = dial(f);
+    request(f, honest, 1, "echo", "x");
+    turn_for(f, 60);
+    assert_int_equal(next_frame(honest).msgid, 1);
+    assert_int_equal(f->cancelled, 1);
+    close(honest);
+    end_crowd(child, end);
 }
 
 static void test_control_server_bad_frames(void **state)
@@ -649,6 +790,10 @@ int main(void)
         TEST(test_control_server_cancels),
         TEST(test_control_server_cap_calls),
         TEST(test_control_server_cap_clients),
+        TEST(test_control_server_cap_spares_newcomers),
+        TEST(test_control_server_cap_of_clients_at_work),
+        TEST(test_control_server_who_has_most_makes_way),
+        TEST(test_control_server_who_has_most_makes_way_at_work),
         TEST(test_control_server_bad_frames),
         TEST(test_control_server_without_clients_holds_no_frame),
         TEST(test_control_server_longest_request),
