@@ -72,8 +72,9 @@ WRONG = [
     (["dht", "ping", "localhost:65536x"], USAGE, "warren: HOST:PORT must ..."),
     (["dht", "ping", "localhost:0"], USAGE, "warren: HOST:PORT must be ..."),
     (["dht", "sample", "1.2.3.4:0"], USAGE, "warren: HOST:PORT must be ..."),
-    (["dht", "put"], USAGE, "warren: 'warren dht put' needs an argument: "
-                            "warren dht put [VALUE]"),
+    (["dht", "put"], USAGE,
+     "warren: 'warren dht put' needs a value: VALUE, or - for the standard "
+     "input, or --file FILE"),
     (["dht", "put", "x", "--file", "y"], USAGE,
      "warren: there are two values: that of --file, and 'x'"),
     (["dht", "put", "--file", "/nonexistent"], TROUBLE,
@@ -91,14 +92,19 @@ WRONG = [
     (["dht", "put", "x", "--key", "/nonexistent/key"], TROUBLE,
      "warren: cannot read /nonexistent/key: No such file or directory"),
     (["status", "--timeout", "soon"], USAGE,
-     "warren: --timeout in seconds must be a whole number from 1 to 86400, "
-     "not 'soon'"),
+     "warren: --timeout must be a duration from 100ms to 1d, like 30s, 15m or "
+     "2h, or a number of seconds, not 'soon'"),
+    (["status", "--timeout", "0"], USAGE, "warren: --timeout must be a dur..."),
+    (["status", "--timeout", "2d"], USAGE, "warren: --timeout must be a d..."),
+    (["status", "--timeout", ""], USAGE, "warren: --timeout must be a dur..."),
     (["dht", "announce", HASH, "--port", "--timeout", "1"], USAGE,
      "warren: --port needs a value after it: --port P"),
     (["status", "--config", "/nonexistent"], TROUBLE,
      "warren: /nonexistent: cannot be read: No such file or directory"),
     (["run", "--lissten", "127.0.0.1:1"], USAGE,
      "warren: --lissten: unknown flag; did you mean --listen?"),
+    (["run", "--lisen", "1", "--frobnicate", "2"], USAGE,
+     "warren: --lisen: unknown flag; did you mean --listen?"),
     (["run", "--listen", "nowhere"], USAGE, "warren: --listen: ..."),
     (["config", "check", "/nonexistent"], TROUBLE, "/nonexistent..."),
     (["status", "--data-dir", "/nonexistent/d"], NO_DAEMON,
@@ -420,10 +426,12 @@ class Talking(ProcessTest):
 
     def test_timeout(self):
         node = self.net.add().start()
-        done = node.cli("dht", "ping", "127.255.255.254:9", "--timeout", "1")
-        self.assertEqual(done.returncode, UNANSWERED)
-        self.assertEqual(done.stderr, "warren: no answer within 1 s: "
-                                      "--timeout SECONDS waits longer\n")
+        for given, told in ("1", "1"), ("1s", "1"), ("300ms", "0.3"):
+            done = node.cli("dht", "ping", "127.255.255.254:9", "--timeout",
+                            given)
+            self.assertEqual(done.returncode, UNANSWERED)
+            self.assertEqual(done.stderr, f"warren: no answer within {told} "
+                             "s: --timeout TIME waits longer\n")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 """What the command line shows fits the terminal: no line is wider, no word is
 broken, and one of a thing is called one."""
 import os
+import pathlib
 import pty
 import re
 import struct
 import fcntl
 import subprocess
+import tempfile
 import termios
 import unittest
 
-from harness import (DONE, NEGATIVE, ProcessTest, clean_environment, wait_for,
-                     warren)
+from harness import (BINARY, DONE, NEGATIVE, ProcessTest, clean_environment,
+                     wait_for, warren)
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -131,6 +133,30 @@ class Progress(ProcessTest):
         self.assertRegex(drawn[0], r"^building: 1 s, ")
         for line in drawn:
             self.assertLess(len(line), 50)
+
+
+class Errors(unittest.TestCase):
+    def test_lines_fit(self):
+        """On a terminal; elsewhere an error is one line."""
+        for command in (["dht", "nodes", "--control", "/nonexistent/s"],
+                        ["dht", "ping", "localhost"],
+                        ["run", "--listen", "nowhere"]):
+            for columns in 50, 80:
+                text = in_terminal(columns, BINARY, *command)
+                self.assertGreater(text.count("\n"), 1)
+                for line in text.splitlines():
+                    self.assertLessEqual(len(line), columns, text)
+                    self.assertRegex(line, "^(warren: |        )[^ ]")
+                said = warren(*command).stderr
+                self.assertEqual(said.count("\n"), 1, said)
+                self.assertEqual(said.split(), text.split())
+
+    def test_what_is_to_be_typed_is_whole(self):
+        """A command between backquotes is one word."""
+        with tempfile.TemporaryDirectory() as place:
+            pathlib.Path(place, "somebody's").write_text("")
+            text = in_terminal(40, "timeout", "20", BINARY, "run", "--http", "none", "--data-dir", place)
+            self.assertIn(f"`touch {place}/lock`", text)
 
 
 class Help(unittest.TestCase):

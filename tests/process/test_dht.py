@@ -250,6 +250,17 @@ class Published(ProcessTest):
         node.json("dht", "withdraw", item)
         self.assertEqual(len(self.published()), 3)
 
+    def test_nobody_there_yet_is_no_failure(self):
+        alone = self.net.add().start()
+        wait_for("it has tried", lambda: alone.json("dht", "published")[
+            "published"], 20)
+        time.sleep(1)
+        for p in alone.json("dht", "published")["published"]:
+            self.assertIn((p["stored"], p["state"]), [(0, "starting")])
+        table = alone.cli("dht", "published").stdout
+        self.assertIn(" not yet", table)
+        self.assertNotIn("failing", table)
+
     def test_relay_publishes_itself(self):
         relay = self.net.add([self.other]).start()
         found = wait_for("it publishes itself", lambda: relay.json(

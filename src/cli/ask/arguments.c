@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "base/words.h"
 #include "cli/show/say.h"
+#include "node/config/config_keys.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_DEFAULT 30 /* s */
-#define TIMEOUT_MAX     86400
+#define TIMEOUT_DEFAULT (30 * TIME_S)
+#define TIMEOUT_MIN     (100 * TIME_MS)
+#define TIME_TEXT_SIZE  32
+#define TIMEOUT_MAX     (24 * TIME_HOUR)
 
 bool cli_read_id(const char *what, const char *text, struct id *out)
 {
@@ -52,11 +55,34 @@ bool cli_read_number(const char *what, const char *text, uint64_t min,
     return false;
 }
 
+bool cli_read_time(const char *what, const char *text, uint64_t min,
+                   uint64_t max, uint64_t *out)
+{
+    char in_seconds[TIME_TEXT_SIZE];
+    struct text limits;
+    uint64_t ns;
+
+    if (strlen(text) > 0 && strspn(text, "0123456789") == strlen(text))
+        snprintf(in_seconds, sizeof(in_seconds), "%.20ss", text);
+    else
+        snprintf(in_seconds, sizeof(in_seconds), "%s", text);
+    if (config_read_duration(in_seconds, &ns) && ns >= min && ns <= max) {
+        *out = ns;
+        return true;
+    }
+    text_init(&limits, CONFIG_ERRORS_MAX);
+    config_explain_duration(min, max, &limits);
+    cli_fail(EXIT_USAGE, "%s must be %s, or a number of seconds, not '%s'",
+             what, text_get(&limits), text);
+    text_deinit(&limits);
+    return false;
+}
+
 /* ---- Flags ------------------------------------------------------------- */
 
 static const struct cli_option talk_options[] = {
     {"--json", NULL, "print one JSON object for programs"},
-    {"--timeout", "SECONDS", "wait no longer for the answer (30)"},
+    {"--timeout", "TIME", "wait no longer for the answer (30s)"},
     {"--data-dir", "D", "data directory of the daemon to talk to"},
     {"--control", "PATH", "control socket of the daemon to talk to"},
     {"--config", "F", "configuration of the daemon to talk to"},
@@ -207,12 +233,9 @@ bool cli_parse(struct cli *cli)
 bool cli_parse_common(struct cli *cli)
 {
     const char *timeout = cli_value(cli, "--timeout");
-    uint64_t seconds = TIMEOUT_DEFAULT;
 
     cli->json = cli_value(cli, "--json") != NULL;
-    if (timeout != NULL && !cli_read_number("--timeout in seconds", timeout, 1,
-                                            TIMEOUT_MAX, &seconds))
-        return false;
-    cli->timeout = seconds * TIME_S;
-    return true;
+    cli->timeout = TIMEOUT_DEFAULT;
+    return timeout == NULL || cli_read_time("--timeout", timeout, TIMEOUT_MIN,
+                                            TIMEOUT_MAX, &cli->timeout);
 }

@@ -68,5 +68,9 @@ const char *cli_value(const struct cli *cli, const char *name);
 bool cli_read_id(const char *what, const char *text, struct id *out);
 bool cli_read_number(const char *what, const char *text, uint64_t min,
                      uint64_t max, uint64_t *out);
+/* A time as settings have it (500ms, 30s, 2m), or a number of seconds; `min`,
+ * `max` and `out` in ns. */
+bool cli_read_time(const char *what, const char *text, uint64_t min,
+                   uint64_t max, uint64_t *out);
 
 #endif

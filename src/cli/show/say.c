@@ -7,13 +7,17 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/show/screen.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FAIL_MAX   (16 * 1024) /* bytes of a sentence; more are cut off */
 #define JSON_LIMIT (128 * 1024)
+
+#define PREFIX "warren: "
 
 static bool as_json;
 
@@ -22,12 +26,24 @@ void say_as_json(bool on)
     as_json = on;
 }
 
+/* In a file or a pipe it stays one line: somebody may look for it. */
+static void print_line(const char *line)
+{
+    if (isatty(STDERR_FILENO))
+        screen_fold(stderr, strlen(PREFIX), PREFIX, line);
+    else
+        fprintf(stderr, PREFIX "%s\n", line);
+}
+
 static void print_lines(const char *p)
 {
+    char line[FAIL_MAX];
+
     while (*p != '\0') {
         size_t len = strcspn(p, "\n");
 
-        fprintf(stderr, "warren: %.*s\n", (int)len, p);
+        snprintf(line, sizeof(line), "%.*s", (int)len, p);
+        print_line(line);
         p += len + (p[len] == '\n');
     }
 }

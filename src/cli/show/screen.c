@@ -42,12 +42,26 @@ size_t screen_width_of(const char *s, size_t len)
     return width;
 }
 
+/* Bytes up to the next blank that is not between backquotes, or the end. */
+static size_t word(const char *s)
+{
+    size_t len = 0;
+
+    for (; s[len] != '\0' && s[len] != ' '; len++) {
+        const char *end = s[len] == '`' ? strchr(s + len + 1, '`') : NULL;
+
+        if (end != NULL)
+            len = (size_t)(end - s);
+    }
+    return len;
+}
+
 size_t screen_break(const char *s, size_t room)
 {
-    size_t fits = strcspn(s, " ");
+    size_t fits = word(s);
 
     while (s[fits] != '\0') {
-        size_t next = fits + 1 + strcspn(s + fits + 1, " ");
+        size_t next = fits + 1 + word(s + fits + 1);
 
         if (screen_width_of(s, next) > room)
             break;

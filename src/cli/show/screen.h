@@ -23,7 +23,8 @@ size_t screen_width(FILE *to);
 size_t screen_width_of(const char *s, size_t len);
 
 /* Bytes of `s` for the next line of `room` characters: up to a blank or its
- * end, the first word at least. */
+ * end, the first word at least. What stands between `backquotes` is to be typed
+ * or copied: one word. */
 size_t screen_break(const char *s, size_t room);
 
 /* `left`, filled up to `indent` characters, and beside it `s` in as many lines

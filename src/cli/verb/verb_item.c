@@ -158,10 +158,10 @@ static enum exit_code read_value(const struct cli *cli, struct value *out)
                         text);
     if (file != NULL)
         return read_file(file, out);
-    if (text == NULL) {
-        cli_wrong_count(cli->verb, 0);
-        return EXIT_USAGE;
-    }
+    if (text == NULL)
+        return cli_fail(EXIT_USAGE,
+                        "'warren dht put' needs a value: VALUE, or - for the "
+                        "standard input, or --file FILE");
     if (strcmp(text, "-") == 0)
         return read_stream(stdin, "the standard input", out);
     return value_from_bytes(bytes_of_text(text), out) == OK ? EXIT_DONE

@@ -48,10 +48,15 @@ static void add_what(struct columns *c, struct mp_reader at)
 static void add_note(struct columns *c, struct mp_reader at)
 {
     const char *state = reply_text(at, "state");
-    bool ok = strcmp(state, "ok") == 0, kept = reply_bool(at, "kept");
+    bool ok = strcmp(state, "ok") == 0;
+    bool starting = strcmp(state, "starting") == 0,
+         kept = reply_bool(at, "kept");
 
-    columns_add(c, "%s%s%s", ok ? "" : state, ok || kept ? "" : ", ",
-                kept ? "" : "not on disk");
+    columns_add(c, "%s%s%s",
+                ok         ? ""
+                : starting ? "not yet"
+                           : state,
+                ok || kept ? "" : ", ", kept ? "" : "not on disk");
 }
 
 static void add_next(struct columns *c, struct mp_reader at)

@@ -94,22 +94,22 @@ static void print_report(struct mp_reader r)
 static enum exit_code speedtest(struct cli *cli)
 {
     const char *text = cli_value(cli, "--seconds");
-    uint64_t hops, seconds = SECONDS_DEFAULT;
+    uint64_t hops, duration = SECONDS_DEFAULT * TIME_S;
     struct cli_talk t;
     enum exit_code code;
 
     if (!cli_read_hops(cli, &hops) ||
-        (text != NULL &&
-         !cli_read_number("--seconds", text, 1, SECONDS_MAX, &seconds)))
+        (text != NULL && !cli_read_time("--seconds", text, TIME_S,
+                                        SECONDS_MAX * TIME_S, &duration)))
         return EXIT_USAGE;
     code = cli_talk_init(&t, cli, "waiting for a circuit");
     if (code != EXIT_DONE)
         return code;
     struct mp_writer *w = cli_tunnel_params(&t, hops, 1);
     mp_write_text(w, "duration");
-    mp_write_uint(w, seconds * 1000);
+    mp_write_uint(w, duration / TIME_MS);
     t.notified = notified;
-    t.slack = (seconds + TEST_SLACK) * TIME_S;
+    t.slack = duration + TEST_SLACK * TIME_S;
     code = cli_talk_call(&t, "tunnel.speedtest");
     if (code == EXIT_DONE) {
         if (!cli_talk_json(&t))

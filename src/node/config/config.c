@@ -260,6 +260,7 @@ static void print_must_be(const struct config_key *key, struct text *out)
 static void print_default(const struct config_key *key,
                           const struct config *defaults, struct text *out)
 {
+    size_t bare;
     bool first = config_key_find(key->section, NULL) == key;
 
     if (first)
@@ -267,11 +268,15 @@ static void print_default(const struct config_key *key,
     text_add(out, "\n");
     print_comment(key->meaning, out);
     print_must_be(key, out);
-    text_addf(out, "#%s = ", key->name);
+    text_addf(out, "#%s =", key->name);
+    bare = out->len;
+    text_add(out, " ");
     if (key->shown != NULL)
         text_add(out, key->shown);
     else
         config_print(key, defaults, out);
+    if (out->len == bare + 1)
+        text_cut(out, bare); /* no blank at the end of a line */
     text_add(out, "\n");
 }
 

@@ -238,6 +238,19 @@ static void unknown_flag(struct config_loader *l, const struct flag *flag)
                              "shows all keys");
 }
 
+/* What follows a flag that nobody knows is its value, or there is none; of a
+ * word that is no flag either only the first is said. */
+static void skip_value(const struct flag *flag, int argc, char *const *argv,
+                       int *i)
+{
+    const char *implied;
+
+    if (flag->value == NULL && !is_config_flag(flag) &&
+        find_flag(flag, &implied) == NULL && *i + 1 < argc &&
+        argv[*i + 1][0] != '-')
+        ++*i;
+}
+
 static void load_flag(struct config_loader *l, const struct flag *flag,
                       const char *value)
 {
@@ -262,11 +275,13 @@ void config_load_flags(struct config_loader *l, int argc, char *const *argv)
     struct flag flag;
 
     for (int i = 0; i < argc; i++) {
-        if (split_flag(argv[i], &flag))
+        if (split_flag(argv[i], &flag)) {
             load_flag(l, &flag, flag_value(&flag, argc, argv, &i));
-        else
+            skip_value(&flag, argc, argv, &i);
+        } else {
             config_loader_report(l, argv[i],
                                  "is no flag; flags look like --listen "
                                  "127.0.0.1:7881");
+        }
     }
 }

@@ -97,6 +97,9 @@ enum error config_list_full(const struct config_key *key, const char *entries,
                             struct text *why);
 /* A whole number without a sign. */
 bool config_read_number(const char *text, uint64_t *out);
+/* "30s", "15m" or "2h", in ns; and what one must be: "a duration from ...". */
+bool config_read_duration(const char *text, uint64_t *out);
+void config_explain_duration(uint64_t min, uint64_t max, struct text *out);
 /* What a declared family is called in descriptors; false for none (""). */
 bool config_family_id(const char *name, uint8_t id[32]);
 

@@ -102,20 +102,34 @@ static void print_number(const struct config_key *key, const void *value,
     add_number(stored(key, value), key->type->units, out);
 }
 
+bool config_read_duration(const char *text, uint64_t *out)
+{
+    return read_number(text, times, out);
+}
+
+void config_explain_duration(uint64_t min, uint64_t max, struct text *out)
+{
+    text_add(out, "a duration from ");
+    add_number(min, times, out);
+    text_add(out, " to ");
+    add_number(max, times, out);
+    text_add(out, ", like 30s, 15m or 2h");
+}
+
 static void explain_number(const struct config_key *key, struct text *out)
 {
     const struct config_unit *units = key->type->units;
 
-    text_add(out, units == sizes   ? "a size from "
-                  : units == times ? "a duration from "
-                                   : "a whole number from ");
+    if (units == times) {
+        config_explain_duration(key->min, key->max, out);
+        return;
+    }
+    text_add(out, units == sizes ? "a size from " : "a whole number from ");
     add_number(key->min, units, out);
     text_add(out, " to ");
     add_number(key->max, units, out);
     if (units == sizes)
         text_add(out, ", like 512k or 4m");
-    if (units == times)
-        text_add(out, ", like 30s, 15m or 2h");
 }
 
 #define NUMBER \

@@ -176,7 +176,7 @@ static void explain(enum error err, uint64_t timeout,
                     const struct control_frame *last, struct text *why)
 {
     if (err == ERR_TIMEOUT)
-        text_addf(why, "no answer within %g s: --timeout SECONDS waits longer",
+        text_addf(why, "no answer within %g s: --timeout TIME waits longer",
                   (double)timeout / (double)TIME_S);
     else if (err == ERR_IO)
         explain_end(last, why);

@@ -10,6 +10,9 @@
 /* More would not fit a frame. */
 #define PUBLISHED_MAX 1000
 
+/* In the first minute nobody may have been there yet to store anything. */
+#define FIRST_ROUNDS TIME_MIN
+
 struct published {
     struct rpc *rpc;
     struct mp_writer *w;
@@ -32,12 +35,18 @@ static const char *kind_of(const struct dht_publication_info *info)
     return info->key != NULL ? "mutable" : "item";
 }
 
-static const char *state_of(const struct dht_publication_info *info)
+static const char *state_of(const struct published *p,
+                            const struct dht_publication_info *info)
 {
+    uint64_t begun = info->since > p->rpc->node->started_at
+                         ? info->since
+                         : p->rpc->node->started_at;
+
     if (info->beaten)
         return "superseded"; /* others have a newer one: not renewed */
     if (info->failed > 0)
-        return "failing";
+        return time_since(begun, p->now) < FIRST_ROUNDS ? "starting"
+                                                        : "failing";
     return info->running && info->stored == 0 ? "starting" : "ok";
 }
 
@@ -74,7 +83,7 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
     rpc_write_id(w, "target", &info->target);
     rpc_write_text(w, "kind", kind_of(info));
     write_port(w, info);
-    rpc_write_text(w, "state", state_of(info));
+    rpc_write_text(w, "state", state_of(p, info));
     rpc_write_uint(w, "stored", info->stored);
     rpc_write_bool(
         w, "kept",
