@@ -73,7 +73,8 @@ enum warren_error {
     WARREN_ERR_TIMEOUT = 8,     /* nobody answered in time */
     WARREN_ERR_CANCELLED = 9,   /* ended by this program */
     WARREN_ERR_FAILED = 10,     /* anything else */
-    WARREN_ERR_REFUSED = 11     /* by exits: their policy, a name, a limit */
+    WARREN_ERR_REFUSED = 11,    /* by exits: their policy, a name, a limit */
+    WARREN_ERR_NOT_KEPT = 12    /* done, but the disk could not be written */
 };
 
 /* A sentence fragment for people, of any number. */
@@ -110,8 +111,8 @@ struct warren_options {
      * program, which override the file. The environment is not looked at.
      * node.data_dir is the only one that every node needs; its default is
      * the daemon's. It is for the node alone: one that holds files of something
-     * else and none of a node's is refused. What belongs to the daemon alone (node.control, [http])
-     * is checked and has no effect. */
+     * else and none of a node's is refused. What belongs to the daemon alone
+     * (node.control, [http]) is checked and has no effect. */
     const char *config_file;
     const struct warren_setting *settings;
     size_t setting_count;
@@ -225,6 +226,8 @@ struct warren_dht_result {
     unsigned peers;           /* distinct ones that were found */
     unsigned stored;          /* nodes that took the announcement */
     uint64_t duration;        /* ns */
+    int kept;                 /* 1: the announcement is on disk, and goes on
+                                 after a restart; 0: it cannot be written */
 };
 
 /* Who hears of a request; both may be NULL. `done` is called exactly once, and
@@ -255,7 +258,11 @@ WARREN_API int warren_dht_announce(struct warren *w, const uint8_t hash[20],
                                    uint64_t *request);
 
 /* Others forget it within dht.peer_lifetime. A first round that is under way
- * ends with WARREN_ERR_CANCELLED. WARREN_ERR_NOT_FOUND. */
+ * ends with WARREN_ERR_CANCELLED. WARREN_ERR_NOT_FOUND; WARREN_ERR_NOT_KEPT: it
+ * is announced no more, but still on the disk, which could not be written (it
+ * is full). The node tries again every few seconds; should it end before, the
+ * next one announces it again. Withdrawn once more, it is WARREN_ERR_NOT_KEPT
+ * again for as long as that lasts, and then WARREN_ERR_NOT_FOUND. */
 WARREN_API int warren_dht_withdraw(struct warren *w, const uint8_t hash[20]);
 
 /* Its handler is not called any more, not even for what has been found

@@ -64,6 +64,7 @@ const char *lib_error_text(int error)
         [WARREN_ERR_CANCELLED] = "cancelled",
         [WARREN_ERR_FAILED] = "it failed",
         [WARREN_ERR_REFUSED] = "refused by the exit",
+        [WARREN_ERR_NOT_KEPT] = "done, but the disk cannot be written",
     };
 
     if (error < 0 || (size_t)error >= sizeof(texts) / sizeof(texts[0]))

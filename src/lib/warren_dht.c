@@ -19,6 +19,8 @@ struct warren_request {
     struct call call;
     struct warren *w;
     struct warren_dht_handler handler;
+    struct id announced; /* with `announces`: what */
+    bool announces;
     struct endpoint *kept; /* peers that are still to be told of */
     size_t kept_count, told;
     bool done; /* the engine has; the program does not know it yet */
@@ -168,6 +170,8 @@ static void on_done(void *ctx, const struct dht_result *result)
                                            .peers = result->values,
                                            .stored = result->stored,
                                            .duration = result->duration};
+    r->result.kept = r->announces &&
+                     dht_host_keeps(w->node->dht, false, &r->announced);
     if (w->inside == 0)
         tell_kept(w, r->call.id);
 }
@@ -188,6 +192,13 @@ typedef enum error ask_fn(struct dht_host *host, const struct id *hash,
                           uint16_t port, const struct dht_handler *h,
                           dht_request *id);
 
+static enum error announce(struct dht_host *host, const struct id *hash,
+                           uint16_t port, const struct dht_handler *h,
+                           dht_request *id)
+{
+    return dht_host_announce(host, hash, port, port == 0, h, id);
+}
+
 static int ask(struct warren *w, ask_fn *what, const uint8_t hash[20],
                uint16_t port, const struct warren_dht_handler *handler,
                uint64_t *request)
@@ -203,6 +214,8 @@ static int ask(struct warren *w, ask_fn *what, const uint8_t hash[20],
     if (r == NULL)
         return WARREN_ERR_NO_MEMORY;
     r->w = w;
+    r->announced = id;
+    r->announces = what == announce;
     if (handler != NULL)
         r->handler = *handler;
     h.ctx = r;
@@ -233,13 +246,6 @@ int warren_dht_get_peers(struct warren *w, const uint8_t hash[20],
     return ask(w, get_peers, hash, 0, handler, request);
 }
 
-static enum error announce(struct dht_host *host, const struct id *hash,
-                           uint16_t port, const struct dht_handler *h,
-                           dht_request *id)
-{
-    return dht_host_announce(host, hash, port, port == 0, h, id);
-}
-
 int warren_dht_announce(struct warren *w, const uint8_t hash[20], uint16_t port,
                         const struct warren_dht_handler *handler,
                         uint64_t *request)
@@ -252,11 +258,14 @@ int warren_dht_withdraw(struct warren *w, const uint8_t hash[20])
     struct id id = hash_of(hash);
     enum error e;
 
+    bool comes_back;
+
     warren_enter(w);
     e = dht_host_withdraw(w->node->dht, &id);
+    comes_back = dht_host_comes_back(w->node->dht, &id);
     dht_host_rearm(w->node->dht);
     warren_leave(w);
-    return lib_error_of(e);
+    return comes_back ? WARREN_ERR_NOT_KEPT : lib_error_of(e);
 }
 
 void warren_dht_cancel(struct warren *w, uint64_t request)

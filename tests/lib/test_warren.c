@@ -191,10 +191,10 @@ static void test_warren_again_and_again(void **state)
 static void test_warren_error_texts(void **state)
 {
     (void)state;
-    for (int e = WARREN_OK; e <= WARREN_ERR_REFUSED; e++)
+    for (int e = WARREN_OK; e <= WARREN_ERR_NOT_KEPT; e++)
         assert_string_not_equal(warren_error_text(e), "unknown error");
     assert_string_equal(warren_error_text(-1), "unknown error");
-    assert_string_equal(warren_error_text(WARREN_ERR_REFUSED + 1),
+    assert_string_equal(warren_error_text(WARREN_ERR_NOT_KEPT + 1),
                         "unknown error");
 }
 

@@ -4,6 +4,9 @@
  */
 #include "warren_nodes.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 /* ---- The built-in DHT --------------------------------------------------- */
 
 struct heard {
@@ -88,6 +91,99 @@ static void test_warren_dht(void **state)
     assert_int_equal(ended.ended, 1);
     assert_int_equal(ended.error, WARREN_ERR_CANCELLED);
     assert_int_equal(cut.ended, 0);
+}
+
+/* No file of this process can get longer, as on a full disk. */
+static void fill_disk(bool full)
+{
+    static struct rlimit before;
+    struct rlimit none;
+
+    if (!full) {
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        return;
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+}
+
+/* The node of before, with what its disk has. */
+static void start_again(unsigned i)
+{
+    const struct warren_setting settings[] = {
+        {"node.data_dir", nodes[i].dir},
+        {"node.listen", address_of(i)},
+        {"node.testing_network", "true"},
+        {"tunnel.max_relays_or_exits", "0"}};
+    struct warren_options options = {.settings = settings,
+                                     .setting_count = COUNT_OF(settings)};
+    char why[WARREN_WHY_SIZE];
+
+    nodes[i].w = warren_new(base, &options, why, sizeof(why));
+    if (nodes[i].w == NULL)
+        fail_msg("%s", why);
+}
+
+static void announce_kept(const uint8_t hash[20], bool kept)
+{
+    struct heard heard = {0};
+    const struct warren_dht_handler h = {&heard, NULL, on_done};
+
+    assert_int_equal(warren_dht_announce(nodes[CLIENT].w, hash, 1, &h, NULL),
+                     WARREN_OK);
+    run_until_ended(&heard.ended);
+    assert_int_equal(heard.result.kept, kept);
+}
+
+/* What is withdrawn while the disk is full is there after a restart, and
+ * whoever has withdrawn it knows. */
+static void test_warren_dht_withdraw_on_a_full_disk(void **state)
+{
+    static const uint8_t kept[20] = {1}, lost[20] = {2};
+    struct warren *w;
+
+    (void)state;
+    start(CLIENT, NULL);
+    w = nodes[CLIENT].w;
+    announce_kept(kept, true);
+    fill_disk(true);
+    announce_kept(lost, false);
+    assert_int_equal(warren_dht_withdraw(w, kept), WARREN_ERR_NOT_KEPT);
+    assert_int_equal(warren_dht_withdraw(w, kept), WARREN_ERR_NOT_KEPT);
+    stop(CLIENT);
+    fill_disk(false);
+    start_again(CLIENT);
+    w = nodes[CLIENT].w;
+    assert_int_equal(warren_dht_withdraw(w, lost), WARREN_ERR_NOT_FOUND);
+    assert_int_equal(warren_dht_withdraw(w, kept), WARREN_OK);
+    stop(CLIENT);
+    start_again(CLIENT);
+    assert_int_equal(warren_dht_withdraw(nodes[CLIENT].w, kept),
+                     WARREN_ERR_NOT_FOUND);
+    stop(CLIENT);
+}
+
+/* With room again before it ends, it is written, and does not come back. */
+static void test_warren_dht_withdraw_is_written_when_there_is_room(void **state)
+{
+    static const uint8_t hash[20] = {3};
+
+    (void)state;
+    start(CLIENT, NULL);
+    announce_kept(hash, true);
+    fill_disk(true);
+    assert_int_equal(warren_dht_withdraw(nodes[CLIENT].w, hash),
+                     WARREN_ERR_NOT_KEPT);
+    fill_disk(false);
+    assert_int_equal(warren_dht_withdraw(nodes[CLIENT].w, hash),
+                     WARREN_ERR_NOT_FOUND);
+    stop(CLIENT);
+    start_again(CLIENT);
+    assert_int_equal(warren_dht_withdraw(nodes[CLIENT].w, hash),
+                     WARREN_ERR_NOT_FOUND);
+    stop(CLIENT);
 }
 
 /* ---- A DHT of the program's --------------------------------------------- */
@@ -232,6 +328,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_warren_dht, stop_all),
+        cmocka_unit_test_teardown(test_warren_dht_withdraw_on_a_full_disk,
+                                  stop_all),
+        cmocka_unit_test_teardown(
+            test_warren_dht_withdraw_is_written_when_there_is_room, stop_all),
         cmocka_unit_test_teardown(test_warren_own_dht, stop_all),
     };
 

@@ -155,7 +155,8 @@ class Errors(unittest.TestCase):
         """A command between backquotes is one word."""
         with tempfile.TemporaryDirectory() as place:
             pathlib.Path(place, "somebody's").write_text("")
-            text = in_terminal(40, "timeout", "20", BINARY, "run", "--http", "none", "--data-dir", place)
+            text = in_terminal(40, "timeout", "20", BINARY, "run", "--http",
+                               "none", "--data-dir", place)
             self.assertIn(f"`touch {place}/lock`", text)
 
 
