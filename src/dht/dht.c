@@ -94,10 +94,17 @@ static void on_moved(void *ctx)
     publish_hurry(ctx);
 }
 
+/* It may be one that should have what we publish. */
+static void on_met(void *ctx, enum family f, const struct id *id)
+{
+    publish_met(ctx, f, id);
+}
+
 static void join_parts(struct dht *d)
 {
     d->contacts.moved = on_moved;
-    d->contacts.moved_ctx = &d->publications;
+    d->contacts.met = on_met;
+    d->contacts.publish_ctx = &d->publications;
     d->lookups = (struct lookups){.w = &d->world,
                                   .contacts = &d->contacts,
                                   .queries = &d->queries,
@@ -108,6 +115,7 @@ static void join_parts(struct dht *d)
                                     .queries = &d->queries,
                                     .lookups = &d->lookups};
     d->publications = (struct publications){.w = &d->world,
+                                            .contacts = &d->contacts,
                                             .queries = &d->queries,
                                             .lookups = &d->lookups,
                                             .maintain = &d->maintain};

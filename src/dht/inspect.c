@@ -39,6 +39,34 @@ void dht_nodes(const struct dht *d, uint64_t now,
         table_visit(&d->contacts.table[f], visit_contact, &v);
 }
 
+const char *dht_published_name(enum dht_published state)
+{
+    static const char *const names[] = {
+        [DHT_PUBLISHED_STARTING] = "starting",
+        [DHT_PUBLISHED_STORED] = "stored",
+        [DHT_PUBLISHED_FOUND] = "found",
+        [DHT_PUBLISHED_MISSING] = "missing",
+        [DHT_PUBLISHED_FAILING] = "failing",
+        [DHT_PUBLISHED_BEATEN] = "superseded",
+    };
+
+    return names[state];
+}
+
+static enum dht_published state_of(const struct publication *p)
+{
+    if (p->beaten)
+        return DHT_PUBLISHED_BEATEN;
+    if (p->failed > 0)
+        return DHT_PUBLISHED_FAILING;
+    if (p->stored == 0)
+        return DHT_PUBLISHED_STARTING;
+    if (p->missing)
+        return DHT_PUBLISHED_MISSING;
+    return p->checked_at == TIME_NEVER ? DHT_PUBLISHED_STORED
+                                       : DHT_PUBLISHED_FOUND;
+}
+
 void dht_publications(const struct dht *d,
                       void (*visit)(void *ctx,
                                     const struct dht_publication_info *),
@@ -55,7 +83,8 @@ void dht_publications(const struct dht *d,
             .salt = p->item.salt,
             .stored = p->stored,
             .failed = p->failed,
-            .beaten = p->beaten,
+            .state = state_of(p),
+            .checked = p->checked_at,
             .running = publication_is_busy(p),
             .since = p->since,
             .next = publication_is_busy(p) ? TIME_NEVER : p->at,
@@ -101,6 +130,9 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
                limiter_memory(&service->limiter) + d->world.callbacks.cap;
     for (int f = 0; f < FAMILIES; f++)
         s.memory += status_family(d, (enum family)f, now, &s);
+    for (const struct publication *p = d->publications.first; p != NULL;
+         p = p->next)
+        s.published[state_of(p)] += !p->dead;
     *out = s;
 }
 

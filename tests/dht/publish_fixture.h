@@ -21,6 +21,9 @@ struct fixture {
     const struct peer *imposter; /* who answers them under another id */
     uint32_t refuse;             /* an error code, or 0 */
     bool no_token;
+    struct endpoint own; /* what they say that our address is; or port 0 */
+    bool tell_peer;      /* they tell this one, when asked for peers */
+    struct endpoint announced;
     unsigned stored, implied, with_cas, lost;
     uint16_t port;
     int64_t seq;
@@ -99,6 +102,14 @@ static inline void respond(struct fixture *f, const struct sent *s)
     m.id = peer->id;
     m.nodes = peers_nodes(&f->p, &s->m.target, DHT_K, nodes);
     m.has |= DHT_HAS_ID | DHT_HAS_NODES;
+    if (f->own.port != 0) {
+        m.ip = f->own;
+        m.has |= DHT_HAS_IP;
+    }
+    if (f->tell_peer && s->m.method == DHT_GET_PEERS) {
+        m.values[m.value_count++] = f->announced;
+        m.has |= DHT_HAS_VALUES;
+    }
     if (!f->no_token) {
         m.token = TEST_BYTES("tokentok");
         m.has |= DHT_HAS_TOKEN;

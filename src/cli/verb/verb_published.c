@@ -48,9 +48,9 @@ static void add_what(struct columns *c, struct mp_reader at)
 static void add_note(struct columns *c, struct mp_reader at)
 {
     const char *state = reply_text(at, "state");
-    bool ok = strcmp(state, "ok") == 0;
-    bool starting = strcmp(state, "starting") == 0,
-         kept = reply_bool(at, "kept");
+    bool ok = strcmp(state, "found") == 0 || strcmp(state, "stored") == 0;
+    bool starting = strcmp(state, "starting") == 0;
+    bool kept = reply_bool(at, "kept");
 
     columns_add(c, "%s%s%s",
                 ok         ? ""

@@ -136,6 +136,25 @@ static void print_family(struct mp_reader dht, int f)
     }
 }
 
+/* Those that others do not find, or may not. */
+static void print_not_found(struct mp_reader dht)
+{
+    struct mp_reader at;
+    uint64_t failing, missing, unsure;
+
+    if (!reply_find(dht, "published", &at)) /* an older daemon */
+        return;
+    failing = reply_uint(at, "failing");
+    missing = reply_uint(at, "missing");
+    unsure = reply_uint(at, "starting") + reply_uint(at, "stored");
+    if (failing + missing + unsure > 0)
+        line("", "%" PRIu64 " found by a lookup, %" PRIu64 " not yet looked up",
+             reply_uint(at, "found"), unsure);
+    if (failing + missing > 0)
+        line("", "%" PRIu64 " on no node, %" PRIu64 " not found", failing,
+             missing);
+}
+
 /* What this node was asked to publish is on disk; what it says of itself as a
  * relay is made anew at each start. */
 static void print_publications(struct mp_reader map, uint64_t all)
@@ -163,6 +182,7 @@ static void print_dht(struct mp_reader map)
     for (int f = 0; f < 2; f++)
         print_family(dht, f);
     print_publications(map, reply_uint(dht, "publications"));
+    print_not_found(dht);
     line("keeps", "%s of %s, %s for others",
          text_count(reply_uint(dht, "peers"), "peer", a),
          text_count(reply_uint(dht, "hashes"), "hash", b),

@@ -61,8 +61,10 @@ void contacts_answered(struct contacts *c, const struct id *id,
     if (change == TABLE_REFUSED || change == TABLE_CACHED)
         return;
     c->watch->gained(c->watch_ctx, f);
-    if (change != TABLE_REFRESHED)
-        world_tell(c->w, &event);
+    if (change == TABLE_REFRESHED)
+        return;
+    c->met(c->publish_ctx, f, id);
+    world_tell(c->w, &event);
 }
 
 void contacts_failed(struct contacts *c, const struct id *id,
@@ -136,7 +138,7 @@ void contacts_vote(struct contacts *c, const struct endpoint *voter,
     if (claimed->family != f || !endpoint_is_usable(claimed))
         return;
     if (count_vote(c, f, voter, claimed))
-        c->moved(c->moved_ctx);
+        c->moved(c->publish_ctx);
     else if (vote_is_contradicted(&c->vote[f]))
         c->watch->doubt(c->watch_ctx, f);
     if (c->w->config.testing_network)
@@ -159,7 +161,7 @@ void contacts_settle(struct contacts *c, enum family f,
 
     vote_settle(v, ours);
     if (moved)
-        c->moved(c->moved_ctx);
+        c->moved(c->publish_ctx);
     if (ours != NULL && !c->w->config.testing_network &&
         !node_id_matches(&c->self[f], ours))
         take_new_id(c, f, ours);

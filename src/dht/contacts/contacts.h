@@ -41,7 +41,9 @@ struct contacts {
     /* Our address is another one than it was; as the watch, but for those who
      * have given it to others (publish.h). */
     void (*moved)(void *ctx);
-    void *moved_ctx;
+    /* The table has a contact that it did not have. */
+    void (*met)(void *ctx, enum family f, const struct id *id);
+    void *publish_ctx;
     bool cut[FAMILIES]; /* the machine has no way out in this family */
     struct id self[FAMILIES];
     struct table table[FAMILIES];

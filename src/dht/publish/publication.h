@@ -43,6 +43,13 @@ struct round {
     struct storing stores[FAMILIES * DHT_K];
 };
 
+/* The nodes of one family that took it in the last round. */
+struct holders {
+    uint8_t count;
+    uint32_t names[DHT_K]; /* the first bytes of their ids */
+    struct id farthest;
+};
+
 struct publication {
     struct publication *next;
     struct publications *all;
@@ -63,9 +70,17 @@ struct publication {
     struct caller caller; /* of the first round; no request once it is over */
     unsigned stored;      /* nodes that took it in the last round */
     unsigned failed;      /* rounds in a row that nobody accepted */
-    uint64_t started_at;  /* when the round that runs began */
-    uint64_t since;       /* when it was announced or put */
-    uint64_t at;          /* next round; TIME_NEVER while one runs, or beaten */
+    unsigned unsettled;   /* rounds in a row after which it was not sure that
+                             others find it */
+    bool hurried;         /* another round is to follow the one that runs */
+    bool seen;            /* the search that runs has found it */
+    bool missing;         /* the last search did not, though it was stored */
+    uint64_t checked_at;  /* the last search for what was stored; or never */
+    uint64_t ended_at;    /* the last round */
+    struct holders on[FAMILIES];
+    uint64_t started_at; /* when the round that runs began */
+    uint64_t since;      /* when it was announced or put */
+    uint64_t at;         /* next round; TIME_NEVER while one runs, or beaten */
 };
 
 /* ---- publish.c --------------------------------------------------------- */
@@ -81,6 +96,11 @@ void publication_take_off(struct publication *p, enum error why);
 enum error publication_start_round(struct publication *p);
 /* Silently. */
 void publication_stop_round(struct publication *p);
+
+/* Whether this node, of this family, should have it and has not: it is nearer
+ * than some that have, or these are few. */
+bool publication_lacks(const struct publication *p, enum family f,
+                       const struct id *id);
 
 static inline bool publication_is_busy(const struct publication *p)
 {

@@ -7,6 +7,7 @@
  */
 #include "dht/publish/publish.h"
 
+#include "dht/contacts/contacts.h"
 #include "dht/publish/publication.h"
 #include "dht/world/world.h"
 
@@ -80,6 +81,35 @@ static unsigned count_rounds(const struct publications *all)
     return rounds;
 }
 
+/* Who knows many nodes asks each of them less often. */
+static uint64_t pace(const struct publications *all)
+{
+    unsigned known = all->contacts->table[FAMILY_IPV4].live +
+                     all->contacts->table[FAMILY_IPV6].live;
+
+    return known > 2 * DHT_K ? 2 * DHT_K * PUBLISH_PACE / known : PUBLISH_PACE;
+}
+
+/* When the next round may begin (GCRA: ITU-T I.371, annex A): some at once,
+ * the others one after the other. */
+static uint64_t paced_at(const struct publications *all)
+{
+    uint64_t burst = (PUBLISH_BURST - 1) * pace(all);
+
+    return all->pace > burst ? all->pace - burst : 0;
+}
+
+static void begin_round(struct publications *all, struct publication *p)
+{
+    uint64_t now = all->w->now;
+
+    if (publication_start_round(p) != OK)
+        p->at = time_after(now, PUBLISH_RETRY_MIN);
+    else
+        p->at = TIME_NEVER;
+    all->pace = time_after(all->pace > now ? all->pace : now, pace(all));
+}
+
 void publish_tick(struct publications *all)
 {
     uint64_t now = all->w->now;
@@ -93,10 +123,11 @@ void publish_tick(struct publications *all)
         if (p->dead || publication_is_busy(p))
             continue;
         if (p->at <= now && rounds < max_rounds(all)) {
-            if (publication_start_round(p) != OK)
-                p->at = time_after(now, PUBLISH_RETRY_MIN);
-            else
-                p->at = TIME_NEVER;
+            if (paced_at(all) > now) {
+                all->at = time_min(all->at, paced_at(all));
+                continue;
+            }
+            begin_round(all, p);
             rounds++;
         }
         /* What is due and has to wait for a place is not looked for by time:
@@ -106,17 +137,43 @@ void publish_tick(struct publications *all)
     }
 }
 
+/* ---- Sooner than it was to be -------------------------------------------- */
+
+static void round_by(struct publication *p, uint64_t at)
+{
+    struct publications *all = p->all;
+
+    if (p->dead || p->beaten || publication_is_busy(p))
+        return;
+    p->at = time_min(p->at, at);
+    all->at = time_min(all->at, p->at);
+}
+
 void publish_hurry(struct publications *all)
 {
     uint64_t at = time_after(all->w->now, TIME_S);
 
     for (struct publication *p = all->first; p != NULL; p = p->next) {
-        if (p->dead || p->is_item)
+        if (p->is_item)
             continue;
-        p->at = time_min(p->at, at);
-        at = time_after(at, PUBLISH_HURRY);
+        p->hurried = publication_is_busy(p);
+        round_by(p, at);
     }
-    all->at = all->w->now;
+}
+
+void publish_met(struct publications *all, enum family f, const struct id *id)
+{
+    uint64_t soon = time_after(all->w->now, TIME_S);
+
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
+        uint64_t again = time_after(p->ended_at, PUBLISH_AGAIN);
+
+        /* It was nowhere, because nobody was there. */
+        if (p->failed > 0)
+            round_by(p, soon);
+        else if (publication_lacks(p, f, id))
+            round_by(p, again > soon ? again : soon);
+    }
 }
 
 uint64_t publish_next_deadline(const struct publications *all)
@@ -157,6 +214,7 @@ static enum error new_publication(struct publications *all, bool is_item,
     p->is_item = is_item;
     p->target = *target;
     p->since = p->at = all->w->now;
+    p->checked_at = TIME_NEVER;
     *out = p;
     return OK;
 }

@@ -7,6 +7,7 @@
  */
 #include "dht/publish/publish.h"
 
+#include "dht/contacts/contacts.h"
 #include "dht/join/join.h"
 #include "dht/lookup/lookup.h"
 #include "dht/publish/publication.h"
@@ -19,20 +20,111 @@
 
 /* ---- The end of a round -------------------------------------------------- */
 
-/* Well before the others forget; after a failure sooner, with back-off. */
+/* Doubled from time to time, 1 being the first. */
+static uint64_t backed_off(uint64_t delay, unsigned times)
+{
+    return times < 8 ? time_min(delay << (times - 1), PUBLISH_PEER_EVERY)
+                     : PUBLISH_PEER_EVERY;
+}
+
+/* Well before the others forget; after a failure sooner, or to see whether it
+ * is found. */
 static uint64_t next_round(const struct publication *p)
 {
     uint64_t every = p->is_item ? PUBLISH_ITEM_EVERY : PUBLISH_PEER_EVERY;
     const struct dht_world *w = p->all->w;
     uint64_t delay;
 
-    if (p->failed == 0)
+    if (p->failed == 0 && p->unsettled == 0)
         return time_after(w->now,
                           world_jitter(w, every - every / 10, every / 10));
-    delay = p->failed < 8 ? PUBLISH_RETRY_MIN << (p->failed - 1)
-                          : PUBLISH_PEER_EVERY;
-    delay = time_min(delay, PUBLISH_PEER_EVERY);
+    if (p->failed > 0)
+        delay = backed_off(PUBLISH_RETRY_MIN, p->failed);
+    else
+        delay = backed_off(PUBLISH_AGAIN, p->unsettled);
     return time_after(w->now, world_jitter(w, delay, delay / 4));
+}
+
+/* ---- Whether others find it ---------------------------------------------- */
+
+/* A peer is known by our address, once others have told it. */
+static bool can_be_checked(const struct publication *p)
+{
+    struct endpoint own;
+
+    if (p->is_item)
+        return true;
+    for (int f = 0; f < FAMILIES; f++) {
+        if (vote_winner(&p->all->contacts->vote[f], &own))
+            return true;
+    }
+    return false;
+}
+
+static bool is_own(const struct publication *p, const struct lookup_find *what)
+{
+    struct endpoint own;
+
+    if (what->item != NULL)
+        return what->item->seq == p->item.seq &&
+               bytes_equal(value_bytes(what->item->value),
+                           value_bytes(p->value));
+    return what->peer != NULL &&
+           vote_winner(&p->all->contacts->vote[what->peer->family], &own) &&
+           endpoint_same_addr(&own, what->peer) &&
+           (p->implied_port || p->port == what->peer->port);
+}
+
+/* The search is over: did it find what the round before has stored? Who was
+ * answered by nobody learns nothing. */
+static void check(struct publication *p, const struct dht_result *search)
+{
+    p->missing = false;
+    if (p->stored == 0 || search->answered == 0 || !can_be_checked(p))
+        return;
+    p->missing = !p->seen && !p->beaten;
+    p->checked_at = p->all->w->now;
+}
+
+static void note_holders(struct publication *p)
+{
+    const struct round *r = p->round;
+
+    memset(p->on, 0, sizeof(p->on));
+    for (uint8_t i = 0; r != NULL && i < r->count; i++) {
+        struct holders *h = &p->on[r->stores[i].ep.family];
+
+        if (h->count == DHT_K)
+            continue;
+        memcpy(&h->names[h->count++], r->stores[i].id.b, sizeof(h->names[0]));
+        h->farthest = r->stores[i].id; /* they come nearest first */
+    }
+}
+
+bool publication_lacks(const struct publication *p, enum family f,
+                       const struct id *id)
+{
+    const struct holders *h = &p->on[f];
+    uint32_t name;
+
+    memcpy(&name, id->b, sizeof(name));
+    for (uint8_t i = 0; i < h->count; i++) {
+        if (h->names[i] == name)
+            return false;
+    }
+    return h->count < DHT_K ||
+           id_compare_distance(&p->target, id, &h->farthest) < 0;
+}
+
+/* Sure that others find it is who has found it, as far as that can be told,
+ * and whose every store was taken. */
+static bool is_settled(const struct publication *p)
+{
+    const struct round *r = p->round;
+
+    if (can_be_checked(p) && (p->checked_at == TIME_NEVER || p->missing))
+        return false;
+    return r == NULL || r->result.stored == r->count;
 }
 
 /* Where the condition did not hold nothing of `p` is out there, and what it
@@ -58,10 +150,16 @@ static void end_round(struct publication *p, struct dht_result *result)
     };
 
     result->duration = time_since(p->started_at, all->w->now);
+    note_holders(p);
+    p->unsettled = is_settled(p) ? 0 : p->unsettled + 1;
     publication_stop_round(p);
+    p->ended_at = all->w->now;
     p->stored = result->stored;
     p->failed = err == OK ? 0 : p->failed + 1;
     p->at = p->beaten ? TIME_NEVER : next_round(p);
+    if (p->hurried)
+        p->at = time_min(p->at, time_after(all->w->now, TIME_S));
+    p->hurried = false;
     all->at = all->w->now;
     world_tell(all->w, &event);
     callbacks_done(&all->w->callbacks, &p->caller, result);
@@ -276,6 +374,9 @@ static void search_found(void *ctx, const struct lookup_find *what,
 {
     struct publication *p = ctx;
 
+    /* Hop 0 is this node: what it has itself shows nothing. */
+    if (by->hop > 0 && is_own(p, what))
+        p->seen = true;
     if (what->item != NULL)
         saw_item(p, what->item);
     if (what->peer != NULL)
@@ -317,6 +418,7 @@ static void search_ended(void *ctx, struct lookup *l,
     struct dht_result copy = *result;
 
     p->search = NULL;
+    check(p, result);
     copy.error = may_store(p);
     if (copy.error == OK) {
         p->round = calloc(1, sizeof(*p->round));
@@ -354,6 +456,7 @@ enum error publication_start_round(struct publication *p)
     };
 
     p->started_at = p->all->w->now;
+    p->seen = false;
     return lookup_start(p->all->lookups, &params, &p->search);
 }
 

@@ -34,6 +34,20 @@ void dht_nodes(const struct dht *d, uint64_t now,
                void (*visit)(void *ctx, const struct dht_node_info *),
                void *ctx);
 
+/* What is known of where a publication is. */
+enum dht_published {
+    DHT_PUBLISHED_STARTING, /* no round has ended yet */
+    DHT_PUBLISHED_STORED,   /* nodes took it; it was not looked up since */
+    DHT_PUBLISHED_FOUND,    /* and a lookup found it at one of them */
+    DHT_PUBLISHED_MISSING,  /* or did not: stored again, and looked up soon */
+    DHT_PUBLISHED_FAILING,  /* no node took it in the last round */
+    DHT_PUBLISHED_BEATEN,   /* others have a newer item: not renewed */
+    DHT_PUBLISHED_STATES
+};
+
+/* "starting", "stored", "found", "missing", "failing", "superseded" */
+const char *dht_published_name(enum dht_published state);
+
 /* One of our own announcements or items. */
 struct dht_publication_info {
     struct id target;
@@ -44,10 +58,11 @@ struct dht_publication_info {
     struct bytes salt;
     unsigned stored; /* nodes that took it in the last round */
     unsigned failed; /* rounds in a row that nobody accepted */
-    bool beaten;     /* others have a newer item: not renewed */
-    bool running;    /* a round is under way */
-    uint64_t since;  /* when it was announced or put here, ns */
-    uint64_t next;   /* round; TIME_NEVER while one runs */
+    enum dht_published state;
+    bool running;     /* a round is under way */
+    uint64_t checked; /* when it was last looked up; TIME_NEVER */
+    uint64_t since;   /* when it was announced or put here, ns */
+    uint64_t next;    /* round; TIME_NEVER while one runs */
 };
 
 /* The newest first. Views in what is visited are valid during the call. */
@@ -66,6 +81,7 @@ struct dht_status {
     unsigned buckets[FAMILIES];
     double network_size[FAMILIES]; /* estimate; 0 unknown */
     unsigned lookups, pending, publications;
+    unsigned published[DHT_PUBLISHED_STATES]; /* of the publications */
     unsigned hashes, peers, items, sources;
     size_t memory; /* bytes held by the engine, about */
 };

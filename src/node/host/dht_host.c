@@ -34,6 +34,7 @@ struct dht_host {
     bool spoken[FAMILIES];
     bool usable[FAMILIES]; /* and with a way out, unless none has */
     uint64_t lost_at;      /* TIME_NEVER while joined, or never joined */
+    uint64_t joined_at;    /* TIME_NEVER while not joined */
     struct dht_restored restored;
 };
 
@@ -61,6 +62,7 @@ static void on_joined(struct dht_host *h, const struct dht_event *e)
     if (before == dht_host_joined(h))
         return;
     h->lost_at = e->joined ? TIME_NEVER : clock_now();
+    h->joined_at = e->joined ? clock_now() : TIME_NEVER;
     if (e->joined) {
         log_info(h->world.log, "joined the DHT");
         bootstrap_stop(h->bootstrap);
@@ -200,7 +202,7 @@ enum error dht_host_new(const struct dht_host_world *world,
     if (h == NULL)
         return ERR_NO_MEMORY;
     h->world = *world;
-    h->lost_at = TIME_NEVER;
+    h->lost_at = h->joined_at = TIME_NEVER;
     memcpy(h->spoken, config->dht.family, sizeof(h->spoken));
     memcpy(h->usable, config->dht.family, sizeof(h->usable));
     err = deadline_init(&h->timer, world->base, h, on_due);
@@ -268,6 +270,11 @@ bool dht_host_has_joined(const struct dht_host *h, enum family f)
 bool dht_host_joined(const struct dht_host *h)
 {
     return h->joined[FAMILY_IPV4] || h->joined[FAMILY_IPV6];
+}
+
+uint64_t dht_host_joined_at(const struct dht_host *h)
+{
+    return h->joined_at;
 }
 
 uint64_t dht_host_lost_at(const struct dht_host *h)

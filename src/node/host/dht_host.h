@@ -59,6 +59,8 @@ void dht_host_network_changed(struct dht_host *h, const bool usable[FAMILIES],
 
 bool dht_host_joined(const struct dht_host *h);
 bool dht_host_has_joined(const struct dht_host *h, enum family f);
+/* TIME_NEVER while it has not. */
+uint64_t dht_host_joined_at(const struct dht_host *h);
 /* When it had joined and nobody answered any more; else TIME_NEVER. */
 uint64_t dht_host_lost_at(const struct dht_host *h);
 /* Nodes of the earlier life that the engine was shown. */

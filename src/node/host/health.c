@@ -2,8 +2,8 @@
  *
  * One check a thing that can be wrong, each on its own and in its own section
  * below: the store, the machine's network, whether the node has joined, the
- * clock, whether others reach it, circuits, the own address, the exit's names,
- * paths that lose long datagrams.
+ * clock, whether others reach it, circuits, what it publishes, the own address,
+ * the exit's names, paths that lose long datagrams.
  * A check looks at state that others keep up to date and adds at most a few
  * problems, a sentence of what is wrong and one of what to do each; nothing is
  * asked of anybody, so that /health is cheap. health_check puts the worst
@@ -436,6 +436,44 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
         say_circuits(n, length, worst, now, h);
 }
 
+/* ---- What the node publishes -------------------------------------------- */
+
+/* Time that a node has after joining to store what it publishes. */
+#define STORED_WITHIN (30 * TIME_S)
+
+/* Nodes may be joined, and lookups end well, and still nobody finds us: they
+ * have no room for us, or have lost what they took. */
+static void check_findable(const struct node *n, uint64_t now, struct health *h)
+{
+    uint64_t joined_at = dht_host_joined_at(n->dht);
+    unsigned nowhere, missing, good;
+    struct health_problem *p;
+    struct dht_status s;
+
+    if (joined_at == TIME_NEVER || time_since(joined_at, now) < STORED_WITHIN)
+        return;
+    dht_status(dht_host_engine(n->dht), now, &s);
+    nowhere = s.published[DHT_PUBLISHED_FAILING];
+    missing = s.published[DHT_PUBLISHED_MISSING];
+    good = s.published[DHT_PUBLISHED_FOUND] + s.published[DHT_PUBLISHED_STORED];
+    if (nowhere + missing == 0)
+        return;
+    p = add(h, good > 0 ? HEALTH_WARNING : HEALTH_ERROR, "not_findable");
+    SAY(p->what,
+        "of the %u announcements and items that this node publishes others "
+        "may not find %u: no node takes %u, and %u %s not found when looked up",
+        s.publications, nowhere + missing, nowhere, missing,
+        missing == 1 ? "was" : "were");
+    SAY(p->remedy,
+        "they are tried again by themselves within minutes, `warren dht "
+        "published` lists them; if it stays so, %s",
+        nowhere > missing
+            ? "the other nodes are full (`max_peers`, `max_items` and their "
+              "like in the section [dht] of theirs)"
+            : "see whether UDP is lost on the way, or the other nodes forget "
+              "(`max_peers_per_source` in the section [dht] of theirs)");
+}
+
 /* ---- The own address ---------------------------------------------------- */
 
 static void check_published(const struct node *n, uint64_t now,
@@ -532,6 +570,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_clock(n, &found);
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);
+    check_findable(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
     check_paths(n, now, &found);

@@ -17,6 +17,11 @@ static const char *family_label(int f)
     return f == FAMILY_IPV4 ? "ipv4" : "ipv6";
 }
 
+static const char *published_label(int state)
+{
+    return dht_published_name((enum dht_published)state);
+}
+
 static const char *method_label(int method)
 {
     return dht_method_name((enum dht_method)method);
@@ -134,6 +139,9 @@ static const struct metric_row dht_status_rows[] = {
      METRIC_AT(struct dht_status, pending)},
     {"warren_dht_publications", "Own announcements and items that are renewed.",
      METRIC_AT(struct dht_status, publications)},
+    {"warren_dht_published",
+     "Own announcements and items, by what is known of where they are.",
+     METRIC_EACH(struct dht_status, published, "state", 0, published_label)},
     {"warren_dht_hashes", "Info-hashes with stored peers.",
      METRIC_AT(struct dht_status, hashes)},
     {"warren_dht_peers", "Stored peers.", METRIC_AT(struct dht_status, peers)},

@@ -35,19 +35,18 @@ static const char *kind_of(const struct dht_publication_info *info)
     return info->key != NULL ? "mutable" : "item";
 }
 
+/* That nobody took it in the first minute is not a failure yet. */
 static const char *state_of(const struct published *p,
                             const struct dht_publication_info *info)
 {
     uint64_t begun = info->since > p->rpc->node->started_at
                          ? info->since
                          : p->rpc->node->started_at;
+    bool first = time_since(begun, p->now) < FIRST_ROUNDS;
 
-    if (info->beaten)
-        return "superseded"; /* others have a newer one: not renewed */
-    if (info->failed > 0)
-        return time_since(begun, p->now) < FIRST_ROUNDS ? "starting"
-                                                        : "failing";
-    return info->running && info->stored == 0 ? "starting" : "ok";
+    return dht_published_name(info->state == DHT_PUBLISHED_FAILING && first
+                                  ? DHT_PUBLISHED_STARTING
+                                  : info->state);
 }
 
 static void write_port(struct mp_writer *w,
@@ -79,7 +78,7 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
     if (p->count == 0)
         return;
     p->count--;
-    mp_write_map(w, info->key != NULL ? 11 : 8);
+    mp_write_map(w, info->key != NULL ? 12 : 9);
     rpc_write_id(w, "target", &info->target);
     rpc_write_text(w, "kind", kind_of(info));
     write_port(w, info);
@@ -89,6 +88,11 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
         w, "kept",
         dht_host_keeps(p->rpc->node->dht, info->is_item, &info->target));
     rpc_write_uint(w, "since", time_since(info->since, p->now) / TIME_S);
+    mp_write_text(w, "checked");
+    if (info->checked == TIME_NEVER)
+        mp_write_nil(w);
+    else
+        mp_write_uint(w, time_since(info->checked, p->now) / TIME_S);
     mp_write_text(w, "next");
     if (info->next == TIME_NEVER)
         mp_write_nil(w);

@@ -75,6 +75,16 @@ static void write_family(const struct dht_status *s, int f, struct mp_writer *w)
     rpc_write_uint(w, "network_size", (uint64_t)s->network_size[f]);
 }
 
+/* The publications, by what is known of where they are. */
+static void write_published(const struct dht_status *s, struct mp_writer *w)
+{
+    mp_write_text(w, "published");
+    mp_write_map(w, DHT_PUBLISHED_STATES);
+    for (int i = 0; i < DHT_PUBLISHED_STATES; i++)
+        rpc_write_uint(w, dht_published_name((enum dht_published)i),
+                       s->published[i]);
+}
+
 static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
 {
     static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
@@ -83,7 +93,7 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
 
     dht_status(dht_host_engine(n->dht), now, &s);
     mp_write_text(w, "dht");
-    mp_write_map(w, 9u + on[FAMILY_IPV4] + on[FAMILY_IPV6]);
+    mp_write_map(w, 10u + on[FAMILY_IPV4] + on[FAMILY_IPV6]);
     for (int f = 0; f < FAMILIES; f++) {
         if (!on[f])
             continue;
@@ -95,6 +105,7 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
     rpc_write_uint(w, "lookups", s.lookups);
     rpc_write_uint(w, "pending", s.pending);
     rpc_write_uint(w, "publications", s.publications);
+    write_published(&s, w);
     rpc_write_uint(w, "hashes", s.hashes);
     rpc_write_uint(w, "peers", s.peers);
     rpc_write_uint(w, "items", s.items);

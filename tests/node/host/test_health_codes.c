@@ -42,6 +42,7 @@ static struct {
     struct node *node;
     struct neighbour neighbour[NEIGHBOURS];
     char through[NEIGHBOURS * 32];
+    bool no_room; /* the neighbours store nothing: they give no token */
 } w;
 
 static void no_log(void *arg, enum log_level level, const char *line)
@@ -73,6 +74,10 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
     if (n->claim.port != 0) {
         m.ip = n->claim;
         m.has |= DHT_HAS_IP;
+    }
+    if (!w.no_room && (q.method == DHT_GET || q.method == DHT_GET_PEERS)) {
+        m.token = TEST_BYTES("tokentok");
+        m.has |= DHT_HAS_TOKEN;
     }
     assert_int_equal(dht_message_write(&m, answer, sizeof(answer), &size), OK);
     sendto(fd, answer, size, 0, (struct sockaddr *)&from, from_len);
@@ -279,6 +284,56 @@ static void test_health_no_address_symmetric_nat(void **state)
     assert_non_null(strstr(p.remedy, "forward a port"));
 }
 
+static bool is_published(enum dht_published as)
+{
+    struct dht_status s;
+
+    dht_status(dht_host_engine(w.node->dht), clock_now(), &s);
+    return s.publications > 0 && s.published[as] == s.publications;
+}
+
+static void announce(enum dht_published becomes)
+{
+    static const struct dht_handler nobody = {0};
+    struct timeval step = {.tv_usec = 10000};
+    uint64_t end = clock_now() + 10 * TIME_S;
+    struct id hash = {.b = {0xab}};
+
+    assert_int_equal(
+        dht_host_announce(w.node->dht, &hash, 4000, false, &nobody, NULL), OK);
+    while (!is_published(becomes)) {
+        assert_true(clock_now() < end);
+        event_base_loopexit(w.base, &step);
+        event_base_dispatch(w.base);
+    }
+}
+
+/* Joined, and answered by all, and yet nobody will find it. */
+static void test_health_not_findable(void **state)
+{
+    struct health_problem p;
+
+    (void)state;
+    w.no_room = true;
+    start(own(), "true");
+    announce(DHT_PUBLISHED_FAILING);
+    assert_false(says("not_findable", 20 * TIME_S, &p));
+    assert_true(says("not_findable", 31 * TIME_S, &p));
+    assert_int_equal(p.level, HEALTH_ERROR);
+    assert_non_null(strstr(p.what, "no node takes"));
+    assert_non_null(strstr(p.remedy, "the other nodes are full"));
+}
+
+static void test_health_findable(void **state)
+{
+    struct health_problem p;
+
+    (void)state;
+    start(own(), "true");
+    announce(DHT_PUBLISHED_STORED);
+    assert_false(says("not_findable", 31 * TIME_S, &p));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -288,6 +343,8 @@ int main(void)
         TEST(test_health_unreachable_read_only),
         TEST(test_health_no_address),
         TEST(test_health_no_address_symmetric_nat),
+        TEST(test_health_not_findable),
+        TEST(test_health_findable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
