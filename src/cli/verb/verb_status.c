@@ -136,13 +136,17 @@ static void print_family(struct mp_reader dht, int f)
     }
 }
 
+/* Within that time all is stored, and looked up. */
+#define FOUND_WITHIN 60 /* s */
+
 /* Those that others do not find, or may not. */
-static void print_not_found(struct mp_reader dht)
+static void print_not_found(struct mp_reader map, struct mp_reader dht)
 {
     struct mp_reader at;
     uint64_t failing, missing, unsure;
 
-    if (!reply_find(dht, "published", &at)) /* an older daemon */
+    if (reply_uint(map, "uptime") < FOUND_WITHIN ||
+        !reply_find(dht, "published", &at)) /* an older daemon */
         return;
     failing = reply_uint(at, "failing");
     missing = reply_uint(at, "missing");
@@ -182,7 +186,7 @@ static void print_dht(struct mp_reader map)
     for (int f = 0; f < 2; f++)
         print_family(dht, f);
     print_publications(map, reply_uint(dht, "publications"));
-    print_not_found(dht);
+    print_not_found(map, dht);
     line("keeps", "%s of %s, %s for others",
          text_count(reply_uint(dht, "peers"), "peer", a),
          text_count(reply_uint(dht, "hashes"), "hash", b),
