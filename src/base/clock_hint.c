@@ -2,9 +2,10 @@
  *
  * The witnesses are a ring in which each relay has one place, its last word.
  * Each bounds the time from below, by when its descriptor was issued and how
- * long ago we heard it, and from above by CLOCK_HINT_RENEWED more. A third may
- * lie either way: of the lower bounds the highest third is left out, of the
- * upper ones the lowest.
+ * long ago we heard it, and from above by CLOCK_HINT_AGE more. A third may
+ * lie about the future: of the lower bounds the highest third is left out. Of
+ * the upper ones, which are said by all whose own clock is behind, the lower
+ * half is.
  */
 #include "base/clock_hint.h"
 
@@ -50,7 +51,7 @@ int64_t clock_hint_behind(const struct clock_hint *h, uint64_t wall,
             h->at[i].issued + time_since(h->at[i].heard, now) / TIME_S;
     qsort(earliest, h->count, sizeof(earliest[0]), ascending);
     low = earliest[h->count - 1 - h->count / 3];
-    high = earliest[h->count / 3] + CLOCK_HINT_RENEWED;
+    high = earliest[h->count / 2] + CLOCK_HINT_AGE;
     if (wall < low)
         return (int64_t)(low - wall);
     return wall > high ? -(int64_t)(wall - high) : 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the descriptors that relays tell of themselves say about our clock. A
- * relay signs when its descriptor was issued and renews it within
- * CLOCK_HINT_RENEWED, so at the moment that it tells it the time is between the
- * two. Each relay is one witness; a third of them may be wrong, and are left
- * out.
+ * relay signs when its descriptor was issued, and tells none that is older than
+ * CLOCK_HINT_AGE, so at the moment that it tells it the time is between the
+ * two. Each relay is one witness; a third of them at least may be wrong, and are
+ * left out.
  *
  * A clock that is behind shows sharply, when one of them was issued lately;
- * one that is ahead only by more than a descriptor's age.
+ * one that is ahead by more than CLOCK_HINT_AGE.
  */
 #ifndef WARREN_BASE_CLOCK_HINT_H
 #define WARREN_BASE_CLOCK_HINT_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define CLOCK_HINT_WITNESSES 16
-#define CLOCK_HINT_RENEWED   (15 * 3600) /* s: twelve hours and jitter */
+#define CLOCK_HINT_AGE       (15 * 60) /* s: ten minutes, and some slack */
 
 struct clock_hint {
     unsigned count;

@@ -110,6 +110,20 @@ class Clock(ProcessTest):
         wait_for("the key is dated anew", lambda: abs(
             self.made() - time.time()) < 300, 20)
 
+    def test_a_relay_that_is_fast(self):
+        """By more than others bear, and by less than a descriptor lives: they
+        refuse its own, and it would take theirs."""
+        self.move(5000)
+        self.start()
+        problem = wait_for("the clock is named",
+                           lambda: self.problem("clock_wrong"), 60)
+        self.assertEqual(problem["level"], "error")
+        by = int(problem["what"].split(" s ")[0].rsplit(" ", 1)[1])
+        self.assertTrue(3400 < by <= 5000, problem["what"])
+        self.assertIn("ahead", problem["what"])
+        self.move(0)
+        wait_for("it is right", lambda: not self.problem("clock_wrong"), 60)
+
     def test_a_machine_that_was_suspended(self):
         self.start()
         self.late.wait_joined()

@@ -284,8 +284,9 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
 static void say_clock_off(int64_t behind, unsigned witnesses, struct health *h)
 {
     int64_t by = behind > 0 ? behind : -behind;
-    /* Descriptors are refused then, ours by others and theirs by us. */
-    bool far = by >= DESCRIPTOR_SKEW;
+    /* Descriptors are refused then, ours by others and theirs by us. What is
+     * known is a lower bound, by as much as a witness may be late. */
+    bool far = by + (behind > 0 ? 0 : CLOCK_HINT_AGE) >= DESCRIPTOR_SKEW;
     struct health_problem *p;
 
     /* One alone may be the one who is wrong. */

@@ -141,7 +141,8 @@ void directory_meet(struct directory *d, const struct endpoint *node,
  * tell), and those of descriptor.h and known_add. */
 enum error directory_receive_ask(struct directory *d,
                                  const struct endpoint *from,
-                                 const struct link_message *ask, uint64_t now);
+                                 const struct link_message *ask, uint64_t wall,
+                                 uint64_t now);
 enum error directory_receive_tell(struct directory *d,
                                   const struct endpoint *from,
                                   const struct link_message *tell,

@@ -342,21 +342,21 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
 
 enum error directory_receive_ask(struct directory *d,
                                  const struct endpoint *from,
-                                 const struct link_message *ask, uint64_t now)
+                                 const struct link_message *ask, uint64_t wall,
+                                 uint64_t now)
 {
-    struct link_message m = {.kind = LINK_TELL,
-                             .nonce = ask->nonce,
-                             .descriptor = directory_self_text(d)};
+    struct link_message m = {.kind = LINK_TELL, .nonce = ask->nonce};
     uint8_t datagram[LINK_MESSAGE_MAX];
 
     if (ask->version != TUNNEL_VERSION)
         return ERR_UNSUPPORTED;
     if (!bytes_equal(ask->network, bytes_of_text(d->config.network)))
         return ERR_NETWORK;
-    if (m.descriptor.len == 0)
+    if (directory_self_text(d).len == 0)
         return ERR_UNEXPECTED;
     if (!limiter_allow(&d->tells, from, now))
         return ERR_RATE_LIMITED;
+    m.descriptor = self_to_tell(d, wall, now);
     d->stats.asks_in++;
     d->stats.tells_out++;
     d->env.send(d->env.ctx, from,

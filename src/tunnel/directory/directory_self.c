@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Our own descriptor: signed, renewed, published; and the age of the
- * handshake key that it names.
+ * handshake key that it names. Who asks us for it is told one that was signed
+ * lately: so each TELL says what time it is, and a relay whose clock is off
+ * hears it from its neighbours, without a message for that.
  */
 #include "tunnel/directory/directory_internal.h"
 
@@ -102,14 +104,41 @@ static bool is_stale(const struct own *own, uint64_t wall)
            own->d.expires < wall + DESCRIPTOR_LIFETIME / 4;
 }
 
+/* Later than any before, unless these are of a clock that was far ahead. */
+static uint64_t next_issued(const struct own *own, uint64_t wall)
+{
+    uint64_t last = own->told_issued > own->d.issued ? own->told_issued
+                                                     : own->d.issued;
+
+    return own->len > 0 && last >= wall && last <= wall + SET_BACK_MAX
+               ? last + 1
+               : wall;
+}
+
+struct bytes self_to_tell(struct directory *d, uint64_t wall, uint64_t now)
+{
+    struct own *own = &d->own;
+    struct descriptor told = own->d;
+
+    if (own->len == 0)
+        return bytes_of(NULL, 0);
+    if (own->told_len == 0 || is_stale(own, wall) ||
+        time_since(own->told_at, now) >= SELF_TOLD_FRESH) {
+        own->told_at = now;
+        own->told_issued = told.issued = next_issued(own, wall);
+        told.expires = told.issued + DESCRIPTOR_LIFETIME;
+        own->told_len = descriptor_write(&told, d->config.network,
+                                         d->config.secret, own->told);
+    }
+    return bytes_of(own->told, own->told_len);
+}
+
 static void sign(struct directory *d, uint64_t wall, uint64_t now)
 {
     struct own *own = &d->own;
-    uint64_t issued = wall;
+    uint64_t issued = next_issued(own, wall);
 
-    if (own->len > 0 && own->d.issued >= wall &&
-        own->d.issued <= wall + SET_BACK_MAX)
-        issued = own->d.issued + 1;
+    own->told_len = 0;
     own->d.issued = issued;
     own->d.expires = issued + DESCRIPTOR_LIFETIME;
     own->len = descriptor_write(&own->d, d->config.network, d->config.secret,

@@ -6,11 +6,14 @@
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_SELF_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_SELF_H
 
+#include "base/timestamp.h"
 #include "tunnel/directory/descriptor.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define SELF_TOLD_FRESH (10 * TIME_MIN)
 
 struct own {
     bool present;   /* directory_set_self gave one */
@@ -23,9 +26,18 @@ struct own {
     uint64_t retry_at; /* monotonic: publishing failed */
     size_t len;        /* of the text; 0: none */
     uint8_t text[DESCRIPTOR_MAX];
+    /* The same, issued when it was last told to somebody. */
+    uint64_t told_at;     /* monotonic */
+    uint64_t told_issued; /* wall seconds */
+    size_t told_len;      /* 0: it was not told since it changed */
+    uint8_t told[DESCRIPTOR_MAX];
 };
 
 struct directory;
+
+/* What to tell who asks: signed within SELF_TOLD_FRESH, so that it tells the
+ * time too. Empty when there is none. */
+struct bytes self_to_tell(struct directory *d, uint64_t wall, uint64_t now);
 
 void self_tick(struct directory *d, uint64_t wall, uint64_t now);
 

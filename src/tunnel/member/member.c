@@ -72,7 +72,7 @@ static enum error receive_message(void *ctx, const struct endpoint *from,
     struct member *t = ctx;
 
     if (m->kind == LINK_ASK)
-        return directory_receive_ask(t->directory, from, m, now);
+        return directory_receive_ask(t->directory, from, m, t->wall, now);
     if (m->kind == LINK_TELL)
         return directory_receive_tell(t->directory, from, m, t->wall, now);
     return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;

@@ -331,31 +331,96 @@ static void test_directory_answers_asks(void **state)
 
     (void)state;
     host_init(&h, 10);
-    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
-                     ERR_UNEXPECTED);
+    assert_int_equal(
+        directory_receive_ask(h.d, &from, &ask, (uint64_t)h.wall, h.now),
+        ERR_UNEXPECTED);
     self = self_at(&h);
     directory_set_self(h.d, &self, h.now);
     host_tick(&h);
-    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now), OK);
+    assert_int_equal(
+        directory_receive_ask(h.d, &from, &ask, (uint64_t)h.wall, h.now), OK);
     assert_true(endpoint_equal(&h.sent_to, &from));
     assert_true(h.datagram_len < LINK_ASK_BYTES);
     assert_int_equal(
         link_message_read(bytes_of(h.datagram, h.datagram_len), &answer), OK);
     assert_true(bytes_equal(answer.nonce, ask.nonce));
-    assert_true(bytes_equal(answer.descriptor, directory_self_text(h.d)));
+    assert_int_equal(answer.descriptor.len, directory_self_text(h.d).len);
 
     ask.version = 2;
-    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
-                     ERR_UNSUPPORTED);
+    assert_int_equal(
+        directory_receive_ask(h.d, &from, &ask, (uint64_t)h.wall, h.now),
+        ERR_UNSUPPORTED);
     ask.version = TUNNEL_VERSION;
     ask.network = bytes_of_text("other");
-    assert_int_equal(directory_receive_ask(h.d, &from, &ask, h.now),
-                     ERR_NETWORK);
+    assert_int_equal(
+        directory_receive_ask(h.d, &from, &ask, (uint64_t)h.wall, h.now),
+        ERR_NETWORK);
     ask.network = bytes_of_text(TEST_NETWORK);
     h.sent = 0;
     for (unsigned i = 0; i < 1000; i++)
-        (void)directory_receive_ask(h.d, &from, &ask, h.now);
+        (void)directory_receive_ask(h.d, &from, &ask, (uint64_t)h.wall, h.now);
     assert_int_equal(h.sent, 20 - 1);
+    host_deinit(&h);
+}
+
+/* What is told when the time is `h->wall`. */
+static struct descriptor told(struct host *h)
+{
+    struct endpoint from = test_ep4(7, 7, 7, 7, 7);
+    uint8_t nonce[8] = {1, 2, 3};
+    struct link_message answer, ask = {.kind = LINK_ASK,
+                                       .version = TUNNEL_VERSION,
+                                       .network = bytes_of_text(TEST_NETWORK),
+                                       .nonce = bytes_of(nonce, 8)};
+    struct descriptor d;
+
+    assert_int_equal(
+        directory_receive_ask(h->d, &from, &ask, (uint64_t)h->wall, h->now),
+        OK);
+    assert_int_equal(
+        link_message_read(bytes_of(h->datagram, h->datagram_len), &answer), OK);
+    assert_int_equal(descriptor_read(answer.descriptor, TEST_NETWORK, &d), OK);
+    assert_int_equal(descriptor_verify(answer.descriptor, &d), OK);
+    return d;
+}
+
+static void pass(struct host *h, unsigned minutes)
+{
+    h->wall += 60 * minutes;
+    h->now += minutes * TIME_MIN;
+}
+
+/* So that who is told knows what time it is; what is in the DHT stays. */
+static void test_directory_tells_what_was_signed_lately(void **state)
+{
+    uint8_t before[DESCRIPTOR_MAX];
+    struct directory_self self;
+    struct descriptor first;
+    struct bytes text;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 10);
+    self = self_at(&h);
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    first = told(&h);
+    text = directory_self_text(h.d);
+    memcpy(before, text.p, text.len);
+    pass(&h, 9);
+    assert_int_equal(told(&h).issued, first.issued);
+    pass(&h, 2);
+    assert_int_equal(told(&h).issued, (uint64_t)h.wall);
+    assert_true(told(&h).expires > first.expires);
+    host_tick(&h);
+    assert_true(
+        bytes_equal(directory_self_text(h.d), bytes_of(before, text.len)));
+    /* What changes is told at once, as newer. */
+    self.bandwidth++;
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(told(&h).bandwidth, self.bandwidth);
+    assert_true(told(&h).issued > (uint64_t)h.wall);
     host_deinit(&h);
 }
 
@@ -710,6 +775,7 @@ int main(void)
         cmocka_unit_test(test_directory_publishes_when_the_dht_can),
         cmocka_unit_test(test_directory_renews_itself_and_rotates),
         cmocka_unit_test(test_directory_answers_asks),
+        cmocka_unit_test(test_directory_tells_what_was_signed_lately),
         cmocka_unit_test(test_directory_finds_a_guard_that_moved),
         cmocka_unit_test(test_directory_exchanges_samples),
         cmocka_unit_test(test_directory_samples_only_when_asked),
