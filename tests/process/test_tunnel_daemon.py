@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Tunnels in real daemons: relays find each other, circuits are built and
 kept, and a restart forgets nothing."""
+import shutil
 import signal
 import stat
 import time
@@ -21,6 +22,11 @@ def measured(node):
     """What speed tests found: kB/s by relay."""
     return {p["identity"]: p["capacity"] for p in node.json("peers")["peers"]
             if p["capacity"] > 0}
+
+
+def codes(node):
+    """What status says is wrong, by its code."""
+    return {p["code"]: p for p in node.status()["problems"]}
 
 
 def circuits(node):
@@ -87,6 +93,26 @@ class Tunnels(ProcessTest):
         wait_for("all relays are known", lambda: metric(client, KNOWN) == 9, 5)
         self.wait_circuits(client)
         self.assertLess(time.monotonic() - begun, 5)
+
+    def test_a_copied_data_directory(self):
+        """Both say so, as they hear of each other."""
+        nodes = self.network_of(4)
+        nodes[2].stop()
+        twin = self.net.add([nodes[0]])
+        twin.dir.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy2(nodes[2].dir / "identity.key", twin.dir)
+        shutil.copy2(nodes[2].dir / "handshake.key", twin.dir)
+        twin.start()
+        wait_for("it is a relay again",
+                 lambda: twin.status()["tunnels"]["published"], 20)
+        self.assertNotIn("same_identity", codes(twin))
+        nodes[2].start()
+        for node in (twin, nodes[2]):
+            wait_for("the copy is noticed",
+                     lambda n=node: "same_identity" in codes(n), 60)
+            problem = codes(node)["same_identity"]
+            self.assertEqual(problem["level"], "error")
+            self.assertIn("identity.key", problem["remedy"])
 
     def test_restart_keeps_identity_relays_and_guards(self):
         relays = self.community()

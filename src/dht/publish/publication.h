@@ -53,8 +53,9 @@ struct holders {
 struct publication {
     struct publication *next;
     struct publications *all;
-    bool dead;    /* withdrawn; waits for the sweep */
-    bool beaten;  /* a newer item than ours is out there: not renewed */
+    bool dead;         /* withdrawn; waits for the sweep */
+    bool beaten;       /* a newer item than ours is out there: not renewed */
+    int64_t beaten_by; /* its seq */
     bool differs; /* the item that is out there has another seq than `cas` */
     bool is_item;
     struct id target;

@@ -363,8 +363,10 @@ static void saw_item(struct publication *p, const struct dht_item *item)
 {
     if (!item->mutable_item)
         return;
-    if (item->seq > p->item.seq || is_taken(p, item))
+    if (item->seq > p->item.seq || is_taken(p, item)) {
         p->beaten = true;
+        p->beaten_by = item->seq;
+    }
     /* Reported in ascending order: the last one is the newest. */
     p->differs = item->seq != p->cas;
 }

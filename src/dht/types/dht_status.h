@@ -55,6 +55,7 @@ struct dht_publication_info {
     uint16_t port;      /* of a peer; 0: the one that we send from */
     const uint8_t *key; /* of a mutable item, else NULL */
     int64_t seq;        /* of a mutable item */
+    int64_t beaten_by;  /* while it is beaten, the seq of the newer one */
     struct bytes salt;
     unsigned stored; /* nodes that took it in the last round */
     unsigned failed; /* rounds in a row that nobody accepted */

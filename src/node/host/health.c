@@ -2,8 +2,9 @@
  *
  * One check a thing that can be wrong, each on its own and in its own section
  * below: the store, the machine's network, whether the node has joined, the
- * clock, whether others reach it, circuits, what it publishes, the own address,
- * the exit's names, paths that lose long datagrams.
+ * clock, whether others reach it, circuits, what it publishes, whether it is
+ * the only one of its identity, the own address, the exit's names, paths that
+ * lose long datagrams.
  * A check looks at state that others keep up to date and adds at most a few
  * problems, a sentence of what is wrong and one of what to do each; nothing is
  * asked of anybody, so that /health is cheap. health_check puts the worst
@@ -475,6 +476,60 @@ static void check_findable(const struct node *n, uint64_t now, struct health *h)
               "(`max_peers_per_source` in the section [dht] of theirs)");
 }
 
+/* ---- Whether it is the only one ----------------------------------------- */
+
+/* How long somebody with our identity is told of who was heard of once. */
+#define TWIN_FOR TIME_HOUR
+
+struct own_item {
+    const struct node *n;
+    bool beaten;
+};
+
+/* Our own descriptor, which somebody has published anew. One that lies in the
+ * future was our own, when the clock was wrong. */
+static void look_at_own_item(void *ctx, const struct dht_publication_info *info)
+{
+    const struct member *t =
+        tunnel_host_member(((struct own_item *)ctx)->n->tunnels);
+    struct own_item *o = ctx;
+    struct member_status s;
+
+    if (info->state != DHT_PUBLISHED_BEATEN || info->key == NULL)
+        return;
+    member_status(t, clock_now(), clock_wall(), &s);
+    o->beaten |= memcmp(info->key, s.identity, sizeof(s.identity)) == 0 &&
+                 info->beaten_by <= (int64_t)clock_wall() + DESCRIPTOR_SKEW;
+}
+
+static void check_twin(const struct node *n, uint64_t now, struct health *h)
+{
+    const struct directory_twin *twin =
+        member_twin(tunnel_host_member(n->tunnels));
+    struct own_item own = {.n = n};
+    bool told = twin->told_at != 0 && time_since(twin->told_at, now) < TWIN_FOR;
+    char at[ENDPOINT_TEXT_SIZE];
+    struct health_problem *p;
+
+    dht_publications(dht_host_engine(n->dht), look_at_own_item, &own);
+    if (!told && !own.beaten)
+        return;
+    p = add(h, HEALTH_ERROR, "same_identity");
+    if (told)
+        SAY(p->what,
+            "another node has the identity of this one, at %s: circuits and "
+            "lookups reach now the one, now the other",
+            endpoint_print(&twin->at, at));
+    else
+        SAY(p->what, "another node has the identity of this one, and has "
+                     "published a newer address for it: others will not find "
+                     "this one");
+    SAY(p->remedy,
+        "two nodes run with copies of one data directory: stop one of them, or "
+        "delete identity.key and handshake.key in %.256s, and start it again",
+        n->config.data_dir);
+}
+
 /* ---- The own address ---------------------------------------------------- */
 
 static void check_published(const struct node *n, uint64_t now,
@@ -572,6 +627,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);
     check_findable(n, now, &found);
+    check_twin(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
     check_paths(n, now, &found);

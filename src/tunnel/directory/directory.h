@@ -224,6 +224,13 @@ void directory_status(const struct directory *d, uint64_t wall, uint64_t now,
 /* What the descriptors that relays tell of themselves say about our clock. */
 const struct clock_hint *directory_clock(const struct directory *d);
 
+/* Somebody else who has our identity, as who has copied our files. */
+struct directory_twin {
+    struct endpoint at; /* told us so from here */
+    uint64_t told_at;   /* monotonic; 0: never */
+};
+const struct directory_twin *directory_twin(const struct directory *d);
+
 /* Counters since creation. */
 struct directory_stats {
     uint64_t asks_out, tells_in, asks_in, tells_out, asks_lost;

@@ -393,6 +393,22 @@ static void hear_time(struct directory *d, const struct endpoint *from,
         clock_hint_add(&d->clock, desc.identity, desc.issued, now);
 }
 
+/* One who tells a descriptor of our identity which we have not signed. What we
+ * have told ourselves comes back where our own address is asked. */
+static void look_for_twin(struct directory *d, const struct endpoint *from,
+                          struct bytes text, uint64_t now)
+{
+    struct bytes told = bytes_of(d->own.told, d->own.told_len);
+    struct descriptor desc;
+
+    if (descriptor_read(text, d->config.network, &desc) != OK ||
+        memcmp(desc.identity, d->config.identity, 32) != 0 ||
+        bytes_equal(text, told) || bytes_equal(text, directory_self_text(d)) ||
+        descriptor_verify(text, &desc) != OK)
+        return;
+    d->twin = (struct directory_twin){*from, now};
+}
+
 enum error directory_receive_tell(struct directory *d,
                                   const struct endpoint *from,
                                   const struct link_message *tell,
@@ -408,5 +424,7 @@ enum error directory_receive_tell(struct directory *d,
     ask_end(d, ask);
     e = directory_learn(d, tell->descriptor, from, true, wall);
     hear_time(d, from, tell->descriptor, e, now);
+    if (e == ERR_UNEXPECTED)
+        look_for_twin(d, from, tell->descriptor, now);
     return e;
 }

@@ -51,6 +51,7 @@ struct directory {
     bool news;        /* a relay that was wanted came since the last tick */
     uint64_t news_at; /* the last one did, or began to be wanted */
     struct clock_hint clock;
+    struct directory_twin twin;
     struct directory_stats stats;
 };
 

@@ -36,6 +36,11 @@ const struct clock_hint *directory_clock(const struct directory *d)
     return &d->clock;
 }
 
+const struct directory_twin *directory_twin(const struct directory *d)
+{
+    return &d->twin;
+}
+
 const struct directory_stats *directory_stats(const struct directory *d)
 {
     return &d->stats;

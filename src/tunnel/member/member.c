@@ -413,6 +413,11 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
     memcpy(out->identity, t->config.identity, sizeof(out->identity));
 }
 
+const struct directory_twin *member_twin(const struct member *t)
+{
+    return directory_twin(t->directory);
+}
+
 int64_t member_clock_behind(const struct member *t, uint64_t now, uint64_t wall,
                             unsigned *witnesses)
 {

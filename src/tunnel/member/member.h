@@ -264,6 +264,8 @@ struct member_status {
 
 void member_status(const struct member *t, uint64_t now, uint64_t wall,
                    struct member_status *out);
+/* See directory_twin. */
+const struct directory_twin *member_twin(const struct member *t);
 /* By how many seconds our clock is behind at least, as the descriptors of
  * others say; less than 0: ahead; 0: it may be right. `witnesses`: how many
  * relays have told. */
