@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_view(data, size, m.mac1, LINK_MAC_BYTES);
     check_view(data, size, m.mac2, LINK_MAC_BYTES);
     check_view(data, size, m.sealed, LINK_SEALED_BYTES);
+    check_view(data, size, m.cookie, LINK_COOKIE_BYTES);
     check_view(data, size, m.maced.p, m.maced.len);
     check_view(data, size, m.descriptor.p, m.descriptor.len);
     if ((m.kind == LINK_INIT || m.kind == LINK_ASK) &&
@@ -46,5 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
            same(m.descriptor, again.descriptor));
     assert(m.noise == NULL ||
            memcmp(m.noise, again.noise, NOISE_OVERHEAD) == 0);
+    assert(m.cookie == NULL ||
+           memcmp(m.cookie, again.cookie, LINK_COOKIE_BYTES) == 0);
     return 0;
 }

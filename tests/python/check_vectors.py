@@ -89,6 +89,11 @@ class Vectors(unittest.TestCase):
                          v("init_with_cookie"))
         self.assertEqual(msgpack.packb([w.REFUSE, 0x01020304, 1]), v("refuse"))
         self.assertEqual(w.ask(NETWORK, bytes(range(1, 9))), v("ask"))
+        cookie = bytes([9, 10, 11, 12]).ljust(16, b"\0")
+        self.assertEqual(w.ask(NETWORK, bytes(range(1, 9)), cookie),
+                         v("ask_with_cookie"))
+        self.assertEqual(msgpack.packb([w.COOKIE, bytes(range(1, 9)), cookie]),
+                         v("cookie_for_ask"))
         self.assertEqual(msgpack.packb([w.POKE]), v("poke"))
 
     def test_c_cells(self):

@@ -22,7 +22,7 @@ VERSION = 1
 SMALL, LARGE = 386, 1410
 BODY_AT = 42
 WINDOW = 960
-REFUSE, INIT, ACCEPT, RETRY, CELL, ASK, TELL, POKE, PART = range(9)
+REFUSE, INIT, ACCEPT, RETRY, CELL, ASK, TELL, POKE, PART, COOKIE = range(10)
 PING, PONG, CLOSE, REKEY, REKEYED, SAMPLE_ASK, SAMPLE = range(1, 8)
 CREATE, CREATED, DESTROY, RELAY = 0x10, 0x11, 0x12, 0x20
 EXTEND, EXTENDED, FAILED, DATA, PIECE, M_PING, M_PONG, M_DESTROY, M_TEST, \
@@ -154,12 +154,13 @@ class Noise:
 
 # ---- 4, 5 Datagrams, opening a link -----------------------------------------
 
-def padded(fields, total):
-    """The array of the fields and a pad, so that it has `total` bytes."""
+def padded(fields, total, start=b""):
+    """The array of the fields and a pad, so that it has `total` bytes. The pad
+    begins with `start`."""
     size = total - len(msgpack.packb(fields)) - 2
     if size > 255:
         size -= 1
-    datagram = msgpack.packb(fields + [bytes(size)])
+    datagram = msgpack.packb(fields + [start.ljust(size, ZERO[:1])])
     assert len(datagram) == total
     return datagram
 
@@ -179,8 +180,8 @@ def open_cookie(identity, mac1, nonce, sealed):
         sealed, mac1, nonce, blake2b(32, b"warren cookie" + identity))
 
 
-def ask(network, nonce):
-    return padded([ASK, VERSION, network, nonce], 640)
+def ask(network, nonce, cookie=b""):
+    return padded([ASK, VERSION, network, nonce], 640, cookie)
 
 
 # ---- 6 Cells ----------------------------------------------------------------

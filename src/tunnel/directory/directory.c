@@ -34,10 +34,14 @@ void directory_config_init(struct directory_config *config)
         .max_candidates = 64,
         .max_neighbours = 64,
         .max_sources = 1024,
-        .tell_rate = 50,
-        .tell_burst = 100,
-        .tell_source_rate = 2,
-        .tell_source_burst = 20,
+        .tell_rate = 500,
+        .tell_burst = 500,
+        .proven_rate = 5000,
+        .proven_burst = 5000,
+        .sample_rate = 500,
+        .sample_burst = 500,
+        .source_rate = 2,
+        .source_burst = 20,
     };
 }
 
@@ -45,20 +49,33 @@ static bool config_is_sound(const struct directory_config *c)
 {
     return c->max_relays > 0 && c->max_asks > 0 && c->max_candidates > 0 &&
            c->max_neighbours > 0 && c->max_sources > 0 && c->tell_rate > 0 &&
-           c->tell_burst > 0 && c->tell_source_rate > 0 &&
-           c->tell_source_burst > 0;
+           c->tell_burst > 0 && c->proven_rate > 0 && c->proven_burst > 0 &&
+           c->sample_rate > 0 && c->sample_burst > 0 && c->source_rate > 0 &&
+           c->source_burst > 0;
 }
 
-static void init_limits(struct directory *d)
+static void init_limiter(struct directory *d, struct limiter *l, unsigned rate,
+                         unsigned burst)
+{
+    struct limiter_config limits = {.rate = rate,
+                                    .burst = burst,
+                                    .source_rate = d->config.source_rate,
+                                    .source_burst = d->config.source_burst,
+                                    .max_sources = d->config.max_sources};
+
+    limiter_init(l, &limits, &d->env.random);
+}
+
+static void init_limits(struct directory *d, uint64_t now)
 {
     const struct directory_config *c = &d->config;
-    struct limiter_config limits = {.rate = c->tell_rate,
-                                    .burst = c->tell_burst,
-                                    .source_rate = c->tell_source_rate,
-                                    .source_burst = c->tell_source_burst,
-                                    .max_sources = c->max_sources};
+    uint8_t fresh[32];
 
-    limiter_init(&d->tells, &limits, &d->env.random);
+    init_limiter(d, &d->tells, c->tell_rate, c->tell_burst);
+    init_limiter(d, &d->proven, c->proven_rate, c->proven_burst);
+    init_limiter(d, &d->samples, c->sample_rate, c->sample_burst);
+    d->env.random.fill(d->env.random.ctx, fresh, sizeof(fresh));
+    cookie_jar_init(&d->jar, fresh, now);
     d->ask_rate = token_rate_of(ASK_RATE, ASK_BURST);
 }
 
@@ -76,7 +93,7 @@ enum error directory_new(const struct directory_config *config,
     d->config = *config;
     d->env = *env;
     known_init(&d->known, config->max_relays, config->testing_network);
-    init_limits(d);
+    init_limits(d, now);
     d->asks = calloc(config->max_asks, sizeof(*d->asks));
     d->candidates = calloc(config->max_candidates, sizeof(*d->candidates));
     d->neighbours = calloc(config->max_neighbours, sizeof(*d->neighbours));
@@ -98,6 +115,9 @@ void directory_free(struct directory *d)
     searches_cancel(d);
     known_deinit(&d->known);
     limiter_deinit(&d->tells);
+    limiter_deinit(&d->proven);
+    limiter_deinit(&d->samples);
+    cookie_jar_deinit(&d->jar);
     free(d->asks);
     free(d->candidates);
     free(d->neighbours);

@@ -17,6 +17,10 @@
  * Samples are asked on links that we opened and given on links that others
  * opened by relays only: what a client knows is nobody's business.
  *
+ * An ASK may come from any address that is written on it. Above tell_rate a
+ * second it is answered by COOKIE, and by TELL when it comes again with that
+ * cookie: who shows that the address is his own has buckets of his own.
+ *
  * Key i is BLAKE2b-160 of the msgpack array ["warren relay", network, i]; an
  * identity's i is the first byte of its BLAKE2b-160.
  *
@@ -80,8 +84,10 @@ struct directory_config {
     unsigned max_candidates;              /* endpoints to ask later */
     unsigned max_neighbours;              /* links that samples are asked on */
     unsigned max_sources;                 /* whose rate is remembered */
-    unsigned tell_rate, tell_burst;       /* TELLs and SAMPLEs a second */
-    unsigned tell_source_rate, tell_source_burst;
+    unsigned tell_rate, tell_burst;       /* TELLs a second to strangers */
+    unsigned proven_rate, proven_burst;   /* to those who had a cookie */
+    unsigned sample_rate, sample_burst;   /* SAMPLEs a second */
+    unsigned source_rate, source_burst;   /* each of these, to one host */
 };
 
 /* The defaults; network, identity and secret are left to fill in. */
@@ -143,6 +149,10 @@ enum error directory_receive_ask(struct directory *d,
                                  const struct endpoint *from,
                                  const struct link_message *ask, uint64_t wall,
                                  uint64_t now);
+enum error directory_receive_cookie(struct directory *d,
+                                    const struct endpoint *from,
+                                    const struct link_message *cookie,
+                                    uint64_t now);
 enum error directory_receive_tell(struct directory *d,
                                   const struct endpoint *from,
                                   const struct link_message *tell,
@@ -234,6 +244,7 @@ const struct directory_twin *directory_twin(const struct directory *d);
 /* Counters since creation. */
 struct directory_stats {
     uint64_t asks_out, tells_in, asks_in, tells_out, asks_lost;
+    uint64_t cookies_in, cookies_out;
     uint64_t sample_asks_out, samples_in, sample_asks_in, samples_out;
     uint64_t lookups, lookups_failed, fetches, puts, puts_failed;
     uint64_t learned, renewed, confirmed, evicted, rotations;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * ASK and TELL: descriptors straight from those whom they describe.
+ * ASK and TELL: descriptors straight from those whom they describe; and COOKIE,
+ * when they are asked more than they tell anybody.
  */
 #include "tunnel/directory/directory_internal.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <string.h>
 
 #define ASK_TIMEOUT  (2 * TIME_S)
@@ -34,7 +36,8 @@ static void send_ask(struct directory *d, struct ask *ask, uint64_t now)
     struct link_message m = {.kind = LINK_ASK,
                              .version = TUNNEL_VERSION,
                              .network = bytes_of_text(d->config.network),
-                             .nonce = bytes_of(ask->nonce, LINK_ASK_NONCE)};
+                             .nonce = bytes_of(ask->nonce, LINK_ASK_NONCE),
+                             .cookie = ask->has_cookie ? ask->cookie : NULL};
     uint8_t datagram[LINK_MESSAGE_MAX];
 
     ask->tries++;
@@ -340,13 +343,62 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
 
 /* ---- Datagrams --------------------------------------------------------- */
 
+static void send_answer(struct directory *d, const struct endpoint *to,
+                        struct link_message *m)
+{
+    uint8_t datagram[LINK_MESSAGE_MAX];
+
+    d->env.send(d->env.ctx, to,
+                bytes_of(datagram, link_message_write(m, datagram)));
+}
+
+static void send_cookie(struct directory *d, const struct endpoint *to,
+                        const struct link_message *ask)
+{
+    uint8_t cookie[LINK_COOKIE_BYTES];
+    struct link_message m = {
+        .kind = LINK_COOKIE, .nonce = ask->nonce, .cookie = cookie};
+
+    cookie_make(&d->jar, to, cookie);
+    d->stats.cookies_out++;
+    send_answer(d, to, &m);
+}
+
+static bool is_proven(const struct directory *d, const struct endpoint *from,
+                      const struct link_message *ask)
+{
+    return ask->cookie != NULL &&
+           !sodium_is_zero(ask->cookie, LINK_COOKIE_BYTES) &&
+           cookie_is_right(&d->jar, ask->cookie, from);
+}
+
+/* Who has shown his address takes from buckets that nobody else can empty.
+ * Others are asked to show it when theirs are empty, their own one too: it may
+ * be another who asks in their name. */
+static enum error admit(struct directory *d, const struct endpoint *from,
+                        const struct link_message *ask, uint64_t now)
+{
+    uint8_t fresh[32];
+
+    if (cookie_jar_is_due(&d->jar, now)) {
+        d->env.random.fill(d->env.random.ctx, fresh, sizeof(fresh));
+        cookie_jar_rotate(&d->jar, fresh, now);
+    }
+    if (is_proven(d, from, ask))
+        return limiter_allow(&d->proven, from, now) ? OK : ERR_RATE_LIMITED;
+    if (limiter_allow(&d->tells, from, now))
+        return OK;
+    send_cookie(d, from, ask);
+    return ERR_RATE_LIMITED;
+}
+
 enum error directory_receive_ask(struct directory *d,
                                  const struct endpoint *from,
                                  const struct link_message *ask, uint64_t wall,
                                  uint64_t now)
 {
     struct link_message m = {.kind = LINK_TELL, .nonce = ask->nonce};
-    uint8_t datagram[LINK_MESSAGE_MAX];
+    enum error e;
 
     if (ask->version != TUNNEL_VERSION)
         return ERR_UNSUPPORTED;
@@ -354,13 +406,13 @@ enum error directory_receive_ask(struct directory *d,
         return ERR_NETWORK;
     if (directory_self_text(d).len == 0)
         return ERR_UNEXPECTED;
-    if (!limiter_allow(&d->tells, from, now))
-        return ERR_RATE_LIMITED;
-    m.descriptor = self_to_tell(d, wall, now);
     d->stats.asks_in++;
+    e = admit(d, from, ask, now);
+    if (e != OK)
+        return e;
+    m.descriptor = self_to_tell(d, wall, now);
     d->stats.tells_out++;
-    d->env.send(d->env.ctx, from,
-                bytes_of(datagram, link_message_write(&m, datagram)));
+    send_answer(d, from, &m);
     return OK;
 }
 
@@ -375,6 +427,24 @@ static struct ask *find_ask(const struct directory *d,
             return ask;
     }
     return NULL;
+}
+
+/* Once, so that whoever answers with cookies keeps nobody busy. */
+enum error directory_receive_cookie(struct directory *d,
+                                    const struct endpoint *from,
+                                    const struct link_message *cookie,
+                                    uint64_t now)
+{
+    struct ask *ask = find_ask(d, from, cookie->nonce);
+
+    if (ask == NULL || ask->has_cookie)
+        return ERR_UNEXPECTED;
+    memcpy(ask->cookie, cookie->cookie, sizeof(ask->cookie));
+    ask->has_cookie = true;
+    ask->tries--; /* it was answered */
+    d->stats.cookies_in++;
+    send_ask(d, ask, now);
+    return OK;
 }
 
 /* What it says of the time is worth hearing when it is of the relay itself

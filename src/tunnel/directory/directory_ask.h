@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Relays asked for their descriptors over the net: who is asked, what comes
- * back, and when those that are known are asked again. ASK and TELL, see
- * docs/protocol-tunnel.md.
+ * back, and when those that are known are asked again. ASK, TELL and COOKIE,
+ * see docs/protocol-tunnel.md.
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_ASK_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_ASK_H
@@ -18,6 +18,8 @@ struct ask {
     uint8_t nonce[LINK_ASK_NONCE];
     uint64_t deadline; /* 0: a free slot */
     unsigned tries;
+    bool has_cookie;
+    uint8_t cookie[LINK_COOKIE_BYTES];
 };
 
 struct directory;

@@ -16,6 +16,7 @@
 #include "tunnel/directory/directory_sample.h"
 #include "tunnel/directory/directory_self.h"
 #include "tunnel/directory/directory_survey.h"
+#include "tunnel/link/cookie.h"
 
 #define RECENT_MAX 128 /* endpoints asked lately */
 
@@ -37,7 +38,10 @@ struct directory {
     unsigned recent_next;
     struct token_rate ask_rate;
     struct token_bucket ask_bucket;
-    struct limiter tells;
+    struct limiter tells;   /* to strangers */
+    struct limiter proven;  /* TELLs to those who had a cookie */
+    struct limiter samples; /* to neighbours */
+    struct cookie_jar jar;
     struct key_search key_search;
     struct fetch fetch;
     struct survey survey;

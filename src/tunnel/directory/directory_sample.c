@@ -116,7 +116,7 @@ enum error directory_receive_sample_ask(struct directory *d, struct link *link,
 
     if (opened_by_us || d->own.len == 0)
         return ERR_UNEXPECTED;
-    if (!limiter_allow(&d->tells, ep, now))
+    if (!limiter_allow(&d->samples, ep, now))
         return ERR_RATE_LIMITED;
     d->stats.sample_asks_in++;
     count = draw(d, wall, chosen);

@@ -43,6 +43,8 @@ void directory_set_families(struct directory *d, const bool family[FAMILIES])
 void directory_set_load(struct directory *d, unsigned load)
 {
     limiter_load(&d->tells, load);
+    limiter_load(&d->proven, load);
+    limiter_load(&d->samples, load);
 }
 
 void directory_set_self(struct directory *d, const struct directory_self *self,

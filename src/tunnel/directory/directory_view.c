@@ -51,6 +51,7 @@ static size_t memory_of(const struct directory *d)
     const struct directory_config *c = &d->config;
 
     return sizeof(*d) + known_memory(&d->known) + limiter_memory(&d->tells) +
+           limiter_memory(&d->proven) + limiter_memory(&d->samples) +
            c->max_asks * sizeof(*d->asks) +
            c->max_candidates * sizeof(*d->candidates) +
            c->max_neighbours * sizeof(*d->neighbours);

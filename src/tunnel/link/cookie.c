@@ -74,6 +74,25 @@ void cookie_jar_deinit(struct cookie_jar *jar)
     sodium_memzero(jar, sizeof(*jar));
 }
 
+void cookie_make(const struct cookie_jar *jar, const struct endpoint *source,
+                 uint8_t out[LINK_COOKIE_BYTES])
+{
+    cookie_of(jar->secret, source, out);
+}
+
+bool cookie_is_right(const struct cookie_jar *jar,
+                     const uint8_t cookie[LINK_COOKIE_BYTES],
+                     const struct endpoint *source)
+{
+    uint8_t want[LINK_COOKIE_BYTES];
+
+    cookie_of(jar->secret, source, want);
+    if (sodium_memcmp(want, cookie, sizeof(want)) == 0)
+        return true;
+    cookie_of(jar->previous, source, want);
+    return sodium_memcmp(want, cookie, sizeof(want)) == 0;
+}
+
 bool cookie_mac1_is_right(const struct link_message *init,
                           const uint8_t identity[32])
 {

@@ -11,6 +11,9 @@
  *     cookie = BLAKE2b-128(secret of the responder, compact source address)
  *     RETRY carries XChaCha20-Poly1305(BLAKE2b-256("warren cookie", identity),
  *                                      nonce, mac1 as associated data, cookie)
+ *
+ * Who sends ASK knows no identity: it gets its cookie in the clear (COOKIE), of
+ * a jar of its own, and shows no more than that it can receive.
  */
 #ifndef WARREN_TUNNEL_LINK_COOKIE_H
 #define WARREN_TUNNEL_LINK_COOKIE_H
@@ -48,6 +51,13 @@ bool cookie_mac1_is_right(const struct link_message *init,
 bool cookie_mac2_is_right(const struct cookie_jar *jar,
                           const struct link_message *init,
                           const struct endpoint *source);
+
+/* The cookie of a source, and whether this is it: one of now or before. */
+void cookie_make(const struct cookie_jar *jar, const struct endpoint *source,
+                 uint8_t out[LINK_COOKIE_BYTES]);
+bool cookie_is_right(const struct cookie_jar *jar,
+                     const uint8_t cookie[LINK_COOKIE_BYTES],
+                     const struct endpoint *source);
 
 /* The sealed cookie for RETRY. `nonce` is random. */
 void cookie_seal(const struct cookie_jar *jar, const struct endpoint *source,

@@ -299,6 +299,8 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
     case LINK_ASK:
     case LINK_TELL:
     case LINK_POKE:
+    case LINK_PART:
+    case LINK_COOKIE:
         break;
     }
     return ERR_UNKNOWN_KIND;

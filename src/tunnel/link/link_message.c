@@ -14,7 +14,7 @@
 
 #define ELEMENTS_MAX 8
 
-static const uint8_t zeros[LINK_MESSAGE_MAX];
+static const uint8_t zeros[LINK_MAC_BYTES];
 
 static uint32_t read_index(struct mp_reader *r)
 {
@@ -48,7 +48,7 @@ static void read_ask(struct mp_reader *r, struct link_message *m)
         return;
     m->network = mp_read_bytes(r, 1, DHT_NETWORK_MAX);
     m->nonce = mp_read_bytes(r, LINK_ASK_NONCE, LINK_ASK_NONCE);
-    mp_read_bytes(r, 0, LINK_ASK_BYTES);
+    m->cookie = mp_read_bytes(r, LINK_COOKIE_BYTES, LINK_ASK_BYTES).p;
 }
 
 static void read_fields(struct mp_reader *r, struct bytes datagram,
@@ -81,7 +81,12 @@ static void read_fields(struct mp_reader *r, struct bytes datagram,
         break;
     case LINK_POKE:
         break;
+    case LINK_COOKIE:
+        m->nonce = mp_read_bytes(r, LINK_ASK_NONCE, LINK_ASK_NONCE);
+        m->cookie = read_exactly(r, LINK_COOKIE_BYTES);
+        break;
     case LINK_CELL:
+    case LINK_PART:
         mp_fail(r, ERR_UNKNOWN_KIND);
         break;
     }
@@ -97,7 +102,7 @@ enum error link_message_read(struct bytes datagram, struct link_message *out)
     mp_reader_parse(&r, &tape, datagram);
     mp_read_array(&r, ELEMENTS_MAX);
     m.kind = (enum link_kind)mp_read_uint(&r, UINT8_MAX);
-    if (r.err == OK && m.kind > LINK_POKE)
+    if (r.err == OK && m.kind > LINK_COOKIE)
         return ERR_UNKNOWN_KIND;
     read_fields(&r, datagram, &m);
     if (r.err != OK)
@@ -110,13 +115,18 @@ enum error link_message_read(struct bytes datagram, struct link_message *out)
 }
 
 /* Padding as the last element, so that the whole has `total` bytes: more than
- * 259 are missing in an ASK, fewer than 255 in an INIT. */
-static void write_padding(struct mp_writer *w, size_t total)
+ * 259 are missing in an ASK, fewer than 255 in an INIT. It begins with the
+ * cookie, if there is one. */
+static void write_padding(struct mp_writer *w, size_t total,
+                          const uint8_t *cookie)
 {
+    uint8_t padding[LINK_MESSAGE_MAX] = {0};
     size_t left = total - w->len;
     size_t header = left - 2 > UINT8_MAX ? 3 : 2;
 
-    mp_write_bin(w, bytes_of(zeros, left - header));
+    if (cookie != NULL)
+        memcpy(padding, cookie, LINK_COOKIE_BYTES);
+    mp_write_bin(w, bytes_of(padding, left - header));
     assert(w->len == total);
 }
 
@@ -130,7 +140,7 @@ static void write_init(struct mp_writer *w, struct link_message *m)
     mp_write_bin(w, bytes_of(zeros, LINK_MAC_BYTES));
     m->maced = bytes_of(w->buf, w->len - LINK_MAC_BYTES);
     mp_write_bin(w, bytes_of(zeros, LINK_MAC_BYTES));
-    write_padding(w, LINK_INIT_BYTES);
+    write_padding(w, LINK_INIT_BYTES, NULL);
 }
 
 static void write_accept(struct mp_writer *w, const struct link_message *m)
@@ -158,7 +168,7 @@ static void write_ask(struct mp_writer *w, const struct link_message *m)
     mp_write_uint(w, m->version);
     mp_write_text_n(w, m->network);
     mp_write_bin(w, m->nonce);
-    write_padding(w, LINK_ASK_BYTES);
+    write_padding(w, LINK_ASK_BYTES, m->cookie);
 }
 
 size_t link_message_write(struct link_message *m, uint8_t out[LINK_MESSAGE_MAX])
@@ -195,7 +205,14 @@ size_t link_message_write(struct link_message *m, uint8_t out[LINK_MESSAGE_MAX])
         mp_write_array(&w, 1);
         mp_write_uint(&w, LINK_POKE);
         break;
+    case LINK_COOKIE:
+        mp_write_array(&w, 3);
+        mp_write_uint(&w, LINK_COOKIE);
+        mp_write_bin(&w, m->nonce);
+        mp_write_bin(&w, bytes_of(m->cookie, LINK_COOKIE_BYTES));
+        break;
     case LINK_CELL:
+    case LINK_PART:
         assert(0);
         break;
     }

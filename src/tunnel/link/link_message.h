@@ -2,8 +2,8 @@
  *
  * The datagrams between neighbours that are not cells: the handshake of a
  * link, and the question for a descriptor. Each is a msgpack array whose
- * first element is the kind (a cell is kind 4, cell.h; half of one is
- * PART_KIND, part.h):
+ * first element is the kind (a cell is kind 4, cell.h; half of one is kind 8,
+ * part.h):
  *
  *   REFUSE  [0, index, version]                  INIT of an unknown version
  *   INIT    [1, version, index, noise1, mac1, mac2, pad]
@@ -12,10 +12,13 @@
  *   ASK     [5, version, network, nonce, pad]
  *   TELL    [6, nonce, descriptor]
  *   POKE    [7]                                  opens a NAT, and is ignored
+ *   COOKIE  [9, nonce, cookie]                   instead of TELL, when busy
  *
  * `index` is the session index by which the sender wants to be addressed,
  * `receiver` the one that the receiver chose. INIT and ASK are padded so that
- * what they bring about is never larger: nothing is amplified.
+ * what they bring about is never larger: nothing is amplified. The padding of
+ * an ASK begins with the cookie of the COOKIE that answered the one before, or
+ * with zeros.
  *
  * Cookies and MACs are those of WireGuard (Donenfeld, "WireGuard: Next
  * Generation Kernel Network Tunnel", section 5.4.4 and 5.4.7): mac1 shows
@@ -52,7 +55,9 @@ enum link_kind {
     LINK_CELL = 4,
     LINK_ASK = 5,
     LINK_TELL = 6,
-    LINK_POKE = 7
+    LINK_POKE = 7,
+    LINK_PART = 8,
+    LINK_COOKIE = 9
 };
 
 /* One struct for reading and for writing; views point into the datagram. */
@@ -65,15 +70,16 @@ struct link_message {
     const uint8_t *mac1;  /* LINK_MAC_BYTES */
     const uint8_t *mac2;
     struct bytes maced;      /* INIT: all that the MACs cover */
-    struct bytes nonce;      /* RETRY 24 bytes, ASK and TELL 8 */
+    struct bytes nonce;      /* RETRY 24 bytes; ASK, TELL and COOKIE 8 */
     const uint8_t *sealed;   /* RETRY: LINK_SEALED_BYTES */
     struct bytes network;    /* ASK */
     struct bytes descriptor; /* TELL */
+    const uint8_t *cookie;   /* COOKIE, ASK: LINK_COOKIE_BYTES; NULL: zeros */
 };
 
-/* Reads a datagram of any kind but CELL. Of an INIT or ASK of another version
- * only kind, version and index are read. Besides the errors of mp_parse and
- * mp_reader: ERR_UNKNOWN_KIND, ERR_WRONG_LENGTH for an INIT or ASK that is
+/* Reads a datagram of any kind but CELL and PART. Of an INIT or ASK of another
+ * version only kind, version and index are read. Besides the errors of mp_parse
+ * and mp_reader: ERR_UNKNOWN_KIND, ERR_WRONG_LENGTH for an INIT or ASK that is
  * not padded as it must be. */
 enum error link_message_read(struct bytes datagram, struct link_message *out);
 

@@ -39,7 +39,7 @@ static bool tell(const void *table, size_t place, struct holding *out)
     const struct links *l = table;
     const struct link *link = l->links[place];
 
-    *out = (struct holding){link->holder, link->used_at};
+    *out = (struct holding){.source = link->holder, .used_at = link->used_at};
     return link->counted && !link->closing;
 }
 
@@ -143,7 +143,8 @@ static bool tell_half(const void *table, size_t place, struct holding *out)
 {
     const struct links *l = table;
 
-    *out = (struct holding){l->half[place]->holder, l->half[place]->heard_at};
+    *out = (struct holding){.source = l->half[place]->holder,
+                            .used_at = l->half[place]->heard_at};
     return true;
 }
 

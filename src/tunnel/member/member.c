@@ -75,6 +75,8 @@ static enum error receive_message(void *ctx, const struct endpoint *from,
         return directory_receive_ask(t->directory, from, m, t->wall, now);
     if (m->kind == LINK_TELL)
         return directory_receive_tell(t->directory, from, m, t->wall, now);
+    if (m->kind == LINK_COOKIE)
+        return directory_receive_cookie(t->directory, from, m, now);
     return m->kind == LINK_POKE ? OK : ERR_UNKNOWN_KIND;
 }
 

@@ -16,6 +16,7 @@ static const uint8_t identity[32] = {5, 5, 5};
 static const uint8_t noise[NOISE_OVERHEAD] = {1, 2, 3, [47] = 9};
 static const uint8_t nonce[LINK_NONCE_BYTES] = {7};
 static const uint8_t sealed[LINK_SEALED_BYTES] = {8};
+static const uint8_t proof[LINK_COOKIE_BYTES] = {4, [15] = 5};
 static const uint8_t descriptor[LINK_DESCRIPTOR_MAX] = {6};
 
 static struct link_message sample(enum link_kind kind)
@@ -31,12 +32,13 @@ static struct link_message sample(enum link_kind kind)
         .sealed = sealed,
         .network = bytes_of_text("main"),
         .descriptor = bytes_of(descriptor, sizeof(descriptor)),
+        .cookie = proof,
     };
 }
 
-static const enum link_kind kinds[] = {LINK_REFUSE, LINK_INIT, LINK_ACCEPT,
-                                       LINK_RETRY,  LINK_ASK,  LINK_TELL,
-                                       LINK_POKE};
+static const enum link_kind kinds[] = {LINK_REFUSE, LINK_INIT,  LINK_ACCEPT,
+                                       LINK_RETRY,  LINK_ASK,   LINK_TELL,
+                                       LINK_POKE,   LINK_COOKIE};
 
 static void test_link_message_round_trip(void **state)
 {
@@ -63,6 +65,8 @@ static void test_link_message_round_trip(void **state)
             assert_true(bytes_equal(out.network, in.network));
             assert_true(bytes_equal(out.nonce, in.nonce));
         }
+        if (kinds[i] == LINK_ASK || kinds[i] == LINK_COOKIE)
+            assert_memory_equal(out.cookie, proof, sizeof(proof));
         if (kinds[i] == LINK_TELL)
             assert_true(bytes_equal(out.descriptor, in.descriptor));
     }

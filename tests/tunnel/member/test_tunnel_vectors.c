@@ -194,6 +194,7 @@ static void put_init(const uint8_t *noise1)
 static void put_small_messages(void)
 {
     static const uint8_t nonce[LINK_ASK_NONCE] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t cookie[LINK_COOKIE_BYTES] = {9, 10, 11, 12};
     struct link_message m = {
         .kind = LINK_REFUSE, .receiver = 0x01020304, .version = TUNNEL_VERSION};
 
@@ -203,6 +204,12 @@ static void put_small_messages(void)
                               .network = bytes_of_text(NETWORK),
                               .nonce = bytes_of(nonce, sizeof(nonce))};
     put_message("ask", &m);
+    m.cookie = cookie;
+    put_message("ask_with_cookie", &m);
+    m = (struct link_message){.kind = LINK_COOKIE,
+                              .nonce = bytes_of(nonce, sizeof(nonce)),
+                              .cookie = cookie};
+    put_message("cookie_for_ask", &m);
     m = (struct link_message){.kind = LINK_POKE};
     put_message("poke", &m);
 }
