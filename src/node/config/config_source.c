@@ -55,9 +55,11 @@ enum error config_set(const struct config_key *key, const char *text,
     return err;
 }
 
+/* Both may have what somebody wrote into a file, a variable, a flag. */
 static void report(struct config_loader *l, const char *where, const char *what)
 {
-    text_addf(l->errors, "%s: ", where);
+    text_add_printable(l->errors, bytes_of_text(where));
+    text_add(l->errors, ": ");
     text_add_printable(l->errors, bytes_of_text(what));
     text_add(l->errors, "\n");
     if (l->error == OK)

@@ -97,12 +97,18 @@ static void restore_item(void *ctx, const struct store_item *s)
 {
     static const struct dht_handler nobody = {0};
     struct restoring *r = ctx;
+    struct value value;
     struct dht_item item = {.mutable_item = s->is_mutable,
                             .seq = s->seq,
                             .salt = bytes_of(s->salt, s->salt_len),
-                            .value = &s->value};
+                            .value = &value};
     dht_request request;
 
+    /* The store gives back any bytes; the engine takes values alone. */
+    if (value_from_msgpack(value_bytes(&s->value), &value) != OK) {
+        r->counts->failures++;
+        return;
+    }
     memcpy(item.key, s->key, sizeof(item.key));
     memcpy(item.signature, s->signature, sizeof(item.signature));
     count(r, &r->counts->items,

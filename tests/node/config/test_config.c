@@ -630,6 +630,10 @@ static void test_config_bad_flags_are_refused_with_reason(void **state)
          "--frobnicate: unknown flag; every key has one like --dht.max_items, "
          "and `warren config default` shows all keys\n"},
         {{"--"}, "--: is no flag; flags look like --listen 127.0.0.1:7881\n"},
+        /* No text forges a line of its own, or moves the cursor. */
+        {{"\x84\n\x1b[2J"},
+         "\\x84\\x0a\\x1b[2J: is no flag; flags look like "
+         "--listen 127.0.0.1:7881\n"},
         {{"--data-dir"}, "--data-dir: needs a value after it\n"},
         {{"--config"}, "--config: needs a value after it\n"},
         {{"--log-json=yes"},
