@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A whole DHT engine under a script: the input says which datagrams come in
- * and from where, which of our queries are answered and with what, how much
- * time passes, what is asked of the interface, and what callbacks do. After
- * each step the invariants are checked.
+ * and from where, which of our queries are answered and with what, what is
+ * stored with the tokens that were given, how much time passes, what is asked
+ * of the interface, and what callbacks do. After each step the invariants are
+ * checked.
  *
  * The script is a list of steps, each a byte that says what, and what it
  * needs. Where the input ends, zeros follow, and the script with the step.
@@ -11,6 +12,7 @@
 
 #include "fuzz.h"
 
+#include "easy_keys.h"
 #include "testing.h"
 
 #include "dht/dht_parts.h"
@@ -19,12 +21,21 @@
 #include <string.h>
 
 #define WAITING 32 /* our queries that may still be answered */
-#define STEPS   400
+#define TOKENS  16 /* that others still have */
+#define STEPS   48
+#define TICKS   96 /* of one run */
 
 struct query_sent {
     struct endpoint to;
     uint8_t transaction[DHT_TRANSACTION_MAX];
     size_t transaction_len;
+};
+
+/* What we gave to an address for a target. */
+struct token_given {
+    struct endpoint to;
+    struct id target;
+    uint8_t token[DHT_TOKEN_BYTES];
 };
 
 struct script {
@@ -35,9 +46,12 @@ struct script {
     struct test_random random;
     struct query_sent waiting[WAITING];
     size_t waiting_next;
-    uint8_t token[DHT_TOKEN_BYTES]; /* that we gave last */
-    dht_request request;            /* that was started last */
-    unsigned depth;                 /* of callbacks that start requests */
+    struct token_given tokens[TOKENS];
+    size_t tokens_next;
+    const struct id *asked; /* of the query that is being answered */
+    dht_request request;    /* that was started last */
+    unsigned depth;         /* of callbacks that start requests */
+    unsigned ticks;         /* that there were */
 };
 
 static uint8_t take(struct script *s)
@@ -95,6 +109,31 @@ static void remember_query(struct script *s, const struct endpoint *to,
     memcpy(q->transaction, m->transaction.p, m->transaction.len);
 }
 
+static void remember_token(struct script *s, const struct endpoint *to,
+                           const struct dht_message *m)
+{
+    struct token_given *t = &s->tokens[s->tokens_next++ % TOKENS];
+
+    assert(m->token.len == DHT_TOKEN_BYTES);
+    t->to = *to;
+    t->target = *s->asked;
+    memcpy(t->token, m->token.p, DHT_TOKEN_BYTES);
+}
+
+/* A token that may be too old by now; NULL: none was given. */
+static const struct token_given *find_token(const struct script *s,
+                                            const struct endpoint *to,
+                                            const struct id *target)
+{
+    for (size_t i = 0; i < TOKENS; i++) {
+        const struct token_given *t = &s->tokens[i];
+
+        if (endpoint_equal(&t->to, to) && id_equal(&t->target, target))
+            return t;
+    }
+    return NULL;
+}
+
 static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
 {
     struct script *s = ctx;
@@ -106,7 +145,7 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
     if (m.kind == DHT_QUERY)
         remember_query(s, to, &m);
     else if (m.has & DHT_HAS_TOKEN)
-        memcpy(s->token, m.token.p, sizeof(s->token));
+        remember_token(s, to, &m);
 }
 
 static void on_random(void *ctx, void *buf, size_t len)
@@ -181,15 +220,18 @@ static void give(struct script *s, const struct endpoint *from,
     uint8_t buf[2 * DHT_MESSAGE_MAX];
     size_t len;
 
+    s->asked = &m->target;
     if (dht_message_write(m, buf, sizeof(buf), &len) == OK)
         dht_receive(s->d, from, bytes_of(buf, len), s->now);
 }
 
 static void step_raw(struct script *s)
 {
+    static const struct id unknown;
     struct endpoint from = take_endpoint(s);
     size_t len = (size_t)take(s) * 4;
 
+    s->asked = &unknown;
     dht_receive(s->d, &from, take_bytes(s, len), s->now);
 }
 
@@ -297,7 +339,7 @@ static void step_query(struct script *s)
     m.want[FAMILY_IPV6] = (flags & 4) != 0;
     m.implied_port = (flags & 8) != 0;
     m.port = take(s);
-    m.token = bytes_of(flags & 16 ? wrong : s->token, DHT_TOKEN_BYTES);
+    m.token = bytes_of(wrong, DHT_TOKEN_BYTES);
     m.has |= DHT_HAS_ID | DHT_HAS_TARGET;
     if (m.method == DHT_ANNOUNCE_PEER || m.method == DHT_PUT)
         m.has |= DHT_HAS_TOKEN | DHT_HAS_PORT;
@@ -308,14 +350,90 @@ static void step_query(struct script *s)
     give(s, &from, &m);
 }
 
+/* Whoever stores asks first, unless it has a token. */
+static void store_with_token(struct script *s, const struct endpoint *from,
+                             struct dht_message *write, enum dht_method read)
+{
+    const struct token_given *t = find_token(s, from, &write->target);
+    struct dht_message m;
+
+    write->transaction = bytes_of_text("tx");
+    write->has |= DHT_HAS_ID | DHT_HAS_TOKEN;
+    if (t == NULL) {
+        dht_message_init(&m, DHT_QUERY);
+        m.method = read;
+        m.transaction = write->transaction;
+        m.id = write->id;
+        m.target = write->target;
+        m.has |= DHT_HAS_ID | DHT_HAS_TARGET;
+        give(s, from, &m);
+        t = find_token(s, from, &write->target);
+    }
+    if (t == NULL)
+        return;
+    write->token = bytes_of(t->token, DHT_TOKEN_BYTES);
+    give(s, from, write);
+}
+
+static void step_announce(struct script *s)
+{
+    struct endpoint from = take_endpoint(s);
+    uint8_t flags = take(s);
+    struct dht_message m;
+
+    dht_message_init(&m, DHT_QUERY);
+    m.method = DHT_ANNOUNCE_PEER;
+    m.id = take_id(s);
+    m.target = take_id(s);
+    m.port = flags;
+    m.implied_port = (flags & 1) != 0;
+    m.has |= DHT_HAS_TARGET | DHT_HAS_PORT;
+    store_with_token(s, &from, &m, DHT_GET_PEERS);
+}
+
+/* An item that is what it says, of few keys and salts. */
+static void step_put(struct script *s)
+{
+    static const uint8_t salts[4] = "abc";
+    struct endpoint from = take_endpoint(s);
+    uint8_t flags = take(s), secret[64], seed[32] = {flags & 3};
+    uint8_t n = take(s);
+    struct value value;
+    struct dht_item item = {.value = &value, .mutable_item = flags & 4};
+    struct dht_message m;
+
+    if (value_from_bytes(bytes_of(&n, 1), &value) != OK)
+        return;
+    dht_message_init(&m, DHT_QUERY);
+    m.method = DHT_PUT;
+    m.id = take_id(s);
+    m.value = value;
+    m.has |= DHT_HAS_VALUE;
+    if (item.mutable_item) {
+        item.seq = (int64_t)(flags >> 6) - 1;
+        item.salt = bytes_of(salts, flags >> 4 & 3);
+        crypto_sign_seed_keypair(item.key, secret, seed);
+        dht_item_sign(&item, secret);
+        m.key = item.key;
+        m.signature = item.signature;
+        m.seq = item.seq;
+        m.salt = item.salt;
+        m.cas = (int64_t)(n & 3) - 1;
+        m.has |= DHT_HAS_KEY | DHT_HAS_SIGNATURE | DHT_HAS_SEQ;
+        m.has |= item.salt.len > 0 ? DHT_HAS_SALT : 0;
+        m.has |= flags & 8 ? DHT_HAS_CAS : 0;
+    }
+    dht_item_target(&item, &m.target);
+    store_with_token(s, &from, &m, DHT_GET);
+}
+
 static void step_time(struct script *s)
 {
     uint8_t by = take(s);
     uint64_t until =
         s->now + ((uint64_t)(by & 7) + 1) * (TIME_MS << (by >> 3) % 28);
-    unsigned ticks = 0;
 
-    while (dht_next_deadline(s->d) <= until && ticks++ < 2000) {
+    while (dht_next_deadline(s->d) <= until && s->ticks++ < TICKS) {
         uint64_t at = dht_next_deadline(s->d);
 
         s->now = at > s->now ? at : s->now;
@@ -442,7 +560,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s = (struct script){.at = data, .end = data + size, .random = {1}};
     start(&s);
     for (unsigned i = 0; i < STEPS && s.at < s.end; i++) {
-        switch (take(&s) % 6) {
+        switch (take(&s) % 8) {
         case 0:
             step_raw(&s);
             break;
@@ -455,6 +573,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 4:
             step_time(&s);
+            break;
+        case 5:
+            step_announce(&s);
+            break;
+        case 6:
+            step_put(&s);
             break;
         default:
             call(&s);

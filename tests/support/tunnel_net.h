@@ -18,7 +18,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#ifndef NET_NODES
 #define NET_NODES 8
+#endif
 #define NET_QUEUE 4096
 #define NET_DELAY (5 * TIME_MS)
 
@@ -333,24 +335,27 @@ static inline uint64_t net_next(const struct net *net)
     return at;
 }
 
+/* What is due at `at`, or was before, is done. */
+static inline void net_turn(struct net *net, uint64_t at)
+{
+    net->now = at > net->now ? at : net->now;
+    for (int i = 0; i < NET_NODES; i++) {
+        struct router *e = &net->node[i].engine;
+
+        if (!net->node[i].dead && router_next_deadline(e) <= net->now)
+            router_tick(e, net->now);
+    }
+    while (net->count > 0 && net->queue[0]->at <= net->now)
+        net_deliver(net);
+}
+
 /* Runs for `duration` of virtual time. */
 static inline void net_run(struct net *net, uint64_t duration)
 {
-    uint64_t end = net->now + duration;
+    uint64_t end = net->now + duration, at;
 
-    for (;;) {
-        uint64_t at = net_next(net);
-
-        if (at > end)
-            break;
-        net->now = at > net->now ? at : net->now;
-        for (int i = 0; i < NET_NODES; i++) {
-            if (!net->node[i].dead)
-                router_tick(&net->node[i].engine, net->now);
-        }
-        while (net->count > 0 && net->queue[0]->at <= net->now)
-            net_deliver(net);
-    }
+    while ((at = net_next(net)) <= end)
+        net_turn(net, at);
     net->now = end;
 }
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests to the pages for monitoring, over a real connection: in pieces,
+ * ended early, and by connections that are left behind. Whatever comes, the
+ * answer is one of those that there are, whole, and the last connection ends;
+ * a good request after it is answered.
+ *
+ * The input is what is sent. A byte 0xff ends a piece; 0xfe is followed by
+ * another connection; 0xfd closes the half that sends.
+ */
+#include "fuzz.h"
+
+#include "node/monitor/http.h"
+#include "node/os/sockaddr.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONNECTIONS 3
+#define ANSWER_MAX  4096
+
+static struct event_base *base;
+static struct http *http;
+static struct sockaddr_storage at;
+static socklen_t at_len;
+static bool healthy;
+
+static void metrics_page(void *arg, struct metrics *m)
+{
+    (void)arg;
+    metrics_gauge(m, "warren_nodes", "Nodes.", 7);
+}
+
+static bool health_page(void *arg, struct text *reason)
+{
+    (void)arg;
+    if (!healthy)
+        text_add(reason, "no \"peers\"");
+    return healthy;
+}
+
+static void stop(void)
+{
+    http_free(http);
+    event_base_free(base);
+}
+
+static void start(void)
+{
+    const struct http_pages pages = {NULL, metrics_page, health_page};
+    struct http_config config = {.deadline = TIME_HOUR};
+    struct endpoint local;
+    struct text why;
+
+    if (http != NULL)
+        return;
+    text_init(&why, 256);
+    base = event_base_new();
+    assert(base != NULL && endpoint_parse("127.0.0.1:0", &config.listen) == OK);
+    assert(http_new(base, &config, &pages, NULL, &http, &why) == OK);
+    text_deinit(&why);
+    local = http_local(http);
+    at_len = sockaddr_from_endpoint(&local, &at);
+    atexit(stop);
+}
+
+static void turn(void)
+{
+    event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static int open_connection(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert(fd >= 0);
+    assert(connect(fd, (struct sockaddr *)&at, at_len) == 0);
+    return fd;
+}
+
+/* Without the wait of an orderly end, of which there are only so many. */
+static void close_connection(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
+static void send_piece(int fd, struct bytes piece)
+{
+    if (piece.len > 0)
+        (void)!send(fd, piece.p, piece.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    turn();
+}
+
+/* What has come so far; its length. */
+static size_t receive(int fd, char out[ANSWER_MAX])
+{
+    size_t len = 0;
+    ssize_t n;
+
+    do {
+        n = recv(fd, out + len, ANSWER_MAX - 1 - len, MSG_DONTWAIT);
+        len += n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    out[len] = '\0';
+    return len;
+}
+
+static void check_answer(const char *answer, size_t len)
+{
+    static const char *const lines[] = {"200", "503", "400", "404", "405",
+                                        "431", "421", "403", "500"};
+    const char *end = strstr(answer, "\r\n\r\n");
+    const char *length = strstr(answer, "Content-Length: ");
+    bool known = false;
+
+    assert(strncmp(answer, "HTTP/1.1 ", 9) == 0);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        known |= strncmp(answer + 9, lines[i], 3) == 0;
+    assert(known && end != NULL && length != NULL && length < end);
+    /* To HEAD there is no body. */
+    end += 4;
+    assert(end == answer + len ||
+           (size_t)(answer + len - end) == strtoul(length + 16, NULL, 10));
+}
+
+static bool finish(int fd)
+{
+    char answer[ANSWER_MAX];
+    size_t len;
+
+    turn();
+    len = receive(fd, answer);
+    if (len > 0)
+        check_answer(answer, len);
+    close_connection(fd);
+    return len > 0;
+}
+
+/* Nobody who was there before is in the way. */
+static void ask_well(void)
+{
+    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost"
+                                  "\r\n\r\n";
+    int fd = open_connection();
+
+    send_piece(fd, bytes_of_text(request));
+    assert(finish(fd));
+    while (http_connections(http) > 0)
+        turn();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int fds[CONNECTIONS];
+    unsigned count = 1;
+    size_t from = 1;
+
+    if (size == 0)
+        return 0;
+    start();
+    healthy = data[0] & 1;
+    fds[0] = open_connection();
+    for (size_t i = 1; i < size; i++) {
+        if (data[i] < 0xfd)
+            continue;
+        send_piece(fds[count - 1], bytes_of(data + from, i - from));
+        from = i + 1;
+        if (data[i] == 0xfe && count < CONNECTIONS)
+            fds[count++] = open_connection();
+        else if (data[i] == 0xfd)
+            shutdown(fds[count - 1], SHUT_WR);
+    }
+    send_piece(fds[count - 1], bytes_of(data + from, size - from));
+    while (count > 0)
+        finish(fds[--count]);
+    ask_well();
+    return 0;
+}
