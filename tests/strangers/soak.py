@@ -461,7 +461,7 @@ def one_round(world, honest, attacks, number):
                 honest.fresh()
             if not restarted and time.monotonic() > begun + ROUND / 2:
                 restarted = world.restart(world.chance.choice(world.nodes))
-                time.sleep(3)
+                time.sleep(8)  # neighbours notice after 6
     memory = {n: n.memory() for n in world.nodes}
     names = ", ".join(type(a).__name__ for a in attacks)
     well = sum(r[0] for r in honest.tries.values())

@@ -8,7 +8,7 @@ import unittest
 
 from stage import Failure, StrangersTest, home, join, wait_for
 
-HONEST, BAD, CLIENTS = 18, 4, 4
+HONEST, BAD, CLIENTS = 14, 4, 4
 # Of 8 to 12 guards, 2 are bad in a fair draw; 7 are in one of 1,000.
 BOUND = 6
 
@@ -33,11 +33,11 @@ class FirstGuards(StrangersTest):
         return len(client.json("peers")["peers"])
 
     def test_a_bootstrap_node_names_its_own(self):
-        honest = self.network(HONEST, exits=6, first=1)
+        honest = self.network(HONEST, exits=4, first=1)
         first, bad = self.bad_network()
         clients = [self.client(40 + i, [first], flags=["--build", "2"])
                    for i in range(CLIENTS)]
-        time.sleep(8)
+        time.sleep(4)
         early = self.guards(clients)
         for node in honest[:3]:
             first.json("dht", "ping", node.endpoint)
@@ -59,7 +59,7 @@ class FirstGuards(StrangersTest):
                      lambda c=client: c.status()["tunnels"]["ready"], 30, 0.2)
         guards, count = bad_ones()
         print(f"{sum(g in bad for g in early)} of {len(early)} guards after "
-              f"8 s were of the bootstrap node, {count} of {len(guards)} at "
+              f"4 s were of the bootstrap node, {count} of {len(guards)} at "
               f"the end")
         self.assertGreaterEqual(len(guards), 2 * CLIENTS)
         self.assertLessEqual(count, BOUND)
