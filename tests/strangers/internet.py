@@ -80,10 +80,9 @@ def enter():
         except PermissionError:
             become_root_of_a_user_namespace()
         ip("link set lo up", "route add local 0.0.0.0/0 dev lo",
-           "route add local 2000::/3 dev lo",
-           "link add bridge type bridge", "link set bridge up",
-           f"addr add {GATEWAY}/32 dev bridge",
-           f"addr add {GATEWAY6}/64 dev bridge nodad")
+           "route add local 2000::/3 dev lo")
+        for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            pathlib.Path("/proc/sys/net", switch).write_text("1")
     except OSError as error:
         return f"no network namespace here: {error}"
     return ""
@@ -96,42 +95,32 @@ if WHY_NOT:
 
 
 class Machine:
-    """A namespace with addresses of its own, on the Internet."""
+    """A namespace with addresses of its own, and a cable to the Internet."""
     count = 0
-    all = []
 
     def __init__(self, addresses):
         Machine.count += 1
-        self.device, self.addresses = f"m{Machine.count}", list(addresses)
+        device, self.addresses = f"m{Machine.count}", list(addresses)
         try:
             unshare(CLONE_NEWNET)
             self.space = space_of_this_process()
         finally:
             go(INTERNET)
         ip("link set lo up",
-           f"link add eth0 type veth peer name {self.device} "
-           f"netns {os.getpid()}", "link set eth0 up", space=self.space)
-        ip(f"link set {self.device} master bridge up",
-           *(f"route add {a} dev bridge table local" for a in addresses))
-        ip(*(f"addr add {a}/24 dev eth0 noprefixroute" if "." in a else
+           f"link add eth0 type veth peer name {device} netns {os.getpid()}",
+           "link set eth0 up",
+           *(f"addr add {a}/24 dev eth0 noprefixroute" if "." in a else
              f"addr add {a}/64 dev eth0 noprefixroute nodad"
              for a in addresses),
            f"route add default via {GATEWAY} dev eth0 onlink",
-           f"route add default via {GATEWAY6} dev eth0",
-           *(f"route add {a} dev eth0" for m in Machine.all
-             for a in m.addresses), space=self.space)
-        for other in Machine.all:
-            ip(*(f"route add {a} dev eth0" for a in addresses),
-               space=other.space)
-        Machine.all.append(self)
+           f"route add default via {GATEWAY6} dev eth0", space=self.space)
+        ip(f"link set {device} up", f"addr add {GATEWAY}/32 dev {device}",
+           f"addr add {GATEWAY6}/64 dev {device} nodad",
+           *(f"route replace {a} dev {device} table local"
+             for a in addresses))
 
     def close(self):
-        Machine.all.remove(self)
-        ip(f"link del {self.device}",
-           *(f"route del {a} dev bridge table local" for a in self.addresses))
-        for other in Machine.all:
-            ip(*(f"route del {a} dev eth0" for a in self.addresses),
-               space=other.space)
+        """The kernel removes the rest when the last process has ended."""
         os.close(self.space)
 
 

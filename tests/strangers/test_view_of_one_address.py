@@ -11,7 +11,7 @@ from stage import (NETWORK, Failure, FakeRelays, StrangersTest, home, join,
                    wait_for, wt)
 
 HONEST, EXITS, FAKES = 24, 4, 96
-SECONDS = 12
+SECONDS = 8
 # What one network may have of a client's view: 8, or a quarter of the others.
 SHARE = 8
 
@@ -28,7 +28,7 @@ class ViewOfOneAddress(StrangersTest):
 
     def known(self, client, fakes):
         """(endpoints of the honest that it knows, how many fake ones)"""
-        peers = client.json("peers")["peers"]
+        peers = client.rpc("tunnel.peers")["peers"]
         honest = {p["addresses"][0] for p in peers
                   if p["identity"] not in fakes.identities}
         return honest, len(peers) - len(honest)
