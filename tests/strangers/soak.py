@@ -97,6 +97,13 @@ class World:
             node.start()
         return f"{how} {node.dir.name}"
 
+    def kill(self):
+        """Whatever is left."""
+        for node in self.nodes:
+            if node.is_running():
+                node.kill()
+        self.echo.close()
+
     def close(self):
         for node in self.nodes:
             node.send_signal(signal.SIGTERM)
@@ -107,7 +114,6 @@ class World:
             for word in SANITIZER:
                 if word in node.log_text():
                     self.trouble(f"{node.log}: {word}")
-        self.echo.close()
 
 
 # ---- Attacks: step() is called again and again ------------------------------
@@ -500,14 +506,18 @@ def main(minutes=10, seed=None):
     chance = random.Random(seed)
     root = pathlib.Path(tempfile.mkdtemp(prefix="warren-soak-"))
     world = World(root, chance)
-    honest, memories = Honest(world), []
-    honest.all()
-    ends = time.monotonic() + 60 * float(minutes)
-    while time.monotonic() < ends:
-        attacks = [kind(world) for kind in chance.sample(ATTACKS, 3)]
-        memories.append(one_round(world, honest, attacks, len(memories) + 1))
-    world.close()
-    well = verdict(world, honest, memories)
+    try:
+        honest, memories = Honest(world), []
+        honest.all()
+        ends = time.monotonic() + 60 * float(minutes)
+        while time.monotonic() < ends:
+            attacks = [kind(world) for kind in chance.sample(ATTACKS, 3)]
+            memories.append(one_round(world, honest, attacks,
+                                      len(memories) + 1))
+        world.close()
+        well = verdict(world, honest, memories)
+    finally:
+        world.kill()
     if well:
         shutil.rmtree(root, ignore_errors=True)
     else:
