@@ -388,6 +388,8 @@ class Client:
             if sender[:2] != node or datagram[0] >> 4 != 9:
                 return None
             m = msgpack.unpackb(datagram, raw=True)
+            if m[:2] == [COOKIE, nonce]:
+                self.sock.sendto(ask(self.network, nonce, m[2]), node)
             if m[:2] != [TELL, nonce]:
                 return None
             return Descriptor(m[2], self.network)

@@ -60,7 +60,7 @@ class FloodsOfQuestions(StrangersTest):
             ask_once)
         self.assertGreaterEqual(served, HONEST - 2)
 
-    def test_questions_for_the_descriptor(self):
+    def ask_for_the_descriptor(self, rate):
         def ask_once(node, address):
             with Stranger(address, timeout=0.5, again=[]) as stranger:
                 try:
@@ -70,8 +70,15 @@ class FloodsOfQuestions(StrangersTest):
                 return True
 
         served = self.flooded(
-            400, lambda: wt.ask(NETWORK, os.urandom(8)), ask_once)
+            rate, lambda: wt.ask(NETWORK, os.urandom(8)), ask_once)
         self.assertGreaterEqual(served, HONEST - 2)
+
+    def test_questions_for_the_descriptor(self):
+        self.ask_for_the_descriptor(400)
+
+    def test_many_questions_for_the_descriptor(self):
+        """So many that addresses have to be proved."""
+        self.ask_for_the_descriptor(3000)
 
     def test_handshakes(self):
         """Above the rate everybody has to prove his address first."""
