@@ -10,27 +10,30 @@ table. Exit code 1 when a daemon crashed, ended by itself or leaked, when
 memory kept growing, or when fewer than 95 of 100 honest tries went well."""
 import contextlib
 import os
+import pathlib
 import random
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
-import pathlib
-import shutil
+import traceback
 
 os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=4")
 
 import stage  # noqa: E402
 from stage import (  # noqa: E402
     NETWORK, SANITIZER, Crowd, DhtPeer, Echo, Failure, FakeNodes, FakeRelays,
-    Meanwhile, PublicNode, Machine, Stranger, circuit_served, data_served,
+    Machine, PublicNode, Stranger, circuit_served, data_served,
     descriptor_of, dht_query, family_of, home, home6, join, node_id, nth, wt)
+from internet import LIBC  # noqa: E402
 from test_full_stores import Storer  # noqa: E402
 
 RELAYS, EXITS, CLIENTS = 8, 3, 2
 ROUND = 60.0
 ENOUGH = 0.95
+PR_SET_PDEATHSIG = 1
 HOME = "2a0e:b107:1:5600::/56"
 
 
@@ -116,7 +119,7 @@ class World:
                     self.trouble(f"{node.log}: {word}")
 
 
-# ---- Attacks: step() is called again and again ------------------------------
+# ---- Attacks: step() is called again and again, in a process of its own -----
 
 class Attack:
     def __init__(self, world):
@@ -126,9 +129,6 @@ class Attack:
         self.begin()
 
     def begin(self):
-        pass
-
-    def close(self):
         pass
 
     def anybody(self):
@@ -153,9 +153,6 @@ class IdleCircuits(Attack):
             self.circuits.more(link, 1)
         time.sleep(0.01)
 
-    def close(self):
-        self.circuits.close()
-
 
 class Links(Attack):
     """Of one home line, kept by PINGs; the oldest go when there are many."""
@@ -175,10 +172,6 @@ class Links(Attack):
             self.clients.pop(0).close()
             self.links = self.links[-300:]
 
-    def close(self):
-        for client in self.clients:
-            client.close()
-
 
 class Stores(Attack):
     """Peers and items that nobody needs."""
@@ -189,9 +182,6 @@ class Stores(Attack):
     def step(self):
         self.storer.store(50)
         time.sleep(0.05)
-
-    def close(self):
-        self.storer.crowd.close()
 
 
 class Flood(Attack):
@@ -211,9 +201,6 @@ class Flood(Attack):
                                 self.victim.at(), self.datagram())
         self.crowd.drain()
         time.sleep(0.015)
-
-    def close(self):
-        self.crowd.close()
 
 
 class AskFlood(Flood):
@@ -262,9 +249,6 @@ class Votes(Attack):
                                for n in self.world.nodes))
         time.sleep(2)
 
-    def close(self):
-        self.liars.close()
-
 
 class Views(Attack):
     """Relays that exist as descriptors only, all at one address."""
@@ -281,9 +265,6 @@ class Views(Attack):
             self.fakes.answer()
             self.first = False
         time.sleep(0.2)
-
-    def close(self):
-        self.fakes.close()
 
 
 class ExitAbuse(Attack):
@@ -307,9 +288,6 @@ class ExitAbuse(Attack):
             circuit.data(where, b"x" * 100)
         time.sleep(0.05)
 
-    def close(self):
-        self.circuits.close()
-
 
 class Reflection(Attack):
     """EXTENDs to whoever is to get the INITs."""
@@ -326,9 +304,6 @@ class Reflection(Attack):
                              wt.compact(self.anybody(), 7881),
                              os.urandom(50)])
         time.sleep(0.2)
-
-    def close(self):
-        self.circuits.close()
 
 
 ATTACKS = (IdleCircuits, Links, Stores, Flood, AskFlood, InitFlood, Garbage,
@@ -442,22 +417,45 @@ class Honest:
 
 # ---- Going on and on --------------------------------------------------------
 
-def guarded(attack):
-    """A step that forgives what strangers have to live with."""
-    def step():
+@contextlib.contextmanager
+def under(kind, world):
+    """A process of its own attacks meanwhile: it takes no turns from honest
+    parties here."""
+    seed = world.chance.random()
+    child = os.fork()
+    if child == 0:
         try:
-            attack.step()
-        except (Failure, wt.Failure, OSError, KeyError):
-            time.sleep(0.1)
-    return step
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            world.chance.seed(seed)
+            attack_for_ever(kind, world)
+        except BaseException:  # nothing of this process may go on
+            traceback.print_exc()
+        os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def attack_for_ever(kind, world):
+    """Forgives what strangers have to live with."""
+    while True:
+        with contextlib.suppress(Failure, wt.Failure, OSError):
+            attack = kind(world)
+            while True:
+                with contextlib.suppress(Failure, wt.Failure, OSError,
+                                         KeyError):
+                    attack.step()
+                    continue
+                time.sleep(0.1)
 
 
 def one_round(world, honest, attacks, number):
     """A minute; returns the memory of each node at its end."""
     with contextlib.ExitStack() as going:
         for attack in attacks:
-            going.callback(attack.close)
-            going.enter_context(Meanwhile(guarded(attack)))
+            going.enter_context(under(attack, world))
         begun, restarted, fresh = time.monotonic(), "", False
         while time.monotonic() < begun + ROUND:
             world.look()
@@ -469,7 +467,7 @@ def one_round(world, honest, attacks, number):
                 restarted = world.restart(world.chance.choice(world.nodes))
                 time.sleep(8)  # neighbours notice after 6
     memory = {n: n.memory() for n in world.nodes}
-    names = ", ".join(type(a).__name__ for a in attacks)
+    names = ", ".join(a.__name__ for a in attacks)
     well = sum(r[0] for r in honest.tries.values())
     tries = sum(r[1] for r in honest.tries.values())
     world.say(f"minute {number}: {names}; {restarted}; honest {well} of "
@@ -511,8 +509,8 @@ def main(minutes=10, seed=None):
         honest.all()
         ends = time.monotonic() + 60 * float(minutes)
         while time.monotonic() < ends:
-            attacks = [kind(world) for kind in chance.sample(ATTACKS, 3)]
-            memories.append(one_round(world, honest, attacks,
+            memories.append(one_round(world, honest,
+                                      chance.sample(ATTACKS, 3),
                                       len(memories) + 1))
         world.close()
         well = verdict(world, honest, memories)
