@@ -7,8 +7,8 @@ import time
 import unittest
 
 import stage
-from stage import (Echo, Meanwhile, StrangersTest, data_served, descriptor_of, home,
-                   home6, homes, wt)
+from stage import (Echo, Meanwhile, StrangersTest, data_served, descriptor_of,
+                   home, home6, homes, wt)
 
 CIRCUITS = 560
 HONEST = 10
