@@ -85,6 +85,7 @@ static inline void tunnel_start(struct tunnel_node *n)
                  .handshake_burst = PLENTY,
                  .handshake_source_rate = PLENTY,
                  .handshake_source_burst = PLENTY,
+                 .proven_rate = PLENTY,
                  .max_sources = 64},
         .relay = {.testing_network = true,
                   .max_relays_or_exits = 20000,
@@ -95,6 +96,8 @@ static inline void tunnel_start(struct tunnel_node *n)
                   .create_burst = PLENTY,
                   .create_source_rate = PLENTY,
                   .create_source_burst = PLENTY,
+                  .extend_source_rate = PLENTY,
+                  .extend_source_burst = PLENTY,
                   .max_sources = 64},
         .circuit = {.max_circuits = 20000},
     };

@@ -131,6 +131,7 @@ static inline struct link_config config(void)
         .handshake_burst = 100,
         .handshake_source_rate = 10,
         .handshake_source_burst = 10,
+        .proven_rate = 1000,
         .max_sources = 64,
     };
 

@@ -221,6 +221,7 @@ static inline struct router_config net_config(const struct net_node *n)
                  .handshake_burst = 50,
                  .handshake_source_rate = 10,
                  .handshake_source_burst = 20,
+                 .proven_rate = 1000,
                  .max_sources = 64},
         .relay = {.max_relays_or_exits = 16,
                   .max_time = 10 * TIME_MIN,
@@ -230,6 +231,8 @@ static inline struct router_config net_config(const struct net_node *n)
                   .create_burst = 100,
                   .create_source_rate = 100,
                   .create_source_burst = 100,
+                  .extend_source_rate = 100,
+                  .extend_source_burst = 100,
                   .max_sources = 64},
         .circuit = {.max_circuits = 16},
     };

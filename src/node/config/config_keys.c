@@ -178,10 +178,14 @@ const struct config_key config_keys[] = {
      .meaning = "The same for one IPv4 address or IPv6 /64, which is refused\n"
                 "above it."},
     {"tunnel", "create_rate", &config_count, AT(tunnel.create_rate), RELOADED,
-     .min = 1, .max = 1000000, .meaning = "Circuits of others a second."},
+     .min = 1, .max = 1000000,
+     .meaning = "Circuits of others a second, as many extensions of them, and\n"
+                "as many links whose opener has proved its address. Less\n"
+                "while the node is busy; those known from before go first."},
     {"tunnel", "create_source_rate", &config_count,
      AT(tunnel.create_source_rate), RELOADED, .min = 1, .max = 1000000,
-     .meaning = "The same from one IPv4 address or IPv6 /64."},
+     .meaning = "Circuits a second from one IPv4 address or IPv6 /64, and a\n"
+                "quarter as many extensions."},
     {"tunnel", "max_sources", &config_count, AT(tunnel.max_sources), FIXED,
      .min = 1, .max = 1000000, .meaning = "Sources whose rate is remembered."},
     {"tunnel", "max_known_relays", &config_count, AT(tunnel.max_known_relays),

@@ -47,8 +47,8 @@ enum error links_new(const struct link_config *config,
                      struct links **out)
 {
     struct limiter_config limits = {
-        .rate = config->handshake_source_rate * 64,
-        .burst = config->handshake_source_burst * 64,
+        .rate = config->proven_rate,
+        .burst = config->proven_rate,
         .source_rate = config->handshake_source_rate,
         .source_burst = config->handshake_source_burst,
         .max_sources = config->max_sources,
@@ -66,6 +66,7 @@ enum error links_new(const struct link_config *config,
     sodium_memzero(fresh, sizeof(fresh));
     l->free_rate =
         token_rate_of(config->handshake_rate, config->handshake_burst);
+    l->free_interval = l->free_rate.interval;
     limiter_init(&l->limiter, &limits, &env->random);
     limits.source_rate = KNOCK_RATE;
     limits.source_burst = KNOCK_BURST;
@@ -163,7 +164,12 @@ void link_fail(struct links *l, struct link *link, enum reason why,
 
 void links_set_load(struct links *l, unsigned load)
 {
+    const struct limiter *of_all = &l->limiter;
+
     limiter_load(&l->limiter, load);
+    limiter_load(&l->targets, load);
+    l->free_rate.interval = l->free_interval * of_all->all_rate.interval /
+                            of_all->full_rate.interval;
 }
 
 unsigned links_count(const struct links *l)

@@ -144,8 +144,9 @@ struct link_config {
     unsigned max_half_open;  /* at least 1, beside those */
     unsigned handshake_rate; /* INITs a second without a cookie */
     unsigned handshake_burst;
-    unsigned handshake_source_rate; /* with a cookie, of one source */
+    unsigned handshake_source_rate; /* with a cookie, of one host */
     unsigned handshake_source_burst;
+    unsigned proven_rate; /* with a cookie, over all; REKEYs beside them */
     unsigned max_sources; /* whose rate is remembered */
 };
 
@@ -218,10 +219,11 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
 /* Our network has changed: asks the peers of links in use whether they still
  * hear us, which also tells them our new address. */
 void links_check(struct links *l, uint64_t now);
-/* How busy the process is, of LIMITER_LOAD_MAX. */
-void links_set_load(struct links *l, unsigned load);
 void links_tick(struct links *l, uint64_t now);
 uint64_t links_next_deadline(const struct links *l);
+
+/* As limiter_load (base/limiter.h): handshakes over all follow the load. */
+void links_set_load(struct links *l, unsigned load);
 
 unsigned links_count(const struct links *l);
 const struct link_stats *links_stats(const struct links *l);

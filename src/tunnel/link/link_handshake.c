@@ -118,8 +118,7 @@ static enum error admit(struct links *l, const struct endpoint *from,
         return ERR_SIGNATURE;
     *proven = cookie_mac2_is_right(&l->jar, m, from);
     if (*proven)
-        return limiter_allow_known(&l->limiter, from, now) ? OK
-                                                           : ERR_RATE_LIMITED;
+        return limiter_allow(&l->limiter, from, now) ? OK : ERR_RATE_LIMITED;
     if (token_bucket_take(&l->free_bucket, &l->free_rate, now))
         return OK;
     retry(l, from, m);
@@ -335,7 +334,8 @@ static enum error answer_rekey(struct links *l, struct link *link,
     struct session *s;
     enum error e;
 
-    if (!limiter_allow(&l->limiter, &link->peer.ep, now))
+    /* However many come with a cookie: who has a link keeps it. */
+    if (!limiter_allow_known(&l->limiter, &link->peer.ep, now))
         return ERR_RATE_LIMITED;
     e = responder_answer(l->responder, "link", t->noise, nothing, noise2,
                          &keys);

@@ -37,6 +37,7 @@ struct links {
     const struct responder *responder;
     struct cookie_jar jar;
     struct token_rate free_rate; /* INITs that need no cookie */
+    uint64_t free_interval;      /* of it, while there is little load */
     struct token_bucket free_bucket;
     struct limiter limiter;
     struct limiter targets; /* of INITs because of neighbours, by target */

@@ -152,7 +152,6 @@ void member_network_changed(struct member *t, const bool family[FAMILIES],
 
 void member_set_load(struct member *t, unsigned load)
 {
-    links_set_load(t->router.shared.links, load);
-    transits_set_load(t->router.relays, load);
+    router_set_load(&t->router, load);
     directory_set_load(t->directory, load);
 }

@@ -242,6 +242,12 @@ enum error router_receive(struct router *e, const struct endpoint *from,
     return err;
 }
 
+void router_set_load(struct router *e, unsigned load)
+{
+    links_set_load(e->shared.links, load);
+    transits_set_load(e->relays, load);
+}
+
 void router_tick(struct router *e, uint64_t now)
 {
     links_tick(e->shared.links, now);

@@ -72,6 +72,8 @@ void router_deinit(struct router *e);
 enum error router_receive(struct router *e, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now);
 
+/* As limiter_load (base/limiter.h), for all that costs a handshake. */
+void router_set_load(struct router *e, unsigned load);
 void router_tick(struct router *e, uint64_t now);
 uint64_t router_next_deadline(const struct router *e);
 

@@ -64,14 +64,23 @@ static void set_limits(struct transits *r, bool first)
         .source_burst = r->config.create_source_burst,
         .max_sources = r->config.max_sources,
     };
+    struct limiter_config e = c;
 
+    e.source_rate = r->config.extend_source_rate;
+    e.source_burst = r->config.extend_source_burst;
     if (first) {
         limiter_init(&r->create_limiter, &c, &r->shared->random);
-        limiter_init(&r->extend_limiter, &c, &r->shared->random);
+        limiter_init(&r->extend_limiter, &e, &r->shared->random);
     } else {
         limiter_configure(&r->create_limiter, &c);
-        limiter_configure(&r->extend_limiter, &c);
+        limiter_configure(&r->extend_limiter, &e);
     }
+}
+
+void transits_set_load(struct transits *r, unsigned load)
+{
+    limiter_load(&r->create_limiter, load);
+    limiter_load(&r->extend_limiter, load);
 }
 
 enum error transits_new(struct circuit_shared *shared,
@@ -93,12 +102,6 @@ enum error transits_new(struct circuit_shared *shared,
     r->queue.send = send_on;
     *out = r;
     return OK;
-}
-
-void transits_set_load(struct transits *r, unsigned load)
-{
-    limiter_load(&r->create_limiter, load);
-    limiter_load(&r->extend_limiter, load);
 }
 
 void transits_configure(struct transits *r, const struct transit_config *config)

@@ -89,8 +89,11 @@ struct transit_config {
     uint64_t max_traffic;         /* bytes */
     unsigned create_rate;         /* CREATEs a second; EXTENDs likewise */
     unsigned create_burst;
-    unsigned create_source_rate; /* from one neighbour's address */
+    unsigned create_source_rate; /* from one neighbour's host */
     unsigned create_source_burst;
+    unsigned extend_source_rate; /* less: or one client could have a relay use
+                                    up what the next one takes from it */
+    unsigned extend_source_burst;
     unsigned max_sources;
     struct transit_queue_config queue;
 };
@@ -116,8 +119,6 @@ enum error transits_new(struct circuit_shared *shared,
 void transits_free(struct transits *r);
 void transits_configure(struct transits *r,
                         const struct transit_config *config);
-/* How busy the process is, of LIMITER_LOAD_MAX. */
-void transits_set_load(struct transits *r, unsigned load);
 
 /* Cells and news of links, as the router gives them out. A cell that is
  * dropped because of its layers is counted here, any other by the router: an
@@ -144,6 +145,8 @@ enum error transit_answer(struct transits *r, struct transit *relay,
 void transit_close(struct transits *r, struct transit *relay, enum reason why,
                    uint64_t now);
 
+/* As limiter_load (base/limiter.h), for CREATE and EXTEND over all. */
+void transits_set_load(struct transits *r, unsigned load);
 void transits_tick(struct transits *r, uint64_t now);
 uint64_t transits_next_deadline(const struct transits *r);
 unsigned transits_count(const struct transits *r);

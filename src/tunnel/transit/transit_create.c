@@ -126,6 +126,13 @@ static enum reason add(struct transits *r, struct link *link,
     return REASON_UNKNOWN;
 }
 
+bool transit_allow(struct limiter *limiter, const struct link *link,
+                   uint64_t now)
+{
+    return link->carried ? limiter_allow_known(limiter, &link->peer.ep, now)
+                         : limiter_allow(limiter, &link->peer.ep, now);
+}
+
 static enum reason create(struct transits *r, struct link *link,
                           const struct link_text *t, uint64_t now,
                           uint8_t noise2[NOISE_OVERHEAD], struct transit **out)
@@ -139,7 +146,7 @@ static enum reason create(struct transits *r, struct link *link,
     if (link->initiator)
         return REASON_PROTOCOL;
     if (r->config.max_relays_or_exits == 0 ||
-        !limiter_allow(&r->create_limiter, &link->peer.ep, now) ||
+        !transit_allow(&r->create_limiter, link, now) ||
         !find_place(r, &link->peer.ep, now, &instead))
         return REASON_FULL;
     why = answer(r, t, noise2, &keys, &depth);

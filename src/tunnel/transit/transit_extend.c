@@ -128,7 +128,7 @@ static bool is_too_often(struct transits *r, struct transit *relay,
     if (relay->extends >= TRANSIT_EXTENDS_MAX)
         return true;
     relay->extends++;
-    return !limiter_allow(&r->extend_limiter, &relay->prev.link->peer.ep, now);
+    return !transit_allow(&r->extend_limiter, relay->prev.link, now);
 }
 
 static enum reason start(struct transits *r, struct transit *relay,

@@ -52,6 +52,11 @@ struct transits {
 
 struct transit *transit_of(struct circuit_end *end);
 
+/* A token for one more from this link. Where circuits have come and gone, it
+ * does not matter that strangers have taken all. */
+bool transit_allow(struct limiter *limiter, const struct link *link,
+                   uint64_t now);
+
 /* From `source`. ERR_NO_MEMORY. */
 enum error transit_add(struct transits *r, struct transit *relay,
                        const struct endpoint *source);

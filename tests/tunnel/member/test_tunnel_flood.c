@@ -88,6 +88,67 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     net_free(net);
 }
 
+/* Strangers together may take all that there is for strangers: who has had
+ * circuits before gets more of them, and extends them. */
+static void test_flood_of_creates_leaves_the_known_theirs(void **state)
+{
+    struct net *net = net_new(43);
+    struct net_node *victim = &net->node[1];
+    struct router_config config = net_config(victim);
+    struct circuit *c = net_build(net, (unsigned[]){1, 0});
+
+    (void)state;
+    net_run(net, TIME_S);
+    circuit_close(circuits_of(net, 0), c, REASON_REQUESTED, net->now);
+    config.relay.max_relays_or_exits = 1000;
+    transits_configure(net->node[2].engine.relays, &config.relay);
+    config.relay.create_rate = config.relay.create_burst = 10;
+    transits_configure(victim->engine.relays, &config.relay);
+    for (unsigned i = 0; i < 100; i++) {
+        build_from(net, 3 + i % 5, (unsigned[]){1, 2, 0});
+        net_run(net, 20 * TIME_MS);
+        if (i % 20 == 19)
+            net_build(net, (unsigned[]){1, 2, 0});
+    }
+    assert_true(transits_stats(victim->engine.relays)->refused > 50);
+    net_run(net, 100 * TIME_MS);
+    assert_int_equal(net->node[0].ready, 1 + 5);
+    assert_int_equal(net->node[0].closed, 1);
+    net_free(net);
+}
+
+/* What the load leaves: less while the process is busy, all when it is not. */
+static void test_flood_of_creates_gives_way_to_load(void **state)
+{
+    struct net *net = net_new(44);
+    struct net_node *victim = &net->node[1];
+    struct router_config config = net_config(victim);
+    static const unsigned loads[] = {LIMITER_LOAD_MAX, 0};
+    unsigned created[2];
+
+    (void)state;
+    config.relay.max_relays_or_exits = 1000;
+    config.relay.create_burst = 10;
+    transits_configure(victim->engine.relays, &config.relay);
+    for (unsigned k = 0; k < 2; k++) {
+        created[k] = 0;
+        for (unsigned i = 0; i < 20; i++)
+            router_set_load(&victim->engine, loads[k]);
+        net_run(net, 20 * TIME_S);
+        for (unsigned i = 0; i < 200; i++) {
+            uint64_t before = transits_stats(victim->engine.relays)->created;
+
+            build_from(net, 3 + i % 5, (unsigned[]){1, 0});
+            net_run(net, 12 * TIME_MS);
+            created[k] += transits_stats(victim->engine.relays)->created >
+                          before;
+        }
+    }
+    assert_in_range(created[0], 2, 10);
+    assert_in_range(created[1], 60, 80); /* as many as they have */
+    net_free(net);
+}
+
 /* Whoever has many addresses can fill a relay. It stays within its cap, those
  * who have little get in, and it is free again when they have gone. */
 static void test_flood_of_creates_from_many_addresses(void **state)
@@ -272,8 +333,8 @@ static void test_flood_of_extends_over_many_circuits(void **state)
     struct inits seen = {0};
 
     (void)state;
-    config.relay.create_source_rate = 1;
-    config.relay.create_source_burst = 20;
+    config.relay.extend_source_rate = 1;
+    config.relay.extend_source_burst = 20;
     transits_configure(relay->engine.relays, &config.relay);
     for (unsigned i = 0; i < COUNT_OF(c); i++)
         c[i] = net_build(net, (unsigned[]){1, 0});
@@ -432,6 +493,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flood_of_creates_from_one_address),
         cmocka_unit_test(test_flood_of_creates_is_limited_by_rate),
+        cmocka_unit_test(test_flood_of_creates_leaves_the_known_theirs),
+        cmocka_unit_test(test_flood_of_creates_gives_way_to_load),
         cmocka_unit_test(test_flood_of_creates_from_many_addresses),
         cmocka_unit_test(test_flood_of_links_from_one_address),
         cmocka_unit_test(test_flood_of_creates_from_made_up_addresses),
