@@ -264,6 +264,7 @@ enum error link_open_for(struct links *l, const struct link_target *target,
     struct link *link = find_opened(l, target);
 
     if (link != NULL) {
+        link_join(l, link, asker);
         *out = link;
         return OK;
     }

@@ -34,20 +34,35 @@ void link_adopt(struct links *l, struct link *link)
     link->holder = (struct endpoint){0};
 }
 
-static bool tell(const void *table, size_t place, struct holding *out)
+void link_join(struct links *l, struct link *link, const struct endpoint *asker)
 {
-    const struct links *l = table;
-    const struct link *link = l->links[place];
-
-    *out = (struct holding){.source = link->holder, .used_at = link->used_at};
-    return link->counted && !link->closing;
+    if (!link->counted || source_same(&link->holder, asker, SOURCE_HOST) ||
+        shares_weight(&l->shares, asker, 1) >=
+            shares_weight(&l->shares, &link->holder, 0))
+        return;
+    link_uncount(l, link);
+    link->holder = *asker;
+    link_count(l, link);
 }
 
 static bool tell_unused(const void *table, size_t place, struct holding *out)
 {
     const struct links *l = table;
+    const struct link *link = l->links[place];
 
-    return l->links[place]->users == 0 && tell(table, place, out);
+    *out = (struct holding){.source = link->holder, .used_at = link->used_at};
+    return link->counted && !link->closing && link->users == 0;
+}
+
+/* None of them is idle: the one with the fewest circuits counts as the one that
+ * was not used for longest. */
+static bool tell(const void *table, size_t place, struct holding *out)
+{
+    const struct links *l = table;
+    const struct link *link = l->links[place];
+
+    *out = (struct holding){.source = link->holder, .used_at = link->users};
+    return link->counted && !link->closing;
 }
 
 static bool is_full(const struct links *l)

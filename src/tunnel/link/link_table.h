@@ -78,6 +78,10 @@ void link_uncount_half(struct links *l, struct link *link);
  */
 bool link_may_knock(struct links *l, const struct endpoint *target,
                     const struct endpoint *holder, uint64_t now);
+/* `asker` uses it too: of those who do, who holds least holds it. Or whoever
+ * asked first could, by what else he holds, have the circuits of others end. */
+void link_join(struct links *l, struct link *link,
+               const struct endpoint *asker);
 /* It is our own from here on. */
 void link_adopt(struct links *l, struct link *link);
 /* Ends with a call of env.down. */

@@ -166,6 +166,69 @@ static void test_link_share_of_our_own(void **state)
     world_free(w);
 }
 
+/* Whoever had it opened first: a link that others use too is not his to lose.
+ */
+static void test_link_share_of_links_in_common(void **state)
+{
+    struct world *w = full_world_new();
+    struct endpoint greedy = ep4(20, 1), honest = ep4(21, 1);
+    struct link_target t = {.identity = {1}};
+    struct link *common, *link;
+
+    (void)state;
+    noise_public_key(w->a.secret, t.handshake_key);
+    t.ep = ep4(7, 0);
+    assert_int_equal(link_open_for(w->b.links, &t, &greedy, w->now, &common),
+                     OK);
+    link_hold(common);
+    for (uint8_t i = 1; i < MAX; i++) {
+        t.ep = ep4(7, i);
+        assert_int_equal(link_open_for(w->b.links, &t, &greedy, w->now, &link),
+                         OK);
+        link_hold(link);
+        link_hold(link);
+        w->count = 0;
+    }
+    t.ep = ep4(7, 0);
+    assert_int_equal(link_open_for(w->b.links, &t, &honest, w->now, &link), OK);
+    assert_ptr_equal(link, common);
+    for (uint8_t i = 0; i < 8; i++) {
+        struct endpoint ep = ep4(9, i);
+
+        assert_true(comes_in(w, &ep));
+    }
+    assert_int_equal(w->b.downs, 8);
+    assert_int_equal(link_open_for(w->b.links, &t, &honest, w->now, &link), OK);
+    assert_ptr_equal(link, common);
+    world_free(w);
+}
+
+/* Beside somebody who takes many addresses of the same network: the link goes
+ * that carries least. */
+static void test_link_share_of_a_neighbour_in_the_same_site(void **state)
+{
+    struct world *w = full_world_new();
+    struct endpoint relay = {.addr = {8, 8, 8, 200}, .port = 7881};
+
+    (void)state;
+    assert_true(comes_in(w, &relay));
+    for (int i = 0; i < 100; i++)
+        link_hold(w->b.up_link);
+    for (unsigned i = 0; i < MAX; i++) {
+        struct endpoint ep = {.addr = {8, 8, 8, (uint8_t)i}, .port = 7881};
+
+        comes_in(w, &ep);
+        links_visit(w->b.links, hold, &ep);
+    }
+    for (uint8_t i = 0; i < 32; i++) {
+        struct endpoint ep = ep4((uint8_t)(9 + i), i);
+
+        assert_true(comes_in(w, &ep));
+    }
+    assert_int_equal(links_of(w, &relay), 1);
+    world_free(w);
+}
+
 /* INITs of one address whose link is never used: whoever is slow to use his
  * finds it still there. */
 static void test_link_share_of_half_open_links(void **state)
@@ -226,6 +289,8 @@ int main(void)
         cmocka_unit_test(test_link_share_of_one_line),
         cmocka_unit_test(test_link_share_of_links_in_use),
         cmocka_unit_test(test_link_share_of_our_own),
+        cmocka_unit_test(test_link_share_of_links_in_common),
+        cmocka_unit_test(test_link_share_of_a_neighbour_in_the_same_site),
         cmocka_unit_test(test_link_share_of_half_open_links),
         cmocka_unit_test(test_link_share_is_not_taken_by_inits),
     };
