@@ -151,7 +151,8 @@ static void add_transits(const struct transits *transits, struct metrics *m)
                     "Cells of others that left after they had waited.",
                     queue->stats.waited);
     metrics_gauge(m, "warren_tunnel_waiting_cells",
-                  "Cells of others that wait for bandwidth.", queue->root.count);
+                  "Cells of others that wait for bandwidth.",
+                  queue->root.count);
 }
 
 static void add_failed(const struct circuit_stats *s, struct metrics *m)

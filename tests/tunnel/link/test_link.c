@@ -357,8 +357,8 @@ static void test_link_is_kept_after_its_last_circuit(void **state)
     run(w, 10 * TIME_S, true);
     link_release(link, w->now);
     link_release(w->b.up_link, w->now);
-    before = links_stats(w->a.links)->cells_out +
-             links_stats(w->b.links)->cells_out;
+    before =
+        links_stats(w->a.links)->cells_out + links_stats(w->b.links)->cells_out;
     run(w, 5 * TIME_MIN - TIME_S, true);
     assert_int_equal(links_count(w->a.links), 1);
     assert_int_equal(links_count(w->b.links), 1);

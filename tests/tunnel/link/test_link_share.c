@@ -214,6 +214,7 @@ static void test_link_share_of_a_neighbour_in_the_same_site(void **state)
     assert_true(comes_in(w, &relay));
     for (int i = 0; i < 100; i++)
         link_hold(w->b.up_link);
+    w->now += TIME_S;
     for (unsigned i = 0; i < MAX; i++) {
         struct endpoint ep = {.addr = {8, 8, 8, (uint8_t)i}, .port = 7881};
 
