@@ -7,8 +7,9 @@ import ipaddress
 import threading
 import unittest
 
+from internet import ip
 from stage import (Failure, Stranger, StrangersTest, bound_socket,
-                   descriptor_of, home, home6, wt)
+                   descriptor_of, home, home6, wait_for, wt)
 
 PORT = 4007
 POLICY = 16
@@ -50,9 +51,9 @@ class OperatorsNetwork(StrangersTest):
         return host
 
     def exit(self, *flags):
-        node = self.daemon(home(1), home6(1), flags=["--exit", *flags])
-        node.start()
-        return descriptor_of(node)
+        self.node = self.daemon(home(1), home6(1), flags=["--exit", *flags])
+        self.node.start()
+        return descriptor_of(self.node)
 
     def outcome(self, descriptor, address):
         """"answered", or the reason why not."""
@@ -79,6 +80,20 @@ class OperatorsNetwork(StrangersTest):
             with self.subTest(where=where):
                 self.host(address)
                 self.assertEqual(self.outcome(descriptor, address), "answered")
+
+    def test_a_network_that_comes_and_goes(self):
+        """As soon as the kernel tells of it."""
+        beside = "2a05:77:1:203::99"
+        self.host(beside)
+        descriptor = self.exit()
+        self.assertEqual(self.outcome(descriptor, beside), "answered")
+        for what, outcome in ("add", POLICY), ("del", "answered"):
+            ip(f"addr {what} 2a05:77:1:201::1/64 dev eth0"
+               + (" noprefixroute nodad" if what == "add" else ""),
+               space=self.node.machine.space)
+            wait_for(f"the exit has noticed: {what}",
+                     lambda o=outcome: self.outcome(descriptor, beside) == o,
+                     5, 0.2)
 
     def test_what_the_operator_opens(self):
         open_to, closed = (other_of(home6(1), 64, n) for n in (0x99, 0x9a))

@@ -4,6 +4,7 @@
  */
 #include "node/names/resolver.h"
 
+#include "fail_alloc.h"
 #include "name_server.h"
 #include "node/os/clock.h"
 
@@ -220,6 +221,34 @@ static void test_resolver_can_go_while_it_asks(void **state)
     assert_int_equal(told, 0);
 }
 
+/* Each allocation fails once: the name is found, or it is said that it is not,
+ * and nothing is left behind. */
+static void test_resolver_works_without_memory(void **state)
+{
+    struct resolv_conf conf = {.ndots = 1};
+    bool has_failed = true;
+
+    (void)state;
+    resolver_set_servers(resolver, &first.at, 1);
+    for (unsigned n = 1; has_failed; n++) {
+        unsigned before = told;
+        struct resolution *x;
+
+        fail_alloc_at(n);
+        x = resolver_ask_as_local(resolver, &conf, "two.example", both,
+                                  on_answer, NULL);
+        if (x != NULL)
+            for (unsigned i = 0; i < 20 && told == before; i++)
+                event_base_loop(base, EVLOOP_NONBLOCK);
+        has_failed = fail_alloc_end();
+        if (x != NULL && told == before)
+            resolver_cancel(x); /* its socket is not watched */
+        assert_true(x == NULL || n > 1);
+        assert_true(n < 100);
+    }
+    assert_int_equal(ask("two.example", both), DNS_FOUND);
+}
+
 static void test_resolver_looks_like_programs_do(void **state)
 {
     struct resolv_conf conf = {.ndots = 1,
@@ -293,6 +322,7 @@ int main(void)
         TEST(test_resolver_new_servers_are_asked_instead),
         TEST(test_resolver_nobody_listens),
         TEST(test_resolver_can_go_while_it_asks),
+        TEST(test_resolver_works_without_memory),
         TEST(test_resolver_looks_like_programs_do),
         cmocka_unit_test(test_resolv_conf_is_read),
     };
