@@ -14,7 +14,7 @@ from stage import (Echo, Meanwhile, Stranger, StrangersTest, descriptor_of,
 CIRCUITS = 80
 RATE = 200  # questions a second
 HONEST = 20
-DELAY = 0.1  # s that the DNS takes
+DELAY = 0.1  # s that the DNS takes for a name that it has not cached
 
 
 def name_served(descriptor, address, name, port, timeout=3.0):

@@ -57,8 +57,10 @@ enum error exit_new(const struct exit_config *config,
         token_rate_of(config->question_rate, config->question_burst);
     x->free_socket = NO_SOCKET;
     TAILQ_INIT(&x->questions);
+    TAILQ_INIT(&x->held);
     TAILQ_INIT(&x->by_use);
     name_cache_init(&x->cache, config->max_names, &env->random);
+    exit_pace_init(&x->pace, config->max_names, &env->random);
     shares_init(&x->waiting_by, &env->random);
     shares_init(&x->sockets_by, &env->random);
     env->random.fill(env->random.ctx, x->site_key, sizeof(x->site_key));
@@ -75,6 +77,7 @@ void exit_free(struct exit *x)
         return;
     assert(x->circuits == 0 && x->answered == NULL);
     name_cache_deinit(&x->cache);
+    exit_pace_deinit(&x->pace);
     exit_silence_deinit(&x->silence);
     shares_deinit(&x->waiting_by);
     shares_deinit(&x->sockets_by);
@@ -351,6 +354,7 @@ void exit_tick(struct exit *x, uint64_t now)
 {
     exit_questions_tick(x, now);
     name_cache_tick(&x->cache, now);
+    exit_pace_tick(&x->pace, now);
     exit_silence_tick(&x->silence, now);
     while (!TAILQ_EMPTY(&x->by_use) &&
            time_since(TAILQ_FIRST(&x->by_use)->used_at, now) >=
@@ -362,7 +366,7 @@ uint64_t exit_next_deadline(const struct exit *x)
 {
     uint64_t at = time_min(exit_questions_deadline(x), x->cache.sweep_at);
 
-    at = time_min(at, x->silence.sweep_at);
+    at = time_min(at, time_min(x->silence.sweep_at, x->pace.sweep_at));
     if (!TAILQ_EMPTY(&x->by_use))
         at = time_min(at, time_after(TAILQ_FIRST(&x->by_use)->used_at,
                                      x->config.idle_timeout));

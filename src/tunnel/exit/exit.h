@@ -26,7 +26,8 @@
  *   circuit: the oldest question goes, the sockets idle for longest are
  *   closed. Who has most is refused himself.
  * - A circuit learns nothing of what others have asked the DNS: it has
- *   questions and names of its own.
+ *   questions and names of its own, and no answer is sooner than that to the
+ *   first who asked was (exit_pace.h).
  *
  * Reasons for a refusal:
  *   PROTOCOL   text that is neither address nor name, or too long a datagram

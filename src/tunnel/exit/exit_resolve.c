@@ -3,9 +3,9 @@
  * Names under way. A question belongs to one circuit and goes to the world
  * once, however many of its datagrams wait for it: exit_wait begins or joins
  * one, and exit_resolved, its deadline or a circuit that needs its place ends
- * it. It is in x->questions and in its circuit's until then; while what waits
- * is served it is in x->answered, since callbacks may free circuits and ask
- * anew.
+ * it. It is in x->questions and in its circuit's until then; in x->held when it
+ * was answered sooner than it may be; while what waits is served it is in
+ * x->answered, since callbacks may free circuits and ask anew.
  */
 #include "tunnel/exit/exit_state.h"
 
@@ -33,11 +33,12 @@ static struct exit_question *find_name(const struct exit_circuit *c,
     return q;
 }
 
-static struct exit_question *find_cookie(struct exit *x, uint32_t cookie)
+static struct exit_question *find_in(const struct exit_questions *list,
+                                     uint32_t cookie)
 {
     struct exit_question *q;
 
-    TAILQ_FOREACH(q, &x->questions, age)
+    TAILQ_FOREACH(q, list, age)
     {
         if (q->cookie == cookie)
             break;
@@ -45,12 +46,26 @@ static struct exit_question *find_cookie(struct exit *x, uint32_t cookie)
     return q;
 }
 
+/* One that the world has. */
+static struct exit_question *find_cookie(const struct exit *x, uint32_t cookie)
+{
+    return find_in(&x->questions, cookie);
+}
+
 static void take_out(struct exit *x, struct exit_question *q)
 {
-    TAILQ_REMOVE(&x->questions, q, age);
+    TAILQ_REMOVE(q->held ? &x->held : &x->questions, q, age);
     TAILQ_REMOVE(&q->circuit->questions, q, of_circuit);
     x->places[q->place] = x->places[--x->question_count];
     x->places[q->place]->place = q->place;
+}
+
+/* Before its end. */
+static void give_up(struct exit *x, struct exit_question *q)
+{
+    take_out(x, q);
+    if (!q->held)
+        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
 }
 
 static bool grow(struct exit *x)
@@ -210,14 +225,16 @@ static bool find_room(struct exit *x, const struct exit_circuit *c,
 
 static void displace(struct exit *x, uint64_t cookie, uint64_t now)
 {
-    struct exit_question *q =
-        cookie == NOBODY ? NULL : find_cookie(x, (uint32_t)cookie);
+    struct exit_question *q = NULL;
 
+    if (cookie != NOBODY)
+        q = find_in(&x->questions, (uint32_t)cookie);
+    if (cookie != NOBODY && q == NULL)
+        q = find_in(&x->held, (uint32_t)cookie);
     if (q == NULL)
         return;
-    take_out(x, q);
+    give_up(x, q);
     x->stats.displaced++;
-    x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
     serve(x, q, NULL, REASON_FULL, now);
 }
 
@@ -282,9 +299,8 @@ void exit_waits_drop(struct exit *x, struct exit_circuit *c)
     struct exit_question *q;
 
     while ((q = TAILQ_FIRST(&c->questions)) != NULL) {
-        take_out(x, q);
+        give_up(x, q);
         free_waits(x, q);
-        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
         free(q);
     }
     for (q = x->answered; q != NULL; q = q->outer)
@@ -295,33 +311,65 @@ void exit_waits_drop(struct exit *x, struct exit_circuit *c)
 
 /* ---- Answers ------------------------------------------------------------ */
 
+static void end(struct exit *x, struct exit_question *q, uint64_t now)
+{
+    take_out(x, q);
+    name_cache_put(&x->cache, &q->circuit->names, &q->name, &q->addrs, q->ttl,
+                   now);
+    serve(x, q, &q->addrs, EXIT_SENT, now);
+}
+
+static void hold(struct exit *x, struct exit_question *q, uint64_t until)
+{
+    struct exit_question *before;
+
+    TAILQ_REMOVE(&x->questions, q, age);
+    q->held = true;
+    q->deadline = until;
+    TAILQ_FOREACH_REVERSE(before, &x->held, exit_questions, age)
+    {
+        if (before->deadline <= until)
+            break;
+    }
+    if (before != NULL)
+        TAILQ_INSERT_AFTER(&x->held, before, q, age);
+    else
+        TAILQ_INSERT_HEAD(&x->held, q, age);
+}
+
 void exit_resolved(struct exit *x, uint32_t cookie,
                    const struct endpoint *addrs, size_t count, uint64_t ttl,
                    uint64_t now)
 {
     struct exit_question *q = find_cookie(x, cookie);
-    struct name_addrs list = {0};
+    uint64_t took, pace;
 
     if (q == NULL) {
         x->stats.late_answers++;
         return;
     }
-    take_out(x, q);
-    for (; list.count < count && list.count < NAME_ADDRS_MAX; list.count++) {
-        list.ep[list.count] = addrs[list.count];
-        list.ep[list.count].port = 0;
+    for (size_t i = 0; i < count && i < NAME_ADDRS_MAX; i++) {
+        q->addrs.ep[i] = addrs[i];
+        q->addrs.ep[i].port = 0;
+        q->addrs.count++;
     }
-    name_cache_put(&x->cache, &q->circuit->names, &q->name, &list, ttl, now);
-    serve(x, q, &list, EXIT_SENT, now);
+    q->ttl = ttl;
+    took = time_since(q->asked_at, now);
+    pace = exit_pace_of(&x->pace, &q->name, took, now);
+    if (pace > took)
+        hold(x, q, time_after(q->asked_at, pace));
+    else
+        end(x, q, now);
 }
 
 void exit_questions_tick(struct exit *x, uint64_t now)
 {
     struct exit_question *q;
 
+    while ((q = TAILQ_FIRST(&x->held)) != NULL && q->deadline <= now)
+        end(x, q, now);
     while ((q = TAILQ_FIRST(&x->questions)) != NULL && q->deadline <= now) {
-        take_out(x, q);
-        x->env.world.resolve_cancel(x->env.world.ctx, q->cookie);
+        give_up(x, q);
         serve(x, q, NULL, REASON_TIMEOUT, now);
     }
 }
@@ -329,6 +377,8 @@ void exit_questions_tick(struct exit *x, uint64_t now)
 uint64_t exit_questions_deadline(const struct exit *x)
 {
     const struct exit_question *q = TAILQ_FIRST(&x->questions);
+    const struct exit_question *held = TAILQ_FIRST(&x->held);
 
-    return q == NULL ? TIME_NEVER : q->deadline;
+    return time_min(q == NULL ? TIME_NEVER : q->deadline,
+                    held == NULL ? TIME_NEVER : held->deadline);
 }

@@ -14,6 +14,7 @@
 #include "base/table/shares.h"
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/exit_destination.h"
+#include "tunnel/exit/exit_pace.h"
 #include "tunnel/exit/exit_silence.h"
 #include "tunnel/exit/name_cache.h"
 
@@ -62,6 +63,9 @@ struct exit_question {
     struct exit_wait *first, **last;
     uint64_t deadline;
     uint64_t asked_at;
+    bool held; /* answered: until its deadline */
+    struct name_addrs addrs;
+    uint64_t ttl;
     uint32_t cookie;
     uint32_t place; /* in x->places */
     struct name name;
@@ -78,6 +82,7 @@ struct exit {
     uint32_t socket_slots, socket_count, free_socket;
 
     TAILQ_HEAD(exit_questions, exit_question) questions; /* oldest first */
+    struct exit_questions held;                          /* by deadline */
     /* Those whose waits are being served, innermost first; in no other list
      * any more. */
     struct exit_question *answered;
@@ -87,6 +92,7 @@ struct exit {
     unsigned place_cap;
     struct shares waiting_by, sockets_by; /* which sources */
     struct name_cache cache;
+    struct exit_pace pace;
     struct exit_silence silence;
     uint8_t site_key[SOURCE_KEY_BYTES];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exit_fixture.h"
 
+#include "tunnel/exit/exit_pace.h"
 #include "tunnel/exit/name.h"
 #include "tunnel/exit/name_cache.h"
 
@@ -294,6 +295,91 @@ static void test_exit_circuits_learn_nothing_of_each_other(void **state)
     exit_circuit_free(w.exit, other);
     assert_int_equal(stats_of(&w).names, 1);
     world_end(&w);
+}
+
+/* Nor does what the DNS has cached since another asked: the answer is as late
+ * as that one's was. */
+static void test_exit_answers_are_as_late_as_the_first(void **state)
+{
+    static const uint64_t took = 31 * TIME_MS;
+    struct exit_circuit *other;
+    uint64_t now = NOW;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    other = world_circuit(&w, 2);
+    assert_int_equal(send_name_to(&w, "a.example", now), EXIT_SENT);
+    world_answer(&w, w.question, "8.8.4.4", TIME_MIN, now + took);
+    assert_int_equal(w.sent, 1);
+    now += TIME_S;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("a.example"),
+                                        9, TEST_BYTES("x"), now),
+                         EXIT_SENT);
+    world_answer(&w, w.question, "8.8.4.4", TIME_MIN, now + TIME_MS);
+    assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("a.example"), 9,
+                                    TEST_BYTES("x"), now + 2 * TIME_MS),
+                     EXIT_SENT);
+    assert_int_equal(w.asked, 2);
+    assert_int_equal(exit_next_deadline(w.exit), now + took);
+    exit_tick(w.exit, now + took - 1);
+    assert_int_equal(w.sent, 1);
+    exit_tick(w.exit, now + took);
+    assert_int_equal(w.sent, 4);
+    assert_int_equal(stats_of(&w).waiting, 0);
+    /* It knows the name now, and the first has known it all along. */
+    now += TIME_S;
+    assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("a.example"), 9,
+                                    TEST_BYTES("x"), now),
+                     EXIT_SENT);
+    assert_int_equal(send_name_to(&w, "a.example", now), EXIT_SENT);
+    assert_int_equal(w.sent, 6);
+    /* A circuit that goes meanwhile takes along what is held for it. */
+    assert_int_equal(exit_send_name(w.exit, other, TEST_BYTES("b.example"), 9,
+                                    TEST_BYTES("x"), now),
+                     EXIT_SENT);
+    world_answer(&w, w.question, "8.8.4.4", TIME_MIN, now + TIME_S);
+    assert_int_equal(w.sent, 7);
+    now += 2 * TIME_S;
+    assert_int_equal(send_name_to(&w, "b.example", now), EXIT_SENT);
+    world_answer(&w, w.question, "8.8.4.4", TIME_MIN, now);
+    assert_int_equal(stats_of(&w).open_questions, 1);
+    assert_int_equal(exit_next_deadline(w.exit), now + EXIT_PACE_MAX);
+    exit_circuit_free(w.exit, w.circuit);
+    w.circuit = NULL;
+    assert_int_equal(stats_of(&w).open_questions, 0);
+    assert_int_equal(w.cancelled, 0);
+    exit_circuit_free(w.exit, other);
+    world_end(&w);
+}
+
+static void test_exit_pace_keeps_to_its_cap_and_time(void **state)
+{
+    struct test_random r = test_seed(1);
+    struct random_source random = test_source(&r);
+    struct name first = name_of(0);
+    struct exit_pace p;
+
+    (void)state;
+    exit_pace_init(&p, 10, &random);
+    assert_int_equal(exit_pace_of(&p, &first, 7, NOW), 7);
+    for (unsigned i = 1; i < 100; i++) {
+        struct name name = name_of(i);
+
+        assert_int_equal(exit_pace_of(&p, &name, i, NOW), i);
+        assert_int_equal(exit_pace_of(&p, &first, 1, NOW), 7);
+        assert_in_range(p.table.count, 1, 10);
+    }
+    assert_int_equal(exit_pace_of(&p, &first, 1, NOW + EXIT_PACE_KEPT - 1), 7);
+    exit_pace_tick(&p, NOW + EXIT_PACE_KEPT);
+    assert_int_equal(p.table.count, 1);
+    assert_int_equal(p.sweep_at, NOW + 2 * EXIT_PACE_KEPT - 1);
+    assert_int_equal(exit_pace_of(&p, &first, 1, p.sweep_at), 1);
+    exit_pace_tick(&p, NOW + 4 * EXIT_PACE_KEPT);
+    assert_int_equal(p.sweep_at, TIME_NEVER);
+    exit_pace_deinit(&p);
 }
 
 /* A source that asks for names without an answer, over many circuits, while
@@ -591,6 +677,8 @@ int main(void)
         cmocka_unit_test(test_name_cache_takes_from_who_adds),
         cmocka_unit_test(test_exit_asks_once_for_many),
         cmocka_unit_test(test_exit_circuits_learn_nothing_of_each_other),
+        cmocka_unit_test(test_exit_answers_are_as_late_as_the_first),
+        cmocka_unit_test(test_exit_pace_keeps_to_its_cap_and_time),
         cmocka_unit_test(test_exit_silent_zone_leaves_room_for_others),
         cmocka_unit_test(test_exit_refuses_names_of_the_operators_network),
         cmocka_unit_test(test_exit_takes_the_first_address_that_will_do),
