@@ -132,8 +132,7 @@ static void keep_to_files(struct warren *w, struct config *config)
     plan = wanted;
     if (plan.sockets == 0 || !files_plan_fit(&plan, limit))
         return;
-    config->tunnel.exit.max_sockets = plan.sockets;
-    config->tunnel.exit.max_questions = files_plan_questions(&plan);
+    files_plan_keep(&plan, config);
     text_init(&said, CONFIG_ERRORS_MAX);
     files_plan_explain(&wanted, &plan, limit, &said);
     if (said.len > 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/config/files_plan.h"
 
-#define OWN                                                                    \
-    32                 /* besides the sockets that nodes talk through; some to \
-                          spare for who is accepted only to be sent away */
-#define NAMES        8 /* of bootstrap nodes, and our own questions */
-#define OF_AN_ANSWER 2 /* files: what UDP cut off is asked for by TCP */
+/* Besides the sockets that nodes talk through: some for the names of bootstrap
+ * nodes, some for who is accepted only to be sent away. */
+#define OWN 40
+
+/* Of one name that is asked for: the socket, and one of TCP for an answer that
+ * was cut off. */
+#define OF_A_QUESTION 2
 
 void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out)
@@ -14,18 +16,11 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
 
     *out = (struct files_plan){
         .own = OWN + config->listen.count,
-        .names = NAMES +
-                 (exit ? OF_AN_ANSWER * config->tunnel.exit.max_questions : 0),
+        .names = exit ? OF_A_QUESTION * config->tunnel.exit.max_questions : 0,
         .clients = clients,
         .pages = pages,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
-}
-
-unsigned files_plan_questions(const struct files_plan *p)
-{
-    return p->names < NAMES + OF_AN_ANSWER ? 1
-                                           : (p->names - NAMES) / OF_AN_ANSWER;
 }
 
 unsigned files_plan_sum(const struct files_plan *p)
@@ -63,6 +58,22 @@ bool files_plan_fit(struct files_plan *p, unsigned limit)
     return true;
 }
 
+static void keep(unsigned *cap, unsigned most)
+{
+    if (*cap > most)
+        *cap = most < 1 ? 1 : most;
+}
+
+void files_plan_keep(const struct files_plan *p, struct config *config)
+{
+    if (config->tunnel.become_exitnode) {
+        keep(&config->tunnel.exit.max_sockets, p->sockets);
+        keep(&config->tunnel.exit.max_questions, p->names / OF_A_QUESTION);
+    }
+    if (p->clients > 0)
+        keep(&config->max_control_clients, p->clients);
+}
+
 void files_plan_explain(const struct files_plan *wanted,
                         const struct files_plan *granted, unsigned limit,
                         struct text *out)
@@ -78,7 +89,8 @@ void files_plan_explain(const struct files_plan *wanted,
                   granted->sockets, wanted->sockets);
     if (granted->names < wanted->names)
         text_addf(out, " at most %u questions to the DNS instead of %u,",
-                  files_plan_questions(granted), files_plan_questions(wanted));
+                  granted->names / OF_A_QUESTION,
+                  wanted->names / OF_A_QUESTION);
     if (granted->clients < wanted->clients)
         text_addf(out, " at most %u control clients instead of %u,",
                   granted->clients, wanted->clients);

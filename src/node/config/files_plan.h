@@ -6,7 +6,7 @@
  * resolved and the store cannot be written.
  *
  *     own       store, sockets, epoll, signals, locks: never less
- *     names     of the DNS
+ *     names     that an exit asks the DNS for
  *     clients   of the control socket
  *     pages     connections for the HTTP pages
  *     sockets   of an exit: the rest
@@ -28,12 +28,13 @@ struct files_plan {
 void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out);
 unsigned files_plan_sum(const struct files_plan *p);
-/* Questions to the DNS that an exit may have open: at least 1. */
-unsigned files_plan_questions(const struct files_plan *p);
 
 /* Lowers all but `own` to what fits `limit`, each to 1 at least that was wanted
  * at all. False: the limit is too low for that, and nothing changes. */
 bool files_plan_fit(struct files_plan *p, unsigned limit);
+
+/* Lowers the caps of the settings to what is granted. */
+void files_plan_keep(const struct files_plan *p, struct config *config);
 
 /* What became of `wanted`, and what to do, in a sentence; nothing when all of
  * it was granted. */

@@ -76,19 +76,6 @@ static enum error plan_files(struct daemon *d, struct text *why)
     return OK;
 }
 
-/* What is granted when these settings come about, now or on a reload. */
-static void keep_to_files(const struct daemon *d, struct config *c)
-{
-    if (c->tunnel.become_exitnode &&
-        c->tunnel.exit.max_sockets > d->files.sockets)
-        c->tunnel.exit.max_sockets = d->files.sockets;
-    if (c->tunnel.become_exitnode &&
-        c->tunnel.exit.max_questions > files_plan_questions(&d->files))
-        c->tunnel.exit.max_questions = files_plan_questions(&d->files);
-    if (c->max_control_clients > d->files.clients)
-        c->max_control_clients = d->files.clients;
-}
-
 /* ---- Signals ----------------------------------------------------------- */
 
 static void log_lines(struct log *log, enum log_level level, struct text *lines)
@@ -112,7 +99,7 @@ static void reload(struct daemon *d)
         log_error(d->log, "the configuration has mistakes: nothing changes");
         log_lines(d->log, LEVEL_ERROR, &report);
     } else {
-        keep_to_files(d, &fresh);
+        files_plan_keep(&d->files, &fresh);
         node_reload(d->node, &fresh, &report);
         log_lines(d->log, LEVEL_WARN, &report);
         log_info(d->log, "configuration loaded again");
@@ -275,7 +262,7 @@ static enum error start(struct daemon *d, struct text *why)
     if (err == OK)
         err = plan_files(d, why);
     if (err == OK) {
-        keep_to_files(d, &d->config);
+        files_plan_keep(&d->files, &d->config);
         err = take_place(d, why);
     }
     if (err == OK)

@@ -31,7 +31,7 @@ static void test_files_plan_needs(void **state)
     (void)state;
     files_plan(&config, 16, 16, &p);
     assert_int_equal(p.sockets, 0); /* no exit */
-    assert_true(files_plan_sum(&p) < 100);
+    assert_true(files_plan_sum(&p) < 120);
     config.tunnel.become_exitnode = true;
     config.tunnel.exit.max_sockets = 5000;
     files_plan(&config, 16, 16, &p);
@@ -55,7 +55,7 @@ static void test_files_plan_fits_every_limit(void **state)
     config.tunnel.exit.max_sockets = 2048;
     files_plan(&config, 16, 16, &wanted);
     least = wanted.own + 4;
-    for (unsigned limit = 0; limit < 5000; limit++) {
+    for (unsigned limit = 0; limit < 3000; limit++) {
         bool fits;
 
         p = wanted;
@@ -80,13 +80,34 @@ static void test_files_plan_fits_every_limit(void **state)
     assert_true(files_plan_fit(&p, 1024));
     assert_int_equal(p.clients, 16);
     assert_int_equal(p.pages, 16);
-    assert_true(p.sockets > 650);
-    assert_in_range(files_plan_questions(&p), 100,
-                    files_plan_questions(&wanted));
-    assert_int_equal(files_plan_questions(&wanted),
-                     config.tunnel.exit.max_questions);
-    assert_true(files_plan_fit(&p, least));
-    assert_int_equal(files_plan_questions(&p), 1);
+    assert_true(p.sockets > 500);
+}
+
+static void test_files_plan_lowers_caps(void **state)
+{
+    struct files_plan p;
+    struct config before;
+
+    (void)state;
+    config.max_control_clients = 16;
+    before = config;
+    files_plan(&config, 16, 16, &p); /* no exit: its caps stay */
+    files_plan_keep(&p, &config);
+    assert_memory_equal(&config, &before, sizeof(config));
+    config.tunnel.become_exitnode = true;
+    files_plan(&config, 16, 16, &p);
+    assert_true(files_plan_fit(&p, 200));
+    files_plan_keep(&p, &config);
+    assert_int_equal(config.tunnel.exit.max_sockets, p.sockets);
+    assert_int_equal(config.tunnel.exit.max_questions, p.names / 2);
+    assert_int_equal(config.max_control_clients, 16);
+    /* The settings can need no more then. */
+    files_plan(&config, config.max_control_clients, p.pages, &p);
+    assert_true(files_plan_sum(&p) <= 200);
+    p = (struct files_plan){.own = 41, .names = 1, .clients = 1, .sockets = 1};
+    files_plan_keep(&p, &config);
+    assert_int_equal(config.tunnel.exit.max_questions, 1);
+    assert_int_equal(config.max_control_clients, 1);
 }
 
 static void test_files_plan_explains_what_is_less(void **state)
@@ -117,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_files_plan_needs, setup),
         cmocka_unit_test_setup(test_files_plan_fits_every_limit, setup),
+        cmocka_unit_test_setup(test_files_plan_lowers_caps, setup),
         cmocka_unit_test_setup(test_files_plan_explains_what_is_less, setup),
     };
 
