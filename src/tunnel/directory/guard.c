@@ -192,6 +192,7 @@ static const struct known_relay *choose(const struct guards *g,
             fits(g, d, relay))
             weighing_add(&w, relay, now);
     }
+    weighing_by_network(&w, directory_config_of(d)->testing_network);
     chosen = weighing_choose(&w, random);
     weighing_deinit(&w);
     return chosen;

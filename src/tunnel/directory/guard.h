@@ -5,6 +5,9 @@
  * that is drawn once, and not anew with each circuit (Elahi et al., "Changing
  * of the guards", 2012; tor's proposal 271, of which this is a small one).
  *
+ * They are drawn by capacity, but a network (an IPv4 /16, an IPv6 /32) counts
+ * as one relay, however many it has: addresses in one network are cheap.
+ *
  * They have an order. The first GUARDS_PRIMARY are the ones to use, the first
  * GUARDS_USED of those that do not fail at the moment share the circuits.
  * Further ones are added only while all before them fail, up to GUARDS_MAX,

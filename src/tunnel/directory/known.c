@@ -212,9 +212,9 @@ static bool share_allows(enum source_level level, unsigned same, unsigned count)
     unsigned others = count - same;
 
     if (level == SOURCE_NETWORK)
-        return same < KNOWN_NETWORK_MIN || same < others / 4;
+        return same < KNOWN_NETWORK_MIN || same < others / 16;
     if (level == SOURCE_SITE)
-        return same < KNOWN_SITE_MIN || same < others / 8;
+        return same < KNOWN_SITE_MIN || same < others / 32;
     return same < KNOWN_HOST_MAX;
 }
 

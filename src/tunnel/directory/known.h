@@ -4,10 +4,10 @@
  * one party can put into it, at each width of a source (base/source.h):
  *
  *     a host, a line   KNOWN_HOST_MAX
- *     a site           KNOWN_SITE_MIN, or an eighth of all others
- *     a network        KNOWN_NETWORK_MIN, or a quarter of all others
+ *     a site           KNOWN_SITE_MIN, or a 32nd part of all others
+ *     a network        KNOWN_NETWORK_MIN, or a 16th part of all others
  *
- * So whoever owns one network cannot own a client's view (eclipse).
+ * So whoever owns a few networks cannot own a client's view (eclipse).
  *
  * What counts is where a relay answered from. What it merely says is hearsay,
  * and so is a relay that others named and that has not answered: it is to be
@@ -30,8 +30,8 @@
 #include <stdint.h>
 
 #define KNOWN_HOST_MAX    2
-#define KNOWN_SITE_MIN    4
-#define KNOWN_NETWORK_MIN 8
+#define KNOWN_SITE_MIN    3
+#define KNOWN_NETWORK_MIN 4
 
 struct known_relay {
     struct descriptor d; /* without addresses that we would not use, and those

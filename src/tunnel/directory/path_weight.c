@@ -57,6 +57,26 @@ void weighing_add(struct weighing *w, const struct known_relay *relay,
     w->count++;
 }
 
+/* By where they answered from, if they have. */
+static bool are_neighbours(const struct known_relay *a,
+                           const struct known_relay *b)
+{
+    return source_same(&a->d.addresses[0], &b->d.addresses[0], SOURCE_NETWORK);
+}
+
+void weighing_by_network(struct weighing *w, bool testing_network)
+{
+    for (unsigned i = 0; i < w->count && !testing_network; i++) {
+        unsigned same = 0;
+
+        for (unsigned j = 0; j < w->count; j++)
+            same += are_neighbours(w->relays[i], w->relays[j]);
+        w->trusts[i] /= same;
+        if (w->trusts[i] == 0)
+            w->trusts[i] = 1;
+    }
+}
+
 /* ---- Capacities --------------------------------------------------------- */
 
 /* kB/s; `usual` is the median of those that were measured, or 0. */

@@ -44,6 +44,9 @@ bool weighing_init(struct weighing *w, unsigned max);
 void weighing_deinit(struct weighing *w);
 void weighing_add(struct weighing *w, const struct known_relay *relay,
                   uint64_t now);
+/* Each network is to weigh as one of its relays: all of them have that in equal
+ * parts. In a testing network each relay is one. */
+void weighing_by_network(struct weighing *w, bool testing_network);
 /* NULL when there are none. */
 const struct known_relay *weighing_choose(const struct weighing *w,
                                           const struct random_source *random);

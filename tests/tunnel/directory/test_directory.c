@@ -573,17 +573,17 @@ static void test_directory_bounds_what_one_informant_names(void **state)
     (void)give(&h, link_a, sample_of(57, 3, text));
     assert_int_equal(directory_count(h.d), KNOWN_NETWORK_MIN + 1);
 
-    /* With a hundred others, it may name a quarter of as many. */
-    host_add_many(&h, 100, 100, ROLE_RELAY);
+    /* With two hundred others, it may name a 16th of as many. */
+    host_add_many(&h, 500, 200, ROLE_RELAY);
     for (unsigned n = 200; n < 300; n += 3) {
         ask_sample(&h, link_a, &liar);
         (void)give(&h, link_a, sample_of(n, 3, text));
     }
-    assert_int_equal(directory_count(h.d), 126);
+    assert_int_equal(directory_count(h.d), 213);
     /* Another still finds room. */
     ask_sample(&h, link_b, &other);
     assert_int_equal(give(&h, link_b, sample_of(400, 3, text)), OK);
-    assert_int_equal(directory_count(h.d), 129);
+    assert_int_equal(directory_count(h.d), 216);
     host_deinit(&h);
 }
 

@@ -404,6 +404,41 @@ static void test_guard_can_be_reached(void **state)
     host_deinit(&h);
 }
 
+/* Four relays of one network and sixteen others, each in its own: each network
+ * has the same chance. */
+static void test_guard_choice_is_even_among_networks(void **state)
+{
+    unsigned of_one = 0;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 105);
+    host_add_many(&h, 0, 16, ROLE_RELAY);
+    for (unsigned n = 16; n < 20; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.addresses[0] = test_ep4(66, 66, (uint8_t)n, 1, 1000);
+        assert_int_equal(host_add(&h, &d, n), OK);
+    }
+    for (unsigned run = 0; run < 400; run++) {
+        struct guards g = {0};
+
+        update(&h, &g);
+        assert_int_equal(g.count, GUARDS_PRIMARY);
+        for (unsigned i = 0; i < g.count; i++) {
+            const struct known_relay *relay =
+                directory_find(h.d, g.list[i].identity);
+
+            of_one += relay->d.addresses[0].addr[0] == 66;
+            directory_set_guard(h.d, g.list[i].identity, 0, 0, false);
+        }
+    }
+    /* 3 of 17 in each run: 71 of 400, give or take 8; it was 157 by relays. */
+    print_message("%u of 400 have one of the four\n", of_one);
+    assert_in_range(of_one, 35, 105);
+    host_deinit(&h);
+}
+
 /* ---- The first minutes --------------------------------------------------- */
 
 #define PARTY 4 /* relays 200.. are of the party that is met first */
@@ -536,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_guard_is_not_of_our_own_family),
         cmocka_unit_test(test_guard_is_no_exit_while_there_are_others),
         cmocka_unit_test(test_guard_can_be_reached),
+        cmocka_unit_test(test_guard_choice_is_even_among_networks),
         cmocka_unit_test(test_guard_is_not_who_was_met_first),
         cmocka_unit_test(test_guard_waits_for_a_complete_view),
     };
