@@ -213,18 +213,20 @@ static void look(struct shares *s, const struct pair *newcomer, size_t places,
     }
 }
 
-/* Of those who weigh at least half of the most the one unused for longest. */
-static size_t choose(const struct looked *l)
+/* The one unused for longest: of the heaviest alone, or of those who weigh at
+ * least half as much. */
+static size_t choose(const struct looked *l, bool heaviest)
 {
     struct candidate best = {.place = SIZE_MAX, .used_at = TIME_NEVER};
-    unsigned most = 0;
+    unsigned most = 0, least;
 
     for (size_t i = 0; i < l->count; i++) {
         if (l->at[i].weight > most)
             most = l->at[i].weight;
     }
+    least = heaviest ? most : most - most / 2;
     for (size_t i = 0; i < l->count; i++) {
-        if (l->at[i].weight >= most - most / 2 &&
+        if (l->at[i].weight >= least &&
             (best.place == SIZE_MAX || l->at[i].used_at < best.used_at))
             best = l->at[i];
     }
@@ -237,7 +239,7 @@ size_t shares_heaviest(struct shares *s, size_t places, holding_fn *tell,
     struct looked l;
 
     look(s, NULL, places, tell, table, 0, 0, &l);
-    return choose(&l);
+    return choose(&l, true);
 }
 
 size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
@@ -249,7 +251,7 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
     struct looked l;
 
     look(s, &weights, places, tell, table, idle, now, &l);
-    return choose(&l);
+    return choose(&l, false);
 }
 
 size_t shares_memory(const struct shares *s)

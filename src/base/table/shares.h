@@ -74,8 +74,10 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        uint64_t idle, uint64_t now);
 
 /* In two steps, for a table that is asked more often who would have to go than
- * it changes. The heaviest, in the same sense, whoever comes; and whether it
- * makes way for this newcomer, whose `used_at` does not matter. */
+ * it changes. The heaviest of all, whoever comes, of several the one unused for
+ * longest; and whether it makes way for this newcomer, whose `used_at` does not
+ * matter. (Those half as heavy do not count here: they may be who holds little,
+ * and then nobody would make way.) */
 size_t shares_heaviest(struct shares *s, size_t places, holding_fn *tell,
                        const void *table);
 bool shares_yields(const struct shares *s, const struct holding *entry,
