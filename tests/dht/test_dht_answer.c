@@ -160,6 +160,7 @@ static void test_dht_answer_want(void **state)
         struct sent *s;
 
         harness_query(&m, methods[i % COUNT_OF(methods)], &f.id, &f.target);
+        harness_pad(&m);
         m.want[FAMILY_IPV4] = cases[c].want4;
         m.want[FAMILY_IPV6] = cases[c].want6;
         if (cases[c].want4 || cases[c].want6)
@@ -291,46 +292,6 @@ static void test_dht_answer_peers_expire(void **state)
     harness_end(&f.h);
 }
 
-/* Many peers: the answer holds what it may, not more. */
-static void test_dht_answer_is_bounded(void **state)
-{
-    uint8_t token[DHT_TOKEN_BYTES];
-    struct fixture f;
-    struct dht_message m;
-    struct sent *s;
-
-    (void)state;
-    init(&f);
-    f.h.config.family[FAMILY_IPV6] = true;
-    harness_start(&f.h);
-    befriend(&f, 12, FAMILY_IPV4);
-    befriend(&f, 12, FAMILY_IPV6);
-    for (uint8_t i = 0; i < 200; i++) {
-        f.ep = test_ep4(127, 2, 0, (uint8_t)(i + 1), 5);
-        get_token(&f, DHT_GET_PEERS, token);
-        announce(&f, bytes_of(token, 8), 4321, false);
-    }
-    for (int both = 0; both < 2; both++) {
-        uint8_t query[DHT_MESSAGE_MAX];
-        size_t len;
-
-        harness_query(&m, DHT_GET_PEERS, &f.id, &f.target);
-        if (both) {
-            m.want[FAMILY_IPV4] = m.want[FAMILY_IPV6] = true;
-            m.has |= DHT_HAS_WANT;
-        }
-        assert_int_equal(dht_message_write(&m, query, sizeof(query), &len), OK);
-        s = harness_ask(&f.h, &f.ep, &m);
-        assert_response(&f, s);
-        assert_true(s->len <= 8 * len);
-        assert_true(s->m.value_count >= (both ? 5 : 30));
-        assert_int_equal(s->m.nodes.len, DHT_K * COMPACT_NODE4);
-        if (both)
-            assert_int_equal(s->m.nodes6.len, DHT_K * COMPACT_NODE6);
-    }
-    harness_end(&f.h);
-}
-
 static void test_dht_answer_full_store_withholds_token(void **state)
 {
     uint8_t token[DHT_TOKEN_BYTES];
@@ -379,6 +340,10 @@ static void test_dht_answer_announce_flood(void **state)
     }
     dht_status(f.h.d, f.h.now, &status);
     assert_int_equal(status.peers, 20);
+    /* Another may still, under the same hash too. */
+    f.ep.addr[3]++;
+    get_token(&f, DHT_GET_PEERS, token);
+    assert_response(&f, announce(&f, bytes_of(token, 8), 1, false));
     assert_int_equal(dht_stats(f.h.d)->refused_full, 480);
     harness_end(&f.h);
 }
@@ -398,20 +363,27 @@ static void set_value(struct item_fixture *x, const char *text)
     assert_int_equal(value_from_bytes(bytes_of_text(text), &x->value), OK);
 }
 
-static void start_items(struct item_fixture *x, bool mutable_item)
+static void make_mutable(struct item_fixture *x, int64_t seq)
 {
     uint8_t seed[32] = {7}, key[32];
 
+    crypto_sign_seed_keypair(key, x->secret, seed);
+    x->item.mutable_item = true;
+    x->item.value = &x->value;
+    x->item.seq = seq;
+    dht_item_sign(&x->item, x->secret);
+    dht_item_target(&x->item, &x->f.target);
+}
+
+static void start_items(struct item_fixture *x, bool mutable_item)
+{
     memset(x, 0, sizeof(*x));
     start(&x->f);
     set_value(x, "Hello World!");
     x->item.value = &x->value;
-    x->item.mutable_item = mutable_item;
     x->item.seq = 5;
-    if (mutable_item) {
-        crypto_sign_seed_keypair(key, x->secret, seed);
-        dht_item_sign(&x->item, x->secret);
-    }
+    if (mutable_item)
+        make_mutable(x, 5);
     dht_item_target(&x->item, &x->f.target);
     get_token(&x->f, DHT_GET, x->token);
 }
@@ -533,6 +505,7 @@ static void test_dht_answer_largest_item(void **state)
     harness_query(&m, DHT_GET, &x.f.id, &x.f.target);
     m.transaction = TEST_BYTES("12345678");
     m.version = TEST_BYTES("XX01");
+    harness_pad(&m);
     s = harness_ask(&x.f.h, &x.f.ep, &m);
     assert_response(&x.f, s);
     assert_true(s->m.has & DHT_HAS_VALUE);
@@ -567,7 +540,175 @@ static void test_dht_answer_put_flood(void **state)
     }
     dht_status(x.f.h.d, x.f.h.now, &status);
     assert_int_equal(status.items, 10);
+    /* Another may still. */
+    x.f.ep.addr[3]++;
+    get_token(&x.f, DHT_GET, x.token);
+    assert_response(&x.f, put(&x, NULL));
     harness_end(&x.f.h);
+}
+
+/* ---- How long an answer may be ------------------------------------------- */
+
+static size_t length_of(const struct dht_message *m)
+{
+    uint8_t buf[DHT_MESSAGE_MAX];
+    size_t len;
+
+    assert_int_equal(dht_message_write(m, buf, sizeof(buf), &len), OK);
+    return len;
+}
+
+/* An engine with much to tell under f->target: nodes of both families, peers
+ * of both, samples, and the largest item. */
+static void start_rich(struct item_fixture *x)
+{
+    struct fixture *f = &x->f;
+    uint8_t token[DHT_TOKEN_BYTES];
+    char text[997];
+    struct id target;
+
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    memset(x, 0, sizeof(*x));
+    init(f);
+    f->h.config.family[FAMILY_IPV6] = true;
+    f->h.config.source_burst = 1000;
+    harness_start(&f->h);
+    befriend(f, 12, FAMILY_IPV4);
+    befriend(f, 12, FAMILY_IPV6);
+    set_value(x, text);
+    make_mutable(x, 9);
+    get_token(f, DHT_GET, x->token);
+    assert_response(f, put(x, NULL));
+    target = f->target;
+    for (uint8_t i = 0; i < 230; i++) {
+        f->ep = test_ep4(127, 2, 0, (uint8_t)(i + 1), 5);
+        if (i % 2 == 0) {
+            f->ep = test_ep("[fd00::]:7000");
+            f->ep.addr[7] = i;
+        }
+        if (i >= 200) /* hashes of their own */
+            f->target.b[1] = i;
+        get_token(f, DHT_GET_PEERS, token);
+        announce(f, bytes_of(token, 8), 4321, false);
+    }
+    f->target = target;
+}
+
+static void pad_to(struct dht_message *m, size_t len)
+{
+    static const uint8_t zeros[DHT_MESSAGE_MAX];
+
+    m->padding = bytes_of(zeros, 1);
+    while (length_of(m) < len)
+        m->padding.len++;
+}
+
+/* Who asks under a forged address makes us send three times what he sends,
+ * headers of IP and UDP counted, whatever he asks for. */
+static void test_dht_answer_is_bounded(void **state)
+{
+    static const enum dht_method methods[] = {
+        DHT_PING, DHT_FIND_NODE,         DHT_GET_PEERS,
+        DHT_GET,  DHT_SAMPLE_INFOHASHES, DHT_UNKNOWN_METHOD};
+    static const char *const from[] = {"127.0.0.9:7000", "[fd00::99]:7000"};
+    struct item_fixture x;
+    struct fixture *f = &x.f;
+
+    (void)state;
+    start_rich(&x);
+    for (unsigned i = 0; i < 2 * 2 * COUNT_OF(methods); i++) {
+        struct endpoint ep = test_ep(from[i % 2]);
+        size_t headers = ep.family == FAMILY_IPV4 ? 28 : 48;
+
+        for (size_t len = 100; len < 500; len += 50) {
+            struct dht_message m;
+            struct sent *s;
+
+            harness_query(&m, methods[i / 4], &f->id, &f->target);
+            if (i / 2 % 2 == 1) {
+                m.want[FAMILY_IPV4] = m.want[FAMILY_IPV6] = true;
+                m.has |= DHT_HAS_WANT;
+            }
+            pad_to(&m, len);
+            s = harness_ask(&f->h, &ep, &m);
+            assert_response(f, s);
+            assert_true(s->len + headers <= 3 * (length_of(&m) + headers));
+        }
+        f->h.now += TIME_MIN; /* the next may ask again */
+    }
+    harness_end(&f->h);
+}
+
+/* A short query gets what matters most: some peers before the last nodes; the
+ * item only if it fits, but that there is one; a token, always. */
+static void test_dht_answer_short_query(void **state)
+{
+    static const char *const from[] = {"127.0.0.9:7000", "[fd00::99]:7000"};
+    struct item_fixture x;
+    struct fixture *f = &x.f;
+
+    (void)state;
+    start_rich(&x);
+    for (size_t i = 0; i < COUNT_OF(from); i++) {
+        struct dht_message m;
+        struct sent *s;
+
+        f->ep = test_ep(from[i]);
+        s = ask(f, DHT_GET_PEERS);
+        assert_response(f, s);
+        assert_true(s->m.has & DHT_HAS_TOKEN);
+        assert_true(s->m.value_count >= 3);
+        assert_true(s->m.nodes.len >= 4 * COMPACT_NODE4 ||
+                    s->m.nodes6.len >= 4 * COMPACT_NODE6);
+        s = ask(f, DHT_GET);
+        assert_response(f, s);
+        assert_true(s->m.has & DHT_HAS_SEQ);
+        assert_false(s->m.has & (DHT_HAS_VALUE | DHT_HAS_KEY));
+        assert_true(s->m.nodes.len + s->m.nodes6.len > 0);
+        /* With the token the rest comes. */
+        harness_query(&m, DHT_GET, &f->id, &f->target);
+        m.token = s->m.token;
+        m.has |= DHT_HAS_TOKEN;
+        s = harness_ask(&f->h, &f->ep, &m);
+        assert_response(f, s);
+        assert_true(s->m.has & DHT_HAS_VALUE && s->m.has & DHT_HAS_KEY);
+        /* With somebody else's it does not. */
+        f->ep.addr[0] ^= 1;
+        s = harness_ask(&f->h, &f->ep, &m);
+        assert_false(s->m.has & DHT_HAS_VALUE);
+    }
+    harness_end(&f->h);
+}
+
+/* A query as long as ours gets all there is. */
+static void test_dht_answer_padded_query(void **state)
+{
+    struct item_fixture x;
+    struct fixture *f = &x.f;
+    struct dht_message m;
+    struct sent *s;
+
+    (void)state;
+    start_rich(&x);
+    f->ep = test_ep("127.0.0.9:7000");
+    harness_query(&m, DHT_GET_PEERS, &f->id, &f->target);
+    pad_to(&m, 224);
+    s = harness_ask(&f->h, &f->ep, &m);
+    assert_response(f, s);
+    assert_int_equal(s->m.nodes.len, DHT_K * COMPACT_NODE4);
+    assert_int_equal(s->m.value_count, 50);
+    m.method = DHT_SAMPLE_INFOHASHES;
+    s = harness_ask(&f->h, &f->ep, &m);
+    assert_int_equal(s->m.nodes.len, DHT_K * COMPACT_NODE4);
+    assert_int_equal(s->m.samples.len, 20 * ID_BYTES);
+    f->ep = test_ep("[fd00::99]:7000");
+    m.method = DHT_GET_PEERS;
+    pad_to(&m, 240);
+    s = harness_ask(&f->h, &f->ep, &m);
+    assert_int_equal(s->m.nodes6.len, DHT_K * COMPACT_NODE6);
+    assert_true(s->m.value_count >= 18);
+    harness_end(&f->h);
 }
 
 /* ---- Samples ------------------------------------------------------------- */
@@ -807,6 +948,8 @@ int main(void)
         cmocka_unit_test(test_dht_answer_announce_refused),
         cmocka_unit_test(test_dht_answer_peers_expire),
         cmocka_unit_test(test_dht_answer_is_bounded),
+        cmocka_unit_test(test_dht_answer_short_query),
+        cmocka_unit_test(test_dht_answer_padded_query),
         cmocka_unit_test(test_dht_answer_full_store_withholds_token),
         cmocka_unit_test(test_dht_answer_announce_flood),
         cmocka_unit_test(test_dht_answer_immutable_item),

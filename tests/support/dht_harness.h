@@ -108,6 +108,15 @@ static inline void harness_forget(struct harness *h)
     h->taken = h->sent_count;
 }
 
+/* Forgets them for good: for tests that make the engine send a lot. What
+ * harness_next gave is gone. */
+static inline void harness_drop(struct harness *h)
+{
+    for (size_t i = 0; i < h->sent_count; i++)
+        free(h->sent[i]);
+    h->sent_count = h->taken = 0;
+}
+
 static inline size_t harness_waiting(const struct harness *h)
 {
     return h->sent_count - h->taken;
@@ -170,6 +179,14 @@ static inline void harness_query(struct dht_message *m, enum dht_method method,
         m->target = *target;
         m->has |= DHT_HAS_TARGET;
     }
+}
+
+/* Makes it as long as ours are, so that all of an answer may come. */
+static inline void harness_pad(struct dht_message *m)
+{
+    static const uint8_t zeros[400];
+
+    m->padding = bytes_of(zeros, sizeof(zeros));
 }
 
 /* Gives the query and returns its answer, which goes to `from` and has its

@@ -91,6 +91,18 @@ static const struct example examples[] = {
            .transaction = TEXT("aa"), .method = DHT_GET_PEERS,
            .has = DHT_HAS_ID | DHT_HAS_TARGET,
            .target = {"mnopqrstuvwxyz123456"}}},
+    {"padded",
+     .bencode =
+     "d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456"
+     "3:pad4:ppppe1:q9:get_peers1:t2:aa1:y1:qe",
+     .wire =
+     "\204\241a\203\242id\304\024abcdefghij0123456789\251info_hash\304"
+     "\024mnopqrstuvwxyz123456\243pad\304\004pppp\241q\251get_peers\241t"
+     "\304\002aa\241y\241q",
+     .m = {.kind = DHT_QUERY, .id = {"abcdefghij0123456789"},
+           .transaction = TEXT("aa"), .method = DHT_GET_PEERS,
+           .has = DHT_HAS_ID | DHT_HAS_TARGET, .padding = TEXT("pppp"),
+           .target = {"mnopqrstuvwxyz123456"}}},
     {"get_peers_response_values",
      .bencode =
      "d1:rd2:id20:mnopqrstuvwxyz1234565:nodes26:mnopqrstuvwxyz123456axje"

@@ -2,11 +2,11 @@
  *
  * Answers to the queries of others (BEP 5, 32, 42, 44, 51).
  *
- * The source address of a query may be forged, so an answer is never much
- * larger than what asked for it: at most ANSWER_MULTIPLE times the query, and
- * ANSWER_MULTIPLE_ITEM times for `get`, because an item may have 1,000 bytes
- * and a query for it has 80. What does not fit is left out: peers and samples
- * first, then the farthest nodes, then the item.
+ * An answer to an address that has not proved itself is no more than three
+ * times the query (answer_limit.h). What does not fit is left out: peers and
+ * samples first, but for a few peers, then the farthest nodes; an item that
+ * does not fit alone is left to who shows a token, and that there is one is
+ * said by `seq`.
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
@@ -16,33 +16,49 @@
 #include "dht/answer/answer.h"
 
 #include "dht/contacts/contacts.h"
+#include "dht/types/answer_limit.h"
 #include "dht/world/world.h"
 
 #include <string.h>
 
-#define ANSWER_MULTIPLE      8
-#define ANSWER_MULTIPLE_ITEM 16
-#define ANSWER_PEERS         50 /* peers in one answer */
-#define ANSWER_FRAME         64 /* bytes of an answer beside its lists */
-#define SAMPLE_INTERVAL      60 /* s */
+#define ANSWER_PEERS       50  /* peers in one answer */
+#define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
+#define ANSWER_FRAME       80  /* bytes of an answer beside its lists */
+#define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
+#define SAMPLE_INTERVAL    60  /* s */
 
 /* ---- Sending ------------------------------------------------------------- */
+
+/* The farthest node; false when there is none. */
+static bool shed_node(struct dht_message *m)
+{
+    if (m->nodes6.len > 0)
+        m->nodes6.len -= COMPACT_NODE6;
+    else if (m->nodes.len > 0)
+        m->nodes.len -= COMPACT_NODE4;
+    else
+        return false;
+    return true;
+}
+
+static void shed_item(struct dht_message *m)
+{
+    m->has &= ~(uint32_t)(DHT_HAS_VALUE | DHT_HAS_KEY | DHT_HAS_SIGNATURE);
+}
 
 /* Removes something that can be missed; false when nothing is left. */
 static bool shed(struct dht_message *m)
 {
-    const uint32_t item = DHT_HAS_VALUE | DHT_HAS_KEY | DHT_HAS_SIGNATURE;
-
-    if (m->value_count > 0)
+    if (m->value_count > ANSWER_PEERS_LEAST)
         m->value_count--;
     else if (m->samples.len > 0)
         m->samples.len -= ID_BYTES;
-    else if (m->nodes6.len > 0)
-        m->nodes6.len -= COMPACT_NODE6;
-    else if (m->nodes.len > 0)
-        m->nodes.len -= COMPACT_NODE4;
+    else if (shed_node(m))
+        return true;
+    else if (m->value_count > 0)
+        m->value_count--;
     else if (m->has & DHT_HAS_VALUE)
-        m->has &= ~item;
+        shed_item(m);
     else
         return false;
     return true;
@@ -69,14 +85,13 @@ static void begin(struct dht_service *s, struct answer *a,
                   const struct endpoint *to, const struct dht_message *query,
                   size_t query_len)
 {
-    size_t multiple = query->method == DHT_GET ? ANSWER_MULTIPLE_ITEM
-                                               : ANSWER_MULTIPLE;
+    size_t limit = answer_limit(query_len, (enum family)to->family);
 
     dht_message_init(&a->m, DHT_RESPONSE);
     a->to = to;
-    a->limit = multiple * query_len;
-    if (a->limit > DHT_MESSAGE_MAX)
-        a->limit = DHT_MESSAGE_MAX;
+    a->limit = DHT_MESSAGE_MAX;
+    if (limit < DHT_MESSAGE_MAX && !answer_has_token(s, to, query))
+        a->limit = limit;
     a->m.transaction = query->transaction;
     a->m.network = bytes_of_text(s->w->config.network);
     a->m.id = s->contacts->self[to->family];
@@ -163,18 +178,32 @@ static void find_node(struct dht_service *s, struct answer *a,
 static void get_peers(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
-    size_t size = endpoint_compact_len(a->to) + 2;
+    size_t size = endpoint_compact_len(a->to) + 2, room;
 
     add_nodes(s, a, query);
     add_token(
         s, a, &query->target,
         peer_store_can_store(&s->peers, &query->target, a->to, s->w->now));
-    a->m.value_count = peer_store_sample(
-        &s->peers, &query->target, (enum family)a->to->family, &s->w->random,
-        a->m.values, room_for(a, size, ANSWER_PEERS), s->w->now);
+    room = room_for(a, size, ANSWER_PEERS);
+    if (room < ANSWER_PEERS_LEAST)
+        room = ANSWER_PEERS_LEAST;
+    a->m.value_count =
+        peer_store_sample(&s->peers, &query->target, (enum family)a->to->family,
+                          &s->w->random, a->m.values, room, s->w->now);
     if (a->m.value_count > 0)
         a->m.has |= DHT_HAS_VALUES;
     answer_send(s, a);
+}
+
+/* With all nodes left out. */
+static bool item_fits(const struct answer *a)
+{
+    size_t len =
+        ANSWER_FRAME + a->m.transaction.len + a->m.network.len + a->m.value.len;
+
+    if (a->m.has & DHT_HAS_KEY)
+        len += ANSWER_KEYS;
+    return len <= a->limit || a->limit == DHT_MESSAGE_MAX;
 }
 
 static void get_item(struct dht_service *s, struct answer *a,
@@ -185,6 +214,8 @@ static void get_item(struct dht_service *s, struct answer *a,
         s, a, &query->target,
         item_store_can_store(&s->items, &query->target, a->to, s->w->now));
     item_store_answer(&s->items, query, s->w->now, &a->m);
+    if (!item_fits(a))
+        shed_item(&a->m);
     answer_send(s, a);
 }
 

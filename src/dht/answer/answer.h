@@ -29,6 +29,10 @@ enum error answer_error(struct dht_service *s, struct answer *a,
                         enum error why);
 
 /* answer_store.c: what writes to the stores. */
+
+/* The query shows a token of ours for its source and its target. */
+bool answer_has_token(struct dht_service *s, const struct endpoint *from,
+                      const struct dht_message *query);
 enum error answer_announce(struct dht_service *s, struct answer *a,
                            const struct dht_message *query);
 enum error answer_put(struct dht_service *s, struct answer *a,

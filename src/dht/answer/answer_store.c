@@ -9,11 +9,40 @@
 
 #include <string.h>
 
-static bool has_token(struct dht_service *s, const struct answer *a,
+static struct dht_item item_of(const struct dht_message *m)
+{
+    struct dht_item item = {.value = &m->value};
+
+    if (m->has & DHT_HAS_KEY) {
+        item.mutable_item = true;
+        memcpy(item.key, m->key, sizeof(item.key));
+        memcpy(item.signature, m->signature, sizeof(item.signature));
+        item.seq = m->seq;
+        item.salt = m->salt;
+    }
+    return item;
+}
+
+static bool has_token(struct dht_service *s, const struct endpoint *from,
                       const struct id *target, struct bytes token)
 {
     token_tick(&s->tokens, &s->w->random, s->w->now);
-    return token_check(&s->tokens, a->to, target, token);
+    return token_check(&s->tokens, from, target, token);
+}
+
+bool answer_has_token(struct dht_service *s, const struct endpoint *from,
+                      const struct dht_message *query)
+{
+    struct id target = query->target;
+
+    if (query->token.len != DHT_TOKEN_BYTES)
+        return false;
+    if (query->method == DHT_PUT) {
+        const struct dht_item item = item_of(query);
+
+        dht_item_target(&item, &target);
+    }
+    return has_token(s, from, &target, query->token);
 }
 
 static enum error refuse_token(struct dht_service *s, struct answer *a)
@@ -28,7 +57,7 @@ enum error answer_announce(struct dht_service *s, struct answer *a,
     uint64_t evicted = s->peers.evicted;
     enum error err;
 
-    if (!has_token(s, a, &query->target, query->token))
+    if (!has_token(s, a->to, &query->target, query->token))
         return refuse_token(s, a);
     if (!query->implied_port)
         peer.port = query->port;
@@ -44,20 +73,6 @@ enum error answer_announce(struct dht_service *s, struct answer *a,
 }
 
 /* ---- Items --------------------------------------------------------------- */
-
-static struct dht_item item_of(const struct dht_message *m)
-{
-    struct dht_item item = {.value = &m->value};
-
-    if (m->has & DHT_HAS_KEY) {
-        item.mutable_item = true;
-        memcpy(item.key, m->key, sizeof(item.key));
-        memcpy(item.signature, m->signature, sizeof(item.signature));
-        item.seq = m->seq;
-        item.salt = m->salt;
-    }
-    return item;
-}
 
 static enum error refuse_item(struct dht_service *s, struct answer *a,
                               enum error err)
@@ -83,7 +98,7 @@ enum error answer_put(struct dht_service *s, struct answer *a,
     enum error err;
 
     dht_item_target(&item, &target);
-    if (!has_token(s, a, &target, query->token))
+    if (!has_token(s, a->to, &target, query->token))
         return refuse_token(s, a);
     err = item_store_check(&s->items, &target, &item, cas, a->to, s->w->now);
     if (err == OK)

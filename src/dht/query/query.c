@@ -7,6 +7,8 @@
 #include "dht/query/query.h"
 
 #include "dht/contacts/contacts.h"
+#include "dht/query/query_answer_len.h"
+#include "dht/types/answer_limit.h"
 #include "dht/world/world.h"
 
 #include <assert.h>
@@ -226,6 +228,24 @@ static void write_transaction(uint8_t *out, size_t slot, const uint8_t *secret)
     memcpy(out + 2, secret, QUERY_SECRET_BYTES);
 }
 
+/* Pads it so that what it asks for may come; the shortest padding takes 7
+ * bytes. */
+static enum error write_padded(struct dht_message *m, enum family f,
+                               uint8_t buf[DHT_MESSAGE_MAX], size_t *len)
+{
+    static const uint8_t zeros[DHT_MESSAGE_MAX];
+    static const size_t head = 7; /* of the key and of a long string */
+    size_t wanted = answer_needs(query_answer_len(m, f), f);
+    enum error err;
+
+    m->padding = bytes_of(zeros, 0);
+    err = dht_message_write(m, buf, DHT_MESSAGE_MAX, len);
+    if (err != OK || *len >= wanted)
+        return err;
+    m->padding.len = wanted - *len > head ? wanted - *len - head + 1 : 1;
+    return dht_message_write(m, buf, DHT_MESSAGE_MAX, len);
+}
+
 enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
 {
     struct dht_world *w = qs->w;
@@ -239,7 +259,7 @@ enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
     w->env.random(w->env.ctx, q.secret, sizeof(q.secret));
     write_transaction(transaction, slot, q.secret);
     complete(qs, m, (enum family)q.to.family, transaction);
-    err = dht_message_write(m, buf, sizeof(buf), &len);
+    err = write_padded(m, (enum family)q.to.family, buf, &len);
     if (err != OK)
         return err;
     /* A node may be created at time 0, which marks a free slot. */

@@ -45,6 +45,7 @@ const struct field dht_message_body[DHT_BODY_FIELDS] = {
     {KEY("nodes6"), FIELD_UNITS, IN_RESPONSE, COMPACT_NODE6,
      COMPACT_NODE6 * DHT_NODES_MAX, AT(nodes6), .has = DHT_HAS_NODES6},
     {KEY("num"), FIELD_UINT32, IN_RESPONSE, AT(num), .has = DHT_HAS_NUM},
+    {KEY("pad"), FIELD_BYTES, IN_QUERY, 0, DHT_MESSAGE_MAX, AT(padding)},
     {KEY("port"), FIELD_UINT16, IN_QUERY, AT(port), .has = DHT_HAS_PORT},
     {KEY("salt"), FIELD_BYTES, IN_QUERY, 0, DHT_SALT_MAX,
      AT(salt), .has = DHT_HAS_SALT},

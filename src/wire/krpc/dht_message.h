@@ -16,7 +16,7 @@
  *               n  network name; absent means "main"
  *   a and r     id, target, info_hash, port, implied_port, token, want,
  *               nodes, nodes6, values, k, v, sig, seq, cas, salt,
- *               interval, num, samples
+ *               interval, num, samples, pad (zeros, for a longer answer)
  *
  * Keys are str, read from str or bin. Method, kind, want, error text and the
  * network name are written as str, all other byte strings as bin; both are
@@ -131,6 +131,7 @@ struct dht_message {
     int64_t seq;
     int64_t cas;
     struct bytes salt;
+    struct bytes padding; /* of a query; what is in it does not matter */
     uint32_t error_code;
     struct bytes error_text;
     size_t value_count;

@@ -54,7 +54,7 @@ struct field {
 };
 
 #define DHT_TOP_FIELDS  10
-#define DHT_BODY_FIELDS 19
+#define DHT_BODY_FIELDS 20
 
 /* In ascending order of keys. */
 extern const struct field dht_message_top[DHT_TOP_FIELDS];
