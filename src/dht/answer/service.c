@@ -5,6 +5,8 @@
  */
 #include "dht/answer/service.h"
 
+#include "dht/answer/answer.h"
+#include "dht/contacts/contacts.h"
 #include "dht/world/world.h"
 
 static struct limiter_config rates(const struct dht_config *c)
@@ -59,6 +61,22 @@ void service_configure(struct dht_service *s)
     limiter_configure(&s->limiter, &limits);
     peer_store_configure(&s->peers, &peers);
     item_store_configure(&s->items, &items);
+}
+
+/* Nodes that share as many bits with us as those in our last bucket do are some
+ * eight, so of what is as near we keep the most. Our table and that of others
+ * are not quite the same: two bits less are near. */
+#define NEAR_MARGIN 2
+
+void service_find_home(struct dht_service *s)
+{
+    for (int f = 0; f < FAMILIES; f++) {
+        unsigned last = s->contacts->table[f].bucket_count;
+
+        s->home.self[f] = s->contacts->self[f];
+        s->home.bits[f] =
+            last > NEAR_MARGIN + 1 ? (uint8_t)(last - NEAR_MARGIN - 1) : 0;
+    }
 }
 
 void service_tick(struct dht_service *s)
