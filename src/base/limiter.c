@@ -226,12 +226,9 @@ bool limiter_allow(struct limiter *l, const struct endpoint *source,
 bool limiter_allow_known(struct limiter *l, const struct endpoint *source,
                          uint64_t now)
 {
-    return allow(l, source, limiter_is_busy(l, now) ? &l->known : &l->all, now);
-}
+    bool from_all = token_bucket_has(&l->all, &l->all_rate, now);
 
-bool limiter_is_busy(const struct limiter *l, uint64_t now)
-{
-    return !token_bucket_has(&l->all, &l->all_rate, now);
+    return allow(l, source, from_all ? &l->all : &l->known, now);
 }
 
 unsigned limiter_sources(const struct limiter *l, uint64_t now)

@@ -90,10 +90,6 @@ bool limiter_allow(struct limiter *l, const struct endpoint *source,
 bool limiter_allow_known(struct limiter *l, const struct endpoint *source,
                          uint64_t now);
 
-/* Strangers have taken all. While they have not, the two above are the same,
- * and nobody needs to find out who is known. */
-bool limiter_is_busy(const struct limiter *l, uint64_t now);
-
 /* How busy the process was of late, of LIMITER_LOAD_MAX; to be called some ten
  * times a second. The rate over all falls by a quarter while it is above three
  * quarters, to a 64th at least, and rises again while it is below one half. */

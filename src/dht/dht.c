@@ -28,8 +28,8 @@ void dht_config_init(struct dht_config *config)
         .max_items_per_source = 100,
         .peer_lifetime = 30 * TIME_MIN,
         .item_lifetime = 2 * TIME_HOUR,
-        .query_rate = 2000,
-        .query_burst = 4000,
+        .query_rate = 10000,
+        .query_burst = 20000,
         .source_rate = 20,
         .source_burst = 100,
         .max_sources = 4096,
@@ -296,7 +296,7 @@ void dht_set_address(struct dht *d, enum family f, const struct endpoint *ours,
 
 void dht_set_load(struct dht *d, unsigned load)
 {
-    limiter_load(&d->service.limiter, load);
+    service_set_load(&d->service, load);
 }
 
 /* ---- Ways in ------------------------------------------------------------- */

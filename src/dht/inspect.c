@@ -128,7 +128,8 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
     s.memory = sizeof(*d) + d->queries.cap * sizeof(struct query) +
                lookups_memory(&d->lookups) + publish_memory(&d->publications) +
                service->peers.memory + service->items.memory +
-               limiter_memory(&service->limiter) + d->world.callbacks.cap;
+               limiter_memory(&service->limiter) +
+               limiter_memory(&service->known) + d->world.callbacks.cap;
     for (int f = 0; f < FAMILIES; f++)
         s.memory += status_family(d, (enum family)f, now, &s);
     for (const struct publication *p = d->publications.first; p != NULL;

@@ -12,6 +12,11 @@
  * method put the answer together in a struct answer on the stack; answer_send
  * sheds what does not fit and sends. Those that write are in answer_store.c. A
  * new method is a case of the switch, and what dht_message.c says of it.
+ *
+ * When strangers have taken all that may be answered, those go on being
+ * answered who show a token of ours, and who are in our routing table: they
+ * have answered a query of ours from that address. This is not enough for a
+ * longer answer: who is in whose table anybody can ask.
  */
 #include "dht/answer/answer.h"
 
@@ -235,6 +240,30 @@ static void sample(struct dht_service *s, struct answer *a,
     answer_send(s, a);
 }
 
+/* ---- Whom ---------------------------------------------------------------- */
+
+static bool is_contact(const struct dht_service *s, const struct endpoint *from,
+                       const struct id *id)
+{
+    const struct contact *c = table_find(&s->contacts->table[from->family], id);
+
+    return c != NULL && contact_is_at(c, from) &&
+           contact_quality(c, s->w->now) == DHT_GOOD;
+}
+
+/* The known have a limiter of their own: who floods in their name or in that of
+ * their network, which costs less than to flood all, takes nothing from it. Who
+ * is known is looked up only for those whom the other has refused. */
+static bool admit(struct dht_service *s, const struct endpoint *from,
+                  const struct dht_message *m)
+{
+    uint64_t now = s->w->now;
+
+    return limiter_allow(&s->limiter, from, now) ||
+           ((is_contact(s, from, &m->id) || answer_has_token(s, from, m)) &&
+            limiter_allow(&s->known, from, now));
+}
+
 enum error service_answer(struct dht_service *s, const struct endpoint *from,
                           const struct dht_message *m, size_t query_len)
 {
@@ -242,7 +271,7 @@ enum error service_answer(struct dht_service *s, const struct endpoint *from,
 
     if (s->w->config.read_only)
         return ERR_UNSUPPORTED;
-    if (!limiter_allow(&s->limiter, from, s->w->now))
+    if (!admit(s, from, m))
         return ERR_RATE_LIMITED;
     s->w->stats.queries_in[m->method]++;
     if (!m->read_only)

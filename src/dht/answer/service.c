@@ -39,6 +39,7 @@ void service_init(struct dht_service *s, struct dht_world *w,
     s->w = w;
     s->contacts = contacts;
     limiter_init(&s->limiter, &limits, &w->random);
+    limiter_init(&s->known, &limits, &w->random);
     token_keys_init(&s->tokens, &w->random, w->now);
     peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
@@ -49,6 +50,7 @@ void service_deinit(struct dht_service *s)
     item_store_deinit(&s->items);
     peer_store_deinit(&s->peers);
     token_keys_deinit(&s->tokens);
+    limiter_deinit(&s->known);
     limiter_deinit(&s->limiter);
 }
 
@@ -59,8 +61,15 @@ void service_configure(struct dht_service *s)
     struct item_store_config items = item_limits(&s->w->config);
 
     limiter_configure(&s->limiter, &limits);
+    limiter_configure(&s->known, &limits);
     peer_store_configure(&s->peers, &peers);
     item_store_configure(&s->items, &items);
+}
+
+void service_set_load(struct dht_service *s, unsigned load)
+{
+    limiter_load(&s->limiter, load);
+    limiter_load(&s->known, load);
 }
 
 /* Nodes that share as many bits with us as those in our last bucket do are some

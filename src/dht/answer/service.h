@@ -22,7 +22,8 @@ struct dht_world;
 struct dht_service {
     struct dht_world *w;
     struct contacts *contacts;
-    struct limiter limiter;
+    struct limiter limiter; /* of all, */
+    struct limiter known;   /* and of the known, when that has refused them */
     struct token_keys tokens;
     struct store_home home; /* of both stores */
     struct peer_store peers;
@@ -35,6 +36,8 @@ void service_init(struct dht_service *s, struct dht_world *w,
 void service_deinit(struct dht_service *s);
 /* The configuration has changed. */
 void service_configure(struct dht_service *s);
+/* How busy the process is, of LIMITER_LOAD_MAX (limiter_load). */
+void service_set_load(struct dht_service *s, unsigned load);
 /* Forgets what has expired. */
 void service_tick(struct dht_service *s);
 uint64_t service_next_deadline(const struct dht_service *s);

@@ -82,25 +82,36 @@ const struct config_key config_keys[] = {
      .meaning = "Peers stored for one info-hash."},
     {"dht", "max_peers_per_source", &config_count, AT(dht.max_peers_per_source),
      RELOADED, .min = 1, .max = 4095, /* PEER_STORE_SOURCE_MAX */
-     .meaning = "Peers stored for one IPv4 address or IPv6 /64."},
+     .meaning =
+         "Peers stored for one IPv4 address or IPv6 /64. A /56 may have\n"
+         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n"
+         "times."},
     {"dht", "max_items", &config_count, AT(dht.max_items), RELOADED, .min = 1,
      .max = 10000000,
      .meaning = "Items (BEP 44, up to 1000 bytes) stored for others."},
     {"dht", "max_items_per_source", &config_count, AT(dht.max_items_per_source),
      RELOADED, .min = 1, .max = 10000000,
-     .meaning = "Items stored for one IPv4 address or IPv6 /64."},
+     .meaning =
+         "Items stored for one IPv4 address or IPv6 /64. A /56 may have\n"
+         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n"
+         "times."},
     {"dht", "peer_lifetime", AT(dht.peer_lifetime), RELOADED, LIFETIME,
      .meaning = "A peer not announced again is forgotten."},
     {"dht", "item_lifetime", AT(dht.item_lifetime), RELOADED, LIFETIME,
      .meaning = "An item not put again is forgotten."},
     {"dht", "query_rate", &config_count, AT(dht.query_rate), RELOADED, .min = 1,
-     .max = 10000000, .meaning = "Queries answered a second, overall."},
+     .max = 10000000,
+     .meaning = "Queries answered a second, overall; fewer while the process\n"
+                "is busy. Answers have some 300 bytes."},
     {"dht", "query_burst", &config_count, AT(dht.query_burst), RELOADED,
      .min = 1, .max = 10000000,
      .meaning = "Queries answered at once after a pause, overall."},
     {"dht", "source_rate", &config_count, AT(dht.source_rate), RELOADED,
      .min = 1, .max = 10000000,
-     .meaning = "Queries answered a second for one IPv4 address or IPv6 /64."},
+     .meaning =
+         "Queries answered a second for one IPv4 address or IPv6 /64. A\n"
+         "/56 may ask twice as often, a /24 or /48 four times, a /16 or\n"
+         "/32 sixteen times."},
     {"dht", "source_burst", &config_count, AT(dht.source_burst), RELOADED,
      .min = 1, .max = 10000000, .meaning = "The same at once after a pause."},
     {"dht", "max_sources", &config_count, AT(dht.max_sources), RELOADED,
