@@ -207,17 +207,21 @@ struct query {
 
 static struct query queries[QUERIES];
 
+/* As long as those of a node, for answers as long as they come. */
 static void make_queries(const struct world *w, enum dht_method method)
 {
+    static const uint8_t zeros[130];
+
     for (unsigned i = 0; i < QUERIES; i++) {
         struct dht_message m;
 
         dht_message_init(&m, DHT_QUERY);
         m.method = method;
         m.has = DHT_HAS_ID | DHT_HAS_TARGET;
-        if (method == DHT_GET_PEERS)
+        if (method == DHT_GET_PEERS) {
             m.target = w->hashes[i % HASHES];
-        else
+            m.padding = bytes_of(zeros, sizeof(zeros));
+        } else
             sim_rng_fill(&rng, m.target.b, ID_BYTES);
         queries[i].len = write_query(&m, queries[i].data);
     }
