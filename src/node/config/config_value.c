@@ -235,22 +235,22 @@ static void explain_name(const struct config_key *key, struct text *out)
     text_addf(out, "%" PRIu64 " letters, digits, '-', '_' or '.'", key->max);
 }
 
-/* "~/x" is below the home directory, as a shell would have it. */
+/* "~" is the home directory and "~/x" below it, as a shell would have it. */
 static enum error parse_path(const struct config_key *key, const char *text,
                              void *value, struct text *why)
 {
-    bool below_home = strncmp(text, "~/", 2) == 0;
-    const char *home = below_home ? getenv("HOME") : "";
-    const char *rest = below_home ? text + 1 : text;
+    bool at_home = text[0] == '~' && (text[1] == '/' || text[1] == '\0');
+    const char *home = at_home ? getenv("HOME") : "";
+    const char *rest = at_home ? text + 1 : text;
     size_t home_len, len = strlen(rest);
     char *out = value;
 
-    if (home == NULL || (below_home && home[0] == '\0')) {
+    if (home == NULL || (at_home && home[0] == '\0')) {
         text_add(why, "a path without ~, because HOME is not set");
         return ERR_SYNTAX;
     }
     home_len = strlen(home);
-    if (len == 0 || home_len + len >= key->size)
+    if (home_len + len == 0 || home_len + len >= key->size)
         return ERR_SYNTAX;
     memcpy(out, home, home_len);
     memcpy(out + home_len, rest, len + 1);

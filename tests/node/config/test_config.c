@@ -803,6 +803,9 @@ static void test_config_tilde_is_the_home_directory(void **state)
     setenv("HOME", "/home/w", 1);
     assert_loads("[node]\ndata_dir = ~/node\n");
     assert_string_equal(config.data_dir, "/home/w/node");
+    assert_loads("[node]\ndata_dir = ~\n");
+    assert_string_equal(config.data_dir, "/home/w");
+    assert_string_equal(config.control, "/home/w/control.sock");
 }
 
 static void test_config_failed_load_changes_nothing(void **state)
