@@ -31,17 +31,25 @@ static void check_inside(struct bytes frame, struct bytes view)
            (view.p >= frame.p && view.p + view.len <= frame.p + frame.len));
 }
 
+/* What is written ends with a zero; false when one is in the midst of it. */
+static bool copy_text(struct bytes b, char *out)
+{
+    if (b.len > 0)
+        memcpy(out, b.p, b.len);
+    out[b.len] = '\0';
+    return strlen(out) == b.len;
+}
+
 static void check_request(const struct control_frame *f)
 {
     uint8_t buf[CONTROL_METHOD_MAX + 32];
-    char method[CONTROL_METHOD_MAX + 1] = "";
+    char method[CONTROL_METHOD_MAX + 1];
     struct control_frame again;
     struct mp_writer w;
     size_t used;
 
     assert(f->method.len >= 1 && f->method.len <= CONTROL_METHOD_MAX);
-    memcpy(method, f->method.p, f->method.len);
-    if (strlen(method) != f->method.len)
+    if (!copy_text(f->method, method))
         return;
     mp_writer_init(&w, buf, sizeof(buf));
     control_write_request(&w, f->msgid, method);
@@ -50,6 +58,40 @@ static void check_request(const struct control_frame *f)
     assert(read_frame(1, mp_writer_bytes(&w), &used, &again) == OK);
     assert(again.kind == CONTROL_REQUEST && used == w.len);
     assert(again.msgid == f->msgid && bytes_equal(again.method, f->method));
+}
+
+/* What the daemon writes of the same. */
+static void check_written(const struct control_frame *f)
+{
+    static uint8_t buf[CONTROL_REQUEST_MAX + 256];
+    static char code[CONTROL_METHOD_MAX + 1], text[CONTROL_REQUEST_MAX + 1];
+    char method[CONTROL_METHOD_MAX + 1];
+    bool failed = f->code.len > 0;
+    struct control_frame again;
+    struct mp_writer w;
+    size_t used;
+
+    if (!copy_text(f->method, method) || !copy_text(f->code, code) ||
+        !copy_text(f->text, text) ||
+        (!failed && bytes_is_text(f->method, CONTROL_CLOSED)))
+        return;
+    mp_writer_init(&w, buf, sizeof(buf));
+    if (f->kind == CONTROL_RESPONSE && failed) {
+        control_write_error(&w, f->msgid, code, text);
+    } else if (f->kind == CONTROL_RESPONSE) {
+        control_write_response(&w, f->msgid);
+        mp_write_nil(&w);
+    } else if (failed) {
+        control_write_closed(&w, code, text);
+    } else {
+        control_write_notification(&w, f->msgid, method);
+        mp_write_nil(&w);
+    }
+    assert(w.err == OK);
+    assert(read_frame(1, mp_writer_bytes(&w), &used, &again) == OK);
+    assert(again.kind == f->kind && used == w.len);
+    assert(bytes_equal(again.code, f->code));
+    assert(!failed || bytes_equal(again.text, f->text));
 }
 
 /* What the command line asks an answer for, and how. */
@@ -109,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_params(f.value, UINT32_MAX);
         check_params(f.value, RPC_ADDRESS | RPC_TARGET);
     } else if (f.kind != CONTROL_BAD_REQUEST) {
+        check_written(&f);
         pick(f.value, 0);
         reply_forget();
     }

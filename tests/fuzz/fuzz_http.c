@@ -5,7 +5,8 @@
  * answer is one of those that there are, whole, and the last connection ends;
  * a good request after it is answered.
  *
- * The input is what is sent. A byte 0xff ends a piece; 0xfe is followed by
+ * The first byte says what the pages are like, and whether there is hardly any
+ * time. The rest is what is sent: a byte 0xff ends a piece; 0xfe is followed by
  * another connection; 0xfd closes the half that sends.
  */
 #include "fuzz.h"
@@ -15,57 +16,63 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS 3
+#define CONNECTIONS (HTTP_CONNECTIONS_MAX + 2)
 #define ANSWER_MAX  4096
 
 static struct event_base *base;
-static struct http *http;
-static struct sockaddr_storage at;
-static socklen_t at_len;
-static bool healthy;
+/* With time enough, with hardly any, and without files. */
+static struct {
+    struct http *http;
+    struct sockaddr_storage at;
+    socklen_t at_len;
+} servers[3], *server;
+static uint8_t pages_are; /* bits: healthy, without a reason, too long */
 
 static void metrics_page(void *arg, struct metrics *m)
 {
     (void)arg;
     metrics_gauge(m, "warren_nodes", "Nodes.", 7);
+    m->out->truncated = (pages_are & 4) != 0;
 }
 
 static bool health_page(void *arg, struct text *reason)
 {
     (void)arg;
-    if (!healthy)
+    if ((pages_are & 3) == 0)
         text_add(reason, "no \"peers\"");
-    return healthy;
+    return pages_are & 1;
 }
 
 static void stop(void)
 {
-    http_free(http);
+    http_free(servers[0].http);
+    http_free(servers[1].http);
     event_base_free(base);
 }
 
-static void start(void)
+static void start_server(int i, uint64_t deadline)
 {
     const struct http_pages pages = {NULL, metrics_page, health_page};
-    struct http_config config = {.deadline = TIME_HOUR};
+    struct http_config config = {.deadline = deadline};
+    struct http *second;
     struct endpoint local;
     struct text why;
 
-    if (http != NULL)
-        return;
     text_init(&why, 256);
-    base = event_base_new();
-    assert(base != NULL && endpoint_parse("127.0.0.1:0", &config.listen) == OK);
-    assert(http_new(base, &config, &pages, NULL, &http, &why) == OK);
+    assert(endpoint_parse("127.0.0.1:0", &config.listen) == OK);
+    assert(http_new(base, &config, &pages, NULL, &servers[i].http, &why) == OK);
+    config.listen = local = http_local(servers[i].http);
+    assert(http_new(base, &config, &pages, NULL, &second, &why) == ERR_IN_USE);
     text_deinit(&why);
-    local = http_local(http);
-    at_len = sockaddr_from_endpoint(&local, &at);
-    atexit(stop);
+    servers[i].at_len = sockaddr_from_endpoint(&local, &servers[i].at);
 }
 
 static void turn(void)
@@ -73,12 +80,18 @@ static void turn(void)
     event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
+/* From an address after the other: each has only so many ports, and those of
+ * connections that the client ended are not to be had for a minute. */
 static int open_connection(void)
 {
+    static unsigned n;
+    struct sockaddr_in from = {.sin_family = AF_INET};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+    from.sin_addr.s_addr = htonl(0x7f010000u + n++ % 65000u);
     assert(fd >= 0);
-    assert(connect(fd, (struct sockaddr *)&at, at_len) == 0);
+    assert(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
+    assert(connect(fd, (struct sockaddr *)&server->at, server->at_len) == 0);
     return fd;
 }
 
@@ -89,6 +102,44 @@ static void close_connection(int fd)
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
+}
+
+/* A server that cannot accept, and ends with a connection. */
+static void run_out_of_files(void)
+{
+    struct rlimit before, none;
+    int fds[2], next;
+
+    server = &servers[2];
+    start_server(2, TIME_HOUR);
+    fds[0] = open_connection();
+    turn();
+    fds[1] = open_connection();
+    next = dup(fds[0]);
+    close(next);
+    assert(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next;
+    assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    turn();
+    assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    assert(http_connections(server->http) == 1);
+    http_free(server->http);
+    close_connection(fds[0]);
+    close_connection(fds[1]);
+}
+
+static void start(void)
+{
+    if (base != NULL)
+        return;
+    base = event_base_new();
+    assert(base != NULL);
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+    start_server(0, TIME_HOUR);
+    start_server(1, TIME_MS);
+    run_out_of_files();
+    atexit(stop);
 }
 
 static void send_piece(int fd, struct bytes piece)
@@ -151,8 +202,8 @@ static void ask_well(void)
     int fd = open_connection();
 
     send_piece(fd, bytes_of_text(request));
-    assert(finish(fd));
-    while (http_connections(http) > 0)
+    assert(finish(fd) || server == &servers[1]);
+    while (http_connections(server->http) > 0)
         turn();
 }
 
@@ -165,7 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     start();
-    healthy = data[0] & 1;
+    pages_are = data[0];
+    server = &servers[(data[0] & 0xf0) == 0xf0];
     fds[0] = open_connection();
     for (size_t i = 1; i < size; i++) {
         if (data[i] < 0xfd)
@@ -178,8 +230,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             shutdown(fds[count - 1], SHUT_WR);
     }
     send_piece(fds[count - 1], bytes_of(data + from, size - from));
+    if (server == &servers[1])
+        usleep(1500);
     while (count > 0)
         finish(fds[--count]);
+    pages_are = 1;
     ask_well();
     return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Runs a fuzz harness over the files of a corpus directory, and over simple
- * mutations of each: always the same ones, so that a failure repeats. Every
- * input lies in an allocation of exactly its size, where ASan sees the first
- * byte read past it.
+ * mutations of each, the fewer the more files there are: always the same ones,
+ * so that a failure repeats. Every input lies in an allocation of exactly its
+ * size, where ASan sees the first byte read past it.
  *
  * Usage: fuzz_<target> DIRECTORY
  */
@@ -16,10 +16,12 @@
 #include <string.h>
 
 #define MAX_FILE      (64u * 1024u)
-#define MAX_FLIPS     1024u
+#define MAX_FLIPS     1024u /* of one file */
 #define MAX_TRUNCATED 256u
+#define MAX_RUNS      12288u /* of all, but for one or two of each file */
 
 static size_t runs;
+static size_t flips = MAX_FLIPS, truncated = MAX_TRUNCATED; /* of each file */
 
 static void run_copy(const uint8_t *data, size_t size)
 {
@@ -43,14 +45,14 @@ static void run_mutations(uint8_t *data, size_t size)
 {
     size_t bits = size * 8;
 
-    for (size_t bit = 0; bit < bits; bit += stride(bits, MAX_FLIPS)) {
+    for (size_t bit = 0; bit < bits; bit += stride(bits, flips)) {
         uint8_t mask = (uint8_t)(1u << (bit % 8));
 
         data[bit / 8] ^= mask;
         run_copy(data, size);
         data[bit / 8] ^= mask;
     }
-    for (size_t n = 0; n < size; n += stride(size, MAX_TRUNCATED))
+    for (size_t n = 0; n < size; n += stride(size, truncated))
         run_copy(data, n);
 }
 
@@ -77,6 +79,14 @@ static int replay_file(const char *directory, const char *name)
     return 0;
 }
 
+static void share_runs(size_t files)
+{
+    size_t share = MAX_RUNS / (files + 1);
+
+    flips = share < MAX_FLIPS ? share + 1 : MAX_FLIPS;
+    truncated = share / 4 < MAX_TRUNCATED ? share / 4 + 1 : MAX_TRUNCATED;
+}
+
 int main(int argc, char **argv)
 {
     struct dirent **entries;
@@ -91,6 +101,7 @@ int main(int argc, char **argv)
         perror(argv[1]);
         return 1;
     }
+    share_runs((size_t)count);
     for (int i = 0; i < count; i++) {
         if (entries[i]->d_name[0] != '.') {
             status |= replay_file(argv[1], entries[i]->d_name);
