@@ -33,6 +33,7 @@ from test_full_stores import Storer  # noqa: E402
 RELAYS, EXITS, CLIENTS = 8, 3, 2
 ROUND = 60.0
 ENOUGH = 0.95
+SLOW = 5  # seconds, worth a line
 PR_SET_PDEATHSIG = 1
 HOME = "2a0e:b107:1:5600::/56"
 
@@ -313,11 +314,12 @@ ATTACKS = (IdleCircuits, Links, Stores, Flood, AskFlood, InitFlood, Garbage,
 # ---- Honest parties ---------------------------------------------------------
 
 class Honest:
-    """One try of each kind after the other; {kind: [well, tries]}."""
+    """One try of each kind after the other; {kind: [well, tries, seconds of
+    the longest]}."""
 
     def __init__(self, world):
         self.world, self.chance = world, world.chance
-        self.tries, self.number = {}, 100
+        self.tries, self.number, self.begun = {}, 100, 0.0
 
     def somebody(self):
         """Who comes from anywhere, over either family."""
@@ -326,11 +328,14 @@ class Honest:
         return home(n) if self.chance.random() < 0.7 else home6(n)
 
     def count(self, kind, well, why=""):
-        row = self.tries.setdefault(kind, [0, 0])
-        row[0] += bool(well)
-        row[1] += 1
+        row = self.tries.setdefault(kind, [0, 0, 0.0])
+        took = time.monotonic() - self.begun
+        row[:] = row[0] + bool(well), row[1] + 1, max(row[2], took)
         if not well:
-            self.world.say(f"    {kind} failed: {str(why)[:150]}")
+            self.world.say(f"    {kind} failed after {took:.1f} s: "
+                           f"{str(why)[:150]}")
+        elif took > SLOW:
+            self.world.say(f"    {kind} took {took:.1f} s")
 
     def circuit(self):
         """Three tries, as who was killed is missed with the next EXTEND."""
@@ -413,6 +418,7 @@ class Honest:
     def all(self):
         for kind in (self.circuit, self.data, self.told, self.storing,
                      self.lookup, self.client, self.operator):
+            self.begun = time.monotonic()
             try:
                 kind()
             except (Failure, OSError) as error:
@@ -465,7 +471,7 @@ def one_round(world, honest, attacks, number):
             world.look()
             honest.all()
             if not fresh:
-                fresh = True
+                fresh, honest.begun = True, time.monotonic()
                 honest.fresh()
             if not restarted and time.monotonic() > begun + ROUND / 2:
                 restarted = world.restart(world.chance.choice(world.nodes))
@@ -483,9 +489,9 @@ def one_round(world, honest, attacks, number):
 def verdict(world, honest, memories):
     """The table; whether all is well."""
     well = tries = 0
-    print("\nhonest party               well   of")
+    print("\nhonest party                 well   of  longest")
     for kind, row in sorted(honest.tries.items()):
-        print(f"{kind:25} {row[0]:5} {row[1]:4}")
+        print(f"{kind:27} {row[0]:5} {row[1]:4} {row[2]:6.1f} s")
         well, tries = well + row[0], tries + row[1]
     third = max(len(memories) // 3, 1)
     first = max(max(m.values()) for m in memories[:third])
