@@ -264,6 +264,58 @@ static void test_rekey_ping_is_lost(void **state)
     scene_free(s);
 }
 
+/* A stranger asks for a link, and again with the cookie that he gets, if he
+ * does: what becomes of that. */
+static enum error ask(struct world *w, struct node *stranger, uint8_t network)
+{
+    struct link_config c = config();
+    struct link_target t = target_of(&w->b);
+    struct link *link;
+
+    stranger->ep = (struct endpoint){.addr = {network, 1, 1, 1}, .port = 1};
+    node_start(stranger, &c);
+    w->count = 0;
+    assert_int_equal(link_open(stranger->links, &t, w->now, &link), OK);
+    if (deliver(&w->b, &w->queue[0]) == OK)
+        return OK;
+    assert_int_equal(deliver(stranger, &w->queue[1]), OK);
+    return deliver(&w->b, &w->queue[2]);
+}
+
+/* However many ask for a link with a cookie, those who have one keep it. */
+static void test_rekey_in_a_flood_of_cookies(void **state)
+{
+    struct world *w = world_new();
+    struct link_config c = config();
+    struct node *stranger = calloc(1, sizeof(*stranger));
+    struct packet rekey;
+    struct link *link;
+    unsigned in = 0;
+
+    (void)state;
+    assert_non_null(stranger);
+    c.handshake_rate = c.handshake_burst = 1;
+    c.proven_rate = 4;
+    node_start(&w->b, &c);
+    link = open_link(w);
+    settle(w);
+    link_hold(link);
+    w->now += 13 * TIME_MIN;
+    links_tick(w->a.links, w->now);
+    rekey = w->queue[w->count - 1]; /* after a PING */
+    node_init(stranger, w, 3);
+    for (uint8_t i = 0; i < 40; i++)
+        in += ask(w, stranger, (uint8_t)(20 + i)) == OK;
+    assert_int_equal(in, 1 + 4); /* one needs no cookie */
+    w->queue[0] = rekey;
+    w->count = 1;
+    settle(w);
+    assert_int_equal(links_stats(w->a.links)->rekeys, 1);
+    links_free(stranger->links);
+    free(stranger);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +327,7 @@ int main(void)
         cmocka_unit_test(
             test_rekey_that_took_long_leaves_the_old_keys_their_time),
         cmocka_unit_test(test_rekey_ping_is_lost),
+        cmocka_unit_test(test_rekey_in_a_flood_of_cookies),
     };
 
     if (sodium_init() < 0)
