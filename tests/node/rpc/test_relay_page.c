@@ -129,7 +129,7 @@ static void test_relay_page_of_the_largest_fits(void **state)
             char text[ENDPOINT_TEXT_SIZE];
 
             snprintf(text, sizeof(text),
-                     "[2a00:1234:5678:9abc:def0:1234:5678:%x]:6553%u",
+                     "[2a00:%x:5678:9abc:def0:1234:5678:%x]:6553%u", 0x1000 + n,
                      0x1000 + n, i);
             assert_int_equal(endpoint_parse(text, &d.addresses[i]), OK);
         }
