@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Brings docker/compose.yml up on the engine of this machine and checks what
-# it promises: healthy containers, a lookup across them, data through a circuit
-# of three hops, identities that outlive a killed container, no keys behind
-# `down -v`. Leaves nothing running. Status 77: no engine.
+# it promises: an image whose name is nobody else's, healthy containers, a
+# lookup across them, data through a circuit of three hops, identities that
+# outlive a killed container, no keys behind `down -v`. Leaves nothing running.
+# Status 77: no engine.
 
 set -eu
 cd "$(dirname "$0")"
@@ -130,6 +131,10 @@ trap 'exit 1' INT TERM
 echo "== up"
 $compose build
 up
+case $(docker inspect -f '{{.Config.Image}}' "$(container node 1)") in
+localhost/*) ;;
+*) fail "the image has a name that a registry may have too" ;;
+esac
 within 60 all_healthy || fail "not every container became healthy"
 
 echo "== a lookup from one container finds what another announced"
