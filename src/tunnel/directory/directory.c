@@ -446,8 +446,8 @@ void directory_succeeded(struct directory *d, const uint8_t identity[32],
     }
 }
 
-static void put_aside(struct directory *d, struct known_relay *relay,
-                      uint64_t now)
+void directory_put_aside(struct directory *d, struct known_relay *relay,
+                         uint64_t now)
 {
     relay->record.failures = (uint16_t)known_failures(relay, now);
     if (relay->record.failures < UINT16_MAX)
@@ -465,7 +465,7 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
     if (relay == NULL || known_is_failing(relay, now))
         return;
     known_add_doubt(relay, DOUBT_HERE, now);
-    put_aside(d, relay, now);
+    directory_put_aside(d, relay, now);
 }
 
 void directory_doubted(struct directory *d, const uint8_t identity[32],
@@ -477,19 +477,28 @@ void directory_doubted(struct directory *d, const uint8_t identity[32],
         known_add_doubt(relay, DOUBT_HERE, now);
 }
 
+/* It takes two to say so. Where one relay alone is left to say it, and it is
+ * the first hop, the other is this node itself, who asks: later, and not
+ * because a hop behind the first says so, which must not learn who is asking.
+ */
 static void not_reached(struct directory *d, struct known_relay *relay,
-                        const uint8_t by[32], uint64_t now)
+                        const uint8_t by[32], bool by_first, uint64_t now)
 {
     uint64_t witness, before = relay->witness;
 
+    if (known_is_failing(relay, now))
+        return;
     memcpy(&witness, by, sizeof(witness));
     relay->witness = witness;
-    if (before != 0 && before != witness && !known_is_failing(relay, now))
-        put_aside(d, relay, now);
+    if (before != 0 && before != witness)
+        directory_put_aside(d, relay, now);
+    else if (by_first)
+        ask_doubted(d, relay, now);
 }
 
 void directory_parted(struct directory *d, const uint8_t from[32],
-                      const uint8_t to[32], bool failed, uint64_t now)
+                      const uint8_t to[32], bool from_first, bool failed,
+                      uint64_t now)
 {
     struct known_relay *first = known_find(&d->known, from);
     struct known_relay *second = known_find(&d->known, to);
@@ -500,7 +509,7 @@ void directory_parted(struct directory *d, const uint8_t from[32],
         return;
     known_add_doubt(second, DOUBT_SAID, now);
     if (failed)
-        not_reached(d, second, from, now);
+        not_reached(d, second, from, from_first, now);
 }
 
 void directory_measured(struct directory *d, const uint8_t identity[32],

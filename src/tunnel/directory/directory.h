@@ -185,9 +185,12 @@ void directory_failed(struct directory *d, const uint8_t identity[32],
  * doubted, the first more, for the lie would be its own. The second has failed
  * only when another relay could not reach it either since it was reached last,
  * and not when it keeps to its limits (`failed` is false). So one relay that
- * refuses to go on to others cannot put them aside. */
+ * refuses to go on to others cannot put them aside. What the first hop says
+ * (`from_first`) is looked into: a relay that does not answer us either is put
+ * aside. */
 void directory_parted(struct directory *d, const uint8_t from[32],
-                      const uint8_t to[32], bool failed, uint64_t now);
+                      const uint8_t to[32], bool from_first, bool failed,
+                      uint64_t now);
 /* The first hop itself ended a circuit that it had taken. */
 void directory_doubted(struct directory *d, const uint8_t identity[32],
                        uint64_t now);
@@ -248,6 +251,7 @@ struct directory_stats {
     uint64_t sample_asks_out, samples_in, sample_asks_in, samples_out;
     uint64_t lookups, lookups_failed, fetches, puts, puts_failed;
     uint64_t learned, renewed, confirmed, evicted, rotations;
+    uint64_t gone;              /* put aside because they did not answer us */
     uint64_t refused[ERR_END_]; /* descriptors, by reason */
 };
 const struct directory_stats *directory_stats(const struct directory *d);

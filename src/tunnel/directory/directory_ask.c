@@ -24,6 +24,11 @@
 #define AGAIN_GUARD   (5 * TIME_MIN)
 #define AGAIN_FAST    TIME_MIN /* or so, while relays are looked for */
 #define FETCH_AGAIN   (30 * TIME_MIN)
+#define DOUBTED_AGAIN                                       \
+    (30 * TIME_S) /* one that others cannot reach, they say \
+                   */
+#define DOUBTED_PAUSE TIME_S
+#define DOUBTS_LAST   (10 * TIME_S) /* once two are gone all are looked after */
 
 /* Whether a slot is free now. */
 static bool has_room(const struct directory *d)
@@ -181,13 +186,33 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
     }
 }
 
+/* Where two relays are gone there may be more, as in a partition: all are asked
+ * whether they are there, before circuits are tried through each of them. */
+static void is_gone(struct directory *d, uint64_t now)
+{
+    if (d->gone_at != 0 && time_since(d->gone_at, now) < DOUBTED_AGAIN) {
+        d->doubts_until = time_after(now, DOUBTS_LAST);
+        refresh_soon(d);
+    }
+    d->gone_at = now;
+}
+
 /* Nobody answers there: a guard may have moved, and left word in the DHT. It
  * is not looked up before, so that the DHT learns of no guard that works. */
 static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
 {
     struct known_relay *relay = guard_at(d, &ask->ep);
 
+    struct known_relay *doubted = relay_at(d, &ask->ep);
+
     d->stats.asks_lost++;
+    /* A neighbour of it has said so before, or others are gone too. */
+    if (doubted != NULL && !known_is_failing(doubted, now) &&
+        (doubted->witness != 0 || now < d->doubts_until)) {
+        directory_put_aside(d, doubted, now);
+        d->stats.gone++;
+        is_gone(d, now);
+    }
     if (relay != NULL && (relay->fetched_at == 0 ||
                           time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
         relay->fetched_at = now;
@@ -246,6 +271,15 @@ static bool is_due(const struct directory *d, const struct known_relay *relay,
            (relay->asked_at == 0 || time_since(relay->asked_at, now) >= again);
 }
 
+static bool is_doubted(const struct directory *d,
+                       const struct known_relay *relay, uint64_t now)
+{
+    return relay->doubted ||
+           (now < d->doubts_until && relay->answered > 0 &&
+            !known_is_failing(relay, now) &&
+            time_since(relay->asked_at, now) >= 2 * DOUBTED_AGAIN);
+}
+
 /* Whether `a` is to be asked before `b`: guards first, then what is hearsay,
  * then the one that runs out soonest. */
 static bool is_before(const struct known_relay *a, const struct known_relay *b)
@@ -268,7 +302,7 @@ static struct known_relay *most_due(const struct directory *d, uint64_t wall,
     for (unsigned i = 0; i < d->known.count; i++) {
         struct known_relay *relay = d->known.relays[i];
 
-        if (is_due(d, relay, wall, now) &&
+        if ((is_due(d, relay, wall, now) || is_doubted(d, relay, now)) &&
             (best == NULL || is_before(relay, best)))
             best = relay;
     }
@@ -304,6 +338,7 @@ static bool ask_relay(struct directory *d, struct known_relay *relay,
     bool ours = false;
 
     relay->asked_at = now;
+    relay->doubted = false;
     relay->asked++;
     for (unsigned i = 0; i < count; i++) {
         const struct endpoint *ep = &relay->d.addresses[(first + i) % count];
@@ -316,6 +351,18 @@ static bool ask_relay(struct directory *d, struct known_relay *relay,
     }
     relay->tried = relay->tried || !ours;
     return false;
+}
+
+void ask_doubted(struct directory *d, struct known_relay *relay, uint64_t now)
+{
+    if (relay->answered == 0 ||
+        (relay->asked_at != 0 &&
+         time_since(relay->asked_at, now) < DOUBTED_AGAIN))
+        return;
+    relay->doubted = true;
+    d->refresh_at =
+        time_min(d->refresh_at, now + directory_jitter(d, DOUBTED_PAUSE));
+    directory_wake(d, d->refresh_at);
 }
 
 void refresh_soon(struct directory *d)
@@ -335,7 +382,7 @@ void refresh_tick(struct directory *d, uint64_t wall, uint64_t now)
         if (relay == NULL)
             prune(d, wall);
         else if (has_room(d) && ask_relay(d, relay, now) &&
-                 (d->wanting || !relay->tried))
+                 (d->wanting || !relay->tried || now < d->doubts_until))
             d->refresh_at = now + REFRESH_FAST;
     }
     directory_wake(d, d->refresh_at);

@@ -23,6 +23,7 @@ struct ask {
 };
 
 struct directory;
+struct known_relay;
 
 /* A relay answered from there, or it is one of the last that were asked. */
 bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
@@ -30,6 +31,9 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
 /* Asks relays whose descriptors run out for new ones, and those that others
  * named whether they are there; prunes dead ones. */
 void refresh_tick(struct directory *d, uint64_t wall, uint64_t now);
+/* Somebody says that it cannot be reached: whether it answers us. One that
+ * does not is put aside (directory_put_aside). */
+void ask_doubted(struct directory *d, struct known_relay *relay, uint64_t now);
 /* There is one to be asked. */
 void refresh_soon(struct directory *d);
 

@@ -46,6 +46,8 @@ struct directory {
     struct fetch fetch;
     struct survey survey;
     uint64_t refresh_at;
+    uint64_t gone_at;      /* the last relay that was gone; 0: never */
+    uint64_t doubts_until; /* relays are gone: all are asked */
     uint64_t deadline;
     /* As of the last tick: */
     unsigned usable, exits;
@@ -64,6 +66,9 @@ struct directory {
 /* The next tick is at `at` or earlier. */
 void directory_wake(struct directory *d, uint64_t at);
 void directory_drop(struct directory *d, struct known_relay *relay);
+/* It is left alone for a while, the longer the more often. */
+void directory_put_aside(struct directory *d, struct known_relay *relay,
+                         uint64_t now);
 /* Those that are too old. */
 void directory_forget_measures(struct directory *d, uint64_t wall);
 

@@ -48,6 +48,7 @@ struct known_relay {
     uint64_t doubted_at; /* monotonic; 0: never */
     uint64_t failed_at;  /* monotonic; 0: never */
     uint64_t asked_at;   /* monotonic; 0: never */
+    bool doubted;        /* to be asked: a first hop could not reach it */
     uint64_t fetched_at; /* its item, in the DHT; monotonic; 0: never */
     uint64_t witness;    /* of its identity, who last failed to reach it */
     struct endpoint informant; /* who named it, while it is hearsay */

@@ -33,6 +33,7 @@ struct member {
     struct speedtest_gate gate;
     enum path_result path[ONION_HOPS_MAX + 1]; /* of the pool, by length */
     uint64_t learned;   /* relays, when paths were last looked for */
+    uint64_t gone;      /* of the directory's, seen so far */
     uint32_t judged;    /* a circuit that ends, and whose hop was judged */
     uint64_t wall;      /* as the world told last */
     uint64_t ticked_at; /* pieces and speed tests */

@@ -80,10 +80,25 @@ enum error member_choose_path(void *ctx, unsigned hops, struct link_target *out)
     return OK;
 }
 
+/* Those that are gone are left out of the next path: it is better than the one
+ * that has just failed. */
+static void try_without_those_gone(struct member *t, uint64_t now)
+{
+    uint64_t gone = directory_stats(t->directory)->gone;
+
+    if (gone == t->gone)
+        return;
+    t->gone = gone;
+    for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
+        if (member_active(t, hops, NULL, 0) == 0)
+            pool_hurry(&t->pool, hops, now);
+}
+
 void member_path_again(struct member *t, uint64_t now)
 {
     uint64_t learned = directory_stats(t->directory)->learned;
 
+    try_without_those_gone(t, now);
     if (learned == t->learned)
         return;
     t->learned = learned;
@@ -117,7 +132,7 @@ static void judge(struct member *t, const struct circuit *c, unsigned hop,
 
     if (hop > 1)
         directory_parted(t->directory, c->hop[hop - 2].target.identity, at,
-                         is_failure(why), now);
+                         hop == 2, is_failure(why), now);
     else if (is_failure(why))
         directory_failed(t->directory, at, now);
     else if (c->built > 0)

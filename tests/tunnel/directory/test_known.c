@@ -220,7 +220,7 @@ static const struct known_relay *relay(const struct host *h, unsigned n)
 static void part(struct host *h, unsigned from, unsigned to, bool full)
 {
     directory_parted(h->d, test_descriptor(from).identity,
-                     test_descriptor(to).identity, !full, h->now);
+                     test_descriptor(to).identity, false, !full, h->now);
 }
 
 static bool fails(const struct host *h, unsigned n)
@@ -257,7 +257,7 @@ static void test_known_parted_needs_a_second_witness(void **state)
     part(&h, 4, 3, true);
     assert_false(fails(&h, 3));
     directory_parted(h.d, test_descriptor(90).identity,
-                     test_descriptor(91).identity, true, h.now);
+                     test_descriptor(91).identity, false, true, h.now);
     host_deinit(&h);
 }
 

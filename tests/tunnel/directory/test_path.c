@@ -207,7 +207,7 @@ static void test_path_begins_at_doubtful_guards_last(void **state)
         assert_int_equal(used, n == 2 ? 1 : GUARDS_USED);
         for (unsigned i = 0; i < 10 && n < GUARDS_PRIMARY; i++)
             directory_parted(h.d, g.list[n].identity,
-                             test_descriptor(90).identity, false, h.now);
+                             test_descriptor(90).identity, false, false, h.now);
     }
     host_deinit(&h);
 }
