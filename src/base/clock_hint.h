@@ -3,8 +3,8 @@
  * What the descriptors that relays tell of themselves say about our clock. A
  * relay signs when its descriptor was issued, and tells none that is older than
  * CLOCK_HINT_AGE, so at the moment that it tells it the time is between the
- * two. Each relay is one witness; a third of them at least may be wrong, and are
- * left out.
+ * two. Each relay is one witness; a third of them at least may be wrong, and
+ * are left out.
  *
  * A clock that is behind shows sharply, when one of them was issued lately;
  * one that is ahead by more than CLOCK_HINT_AGE.
