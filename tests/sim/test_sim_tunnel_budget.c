@@ -144,7 +144,8 @@ static void small_network(uint32_t relays, uint32_t exits, unsigned at_first,
     spend(&p, TIME_MIN - first, at_first / 60.0, 0.5);
     assert_at_least(known(&p).usable, relays < 48 ? relays : 48);
     assert_at_least(known(&p).exits, exits < 4 ? exits : 4);
-    spend(&p, 4 * TIME_MIN, 0.35, 0.2);
+    /* In which guards are drawn again, and their links opened. */
+    spend(&p, 4 * TIME_MIN, 0.4, 0.2);
     spend(&p, 2 * TIME_HOUR, later, 0.2);
     assert_true(member_ready(p.client->tunnel) >= 1.0);
     world_end(p.w);
@@ -172,7 +173,7 @@ static void test_sim_tunnel_budget_of_three_hundred_relays(void **state)
     spend(&p, TIME_MIN, 8, 0.1);
     assert_in_range(known(&p).usable, 48, 200);
     assert_in_range(known(&p).exits, 4, 30);
-    spend(&p, 4 * TIME_MIN, 0.2, 0.2);
+    spend(&p, 4 * TIME_MIN, 0.3, 0.2);
     spend(&p, TIME_HOUR, 0.3, 0.25);
     world_end(p.w);
 }
