@@ -331,6 +331,15 @@ void fetch_start(struct directory *d, const uint8_t identity[32])
         d->fetch.request = request;
 }
 
+/* Where it says that it is now; at the old place, too, it may be said. */
+static void ask_where_it_is(struct directory *d, const uint8_t identity[32])
+{
+    const struct known_relay *relay = known_find(&d->known, identity);
+
+    for (unsigned i = 0; relay != NULL && i < relay->d.address_count; i++)
+        (void)directory_ask(d, &relay->d.addresses[i], 0);
+}
+
 /* Takes up what came, if it is a newer word of the relay that was looked up.
  * It counts as named by somebody where it was. */
 void fetch_tick(struct directory *d, uint64_t wall)
@@ -344,7 +353,8 @@ void fetch_tick(struct directory *d, uint64_t wall)
     if (relay != NULL) {
         struct endpoint from = relay->d.addresses[0];
 
-        (void)directory_learn(d, text, &from, false, wall);
+        if (directory_learn(d, text, &from, false, wall) == OK)
+            ask_where_it_is(d, d->fetch.identity);
     }
     d->fetch.len = 0;
 }

@@ -47,6 +47,86 @@ void directory_set_load(struct directory *d, unsigned load)
     limiter_load(&d->samples, load);
 }
 
+/* ---- Addresses --------------------------------------------------------- */
+
+static bool is_listed(const struct endpoint *eps, unsigned count,
+                      const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (endpoint_equal(&eps[i], ep))
+            return true;
+    return false;
+}
+
+/* In the place of the one that has been kept for longest. */
+static void keep(struct own *own, const struct endpoint *ep, uint64_t now)
+{
+    unsigned oldest = 0;
+
+    for (unsigned i = 0; i < DESCRIPTOR_ADDRESSES_MAX; i++)
+        if (own->kept[i].until < own->kept[oldest].until)
+            oldest = i;
+    own->kept[oldest].ep = *ep;
+    own->kept[oldest].until = time_after(now, OWN_KEPT);
+}
+
+static void keep_those_that_go(struct own *own,
+                               const struct directory_self *self, uint64_t now)
+{
+    for (unsigned i = 0; i < own->given; i++)
+        if (!is_listed(self->addresses, self->address_count,
+                       &own->d.addresses[i]))
+            keep(own, &own->d.addresses[i], now);
+}
+
+/* Behind those given, the newest first. */
+static void add_kept(struct own *own, uint64_t now)
+{
+    struct descriptor *d = &own->d;
+
+    d->address_count = own->given;
+    while (own->given > 0 && d->address_count < DESCRIPTOR_ADDRESSES_MAX) {
+        const struct endpoint *best = NULL;
+        uint64_t until = now;
+
+        for (unsigned i = 0; i < DESCRIPTOR_ADDRESSES_MAX; i++)
+            if (own->kept[i].until > until &&
+                !is_listed(d->addresses, d->address_count, &own->kept[i].ep)) {
+                best = &own->kept[i].ep;
+                until = own->kept[i].until;
+            }
+        if (best == NULL)
+            return;
+        d->addresses[d->address_count++] = *best;
+    }
+}
+
+/* The next time that one is kept no more. */
+static uint64_t kept_until(const struct own *own)
+{
+    uint64_t at = TIME_NEVER;
+
+    for (unsigned i = 0; i < DESCRIPTOR_ADDRESSES_MAX; i++)
+        if (own->kept[i].until != 0)
+            at = time_min(at, own->kept[i].until);
+    return at;
+}
+
+static void drop_kept(struct directory *d, uint64_t now)
+{
+    struct own *own = &d->own;
+
+    for (unsigned i = 0; i < DESCRIPTOR_ADDRESSES_MAX; i++)
+        if (own->kept[i].until != 0 && own->kept[i].until <= now) {
+            own->kept[i].until = 0;
+            own->dirty = true;
+        }
+    add_kept(own, now);
+    directory_wake(d, kept_until(own));
+}
+
+/* ---- What we say ------------------------------------------------------- */
+
 void directory_set_self(struct directory *d, const struct directory_self *self,
                         uint64_t now)
 {
@@ -68,8 +148,10 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
     memcpy(own->d.handshake_key, self->handshake_key, NOISE_KEY_BYTES);
     own->d.roles = self->roles;
     own->d.bandwidth = self->bandwidth;
-    own->d.address_count = self->address_count;
+    keep_those_that_go(own, self, now);
+    own->given = self->address_count;
     memcpy(own->d.addresses, self->addresses, sizeof(own->d.addresses));
+    add_kept(own, now);
     own->d.has_family = self->has_family;
     memset(own->d.family, 0, sizeof(own->d.family));
     if (self->has_family)
@@ -197,6 +279,7 @@ void self_tick(struct directory *d, uint64_t wall, uint64_t now)
     if (!own->present)
         return;
     rotate(d, wall);
+    drop_kept(d, now);
     if (own->d.address_count == 0 || !(own->d.roles & ROLE_RELAY)) {
         withdraw(d);
         own->len = 0;

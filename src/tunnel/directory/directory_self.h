@@ -2,6 +2,10 @@
  *
  * The descriptor of this node: signed anew when it changes or runs out,
  * announced under a well-known key and put into the DHT.
+ *
+ * Where we are, others may have told us, and lied. An address that was ours
+ * stays in the descriptor for OWN_KEPT beside the new one: who asks us where we
+ * are finds the address that he asked, and others use what answers (known.h).
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_SELF_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_SELF_H
@@ -14,13 +18,19 @@
 #include <stdint.h>
 
 #define SELF_TOLD_FRESH (10 * TIME_MIN)
+#define OWN_KEPT        TIME_HOUR
 
 struct own {
-    bool present;   /* directory_set_self gave one */
-    bool dirty;     /* it has changed: sign anew */
-    bool announced; /* in the DHT */
-    bool to_put;    /* the item is not in the DHT yet */
-    struct descriptor d;
+    bool present;        /* directory_set_self gave one */
+    bool dirty;          /* it has changed: sign anew */
+    bool announced;      /* in the DHT */
+    bool to_put;         /* the item is not in the DHT yet */
+    struct descriptor d; /* its addresses: those given, then those kept */
+    uint8_t given;
+    struct {
+        struct endpoint ep;
+        uint64_t until; /* monotonic */
+    } kept[DESCRIPTOR_ADDRESSES_MAX];
     uint64_t rotated;  /* wall seconds */
     uint64_t renew_at; /* monotonic */
     uint64_t retry_at; /* monotonic: publishing failed */

@@ -378,9 +378,19 @@ static void mark_answered(struct known_relay *relay,
             put_in_front(relay, i);
 }
 
+/* The one that it answered from last comes first: it may have moved. */
 static void set_answered(struct known_relay *relay, const struct endpoint *from)
 {
-    mark_answered(relay, from, lists(&relay->d, from));
+    bool exactly = lists(&relay->d, from);
+
+    mark_answered(relay, from, exactly);
+    for (unsigned i = 1; i < relay->answered; i++)
+        if (same_place(&relay->d.addresses[i], from, exactly)) {
+            struct endpoint ep = relay->d.addresses[i];
+
+            relay->d.addresses[i] = relay->d.addresses[0];
+            relay->d.addresses[0] = ep;
+        }
     relay->tried = true;
 }
 

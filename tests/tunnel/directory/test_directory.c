@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "directory_tell.h"
 
+#include "tunnel/directory/directory_internal.h"
+
 #include "wire/item/item_signing.h"
 #include "wire/msgpack/mp_reader.h"
 #include "wire/msgpack/mp_writer.h"
@@ -317,6 +319,72 @@ static void test_directory_renews_itself_and_rotates(void **state)
     host_deinit(&h);
 }
 
+static unsigned lists_of(const struct host *h, const char *const *eps)
+{
+    struct descriptor d;
+    unsigned found = 0;
+
+    assert_int_equal(test_descriptor_accept(directory_self_text(h->d),
+                                            TEST_NETWORK, (uint64_t)h->wall,
+                                            &d),
+                     OK);
+    for (unsigned i = 0; eps[i] != NULL; i++) {
+        struct endpoint ep = test_ep(eps[i]);
+
+        found += directory_lists(&d, &ep);
+    }
+    assert_int_equal(d.address_count, found);
+    return found;
+}
+
+/* Those who say that we are elsewhere do not take us away from where we are:
+ * for an hour we say both, and who asks finds the address that he asked. */
+static void test_directory_stays_where_it_was_for_an_hour(void **state)
+{
+    static const char *const before[] = {"9.9.9.9:9", NULL};
+    static const char *const both[] = {"6.6.6.6:6", "9.9.9.9:9", NULL};
+    static const char *const then[] = {"6.6.6.6:6", NULL};
+    static const char *const four[] = {"7.7.7.9:1", "7.7.7.8:1", "7.7.7.7:1",
+                                       "7.7.7.6:1", NULL};
+    struct directory_self self;
+    struct host h;
+
+    (void)state;
+    host_init(&h, 34);
+    self = self_at(&h);
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(lists_of(&h, before), 1);
+    self.addresses[0] = test_ep("6.6.6.6:6");
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(lists_of(&h, both), 2);
+    host_run(&h, TIME_HOUR - TIME_S);
+    assert_int_equal(lists_of(&h, both), 2);
+    host_run(&h, TIME_MIN);
+    assert_int_equal(lists_of(&h, then), 1);
+    /* Back and forth, and many at once: no more than there is room for. */
+    self.addresses[0] = test_ep("9.9.9.9:9");
+    directory_set_self(h.d, &self, h.now);
+    self.addresses[0] = test_ep("6.6.6.6:6");
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(lists_of(&h, both), 2);
+    for (unsigned i = 0; i < 10; i++) {
+        self.addresses[0] = test_ep4(7, 7, 7, (uint8_t)i, 1);
+        directory_set_self(h.d, &self, h.now);
+        host_pass(&h, TIME_S);
+        host_tick(&h);
+    }
+    assert_int_equal(lists_of(&h, four), 4);
+    /* Nothing is known any more: nothing is published. */
+    self.address_count = 0;
+    directory_set_self(h.d, &self, h.now);
+    host_tick(&h);
+    assert_int_equal(directory_self_text(h.d).len, 0);
+    host_deinit(&h);
+}
+
 static void test_directory_answers_asks(void **state)
 {
     struct endpoint from = test_ep4(7, 7, 7, 7, 7);
@@ -452,6 +520,41 @@ static void test_directory_finds_a_guard_that_moved(void **state)
     assert_in_range(h.fetches, 1, 5);
     assert_true(endpoint_equal(&directory_find(h.d, d.identity)->d.addresses[0],
                                &d.addresses[0]));
+    host_deinit(&h);
+}
+
+/* Also when it lists the address that it had, as it does for an hour. */
+static void test_directory_goes_where_a_guard_answers(void **state)
+{
+    struct descriptor d = test_descriptor(1);
+    const struct known_relay *relay;
+    uint8_t text[DESCRIPTOR_MAX];
+    struct host h;
+
+    (void)state;
+    host_init(&h, 15);
+    assert_int_equal(ask_and_tell(&h, 1, &d, 1), OK);
+    relay = directory_find(h.d, d.identity);
+    directory_set_guard(h.d, d.identity, (uint64_t)h.wall, (uint64_t)h.wall + 1,
+                        false);
+    d.issued += 64800;
+    d.expires += 64800;
+    d.addresses[0] = test_relay_ep(1);
+    d.addresses[1] = test_relay_ep(99);
+    d.address_count = 2;
+    assert_int_equal(
+        value_from_bytes(bytes_of(text, test_descriptor_text(&d, 1, text)),
+                         &h.value),
+        OK);
+    memcpy(h.item.key, d.identity, 32);
+    h.item.value = &h.value;
+    for (unsigned i = 0; i < 20 * 3600 && relay->answered < 2; i++) {
+        host_run(&h, TIME_S);
+        if (endpoint_equal(&h.sent_to, &d.addresses[1]))
+            (void)tell(&h, &h.sent_to,
+                       bytes_of(text, test_descriptor_text(&d, 1, text)));
+    }
+    assert_true(endpoint_equal(&relay->d.addresses[0], &d.addresses[1]));
     host_deinit(&h);
 }
 
@@ -773,9 +876,11 @@ int main(void)
         cmocka_unit_test(test_directory_publishes_itself),
         cmocka_unit_test(test_directory_publishes_when_the_dht_can),
         cmocka_unit_test(test_directory_renews_itself_and_rotates),
+        cmocka_unit_test(test_directory_stays_where_it_was_for_an_hour),
         cmocka_unit_test(test_directory_answers_asks),
         cmocka_unit_test(test_directory_tells_what_was_signed_lately),
         cmocka_unit_test(test_directory_finds_a_guard_that_moved),
+        cmocka_unit_test(test_directory_goes_where_a_guard_answers),
         cmocka_unit_test(test_directory_exchanges_samples),
         cmocka_unit_test(test_directory_samples_only_when_asked),
         cmocka_unit_test(test_directory_bounds_what_one_informant_names),
