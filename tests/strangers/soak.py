@@ -65,7 +65,8 @@ class World:
     def add(self, n, *flags):
         node = PublicNode(self.root / f"n{n}", Machine([home(n), home6(n)]),
                           flags)
-        node.bootstrap = [m.endpoint for m in self.nodes[:2]]
+        for other in self.nodes[:2]:
+            node.bootstrap += other.reached_by(node.addresses)
         node.start(wait=False)
         self.nodes.append(node)
         return node

@@ -75,6 +75,11 @@ class PublicNode(Node):
                 return (address, PORT)
         raise Failure(f"{self.endpoint} has no such address")
 
+    def reached_by(self, addresses):
+        """Its endpoints of the families of these addresses."""
+        families = {family_of(a) for a in addresses}
+        return [join(a) for a in self.addresses if family_of(a) in families]
+
     def start(self, *extra, **more):
         """`self.files`: its limits of open files, soft and hard."""
         def before():
@@ -130,8 +135,9 @@ class StrangersTest(unittest.TestCase):
         self.addCleanup(machine.close)
         node = PublicNode(self.root / f"n{len(self.nodes) + 1}", machine,
                           flags)
-        node.bootstrap = [b.endpoint if isinstance(b, Node) else b
-                          for b in bootstrap]
+        for other in bootstrap:
+            node.bootstrap += other.reached_by(addresses) \
+                if isinstance(other, PublicNode) else [other]
         self.nodes.append(node)
         self.addCleanup(lambda: node.is_running() and node.kill())
         return node

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """Many sockets of one IPv6 /48 tell a relay that it is elsewhere. It stays
 where it is, and others find it there."""
-import socket
 import time
 import unittest
 
@@ -16,8 +15,7 @@ FALSE = ("2a0e:b107:1:7::66", 6666)
 class FalseVotes(StrangersTest):
     def test_a_relay_on_every_address(self):
         first = self.network(3, ipv6=True, first=10)[0]
-        relay = self.daemon(home6(1), flags=[
-            "--dht.bootstrap", join(first.at(socket.AF_INET6)[0])])
+        relay = self.daemon(home6(1), bootstrap=[first])
         relay.listen = ["[::]:7881"]
         relay.start()
         relay.wait_joined()
