@@ -257,7 +257,7 @@ static void disconnect(struct opening *o)
 
 static enum error open_once(struct opening *o)
 {
-    off_t size;
+    off_t size = 0;
     enum error err = prepare_file(o, &size);
 
     if (err != OK)
