@@ -55,7 +55,7 @@ static void test_files_plan_fits_every_limit(void **state)
     config.tunnel.exit.max_sockets = 2048;
     files_plan(&config, 16, 16, &wanted);
     least = wanted.own + 4;
-    for (unsigned limit = 0; limit < 3000; limit++) {
+    for (unsigned limit = 0; limit < 6000; limit++) {
         bool fits;
 
         p = wanted;
