@@ -146,7 +146,8 @@ static void small_network(uint32_t relays, uint32_t exits, unsigned at_first,
     assert_at_least(known(&p).exits, exits < 4 ? exits : 4);
     /* In which guards are drawn again, and their links opened. */
     spend(&p, 4 * TIME_MIN, 0.4, 0.2);
-    spend(&p, 2 * TIME_HOUR, later, 0.2);
+    /* Links are kept, and asked once a minute, after their last circuit. */
+    spend(&p, 2 * TIME_HOUR, later, 0.22);
     assert_true(member_ready(p.client->tunnel) >= 1.0);
     world_end(p.w);
 }
@@ -221,7 +222,7 @@ static void test_sim_tunnel_budget_with_rare_exits(void **state)
     (void)state;
     begin(&p, 300, 3);
     spend(&p, TIME_MIN, 35, 0.15);
-    spend(&p, TIME_HOUR, 0.5, 0.25);
+    spend(&p, TIME_HOUR, 0.6, 0.25);
     assert_at_least(known(&p).usable, 110);
     world_end(p.w);
 }
