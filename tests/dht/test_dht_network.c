@@ -212,6 +212,7 @@ static void test_dht_network_contradicted(void **state)
     harness_run(&h, h.now + TIME_S); /* nobody is there yet */
     assert_int_equal(harness_events(&h, DHT_EVENT_PUBLISHED), 1);
     settle(&h);
+    harness_run(&h, h.now + 4 * TIME_S); /* its next round runs */
     begun(&h);
     hear(&h, 1, &moved_to);
     hear(&h, 1, &moved_to); /* the same one again */

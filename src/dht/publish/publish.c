@@ -166,12 +166,11 @@ void publish_met(struct publications *all, enum family f, const struct id *id)
     uint64_t soon = time_after(all->w->now, TIME_S);
 
     for (struct publication *p = all->first; p != NULL; p = p->next) {
-        uint64_t again = time_after(p->ended_at, PUBLISH_AGAIN);
+        /* What is nowhere waits for nothing but the end of a crowd. */
+        uint64_t again = time_after(p->ended_at, p->failed > 0 ? PUBLISH_CROWD
+                                                               : PUBLISH_AGAIN);
 
-        /* It was nowhere, because nobody was there. */
-        if (p->failed > 0)
-            round_by(p, soon);
-        else if (publication_lacks(p, f, id))
+        if (p->failed > 0 || publication_lacks(p, f, id))
             round_by(p, again > soon ? again : soon);
     }
 }

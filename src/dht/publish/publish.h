@@ -31,6 +31,7 @@
 #define PUBLISH_PEER_EVERY (15 * TIME_MIN) /* less up to a fifth */
 #define PUBLISH_ITEM_EVERY (60 * TIME_MIN)
 #define PUBLISH_AGAIN      (30 * TIME_S) /* to see whether it is found */
+#define PUBLISH_CROWD      (5 * TIME_S)  /* while many nodes come */
 /* From one round to the next; rounds that need not wait. The nodes of a small
  * network get two queries of each round, and the default of their source_rate
  * is 20 a second. */
