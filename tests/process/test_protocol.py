@@ -200,6 +200,8 @@ class BehindNat(ProcessTest):
                          f"{self.net.prefix}.99:0")
         self.assertEqual(status["tunnels"]["addresses"], [])
         self.assertEqual(node.metrics()["warren_directory_published"], 0)
+        self.assertIn(f" {self.net.prefix}.99, at another port by each\n",
+                      node.cli("status").stdout)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,20 @@ static void print_trains(struct mp_reader map)
 
 /* ---- DHT ---------------------------------------------------------------- */
 
+/* Port 0 is none that others agree upon (a symmetric NAT). */
+static void print_seen_as(int f, const char *external)
+{
+    size_t len = strlen(external);
+    char text[96];
+
+    if (len > 2 && strcmp(external + len - 2, ":0") == 0) {
+        snprintf(text, sizeof(text), "%.*s, at another port by each",
+                 (int)len - 2, external);
+        external = text;
+    }
+    family_line(f, "seen as", external);
+}
+
 static void print_family(struct mp_reader dht, int f)
 {
     char nodes[TEXT_COUNT_SIZE], buckets[TEXT_COUNT_SIZE], text[LINE_MAX];
@@ -128,7 +142,7 @@ static void print_family(struct mp_reader dht, int f)
              reply_uint(map, "cached"), buckets);
     family_line(f, "nodes", text);
     if (reply_bytes(map, "external").len > 0)
-        family_line(f, "seen as", reply_text(map, "external"));
+        print_seen_as(f, reply_text(map, "external"));
     if (reply_uint(map, "network_size") > 0) {
         snprintf(text, sizeof(text), "about %s",
                  text_count(reply_uint(map, "network_size"), "node", nodes));
