@@ -94,7 +94,7 @@ class Client(ProcessTest):
              'tunnel_dropped_total{reason="wrong_length"}'),
             (cell + bytes(344), 'tunnel_dropped_total{reason="not_found"}'),
             (cell, 'tunnel_dropped_total{reason="not_msgpack"}'),
-            (msgpack.packb([9]),
+            (msgpack.packb([10]),
              'tunnel_dropped_total{reason="unknown_kind"}'),
             (msgpack.packb([2, 1, 1, noise]),
              'tunnel_dropped_total{reason="unexpected"}'),
