@@ -5,6 +5,8 @@
  * says first that it lives in some other network. An honest network of relays,
  * each in a site of its own, stands beside it; the clients come last.
  *
+ * Then what four relays have that clients are alone with at first.
+ *
  *     strangers [HONEST [CLIENTS]]      100 relays, 20 clients
  *
  * The same seed gives the same figures.
@@ -174,6 +176,64 @@ static struct view run(enum family family, unsigned addresses,
     return v;
 }
 
+/* ---- The first minutes -------------------------------------------------- */
+
+#define FIRST 4 /* relays of the party that is met first */
+
+static const unsigned alone_for[] = {8, 60, 180, 600, 1500, 2400}; /* s */
+
+static void isolate(struct scene *s, uint32_t first_client, bool alone)
+{
+    for (uint32_t i = 0; i < sim_nodes(s->sim); i++)
+        if (i < FIRST || i >= first_client)
+            sim_partition(s->sim, i, alone);
+}
+
+static void add_clients(struct scene *s)
+{
+    for (unsigned i = 0; i < clients; i++) {
+        uint32_t node;
+
+        check(sim_dht_net_join(&s->net, &node));
+        sim_partition(s->sim, node, 1);
+        add_member(s, node, false, false);
+        check(sim_tunnel_build(s->sim, node, HOPS));
+    }
+}
+
+/* Clients that know no other bootstrap nodes, and are alone with the first four
+ * relays for so long. */
+static struct view run_alone(unsigned seconds)
+{
+    static struct scene s;
+    struct sim_config config;
+    struct view v = {0};
+    uint32_t first;
+
+    sim_config_init(&config);
+    config.addressing = SIM_ADDRESS_GLOBAL;
+    s = (struct scene){.family = FAMILY_IPV4, .count = FIRST};
+    check(sim_new(&config, &s.sim));
+    sim_dht_net_init(&s.net, s.sim);
+    s.net.bootstraps = FIRST;
+    for (unsigned i = 0; i < honest + FIRST; i++)
+        add_member(&s, add_node(&s, NULL), i % 8 == 7, true);
+    for (unsigned i = 0; i < FIRST; i++)
+        sim_endpoint(s.sim, i, FAMILY_IPV4, &s.party[i]);
+    sim_run_for(s.sim, 20 * TIME_MIN);
+    first = sim_nodes(s.sim);
+    isolate(&s, first, true);
+    add_clients(&s);
+    sim_run_for(s.sim, seconds * TIME_S);
+    isolate(&s, first, false);
+    sim_run_for(s.sim, 15 * TIME_MIN);
+    for (unsigned i = 0; i < clients; i++)
+        look(&s, first + i, &v);
+    sim_free(s.sim);
+    sim_dht_net_deinit(&s.net);
+    return v;
+}
+
 static double percent(unsigned part, unsigned whole)
 {
     return whole == 0 ? 0 : 100.0 * part / whole;
@@ -198,6 +258,21 @@ static void print(enum family family)
     }
 }
 
+static void print_alone(void)
+{
+    printf("Alone with %u relays at first, of %u\n", FIRST, honest + FIRST);
+    printf("  %9s | %9s %9s %9s\n", "seconds", "of a view", "of guards",
+           "a view");
+    for (size_t i = 0; i < sizeof(alone_for) / sizeof(alone_for[0]); i++) {
+        struct view v = run_alone(alone_for[i]);
+
+        printf("  %9u | %7.1f %% %7.1f %% %9.1f\n", alone_for[i],
+               percent(v.party_known, v.known),
+               percent(v.party_guards, v.guards), (double)v.known / clients);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -210,5 +285,6 @@ int main(int argc, char **argv)
     }
     for (int f = 0; f < FAMILIES; f++)
         print((enum family)f);
+    print_alone();
     return 0;
 }

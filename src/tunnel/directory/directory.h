@@ -205,7 +205,7 @@ void directory_measured(struct directory *d, const uint8_t identity[32],
 void directory_set_guard(struct directory *d, const uint8_t identity[32],
                          uint64_t since, uint64_t until, bool provisional);
 /* Whether what is known is all that there is to be found soon
- * (directory_survey.h). */
+ * (directory_survey.c). */
 bool directory_is_complete(const struct directory *d);
 
 /* New wishes: while fewer are known, more are looked for. Nodes that build no

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directory as its own files see it; nobody else includes it. It is put
- * together from five parts, each with a header of its own: what it asks relays,
- * what it looks for in the DHT, what it says of itself, what it exchanges with
- * neighbours, and whether that is all there is to know. The first four end in
- * directory_learn.
+ * together from four parts, each with a header of its own: what it asks relays,
+ * what it looks for in the DHT, what it says of itself, and what it exchanges
+ * with neighbours. All of them end in directory_learn.
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
@@ -15,8 +14,21 @@
 #include "tunnel/directory/directory_dht.h"
 #include "tunnel/directory/directory_sample.h"
 #include "tunnel/directory/directory_self.h"
-#include "tunnel/directory/directory_survey.h"
 #include "tunnel/link/cookie.h"
+
+/* directory_survey.c */
+#define SURVEY_MIN      (2 * TIME_MIN)
+#define SURVEY_QUIET    TIME_MIN
+#define SURVEY_MAX      (30 * TIME_MIN)
+#define SURVEY_LOOKUPS  4
+#define SURVEY_NETWORKS 4
+
+struct survey {
+    uint64_t began;         /* monotonic; 0: nobody has answered yet */
+    unsigned lookups;       /* that ended well */
+    unsigned quiet_lookups; /* since the last relay that was new */
+    bool complete;
+};
 
 #define RECENT_MAX 128 /* endpoints asked lately */
 
@@ -60,6 +72,12 @@ struct directory {
     struct directory_twin twin;
     struct directory_stats stats;
 };
+
+/* ---- directory_survey.c ------------------------------------------------ */
+
+/* A lookup in the DHT ended well. */
+void survey_looked(struct directory *d);
+void survey_tick(struct directory *d, uint64_t now);
 
 /* ---- directory.c ------------------------------------------------------- */
 

@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whether the view is complete, looked at with each tick until it is.
+ * Whether what is known is all that this client will soon find. In its first
+ * minutes it knows those only whom the first that it met have told it of; what
+ * is for weeks, its guards, is not to be drawn from these.
+ *
+ * The view is complete when SURVEY_MIN have passed since the first relay or the
+ * DHT answered, relays of SURVEY_NETWORKS networks are known that answered or
+ * are from an earlier life, and
+ *
+ * - as many are known as are wanted, and SURVEY_LOOKUPS keys were looked up in
+ *   the DHT; or
+ * - none was new for SURVEY_QUIET, in which so many keys were looked up.
+ *
+ * So it takes two minutes in a network of four relays, and in one of thousands,
+ * of which a client looks for some fifty. After SURVEY_MAX the view is taken as
+ * it is. It stays complete. Looked at with each tick until it is.
  */
 #include "tunnel/directory/directory_internal.h"
 

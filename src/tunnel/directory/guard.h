@@ -18,7 +18,7 @@
  * jumps does not throw them all away.
  *
  * Those that are drawn before the client's view is complete
- * (directory_survey.h) are provisional: whoever was met first would have them
+ * (directory_survey.c) are provisional: whoever was met first would have them
  * all. They are not stored, and when the view is complete, others are drawn in
  * their place, once.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "directory_tell.h"
 
-#include "tunnel/directory/directory_survey.h"
+#include "tunnel/directory/directory_internal.h"
 #include "tunnel/directory/guard.h"
 
 #include <setjmp.h>
