@@ -61,7 +61,9 @@ static void stop(void)
 static void start_server(int i, uint64_t deadline)
 {
     const struct http_pages pages = {NULL, metrics_page, health_page};
-    struct http_config config = {.deadline = deadline};
+    struct http_config config = {.connections = HTTP_CONNECTIONS_MAX,
+                                 .deadline = deadline,
+                                 .names = {1, {"node.example"}}};
     struct http *second;
     struct endpoint local;
     struct text why;

@@ -31,10 +31,21 @@ static void check_line(const struct policy_line *line)
                          endpoint_same_addr(&again.net, &line->net)));
 }
 
+static bool has_line_within(const struct policy *p, unsigned bits)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < p->count; i++)
+        found |= p->lines[i].accept && !p->lines[i].any &&
+                 p->lines[i].bits >= bits;
+    return found;
+}
+
 /* What is never sent to, whatever the lines are. */
 static void check_rules(struct policy *p, const struct policy_line *line)
 {
     struct endpoint to = line->net;
+    struct policy_network near;
     enum policy_verdict v;
 
     to.port = line->first;
@@ -43,6 +54,13 @@ static void check_rules(struct policy *p, const struct policy_line *line)
         assert(endpoint_is_usable(&to) && endpoint_is_global(&to) &&
                !policy_is_own(p, &to));
     assert(policy_verdict_name(v) != NULL);
+    /* Nor into a network that this machine is in, but by a line of its own. */
+    near = policy_network_of(&to, to.family == FAMILY_IPV4 ? 24 : 56);
+    assert(policy_set_networks(p, &near, 1) == OK);
+    assert(policy_is_near(p, &to));
+    if (policy_check(p, &to) == POLICY_ACCEPTED)
+        assert(has_line_within(p, near.bits));
+    assert(policy_set_networks(p, NULL, 0) == OK);
     assert(policy_set_own(p, &to, 1) == OK);
     if (!endpoint_is_loopback(&to))
         assert(policy_check(p, &to) != POLICY_ACCEPTED);
