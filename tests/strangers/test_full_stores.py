@@ -36,8 +36,9 @@ class Storer:
         while (got := self.crowd.receive(0.05)) is not None:
             message = msgpack.unpackb(got[2], raw=True)
             token = message.get(b"r", {}).get(b"token")
-            if token and message[b"y"] == b"r":
-                tokens[int.from_bytes(message[b"t"], "big")] = token
+            number = int.from_bytes(message[b"t"], "big")
+            if token and number in wanted:  # no late one
+                tokens[number] = token
         return tokens
 
     def store(self, count):
