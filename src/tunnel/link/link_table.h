@@ -24,8 +24,9 @@
 /* Without circuits: before the first one, and after the last. */
 #define LINK_UNUSED_LIFE (15 * TIME_S)
 #define LINK_KEPT_LIFE   (5 * TIME_MIN)
-#define LINK_KEPT_SILENCE \
-    (60 * TIME_S) /* after which it is asked whether the peer is there */
+#define LINK_KEPT_SILENCE                                                     \
+    (LINK_KEPT_LIFE / 2) /* after which it is asked whether the peer is there \
+                          */
 #define LINK_INIT_TRIES   4
 #define LINK_INIT_TIMEOUT (500 * TIME_MS)          /* doubled with each try */
 #define LINK_OPEN_LIFE    (15 * LINK_INIT_TIMEOUT) /* of all tries */

@@ -46,7 +46,8 @@ static bool check_alive(struct links *l, struct link *link, uint64_t now)
     } else if (link->users > 0 && silent >= LINK_KEEPALIVE &&
                now >= link->deadline) {
         ping(l, link, now);
-    } else if (link->users == 0 && silent >= LINK_KEPT_SILENCE) {
+    } else if (link->users == 0 && link->initiator &&
+               silent >= LINK_KEPT_SILENCE) {
         ping(l, link, now);
     }
     return true;
@@ -63,7 +64,8 @@ static uint64_t up_deadline(struct links *l, const struct link *link)
 
     if (link->users > 0)
         at = keepalive_at(l, link);
-    else if (link->tries == 0 && link->unanswered_at == TIME_NEVER)
+    else if (link->initiator && link->tries == 0 &&
+             link->unanswered_at == TIME_NEVER)
         at = time_min(at, time_after(link->heard_at, LINK_KEPT_SILENCE));
     if (link->tries > 0)
         at = time_min(at, time_after(link->ping_at, LINK_PING_PAUSE));

@@ -362,10 +362,10 @@ static void test_link_is_kept_after_its_last_circuit(void **state)
     run(w, 5 * TIME_MIN - TIME_S, true);
     assert_int_equal(links_count(w->a.links), 1);
     assert_int_equal(links_count(w->b.links), 1);
-    /* A PING and a PONG a minute, from one side or both. */
+    /* A PING from who has opened it and a PONG, at half of it and the end. */
     assert_in_range(links_stats(w->a.links)->cells_out +
                         links_stats(w->b.links)->cells_out - before,
-                    6, 20);
+                    2, 4);
     run(w, 2 * TIME_S, true);
     assert_int_equal(links_count(w->a.links), 0);
     assert_int_equal(links_count(w->b.links), 0);
@@ -383,7 +383,7 @@ static void test_link_kept_notices_a_dead_peer(void **state)
     settle(w);
     link_hold(link);
     link_release(link, w->now);
-    run(w, 70 * TIME_S, false);
+    run(w, 160 * TIME_S, false);
     assert_int_equal(links_count(w->a.links), 0);
     assert_int_equal(w->a.why, REASON_TIMEOUT);
     world_free(w);
