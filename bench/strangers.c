@@ -7,7 +7,7 @@
  *
  * Then what four relays have that clients are alone with at first.
  *
- *     strangers [HONEST [CLIENTS]]      100 relays, 20 clients
+ *     strangers [--first] [HONEST [CLIENTS]]      100 relays, 20 clients
  *
  * The same seed gives the same figures.
  */
@@ -275,15 +275,19 @@ static void print_alone(void)
 
 int main(int argc, char **argv)
 {
+    bool first = argc > 1 && strcmp(argv[1], "--first") == 0;
+
+    argc -= first;
+    argv += first;
     if (argc > 1)
         honest = (unsigned)atoi(argv[1]);
     if (argc > 2)
         clients = (unsigned)atoi(argv[2]);
     if (honest < 8 || clients < 1 || sodium_init() < 0) {
-        fprintf(stderr, "usage: strangers [HONEST [CLIENTS]]\n");
+        fprintf(stderr, "usage: strangers [--first] [HONEST [CLIENTS]]\n");
         return 1;
     }
-    for (int f = 0; f < FAMILIES; f++)
+    for (int f = 0; f < FAMILIES && !first; f++)
         print((enum family)f);
     print_alone();
     return 0;

@@ -4,17 +4,18 @@
  * minutes it knows those only whom the first that it met have told it of; what
  * is for weeks, its guards, is not to be drawn from these.
  *
- * The view is complete when SURVEY_MIN have passed since the first relay or the
- * DHT answered, relays of SURVEY_NETWORKS networks are known that answered or
- * are from an earlier life, and
+ * The view is complete when relays of SURVEY_NETWORKS networks are known that
+ * answered or are from an earlier life, and
  *
- * - as many are known as are wanted, and SURVEY_LOOKUPS keys were looked up in
- *   the DHT; or
- * - none was new for SURVEY_QUIET, in which so many keys were looked up.
+ * - as many are known as are wanted, SURVEY_MIN have passed since the first
+ * relay or the DHT answered, and SURVEY_LOOKUPS keys were looked up in the DHT;
+ * or
+ * - none was new for SURVEY_QUIET, in which so many keys were looked up. Half
+ * as many then take twice as long, and so on: a few relays are easily made up,
+ * and where there are no others it matters little which of them are guards.
  *
- * So it takes two minutes in a network of four relays, and in one of thousands,
- * of which a client looks for some fifty. After SURVEY_MAX the view is taken as
- * it is. It stays complete. Looked at with each tick until it is.
+ * After SURVEY_MAX the view is taken as it is. It stays complete. Looked at
+ * with each tick until it is.
  */
 #include "tunnel/directory/directory_internal.h"
 
@@ -50,6 +51,15 @@ static bool has_networks(const struct directory *d)
     return count == SURVEY_NETWORKS;
 }
 
+static uint64_t least_age(const struct directory *d)
+{
+    uint64_t age = SURVEY_MIN * d->config.wanted_relays;
+
+    if (d->usable >= d->config.wanted_relays)
+        return SURVEY_MIN;
+    return d->usable == 0 ? SURVEY_MAX : time_min(age / d->usable, SURVEY_MAX);
+}
+
 static bool is_complete(const struct directory *d, uint64_t now)
 {
     const struct survey *s = &d->survey;
@@ -58,7 +68,7 @@ static bool is_complete(const struct directory *d, uint64_t now)
 
     if (age >= SURVEY_MAX)
         return true;
-    if (age < SURVEY_MIN || !has_networks(d))
+    if (age < least_age(d) || !has_networks(d))
         return false;
     if (d->usable >= d->config.wanted_relays)
         return s->lookups >= lookups;
@@ -69,7 +79,7 @@ static bool is_complete(const struct directory *d, uint64_t now)
 /* The next time at which it may be, if nothing else happens. */
 static uint64_t next_look(const struct directory *d, uint64_t now)
 {
-    uint64_t first = time_after(d->survey.began, SURVEY_MIN);
+    uint64_t first = time_after(d->survey.began, least_age(d));
     uint64_t quiet = time_after(d->news_at, SURVEY_QUIET);
 
     if (now < first)

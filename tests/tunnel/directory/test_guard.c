@@ -22,7 +22,7 @@ static void update(struct host *h, struct guards *g)
 static void settle(struct host *h)
 {
     directory_set_wanted(h->d, 64, 4, h->now);
-    host_run(h, 4 * TIME_MIN);
+    host_run(h, 10 * TIME_MIN);
     assert_true(directory_is_complete(h->d));
     directory_set_wanted(h->d, 0, 0, h->now);
 }
@@ -498,7 +498,7 @@ static void test_guard_is_not_who_was_met_first(void **state)
         update(&h, &g);
         assert_int_equal(of_party(&g), GUARDS_PRIMARY); /* still the same */
         assert_int_equal(stored_guards(&h), 0);
-        host_run(&h, 3 * TIME_MIN);
+        host_run(&h, 4 * TIME_MIN);
         assert_true(directory_is_complete(h.d));
         assert_true(guards_are_overdue(&g, h.d));
         update(&h, &g);
@@ -546,10 +546,11 @@ static void test_guard_waits_for_a_complete_view(void **state)
 
     (void)state;
     /* All relays of a small network, and enough of a large one. */
-    assert_in_range(settles_after(4, 1, true), 120, 130);
+    assert_in_range(settles_after(4, 1, true), 1440, 1450);
+    assert_in_range(settles_after(24, 1, true), 240, 300);
     assert_in_range(settles_after(1000, 1, true), 120, 130);
     /* They come slowly. */
-    assert_in_range(settles_after(10, 30, true), 350, 450);
+    assert_in_range(settles_after(10, 30, true), 576, 600);
     /* It never ends, there are too few, or the DHT does not answer. */
     assert_in_range(settles_after(1000, 50, true), most, most + 60);
     assert_in_range(settles_after(3, 1, true), most, most + 5);
