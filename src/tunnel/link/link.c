@@ -82,6 +82,13 @@ enum error links_new(const struct link_config *config,
     return OK;
 }
 
+void links_say_closed(struct links *l, uint64_t now)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (l->links[i]->state == LINK_UP)
+            link_send(l, l->links[i], CELL_CLOSE, 0, bytes_of(NULL, 0), now);
+}
+
 void links_free(struct links *l)
 {
     if (l == NULL)

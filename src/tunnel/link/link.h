@@ -173,6 +173,9 @@ enum error links_new(const struct link_config *config,
                      const struct link_env *env,
                      const struct responder *responder, uint64_t now,
                      struct links **out);
+/* Tells all peers that their links are gone, before links_free: else they find
+ * out only when they next need us, and wait in vain for some seconds. */
+void links_say_closed(struct links *l, uint64_t now);
 /* No callback is called. */
 void links_free(struct links *l);
 

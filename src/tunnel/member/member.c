@@ -171,6 +171,7 @@ static void close_all(struct member *t, uint64_t now)
     while (transits_count(t->router.relays) > 0)
         transit_close(t->router.relays, transits_at(t->router.relays, 0),
                       REASON_SHUTDOWN, now);
+    links_say_closed(t->router.shared.links, now);
 }
 
 void member_free(struct member *t, uint64_t now)

@@ -372,6 +372,27 @@ static bool takes_key(struct world *w, const uint8_t secret[NOISE_KEY_BYTES])
     return up;
 }
 
+/* Else who has a link to it waits for an answer with the next EXTEND. */
+static void test_tunnel_tells_neighbours_that_it_stops(void **state)
+{
+    struct world *w = world_new(9);
+    struct links *links = member_router(w->member[0].tunnel)->shared.links;
+    struct link_target t = target_of(w, 1);
+    struct member_config c = config_of(1);
+    struct link *link;
+
+    (void)state;
+    assert_int_equal(link_open(links, &t, w->now, &link), OK);
+    run(w, 400 * TIME_MS);
+    assert_int_equal(link->state, LINK_UP);
+    assert_int_equal(links_count(links), 1);
+    member_free(w->member[1].tunnel, w->now);
+    resident_start(&w->member[1], &c);
+    run(w, 400 * TIME_MS);
+    assert_int_equal(links_count(links), 0);
+    world_free(w);
+}
+
 static struct resident *restart(struct world *w, const struct member_config *c)
 {
     struct resident *m = &w->member[1];
@@ -447,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_long_datagrams_go_and_come_in_pieces),
         cmocka_unit_test(test_tunnel_speedtest_reports),
         cmocka_unit_test(test_tunnel_speedtest_measures_the_hops),
+        cmocka_unit_test(test_tunnel_tells_neighbours_that_it_stops),
         cmocka_unit_test(test_tunnel_neighbours_tell_of_others),
         cmocka_unit_test(test_tunnel_does_not_extend_to_private_or_own),
         cmocka_unit_test(test_tunnel_does_not_move_to_private_addresses),
