@@ -114,7 +114,7 @@ class Tunnels(ProcessTest):
             self.assertEqual(problem["level"], "error")
             self.assertIn("identity.key", problem["remedy"])
 
-    def test_restart_keeps_identity_relays_and_guards(self):
+    def test_restart_keeps_identity_and_relays(self):
         relays = self.community()
         client = self.client(relays, "--build", "3")
         self.wait_circuits(client)
@@ -131,6 +131,8 @@ class Tunnels(ProcessTest):
         client.bootstrap = []
         client.start("--build", "3")
         self.assertEqual(metric(client, "warren_directory_restored"), 4)
+        # So soon they are provisional, and drawn from the same relays again;
+        # test_guard_set_survives_a_restart is about those that are kept.
         self.assertEqual(metric(client, "warren_directory_guards"), guards)
         self.assertEqual(measured(client), capacities)
         self.wait_circuits(client)
