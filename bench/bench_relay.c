@@ -122,7 +122,7 @@ static double engine_alone(unsigned depth)
 /* With token buckets that never run empty. */
 static double engine_limited(unsigned depth)
 {
-    struct transit_queue *queue = &world.node[depth].engine.relays->queue;
+    struct transit_queue *queue = &world.node[depth].engine.transits->queue;
 
     transit_queue_configure(
         queue, &(struct transit_queue_config){

@@ -103,7 +103,7 @@ static void add_party(struct scene *s, unsigned networks)
         add_member(s, node, false, true);
         said[0] = party_address(s->family, 1000 + i, 0);
         said[1] = *own;
-        member_set_addresses(sim_tunnel_of(s->sim, node)->tunnel, said, 2,
+        member_set_addresses(sim_tunnel_of(s->sim, node)->member, said, 2,
                              sim_now(s->sim));
         sim_wake(s->sim, node);
     }
@@ -126,7 +126,7 @@ static bool is_of_party(const struct scene *s, const struct descriptor *d)
 
 static void look(const struct scene *s, uint32_t client, struct view *v)
 {
-    const struct member *t = sim_tunnel_of(s->sim, client)->tunnel;
+    const struct member *t = sim_tunnel_of(s->sim, client)->member;
     const struct directory *d = member_directory(t);
 
     for (unsigned i = 0; i < directory_count(d); i++) {

@@ -133,25 +133,25 @@ void warren_on_tunnel_event(void *arg, const struct member_event *event)
     struct warren_reason why = reason_of_event(event);
 
     switch (event->kind) {
-    case TUNNEL_CIRCUIT_READY:
+    case MEMBER_CIRCUIT_READY:
         if (o->opened != NULL)
             o->opened(o->arg, event->circuit, event->length);
         break;
-    case TUNNEL_CIRCUIT_CLOSED:
+    case MEMBER_CIRCUIT_CLOSED:
         if (o->closed != NULL)
             o->closed(o->arg, event->circuit, event->length, event->hop, &why);
         break;
-    case TUNNEL_DATA:
+    case MEMBER_DATA:
         if (o->data != NULL)
             on_data(o, event);
         break;
-    case TUNNEL_REFUSED:
+    case MEMBER_REFUSED:
         if (o->refused != NULL)
             o->refused(o->arg, event->circuit, &why);
         break;
-    case TUNNEL_PONG:
-    case TUNNEL_SPEEDTEST:
-    case TUNNEL_LEARNED:
+    case MEMBER_PONG:
+    case MEMBER_SPEEDTEST:
+    case MEMBER_LEARNED:
         break; /* nothing that a program asks for */
     }
 }

@@ -40,24 +40,24 @@ static void env_event(void *ctx, const struct member_event *event)
     struct sim_tunnel *n = ctx;
 
     switch (event->kind) {
-    case TUNNEL_CIRCUIT_READY:
+    case MEMBER_CIRCUIT_READY:
         n->ready++;
         break;
-    case TUNNEL_CIRCUIT_CLOSED:
+    case MEMBER_CIRCUIT_CLOSED:
         n->closed++;
         n->why = event->why;
         break;
-    case TUNNEL_REFUSED:
+    case MEMBER_REFUSED:
         n->refused++;
         n->why = event->why;
         break;
-    case TUNNEL_DATA:
+    case MEMBER_DATA:
         n->data++;
         n->data_bytes += event->payload.len;
         break;
-    case TUNNEL_PONG:
-    case TUNNEL_SPEEDTEST:
-    case TUNNEL_LEARNED:
+    case MEMBER_PONG:
+    case MEMBER_SPEEDTEST:
+    case MEMBER_LEARNED:
         break;
     }
 }
@@ -142,8 +142,8 @@ static void on_met(void *ctx, const struct endpoint *node)
 {
     struct sim_tunnel *n = ctx;
 
-    if (n->tunnel != NULL)
-        member_meet(n->tunnel, node, sim_now(n->sim));
+    if (n->member != NULL)
+        member_meet(n->member, node, sim_now(n->sim));
 }
 
 /* ---- The node in its network -------------------------------------------- */
@@ -155,7 +155,7 @@ static void node_receive(void *engine, const struct endpoint *from,
     uint8_t copy[SIM_DATAGRAM_MAX]; /* cells are opened where they lie */
 
     memcpy(copy, datagram.p, datagram.len);
-    member_receive(n->tunnel, from, copy, datagram.len, now, wall_of(n, now));
+    member_receive(n->member, from, copy, datagram.len, now, wall_of(n, now));
 }
 
 static void answer_echoes(struct sim_tunnel *n, uint64_t now)
@@ -163,7 +163,7 @@ static void answer_echoes(struct sim_tunnel *n, uint64_t now)
     for (unsigned i = 0; i < n->echo_count; i++) {
         struct sim_echo *e = &n->echoes[i];
 
-        member_exit_receive(n->tunnel, e->cookie, &e->from,
+        member_exit_receive(n->member, e->cookie, &e->from,
                             bytes_of(e->bytes, e->len), now);
     }
     n->echo_count = 0;
@@ -173,7 +173,7 @@ static void node_tick(void *engine, uint64_t now)
 {
     struct sim_tunnel *n = engine;
 
-    member_tick(n->tunnel, now, wall_of(n, now));
+    member_tick(n->member, now, wall_of(n, now));
     answer_echoes(n, now);
 }
 
@@ -182,7 +182,7 @@ static uint64_t node_next_deadline(void *engine)
     struct sim_tunnel *n = engine;
 
     return n->echo_count > 0 ? sim_now(n->sim)
-                             : member_next_deadline(n->tunnel);
+                             : member_next_deadline(n->member);
 }
 
 static void node_free(void *engine)
@@ -190,7 +190,7 @@ static void node_free(void *engine)
     struct sim_tunnel *n = engine;
 
     n->dying = true;
-    member_free(n->tunnel, 0);
+    member_free(n->member, 0);
     builtin_provider_deinit(&n->builtin);
     free(n);
 }
@@ -266,13 +266,13 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     env.ctx = env.exit.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
     env.dht = &n->builtin.provider;
-    e = member_new(&c, &env, &n->policy, now, wall_of(n, now), &n->tunnel);
+    e = member_new(&c, &env, &n->policy, now, wall_of(n, now), &n->member);
     sodium_memzero(&c, sizeof(c));
     if (e != OK) {
         free(n);
         return e;
     }
-    member_set_addresses(n->tunnel, own, count, now);
+    member_set_addresses(n->member, own, count, now);
     sim_attach(s, node, SIM_PLANE_TUNNEL, &community_engine, n);
     return OK;
 }
@@ -289,7 +289,7 @@ enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops)
 
     if (n == NULL)
         return ERR_NO_NODES;
-    e = member_build(n->tunnel, hops, sim_now(s));
+    e = member_build(n->member, hops, sim_now(s));
     sim_wake(s, node);
     return e;
 }
@@ -301,9 +301,9 @@ enum error sim_tunnel_data(struct sim *s, uint32_t node, unsigned hops,
     uint32_t id;
     enum error e;
 
-    if (n == NULL || member_active(n->tunnel, hops, &id, 1) == 0)
+    if (n == NULL || member_active(n->member, hops, &id, 1) == 0)
         return ERR_NO_NODES;
-    e = member_data(n->tunnel, id, to, payload, sim_now(s));
+    e = member_data(n->member, id, to, payload, sim_now(s));
     sim_wake(s, node);
     return e;
 }

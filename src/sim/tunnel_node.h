@@ -31,7 +31,7 @@ struct sim_echo {
 struct sim_tunnel {
     struct sim *sim;
     uint32_t node;
-    struct member *tunnel;
+    struct member *member;
     struct builtin_provider builtin;
     struct policy policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */

@@ -151,7 +151,7 @@ static void on_event(void *ctx, const struct member_event *e)
 {
     const struct node *n = ctx;
 
-    assert(e->kind <= TUNNEL_LEARNED && e->length <= ONION_HOPS_MAX);
+    assert(e->kind <= MEMBER_LEARNED && e->length <= ONION_HOPS_MAX);
     assert(e->hop <= ONION_HOPS_MAX && e->why < REASON_END_);
     if (n == &w.node[0] && e->circuit != 0)
         w.circuit = e->circuit;
@@ -621,9 +621,9 @@ static void lie_on_link(void)
     struct transit *relay;
     size_t len;
 
-    if (transits_count(e->relays) == 0)
+    if (transits_count(e->transits) == 0)
         return;
-    relay = transits_at(e->relays, type % transits_count(e->relays));
+    relay = transits_at(e->transits, type % transits_count(e->transits));
     end = type & 0x80 && relay->extended ? &relay->next : &relay->prev;
     len = type & 0x40 ? CELL_TEXT_MAX : CELL_SMALL_BODY - NOISE_TAG_BYTES;
     if (type & 0x20)
@@ -641,9 +641,9 @@ static void lie_in_layer(void)
     size_t len = how & 1 ? CELL_LARGE : CELL_SMALL;
     struct transit *relay;
 
-    if (transits_count(e->relays) == 0)
+    if (transits_count(e->transits) == 0)
         return;
-    relay = transits_at(e->relays, how % transits_count(e->relays));
+    relay = transits_at(e->transits, how % transits_count(e->transits));
     take_bytes(d + CELL_BODY_OFFSET, 8 + (take() & 63));
     onion_add(&relay->out, d + CELL_BODY_OFFSET, len - CELL_BODY_OFFSET,
               relay->depth);
@@ -698,7 +698,7 @@ static void check(void)
         const struct router *e = member_router(w.node[i].member);
 
         assert(links_count(e->shared.links) <= 16);
-        assert(transits_count(e->relays) <= (i == 0 ? 0 : 8));
+        assert(transits_count(e->transits) <= (i == 0 ? 0 : 8));
         assert(directory_count(member_directory(w.node[i].member)) <= 8);
     }
 }

@@ -78,7 +78,7 @@ static void check(const struct fuzz *f)
         const struct router *e = &f->net->node[i].engine;
 
         assert_true(links_count(e->shared.links) <= 64);
-        assert_true(transits_count(e->relays) <= 16);
+        assert_true(transits_count(e->transits) <= 16);
         assert_true(circuits_count(e->circuits) <= 16);
         assert_true(e->shared.ends.count <= 48);
     }
@@ -213,9 +213,9 @@ static void lie(struct fuzz *f)
     struct circuit_end *end;
     struct transit *relay;
 
-    if (transits_count(e->relays) == 0)
+    if (transits_count(e->transits) == 0)
         return;
-    relay = transits_at(e->relays, how % transits_count(e->relays));
+    relay = transits_at(e->transits, how % transits_count(e->transits));
     end = how & 2 && relay->extended ? &relay->next : &relay->prev;
     take_bytes(f, body, 16);
     if (how & 4)
@@ -305,7 +305,7 @@ static void end(struct fuzz *f)
         const struct router *e = &f->net->node[i].engine;
 
         assert_true(links_count(e->shared.links) == 0);
-        assert_true(transits_count(e->relays) == 0);
+        assert_true(transits_count(e->transits) == 0);
         assert_true(e->shared.ends.count == 0);
     }
 }
@@ -323,7 +323,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     f.net->deliver = arrive;
     /* The client relays for nobody: what it sends is its own. */
     c = net_config(&f.net->node[0]);
-    c.relay.max_relays_or_exits = 0;
+    c.transit.max_relays_or_exits = 0;
     router_deinit(&f.net->node[0].engine);
     net_start(&f.net->node[0], &c);
     f.net->node[0].spare = 3;

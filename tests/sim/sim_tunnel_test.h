@@ -101,10 +101,10 @@ static inline void renew(struct world *w, uint64_t wait)
 {
     struct sim_tunnel *client = client_of(w);
     uint32_t ids[16];
-    unsigned n = member_active(client->tunnel, HOPS, ids, 16);
+    unsigned n = member_active(client->member, HOPS, ids, 16);
 
     for (unsigned i = 0; i < n && i < 16; i++)
-        member_close(client->tunnel, ids[i], sim_now(w->sim));
+        member_close(client->member, ids[i], sim_now(w->sim));
     sim_wake(w->sim, client->node);
     sim_run_for(w->sim, wait);
 }
@@ -117,7 +117,7 @@ static inline struct tally tally(struct world *w, const bool *marked,
 
     for (unsigned i = 0; i < rounds; i++) {
         renew(w, 5 * TIME_S);
-        member_circuits(client_of(w)->tunnel, count_hops, &t);
+        member_circuits(client_of(w)->member, count_hops, &t);
     }
     return t;
 }
@@ -126,7 +126,7 @@ static inline struct tally tally(struct world *w, const bool *marked,
 static inline const struct known_relay *known_of(const struct world *w,
                                                  uint32_t member)
 {
-    const struct directory *d = member_directory(client_of(w)->tunnel);
+    const struct directory *d = member_directory(client_of(w)->member);
     struct endpoint ep;
 
     assert_true(sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep));

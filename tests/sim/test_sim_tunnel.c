@@ -38,12 +38,12 @@ static void test_sim_tunnel_finds_relays_and_sends(void **state)
     client = client_of(w);
     sim_tunnel_build(w->sim, client->node, 3);
     sim_run_for(w->sim, 2 * TIME_MIN);
-    member_status(client->tunnel, sim_now(w->sim),
+    member_status(client->member, sim_now(w->sim),
                   SIM_WALL + sim_now(w->sim) / TIME_S, &st);
     assert_int_equal(st.exits, EXITS);
     print_message("  known %u, exits %u, circuits %u\n", st.known, st.exits,
                   st.ready);
-    assert_true(member_ready(client->tunnel) >= 1.0);
+    assert_true(member_ready(client->member) >= 1.0);
     assert_int_equal(answers(w, 3, 50), 50);
     world_end(w);
 }
@@ -61,7 +61,7 @@ static void test_sim_tunnel_over_lossy_links(void **state)
     community(w, 0);
     sim_tunnel_build(w->sim, client_of(w)->node, 3);
     sim_run_for(w->sim, 3 * TIME_MIN);
-    assert_true(member_ready(client_of(w)->tunnel) >= 0.5);
+    assert_true(member_ready(client_of(w)->member) >= 0.5);
     /* Six crossings with 5 % loss each: 73 %. */
     assert_in_range(answers(w, 3, 200), 120, 175);
     world_end(w);
@@ -109,7 +109,7 @@ static void test_sim_tunnel_clocks_off_by_an_hour(void **state)
         sim_run_for(w->sim, 3 * TIME_MIN);
         assert_int_equal(answers(w, 2, 10), 10);
         member_status(
-            client_of(w)->tunnel, sim_now(w->sim),
+            client_of(w)->member, sim_now(w->sim),
             (uint64_t)((int64_t)(SIM_WALL + sim_now(w->sim) / TIME_S) +
                        rows[i].client),
             &st);

@@ -103,7 +103,7 @@ static struct directory_status known(const struct party *p)
     struct directory_status st;
     uint64_t now = sim_now(p->w->sim);
 
-    directory_status(member_directory(p->client->tunnel),
+    directory_status(member_directory(p->client->member),
                      SIM_WALL + now / TIME_S, now, &st);
     return st;
 }
@@ -148,7 +148,7 @@ static void small_network(uint32_t relays, uint32_t exits, unsigned at_first,
     spend(&p, 4 * TIME_MIN, 0.4, 0.2);
     /* Links are kept, and asked once a minute, after their last circuit. */
     spend(&p, 2 * TIME_HOUR, later, 0.22);
-    assert_true(member_ready(p.client->tunnel) >= 1.0);
+    assert_true(member_ready(p.client->member) >= 1.0);
     world_end(p.w);
 }
 

@@ -41,7 +41,7 @@ static bool keeps_inits(const struct sim_tunnel *n, const struct endpoint *to,
 static void end_circuits(struct world *w, uint32_t liar)
 {
     struct sim_tunnel *n = resident_of(w, liar);
-    struct transits *relays = member_router(n->tunnel)->relays;
+    struct transits *relays = member_router(n->member)->transits;
 
     for (unsigned i = transits_count(relays); i-- > 0;) {
         struct transit *relay = transits_at(relays, i);
@@ -63,7 +63,7 @@ static bool is_guard_in_use(const struct world *w, uint32_t member)
 {
     struct endpoint ep, first = {0};
 
-    member_circuits(client_of(w)->tunnel, look_at_first_hop, &first);
+    member_circuits(client_of(w)->member, look_at_first_hop, &first);
     return sim_endpoint(w->sim, w->net.members[member], FAMILY_IPV4, &ep) &&
            endpoint_equal(&ep, &first);
 }
@@ -110,7 +110,7 @@ static void count_first(void *ctx, const struct circuit *c)
 /* Who is in its circuits, which it renews all the time. */
 static struct shares watch(struct world *w, bool ending)
 {
-    struct member *t = client_of(w)->tunnel;
+    struct member *t = client_of(w)->member;
     struct shares s = {.liars = {.w = w, .marked = is_liar},
                        .friends = {.w = w, .marked = is_friend}};
 

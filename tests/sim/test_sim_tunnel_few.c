@@ -32,10 +32,10 @@ static unsigned gap(struct world *w, uint64_t seed)
     community(w, 0);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
     sim_run_for(w->sim, 3 * TIME_MIN);
-    assert_true(member_active(client_of(w)->tunnel, HOPS, NULL, 0) > 0);
+    assert_true(member_active(client_of(w)->member, HOPS, NULL, 0) > 0);
     kill_all_but_one_guard(w);
     renew(w, 0);
-    while (member_active(client_of(w)->tunnel, HOPS, NULL, 0) == 0 &&
+    while (member_active(client_of(w)->member, HOPS, NULL, 0) == 0 &&
            waited < 600) {
         sim_run_for(w->sim, TIME_S);
         waited++;

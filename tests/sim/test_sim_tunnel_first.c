@@ -73,7 +73,7 @@ static struct view look(const struct world *w, uint32_t first_client)
 
     for (uint32_t i = first_client; i < w->net.count; i++) {
         const struct sim_tunnel *n = sim_tunnel_of(w->sim, w->net.members[i]);
-        const struct directory *d = member_directory(n->tunnel);
+        const struct directory *d = member_directory(n->member);
 
         for (unsigned k = 0; k < directory_count(d); k++) {
             const struct known_relay *relay = directory_at(d, k);
@@ -144,7 +144,7 @@ static void add_crowd(struct world *w)
         assert_int_equal(sim_tunnel_add(w->sim, node, &c, 0), OK);
         said[0].addr[0] = (uint8_t)(100 + i);
         said[1] = party[i];
-        member_set_addresses(sim_tunnel_of(w->sim, node)->tunnel, said, 2,
+        member_set_addresses(sim_tunnel_of(w->sim, node)->member, said, 2,
                              sim_now(w->sim));
         sim_wake(w->sim, node);
         sim_run_for(w->sim, 200 * TIME_MS);

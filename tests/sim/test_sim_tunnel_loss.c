@@ -66,7 +66,7 @@ static unsigned failed_steps(const struct circuit_stats *s)
 static unsigned measure(struct world *w, unsigned hops, unsigned percent)
 {
     struct sim_tunnel *client = sim_tunnel_of(w->sim, w->net.members[CLIENT]);
-    struct builds b = {.w = w, .tunnel = client->tunnel};
+    struct builds b = {.w = w, .tunnel = client->member};
     const struct circuit_stats *s =
         circuits_stats(member_router(b.tunnel)->circuits);
     unsigned failed = failed_steps(s);

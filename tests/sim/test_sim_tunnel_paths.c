@@ -27,7 +27,7 @@ static void throttle(struct world *w, bool *slow)
             continue;
         slow[i] = true;
         assert_int_equal(
-            member_reconfigure(resident_of(w, i)->tunnel, &c, sim_now(w->sim)),
+            member_reconfigure(resident_of(w, i)->member, &c, sim_now(w->sim)),
             OK);
     }
 }
@@ -51,10 +51,10 @@ static void test_one(struct world *w)
     struct sim_tunnel *client = client_of(w);
     uint32_t id;
 
-    if (member_active(client->tunnel, HOPS, &id, 1) == 0)
+    if (member_active(client->member, HOPS, &id, 1) == 0)
         return;
     assert_int_equal(
-        member_speedtest(client->tunnel, id, 4 * TIME_S, sim_now(w->sim)), OK);
+        member_speedtest(client->member, id, 4 * TIME_S, sim_now(w->sim)), OK);
     sim_wake(w->sim, client->node);
     sim_run_for(w->sim, 10 * TIME_S);
 }
@@ -91,7 +91,7 @@ static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
     print_message("  slow ones in the middle: %u of %u, then %u of %u; %u are "
                   "measured\n",
                   before.marked_middles, before.middles, after.marked_middles,
-                  after.middles, count_measured(client_of(w)->tunnel));
+                  after.middles, count_measured(client_of(w)->member));
     assert_true(before.middles >= ROUNDS && after.middles >= ROUNDS);
     assert_true(after.marked_middles * 2 <= before.marked_middles);
     world_end(w);
@@ -108,7 +108,7 @@ static void set_policies(struct world *w, const char *const lines[EXITS])
 
         assert_true(sim_endpoint(w->sim, n->node, FAMILY_IPV4, &own));
         test_policy_add(&n->policy, lines[i]);
-        member_set_addresses(n->tunnel, &own, 1, sim_now(w->sim));
+        member_set_addresses(n->member, &own, 1, sim_now(w->sim));
         sim_wake(w->sim, n->node);
     }
 }
@@ -122,7 +122,7 @@ static void exits_start(struct world *w, const char *const lines[EXITS])
     sim_run_for(w->sim, TIME_MIN);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
     sim_run_for(w->sim, TIME_MIN);
-    assert_true(member_ready(client_of(w)->tunnel) >= 1.0);
+    assert_true(member_ready(client_of(w)->member) >= 1.0);
 }
 
 /* An exit that sends nowhere is none, unless there are no others: it may send
@@ -149,11 +149,11 @@ static void test_sim_tunnel_paths_end_at_exits_that_send(void **state)
     t = tally(w, marked, 10);
     assert_true(t.exits >= 10);
     assert_int_equal(
-        member_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client_of(w)->member, HOPS, &wish, sim_now(w->sim), &id),
         ERR_NO_NODES);
     wish.port = 0;
     assert_int_equal(
-        member_open(client_of(w)->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client_of(w)->member, HOPS, &wish, sim_now(w->sim), &id),
         OK);
     world_end(w);
 }
@@ -167,13 +167,13 @@ static unsigned open_all(struct world *w, const struct member_wish *wish,
     unsigned n = 0;
     enum error e;
 
-    while ((e = member_open(client->tunnel, HOPS, wish, sim_now(w->sim),
+    while ((e = member_open(client->member, HOPS, wish, sim_now(w->sim),
                             &id)) == OK) {
         uint8_t got[32];
 
-        assert_true(member_exit_of(client->tunnel, id, got));
+        assert_true(member_exit_of(client->member, id, got));
         assert_memory_equal(got, exit, 32);
-        assert_true(member_sends_to(client->tunnel, id, wish->port));
+        assert_true(member_sends_to(client->member, id, wish->port));
         n++;
     }
     assert_int_equal(e, ERR_FULL);
@@ -204,25 +204,25 @@ static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
     client = client_of(w);
     assert_int_equal(open_all(w, &wish, identity_of(w, RELAYS + 3)), 6);
     sim_run_for(w->sim, 10 * TIME_S);
-    assert_int_equal(member_active(client->tunnel, HOPS, NULL, 0), 8);
+    assert_int_equal(member_active(client->member, HOPS, NULL, 0), 8);
     renew(w, TIME_S);
     memcpy(avoid[0], identity_of(w, RELAYS + 3), 32);
     wish.avoid = (const uint8_t(*)[32])avoid;
     wish.avoid_count = 1;
     assert_int_equal(
-        member_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id),
+        member_open(client->member, HOPS, &wish, sim_now(w->sim), &id),
         ERR_NO_NODES);
     wish.port = 53;
     memcpy(avoid[0], identity_of(w, RELAYS), 32);
     memcpy(avoid[1], identity_of(w, RELAYS + 2), 32);
     wish.avoid_count = 2;
     assert_int_equal(
-        member_open(client->tunnel, 0, &wish, sim_now(w->sim), &id), ERR_RANGE);
+        member_open(client->member, 0, &wish, sim_now(w->sim), &id), ERR_RANGE);
     assert_int_equal(
-        member_open(client->tunnel, HOPS, &wish, sim_now(w->sim), &id), OK);
-    assert_true(member_sends_to(client->tunnel, id, 53));
-    assert_false(member_sends_to(client->tunnel, id + 1, 53));
-    assert_false(member_exit_of(client->tunnel, id + 1, avoid[0]));
+        member_open(client->member, HOPS, &wish, sim_now(w->sim), &id), OK);
+    assert_true(member_sends_to(client->member, id, 53));
+    assert_false(member_sends_to(client->member, id + 1, 53));
+    assert_false(member_exit_of(client->member, id + 1, avoid[0]));
     world_end(w);
 }
 

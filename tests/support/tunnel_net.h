@@ -198,7 +198,7 @@ static inline enum reason net_relay_data(void *ctx, struct transit *relay,
 
     if (!n->exit)
         return REASON_NO_EXIT;
-    assert_int_equal(transit_answer(n->engine.relays, relay, &back, now), OK);
+    assert_int_equal(transit_answer(n->engine.transits, relay, &back, now), OK);
     return REASON_UNKNOWN;
 }
 
@@ -223,17 +223,17 @@ static inline struct router_config net_config(const struct net_node *n)
                  .handshake_source_burst = 20,
                  .proven_rate = 1000,
                  .max_sources = 64},
-        .relay = {.max_relays_or_exits = 16,
-                  .max_time = 10 * TIME_MIN,
-                  .max_time_inactive = 5 * TIME_MIN,
-                  .max_traffic = UINT64_MAX,
-                  .create_rate = 100,
-                  .create_burst = 100,
-                  .create_source_rate = 100,
-                  .create_source_burst = 100,
-                  .extend_source_rate = 100,
-                  .extend_source_burst = 100,
-                  .max_sources = 64},
+        .transit = {.max_relays_or_exits = 16,
+                    .max_time = 10 * TIME_MIN,
+                    .max_time_inactive = 5 * TIME_MIN,
+                    .max_traffic = UINT64_MAX,
+                    .create_rate = 100,
+                    .create_burst = 100,
+                    .create_source_rate = 100,
+                    .create_source_burst = 100,
+                    .extend_source_rate = 100,
+                    .extend_source_burst = 100,
+                    .max_sources = 64},
         .circuit = {.max_circuits = 16},
     };
 
@@ -248,9 +248,9 @@ static inline struct router_env net_env(struct net_node *n)
 
     env.random = (struct random_source){.ctx = n, .fill = net_random};
     env.send = net_send;
-    env.relay.may_extend = net_may_extend;
-    env.relay.data = net_relay_data;
-    env.relay.closed = net_relay_closed;
+    env.transit.may_extend = net_may_extend;
+    env.transit.data = net_relay_data;
+    env.transit.closed = net_relay_closed;
     env.circuit.replace = net_replace;
     env.circuit.ready = net_ready;
     env.circuit.closed = net_closed;

@@ -134,33 +134,33 @@ static inline void resident_event(void *ctx, const struct member_event *e)
     struct resident *m = ctx;
 
     switch (e->kind) {
-    case TUNNEL_CIRCUIT_READY:
+    case MEMBER_CIRCUIT_READY:
         m->ready++;
         break;
-    case TUNNEL_CIRCUIT_CLOSED:
+    case MEMBER_CIRCUIT_CLOSED:
         m->closed++;
         m->why = e->why;
         break;
-    case TUNNEL_DATA:
+    case MEMBER_DATA:
         m->data++;
         m->source = e->source;
         m->payload_len = e->payload.len;
         assert_true(e->payload.len <= sizeof(m->payload));
         memcpy(m->payload, e->payload.p, e->payload.len);
         break;
-    case TUNNEL_REFUSED:
+    case MEMBER_REFUSED:
         m->refused++;
         m->why = e->why;
         break;
-    case TUNNEL_PONG:
+    case MEMBER_PONG:
         m->pongs++;
         break;
-    case TUNNEL_SPEEDTEST:
+    case MEMBER_SPEEDTEST:
         m->reports++;
         m->report = e->report;
         m->done = e->done;
         break;
-    case TUNNEL_LEARNED:
+    case MEMBER_LEARNED:
         m->learned++;
         break;
     }

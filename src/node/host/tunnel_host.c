@@ -81,10 +81,10 @@ static void host_event(void *ctx, const struct member_event *event)
 {
     struct tunnel_host *h = ctx;
 
-    if (event->kind == TUNNEL_CIRCUIT_READY)
+    if (event->kind == MEMBER_CIRCUIT_READY)
         log_debug(h->world.log, "circuit %u of %u hop%s is ready",
                   event->circuit, event->length, text_plural(event->length));
-    if (event->kind == TUNNEL_CIRCUIT_CLOSED)
+    if (event->kind == MEMBER_CIRCUIT_CLOSED)
         log_debug(h->world.log, "circuit %u of %u hop%s ended at hop %u: %s",
                   event->circuit, event->length, text_plural(event->length),
                   event->hop, reason_text(event->why));

@@ -385,7 +385,7 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     METRICS_ROWS(m, status_rows, &s);
     METRICS_ROWS(m, link_rows, links_stats(router->shared.links));
     METRICS_ROWS(m, router_rows, router);
-    add_transits(router->relays, m);
+    add_transits(router->transits, m);
     METRICS_ROWS(m, circuit_rows, circuits_stats(router->circuits));
     add_failed(circuits_stats(router->circuits), m);
     add_ready(t, &s, m);

@@ -117,7 +117,7 @@ static void write_relayed(const struct member *t, const struct member_status *s,
                           struct mp_writer *w)
 {
     const struct transit_stats *transits =
-        transits_stats(member_router(t)->relays);
+        transits_stats(member_router(t)->transits);
     struct exit_stats exit = {0};
 
     if (member_exit(t) != NULL)

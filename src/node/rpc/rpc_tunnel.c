@@ -51,7 +51,7 @@ static bool build_is_done(struct tunnel_call *c)
 
 static void build_event(struct tunnel_call *c, const struct member_event *event)
 {
-    if (event->kind == TUNNEL_CIRCUIT_READY)
+    if (event->kind == MEMBER_CIRCUIT_READY)
         build_is_done(c);
 }
 
@@ -205,11 +205,11 @@ static void ping_event(struct tunnel_call *c, const struct member_event *event)
 
     if (event->circuit != c->circuit)
         return;
-    if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
+    if (event->kind == MEMBER_CIRCUIT_CLOSED) {
         tunnel_call_fail(c, ERR_TIMEOUT, reason_text(event->why));
         return;
     }
-    if (event->kind != TUNNEL_PONG)
+    if (event->kind != MEMBER_PONG)
         return;
     c->rtt[event->hop - 1] = event->rtt == 0 ? 1 : event->rtt;
     for (unsigned i = 0; i < event->length; i++)

@@ -77,7 +77,7 @@ static void speed_event(struct tunnel_call *c, const struct member_event *event)
         start(c, clock_now());
     if (c->circuit == 0 || event->circuit != c->circuit)
         return;
-    if (event->kind == TUNNEL_CIRCUIT_CLOSED) {
+    if (event->kind == MEMBER_CIRCUIT_CLOSED) {
         text_init(&why, WHY_LIMIT);
         text_addf(&why, "the circuit ended during the test");
         if (event->hop > 0)
@@ -85,9 +85,9 @@ static void speed_event(struct tunnel_call *c, const struct member_event *event)
         text_addf(&why, ": %s", reason_text(event->why));
         tunnel_call_fail(c, ERR_TIMEOUT, text_get(&why));
         text_deinit(&why);
-    } else if (event->kind == TUNNEL_SPEEDTEST && event->done) {
+    } else if (event->kind == MEMBER_SPEEDTEST && event->done) {
         finish(c, &event->report);
-    } else if (event->kind == TUNNEL_SPEEDTEST) {
+    } else if (event->kind == MEMBER_SPEEDTEST) {
         tell(c, &event->report);
     }
 }

@@ -298,24 +298,24 @@ static void event_of_circuit(struct deliveries *ds, struct delivery *d,
     enum error e = OK;
 
     switch (event->kind) {
-    case TUNNEL_PONG:
+    case MEMBER_PONG:
         if (d->state == ASKED && event->hop == event->length)
             d->state = PATIENT;
         break;
-    case TUNNEL_CIRCUIT_CLOSED:
+    case MEMBER_CIRCUIT_CLOSED:
         lose_circuit(ds, d, now);
         break;
-    case TUNNEL_CIRCUIT_READY: /* built anew, behind a hop that was lost */
+    case MEMBER_CIRCUIT_READY: /* built anew, behind a hop that was lost */
         e = send_over(ds, d, d->circuit, now);
         if (e == ERR_NOT_FOUND)
             lose_circuit(ds, d, now);
         else if (e != OK)
             end_failed(ds, d, e, now);
         break;
-    case TUNNEL_DATA: /* this and the next are told to one only */
-    case TUNNEL_REFUSED:
-    case TUNNEL_SPEEDTEST:
-    case TUNNEL_LEARNED:
+    case MEMBER_DATA: /* this and the next are told to one only */
+    case MEMBER_REFUSED:
+    case MEMBER_SPEEDTEST:
+    case MEMBER_LEARNED:
         break;
     }
 }
@@ -323,9 +323,9 @@ static void event_of_circuit(struct deliveries *ds, struct delivery *d,
 /* That one circuit more or less is there, or one more relay. */
 static bool may_help(const struct member_event *event)
 {
-    return event->kind == TUNNEL_CIRCUIT_READY ||
-           event->kind == TUNNEL_CIRCUIT_CLOSED ||
-           event->kind == TUNNEL_LEARNED;
+    return event->kind == MEMBER_CIRCUIT_READY ||
+           event->kind == MEMBER_CIRCUIT_CLOSED ||
+           event->kind == MEMBER_LEARNED;
 }
 
 static void show(struct deliveries *ds, struct delivery *d,
@@ -393,13 +393,13 @@ void deliveries_event(struct deliveries *ds, const struct member_event *event,
 {
     struct delivery *d;
 
-    if (event->kind == TUNNEL_CIRCUIT_CLOSED)
+    if (event->kind == MEMBER_CIRCUIT_CLOSED)
         delivery_unclaim(ds, event->circuit);
-    if (event->kind == TUNNEL_DATA) {
+    if (event->kind == MEMBER_DATA) {
         take_data(ds, event, now);
         return;
     }
-    if (event->kind == TUNNEL_REFUSED) {
+    if (event->kind == MEMBER_REFUSED) {
         d = refused_one(ds, event->circuit);
         if (d != NULL)
             take_refusal(ds, d, event->why, now);

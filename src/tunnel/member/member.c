@@ -26,7 +26,7 @@ static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
 {
     struct member *t = ctx;
     struct member_event event = {
-        .kind = TUNNEL_CIRCUIT_READY, .circuit = c->id, .length = c->length};
+        .kind = MEMBER_CIRCUIT_READY, .circuit = c->id, .length = c->length};
 
     member_path_worked(t, c);
     pool_circuit_ready(&t->pool, c, now);
@@ -37,7 +37,7 @@ static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
                            unsigned hop, uint64_t now)
 {
     struct member *t = ctx;
-    struct member_event event = {.kind = TUNNEL_CIRCUIT_CLOSED,
+    struct member_event event = {.kind = MEMBER_CIRCUIT_CLOSED,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = hop,
@@ -54,7 +54,7 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
                             uint64_t now)
 {
     struct member *t = ctx;
-    struct member_event event = {.kind = TUNNEL_REFUSED,
+    struct member_event event = {.kind = MEMBER_REFUSED,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = c->length,
@@ -94,10 +94,10 @@ static enum error router_start(struct member *t, uint64_t now)
         .unanswered = member_link_unanswered,
         .message = receive_message,
         .neighbour = member_neighbour,
-        .relay = {.ctx = t,
-                  .may_extend = member_may_extend,
-                  .data = member_tail_message,
-                  .closed = member_tail_closed},
+        .transit = {.ctx = t,
+                    .may_extend = member_may_extend,
+                    .data = member_tail_message,
+                    .closed = member_tail_closed},
         .circuit = {.ctx = t,
                     .replace = member_replace_hops,
                     .ready = circuit_ready,
@@ -168,8 +168,8 @@ static void close_all(struct member *t, uint64_t now)
     while (circuits_count(t->router.circuits) > 0)
         circuit_close(t->router.circuits, circuits_at(t->router.circuits, 0),
                       REASON_SHUTDOWN, now);
-    while (transits_count(t->router.relays) > 0)
-        transit_close(t->router.relays, transits_at(t->router.relays, 0),
+    while (transits_count(t->router.transits) > 0)
+        transit_close(t->router.transits, transits_at(t->router.transits, 0),
                       REASON_SHUTDOWN, now);
     links_say_closed(t->router.shared.links, now);
 }
@@ -235,7 +235,7 @@ enum error member_receive(struct member *t, const struct endpoint *from,
 static void tick_ends(struct member *t, uint64_t now)
 {
     struct circuits *cs = t->router.circuits;
-    struct transits *rs = t->router.relays;
+    struct transits *rs = t->router.transits;
 
     if (now < t->own_deadline)
         return;
@@ -400,7 +400,7 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
         .path = first_missing(t),
         .links = links_count(t->router.shared.links),
         .paths = links_paths(t->router.shared.links),
-        .relays = transits_count(t->router.relays),
+        .relays = transits_count(t->router.transits),
         .circuits = circuits_count(t->router.circuits),
         .ready = member_active(t, 0, NULL, 0),
         .known = d.known,
@@ -410,7 +410,7 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
         .relaying = t->config.max_relays_or_exits > 0,
         .exiting = t->exit != NULL,
         .published = directory_self_text(t->directory).len > 0,
-        .rate = transits_rate(t->router.relays, now),
+        .rate = transits_rate(t->router.transits, now),
         .step_timeout = circuits_step_timeout(t->router.circuits),
     };
     memcpy(out->identity, t->config.identity, sizeof(out->identity));

@@ -44,13 +44,13 @@
 #include <stdint.h>
 
 enum member_event_kind {
-    TUNNEL_CIRCUIT_READY,
-    TUNNEL_CIRCUIT_CLOSED, /* why, and at which hop (0: ended here) */
-    TUNNEL_DATA,           /* from `source` through the circuit */
-    TUNNEL_REFUSED,        /* the exit could not send: why */
-    TUNNEL_PONG,           /* hop, rtt */
-    TUNNEL_SPEEDTEST,      /* report; done when it is the last */
-    TUNNEL_LEARNED         /* relays, of which there was no word before */
+    MEMBER_CIRCUIT_READY,
+    MEMBER_CIRCUIT_CLOSED, /* why, and at which hop (0: ended here) */
+    MEMBER_DATA,           /* from `source` through the circuit */
+    MEMBER_REFUSED,        /* the exit could not send: why */
+    MEMBER_PONG,           /* hop, rtt */
+    MEMBER_SPEEDTEST,      /* report; done when it is the last */
+    MEMBER_LEARNED         /* relays, of which there was no word before */
 };
 
 struct member_event {
@@ -94,7 +94,7 @@ struct member_env {
 
 /* Wall seconds for which the handshake key before is taken after a rotation:
  * as long as a descriptor of ours that names it counts somewhere. */
-#define TUNNEL_PREVIOUS_LIFE (DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW)
+#define MEMBER_PREVIOUS_LIFE (DESCRIPTOR_LIFETIME + DESCRIPTOR_SKEW)
 
 /* The seven settings have the names that applications know. */
 struct member_config {

@@ -212,7 +212,7 @@ static void learn(struct member *t, const struct circuit *c,
 static void report(struct member *t, struct circuit *c,
                    struct member_client *client, bool done, uint64_t now)
 {
-    struct member_event event = {.kind = TUNNEL_SPEEDTEST,
+    struct member_event event = {.kind = MEMBER_SPEEDTEST,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .done = done};
@@ -246,7 +246,7 @@ void member_client_data(void *ctx, struct circuit *c,
     struct member_client *client = member_client_of(c);
     struct circuit_message whole;
     struct member_event event = {
-        .kind = TUNNEL_DATA, .circuit = c->id, .length = c->length};
+        .kind = MEMBER_DATA, .circuit = c->id, .length = c->length};
 
     if (client == NULL)
         return;
@@ -267,7 +267,7 @@ void member_client_answered(void *ctx, struct circuit *c, unsigned hop,
 {
     struct member *t = ctx;
     struct member_client *client = c->above;
-    struct member_event event = {.kind = TUNNEL_PONG,
+    struct member_event event = {.kind = MEMBER_PONG,
                                  .circuit = c->id,
                                  .length = c->length,
                                  .hop = hop,

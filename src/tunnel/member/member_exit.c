@@ -46,7 +46,7 @@ static void answer_test(struct member *t, struct member_tail *tail,
                          pad, &len) != OK)
         return;
     reply.payload = bytes_of(pad, len);
-    transit_answer(t->router.relays, relay, &reply, now);
+    transit_answer(t->router.transits, relay, &reply, now);
 }
 
 enum reason member_tail_message(void *ctx, struct transit *relay,
@@ -112,7 +112,7 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
 {
     struct send_ctx *s = ctx;
 
-    return transit_answer(s->t->router.relays, s->relay, m, s->now);
+    return transit_answer(s->t->router.transits, s->relay, m, s->now);
 }
 
 static void deliver(void *ctx, void *owner, const struct endpoint *source,
@@ -134,7 +134,7 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     struct member *t = ctx;
     struct circuit_message m = {.type = CIRCUIT_FAILED, .reason = why};
 
-    transit_answer(t->router.relays, owner, &m, now);
+    transit_answer(t->router.transits, owner, &m, now);
 }
 
 enum error member_exit_new(struct member *t)

@@ -11,7 +11,7 @@
 #include "tunnel/link/puncture.h"
 #include "tunnel/member/member.h"
 
-#define TUNNEL_ADDRESSES 4
+#define MEMBER_ADDRESSES 4
 
 /* Events that wait to be told, oldest first, in a ring. */
 struct member_news {

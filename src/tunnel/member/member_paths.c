@@ -103,7 +103,7 @@ void member_path_again(struct member *t, uint64_t now)
         return;
     t->learned = learned;
     if (member_news_reserve(t)) /* else there is the next one */
-        member_tell(t, &(struct member_event){.kind = TUNNEL_LEARNED});
+        member_tell(t, &(struct member_event){.kind = MEMBER_LEARNED});
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)
         if (lacks_relays(member_path_of(t, hops)))
             pool_hurry(&t->pool, hops, now);

@@ -49,7 +49,7 @@ static void rotate(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES])
 
     t->env.random.fill(t->env.random.ctx, secret, sizeof(secret));
     responder_rotate(r, secret,
-                     time_after(t->ticked_at, TUNNEL_PREVIOUS_LIFE * TIME_S));
+                     time_after(t->ticked_at, MEMBER_PREVIOUS_LIFE * TIME_S));
     memcpy(handshake_key, r->key.public_key, NOISE_KEY_BYTES);
     t->config.handshake_made = t->wall;
     t->env.rotated(t->env.ctx, secret, r->previous.secret, t->wall);
@@ -65,9 +65,9 @@ void member_restore_previous(struct member *t, uint64_t now)
     if (replaced == 0)
         return;
     if (t->wall < replaced)
-        left = TUNNEL_PREVIOUS_LIFE;
-    else if (t->wall - replaced < TUNNEL_PREVIOUS_LIFE)
-        left = TUNNEL_PREVIOUS_LIFE - (t->wall - replaced);
+        left = MEMBER_PREVIOUS_LIFE;
+    else if (t->wall - replaced < MEMBER_PREVIOUS_LIFE)
+        left = MEMBER_PREVIOUS_LIFE - (t->wall - replaced);
     responder_set_previous(&t->router.responder, t->config.previous_secret,
                            time_after(now, left * TIME_S));
 }
@@ -118,8 +118,8 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
 {
     struct directory_self *self = &t->self;
 
-    if (count > TUNNEL_ADDRESSES)
-        count = TUNNEL_ADDRESSES;
+    if (count > MEMBER_ADDRESSES)
+        count = MEMBER_ADDRESSES;
     if (t->policy != NULL)
         policy_set_own(t->policy, eps, count);
     memset(self, 0, sizeof(*self));

@@ -61,20 +61,20 @@ struct router_config member_router_config(const struct member_config *c)
                  .handshake_source_burst = 4 * c->handshake_source_rate,
                  .proven_rate = c->create_rate,
                  .max_sources = c->max_sources},
-        .relay = {.testing_network = c->testing_network,
-                  .max_relays_or_exits = c->max_relays_or_exits,
-                  .max_time = c->max_time + c->max_time / 10,
-                  .max_time_inactive =
-                      c->max_time_inactive + c->max_time_inactive / 10,
-                  .max_traffic = c->max_traffic,
-                  .create_rate = c->create_rate,
-                  .create_burst = c->create_rate,
-                  .create_source_rate = c->create_source_rate,
-                  .create_source_burst = 4 * c->create_source_rate,
-                  .extend_source_rate = (c->create_source_rate + 3) / 4,
-                  .extend_source_burst = c->create_source_rate,
-                  .max_sources = c->max_sources,
-                  .queue = c->queue},
+        .transit = {.testing_network = c->testing_network,
+                    .max_relays_or_exits = c->max_relays_or_exits,
+                    .max_time = c->max_time + c->max_time / 10,
+                    .max_time_inactive =
+                        c->max_time_inactive + c->max_time_inactive / 10,
+                    .max_traffic = c->max_traffic,
+                    .create_rate = c->create_rate,
+                    .create_burst = c->create_rate,
+                    .create_source_rate = c->create_source_rate,
+                    .create_source_burst = 4 * c->create_source_rate,
+                    .extend_source_rate = (c->create_source_rate + 3) / 4,
+                    .extend_source_burst = c->create_source_rate,
+                    .max_sources = c->max_sources,
+                    .queue = c->queue},
         .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits},
     };
 
@@ -115,7 +115,7 @@ enum error member_reconfigure(struct member *t,
     c->has_family_id = config->has_family_id;
     memcpy(c->family_id, config->family_id, sizeof(c->family_id));
     router = member_router_config(c);
-    transits_configure(t->router.relays, &router.relay);
+    transits_configure(t->router.transits, &router.transit);
     sodium_memzero(&router, sizeof(router));
     t->pool.config = member_pool_config(c);
     t->pool.deadline = now;

@@ -51,7 +51,7 @@ static enum error receive_destroy(struct router *e, struct circuit_end *end,
     if (end->role == END_CLIENT)
         circuit_receive_destroy(e->circuits, end, why, now);
     else
-        transit_receive_destroy(e->relays, end, why, now);
+        transit_receive_destroy(e->transits, end, why, now);
     return OK;
 }
 
@@ -80,11 +80,11 @@ static enum error route_circuit_cell(struct router *e, struct link *link,
         if (client)
             circuit_receive_cell(e->circuits, end, datagram, len, now);
         else
-            transit_receive_cell(e->relays, end, datagram, len, now);
+            transit_receive_cell(e->transits, end, datagram, len, now);
         return OK;
     case CELL_CREATED:
         return client ? circuit_receive_created(e->circuits, end, text, now)
-                      : transit_receive_created(e->relays, end, text, now);
+                      : transit_receive_created(e->transits, end, text, now);
     case CELL_DESTROY:
         return receive_destroy(e, end, text, now);
     default:
@@ -103,7 +103,7 @@ static enum error route_cell(void *ctx, struct link *link,
 
     switch (head->type) {
     case CELL_CREATE:
-        return transit_receive_create(e->relays, link, text, now);
+        return transit_receive_create(e->transits, link, text, now);
     case CELL_SAMPLE_ASK:
     case CELL_SAMPLE:
     case CELL_PUNCTURE:
@@ -126,7 +126,7 @@ static void link_up(void *ctx, struct link *link, uint64_t now)
         if (end->role == END_CLIENT)
             circuit_link_up(e->circuits, end, now);
         else
-            transit_link_up(e->relays, end, now);
+            transit_link_up(e->transits, end, now);
     }
 }
 
@@ -135,7 +135,7 @@ static bool link_may_move(void *ctx, const struct endpoint *to)
 {
     struct router *e = ctx;
 
-    return e->env.relay.may_extend(e->env.relay.ctx, to);
+    return e->env.transit.may_extend(e->env.transit.ctx, to);
 }
 
 static void link_unanswered(void *ctx, const struct link *link, uint64_t now)
@@ -157,7 +157,7 @@ static void link_down(void *ctx, struct link *link, enum reason why,
         if (link->ends->role == END_CLIENT)
             circuit_link_down(e->circuits, link->ends, now);
         else
-            transit_link_down(e->relays, link->ends, now);
+            transit_link_down(e->transits, link->ends, now);
     }
 }
 
@@ -191,7 +191,8 @@ enum error router_init(struct router *e, const struct router_config *config,
     err = links_new(&config->link, &link_env, &e->responder, now,
                     &e->shared.links);
     if (err == OK)
-        err = transits_new(&e->shared, &config->relay, &env->relay, &e->relays);
+        err = transits_new(&e->shared, &config->transit, &env->transit,
+                           &e->transits);
     if (err == OK)
         err = circuits_new(&e->shared, &config->circuit, &env->circuit,
                            &e->circuits);
@@ -203,7 +204,7 @@ enum error router_init(struct router *e, const struct router_config *config,
 void router_deinit(struct router *e)
 {
     circuits_free(e->circuits);
-    transits_free(e->relays);
+    transits_free(e->transits);
     links_free(e->shared.links);
     slot_table_deinit(&e->shared.ends);
     keystream_deinit(&e->shared.fill);
@@ -245,13 +246,13 @@ enum error router_receive(struct router *e, const struct endpoint *from,
 void router_set_load(struct router *e, unsigned load)
 {
     links_set_load(e->shared.links, load);
-    transits_set_load(e->relays, load);
+    transits_set_load(e->transits, load);
 }
 
 void router_tick(struct router *e, uint64_t now)
 {
     links_tick(e->shared.links, now);
-    transits_tick(e->relays, now);
+    transits_tick(e->transits, now);
     circuits_tick(e->circuits, now);
 }
 
@@ -259,6 +260,6 @@ uint64_t router_next_deadline(const struct router *e)
 {
     uint64_t at = links_next_deadline(e->shared.links);
 
-    at = time_min(at, transits_next_deadline(e->relays));
+    at = time_min(at, transits_next_deadline(e->transits));
     return time_min(at, circuits_next_deadline(e->circuits));
 }

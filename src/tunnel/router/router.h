@@ -18,7 +18,7 @@ struct router_config {
     uint8_t identity[32];
     uint8_t handshake_secret[NOISE_KEY_BYTES];
     struct link_config link;
-    struct transit_config relay;
+    struct transit_config transit;
     struct circuit_config circuit;
 };
 
@@ -47,7 +47,7 @@ struct router_env {
                           const struct link_message *m, uint64_t now);
     enum error (*neighbour)(void *ctx, struct link *link, enum cell_type type,
                             struct bytes text, uint64_t now);
-    struct transit_env relay;
+    struct transit_env transit;
     struct circuit_env circuit;
 };
 
@@ -55,7 +55,7 @@ struct router {
     struct router_env env;
     struct responder responder;
     struct circuit_shared shared;
-    struct transits *relays;
+    struct transits *transits;
     struct circuits *circuits;
     /* Datagrams, by reason. What is dropped inside the layers of a circuit is
      * counted there: transit_stats, circuit_stats. */

@@ -142,7 +142,7 @@ static void show_dht(struct text *out, const struct dht *d)
 
 static void show_tunnel(struct text *out, const struct member *t)
 {
-    const struct transits *r = t->router.relays;
+    const struct transits *r = t->router.transits;
 
     show_limiter(out, "creates", &r->create_limiter);
     show_limiter(out, "extends", &r->extend_limiter);

@@ -65,13 +65,13 @@ static void test_tunnel_events_are_filtered(void **state)
     (void)state;
     listen(&all, 0, 0);
     listen(&two, 2, 0);
-    listen(&data, 0, TUNNEL_HEARS(TUNNEL_DATA) | TUNNEL_HEARS(TUNNEL_PONG));
-    listen(&both, 2, TUNNEL_HEARS(TUNNEL_DATA));
-    tell(TUNNEL_CIRCUIT_READY, 1);
-    tell(TUNNEL_CIRCUIT_READY, 2);
-    tell(TUNNEL_DATA, 1);
-    tell(TUNNEL_PONG, 2);
-    tell(TUNNEL_DATA, 2);
+    listen(&data, 0, TUNNEL_HEARS(MEMBER_DATA) | TUNNEL_HEARS(MEMBER_PONG));
+    listen(&both, 2, TUNNEL_HEARS(MEMBER_DATA));
+    tell(MEMBER_CIRCUIT_READY, 1);
+    tell(MEMBER_CIRCUIT_READY, 2);
+    tell(MEMBER_DATA, 1);
+    tell(MEMBER_PONG, 2);
+    tell(MEMBER_DATA, 2);
     assert_int_equal(all.heard, 5);
     assert_int_equal(two.heard, 3);
     assert_int_equal(data.heard, 3);
@@ -88,12 +88,12 @@ static void test_tunnel_events_listeners_may_go_meanwhile(void **state)
         listen(&ears[i], 0, 0);
     ears[3].silences = &ears[2]; /* the next in turn */
     ears[1].silences = &ears[1]; /* itself */
-    tell(TUNNEL_DATA, 1);
+    tell(MEMBER_DATA, 1);
     assert_int_equal(ears[3].heard, 1);
     assert_int_equal(ears[2].heard, 0);
     assert_int_equal(ears[1].heard, 1);
     assert_int_equal(ears[0].heard, 1);
-    tell(TUNNEL_DATA, 1);
+    tell(MEMBER_DATA, 1);
     assert_int_equal(ears[1].heard, 1);
     assert_int_equal(ears[0].heard, 2);
     tunnel_events_unlisten(&events, &ears[1].listener); /* again: nothing */
@@ -110,7 +110,7 @@ static void test_tunnel_events_nest(void **state)
         listen(&ears[i], 0, 0);
     ears[2].repeats = true;
     ears[1].silences = &ears[1];
-    tell(TUNNEL_DATA, 1);
+    tell(MEMBER_DATA, 1);
     assert_int_equal(ears[2].heard, 2);
     assert_int_equal(ears[1].heard, 1);
     assert_int_equal(ears[0].heard, 2);
@@ -125,9 +125,9 @@ static void test_tunnel_events_newcomers_hear_the_next(void **state)
     fresh.listener = (struct tunnel_listener){.arg = &fresh, .event = on_event};
     listen(&old, 0, 0);
     old.wakes = &fresh;
-    tell(TUNNEL_DATA, 1);
+    tell(MEMBER_DATA, 1);
     assert_int_equal(fresh.heard, 0);
-    tell(TUNNEL_DATA, 1);
+    tell(MEMBER_DATA, 1);
     assert_int_equal(fresh.heard, 1);
 }
 

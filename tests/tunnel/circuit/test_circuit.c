@@ -40,11 +40,11 @@ static void test_circuit_of_each_length(void **state)
             assert_int_equal(c->hop[hop - 1].rtt, 2 * hop * NET_DELAY);
         }
         for (unsigned i = 1; i <= length; i++)
-            assert_int_equal(transits_count(net->node[i].engine.relays), 1);
+            assert_int_equal(transits_count(net->node[i].engine.transits), 1);
         circuit_close(client->engine.circuits, c, REASON_REQUESTED, net->now);
         net_run(net, TIME_S);
         for (unsigned i = 1; i <= length; i++)
-            assert_int_equal(transits_count(net->node[i].engine.relays), 0);
+            assert_int_equal(transits_count(net->node[i].engine.transits), 0);
         net_free(net);
     }
 }
@@ -177,7 +177,7 @@ static void test_circuit_without_a_replacement_ends_with_a_reason(void **state)
     assert_int_equal(client->why_hop, 2);
     assert_true(client->why == REASON_TIMEOUT ||
                 client->why == REASON_UNREACHABLE);
-    assert_int_equal(transits_count(net->node[1].engine.relays), 0);
+    assert_int_equal(transits_count(net->node[1].engine.transits), 0);
     net_free(net);
 }
 
@@ -194,7 +194,7 @@ static void test_circuit_first_hop_lost(void **state)
     assert_int_equal(client->closed, 1);
     assert_int_equal(client->why, REASON_LINK_LOST);
     /* The next hop notices too. */
-    assert_int_equal(transits_count(net->node[2].engine.relays), 0);
+    assert_int_equal(transits_count(net->node[2].engine.transits), 0);
     net_free(net);
 }
 
@@ -205,7 +205,7 @@ static void test_circuit_relay_refuses_more_than_its_share(void **state)
     struct router_config c = net_config(&net->node[1]);
 
     (void)state;
-    c.relay.max_relays_or_exits = 2;
+    c.transit.max_relays_or_exits = 2;
     router_deinit(&net->node[1].engine);
     net_start(&net->node[1], &c);
     for (int i = 0; i < 3; i++)
@@ -229,11 +229,11 @@ static void test_circuit_relay_takes_more_when_told_to(void **state)
     router_deinit(&client->engine);
     net_start(client, &c);
     c = net_config(relay);
-    c.relay.max_relays_or_exits = 0;
+    c.transit.max_relays_or_exits = 0;
     router_deinit(&relay->engine);
     net_start(relay, &c);
-    c.relay.max_relays_or_exits = 1000000; /* the most that a node is told */
-    transits_configure(relay->engine.relays, &c.relay);
+    c.transit.max_relays_or_exits = 1000000; /* the most that a node is told */
+    transits_configure(relay->engine.transits, &c.transit);
     for (int i = 0; i < 24; i++)
         net_build(net, (unsigned[]){1, 0});
     net_run(net, TIME_S);
@@ -278,9 +278,9 @@ static void test_relay_limits_end_circuits(void **state)
         struct router_config config = net_config(relay);
         struct circuit *c;
 
-        config.relay.max_time = rows[i].max_time;
-        config.relay.max_time_inactive = rows[i].max_idle;
-        config.relay.max_traffic = rows[i].max_traffic;
+        config.transit.max_time = rows[i].max_time;
+        config.transit.max_time_inactive = rows[i].max_idle;
+        config.transit.max_traffic = rows[i].max_traffic;
         router_deinit(&relay->engine);
         net_start(relay, &config);
         c = net_build(net, (unsigned[]){1, 0});
@@ -294,7 +294,7 @@ static void test_relay_limits_end_circuits(void **state)
         }
         net_run(net, 25 * TIME_S);
         assert_int_equal(
-            transits_stats(relay->engine.relays)->ended[rows[i].want], 1);
+            transits_stats(relay->engine.transits)->ended[rows[i].want], 1);
         assert_int_equal(net->node[0].closed, 1);
         assert_int_equal(net->node[0].why, rows[i].want);
         net_free(net);
@@ -331,7 +331,7 @@ static void test_circuit_replayed_session_changes_nothing(void **state)
     net_run(net, TIME_S);
     net->tap = NULL;
     for (int i = 0; i < NET_NODES; i++)
-        created += transits_stats(net->node[i].engine.relays)->created;
+        created += transits_stats(net->node[i].engine.transits)->created;
     for (size_t i = 0; i < recorded_count; i++) {
         struct net_node *to = net_at(net, &recorded[i]->to);
 
@@ -342,7 +342,7 @@ static void test_circuit_replayed_session_changes_nothing(void **state)
     net_run(net, TIME_S);
     assert_int_equal(client->data_in, 1);
     for (int i = 0; i < NET_NODES; i++)
-        created -= transits_stats(net->node[i].engine.relays)->created;
+        created -= transits_stats(net->node[i].engine.transits)->created;
     assert_int_equal(created, 0);
     net_send_data(net, c, "twice");
     net_run(net, TIME_S);
@@ -427,8 +427,8 @@ static void test_relay_allocates_nothing_for_a_cell(void **state)
         assert_int_equal(net_send_data(net, c, "cell"), OK);
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(kept.count, COUNT_OF(kept.packets));
-    before = transits_stats(middle->relays)->cells_forward;
-    bytes = transits_stats(middle->relays)->bytes;
+    before = transits_stats(middle->transits)->cells_forward;
+    bytes = transits_stats(middle->transits)->bytes;
     net->sink = true;
     for (unsigned i = 0; i < kept.count; i++) {
         struct net_packet *p = &kept.packets[i];
@@ -437,11 +437,12 @@ static void test_relay_allocates_nothing_for_a_cell(void **state)
         router_receive(middle, &p->from, p->bytes, p->len, net->now);
         assert_false(fail_alloc_end());
     }
-    assert_int_equal(transits_stats(middle->relays)->cells_forward - before,
+    assert_int_equal(transits_stats(middle->transits)->cells_forward - before,
                      kept.count);
-    bytes = transits_stats(middle->relays)->bytes - bytes;
+    bytes = transits_stats(middle->transits)->bytes - bytes;
     assert_int_equal(bytes, kept.count * kept.packets[0].len);
-    assert_in_range(transits_rate(middle->relays, net->now), bytes / 5, bytes);
+    assert_in_range(transits_rate(middle->transits, net->now), bytes / 5,
+                    bytes);
     net_free(net);
 }
 

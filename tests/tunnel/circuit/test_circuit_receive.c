@@ -40,7 +40,7 @@ static void test_circuit_receive_sends_nowhere_else(void **state)
     for (unsigned i = 0; i < 6000; i++) {
         struct circuits *cs = client->engine.circuits;
         unsigned hop = 1 + test_random_below(&net->random, 3);
-        struct transits *relays = net->node[hop].engine.relays;
+        struct transits *relays = net->node[hop].engine.transits;
         struct circuit *c;
 
         if (circuits_count(cs) == 0)

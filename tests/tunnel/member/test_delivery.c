@@ -305,7 +305,7 @@ static void test_delivery_over_another_circuit(void **state)
     for (unsigned i = 1; i < EXIT; i++) {
         struct resident *m = &desk.w->member[i];
 
-        if (transits_count(member_router(m->tunnel)->relays) > 0) {
+        if (transits_count(member_router(m->tunnel)->transits) > 0) {
             m->dead = true;
             dead++;
         }

@@ -232,7 +232,7 @@ static uint64_t refused(const struct world *w)
 {
     const struct router *first = member_router(w->member[1].tunnel);
 
-    return transits_stats(first->relays)->failed[REASON_ADDRESS];
+    return transits_stats(first->transits)->failed[REASON_ADDRESS];
 }
 
 /* Nobody on the public network is made to send into a private one, nor to

@@ -19,7 +19,7 @@ static struct totals count_all(struct net *net)
         const struct router *e = &net->node[i].engine;
 
         t.links += links_count(e->shared.links);
-        t.relays += transits_count(e->relays);
+        t.relays += transits_count(e->transits);
         t.ends += e->shared.ends.count;
         t.circuits += circuits_count(e->circuits);
     }
@@ -95,7 +95,7 @@ static void test_attack_clients_that_go_away(void **state)
         restart(&net->node[0]);
         net_run(net, 2 * TIME_MIN);
         for (int n = 1; n <= 4; n++)
-            assert_int_equal(transits_count(net->node[n].engine.relays), 0);
+            assert_int_equal(transits_count(net->node[n].engine.transits), 0);
     }
     net_run(net, 5 * TIME_MIN); /* links are kept for a while */
     assert_int_equal(count_all(net).links, 0);
@@ -166,7 +166,7 @@ static void test_attack_rekey_under_loss_and_reordering(void **state)
     struct circuit *c;
 
     (void)state;
-    config.relay.max_time = config.relay.max_time_inactive = 10 * TIME_HOUR;
+    config.transit.max_time = config.transit.max_time_inactive = 10 * TIME_HOUR;
     restart(&net->node[1]);
     router_deinit(&net->node[1].engine);
     net_start(&net->node[1], &config);

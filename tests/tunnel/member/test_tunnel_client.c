@@ -15,13 +15,13 @@ static void lie(struct world *w)
 {
     unsigned i = 1 + test_random_below(&w->random, MEMBERS - 1);
     const struct router *e = member_router(w->member[i].tunnel);
-    unsigned count = transits_count(e->relays);
+    unsigned count = transits_count(e->transits);
     static struct lie lie;
     struct transit *relay;
 
     if (count == 0)
         return;
-    relay = transits_at(e->relays, test_random_below(&w->random, count));
+    relay = transits_at(e->transits, test_random_below(&w->random, count));
     lie_make(&lie, &w->random, relay, test_random_below(&w->random, 64));
     lie_send(&lie, &w->random, e, relay, w->now);
 }

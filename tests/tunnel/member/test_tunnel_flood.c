@@ -53,12 +53,12 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     struct net *net = net_new(36);
     struct net_node *victim = &net->node[1];
     struct router_config config = net_config(victim);
-    const struct transit_stats *stats = transits_stats(victim->engine.relays);
+    const struct transit_stats *stats = transits_stats(victim->engine.transits);
 
     (void)state;
-    config.relay.create_source_rate = 5;
-    config.relay.create_source_burst = 10;
-    transits_configure(victim->engine.relays, &config.relay);
+    config.transit.create_source_rate = 5;
+    config.transit.create_source_burst = 10;
+    transits_configure(victim->engine.transits, &config.transit);
     for (int i = 0; i < 400; i++) {
         uint32_t id = build_from(net, 7, (unsigned[]){1, 0})->id;
         struct circuit *c;
@@ -75,16 +75,17 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 5);
     /* Nor do many together, each within its own rate. */
-    config.relay.create_source_rate = config.relay.create_source_burst = 100;
-    config.relay.create_rate = config.relay.create_burst = 5;
-    transits_configure(victim->engine.relays, &config.relay);
+    config.transit.create_source_rate = config.transit.create_source_burst =
+        100;
+    config.transit.create_rate = config.transit.create_burst = 5;
+    transits_configure(victim->engine.transits, &config.transit);
     net_run(net, TIME_S);
     for (unsigned i = 2; i < 7; i++) {
         build_from(net, i, (unsigned[]){1, 0});
         build_from(net, i, (unsigned[]){1, 0});
     }
     net_run(net, 10 * NET_DELAY);
-    assert_int_equal(transits_count(victim->engine.relays), 10);
+    assert_int_equal(transits_count(victim->engine.transits), 10);
     net_free(net);
 }
 
@@ -100,17 +101,17 @@ static void test_flood_of_creates_leaves_the_known_theirs(void **state)
     (void)state;
     net_run(net, TIME_S);
     circuit_close(circuits_of(net, 0), c, REASON_REQUESTED, net->now);
-    config.relay.max_relays_or_exits = 1000;
-    transits_configure(net->node[2].engine.relays, &config.relay);
-    config.relay.create_rate = config.relay.create_burst = 10;
-    transits_configure(victim->engine.relays, &config.relay);
+    config.transit.max_relays_or_exits = 1000;
+    transits_configure(net->node[2].engine.transits, &config.transit);
+    config.transit.create_rate = config.transit.create_burst = 10;
+    transits_configure(victim->engine.transits, &config.transit);
     for (unsigned i = 0; i < 100; i++) {
         build_from(net, 3 + i % 5, (unsigned[]){1, 2, 0});
         net_run(net, 20 * TIME_MS);
         if (i % 20 == 19)
             net_build(net, (unsigned[]){1, 2, 0});
     }
-    assert_true(transits_stats(victim->engine.relays)->refused > 50);
+    assert_true(transits_stats(victim->engine.transits)->refused > 50);
     net_run(net, 100 * TIME_MS);
     assert_int_equal(net->node[0].ready, 1 + 5);
     assert_int_equal(net->node[0].closed, 1);
@@ -127,20 +128,20 @@ static void test_flood_of_creates_gives_way_to_load(void **state)
     unsigned created[2];
 
     (void)state;
-    config.relay.max_relays_or_exits = 1000;
-    config.relay.create_burst = 10;
-    transits_configure(victim->engine.relays, &config.relay);
+    config.transit.max_relays_or_exits = 1000;
+    config.transit.create_burst = 10;
+    transits_configure(victim->engine.transits, &config.transit);
     for (unsigned k = 0; k < 2; k++) {
         created[k] = 0;
         for (unsigned i = 0; i < 20; i++)
             router_set_load(&victim->engine, loads[k]);
         net_run(net, 20 * TIME_S);
         for (unsigned i = 0; i < 200; i++) {
-            uint64_t before = transits_stats(victim->engine.relays)->created;
+            uint64_t before = transits_stats(victim->engine.transits)->created;
 
             build_from(net, 3 + i % 5, (unsigned[]){1, 0});
             net_run(net, 12 * TIME_MS);
-            created[k] += transits_stats(victim->engine.relays)->created >
+            created[k] += transits_stats(victim->engine.transits)->created >
                           before;
         }
     }
@@ -161,15 +162,15 @@ static void test_flood_of_creates_from_many_addresses(void **state)
         for (unsigned i = 3; i < NET_NODES; i++)
             build_from(net, i, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
-        assert_true(transits_count(victim->engine.relays) <= 16);
+        assert_true(transits_count(victim->engine.transits) <= 16);
         assert_true(victim->engine.shared.ends.count <= 16);
         assert_true(links_count(victim->engine.shared.links) <= 16);
     }
-    assert_int_equal(transits_count(victim->engine.relays), 16);
+    assert_int_equal(transits_count(victim->engine.transits), 16);
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 100 * TIME_MS);
     assert_int_equal(client->ready, 1);
-    assert_int_equal(transits_count(victim->engine.relays), 16);
+    assert_int_equal(transits_count(victim->engine.transits), 16);
     for (unsigned i = 3; i < NET_NODES; i++)
         build_from(net, i, (unsigned[]){1, 0});
     net_run(net, 100 * TIME_MS);
@@ -180,7 +181,7 @@ static void test_flood_of_creates_from_many_addresses(void **state)
     for (unsigned i = 3; i < NET_NODES; i++)
         net->node[i].dead = true;
     net_run(net, 6 * TIME_MIN);
-    assert_int_equal(transits_count(victim->engine.relays), 0);
+    assert_int_equal(transits_count(victim->engine.transits), 0);
     assert_int_equal(victim->engine.shared.ends.count, 0);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
@@ -261,9 +262,9 @@ static void test_flood_of_creates_from_made_up_addresses(void **state)
             build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
         assert_true(links_count(victim->engine.shared.links) <= 64);
-        assert_true(transits_count(victim->engine.relays) <= 12);
+        assert_true(transits_count(victim->engine.transits) <= 12);
     }
-    assert_int_equal(transits_count(victim->engine.relays), 12);
+    assert_int_equal(transits_count(victim->engine.transits), 12);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);
@@ -333,9 +334,9 @@ static void test_flood_of_extends_over_many_circuits(void **state)
     struct inits seen = {0};
 
     (void)state;
-    config.relay.extend_source_rate = 1;
-    config.relay.extend_source_burst = 20;
-    transits_configure(relay->engine.relays, &config.relay);
+    config.transit.extend_source_rate = 1;
+    config.transit.extend_source_burst = 20;
+    transits_configure(relay->engine.transits, &config.transit);
     for (unsigned i = 0; i < COUNT_OF(c); i++)
         c[i] = net_build(net, (unsigned[]){1, 0});
     net_run(net, TIME_S);
@@ -346,8 +347,9 @@ static void test_flood_of_extends_over_many_circuits(void **state)
         extend_to_nobody(net, c[i % COUNT_OF(c)], i);
     net_run(net, 2 * NET_DELAY);
     assert_int_equal(seen.to_nobody, 20);
-    assert_int_equal(transits_stats(relay->engine.relays)->failed[REASON_RATE],
-                     16 * COUNT_OF(c) - 20);
+    assert_int_equal(
+        transits_stats(relay->engine.transits)->failed[REASON_RATE],
+        16 * COUNT_OF(c) - 20);
     net_free(net);
 }
 
@@ -400,7 +402,7 @@ static void test_flood_of_extends_knocks_once(void **state)
     unsigned number = 0;
 
     (void)state;
-    config.relay.max_relays_or_exits = 64;
+    config.transit.max_relays_or_exits = 64;
     config.link.max_links = 512;
     router_deinit(&relay->engine);
     net_start(relay, &config);
@@ -449,7 +451,7 @@ static void test_flood_of_extends_leaves_links_to_others(void **state)
 
     (void)state;
     config.link.max_links = 16;
-    config.relay.max_relays_or_exits = 64;
+    config.transit.max_relays_or_exits = 64;
     router_deinit(&victim->engine);
     net_start(victim, &config);
     config = net_config(flooder);
@@ -484,7 +486,7 @@ static void test_flood_of_circuits_given_up_leaves_nothing(void **state)
         circuit_close(circuits_of(net, 0), c, REASON_REQUESTED, net->now);
     }
     net_run(net, TIME_S);
-    assert_int_equal(transits_count(net->node[1].engine.relays), 1);
+    assert_int_equal(transits_count(net->node[1].engine.transits), 1);
     net_free(net);
 }
 

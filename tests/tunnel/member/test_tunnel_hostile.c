@@ -12,8 +12,8 @@
 
 static struct transit *relay_at(struct net *net, unsigned node)
 {
-    assert_true(transits_count(net->node[node].engine.relays) > 0);
-    return transits_at(net->node[node].engine.relays, 0);
+    assert_true(transits_count(net->node[node].engine.transits) > 0);
+    return transits_at(net->node[node].engine.transits, 0);
 }
 
 /* Hop 2 puts a message where hop 1's layer would begin, in the hope that hop 1
@@ -124,7 +124,7 @@ static void test_hostile_hop_cannot_choose_the_next_by_refusing(void **state)
         client->spare = client->spare == 3 ? 2 : 3;
         m.attempt = relay->attempt;
         assert_int_equal(
-            transit_answer(net->node[1].engine.relays, relay, &m, net->now),
+            transit_answer(net->node[1].engine.transits, relay, &m, net->now),
             OK);
         lies++;
         net_run(net, TIME_S);
@@ -150,7 +150,7 @@ static void test_hostile_hop_that_refuses_goes_too(void **state)
         client->spare = 5;
         net_run(net, TIME_S);
         m.attempt = relay_at(net, liar)->attempt;
-        transit_answer(net->node[liar].engine.relays, relay_at(net, liar), &m,
+        transit_answer(net->node[liar].engine.transits, relay_at(net, liar), &m,
                        net->now);
         net_run(net, TIME_S);
         assert_int_equal(client->stood, stay[liar]);
@@ -238,7 +238,7 @@ static void test_hostile_messages_that_change_nothing(void **state)
     net_run(net, TIME_S);
     for (unsigned hop = 1; hop <= 2; hop++) {
         for (size_t i = 0; i < COUNT_OF(lies); i++) {
-            transit_answer(net->node[hop].engine.relays, relay_at(net, hop),
+            transit_answer(net->node[hop].engine.transits, relay_at(net, hop),
                            &lies[i], net->now);
             net_run(net, 100 * TIME_MS);
             assert_int_equal(c->state, CIRCUIT_READY);
@@ -276,7 +276,7 @@ static void test_hostile_stranger_uses_the_index_of_another(void **state)
         net_run(net, TIME_S);
     }
     assert_int_equal(c->state, CIRCUIT_READY);
-    assert_int_equal(transits_count(net->node[2].engine.relays), 1);
+    assert_int_equal(transits_count(net->node[2].engine.transits), 1);
     assert_int_equal(net_send_data(net, c, "still"), OK);
     net_run(net, TIME_S);
     assert_int_equal(client->data_in, 1);

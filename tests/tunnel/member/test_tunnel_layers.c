@@ -65,7 +65,7 @@ static void unmask(const struct link *link, uint8_t *datagram, size_t len)
 static struct circuit_end *end_at(struct net *net, unsigned node, bool forward,
                                   unsigned which)
 {
-    struct transit *relay = transits_at(net->node[node].engine.relays, which);
+    struct transit *relay = transits_at(net->node[node].engine.transits, which);
 
     return forward ? &relay->next : &relay->prev;
 }
@@ -330,7 +330,7 @@ static void test_layers_every_bit_of_a_datagram_flipped(void **state)
                 router_receive(relay, &p.from, p.bytes, p.len, net->now), OK);
         }
         assert_int_equal(net->sent, sent);
-        assert_int_equal(transits_count(relay->relays), 1);
+        assert_int_equal(transits_count(relay->transits), 1);
         p = whole;
         assert_int_equal(
             router_receive(relay, &p.from, p.bytes, p.len, net->now), OK);

@@ -149,7 +149,7 @@ static void (*const commands[])(struct resident *m) = {
 
 /* Events by their kind, then the functions of the world, then the DHT's. */
 enum {
-    EVENTS = TUNNEL_LEARNED + 1,
+    EVENTS = MEMBER_LEARNED + 1,
     GET_PEERS = EVENTS + CALL_RETIRED + 1,
     ANNOUNCE,
     PUT,
@@ -160,12 +160,12 @@ enum {
 
 /* Of those, which the test makes happen again and again; the rest comes once
  * a day, or at the end. */
-static const unsigned often[] = {TUNNEL_CIRCUIT_READY,
-                                 TUNNEL_CIRCUIT_CLOSED,
-                                 TUNNEL_DATA,
-                                 TUNNEL_REFUSED,
-                                 TUNNEL_PONG,
-                                 TUNNEL_SPEEDTEST,
+static const unsigned often[] = {MEMBER_CIRCUIT_READY,
+                                 MEMBER_CIRCUIT_CLOSED,
+                                 MEMBER_DATA,
+                                 MEMBER_REFUSED,
+                                 MEMBER_PONG,
+                                 MEMBER_SPEEDTEST,
                                  EVENTS + CALL_OPEN,
                                  EVENTS + CALL_SEND,
                                  EVENTS + CALL_CLOSE,
@@ -195,7 +195,7 @@ static void on_event(struct resident *m, const struct member_event *e)
     in_event = true;
     memcpy(payload, e->payload.p == NULL ? (const uint8_t *)"" : e->payload.p,
            e->payload.len);
-    if (e->kind == TUNNEL_DATA && turn[ALL - 1]++ % 3 == 0)
+    if (e->kind == MEMBER_DATA && turn[ALL - 1]++ % 3 == 0)
         member_close(m->tunnel, e->circuit, m->world->now);
     call_a_command(m, e->kind);
     assert_memory_equal(
@@ -312,7 +312,7 @@ static void keep_busy(struct world *w, unsigned round)
     send(client);
     send_long(client);
     ping(client);
-    if (turn[TUNNEL_SPEEDTEST] < COUNT_OF(commands))
+    if (turn[MEMBER_SPEEDTEST] < COUNT_OF(commands))
         speedtest(client);
 }
 
@@ -369,7 +369,7 @@ static void test_tunnel_close_is_told_later(void **state)
 
 static void close_and_open(struct resident *m, const struct member_event *e)
 {
-    if (e->kind == TUNNEL_CIRCUIT_CLOSED)
+    if (e->kind == MEMBER_CIRCUIT_CLOSED)
         open_and_close(m);
 }
 

@@ -11,7 +11,7 @@ static const unsigned path4[] = {1, 2, 3, 4};
 
 static struct transits *relays_of(struct net *net, unsigned node)
 {
-    return net->node[node].engine.relays;
+    return net->node[node].engine.transits;
 }
 
 static const struct circuit_stats *client_stats(struct net *net)
@@ -145,8 +145,8 @@ static void test_repeat_create_is_answered_at_the_limit(void **state)
     struct router_config config = net_config(hop);
 
     (void)state;
-    config.relay.create_rate = config.relay.create_burst = 1;
-    config.relay.max_relays_or_exits = 1;
+    config.transit.create_rate = config.transit.create_burst = 1;
+    config.transit.max_relays_or_exits = 1;
     router_deinit(&hop->engine);
     net_start(hop, &config);
     net->tap = lose;
@@ -154,8 +154,8 @@ static void test_repeat_create_is_answered_at_the_limit(void **state)
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 900 * TIME_MS);
     assert_int_equal(net->node[0].ready, 1);
-    assert_int_equal(transits_stats(hop->engine.relays)->repeated, 1);
-    assert_int_equal(transits_stats(hop->engine.relays)->created, 1);
+    assert_int_equal(transits_stats(hop->engine.transits)->repeated, 1);
+    assert_int_equal(transits_stats(hop->engine.transits)->created, 1);
     net_build(net, (unsigned[]){1, 0});
     net_run(net, 900 * TIME_MS);
     assert_int_equal(net->node[0].why, REASON_FULL);

@@ -17,11 +17,11 @@ enum counter {
 /* All that says "dropped", and the one that is expected to. */
 static uint64_t all_drops(const struct router *e)
 {
-    const struct transit_stats *r = transits_stats(e->relays);
+    const struct transit_stats *r = transits_stats(e->transits);
     const struct circuit_stats *c = circuits_stats(e->circuits);
     uint64_t sum = r->dropped_layer + r->dropped_message + r->dropped_no_next +
-                   transits_queue(e->relays)->stats.dropped + c->dropped_layer +
-                   c->dropped_message;
+                   transits_queue(e->transits)->stats.dropped +
+                   c->dropped_layer + c->dropped_message;
 
     for (int i = 0; i < ERR_END_; i++)
         sum += e->dropped[i];
@@ -31,7 +31,7 @@ static uint64_t all_drops(const struct router *e)
 static uint64_t value_of(const struct router *e, enum counter counter,
                          enum error reason)
 {
-    const struct transit_stats *r = transits_stats(e->relays);
+    const struct transit_stats *r = transits_stats(e->transits);
     const struct circuit_stats *c = circuits_stats(e->circuits);
 
     switch (counter) {
@@ -130,7 +130,7 @@ static struct link *link_of(struct net *net, unsigned from)
     struct router *e = &net->node[from].engine;
 
     return from == 0 ? circuits_at(e->circuits, 0)->end.link
-                     : transits_at(e->relays, 0)->prev.link;
+                     : transits_at(e->transits, 0)->prev.link;
 }
 
 /* The circuit's index at the other side. */
@@ -139,7 +139,7 @@ static uint32_t remote_of(struct net *net, unsigned from)
     struct router *e = &net->node[from].engine;
 
     return from == 0 ? circuits_at(e->circuits, 0)->end.remote
-                     : transits_at(e->relays, 0)->prev.remote;
+                     : transits_at(e->transits, 0)->prev.remote;
 }
 
 static void send_junk(struct net *net, unsigned from, uint32_t circuit)
@@ -160,9 +160,10 @@ static void say(struct net *net, unsigned from, enum circuit_message_type type)
                                       1, &m, net->now),
                          OK);
     else
-        assert_int_equal(
-            transit_answer(e->relays, transits_at(e->relays, 0), &m, net->now),
-            OK);
+        assert_int_equal(transit_answer(e->transits,
+                                        transits_at(e->transits, 0), &m,
+                                        net->now),
+                         OK);
 }
 
 struct insider {
@@ -250,7 +251,7 @@ static void test_router_counts_cells_without_a_next_hop_once(void **state)
 {
     struct net *net = net_new(103);
     struct router *e = &net->node[1].engine;
-    struct transits *last = net->node[2].engine.relays;
+    struct transits *last = net->node[2].engine.transits;
     struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
 
     (void)state;
@@ -262,7 +263,7 @@ static void test_router_counts_cells_without_a_next_hop_once(void **state)
     assert_int_equal(all_drops(e), 0);
     assert_int_equal(net_send_data(net, c, "nobody"), OK);
     net_run(net, 2 * NET_DELAY);
-    assert_int_equal(transits_stats(e->relays)->dropped_no_next, 1);
+    assert_int_equal(transits_stats(e->transits)->dropped_no_next, 1);
     circuit_close(net->node[0].engine.circuits, c, REASON_REQUESTED, net->now);
     net_run(net, 2 * NET_DELAY);
 
@@ -273,7 +274,7 @@ static void test_router_counts_cells_without_a_next_hop_once(void **state)
     assert_int_equal(transits_count(last), 1);
     send_junk(net, 2, remote_of(net, 2));
     net_run(net, 2 * NET_DELAY);
-    assert_int_equal(transits_stats(e->relays)->dropped_no_next, 2);
+    assert_int_equal(transits_stats(e->transits)->dropped_no_next, 2);
     assert_int_equal(all_drops(e), 2);
     net_free(net);
 }

@@ -11,8 +11,8 @@
 
 static struct transit *relay_at(struct net *net, unsigned node)
 {
-    assert_true(transits_count(net->node[node].engine.relays) > 0);
-    return transits_at(net->node[node].engine.relays, 0);
+    assert_true(transits_count(net->node[node].engine.transits) > 0);
+    return transits_at(net->node[node].engine.transits, 0);
 }
 
 /* The client's first message to a hop, which may lie about the depth. */
@@ -89,7 +89,7 @@ static void test_transit_extend_takes_circuits_from_those_who_ask(void **state)
     (void)state;
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
-    assert_int_equal(transits_count(relay->engine.relays), 1);
+    assert_int_equal(transits_count(relay->engine.transits), 1);
     link = relay_at(net, 2)->prev.link;
     first_message(net, to, 1, &n, noise1);
     link_send(next->engine.shared.links, link, CELL_CREATE, 0,
@@ -97,8 +97,8 @@ static void test_transit_extend_takes_circuits_from_those_who_ask(void **state)
                                  text, 77, bytes_of(noise1, sizeof(noise1)))),
               net->now);
     net_run(net, TIME_S);
-    assert_int_equal(transits_count(relay->engine.relays), 1);
-    assert_int_equal(transits_stats(relay->engine.relays)->refused, 1);
+    assert_int_equal(transits_count(relay->engine.transits), 1);
+    assert_int_equal(transits_stats(relay->engine.transits)->refused, 1);
     net_free(net);
 }
 
@@ -167,7 +167,7 @@ static void test_transit_extend_never_answered(void **state)
     (void)state;
     client->spare = 3;
     net_build(net, (unsigned[]){1, 2, 0});
-    while (transits_count(net->node[1].engine.relays) == 0)
+    while (transits_count(net->node[1].engine.transits) == 0)
         net_run(net, TIME_MS);
     net_run(net, NET_DELAY);
     relay_at(net, 1)->prev.remote ^= 1; /* answers go nowhere */
@@ -262,12 +262,12 @@ static void test_transit_extend_is_claimed(void **state)
         forge(net, c, how, noise2);
         /* Of an attempt that there never was: nothing happens. */
         m.attempt = (uint8_t)(c->attempt + 1);
-        transit_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
+        transit_answer(net->node[1].engine.transits, relay_at(net, 1), &m,
                        net->now);
         net_run(net, 100 * TIME_MS);
         assert_int_equal(client->closed, 0);
         m.attempt = c->attempt;
-        transit_answer(net->node[1].engine.relays, relay_at(net, 1), &m,
+        transit_answer(net->node[1].engine.transits, relay_at(net, 1), &m,
                        net->now);
         net_run(net, 100 * TIME_MS);
         assert_int_equal(client->ready, how == NOT_FORGED);
@@ -312,17 +312,18 @@ static void test_transit_extend_answered_by_others(void **state)
     net_run(net, 100 * TIME_MS);
     assert_int_equal(c->built, 2);
     /* Hop 1, though the question went to hop 2: as a message, as CREATED. */
-    relay = transits_at(net->node[1].engine.relays, 1);
+    relay = transits_at(net->node[1].engine.transits, 1);
     m.attempt = c->attempt;
-    transit_answer(net->node[1].engine.relays, relay, &m, net->now);
+    transit_answer(net->node[1].engine.transits, relay, &m, net->now);
     send_created(net, 1, relay->prev.link, relay->prev.remote);
     assert_int_equal(c->built, 2);
     assert_int_equal(client->closed, 0);
     assert_non_null(c->handshake);
     /* Hop 2, when it hears "CREATED" from the side of the client. */
-    relay = transits_at(net->node[2].engine.relays, 1);
+    relay = transits_at(net->node[2].engine.transits, 1);
     assert_non_null(relay->step);
-    send_created(net, 1, transits_at(net->node[1].engine.relays, 1)->next.link,
+    send_created(net, 1,
+                 transits_at(net->node[1].engine.transits, 1)->next.link,
                  relay->prev.local);
     assert_false(relay->extended);
     assert_non_null(relay->step);
@@ -334,7 +335,7 @@ static void test_transit_extend_next_hop_speaks_too_early(void **state)
 {
     struct net *net = net_new(13);
     const struct transit_stats *stats =
-        transits_stats(net->node[1].engine.relays);
+        transits_stats(net->node[1].engine.transits);
     uint8_t d[CELL_MAX] = {0};
     struct transit *relay;
 
@@ -343,7 +344,7 @@ static void test_transit_extend_next_hop_speaks_too_early(void **state)
     net_run(net, TIME_S);
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, 3 * NET_DELAY);
-    relay = transits_at(net->node[1].engine.relays, 1);
+    relay = transits_at(net->node[1].engine.transits, 1);
     assert_non_null(relay->next.link);
     assert_false(relay->extended);
     memset(d + CELL_BODY_OFFSET, 7, CELL_SMALL_BODY);
@@ -399,7 +400,7 @@ static void test_transit_extend_not_beyond_the_fourth_hop(void **state)
                      OK);
     net_run(net, TIME_S);
     assert_int_equal(
-        transits_stats(net->node[4].engine.relays)->failed[REASON_DEPTH], 1);
+        transits_stats(net->node[4].engine.transits)->failed[REASON_DEPTH], 1);
     assert_int_equal(links_count(net->node[5].engine.shared.links), 0);
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         first_message(net, net_target(&net->node[1]), depths[i], &n, noise1);
@@ -409,8 +410,8 @@ static void test_transit_extend_not_beyond_the_fourth_hop(void **state)
                                text, 77, bytes_of(noise1, sizeof(noise1)))),
             net->now);
         net_run(net, TIME_S);
-        assert_int_equal(transits_count(net->node[1].engine.relays), 1);
-        assert_int_equal(transits_stats(net->node[1].engine.relays)->refused,
+        assert_int_equal(transits_count(net->node[1].engine.transits), 1);
+        assert_int_equal(transits_stats(net->node[1].engine.transits)->refused,
                          i + 1);
     }
     net_free(net);
@@ -490,7 +491,7 @@ static void test_transit_extend_depth_lied_about(void **state)
             c = net_build(net, hops);
             net_run(net, TIME_S);
             add_hop(net, c, 5, told);
-            stats = transits_stats(net->node[5].engine.relays);
+            stats = transits_stats(net->node[5].engine.transits);
             for (unsigned depth = 1; depth <= ONION_HOPS_MAX; depth++) {
                 for (size_t i = 0; i < COUNT_OF(sizes); i++)
                     ask_last_hop(net, c, depth, sizes[i]);

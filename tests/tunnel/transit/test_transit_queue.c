@@ -558,9 +558,9 @@ static void limit_relay(struct net *net, unsigned node, uint64_t bandwidth)
 {
     struct router_config c = net_config(&net->node[node]);
 
-    c.relay.queue = limited;
-    c.relay.queue.bandwidth = bandwidth;
-    transits_configure(net->node[node].engine.relays, &c.relay);
+    c.transit.queue = limited;
+    c.transit.queue.bandwidth = bandwidth;
+    transits_configure(net->node[node].engine.transits, &c.transit);
 }
 
 struct relay_bytes {
@@ -611,7 +611,8 @@ static void test_transit_queue_of_a_relay_bounds_what_it_sends(void **state)
     /* Four links of 5 ms, and two turns at the relay. */
     assert_true(longest >= 4 * NET_DELAY);
     assert_true(longest <= 8 * NET_DELAY + 20 * TIME_MS);
-    assert_true(transits_queue(net->node[1].engine.relays)->stats.dropped > 0);
+    assert_true(transits_queue(net->node[1].engine.transits)->stats.dropped >
+                0);
     net_free(net);
 }
 
@@ -624,14 +625,14 @@ static void test_transit_queue_goes_with_its_circuit(void **state)
     (void)state;
     net_run(net, TIME_S);
     limit_relay(net, 1, 1000);
-    q = transits_queue(net->node[1].engine.relays);
+    q = transits_queue(net->node[1].engine.transits);
     for (int i = 0; i < 60; i++)
         net_send_data(net, c, "x");
     net_run(net, 50 * TIME_MS);
     assert_true(q->root.count > 10);
     circuit_close(net->node[0].engine.circuits, c, REASON_REQUESTED, net->now);
     net_run(net, 50 * TIME_MS);
-    assert_int_equal(transits_count(net->node[1].engine.relays), 0);
+    assert_int_equal(transits_count(net->node[1].engine.transits), 0);
     assert_int_equal(q->root.count, 0);
     net_run(net, 3 * TIME_S);
     assert_null(q->spare);

@@ -16,7 +16,7 @@ static void restart(struct net *net, unsigned node, unsigned relays,
     struct net_node *n = &net->node[node];
     struct router_config c = net_config(n);
 
-    c.relay.max_relays_or_exits = relays;
+    c.transit.max_relays_or_exits = relays;
     c.circuit.max_circuits = circuits;
     router_deinit(&n->engine);
     net_start(n, &c);
@@ -47,7 +47,7 @@ static struct circuit *build_from(struct net *net, unsigned from,
 
 static unsigned victims(const struct net *net)
 {
-    return transits_count(net->node[VICTIM].engine.relays);
+    return transits_count(net->node[VICTIM].engine.transits);
 }
 
 /* Ten a second, for as long as it takes to fill the relay and then some. */
