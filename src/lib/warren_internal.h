@@ -11,8 +11,8 @@
 #include "lib/lib_provider.h"
 #include "node/host/node.h"
 #include "node/host/tunnel_host.h"
+#include "node/log/log.h"
 #include "node/os/datadir.h"
-#include "node/os/log.h"
 #include "warren.h"
 
 struct event;

@@ -24,7 +24,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "dht/dht.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/member/member.h"
 

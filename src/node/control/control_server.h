@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "node/control/control_frame.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 #include "wire/msgpack/mp_reader.h"
 #include "wire/msgpack/mp_writer.h"
 

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "node/config/config.h"
 #include "node/exit/exit_names.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "node/config/config.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/timestamp.h"
 #include "node/config/config.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include <stdbool.h>
 

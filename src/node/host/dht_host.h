@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "dht/dht.h"
 #include "node/config/config.h"
+#include "node/log/log.h"
 #include "node/net/udp.h"
-#include "node/os/log.h"
 #include "store/store.h"
 
 #include <stdbool.h>

@@ -15,8 +15,8 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "node/config/config.h"
+#include "node/log/log.h"
 #include "node/net/udp.h"
-#include "node/os/log.h"
 
 #include <stdbool.h>
 #include <stdint.h>

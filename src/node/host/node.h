@@ -14,10 +14,10 @@
 #include "node/host/dht_host.h"
 #include "node/host/network.h"
 #include "node/host/tunnel_host.h"
+#include "node/log/log.h"
 #include "node/net/udp.h"
 #include "node/os/clock_watch.h"
 #include "node/os/load.h"
-#include "node/os/log.h"
 #include "store/store.h"
 
 #include <stdbool.h>

@@ -7,8 +7,8 @@
 
 #include "base/endpoint.h"
 #include "node/config/config.h"
+#include "node/log/log.h"
 #include "node/net/udp.h"
-#include "node/os/log.h"
 #include "tunnel/exit/policy.h"
 
 #include <stdbool.h>

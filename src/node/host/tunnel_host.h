@@ -16,8 +16,8 @@
 #include "node/exit/exit_host.h"
 #include "node/exit/exit_names.h"
 #include "node/host/tunnel_restore.h"
+#include "node/log/log.h"
 #include "node/net/udp.h"
-#include "node/os/log.h"
 #include "store/store.h"
 
 #include <stddef.h>

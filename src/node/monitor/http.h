@@ -13,9 +13,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/timestamp.h"
+#include "node/log/log.h"
 #include "node/monitor/http_request.h"
 #include "node/monitor/metrics.h"
-#include "node/os/log.h"
 
 #include <stdbool.h>
 

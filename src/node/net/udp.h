@@ -23,7 +23,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 #define WARREN_NODE_REACH_NETWATCH_H
 
 #include "base/error.h"
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -32,11 +32,11 @@
 
 #include "tunnel/directory/dht_provider.h"
 #include "tunnel/directory/directory.h"
-#include "tunnel/directory/path.h"
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/link/puncture.h"
 #include "tunnel/member/speedtest.h"
+#include "tunnel/path/path.h"
 #include "tunnel/router/router.h"
 
 #include <stdbool.h>

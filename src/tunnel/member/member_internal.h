@@ -7,9 +7,9 @@
 
 #include "tunnel/circuit/piece.h"
 #include "tunnel/circuit/pool.h"
-#include "tunnel/directory/guard.h"
 #include "tunnel/link/puncture.h"
 #include "tunnel/member/member.h"
+#include "tunnel/path/guard.h"
 
 #define MEMBER_ADDRESSES 4
 

@@ -6,11 +6,11 @@
  * the next line of the kind tells how many were left out, the next line of any
  * kind how many were lost.
  */
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include "base/text.h"
+#include "node/log/log_stderr.h"
 #include "node/os/clock.h"
-#include "node/os/log_stderr.h"
 
 #include <inttypes.h>
 #include <stdio.h>

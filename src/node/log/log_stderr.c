@@ -14,7 +14,7 @@
  * It is looked at before each line: lines are few, and a program may put
  * another file in the place of its stderr at any time.
  */
-#include "node/os/log_stderr.h"
+#include "node/log/log_stderr.h"
 
 #include <errno.h>
 #include <fcntl.h>

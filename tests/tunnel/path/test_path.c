@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "directory_data.h"
 
-#include "tunnel/directory/path.h"
-#include "tunnel/directory/path_weight.h"
+#include "tunnel/path/path.h"
+#include "tunnel/path/path_weight.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

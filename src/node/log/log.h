@@ -9,8 +9,8 @@
  *     2024-05-01T12:00:00.123Z warn  cannot send: network is unreachable
  *     {"time":"2024-05-01T12:00:00.123Z","level":"warn","message":"..."}
  */
-#ifndef WARREN_NODE_OS_LOG_H
-#define WARREN_NODE_OS_LOG_H
+#ifndef WARREN_NODE_LOG_LOG_H
+#define WARREN_NODE_LOG_LOG_H
 
 #include "base/endpoint.h"
 

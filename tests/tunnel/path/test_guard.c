@@ -2,7 +2,7 @@
 #include "directory_tell.h"
 
 #include "tunnel/directory/directory_internal.h"
-#include "tunnel/directory/guard.h"
+#include "tunnel/path/guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * are measured by are those of the relays to choose from, not of all that are
  * known.
  */
-#include "tunnel/directory/path_weight.h"
+#include "tunnel/path/path_weight.h"
 
 #include <assert.h>
 #include <stdlib.h>

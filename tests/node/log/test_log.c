@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/os/log.h"
+#include "node/log/log.h"
 
 #include "base/timestamp.h"
 #include "node/os/clock.h"

@@ -18,13 +18,13 @@
  * lie, or one giant, does not get it all. A testing network relaxes the rule
  * of subnets, and nothing else.
  */
-#ifndef WARREN_TUNNEL_DIRECTORY_PATH_H
-#define WARREN_TUNNEL_DIRECTORY_PATH_H
+#ifndef WARREN_TUNNEL_PATH_PATH_H
+#define WARREN_TUNNEL_PATH_PATH_H
 
 #include "tunnel/circuit/onion.h"
 #include "tunnel/directory/directory.h"
-#include "tunnel/directory/guard.h"
 #include "tunnel/link/link.h"
+#include "tunnel/path/guard.h"
 
 #include <stdbool.h>
 #include <stdint.h>

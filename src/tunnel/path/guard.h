@@ -25,8 +25,8 @@
  * That a relay is a guard, and until when, is kept with it in the directory,
  * which has it stored.
  */
-#ifndef WARREN_TUNNEL_DIRECTORY_GUARD_H
-#define WARREN_TUNNEL_DIRECTORY_GUARD_H
+#ifndef WARREN_TUNNEL_PATH_GUARD_H
+#define WARREN_TUNNEL_PATH_GUARD_H
 
 #include "tunnel/directory/directory.h"
 

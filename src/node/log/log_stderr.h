@@ -6,8 +6,8 @@
  * same pipe or terminal, as setting O_NONBLOCK would: that is a mark of the
  * open file, which the shell and its other children share.
  */
-#ifndef WARREN_NODE_OS_LOG_STDERR_H
-#define WARREN_NODE_OS_LOG_STDERR_H
+#ifndef WARREN_NODE_LOG_LOG_STDERR_H
+#define WARREN_NODE_LOG_LOG_STDERR_H
 
 #include "base/bytes.h"
 #include "base/text.h"

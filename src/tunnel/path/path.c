@@ -5,9 +5,9 @@
  * few times with each guard, and then once more with exits in any place. When
  * that fails too, diagnose counts why.
  */
-#include "tunnel/directory/path.h"
+#include "tunnel/path/path.h"
 
-#include "tunnel/directory/path_weight.h"
+#include "tunnel/path/path_weight.h"
 
 #include <assert.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  * unknown is no merit and no fault. While none was tested, it is what they
  * declare within narrow bounds.
  */
-#ifndef WARREN_TUNNEL_DIRECTORY_PATH_WEIGHT_H
-#define WARREN_TUNNEL_DIRECTORY_PATH_WEIGHT_H
+#ifndef WARREN_TUNNEL_PATH_PATH_WEIGHT_H
+#define WARREN_TUNNEL_PATH_PATH_WEIGHT_H
 
 #include "base/random_source.h"
 #include "tunnel/directory/known.h"

@@ -5,9 +5,9 @@
  * looked up in the directory each time, because its relay may be forgotten
  * meanwhile.
  */
-#include "tunnel/directory/guard.h"
+#include "tunnel/path/guard.h"
 
-#include "tunnel/directory/path_weight.h"
+#include "tunnel/path/path_weight.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/os/log_stderr.h"
+#include "node/log/log_stderr.h"
 
 #include "testing.h"
 
