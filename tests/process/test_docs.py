@@ -361,7 +361,7 @@ class Threats(unittest.TestCase):
             text = path.read_text() if path.suffix in (".c", ".py") else ""
             if path.suffix == ".c":
                 names = [name for name in
-                         re.findall(r"^static void (test_\w+)\(", text, re.M)
+                         re.findall(r"^static void\s+(test_\w+)\(", text, re.M)
                          if len(re.findall(rf"\b{name}\b", text)) > 1]
             else:
                 names = re.findall(r"^    def (test_\w+)", text, re.M)
