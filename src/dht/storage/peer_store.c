@@ -299,8 +299,10 @@ static unsigned count_alive(const struct peer_swarm *w, struct peer_clock clock)
     return n;
 }
 
+/* For the sake of one of `w`. A hash that has lost its last peer goes at once,
+ * or it would go later as if it made room for a peer. */
 static void evict(struct peer_store *s, const struct peer_out *out,
-                  struct peer_clock clock)
+                  const struct peer_swarm *w, struct peer_clock clock)
 {
     struct peer_at at = out->at;
 
@@ -313,6 +315,8 @@ static void evict(struct peer_store *s, const struct peer_out *out,
         record_at(&out->swarm->of[at.family], at.family, at.i), at.family,
         clock);
     peer_swarm_remove(s, out->swarm, at);
+    if (out->swarm != w && peer_swarm_count(out->swarm) == 0)
+        peer_store_drop(s, out->swarm);
 }
 
 enum error peer_store_put(struct peer_store *s, const struct id *hash,
@@ -335,7 +339,7 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
     if (!peer_room_find(s, w, hash, peer, now, &out))
         return ERR_FULL;
     if (out.swarm != NULL)
-        evict(s, &out, clock);
+        evict(s, &out, w, clock);
     if (w == NULL)
         w = add_swarm(s, hash, now);
     if (w == NULL)

@@ -256,6 +256,28 @@ static void test_peer_store_keeps_to_max_peers(void **state)
     peer_store_deinit(&f.s);
 }
 
+/* Whose last peer made way for one of another hash is no hash any more: were
+ * it to make way once more, nobody would go for who comes. */
+static void test_peer_store_keeps_to_max_peers_over_many_hashes(void **state)
+{
+    struct peer_store_config c = roomy;
+    struct fixture f;
+
+    (void)state;
+    c.max_peers = c.max_hashes = 20;
+    init(&f, &c);
+    for (unsigned hash = 0; hash < 20; hash++)
+        assert_int_equal(put(&f, hash, 0), OK);
+    for (unsigned i = 1; i < 10; i++) {
+        assert_int_equal(put(&f, 0, 2 * i), OK);
+        assert_int_equal(put(&f, 100 + i, 2 * i + 1), OK);
+        assert_true(has(&f, 0, 2 * i) && has(&f, 100 + i, 2 * i + 1));
+        assert_in_range(f.s.peers, 1, 20);
+        assert_in_range(f.s.hashes, 1, 20);
+    }
+    peer_store_deinit(&f.s);
+}
+
 static void test_peer_store_keeps_to_max_per_source(void **state)
 {
     struct peer_store_config c = roomy;
@@ -854,6 +876,7 @@ int main(void)
         cmocka_unit_test(test_peer_store_keeps_to_max_per_hash),
         cmocka_unit_test(test_peer_store_keeps_to_max_hashes),
         cmocka_unit_test(test_peer_store_keeps_to_max_peers),
+        cmocka_unit_test(test_peer_store_keeps_to_max_peers_over_many_hashes),
         cmocka_unit_test(test_peer_store_keeps_to_max_per_source),
         cmocka_unit_test(test_peer_store_takes_a_64_as_one_source),
         cmocka_unit_test(test_peer_store_counts_wide_sources),
