@@ -189,11 +189,6 @@ bool endpoint_same_prefix(const struct endpoint *a, const struct endpoint *b,
     return a->family == b->family && same_bits(a->addr, b->addr, bits);
 }
 
-bool endpoint_same_source(const struct endpoint *a, const struct endpoint *b)
-{
-    return endpoint_same_prefix(a, b, a->family == FAMILY_IPV4 ? 32 : 64);
-}
-
 struct prefix {
     uint8_t addr[16];
     int bits;

@@ -62,9 +62,6 @@ enum error endpoint_read_compact(struct bytes in, struct endpoint *out);
 bool endpoint_same_prefix(const struct endpoint *a, const struct endpoint *b,
                           int bits);
 
-/* The same IPv4 address, or the same IPv6 /64: what one party has for sure. */
-bool endpoint_same_source(const struct endpoint *a, const struct endpoint *b);
-
 /* True for an address that a datagram can come from and be answered at: not
  * unspecified, in 0/8, multicast, reserved (240/4), broadcast, IPv4-mapped,
  * and its port is not 0. Loopback and private addresses are usable. */

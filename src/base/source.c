@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+/* Bits of an address that are the same all over a source; whole bytes. */
 static const uint8_t widths[FAMILIES][SOURCE_LEVELS] = {
     [FAMILY_IPV4] = {32, 32, 24, 16},
     [FAMILY_IPV6] = {64, 56, 48, 32},
@@ -24,11 +25,6 @@ static const unsigned weights[SOURCE_LEVELS] = {
     [SOURCE_NETWORK] = 1,
 };
 
-int source_bits(enum family family, enum source_level level)
-{
-    return widths[family][level];
-}
-
 bool source_counts(const struct endpoint *ep, enum source_level level)
 {
     const uint8_t *bits = widths[ep->family];
@@ -37,7 +33,6 @@ bool source_counts(const struct endpoint *ep, enum source_level level)
            (bits[level] < bits[level - 1] && endpoint_is_global(ep));
 }
 
-/* All widths are whole bytes. */
 static size_t prefix_len(const struct endpoint *ep, enum source_level level)
 {
     return widths[ep->family][level] / 8;

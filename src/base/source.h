@@ -27,9 +27,6 @@ enum source_level { SOURCE_HOST, SOURCE_LINE, SOURCE_SITE, SOURCE_NETWORK };
 
 #define SOURCE_KEY_BYTES 16
 
-/* Bits of an address that are the same all over a source. */
-int source_bits(enum family family, enum source_level level);
-
 /* Whether `ep` is counted at this level: at its host's always; above, when it
  * is global and the level is wider than the one before. */
 bool source_counts(const struct endpoint *ep, enum source_level level);

@@ -69,25 +69,14 @@ static enum error grow(struct keyed_table *t)
     return OK;
 }
 
-/* The first with this key in what is left of a chain. */
-static struct keyed_entry *first_of(const struct keyed_table *t,
-                                    struct keyed_entry *e, struct bytes key)
-{
-    while (e != NULL && !bytes_equal(t->key_of(e), key))
-        e = e->chain;
-    return e;
-}
-
 struct keyed_entry *keyed_table_find(const struct keyed_table *t,
                                      struct bytes key)
 {
-    return t->count == 0 ? NULL : first_of(t, *chain_of(t, key), key);
-}
+    struct keyed_entry *e = t->count == 0 ? NULL : *chain_of(t, key);
 
-struct keyed_entry *keyed_table_next(const struct keyed_table *t,
-                                     const struct keyed_entry *e)
-{
-    return first_of(t, e->chain, t->key_of(e));
+    while (e != NULL && !bytes_equal(t->key_of(e), key))
+        e = e->chain;
+    return e;
 }
 
 size_t keyed_table_memory(const struct keyed_table *t)

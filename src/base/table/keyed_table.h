@@ -48,11 +48,6 @@ void keyed_table_init(struct keyed_table *t, size_t max, keyed_key_fn *key_of,
 struct keyed_entry *keyed_table_find(const struct keyed_table *t,
                                      struct bytes key);
 
-/* Another one with the same key as `e`, or NULL, until all were given; keys
- * may be shared. */
-struct keyed_entry *keyed_table_next(const struct keyed_table *t,
-                                     const struct keyed_entry *e);
-
 /* Bytes that the chains take. */
 size_t keyed_table_memory(const struct keyed_table *t);
 

@@ -155,18 +155,20 @@ static unsigned weight_of(const struct shares *s, const struct holding *h,
     return shares_weight(s, &h->source, more) << h->doubled;
 }
 
-/* What a newcomer weighs: now, and with one more. */
-struct pair {
+/* What a newcomer weighs: now, and with the entry that is to be added. */
+struct newcomer {
     unsigned has, will_have;
 };
 
-static struct pair weigh(const struct shares *s, const struct holding *newcomer)
+static struct newcomer weigh(const struct shares *s,
+                             const struct holding *newcomer)
 {
-    return (struct pair){weight_of(s, newcomer, 0), weight_of(s, newcomer, 1)};
+    return (struct newcomer){weight_of(s, newcomer, 0),
+                             weight_of(s, newcomer, 1)};
 }
 
 static bool yields(const struct holding *entry, unsigned weight,
-                   struct pair newcomer, uint64_t idle, uint64_t now)
+                   struct newcomer newcomer, uint64_t idle, uint64_t now)
 {
     return weight > newcomer.will_have ||
            (weight >= newcomer.has && time_since(entry->used_at, now) >= idle);
@@ -191,10 +193,11 @@ struct looked {
     size_t count;
 };
 
-/* The next entries, those that make way for the newcomer; NULL: all. */
-static void look(struct shares *s, const struct pair *newcomer, size_t places,
-                 holding_fn *tell, const void *table, uint64_t idle,
-                 uint64_t now, struct looked *out)
+/* Of the next SHARES_LOOK entries those that make way for the newcomer; NULL:
+ * all of them. */
+static void look(struct shares *s, const struct newcomer *newcomer,
+                 size_t places, holding_fn *tell, const void *table,
+                 uint64_t idle, uint64_t now, struct looked *out)
 {
     size_t left = places < SHARES_LOOK ? places : SHARES_LOOK;
 
@@ -247,7 +250,7 @@ size_t shares_make_way(struct shares *s, const struct endpoint *newcomer,
                        uint64_t idle, uint64_t now)
 {
     const struct holding new = {.source = *newcomer};
-    struct pair weights = weigh(s, &new);
+    struct newcomer weights = weigh(s, &new);
     struct looked l;
 
     look(s, &weights, places, tell, table, idle, now, &l);

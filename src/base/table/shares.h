@@ -4,11 +4,10 @@
  * who holds most, what has been of no use for longest. So a party can fill a
  * table that nobody else wants, and cannot keep anybody out of it.
  *
- * Entries are counted at every level of their source. An entry's weight is the
- * largest of its counts, each times the table's parts that a source of the
- * level may fairly have: a host's eightfold, a line's fourfold, a site's twice.
- * A host with 10 entries weighs as much as a line with 20, or a network
- * with 80.
+ * Entries are counted at every level of their source (base/source.h). Each
+ * count weighs the more the narrower its source (source_weight): 10 entries of
+ * one host weigh as much as 20 of a line, or 80 of a network. The heaviest of
+ * its source's counts is an entry's weight.
  *
  * The table looks for who makes way at SHARES_LOOK of its entries in turn, from
  * where it ended last: what a newcomer costs does not depend on how full it is.
@@ -48,7 +47,8 @@ void shares_remove(struct shares *s, const struct endpoint *ep);
 unsigned shares_count(const struct shares *s, const struct endpoint *ep,
                       enum source_level level);
 
-/* The weight of an entry from `ep`, were there `more` than are counted. */
+/* The weight of an entry from `ep`, were there `more` (at each level) than are
+ * counted. */
 unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
                        unsigned more);
 
@@ -56,7 +56,7 @@ unsigned shares_weight(const struct shares *s, const struct endpoint *ep,
 struct holding {
     struct endpoint source; /* as it was added */
     uint64_t used_at;
-    unsigned doubled; /* its weight, so many times: of less use to us */
+    unsigned doubled; /* how often its weight is: it is of less use to us */
 };
 
 /* Tells the entry at `place`; false: there is none, or it must stay. */
