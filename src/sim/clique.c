@@ -13,7 +13,8 @@ static void fill(void *ctx, void *buf, size_t len)
     sim_rng_fill(ctx, buf, len);
 }
 
-/* The same for one address. */
+/* As sim_clique_best, at one address: of the ids that are bound to it by their
+ * last three bits, the best. */
 static int best_at(struct sim *s, const struct endpoint *ep,
                    const struct id *target, struct id *out)
 {
@@ -42,7 +43,7 @@ static int best_at(struct sim *s, const struct endpoint *ep,
 int sim_clique_best(struct sim *s, const struct sim_block *block,
                     const struct id *target, struct endpoint *ep, struct id *id)
 {
-    uint32_t addresses = UINT32_C(1) << 8 * block->len;
+    uint32_t addresses = UINT32_C(1) << 8 * block->len; /* 2 bytes at most */
     int best = -1;
 
     for (uint32_t i = 0; i < addresses; i++) {

@@ -8,7 +8,6 @@
  */
 #include "dht/storage/item_store.h"
 #include "base/timestamp.h"
-#include "wire/krpc/dht_message.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -388,7 +387,7 @@ enum error item_store_put(struct item_store *s, const struct id *target,
         return insert_new(s, target, item, source, now);
     if (item->mutable_item && old->mutable_item && item->seq > old->seq)
         return insert(s, target, item, &old->source, old, now);
-    renew(s, old, now); /* the same item again */
+    renew(s, old, now);
     return OK;
 }
 

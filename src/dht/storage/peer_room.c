@@ -207,16 +207,15 @@ static enum source_level full_level(const struct peer_store *s,
     return level;
 }
 
-static bool is_full(const struct peer_store *s, const struct peer_swarm *w)
-{
-    return s->peers >= s->config.max_peers ||
-           (w == NULL && s->hashes >= s->config.max_hashes);
-}
-
 /* Whether it needs a hash to go, not a peer. */
 static bool needs_hash(const struct peer_store *s, const struct peer_swarm *w)
 {
     return w == NULL && s->hashes >= s->config.max_hashes;
+}
+
+static bool is_full(const struct peer_store *s, const struct peer_swarm *w)
+{
+    return s->peers >= s->config.max_peers || needs_hash(s, w);
 }
 
 static bool find_own(struct peer_swarm *w, const struct endpoint *source,
