@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define SWEEP_EVERY  TIME_MIN
-#define NETWORK_IPV4 3 /* bytes */
+#define NETWORK_IPV4 3 /* bytes of an address that tell its network */
 #define NETWORK_IPV6 8
 
 struct silence_key {
@@ -46,7 +46,7 @@ static struct silence_key make_key(const struct endpoint *ep,
     struct silence_key key = {.level = (uint8_t)level, .family = ep->family};
     size_t len = endpoint_addr_len(ep);
 
-    if (level == EXIT_SILENCE_OF_NETWORK)
+    if (level == EXIT_SILENCE_NETWORK)
         len = ep->family == FAMILY_IPV6 ? NETWORK_IPV6 : NETWORK_IPV4;
     memcpy(key.addr, ep->addr, len);
     return key;
@@ -64,8 +64,8 @@ void exit_silence_init(struct exit_silence *s, size_t max, unsigned rate,
     s->answer_counts = answer_counts;
     s->own = token_rate_of(rate, burst);
     s->reserve = token_rate_of(rate, burst + 1);
-    s->network = token_rate_of(EXIT_SILENCE_NETWORK * rate,
-                               EXIT_SILENCE_NETWORK * burst);
+    s->network = token_rate_of(EXIT_SILENCE_NETWORK_TIMES * rate,
+                               EXIT_SILENCE_NETWORK_TIMES * burst);
     s->sweep_at = TIME_NEVER;
 }
 
@@ -128,7 +128,7 @@ bool exit_silence_take(struct exit_silence *s, const struct endpoint *to,
                        uint64_t source, uint64_t now)
 {
     struct silence *address = find_or_add(s, to, EXIT_SILENCE_ADDRESS, now);
-    struct silence *network = find_or_add(s, to, EXIT_SILENCE_OF_NETWORK, now);
+    struct silence *network = find_or_add(s, to, EXIT_SILENCE_NETWORK, now);
     const struct token_rate *rate;
 
     if (address == NULL || network == NULL)
@@ -158,7 +158,7 @@ void exit_silence_answered(struct exit_silence *s, const struct endpoint *from,
                            uint64_t now)
 {
     note_answer(find(s, from, EXIT_SILENCE_ADDRESS), now);
-    note_answer(find(s, from, EXIT_SILENCE_OF_NETWORK), now);
+    note_answer(find(s, from, EXIT_SILENCE_NETWORK), now);
 }
 
 void exit_silence_tick(struct exit_silence *s, uint64_t now)

@@ -2,8 +2,8 @@
  *
  * What destinations that do not answer are still given, by all circuits
  * together: each address its allowance, and each network (an IPv4 /24, an IPv6
- * /64) that of EXIT_SILENCE_NETWORK addresses. Somebody who answers anybody is
- * not silent: then only what each circuit has for itself counts
+ * /64) that of EXIT_SILENCE_NETWORK_TIMES addresses. Somebody who answers
+ * anybody is not silent: then only what each circuit has for itself counts
  * (exit_destination.h), and his network is not limited either.
  *
  * Who takes the allowance of an address for himself leaves one packet more to
@@ -26,11 +26,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXIT_SILENCE_NETWORK 16
+/* The allowance of a network, in those of an address. */
+#define EXIT_SILENCE_NETWORK_TIMES 16
 
+/* Of a destination: not those of a source (base/source.h), as it is who is
+ * sent to that is protected here. */
 enum exit_silence_level {
     EXIT_SILENCE_ADDRESS,
-    EXIT_SILENCE_OF_NETWORK,
+    EXIT_SILENCE_NETWORK,
     EXIT_SILENCE_LEVELS
 };
 

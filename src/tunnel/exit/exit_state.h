@@ -26,7 +26,7 @@
 struct exit_circuit {
     void *owner;               /* as exit_circuit_new was given it */
     struct endpoint neighbour; /* before it: its source */
-    uint64_t site;             /* the number of that */
+    uint64_t site;             /* source_hash of it, for exit_silence_take */
     struct name_holder names;
     TAILQ_HEAD(, exit_question) questions; /* under way, the oldest first */
     struct exit_destinations destinations;

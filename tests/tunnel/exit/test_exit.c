@@ -513,7 +513,8 @@ static void test_exit_silent_network_has_one_allowance(void **state)
                                        TEST_BYTES("x"), now) == EXIT_SENT;
         }
     }
-    assert_int_equal(sent[0], EXIT_SILENCE_NETWORK * w.config.silent_burst);
+    assert_int_equal(sent[0],
+                     EXIT_SILENCE_NETWORK_TIMES * w.config.silent_burst);
     assert_int_equal(sent[1], 20 * COUNT_OF(bad));
     exit_tick(w.exit, NOW + TIME_HOUR);
     assert_int_equal(exit_next_deadline(w.exit), TIME_NEVER);
