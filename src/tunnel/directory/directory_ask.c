@@ -20,15 +20,18 @@
 #define PRUNE_AFTER   (3 * 24 * 3600) /* wall seconds since it expired */
 #define REFRESH_EVERY (20 * TIME_S)
 #define REFRESH_FAST  (100 * TIME_MS) /* while relays are wanted */
-#define AGAIN         TIME_HOUR       /* the same relay */
-#define AGAIN_GUARD   (5 * TIME_MIN)
-#define AGAIN_FAST    TIME_MIN /* or so, while relays are looked for */
-#define FETCH_AGAIN   (30 * TIME_MIN)
-#define DOUBTED_AGAIN                                       \
-    (30 * TIME_S) /* one that others cannot reach, they say \
-                   */
+
+/* When the same relay may be asked again. */
+#define AGAIN       TIME_HOUR
+#define AGAIN_GUARD (5 * TIME_MIN)
+#define AGAIN_FAST  TIME_MIN /* or so, while relays are looked for */
+#define FETCH_AGAIN (30 * TIME_MIN)
+
+/* One that others cannot reach, they say: asked after a pause, and again. Once
+ * two are gone all are looked after, for as long as DOUBTS_LAST. */
 #define DOUBTED_PAUSE TIME_S
-#define DOUBTS_LAST   (10 * TIME_S) /* once two are gone all are looked after */
+#define DOUBTED_AGAIN (30 * TIME_S)
+#define DOUBTS_LAST   (10 * TIME_S)
 
 /* Whether a slot is free now. */
 static bool has_room(const struct directory *d)
@@ -532,7 +535,6 @@ enum error directory_receive_tell(struct directory *d,
                                   uint64_t wall, uint64_t now)
 {
     struct ask *ask = find_ask(d, from, tell->nonce);
-
     enum error e;
 
     if (ask == NULL)

@@ -3,7 +3,9 @@
  * The directory as its own files see it; nobody else includes it. It is put
  * together from four parts, each with a header of its own: what it asks relays,
  * what it looks for in the DHT, what it says of itself, and what it exchanges
- * with neighbours. All of them end in directory_learn.
+ * with neighbours. All of them end in directory_learn. What they have found is
+ * looked at by directory_survey.c (is it all?) and directory_view.c (for
+ * others).
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
@@ -16,7 +18,9 @@
 #include "tunnel/directory/directory_self.h"
 #include "tunnel/link/cookie.h"
 
-/* directory_survey.c */
+#define RECENT_MAX 128 /* endpoints asked lately */
+
+/* When the view is complete: what for, see directory_survey.c. */
 #define SURVEY_MIN      (2 * TIME_MIN)
 #define SURVEY_QUIET    TIME_MIN
 #define SURVEY_MAX      (30 * TIME_MIN)
@@ -29,8 +33,6 @@ struct survey {
     unsigned quiet_lookups; /* since the last relay that was new */
     bool complete;
 };
-
-#define RECENT_MAX 128 /* endpoints asked lately */
 
 struct directory {
     struct directory_config config;

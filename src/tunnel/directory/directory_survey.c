@@ -51,6 +51,7 @@ static bool has_networks(const struct directory *d)
     return count == SURVEY_NETWORKS;
 }
 
+/* How long it has to grow at least: the longer the fewer relays are known. */
 static uint64_t least_age(const struct directory *d)
 {
     uint64_t age = SURVEY_MIN * d->config.wanted_relays;

@@ -54,8 +54,8 @@ static bool tell_unused(const void *table, size_t place, struct holding *out)
     return link->counted && !link->closing && link->users == 0;
 }
 
-/* None of them is idle: the one with the fewest circuits counts as the one that
- * was not used for longest. */
+/* Links with circuits, of which none is idle: the one with the fewest counts as
+ * the one that was not used for longest. */
 static bool tell(const void *table, size_t place, struct holding *out)
 {
     const struct links *l = table;
@@ -65,16 +65,17 @@ static bool tell(const void *table, size_t place, struct holding *out)
     return link->counted && !link->closing;
 }
 
-static bool is_full(const struct links *l)
-{
-    return l->count - l->half_open >= l->config.max_links;
-}
-
+/* Those of them that we opened because somebody asked us to. */
 static bool tell_opened(const void *table, size_t place, struct holding *out)
 {
     const struct links *l = table;
 
     return l->links[place]->initiator && tell(table, place, out);
+}
+
+static bool is_full(const struct links *l)
+{
+    return l->count - l->half_open >= l->config.max_links;
 }
 
 bool link_make_room(struct links *l, const struct endpoint *holder,
@@ -103,7 +104,7 @@ bool link_make_room(struct links *l, const struct endpoint *holder,
 
 /* ---- Knocking because of somebody --------------------------------------- */
 
-#define WAITING_MAX 2
+#define WAITING_MAX 2 /* links of one site that wait for one host */
 
 /* His links that wait for this host. One who has us knock at a door with a
  * wrong name must not use up what others may. */

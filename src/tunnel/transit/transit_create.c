@@ -51,7 +51,8 @@ static bool tell_unused(const void *table, size_t place, struct holding *out)
            tell(m->r, place, out);
 }
 
-/* Whether one neighbour has so many of the places: 4 in 4 are all. */
+/* Whether the line of `ep` has at least so many quarters of all places. (Its
+ * line, as one party has that for sure.) */
 static bool has_quarters(const struct transits *r, const struct endpoint *ep,
                          unsigned quarters)
 {
@@ -61,8 +62,9 @@ static bool has_quarters(const struct transits *r, const struct endpoint *ep,
            max - (uint64_t)max * (4 - quarters) / 4;
 }
 
-/* Finds a place for a circuit from `ep`. The one that it is taken from goes
- * into `out`, or NULL when there is room. False: there is none. */
+/* Finds a place for a circuit from `ep`, as transit.h says. The one that it is
+ * taken from goes into `out`, or NULL when there is room. False: there is none.
+ * Nobody has less than `nobody`: to it any circuit that is unused makes way. */
 static bool find_place(struct transits *r, const struct endpoint *ep,
                        uint64_t now, struct transit **out)
 {
