@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A new share is a member of struct files_plan, and a line in each function
+ * here; what opens the files has to keep to it (files_plan_keep).
+ */
 #include "node/config/files_plan.h"
 
 /* Besides the sockets that nodes talk through: some for the names of bootstrap
@@ -28,6 +32,7 @@ unsigned files_plan_sum(const struct files_plan *p)
     return p->own + p->names + p->clients + p->pages + p->sockets;
 }
 
+/* Of each that is wanted at all one is to be there. */
 static unsigned least(unsigned wanted)
 {
     return wanted < 1 ? wanted : 1;
@@ -47,6 +52,7 @@ bool files_plan_fit(struct files_plan *p, unsigned limit)
     if (limit < p->own + least(p->names) + least(p->clients) + least(p->pages) +
                     least(p->sockets))
         return false;
+    /* Some three eighths, or more, are left to the sockets of an exit. */
     rest = limit - p->own;
     lower(&fit.names, rest / 4);
     lower(&fit.clients, rest / 4);
