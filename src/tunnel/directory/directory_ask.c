@@ -191,7 +191,7 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
 
 /* Where two relays are gone there may be more, as in a partition: all are asked
  * whether they are there, before circuits are tried through each of them. */
-static void is_gone(struct directory *d, uint64_t now)
+static void note_gone(struct directory *d, uint64_t now)
 {
     if (d->gone_at != 0 && time_since(d->gone_at, now) < DOUBTED_AGAIN) {
         d->doubts_until = time_after(now, DOUBTS_LAST);
@@ -204,8 +204,7 @@ static void is_gone(struct directory *d, uint64_t now)
  * is not looked up before, so that the DHT learns of no guard that works. */
 static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
 {
-    struct known_relay *relay = guard_at(d, &ask->ep);
-
+    struct known_relay *guard = guard_at(d, &ask->ep);
     struct known_relay *doubted = relay_at(d, &ask->ep);
 
     d->stats.asks_lost++;
@@ -214,12 +213,12 @@ static void ask_lost(struct directory *d, struct ask *ask, uint64_t now)
         (doubted->witness != 0 || now < d->doubts_until)) {
         directory_put_aside(d, doubted, now);
         d->stats.gone++;
-        is_gone(d, now);
+        note_gone(d, now);
     }
-    if (relay != NULL && (relay->fetched_at == 0 ||
-                          time_since(relay->fetched_at, now) >= FETCH_AGAIN)) {
-        relay->fetched_at = now;
-        fetch_start(d, relay->d.identity);
+    if (guard != NULL && (guard->fetched_at == 0 ||
+                          time_since(guard->fetched_at, now) >= FETCH_AGAIN)) {
+        guard->fetched_at = now;
+        fetch_start(d, guard->d.identity);
     }
     ask_end(d, ask);
 }
