@@ -2,16 +2,17 @@
  *
  * The way of a datagram: what the rates allow (has_tokens), whom the policy
  * and the number of destinations allow (admit), a socket (exit_socket.c), what
- * a silent destination is still given (exit_destination.c), and only then the
- * system (send_out). Names wait for their addresses in exit_resolve.c and come
- * back here. Circuits with something to close are in a list by use.
+ * a silent destination is still given, of this circuit and of all (may_send),
+ * and only then the system (send_out). Names wait for their addresses in
+ * exit_resolve.c and come back here. Circuits with something to close are in a
+ * list by use.
  */
 #include "tunnel/exit/exit_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define SILENCES 4 /* silent destinations remembered, for each socket */
+#define SILENCES 4 /* entries of exit_silence for each socket */
 
 void exit_config_default(struct exit_config *config)
 {
