@@ -106,6 +106,20 @@ static void test_shares_count_agrees_with_a_model(void **state)
     shares_deinit(&t.shares);
 }
 
+/* From a thousand addresses of one who counts up this byte of them. */
+static void enter_many(struct table *t, uint8_t first, uint8_t step)
+{
+    for (int n = 0; n < 1000; n++) {
+        struct endpoint ep = {.port = 1};
+
+        ep.family = first == 8 ? FAMILY_IPV4 : FAMILY_IPV6;
+        ep.addr[0] = first;
+        ep.addr[step] = (uint8_t)n;
+        enter(t, &ep);
+        t->now += TIME_MS;
+    }
+}
+
 /* However many addresses he has in his network, and though all that he holds
  * is in use: whoever has little gets in, and stays. */
 static void test_shares_who_holds_most_makes_way(void **state)
@@ -124,29 +138,13 @@ static void test_shares_who_holds_most_makes_way(void **state)
         struct table t;
 
         init(&t);
-        for (int n = 0; n < 1000; n++) {
-            struct endpoint ep = {.port = 1};
-
-            ep.family = attackers[i].first == 8 ? FAMILY_IPV4 : FAMILY_IPV6;
-            ep.addr[0] = attackers[i].first;
-            ep.addr[attackers[i].step] = (uint8_t)n;
-            enter(&t, &ep);
-            t.now += TIME_MS;
-        }
+        enter_many(&t, attackers[i].first, attackers[i].step);
         assert_int_equal(t.count, COUNT_OF(t.at));
         for (uint8_t n = 0; n < COUNT_OF(honest); n++) {
             honest[n] = test_ep4(9, n, 1, 1, 1);
             assert_true(enter(&t, &honest[n]));
         }
-        for (int n = 0; n < 1000; n++) {
-            struct endpoint ep = {.port = 1};
-
-            ep.family = attackers[i].first == 8 ? FAMILY_IPV4 : FAMILY_IPV6;
-            ep.addr[0] = attackers[i].first;
-            ep.addr[attackers[i].step] = (uint8_t)n;
-            enter(&t, &ep);
-            t.now += TIME_MS;
-        }
+        enter_many(&t, attackers[i].first, attackers[i].step);
         for (size_t n = 0; n < COUNT_OF(honest); n++) {
             if (held(&t, &honest[n], SOURCE_HOST) != 1)
                 fail_msg("%s: honest %zu is out", attackers[i].name, n);

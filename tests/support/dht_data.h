@@ -31,6 +31,17 @@ static inline struct endpoint test_ep(const char *text)
     return ep;
 }
 
+/* The nth after `first`, counted up at one byte of the address. */
+static inline struct endpoint test_nth_ep(const char *first, unsigned byte,
+                                          unsigned n)
+{
+    struct endpoint ep = test_ep(first);
+
+    ep.addr[byte] = (uint8_t)(ep.addr[byte] + n);
+    ep.addr[byte - 1] = (uint8_t)(ep.addr[byte - 1] + (n >> 8));
+    return ep;
+}
+
 static inline struct endpoint test_ep4(uint8_t a, uint8_t b, uint8_t c,
                                        uint8_t d, uint16_t port)
 {

@@ -321,16 +321,6 @@ static void test_item_store_keeps_to_max_items(void **state)
     item_store_deinit(&f.s);
 }
 
-/* Global addresses, counted up at one byte of them. */
-static struct endpoint wide_ep(const char *first, unsigned byte, unsigned n)
-{
-    struct endpoint ep = test_ep(first);
-
-    ep.addr[byte] = (uint8_t)n;
-    ep.addr[byte - 1] = (uint8_t)(ep.addr[byte - 1] + (n >> 8));
-    return ep;
-}
-
 static enum error put_from(struct fixture *f, unsigned target,
                            const struct endpoint *ep)
 {
@@ -361,7 +351,8 @@ static void test_item_store_counts_wide_sources(void **state)
         unsigned before = f.s.items;
 
         for (unsigned n = 0; n < 600; n++) {
-            struct endpoint ep = wide_ep(cases[i].first, cases[i].byte, n % 40);
+            struct endpoint ep =
+                test_nth_ep(cases[i].first, cases[i].byte, n % 40);
 
             put_from(&f, 1000 * i + n, &ep);
         }
@@ -384,7 +375,7 @@ static void test_item_store_the_biggest_holder_makes_way(void **state)
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(put_immutable(&f, i, i), OK);
     for (unsigned n = 0; n < 60 * 20; n++) {
-        struct endpoint ep = wide_ep("8.0.0.1:1", 1, n / 20);
+        struct endpoint ep = test_nth_ep("8.0.0.1:1", 1, n / 20);
 
         f.now += TIME_MS;
         put_from(&f, 1000 + n, &ep);
@@ -396,7 +387,7 @@ static void test_item_store_the_biggest_holder_makes_way(void **state)
         assert_int_equal(put_immutable(&f, i, i), OK);
     }
     for (unsigned n = 0; n < 60 * 20; n++) {
-        struct endpoint ep = wide_ep("8.0.0.1:1", 1, n / 20);
+        struct endpoint ep = test_nth_ep("8.0.0.1:1", 1, n / 20);
 
         f.now += TIME_MS;
         put_from(&f, 5000 + n, &ep);

@@ -325,14 +325,12 @@ static void test_peer_store_takes_a_64_as_one_source(void **state)
     peer_store_deinit(&f.s);
 }
 
-/* Global addresses, counted up at one byte of them. */
 static enum error put_from(struct fixture *f, unsigned hash, const char *first,
                            unsigned byte, unsigned n)
 {
-    struct endpoint ep = test_ep(first);
+    struct endpoint ep = test_nth_ep(first, byte, n);
     struct id id = nth_hash(hash);
 
-    ep.addr[byte] = (uint8_t)(ep.addr[byte] + n);
     return peer_store_put(&f->s, &id, &ep, f->now);
 }
 
