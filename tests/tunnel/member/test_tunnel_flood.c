@@ -12,19 +12,6 @@ static struct circuits *circuits_of(struct net *net, unsigned node)
     return net->node[node].engine.circuits;
 }
 
-static struct circuit *build_from(struct net *net, unsigned from,
-                                  const unsigned *hops)
-{
-    struct link_target target[ONION_HOPS_MAX];
-    struct circuit *c = NULL;
-    unsigned n = 0;
-
-    for (; n < ONION_HOPS_MAX && hops[n] != 0; n++)
-        target[n] = net_target(&net->node[hops[n]]);
-    circuit_new(circuits_of(net, from), target, n, net->now, &c);
-    return c;
-}
-
 /* One neighbour that creates circuits without end leaves room for others. */
 static void test_flood_of_creates_from_one_address(void **state)
 {
@@ -37,7 +24,7 @@ static void test_flood_of_creates_from_one_address(void **state)
     router_deinit(&flooder->engine);
     net_start(flooder, &config);
     for (int i = 0; i < 100; i++)
-        build_from(net, 7, (unsigned[]){1, 0});
+        net_build_from(net, 7, (unsigned[]){1, 0});
     net_run(net, TIME_S);
     assert_int_equal(flooder->ready, 12); /* three quarters of 16 */
     assert_int_equal(flooder->why, REASON_FULL);
@@ -60,7 +47,7 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     config.transit.create_source_burst = 10;
     transits_configure(victim->engine.transits, &config.transit);
     for (int i = 0; i < 400; i++) {
-        uint32_t id = build_from(net, 7, (unsigned[]){1, 0})->id;
+        uint32_t id = net_build_from(net, 7, (unsigned[]){1, 0})->id;
         struct circuit *c;
 
         net_run(net, 10 * TIME_MS);
@@ -81,8 +68,8 @@ static void test_flood_of_creates_is_limited_by_rate(void **state)
     transits_configure(victim->engine.transits, &config.transit);
     net_run(net, TIME_S);
     for (unsigned i = 2; i < 7; i++) {
-        build_from(net, i, (unsigned[]){1, 0});
-        build_from(net, i, (unsigned[]){1, 0});
+        net_build_from(net, i, (unsigned[]){1, 0});
+        net_build_from(net, i, (unsigned[]){1, 0});
     }
     net_run(net, 10 * NET_DELAY);
     assert_int_equal(transits_count(victim->engine.transits), 10);
@@ -106,7 +93,7 @@ static void test_flood_of_creates_leaves_the_known_theirs(void **state)
     config.transit.create_rate = config.transit.create_burst = 10;
     transits_configure(victim->engine.transits, &config.transit);
     for (unsigned i = 0; i < 100; i++) {
-        build_from(net, 3 + i % 5, (unsigned[]){1, 2, 0});
+        net_build_from(net, 3 + i % 5, (unsigned[]){1, 2, 0});
         net_run(net, 20 * TIME_MS);
         if (i % 20 == 19)
             net_build(net, (unsigned[]){1, 2, 0});
@@ -139,7 +126,7 @@ static void test_flood_of_creates_gives_way_to_load(void **state)
         for (unsigned i = 0; i < 200; i++) {
             uint64_t before = transits_stats(victim->engine.transits)->created;
 
-            build_from(net, 3 + i % 5, (unsigned[]){1, 0});
+            net_build_from(net, 3 + i % 5, (unsigned[]){1, 0});
             net_run(net, 12 * TIME_MS);
             created[k] += transits_stats(victim->engine.transits)->created >
                           before;
@@ -160,7 +147,7 @@ static void test_flood_of_creates_from_many_addresses(void **state)
     (void)state;
     for (int round = 0; round < 20; round++) {
         for (unsigned i = 3; i < NET_NODES; i++)
-            build_from(net, i, (unsigned[]){1, 0});
+            net_build_from(net, i, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
         assert_true(transits_count(victim->engine.transits) <= 16);
         assert_true(victim->engine.shared.ends.count <= 16);
@@ -172,7 +159,7 @@ static void test_flood_of_creates_from_many_addresses(void **state)
     assert_int_equal(client->ready, 1);
     assert_int_equal(transits_count(victim->engine.transits), 16);
     for (unsigned i = 3; i < NET_NODES; i++)
-        build_from(net, i, (unsigned[]){1, 0});
+        net_build_from(net, i, (unsigned[]){1, 0});
     net_run(net, 100 * TIME_MS);
     assert_int_equal(client->closed, 0);
     net_build(net, (unsigned[]){3, 4, 5, 0});
@@ -217,7 +204,7 @@ static void test_flood_of_links_from_one_address(void **state)
         net_start(flooder, &config);
         flooder->ep = home;
         flooder->ep.port = ++port;
-        build_from(net, 7, (unsigned[]){1, 0});
+        net_build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
     }
     assert_in_range(links_count(victim->engine.shared.links), 40, 64);
@@ -259,7 +246,7 @@ static void test_flood_of_creates_from_made_up_addresses(void **state)
         flooder->ep = home;
         flooder->ep.port = (uint16_t)(1000 + i);
         for (int k = 0; k < 3; k++)
-            build_from(net, 7, (unsigned[]){1, 0});
+            net_build_from(net, 7, (unsigned[]){1, 0});
         net_run(net, 100 * TIME_MS);
         assert_true(links_count(victim->engine.shared.links) <= 64);
         assert_true(transits_count(victim->engine.transits) <= 12);
@@ -411,7 +398,7 @@ static void test_flood_of_extends_knocks_once(void **state)
     router_deinit(&flooder->engine);
     net_start(flooder, &config);
     for (unsigned i = 0; i < KNOCKERS; i++)
-        c[i] = build_from(net, 7, (unsigned[]){1, 0});
+        c[i] = net_build_from(net, 7, (unsigned[]){1, 0});
     net_run(net, TIME_S);
     net->tap = count_knocks;
     net->tap_ctx = &doors;

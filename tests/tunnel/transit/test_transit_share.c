@@ -32,19 +32,6 @@ static struct net *net_with_attackers(uint64_t seed)
     return net;
 }
 
-static struct circuit *build_from(struct net *net, unsigned from,
-                                  const unsigned *hops)
-{
-    struct link_target target[ONION_HOPS_MAX];
-    struct circuit *c = NULL;
-    unsigned n = 0;
-
-    for (; n < ONION_HOPS_MAX && hops[n] != 0; n++)
-        target[n] = net_target(&net->node[hops[n]]);
-    circuit_new(net->node[from].engine.circuits, target, n, net->now, &c);
-    return c;
-}
-
 static unsigned victims(const struct net *net)
 {
     return transits_count(net->node[VICTIM].engine.transits);
@@ -55,7 +42,7 @@ static void attack(struct net *net, unsigned from, const unsigned *hops,
                    unsigned circuits)
 {
     for (unsigned i = 0; i < circuits; i++) {
-        build_from(net, from, hops);
+        net_build_from(net, from, hops);
         net_run(net, 100 * TIME_MS);
         assert_true(victims(net) <= MAX);
     }
@@ -70,11 +57,11 @@ static unsigned served(struct net *net, unsigned from, const unsigned *hops,
     unsigned ready = n->ready;
 
     for (int i = 0; i < 10; i++) {
-        struct circuit *c = build_from(net, from, hops);
+        struct circuit *c = net_build_from(net, from, hops);
         uint32_t id = c != NULL ? c->id : 0;
 
         for (int k = 0; k < 5; k++) {
-            build_from(net, attacker, attacked);
+            net_build_from(net, attacker, attacked);
             net_run(net, 100 * TIME_MS);
         }
         c = circuit_find(n->engine.circuits, id);
@@ -154,7 +141,7 @@ static void test_transit_share_of_those_who_use_nothing(void **state)
     for (uint8_t i = 0; i < 32; i++) {
         restart(net, 7, 16, 16);
         crowd->ep.addr[1] = (uint8_t)(100 + i);
-        build_from(net, 7, to);
+        net_build_from(net, 7, to);
         net_run(net, 100 * TIME_MS);
     }
     crowd->ep = home;
@@ -181,8 +168,8 @@ static void test_transit_share_of_few_honest_neighbours(void **state)
     (void)state;
     restart(net, 3, 16, MAX);
     for (unsigned i = 0; i < MAX / 2; i++) {
-        build_from(net, 3, one);
-        build_from(net, 3, two);
+        net_build_from(net, 3, one);
+        net_build_from(net, 3, two);
         net_run(net, 50 * TIME_MS);
     }
     net_run(net, TIME_S);
