@@ -141,20 +141,36 @@ static void look(const struct scene *s, uint32_t client, struct view *v)
     }
 }
 
+/* `count`: addresses of the party. */
+static void begin(struct scene *s, enum family family, unsigned count)
+{
+    struct sim_config config;
+
+    sim_config_init(&config);
+    config.addressing = SIM_ADDRESS_GLOBAL;
+    *s = (struct scene){.family = family, .count = count};
+    check(sim_new(&config, &s->sim));
+    sim_dht_net_init(&s->net, s->sim);
+    s->net.bootstraps = 4;
+}
+
+/* Adds to `v` what the clients have seen; `first` is the first of them. */
+static void end(struct scene *s, uint32_t first, struct view *v)
+{
+    for (unsigned i = 0; i < clients; i++)
+        look(s, first + i, v);
+    sim_free(s->sim);
+    sim_dht_net_deinit(&s->net);
+}
+
 static struct view run(enum family family, unsigned addresses,
                        unsigned networks)
 {
     static struct scene s;
-    struct sim_config config;
     struct view v = {0};
     uint32_t first;
 
-    sim_config_init(&config);
-    config.addressing = SIM_ADDRESS_GLOBAL;
-    s = (struct scene){.family = family, .count = addresses};
-    check(sim_new(&config, &s.sim));
-    sim_dht_net_init(&s.net, s.sim);
-    s.net.bootstraps = 4;
+    begin(&s, family, addresses);
     for (int f = 0; f < FAMILIES; f++)
         s.net.place.family[f] = f == (int)family;
     for (unsigned i = 0; i < honest; i++)
@@ -169,10 +185,7 @@ static struct view run(enum family family, unsigned addresses,
         check(sim_tunnel_build(s.sim, node, HOPS));
     }
     sim_run_for(s.sim, 15 * TIME_MIN);
-    for (unsigned i = 0; i < clients; i++)
-        look(&s, first + i, &v);
-    sim_free(s.sim);
-    sim_dht_net_deinit(&s.net);
+    end(&s, first, &v);
     return v;
 }
 
@@ -206,16 +219,10 @@ static void add_clients(struct scene *s)
 static struct view run_alone(unsigned seconds)
 {
     static struct scene s;
-    struct sim_config config;
     struct view v = {0};
     uint32_t first;
 
-    sim_config_init(&config);
-    config.addressing = SIM_ADDRESS_GLOBAL;
-    s = (struct scene){.family = FAMILY_IPV4, .count = FIRST};
-    check(sim_new(&config, &s.sim));
-    sim_dht_net_init(&s.net, s.sim);
-    s.net.bootstraps = FIRST;
+    begin(&s, FAMILY_IPV4, FIRST);
     for (unsigned i = 0; i < honest + FIRST; i++)
         add_member(&s, add_node(&s, NULL), i % 8 == 7, true);
     for (unsigned i = 0; i < FIRST; i++)
@@ -227,10 +234,7 @@ static struct view run_alone(unsigned seconds)
     sim_run_for(s.sim, seconds * TIME_S);
     isolate(&s, first, false);
     sim_run_for(s.sim, 15 * TIME_MIN);
-    for (unsigned i = 0; i < clients; i++)
-        look(&s, first + i, &v);
-    sim_free(s.sim);
-    sim_dht_net_deinit(&s.net);
+    end(&s, first, &v);
     return v;
 }
 
