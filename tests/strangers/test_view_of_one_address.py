@@ -12,8 +12,8 @@ from stage import (NETWORK, Failure, FakeRelays, StrangersTest, home, join,
 
 HONEST, EXITS, FAKES = 24, 4, 96
 SECONDS = 8
-# What one network may have of a client's view: 8, or a quarter of the others.
-SHARE = 8
+# What one network may have of a client's view: 4, or a 16th of the others.
+SHARE = 4
 
 
 class ViewOfOneAddress(StrangersTest):
