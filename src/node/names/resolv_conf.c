@@ -23,17 +23,22 @@ static void take_server(struct resolv_conf *c, const char *text)
     c->servers[c->server_count++] = ep;
 }
 
-/* The last line about them counts. */
+/* The last line about them counts. The dot at the end, which they may have, is
+ * none of the names that are asked for. */
 static void take_domains(struct resolv_conf *c, char **rest)
 {
-    const char *text;
+    char *text;
 
     c->domain_count = 0;
     while (c->domain_count < RESOLV_DOMAINS_MAX &&
-           (text = strtok_r(NULL, BLANKS, rest)) != NULL)
-        if (strlen(text) < RESOLV_DOMAIN_SIZE && strcmp(text, ".") != 0)
-            snprintf(c->domains[c->domain_count++], RESOLV_DOMAIN_SIZE, "%s",
-                     text);
+           (text = strtok_r(NULL, BLANKS, rest)) != NULL) {
+        size_t len = strlen(text);
+
+        while (len > 0 && text[len - 1] == '.')
+            text[--len] = '\0';
+        if (len > 0 && len < RESOLV_DOMAIN_SIZE)
+            memcpy(c->domains[c->domain_count++], text, len + 1);
+    }
 }
 
 static void take_options(struct resolv_conf *c, char **rest)

@@ -287,7 +287,7 @@ static void test_resolv_conf_is_read(void **state)
     (void)state;
     fputs("# nameserver 192.0.2.9\nnameserver 192.0.2.1\n"
           "  nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n"
-          "nameserver\nnameserver nobody\nsearch a.example  b.example .\n"
+          "nameserver\nnameserver nobody\nsearch a.example.  b.example . ..\n"
           "options rotate ndots:3\n",
           file);
     fclose(file);
@@ -298,6 +298,7 @@ static void test_resolv_conf_is_read(void **state)
     assert_int_equal(conf.servers[0].port, 53);
     assert_int_equal(conf.servers[1].family, FAMILY_IPV6);
     assert_int_equal(conf.domain_count, 2);
+    assert_string_equal(conf.domains[0], "a.example");
     assert_string_equal(conf.domains[1], "b.example");
     assert_int_equal(conf.ndots, 3);
     unlink(path);
