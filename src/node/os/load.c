@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The first two numbers of /proc/self/schedstat (Linux,
+ * The first two numbers of /proc/thread-self/schedstat (Linux,
  * Documentation/scheduler/sched-stats.rst): nanoseconds spent running, and
  * waiting to run. What is older than a look counts half in the average.
  */
@@ -20,7 +20,7 @@ static uint64_t processor_time(void)
 {
     struct timespec t = {0};
 
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (uint64_t)t.tv_sec * TIME_S + (uint64_t)t.tv_nsec;
 }
 
@@ -43,7 +43,7 @@ static uint64_t busy_time(const struct load *l)
 
 void load_init(struct load *l, uint64_t now)
 {
-    l->fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+    l->fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
     l->at = now;
     l->busy = busy_time(l);
     l->average = 0;

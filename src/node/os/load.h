@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How busy this process is: the part of the time in which its thread has run,
- * or would have if another process had not had the processor. It is what limits
- * over all follow (base/limiter.h).
+ * How busy this thread is: the part of the time in which it has run, or would
+ * have if another had not had the processor. It is what limits over all follow
+ * (base/limiter.h).
  */
 #ifndef WARREN_NODE_OS_LOAD_H
 #define WARREN_NODE_OS_LOAD_H
@@ -17,6 +17,7 @@ struct load {
     unsigned average; /* of LIMITER_LOAD_MAX */
 };
 
+/* By the thread that will look. */
 void load_init(struct load *l, uint64_t now);
 void load_deinit(struct load *l);
 

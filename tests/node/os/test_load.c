@@ -4,6 +4,7 @@
 #include "node/os/load.h"
 #include "testing.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,6 +48,29 @@ static void test_load_is_what_the_process_does(void **state)
     load_deinit(&l);
 }
 
+static void *in_thread(void *arg)
+{
+    struct load l;
+
+    load_init(&l, clock_now());
+    *(unsigned *)arg = load_of(&l, true);
+    load_deinit(&l);
+    return NULL;
+}
+
+/* A node of a program that has other threads: theirs are not counted, be it the
+ * first one. */
+static void test_load_is_what_the_thread_does(void **state)
+{
+    unsigned busy = 0;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, in_thread, &busy), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_in_range(busy, LIMITER_LOAD_MAX * 3 / 4, LIMITER_LOAD_MAX);
+}
+
 /* A kernel that does not tell how long a thread has waited. */
 static void test_load_without_schedstat(void **state)
 {
@@ -64,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load_is_what_the_process_does),
+        cmocka_unit_test(test_load_is_what_the_thread_does),
         cmocka_unit_test(test_load_without_schedstat),
     };
 
