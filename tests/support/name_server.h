@@ -7,6 +7,7 @@
  *     both     192.0.2.1 and 2001:db8::1    failing  SERVFAIL
  *     long     40 addresses, cut off        refused  REFUSED
  *              by UDP                       empty    no addresses
+ *     many     20 of IPv4 and 2001:db8::1
  *     other    an answer about a name that differs in upper and lower case
  *     anything else                         there is no such name
  */
@@ -87,6 +88,8 @@ static inline size_t name_server_answer(struct name_server *s, const uint8_t *q,
         records = kind == 1 ? 2 : 0;
     else if (name_server_is(s->name, "both"))
         records = 1;
+    else if (name_server_is(s->name, "many"))
+        records = kind == 1 ? 20 : 1;
     else if (name_server_is(s->name, "long"))
         records = kind == 1 && tcp ? 40 : 0, cut = kind == 1 && !tcp;
     else if (!name_server_is(s->name, "empty"))

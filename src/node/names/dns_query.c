@@ -199,16 +199,27 @@ static bool is_ours(const struct dns_query *q, const unsigned char *message,
     return same;
 }
 
+/* Those of one family leave room for the other: it may be the one that can be
+ * reached from here. */
+static bool has_room(const struct dns_answer *a, enum family family)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < a->count; i++)
+        count += a->addrs[i].family == family;
+    return count < DNS_ADDRESSES;
+}
+
 static void add(struct dns_answer *a, enum family family, const void *addr,
                 int ttl)
 {
-    struct endpoint *ep = &a->addrs[a->count];
+    struct endpoint ep = {.family = family};
     uint64_t lives = ttl > 0 ? (uint64_t)ttl * TIME_S : 0;
 
-    if (a->count == DNS_ADDRESSES)
+    if (!has_room(a, family))
         return;
-    *ep = (struct endpoint){.family = family};
-    memcpy(ep->addr, addr, family == FAMILY_IPV6 ? 16 : 4);
+    memcpy(ep.addr, addr, family == FAMILY_IPV6 ? 16 : 4);
+    a->addrs[a->count] = ep;
     if (a->count++ == 0 || lives < a->ttl)
         a->ttl = lives;
 }

@@ -18,7 +18,7 @@
 struct event_base;
 struct dns_query;
 
-#define DNS_ADDRESSES 16  /* of one name; more are left out */
+#define DNS_ADDRESSES 16  /* of one name and family; more are left out */
 #define DNS_NAME_SIZE 256 /* with the terminator */
 
 enum dns_result {
@@ -40,7 +40,7 @@ struct dns_answer {
     enum dns_result result;
     uint64_t ttl; /* ns, the shortest; 0 without addresses */
     size_t count; /* 0 but for DNS_FOUND */
-    struct endpoint addrs[DNS_ADDRESSES]; /* the ports are 0 */
+    struct endpoint addrs[FAMILIES * DNS_ADDRESSES]; /* the ports are 0 */
 };
 
 /* From the loop, once, never out of dns_query_new; frees the query. */

@@ -97,6 +97,19 @@ static void test_resolver_finds_both_families(void **state)
     assert_int_equal(second.asked, 0);
 }
 
+/* Who can reach one family only may need the other's. */
+static void test_resolver_many_of_one_family_leave_room(void **state)
+{
+    unsigned count[FAMILIES] = {0};
+
+    (void)state;
+    assert_int_equal(ask("many.example", both), DNS_FOUND);
+    for (size_t i = 0; i < answer.count; i++)
+        count[answer.addrs[i].family]++;
+    assert_int_equal(count[FAMILY_IPV4], DNS_ADDRESSES);
+    assert_int_equal(count[FAMILY_IPV6], 1);
+}
+
 static void test_resolver_says_why_not(void **state)
 {
     (void)state;
@@ -314,6 +327,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_resolver_finds_both_families),
+        TEST(test_resolver_many_of_one_family_leave_room),
         TEST(test_resolver_says_why_not),
         TEST(test_resolver_asks_again_by_tcp),
         TEST(test_resolver_passes_by_a_dead_server),
