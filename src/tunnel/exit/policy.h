@@ -66,11 +66,11 @@ struct policy_network {
 
 enum policy_verdict {
     POLICY_ACCEPTED,
-    POLICY_UNUSABLE,   /* port 0, multicast, mapped, unspecified */
-    POLICY_NOT_GLOBAL, /* private, loopback, link-local, ... */
-    POLICY_OWN,        /* an address of this node */
-    POLICY_REJECTED,   /* by a line or by the default */
-    POLICY_OWN_NETWORK,
+    POLICY_UNUSABLE,    /* port 0, multicast, mapped, unspecified */
+    POLICY_NOT_GLOBAL,  /* private, loopback, link-local, ... */
+    POLICY_OWN,         /* an address of this node */
+    POLICY_REJECTED,    /* by a line or by the default */
+    POLICY_OWN_NETWORK, /* in a network of this machine, which no line opens */
     POLICY_VERDICTS
 };
 
@@ -117,6 +117,7 @@ enum error policy_set_networks(struct policy *p,
 /* Whether it is in one of them, whatever the lines say; never in a testing
  * network. */
 bool policy_is_near(const struct policy *p, const struct endpoint *to);
+/* The network of this length that `in` is in. */
 struct policy_network policy_network_of(const struct endpoint *in,
                                         unsigned bits);
 
