@@ -35,6 +35,7 @@
 #define CONFIG_PATH_SIZE     1024
 #define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_BOOTSTRAP_MAX 32
+#define CONFIG_NAMES_MAX     8
 #define CONFIG_HOST_SIZE     256
 #define CONFIG_ERRORS_MAX    (16 * 1024) /* for the `errors` below */
 
@@ -52,8 +53,6 @@ struct config_hosts {
     unsigned count;
     struct config_host at[CONFIG_BOOTSTRAP_MAX];
 };
-
-#define CONFIG_NAMES_MAX 8
 
 struct config_names {
     unsigned count;
