@@ -72,9 +72,9 @@ void service_set_load(struct dht_service *s, unsigned load)
     limiter_load(&s->known, load);
 }
 
-/* Nodes that share as many bits with us as those in our last bucket do are some
- * eight, so of what is as near we keep the most. Our table and that of others
- * are not quite the same: two bits less are near. */
+/* Those who share as many bits with us as the nodes in our last bucket do are
+ * some eight, so what shares as many is stored at us. Tables of others are not
+ * quite ours: two bits less are near, too. */
 #define NEAR_MARGIN 2
 
 void service_find_home(struct dht_service *s)
