@@ -9,6 +9,7 @@
 #include "node/log/log.h"
 
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "node/log/log_stderr.h"
 #include "node/os/clock.h"
 

@@ -11,6 +11,7 @@
 #define WARREN_TUNNEL_EXIT_EXIT_STATE_H
 
 #include "base/limiter.h"
+#include "base/source.h"
 #include "base/table/shares.h"
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/exit_destination.h"
