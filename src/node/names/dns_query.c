@@ -273,6 +273,26 @@ static void on_answer(void *arg, int status, int timeouts,
         event_active(q->timer, EV_TIMEOUT, 0);
 }
 
+/* In turn, as long as there are of both: who takes the first few has some of
+ * each. */
+static void alternate(struct dns_answer *a)
+{
+    struct endpoint in_turn[FAMILIES * DNS_ADDRESSES];
+    size_t next[2] = {0}, n = 0;
+
+    while (n < a->count)
+        for (unsigned turn = 0; turn < 2; turn++) {
+            size_t *i = &next[turn];
+
+            while (*i < a->count &&
+                   (a->addrs[*i].family == a->addrs[0].family) != (turn == 0))
+                ++*i;
+            if (*i < a->count)
+                in_turn[n++] = a->addrs[(*i)++];
+        }
+    memcpy(a->addrs, in_turn, n * sizeof(in_turn[0]));
+}
+
 /* Time is up, or all is answered. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -285,6 +305,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     answer.result =
         both(q->parts[FAMILY_IPV4].result, q->parts[FAMILY_IPV6].result);
+    alternate(&answer);
     dns_query_free(q);
     done(who, &answer);
 }

@@ -39,7 +39,7 @@ bool dns_result_is_answer(enum dns_result result);
 struct dns_answer {
     enum dns_result result;
     uint64_t ttl; /* ns, the shortest; 0 without addresses */
-    size_t count; /* 0 but for DNS_FOUND */
+    size_t count; /* 0 but for DNS_FOUND; the families in turn */
     struct endpoint addrs[FAMILIES * DNS_ADDRESSES]; /* the ports are 0 */
 };
 

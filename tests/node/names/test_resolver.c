@@ -108,6 +108,7 @@ static void test_resolver_many_of_one_family_leave_room(void **state)
         count[answer.addrs[i].family]++;
     assert_int_equal(count[FAMILY_IPV4], DNS_ADDRESSES);
     assert_int_equal(count[FAMILY_IPV6], 1);
+    assert_int_not_equal(answer.addrs[0].family, answer.addrs[1].family);
 }
 
 static void test_resolver_says_why_not(void **state)
