@@ -53,7 +53,8 @@ WRONG = [
     (["tunnel", "close", "0"],
      "warren: CIRCUIT must be a whole number from 1 to 4294967295, not '0'"),
     (["tunnel", "speedtest", "--seconds", "0"],
-     "warren: --seconds must be a whole number from 1 to 3600, not '0'"),
+     "warren: --seconds must be a duration from 1s to 1h, like 30s, 15m or 2h, "
+     "or a number of seconds, not '0'"),
     (["tunnel", "sned", "x", "y"],
      "warren: there is no verb 'tunnel sned'; did you mean 'warren tunnel "
      "send'?"),
