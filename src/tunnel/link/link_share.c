@@ -30,6 +30,11 @@ void link_uncount(struct links *l, struct link *link)
 
 void link_adopt(struct links *l, struct link *link)
 {
+    /* It may have waited for him to ask again: the next tick tries it. */
+    if (link->counted && link->state == LINK_OPENING && !link->proven)
+        link_set_deadline(
+            l, link,
+            time_after(link->sent_at, LINK_INIT_TIMEOUT << (link->tries - 1)));
     link_uncount(l, link);
     link->holder = (struct endpoint){0};
 }

@@ -203,6 +203,32 @@ static void test_link_share_of_links_in_common(void **state)
     world_free(w);
 }
 
+/* Of one that somebody has asked for one INIT goes out. Once we want it as well
+ * it is tried as our own are, and does not wait for the end of his. */
+static void test_link_share_wanted_by_us_too(void **state)
+{
+    struct world *w = full_world_new();
+    struct endpoint other = ep4(20, 1);
+    struct link_target t = {.identity = {1}, .ep = ep4(7, 0)};
+    struct link *link, *ours;
+    uint64_t begun;
+
+    (void)state;
+    noise_public_key(w->a.secret, t.handshake_key);
+    assert_int_equal(link_open_for(w->b.links, &t, &other, w->now, &link), OK);
+    for (begun = w->now; w->now < begun + 2 * TIME_S; w->now += 100 * TIME_MS)
+        links_tick(w->b.links, w->now);
+    assert_int_equal(links_stats(w->b.links)->inits_out, 1);
+    assert_int_equal(link_open(w->b.links, &t, w->now, &ours), OK);
+    assert_ptr_equal(ours, link);
+    assert_true(links_next_deadline(w->b.links) <= w->now);
+    links_tick(w->b.links, w->now);
+    assert_int_equal(links_stats(w->b.links)->inits_out, 2);
+    links_tick(w->b.links, w->now);
+    assert_int_equal(links_stats(w->b.links)->inits_out, 2);
+    world_free(w);
+}
+
 /* Beside somebody who takes many addresses of the same network: the link goes
  * that carries least. */
 static void test_link_share_of_a_neighbour_in_the_same_site(void **state)
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_link_share_of_links_in_use),
         cmocka_unit_test(test_link_share_of_our_own),
         cmocka_unit_test(test_link_share_of_links_in_common),
+        cmocka_unit_test(test_link_share_wanted_by_us_too),
         cmocka_unit_test(test_link_share_of_a_neighbour_in_the_same_site),
         cmocka_unit_test(test_link_share_of_half_open_links),
         cmocka_unit_test(test_link_share_is_not_taken_by_inits),
