@@ -24,10 +24,8 @@
 #define WARREN_TUNNEL_LINK_LINK_H
 
 #include "base/endpoint.h"
-#include "base/limiter.h"
 #include "tunnel/crypto/responder.h"
 #include "tunnel/link/cell.h"
-#include "tunnel/link/cookie.h"
 #include "tunnel/link/link_message.h"
 #include "tunnel/link/reason.h"
 #include "tunnel/link/session.h"

@@ -5,8 +5,10 @@
 #ifndef WARREN_TUNNEL_LINK_LINK_TABLE_H
 #define WARREN_TUNNEL_LINK_LINK_TABLE_H
 
+#include "tunnel/link/cookie.h"
 #include "tunnel/link/link.h"
 
+#include "base/limiter.h"
 #include "base/table/shares.h"
 
 /* Ages and pauses of a link, all in ns. */

@@ -6,6 +6,7 @@
 #ifndef WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
 #define WARREN_TUNNEL_TRANSIT_TRANSIT_TABLE_H
 
+#include "base/limiter.h"
 #include "base/meter.h"
 #include "base/table/shares.h"
 #include "tunnel/transit/transit.h"

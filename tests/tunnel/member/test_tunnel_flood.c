@@ -5,6 +5,8 @@
  */
 #include "tunnel_net.h"
 
+#include "base/limiter.h"
+
 #include <sodium.h>
 
 static struct circuits *circuits_of(struct net *net, unsigned node)
