@@ -45,6 +45,8 @@ def check(path):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("sizes: which files? `./dev lint` gives them")
     found = [o for path in sys.argv[1:] for o in check(path)]
     print("\n".join(found) if found else "sizes: all small enough")
     sys.exit(1 if found else 0)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/config/config.h"
 
-#include "base/words.h"
 #include "node/config/config_keys.h"
 #include "node/config/config_source.h"
-#include "node/config/ini.h"
 
 #include "testing.h"
 
@@ -817,55 +815,6 @@ static void test_config_failed_load_changes_nothing(void **state)
     assert_int_equal(config.log.rate, 5);
 }
 
-static void test_config_ini_takes_any_bytes(void **state)
-{
-    struct test_random random = test_seed(1);
-    unsigned items = 0;
-    struct ini_item item;
-    struct ini ini;
-
-    (void)state;
-    for (int round = 0; round < 20000; round++) {
-        static const char alphabet[] = "[]=#; \t\r\n\0ab\xff";
-        char buf[65];
-        size_t len = test_random_below(&random, sizeof(buf) - 1);
-
-        for (size_t i = 0; i < len; i++)
-            buf[i] = alphabet[test_random_below(&random, sizeof(alphabet) - 1)];
-        ini_init(&ini, buf, len);
-        while (ini_next(&ini, &item))
-            items++;
-    }
-    assert_true(items > 0);
-}
-
-static void test_config_words_distance_counts_slips(void **state)
-{
-    static const struct {
-        const char *a, *b;
-        unsigned distance;
-    } cases[] = {
-        {"", "", 0},       {"a", "", 1},
-        {"", "abc", 3},    {"same", "same", 0},
-        {"dth", "dht", 1}, {"listen", "lisen", 1},
-        {"log", "lag", 1}, {"kitten", "sitting", 3},
-        {"ab", "ba", 1},
-    };
-    char longer[65];
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        assert_int_equal(words_distance(cases[i].a, cases[i].b),
-                         cases[i].distance);
-        assert_int_equal(words_distance(cases[i].b, cases[i].a),
-                         cases[i].distance);
-    }
-    memset(longer, 'x', 64);
-    longer[64] = '\0';
-    assert_int_equal(words_distance(longer, longer), 64);
-    assert_int_equal(words_distance(longer + 1, longer + 1), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -897,8 +846,6 @@ int main(void)
         cmocka_unit_test(test_config_without_a_home_says_what_to_set),
         cmocka_unit_test(test_config_tilde_is_the_home_directory),
         cmocka_unit_test(test_config_failed_load_changes_nothing),
-        cmocka_unit_test(test_config_ini_takes_any_bytes),
-        cmocka_unit_test(test_config_words_distance_counts_slips),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
