@@ -2,72 +2,9 @@
  *
  * What the engine answers to the queries of others, and to whom it does not.
  */
-#include "dht_harness.h"
+#include "answer_fixture.h"
 
 #include <sodium.h>
-
-struct fixture {
-    struct harness h;
-    struct endpoint ep;
-    struct id id, target;
-    struct test_random random;
-};
-
-static void init(struct fixture *f)
-{
-    harness_init(&f->h);
-    f->ep = test_ep("127.0.0.9:7000");
-    f->id = test_id("99");
-    f->target = test_id("0011aabb");
-    f->random = (struct test_random){5};
-}
-
-static void start(struct fixture *f)
-{
-    init(f);
-    harness_start(&f->h);
-}
-
-static void befriend(struct fixture *f, unsigned n, enum family family)
-{
-    for (unsigned i = 0; i < n; i++) {
-        struct id id = test_random_id(&f->random);
-        char text[ENDPOINT_TEXT_SIZE];
-        struct endpoint ep;
-
-        snprintf(text, sizeof(text),
-                 family == FAMILY_IPV4 ? "127.0.7.%u:9" : "[fd00::%u]:9",
-                 i + 1);
-        ep = test_ep(text);
-        harness_befriend(&f->h, &ep, &id);
-    }
-}
-
-static struct sent *ask(struct fixture *f, enum dht_method method)
-{
-    struct dht_message m;
-
-    harness_query(&m, method, &f->id, method == DHT_PING ? NULL : &f->target);
-    return harness_ask(&f->h, &f->ep, &m);
-}
-
-static void assert_response(const struct fixture *f, const struct sent *s)
-{
-    assert_non_null(s);
-    assert_int_equal(s->m.kind, DHT_RESPONSE);
-    assert_true(s->m.has & DHT_HAS_ID);
-    assert_true(id_equal(&s->m.id, &f->h.config.id[s->to.family]));
-    /* BEP 42: the asker learns its address. */
-    assert_true(s->m.has & DHT_HAS_IP);
-    assert_true(endpoint_equal(&s->m.ip, &s->to));
-}
-
-static void assert_error(const struct sent *s, uint32_t code)
-{
-    assert_non_null(s);
-    assert_int_equal(s->m.kind, DHT_ERROR);
-    assert_int_equal(s->m.error_code, code);
-}
 
 static void test_dht_answer_ping(void **state)
 {
@@ -857,85 +794,6 @@ static void test_dht_answer_malformed(void **state)
     harness_end(&f.h);
 }
 
-/* ---- Rates --------------------------------------------------------------- */
-
-static unsigned answered(struct fixture *f, unsigned queries)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < queries; i++)
-        n += ask(f, DHT_PING) != NULL;
-    return n;
-}
-
-static void test_dht_answer_source_rate(void **state)
-{
-    struct fixture f;
-
-    (void)state;
-    init(&f);
-    f.h.config.source_rate = 10;
-    f.h.config.source_burst = 50;
-    harness_start(&f.h);
-    assert_int_equal(answered(&f, 200), 50);
-    assert_int_equal(dht_stats(f.h.d)->dropped[ERR_RATE_LIMITED], 150);
-    f.h.now += TIME_S;
-    assert_int_equal(answered(&f, 100), 10);
-    /* Another port is the same source, another address is not. */
-    f.ep.port++;
-    assert_int_equal(answered(&f, 10), 0);
-    f.ep.addr[3]++;
-    assert_int_equal(answered(&f, 10), 10);
-    harness_end(&f.h);
-}
-
-static void test_dht_answer_overall_rate(void **state)
-{
-    struct fixture f;
-    unsigned n = 0;
-
-    (void)state;
-    init(&f);
-    f.h.config.query_rate = 100;
-    f.h.config.query_burst = 300;
-    harness_start(&f.h);
-    for (uint8_t i = 1; i < 200; i++) {
-        f.ep.addr[3] = i;
-        n += answered(&f, 5);
-    }
-    assert_int_equal(n, 300);
-    harness_end(&f.h);
-}
-
-/* A flood from made-up sources fills no memory and makes us send little. */
-static void test_dht_answer_flood_of_sources(void **state)
-{
-    struct dht_status status;
-    struct fixture f;
-
-    (void)state;
-    init(&f);
-    f.h.config.max_sources = 64;
-    f.h.config.query_rate = f.h.config.query_burst = 1000000;
-    harness_start(&f.h);
-    for (unsigned i = 0; i < 3000; i++) {
-        struct dht_message m;
-
-        f.ep = test_ep4(10, 0, (uint8_t)(i >> 8), (uint8_t)i, 5);
-        f.id = test_random_id(&f.random);
-        harness_query(&m, DHT_PING, &f.id, NULL);
-        assert_int_equal(harness_give(&f.h, &f.ep, &m), OK);
-    }
-    dht_status(f.h.d, f.h.now, &status);
-    assert_true(status.sources <= 64);
-    assert_true(status.cached[FAMILY_IPV4] <= DHT_K);
-    assert_true(status.memory < 16384);
-    harness_forget(&f.h);
-    harness_run(&f.h, f.h.now + TIME_MIN);
-    assert_true(harness_waiting(&f.h) <= 20);
-    harness_end(&f.h);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -963,9 +821,6 @@ int main(void)
         cmocka_unit_test(test_dht_answer_other_network),
         cmocka_unit_test(test_dht_answer_bad_source),
         cmocka_unit_test(test_dht_answer_malformed),
-        cmocka_unit_test(test_dht_answer_source_rate),
-        cmocka_unit_test(test_dht_answer_overall_rate),
-        cmocka_unit_test(test_dht_answer_flood_of_sources),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

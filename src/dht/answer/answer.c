@@ -54,13 +54,15 @@ static void shed_item(struct dht_message *m)
 /* Removes something that can be missed; false when nothing is left. */
 static bool shed(struct dht_message *m)
 {
-    if (m->value_count > ANSWER_PEERS_LEAST)
-        m->value_count--;
-    else if (m->samples.len > 0)
-        m->samples.len -= ID_BYTES;
-    else if (shed_node(m))
-        return true;
-    else if (m->value_count > 0)
+    if (m->value_count <= ANSWER_PEERS_LEAST) {
+        if (m->samples.len > 0) {
+            m->samples.len -= ID_BYTES;
+            return true;
+        }
+        if (shed_node(m))
+            return true;
+    }
+    if (m->value_count > 0)
         m->value_count--;
     else if (m->has & DHT_HAS_VALUE)
         shed_item(m);

@@ -43,11 +43,9 @@ static bool check_alive(struct links *l, struct link *link, uint64_t now)
     } else if (link->unanswered_at != TIME_NEVER) {
         if (time_since(link->unanswered_at, now) >= LINK_SUSPECT_AFTER)
             ping(l, link, now);
-    } else if (link->users > 0 && silent >= LINK_KEEPALIVE &&
-               now >= link->deadline) {
-        ping(l, link, now);
-    } else if (link->users == 0 && link->initiator &&
-               silent >= LINK_KEPT_SILENCE) {
+    } else if (link->users > 0
+                   ? silent >= LINK_KEEPALIVE && now >= link->deadline
+                   : link->initiator && silent >= LINK_KEPT_SILENCE) {
         ping(l, link, now);
     }
     return true;

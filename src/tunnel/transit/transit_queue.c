@@ -138,6 +138,7 @@ static void ring_add(struct transit_turn **ring, struct transit_turn *t)
 
 static void ring_remove(struct transit_turn *t)
 {
+    assert(t->ring != NULL);
     if (*t->ring == t)
         *t->ring = t->next == t ? NULL : t->next;
     t->prev->next = t->next;
@@ -163,6 +164,7 @@ static void leave(struct transit_turn *t)
     do {
         ring_remove(t);
         t = t->above;
+        assert(t != NULL);
         t->members--;
     } while (t->above != NULL && t->turn == NULL);
 }
