@@ -340,14 +340,6 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
         return ERR_FULL;
     if (out.swarm != NULL)
         evict(s, &out, w, clock);
-    /* A hash whose peers had gone made way for the hash, no peer for the peer.
-     */
-    if (out.swarm != NULL && out.all && s->peers >= s->config.max_peers) {
-        if (!peer_room_find(s, w, hash, peer, now, &out))
-            return ERR_FULL;
-        if (out.swarm != NULL)
-            evict(s, &out, w, clock);
-    }
     if (w == NULL)
         w = add_swarm(s, hash, now);
     if (w == NULL)
