@@ -52,9 +52,10 @@ class FieldNames(SpaceTest):
         for server, name, words in (
                 ("50", "failing.example", "SERVFAIL"),
                 ("50", "nothing.example", "no such name"),
-                ("51", "boot.example", "no name server answers")):
-            with self.subTest(name=name):
-                self.leaf.resolv(NET + server)
+                ("51", "boot.example", "no name server answers"),
+                ("", "boot.example", "fe80::1%eth0, cannot")):
+            with self.subTest(name=name, server=server):
+                self.leaf.resolv(NET + server if server else "fe80::2%leaf")
                 node = self.start("--bootstrap", f"{name}:7881")
                 problem = self.problem(node, "bootstrap_name", words)
                 self.assertEqual(problem["level"], "error")

@@ -30,7 +30,8 @@ struct exit_names {
     struct exit_names_handler handler;
     struct log *log;
     struct resolver *resolver;
-    bool assumed; /* nobody has named a server: one on this machine */
+    const char
+        *assumed; /* why there is a server on this machine only, or NULL */
     bool family[FAMILIES];
     LIST_HEAD(, question) running;
     struct resolution *probe;        /* that runs */
@@ -56,9 +57,7 @@ static bool is_their_fault(enum dns_result result, bool ours)
 
 static const char *reason(const struct exit_names *n)
 {
-    return n->assumed ? "none is named in " RESOLV_CONF_PATH
-                        ", and none answers on this machine"
-                      : dns_result_text(n->error);
+    return n->assumed != NULL ? n->assumed : dns_result_text(n->error);
 }
 
 static void note(struct exit_names *n, enum dns_result result, bool ours)
@@ -118,7 +117,7 @@ void exit_names_tick(struct exit_names *n, uint64_t now)
 
 void exit_names_state(const struct exit_names *n, struct exit_names_state *out)
 {
-    *out = (struct exit_names_state){.assumed = n->assumed,
+    *out = (struct exit_names_state){.assumed = n->assumed != NULL,
                                      .failing = n->failing_since != TIME_NEVER,
                                      .since = n->failing_since,
                                      .why = reason(n)};
@@ -197,14 +196,15 @@ void exit_names_configure(struct exit_names *n,
     n->probe = NULL;
     n->answered_at = n->failed_at = 0;
     n->failing_since = TIME_NEVER;
-    n->assumed = false;
+    n->assumed = NULL;
     memcpy(n->family, families, sizeof(n->family));
     if (servers->count > 0) {
         resolver_set_servers(n->resolver, servers->at, servers->count);
         return;
     }
     resolv_conf_read(RESOLV_CONF_PATH, &conf);
-    n->assumed = conf.assumed;
+    if (conf.assumed)
+        n->assumed = resolv_conf_why_assumed(&conf);
     resolver_set_servers(n->resolver, conf.servers, conf.server_count);
 }
 

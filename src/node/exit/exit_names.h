@@ -44,7 +44,7 @@ struct exit_names_state {
     bool failing; /* none has answered for a while: */
     uint64_t since;
     const char *why; /* "no name server answers"; if `assumed`, that none is
-                      * named */
+                      * named, or can be asked */
 };
 
 /* To be called every few seconds: who has not been asked anything for long is

@@ -109,8 +109,7 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
     else
         cannot_resolve(b, host.host,
                        b->conf.assumed && answer->result == DNS_SILENT
-                           ? "no name server is named in " RESOLV_CONF_PATH
-                             ", and none answers on this machine"
+                           ? resolv_conf_why_assumed(&b->conf)
                            : dns_result_text(answer->result));
 }
 

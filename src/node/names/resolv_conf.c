@@ -16,9 +16,12 @@ static void take_server(struct resolv_conf *c, const char *text)
 {
     struct endpoint ep;
 
-    if (text == NULL || c->server_count == RESOLV_SERVERS_MAX ||
-        endpoint_parse_addr(text, &ep) != OK)
+    if (text == NULL || c->server_count == RESOLV_SERVERS_MAX)
         return;
+    if (endpoint_parse_addr(text, &ep) != OK) {
+        c->passed_over = true;
+        return;
+    }
     ep.port = DNS_PORT;
     c->servers[c->server_count++] = ep;
 }
@@ -69,6 +72,16 @@ static void take_line(struct resolv_conf *c, char *line)
         take_domains(c, &rest);
     else if (strcmp(word, "options") == 0)
         take_options(c, &rest);
+}
+
+const char *resolv_conf_why_assumed(const struct resolv_conf *c)
+{
+    return c->passed_over ? "of " RESOLV_CONF_PATH
+                            " no name server can be asked (an address with a "
+                            "zone, like fe80::1%eth0, cannot), and none "
+                            "answers on this machine"
+                          : "no name server is named in " RESOLV_CONF_PATH
+                            ", and none answers on this machine";
 }
 
 void resolv_conf_read(const char *path, struct resolv_conf *out)

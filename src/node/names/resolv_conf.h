@@ -24,11 +24,15 @@ struct resolv_conf {
     /* It names no server, or cannot be read: the one server is on this
      * machine, as all resolvers take it. */
     bool assumed;
+    bool passed_over; /* something that is named there cannot be asked */
     unsigned domain_count;
     char domains[RESOLV_DOMAINS_MAX][RESOLV_DOMAIN_SIZE];
     unsigned ndots;
 };
 
 void resolv_conf_read(const char *path, struct resolv_conf *out);
+
+/* Why the server that was assumed is no help, for people. */
+const char *resolv_conf_why_assumed(const struct resolv_conf *c);
 
 #endif
