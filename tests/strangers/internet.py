@@ -127,8 +127,9 @@ class Machine:
 # ---- Addresses --------------------------------------------------------------
 
 def home(n):
-    """The IPv4 address of the n-th household or small server."""
-    return f"{20 + n % 77}.{7 + n // 77}.{1 + n % 200}.{1 + n % 250}"
+    """The IPv4 address of the n-th household or small server: those after the
+    18,480th are the first again."""
+    return f"{20 + n % 77}.{7 + n // 77 % 240}.{1 + n % 200}.{1 + n % 250}"
 
 
 def home6(n):
