@@ -83,18 +83,25 @@ static void turn(void)
 }
 
 /* From an address after the other: each has only so many ports, and those of
- * connections that the client ended are not to be had for a minute. */
+ * connections that the client ended are not to be had for a minute; then the
+ * next address is tried. */
 static int open_connection(void)
 {
     static unsigned n;
     struct sockaddr_in from = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    from.sin_addr.s_addr = htonl(0x7f010000u + n++ % 65000u);
-    assert(fd >= 0);
-    assert(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
-    assert(connect(fd, (struct sockaddr *)&server->at, server->at_len) == 0);
-    return fd;
+    for (int tries = 0; tries < 100; tries++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        from.sin_addr.s_addr = htonl(0x7f010000u + n++ % 65000u);
+        assert(fd >= 0);
+        assert(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
+        if (connect(fd, (struct sockaddr *)&server->at, server->at_len) == 0)
+            return fd;
+        close(fd);
+    }
+    assert(!"a port to connect from");
+    return -1;
 }
 
 /* Without the wait of an orderly end, of which there are only so many. */
