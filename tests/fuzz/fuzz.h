@@ -13,4 +13,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What is left of an input that is taken byte by byte. */
+struct input {
+    const uint8_t *p;
+    size_t left;
+};
+
+/* 0 at the end. */
+static inline uint8_t input_take(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->p++;
+}
+
 #endif

@@ -17,11 +17,6 @@
 #define SOCKETS  6
 #define MAX_SENT 512
 
-struct input {
-    const uint8_t *p;
-    size_t left;
-};
-
 struct world {
     struct exit *exit;
     struct exit_circuit *circuits[CIRCUITS];
@@ -38,10 +33,7 @@ struct world {
 
 static uint8_t take(struct world *w)
 {
-    if (w->in.left == 0)
-        return 0;
-    w->in.left--;
-    return *w->in.p++;
+    return input_take(&w->in);
 }
 
 static void fill(void *ctx, void *buf, size_t len)

@@ -16,19 +16,6 @@
 
 #define CIRCUITS 3
 
-struct input {
-    const uint8_t *p;
-    size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-    if (in->left == 0)
-        return 0;
-    in->left--;
-    return *in->p++;
-}
-
 /* Each piece has its circuit, id and index in all of its bytes but the last. */
 static uint8_t mark(unsigned circuit, uint16_t id, unsigned index)
 {
@@ -51,7 +38,7 @@ static void check_whole(struct bytes whole, unsigned circuit,
 static void take_piece(struct input *in, struct pieces *circuits,
                        struct piece_budget *budget, uint64_t now)
 {
-    uint8_t what = take(in), how = take(in), buf[PIECE_BYTES + 1];
+    uint8_t what = input_take(in), how = input_take(in), buf[PIECE_BYTES + 1];
     unsigned circuit = what % CIRCUITS;
     struct piece p = {.id = what >> 4 & 7,
                       .index = how & 7,
@@ -60,7 +47,7 @@ static void take_piece(struct input *in, struct pieces *circuits,
     struct bytes whole = bytes_of(NULL, 0);
 
     if (how & 8)
-        p.bytes.len = (size_t)take(in) * 5 % sizeof(buf);
+        p.bytes.len = (size_t)input_take(in) * 5 % sizeof(buf);
     memset(buf, mark(circuit, p.id, p.index), sizeof(buf));
     if (pieces_receive(&circuits[circuit], budget, &p, now, &whole) == OK &&
         whole.len > 0)
@@ -70,15 +57,15 @@ static void take_piece(struct input *in, struct pieces *circuits,
 static void read_pieces(struct input *in)
 {
     struct pieces circuits[CIRCUITS] = {0};
-    struct piece_budget budget = {.max = (size_t)take(in) * 200};
+    struct piece_budget budget = {.max = (size_t)input_take(in) * 200};
     uint64_t now = TIME_HOUR;
 
     while (in->left > 0) {
-        uint8_t what = take(in);
+        uint8_t what = input_take(in);
         unsigned circuit = what >> 4 & 1;
 
         if (what % 8 == 0) {
-            now += (uint64_t)take(in) * 50 * TIME_MS;
+            now += (uint64_t)input_take(in) * 50 * TIME_MS;
             if (pieces_next_deadline(&circuits[circuit]) <= now)
                 pieces_tick(&circuits[circuit], &budget, now);
         } else if (what % 8 == 1) {
@@ -101,14 +88,14 @@ static void read_halves(struct input *in)
     struct part p;
 
     while (in->left > 0) {
-        uint8_t n = take(in), how = take(in);
+        uint8_t n = input_take(in), how = input_take(in);
 
         memset(cell, n, sizeof(cell));
         cell[2] = 0xce; /* before the index and the counter */
         cell[7] = 0xcf;
         part_write(datagram, cell, how & 1);
         if (how & 2)
-            datagram[take(in) % PART_OFFSET] ^= take(in);
+            datagram[input_take(in) % PART_OFFSET] ^= input_take(in);
         if (part_read(bytes_of(datagram, sizeof(datagram) - (how >> 7)), &p) !=
             OK)
             continue;
@@ -123,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
 
-    if (take(&in) & 1)
+    if (input_take(&in) & 1)
         read_pieces(&in);
     else
         read_halves(&in);

@@ -24,19 +24,6 @@
 #define COLUMNS 10 /* the most that a kind has */
 #define WALL    UINT64_C(1800000000)
 
-struct input {
-    const uint8_t *p;
-    size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-    if (in->left == 0)
-        return 0;
-    in->left--;
-    return *in->p++;
-}
-
 static struct bytes take_bytes(struct input *in, size_t len)
 {
     struct bytes b = bytes_of(in->p, len < in->left ? len : in->left);
@@ -203,7 +190,7 @@ static void prepare(void)
 static void bind_any(sqlite3_stmt *st, int at, struct input *in)
 {
     static const uint16_t lengths[] = {6, 18, 20, 32, 64, 0, 1, 513};
-    uint8_t how = take(in);
+    uint8_t how = input_take(in);
     struct bytes b;
     uint64_t n = 0;
 
@@ -213,23 +200,23 @@ static void bind_any(sqlite3_stmt *st, int at, struct input *in)
         break;
     case 1:
         for (int i = 0; i < 8; i++)
-            n = n << 8 | take(in);
+            n = n << 8 | input_take(in);
         sqlite3_bind_int64(st, at, (int64_t)n);
         break;
     case 2:
-        sqlite3_bind_int64(st, at, take(in));
+        sqlite3_bind_int64(st, at, input_take(in));
         break;
     case 3:
-        sqlite3_bind_double(st, at, take(in) * 1e17);
+        sqlite3_bind_double(st, at, input_take(in) * 1e17);
         break;
     case 4:
-        b = take_bytes(in, take(in));
+        b = take_bytes(in, input_take(in));
         sqlite3_bind_text(st, at, b.len == 0 ? "" : (const char *)b.p,
                           (int)b.len, SQLITE_STATIC);
         break;
     case 5:
-        n = take(in);
-        b = take_bytes(in, (n << 8 | take(in)) % 1100);
+        n = input_take(in);
+        b = take_bytes(in, (n << 8 | input_take(in)) % 1100);
         sqlite3_bind_blob(st, at, b.p, (int)b.len, SQLITE_STATIC);
         break;
     case 6:
@@ -266,7 +253,7 @@ static void check_row(enum store_kind kind, const void *row)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
-    enum store_kind kind = (enum store_kind)(take(&in) % STORE_KINDS);
+    enum store_kind kind = (enum store_kind)(input_take(&in) % STORE_KINDS);
     _Alignas(uint64_t) uint8_t row[2048] = {0};
 
     prepare();

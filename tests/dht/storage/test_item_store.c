@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht_data.h"
 #include "fail_alloc.h"
+#include "wide_sources.h"
 
 #include "base/timestamp.h"
 #include "dht/storage/item_store.h"
@@ -333,30 +334,22 @@ static enum error put_from(struct fixture *f, unsigned target,
 
 static void test_item_store_counts_wide_sources(void **state)
 {
-    static const struct {
-        const char *first;
-        unsigned byte, hosts;
-    } cases[] = {{"[2a00:1:2:300::]:1", 7, 2}, /* a line */
-                 {"[2a00:1:3::]:1", 6, 4},     /* a site */
-                 {"[2a01:1:2::]:1", 5, 16},    /* a network */
-                 {"8.1.1.0:1", 3, 4},
-                 {"8.2.0.1:1", 2, 16}};
     struct item_store_config c = roomy;
     struct fixture f;
 
     (void)state;
     c.max_per_source = 5;
     init(&f, &c);
-    for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+    for (unsigned i = 0; i < COUNT_OF(wide_sources); i++) {
         unsigned before = f.s.items;
 
         for (unsigned n = 0; n < 600; n++) {
-            struct endpoint ep =
-                test_nth_ep(cases[i].first, cases[i].byte, n % 40);
+            struct endpoint ep = test_nth_ep(wide_sources[i].first,
+                                             wide_sources[i].byte, n % 40);
 
             put_from(&f, 1000 * i + n, &ep);
         }
-        assert_int_equal(f.s.items - before, 5 * cases[i].hosts);
+        assert_int_equal(f.s.items - before, 5 * wide_sources[i].hosts);
     }
     item_store_deinit(&f.s);
 }

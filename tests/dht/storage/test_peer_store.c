@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht_data.h"
 #include "fail_alloc.h"
+#include "wide_sources.h"
 
 #include "base/timestamp.h"
 #include "dht/storage/peer_store.h"
@@ -336,27 +337,20 @@ static enum error put_from(struct fixture *f, unsigned hash, const char *first,
 
 static void test_peer_store_counts_wide_sources(void **state)
 {
-    static const struct {
-        const char *first;
-        unsigned byte, hosts;
-    } cases[] = {{"[2a00:1:2:300::]:1", 7, 2}, /* a line */
-                 {"[2a00:1:3::]:1", 6, 4},     /* a site */
-                 {"[2a01:1:2::]:1", 5, 16},    /* a network */
-                 {"8.1.1.0:1", 3, 4},
-                 {"8.2.0.1:1", 2, 16}};
     struct peer_store_config c = roomy;
     struct fixture f;
 
     (void)state;
     c.max_per_source = 5;
-    for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+    for (unsigned i = 0; i < COUNT_OF(wide_sources); i++) {
         init(&f, &c);
         for (unsigned n = 0; n < 600; n++)
-            put_from(&f, n, cases[i].first, cases[i].byte, n % 40);
-        assert_int_equal(f.s.peers, 5 * cases[i].hosts);
+            put_from(&f, n, wide_sources[i].first, wide_sources[i].byte,
+                     n % 40);
+        assert_int_equal(f.s.peers, 5 * wide_sources[i].hosts);
         f.now += LIFETIME + MARGIN;
         sweep_all(&f);
-        assert_int_equal(put_from(&f, 1, cases[i].first, 3, 0), OK);
+        assert_int_equal(put_from(&f, 1, wide_sources[i].first, 3, 0), OK);
         peer_store_deinit(&f.s);
     }
 }
