@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who a circuit of services belongs to: its void *above is a struct route, and
+ * what happens to the circuit goes to whoever holds it at the moment. A circuit
+ * is built as a stem (stem.h), and handed on to the one that takes it.
+ */
+#ifndef WARREN_TUNNEL_SERVICE_ROUTE_H
+#define WARREN_TUNNEL_SERVICE_ROUTE_H
+
+#include "tunnel/circuit/circuit.h"
+#include "tunnel/meeting/meeting_message.h"
+
+/* NULL where the holder does not expect it: it is dropped and counted then.
+ * Messages come from the last hop only; others are dropped before. */
+struct route_ops {
+    void (*ready)(void *holder, struct circuit *c, uint64_t now);
+    /* The circuit is gone when this returns; `hop` as circuit_env.closed. */
+    void (*closed)(void *holder, struct circuit *c, enum reason why,
+                   unsigned hop, uint64_t now);
+    /* False when the holder did not expect this message now. */
+    bool (*message)(void *holder, struct circuit *c,
+                    const struct meeting_message *m, uint64_t now);
+    /* FAILED with attempt 0 from the last hop. */
+    void (*refused)(void *holder, struct circuit *c, enum reason why,
+                    uint64_t now);
+    /* A cell of the other end, on a joined circuit. */
+    void (*end)(void *holder, struct circuit *c, uint8_t *body, size_t body_len,
+                uint64_t now);
+};
+
+struct route {
+    const struct route_ops *ops;
+    void *holder;
+};
+
+/* Begins a circuit for services through these hops. Errors of circuit_new. */
+enum error route_new(struct circuits *cs, const struct link_target *hops,
+                     unsigned length, const struct route_ops *ops, void *holder,
+                     uint64_t now, struct circuit **out);
+/* Another holder takes it. */
+void route_pass(struct circuit *c, const struct route_ops *ops, void *holder);
+/* Nobody holds it any more: it is closed. */
+void route_drop(struct circuits *cs, struct circuit *c, uint64_t now);
+
+enum error route_send(struct circuits *cs, struct circuit *c,
+                      const struct meeting_message *m, uint64_t now);
+
+/* What circuit_env tells of circuits of services (member_service.c). */
+void route_ready(struct circuit *c, uint64_t now);
+void route_closed(struct circuit *c, enum reason why, unsigned hop,
+                  uint64_t now);
+bool route_message(struct circuit *c, unsigned hop, struct bytes text,
+                   uint64_t now);
+void route_refused(struct circuit *c, enum reason why, uint64_t now);
+void route_end(struct circuit *c, uint8_t *body, size_t body_len, uint64_t now);
+
+#endif
