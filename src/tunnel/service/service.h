@@ -167,7 +167,7 @@ struct service_env {
 
     /* Solves a challenge outside of the loop, for `budget` ns at most, and
      * calls services_solved later (not from within). NULL: no work is done. */
-    void (*solve)(void *ctx, uint64_t id, const struct work_challenge *c,
+    void (*solve)(void *ctx, uint64_t id, const struct work_task *task,
                   uint64_t budget);
 };
 
@@ -222,7 +222,7 @@ enum error service_probe(struct services *s, uint32_t id, uint64_t now);
 /* ---- Driven by the member ----------------------------------------------- */
 
 void services_solved(struct services *s, uint64_t id, bool found,
-                     const struct work_solution *solution, uint64_t now);
+                     const struct work_proof *proof, uint64_t now);
 /* The machine slept, or has another way out: all circuits are suspect. */
 void services_network_changed(struct services *s, uint64_t now);
 void services_tick(struct services *s, uint64_t wall, uint64_t now);

@@ -17,8 +17,8 @@
  * Numbers from 64 on are for streams. A cell can cause cells on this channel
  * only.
  */
-#ifndef WARREN_TUNNEL_SERVICE_CHANNEL_H
-#define WARREN_TUNNEL_SERVICE_CHANNEL_H
+#ifndef WARREN_TUNNEL_CHANNEL_CHANNEL_H
+#define WARREN_TUNNEL_CHANNEL_CHANNEL_H
 
 #include "tunnel/circuit/circuit.h"
 #include "tunnel/circuit/piece.h"
