@@ -18,7 +18,7 @@ struct circuit_shared {
     struct slot_table ends; /* struct circuit_end, by index */
     const struct responder *responder;
     struct random_source random;
-    struct keystream fill; /* for circuits of others: padding of cells */
+    struct keystream fill; /* what is behind a layer in a cell */
 };
 
 #endif

@@ -62,21 +62,18 @@ bool onion_is_message(const uint8_t *body, size_t body_len, unsigned depth)
            0;
 }
 
-void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
-               unsigned depth)
+/* Puts tag and counter behind a text of `len` bytes. */
+static void seal_layer(struct onion_sender *s, uint8_t *body, size_t len)
 {
-    size_t len = onion_text_len(body_len, depth);
-
     aead_seal(s->key, s->counter, bytes_of(NULL, 0), body, len);
     bytes_put_number(body + len + NOISE_TAG_BYTES, ONION_COUNTER_BYTES,
                      s->counter);
     s->counter++;
 }
 
-enum error onion_remove(struct onion_receiver *r, uint8_t *body,
-                        size_t body_len, unsigned depth, bool *is_message)
+static enum error open_layer(struct onion_receiver *r, uint8_t *body,
+                             size_t len)
 {
-    size_t len = onion_text_len(body_len, depth);
     uint64_t counter =
         bytes_get_number(body + len + NOISE_TAG_BYTES, ONION_COUNTER_BYTES);
 
@@ -85,8 +82,23 @@ enum error onion_remove(struct onion_receiver *r, uint8_t *body,
     if (aead_open(r->key, counter, bytes_of(NULL, 0), body, len) != OK)
         return ERR_SIGNATURE;
     replay_accept(&r->replay, counter);
-    *is_message = onion_is_message(body, body_len, depth);
     return OK;
+}
+
+void onion_add(struct onion_sender *s, uint8_t *body, size_t body_len,
+               unsigned depth)
+{
+    seal_layer(s, body, onion_text_len(body_len, depth));
+}
+
+enum error onion_remove(struct onion_receiver *r, uint8_t *body,
+                        size_t body_len, unsigned depth, bool *is_message)
+{
+    enum error e = open_layer(r, body, onion_text_len(body_len, depth));
+
+    if (e == OK)
+        *is_message = onion_is_message(body, body_len, depth);
+    return e;
 }
 
 size_t onion_fill_forward(size_t body_len, unsigned depth)
@@ -97,4 +109,35 @@ size_t onion_fill_forward(size_t body_len, unsigned depth)
 size_t onion_fill_backward(size_t body_len, unsigned depth)
 {
     return onion_text_len(body_len, depth) + ONION_LAYER_BYTES;
+}
+
+size_t onion_end_text_len(size_t body_len)
+{
+    return onion_message_len(body_len);
+}
+
+size_t onion_end_len(size_t body_len)
+{
+    return onion_end_text_len(body_len) + ONION_LAYER_BYTES;
+}
+
+void onion_end_add(struct onion_sender *s, uint8_t *body, size_t body_len)
+{
+    seal_layer(s, body, onion_end_text_len(body_len));
+}
+
+enum error onion_end_remove(struct onion_receiver *r, uint8_t *body,
+                            size_t body_len)
+{
+    return open_layer(r, body, onion_end_text_len(body_len));
+}
+
+void onion_mark_end(uint8_t *body, size_t body_len, unsigned depth,
+                    struct keystream *fill)
+{
+    size_t from = onion_end_len(body_len);
+    size_t to = onion_text_len(body_len, depth);
+
+    keystream_fill(fill, body + from, to - from);
+    body[to - 1] |= 1;
 }

@@ -16,12 +16,22 @@
  *     backward: hop i adds layer i; the client removes layers 1, ..., d.
  *
  * The message has the same length at every depth (onion_message_len), which
- * leaves room for one more layer end to end: two circuits can be joined.
+ * leaves room for one more layer, the end layer: two circuits can be joined at
+ * the relay in which both end. Between the two clients it goes, at any depth,
+ * in the first F - 104 bytes of the text of the last hop:
+ *
+ *     ciphertext, F - 128 bytes | tag, 16 | counter, 8
+ *
+ * What is behind it, up to the end of that text, is random, and the last 8
+ * bytes are not 0: so it is no message. The relay finds the end layer where
+ * the next layer would be, at the beginning, and leaves it there: it changes
+ * what is behind it, and adds its layer of the other circuit.
  */
 #ifndef WARREN_TUNNEL_CIRCUIT_ONION_H
 #define WARREN_TUNNEL_CIRCUIT_ONION_H
 
 #include "base/error.h"
+#include "tunnel/crypto/keystream.h"
 #include "tunnel/crypto/layout.h"
 #include "tunnel/crypto/noise.h"
 #include "tunnel/crypto/replay.h"
@@ -79,5 +89,21 @@ enum error onion_remove(struct onion_receiver *r, uint8_t *body,
  * after it removed its layer, backward after it added it. */
 size_t onion_fill_forward(size_t body_len, unsigned depth);
 size_t onion_fill_backward(size_t body_len, unsigned depth);
+
+/* Bytes of the end layer, and of the text inside it, in a body of `body_len`:
+ * the same at every depth. */
+size_t onion_end_len(size_t body_len);
+size_t onion_end_text_len(size_t body_len);
+
+/* Adds the end layer around the text at the beginning of `body`, or removes
+ * it, in place; errors as onion_remove's. */
+void onion_end_add(struct onion_sender *s, uint8_t *body, size_t body_len);
+enum error onion_end_remove(struct onion_receiver *r, uint8_t *body,
+                            size_t body_len);
+
+/* Makes the end layer at the beginning of `body` the text of the hop at
+ * `depth`, which is no message then: before onion_add. */
+void onion_mark_end(uint8_t *body, size_t body_len, unsigned depth,
+                    struct keystream *fill);
 
 #endif
