@@ -55,6 +55,13 @@ static inline enum reason stub_relay_data(void *ctx, struct transit *relay,
     return REASON_UNKNOWN;
 }
 
+static inline enum reason stub_relay_service(void *ctx, struct transit *relay,
+                                             struct bytes text, uint64_t now)
+{
+    (void)ctx, (void)relay, (void)text, (void)now;
+    return REASON_PROTOCOL;
+}
+
 static inline void stub_relay_closed(void *ctx, struct transit *relay,
                                      uint64_t now)
 {
@@ -98,6 +105,19 @@ static inline void stub_answered(void *ctx, struct circuit *c, unsigned hop,
     (void)ctx, (void)c, (void)hop, (void)m, (void)now;
 }
 
+static inline bool stub_service(void *ctx, struct circuit *c, unsigned hop,
+                                struct bytes text, uint64_t now)
+{
+    (void)ctx, (void)c, (void)hop, (void)text, (void)now;
+    return false;
+}
+
+static inline void stub_end(void *ctx, struct circuit *c, uint8_t *body,
+                            size_t body_len, uint64_t now)
+{
+    (void)ctx, (void)c, (void)body, (void)body_len, (void)now;
+}
+
 /* To be completed with `send` and `random`. */
 static inline struct router_env stub_engine_env(void *ctx)
 {
@@ -112,6 +132,7 @@ static inline struct router_env stub_engine_env(void *ctx)
         .transit = {.ctx = ctx,
                     .may_extend = stub_may_extend,
                     .data = stub_relay_data,
+                    .service = stub_relay_service,
                     .closed = stub_relay_closed},
         .circuit = {.ctx = ctx,
                     .replace = stub_replace,
@@ -119,7 +140,9 @@ static inline struct router_env stub_engine_env(void *ctx)
                     .closed = stub_closed,
                     .data = stub_data,
                     .refused = stub_refused,
-                    .answered = stub_answered},
+                    .answered = stub_answered,
+                    .service = stub_service,
+                    .end = stub_end},
     };
 }
 

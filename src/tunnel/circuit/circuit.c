@@ -94,7 +94,7 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
         return e;
     }
     c->id = cs->next_id++;
-    c->length = length;
+    c->length = c->chosen = length;
     c->created_at = c->used_at = now;
     for (unsigned i = 0; i < length; i++)
         c->hop[i].target = hops[i];
@@ -137,11 +137,24 @@ struct circuit *circuit_find(const struct circuits *cs, uint32_t id)
     return NULL;
 }
 
+/* The text of hop `hop` is there, and gets its layers. */
+static void send_cell(struct circuits *cs, struct circuit *c, unsigned hop,
+                      uint8_t *datagram, size_t len, uint64_t now)
+{
+    for (unsigned i = hop; i >= 1; i--)
+        onion_add(&c->hop[i - 1].out, datagram + CELL_BODY_OFFSET,
+                  len - CELL_BODY_OFFSET, i);
+    c->bytes_up += len;
+    cs->stats.cells_up++;
+    link_send_relay(cs->shared->links, c->end.link, c->end.remote, datagram,
+                    len, now);
+}
+
 enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
                         const struct circuit_message *m, uint64_t now)
 {
     uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
-    size_t len, used, body_len;
+    size_t len, used;
     enum error e;
 
     if (hop < 1 || hop > c->built)
@@ -151,16 +164,40 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
     if (e != OK)
         return e;
     len = used <= onion_message_len(CELL_SMALL_BODY) ? CELL_SMALL : CELL_LARGE;
-    body_len = len - CELL_BODY_OFFSET;
-    onion_message(body, body_len, hop, used);
-    for (unsigned i = hop; i >= 1; i--)
-        onion_add(&c->hop[i - 1].out, body, body_len, i);
+    onion_message(body, len - CELL_BODY_OFFSET, hop, used);
     if (m->type == CIRCUIT_DATA || m->type == CIRCUIT_PIECE)
         c->used_at = now;
-    c->bytes_up += len;
-    cs->stats.cells_up++;
-    link_send_relay(cs->shared->links, c->end.link, c->end.remote, datagram,
-                    len, now);
+    send_cell(cs, c, hop, datagram, len, now);
+    return OK;
+}
+
+enum error circuit_send_text(struct circuits *cs, struct circuit *c,
+                             unsigned hop, struct bytes text, size_t cell_len,
+                             uint64_t now)
+{
+    uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+    size_t body_len = cell_body_len(cell_len);
+
+    if (hop < 1 || hop > c->built)
+        return ERR_NOT_FOUND;
+    if (text.len > onion_message_len(body_len))
+        return ERR_NO_SPACE;
+    memcpy(body, text.p, text.len);
+    onion_message(body, body_len, hop, text.len);
+    c->used_at = now;
+    send_cell(cs, c, hop, datagram, cell_len, now);
+    return OK;
+}
+
+enum error circuit_send_end(struct circuits *cs, struct circuit *c,
+                            uint8_t *datagram, size_t len, uint64_t now)
+{
+    if (c->state != CIRCUIT_READY || !c->joined)
+        return ERR_NOT_FOUND;
+    onion_mark_end(datagram + CELL_BODY_OFFSET, len - CELL_BODY_OFFSET,
+                   c->length, &cs->shared->fill);
+    c->used_at = now;
+    send_cell(cs, c, c->length, datagram, len, now);
     return OK;
 }
 

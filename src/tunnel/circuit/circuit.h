@@ -5,7 +5,13 @@
  *
  *     circuit_new -> BUILDING -> READY -> gone: circuit_env.closed
  *                        ^________/   a hop beyond the first is gone: the
- *                                     circuit is built anew from there
+ *                                     circuit is built anew from there; or
+ *                                     it gets one more (circuit_extend)
+ *
+ * A circuit is for data, or for a service. That one ends when a hop fails: its
+ * last one is somebody in particular. It can be joined with another at its last
+ * hop (onion.h); what comes through that one is env.end's alone, and no message
+ * of this plane.
  *
  * Whatever a hop says can make the client send on this circuit only. Nothing
  * in circuit_receive.c has a link in hand.
@@ -25,6 +31,8 @@
 
 enum circuit_state { CIRCUIT_BUILDING, CIRCUIT_READY };
 
+enum circuit_use { CIRCUIT_FOR_DATA, CIRCUIT_FOR_SERVICE };
+
 struct circuit_hop {
     struct link_target target;
     struct onion_sender out;
@@ -38,9 +46,14 @@ struct circuit {
     struct circuit_end end; /* towards the first hop */
     uint32_t id;            /* for people and programs; never reused */
     enum circuit_state state;
-    unsigned length;                  /* hops wanted */
-    unsigned built;                   /* hops that have proved their key */
-    unsigned replaced;                /* hops since it was ready */
+    enum circuit_use use; /* to be set right after circuit_new */
+    bool joined;          /* its last hop may pass on end cells: the owner's to
+                             set */
+    unsigned length;      /* hops wanted */
+    unsigned chosen;      /* of them by circuit_new: others may have named those
+                             behind */
+    unsigned built;       /* hops that have proved their key */
+    unsigned replaced;    /* hops since it was ready */
     unsigned replaced_ever;           /* hops in all its life */
     bool closing;                     /* env.closed runs */
     bool stuck;                       /* the step could not even be begun */
@@ -66,23 +79,33 @@ struct circuit_env {
     void *ctx;
     /* Hop `hop` (from 1) failed because of `why`, and the first `stands` hops
      * stay: relays for all behind them, length - stands. False when there are
-     * none. */
+     * none. Never asked for a service's circuit. */
     bool (*replace)(void *ctx, const struct circuit *c, unsigned stands,
                     unsigned hop, enum reason why, struct link_target *out);
+    /* Also when it was built anew, or got one more hop. */
     void (*ready)(void *ctx, struct circuit *c, uint64_t now);
     /* The circuit is gone when this returns. `hop` is the one (from 1) at
      * which it failed, 0 when it was ended here. */
     void (*closed)(void *ctx, struct circuit *c, enum reason why, unsigned hop,
                    uint64_t now);
-    /* A DATA or PIECE message from the last hop. */
+    /* A DATA or PIECE message from the last hop of a circuit for data. */
     void (*data)(void *ctx, struct circuit *c, const struct circuit_message *m,
                  uint64_t now);
-    /* The last hop could not do what the last DATA asked for. */
+    /* The last hop could not do what the last DATA, or message of a service,
+     * asked for; or (LINK_LOST) what it was joined with is gone. */
     void (*refused)(void *ctx, struct circuit *c, enum reason why,
                     uint64_t now);
     /* PONG or TESTED from hop `hop` (from 1). */
     void (*answered)(void *ctx, struct circuit *c, unsigned hop,
                      const struct circuit_message *m, uint64_t now);
+    /* A message of type 16 to 63 from hop `hop` of a service's circuit, padded
+     * with zeros, and not looked at further. False when it is not taken. */
+    bool (*service)(void *ctx, struct circuit *c, unsigned hop,
+                    struct bytes text, uint64_t now);
+    /* The last hop of a joined circuit passed on an end cell, or made it up:
+     * the end layer is at the beginning of `body`, which may be rewritten. */
+    void (*end)(void *ctx, struct circuit *c, uint8_t *body, size_t body_len,
+                uint64_t now);
 };
 
 struct circuit_config {
@@ -124,6 +147,22 @@ struct circuit *circuit_find(const struct circuits *cs, uint32_t id);
  * it fits no cell, ERR_NOT_FOUND when there is no such hop now. */
 enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
                         const struct circuit_message *m, uint64_t now);
+/* The same for a message of a service in a cell of this size, CELL_SMALL or
+ * CELL_LARGE: each type has one. */
+enum error circuit_send_text(struct circuits *cs, struct circuit *c,
+                             unsigned hop, struct bytes text, size_t cell_len,
+                             uint64_t now);
+/* Sends an end cell to whoever the last hop has joined this circuit with. The
+ * sealed end layer (onion_end_add) is at CELL_BODY_OFFSET of `datagram`, which
+ * has `len` bytes, CELL_SMALL or CELL_LARGE, and is rewritten. ERR_NOT_FOUND
+ * when the circuit is not ready, or not joined. */
+enum error circuit_send_end(struct circuits *cs, struct circuit *c,
+                            uint8_t *datagram, size_t len, uint64_t now);
+/* Gives a service's circuit one more hop: it is being built then, and ready
+ * once more, or ends. ERR_RANGE (it has ONION_HOPS_MAX), ERR_NOT_FOUND (it is
+ * not ready), ERR_IN_USE (joined). No callback is called. */
+enum error circuit_extend(struct circuits *cs, struct circuit *c,
+                          const struct link_target *target, uint64_t now);
 /* Asks a hop for a PONG; env.answered hears of it, c->hop[].rtt is set. */
 enum error circuit_ping(struct circuits *cs, struct circuit *c, unsigned hop,
                         uint64_t now);

@@ -180,6 +180,20 @@ void circuit_build_next(struct circuits *cs, struct circuit *c, uint64_t now)
     say(cs, c, now);
 }
 
+enum error circuit_extend(struct circuits *cs, struct circuit *c,
+                          const struct link_target *target, uint64_t now)
+{
+    if (c->state != CIRCUIT_READY || c->closing)
+        return ERR_NOT_FOUND;
+    if (c->joined)
+        return ERR_IN_USE;
+    if (c->length >= ONION_HOPS_MAX)
+        return ERR_RANGE;
+    c->hop[c->length++].target = *target;
+    circuit_build_next(cs, c, now);
+    return OK;
+}
+
 void circuit_build_late(struct circuits *cs, struct circuit *c, uint64_t now)
 {
     if (c->stuck) {
@@ -251,8 +265,8 @@ void circuit_build_failed(struct circuits *cs, struct circuit *c, unsigned hop,
         return;
     cs->stats.failed[hop - 1][why]++;
     circuit_build_forget(c);
-    if (hop == 1 || c->replaced >= REPLACE_MAX ||
-        c->replaced_ever >= REPLACE_EVER_MAX ||
+    if (hop == 1 || c->use == CIRCUIT_FOR_SERVICE ||
+        c->replaced >= REPLACE_MAX || c->replaced_ever >= REPLACE_EVER_MAX ||
         !cs->env.replace(cs->env.ctx, c, stands, hop, why, other)) {
         circuit_end_destroy(&c->end, cs->shared->links, why, now);
         circuit_end_with(cs, c, why, hop, now);

@@ -118,6 +118,15 @@ enum error circuit_message_read(struct bytes text, struct circuit_message *out)
     return r.err;
 }
 
+bool circuit_message_is_service(struct bytes text)
+{
+    const uint8_t array = 0x90; /* and its elements: msgpack's fixarray */
+
+    return text.len >= 2 && text.p[0] > array && text.p[0] <= array + 15 &&
+           text.p[1] >= CIRCUIT_SERVICE_FIRST &&
+           text.p[1] <= CIRCUIT_SERVICE_LAST;
+}
+
 static void write_destination(struct mp_writer *w,
                               const struct circuit_message *m)
 {

@@ -16,8 +16,9 @@
  * 10 TESTED    nonce, pad            never longer than its TEST
  *
  * A destination is an endpoint in its compact form (bin) or [name, port]; an
- * endpoint is always compact. Types from 16 on are for hidden services, from
- * 64 on for reliable streams.
+ * endpoint is always compact. Types 16 to 63 belong to hidden services: whoever
+ * serves those reads and writes them, circuits pass them on as they are. Types
+ * from 64 on are for reliable streams.
  */
 #ifndef WARREN_TUNNEL_CIRCUIT_CIRCUIT_MESSAGE_H
 #define WARREN_TUNNEL_CIRCUIT_CIRCUIT_MESSAGE_H
@@ -35,6 +36,10 @@
 
 #define CIRCUIT_PAYLOAD_MAX 9728 /* of DATA, when it comes in pieces */
 #define CIRCUIT_NAME_MAX    253  /* bytes of a host name, RFC 1035 */
+
+/* Types of messages that belong to services. */
+#define CIRCUIT_SERVICE_FIRST 16
+#define CIRCUIT_SERVICE_LAST  63
 
 enum circuit_message_type {
     CIRCUIT_EXTEND = 1,
@@ -69,6 +74,11 @@ struct circuit_message {
 /* Reads the message at the beginning of `text`; what lies behind it must be
  * zeros. Besides the errors of mp_parse and mp_reader: ERR_UNKNOWN_KIND. */
 enum error circuit_message_read(struct bytes text, struct circuit_message *out);
+
+/* Whether the text begins as a message of services does: with an array of 1 to
+ * 15 elements, the first a number from 16 to 63 in one byte. The rest is looked
+ * at by whoever reads it. */
+bool circuit_message_is_service(struct bytes text);
 
 /* Writes `m`; ERR_NO_SPACE when it takes more than `cap` bytes. */
 enum error circuit_message_write(const struct circuit_message *m, uint8_t *out,

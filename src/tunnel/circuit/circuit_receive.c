@@ -40,7 +40,7 @@ static bool receive_extended(struct circuits *cs, struct circuit *c,
 static bool receive_data(struct circuits *cs, struct circuit *c, unsigned hop,
                          const struct circuit_message *m, uint64_t now)
 {
-    if (hop != c->length || m->name.len != 0)
+    if (hop != c->length || c->use != CIRCUIT_FOR_DATA || m->name.len != 0)
         return false;
     c->used_at = now;
     cs->env.data(cs->env.ctx, c, m, now);
@@ -87,23 +87,38 @@ static bool dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
     return false;
 }
 
-/* Removes layers until a message shows; its hop, or 0 when there is none. */
-static unsigned peel(struct circuits *cs, struct circuit *c, uint8_t *body,
-                     size_t body_len)
+/* Removes layers until a message shows, from hop `hop`. When none does, and the
+ * circuit is joined, it is an end cell: `hop` is 0. False: neither. */
+static bool peel(struct circuits *cs, struct circuit *c, uint8_t *body,
+                 size_t body_len, unsigned *hop)
 {
     bool is_message;
 
-    for (unsigned hop = 1; hop <= c->built; hop++) {
-        if (onion_remove(&c->hop[hop - 1].in, body, body_len, hop,
-                         &is_message) != OK) {
-            cs->stats.dropped_layer++;
-            return 0;
-        }
+    for (*hop = 1; *hop <= c->built; (*hop)++) {
+        if (onion_remove(&c->hop[*hop - 1].in, body, body_len, *hop,
+                         &is_message) != OK)
+            break;
         if (is_message)
-            return hop;
+            return true;
+    }
+    if (*hop > c->length && c->joined) {
+        *hop = 0;
+        return true;
     }
     cs->stats.dropped_layer++;
-    return 0;
+    return false;
+}
+
+static bool receive_message(struct circuits *cs, struct circuit *c,
+                            unsigned hop, struct bytes text, uint64_t now)
+{
+    struct circuit_message m;
+
+    if (circuit_message_is_service(text))
+        return c->use == CIRCUIT_FOR_SERVICE &&
+               cs->env.service(cs->env.ctx, c, hop, text, now);
+    return circuit_message_read(text, &m) == OK &&
+           dispatch(cs, c, hop, &m, now);
 }
 
 void circuit_receive_cell(struct circuits *cs, struct circuit_end *end,
@@ -112,17 +127,20 @@ void circuit_receive_cell(struct circuits *cs, struct circuit_end *end,
     uint8_t *body = datagram + CELL_BODY_OFFSET;
     size_t body_len = len - CELL_BODY_OFFSET;
     struct circuit *c = circuit_of(end);
-    struct circuit_message m;
-    unsigned hop = peel(cs, c, body, body_len);
+    unsigned hop;
 
-    if (hop == 0)
+    if (!peel(cs, c, body, body_len, &hop))
         return;
     c->bytes_down += len;
     cs->stats.cells_down++;
-    if (circuit_message_read(bytes_of(body, onion_message_len(body_len)), &m) !=
-            OK ||
-        !dispatch(cs, c, hop, &m, now))
+    if (hop == 0) {
+        c->used_at = now;
+        cs->env.end(cs->env.ctx, c, body, body_len, now);
+    } else if (!receive_message(cs, c, hop,
+                                bytes_of(body, onion_message_len(body_len)),
+                                now)) {
         cs->stats.dropped_message++;
+    }
 }
 
 /* The first hop itself, over the link. */

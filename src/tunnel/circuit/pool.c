@@ -28,8 +28,8 @@ void pool_init(struct pool *p, const struct pool_config *config,
 
 static bool is_ready(const struct circuit *c, unsigned hops)
 {
-    return c->state == CIRCUIT_READY && !c->closing &&
-           (hops == 0 || c->length == hops);
+    return c->use == CIRCUIT_FOR_DATA && c->state == CIRCUIT_READY &&
+           !c->closing && (hops == 0 || c->length == hops);
 }
 
 /* Whether one is ready; one that retires counts if it may. */
@@ -189,6 +189,8 @@ static void retire(struct pool *p, uint64_t now)
         if (i >= circuits_count(p->circuits))
             continue; /* who was told of one that ended has ended others */
         c = circuits_at(p->circuits, i);
+        if (c->use != CIRCUIT_FOR_DATA)
+            continue;
         if (c->state == CIRCUIT_READY)
             why = overdue(p, c, now);
         if (why != REASON_UNKNOWN)
@@ -207,7 +209,8 @@ static unsigned count_circuits(const struct pool *p, unsigned hops,
     for (unsigned i = 0; i < circuits_count(p->circuits); i++) {
         const struct circuit *c = circuits_at(p->circuits, i);
 
-        n += c->length == hops && (retiring_too || !c->retiring);
+        n += c->use == CIRCUIT_FOR_DATA && c->length == hops &&
+             (retiring_too || !c->retiring);
     }
     return n;
 }

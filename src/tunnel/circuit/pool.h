@@ -2,7 +2,8 @@
  *
  * Pools of data circuits: for each length that was asked for, between
  * min_circuits and max_circuits are kept. A circuit that is old, idle or used
- * up retires: its successor is built before it goes.
+ * up retires: its successor is built before it goes. Circuits for services are
+ * left alone.
  */
 #ifndef WARREN_TUNNEL_CIRCUIT_POOL_H
 #define WARREN_TUNNEL_CIRCUIT_POOL_H

@@ -29,6 +29,10 @@ static void circuit_ready(void *ctx, struct circuit *c, uint64_t now)
         .kind = MEMBER_CIRCUIT_READY, .circuit = c->id, .length = c->length};
 
     member_path_worked(t, c);
+    if (c->use == CIRCUIT_FOR_SERVICE) {
+        member_service_ready(t, c, now);
+        return;
+    }
     pool_circuit_ready(&t->pool, c, now);
     member_tell(t, &event);
 }
@@ -45,6 +49,10 @@ static void circuit_closed(void *ctx, struct circuit *c, enum reason why,
 
     if (hop > 0)
         member_path_ended(t, c, hop, why, now);
+    if (c->use == CIRCUIT_FOR_SERVICE) {
+        member_service_closed(t, c, why, hop, now);
+        return;
+    }
     pool_circuit_closed(&t->pool, c, why, now);
     member_client_free(t, c);
     member_tell(t, &event);
@@ -60,8 +68,19 @@ static void circuit_refused(void *ctx, struct circuit *c, enum reason why,
                                  .hop = c->length,
                                  .why = why};
 
-    (void)now;
-    member_tell(t, &event);
+    if (c->use == CIRCUIT_FOR_SERVICE)
+        member_service_refused(t, c, why, now);
+    else
+        member_tell(t, &event);
+}
+
+static void circuit_answered(void *ctx, struct circuit *c, unsigned hop,
+                             const struct circuit_message *m, uint64_t now)
+{
+    if (c->use == CIRCUIT_FOR_SERVICE)
+        member_service_answered(ctx, c, hop, m, now);
+    else
+        member_client_answered(ctx, c, hop, m, now);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -97,6 +116,7 @@ static enum error router_start(struct member *t, uint64_t now)
         .transit = {.ctx = t,
                     .may_extend = member_may_extend,
                     .data = member_tail_message,
+                    .service = member_service_asked,
                     .closed = member_tail_closed},
         .circuit = {.ctx = t,
                     .replace = member_replace_hops,
@@ -104,7 +124,9 @@ static enum error router_start(struct member *t, uint64_t now)
                     .closed = circuit_closed,
                     .data = member_client_data,
                     .refused = circuit_refused,
-                    .answered = member_client_answered},
+                    .answered = circuit_answered,
+                    .service = member_service_message,
+                    .end = member_service_end},
     };
     enum error e = router_init(&t->router, &c, &env, now);
 
@@ -354,6 +376,13 @@ unsigned member_active(const struct member *t, unsigned hops, uint32_t *ids,
     return n;
 }
 
+struct circuit *member_find(const struct member *t, uint32_t id)
+{
+    struct circuit *c = circuit_find(t->router.circuits, id);
+
+    return c != NULL && c->use == CIRCUIT_FOR_DATA ? c : NULL;
+}
+
 double member_ready(const struct member *t)
 {
     return pool_ready(&t->pool);
@@ -361,7 +390,7 @@ double member_ready(const struct member *t)
 
 enum error member_close(struct member *t, uint32_t circuit, uint64_t now)
 {
-    struct circuit *c = circuit_find(t->router.circuits, circuit);
+    struct circuit *c = member_find(t, circuit);
 
     if (c == NULL)
         return ERR_NOT_FOUND;
@@ -379,6 +408,15 @@ enum path_result member_path_of(const struct member *t, unsigned hops)
 uint64_t member_empty_since(const struct member *t, unsigned hops)
 {
     return pool_empty_since(&t->pool, hops);
+}
+
+static unsigned count_circuits(const struct member *t)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < circuits_count(t->router.circuits); i++)
+        n += circuits_at(t->router.circuits, i)->use == CIRCUIT_FOR_DATA;
+    return n;
 }
 
 static enum path_result first_missing(const struct member *t)
@@ -401,7 +439,7 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
         .links = links_count(t->router.shared.links),
         .paths = links_paths(t->router.shared.links),
         .relays = transits_count(t->router.transits),
-        .circuits = circuits_count(t->router.circuits),
+        .circuits = count_circuits(t),
         .ready = member_active(t, 0, NULL, 0),
         .known = d.known,
         .usable = d.usable,
@@ -434,8 +472,12 @@ void member_circuits(const struct member *t,
                      void (*visit)(void *ctx, const struct circuit *c),
                      void *ctx)
 {
-    for (unsigned i = 0; i < circuits_count(t->router.circuits); i++)
-        visit(ctx, circuits_at(t->router.circuits, i));
+    for (unsigned i = 0; i < circuits_count(t->router.circuits); i++) {
+        const struct circuit *c = circuits_at(t->router.circuits, i);
+
+        if (c->use == CIRCUIT_FOR_DATA)
+            visit(ctx, c);
+    }
 }
 
 const struct directory *member_directory(const struct member *t)

@@ -100,7 +100,7 @@ static enum error send_one(void *ctx, const struct circuit_message *m)
 
 static struct circuit *find_ready(struct member *t, uint32_t id)
 {
-    struct circuit *c = circuit_find(t->router.circuits, id);
+    struct circuit *c = member_find(t, id);
 
     return c != NULL && c->state == CIRCUIT_READY ? c : NULL;
 }
@@ -283,9 +283,15 @@ void member_client_answered(void *ctx, struct circuit *c, unsigned hop,
         go_on(t, c, client, now);
 }
 
+/* Of a circuit for data; a service keeps something else above its own. */
+static struct member_client *client_of(const struct circuit *c)
+{
+    return c->use == CIRCUIT_FOR_DATA ? c->above : NULL;
+}
+
 void member_client_tick(struct member *t, struct circuit *c, uint64_t now)
 {
-    struct member_client *client = c->above;
+    struct member_client *client = client_of(c);
 
     if (client == NULL)
         return;
@@ -299,7 +305,7 @@ void member_client_tick(struct member *t, struct circuit *c, uint64_t now)
 
 uint64_t member_client_deadline(const struct circuit *c)
 {
-    const struct member_client *client = c->above;
+    const struct member_client *client = client_of(c);
     uint64_t at;
 
     if (client == NULL)

@@ -75,7 +75,7 @@ void member_tail_closed(void *ctx, struct transit *relay, uint64_t now)
     struct member *t = ctx;
     struct member_tail *tail = relay->above;
 
-    (void)now;
+    member_service_parted(t, relay, now);
     if (tail == NULL)
         return;
     if (tail->exit != NULL)

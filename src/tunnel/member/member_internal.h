@@ -75,6 +75,28 @@ void member_tell_data(struct member *t, const struct member_event *event);
 void member_tell_news(struct member *t);
 void member_news_deinit(struct member_news *n);
 
+/* A circuit for data with this id, or NULL. */
+struct circuit *member_find(const struct member *t, uint32_t id);
+
+/* member_service.c: circuits for services, and what clients ask of us for
+ * them. */
+void member_service_ready(struct member *t, struct circuit *c, uint64_t now);
+void member_service_closed(struct member *t, struct circuit *c, enum reason why,
+                           unsigned hop, uint64_t now);
+void member_service_refused(struct member *t, struct circuit *c,
+                            enum reason why, uint64_t now);
+void member_service_answered(struct member *t, struct circuit *c, unsigned hop,
+                             const struct circuit_message *m, uint64_t now);
+bool member_service_message(void *ctx, struct circuit *c, unsigned hop,
+                            struct bytes text, uint64_t now);
+void member_service_end(void *ctx, struct circuit *c, uint8_t *body,
+                        size_t body_len, uint64_t now);
+enum reason member_service_asked(void *ctx, struct transit *relay,
+                                 struct bytes text, uint64_t now);
+/* A circuit of others ends: what `relay->meeting` is goes. */
+void member_service_parted(struct member *t, struct transit *relay,
+                           uint64_t now);
+
 /* member_settings.c */
 enum error member_config_check(const struct member_config *c);
 struct router_config member_router_config(const struct member_config *c);

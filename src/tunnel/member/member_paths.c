@@ -209,7 +209,7 @@ enum error member_open(struct member *t, unsigned hops,
 bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32])
 {
-    const struct circuit *c = circuit_find(t->router.circuits, circuit);
+    const struct circuit *c = member_find(t, circuit);
 
     if (c != NULL)
         memcpy(identity, c->hop[c->length - 1].target.identity, 32);
@@ -230,9 +230,11 @@ bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
 
 /* ---- What became of it -------------------------------------------------- */
 
+/* Who else than we has named a hop learns nothing by how it is judged, nor can
+ * he have the one before it doubted: it is left out. */
 void member_path_worked(struct member *t, const struct circuit *c)
 {
-    for (unsigned i = 0; i < c->length; i++)
+    for (unsigned i = 0; i < c->chosen; i++)
         directory_succeeded(t->directory, c->hop[i].target.identity,
                             i == 0 ? c->end.link->rtt : 0, t->wall);
 }
@@ -240,7 +242,8 @@ void member_path_worked(struct member *t, const struct circuit *c)
 void member_path_ended(struct member *t, const struct circuit *c, unsigned hop,
                        enum reason why, uint64_t now)
 {
-    if (t->judged != c->id) /* by member_replace_hops, just before */
+    if (hop <= c->chosen &&
+        t->judged != c->id) /* by member_replace_hops, just before */
         judge(t, c, hop, why, now);
 }
 

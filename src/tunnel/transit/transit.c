@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t body_of(size_t len)
 {
@@ -203,10 +204,23 @@ const struct transit_queue *transits_queue(const struct transits *r)
 
 /* ---- The end of a relayed circuit --------------------------------------- */
 
+static void part(struct transits *r, struct transit *relay, uint64_t now)
+{
+    struct circuit_message m = {.type = CIRCUIT_FAILED,
+                                .reason = REASON_LINK_LOST};
+    struct transit *other = relay->joined;
+
+    if (other == NULL)
+        return;
+    relay->joined = other->joined = NULL;
+    transit_answer(r, other, &m, now);
+}
+
 static void end_relay(struct transits *r, struct transit *relay,
                       enum reason why, uint64_t now)
 {
     r->stats.ended[why]++;
+    part(r, relay, now);
     r->env.closed(r->env.ctx, relay, now);
     transit_forget(r, relay, now);
 }
@@ -261,6 +275,17 @@ static void count_bytes(struct transits *r, size_t len, uint64_t now)
     meter_add(&r->meter, len, now);
 }
 
+static void put_backward(struct transits *r, struct transit *relay,
+                         enum transit_offer offer, uint8_t *datagram,
+                         size_t len, uint64_t now)
+{
+    onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
+              relay->depth);
+    fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
+    transit_queue_put(&r->queue, &relay->flow, offer, TRANSIT_BACKWARD,
+                      datagram, len, now);
+}
+
 static void send_backward(struct transits *r, struct transit *relay,
                           uint8_t *datagram, size_t len, uint64_t now)
 {
@@ -269,11 +294,7 @@ static void send_backward(struct transits *r, struct transit *relay,
 
     if (offer == TRANSIT_DROPPED)
         return;
-    onion_add(&relay->out, datagram + CELL_BODY_OFFSET, body_of(len),
-              relay->depth);
-    fill(r, datagram, onion_fill_backward(body_of(len), relay->depth), len);
-    transit_queue_put(&r->queue, &relay->flow, offer, TRANSIT_BACKWARD,
-                      datagram, len, now);
+    put_backward(r, relay, offer, datagram, len, now);
 }
 
 enum error transit_answer(struct transits *r, struct transit *relay,
@@ -294,6 +315,38 @@ enum error transit_answer(struct transits *r, struct transit *relay,
     return OK;
 }
 
+enum error transit_answer_text(struct transits *r, struct transit *relay,
+                               struct bytes text, size_t cell_len, uint64_t now)
+{
+    uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+
+    if (text.len > onion_message_len(body_of(cell_len)))
+        return ERR_NO_SPACE;
+    memcpy(body, text.p, text.len);
+    onion_message(body, body_of(cell_len), relay->depth, text.len);
+    relay->bytes += cell_len;
+    send_backward(r, relay, datagram, cell_len, now);
+    return OK;
+}
+
+static enum reason pass_up(struct transits *r, struct transit *relay,
+                           const struct circuit_message *m, uint64_t now)
+{
+    if (m->type != CIRCUIT_TEST && transit_is_bound(relay))
+        return REASON_PROTOCOL;
+    return r->env.data(r->env.ctx, relay, m, now);
+}
+
+/* `why` a message was not taken, unless it was. */
+static void refuse(struct transits *r, struct transit *relay, enum reason why,
+                   uint64_t now)
+{
+    struct circuit_message m = {.type = CIRCUIT_FAILED, .reason = why};
+
+    if (why != REASON_UNKNOWN)
+        transit_answer(r, relay, &m, now);
+}
+
 /* A message from the client. What comes of it goes back on this circuit;
  * EXTEND alone sends on another link. */
 static void dispatch(struct transits *r, struct transit *relay,
@@ -309,11 +362,7 @@ static void dispatch(struct transits *r, struct transit *relay,
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
     case CIRCUIT_TEST:
-        reply.type = CIRCUIT_FAILED;
-        reply.attempt = 0;
-        reply.reason = r->env.data(r->env.ctx, relay, m, now);
-        if (reply.reason != REASON_UNKNOWN)
-            transit_answer(r, relay, &reply, now);
+        refuse(r, relay, pass_up(r, relay, m, now), now);
         break;
     case CIRCUIT_PING:
         reply.type = CIRCUIT_PONG;
@@ -332,11 +381,49 @@ static void dispatch(struct transits *r, struct transit *relay,
     }
 }
 
+static void receive_message(struct transits *r, struct transit *relay,
+                            struct bytes text, uint64_t now)
+{
+    struct circuit_message m;
+    enum reason why;
+
+    if (circuit_message_is_service(text)) {
+        relay->carried = true;
+        why = r->env.service(r->env.ctx, relay, text, now);
+        r->stats.dropped_message += why == REASON_PROTOCOL;
+        refuse(r, relay, why, now);
+    } else if (circuit_message_read(text, &m) == OK) {
+        dispatch(r, relay, &m, now);
+    } else {
+        r->stats.dropped_message++;
+    }
+}
+
+/* An end cell leaves on the circuit that this one is joined with: as onion.h
+ * says, its end layer stays, and nothing else does. */
+static void cross(struct transits *r, struct transit *relay, uint8_t *datagram,
+                  size_t len, uint64_t now)
+{
+    struct transit *to = relay->joined;
+    enum transit_offer offer =
+        transit_queue_offer(&r->queue, &to->flow, len, now);
+
+    if (offer == TRANSIT_DROPPED)
+        return;
+    relay->carried = to->carried = true;
+    to->used_at = now;
+    to->bytes += len;
+    r->stats.cells_joined++;
+    count_bytes(r, len, now);
+    onion_mark_end(datagram + CELL_BODY_OFFSET, body_of(len), to->depth,
+                   &r->shared->fill);
+    put_backward(r, to, offer, datagram, len, now);
+}
+
 static void receive_forward(struct transits *r, struct transit *relay,
                             uint8_t *datagram, size_t len, uint64_t now)
 {
     uint8_t *body = datagram + CELL_BODY_OFFSET;
-    struct circuit_message m;
     enum transit_offer offer;
     bool is_message;
 
@@ -350,11 +437,12 @@ static void receive_forward(struct transits *r, struct transit *relay,
     if (relay->step != NULL)
         transit_step_heard(relay, is_message);
     if (is_message) {
-        if (circuit_message_read(
-                bytes_of(body, onion_message_len(body_of(len))), &m) == OK)
-            dispatch(r, relay, &m, now);
-        else
-            r->stats.dropped_message++;
+        receive_message(r, relay,
+                        bytes_of(body, onion_message_len(body_of(len))), now);
+        return;
+    }
+    if (relay->joined != NULL) {
+        cross(r, relay, datagram, len, now);
         return;
     }
     if (!relay->extended) {
@@ -396,6 +484,23 @@ void transit_receive_cell(struct transits *r, struct circuit_end *end,
     relay->used_at = now;
     relay->bytes += len;
     send_backward(r, relay, datagram, len, now);
+}
+
+bool transit_ends_here(const struct transit *relay)
+{
+    return relay->next.link == NULL;
+}
+
+enum error transit_join(struct transits *r, struct transit *a,
+                        struct transit *b)
+{
+    if (a == b || a->joined != NULL || b->joined != NULL ||
+        !transit_ends_here(a) || !transit_ends_here(b))
+        return ERR_IN_USE;
+    a->joined = b;
+    b->joined = a;
+    r->stats.joined++;
+    return OK;
 }
 
 /* ---- Time --------------------------------------------------------------- */

@@ -9,6 +9,12 @@
  * CREATE and EXTEND may come more than once, because they or their answers
  * got lost. What comes again is answered as before, and changes nothing.
  *
+ * Two circuits that end here can be joined, for a service: an end cell of one
+ * (onion.h) goes back on the other, in the place where it was received. It is
+ * charged to the bandwidth of the circuit on which it leaves, and counts for
+ * the age of both. Messages for this hop are answered as before, but such a
+ * circuit is neither extended nor does it carry data.
+ *
  * A circuit belongs to the neighbour that it came from: a client, or a relay
  * behind which there are clients. Which of them it is only they know (the depth
  * is their word), so both are treated alike. When the table is full, and for a
@@ -60,6 +66,9 @@ struct transit {
     bool carried;              /* more than PINGs of the client */
     uint8_t failed;            /* enum reason: why the last EXTEND did */
     struct transit_step *step; /* under way or just done; else NULL */
+    struct transit *joined;    /* where its end cells go; else NULL */
+    void *meeting;             /* what a service keeps with it: while it does,
+                                  this is neither extended nor carries data */
     uint64_t created_by;       /* the beginning of its CREATE's noise1 */
     uint64_t created_at, used_at;
     uint64_t bytes; /* relayed, both ways */
@@ -77,7 +86,12 @@ struct transit_env {
      * was taken; anything else is told to the client. */
     enum reason (*data)(void *ctx, struct transit *relay,
                         const struct circuit_message *m, uint64_t now);
-    /* The transit is gone when this returns. */
+    /* A message of type 16 to 63 from the client, padded with zeros, and not
+     * looked at further. REASON_UNKNOWN when it was taken, which may have
+     * closed the transit; anything else is told to the client. */
+    enum reason (*service)(void *ctx, struct transit *relay, struct bytes text,
+                           uint64_t now);
+    /* The transit is gone when this returns, and joined with none any more. */
     void (*closed)(void *ctx, struct transit *relay, uint64_t now);
 };
 
@@ -103,6 +117,7 @@ struct transit_stats {
     uint64_t created, refused, extended;
     uint64_t repeated; /* CREATEs and EXTENDs that came again */
     uint64_t cells_forward, cells_backward, bytes;
+    uint64_t joined, cells_joined;
     uint64_t dropped_layer;   /* not authentic, or seen before */
     uint64_t dropped_message; /* malformed, or not a client's to say */
     uint64_t dropped_no_next;
@@ -140,6 +155,20 @@ void transit_link_down(struct transits *r, struct circuit_end *end,
  * when it fits no cell. */
 enum error transit_answer(struct transits *r, struct transit *relay,
                           const struct circuit_message *m, uint64_t now);
+
+/* The same for a message of a service in a cell of this size, CELL_SMALL or
+ * CELL_LARGE: each type has one. */
+enum error transit_answer_text(struct transits *r, struct transit *relay,
+                               struct bytes text, size_t cell_len,
+                               uint64_t now);
+
+/* False when it has a next hop, or is about to. */
+bool transit_ends_here(const struct transit *relay);
+/* Joins two circuits, until one ends: the other's client is told FAILED,
+ * attempt 0, LINK_LOST, and it may be joined again. ERR_IN_USE when one of them
+ * does not end here, or is joined, or they are one. */
+enum error transit_join(struct transits *r, struct transit *a,
+                        struct transit *b);
 
 /* Ends it and tells both neighbours and the client. */
 void transit_close(struct transits *r, struct transit *relay, enum reason why,

@@ -112,6 +112,8 @@ static enum reason check(const struct transits *r, const struct transit *relay,
 {
     const struct endpoint *prev = &relay->prev.link->peer.ep;
 
+    if (transit_is_bound(relay))
+        return REASON_PROTOCOL;
     if (relay->depth >= ONION_HOPS_MAX)
         return REASON_DEPTH;
     if (memcmp(m->identity, r->shared->responder->identity, 32) == 0 ||

@@ -53,6 +53,12 @@ struct transits {
 
 struct transit *transit_of(struct circuit_end *end);
 
+/* It ends here for a service: it is not extended, and carries no data. */
+static inline bool transit_is_bound(const struct transit *relay)
+{
+    return relay->joined != NULL || relay->meeting != NULL;
+}
+
 /* A token for one more from this link. Where circuits have come and gone, it
  * does not matter that strangers have taken all. */
 bool transit_allow(struct limiter *limiter, const struct link *link,
