@@ -2,7 +2,8 @@
  *
  * What a hop of a circuit may make up and send to the client: messages of
  * every type with fields by chance, whole or not, in a layer of its own, so
- * that they are authentic; and noise.
+ * that they are authentic; the same as a message of a service, or as an end
+ * cell; and noise.
  */
 #ifndef WARREN_TESTS_CIRCUIT_LIES_H
 #define WARREN_TESTS_CIRCUIT_LIES_H
@@ -80,7 +81,11 @@ static inline void lie_send(struct lie *lie, struct test_random *r,
     else if (how == 2)
         body[test_random_below(r, (uint32_t)used)] ^=
             (uint8_t)(1 + test_random_below(r, 255));
+    else if (how == 4)
+        body[1] = (uint8_t)(CIRCUIT_SERVICE_FIRST + test_random_below(r, 48));
     onion_message(body, body_len, relay->depth, used);
+    if (how == 5)
+        body[onion_text_len(body_len, relay->depth) - 1] = 1;
     if (how != 3) /* else not even authentic */
         onion_add(&relay->out, body, body_len, relay->depth);
     link_send_relay(e->shared.links, relay->prev.link, relay->prev.remote, d,

@@ -50,9 +50,16 @@ struct net_node {
     unsigned data_in;
     uint8_t data[64];
     struct endpoint data_from;
+    unsigned texts, text_hop; /* of services */
+    unsigned ends;            /* end cells */
+    void (*on_end)(struct net_node *n, struct circuit *c, uint8_t *body,
+                   size_t body_len);
     /* As a relay. */
     unsigned relays_closed;
-    bool exit; /* sends DATA back to its client */
+    bool exit;        /* sends DATA back to its client */
+    unsigned asked;   /* by texts of services, */
+    enum reason deny; /* which it takes, or does not take because of this */
+    uint8_t text[64]; /* the last one, of both sides */
 };
 
 struct net {
@@ -181,6 +188,29 @@ static inline void net_answered(void *ctx, struct circuit *c, unsigned hop,
     n->answered_hop = hop;
 }
 
+static inline bool net_service(void *ctx, struct circuit *c, unsigned hop,
+                               struct bytes text, uint64_t now)
+{
+    struct net_node *n = ctx;
+
+    (void)c, (void)now;
+    n->texts++;
+    n->text_hop = hop;
+    memcpy(n->text, text.p, sizeof(n->text));
+    return n->deny == REASON_UNKNOWN;
+}
+
+static inline void net_end(void *ctx, struct circuit *c, uint8_t *body,
+                           size_t body_len, uint64_t now)
+{
+    struct net_node *n = ctx;
+
+    (void)now;
+    n->ends++;
+    if (n->on_end != NULL)
+        n->on_end(n, c, body, body_len);
+}
+
 static inline bool net_may_extend(void *ctx, const struct endpoint *to)
 {
     struct net_node *n = ctx;
@@ -200,6 +230,17 @@ static inline enum reason net_relay_data(void *ctx, struct transit *relay,
         return REASON_NO_EXIT;
     assert_int_equal(transit_answer(n->engine.transits, relay, &back, now), OK);
     return REASON_UNKNOWN;
+}
+
+static inline enum reason net_relay_service(void *ctx, struct transit *relay,
+                                            struct bytes text, uint64_t now)
+{
+    struct net_node *n = ctx;
+
+    (void)relay, (void)now;
+    n->asked++;
+    memcpy(n->text, text.p, sizeof(n->text));
+    return n->deny;
 }
 
 static inline void net_relay_closed(void *ctx, struct transit *relay,
@@ -250,6 +291,7 @@ static inline struct router_env net_env(struct net_node *n)
     env.send = net_send;
     env.transit.may_extend = net_may_extend;
     env.transit.data = net_relay_data;
+    env.transit.service = net_relay_service;
     env.transit.closed = net_relay_closed;
     env.circuit.replace = net_replace;
     env.circuit.ready = net_ready;
@@ -257,6 +299,8 @@ static inline struct router_env net_env(struct net_node *n)
     env.circuit.data = net_data;
     env.circuit.refused = net_refused;
     env.circuit.answered = net_answered;
+    env.circuit.service = net_service;
+    env.circuit.end = net_end;
     return env;
 }
 

@@ -156,9 +156,35 @@ static void test_circuit_message_unknown_reason(void **state)
     assert_int_equal(m.reason, REASON_UNKNOWN);
 }
 
+static void test_circuit_message_of_services(void **state)
+{
+    static const struct {
+        uint8_t text[3];
+        size_t len;
+        bool want;
+    } rows[] = {
+        {{0x92, 16, 1}, 3, true},     {{0x92, 63, 1}, 3, true},
+        {{0x91, 16}, 2, true},        {{0x9f, 40, 1}, 3, true},
+        {{0x92, 15, 1}, 3, false},    {{0x92, 64, 1}, 3, false},
+        {{0x90, 16, 1}, 3, false},    {{0xa2, 16, 1}, 3, false},
+        {{0x92, 0xcc, 16}, 3, false}, /* its number in two bytes */
+        {{0x92}, 1, false},           {{0}, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bytes m = bytes_of(rows[i].text, rows[i].len);
+        struct circuit_message out;
+
+        assert_int_equal(circuit_message_is_service(m), rows[i].want);
+        assert_int_not_equal(circuit_message_read(m, &out), OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_circuit_message_of_services),
         cmocka_unit_test(test_circuit_message_round_trips),
         cmocka_unit_test(test_circuit_message_truncated_or_trailing),
         cmocka_unit_test(test_circuit_message_that_is_none),

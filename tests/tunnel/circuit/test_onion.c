@@ -125,6 +125,113 @@ static void test_onion_message_carries_a_quic_datagram(void **state)
     assert_int_equal(onion_text_len(CELL_SMALL_BODY, 1) % 64, 0);
 }
 
+/* Two clients, of one key for each way between them. */
+struct ends {
+    struct onion_sender out;
+    struct onion_receiver in;
+};
+
+static void ends_init(struct ends *e)
+{
+    onion_sender_init(&e->out, (uint8_t[32]){77});
+    onion_receiver_init(&e->in, (uint8_t[32]){77});
+}
+
+/* From one client, whose path is `from`, to the relay in which it ends, and on
+ * to the client of `to`. */
+static void join(struct path *from, unsigned d, struct path *to, unsigned e,
+                 uint8_t *body, size_t len)
+{
+    bool is_message;
+    size_t fill;
+
+    onion_mark_end(body, len, d, &from->fill);
+    for (unsigned i = d; i >= 1; i--)
+        onion_add(&from->client_out[i], body, len, i);
+    for (unsigned i = 1; i <= d; i++) {
+        assert_int_equal(hop_forward(from, body, len, i, &is_message), OK);
+        assert_false(is_message);
+    }
+    onion_mark_end(body, len, e, &to->fill);
+    for (unsigned i = e; i >= 1; i--)
+        hop_backward(to, body, len, i);
+    fill = onion_fill_forward(len, e);
+    for (unsigned i = 1; i <= e; i++) {
+        assert_int_equal(
+            onion_remove(&to->client_in[i], body, len, i, &is_message), OK);
+        assert_false(is_message);
+    }
+    assert_true(fill >= onion_end_len(len) + ONION_COUNTER_BYTES);
+}
+
+static void test_onion_end_layer_at_each_depth(void **state)
+{
+    uint8_t body[CELL_LARGE_BODY], text[CELL_LARGE_BODY];
+    struct path from, to;
+    struct ends ends;
+
+    (void)state;
+    path_init(&from);
+    path_init(&to);
+    ends_init(&ends);
+    memset(text, 't', sizeof(text));
+    for (size_t b = 0; b < COUNT_OF(bodies); b++) {
+        size_t len = bodies[b];
+
+        assert_int_equal(onion_end_len(len), len - 104);
+        assert_int_equal(onion_end_text_len(len), len - 128);
+        for (unsigned i = 0; i < ONION_HOPS_MAX * ONION_HOPS_MAX; i++) {
+            memcpy(body, text, onion_end_text_len(len));
+            onion_end_add(&ends.out, body, len);
+            join(&from, 1 + i / 4, &to, 1 + i % 4, body, len);
+            assert_int_equal(onion_end_remove(&ends.in, body, len), OK);
+            assert_memory_equal(body, text, onion_end_text_len(len));
+        }
+    }
+}
+
+static void test_onion_end_layer_is_its_sender_s(void **state)
+{
+    uint8_t sent[CELL_SMALL_BODY], body[CELL_SMALL_BODY];
+    const size_t len = CELL_SMALL_BODY;
+    struct ends ends;
+
+    (void)state;
+    ends_init(&ends);
+    memset(sent, 0, len);
+    onion_end_add(&ends.out, sent, len);
+    for (size_t bit = 0; bit < 8 * onion_end_len(len); bit++) {
+        memcpy(body, sent, len);
+        body[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_not_equal(onion_end_remove(&ends.in, body, len), OK);
+    }
+    memcpy(body, sent, len);
+    assert_int_equal(onion_end_remove(&ends.in, body, len), OK);
+    assert_int_equal(onion_end_remove(&ends.in, sent, len), ERR_UNEXPECTED);
+}
+
+/* Nothing of what was there before stays, and it is no message, even when the
+ * filler is nothing but zeros. */
+static void test_onion_mark_end_is_no_message(void **state)
+{
+    struct keystream zeros = {.used = 0};
+
+    (void)state;
+    for (unsigned depth = 1; depth <= ONION_HOPS_MAX; depth++) {
+        uint8_t body[CELL_SMALL_BODY], end[CELL_SMALL_BODY];
+        size_t from = onion_end_len(sizeof(body));
+
+        memset(body, 'x', sizeof(body));
+        memcpy(end, body, from);
+        zeros.used = 0;
+        onion_mark_end(body, sizeof(body), depth, &zeros);
+        assert_false(onion_is_message(body, sizeof(body), depth));
+        assert_memory_equal(body, end, from);
+        for (size_t i = from; i < onion_text_len(sizeof(body), depth); i++)
+            assert_int_not_equal(body[i], 'x');
+    }
+}
+
 static void test_onion_flipped_bits_are_noticed_at_each_hop(void **state)
 {
     uint8_t sent[CELL_SMALL_BODY], body[CELL_SMALL_BODY];
@@ -229,6 +336,9 @@ int main(void)
         cmocka_unit_test(test_onion_reaches_each_hop_and_no_other),
         cmocka_unit_test(test_onion_comes_back_from_each_hop),
         cmocka_unit_test(test_onion_message_carries_a_quic_datagram),
+        cmocka_unit_test(test_onion_end_layer_at_each_depth),
+        cmocka_unit_test(test_onion_end_layer_is_its_sender_s),
+        cmocka_unit_test(test_onion_mark_end_is_no_message),
         cmocka_unit_test(test_onion_flipped_bits_are_noticed_at_each_hop),
         cmocka_unit_test(test_onion_replayed_and_reordered),
         cmocka_unit_test(test_onion_layer_of_another_hop),

@@ -390,6 +390,39 @@ static void test_pool_backs_off(void **state)
     net_free(w.net);
 }
 
+/* A circuit for a service is none of the pool's: it does not count, nor is it
+ * given out, nor does it retire. */
+static void test_pool_leaves_services_alone(void **state)
+{
+    struct pool_config c = config();
+    struct link_target hop;
+    struct circuit *all[8], *mine;
+
+    (void)state;
+    c.max_time_inactive = c.max_time = 5 * TIME_S;
+    start(75, &c);
+    hop = net_target(&w.net->node[1]);
+    for (unsigned i = 0; i < c.max_circuits; i++) {
+        assert_int_equal(
+            circuit_new(w.pool.circuits, &hop, 1, w.net->now, &mine), OK);
+        mine->use = CIRCUIT_FOR_SERVICE;
+    }
+    run(TIME_S);
+    assert_int_equal(mine->state, CIRCUIT_READY);
+    assert_int_equal(active(0, all, 8), 0);
+    assert_int_equal(pool_build(&w.pool, 1, w.net->now), OK);
+    assert_true(pool_empty_since(&w.pool, 1) == w.net->now);
+    run(TIME_S);
+    assert_int_equal(active(1, all, 8), c.min_circuits);
+    run(30 * TIME_S);
+    assert_false(mine->retiring);
+    assert_ptr_equal(circuit_find(w.pool.circuits, mine->id), mine);
+    pool_stop(&w.pool, 1);
+    run(30 * TIME_S);
+    assert_int_equal(count(), c.max_circuits);
+    net_free(w.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_pool_max_traffic_without_a_successor),
         cmocka_unit_test(test_pool_ready_counts_all),
         cmocka_unit_test(test_pool_backs_off),
+        cmocka_unit_test(test_pool_leaves_services_alone),
     };
 
     if (sodium_init() < 0)
