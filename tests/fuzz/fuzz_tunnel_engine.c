@@ -128,7 +128,33 @@ static void build(struct fuzz *f)
 
     for (unsigned i = 0; i < n; i++)
         hops[i] = net_target(&f->net->node[1 + (what / 4 + i) % 3]);
-    circuit_new(cs, hops, n, f->net->now, &c);
+    if (circuit_new(cs, hops, n, f->net->now, &c) != OK)
+        return;
+    c->use = what & 64 ? CIRCUIT_FOR_SERVICE : CIRCUIT_FOR_DATA;
+    c->joined = what & 128;
+}
+
+/* What services do with circuits. */
+static void serve(struct fuzz *f, struct circuit *c)
+{
+    struct circuits *cs = f->net->node[0].engine.circuits;
+    uint8_t datagram[CELL_MAX] = {0}, what = take(f);
+    size_t len = what & 4 ? CELL_LARGE : CELL_SMALL;
+    struct link_target target = net_target(&f->net->node[1 + what / 8 % 3]);
+
+    switch (what % 4) {
+    case 0:
+        circuit_extend(cs, c, &target, f->net->now);
+        break;
+    case 1:
+        take_bytes(f, datagram, 16);
+        circuit_send_text(cs, c, c->built, bytes_of(datagram, 16), len,
+                          f->net->now);
+        break;
+    default:
+        circuit_send_end(cs, c, datagram, len, f->net->now);
+        break;
+    }
 }
 
 static void use(struct fuzz *f)
@@ -144,6 +170,8 @@ static void use(struct fuzz *f)
         circuit_close(cs, c, REASON_REQUESTED, f->net->now);
     else if (what < 96)
         circuit_ping(cs, c, 1 + what % 4, f->net->now);
+    else if (what >= 192)
+        serve(f, c);
     else
         net_send_data(f->net, c, "data");
 }
@@ -218,6 +246,8 @@ static void lie(struct fuzz *f)
     relay = transits_at(e->transits, how % transits_count(e->transits));
     end = how & 2 && relay->extended ? &relay->next : &relay->prev;
     take_bytes(f, body, 16);
+    if (body[0] & 1) /* and so no message */
+        body[onion_text_len(len - CELL_BODY_OFFSET, relay->depth) - 1] = 1;
     if (how & 4)
         onion_add(&relay->out, body, len - CELL_BODY_OFFSET, relay->depth);
     if (how & 8)
@@ -226,6 +256,18 @@ static void lie(struct fuzz *f)
     else
         link_send_relay(e->shared.links, end->link, end->remote, d, len,
                         f->net->now);
+}
+
+/* A relay joins any two; how, is its own affair. */
+static void join(struct fuzz *f)
+{
+    struct transits *r = f->net->node[1 + take(f) % 3].engine.transits;
+    unsigned count = transits_count(r);
+    uint8_t what = take(f);
+
+    if (count > 0)
+        transit_join(r, transits_at(r, what % count),
+                     transits_at(r, what / 16 % count));
 }
 
 static void restart(struct fuzz *f)
@@ -274,7 +316,10 @@ static void step(struct fuzz *f)
         lie(f);
         break;
     default:
-        restart(f);
+        if (what / 12 % 2)
+            join(f);
+        else
+            restart(f);
         break;
     }
     check(f);

@@ -154,8 +154,15 @@ static void say(struct net *net, unsigned from, enum circuit_message_type type)
 {
     struct router *e = &net->node[from].engine;
     struct circuit_message m = {.type = type, .nonce = 1, .attempt = 99};
+    const uint8_t text[] = {0x91, (uint8_t)type};
 
-    if (from == 0)
+    if (type >= CIRCUIT_SERVICE_FIRST && from == 0)
+        circuit_send_text(e->circuits, circuits_at(e->circuits, 0), 1,
+                          bytes_of(text, 2), CELL_SMALL, net->now);
+    else if (type >= CIRCUIT_SERVICE_FIRST)
+        transit_answer_text(e->transits, transits_at(e->transits, 0),
+                            bytes_of(text, 2), CELL_SMALL, net->now);
+    else if (from == 0)
         assert_int_equal(circuit_send(e->circuits, circuits_at(e->circuits, 0),
                                       1, &m, net->now),
                          OK);
@@ -177,6 +184,8 @@ struct insider {
 };
 
 #define UNKNOWN_TYPE ((enum cell_type)0x77)
+#define OF_A_SERVICE ((enum circuit_message_type)22)
+#define OF_NOBODY    ((enum circuit_message_type)64)
 
 static const struct insider insiders[] = {
     {"a type of nothing", 0, UNKNOWN_TYPE, .why = ERR_UNKNOWN_KIND},
@@ -199,6 +208,12 @@ static const struct insider insiders[] = {
      OK},
     {"a FAILED of no attempt", 1, CELL_RELAY, false, CIRCUIT_FAILED,
      CLIENT_MESSAGE, OK},
+    {"a service's message, and nobody serves", 0, CELL_RELAY, false,
+     OF_A_SERVICE, RELAY_MESSAGE, OK},
+    {"a service's message on a circuit for data", 1, CELL_RELAY, false,
+     OF_A_SERVICE, CLIENT_MESSAGE, OK},
+    {"a message of no type", 0, CELL_RELAY, false, OF_NOBODY, RELAY_MESSAGE,
+     OK},
 };
 
 static void send_bad(struct net *net, const struct insider *s)
@@ -222,6 +237,7 @@ static void test_router_counts_what_insiders_send_once(void **state)
     net_build(net, (unsigned[]){1, 2, 0});
     net_run(net, TIME_S);
     assert_int_equal(net->node[0].ready, 1);
+    net->node[1].deny = REASON_PROTOCOL;
     for (size_t i = 0; i < COUNT_OF(insiders); i++) {
         const struct insider *s = &insiders[i];
         struct router *to = &net->node[1 - s->from].engine;
