@@ -6,6 +6,9 @@
  * baseline is a bare loop that makes the same batched system calls and the
  * same three AEAD calls a cell: one for the layer, one for each link.
  *
+ * The relay in which two circuits end that are joined is measured beside, in
+ * parts of one that passes cells on: it has a layer to remove and one to add.
+ *
  * Cells come one to a datagram of the kernel, or in trains (UDP_SEGMENT,
  * UDP_GRO), and the bare loop does likewise.
  */
@@ -54,6 +57,34 @@ static void make_cells(unsigned depth)
     world.watch = collect;
     for (cell_count = 0; cell_count < CELLS;) {
         circuit_send(world.node[0].engine.circuits, c, 3, &m, world.now);
+        tunnel_pump(&world);
+    }
+    world.watched = NULL;
+}
+
+static struct transit *newest(const struct transits *r)
+{
+    return transits_at(r, transits_count(r) - 1);
+}
+
+/* Likewise end cells, for hop `depth`, where a circuit of node 0 is joined with
+ * one of node 3. */
+static void make_joined_cells(unsigned depth)
+{
+    static uint8_t datagram[CELL_LARGE];
+    struct transits *r = world.node[depth].engine.transits;
+    struct circuit *c = member_build(&world, 0, 1, depth);
+    struct transit *a = newest(r);
+
+    member_build(&world, 3, 1, depth);
+    if (transit_join(r, a, newest(r)) != OK)
+        die("transit_join");
+    c->joined = true;
+    world.watched = &world.node[depth];
+    world.watch = collect;
+    for (cell_count = 0; cell_count < CELLS;) {
+        circuit_send_end(world.node[0].engine.circuits, c, datagram, CELL_LARGE,
+                         world.now);
         tunnel_pump(&world);
     }
     world.watched = NULL;
@@ -157,8 +188,8 @@ static double calls_alone(unsigned depth)
 static void compare_alone(void)
 {
     for (unsigned depth = 1; depth <= 2; depth++) {
+        double bare, engine, limited;
         char name[80];
-        double bare, engine;
 
         make_cells(depth);
         bare = in_child(calls_alone, depth);
@@ -166,8 +197,11 @@ static void compare_alone(void)
         snprintf(name, sizeof(name), "engine without sockets, hop %u", depth);
         bench_ratio(name, engine, "cells/s", bare, "");
         bench_value("  of a cell", 1e6 / engine, "us", "");
-        engine = in_child(engine_limited, depth);
-        bench_ratio("  with a bandwidth limit", engine, "cells/s", bare, "");
+        limited = in_child(engine_limited, depth);
+        bench_ratio("  with a bandwidth limit", limited, "cells/s", bare, "");
+        make_joined_cells(depth);
+        bench_ratio("  joined, of one that is not",
+                    in_child(engine_alone, depth), "cells/s", engine, "");
     }
 }
 
