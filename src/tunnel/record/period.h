@@ -19,12 +19,12 @@
 #define PERIOD_SECONDS  86400
 #define PERIOD_AROUND   (3 * 3600) /* of a boundary: two are alive */
 #define PERIOD_LEAD_MIN (2 * 3600)
-#define PERIOD_SKEW     3600 /* by which a clock may be off */
+#define PERIODS_MAX     2
 
 /* One or more periods, the first one first, and when that changes. */
 struct periods {
     uint8_t count;
-    uint32_t at[3];
+    uint32_t at[PERIODS_MAX];
     uint64_t change_at; /* wall seconds */
 };
 

@@ -21,8 +21,8 @@
 
 #define RELAY_TARGET_ENDPOINTS_MAX 2
 #define RELAY_TARGET_BYTES_MAX     98
-#define RELAY_TARGET_TOKENS        (4 + RELAY_TARGET_ENDPOINTS_MAX) /* for mp_parse \
-                                                                     */
+/* On the tape of mp_parse. */
+#define RELAY_TARGET_TOKENS (4 + RELAY_TARGET_ENDPOINTS_MAX)
 
 struct relay_target {
     uint8_t identity[32];

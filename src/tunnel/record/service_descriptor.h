@@ -41,7 +41,8 @@
 #define SERVICE_LIFETIME_WITHDRAWN 10
 #define SERVICE_LIFETIME_MAX       1440
 
-#define SERVICE_SKEW 3600 /* seconds by which clocks may differ */
+/* Seconds by which two clocks may differ, when each may be an hour off. */
+#define SERVICE_SKEW 7200
 
 struct service_intro {
     struct relay_target relay;

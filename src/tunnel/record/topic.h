@@ -47,7 +47,9 @@
 #define ENTRY_NONCE_BYTES 24
 #define ENTRY_BYTES       81
 #define ENTRY_AGE         (2 * 3600) /* seconds; older ones are ignored */
-#define ENTRY_SKEW        3600       /* from now; later ones neither taken */
+#define ENTRY_SKEW        (2 * 3600) /* from now; later ones neither */
+
+#define ENTRY_FLAGS_MAX 127
 
 #define MEMBER_MAC_BYTES 16
 

@@ -6,7 +6,7 @@
  *   c      = BLAKE2b-256("warren work" 00 | seed 16 | auth id 16 | e 32 |
  *                        nonce 8 | effort u32)
  *   digest = Argon2id(c, salt: seed)[0..16]
- *   valid  = u32(BLAKE2b-32(c | digest)) * effort < 2^32
+ *   valid  = u32(BLAKE2b-128(c | digest)[0..4]) * effort < 2^32
  *
  * Numbers are big endian. The digest is sent along, so that the last line,
  * 0.2 us, comes before the one that costs half a millisecond: who sends a
@@ -52,10 +52,10 @@ bool work_is_plausible(const struct work_task *task,
 enum error work_verify(const struct work_task *task,
                        const struct work_proof *proof);
 
-/* Up to `tries` nonces from `*nonce` on, which is moved past them. True when
- * `out` is a proof. 0.5 ms a try: for a thread that looks between calls
- * whether it is still wanted. Starts at a random nonce. ERR_NOT_FOUND: not
- * yet; ERR_NO_MEMORY. */
+/* Up to `tries` nonces from `*nonce` on, which is moved past them. The first
+ * one is best random, so that two solvers do not do the same. Half a
+ * millisecond a try: for a thread that looks between calls whether it is still
+ * wanted. ERR_NOT_FOUND: none of these; ERR_NO_MEMORY. */
 enum error work_solve(const struct work_task *task, uint64_t *nonce,
                       unsigned tries, struct work_proof *out);
 
