@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The test vectors of docs/protocol-tunnel.md, made by the code: each line of
- * docs/vectors/tunnel.txt is a name and bytes in hex, which goes on in lines
- * that begin with blanks. The test fails when the file says anything else
- * than the code; WARREN_WRITE_VECTORS=1 has it write the file.
+ * The test vectors of docs/protocol-tunnel.md, made by the code (vectors.h).
  *
  * Keys and random bytes are one byte repeated, so that they can be told apart
  * in the file: 11 the identity seed and 22 the handshake secret of hop 1, then
@@ -30,50 +27,11 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "vectors.h"
+
 #define DOCUMENT "docs/vectors/tunnel.txt"
 #define NETWORK  "test"
 #define HOPS     3
-#define TEXT_MAX 65536
-#define LINE     32 /* bytes */
-
-/* ---- The text ----------------------------------------------------------- */
-
-static char text[TEXT_MAX];
-static size_t text_len;
-
-static void put(const char *format, ...)
-{
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vsnprintf(text + text_len, TEXT_MAX - text_len, format, args);
-    va_end(args);
-    assert_true(n >= 0 && (size_t)n < TEXT_MAX - text_len);
-    text_len += (size_t)n;
-}
-
-static void put_bytes(const char *name, const uint8_t *p, size_t len)
-{
-    put("%s", name);
-    for (size_t i = 0; i < len; i++)
-        put("%s%02x", i % LINE == 0 ? "\n    " : "", p[i]);
-    put("\n");
-}
-
-static void put_counter(const char *name, uint64_t counter)
-{
-    put("%s\n    %016" PRIx64 "\n", name, counter);
-}
-
-/* "name.2", valid until the next call. */
-static const char *nth(const char *name, unsigned n)
-{
-    static char out[64];
-
-    snprintf(out, sizeof(out), "%.48s.%u", name, n);
-    return out;
-}
 
 /* ---- Keys --------------------------------------------------------------- */
 
@@ -496,24 +454,9 @@ static void make_text(void)
 
 static void test_tunnel_vectors_are_those_of_the_document(void **state)
 {
-    static char found[TEXT_MAX];
-    FILE *file;
-    size_t len;
-
     (void)state;
     make_text();
-    if (getenv("WARREN_WRITE_VECTORS") != NULL) {
-        file = fopen(DOCUMENT, "w");
-        assert_non_null(file);
-        assert_int_equal(fwrite(text, 1, text_len, file), text_len);
-        assert_int_equal(fclose(file), 0);
-    }
-    file = fopen(DOCUMENT, "r");
-    assert_non_null(file);
-    len = fread(found, 1, sizeof(found), file);
-    fclose(file);
-    assert_int_equal(len, text_len);
-    assert_memory_equal(found, text, text_len);
+    vectors_compare(DOCUMENT);
 }
 
 /* The table of reasons in the document: "| 3 | unreachable | ...". */
