@@ -3,7 +3,6 @@
 """Makes all that docs/vectors/tunnel.txt names with the implementation that
 was written from the document, and compares."""
 import importlib.util
-import pathlib
 import struct
 import sys
 import unittest
@@ -16,30 +15,10 @@ import msgpack
 from nacl import bindings
 
 import warren_tunnel as w
+from vector_file import Vectors
 
-FILE = pathlib.Path(__file__).resolve().parents[2] / "docs/vectors/tunnel.txt"
 NETWORK = "test"
-
-
-def read():
-    vectors, name = {}, None
-    for line in FILE.read_text().splitlines():
-        if line.startswith(" "):
-            vectors[name] += bytes.fromhex(line.strip())
-        elif line and not line.startswith("#"):
-            name = line
-            assert name not in vectors, name
-            vectors[name] = b""
-    return vectors
-
-
-V = read()
-USED = set()
-
-
-def v(name):
-    USED.add(name)
-    return V[name]
+v = Vectors("tunnel.txt")
 
 
 def secret(byte):
@@ -207,7 +186,7 @@ class Vectors(unittest.TestCase):
         self.assertEqual(w.relay_key("main", 255), v("key_main_255"))
 
     def test_z_nothing_is_left_out(self):
-        self.assertEqual(set(V) - USED, set())
+        self.assertEqual(v.unused(), set())
 
 
 if __name__ == "__main__":
