@@ -22,6 +22,8 @@ PARSERS = {
     "tunnel/link": ["cell.c", "link_message.c", "link_text.c", "part.c"],
     "tunnel/circuit": ["circuit_message.c", "piece.c"],
     "tunnel/directory": ["descriptor.c"],
+    "tunnel/record": [
+        "address.c", "relay_target.c", "service_descriptor.c", "topic.c"],
     "tunnel/exit": ["policy*.c", "host_port.c", "name.c"],
     "store": ["table.c"],
     "node/config": ["ini.c", "config_*.c"],
