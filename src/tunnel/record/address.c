@@ -23,10 +23,12 @@ static uint8_t lower(uint8_t c)
 
 bool address_is(struct bytes text)
 {
+    static const uint8_t suffix[] = ADDRESS_SUFFIX;
+
     if (text.len < SUFFIX_CHARS)
         return false;
     for (size_t i = 0; i < SUFFIX_CHARS; i++)
-        if (lower(text.p[text.len - SUFFIX_CHARS + i]) != ADDRESS_SUFFIX[i])
+        if (lower(text.p[text.len - SUFFIX_CHARS + i]) != suffix[i])
             return false;
     return true;
 }

@@ -72,7 +72,7 @@ static void sort_intros(const struct service_descriptor *d,
 void service_text_write(const struct service_descriptor *d,
                         uint8_t out[SERVICE_TEXT_BYTES])
 {
-    const struct service_intro *sorted[SERVICE_INTROS_MAX];
+    const struct service_intro *sorted[SERVICE_INTROS_MAX] = {0};
     struct mp_writer w;
 
     assert(d->intro_count <= SERVICE_INTROS_MAX);
