@@ -150,17 +150,6 @@ static uint8_t read_endpoints(struct mp_reader *r, struct endpoint *out,
     return count;
 }
 
-void meeting_target_read(struct mp_reader *r, struct meeting_target *out)
-{
-    expect_array(r, 3);
-    out->identity = read_bytes(r, 32);
-    out->handshake_key = read_bytes(r, 32);
-    out->endpoint_count =
-        read_endpoints(r, out->endpoints, MEETING_ENDPOINTS_MAX);
-    if (out->endpoint_count == 0)
-        mp_fail(r, ERR_MISSING);
-}
-
 static void read_work(struct mp_reader *r, struct meeting_message *m)
 {
     m->has_work = mp_peek(r) != MP_NIL;
@@ -205,7 +194,7 @@ static void read_members(struct mp_reader *r, struct meeting_message *m)
     }
     m->target_count = (uint8_t)mp_read_array(r, MEETING_TARGETS_MAX);
     for (uint8_t i = 0; i < m->target_count; i++)
-        meeting_target_read(r, &m->targets[i]);
+        relay_target_read(r, true, &m->targets[i]);
 }
 
 static void read_get(struct mp_reader *r, struct meeting_message *m)
@@ -380,14 +369,6 @@ static void write_endpoints(struct mp_writer *w, const struct endpoint *eps,
         mp_write_endpoint(w, &eps[i]);
 }
 
-void meeting_target_write(struct mp_writer *w, const struct meeting_target *t)
-{
-    mp_write_array(w, 3);
-    write_bytes(w, t->identity, 32);
-    write_bytes(w, t->handshake_key, 32);
-    write_endpoints(w, t->endpoints, t->endpoint_count);
-}
-
 static void write_introduction(struct mp_writer *w,
                                const struct meeting_message *m)
 {
@@ -425,7 +406,7 @@ static void write_members(struct mp_writer *w, const struct meeting_message *m)
     }
     mp_write_array(w, m->target_count);
     for (uint8_t i = 0; i < m->target_count; i++)
-        meeting_target_write(w, &m->targets[i]);
+        relay_target_write(w, &m->targets[i]);
 }
 
 static void write_item(struct mp_writer *w, const struct meeting_message *m)

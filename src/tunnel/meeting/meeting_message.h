@@ -33,10 +33,10 @@
  * Numbers have 32 bits, but for rate and burst with 16, and seq with 63 and a
  * sign. `work` is nil or [seed 4, effort, nonce 8, digest 16]. The key of a
  * DHT_GET is a hash of 20 bytes (peers are looked for) or a key of 32 (an
- * item). A target is how a relay is reached: [identity 32, handshake key 32,
- * [endpoint, ..2]]. A descriptor is what a relay says of itself, signed; empty
- * when none can be had. A value is the byte string that every service puts,
- * always of the same length.
+ * item). A target is how a relay is reached (record/relay_target.h); whether
+ * its endpoints are global is the client's to see to. A descriptor is what a
+ * relay says of itself, signed; empty when none can be had. A value is the byte
+ * string that every service puts, always of the same length.
  *
  * Where a request has no answer of its own to refuse with, circuit_message.h's
  * FAILED [attempt 0, reason] says why.
@@ -48,6 +48,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "tunnel/link/reason.h"
+#include "tunnel/record/relay_target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,9 +64,7 @@
 #define MEETING_SALT_MAX       64
 #define MEETING_MEMBERS_MAX    8
 #define MEETING_TARGETS_MAX    4
-#define MEETING_ENDPOINTS_MAX  2 /* of a target */
 #define MEETING_PEERS_MAX      32
-#define MEETING_TARGET_MAX     98 /* encoded */
 
 enum meeting_message_type {
     MEETING_INTRO_ESTABLISH = 16,
@@ -116,13 +115,6 @@ struct meeting_member {
     const uint8_t *entry;
 };
 
-struct meeting_target {
-    const uint8_t *identity;      /* 32 */
-    const uint8_t *handshake_key; /* 32 */
-    uint8_t endpoint_count;       /* at least 1 */
-    struct endpoint endpoints[MEETING_ENDPOINTS_MAX];
-};
-
 /* One struct for reading and for writing; views point into the text. */
 struct meeting_message {
     enum meeting_message_type type;
@@ -146,7 +138,7 @@ struct meeting_message {
     uint32_t total; /* MEMBERS: that the relay knows of */
     uint8_t member_count, target_count;
     struct meeting_member members[MEETING_MEMBERS_MAX];
-    struct meeting_target targets[MEETING_TARGETS_MAX];
+    struct relay_target targets[MEETING_TARGETS_MAX];
 
     uint32_t id;      /* DHT_*, RELAY_*: chosen by the client */
     struct bytes key; /* DHT_GET: 20 or 32; DHT_PUT: 32 */
@@ -190,11 +182,5 @@ bool meeting_relay_says(enum meeting_message_type type);
 size_t meeting_signed_bytes(const struct meeting_message *m,
                             const uint8_t transcript[MEETING_TRANSCRIPT_BYTES],
                             uint8_t out[MEETING_SIGNED_MAX]);
-
-/* A target alone: it is in what client and service seal too. */
-struct mp_reader;
-struct mp_writer;
-void meeting_target_read(struct mp_reader *r, struct meeting_target *out);
-void meeting_target_write(struct mp_writer *w, const struct meeting_target *t);
 
 #endif
