@@ -41,12 +41,13 @@ struct warren_dht_listener {
     void (*done)(void *ctx, uint64_t cookie, int error);
 };
 
-/* The program's side: all functions are required. Those that can fail return
- * an enum warren_error and then call nothing. A request that was taken ends
- * with exactly one call of `done`, or with `cancel`, after which nothing of it
- * is to be called; calls may come from within the function or later, but from
- * the thread of the loop. `request` gets its number for `cancel`, never 0.
- * BEP 5 and BEP 44 tell the rest. The built-in DHT still serves others. */
+/* The program's side: all functions but `put_once` are required. Those that can
+ * fail return an enum warren_error and then call nothing. A request that was
+ * taken ends with exactly one call of `done`, or with `cancel`, after which
+ * nothing of it is to be called; calls may come from within the function or
+ * later, but from the thread of the loop. `request` gets its number for
+ * `cancel`, never 0. BEP 5 and BEP 44 tell the rest. The built-in DHT still
+ * serves others. */
 struct warren_dht_provider {
     void *ctx;
     /* Announces this node, with the port that it sends from, and keeps it
@@ -62,6 +63,16 @@ struct warren_dht_provider {
                     size_t salt_len, const struct warren_dht_listener *listener,
                     uint64_t *request);
     void (*cancel)(void *ctx, uint64_t request);
+    /* Publishes it once and does not repeat that: for clients of this node's
+     * relay. The listener hears of the end alone, WARREN_OK when somebody has
+     * stored it. NULL: what they publish is refused. */
+    int (*put_once)(void *ctx, const struct warren_dht_item *item,
+                    const struct warren_dht_listener *listener,
+                    uint64_t *request);
+    /* Not 0 when nobody in this DHT can tell who asks, or link two questions:
+     * then services may look up and publish here; else they do so through
+     * circuits. */
+    int anonymous;
 };
 
 #ifdef __cplusplus

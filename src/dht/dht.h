@@ -150,6 +150,13 @@ enum error dht_withdraw(struct dht *d, const struct id *info_hash);
 enum error dht_put(struct dht *d, const struct dht_item *item,
                    const int64_t *cas, const struct dht_handler *handler,
                    uint64_t now, dht_request *out);
+/* One round of an item of somebody else's, which is not renewed, not listed and
+ * no event; what we publish under its target goes on as it is. The handler
+ * hears of the round. A newer item out there ends it with ERR_SEQ. ERR_FULL,
+ * ERR_SIGNATURE, ERR_TOO_LARGE. */
+enum error dht_put_once(struct dht *d, const struct dht_item *item,
+                        const struct dht_handler *handler, uint64_t now,
+                        dht_request *out);
 /* Stops renewing. ERR_NOT_FOUND. */
 enum error dht_unput(struct dht *d, const struct id *target);
 

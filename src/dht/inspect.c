@@ -91,7 +91,7 @@ void dht_publications(const struct dht *d,
             .next = publication_is_busy(p) ? TIME_NEVER : p->at,
         };
 
-        if (!p->dead)
+        if (!p->dead && !p->once)
             visit(ctx, &info);
     }
 }
@@ -134,7 +134,7 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
         s.memory += status_family(d, (enum family)f, now, &s);
     for (const struct publication *p = d->publications.first; p != NULL;
          p = p->next)
-        s.published[state_of(p)] += !p->dead;
+        s.published[state_of(p)] += !p->dead && !p->once;
     *out = s;
 }
 

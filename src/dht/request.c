@@ -306,6 +306,18 @@ enum error dht_put(struct dht *d, const struct dht_item *item,
     return err;
 }
 
+enum error dht_put_once(struct dht *d, const struct dht_item *item,
+                        const struct dht_handler *handler, uint64_t now,
+                        dht_request *out)
+{
+    enum error err;
+
+    dht_enter(d, now);
+    err = publish_put_once(&d->publications, item, handler, out);
+    dht_leave(d);
+    return err;
+}
+
 enum error dht_unput(struct dht *d, const struct id *target)
 {
     return withdraw(d, true, target);

@@ -161,6 +161,41 @@ static enum error get_item(void *ctx, const uint8_t key[32], struct bytes salt,
                    request);
 }
 
+static struct warren_dht_item item_of(const struct dht_provider_item *item)
+{
+    struct bytes value = value_bytes(item->value);
+    struct warren_dht_item theirs = {.salt = item->salt.p,
+                                     .salt_len = item->salt.len,
+                                     .seq = item->seq,
+                                     .value = value.p,
+                                     .value_len = value.len};
+
+    memcpy(theirs.key, item->key, sizeof(theirs.key));
+    memcpy(theirs.signature, item->signature, sizeof(theirs.signature));
+    return theirs;
+}
+
+static enum error put_once(void *ctx, const struct dht_provider_item *item,
+                           const struct dht_provider_handler *handler,
+                           uint64_t *request)
+{
+    struct lib_provider *p = ctx;
+    const struct warren_dht_item theirs = item_of(item);
+    struct warren_dht_listener l;
+    struct request *r;
+
+    if (p->theirs->put_once == NULL)
+        return ERR_UNSUPPORTED;
+    r = request_new(p, handler);
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    l = listener(r);
+    return started(
+        r,
+        p->theirs->put_once(p->theirs->ctx, &theirs, &l, &r->call.under_way.id),
+        request);
+}
+
 static void cancel(void *ctx, uint64_t request)
 {
     struct lib_provider *p = ctx;
@@ -188,15 +223,8 @@ static void withdraw(void *ctx, const struct id *hash)
 static enum error put(void *ctx, const struct dht_provider_item *item)
 {
     const struct lib_provider *p = ctx;
-    struct bytes value = value_bytes(item->value);
-    struct warren_dht_item theirs = {.salt = item->salt.p,
-                                     .salt_len = item->salt.len,
-                                     .seq = item->seq,
-                                     .value = value.p,
-                                     .value_len = value.len};
+    const struct warren_dht_item theirs = item_of(item);
 
-    memcpy(theirs.key, item->key, sizeof(theirs.key));
-    memcpy(theirs.signature, item->signature, sizeof(theirs.signature));
     return lib_error_from(p->theirs->put(p->theirs->ctx, &theirs));
 }
 
@@ -210,10 +238,12 @@ struct lib_provider *lib_provider_new(const struct warren_dht_provider *theirs,
     if (p == NULL)
         return NULL;
     p->table = (struct dht_provider){.ctx = p,
+                                     .anonymous = theirs->anonymous != 0,
                                      .announce = announce,
                                      .withdraw = withdraw,
                                      .get_peers = get_peers,
                                      .put = put,
+                                     .put_once = put_once,
                                      .get_item = get_item,
                                      .cancel = cancel};
     p->theirs = theirs;

@@ -44,7 +44,11 @@ static void on_done(void *ctx, const struct dht_result *result)
     struct provider_call *call = ctx;
     const struct builtin_provider *b = call->owner;
     bool peers = call->handler.peer != NULL;
+    const struct dht_provider_counts counts = {result->asked, result->answered,
+                                               result->stored};
 
+    if (call->handler.counted != NULL)
+        call->handler.counted(call->handler.ctx, call->handler.cookie, &counts);
     provider_call_done(call, result->error); /* `call` is gone */
     for (size_t i = 0; i < result->closest_count; i++)
         if (b->met != NULL && peers)
@@ -139,18 +143,43 @@ static void withdraw(void *ctx, const struct id *hash)
     dht_withdraw(b->dht, hash);
 }
 
-static enum error put(void *ctx, const struct dht_provider_item *item)
+static struct dht_item item_of(const struct dht_provider_item *item)
 {
-    struct builtin_provider *b = ctx;
     struct dht_item out = {.mutable_item = true,
                            .seq = item->seq,
                            .salt = item->salt,
                            .value = item->value};
-    dht_request id;
-    enum error e;
 
     memcpy(out.key, item->key, sizeof(out.key));
     memcpy(out.signature, item->signature, sizeof(out.signature));
+    return out;
+}
+
+static enum error put_once(void *ctx, const struct dht_provider_item *item,
+                           const struct dht_provider_handler *handler,
+                           uint64_t *request)
+{
+    struct builtin_provider *b = ctx;
+    struct provider_call *call = add(b, handler);
+    const struct dht_item out = item_of(item);
+    struct dht_handler h;
+    enum error e;
+
+    if (call == NULL)
+        return ERR_NO_MEMORY;
+    h = handler_of(call);
+    h.item = NULL; /* what is out there is not what was asked for */
+    e = dht_put_once(b->dht, &out, &h, b->now(b->ctx), &call->under_way.id);
+    return started(b, call, e, request);
+}
+
+static enum error put(void *ctx, const struct dht_provider_item *item)
+{
+    struct builtin_provider *b = ctx;
+    const struct dht_item out = item_of(item);
+    dht_request id;
+    enum error e;
+
     e = dht_put(b->dht, &out, NULL, NULL, b->now(b->ctx), &id);
     changed(b);
     return e;
@@ -166,6 +195,7 @@ void builtin_provider_init(struct builtin_provider *b, struct dht *dht,
                                         .withdraw = withdraw,
                                         .get_peers = get_peers,
                                         .put = put,
+                                        .put_once = put_once,
                                         .get_item = get_item,
                                         .cancel = cancel};
 }

@@ -503,6 +503,85 @@ static void test_dht_publish_cas_spares_the_old(void **state)
     end(f);
 }
 
+static enum error put_once(struct fixture *f, const struct our_item *x,
+                           dht_request *out)
+{
+    struct dht_handler handler = witness_handler(&f->w);
+
+    f->stored = 0;
+    f->w = (struct witness){.done = 0};
+    dht_item_target(&x->item, &f->target);
+    return dht_put_once(f->h.d, &x->item, &handler, f->h.now, out);
+}
+
+static void never_told(void *ctx, const struct dht_publication_info *info)
+{
+    (void)ctx;
+    (void)info;
+    fail();
+}
+
+/* For somebody else: stored, and then nothing of it is left here. */
+static void test_dht_publish_once(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item x;
+    dht_request request;
+
+    (void)state;
+    join(f);
+    make_item(&x, "one", 3);
+    assert_int_equal(put_once(f, &x, &request), OK);
+    dht_publications(f->h.d, never_told, NULL);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.error, OK);
+    assert_int_equal(f->w.result.stored, DHT_K);
+    assert_int_equal(publications(f), 0);
+    run(f, 4 * TIME_HOUR);
+    assert_int_equal(f->stored, DHT_K);
+    assert_int_equal(dht_unput(f->h.d, &f->target), ERR_NOT_FOUND);
+    /* Nobody hears of the end, which comes nevertheless. */
+    assert_int_equal(put_once(f, &x, &request), OK);
+    dht_cancel(f->h.d, request);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 0);
+    assert_int_equal(f->stored, DHT_K);
+    assert_int_equal(publications(f), 0);
+    x.item.signature[3] ^= 1;
+    assert_int_equal(put_once(f, &x, &request), ERR_SIGNATURE);
+    end(f);
+}
+
+/* What is ours under the same key goes on, and neither touches the other. */
+static void test_dht_publish_once_beside_our_own(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item ours, theirs;
+    struct dht_message m;
+
+    (void)state;
+    join(f);
+    make_item(&theirs, "old", 2);
+    assert_int_equal(dht_put_once(f->h.d, &theirs.item, NULL, f->h.now, NULL),
+                     OK);
+    make_item(&ours, "one", 3);
+    assert_int_equal(dht_put(f->h.d, &ours.item, NULL, NULL, f->h.now, NULL),
+                     OK);
+    make_item(&theirs, "older", 1);
+    assert_int_equal(put_once(f, &theirs, NULL), OK);
+    assert_int_equal(publications(f), 3);
+    give_out(f, &m, &ours);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.result.error, ERR_SEQ); /* a newer one is there */
+    assert_int_equal(publications(f), 1);
+    f->seq = 0;
+    run(f, 2 * TIME_HOUR);
+    assert_int_equal(f->seq, 3); /* renewed */
+    f->item = NULL;
+    end(f);
+}
+
 static void test_dht_publish_get_item(void **state)
 {
     struct fixture *f = start(40);
@@ -583,6 +662,8 @@ int main(void)
         cmocka_unit_test(test_dht_publish_cas_mismatch),
         cmocka_unit_test(test_dht_publish_condition_is_not_repeated),
         cmocka_unit_test(test_dht_publish_cas_spares_the_old),
+        cmocka_unit_test(test_dht_publish_once),
+        cmocka_unit_test(test_dht_publish_once_beside_our_own),
         cmocka_unit_test(test_dht_publish_get_item),
         cmocka_unit_test(test_dht_publish_get_immutable),
     };

@@ -79,6 +79,14 @@ static int put(void *ctx, const struct warren_dht_item *item)
     return theirs.result;
 }
 
+static int put_once(void *ctx, const struct warren_dht_item *item,
+                    const struct warren_dht_listener *l, uint64_t *request)
+{
+    assert_ptr_equal(ctx, &theirs);
+    theirs.item = *item;
+    return take(l, request);
+}
+
 static int get_item(void *ctx, const uint8_t key[32], const void *salt,
                     size_t salt_len, const struct warren_dht_listener *l,
                     uint64_t *request)
@@ -102,6 +110,7 @@ static const struct warren_dht_provider table = {.ctx = &theirs,
                                                  .withdraw = withdraw,
                                                  .get_peers = get_peers,
                                                  .put = put,
+                                                 .put_once = put_once,
                                                  .get_item = get_item,
                                                  .cancel = cancel};
 
@@ -348,6 +357,39 @@ static void test_lib_provider_publications(void **state)
 
 /* ---- Errors ------------------------------------------------------------- */
 
+static void test_lib_provider_put_once(void **state)
+{
+    struct warren_dht_provider without = table;
+    struct dht_provider_item item = {.key = {9}, .seq = 5};
+    struct lib_provider *other;
+    struct value value;
+    uint64_t request = 0;
+
+    (void)state;
+    assert_int_equal(value_from_bytes(TEST_BYTES("value"), &value), OK);
+    item.value = &value;
+    assert_int_equal(dht->put_once(dht->ctx, &item, &handler, &request), OK);
+    assert_int_equal(theirs.item.seq, 5);
+    assert_memory_equal(theirs.item.key, item.key, 32);
+    assert_memory_equal(theirs.item.value, value.mp, value.len);
+    say_done(WARREN_OK);
+    assert_int_equal(ours.done, 1);
+    theirs.result = WARREN_ERR_FULL;
+    assert_int_equal(dht->put_once(dht->ctx, &item, &handler, &request),
+                     ERR_FULL);
+    /* A program of before it was there. */
+    without.put_once = NULL;
+    without.anonymous = 1;
+    other = lib_provider_new(&without, on_answered, &ours);
+    assert_non_null(other);
+    assert_true(lib_provider_table(other)->anonymous && !dht->anonymous);
+    assert_int_equal(
+        lib_provider_table(other)->put_once(lib_provider_table(other)->ctx,
+                                            &item, &handler, &request),
+        ERR_UNSUPPORTED);
+    lib_provider_free(other);
+}
+
 static void test_lib_provider_errors(void **state)
 {
     (void)state;
@@ -370,6 +412,7 @@ int main(void)
         TEST(test_lib_provider_items_are_verified),
         TEST(test_lib_provider_long_salt),
         TEST(test_lib_provider_publications),
+        TEST(test_lib_provider_put_once),
         TEST(test_lib_provider_errors),
     };
 

@@ -58,6 +58,7 @@ struct publication {
     int64_t beaten_by; /* its seq */
     bool differs; /* the item that is out there has another seq than `cas` */
     bool is_item;
+    bool once; /* one round for somebody else: none of our publications */
     struct id target;
     uint16_t port; /* of a peer */
     bool implied_port;

@@ -103,10 +103,11 @@ static void begin_round(struct publications *all, struct publication *p)
 {
     uint64_t now = all->w->now;
 
-    if (publication_start_round(p) != OK)
-        p->at = time_after(now, PUBLISH_RETRY_MIN);
-    else
-        p->at = TIME_NEVER;
+    enum error err = publication_start_round(p);
+
+    p->at = err == OK ? TIME_NEVER : time_after(now, PUBLISH_RETRY_MIN);
+    if (err != OK && p->once)
+        publication_take_off(p, err);
     all->pace = time_after(all->pace > now ? all->pace : now, pace(all));
 }
 
@@ -188,7 +189,8 @@ static struct publication *find(const struct publications *all, bool is_item,
                                 const struct id *target)
 {
     for (struct publication *p = all->first; p != NULL; p = p->next) {
-        if (!p->dead && p->is_item == is_item && id_equal(&p->target, target))
+        if (!p->dead && !p->once && p->is_item == is_item &&
+            id_equal(&p->target, target))
             return p;
     }
     return NULL;
@@ -246,7 +248,7 @@ void publication_take_off(struct publication *p, enum error why)
 void publication_remove_others(const struct publication *p)
 {
     for (struct publication *o = p->all->first; o != NULL; o = o->next) {
-        if (o != p && !o->dead && o->is_item == p->is_item &&
+        if (o != p && !o->dead && !o->once && o->is_item == p->is_item &&
             id_equal(&o->target, &p->target))
             publication_take_off(o, ERR_CANCELLED);
     }
@@ -314,29 +316,59 @@ static void copy_item(struct publication *p, const struct dht_item *item,
     p->item.salt = bytes_of(p->salt, item->salt.len);
 }
 
+static enum error new_item(struct publications *all,
+                           const struct dht_item *item, const struct id *target,
+                           const struct dht_handler *handler,
+                           struct publication **out)
+{
+    struct value *value = malloc(sizeof(*value));
+    enum error err;
+
+    if (value == NULL)
+        return ERR_NO_MEMORY;
+    err = new_publication(all, true, target, handler, out);
+    if (err != OK) {
+        free(value);
+        return err;
+    }
+    copy_item(*out, item, value);
+    return OK;
+}
+
+enum error publish_put_once(struct publications *all,
+                            const struct dht_item *item,
+                            const struct dht_handler *handler, dht_request *out)
+{
+    struct publication *p;
+    struct id target;
+    enum error err = check_put(all, item, NULL, NULL);
+
+    if (err != OK)
+        return err;
+    dht_item_target(item, &target);
+    err = new_item(all, item, &target, handler, &p);
+    if (err != OK)
+        return err;
+    p->once = true;
+    add(p, out);
+    return OK;
+}
+
 enum error publish_put(struct publications *all, const struct dht_item *item,
                        const int64_t *cas, const struct dht_handler *handler,
                        dht_request *out)
 {
     struct publication *old, *p;
-    struct value *value;
     struct id target;
     enum error err;
 
     dht_item_target(item, &target);
     old = find(all, true, &target);
     err = check_put(all, item, cas, old);
+    if (err == OK)
+        err = new_item(all, item, &target, handler, &p);
     if (err != OK)
         return err;
-    value = malloc(sizeof(*value));
-    if (value == NULL)
-        return ERR_NO_MEMORY;
-    err = new_publication(all, true, &target, handler, &p);
-    if (err != OK) {
-        free(value);
-        return err;
-    }
-    copy_item(p, item, value);
     p->has_cas = cas != NULL;
     p->cas = cas != NULL ? *cas : 0;
     add(p, out);

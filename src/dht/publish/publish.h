@@ -80,6 +80,10 @@ enum error publish_announce(struct publications *all,
 enum error publish_put(struct publications *all, const struct dht_item *item,
                        const int64_t *cas, const struct dht_handler *handler,
                        dht_request *out);
+enum error publish_put_once(struct publications *all,
+                            const struct dht_item *item,
+                            const struct dht_handler *handler,
+                            dht_request *out);
 enum error publish_withdraw(struct publications *all, bool is_item,
                             const struct id *target);
 /* The first round of this request goes on unheard. */

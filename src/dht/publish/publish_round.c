@@ -161,11 +161,14 @@ static void end_round(struct publication *p, struct dht_result *result)
         p->at = time_min(p->at, time_after(all->w->now, TIME_S));
     p->hurried = false;
     all->at = all->w->now;
-    world_tell(all->w, &event);
+    if (!p->once)
+        world_tell(all->w, &event);
     callbacks_done(&all->w->callbacks, &p->caller, result);
     p->caller = (struct caller){.request = 0};
     if (p->has_cas)
         settle_condition(p, err);
+    else if (p->once)
+        publication_take_off(p, err);
 }
 
 /* Why nobody has stored it: what a node said, before what none said. */

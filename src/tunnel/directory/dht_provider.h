@@ -19,6 +19,7 @@
 #include "base/id.h"
 #include "wire/item/value.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A mutable item. `signature` covers item_signed_bytes (wire/item_signing.h);
@@ -32,6 +33,10 @@ struct dht_provider_item {
     const struct value *value;
 };
 
+struct dht_provider_counts {
+    unsigned asked, answered, stored;
+};
+
 /* Who hears the answers to one request. */
 struct dht_provider_handler {
     void *ctx;
@@ -41,6 +46,10 @@ struct dht_provider_handler {
     /* Of the right key and salt, and verified; each newer seq. */
     void (*item)(void *ctx, uint64_t cookie,
                  const struct dht_provider_item *item);
+    /* Just before `done`, by a DHT that knows: how many nodes were asked,
+     * answered and stored it. NULL when not asked for. */
+    void (*counted)(void *ctx, uint64_t cookie,
+                    const struct dht_provider_counts *counts);
     /* OK also when nothing was found. */
     void (*done)(void *ctx, uint64_t cookie, enum error e);
 };
@@ -50,6 +59,11 @@ struct dht_provider_handler {
  * in `cancel`, and is never 0. */
 struct dht_provider {
     void *ctx;
+    /* Whoever answers cannot tell who asks, nor link what is asked for: what a
+     * service publishes and its clients look up may be asked here from the
+     * node itself. False, as for every DHT that sends from our address: then
+     * it is asked through circuits, and here only what others ask. */
+    bool anonymous;
     /* Announces this node under `hash` with the port that it sends from, and
      * keeps it announced until withdrawn. Again is no error. */
     enum error (*announce)(void *ctx, const struct id *hash);
@@ -60,6 +74,13 @@ struct dht_provider {
     /* Publishes, and keeps published until another with the same key and salt
      * takes its place. */
     enum error (*put)(void *ctx, const struct dht_provider_item *item);
+    /* Publishes once, and keeps nothing: for somebody else, who repeats it when
+     * he wants it to last. What we keep published under the same key is not
+     * touched. `done` gets OK when a node stored it, else why none did
+     * (ERR_SEQ: a newer one is out there). May be NULL. */
+    enum error (*put_once)(void *ctx, const struct dht_provider_item *item,
+                           const struct dht_provider_handler *handler,
+                           uint64_t *request);
     enum error (*get_item)(void *ctx, const uint8_t key[32], struct bytes salt,
                            const struct dht_provider_handler *handler,
                            uint64_t *request);
