@@ -24,6 +24,7 @@ static inline struct directory_env host_env(struct host *h)
                                   .remember = host_remember,
                                   .forget = host_forget,
                                   .rotate = host_rotate,
+                                  .told = host_told,
                                   .dht = &h->dht};
 }
 

@@ -44,6 +44,11 @@ struct host {
     struct host_stored *stored;
     unsigned stored_count, forgotten, rotations;
 
+    unsigned told; /* to those whom it asks for */
+    struct endpoint told_of;
+    uint8_t told_text[DESCRIPTOR_MAX];
+    size_t told_len;
+
     struct dht_provider dht;
     struct {
         struct id key;
@@ -131,6 +136,19 @@ static inline void host_rotate(void *ctx, uint8_t key[NOISE_KEY_BYTES])
     struct host *h = ctx;
 
     memset(key, (int)++h->rotations, NOISE_KEY_BYTES);
+}
+
+static inline void host_told(void *ctx, const struct endpoint *ep,
+                             struct bytes text, uint64_t now)
+{
+    struct host *h = ctx;
+
+    (void)now;
+    h->told++;
+    h->told_of = *ep;
+    if (text.len > 0)
+        memcpy(h->told_text, text.p, text.len);
+    h->told_len = text.len;
 }
 
 static inline enum error host_announce(void *ctx, const struct id *hash)

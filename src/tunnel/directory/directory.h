@@ -58,7 +58,11 @@ struct stored_relay {
  * others named does not answer at `ep`, and may be behind a NAT. `send_cell`
  * sends a cell of a link as link_send does, false when it cannot. `rotate`
  * makes a new handshake key for the node and gives its public half. Links are
- * only named here, never looked into. */
+ * only named here, never looked into. `told` (NULL when directory_ask_for is
+ * not called) gets what the relay at an endpoint says of itself, as it came, or
+ * an empty text when nobody answers; it may be called from within that
+ * function.
+ */
 struct directory_env {
     void *ctx;
     struct random_source random;
@@ -69,6 +73,8 @@ struct directory_env {
     void (*forget)(void *ctx, const uint8_t identity[32]);
     void (*rotate)(void *ctx, uint8_t handshake_key[NOISE_KEY_BYTES]);
     void (*unanswered)(void *ctx, const struct endpoint *ep, uint64_t now);
+    void (*told)(void *ctx, const struct endpoint *ep, struct bytes text,
+                 uint64_t now);
     const struct dht_provider *dht; /* outlives the directory */
 };
 
@@ -137,6 +143,13 @@ void directory_set_load(struct directory *d, unsigned load);
  * knows. ERR_FULL, ERR_ADDRESS. */
 enum error directory_ask(struct directory *d, const struct endpoint *ep,
                          uint64_t now);
+/* On behalf of somebody else: env.told is called with what is said there, once,
+ * also when more than one ask for the same endpoint meanwhile. A descriptor
+ * that is known and fresh is told at once. Nothing is learned from an answer,
+ * as others could choose what; and half of the asks are left to ourselves.
+ * ERR_FULL, ERR_ADDRESS. */
+enum error directory_ask_for(struct directory *d, const struct endpoint *ep,
+                             uint64_t wall, uint64_t now);
 /* A node of the DHT near a key that was looked up. Such nodes are relays at
  * the same address, mostly: while few relays are known, it is asked too. */
 void directory_meet(struct directory *d, const struct endpoint *node,

@@ -56,8 +56,8 @@ static void send_ask(struct directory *d, struct ask *ask, uint64_t now)
                 bytes_of(datagram, link_message_write(&m, datagram)));
 }
 
-/* Asks at once; has_room said yes. */
-static void start(struct directory *d, const struct endpoint *ep, uint64_t now)
+/* One that is not sent yet; has_room said yes. */
+static struct ask *new_ask(struct directory *d, const struct endpoint *ep)
 {
     struct ask *ask = d->asks;
 
@@ -67,6 +67,14 @@ static void start(struct directory *d, const struct endpoint *ep, uint64_t now)
     *ask = (struct ask){.ep = *ep};
     d->env.random.fill(d->env.random.ctx, ask->nonce, sizeof(ask->nonce));
     d->ask_count++;
+    return ask;
+}
+
+/* Asks at once; has_room said yes. */
+static void start(struct directory *d, const struct endpoint *ep, uint64_t now)
+{
+    struct ask *ask = new_ask(d, ep);
+
     d->recent[d->recent_next].ep = *ep;
     d->recent[d->recent_next].at = now;
     d->recent_next = (d->recent_next + 1) % RECENT_MAX;
@@ -77,6 +85,7 @@ static void ask_end(struct directory *d, struct ask *ask)
 {
     ask->deadline = 0;
     d->ask_count--;
+    d->asks_for_others -= ask->for_others;
     /* Its slot is free for the next candidate. */
     if (d->candidate_count > 0)
         directory_wake(d, 0);
@@ -95,7 +104,8 @@ static bool is_asked(const struct directory *d, const struct endpoint *ep)
         if (endpoint_equal(candidate(d, i), ep))
             return true;
     for (unsigned i = 0; i < d->config.max_asks; i++)
-        if (d->asks[i].deadline != 0 && endpoint_equal(&d->asks[i].ep, ep))
+        if (d->asks[i].deadline != 0 && !d->asks[i].for_others &&
+            endpoint_equal(&d->asks[i].ep, ep))
             return true;
     return false;
 }
@@ -113,11 +123,16 @@ static bool asked_lately(const struct directory *d, const struct endpoint *ep,
     return false;
 }
 
+static bool may_ask(const struct directory *d, const struct endpoint *ep)
+{
+    return endpoint_is_usable(ep) && d->config.family[ep->family] &&
+           (d->config.testing_network || endpoint_is_global(ep));
+}
+
 enum error directory_ask(struct directory *d, const struct endpoint *ep,
                          uint64_t now)
 {
-    if (!endpoint_is_usable(ep) || !d->config.family[ep->family] ||
-        (!d->config.testing_network && !endpoint_is_global(ep)))
+    if (!may_ask(d, ep))
         return ERR_ADDRESS;
     if (is_asked(d, ep))
         return OK;
@@ -189,6 +204,54 @@ static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
     }
 }
 
+/* ---- For others -------------------------------------------------------- */
+
+static bool is_asked_for_others(const struct directory *d,
+                                const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < d->config.max_asks; i++)
+        if (d->asks[i].deadline != 0 && d->asks[i].for_others &&
+            endpoint_equal(&d->asks[i].ep, ep))
+            return true;
+    return false;
+}
+
+enum error directory_ask_for(struct directory *d, const struct endpoint *ep,
+                             uint64_t wall, uint64_t now)
+{
+    const struct known_relay *relay = relay_at(d, ep);
+    struct ask *ask;
+
+    if (!may_ask(d, ep))
+        return ERR_ADDRESS;
+    if (relay != NULL && is_fresh(relay, wall)) {
+        d->env.told(d->env.ctx, ep, bytes_of(relay->text, relay->text_len),
+                    now);
+        return OK;
+    }
+    if (is_asked_for_others(d, ep))
+        return OK;
+    if (!has_room(d) || d->asks_for_others >= (d->config.max_asks + 1) / 2)
+        return ERR_FULL;
+    ask = new_ask(d, ep);
+    ask->for_others = true;
+    d->asks_for_others++;
+    send_ask(d, ask, now);
+    return OK;
+}
+
+/* The end of it. */
+static void tell_others(struct directory *d, struct ask *ask, struct bytes text,
+                        uint64_t now)
+{
+    const struct endpoint ep = ask->ep;
+
+    ask_end(d, ask);
+    d->env.told(d->env.ctx, &ep, text, now);
+}
+
+/* ---- Those that do not answer ------------------------------------------ */
+
 /* Where two relays are gone there may be more, as in a partition: all are asked
  * whether they are there, before circuits are tried through each of them. */
 static void note_gone(struct directory *d, uint64_t now)
@@ -254,6 +317,8 @@ void ask_tick(struct directory *d, uint64_t wall, uint64_t now)
             directory_wake(d, ask->deadline);
         else if (ask->tries < ASK_TRIES)
             ask_again(d, ask, now);
+        else if (ask->for_others)
+            tell_others(d, ask, bytes_of(NULL, 0), now);
         else
             ask_lost(d, ask, now);
     }
@@ -539,6 +604,10 @@ enum error directory_receive_tell(struct directory *d,
     if (ask == NULL)
         return ERR_UNEXPECTED;
     d->stats.tells_in++;
+    if (ask->for_others) {
+        tell_others(d, ask, tell->descriptor, now);
+        return OK;
+    }
     ask_end(d, ask);
     e = directory_learn(d, tell->descriptor, from, true, wall);
     hear_time(d, from, tell->descriptor, e, now);

@@ -18,6 +18,7 @@ struct ask {
     uint8_t nonce[LINK_ASK_NONCE];
     uint64_t deadline; /* 0: a free slot */
     unsigned tries;
+    bool for_others;
     bool has_cookie;
     uint8_t cookie[LINK_COOKIE_BYTES];
 };

@@ -43,6 +43,7 @@ struct directory {
     struct endpoint *candidates;  /* max_candidates, a ring */
     struct neighbour *neighbours; /* max_neighbours */
     unsigned ask_count;
+    unsigned asks_for_others; /* of these */
     unsigned candidate_first, candidate_count;
     unsigned neighbour_count;
     struct {
