@@ -1,88 +1,116 @@
 /* SPDX-License-Identifier: MIT
  *
  * A channel: what two ends of a service say to each other over joined circuits
- * (the end plane). It outlives circuits. A circuit that carries it is a leg: it
- * has the keys of its own handshake, and both ends send on the one before until
- * a cell comes on the new one. While it has no leg, what is sent waits.
+ * (the end plane; end_message.h has its messages). It outlives circuits. A
+ * circuit that carries it is a leg (channel_leg.h): it has the keys and the
+ * window of its own handshake. While no leg can be sent on there is a gap, and
+ * what is sent waits.
  *
- *  1 HELLO  []                          the opener, first on the first leg
- *  2 DATA   port, payload (<= 1,232)
- *  3 PIECE  id, index, count, bytes     of a DATA message that is too long
- *  4 PING   nonce          5 PONG nonce
- *  6 MOVE   cookie, target, noise1      opener: meet me there as well
- *  7 MOVED  cookie, reason              responder: it comes (0), or why not;
- *                                       its noise2 comes with the JOIN
- *  8 CLOSE  reason
+ *     opener                          responder
+ *     channel_attach    --HELLO-->    channel_attach before: it says JOIN
+ *     live              <--PONG--     live
+ *     data              <--DATA-->    data
+ *     renew: a new rendezvous point is made ready
+ *     channel_move      --MOVE-->     move: it goes there
+ *                       <--MOVED--    channel_moved
+ *     channel_attach    --HELLO-->    channel_attach before
+ *     the first cell that comes on the new leg makes each end use it
  *
- * Numbers from 64 on are for streams. A cell can cause cells on this channel
- * only.
+ * Datagrams may be lost, or overtake each other; none comes twice. Whatever
+ * comes in a cell can cause cells on this channel only.
+ *
+ * Every circuit that is attached is told over by leg_over, unless the holder
+ * detaches it or frees the channel before.
  */
 #ifndef WARREN_TUNNEL_CHANNEL_CHANNEL_H
 #define WARREN_TUNNEL_CHANNEL_CHANNEL_H
 
-#include "tunnel/circuit/circuit.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/random_source.h"
+#include "base/timestamp.h"
 #include "tunnel/circuit/piece.h"
 #include "tunnel/crypto/noise.h"
 #include "tunnel/link/reason.h"
+#include "tunnel/meeting/meeting_message.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CHANNEL_PAYLOAD_MAX  9600 /* bytes of a datagram, in pieces */
 #define CHANNEL_QUEUE        64   /* datagrams that wait in a gap, and */
 #define CHANNEL_QUEUE_BYTES  (64 * 1024)
 #define CHANNEL_RESUME_BYTES 16
+#define CHANNEL_LEGS         3
+#define CHANNEL_GRACE        (60 * TIME_S) /* a longer gap ends it */
+#define CHANNEL_MOVE_TIME    (10 * TIME_S) /* until a cell on the new leg */
+#define CHANNEL_MOVE_AGAIN   (5 * TIME_S)  /* env.renew, when nothing came */
+#define CHANNEL_MOVE_PAUSE   TIME_S        /* between two new cookies */
+#define CHANNEL_CLOSE_TIME   (5 * TIME_S)  /* CLOSE is said again for so long */
 
 struct channel;
+struct circuit;
 
-/* Keys of a leg: of the handshake "service", from the point of view of this
- * end. Wiped by whoever filled it in. */
+/* Keys of a leg, from the point of view of this end. Wiped by whoever filled
+ * it in. */
 struct channel_keys {
     uint8_t out[NOISE_KEY_BYTES], in[NOISE_KEY_BYTES];
     uint8_t resume[CHANNEL_RESUME_BYTES]; /* names this leg in a RESUME */
 };
 
+/* Of the handshake "service"; `resume` is BLAKE2b-128 of "warren resume", keyed
+ * with to_responder. */
+void channel_keys_of(const struct noise_keys *keys, bool opener,
+                     struct channel_keys *out);
+
+/* Views, valid during the call. */
 struct channel_move {
-    uint8_t cookie[16];
-    struct link_target target; /* the new rendezvous point */
-    struct bytes noise1;
+    const uint8_t *cookie;        /* MEETING_COOKIE_BYTES */
+    struct meeting_target target; /* the new rendezvous point */
+    struct bytes noise1;          /* NOISE_OVERHEAD to MEETING_NOISE1_BYTES */
 };
 
-/* What a channel asks of and tells its holder. Each may close the channel
- * (channel_free) but from within `send`. */
+/* What a channel asks of and tells its holder. Each may call the channel, and
+ * free it, but `send`, which may do neither. */
 struct channel_env {
     struct random_source random;
-    /* Puts the sealed end layer in `datagram` (len: CELL_SMALL, CELL_LARGE) on
-     * the circuit. */
+    /* Puts the sealed end layer that is at CELL_BODY_OFFSET of `datagram` (len:
+     * CELL_SMALL, CELL_LARGE) on the circuit. */
     void (*send)(void *holder, struct circuit *c, uint8_t *datagram, size_t len,
                  uint64_t now);
-    /* The other end is live: HELLO came (responder), or its first cell
-     * (opener). Once. */
+    /* The other end is live: its first cell came. Once. */
     void (*live)(void *holder, struct channel *ch, uint64_t now);
     void (*data)(void *holder, struct channel *ch, uint16_t port,
                  struct bytes payload, uint64_t now);
     /* Opener: the leg in use gets old (at `renew_at` of channel_attach): a new
-     * one is to be made ready, and told by channel_move. */
+     * one is to be made ready, and told by channel_move. Comes again each
+     * CHANNEL_MOVE_AGAIN while that has not begun. */
     void (*renew)(void *holder, struct channel *ch, uint64_t now);
-    /* Responder: the opener wants to be met at a new rendezvous point. */
+    /* Responder: the opener wants to be met at a new rendezvous point. Once for
+     * a cookie. */
     void (*move)(void *holder, struct channel *ch,
                  const struct channel_move *move, uint64_t now);
     /* Opener: the responder does not come to the rendezvous point. */
     void (*move_refused)(void *holder, struct channel *ch, enum reason why,
                          uint64_t now);
-    /* No leg is left: the opener resumes, the responder waits. */
+    /* No leg is left that can be sent on: the opener resumes, the responder
+     * waits. */
     void (*gap)(void *holder, struct channel *ch, uint64_t now);
     /* A leg is not used any more: its circuit can go. */
     void (*leg_over)(void *holder, struct channel *ch, struct circuit *c,
                      uint64_t now);
-    /* It is over: the other end closed it, or a gap was too long. Last. */
+    /* It is over: either end closed it, a gap was too long (REASON_TIMEOUT), or
+     * an opener was never heard of. Last. */
     void (*closed)(void *holder, struct channel *ch, enum reason why,
                    uint64_t now);
 };
 
 struct channel_stats {
     uint64_t sent, received, bytes_sent, bytes_received; /* datagrams */
-    uint64_t dropped_layer, dropped_message, dropped_queue;
+    uint64_t dropped_layer;   /* not authentic, seen before, of no leg */
+    uint64_t dropped_message; /* malformed, or not to be said by that end */
+    uint64_t dropped_queue;   /* datagrams for which a gap had no room */
     uint64_t moves, gaps;
     uint64_t longest_gap; /* ns */
 };
@@ -94,41 +122,53 @@ enum error channel_new(const struct channel_env *env, void *holder, bool opener,
 /* Nobody is called, nothing is sent; keys are wiped. Circuits stay. */
 void channel_free(struct channel *ch);
 
-/* A leg: its circuit is joined. The opener may send on it at once (and says
- * HELLO on the first), the responder once a cell came on it. ERR_FULL when
- * there are three. */
-enum error channel_attach(struct channel *ch, struct circuit *c,
-                          const struct channel_keys *keys, uint64_t renew_at,
-                          uint64_t now);
-/* The circuit is gone. */
+/* A leg: its circuit is joined. The opener may send on it at once when there is
+ * no other, the responder once a cell came on it. With CHANNEL_LEGS there, the
+ * oldest that is not in use makes room. */
+void channel_attach(struct channel *ch, struct circuit *c,
+                    const struct channel_keys *keys, uint64_t renew_at,
+                    uint64_t now);
+/* The circuit is gone, or not joined any more. */
 void channel_detach(struct channel *ch, struct circuit *c, uint64_t now);
 void channel_receive(struct channel *ch, struct circuit *c, uint8_t *body,
                      size_t body_len, uint64_t now);
 
-/* ERR_TOO_LARGE; ERR_FULL (in a gap, the queue is). */
+/* ERR_TOO_LARGE; ERR_FULL, ERR_NO_MEMORY (in a gap); ERR_NOT_FOUND (it is
+ * closed). */
 enum error channel_send(struct channel *ch, uint16_t port, struct bytes payload,
                         uint64_t now);
-/* Opener: MOVE, repeated until the new leg is used or channel_move_end.
- * ERR_NOT_FOUND in a gap (then it is a RESUME, through the point). */
+/* Opener: says MOVE until it is answered, a cell comes on a newer leg, or
+ * CHANNEL_MOVE_TIME is over; takes the place of one before. ERR_NOT_FOUND in a
+ * gap (then it is a RESUME, through the point), ERR_NO_MEMORY. */
 enum error channel_move(struct channel *ch, const struct channel_move *move,
                         uint64_t now);
 void channel_move_end(struct channel *ch);
-/* Responder: the answer to a MOVE; REASON_UNKNOWN: it comes. */
-void channel_moved(struct channel *ch, const uint8_t cookie[16],
-                   enum reason why, uint64_t now);
-/* Says CLOSE on all legs. */
+/* Responder: the answer to the last MOVE, if that has this cookie.
+ * REASON_UNKNOWN: it comes. */
+void channel_moved(struct channel *ch,
+                   const uint8_t cookie[MEETING_COOKIE_BYTES], enum reason why,
+                   uint64_t now);
+/* Says CLOSE on all legs, and for CHANNEL_CLOSE_TIME to whatever still comes;
+ * env.closed is all that is told from here on. */
 void channel_close(struct channel *ch, enum reason why, uint64_t now);
 
 bool channel_is_live(const struct channel *ch);
+/* No leg can be sent on; also before the first. */
 bool channel_in_gap(const struct channel *ch);
 bool channel_is_opener(const struct channel *ch);
-/* The names by which a RESUME may call this channel: of its last leg. False
- * while it had none. */
+/* Opener: the name by which a RESUME calls this channel, of its newest leg.
+ * False while it had none. */
 bool channel_resume_id(const struct channel *ch,
                        uint8_t id[CHANNEL_RESUME_BYTES]);
+/* Responder: whether a RESUME may call it so: of a leg that it has, or of the
+ * last one that it had. */
+bool channel_resumes(const struct channel *ch,
+                     const uint8_t id[CHANNEL_RESUME_BYTES]);
 /* The circuit that is sent on; NULL in a gap. */
 struct circuit *channel_circuit(const struct channel *ch);
 const struct channel_stats *channel_stats(const struct channel *ch);
+/* The learned round trip, ns; 0 unknown. */
+uint64_t channel_rtt(const struct channel *ch);
 
 void channel_tick(struct channel *ch, uint64_t now);
 uint64_t channel_next_deadline(const struct channel *ch);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which of the legs is sent on. The newest on which a cell came is used, and
+ * leaves those before it behind; the opener may use one on which none came when
+ * there is no other. When the leg in use is lost the gap begins; it ends with
+ * the first cell that comes.
+ */
+#include "tunnel/channel/channel_internal.h"
+
+#include <sodium.h>
+#include <string.h>
+
+struct leg *channel_leg_of(struct channel *ch, const struct circuit *c)
+{
+    for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
+        if (ch->legs[i].circuit == c)
+            return &ch->legs[i];
+    }
+    return NULL;
+}
+
+static void use(struct channel *ch, struct leg *l, uint64_t now)
+{
+    for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
+        struct leg *other = &ch->legs[i];
+
+        if (other->number < l->number && other->left_at == TIME_NEVER)
+            other->left_at = now;
+    }
+    ch->use = l;
+    ch->used = l->number;
+    memcpy(ch->used_name, l->resume, CHANNEL_RESUME_BYTES);
+    ch->renew_at = l->renew_at;
+    channel_flush(ch, now);
+}
+
+/* ---- Names -------------------------------------------------------------- */
+
+bool channel_resume_id(const struct channel *ch,
+                       uint8_t id[CHANNEL_RESUME_BYTES])
+{
+    if (ch->attached == 0)
+        return false;
+    memcpy(id, ch->names[ch->attached % CHANNEL_NAMES], CHANNEL_RESUME_BYTES);
+    return true;
+}
+
+/* The opener has attached the leg that was used last: it uses no older name. */
+bool channel_resumes(const struct channel *ch,
+                     const uint8_t id[CHANNEL_RESUME_BYTES])
+{
+    bool found = ch->used != 0 &&
+                 sodium_memcmp(ch->used_name, id, CHANNEL_RESUME_BYTES) == 0;
+
+    for (uint64_t n = ch->attached;
+         n > ch->used && ch->attached - n < CHANNEL_NAMES; n--)
+        found |= sodium_memcmp(ch->names[n % CHANNEL_NAMES], id,
+                               CHANNEL_RESUME_BYTES) == 0;
+    return found;
+}
+
+/* ---- Losing one --------------------------------------------------------- */
+
+static bool has_legs(const struct channel *ch)
+{
+    for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
+        if (ch->legs[i].circuit != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* What the opener can use instead. */
+static struct leg *newest_not_left(struct channel *ch)
+{
+    struct leg *best = NULL;
+
+    for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
+        struct leg *l = &ch->legs[i];
+
+        if (l->circuit != NULL && l->left_at == TIME_NEVER &&
+            (best == NULL || l->number > best->number))
+            best = l;
+    }
+    return best;
+}
+
+/* The leg in use is gone. True when that makes a gap. */
+static bool stop_using(struct channel *ch, uint64_t now)
+{
+    struct leg *next = ch->opener ? newest_not_left(ch) : NULL;
+
+    ch->use = NULL;
+    if (next != NULL) {
+        use(ch, next, now);
+        return false;
+    }
+    if (ch->gap_since == TIME_NEVER) {
+        ch->gap_since = now;
+        ch->stats.gaps++;
+    }
+    return true;
+}
+
+/* `tell`: it is the channel that gives it up. */
+static void lose(struct channel *ch, struct leg *l, bool tell, uint64_t now)
+{
+    struct circuit *c = l->circuit;
+    bool used = ch->use == l, gap;
+
+    leg_deinit(l);
+    gap = used && stop_using(ch, now);
+    if (tell)
+        ch->env.leg_over(ch->holder, ch, c, now);
+    if (!channel_goes_on(ch))
+        return;
+    if (!has_legs(ch) && ch->closing)
+        channel_finish(ch, ch->why, now);
+    else if (!has_legs(ch) && !ch->opener && !ch->live)
+        channel_finish(ch, REASON_TIMEOUT, now);
+    else if (gap && ch->use == NULL && !ch->closing)
+        ch->env.gap(ch->holder, ch, now);
+}
+
+void channel_detach(struct channel *ch, struct circuit *c, uint64_t now)
+{
+    struct leg *l = c == NULL ? NULL : channel_leg_of(ch, c);
+
+    if (l == NULL || ch->over)
+        return;
+    channel_enter(ch);
+    lose(ch, l, false, now);
+    channel_leave(ch);
+}
+
+/* ---- A new one ---------------------------------------------------------- */
+
+/* Of two legs that are not in use: the one left, else the older one. */
+static bool goes_first(const struct leg *a, const struct leg *b)
+{
+    if ((a->left_at == TIME_NEVER) != (b->left_at == TIME_NEVER))
+        return a->left_at != TIME_NEVER;
+    return a->number < b->number;
+}
+
+static struct leg *find_place(struct channel *ch, uint64_t now)
+{
+    struct leg *place = NULL;
+    struct circuit *c;
+
+    for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
+        struct leg *l = &ch->legs[i];
+
+        if (l->circuit == NULL)
+            return l;
+        if (l != ch->use && (place == NULL || goes_first(l, place)))
+            place = l;
+    }
+    c = place->circuit;
+    leg_deinit(place);
+    ch->env.leg_over(ch->holder, ch, c, now);
+    return place;
+}
+
+static void add_leg(struct channel *ch, struct circuit *c,
+                    const struct channel_keys *keys, uint64_t renew_at,
+                    uint64_t now)
+{
+    struct leg *l = find_place(ch, now);
+
+    if (!channel_goes_on(ch))
+        return;
+    leg_init(l, c, keys, renew_at, now);
+    l->number = ++ch->attached;
+    memcpy(ch->names[l->number % CHANNEL_NAMES], l->resume,
+           CHANNEL_RESUME_BYTES);
+    if (!ch->opener)
+        return;
+    channel_ask(ch, l, now);
+    if (ch->use == NULL)
+        use(ch, l, now);
+}
+
+void channel_attach(struct channel *ch, struct circuit *c,
+                    const struct channel_keys *keys, uint64_t renew_at,
+                    uint64_t now)
+{
+    channel_enter(ch);
+    if (ch->over || ch->closing)
+        ch->env.leg_over(ch->holder, ch, c, now);
+    else
+        add_leg(ch, c, keys, renew_at, now);
+    channel_leave(ch);
+}
+
+/* ---- In the course of time ---------------------------------------------- */
+
+void channel_leg_heard(struct channel *ch, struct leg *l, uint64_t now)
+{
+    leg_came(l);
+    if (l->left_at == TIME_NEVER && l != ch->use) {
+        if (ch->use != NULL)
+            ch->stats.moves++;
+        channel_move_end(ch);
+        use(ch, l, now);
+    }
+    if (l == ch->use && ch->gap_since != TIME_NEVER) {
+        uint64_t gap = time_since(ch->gap_since, now);
+
+        if (gap > ch->stats.longest_gap)
+            ch->stats.longest_gap = gap;
+        ch->gap_since = TIME_NEVER;
+    }
+}
+
+void channel_legs_tick(struct channel *ch, uint64_t now)
+{
+    for (unsigned i = 0; i < CHANNEL_LEGS && channel_goes_on(ch); i++) {
+        struct leg *l = &ch->legs[i];
+
+        if (l->circuit == NULL)
+            continue;
+        switch (leg_due(l, ch->opener, now)) {
+        case LEG_IN_TIME:
+            break;
+        case LEG_ASK:
+            channel_ask(ch, l, now);
+            break;
+        case LEG_DEAD:
+        case LEG_OVER:
+            lose(ch, l, true, now);
+            break;
+        }
+    }
+}
