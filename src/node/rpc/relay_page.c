@@ -18,7 +18,8 @@ static void write_roles(struct mp_writer *w, unsigned roles)
         const char *name;
     } names[] = {{ROLE_RELAY, "relay"},
                  {ROLE_EXIT, "exit"},
-                 {ROLE_SPEED_TEST, "speedtest"}};
+                 {ROLE_SPEED_TEST, "speedtest"},
+                 {ROLE_MEETING, "meeting"}};
     uint32_t count = 0;
 
     for (size_t i = 0; i < 3; i++)

@@ -38,8 +38,13 @@
 #define DESCRIPTOR_LIFETIME_MAX (3 * 24 * 3600)
 #define DESCRIPTOR_SKEW         3600 /* by which clocks may differ */
 
-enum descriptor_role { ROLE_RELAY = 1, ROLE_EXIT = 2, ROLE_SPEED_TEST = 4 };
-#define ROLES_ALL (ROLE_RELAY | ROLE_EXIT | ROLE_SPEED_TEST)
+enum descriptor_role {
+    ROLE_RELAY = 1,
+    ROLE_EXIT = 2,
+    ROLE_SPEED_TEST = 4,
+    ROLE_MEETING = 8 /* introduces, joins and looks up for hidden services */
+};
+#define ROLES_ALL (ROLE_RELAY | ROLE_EXIT | ROLE_SPEED_TEST | ROLE_MEETING)
 
 struct descriptor {
     uint8_t identity[32];

@@ -126,7 +126,7 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
     memcpy(self->handshake_key, t->router.responder.key.public_key,
            NOISE_KEY_BYTES);
     self->rotated = t->config.handshake_made;
-    self->roles = ROLE_RELAY | ROLE_SPEED_TEST;
+    self->roles = ROLE_RELAY | ROLE_SPEED_TEST | ROLE_MEETING;
     if (t->exit != NULL) {
         self->roles |= ROLE_EXIT;
         self->exit_policy = policy_summary(t->policy, t->policy_text);

@@ -12,7 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define ATTEMPTS 3 /* with each guard */
+#define ATTEMPTS 8 /* with each guard */
 
 /* A path in the making. */
 struct choice {
@@ -83,15 +83,65 @@ static bool we_can_reach(const struct choice *c, const struct descriptor *desc)
     return false;
 }
 
+static bool is_listed(const uint8_t (*list)[32], unsigned count,
+                      const uint8_t identity[32])
+{
+    for (unsigned i = 0; i < count; i++)
+        if (memcmp(list[i], identity, 32) == 0)
+            return true;
+    return false;
+}
+
 static bool is_unwanted(const struct choice *c, const struct descriptor *desc)
 {
     const struct descriptor *self = directory_self_of(c->d);
 
-    for (unsigned i = 0; i < c->request->avoid_count; i++)
-        if (memcmp(c->request->avoid[i], desc->identity, 32) == 0)
-            return true;
+    if (is_listed(c->request->avoid, c->request->avoid_count, desc->identity))
+        return true;
     return self != NULL &&
            path_conflict(self, desc, true); /* our subnet does not matter */
+}
+
+/* May not be in a path with one of these that is known. */
+static bool conflicts_with(const struct choice *c,
+                           const struct path_place *place,
+                           const struct descriptor *desc)
+{
+    for (unsigned i = 0; i < place->but_count; i++) {
+        const struct known_relay *other = directory_find(c->d, place->but[i]);
+
+        if (other != NULL &&
+            path_conflict(&other->d, desc, c->config->testing_network))
+            return true;
+    }
+    return false;
+}
+
+static bool has_place(const struct choice *c, unsigned at,
+                      const struct descriptor *desc)
+{
+    const struct path_place *place;
+
+    if (c->request->places == NULL)
+        return true;
+    place = &c->request->places[at];
+    if ((desc->roles & place->roles) != place->roles ||
+        is_listed(place->but, place->but_count, desc->identity))
+        return false;
+    if (place->among != NULL &&
+        !is_listed(place->among, place->among_count, desc->identity))
+        return false;
+    return !place->apart || !conflicts_with(c, place, desc);
+}
+
+/* Whether hop `at` may be in one path with hop `other`, which is there. */
+static bool go_together(const struct choice *c, unsigned at, unsigned other,
+                        const struct descriptor *desc)
+{
+    if (c->request->free_last && at == c->request->hops - 1)
+        return other + 1 != at ||
+               memcmp(c->hops[other].identity, desc->identity, 32) != 0;
+    return !path_conflict(&c->hops[other], desc, c->config->testing_network);
 }
 
 /* Goes with the hops that are there. */
@@ -103,8 +153,7 @@ static bool fits(const struct choice *c, unsigned at,
         at + 1 < c->request->hops ? &c->hops[at + 1] : NULL;
 
     for (unsigned i = 0; i < c->request->hops; i++)
-        if (c->hops[i].address_count > 0 &&
-            path_conflict(&c->hops[i], desc, c->config->testing_network))
+        if (c->hops[i].address_count > 0 && !go_together(c, at, i, desc))
             return false;
     if (before == NULL && !we_can_reach(c, desc))
         return false;
@@ -127,11 +176,18 @@ static bool is_exit_place(const struct choice *c, unsigned at)
     return c->request->exit && at == c->request->hops - 1;
 }
 
+static bool is_fixed_place(const struct choice *c, unsigned at)
+{
+    return c->request->places != NULL && c->request->places[at].among != NULL;
+}
+
 static bool has_role(const struct choice *c, unsigned at,
                      const struct descriptor *desc)
 {
     if (is_exit_place(c, at))
         return is_exit_for(c, desc);
+    if (is_fixed_place(c, at)) /* exits were spared when they were chosen */
+        return true;
     return c->exits_too || !(desc->roles & ROLE_EXIT);
 }
 
@@ -140,6 +196,12 @@ static void set_hop(struct choice *c, unsigned at,
 {
     c->hops[at] = relay->d;
     c->answered[at] = relay->answered;
+}
+
+static const struct known_relay *any_of(const struct choice *c,
+                                        const struct weighing *w)
+{
+    return w->count == 0 ? NULL : w->relays[random_below(c->random, w->count)];
 }
 
 /* False when nobody is left for this place. */
@@ -155,10 +217,12 @@ static bool choose_hop(struct choice *c, unsigned at)
 
         if (known_is_usable(relay, c->wall) &&
             !known_is_failing(relay, c->now) && has_role(c, at, &relay->d) &&
-            !is_unwanted(c, &relay->d) && fits(c, at, &relay->d))
+            !is_unwanted(c, &relay->d) && has_place(c, at, &relay->d) &&
+            fits(c, at, &relay->d))
             weighing_add(&w, relay, c->now);
     }
-    chosen = weighing_choose(&w, c->random);
+    chosen = is_fixed_place(c, at) ? any_of(c, &w)
+                                   : weighing_choose(&w, c->random);
     weighing_deinit(&w);
     if (chosen != NULL)
         set_hop(c, at, chosen);
@@ -200,7 +264,8 @@ static bool attempt(struct choice *c, unsigned at)
 static bool with_guard(struct choice *c, const struct known_relay *guard)
 {
     clear_from(c, 0);
-    if (is_unwanted(c, &guard->d) || !fits(c, 0, &guard->d))
+    if (is_unwanted(c, &guard->d) || !has_place(c, 0, &guard->d) ||
+        !fits(c, 0, &guard->d))
         return false;
     set_hop(c, 0, guard);
     return attempt(c, 1);

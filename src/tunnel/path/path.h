@@ -10,6 +10,7 @@
  * - relays that failed lately are left alone, and those at which circuits break
  *   often are chosen less;
  * - each hop can reach the next: they share an address family;
+ * - a place in the path may be for few, as those of hidden services are;
  * - the rest is chance, weighted by capacity.
  *
  * The capacity (path_weight.h) is what this node measured, else what those
@@ -49,6 +50,20 @@ struct path {
     struct link_target hops[ONION_HOPS_MAX]; /* first is nearest to us */
 };
 
+/* Who may be one of the hops. All zeros: any relay. */
+struct path_place {
+    /* One of these, each with the same chance: their capacity counted when they
+     * were chosen to be here. NULL: any. */
+    const uint8_t (*among)[32];
+    unsigned among_count;
+    /* None of these; with `apart`, nor one that may not be in a path with
+     * them. */
+    const uint8_t (*but)[32];
+    unsigned but_count;
+    bool apart;
+    uint8_t roles; /* all of these, of enum descriptor_role */
+};
+
 struct path_request {
     unsigned hops; /* 1 to ONION_HOPS_MAX, those that stand included */
     bool exit;     /* the last one is to be an exit */
@@ -57,6 +72,8 @@ struct path_request {
     void *exit_ctx;
     const uint8_t (*avoid)[32]; /* identities that are not wanted */
     unsigned avoid_count;
+    const struct path_place *places; /* NULL, or one for each hop */
+    bool free_last; /* the last one need only be another than that before it */
 };
 
 /* Fills path->hops from path->count on, which is 0 for a new circuit, or the

@@ -358,6 +358,110 @@ static void test_path_leaves_our_own_family_out(void **state)
     host_deinit(&h);
 }
 
+/* ---- Places ------------------------------------------------------------- */
+
+/* Each of those that a place is for, as often, whatever was measured of it and
+ * whatever it is doubted for; exits among them too. */
+static void test_path_place_is_for_few_with_equal_chances(void **state)
+{
+    uint8_t few[4][32];
+    unsigned hits[4] = {0};
+    struct path_place places[3] = {
+        {0}, {.among = (const uint8_t(*)[32])few, .among_count = 4}, {0}};
+    struct path_request r = {.hops = 3, .places = places};
+    struct guards g = {0};
+    struct host h;
+
+    (void)state;
+    host_init(&h, 20);
+    host_add_many(&h, 0, 30, ROLE_RELAY);
+    host_add_many(&h, 30, 1, ROLE_RELAY | ROLE_EXIT);
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(few[i], test_descriptor(27 + i).identity, 32);
+    directory_measured(h.d, few[0], 100000, (uint64_t)h.wall);
+    for (unsigned i = 0; i < 20; i++)
+        directory_parted(h.d, few[1], test_descriptor(1).identity, false, false,
+                         h.now);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct path path = {0};
+
+        assert_int_equal(choose(&h, &g, &r, &path), PATH_FOUND);
+        check_path(&h, &g, &r, &path);
+        for (unsigned k = 0; k < 4; k++)
+            hits[k] += memcmp(path.hops[1].identity, few[k], 32) == 0;
+    }
+    assert_int_equal(hits[0] + hits[1] + hits[2] + hits[3], 2000);
+    for (unsigned k = 0; k < 4; k++) /* a guard among them is in its way */
+        assert_in_range(hits[k], 300, 700);
+    r.places = (struct path_place[]){{0}, {.among = places[1].among}, {0}};
+    assert_int_equal(choose(&h, &g, &r, &(struct path){0}),
+                     PATH_TOO_FEW_SUBNETS);
+    host_deinit(&h);
+}
+
+static void test_path_place_is_not_for_some(void **state)
+{
+    uint8_t not [6][32];
+    struct path_place places[2] = {
+        {0}, {.but = (const uint8_t(*)[32]) not, .but_count = 5, .roles = 8}};
+    struct path_request r = {.hops = 2, .places = places};
+    struct guards g = {0};
+    struct host h;
+
+    (void)state;
+    host_init(&h, 21);
+    host_add_many(&h, 0, 5, ROLE_RELAY);
+    for (unsigned n = 5; n < 12; n++) {
+        struct descriptor d = test_descriptor(n);
+
+        d.roles = ROLE_RELAY | ROLE_MEETING;
+        if (n >= 10) /* a network for two, one of them not wanted */
+            d.addresses[0] = test_ep4(11, 11, (uint8_t)n, 1, 1000);
+        assert_int_equal(host_add(&h, &d, n), OK);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        memcpy(not [i], test_descriptor(6 + i).identity, 32);
+    for (unsigned i = 0; i < 100; i++) {
+        struct path path = {0};
+        bool own, other;
+
+        places[1].apart = i % 2;
+        assert_int_equal(choose(&h, &g, &r, &path), PATH_FOUND);
+        own = memcmp(path.hops[1].identity, test_descriptor(5).identity, 32) ==
+              0;
+        other = memcmp(path.hops[1].identity, test_descriptor(11).identity,
+                       32) == 0;
+        assert_true(own || (other && !places[1].apart));
+    }
+    places[1].but = NULL;
+    places[1].but_count = 0;
+    places[0].roles = 16;
+    assert_int_equal(choose(&h, &g, &r, &(struct path){0}),
+                     PATH_TOO_FEW_SUBNETS);
+    host_deinit(&h);
+}
+
+/* It may be a hop that is there already, but the one before it. */
+static void test_path_last_one_may_be_free(void **state)
+{
+    struct path_request r = {.hops = 3, .free_last = true};
+    struct guards g = {0};
+    struct path path = {0};
+    struct host h;
+
+    (void)state;
+    host_init(&h, 22);
+    host_add_many(&h, 0, 2, ROLE_RELAY);
+    assert_int_equal(choose(&h, &g, &(struct path_request){.hops = 2}, &path),
+                     PATH_FOUND);
+    for (unsigned i = 0; i < 20; i++) {
+        path.count = 2;
+        assert_int_equal(choose(&h, &g, &r, &path), PATH_FOUND);
+        assert_memory_equal(&path.hops[2], &path.hops[0], sizeof(path.hops[0]));
+    }
+    host_deinit(&h);
+}
+
 /* ---- Weights ----------------------------------------------------------- */
 
 #define DRAWS 20000
@@ -503,6 +607,9 @@ int main(void)
         cmocka_unit_test(test_path_of_exits_alone),
         cmocka_unit_test(test_path_neighbours_share_a_family),
         cmocka_unit_test(test_path_leaves_our_own_family_out),
+        cmocka_unit_test(test_path_place_is_for_few_with_equal_chances),
+        cmocka_unit_test(test_path_place_is_not_for_some),
+        cmocka_unit_test(test_path_last_one_may_be_free),
         cmocka_unit_test(test_path_weight_is_by_capacity),
         cmocka_unit_test(test_path_weight_of_equals_is_uniform),
         cmocka_unit_test(test_path_weight_caps_lies_and_giants),
