@@ -16,7 +16,7 @@
 #define WARREN_TUNNEL_SERVICE_FINDER_H
 
 #include "tunnel/directory/dht_provider.h"
-#include "tunnel/service/stem.h"
+#include "tunnel/stem/stem.h"
 
 #define FINDER_GRACE    (200 * UINT64_C(1000000))
 #define FINDER_TIMEOUT  (20 * UINT64_C(1000000000)) /* of a request in all */

@@ -23,8 +23,8 @@
 #include "tunnel/directory/directory.h"
 #include "tunnel/path/guard.h"
 #include "tunnel/path/path.h"
-#include "tunnel/service/route.h"
-#include "tunnel/service/vanguard.h"
+#include "tunnel/stem/route.h"
+#include "tunnel/stem/vanguard.h"
 
 #define STEM_SPARE 4 /* kept ready while a kit is used */
 #define STEM_REST  (2 * 60 * UINT64_C(1000000000))
