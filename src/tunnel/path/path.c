@@ -128,6 +128,9 @@ static bool has_place(const struct choice *c, unsigned at,
     if ((desc->roles & place->roles) != place->roles ||
         is_listed(place->but, place->but_count, desc->identity))
         return false;
+    if (place->other_than != NULL &&
+        memcmp(place->other_than, desc->identity, 32) == 0)
+        return false;
     if (place->among != NULL &&
         !is_listed(place->among, place->among_count, desc->identity))
         return false;

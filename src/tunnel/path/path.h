@@ -61,7 +61,8 @@ struct path_place {
     const uint8_t (*but)[32];
     unsigned but_count;
     bool apart;
-    uint8_t roles; /* all of these, of enum descriptor_role */
+    const uint8_t *other_than; /* NULL, or not this one; its network is fine */
+    uint8_t roles;             /* all of these, of enum descriptor_role */
 };
 
 struct path_request {

@@ -4,8 +4,8 @@
  * what happens to the circuit goes to whoever holds it at the moment. A circuit
  * is built as a stem (stem.h), and handed on to the one that takes it.
  */
-#ifndef WARREN_TUNNEL_SERVICE_ROUTE_H
-#define WARREN_TUNNEL_SERVICE_ROUTE_H
+#ifndef WARREN_TUNNEL_STEM_ROUTE_H
+#define WARREN_TUNNEL_STEM_ROUTE_H
 
 #include "tunnel/circuit/circuit.h"
 #include "tunnel/meeting/meeting_message.h"
@@ -33,17 +33,28 @@ struct route {
     void *holder;
 };
 
-/* Begins a circuit for services through these hops. Errors of circuit_new. */
+/* Begins a circuit for services through these hops. Errors of circuit_new. No
+ * callback is called. */
 enum error route_new(struct circuits *cs, const struct link_target *hops,
                      unsigned length, const struct route_ops *ops, void *holder,
                      uint64_t now, struct circuit **out);
 /* Another holder takes it. */
 void route_pass(struct circuit *c, const struct route_ops *ops, void *holder);
-/* Nobody holds it any more: it is closed. */
+/* Whether this is who holds it. */
+bool route_is(const struct circuit *c, const struct route_ops *ops,
+              const void *holder);
+/* Nobody holds it any more: it is closed, and nobody hears of it. Within
+ * `closed` of the same circuit it is no error. */
 void route_drop(struct circuits *cs, struct circuit *c, uint64_t now);
 
+/* To the last hop, in a cell of the size that the type has. Errors of
+ * meeting_message_write and circuit_send_text. */
 enum error route_send(struct circuits *cs, struct circuit *c,
                       const struct meeting_message *m, uint64_t now);
+
+/* Forgets who holds the circuits, all of them: before circuits_free, which
+ * calls nobody. */
+void routes_free(struct circuits *cs);
 
 /* What circuit_env tells of circuits of services (member_service.c). */
 void route_ready(struct circuit *c, uint64_t now);

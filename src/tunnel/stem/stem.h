@@ -13,13 +13,19 @@
  * few and stay (vanguard.h). With 2 hops there is no third, with 1 no layer 2:
  * weaker, as docs/threat-model.md says.
  *
+ * What a stem will lead to changes nothing about its hops, but that the last
+ * one is another relay than the target: the target may be the guard or a
+ * layer-2 guard, or be of one network or family with any of them.
+ *
  * A kit keeps stems of one service, or of one client purpose: no two services
  * share a circuit. A kit rests, and keeps none, when nobody took one for
- * STEM_REST.
+ * STEM_REST. Those that fail are built anew with back-off. All are built in
+ * stems_tick, so that stems can be taken from within any callback.
  */
-#ifndef WARREN_TUNNEL_SERVICE_STEM_H
-#define WARREN_TUNNEL_SERVICE_STEM_H
+#ifndef WARREN_TUNNEL_STEM_STEM_H
+#define WARREN_TUNNEL_STEM_STEM_H
 
+#include "base/timestamp.h"
 #include "tunnel/directory/directory.h"
 #include "tunnel/path/guard.h"
 #include "tunnel/path/path.h"
@@ -27,11 +33,14 @@
 #include "tunnel/stem/vanguard.h"
 
 #define STEM_SPARE 4 /* kept ready while a kit is used */
-#define STEM_REST  (2 * 60 * UINT64_C(1000000000))
+#define STEM_SLOTS 8 /* with successors, and those built for a purpose */
+#define STEM_REST  (2 * TIME_MIN)
+#define STEM_AGE   (2 * TIME_MIN) /* ready, and dropped when older */
 
 struct stems;
 struct stem_kit;
 
+/* Tick once before use: the wall clock is known from then on. */
 struct stems_env {
     void *ctx;
     struct random_source random;
@@ -46,17 +55,24 @@ struct stems_env {
 };
 
 enum error stems_new(const struct stems_env *env, struct stems **out);
-void stems_free(struct stems *s);
+/* With all kits: nobody is called. */
+void stems_free(struct stems *s, uint64_t now);
 
-/* `third` is the service's set of third hops; NULL: drawn freely. It outlives
- * the kit. `arg` is the caller's. ERR_RANGE (hops), ERR_NO_MEMORY. */
+/* `third` is the service's set of third hops; NULL: a client's, whose last hop
+ * is drawn freely. It outlives the kit. `arg` is the caller's. Stems are built
+ * at once. ERR_RANGE (hops: 1 to 3), ERR_NO_MEMORY. */
 enum error stem_kit_new(struct stems *s, unsigned hops,
                         struct vanguard_set *third, void *arg,
                         struct stem_kit **out);
 /* Its stems are closed; those that were taken stay. */
 void stem_kit_free(struct stem_kit *kit, uint64_t now);
 void *stem_kit_arg(const struct stem_kit *kit);
+/* Never used again. */
+uint64_t stem_kit_id(const struct stem_kit *kit);
+bool stem_kit_is_service(const struct stem_kit *kit);
 unsigned stem_kit_ready(const struct stem_kit *kit);
+/* Why there is no path for its stems; PATH_FOUND: there was one. */
+enum path_result stem_kit_path(const struct stem_kit *kit);
 
 /* A ready stem for this holder, or NULL when there is none yet: one is being
  * built then, and env.ready will be called. `target` is where it is to be
@@ -66,9 +82,28 @@ struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
                           const uint8_t (*avoid)[32], unsigned avoid_count,
                           const struct route_ops *ops, void *holder,
                           uint64_t now);
+
+/* A circuit whose last hop is drawn freely among those that serve services: a
+ * client's stem, or a service's stem that is being extended by one hop (its
+ * third hops see much already; `ready` is called when it is). For lookups. */
+struct stem_wish {
+    const uint8_t (*among)[32]; /* NULL, or one of these; of services only */
+    unsigned among_count;
+    const uint8_t (*avoid)[32]; /* the last hop is none of these */
+    unsigned avoid_count;
+    bool apart; /* nor of a network or family of theirs */
+};
+/* Not PATH_FOUND: no relay suits. `out` is NULL when there is no stem yet, as
+ * above. Not from within callbacks of circuits. */
+enum path_result stem_take_drawn(struct stem_kit *kit,
+                                 const struct stem_wish *wish,
+                                 const struct route_ops *ops, void *holder,
+                                 uint64_t now, struct circuit **out);
+
 /* A circuit through the first `hops` hops of `like`, and then to `target` (may
  * be NULL): a channel or an introduction point that is renewed keeps its hops.
- * Errors of route_new; ERR_RANGE when it would be too long. */
+ * Errors of route_new; ERR_RANGE when it would be too long or `like` has not so
+ * many. It opens a link: not from within callbacks of circuits. */
 enum error stem_again(struct stems *s, const struct circuit *like,
                       unsigned hops, const struct link_target *target,
                       const struct route_ops *ops, void *holder, uint64_t now,
