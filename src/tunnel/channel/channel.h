@@ -66,9 +66,8 @@ void channel_keys_of(const struct noise_keys *keys, bool opener,
 
 /* Views, valid during the call. */
 struct channel_move {
-    const uint8_t *cookie;        /* MEETING_COOKIE_BYTES */
-    struct meeting_target target; /* the new rendezvous point */
-    struct bytes noise1;          /* NOISE_OVERHEAD to MEETING_NOISE1_BYTES */
+    const uint8_t *cookie; /* MEETING_COOKIE_BYTES */
+    struct bytes noise1;   /* MEETING_NOISE1_BYTES: where, and with what keys */
 };
 
 /* What a channel asks of and tells its holder. Each may call the channel, and

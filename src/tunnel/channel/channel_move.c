@@ -21,10 +21,8 @@ static void say_move(struct channel *ch, uint64_t now)
 enum error channel_move(struct channel *ch, const struct channel_move *move,
                         uint64_t now)
 {
-    struct end_message m = {.type = END_MOVE,
-                            .cookie = move->cookie,
-                            .target = move->target,
-                            .noise1 = move->noise1};
+    struct end_message m = {
+        .type = END_MOVE, .cookie = move->cookie, .noise1 = move->noise1};
     struct move_said *said;
     size_t len = 0;
     enum error e;
@@ -132,8 +130,7 @@ static bool is_asked(const struct channel *ch, const uint8_t *cookie)
 bool channel_move_came(struct channel *ch, const struct end_message *m,
                        uint64_t now)
 {
-    struct channel_move move = {
-        .cookie = m->cookie, .target = m->target, .noise1 = m->noise1};
+    struct channel_move move = {.cookie = m->cookie, .noise1 = m->noise1};
 
     if (is_asked(ch, m->cookie)) {
         if (ch->asked.state == MOVE_ANSWERED)

@@ -47,8 +47,8 @@ static void read_fields(struct mp_reader *r, struct end_message *m)
         break;
     case END_MOVE:
         m->cookie = read_cookie(r);
-        meeting_target_read(r, &m->target);
-        m->noise1 = mp_read_bytes(r, NOISE_OVERHEAD, MEETING_NOISE1_BYTES);
+        m->noise1 =
+            mp_read_bytes(r, MEETING_NOISE1_BYTES, MEETING_NOISE1_BYTES);
         break;
     case END_MOVED:
         m->cookie = read_cookie(r);
@@ -122,9 +122,8 @@ static void write_fields(struct mp_writer *w, const struct end_message *m)
         write_piece(w, &m->piece);
         break;
     case END_MOVE:
-        write_head(w, m, 4);
+        write_head(w, m, 3);
         mp_write_bin(w, bytes_of(m->cookie, MEETING_COOKIE_BYTES));
-        meeting_target_write(w, &m->target);
         mp_write_bin(w, m->noise1);
         break;
     case END_MOVED:

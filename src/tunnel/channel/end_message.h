@@ -10,13 +10,13 @@
  *  3 PIECE  id, index, count, bytes (1..1,216)      both       8..1,226
  *  4 PING   nonce                                   both       3..11
  *  5 PONG   nonce, of a HELLO or PING               both       3..11
- *  6 MOVE   cookie 16, target, noise1 (48..448)     opener     148..569
+ *  6 MOVE   cookie 16, noise1 448                   opener     471
  *  7 MOVED  cookie 16, reason                       responder  21
  *  8 CLOSE  reason                                  both       3
  *
  * A DATA message that is too long is cut as it is, with its head, into pieces
- * of 1,216 bytes and a last one (piece.h). A target is laid out as in
- * meeting_message.h. Types from 64 on are for streams.
+ * of 1,216 bytes and a last one (piece.h). Where to meet is inside of noise1
+ * (service/invitation.h). Types from 64 on are for streams.
  */
 #ifndef WARREN_TUNNEL_CHANNEL_END_MESSAGE_H
 #define WARREN_TUNNEL_CHANNEL_END_MESSAGE_H
@@ -35,7 +35,7 @@
 #define END_PAYLOAD_CELL  1232 /* bytes of DATA that one cell carries */
 #define END_PAYLOAD_MAX   9600 /* in pieces */
 #define END_DATA_MAX      (END_PAYLOAD_MAX + END_DATA_OVERHEAD)
-#define END_MOVE_MAX      (23 + MEETING_TARGET_MAX + MEETING_NOISE1_BYTES)
+#define END_MOVE_MAX      (23 + MEETING_NOISE1_BYTES)
 
 enum end_message_type {
     END_HELLO = 1,
@@ -51,14 +51,13 @@ enum end_message_type {
 /* One struct for reading and for writing; views point into the text. */
 struct end_message {
     enum end_message_type type;
-    uint64_t nonce;               /* HELLO, PING, PONG */
-    uint16_t port;                /* DATA */
-    struct bytes payload;         /* DATA */
-    struct piece piece;           /* PIECE */
-    const uint8_t *cookie;        /* MOVE, MOVED: MEETING_COOKIE_BYTES */
-    struct meeting_target target; /* MOVE */
-    struct bytes noise1;          /* MOVE */
-    enum reason reason;           /* MOVED, CLOSE */
+    uint64_t nonce;        /* HELLO, PING, PONG */
+    uint16_t port;         /* DATA */
+    struct bytes payload;  /* DATA */
+    struct piece piece;    /* PIECE */
+    const uint8_t *cookie; /* MOVE, MOVED: MEETING_COOKIE_BYTES */
+    struct bytes noise1;   /* MOVE */
+    enum reason reason;    /* MOVED, CLOSE */
 };
 
 /* Reads the message at the beginning of `text`; what lies behind it must be

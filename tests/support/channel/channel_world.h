@@ -290,11 +290,9 @@ static inline void world_data(void *holder, struct channel *ch, uint16_t port,
 static inline void world_move(struct world *w)
 {
     struct joint *j = world_joint(w);
-    uint8_t cookie[MEETING_COOKIE_BYTES] = {0}, noise1[NOISE_OVERHEAD] = {0};
+    uint8_t cookie[MEETING_COOKIE_BYTES] = {0};
+    uint8_t noise1[MEETING_NOISE1_BYTES] = {0};
     struct channel_move move = {.cookie = cookie,
-                                .target = {.identity = noise1,
-                                           .handshake_key = noise1,
-                                           .endpoint_count = 1},
                                 .noise1 = bytes_of(noise1, sizeof(noise1))};
 
     bytes_put_number(cookie, 4, j->end[0].joint);

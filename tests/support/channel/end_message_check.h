@@ -16,20 +16,6 @@ static inline bool end_same_key(const uint8_t *a, const uint8_t *b, size_t len)
     return (a == NULL) == (b == NULL) && (a == NULL || memcmp(a, b, len) == 0);
 }
 
-static inline bool end_same_target(const struct meeting_target *a,
-                                   const struct meeting_target *b)
-{
-    if (!end_same_key(a->identity, b->identity, 32) ||
-        !end_same_key(a->handshake_key, b->handshake_key, 32) ||
-        a->endpoint_count != b->endpoint_count)
-        return false;
-    for (unsigned i = 0; i < a->endpoint_count; i++) {
-        if (!endpoint_equal(&a->endpoints[i], &b->endpoints[i]))
-            return false;
-    }
-    return true;
-}
-
 static inline bool end_message_equal(const struct end_message *a,
                                      const struct end_message *b)
 {
@@ -39,7 +25,6 @@ static inline bool end_message_equal(const struct end_message *a,
            a->piece.count == b->piece.count &&
            bytes_equal(a->piece.bytes, b->piece.bytes) &&
            end_same_key(a->cookie, b->cookie, MEETING_COOKIE_BYTES) &&
-           end_same_target(&a->target, &b->target) &&
            bytes_equal(a->noise1, b->noise1) && a->reason == b->reason;
 }
 

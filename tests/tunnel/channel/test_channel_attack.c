@@ -84,14 +84,12 @@ static struct end_message example(enum end_message_type type)
 {
     static const uint8_t b[MEETING_NOISE1_BYTES];
     static uint8_t payload[20];
-    struct end_message m = {
-        .type = type,
-        .nonce = 1,
-        .cookie = b,
-        .payload = bytes_of(payload, sizeof(payload)),
-        .piece = {1, 1, 2, {b, 1}},
-        .target = {.identity = b, .handshake_key = b, .endpoint_count = 1},
-        .noise1 = bytes_of(b, sizeof(b))};
+    struct end_message m = {.type = type,
+                            .nonce = 1,
+                            .cookie = b,
+                            .payload = bytes_of(payload, sizeof(payload)),
+                            .piece = {1, 1, 2, {b, 1}},
+                            .noise1 = bytes_of(b, sizeof(b))};
 
     world_payload(payload, sizeof(payload), 0);
     return m;
