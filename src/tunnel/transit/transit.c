@@ -2,9 +2,10 @@
  *
  * The table of circuits of others, their end, their cells and their ages. A
  * cell from the client goes through receive_forward, one from the next hop
- * through transit_receive_cell itself; both leave by transit_queue.c and
- * send_on. A message for this hop gets its case in dispatch. How circuits begin
- * is in transit_create.c, how they are extended in transit_extend.c.
+ * through transit_receive_cell itself; an end cell changes over to the other
+ * circuit in cross. All leave by transit_queue.c and send_on. A message for
+ * this hop gets its case in dispatch. How circuits begin is in
+ * transit_create.c, how they are extended in transit_extend.c.
  */
 #include "tunnel/transit/transit.h"
 

@@ -3,8 +3,9 @@
  * Circuits of others that this node takes part in, each a struct transit: in
  * it the node is the relay, `relay` in these files. A relay removes a layer
  * from what the client sends and adds one to what comes back; it answers the
- * messages that are meant for it, and on EXTEND it makes one CREATE: the only
- * thing that a circuit can make it send on another link.
+ * messages that are meant for it, and on EXTEND it makes one CREATE: with end
+ * cells the only thing in these files that a circuit can make it send
+ * elsewhere. What an exit or a service does with a message is theirs.
  *
  * CREATE and EXTEND may come more than once, because they or their answers
  * got lost. What comes again is answered as before, and changes nothing.
@@ -91,7 +92,8 @@ struct transit_env {
      * closed the transit; anything else is told to the client. */
     enum reason (*service)(void *ctx, struct transit *relay, struct bytes text,
                            uint64_t now);
-    /* The transit is gone when this returns, and joined with none any more. */
+    /* The transit is gone when this returns, and joined with none any more. No
+     * other may be closed meanwhile. */
     void (*closed)(void *ctx, struct transit *relay, uint64_t now);
 };
 

@@ -592,6 +592,22 @@ static void test_join_ends_together(void **state)
     net_free(w.net);
 }
 
+/* Both came over one link, and it is lost. */
+static void test_join_ends_with_a_link_of_both(void **state)
+{
+    (void)state;
+    start(92, 2, 1);
+    w.b.c = build(CLIENT_A, 2);
+    w.at_b = newest();
+    assert_ptr_equal(w.at_a->prev.link, w.at_b->prev.link);
+    join();
+    w.net->node[1].dead = true;
+    net_run(w.net, 2 * TIME_MIN);
+    assert_int_equal(stats()->ended[REASON_LINK_LOST], 2);
+    assert_int_equal(transits_count(meet()), 1);
+    net_free(w.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_join_needs_two_ends),
         cmocka_unit_test(test_join_ends_with_either),
         cmocka_unit_test(test_join_ends_together),
+        cmocka_unit_test(test_join_ends_with_a_link_of_both),
     };
 
     if (sodium_init() < 0)
