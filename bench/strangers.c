@@ -103,7 +103,7 @@ static void add_party(struct scene *s, unsigned networks)
         add_member(s, node, false, true);
         said[0] = party_address(s->family, 1000 + i, 0);
         said[1] = *own;
-        member_set_addresses(sim_tunnel_of(s->sim, node)->member, said, 2,
+        member_set_addresses(sim_tunnel_of(s->sim, node)->member, said, 2, 0,
                              sim_now(s->sim));
         sim_wake(s->sim, node);
     }

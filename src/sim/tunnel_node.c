@@ -272,7 +272,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
         free(n);
         return e;
     }
-    member_set_addresses(n->member, own, count, now);
+    member_set_addresses(n->member, own, count, 0, now);
     sim_attach(s, node, SIM_PLANE_TUNNEL, &community_engine, n);
     return OK;
 }

@@ -363,7 +363,7 @@ static void start_node(unsigned number)
     c = config_of(n, number);
     policy_init(&n->policy, true, false);
     assert(member_new(&c, &env, &n->policy, w.now, wall(), &n->member) == OK);
-    member_set_addresses(n->member, &n->ep, 1, w.now);
+    member_set_addresses(n->member, &n->ep, 1, 0, w.now);
 }
 
 static struct node *node_at(const struct endpoint *ep)
@@ -483,7 +483,7 @@ static void command(void)
                                w.now);
         break;
     case 13:
-        member_set_addresses(w.node[hops % NODES].member, &to, 1, w.now);
+        member_set_addresses(w.node[hops % NODES].member, &to, 1, 0, w.now);
         break;
     default:
         member_status(t, w.now, wall(), &status);

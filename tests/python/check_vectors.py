@@ -71,6 +71,9 @@ class Vectors(unittest.TestCase):
         cookie = bytes([9, 10, 11, 12]).ljust(16, b"\0")
         self.assertEqual(w.ask(NETWORK, bytes(range(1, 9)), cookie),
                          v("ask_with_cookie"))
+        self.assertEqual(w.ask(NETWORK, bytes(range(1, 9)), cookie,
+                               ("203.0.113.200", 7881), True),
+                         v("ask_of_unproven"))
         self.assertEqual(msgpack.packb([w.COOKIE, bytes(range(1, 9)), cookie]),
                          v("cookie_for_ask"))
         self.assertEqual(msgpack.packb([w.POKE]), v("poke"))

@@ -180,8 +180,11 @@ def open_cookie(identity, mac1, nonce, sealed):
         sealed, mac1, nonce, blake2b(32, b"warren cookie" + identity))
 
 
-def ask(network, nonce, cookie=b""):
-    return padded([ASK, VERSION, network, nonce], 640, cookie)
+def ask(network, nonce, cookie=b"", reached=None, ask_back=False):
+    """`reached`: where it is sent, (host, port)."""
+    where = compact(*reached) if reached else b""
+    return padded([ASK, VERSION, network, nonce], 640, cookie.ljust(
+        16, ZERO[:1]) + bytes([ask_back, len(where)]) + where)
 
 
 # ---- 6 Cells ----------------------------------------------------------------
@@ -389,11 +392,11 @@ class Client:
                 return None
             m = msgpack.unpackb(datagram, raw=True)
             if m[:2] == [COOKIE, nonce]:
-                self.sock.sendto(ask(self.network, nonce, m[2]), node)
+                self.sock.sendto(ask(self.network, nonce, m[2], node), node)
             if m[:2] != [TELL, nonce]:
                 return None
             return Descriptor(m[2], self.network)
-        self.sock.sendto(ask(self.network, nonce), node)
+        self.sock.sendto(ask(self.network, nonce, reached=node), node)
         return self.receive(told, f"TELL of {node}")
 
 

@@ -144,7 +144,7 @@ static void add_crowd(struct world *w)
         assert_int_equal(sim_tunnel_add(w->sim, node, &c, 0), OK);
         said[0].addr[0] = (uint8_t)(100 + i);
         said[1] = party[i];
-        member_set_addresses(sim_tunnel_of(w->sim, node)->member, said, 2,
+        member_set_addresses(sim_tunnel_of(w->sim, node)->member, said, 2, 0,
                              sim_now(w->sim));
         sim_wake(w->sim, node);
         sim_run_for(w->sim, 200 * TIME_MS);

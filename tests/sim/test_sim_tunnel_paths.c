@@ -108,7 +108,7 @@ static void set_policies(struct world *w, const char *const lines[EXITS])
 
         assert_true(sim_endpoint(w->sim, n->node, FAMILY_IPV4, &own));
         test_policy_add(&n->policy, lines[i]);
-        member_set_addresses(n->member, &own, 1, sim_now(w->sim));
+        member_set_addresses(n->member, &own, 1, 0, sim_now(w->sim));
         sim_wake(w->sim, n->node);
     }
 }

@@ -306,7 +306,7 @@ static inline void resident_start(struct resident *m,
     policy_init(&m->policy, true, false);
     assert_int_equal(
         member_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
-    member_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+    member_set_addresses(m->tunnel, &m->ep, 1, 0, m->world->now);
 }
 
 static inline struct world *world_new(unsigned hops)

@@ -233,7 +233,7 @@ static void print_relaying(struct mp_reader t)
     }
     line("relay", "%s", reply_text(t, "identity"));
     if (!reply_bool(t, "published"))
-        line("", "has no address yet, so nobody can use it");
+        line("", "is not published yet, so nobody can use it");
     print_list("reached at", t, "addresses");
     line("serves", "%s now, %" PRIu64 " since the start; %s with neighbours",
          text_count(reply_uint(t, "relays"), "client circuit", a),

@@ -532,6 +532,22 @@ static void check_twin(const struct node *n, uint64_t now, struct health *h)
 
 /* ---- The own address ---------------------------------------------------- */
 
+static void say_unreached(const struct node *n, uint64_t now, struct health *h)
+{
+    struct member_status s;
+    struct health_problem *p;
+
+    member_status(tunnel_host_member(n->tunnels), now, clock_wall(), &s);
+    if (s.published || s.unproven == 0)
+        return;
+    p = add(h, HEALTH_NOTE, "not_reached");
+    SAY(p->what, "this node relays for nobody, because nobody has reached it "
+                 "at the address that others see it at");
+    SAY(p->remedy, "wait until two nodes of other networks have; if they do "
+                   "not, forward a port to this node, or set `addresses` in "
+                   "the section [tunnel]");
+}
+
 static void check_published(const struct node *n, uint64_t now,
                             struct health *h)
 {
@@ -540,9 +556,12 @@ static void check_published(const struct node *n, uint64_t now,
     bool known = false;
 
     if (n->config.tunnel.max_relays_or_exits == 0 || !dht_host_joined(n->dht) ||
-        n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE ||
-        tunnel_host_addresses(n->tunnels)->count > 0)
+        n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE)
         return;
+    if (tunnel_host_addresses(n->tunnels)->count > 0) {
+        say_unreached(n, now, h);
+        return;
+    }
     dht_status(dht_host_engine(n->dht), now, &s);
     for (int f = 0; f < FAMILIES; f++)
         known = known || (s.external_known[f] && s.external[f].port == 0);

@@ -35,6 +35,24 @@ static bool is_reachable(const struct config *config, const struct endpoint *ep)
            (config->dht.testing_network || endpoint_is_global(ep));
 }
 
+static bool is_interface(const struct endpoint *ep)
+{
+    struct ifaddrs *all = NULL;
+    bool found = endpoint_is_loopback(ep);
+
+    if (found || getifaddrs(&all) != 0)
+        return found;
+    for (const struct ifaddrs *a = all; a != NULL && !found; a = a->ifa_next) {
+        struct endpoint have;
+
+        found = a->ifa_addr != NULL &&
+                sockaddr_to_endpoint(a->ifa_addr, &have) == OK &&
+                endpoint_same_addr(&have, ep);
+    }
+    freeifaddrs(all);
+    return found;
+}
+
 static void add(struct config_endpoints *list, const struct endpoint *ep)
 {
     for (unsigned i = 0; i < list->count; i++)
@@ -44,17 +62,28 @@ static void add(struct config_endpoints *list, const struct endpoint *ep)
         list->at[list->count++] = *ep;
 }
 
+/* Whether the machine itself has this address that others see. */
+static bool is_sure(const struct view *view, const struct endpoint *ep)
+{
+    return (view != NULL && view->has_source[ep->family] &&
+            endpoint_same_addr(&view->source[ep->family], ep)) ||
+           is_interface(ep);
+}
+
 /* Of a family whose sockets are bound to no address: what others see, else
  * what the kernel sends from, unless a NAT is sure to change it. */
 static void add_seen(const struct config *config, const struct dht_status *s,
                      const struct view *view, enum family f, uint16_t port,
-                     struct config_endpoints *out)
+                     struct config_endpoints *out, unsigned *unproven)
 {
     struct endpoint ep;
 
     if (s->external_known[f]) {
-        if (is_reachable(config, &s->external[f]))
-            add(out, &s->external[f]);
+        if (!is_reachable(config, &s->external[f]))
+            return;
+        if (!config->dht.testing_network && !is_sure(view, &s->external[f]))
+            *unproven |= 1U << out->count;
+        add(out, &s->external[f]);
     } else if (view != NULL && view->has_source[f] &&
                endpoint_is_global(&view->source[f])) {
         ep = view->source[f];
@@ -65,12 +94,14 @@ static void add_seen(const struct config *config, const struct dht_status *s,
 
 void own_address_reachable(const struct config *config, const struct udp *udp,
                            const struct dht_host *dht, const struct view *view,
-                           uint64_t now, struct config_endpoints *out)
+                           uint64_t now, struct config_endpoints *out,
+                           unsigned *unproven)
 {
     bool bound[FAMILIES] = {false};
     uint16_t port[FAMILIES] = {0};
     struct dht_status s;
 
+    *unproven = 0;
     *out = config->tunnel_addresses;
     if (out->count > 0)
         return;
@@ -86,7 +117,7 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
     dht_status(dht_host_engine(dht), now, &s);
     for (int f = 0; f < FAMILIES; f++)
         if (!bound[f] && port[f] != 0 && (view == NULL || view->usable[f]))
-            add_seen(config, &s, view, (enum family)f, port[f], out);
+            add_seen(config, &s, view, (enum family)f, port[f], out, unproven);
 }
 
 bool own_address_certain(const struct udp *udp, const struct view *view,
@@ -247,24 +278,6 @@ void own_address_refuse(struct policy *p,
 }
 
 /* ---- Ourselves ---------------------------------------------------------- */
-
-static bool is_interface(const struct endpoint *ep)
-{
-    struct ifaddrs *all = NULL;
-    bool found = endpoint_is_loopback(ep);
-
-    if (found || getifaddrs(&all) != 0)
-        return found;
-    for (const struct ifaddrs *a = all; a != NULL && !found; a = a->ifa_next) {
-        struct endpoint have;
-
-        found = a->ifa_addr != NULL &&
-                sockaddr_to_endpoint(a->ifa_addr, &have) == OK &&
-                endpoint_same_addr(&have, ep);
-    }
-    freeifaddrs(all);
-    return found;
-}
 
 bool own_address_is(const struct udp *udp, const struct dht_host *dht,
                     const struct endpoint *ep, uint64_t now)

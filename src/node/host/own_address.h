@@ -20,10 +20,13 @@ struct view;
  * sockets are bound to, if others can have them; else as the nodes of the DHT
  * see it; else the global address that it sends from. Without `view`, which
  * may be NULL, every family counts. At most DESCRIPTOR_ADDRESSES_MAX; none
- * while it is not known. */
+ * while it is not known. `unproven` gets bit i for the i-th that is known from
+ * other nodes alone, and no interface has; never in a network for tests, whose
+ * nodes may all be of one network. */
 void own_address_reachable(const struct config *config, const struct udp *udp,
                            const struct dht_host *dht, const struct view *view,
-                           uint64_t now, struct config_endpoints *out);
+                           uint64_t now, struct config_endpoints *out,
+                           unsigned *unproven);
 
 /* Our global address in this family, where the machine itself knows it: of a
  * socket that is bound to it, or of the interface that a socket bound to none

@@ -45,6 +45,7 @@ struct tunnel_host {
     bool holds[ONION_HOPS_MAX + 1]; /* pools that the configuration keeps */
     struct deadline timer, address_timer;
     struct config_endpoints addresses; /* as told to the member */
+    unsigned unproven;                 /* which of them, as told to it */
     struct view view;
     bool seen;               /* `view` is one */
     uint64_t handshake_made; /* wall seconds, as its file says */
@@ -261,12 +262,15 @@ static bool same_endpoints(const struct config_endpoints *a,
 static void look_at_addresses(struct tunnel_host *h, bool anew, uint64_t now)
 {
     struct config_endpoints found;
+    unsigned unproven;
 
     own_address_reachable(&h->config, h->world.udp, h->world.dht,
-                          h->seen ? &h->view : NULL, now, &found);
-    if (anew || !same_endpoints(&found, &h->addresses)) {
+                          h->seen ? &h->view : NULL, now, &found, &unproven);
+    if (anew || unproven != h->unproven ||
+        !same_endpoints(&found, &h->addresses)) {
         h->addresses = found;
-        member_set_addresses(h->member, found.at, found.count, now);
+        h->unproven = unproven;
+        member_set_addresses(h->member, found.at, found.count, unproven, now);
         tunnel_host_rearm(h);
     }
     refuse_own(h, now);

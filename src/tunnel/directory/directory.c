@@ -40,6 +40,8 @@ void directory_config_init(struct directory_config *config)
         .proven_burst = 5000,
         .sample_rate = 500,
         .sample_burst = 500,
+        .return_rate = 2,
+        .return_burst = 8,
         .source_rate = 2,
         .source_burst = 20,
     };
@@ -50,8 +52,8 @@ static bool config_is_sound(const struct directory_config *c)
     return c->max_relays > 0 && c->max_asks > 0 && c->max_candidates > 0 &&
            c->max_neighbours > 0 && c->max_sources > 0 && c->tell_rate > 0 &&
            c->tell_burst > 0 && c->proven_rate > 0 && c->proven_burst > 0 &&
-           c->sample_rate > 0 && c->sample_burst > 0 && c->source_rate > 0 &&
-           c->source_burst > 0;
+           c->sample_rate > 0 && c->sample_burst > 0 && c->return_rate > 0 &&
+           c->return_burst > 0 && c->source_rate > 0 && c->source_burst > 0;
 }
 
 static void init_limiter(struct directory *d, struct limiter *l, unsigned rate,
@@ -66,6 +68,18 @@ static void init_limiter(struct directory *d, struct limiter *l, unsigned rate,
     limiter_init(l, &limits, &d->env.random);
 }
 
+/* Each return holds one of the few ASKs under way. */
+static void init_returns(struct directory *d)
+{
+    struct limiter_config limits = {.rate = d->config.return_rate,
+                                    .burst = d->config.return_burst,
+                                    .source_rate = 1,
+                                    .source_burst = 1,
+                                    .max_sources = d->config.max_sources};
+
+    limiter_init(&d->reach.returns, &limits, &d->env.random);
+}
+
 static void init_limits(struct directory *d, uint64_t now)
 {
     const struct directory_config *c = &d->config;
@@ -74,6 +88,7 @@ static void init_limits(struct directory *d, uint64_t now)
     init_limiter(d, &d->tells, c->tell_rate, c->tell_burst);
     init_limiter(d, &d->proven, c->proven_rate, c->proven_burst);
     init_limiter(d, &d->samples, c->sample_rate, c->sample_burst);
+    init_returns(d);
     d->env.random.fill(d->env.random.ctx, fresh, sizeof(fresh));
     cookie_jar_init(&d->jar, fresh, now);
     d->ask_rate = token_rate_of(ASK_RATE, ASK_BURST);
@@ -117,6 +132,7 @@ void directory_free(struct directory *d)
     limiter_deinit(&d->tells);
     limiter_deinit(&d->proven);
     limiter_deinit(&d->samples);
+    limiter_deinit(&d->reach.returns);
     cookie_jar_deinit(&d->jar);
     free(d->asks);
     free(d->candidates);
@@ -178,6 +194,7 @@ static void want(struct directory *d, uint64_t wall, uint64_t now)
 
     count(d, wall);
     d->wanting = d->needed || d->usable < d->config.wanted_relays ||
+                 (d->own.unproven_count > 0 && d->usable < REACH_RELAYS) ||
                  d->exits < d->config.wanted_exits;
     if (d->wanting && !before) {
         begin_to_want(d, now);
@@ -197,6 +214,7 @@ void directory_tick(struct directory *d, uint64_t wall, uint64_t now)
     want(d, wall, now);
     fetch_tick(d, wall);
     self_tick(d, wall, now);
+    reach_tick(d, now);
     refresh_tick(d, wall, now);
     key_search_tick(d, now);
     ask_tick(d, wall, now);

@@ -93,6 +93,7 @@ struct directory_config {
     unsigned tell_rate, tell_burst;       /* TELLs a second to strangers */
     unsigned proven_rate, proven_burst;   /* to those who had a cookie */
     unsigned sample_rate, sample_burst;   /* SAMPLEs a second */
+    unsigned return_rate, return_burst;   /* ASKs to who wants to be asked */
     unsigned source_rate, source_burst;   /* each of these, to one host */
 };
 
@@ -106,6 +107,8 @@ struct directory_self {
     uint8_t roles;
     uint8_t address_count; /* 0: not known yet, so nothing is published */
     struct endpoint addresses[DESCRIPTOR_ADDRESSES_MAX];
+    unsigned unproven; /* bit i: others say that we have the i-th, nobody else
+                          knows: not published before it was reached */
     const char *exit_policy; /* at most DESCRIPTOR_POLICY_MAX; copied */
     uint32_t bandwidth;      /* kB/s; 0: no limit */
     bool has_family;
@@ -124,6 +127,8 @@ void directory_free(struct directory *d);
 /* New or changed; NULL: a client only. Published in the next tick. */
 void directory_set_self(struct directory *d, const struct directory_self *self,
                         uint64_t now);
+/* Addresses of ours that wait until they are reached. */
+unsigned directory_unproven(const struct directory *d);
 /* Our own descriptor; empty when there is none. */
 struct bytes directory_self_text(const struct directory *d);
 
@@ -261,6 +266,8 @@ const struct directory_twin *directory_twin(const struct directory *d);
 struct directory_stats {
     uint64_t asks_out, tells_in, asks_in, tells_out, asks_lost;
     uint64_t cookies_in, cookies_out;
+    uint64_t witnesses;                /* who said where they reached us */
+    uint64_t returns, returns_refused; /* of those who wanted to be asked */
     uint64_t sample_asks_out, samples_in, sample_asks_in, samples_out;
     uint64_t lookups, lookups_failed, fetches, puts, puts_failed;
     uint64_t learned, renewed, confirmed, evicted, rotations;

@@ -45,6 +45,8 @@ static void send_ask(struct directory *d, struct ask *ask, uint64_t now)
                              .version = TUNNEL_VERSION,
                              .network = bytes_of_text(d->config.network),
                              .nonce = bytes_of(ask->nonce, LINK_ASK_NONCE),
+                             .reached = ask->ep,
+                             .ask_back = d->own.unproven_count > 0,
                              .cookie = ask->has_cookie ? ask->cookie : NULL};
     uint8_t datagram[LINK_MESSAGE_MAX];
 
@@ -394,6 +396,14 @@ static bool can_ask(const struct directory *d, const struct endpoint *ep)
     return d->config.family[ep->family] && !is_asked(d, ep);
 }
 
+bool ask_now(struct directory *d, const struct endpoint *ep, uint64_t now)
+{
+    if (!has_room(d) || !can_ask(d, ep))
+        return false;
+    start(d, ep, now);
+    return true;
+}
+
 /* Where it answered from; one that has not, at each of its addresses in turn.
  * One that has none of a family of ours is taken as it is, or it could never be
  * used. */
@@ -486,11 +496,31 @@ static bool is_proven(const struct directory *d, const struct endpoint *from,
            cookie_is_right(&d->jar, ask->cookie, from);
 }
 
+/* Who has shown his address may say where he has reached us, and be asked in
+ * return if he likes. */
+static void hear(struct directory *d, const struct endpoint *from,
+                 const struct link_message *ask, uint64_t wall, uint64_t now)
+{
+    if (ask->reached.port != 0) {
+        reach_note(&d->reach, from, &ask->reached, now);
+        d->stats.witnesses++;
+        self_reached(d, wall, now);
+    }
+    if (!ask->ask_back)
+        return;
+    if (limiter_allow(&d->reach.returns, from, now) &&
+        directory_ask(d, from, now) == OK)
+        d->stats.returns++;
+    else
+        d->stats.returns_refused++;
+}
+
 /* Who has shown his address takes from buckets that nobody else can empty.
  * Others are asked to show it when theirs are empty, their own one too: it may
- * be another who asks in their name. */
+ * be another who asks in their name; and when more hangs on it than a TELL. */
 static enum error admit(struct directory *d, const struct endpoint *from,
-                        const struct link_message *ask, uint64_t now)
+                        const struct link_message *ask, uint64_t wall,
+                        uint64_t now)
 {
     uint8_t fresh[32];
 
@@ -498,9 +528,14 @@ static enum error admit(struct directory *d, const struct endpoint *from,
         d->env.random.fill(d->env.random.ctx, fresh, sizeof(fresh));
         cookie_jar_rotate(&d->jar, fresh, now);
     }
-    if (is_proven(d, from, ask))
-        return limiter_allow(&d->proven, from, now) ? OK : ERR_RATE_LIMITED;
-    if (limiter_allow(&d->tells, from, now))
+    if (is_proven(d, from, ask)) {
+        if (!limiter_allow(&d->proven, from, now))
+            return ERR_RATE_LIMITED;
+        hear(d, from, ask, wall, now);
+        return OK;
+    }
+    if (!ask->ask_back && d->own.unproven_count == 0 &&
+        limiter_allow(&d->tells, from, now))
         return OK;
     send_cookie(d, from, ask);
     return ERR_RATE_LIMITED;
@@ -518,13 +553,15 @@ enum error directory_receive_ask(struct directory *d,
         return ERR_UNSUPPORTED;
     if (!bytes_equal(ask->network, bytes_of_text(d->config.network)))
         return ERR_NETWORK;
-    if (directory_self_text(d).len == 0)
+    if (directory_self_text(d).len == 0 && d->own.unproven_count == 0)
         return ERR_UNEXPECTED;
     d->stats.asks_in++;
-    e = admit(d, from, ask, now);
+    e = admit(d, from, ask, wall, now);
     if (e != OK)
         return e;
     m.descriptor = self_to_tell(d, wall, now);
+    if (m.descriptor.len == 0)
+        return ERR_UNEXPECTED; /* others must have reached us, too */
     d->stats.tells_out++;
     send_answer(d, from, &m);
     return OK;

@@ -28,6 +28,8 @@ struct known_relay;
 
 /* A relay answered from there, or it is one of the last that were asked. */
 bool ask_is_familiar(const struct directory *d, const struct endpoint *ep);
+/* Out of turn; false when there is no room, or it is asked already. */
+bool ask_now(struct directory *d, const struct endpoint *ep, uint64_t now);
 void ask_tick(struct directory *d, uint64_t wall, uint64_t now);
 /* Asks relays whose descriptors run out for new ones, and those that others
  * named whether they are there; prunes dead ones. */

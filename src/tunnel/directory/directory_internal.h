@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directory as its own files see it; nobody else includes it. It is put
- * together from four parts, each with a header of its own: what it asks relays,
- * what it looks for in the DHT, what it says of itself, and what it exchanges
- * with neighbours. All of them end in directory_learn. What they have found is
- * looked at by directory_survey.c (is it all?) and directory_view.c (for
- * others).
+ * together from five parts, each with a header of its own: what it asks relays,
+ * what it looks for in the DHT, what it says of itself, who reached it where,
+ * and what it exchanges with neighbours. All of them end in directory_learn.
+ * What they have found is looked at by directory_survey.c (is it all?) and
+ * directory_view.c (for others).
  */
 #ifndef WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
 #define WARREN_TUNNEL_DIRECTORY_DIRECTORY_INTERNAL_H
@@ -14,6 +14,7 @@
 #include "tunnel/directory/directory.h"
 #include "tunnel/directory/directory_ask.h"
 #include "tunnel/directory/directory_dht.h"
+#include "tunnel/directory/directory_reach.h"
 #include "tunnel/directory/directory_sample.h"
 #include "tunnel/directory/directory_self.h"
 #include "tunnel/link/cookie.h"
@@ -39,6 +40,7 @@ struct directory {
     struct directory_env env;
     struct known known;
     struct own own;
+    struct reach reach;
     struct ask *asks;             /* max_asks */
     struct endpoint *candidates;  /* max_candidates, a ring */
     struct neighbour *neighbours; /* max_neighbours */

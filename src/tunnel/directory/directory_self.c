@@ -79,13 +79,66 @@ static void keep_those_that_go(struct own *own,
             keep(own, &own->d.addresses[i], now);
 }
 
+/* What was proven stays so. */
+static void take_given(struct own *own, const struct directory_self *self)
+{
+    struct endpoint sure[DESCRIPTOR_ADDRESSES_MAX];
+    uint8_t count = 0;
+
+    own->unproven_count = 0;
+    for (unsigned i = 0; i < self->address_count; i++) {
+        const struct endpoint *ep = &self->addresses[i];
+
+        if (!(self->unproven >> i & 1) ||
+            is_listed(own->d.addresses, own->given, ep))
+            sure[count++] = *ep;
+        else
+            own->unproven[own->unproven_count++] = *ep;
+    }
+    own->given = count;
+    memcpy(own->d.addresses, sure, count * sizeof(*sure));
+}
+
+/* We are reached elsewhere than others say. */
+static void keep_where_we_are(struct directory *d, enum family f, uint64_t now)
+{
+    const struct endpoint *ep = reach_proven(&d->reach, f, now);
+    struct own *own = &d->own;
+
+    if (ep == NULL || is_listed(own->d.addresses, own->d.address_count, ep))
+        return;
+    keep(own, ep, now);
+    own->dirty = true;
+}
+
+/* Those kept make room: there are no more than were given once. */
+static void take_proven(struct directory *d, uint64_t now)
+{
+    struct own *own = &d->own;
+    uint8_t left = 0;
+
+    for (unsigned i = 0; i < own->unproven_count; i++) {
+        const struct endpoint ep = own->unproven[i];
+
+        if (reach_is_proven(&d->reach, &ep, now)) {
+            own->d.addresses[own->given++] = ep;
+            own->dirty = true;
+        } else {
+            own->unproven[left++] = ep;
+            keep_where_we_are(d, ep.family, now);
+        }
+    }
+    own->unproven_count = left;
+}
+
 /* Behind those given, the newest first. */
 static void add_kept(struct own *own, uint64_t now)
 {
     struct descriptor *d = &own->d;
 
     d->address_count = own->given;
-    while (own->given > 0 && d->address_count < DESCRIPTOR_ADDRESSES_MAX) {
+    while (own->given + own->unproven_count > 0 &&
+           d->address_count < DESCRIPTOR_ADDRESSES_MAX) {
         const struct endpoint *best = NULL;
         uint64_t until = now;
 
@@ -112,12 +165,17 @@ static uint64_t kept_until(const struct own *own)
     return at;
 }
 
+/* Where we are reached all the same, we stay: whoever says that we are
+ * elsewhere may lie for more than an hour. */
 static void drop_kept(struct directory *d, uint64_t now)
 {
     struct own *own = &d->own;
 
     for (unsigned i = 0; i < DESCRIPTOR_ADDRESSES_MAX; i++)
-        if (own->kept[i].until != 0 && own->kept[i].until <= now) {
+        if (own->kept[i].until != 0 && own->kept[i].until <= now &&
+            reach_is_proven(&d->reach, &own->kept[i].ep, now))
+            own->kept[i].until = time_after(now, OWN_KEPT);
+        else if (own->kept[i].until != 0 && own->kept[i].until <= now) {
             own->kept[i].until = 0;
             own->dirty = true;
         }
@@ -149,8 +207,7 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
     own->d.roles = self->roles;
     own->d.bandwidth = self->bandwidth;
     keep_those_that_go(own, self, now);
-    own->given = self->address_count;
-    memcpy(own->d.addresses, self->addresses, sizeof(own->d.addresses));
+    take_given(own, self);
     add_kept(own, now);
     own->d.has_family = self->has_family;
     memset(own->d.family, 0, sizeof(own->d.family));
@@ -164,6 +221,11 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
 struct bytes directory_self_text(const struct directory *d)
 {
     return bytes_of(d->own.text, d->own.len);
+}
+
+unsigned directory_unproven(const struct directory *d)
+{
+    return d->own.unproven_count;
 }
 
 /* Also when the clock was set back past the last rotation. */
@@ -261,9 +323,9 @@ static void publish(struct directory *d, uint64_t now)
         own_key(d, &key);
         if (!own->announced)
             own->announced = dht->announce(dht->ctx, &key) == OK;
+        d->stats.puts += own->to_put;
         if (own->to_put)
             own->to_put = put(d) != OK;
-        d->stats.puts++;
         if (own->announced && !own->to_put)
             return;
         d->stats.puts_failed++;
@@ -272,22 +334,40 @@ static void publish(struct directory *d, uint64_t now)
     directory_wake(d, own->retry_at);
 }
 
-void self_tick(struct directory *d, uint64_t wall, uint64_t now)
+/* What it says, when there is a place to say; true when it is to be found. */
+static bool say(struct directory *d, uint64_t wall, uint64_t now)
 {
     struct own *own = &d->own;
 
-    if (!own->present)
-        return;
-    rotate(d, wall);
+    take_proven(d, now);
     drop_kept(d, now);
     if (own->d.address_count == 0 || !(own->d.roles & ROLE_RELAY)) {
-        withdraw(d);
         own->len = 0;
-        return;
+        own->to_put = false;
+        return own->unproven_count > 0 && (own->d.roles & ROLE_RELAY);
     }
     if (own->dirty || own->len == 0 || own->renew_at <= now ||
         is_stale(own, wall))
         sign(d, wall, now);
-    publish(d, now);
     directory_wake(d, own->renew_at);
+    return true;
+}
+
+void self_reached(struct directory *d, uint64_t wall, uint64_t now)
+{
+    if (d->own.unproven_count == 0)
+        return;
+    (void)say(d, wall, now);
+    directory_wake(d, now);
+}
+
+void self_tick(struct directory *d, uint64_t wall, uint64_t now)
+{
+    if (!d->own.present)
+        return;
+    rotate(d, wall);
+    if (say(d, wall, now))
+        publish(d, now);
+    else
+        withdraw(d);
 }

@@ -3,7 +3,9 @@
  * The descriptor of this node: signed anew when it changes or runs out,
  * announced under a well-known key and put into the DHT.
  *
- * Where we are, others may have told us, and lied. An address that was ours
+ * Where we are, others may have told us, and lied. What nobody but them says
+ * waits until it was reached (directory_reach.h); meanwhile the relay is
+ * announced in the DHT, so that others come and ask. An address that was ours
  * stays in the descriptor for OWN_KEPT beside the new one: who asks us where we
  * are finds the address that he asked, and others use what answers (known.h).
  */
@@ -27,6 +29,8 @@ struct own {
     bool to_put;         /* the item is not in the DHT yet */
     struct descriptor d; /* its addresses: those given, then those kept */
     uint8_t given;
+    uint8_t unproven_count; /* given too, but nobody was seen to reach them */
+    struct endpoint unproven[DESCRIPTOR_ADDRESSES_MAX];
     struct {
         struct endpoint ep;
         uint64_t until; /* monotonic */
@@ -48,6 +52,9 @@ struct directory;
 /* What to tell who asks: signed within SELF_TOLD_FRESH, so that it tells the
  * time too. Empty when there is none. */
 struct bytes self_to_tell(struct directory *d, uint64_t wall, uint64_t now);
+
+/* Somebody reached us: what is proven now is signed, so that it can be told. */
+void self_reached(struct directory *d, uint64_t wall, uint64_t now);
 
 void self_tick(struct directory *d, uint64_t wall, uint64_t now);
 

@@ -41,14 +41,31 @@ static void read_init(struct mp_reader *r, struct bytes datagram,
         m->maced = bytes_of(datagram.p, (size_t)(m->mac1 - datagram.p));
 }
 
+/* What is not laid out as it should be says nothing. */
+static void read_ask_padding(struct bytes pad, struct link_message *m)
+{
+    const uint8_t *after = pad.p + LINK_COOKIE_BYTES;
+
+    m->cookie = pad.p;
+    if (pad.len < LINK_COOKIE_BYTES + 2 + ENDPOINT_COMPACT_MAX)
+        return;
+    m->ask_back = (after[0] & LINK_ASK_BACK) != 0;
+    if (endpoint_read_compact(bytes_of(after + 2, after[1]), &m->reached) != OK)
+        m->reached = (struct endpoint){0};
+}
+
 static void read_ask(struct mp_reader *r, struct link_message *m)
 {
+    struct bytes pad;
+
     m->version = mp_read_uint(r, UINT32_MAX);
     if (m->version != TUNNEL_VERSION)
         return;
     m->network = mp_read_bytes(r, 1, DHT_NETWORK_MAX);
     m->nonce = mp_read_bytes(r, LINK_ASK_NONCE, LINK_ASK_NONCE);
-    m->cookie = mp_read_bytes(r, LINK_COOKIE_BYTES, LINK_ASK_BYTES).p;
+    pad = mp_read_bytes(r, LINK_COOKIE_BYTES, LINK_ASK_BYTES);
+    if (r->err == OK)
+        read_ask_padding(pad, m);
 }
 
 static void read_fields(struct mp_reader *r, struct bytes datagram,
@@ -115,23 +132,21 @@ enum error link_message_read(struct bytes datagram, struct link_message *out)
 }
 
 /* Padding as the last element, so that the whole has `total` bytes: more than
- * 259 are missing in an ASK, fewer than 255 in an INIT. It begins with the
- * cookie, if there is one. */
+ * 259 are missing in an ASK, fewer than 255 in an INIT. */
 static void write_padding(struct mp_writer *w, size_t total,
-                          const uint8_t *cookie)
+                          uint8_t padding[LINK_MESSAGE_MAX])
 {
-    uint8_t padding[LINK_MESSAGE_MAX] = {0};
     size_t left = total - w->len;
     size_t header = left - 2 > UINT8_MAX ? 3 : 2;
 
-    if (cookie != NULL)
-        memcpy(padding, cookie, LINK_COOKIE_BYTES);
     mp_write_bin(w, bytes_of(padding, left - header));
     assert(w->len == total);
 }
 
 static void write_init(struct mp_writer *w, struct link_message *m)
 {
+    uint8_t padding[LINK_MESSAGE_MAX] = {0};
+
     mp_write_array(w, 7);
     mp_write_uint(w, LINK_INIT);
     mp_write_uint(w, m->version);
@@ -140,7 +155,7 @@ static void write_init(struct mp_writer *w, struct link_message *m)
     mp_write_bin(w, bytes_of(zeros, LINK_MAC_BYTES));
     m->maced = bytes_of(w->buf, w->len - LINK_MAC_BYTES);
     mp_write_bin(w, bytes_of(zeros, LINK_MAC_BYTES));
-    write_padding(w, LINK_INIT_BYTES, NULL);
+    write_padding(w, LINK_INIT_BYTES, padding);
 }
 
 static void write_accept(struct mp_writer *w, const struct link_message *m)
@@ -163,12 +178,20 @@ static void write_retry(struct mp_writer *w, const struct link_message *m)
 
 static void write_ask(struct mp_writer *w, const struct link_message *m)
 {
+    uint8_t padding[LINK_MESSAGE_MAX] = {0};
+    uint8_t *after = padding + LINK_COOKIE_BYTES;
+
+    if (m->cookie != NULL)
+        memcpy(padding, m->cookie, LINK_COOKIE_BYTES);
+    after[0] = m->ask_back ? LINK_ASK_BACK : 0;
+    if (m->reached.port != 0)
+        after[1] = (uint8_t)endpoint_write_compact(&m->reached, after + 2);
     mp_write_array(w, 5);
     mp_write_uint(w, LINK_ASK);
     mp_write_uint(w, m->version);
     mp_write_text_n(w, m->network);
     mp_write_bin(w, m->nonce);
-    write_padding(w, LINK_ASK_BYTES, m->cookie);
+    write_padding(w, LINK_ASK_BYTES, padding);
 }
 
 size_t link_message_write(struct link_message *m, uint8_t out[LINK_MESSAGE_MAX])

@@ -17,8 +17,12 @@
  * `index` is the session index by which the sender wants to be addressed,
  * `receiver` the one that the receiver chose. INIT and ASK are padded so that
  * what they bring about is never larger: nothing is amplified. The padding of
- * an ASK begins with the cookie of the COOKIE that answered the one before, or
- * with zeros.
+ * an ASK is zeros but for its beginning:
+ *
+ *   cookie    16   of the COOKIE that answered the one before
+ *   wishes     1   bit 0: "ask me, too"
+ *   length     1   of what follows: 6 or 18
+ *   reached        the endpoint that the ASK is sent to, compact
  *
  * Cookies and MACs are those of WireGuard (Donenfeld, "WireGuard: Next
  * Generation Kernel Network Tunnel", section 5.4.4 and 5.4.7): mac1 shows
@@ -29,11 +33,13 @@
 #define WARREN_TUNNEL_LINK_LINK_MESSAGE_H
 
 #include "base/bytes.h"
+#include "base/endpoint.h"
 #include "base/error.h"
 #include "tunnel/crypto/layout.h"
 #include "tunnel/crypto/noise.h"
 #include "wire/krpc/dht_message.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +50,7 @@
 #define LINK_INIT_BYTES     256
 #define LINK_ASK_BYTES      640
 #define LINK_ASK_NONCE      8
+#define LINK_ASK_BACK       1 /* of the wishes */
 #define LINK_DESCRIPTOR_MAX 512
 #define LINK_MESSAGE_MAX    LINK_ASK_BYTES
 
@@ -73,6 +80,8 @@ struct link_message {
     struct bytes nonce;      /* RETRY 24 bytes; ASK, TELL and COOKIE 8 */
     const uint8_t *sealed;   /* RETRY: LINK_SEALED_BYTES */
     struct bytes network;    /* ASK */
+    struct endpoint reached; /* ASK: where it was sent; port 0: not said */
+    bool ask_back;           /* ASK: the sender wants to be asked, too */
     struct bytes descriptor; /* TELL */
     const uint8_t *cookie;   /* COOKIE, ASK: LINK_COOKIE_BYTES; NULL: zeros */
 };

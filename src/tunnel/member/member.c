@@ -448,6 +448,7 @@ void member_status(const struct member *t, uint64_t now, uint64_t wall,
         .relaying = t->config.max_relays_or_exits > 0,
         .exiting = t->exit != NULL,
         .published = directory_self_text(t->directory).len > 0,
+        .unproven = directory_unproven(t->directory),
         .rate = transits_rate(t->router.transits, now),
         .step_timeout = circuits_step_timeout(t->router.circuits),
     };

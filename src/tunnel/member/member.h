@@ -160,10 +160,11 @@ enum error member_ask(struct member *t, const struct endpoint *ep,
                       uint64_t now);
 /* A node of the DHT near a well-known key: directory_meet. */
 void member_meet(struct member *t, const struct endpoint *node, uint64_t now);
-/* Where we can be reached; a relay publishes it. Also what an exit does not
- * send to. */
+/* Where we can be reached; a relay publishes it, but those that are `unproven`
+ * (bit i: the i-th) only when others have reached them. Also what an exit does
+ * not send to. */
 void member_set_addresses(struct member *t, const struct endpoint *eps,
-                          size_t count, uint64_t now);
+                          size_t count, unsigned unproven, uint64_t now);
 
 /* What the machine can reach has changed: relays are reached, and circuits of
  * others extended, by addresses of these families only. Links in use are
@@ -257,6 +258,7 @@ struct member_status {
     struct link_paths paths; /* what becomes of large cells on the links */
     unsigned known, usable, exits, guards;
     bool relaying, exiting, published;
+    unsigned unproven;     /* addresses that wait until they are reached */
     uint8_t identity[32];  /* our own */
     uint64_t rate;         /* bytes a second relayed now */
     uint64_t step_timeout; /* ns, learned */

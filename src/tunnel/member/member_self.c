@@ -114,7 +114,7 @@ enum error member_directory_new(struct member *t, uint64_t now)
 }
 
 void member_set_addresses(struct member *t, const struct endpoint *eps,
-                          size_t count, uint64_t now)
+                          size_t count, unsigned unproven, uint64_t now)
 {
     struct directory_self *self = &t->self;
 
@@ -133,6 +133,7 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
     }
     self->address_count = (uint8_t)count;
     memcpy(self->addresses, eps, count * sizeof(*eps));
+    self->unproven = unproven;
     self->bandwidth = (uint32_t)(t->config.queue.bandwidth / 1000 < UINT32_MAX
                                      ? t->config.queue.bandwidth / 1000
                                      : UINT32_MAX);

@@ -33,6 +33,8 @@ static struct link_message sample(enum link_kind kind)
         .network = bytes_of_text("main"),
         .descriptor = bytes_of(descriptor, sizeof(descriptor)),
         .cookie = proof,
+        .reached = {.addr = {198, 51, 100, 7}, .port = 4000},
+        .ask_back = true,
     };
 }
 
@@ -64,11 +66,36 @@ static void test_link_message_round_trip(void **state)
         if (kinds[i] == LINK_ASK) {
             assert_true(bytes_equal(out.network, in.network));
             assert_true(bytes_equal(out.nonce, in.nonce));
+            assert_true(endpoint_equal(&out.reached, &in.reached));
+            assert_true(out.ask_back);
         }
         if (kinds[i] == LINK_ASK || kinds[i] == LINK_COOKIE)
             assert_memory_equal(out.cookie, proof, sizeof(proof));
         if (kinds[i] == LINK_TELL)
             assert_true(bytes_equal(out.descriptor, in.descriptor));
+    }
+}
+
+/* An ASK that says nothing of where it goes, or nothing that can be, is one
+ * all the same. */
+static void test_link_message_ask_without_an_address(void **state)
+{
+    static const uint8_t lengths[] = {0, 1, 5, 7, 17, 19, 255};
+    struct link_message m = sample(LINK_ASK), out;
+    uint8_t d[LINK_MESSAGE_MAX];
+    size_t len = link_message_write(&m, d), at;
+
+    (void)state;
+    assert_int_equal(link_message_read(bytes_of(d, len), &out), OK);
+    at = (size_t)(out.cookie - d) + LINK_COOKIE_BYTES;
+    assert_int_equal(d[at], LINK_ASK_BACK);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        d[at] = (uint8_t)(0xff & ~LINK_ASK_BACK);
+        d[at + 1] = lengths[i];
+        assert_int_equal(link_message_read(bytes_of(d, len), &out), OK);
+        assert_false(out.ask_back);
+        assert_int_equal(out.reached.port, 0);
+        assert_memory_equal(out.cookie, proof, sizeof(proof));
     }
 }
 
@@ -220,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link_message_round_trip),
+        cmocka_unit_test(test_link_message_ask_without_an_address),
         cmocka_unit_test(test_link_message_answers_are_smaller),
         cmocka_unit_test(test_link_message_cut_and_other_sizes),
         cmocka_unit_test(test_link_message_another_version),

@@ -110,7 +110,7 @@ static void ask(struct resident *m)
 
 static void set_addresses(struct resident *m)
 {
-    member_set_addresses(m->tunnel, &m->ep, 1, m->world->now);
+    member_set_addresses(m->tunnel, &m->ep, 1, 0, m->world->now);
 }
 
 static void reconfigure(struct resident *m)

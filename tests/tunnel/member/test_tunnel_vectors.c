@@ -164,6 +164,9 @@ static void put_small_messages(void)
     put_message("ask", &m);
     m.cookie = cookie;
     put_message("ask_with_cookie", &m);
+    assert_int_equal(endpoint_parse("203.0.113.200:7881", &m.reached), OK);
+    m.ask_back = true;
+    put_message("ask_of_unproven", &m);
     m = (struct link_message){.kind = LINK_COOKIE,
                               .nonce = bytes_of(nonce, sizeof(nonce)),
                               .cookie = cookie};
