@@ -278,7 +278,6 @@ enum error service_answer(struct dht_service *s, const struct endpoint *from,
     s->w->stats.queries_in[m->method]++;
     if (!m->read_only)
         contacts_heard(s->contacts, &m->id, from);
-    service_find_home(s);
     begin(s, &a, from, m, query_len);
     switch (m->method) {
     case DHT_PING:

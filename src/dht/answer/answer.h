@@ -28,9 +28,6 @@ enum error answer_error(struct dht_service *s, struct answer *a,
                         enum dht_error_code code, const char *text,
                         enum error why);
 
-/* Brings up to date where we are, for the stores. */
-void service_find_home(struct dht_service *s);
-
 /* answer_store.c: what writes to the stores. */
 
 /* The query shows a token of ours for its source and its target. */

@@ -41,6 +41,10 @@ void service_init(struct dht_service *s, struct dht_world *w,
     limiter_init(&s->limiter, &limits, &w->random);
     limiter_init(&s->known, &limits, &w->random);
     token_keys_init(&s->tokens, &w->random, w->now);
+    for (int f = 0; f < FAMILIES; f++) {
+        s->home.self[f] = &contacts->self[f];
+        s->home.buckets[f] = &contacts->table[f].bucket_count;
+    }
     peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
 }
@@ -70,22 +74,6 @@ void service_set_load(struct dht_service *s, unsigned load)
 {
     limiter_load(&s->limiter, load);
     limiter_load(&s->known, load);
-}
-
-/* Those who share as many bits with us as the nodes in our last bucket do are
- * some eight, so what shares as many is stored at us. Tables of others are not
- * quite ours: two bits less are near, too. */
-#define NEAR_MARGIN 2
-
-void service_find_home(struct dht_service *s)
-{
-    for (int f = 0; f < FAMILIES; f++) {
-        unsigned last = s->contacts->table[f].bucket_count;
-
-        s->home.self[f] = s->contacts->self[f];
-        s->home.bits[f] =
-            last > NEAR_MARGIN + 1 ? (uint8_t)(last - NEAR_MARGIN - 1) : 0;
-    }
 }
 
 void service_tick(struct dht_service *s)

@@ -17,9 +17,15 @@
 
 #define STORE_FAR_MAX 4
 
+/* Those who share as many bits with us as the nodes in our last bucket do are
+ * some eight, so what shares as many is stored at us. Tables of others are not
+ * quite ours: two bits less are near, too. */
+#define STORE_NEAR_MARGIN 2
+
+/* Looked at only when something makes way or comes to a full store. */
 struct store_home {
-    struct id self[FAMILIES];
-    uint8_t bits[FAMILIES]; /* what shares as many with our id is near */
+    const struct id *self[FAMILIES];
+    const uint16_t *buckets[FAMILIES]; /* of the routing table */
 };
 
 /* How often what came from this family's DHT counts double; without a home
@@ -27,12 +33,13 @@ struct store_home {
 static inline unsigned store_far(const struct store_home *home,
                                  const struct id *target, enum family family)
 {
-    unsigned bits, far;
+    unsigned bits, near, far;
 
-    if (home == NULL || home->bits[family] == 0)
+    if (home == NULL || *home->buckets[family] <= STORE_NEAR_MARGIN + 1)
         return 0;
-    bits = (unsigned)id_common_bits(&home->self[family], target);
-    far = bits < home->bits[family] ? home->bits[family] - bits : 0;
+    near = *home->buckets[family] - STORE_NEAR_MARGIN - 1U;
+    bits = (unsigned)id_common_bits(home->self[family], target);
+    far = bits < near ? near - bits : 0;
     return far < STORE_FAR_MAX ? far : STORE_FAR_MAX;
 }
 

@@ -395,7 +395,10 @@ static void test_item_store_the_biggest_holder_makes_way(void **state)
  * in for what is farther still. */
 static void test_item_store_the_far_makes_way_for_the_near(void **state)
 {
-    struct store_home home = {.bits = {[FAMILY_IPV4] = 6}};
+    static const struct id self;
+    static const uint16_t buckets = 6 + 1 + STORE_NEAR_MARGIN;
+    struct store_home home = {.self = {[FAMILY_IPV4] = &self},
+                              .buckets = {[FAMILY_IPV4] = &buckets}};
     struct item_store_config c = roomy;
     struct test_random r = test_seed(3);
     struct random_source random = test_source(&r);
@@ -413,9 +416,9 @@ static void test_item_store_the_far_makes_way_for_the_near(void **state)
         struct endpoint ep = nth_ep(i);
 
         /* The first shares two bits with us, the others six and more. */
-        id[i] = test_near_id(&r, &home.self[FAMILY_IPV4], i == 0 ? 2 : 6);
+        id[i] = test_near_id(&r, &self, i == 0 ? 2 : 6);
         if (i == 10) {
-            struct id far = test_near_id(&r, &home.self[FAMILY_IPV4], 1);
+            struct id far = test_near_id(&r, &self, 1);
 
             assert_false(item_store_can_store(&f.s, &far, &ep, f.now));
             assert_true(item_store_can_store(&f.s, &id[i], &ep, f.now));

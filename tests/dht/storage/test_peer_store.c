@@ -482,7 +482,10 @@ static void test_peer_store_a_hash_weighs_what_its_lightest_does(void **state)
  * in for what is as far. */
 static void test_peer_store_the_far_makes_way_for_the_near(void **state)
 {
-    struct store_home home = {.bits = {[FAMILY_IPV4] = 6}};
+    static const struct id self;
+    static const uint16_t buckets = 6 + 1 + STORE_NEAR_MARGIN;
+    struct store_home home = {.self = {[FAMILY_IPV4] = &self},
+                              .buckets = {[FAMILY_IPV4] = &buckets}};
     struct peer_store_config c = roomy;
     struct id id[11], far;
     struct fixture f;
@@ -491,12 +494,12 @@ static void test_peer_store_the_far_makes_way_for_the_near(void **state)
     c.max_hashes = 10;
     init(&f, &c);
     f.s.home = &home;
-    far = test_near_id(&f.r, &home.self[FAMILY_IPV4], 1);
+    far = test_near_id(&f.r, &self, 1);
     for (unsigned i = 0; i < COUNT_OF(id); i++) {
         struct endpoint ep = nth_ep(i);
 
         /* The first shares two bits with us, the others six. */
-        id[i] = test_near_id(&f.r, &home.self[FAMILY_IPV4], i == 0 ? 2 : 6);
+        id[i] = test_near_id(&f.r, &self, i == 0 ? 2 : 6);
         if (i == 10)
             assert_false(peer_store_can_store(&f.s, &far, &ep, f.now));
         assert_true(peer_store_can_store(&f.s, &id[i], &ep, f.now));
