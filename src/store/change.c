@@ -21,6 +21,10 @@ static size_t cap_of(const struct store *s, enum store_kind kind)
         return s->options.max_relays;
     case STORE_SETTINGS:
         return s->options.max_settings;
+    case STORE_SERVICE_POINTS:
+    case STORE_SERVICE_SEQS:
+    case STORE_VANGUARDS:
+        return s->options.max_services;
     case STORE_NODES:
     case STORE_KINDS:
         break;
@@ -128,6 +132,43 @@ enum error store_put_setting(struct store *s, const char *key,
     return put(s, STORE_SETTINGS, &row);
 }
 
+static bool is_service(const char name[STORE_SERVICE_SIZE])
+{
+    size_t len = strnlen(name, STORE_SERVICE_SIZE);
+
+    return len > 0 && len < STORE_SERVICE_SIZE;
+}
+
+enum error store_put_service_point(struct store *s,
+                                   const struct store_service_point *point)
+{
+    if (!is_service(point->service) || !endpoint_is_usable(&point->endpoint) ||
+        !is_time(point->since) || !is_time(point->until) ||
+        !is_time(point->introductions))
+        return ERR_RANGE;
+    return put(s, STORE_SERVICE_POINTS, point);
+}
+
+enum error store_put_service_seq(struct store *s,
+                                 const struct store_service_seq *seq)
+{
+    if (!is_service(seq->service) || seq->seq < 0)
+        return ERR_RANGE;
+    return put(s, STORE_SERVICE_SEQS, seq);
+}
+
+enum error store_put_vanguards(struct store *s,
+                               const struct store_vanguards *set)
+{
+    if (strnlen(set->service, STORE_SERVICE_SIZE) == STORE_SERVICE_SIZE ||
+        set->count == 0 || set->count > STORE_VANGUARDS_MAX)
+        return ERR_RANGE;
+    for (unsigned i = 0; i < set->count; i++)
+        if (!is_time(set->list[i].since) || !is_time(set->list[i].until))
+            return ERR_RANGE;
+    return put(s, STORE_VANGUARDS, set);
+}
+
 enum error store_remove_node(struct store *s, const struct endpoint *endpoint)
 {
     struct store_node node = {.endpoint = *endpoint};
@@ -167,6 +208,101 @@ enum error store_remove_setting(struct store *s, const char *key)
         return ERR_TOO_LARGE;
     k = store_key_of(key, strlen(key));
     return take_away(s, STORE_SETTINGS, &k);
+}
+
+enum error store_remove_service_point(struct store *s, const char *service,
+                                      const uint8_t relay[STORE_KEY_SIZE])
+{
+    struct store_service_point point = {.since = 0};
+    struct store_key k;
+
+    if (!is_service(service))
+        return ERR_RANGE;
+    memcpy(point.service, service, strlen(service) + 1);
+    memcpy(point.relay, relay, STORE_KEY_SIZE);
+    k = store_tables[STORE_SERVICE_POINTS].key(&point);
+    return take_away(s, STORE_SERVICE_POINTS, &k);
+}
+
+/* ---- Services as a whole ------------------------------------------------ */
+
+/* Rows to forget: of a service, or seqs before a period. */
+struct forgetting {
+    struct store *s;
+    const char *service; /* NULL: of all */
+    uint32_t before;
+    enum error err;
+};
+
+static void forget(struct forgetting *f, enum store_kind kind, const void *row)
+{
+    struct store_key k = store_tables[kind].key(row);
+    enum error err = take_away(f->s, kind, &k);
+
+    if (f->err == OK)
+        f->err = err;
+}
+
+static void forget_point(void *ctx, const struct store_service_point *point)
+{
+    forget(ctx, STORE_SERVICE_POINTS, point);
+}
+
+static void forget_seq(void *ctx, const struct store_service_seq *seq)
+{
+    struct forgetting *f = ctx;
+
+    if (seq->period < f->before)
+        forget(f, STORE_SERVICE_SEQS, seq);
+}
+
+/* What waits to be written, and is not in the file yet. */
+static void forget_queued(struct forgetting *f, enum store_kind kind)
+{
+    const struct store_change *c = store_queue_oldest(&f->s->queue, kind);
+
+    while (c != NULL) {
+        const struct store_change *next = store_queue_next(c);
+        const struct store_service_seq *seq = (const void *)c->row;
+        bool ours = !c->remove;
+
+        if (ours && f->service != NULL)
+            ours = c->key.len > strlen(f->service) &&
+                   strcmp((const char *)c->key.b, f->service) == 0;
+        if (ours && kind == STORE_SERVICE_SEQS)
+            ours = seq->period < f->before;
+        if (ours)
+            forget(f, kind, c->row);
+        c = next;
+    }
+}
+
+enum error store_forget_service(struct store *s, const char *service)
+{
+    struct forgetting f = {s, service, UINT32_MAX, OK};
+    struct store_vanguards set = {.count = 0};
+    enum error err;
+
+    if (!is_service(service))
+        return ERR_RANGE;
+    memcpy(set.service, service, strlen(service) + 1);
+    forget(&f, STORE_VANGUARDS, &set);
+    forget_queued(&f, STORE_SERVICE_POINTS);
+    forget_queued(&f, STORE_SERVICE_SEQS);
+    err = store_each_service_point(s, service, forget_point, &f);
+    if (err == OK)
+        err = store_each_service_seq(s, service, forget_seq, &f);
+    return err != OK ? err : f.err;
+}
+
+enum error store_forget_seqs(struct store *s, uint32_t before)
+{
+    struct forgetting f = {s, NULL, before, OK};
+    enum error err;
+
+    forget_queued(&f, STORE_SERVICE_SEQS);
+    err = store_each_service_seq(s, NULL, forget_seq, &f);
+    return err != OK ? err : f.err;
 }
 
 static bool has(struct store *s, enum store_kind kind,

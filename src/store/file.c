@@ -41,7 +41,8 @@ static const char *const wal_sql = "PRAGMA journal_mode = WAL;"
                                    "PRAGMA cache_size = -512;"
                                    "PRAGMA synchronous = NORMAL;"
                                    "PRAGMA wal_autocheckpoint = 256;"
-                                   "PRAGMA journal_size_limit = 1048576;";
+                                   "PRAGMA journal_size_limit = 1048576;"
+                                   "PRAGMA secure_delete = ON;";
 
 /* The smallest page. sqlite takes a file of one byte for an empty one. */
 #define SQLITE_FILE_MIN 512

@@ -107,6 +107,53 @@ enum error store_each_relay(struct store *s, size_t limit,
     return cursor_close(&c);
 }
 
+/* ---- Services ----------------------------------------------------------- */
+
+static bool is_of(const char *row, const char *service)
+{
+    return service == NULL || strcmp(row, service) == 0;
+}
+
+enum error store_each_service_point(
+    struct store *s, const char *service,
+    void (*each)(void *ctx, const struct store_service_point *), void *ctx)
+{
+    struct cursor c = cursor_open(s, STORE_SERVICE_POINTS, -1);
+    struct store_service_point point;
+
+    while (cursor_next(&c, &point))
+        if (is_of(point.service, service))
+            each(ctx, &point);
+    return cursor_close(&c);
+}
+
+enum error store_each_service_seq(
+    struct store *s, const char *service,
+    void (*each)(void *ctx, const struct store_service_seq *), void *ctx)
+{
+    struct cursor c = cursor_open(s, STORE_SERVICE_SEQS, -1);
+    struct store_service_seq seq;
+
+    while (cursor_next(&c, &seq))
+        if (is_of(seq.service, service))
+            each(ctx, &seq);
+    return cursor_close(&c);
+}
+
+enum error store_each_vanguards(struct store *s, const char *service,
+                                void (*each)(void *ctx,
+                                             const struct store_vanguards *),
+                                void *ctx)
+{
+    struct cursor c = cursor_open(s, STORE_VANGUARDS, -1);
+    struct store_vanguards set;
+
+    while (cursor_next(&c, &set))
+        if (is_of(set.service, service))
+            each(ctx, &set);
+    return cursor_close(&c);
+}
+
 /* ---- Settings ----------------------------------------------------------- */
 
 static enum error copy_setting(const struct store_setting *row, uint8_t *buf,

@@ -13,7 +13,10 @@
  *
  * node.batch orders nodes by when they were written, because the wall clock
  * cannot be trusted to: it is the number of the flush.
- * item.key is NULL for an immutable item. */
+ * item.key is NULL for an immutable item.
+ * Keys of service_point and service_seq are the name of the service, a zero,
+ * and the identity of the relay or access and period, 4 bytes each;
+ * vanguard.relays is up to 8 times identity 32, since 8, until 8. */
 const char *const schema_migrations[] = {
     "PRAGMA application_id = 0x7772726e;"
     "CREATE TABLE setting ("
@@ -60,6 +63,25 @@ const char *const schema_migrations[] = {
 
     "ALTER TABLE relay ADD COLUMN measured_at INTEGER NOT NULL DEFAULT 0;"
     "PRAGMA user_version = 4;",
+
+    "CREATE TABLE service_point ("
+    "  key BLOB PRIMARY KEY NOT NULL,"
+    "  handshake_key BLOB NOT NULL,"
+    "  endpoint BLOB NOT NULL,"
+    "  salt BLOB NOT NULL,"
+    "  since INTEGER NOT NULL,"
+    "  until INTEGER NOT NULL,"
+    "  introductions INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE service_seq ("
+    "  key BLOB PRIMARY KEY NOT NULL,"
+    "  seq INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE vanguard ("
+    "  service BLOB PRIMARY KEY NOT NULL,"
+    "  relays BLOB NOT NULL"
+    ") WITHOUT ROWID;"
+    "PRAGMA user_version = 5;",
 };
 
 const int schema_version =
@@ -71,7 +93,11 @@ const char *const schema_probe =
     "SELECT info_hash, port, implied_port, since FROM announcement LIMIT 0;"
     "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;"
     "SELECT identity, text, first_seen, last_seen, guard_since, guard_until, "
-    "rtt, capacity, failures, measured_at FROM relay LIMIT 0;";
+    "rtt, capacity, failures, measured_at FROM relay LIMIT 0;"
+    "SELECT key, handshake_key, endpoint, salt, since, until, introductions "
+    "FROM service_point LIMIT 0;"
+    "SELECT key, seq FROM service_seq LIMIT 0;"
+    "SELECT service, relays FROM vanguard LIMIT 0;";
 
 static enum error run_one(sqlite3 *db, const char *migration)
 {

@@ -23,6 +23,7 @@ static const struct store_options defaults = {
     .max_items = 1000,
     .max_relays = 5000,
     .max_settings = 256,
+    .max_services = 1024,
     .queue_bytes = 2 << 20,
     .busy_ms = 50,
 };
@@ -44,6 +45,7 @@ static struct store_options with_defaults(const struct store_options *given)
     fill_in(&o.max_items, defaults.max_items);
     fill_in(&o.max_relays, defaults.max_relays);
     fill_in(&o.max_settings, defaults.max_settings);
+    fill_in(&o.max_services, defaults.max_services);
     fill_in(&o.queue_bytes, defaults.queue_bytes);
     if (o.busy_ms == 0)
         o.busy_ms = defaults.busy_ms;
@@ -160,6 +162,7 @@ void store_configure(struct store *s, const struct store_options *options)
     s->options.max_items = o.max_items;
     s->options.max_relays = o.max_relays;
     s->options.max_settings = o.max_settings;
+    s->options.max_services = o.max_services;
 }
 
 void store_close(struct store *s)
@@ -237,10 +240,29 @@ static enum error write_all(struct store *s, struct written *w)
     return err;
 }
 
+static bool removes_points(const struct store *s)
+{
+    const struct store_change *c =
+        store_queue_oldest(&s->queue, STORE_SERVICE_POINTS);
+
+    while (c != NULL && !c->remove)
+        c = store_queue_next(c);
+    return c != NULL;
+}
+
+/* The row of a point that is over is overwritten in the file, but the WAL may
+ * have it from when it was written. A failure is tried again with the next
+ * one: the changes themselves are safe. */
+static void wipe_wal(struct store *s)
+{
+    (void)sql_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 enum error store_flush(struct store *s, int64_t wall)
 {
     struct written w = {.pruned = 0};
     enum error err;
+    bool wiped;
 
     assert(!s->reading);
     s->wall = wall;
@@ -255,7 +277,10 @@ enum error store_flush(struct store *s, int64_t wall)
             sql_exec(s->db, "ROLLBACK");
         return err;
     }
+    wiped = removes_points(s);
     store_queue_clear(&s->queue);
+    if (wiped)
+        wipe_wal(s);
     s->batch += s->batch < INT64_MAX;
     s->health.flushes++;
     s->health.pruned += w.pruned;
@@ -276,4 +301,7 @@ void store_get_health(const struct store *s, struct store_health *out)
     out->items = (size_t)s->rows[STORE_ITEMS];
     out->relays = (size_t)s->rows[STORE_RELAYS];
     out->settings = (size_t)s->rows[STORE_SETTINGS];
+    out->services =
+        (size_t)(s->rows[STORE_SERVICE_POINTS] + s->rows[STORE_SERVICE_SEQS] +
+                 s->rows[STORE_VANGUARDS]);
 }

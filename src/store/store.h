@@ -2,8 +2,9 @@
  *
  * What a node remembers between runs, in one SQLite file (`warren.db`, WAL):
  * DHT nodes it has met, its own announcements, its own items to republish,
- * relays of the tunnels and which of them are guards, and small settings. This
- * floor alone knows SQL; nothing here calls a clock: wall seconds (Unix time)
+ * relays of the tunnels and which of them are guards, what its hidden services
+ * need to be the same after a restart, and small settings. This floor alone
+ * knows SQL; nothing here calls a clock: wall seconds (Unix time)
  * come from the caller.
  *
  * Writing. store_put_* and store_remove_* only queue, coalesced per key: the
@@ -104,6 +105,7 @@ struct store_options {
     size_t max_items;         /* 1,000: then ERR_FULL */
     size_t max_relays;        /* 5,000: then ERR_FULL */
     size_t max_settings;      /* 256: then ERR_FULL */
+    size_t max_services;      /* 1,024 rows of services: then ERR_FULL */
     size_t queue_bytes;       /* 2 MiB of queued changes */
     uint32_t busy_ms;         /* 50: longest wait for another's lock */
     int64_t wall;             /* now; dates a file that is set aside */
@@ -239,6 +241,7 @@ struct store_health {
     size_t items;
     size_t relays;
     size_t settings;
+    size_t services; /* of all three kinds */
 };
 
 void store_get_health(const struct store *s, struct store_health *out);

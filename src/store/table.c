@@ -287,11 +287,182 @@ static bool read_setting(sqlite3_stmt *st, void *row)
     return !t.bad;
 }
 
+/* ---- Services ----------------------------------------------------------- */
+
+_Static_assert(STORE_SERVICE_SIZE + STORE_KEY_SIZE <=
+                   sizeof(((struct store_key *)0)->b),
+               "the key of an introduction point must fit");
+
+/* The name, a zero, and `rest`. */
+static struct store_key service_key(const char *service, const uint8_t *rest,
+                                    size_t len)
+{
+    uint8_t b[STORE_SERVICE_SIZE + STORE_KEY_SIZE];
+    size_t name = strnlen(service, STORE_SERVICE_SIZE - 1) + 1;
+
+    memcpy(b, service, name);
+    memcpy(b + name, rest, len);
+    return store_key_of(b, name + len);
+}
+
+/* The column of such a key, whose rest has `len` bytes. */
+static void take_service_key(struct taker *t, char service[STORE_SERVICE_SIZE],
+                             uint8_t *rest, size_t len)
+{
+    uint8_t b[STORE_SERVICE_SIZE + STORE_KEY_SIZE];
+    size_t all = take_blob(t, b, 2 + len, STORE_SERVICE_SIZE + len);
+    size_t name;
+
+    if (t->bad)
+        return;
+    name = all - len;
+    if (memchr(b, 0, name) != b + name - 1) {
+        t->bad = true;
+        return;
+    }
+    memcpy(service, b, name);
+    memcpy(rest, b + name, len);
+}
+
+static struct store_key point_key(const void *row)
+{
+    const struct store_service_point *p = row;
+
+    return service_key(p->service, p->relay, STORE_KEY_SIZE);
+}
+
+static int bind_point(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_service_point *p = row;
+    struct binder b = {.st = st, .at = 1};
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+    size_t len = endpoint_write_compact(&p->endpoint, compact);
+
+    (void)batch;
+    put_blob(&b, p->handshake_key, STORE_KEY_SIZE);
+    if (b.rc == SQLITE_OK)
+        b.rc =
+            sqlite3_bind_blob(st, ++b.at, compact, (int)len, SQLITE_TRANSIENT);
+    put_blob(&b, p->salt, STORE_SERVICE_SALT);
+    put_int(&b, (int64_t)p->since);
+    put_int(&b, (int64_t)p->until);
+    put_int(&b, (int64_t)p->introductions);
+    return b.rc;
+}
+
+static bool read_point(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_service_point *p = row;
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+    size_t len;
+
+    *p = (struct store_service_point){.since = 0};
+    take_service_key(&t, p->service, p->relay, STORE_KEY_SIZE);
+    take_blob(&t, p->handshake_key, STORE_KEY_SIZE, STORE_KEY_SIZE);
+    len = take_blob(&t, compact, 1, sizeof(compact));
+    take_blob(&t, p->salt, STORE_SERVICE_SALT, STORE_SERVICE_SALT);
+    p->since = (uint64_t)take_int(&t, 0, INT64_MAX);
+    p->until = (uint64_t)take_int(&t, 0, INT64_MAX);
+    p->introductions = (uint64_t)take_int(&t, 0, INT64_MAX);
+    return !t.bad &&
+           endpoint_read_compact(bytes_of(compact, len), &p->endpoint) == OK &&
+           endpoint_is_usable(&p->endpoint);
+}
+
+static struct store_key seq_key(const void *row)
+{
+    const struct store_service_seq *s = row;
+    uint8_t rest[8];
+
+    bytes_put_number(rest, 4, s->access);
+    bytes_put_number(rest + 4, 4, s->period);
+    return service_key(s->service, rest, sizeof(rest));
+}
+
+static int bind_seq(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_service_seq *s = row;
+    struct binder b = {.st = st, .at = 1};
+
+    (void)batch;
+    put_int(&b, s->seq);
+    return b.rc;
+}
+
+static bool read_seq(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_service_seq *s = row;
+    uint8_t rest[8] = {0};
+
+    *s = (struct store_service_seq){.seq = 0};
+    take_service_key(&t, s->service, rest, sizeof(rest));
+    s->access = (uint32_t)bytes_get_number(rest, 4);
+    s->period = (uint32_t)bytes_get_number(rest + 4, 4);
+    s->seq = take_int(&t, 0, INT64_MAX);
+    return !t.bad;
+}
+
+#define VANGUARD_BYTES (STORE_KEY_SIZE + 8 + 8)
+
+static struct store_key vanguards_key(const void *row)
+{
+    const struct store_vanguards *v = row;
+
+    return service_key(v->service, (const uint8_t *)"", 0);
+}
+
+static int bind_vanguards(sqlite3_stmt *st, const void *row, int64_t batch)
+{
+    const struct store_vanguards *v = row;
+    uint8_t packed[STORE_VANGUARDS_MAX * VANGUARD_BYTES], *at = packed;
+
+    (void)batch;
+    for (unsigned i = 0; i < v->count; i++, at += VANGUARD_BYTES) {
+        memcpy(at, v->list[i].relay, STORE_KEY_SIZE);
+        bytes_put_number(at + STORE_KEY_SIZE, 8, v->list[i].since);
+        bytes_put_number(at + STORE_KEY_SIZE + 8, 8, v->list[i].until);
+    }
+    return sqlite3_bind_blob(st, 2, packed, (int)(at - packed),
+                             SQLITE_TRANSIENT);
+}
+
+static bool read_vanguards(sqlite3_stmt *st, void *row)
+{
+    struct taker t = {.st = st};
+    struct store_vanguards *v = row;
+    uint8_t packed[STORE_VANGUARDS_MAX * VANGUARD_BYTES];
+    uint8_t name[STORE_SERVICE_SIZE];
+    size_t name_len, len;
+
+    *v = (struct store_vanguards){.count = 0};
+    name_len = take_blob(&t, name, 1, sizeof(name));
+    len = take_blob(&t, packed, VANGUARD_BYTES, sizeof(packed));
+    if (t.bad || len % VANGUARD_BYTES != 0 ||
+        memchr(name, 0, name_len) != name + name_len - 1)
+        return false;
+    memcpy(v->service, name, name_len);
+    v->count = (unsigned)(len / VANGUARD_BYTES);
+    for (unsigned i = 0; i < v->count; i++) {
+        const uint8_t *at = packed + (size_t)i * VANGUARD_BYTES;
+
+        memcpy(v->list[i].relay, at, STORE_KEY_SIZE);
+        v->list[i].since = bytes_get_number(at + STORE_KEY_SIZE, 8);
+        v->list[i].until = bytes_get_number(at + STORE_KEY_SIZE + 8, 8);
+        if (v->list[i].since > INT64_MAX || v->list[i].until > INT64_MAX)
+            return false;
+    }
+    return true;
+}
+
 /* ---- SQL ---------------------------------------------------------------- */
 
 #define RELAY_COLUMNS                                                   \
     "identity, text, first_seen, last_seen, guard_since, guard_until, " \
     "rtt, capacity, failures, measured_at"
+#define POINT_COLUMNS \
+    "key, handshake_key, endpoint, salt, since, until, introductions"
 
 const struct store_table store_tables[STORE_KINDS] = {
     [STORE_NODES] =
@@ -369,4 +540,44 @@ const struct store_table store_tables[STORE_KINDS] = {
          .key = setting_key,
          .bind = bind_setting,
          .read = read_setting},
+    [STORE_SERVICE_POINTS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO service_point "
+                               "(" POINT_COLUMNS ") "
+                               "VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                 [STORE_REMOVE] = "DELETE FROM service_point WHERE key = ?1",
+                 [STORE_FIND] = "SELECT " POINT_COLUMNS
+                                " FROM service_point WHERE key = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM service_point",
+                 [STORE_LIST] = "SELECT " POINT_COLUMNS " FROM service_point "
+                                "ORDER BY key LIMIT ?1"},
+         .row_size = sizeof(struct store_service_point),
+         .key = point_key,
+         .bind = bind_point,
+         .read = read_point},
+    [STORE_SERVICE_SEQS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO service_seq (key, seq) "
+                               "VALUES (?1,?2)",
+                 [STORE_REMOVE] = "DELETE FROM service_seq WHERE key = ?1",
+                 [STORE_FIND] = "SELECT key, seq FROM service_seq "
+                                "WHERE key = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM service_seq",
+                 [STORE_LIST] =
+                     "SELECT key, seq FROM service_seq ORDER BY key LIMIT ?1"},
+         .row_size = sizeof(struct store_service_seq),
+         .key = seq_key,
+         .bind = bind_seq,
+         .read = read_seq},
+    [STORE_VANGUARDS] =
+        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO vanguard "
+                               "(service, relays) VALUES (?1,?2)",
+                 [STORE_REMOVE] = "DELETE FROM vanguard WHERE service = ?1",
+                 [STORE_FIND] = "SELECT service, relays FROM vanguard "
+                                "WHERE service = ?1",
+                 [STORE_COUNT] = "SELECT count(*) FROM vanguard",
+                 [STORE_LIST] = "SELECT service, relays FROM vanguard "
+                                "ORDER BY service LIMIT ?1"},
+         .row_size = sizeof(struct store_vanguards),
+         .key = vanguards_key,
+         .bind = bind_vanguards,
+         .read = read_vanguards},
 };

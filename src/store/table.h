@@ -7,6 +7,7 @@
 #define WARREN_STORE_TABLE_H
 
 #include "store/store.h"
+#include "store/store_service.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -19,6 +20,9 @@ enum store_kind {
     STORE_ITEMS,
     STORE_RELAYS,
     STORE_SETTINGS,
+    STORE_SERVICE_POINTS,
+    STORE_SERVICE_SEQS,
+    STORE_VANGUARDS,
     STORE_KINDS
 };
 
@@ -31,13 +35,13 @@ enum store_op {
     STORE_OPS
 };
 
-/* The longest key is that of a setting. */
+/* The longest keys are those of settings and of introduction points. */
 struct store_key {
     uint8_t len;
     uint8_t b[STORE_SETTING_KEY];
 };
 
-/* A row of the last kind; the others are in store.h. */
+/* The others are in store.h and store_service.h. */
 struct store_setting {
     char key[STORE_SETTING_KEY];
     uint16_t len;

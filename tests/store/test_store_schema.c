@@ -119,13 +119,13 @@ static void test_schema_report_names_the_upgrade(void **state)
     fixture_open(f);
     assert_string_equal(
         f->report.text,
-        "opened warren.db and brought its schema from version 1 to 4");
+        "opened warren.db and brought its schema from version 1 to 5");
 }
 
 static void test_schema_refuses_a_newer_file(void **state)
 {
     static const char *const newer[] = {
-        "PRAGMA user_version = 5", "PRAGMA user_version = 2147483647",
+        "PRAGMA user_version = 6", "PRAGMA user_version = 2147483647",
         /* A schema that only a newer sqlite can parse. */
         "PRAGMA writable_schema = ON;"
         "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 3, 'CREATE NEW');"
