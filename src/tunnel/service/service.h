@@ -25,8 +25,8 @@
 #include "tunnel/path/guard.h"
 #include "tunnel/record/service_descriptor.h"
 #include "tunnel/record/work.h"
-#include "tunnel/service/stem.h"
-#include "tunnel/service/vanguard.h"
+#include "tunnel/stem/stem.h"
+#include "tunnel/stem/vanguard.h"
 
 #include <stdbool.h>
 #include <stdint.h>
