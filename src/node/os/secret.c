@@ -58,8 +58,21 @@ static enum error not_a_file(const char *name, mode_t mode, struct text *why)
     return ERR_IO;
 }
 
-static enum error check_file(int fd, const char *name, size_t len,
-                             struct text *why)
+static enum error check_length(const char *name, off_t has, size_t min,
+                               size_t max, struct text *why)
+{
+    if (has >= (off_t)min && has <= (off_t)max)
+        return OK;
+    text_addf(why, "%s has %lld bytes but a key of this kind has %zu", name,
+              (long long)has, min);
+    if (max != min)
+        text_addf(why, " to %zu", max);
+    return ERR_CORRUPT;
+}
+
+/* Its length into `len`. */
+static enum error check_file(int fd, const char *name, size_t min, size_t max,
+                             size_t *len, struct text *why)
 {
     struct stat st;
 
@@ -76,12 +89,8 @@ static enum error check_file(int fd, const char *name, size_t len,
                   name, name);
         return ERR_IO;
     }
-    if ((uint64_t)st.st_size != len) {
-        text_addf(why, "%s has %lld bytes but a key of this kind has %zu", name,
-                  (long long)st.st_size, len);
-        return ERR_CORRUPT;
-    }
-    return OK;
+    *len = (size_t)st.st_size;
+    return check_length(name, st.st_size, min, max, why);
 }
 
 /* `name` could not be opened. That of another user is what a daemon leaves that
@@ -106,27 +115,39 @@ static enum error cannot_open(int dirfd, const char *name, struct text *why)
     return errnum == ENOENT ? ERR_NOT_FOUND : ERR_IO;
 }
 
-enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
-                       struct text *why)
+enum error secret_read_some(int dirfd, const char *name, uint8_t *secret,
+                            size_t min, size_t max, size_t *len,
+                            struct text *why)
 {
     /* O_NONBLOCK: a FIFO by that name must not hang us. */
     int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     uint8_t buf[SECRET_MAX];
+    size_t has = 0;
     enum error err;
 
-    assert(len <= sizeof(buf));
+    assert(max <= sizeof(buf));
     if (fd < 0)
         return cannot_open(dirfd, name, why);
-    err = check_file(fd, name, len, why);
-    if (err == OK && read_all(fd, buf, len) != (ssize_t)len) {
+    err = check_file(fd, name, min, max, &has, why);
+    if (err == OK && read_all(fd, buf, has) != (ssize_t)has) {
         text_addf(why, "cannot read %s whole", name);
         err = ERR_IO;
     }
-    if (err == OK)
-        memcpy(secret, buf, len);
+    if (err == OK) {
+        memcpy(secret, buf, has);
+        *len = has;
+    }
     sodium_memzero(buf, sizeof(buf));
     close(fd);
     return err;
+}
+
+enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
+                       struct text *why)
+{
+    size_t has;
+
+    return secret_read_some(dirfd, name, secret, len, len, &has, why);
 }
 
 static enum error failed(const char *name, struct text *why)

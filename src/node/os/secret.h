@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SECRET_MAX      256  /* bytes of a secret */
+#define SECRET_MAX      8192 /* bytes of a secret */
 #define SECRET_NAME_MAX 1100 /* of a path, with what is put behind it */
 
 /* `dirfd` as of openat: a directory, or AT_FDCWD. On failure `why` gets a
@@ -22,6 +22,11 @@
  * ERR_IO: cannot be read, not a regular file, or others may read it. */
 enum error secret_read(int dirfd, const char *name, uint8_t *secret, size_t len,
                        struct text *why);
+
+/* The same for one of `min` to `max` bytes; `len` is what it has. */
+enum error secret_read_some(int dirfd, const char *name, uint8_t *secret,
+                            size_t min, size_t max, size_t *len,
+                            struct text *why);
 
 /* After it returns, the file is on disk whole, or there is none. ERR_IN_USE:
  * it exists and is left alone; ERR_NO_SPACE; ERR_TOO_LARGE (the name);
