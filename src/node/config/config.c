@@ -107,6 +107,9 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
     memcpy(t->family, c->dht.family, sizeof(t->family));
     t->testing_network = c->dht.testing_network;
     t->has_family_id = config_family_id(c->tunnel_family, t->family_id);
+    memcpy(c->service.network, c->dht.network, sizeof(c->service.network));
+    c->service.testing_network = c->dht.testing_network;
+    c->service.max_time = t->max_time;
 }
 
 /* ---- Load -------------------------------------------------------------- */
@@ -206,6 +209,7 @@ void config_reload(struct config *current, const struct config *fresh,
         else
             keep(&r, key, "");
     }
+    r.next.services = fresh->services;
     derive(&r.next, take_back, &r);
     *current = r.next;
 }
@@ -280,6 +284,34 @@ static void print_default(const struct config_key *key,
     text_add(out, "\n");
 }
 
+/* A comment as a whole: there is no service unless somebody wants one. */
+static void print_service(struct text *out)
+{
+    struct config_service service;
+
+    config_service_init(&service);
+    text_add(out,
+             "\n# Hidden services, for each a section that names it; none is "
+             "there by\n# default. `warren service new NAME` makes one, too; "
+             "a section is for\n# other settings and for local ports.\n"
+             "#\n# [service NAME]\n");
+    for (size_t i = 0; i < CONFIG_SERVICE_KEYS; i++) {
+        const struct config_key *key = &config_service_keys[i];
+        size_t bare;
+
+        text_add(out, "#\n");
+        print_comment(key->meaning, out);
+        print_must_be(key, out);
+        text_addf(out, "# %s =", key->name);
+        bare = out->len;
+        text_add(out, " ");
+        key->type->print(key, (const char *)&service + key->offset, out);
+        if (out->len == bare + 1)
+            text_cut(out, bare);
+        text_add(out, "\n");
+    }
+}
+
 void config_print_defaults(struct text *out)
 {
     struct config defaults;
@@ -291,4 +323,5 @@ void config_print_defaults(struct text *out)
                   "which overrides this file.\n");
     for (size_t i = 0; i < config_keys_count; i++)
         print_default(&config_keys[i], &defaults, out);
+    print_service(out);
 }

@@ -16,6 +16,9 @@
  *
  * Every key has a flag --SECTION.KEY VALUE; the usual ones have a short form
  * too (--listen, --log-json).
+ *
+ * A section [service NAME] is a hidden service of that name. Such sections are
+ * in the file only, each once (config_service.c).
  */
 #ifndef WARREN_NODE_CONFIG_CONFIG_H
 #define WARREN_NODE_CONFIG_CONFIG_H
@@ -27,6 +30,7 @@
 #include "node/log/log.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/member/member.h"
+#include "tunnel/service/service.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +41,11 @@
 #define CONFIG_BOOTSTRAP_MAX 32
 #define CONFIG_NAMES_MAX     8
 #define CONFIG_HOST_SIZE     256
+#define CONFIG_SERVICES_MAX  16
+#define CONFIG_PORTS_MAX     8   /* of one service */
+#define CONFIG_SERVICE_SIZE  32  /* a name, with the terminator */
+#define CONFIG_STRING_SIZE   256 /* the same */
+#define CONFIG_SOCKET_SIZE   108 /* the path of a Unix socket, the same */
 #define CONFIG_ERRORS_MAX    (16 * 1024) /* for the `errors` below */
 
 struct config_endpoints {
@@ -69,6 +78,30 @@ struct config_http {
     struct endpoint listen;
 };
 
+/* Datagrams for a port of a service go to this socket. */
+struct config_port {
+    uint16_t port;
+    bool is_unix;
+    struct endpoint to;
+    char path[CONFIG_SOCKET_SIZE]; /* with is_unix */
+};
+
+/* A section [service NAME]. */
+struct config_service {
+    char name[CONFIG_SERVICE_SIZE];
+    char string[CONFIG_STRING_SIZE]; /* empty: a service with a key */
+    unsigned hops, points, max_peers;
+    struct config_ports {
+        unsigned count;
+        struct config_port at[CONFIG_PORTS_MAX];
+    } ports;
+};
+
+struct config_services {
+    unsigned count;
+    struct config_service at[CONFIG_SERVICES_MAX];
+};
+
 /* A plain value: it can be copied as a whole, and key by key. */
 struct config {
     char data_dir[CONFIG_PATH_SIZE]; /* empty: nobody knows a default */
@@ -92,6 +125,13 @@ struct config {
     struct config_endpoints tunnel_relays;    /* to ask at the start */
     struct config_policy exit_policy;
     struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
+
+    /* Ready for services_new but for network and max_time, which are filled
+     * in. */
+    struct service_config service;
+    unsigned max_service_sockets; /* local ones, of all services */
+    uint64_t service_idle_timeout;
+    struct config_services services;
 
     struct config_http http;
     struct config_names http_hosts; /* besides addresses and localhost */

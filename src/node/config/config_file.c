@@ -88,8 +88,12 @@ static void unknown_key(struct config_loader *l, const char *where,
 }
 
 static void read_section(struct config_loader *l, const char *where,
-                         const char *name)
+                         unsigned line, const char *name)
 {
+    l->service = NULL;
+    l->skipped = NULL;
+    if (config_load_service(l, where, line, name))
+        return;
     l->skipped = known_section(name) ? NULL : name;
     if (l->skipped != NULL)
         unknown_section(l, where, name);
@@ -101,6 +105,10 @@ static void read_pair(struct config_loader *l, const char *where,
 {
     const struct config_key *key = NULL;
 
+    if (l->service != NULL) {
+        config_load_service_pair(l, where, item->line, item->key, item->value);
+        return;
+    }
     if (item->section != NULL)
         key = config_key_find(item->section, item->key);
     if (key != NULL)
@@ -127,7 +135,7 @@ static void read_items(struct config_loader *l, char *text, size_t len)
         if (item.kind == INI_PAIR)
             read_pair(l, where, &item);
         else if (item.kind == INI_SECTION)
-            read_section(l, where, item.section);
+            read_section(l, where, item.line, item.section);
         else
             config_loader_report(l, where, "%s", item.error);
     }

@@ -21,8 +21,8 @@
 #define LIFETIME .type = &config_duration, .min = TIME_S, .max = 7 * DAY
 #define DAY      (24 * TIME_HOUR)
 
-const char *const config_sections[] = {"node", "dht", "tunnel", "exit",
-                                       "http", "log", NULL};
+const char *const config_sections[] = {"node",     "dht",  "tunnel", "exit",
+                                       "services", "http", "log",    NULL};
 
 const struct config_key config_keys[] = {
     /* ---- [node] ---- */
@@ -273,6 +273,35 @@ const struct config_key config_keys[] = {
      .max = TIME_MIN, .meaning = "A name that takes longer is given up."},
     {"exit", "idle_timeout", AT(tunnel.exit.idle_timeout), FIXED, LIFETIME,
      .meaning = "A circuit's sockets are closed after so long without data."},
+
+    /* ---- [services] ---- */
+    {"services", "max_services", &config_count, AT(service.max_services), FIXED,
+     .min = 1, .max = 1024, .init = "16",
+     .meaning = "Hidden services at a time: own ones, and others that are\n"
+                "reached."},
+    {"services", "max_peers", &config_count, AT(service.max_peers), FIXED,
+     .min = 1, .max = 10000, .init = "64",
+     .meaning = "Peers of all services together."},
+    {"services", "max_connects", &config_count, AT(service.max_connects), FIXED,
+     .min = 1, .max = 10000, .init = "32",
+     .meaning = "Connections to services under way."},
+    {"services", "join_rate", &config_count, AT(service.join_rate), FIXED,
+     .min = 1, .max = 10000, .init = "50",
+     .meaning = "Peers a second that a service lets in."},
+    {"services", "max_queue", &config_count, AT(service.max_queue), FIXED,
+     .min = 1, .max = 65536, .init = "256",
+     .meaning = "Introductions that wait for a circuit; those with the most\n"
+                "work go first."},
+    {"services", "max_work", &config_duration, AT(service.max_work), FIXED,
+     .min = TIME_MS, .max = TIME_MIN, .init = "10s",
+     .meaning = "Time of a processor that this node is ready to work for a\n"
+                "connection to a service that asks for it."},
+    {"services", "max_sockets", &config_count, AT(max_service_sockets),
+     RELOADED, .min = 1, .max = 10000, .init = "256",
+     .meaning = "Local sockets of services: one for each peer and port."},
+    {"services", "idle_timeout", AT(service_idle_timeout), RELOADED, LIFETIME,
+     .init = "5m",
+     .meaning = "A peer's local socket is closed after so long without data."},
 
     /* ---- [http] ---- */
     {"http", "listen", &config_http, AT(http), FIXED, .init = "127.0.0.1:7882",

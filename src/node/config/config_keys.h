@@ -18,7 +18,7 @@ struct config_type;
 struct config_key {
     const char *section, *name;
     const struct config_type *type;
-    size_t offset, size; /* of the value in struct config */
+    size_t offset, size; /* of the value in struct config(_service) */
     uint64_t min, max;   /* numbers: the value; names: bytes; lists: entries */
     const char *init;    /* the default as text; NULL: what config.c says */
     const char *shown;   /* in its place, where it depends on the user */
@@ -35,6 +35,12 @@ extern const struct config_key config_keys[];
 extern const size_t config_keys_count;
 
 extern const char *const config_sections[]; /* ends with NULL */
+
+/* The keys of a section [service NAME], in struct config_service. */
+#define CONFIG_SERVICE_KEYS 5
+extern const struct config_key config_service_keys[CONFIG_SERVICE_KEYS];
+/* With the defaults of its keys, and no name. */
+void config_service_init(struct config_service *service);
 
 /* The key, or NULL. Section or name of NULL match any. */
 const struct config_key *config_key_find(const char *section, const char *name);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 static enum error set_one(const struct config_key *key, const char *text,
-                          struct config *config, struct text *why)
+                          void *base, struct text *why)
 {
     size_t before = why->len, said;
     enum error err;
@@ -21,7 +21,7 @@ static enum error set_one(const struct config_key *key, const char *text,
     text_add_printable(why, bytes_of(text, strnlen(text, 200)));
     text_add(why, "' but must be ");
     said = why->len;
-    err = key->type->parse(key, text, (char *)config + key->offset, why);
+    err = key->type->parse(key, text, (char *)base + key->offset, why);
     if (err == OK)
         text_cut(why, before);
     else if (why->len == said)
@@ -30,16 +30,16 @@ static enum error set_one(const struct config_key *key, const char *text,
 }
 
 enum error config_set(const struct config_key *key, const char *text,
-                      struct config *config, bool append, struct text *why)
+                      void *base, bool append, struct text *why)
 {
     static const char blanks[] = " \t";
     char part[CONFIG_PATH_SIZE];
     enum error err = OK;
 
     if (!key->type->list)
-        return set_one(key, text, config, why);
+        return set_one(key, text, base, why);
     if (!append)
-        memset((char *)config + key->offset, 0, key->size);
+        memset((char *)base + key->offset, 0, key->size);
     for (bool more = true; more && err == OK;) {
         size_t len = strcspn(text, ","), from = strspn(text, blanks);
         size_t to = len;
@@ -48,7 +48,7 @@ enum error config_set(const struct config_key *key, const char *text,
             to--;
         snprintf(part, sizeof(part), "%.*s", to > from ? (int)(to - from) : 0,
                  text + from);
-        err = set_one(key, part, config, why);
+        err = set_one(key, part, base, why);
         more = text[len] == ',';
         text += len + more;
     }

@@ -30,7 +30,10 @@ struct config_loader {
     struct text *errors; /* the caller's */
     enum error error;    /* of the first mistake */
     const char *file;
-    const char *skipped; /* the unknown section that we are in */
+    const char *skipped;            /* the unknown section that we are in */
+    struct config_service *service; /* the [service NAME] that we are in */
+    unsigned service_lines[CONFIG_SERVICES_MAX]; /* where each begins */
+    unsigned service_set[CONFIG_SERVICE_KEYS];   /* lines of keys; 0: not yet */
     struct {
         enum config_source source;
         unsigned line; /* FROM_FILE */
@@ -39,10 +42,11 @@ struct config_loader {
 };
 
 /* Sets a value, a list's entries separated by commas, instead of what the
- * list has or, with `append`, behind it. ERR_SYNTAX, ERR_FULL: `why` gets
+ * list has or, with `append`, behind it. `base` is the struct config (of a key
+ * of a service the struct config_service). ERR_SYNTAX, ERR_FULL: `why` gets
  * "KEY is 'TEXT' but must be ...". */
 enum error config_set(const struct config_key *key, const char *text,
-                      struct config *config, bool append, struct text *why);
+                      void *base, bool append, struct text *why);
 
 /* "WARREN_DHT_MAX_ITEMS", "dht.max_items" and "--dht.max_items". */
 void config_environment_name(const struct config_key *key,
@@ -69,6 +73,15 @@ void config_load_environment(struct config_loader *l, char *const *environment);
 void config_load_settings(struct config_loader *l,
                           const struct warren_setting *settings, size_t count);
 void config_load_flags(struct config_loader *l, int argc, char *const *argv);
+
+/* "service NAME": begins that section, or reports what is wrong with it; false
+ * when it is another kind of section. */
+bool config_load_service(struct config_loader *l, const char *where,
+                         unsigned line, const char *section);
+/* A pair in it. */
+void config_load_service_pair(struct config_loader *l, const char *where,
+                              unsigned line, const char *name,
+                              const char *value);
 
 /* Whether any source has set the key. */
 bool config_loader_has(const struct config_loader *l, const char *section,

@@ -23,13 +23,15 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
         .names = exit ? OF_A_QUESTION * config->tunnel.exit.max_questions : 0,
         .clients = clients,
         .pages = pages,
+        .services = config->services.count > 0 ? config->max_service_sockets
+                                               : 0,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
 }
 
 unsigned files_plan_sum(const struct files_plan *p)
 {
-    return p->own + p->names + p->clients + p->pages + p->sockets;
+    return p->own + p->names + p->clients + p->pages + p->services + p->sockets;
 }
 
 /* Of each that is wanted at all one is to be there. */
@@ -50,14 +52,15 @@ bool files_plan_fit(struct files_plan *p, unsigned limit)
     unsigned rest;
 
     if (limit < p->own + least(p->names) + least(p->clients) + least(p->pages) +
-                    least(p->sockets))
+                    least(p->services) + least(p->sockets))
         return false;
-    /* Some three eighths, or more, are left to the sockets of an exit. */
+    /* A quarter, or more, is left to the sockets of an exit. */
     rest = limit - p->own;
     lower(&fit.names, rest / 4);
     lower(&fit.clients, rest / 4);
     lower(&fit.pages, rest / 8);
-    rest -= fit.names + fit.clients + fit.pages;
+    lower(&fit.services, rest / 8);
+    rest -= fit.names + fit.clients + fit.pages + fit.services;
     if (fit.sockets > rest)
         fit.sockets = rest;
     *p = fit;
@@ -78,6 +81,8 @@ void files_plan_keep(const struct files_plan *p, struct config *config)
     }
     if (p->clients > 0)
         keep(&config->max_control_clients, p->clients);
+    if (p->services > 0)
+        keep(&config->max_service_sockets, p->services);
 }
 
 void files_plan_explain(const struct files_plan *wanted,
@@ -100,6 +105,9 @@ void files_plan_explain(const struct files_plan *wanted,
     if (granted->clients < wanted->clients)
         text_addf(out, " at most %u control clients instead of %u,",
                   granted->clients, wanted->clients);
+    if (granted->services < wanted->services)
+        text_addf(out, " at most %u local sockets of services instead of %u,",
+                  granted->services, wanted->services);
     text_add(out, " the rest is for control, store, DNS and pages; raise the "
                   "hard limit (`ulimit -Hn`, LimitNOFILE= of a unit, "
                   "--ulimit nofile= of docker)");

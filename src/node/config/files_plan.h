@@ -9,6 +9,7 @@
  *     names     that an exit asks the DNS for
  *     clients   of the control socket
  *     pages     connections for the HTTP pages
+ *     services  local sockets for peers of hidden services
  *     sockets   of an exit: the rest
  */
 #ifndef WARREN_NODE_CONFIG_FILES_PLAN_H
@@ -20,7 +21,7 @@
 #include <stdbool.h>
 
 struct files_plan {
-    unsigned own, names, clients, pages, sockets;
+    unsigned own, names, clients, pages, services, sockets;
 };
 
 /* What the settings can need, with so many clients and pages at most; 0 where

@@ -53,8 +53,10 @@ static void test_files_plan_fits_every_limit(void **state)
     (void)state;
     config.tunnel.become_exitnode = true;
     config.tunnel.exit.max_sockets = 2048;
+    config.services.count = 1;
     files_plan(&config, 16, 16, &wanted);
-    least = wanted.own + 4;
+    assert_int_equal(wanted.services, config.max_service_sockets);
+    least = wanted.own + 5;
     for (unsigned limit = 0; limit < 6000; limit++) {
         bool fits;
 
@@ -69,6 +71,7 @@ static void test_files_plan_fits_every_limit(void **state)
         assert_in_range(p.names, 1, wanted.names);
         assert_in_range(p.clients, 1, wanted.clients);
         assert_in_range(p.pages, 1, wanted.pages);
+        assert_in_range(p.services, 1, wanted.services);
         assert_in_range(p.sockets, 1, wanted.sockets);
         assert_true(files_plan_sum(&p) <= limit);
         assert_true(p.names >= before.names && p.clients >= before.clients &&
