@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Local sockets of services, against servers of UDP and of Unix datagrams, and
+ * the listener for programs that reach a service.
+ */
+#include "node/service/local_listener.h"
+#include "node/service/local_ports.h"
+
+#include "node/os/clock.h"
+#include "node/os/sockaddr.h"
+#include "testing.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define IDLE (60 * TIME_S)
+
+/* What came back from servers, the last of it. */
+static struct {
+    unsigned count;
+    uint64_t peer;
+    uint16_t port;
+    size_t len;
+    char payload[64];
+    bool closes; /* its own peer's sockets */
+} heard;
+
+static struct event_base *base;
+static struct local_ports *ports;
+static uint64_t now;
+
+static void on_received(void *arg, uint64_t peer, uint16_t port,
+                        struct bytes payload)
+{
+    (void)arg;
+    heard.count++;
+    heard.peer = peer;
+    heard.port = port;
+    heard.len = payload.len;
+    if (payload.len > 0 && payload.len < sizeof(heard.payload))
+        memcpy(heard.payload, payload.p, payload.len);
+    if (heard.closes)
+        local_ports_close_peer(ports, peer);
+}
+
+static const struct local_ports_handler handler = {.received = on_received};
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&heard, 0, sizeof(heard));
+    base = event_base_new();
+    now = clock_now();
+    return sodium_init() < 0 || base == NULL ||
+           local_ports_new(base, &handler, 4, IDLE, &ports) != OK;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    local_ports_free(ports);
+    event_base_free(base);
+    return 0;
+}
+
+/* A server that tests read from by hand. */
+struct server {
+    int fd;
+    struct config_port port;
+    struct sockaddr_storage from;
+    socklen_t from_len;
+    char got[2048];
+};
+
+static struct server serve_udp(uint16_t port)
+{
+    struct server s = {.port.port = port};
+    struct sockaddr_storage sa;
+    socklen_t len;
+    struct endpoint any;
+
+    assert_int_equal(endpoint_parse("127.0.0.1:0", &any), OK);
+    len = sockaddr_from_endpoint(&any, &sa);
+    s.fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(s.fd, (struct sockaddr *)&sa, len), 0);
+    assert_int_equal(getsockname(s.fd, (struct sockaddr *)&sa, &len), 0);
+    assert_int_equal(sockaddr_to_endpoint((struct sockaddr *)&sa, &s.port.to),
+                     OK);
+    return s;
+}
+
+static struct server serve_unix(uint16_t port, const char *path)
+{
+    struct server s = {.port = {.port = port, .is_unix = true}};
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+    snprintf(s.port.path, sizeof(s.port.path), "%s", path);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    unlink(path);
+    s.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(s.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    return s;
+}
+
+static void expect(struct server *s, const char *text)
+{
+    ssize_t n;
+
+    s->from_len = sizeof(s->from);
+    n = recvfrom(s->fd, s->got, sizeof(s->got) - 1, MSG_DONTWAIT,
+                 (struct sockaddr *)&s->from, &s->from_len);
+    assert_true(n >= 0);
+    s->got[n] = '\0';
+    assert_string_equal(s->got, text);
+}
+
+static void answer(const struct server *s, const char *text)
+{
+    assert_true(sendto(s->fd, text, strlen(text), 0,
+                       (const struct sockaddr *)&s->from, s->from_len) >= 0);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static enum error say(uint64_t peer, const struct config_port *port,
+                      const char *text)
+{
+    return local_ports_send(ports, peer, port, bytes_of_text(text), now);
+}
+
+static void round_trip(struct server *s)
+{
+    struct sockaddr_storage first;
+    socklen_t first_len;
+
+    assert_int_equal(say(17, &s->port, "one"), OK);
+    expect(s, "one");
+    first = s->from;
+    first_len = s->from_len;
+    answer(s, "to 17");
+    assert_true(heard.peer == 17);
+    assert_int_equal(heard.port, s->port.port);
+    assert_memory_equal(heard.payload, "to 17", 5);
+    assert_int_equal(say(18, &s->port, "two"), OK);
+    expect(s, "two");
+    assert_true(first_len != s->from_len ||
+                memcmp(&first, &s->from, first_len) != 0);
+    answer(s, "to 18");
+    assert_true(heard.peer == 18);
+    assert_int_equal(say(17, &s->port, "again"), OK);
+    expect(s, "again");
+    assert_int_equal(s->from_len, first_len);
+    assert_memory_equal(&first, &s->from, first_len);
+    assert_int_equal(say(17, &s->port, ""), OK);
+    expect(s, "");
+    answer(s, "");
+    assert_int_equal(heard.count, 3);
+    assert_int_equal(heard.len, 0);
+}
+
+static void test_local_ports_tell_peers_apart_by_source(void **state)
+{
+    struct server s = serve_udp(53);
+
+    (void)state;
+    round_trip(&s);
+    assert_int_equal(local_ports_counters(ports)->sockets, 2);
+    assert_int_equal(local_ports_counters(ports)->to_server, 4);
+    assert_int_equal(local_ports_counters(ports)->from_server, 3);
+    close(s.fd);
+}
+
+static void test_local_ports_reach_unix_sockets(void **state)
+{
+    char path[64];
+    struct server s;
+
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/warren-ports-%ld.sock", (long)getpid());
+    s = serve_unix(9, path);
+    round_trip(&s);
+    /* The server starts again: the first datagram may be lost, not more. */
+    close(s.fd);
+    unlink(path);
+    assert_int_equal(say(17, &s.port, "lost"), ERR_UNREACHABLE);
+    assert_int_equal(say(17, &s.port, "lost"), ERR_UNREACHABLE);
+    s = serve_unix(9, path);
+    assert_int_equal(say(17, &s.port, "back"), OK);
+    expect(&s, "back");
+    assert_int_equal(local_ports_counters(ports)->dropped[LOCAL_DROP_REFUSED],
+                     2);
+    close(s.fd);
+    unlink(path);
+}
+
+static void test_local_ports_server_that_is_away_comes_back(void **state)
+{
+    struct server s = serve_udp(53);
+    struct sockaddr_storage sa;
+    socklen_t len = sockaddr_from_endpoint(&s.port.to, &sa);
+
+    (void)state;
+    close(s.fd);
+    for (int i = 0; i < 3; i++) {
+        say(17, &s.port, "x");
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    s.fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(s.fd, (struct sockaddr *)&sa, len), 0);
+    assert_int_equal(say(17, &s.port, "hello"), OK);
+    expect(&s, "hello");
+    close(s.fd);
+}
+
+static void test_local_ports_cap_serves_who_uses_his_socket(void **state)
+{
+    struct server s = serve_udp(53);
+    uint64_t honest = 1;
+
+    (void)state;
+    assert_int_equal(say(honest, &s.port, "honest"), OK);
+    for (uint64_t peer = 2; peer < 100; peer++) {
+        enum error err = say(peer, &s.port, "flood");
+
+        assert_int_equal(err, peer <= 4 ? OK : ERR_FULL);
+    }
+    assert_int_equal(local_ports_counters(ports)->sockets, 4);
+    assert_int_equal(local_ports_counters(ports)->dropped[LOCAL_DROP_FULL], 95);
+    expect(&s, "honest");
+    answer(&s, "served");
+    assert_true(heard.peer == honest);
+    /* Who rests makes way, who does not stays. */
+    now += LOCAL_REST;
+    assert_int_equal(say(honest, &s.port, "still"), OK);
+    for (uint64_t peer = 200; peer < 203; peer++)
+        assert_int_equal(say(peer, &s.port, "new"), OK);
+    assert_int_equal(say(300, &s.port, "new"), ERR_FULL);
+    assert_int_equal(local_ports_counters(ports)->sockets, 4);
+    answer(&s, "served");
+    assert_true(heard.peer == honest);
+    assert_int_equal(heard.count, 2);
+    close(s.fd);
+}
+
+static void test_local_ports_close_what_is_over(void **state)
+{
+    struct server a = serve_udp(1), b = serve_udp(2), moved = serve_udp(2);
+    struct config_ports now_there = {.count = 2, .at = {a.port, moved.port}};
+
+    (void)state;
+    assert_int_equal(say(1, &a.port, "x"), OK);
+    assert_int_equal(say(1, &b.port, "x"), OK);
+    assert_int_equal(say(2, &b.port, "x"), OK);
+    assert_int_equal(local_ports_counters(ports)->sockets, 3);
+    local_ports_keep(ports, 1, &now_there);
+    assert_int_equal(local_ports_counters(ports)->sockets, 2);
+    assert_int_equal(say(2, &moved.port, "here"), OK); /* in its place */
+    expect(&moved, "here");
+    assert_int_equal(local_ports_counters(ports)->sockets, 2);
+    local_ports_close_peer(ports, 2);
+    assert_int_equal(local_ports_counters(ports)->sockets, 1);
+    local_ports_tick(ports, now + IDLE - 1);
+    assert_int_equal(local_ports_counters(ports)->sockets, 1);
+    local_ports_tick(ports, now + IDLE);
+    assert_int_equal(local_ports_counters(ports)->sockets, 0);
+    close(a.fd);
+    close(b.fd);
+    close(moved.fd);
+}
+
+static void test_local_ports_handler_may_close_what_it_hears(void **state)
+{
+    struct server s = serve_udp(53);
+
+    (void)state;
+    heard.closes = true;
+    assert_int_equal(say(1, &s.port, "x"), OK);
+    expect(&s, "x");
+    assert_true(
+        sendto(s.fd, "1", 1, 0, (struct sockaddr *)&s.from, s.from_len) == 1);
+    answer(&s, "2");
+    assert_int_equal(heard.count, 1);
+    assert_int_equal(local_ports_counters(ports)->sockets, 0);
+    close(s.fd);
+}
+
+static void test_local_ports_long_datagrams_are_an_error(void **state)
+{
+    static char payload[70000];
+    struct server s = serve_udp(53);
+
+    (void)state;
+    assert_int_equal(local_ports_send(ports, 1, &s.port,
+                                      bytes_of(payload, sizeof(payload)), now),
+                     ERR_TOO_LARGE);
+    assert_int_equal(local_ports_counters(ports)->dropped[LOCAL_DROP_TOO_LARGE],
+                     1);
+    assert_int_equal(say(1, &s.port, "short"), OK);
+    expect(&s, "short");
+    close(s.fd);
+}
+
+/* ---- The listener ------------------------------------------------------- */
+
+static struct local_listener *listener;
+
+static void on_heard(void *arg, struct bytes payload)
+{
+    (void)arg;
+    heard.count++;
+    heard.len = payload.len;
+    memcpy(heard.payload, payload.p, payload.len);
+    if (heard.closes)
+        local_listener_free(listener);
+}
+
+static int connect_to(const struct endpoint *to)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sockaddr_from_endpoint(to, &sa);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
+    return fd;
+}
+
+static void test_local_listener_answers_who_sent_last(void **state)
+{
+    struct endpoint at, where;
+    struct text why;
+    char buf[8];
+    int a, b;
+
+    (void)state;
+    text_init(&why, 512);
+    assert_int_equal(endpoint_parse("127.0.0.1:0", &at), OK);
+    assert_int_equal(
+        local_listener_new(base, &at, on_heard, NULL, &listener, &where, &why),
+        OK);
+    assert_int_not_equal(where.port, 0);
+    assert_int_equal(local_listener_send(listener, bytes_of("x", 1)),
+                     ERR_NOT_FOUND);
+    a = connect_to(&where);
+    b = connect_to(&where);
+    assert_int_equal(send(a, "a", 1, 0), 1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(heard.count, 1);
+    assert_int_equal(local_listener_send(listener, bytes_of("1", 1)), OK);
+    assert_int_equal(recv(a, buf, sizeof(buf), 0), 1);
+    assert_int_equal(send(b, "b", 1, 0), 1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(local_listener_send(listener, bytes_of("2", 1)), OK);
+    assert_int_equal(recv(b, buf, sizeof(buf), 0), 1);
+    assert_int_equal(recv(a, buf, sizeof(buf), MSG_DONTWAIT), -1);
+    heard.closes = true;
+    assert_int_equal(send(b, "b", 1, 0), 1);
+    assert_int_equal(send(b, "b", 1, 0), 1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(heard.count, 3);
+    close(a);
+    close(b);
+    text_deinit(&why);
+}
+
+static void test_local_listener_is_for_this_machine(void **state)
+{
+    static const char *const bad[] = {"0.0.0.0:0", "192.0.2.1:53", "[::]:0"};
+    struct server s = serve_udp(1);
+    struct endpoint at, where;
+    struct text why;
+
+    (void)state;
+    text_init(&why, 512);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(endpoint_parse(bad[i], &at), OK);
+        assert_int_equal(local_listener_new(base, &at, on_heard, NULL,
+                                            &listener, &where, &why),
+                         ERR_FORBIDDEN);
+        assert_non_null(strstr(text_get(&why), "loopback"));
+    }
+    assert_int_equal(local_listener_new(base, &s.port.to, on_heard, NULL,
+                                        &listener, &where, &why),
+                     ERR_IN_USE);
+    text_deinit(&why);
+    close(s.fd);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_local_ports_tell_peers_apart_by_source),
+        TEST(test_local_ports_reach_unix_sockets),
+        TEST(test_local_ports_server_that_is_away_comes_back),
+        TEST(test_local_ports_cap_serves_who_uses_his_socket),
+        TEST(test_local_ports_close_what_is_over),
+        TEST(test_local_ports_handler_may_close_what_it_hears),
+        TEST(test_local_ports_long_datagrams_are_an_error),
+        TEST(test_local_listener_answers_who_sent_last),
+        TEST(test_local_listener_is_for_this_machine),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
