@@ -79,7 +79,7 @@ static void checksum(struct bytes body, uint8_t sum[CHECKSUM])
 
 static void write_body(const struct key_file *key, struct mp_writer *w)
 {
-    mp_write_array(w, 3);
+    mp_write_array(w, 4);
     mp_write_bin(w, bytes_of(key->secret, sizeof(key->secret)));
     if (key->string_len > 0)
         mp_write_bin(w, bytes_of(key->string, key->string_len));
@@ -91,6 +91,7 @@ static void write_body(const struct key_file *key, struct mp_writer *w)
         mp_write_text(w, key->access[i].label);
         mp_write_bin(w, bytes_of(key->access[i].secret, 32));
     }
+    mp_write_bool(w, key->by_itself);
 }
 
 void key_file_export(const struct key_file *key, struct text *out)
@@ -139,7 +140,7 @@ static bool read_body(struct bytes body, struct key_file *key)
 
     *key = (struct key_file){.string_len = 0};
     mp_reader_parse(&r, &tape, body);
-    if (mp_read_array(&r, 3) != 3)
+    if (mp_read_array(&r, 4) != 4)
         mp_fail(&r, ERR_WRONG_LENGTH);
     mp_read_fixed(&r, key->secret, sizeof(key->secret));
     if (mp_peek(&r) == MP_NIL)
@@ -152,6 +153,7 @@ static bool read_body(struct bytes body, struct key_file *key)
     count = mp_read_array(&r, SERVICE_ACCESS_MAX);
     while (count-- > 0 && r.err == OK)
         read_access(&r, key);
+    key->by_itself = mp_read_bool(&r);
     sodium_memzero(tokens, sizeof(tokens));
     return r.err == OK;
 }

@@ -6,12 +6,14 @@
  * `service key export` prints and `key import` takes:
  *
  *   "warren-service-1." hex(body | checksum 8)
- *   body     = msgpack [secret 32, string or nil, [[label, secret 32], ...]]
+ *   body     = msgpack [secret 32, string or nil, [[label, secret 32], ...],
+ *                       by itself]
  *   checksum = BLAKE2b-64(body, key: "warren service file")
  *
  * `secret` is the seed of a service with a key, or the member secret of a
  * string. The pairs are access secrets, each with a label for people: when
- * there are any, only who has one finds the service.
+ * there are any, only who has one finds the service. One that is `by itself`
+ * runs without a section in the configuration, too.
  *
  * Errors come with a sentence in `why`, and leave what is on disk as it is.
  */
@@ -38,6 +40,7 @@ struct key_file {
     uint8_t secret[32];
     uint8_t string_len; /* 0: a service with a key */
     char string[SERVICE_STRING_MAX];
+    bool by_itself;
     unsigned access_count;
     struct key_access access[SERVICE_ACCESS_MAX];
 };

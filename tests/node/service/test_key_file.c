@@ -55,6 +55,7 @@ static struct key_file make(const char *string, unsigned access)
     char label[24];
 
     key_file_make(&key, bytes_of_text(string));
+    key.by_itself = access > 0;
     for (unsigned i = 0; i < access; i++) {
         snprintf(label, sizeof(label), "friend%u", i);
         assert_int_equal(key_file_allow(&key, label, &why), OK);
