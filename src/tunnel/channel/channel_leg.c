@@ -97,13 +97,12 @@ uint64_t leg_pause(uint64_t rtt)
 void leg_ask(struct leg *l, const struct random_source *random, uint64_t rtt,
              struct end_message *m, uint64_t now)
 {
-    if (l->asked++ == 0) {
-        random->fill(random->ctx, &l->nonce, sizeof(l->nonce));
-        l->nonce_at = now;
-        l->keepalive =
-            LEG_KEEPALIVE +
-            TIME_MS * random_below(random, (uint32_t)(LEG_KEEP_MORE / TIME_MS));
-    }
+    l->asked++;
+    random->fill(random->ctx, &l->nonce, sizeof(l->nonce));
+    l->nonce_at = now;
+    l->keepalive =
+        LEG_KEEPALIVE +
+        TIME_MS * random_below(random, (uint32_t)(LEG_KEEP_MORE / TIME_MS));
     l->waiting = true;
     l->ask_at = time_after(now, leg_pause(rtt));
     *m = (struct end_message){.type = l->heard ? END_PING : END_HELLO,

@@ -44,8 +44,8 @@ struct leg {
     uint64_t ask_at;    /* when it is asked for, while waiting */
     uint64_t sent_at;   /* the last cell */
     uint64_t keepalive; /* how long after that */
-    uint64_t nonce;     /* of the question that is not answered, and */
-    uint64_t nonce_at;  /* when it was asked first; 0: none is */
+    uint64_t nonce;     /* of the last question, and */
+    uint64_t nonce_at;  /* when it was asked; 0: it was answered */
 };
 
 void leg_init(struct leg *l, struct circuit *c, const struct channel_keys *keys,
