@@ -95,17 +95,23 @@ static void test_service_circuits_keep_what_is_above(void **state)
     struct resident *client = &w->member[0];
     struct circuits *cs = client->tunnel->router.circuits;
     struct circuit *c;
+    struct member_client above; /* as wrong as can be */
     uint64_t dropped;
-    int above;
+    uint32_t id;
 
     (void)state;
     run(w, 5 * TIME_S);
     c = build(w, 2);
+    memset(&above, 0x5a, sizeof(above));
     c->above = &above;
     member_build(client->tunnel, 1, w->now);
+    run(w, TIME_S);
+    assert_true(member_active(client->tunnel, 1, &id, 1) > 0);
+    assert_int_equal(member_speedtest(client->tunnel, id, TIME_S, w->now), OK);
     circuit_ping(cs, c, 2, w->now);
     circuit_send_text(cs, c, 2, bytes_of(text, 2), CELL_SMALL, w->now);
     run(w, TIME_MIN);
+    assert_true(client->done);
     assert_int_equal(client->pongs, 0);
     assert_int_equal(client->refused, 0);
     assert_ptr_equal(c->above, &above);

@@ -215,6 +215,20 @@ static void test_join_keeps_the_end_layer_only(void **state)
     net_free(w.net);
 }
 
+/* One that only listens is no idle circuit. */
+static void test_join_one_way(void **state)
+{
+    (void)state;
+    start(56, 1, 1);
+    join();
+    for (unsigned i = 1; i <= 8; i++) {
+        send_end(CLIENT_A, CELL_SMALL, 'a');
+        net_run(w.net, TIME_MIN);
+        assert_int_equal(w.b.opened, i);
+    }
+    net_free(w.net);
+}
+
 static void test_join_sends_when_joined_only(void **state)
 {
     uint8_t datagram[CELL_MAX];
@@ -395,6 +409,32 @@ static void test_join_relay_changes_and_replays(void **state)
         circuits_stats(w.net->node[CLIENT_A].engine.circuits)->dropped_message,
         1);
     assert_int_equal(w.net->node[CLIENT_A].closed, 0);
+    net_free(w.net);
+}
+
+/* A hop before the last one makes something up: it has no layer of those
+ * behind it. */
+static void test_join_other_hops_have_no_say(void **state)
+{
+    (void)state;
+    start(63, 3, 2);
+    join();
+    for (unsigned i = 0; i < 8; i++) {
+        struct net_node *n = &w.net->node[1 + i % 2];
+        struct transit *hop = transits_at(n->engine.transits, 0);
+        uint8_t datagram[CELL_MAX], *body = datagram + CELL_BODY_OFFSET;
+
+        test_random_fill(&w.net->random, datagram, sizeof(datagram));
+        if (i / 2 % 2)
+            onion_add(&hop->out, body, CELL_SMALL_BODY, hop->depth);
+        link_send_relay(n->engine.shared.links, hop->prev.link,
+                        hop->prev.remote, datagram, CELL_SMALL, w.net->now);
+        net_run(w.net, TIME_S);
+    }
+    assert_int_equal(w.net->node[CLIENT_A].ends, 0);
+    assert_int_equal(
+        circuits_stats(w.net->node[CLIENT_A].engine.circuits)->dropped_layer,
+        8);
     net_free(w.net);
 }
 
@@ -613,11 +653,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_join_at_each_depth),
         cmocka_unit_test(test_join_keeps_the_end_layer_only),
+        cmocka_unit_test(test_join_one_way),
         cmocka_unit_test(test_join_sends_when_joined_only),
         cmocka_unit_test(test_join_allocates_nothing_for_a_cell),
         cmocka_unit_test(test_join_waits_for_bandwidth),
         cmocka_unit_test(test_join_under_loss_and_reordering),
         cmocka_unit_test(test_join_relay_changes_and_replays),
+        cmocka_unit_test(test_join_other_hops_have_no_say),
         cmocka_unit_test(test_join_planes_stay_apart),
         cmocka_unit_test(test_join_is_neither_extended_nor_carries_data),
         cmocka_unit_test(test_join_needs_two_ends),
