@@ -26,7 +26,6 @@
 
 #define WORK_SEED_BYTES   16
 #define WORK_DIGEST_BYTES 16
-#define WORK_HINT_BYTES   4 /* of the seed, in an INTRODUCE */
 
 /* What work is for. */
 struct work_task {
