@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "tunnel/record/topic.h"
+#include "tunnel/record/entry.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -23,7 +23,7 @@ PARSERS = {
     "tunnel/circuit": ["circuit_message.c", "piece.c"],
     "tunnel/directory": ["descriptor.c"],
     "tunnel/record": [
-        "address.c", "relay_target.c", "service_descriptor.c", "topic.c"],
+        "address.c", "entry.c", "relay_target.c", "service_descriptor.c"],
     "tunnel/exit": ["policy*.c", "host_port.c", "name.c"],
     "store": ["table.c"],
     "node/config": ["ini.c", "config_*.c"],

@@ -11,7 +11,8 @@
 #include "service_fixture.h"
 
 #include "tunnel/record/address.h"
-#include "tunnel/record/topic.h"
+#include "tunnel/record/entry.h"
+#include "tunnel/record/member_proof.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
