@@ -16,7 +16,7 @@
  * item.key is NULL for an immutable item.
  * Keys of service_point and service_seq are the name of the service, a zero,
  * and the identity of the relay or access and period, 4 bytes each;
- * vanguard.relays is up to 8 times identity 32, since 8, until 8. */
+ * vanguard.relays is up to 16 times identity 32, since 8, until 8. */
 const char *const schema_migrations[] = {
     "PRAGMA application_id = 0x7772726e;"
     "CREATE TABLE setting ("

@@ -15,7 +15,7 @@
 
 #define STORE_SERVICE_SIZE  32 /* a service's name with the terminator */
 #define STORE_SERVICE_SALT  16
-#define STORE_VANGUARDS_MAX 8
+#define STORE_VANGUARDS_MAX 16
 
 /* An introduction point of a service of ours; service and relay are the key.
  * No secret of the service is here, but who has those needs the salt: a row

@@ -359,7 +359,7 @@ static void test_store_service_rows_that_are_damaged_are_skipped(void **state)
                  "INSERT INTO service_seq VALUES (x'6100', 1),"
                  " (CAST(x'61' || zeroblob(9) AS BLOB), -1), ('text', 1);"
                  "INSERT INTO vanguard VALUES (x'6100', zeroblob(47)),"
-                 " (x'6200', x''), (x'6300', zeroblob(432)),"
+                 " (x'6200', x''), (x'6300', zeroblob(816)),"
                  " (x'64', zeroblob(48)), (x'6500', CAST(x'ff' || zeroblob(31) "
                  "AS BLOB) ||"
                  " CAST(x'ffffffffffffffff' || zeroblob(8) AS BLOB))"),
