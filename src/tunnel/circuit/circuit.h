@@ -37,9 +37,10 @@ struct circuit_hop {
     struct link_target target;
     struct onion_sender out;
     struct onion_receiver in;
-    uint8_t attempt;              /* of the EXTEND that led to it */
-    uint64_t ping_nonce, ping_at; /* 0: none is under way */
-    uint64_t rtt;                 /* of the last PONG, ns; 0 unknown */
+    uint8_t attempt;                        /* of the EXTEND that led to it */
+    uint8_t transcript[CIRCUIT_TRANSCRIPT]; /* of the handshake with it */
+    uint64_t ping_nonce, ping_at;           /* 0: none is under way */
+    uint64_t rtt; /* of the last PONG, ns; 0 unknown */
 };
 
 struct circuit {

@@ -236,6 +236,7 @@ void circuit_build_answer(struct circuits *cs, struct circuit *c,
     onion_sender_init(&hop->out, keys.to_responder);
     onion_receiver_init(&hop->in, keys.to_initiator);
     hop->attempt = c->attempt;
+    memcpy(hop->transcript, keys.transcript, sizeof(hop->transcript));
     hop->ping_nonce = hop->rtt = 0;
     sodium_memzero(&keys, sizeof(keys));
     learn(&cs->step_time[c->built], answer_time(cs, c, now));

@@ -20,4 +20,8 @@
 #define HOP_PAYLOAD_BYTES 2
 #define HOP_NOISE1_BYTES  (NOISE_OVERHEAD + HOP_PAYLOAD_BYTES)
 
+/* What both ends of a circuit know a hop by, and nobody else: the beginning of
+ * the transcript of its handshake. */
+#define CIRCUIT_TRANSCRIPT 32
+
 #endif

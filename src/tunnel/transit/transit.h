@@ -51,26 +51,28 @@
 #define TRANSIT_IDLE   (10 * UINT64_C(1000000000))
 #define TRANSIT_UNUSED (60 * UINT64_C(1000000000))
 
+struct meeting_circuit; /* tunnel/meeting */
 struct transit_step;
 
 /* At most 2 KB with all that hangs on it while nothing is under way. */
 struct transit {
     struct circuit_end prev, next;
-    struct onion_receiver in;  /* from the client */
-    struct onion_sender out;   /* to the client */
-    struct transit_flow flow;  /* its share of the bandwidth, both ways */
-    struct endpoint source;    /* where it came from: who holds it */
-    uint8_t depth;             /* 1 for the first hop */
-    uint8_t attempt;           /* of the EXTEND that the next hop is from */
-    uint8_t extends;           /* that were tried, up to TRANSIT_EXTENDS_MAX */
-    bool extended;             /* the next hop has answered */
-    bool carried;              /* more than PINGs of the client */
-    uint8_t failed;            /* enum reason: why the last EXTEND did */
-    struct transit_step *step; /* under way or just done; else NULL */
-    struct transit *joined;    /* where its end cells go; else NULL */
-    void *meeting;             /* what a service keeps with it: while it does,
-                                  this is neither extended nor carries data */
-    uint64_t created_by;       /* the beginning of its CREATE's noise1 */
+    struct onion_receiver in; /* from the client */
+    struct onion_sender out;  /* to the client */
+    struct transit_flow flow; /* its share of the bandwidth, both ways */
+    struct endpoint source;   /* where it came from: who holds it */
+    uint8_t depth;            /* 1 for the first hop */
+    uint8_t attempt;          /* of the EXTEND that the next hop is from */
+    uint8_t extends;          /* that were tried, up to TRANSIT_EXTENDS_MAX */
+    bool extended;            /* the next hop has answered */
+    uint8_t transcript[CIRCUIT_TRANSCRIPT]; /* of the client's handshake */
+    bool carried;                           /* more than PINGs of the client */
+    uint8_t failed;                  /* enum reason: why the last EXTEND did */
+    struct transit_step *step;       /* under way or just done; else NULL */
+    struct transit *joined;          /* where its end cells go; else NULL */
+    struct meeting_circuit *meeting; /* what a service keeps with it: while it
+                      does, this is neither extended nor carries data */
+    uint64_t created_by;             /* the beginning of its CREATE's noise1 */
     uint64_t created_at, used_at;
     uint64_t bytes; /* relayed, both ways */
     void *above;    /* what the layer above keeps with it */

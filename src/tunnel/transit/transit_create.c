@@ -159,6 +159,7 @@ static enum reason create(struct transits *r, struct link *link,
     why = add(r, link, t, now, out);
     if (why == REASON_UNKNOWN) {
         (*out)->depth = depth;
+        memcpy((*out)->transcript, keys.transcript, sizeof((*out)->transcript));
         onion_receiver_init(&(*out)->in, keys.to_responder);
         onion_sender_init(&(*out)->out, keys.to_initiator);
     }
