@@ -88,6 +88,7 @@ const char *meeting_status_name(enum meeting_status s)
         [MEETING_TAKEN] = "taken",       [MEETING_REFUSED] = "refused",
         [MEETING_BUSY] = "busy",         [MEETING_UNKNOWN] = "unknown",
         [MEETING_REPLACED] = "replaced", [MEETING_FULL] = "full",
+        [MEETING_AGAIN] = "again",
     };
 
     assert(s < MEETING_STATUS_END_);

@@ -97,6 +97,8 @@ enum meeting_status {
     MEETING_UNKNOWN = 3,  /* the relay has no point of this id */
     MEETING_REPLACED = 4, /* a newer circuit has the point's key */
     MEETING_FULL = 5,     /* a cap of the relay is reached */
+    MEETING_AGAIN = 6,    /* the service has restarted: say it again, with
+                             the time that is in `effort` (service/gate.h) */
     MEETING_STATUS_END_
 };
 
