@@ -236,8 +236,8 @@ enum introduction_result {
     INTRODUCTION_ACCEPTED,
     INTRODUCTION_REPLAYED,
     INTRODUCTION_FORGED,  /* who asks does not know the address */
+    INTRODUCTION_STRANGE, /* was told what to say, because we have restarted */
     INTRODUCTION_REFUSED, /* the rendezvous point cannot be used */
-    INTRODUCTION_RATE,
     INTRODUCTION_FULL,
     INTRODUCTION_BAD_WORK,
     INTRODUCTION_PROBE,

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Peers: channels with their circuits below and the application above.
+ */
+#include "tunnel/service/peer.h"
+
+#include "tunnel/service/gate.h"
+#include "tunnel/service/remote.h"
+#include "tunnel/service/swarm.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Relays cut circuits a tenth after max_time; that of the other end may be
+ * older than ours by as much as stems get (STEM_AGE). */
+#define RENEW_PART  7            /* tenths of max_time */
+#define RENEW_SPAN  16           /* parts of max_time over which it is spread */
+#define RETRY_FIRST (1 * TIME_S) /* doubled each time */
+#define RETRIES     6
+
+static const struct route_ops leg_ops;
+
+/* ---- Told --------------------------------------------------------------- */
+
+static void tell(struct service_peer *p, enum service_event_kind kind,
+                 enum reason why)
+{
+    struct service_event event = {.kind = kind,
+                                  .service = p->service->id,
+                                  .peer = p->id,
+                                  .opened = p->opened,
+                                  .has_key = p->has_key,
+                                  .why = why};
+
+    memcpy(event.key, p->key, sizeof(event.key));
+    news_add(p->service->all, &event);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static void forget(struct service_peer *p, uint64_t now)
+{
+    struct services *s = p->service->all;
+
+    if (p->connect != NULL)
+        connect_free(p->connect, now);
+    channel_free(p->channel);
+    s->peers[p->slot] = s->peers[--s->peer_count];
+    s->peers[p->slot]->slot = p->slot;
+    sodium_memzero(p, sizeof(*p));
+    free(p);
+}
+
+/* Those that carry it; the channel hears nothing of it any more. */
+static void drop_legs(struct service_peer *p, uint64_t now)
+{
+    struct circuits *cs = p->service->all->env.circuits;
+
+    for (unsigned i = circuits_count(cs); i-- > 0;)
+        if (route_is(circuits_at(cs, i), &leg_ops, p))
+            route_drop(cs, circuits_at(cs, i), now);
+}
+
+void peer_free(struct service_peer *peer, uint64_t now)
+{
+    drop_legs(peer, now);
+    forget(peer, now);
+}
+
+void peer_close(struct service_peer *peer, enum reason why, uint64_t now)
+{
+    channel_close(peer->channel, why, now);
+}
+
+/* ---- What the channel wants --------------------------------------------- */
+
+static void on_send(void *holder, struct circuit *c, uint8_t *datagram,
+                    size_t len, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    circuit_send_end(p->service->all->env.circuits, c, datagram, len, now);
+}
+
+static void on_live(void *holder, struct channel *ch, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)ch;
+    p->told = true;
+    p->since = now;
+    tell(p, SERVICE_EVENT_PEER, REASON_UNKNOWN);
+    if (p->service->swarm != NULL)
+        swarm_peer_live(p->service->swarm, p, now);
+    if (p->service->remote != NULL)
+        remote_peer_live(p->service->remote, p, now);
+}
+
+static void on_data(void *holder, struct channel *ch, uint16_t port,
+                    struct bytes payload, uint64_t now)
+{
+    struct service_peer *p = holder;
+    struct services *s = p->service->all;
+    struct service_event event = {.kind = SERVICE_EVENT_DATA,
+                                  .service = p->service->id,
+                                  .peer = p->id,
+                                  .port = port,
+                                  .payload = payload};
+
+    (void)ch;
+    (void)now;
+    if (s->news.count > 0) /* that it is there comes before what it says */
+        services_tell(s);
+    s->env.event(s->env.ctx, &event);
+}
+
+static void met_again(void *arg, const struct connect_result *r, uint64_t now)
+{
+    struct service_peer *p = arg;
+
+    p->connect = NULL;
+    if (r->end == CONNECT_JOINED) {
+        p->tries = 0;
+        p->service->resumed += channel_in_gap(p->channel);
+        p->service->all->stats.resumed += channel_in_gap(p->channel);
+        p->service->all->stats.moved += !channel_in_gap(p->channel);
+        peer_add_leg(p, r->circuit, &r->keys, now);
+        return;
+    }
+    if (r->end == CONNECT_AGAIN)
+        p->goal.greeting = r->greeting;
+    else
+        p->tries++;
+    channel_move_end(p->channel);
+    if (r->end == CONNECT_AGAIN)
+        p->retry_at = now;
+    else
+        p->retry_at = time_after(
+            now, RETRY_FIRST << (p->tries < RETRIES ? p->tries - 1 : RETRIES));
+}
+
+/* Through the point when there is no leg left, else by MOVE. */
+static void meet_again(struct service_peer *p, uint64_t now)
+{
+    struct service *service = p->service;
+    struct services *s = service->all;
+    struct stem_kit *kit =
+        service->kit != NULL ? service->kit : s->clients[service->options.hops];
+    bool gap = channel_in_gap(p->channel);
+
+    p->retry_at = TIME_NEVER;
+    if (p->connect != NULL || !p->opened)
+        return;
+    p->goal.resume = gap && channel_resume_id(p->channel, p->goal.resume_id);
+    if (gap && service->remote != NULL)
+        remote_next_point(service->remote, p->tries, &p->goal);
+    if (gap && service->swarm != NULL)
+        swarm_next_point(service->swarm, p->key, p->tries, &p->goal);
+    if (connect_new(service, kit, &p->goal, gap ? NULL : p->channel, met_again,
+                    p, now, &p->connect) != OK) {
+        p->retry_at = time_after(now, RETRY_FIRST);
+    }
+}
+
+static void on_renew(void *holder, struct channel *ch, uint64_t now)
+{
+    (void)ch;
+    meet_again(holder, now);
+}
+
+static void on_gap(void *holder, struct channel *ch, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)ch;
+    if (p->connect != NULL) { /* a MOVE that leads nowhere now */
+        connect_free(p->connect, now);
+        p->connect = NULL;
+    }
+    meet_again(p, now);
+}
+
+static void on_move(void *holder, struct channel *ch,
+                    const struct channel_move *move, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)ch;
+    gate_move(p->service->gate, p, move, now);
+}
+
+static void on_move_refused(void *holder, struct channel *ch, enum reason why,
+                            uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)ch;
+    (void)why;
+    if (p->connect != NULL)
+        connect_move_refused(p->connect, now);
+}
+
+static void on_leg_over(void *holder, struct channel *ch, struct circuit *c,
+                        uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)ch;
+    route_drop(p->service->all->env.circuits, c, now);
+}
+
+static void on_closed(void *holder, struct channel *ch, enum reason why,
+                      uint64_t now)
+{
+    struct service_peer *p = holder;
+    struct service *service = p->service;
+
+    (void)ch;
+    if (p->told)
+        tell(p, SERVICE_EVENT_GONE, why);
+    if (service->gate != NULL)
+        gate_forget_peer(service->gate, p);
+    if (service->remote != NULL)
+        remote_peer_gone(service->remote, p, now);
+    if (service->swarm != NULL)
+        swarm_peer_gone(service->swarm, p, now);
+    forget(p, now);
+}
+
+/* ---- What circuits bring ------------------------------------------------ */
+
+static void leg_closed(void *holder, struct circuit *c, enum reason why,
+                       unsigned hop, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    (void)why;
+    (void)hop;
+    channel_detach(p->channel, c, now);
+}
+
+/* What it was joined with is gone. */
+static void leg_refused(void *holder, struct circuit *c, enum reason why,
+                        uint64_t now)
+{
+    struct service_peer *p = holder;
+    struct circuits *cs = p->service->all->env.circuits;
+
+    (void)why;
+    route_pass(c, NULL, NULL);
+    channel_detach(p->channel, c, now);
+    route_drop(cs, c, now);
+}
+
+static bool leg_message(void *holder, struct circuit *c,
+                        const struct meeting_message *m, uint64_t now)
+{
+    (void)holder;
+    (void)c;
+    (void)now;
+    return m->type == MEETING_JOINED || m->type == MEETING_READY; /* again */
+}
+
+static void leg_end(void *holder, struct circuit *c, uint8_t *body,
+                    size_t body_len, uint64_t now)
+{
+    struct service_peer *p = holder;
+
+    channel_receive(p->channel, c, body, body_len, now);
+}
+
+static const struct route_ops leg_ops = {.closed = leg_closed,
+                                         .refused = leg_refused,
+                                         .message = leg_message,
+                                         .end = leg_end};
+
+/* ---- Beginning ---------------------------------------------------------- */
+
+static uint64_t renew_at(const struct services *s, uint64_t now)
+{
+    uint64_t span = s->config.max_time / RENEW_SPAN;
+    uint64_t jitter = span * random_below(&s->env.random, 1024) / 1024;
+
+    return time_after(now, s->config.max_time / 10 * RENEW_PART + jitter);
+}
+
+static void keep_hops(struct service_peer *p, const struct circuit *c)
+{
+    unsigned hops = p->service->options.hops;
+
+    if (p->opened || p->hop_count > 0 || c->length < hops)
+        return;
+    p->hop_count = hops;
+    for (unsigned i = 0; i < hops; i++)
+        p->hops[i] = c->hop[i].target;
+}
+
+void peer_add_leg(struct service_peer *peer, struct circuit *circuit,
+                  const struct channel_keys *keys, uint64_t now)
+{
+    struct services *s = peer->service->all;
+
+    keep_hops(peer, circuit);
+    route_pass(circuit, &leg_ops, peer);
+    channel_attach(peer->channel, circuit, keys, renew_at(s, now), now);
+}
+
+bool peer_may_come(const struct service *service)
+{
+    const struct services *s = service->all;
+    unsigned max = service->options.max_peers;
+
+    return s->peer_count < s->config.max_peers &&
+           peer_count_of(service) < (max != 0 ? max : SERVICE_PEERS);
+}
+
+static enum error add(struct services *s, struct service_peer *p)
+{
+    struct service_peer **peers;
+
+    if (!news_reserve(s))
+        return ERR_NO_MEMORY;
+    peers = realloc(s->peers, (s->peer_count + 1) * sizeof(*peers));
+    if (peers == NULL)
+        return ERR_NO_MEMORY;
+    s->peers = peers;
+    p->slot = s->peer_count;
+    peers[s->peer_count++] = p;
+    p->id = s->next_peer++;
+    return OK;
+}
+
+static struct channel_env channel_env_of(const struct services *s)
+{
+    return (struct channel_env){.random = s->env.random,
+                                .send = on_send,
+                                .live = on_live,
+                                .data = on_data,
+                                .renew = on_renew,
+                                .move = on_move,
+                                .move_refused = on_move_refused,
+                                .gap = on_gap,
+                                .leg_over = on_leg_over,
+                                .closed = on_closed};
+}
+
+enum error peer_new(struct service *service, const struct connect_goal *goal,
+                    const uint8_t key[32], struct circuit *circuit,
+                    const struct channel_keys *keys, uint64_t now,
+                    struct service_peer **out)
+{
+    struct services *s = service->all;
+    struct channel_env env = channel_env_of(s);
+    struct service_peer *p = NULL;
+    enum error e = peer_may_come(service) ? OK : ERR_FULL;
+
+    if (e == OK)
+        p = calloc(1, sizeof(*p));
+    if (e == OK && p == NULL)
+        e = ERR_NO_MEMORY;
+    if (e == OK)
+        e = channel_new(&env, p, goal != NULL, &s->budget, &p->channel);
+    if (e == OK) {
+        e = add(s, p);
+        if (e != OK)
+            channel_free(p->channel);
+    }
+    if (e != OK) {
+        free(p);
+        route_drop(s->env.circuits, circuit, now);
+        return e;
+    }
+    p->service = service;
+    p->opened = goal != NULL;
+    p->has_key = key != NULL;
+    p->since = now;
+    p->retry_at = TIME_NEVER;
+    if (goal != NULL)
+        p->goal = *goal;
+    if (key != NULL)
+        memcpy(p->key, key, sizeof(p->key));
+    peer_add_leg(p, circuit, keys, now);
+    *out = p;
+    return OK;
+}
+
+/* ---- Looking for one ---------------------------------------------------- */
+
+struct service_peer *peer_find(const struct services *s, uint64_t id)
+{
+    for (unsigned i = 0; i < s->peer_count; i++)
+        if (s->peers[i]->id == id)
+            return s->peers[i];
+    return NULL;
+}
+
+struct service_peer *peer_of_key(const struct service *service,
+                                 const uint8_t key[32])
+{
+    const struct services *s = service->all;
+
+    for (unsigned i = 0; i < s->peer_count; i++)
+        if (s->peers[i]->service == service && s->peers[i]->has_key &&
+            memcmp(s->peers[i]->key, key, 32) == 0)
+            return s->peers[i];
+    return NULL;
+}
+
+struct service_peer *peer_of_resume(const struct service *service,
+                                    const uint8_t id[CHANNEL_RESUME_BYTES])
+{
+    const struct services *s = service->all;
+
+    for (unsigned i = 0; i < s->peer_count; i++)
+        if (s->peers[i]->service == service && !s->peers[i]->opened &&
+            channel_resumes(s->peers[i]->channel, id))
+            return s->peers[i];
+    return NULL;
+}
+
+unsigned peer_count_of(const struct service *service)
+{
+    const struct services *s = service->all;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < s->peer_count; i++)
+        count += s->peers[i]->service == service;
+    return count;
+}
+
+/* ---- Time --------------------------------------------------------------- */
+
+void peers_close_of(struct service *service, enum reason why, uint64_t now)
+{
+    struct services *s = service->all;
+
+    for (unsigned i = s->peer_count; i-- > 0;) {
+        struct service_peer *p = s->peers[i];
+
+        if (p->service != service)
+            continue;
+        channel_close(p->channel, why, now);
+        if (p->told)
+            tell(p, SERVICE_EVENT_GONE, why);
+        peer_free(p, now);
+    }
+}
+
+void peers_tick(struct services *s, uint64_t now)
+{
+    for (unsigned i = s->peer_count; i-- > 0;) {
+        struct service_peer *p = i < s->peer_count ? s->peers[i] : NULL;
+
+        if (p == NULL)
+            continue;
+        if (now >= p->retry_at)
+            meet_again(p, now);
+        if (now >= channel_next_deadline(p->channel))
+            channel_tick(p->channel, now);
+    }
+}
+
+uint64_t peers_deadline(const struct services *s)
+{
+    uint64_t at = TIME_NEVER;
+
+    for (unsigned i = 0; i < s->peer_count; i++) {
+        at = time_min(at, s->peers[i]->retry_at);
+        at = time_min(at, channel_next_deadline(s->peers[i]->channel));
+    }
+    return at;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Introduction points of ours: circuits kept to a few relays, which pass on to
+ * us what is said to the auth id that we have there. Each point has keys of its
+ * own (record/service_key.h), made from a salt that is stored; so a service
+ * that is restarted is at its old points at once.
+ *
+ *     CHOSEN -> a stem, one more hop -> REACHING -> ESTABLISH -> UP
+ *        ^                                 |                     |
+ *        '---- tried again, 3 times -------'<-- circuit lost ----'
+ *                  then another relay
+ *
+ * Before relays cut its circuit for age, another one is made over the same hops
+ * and established under the same key: the relay then drops the first. A point
+ * lives for 18 to 24 hours; its successor stands before it goes.
+ */
+#ifndef WARREN_TUNNEL_SERVICE_POINT_H
+#define WARREN_TUNNEL_SERVICE_POINT_H
+
+#include "tunnel/record/service_key.h"
+#include "tunnel/record/topic.h"
+#include "tunnel/service/service_internal.h"
+
+#define POINT_LIFE (24 * 3600) /* wall seconds, less up to a quarter */
+
+struct point_set;
+
+struct point {
+    struct service_point_row row;
+    struct point_keys keys;
+    struct relay_target target; /* of the descriptor: all its addresses */
+    bool up;
+    uint64_t up_at;           /* monotonic */
+    uint64_t down_at;         /* since when it is not; 0: never was */
+    struct circuit *c, *next; /* in use; being made ready to be */
+    bool reached;             /* ESTABLISH can be said on c, or on next */
+    unsigned tries;
+    uint64_t said_at, pause;
+    uint64_t act_at; /* what is next: repeat, try again, renew */
+};
+
+/* What the holder does with points. */
+struct point_ops {
+    /* Points came or went: what is published about them is wrong now. */
+    void (*changed)(void *holder, uint64_t now);
+    /* STRING: what the relay keeps for others; NULL: nothing. */
+    void (*entry)(void *holder, const struct point *p,
+                  uint8_t entry[ENTRY_BYTES]);
+    const uint8_t *topic; /* with `entry` */
+};
+
+/* `secret` (32 bytes) is what keys are made from, and copied. `stored`: its
+ * points are remembered and forgotten through services_env. ERR_NO_MEMORY. */
+enum error points_new(struct service *service, const uint8_t secret[32],
+                      unsigned wanted, bool stored, const struct point_ops *ops,
+                      void *holder, struct point_set **out);
+/* DESTROY is said. Rows stay where they are stored, unless `forget`. */
+void points_free(struct point_set *set, bool forget, uint64_t now);
+/* One of an earlier life. */
+void points_restore(struct point_set *set, const struct service_point_row *row,
+                    uint64_t now);
+void points_want(struct point_set *set, unsigned wanted, uint64_t now);
+unsigned points_up(const struct point_set *set);
+/* The i-th, up or not; NULL behind the last. */
+const struct point *points_at(const struct point_set *set, unsigned i);
+
+void points_stems(struct point_set *set, uint64_t now);
+/* All circuits are suspect. */
+void points_suspect(struct point_set *set, uint64_t now);
+void points_tick(struct point_set *set, uint64_t now);
+uint64_t points_deadline(const struct point_set *set);
+
+#endif

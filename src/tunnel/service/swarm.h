@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A string, of which this node is a member among others that it finds: points
+ * of ours under the topic of each period, where others find our entry; and the
+ * points of others, where we find theirs.
+ */
+#ifndef WARREN_TUNNEL_SERVICE_SWARM_H
+#define WARREN_TUNNEL_SERVICE_SWARM_H
+
+#include "tunnel/service/peer.h"
+#include "tunnel/service/point.h"
+
+struct swarm;
+
+/* `secret` is of this registration. ERR_WRONG_LENGTH (the string),
+ * ERR_NO_MEMORY. */
+enum error swarm_new(struct service *service, struct bytes string,
+                     const uint8_t secret[32],
+                     const struct service_memory *memory, uint64_t now,
+                     struct swarm **out);
+void swarm_free(struct swarm *w, bool forget, uint64_t now);
+bool swarm_is(const struct swarm *w, struct bytes string);
+
+/* Our key as a member: what introductions are made to. */
+void swarm_member_key(const struct swarm *w, const uint8_t **secret,
+                      const uint8_t **key);
+void swarm_peer_live(struct swarm *w, struct service_peer *peer, uint64_t now);
+void swarm_peer_gone(struct swarm *w, struct service_peer *peer, uint64_t now);
+/* Where a member can be met again; as remote_next_point. */
+void swarm_next_point(struct swarm *w, const uint8_t member[32],
+                      unsigned attempt, struct connect_goal *goal);
+
+void swarm_stems(struct swarm *w, enum path_result why, uint64_t now);
+void swarm_suspect(struct swarm *w, uint64_t now);
+void swarm_tick(struct swarm *w, uint64_t now);
+uint64_t swarm_deadline(const struct swarm *w);
+void swarm_status(const struct swarm *w, struct service_status *out);
+/* The i-th set of points of ours; NULL behind the last. */
+const struct point_set *swarm_points(const struct swarm *w, unsigned i);
+
+#endif

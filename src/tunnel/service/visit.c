@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The queue, and the circuits to rendezvous points.
+ *
+ *     queue -> EXTENDING (stem, or the peer's hops) -> JOINING -> gone
+ */
+#include "tunnel/service/visit.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define GO_TIME (12 * TIME_S)  /* from the queue to JOINED */
+#define REPEAT  (1 * TIME_S)   /* of JOIN, doubled each time */
+#define PAUSE   (20 * TIME_MS) /* of the queue, for want of stems or tokens */
+
+struct visit {
+    TAILQ_ENTRY(visit) link;
+    struct visits *all;
+    struct visit_plan plan;
+    bool at_once;
+    uint64_t since;    /* in the queue, or on the way */
+    struct circuit *c; /* on the way */
+    uint64_t repeat_at, pause;
+};
+
+TAILQ_HEAD(visit_list, visit);
+
+struct visits {
+    struct service *service;
+    struct visit_list queue, active; /* the next one first */
+    unsigned queued, count;          /* active */
+    unsigned missed;
+    uint64_t again_at; /* there is no stem, or no room, before */
+};
+
+static const struct route_ops visit_ops;
+
+static struct circuits *circuits_of(const struct visit *v)
+{
+    return v->all->service->all->env.circuits;
+}
+
+enum error visits_new(struct service *service, struct visits **out)
+{
+    struct visits *v = calloc(1, sizeof(*v));
+
+    if (v == NULL)
+        return ERR_NO_MEMORY;
+    v->service = service;
+    TAILQ_INIT(&v->queue);
+    TAILQ_INIT(&v->active);
+    *out = v;
+    return OK;
+}
+
+static void wipe(struct visit *v)
+{
+    sodium_memzero(v, sizeof(*v));
+    free(v);
+}
+
+static void leave_queue(struct visits *all, struct visit *v)
+{
+    TAILQ_REMOVE(&all->queue, v, link);
+    all->queued--;
+}
+
+/* Its circuit is gone, or somebody else's. */
+static void end(struct visit *v)
+{
+    TAILQ_REMOVE(&v->all->active, v, link);
+    v->all->count--;
+    wipe(v);
+}
+
+static void fail(struct visit *v, uint64_t now)
+{
+    v->all->service->all->stats.joins_failed++;
+    if (v->c != NULL)
+        route_drop(circuits_of(v), v->c, now);
+    end(v);
+}
+
+void visits_free(struct visits *v, uint64_t now)
+{
+    struct visit *next;
+
+    if (v == NULL)
+        return;
+    while ((next = TAILQ_FIRST(&v->queue)) != NULL) {
+        leave_queue(v, next);
+        wipe(next);
+    }
+    while ((next = TAILQ_FIRST(&v->active)) != NULL)
+        fail(next, now);
+    free(v);
+}
+
+/* ---- The queue ---------------------------------------------------------- */
+
+static void insert(struct visits *all, struct visit *v)
+{
+    struct visit *other;
+
+    all->queued++;
+    TAILQ_FOREACH(other, &all->queue, link)
+    {
+        if (other->plan.effort < v->plan.effort) {
+            TAILQ_INSERT_BEFORE(other, v, link);
+            return;
+        }
+    }
+    TAILQ_INSERT_TAIL(&all->queue, v, link);
+}
+
+static void give_up(struct visits *all, struct visit *v)
+{
+    all->missed += v->plan.effort > 0;
+    all->service->all->stats.joins_failed++;
+    leave_queue(all, v);
+    wipe(v);
+}
+
+static enum error make_room(struct visits *all, uint32_t effort)
+{
+    struct visit *last = TAILQ_LAST(&all->queue, visit_list);
+
+    if (all->queued < all->service->all->config.max_queue)
+        return OK;
+    if (last == NULL || last->plan.effort >= effort)
+        return ERR_FULL;
+    give_up(all, last);
+    return OK;
+}
+
+static void set_out(struct visit *v, uint64_t now);
+
+enum error visit_add(struct visits *all, const struct visit_plan *plan,
+                     bool at_once, uint64_t now)
+{
+    struct visit *v;
+    enum error e = at_once ? OK : make_room(all, plan->effort);
+
+    if (e == OK && at_once && all->count >= VISIT_ACTIVE)
+        e = ERR_FULL;
+    if (e != OK)
+        return e;
+    v = calloc(1, sizeof(*v));
+    if (v == NULL)
+        return ERR_NO_MEMORY;
+    v->all = all;
+    v->plan = *plan;
+    v->at_once = at_once;
+    v->since = now;
+    insert(all, v);
+    if (at_once)
+        set_out(v, now);
+    return OK;
+}
+
+void visits_forget_peer(struct visits *all, const struct service_peer *peer)
+{
+    struct visit *v;
+
+    /* A new peer comes of it then: the other end is on its way. */
+    TAILQ_FOREACH(v, &all->queue, link)
+    if (v->plan.peer == peer)
+        v->plan.peer = NULL;
+    TAILQ_FOREACH(v, &all->active, link)
+    if (v->plan.peer == peer)
+        v->plan.peer = NULL;
+}
+
+unsigned visits_missed(struct visits *v)
+{
+    unsigned missed = v->missed;
+
+    v->missed = 0;
+    return missed;
+}
+
+unsigned visits_queued(const struct visits *v)
+{
+    return v->queued;
+}
+
+/* ---- To the rendezvous point -------------------------------------------- */
+
+static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
+{
+    leave_queue(v->all, v);
+    TAILQ_INSERT_TAIL(&v->all->active, v, link);
+    v->all->count++;
+    v->c = c;
+    v->since = now;
+    v->repeat_at = TIME_NEVER;
+}
+
+/* Over the hops that this peer has had. */
+static bool go_over_hops(struct visit *v, uint64_t now)
+{
+    const struct service_peer *p = v->plan.peer;
+    struct services *s = v->all->service->all;
+    struct link_target hops[ONION_HOPS_MAX];
+    struct circuit *c;
+
+    memcpy(hops, p->hops, p->hop_count * sizeof(*hops));
+    if (!service_link_target(s, hops[p->hop_count - 1].identity,
+                             &v->plan.rendezvous, &hops[p->hop_count]) ||
+        route_new(s->env.circuits, hops, p->hop_count + 1, &visit_ops, v, now,
+                  &c) != OK)
+        return false;
+    c->chosen = p->hop_count;
+    on_the_way(v, c, now);
+    return true;
+}
+
+/* False when there is no stem yet. */
+static bool go_over_stem(struct visit *v, uint64_t now)
+{
+    struct service *service = v->all->service;
+    struct services *s = service->all;
+    struct link_target last;
+    struct circuit *c = stem_take(service->kit, v->plan.rendezvous.identity,
+                                  NULL, 0, &visit_ops, v, now);
+
+    if (c == NULL)
+        return false;
+    on_the_way(v, c, now);
+    if (!service_link_target(s, c->hop[c->length - 1].target.identity,
+                             &v->plan.rendezvous, &last) ||
+        circuit_extend(s->env.circuits, c, &last, now) != OK)
+        fail(v, now);
+    return true;
+}
+
+static void set_out(struct visit *v, uint64_t now)
+{
+    if (v->plan.peer != NULL && v->plan.peer->hop_count > 0) {
+        if (!go_over_hops(v, now))
+            give_up(v->all, v);
+        return;
+    }
+    go_over_stem(v, now);
+}
+
+void visits_go_on(struct visits *all, uint64_t now)
+{
+    struct services *s = all->service->all;
+    struct visit *v;
+
+    all->again_at = time_after(now, PAUSE);
+    while ((v = TAILQ_FIRST(&all->queue)) != NULL &&
+           all->count < VISIT_ACTIVE &&
+           token_bucket_has(&s->joins, &s->join_rate, now)) {
+        unsigned queued = all->queued;
+
+        set_out(v, now);
+        if (all->queued == queued) /* no stem */
+            return;
+        token_bucket_take(&s->joins, &s->join_rate, now);
+    }
+}
+
+/* ---- There -------------------------------------------------------------- */
+
+static void say_join(struct visit *v, uint64_t now)
+{
+    struct meeting_message m = {
+        .type = MEETING_JOIN,
+        .cookie = v->plan.cookie,
+        .noise = bytes_of(v->plan.noise2, sizeof(v->plan.noise2))};
+
+    route_send(circuits_of(v), v->c, &m, now);
+}
+
+static void visit_ready(void *holder, struct circuit *c, uint64_t now)
+{
+    struct visit *v = holder;
+
+    (void)c;
+    v->pause = REPEAT;
+    v->repeat_at = time_after(now, REPEAT);
+    say_join(v, now);
+}
+
+static void become_peer(struct visit *v, uint64_t now)
+{
+    const struct visit_plan *plan = &v->plan;
+    struct service_peer *p;
+
+    if (peer_new(v->all->service, NULL, plan->has_member ? plan->member : NULL,
+                 v->c, &plan->keys, now, &p) != OK) {
+        v->all->service->all->stats.joins_failed++;
+        return;
+    }
+    memcpy(p->secret, plan->secret, sizeof(p->secret));
+    memcpy(p->own, plan->own, sizeof(p->own));
+}
+
+static bool visit_message(void *holder, struct circuit *c,
+                          const struct meeting_message *m, uint64_t now)
+{
+    struct visit *v = holder;
+
+    if (m->type != MEETING_JOINED || m->noise.len != 0 ||
+        v->repeat_at == TIME_NEVER)
+        return false;
+    c->joined = true;
+    v->all->service->all->stats.joins++;
+    if (v->plan.peer != NULL)
+        peer_add_leg(v->plan.peer, c, &v->plan.keys, now);
+    else
+        become_peer(v, now);
+    end(v);
+    return true;
+}
+
+static void visit_closed(void *holder, struct circuit *c, enum reason why,
+                         unsigned hop, uint64_t now)
+{
+    struct visit *v = holder;
+
+    (void)c;
+    (void)why;
+    (void)hop;
+    v->c = NULL;
+    fail(v, now);
+}
+
+/* No such cookie there: the other end waits no more. */
+static void visit_refused(void *holder, struct circuit *c, enum reason why,
+                          uint64_t now)
+{
+    (void)c;
+    (void)why;
+    fail(holder, now);
+}
+
+static const struct route_ops visit_ops = {.ready = visit_ready,
+                                           .message = visit_message,
+                                           .closed = visit_closed,
+                                           .refused = visit_refused};
+
+/* ---- Time --------------------------------------------------------------- */
+
+static void tick_active(struct visit *v, uint64_t now)
+{
+    if (time_since(v->since, now) >= GO_TIME) {
+        fail(v, now);
+        return;
+    }
+    if (now < v->repeat_at)
+        return;
+    v->pause *= 2;
+    v->repeat_at = time_after(now, v->pause);
+    say_join(v, now);
+}
+
+void visits_tick(struct visits *all, uint64_t now)
+{
+    struct visit *v, *next;
+
+    for (v = TAILQ_FIRST(&all->active); v != NULL; v = next) {
+        next = TAILQ_NEXT(v, link);
+        tick_active(v, now);
+    }
+    for (v = TAILQ_FIRST(&all->queue); v != NULL; v = next) {
+        next = TAILQ_NEXT(v, link);
+        if (time_since(v->since, now) >= VISIT_WAIT)
+            give_up(all, v);
+    }
+    visits_go_on(all, now);
+}
+
+uint64_t visits_deadline(const struct visits *all)
+{
+    uint64_t at = TIME_NEVER;
+    const struct visit *v;
+
+    TAILQ_FOREACH(v, &all->active, link)
+    {
+        at = time_min(at, time_after(v->since, GO_TIME));
+        at = time_min(at, v->repeat_at);
+    }
+    TAILQ_FOREACH(v, &all->queue, link)
+    at = time_min(at, time_after(v->since, VISIT_WAIT));
+    return all->queued > 0 ? time_min(at, all->again_at) : at;
+}
