@@ -177,6 +177,10 @@ enum error member_new(const struct member_config *config,
         directory_set_wanted(t->directory, 0, 0, now);
     if (e == OK && config->become_exitnode && policy != NULL)
         e = member_exit_new(t);
+    if (e == OK)
+        e = member_meeting_new(t);
+    if (e == OK)
+        e = member_services_new(t, now);
     if (e != OK) {
         member_free(t, now);
         return e;
@@ -202,10 +206,13 @@ void member_free(struct member *t, uint64_t now)
         return;
     assert(!t->telling);
     t->ending = true;
+    services_free(t->services, now);
+    t->services = NULL;
     if (t->directory != NULL)
         close_all(t, now);
     while (t->news.count > 0)
         member_tell_news(t);
+    meeting_free(t->meeting);
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
@@ -236,6 +243,15 @@ void member_meet(struct member *t, const struct endpoint *node, uint64_t now)
     directory_meet(t->directory, node, now);
 }
 
+static void tell_all(struct member *t)
+{
+    if (t->news.count > 0)
+        member_tell_news(t);
+    t->telling = true;
+    services_tell(t->services);
+    t->telling = false;
+}
+
 enum error member_receive(struct member *t, const struct endpoint *from,
                           uint8_t *datagram, size_t len, uint64_t now,
                           uint64_t wall)
@@ -245,11 +261,9 @@ enum error member_receive(struct member *t, const struct endpoint *from,
     assert(!t->telling);
     t->wall = wall;
     t->ticked_at = now;
-    if (t->news.count > 0) /* what commands have caused comes before DATA */
-        member_tell_news(t);
+    tell_all(t); /* what commands have caused comes before DATA */
     e = router_receive(&t->router, from, datagram, len, now);
-    if (t->news.count > 0)
-        member_tell_news(t);
+    tell_all(t);
     return e;
 }
 
@@ -277,6 +291,22 @@ static void tick_ends(struct member *t, uint64_t now)
             time_min(t->own_deadline, member_tail_deadline(transits_at(rs, i)));
 }
 
+/* Who builds no circuits looks for no relays; services need no exits. */
+static void want_relays(struct member *t, uint64_t now)
+{
+    bool exits = false, relays;
+
+    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
+        exits = exits || pool_keeps(&t->pool, i);
+    relays = exits || services_list(t->services, NULL, 0) > 0;
+    if (relays == t->wanted_relays && exits == t->wanted_exits)
+        return;
+    t->wanted_relays = relays;
+    t->wanted_exits = exits;
+    directory_set_wanted(t->directory, relays ? WANTED_RELAYS : 0,
+                         exits ? WANTED_EXITS : 0, now);
+}
+
 void member_tick(struct member *t, uint64_t now, uint64_t wall)
 {
     assert(!t->telling);
@@ -291,7 +321,10 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
     if (t->exit != NULL)
         exit_tick(t->exit, now);
     tick_ends(t, now);
-    member_tell_news(t);
+    meeting_tick(t->meeting, wall, now);
+    services_tick(t->services, wall, now);
+    want_relays(t, now);
+    tell_all(t);
 }
 
 uint64_t member_next_deadline(const struct member *t)
@@ -305,6 +338,8 @@ uint64_t member_next_deadline(const struct member *t)
     at = time_min(at, pool_next_deadline(&t->pool));
     if (t->exit != NULL)
         at = time_min(at, exit_next_deadline(t->exit));
+    at = time_min(at, meeting_next_deadline(t->meeting));
+    at = time_min(at, services_next_deadline(t->services));
     return time_min(at, t->own_deadline);
 }
 
@@ -314,28 +349,15 @@ enum error member_build(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_build(&t->pool, hops, now);
 
-    if (e == OK)
-        directory_set_wanted(t->directory, WANTED_RELAYS, WANTED_EXITS, now);
+    want_relays(t, now);
     return e;
-}
-
-/* Who builds no circuits looks for no relays. */
-static void rest(struct member *t)
-{
-    bool wanted = false;
-
-    for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
-        wanted = wanted || pool_keeps(&t->pool, i);
-    if (!wanted)
-        directory_set_wanted(t->directory, 0, 0, t->ticked_at);
 }
 
 enum error member_stop(struct member *t, unsigned hops)
 {
     enum error e = pool_stop(&t->pool, hops);
 
-    if (e == OK)
-        rest(t);
+    want_relays(t, t->ticked_at);
     return e;
 }
 
@@ -343,15 +365,14 @@ enum error member_hold(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_hold(&t->pool, hops, now);
 
-    if (e == OK)
-        directory_set_wanted(t->directory, WANTED_RELAYS, WANTED_EXITS, now);
+    want_relays(t, now);
     return e;
 }
 
 void member_release(struct member *t, unsigned hops)
 {
     pool_release(&t->pool, hops);
-    rest(t);
+    want_relays(t, t->ticked_at);
 }
 
 bool member_keeps(const struct member *t, unsigned hops)

@@ -35,9 +35,11 @@
 #include "tunnel/exit/exit.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/link/puncture.h"
+#include "tunnel/meeting/meeting.h"
 #include "tunnel/member/speedtest.h"
 #include "tunnel/path/path.h"
 #include "tunnel/router/router.h"
+#include "tunnel/service/service.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,6 +92,22 @@ struct member_env {
     void (*retired)(void *ctx);
 
     const struct dht_provider *dht; /* outlives the member; may be NULL */
+
+    /* Of the services of this node: as struct service_env, with `ctx` above. */
+    struct member_service_world {
+        void (*event)(void *ctx, const struct service_event *event);
+        void (*remember_point)(void *ctx, uint32_t service,
+                               const struct service_point_row *row);
+        void (*forget_point)(void *ctx, uint32_t service,
+                             const uint8_t relay[32]);
+        void (*remember_seq)(void *ctx, uint32_t service,
+                             const struct service_seq_row *row);
+        void (*remember_third)(void *ctx, uint32_t service,
+                               const struct vanguard_set *set);
+        void (*remember_layer2)(void *ctx, const struct vanguard_set *set);
+        void (*solve)(void *ctx, uint64_t id, const struct work_task *task,
+                      uint64_t budget);
+    } service;
 };
 
 /* Wall seconds for which the handshake key before is taken after a rotation:
@@ -129,6 +147,12 @@ struct member_config {
     size_t max_piece_memory; /* bytes, of unfinished long datagrams */
     struct transit_queue_config queue;
     struct exit_config exit;
+
+    bool introduces;               /* serves services of others, as a relay */
+    struct meeting_config meeting; /* network and what follows is filled in */
+    struct service_config service; /* likewise */
+    unsigned max_service_circuits;
+    struct vanguard_set layer2; /* of an earlier life */
 };
 
 /* Everything but identity and keys. */
@@ -250,6 +274,10 @@ enum error member_speedtest(struct member *t, uint32_t circuit,
                             uint64_t duration, uint64_t now);
 enum error member_close(struct member *t, uint32_t circuit, uint64_t now);
 
+/* Services of this node: called as commands are; what they tell comes through
+ * member_env.service.event. */
+struct services *member_services(const struct member *t);
+
 /* ---- Looking inside ----------------------------------------------------- */
 
 struct member_status {
@@ -279,6 +307,8 @@ void member_circuits(const struct member *t,
 const struct directory *member_directory(const struct member *t);
 const struct router *member_router(const struct member *t);
 const struct puncture_stats *member_punctures(const struct member *t);
+/* What it does for services of others. */
+const struct meeting *member_meeting(const struct member *t);
 /* NULL when this is no exit. */
 const struct exit *member_exit(const struct member *t);
 

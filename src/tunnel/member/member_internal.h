@@ -28,6 +28,8 @@ struct member {
     struct guards guards;
     struct puncture puncture;
     struct exit *exit; /* NULL when this is none */
+    struct meeting *meeting;
+    struct services *services;
     struct policy *policy;
     struct piece_budget budget;
     struct speedtest_gate gate;
@@ -39,8 +41,9 @@ struct member {
     uint64_t ticked_at; /* pieces and speed tests */
     uint64_t own_deadline;
     struct member_news news;
-    bool telling; /* a callback runs */
-    bool ending;  /* member_free runs */
+    bool telling;                     /* a callback runs */
+    bool ending;                      /* member_free runs */
+    bool wanted_relays, wanted_exits; /* as the directory was told */
     bool has_self;
     struct directory_self self;
     char policy_text[POLICY_SUMMARY_SIZE];
@@ -96,6 +99,12 @@ enum reason member_service_asked(void *ctx, struct transit *relay,
 /* A circuit of others ends: what `relay->meeting` is goes. */
 void member_service_parted(struct member *t, struct transit *relay,
                            uint64_t now);
+/* What the relay at `ep` says of itself (directory_env.told). */
+void member_service_told(void *ctx, const struct endpoint *ep,
+                         struct bytes text, uint64_t now);
+enum error member_services_new(struct member *t, uint64_t now);
+enum error member_meeting_new(struct member *t);
+void member_meeting_configure(struct member *t);
 
 /* member_settings.c */
 enum error member_config_check(const struct member_config *c);

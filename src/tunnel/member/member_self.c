@@ -100,6 +100,7 @@ enum error member_directory_new(struct member *t, uint64_t now)
         .rotate = rotate,
         .unanswered = unanswered,
         .dht = t->env.dht,
+        .told = member_service_told,
     };
 
     directory_config_init(&c);
@@ -126,7 +127,9 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
     memcpy(self->handshake_key, t->router.responder.key.public_key,
            NOISE_KEY_BYTES);
     self->rotated = t->config.handshake_made;
-    self->roles = ROLE_RELAY | ROLE_SPEED_TEST | ROLE_MEETING;
+    self->roles = ROLE_RELAY | ROLE_SPEED_TEST;
+    if (t->config.introduces)
+        self->roles |= ROLE_MEETING;
     if (t->exit != NULL) {
         self->roles |= ROLE_EXIT;
         self->exit_policy = policy_summary(t->policy, t->policy_text);
@@ -149,6 +152,7 @@ void member_network_changed(struct member *t, const bool family[FAMILIES],
     memcpy(t->config.family, family, sizeof(t->config.family));
     directory_set_families(t->directory, family);
     links_check(t->router.shared.links, now);
+    services_network_changed(t->services, now);
 }
 
 void member_set_load(struct member *t, unsigned load)

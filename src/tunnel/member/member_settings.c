@@ -37,6 +37,10 @@ void member_config_init(struct member_config *config)
                   .max_circuit_cells = 64},
     };
     exit_config_default(&config->exit);
+    config->introduces = true;
+    config->max_service_circuits = 256;
+    meeting_config_init(&config->meeting);
+    service_config_init(&config->service);
 }
 
 enum error member_config_check(const struct member_config *c)
@@ -75,7 +79,8 @@ struct router_config member_router_config(const struct member_config *c)
                     .extend_source_burst = c->create_source_rate,
                     .max_sources = c->max_sources,
                     .queue = c->queue},
-        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits},
+        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits +
+                                    c->max_service_circuits},
     };
 
     memcpy(e.network, c->network, sizeof(e.network));
@@ -117,6 +122,8 @@ enum error member_reconfigure(struct member *t,
     router = member_router_config(c);
     transits_configure(t->router.transits, &router.transit);
     sodium_memzero(&router, sizeof(router));
+    c->meeting = config->meeting;
+    member_meeting_configure(t);
     t->pool.config = member_pool_config(c);
     t->pool.deadline = now;
     return OK;
