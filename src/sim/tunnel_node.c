@@ -131,6 +131,38 @@ static void env_retired(void *ctx)
     (void)ctx;
 }
 
+static void env_service(void *ctx, const struct service_event *event)
+{
+    struct sim_tunnel *n = ctx;
+
+    if (n->on_service != NULL)
+        n->on_service(n, event);
+}
+
+/* Work takes no time here; one task at once. */
+static void env_solve(void *ctx, uint64_t id, const struct work_task *task,
+                      uint64_t budget)
+{
+    struct sim_tunnel *n = ctx;
+
+    (void)budget;
+    n->task = *task;
+    n->task_id = id;
+}
+
+static void solve(struct sim_tunnel *n, uint64_t now)
+{
+    struct work_proof proof;
+    uint64_t nonce = 0, id = n->task_id;
+
+    n->task_id = 0;
+    if (id == 0)
+        return;
+    while (work_solve(&n->task, &nonce, 64, &proof) == ERR_NOT_FOUND)
+        ;
+    services_solved(member_services(n->member), id, true, &proof, now);
+}
+
 static uint64_t provider_now(void *ctx)
 {
     const struct sim_tunnel *n = ctx;
@@ -175,14 +207,16 @@ static void node_tick(void *engine, uint64_t now)
 
     member_tick(n->member, now, wall_of(n, now));
     answer_echoes(n, now);
+    solve(n, now);
 }
 
 static uint64_t node_next_deadline(void *engine)
 {
     struct sim_tunnel *n = engine;
 
-    return n->echo_count > 0 ? sim_now(n->sim)
-                             : member_next_deadline(n->member);
+    return n->echo_count > 0 || n->task_id != 0
+               ? sim_now(n->sim)
+               : member_next_deadline(n->member);
 }
 
 static void node_free(void *engine)
@@ -245,6 +279,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
         .forget = env_forget,
         .rotated = env_rotated,
         .retired = env_retired,
+        .service = {.event = env_service, .solve = env_solve},
     };
     uint64_t now = sim_now(s);
     size_t count;
@@ -280,6 +315,13 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
 struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node)
 {
     return sim_engine_of(s, node, SIM_PLANE_TUNNEL);
+}
+
+struct services *sim_services_of(const struct sim *s, uint32_t node)
+{
+    struct sim_tunnel *n = sim_tunnel_of(s, node);
+
+    return n == NULL ? NULL : member_services(n->member);
 }
 
 enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops)

@@ -45,6 +45,12 @@ struct sim_tunnel {
     unsigned sockets;
     unsigned echo_count;
     struct sim_echo echoes[SIM_ECHOES];
+
+    /* What its services tell; NULL: nobody hears it. */
+    void (*on_service)(struct sim_tunnel *n, const struct service_event *event);
+    void *on_service_arg;
+    struct work_task task; /* that is to be solved in the next tick */
+    uint64_t task_id;      /* 0: none */
 };
 
 /* Joins a node that has a DHT engine to the community. Identity and keys are
@@ -61,6 +67,9 @@ struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node);
 
 /* Keeps circuits of this length. */
 enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops);
+
+/* NULL for a node that is dead or no member. Call sim_wake after using it. */
+struct services *sim_services_of(const struct sim *s, uint32_t node);
 
 /* Sends through some active circuit of this length (0: any). ERR_NO_NODES
  * when there is none. */
