@@ -92,7 +92,7 @@ static void move(void *holder, struct channel *ch, const struct channel_move *m,
     struct world *w = holder;
 
     assert(!channel_is_opener(ch));
-    assert(m->target.endpoint_count >= 1);
+    assert(m->noise1.len == MEETING_NOISE1_BYTES);
     if (input_take(&w->in) & 1)
         channel_moved(ch, m->cookie, reason_of(input_take(&w->in)), now);
 }
@@ -162,11 +162,8 @@ static void detach(struct world *w, unsigned i)
 
 static void start_move(struct world *w)
 {
-    static const uint8_t noise1[NOISE_OVERHEAD];
+    static const uint8_t noise1[MEETING_NOISE1_BYTES];
     struct channel_move m = {.cookie = noise1,
-                             .target = {.identity = noise1,
-                                        .handshake_key = noise1,
-                                        .endpoint_count = 1},
                              .noise1 = bytes_of(noise1, sizeof(noise1))};
 
     if (channel_is_opener(w->ch) && !w->closed)

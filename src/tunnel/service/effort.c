@@ -30,7 +30,7 @@ static const uint8_t *seed_of(const struct effort *f, const uint8_t hint[4])
     unsigned seeds = f->has_previous ? 2 : 1;
 
     for (unsigned i = 0; i < seeds; i++)
-        if (memcmp(f->seed[i], hint, WORK_HINT_BYTES) == 0)
+        if (memcmp(f->seed[i], hint, 4) == 0)
             return f->seed[i];
     return NULL;
 }

@@ -18,7 +18,7 @@
 #define WARREN_TUNNEL_SERVICE_POINT_H
 
 #include "tunnel/record/service_key.h"
-#include "tunnel/record/topic.h"
+#include "tunnel/record/entry.h"
 #include "tunnel/service/service_internal.h"
 
 #define POINT_LIFE (24 * 3600) /* wall seconds, less up to a quarter */

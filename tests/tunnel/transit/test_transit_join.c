@@ -494,7 +494,7 @@ static void test_join_is_neither_extended_nor_carries_data(void **state)
         if (how == 0)
             assert_int_equal(transit_join(meet(), w.at_a, w.at_b), OK);
         else
-            w.at_a->meeting = &w;
+            w.at_a->meeting = (struct meeting_circuit *)(void *)&w;
         net_send_data(w.net, w.a.c, "no exit here");
         net_run(w.net, TIME_S);
         assert_int_equal(a->refused, 1);
