@@ -5,7 +5,7 @@
 #include "tunnel/meeting/errand.h"
 
 #include "fail_alloc.h"
-#include "meeting_world.h"
+#include "meeting/meeting_world.h"
 
 static enum reason get_peers(struct world *w, struct party *p, uint32_t id)
 {

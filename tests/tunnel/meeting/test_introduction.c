@@ -5,7 +5,7 @@
 #include "tunnel/meeting/introduction.h"
 
 #include "fail_alloc.h"
-#include "meeting_world.h"
+#include "meeting/meeting_world.h"
 
 static unsigned points(const struct world *w)
 {

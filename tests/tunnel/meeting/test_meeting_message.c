@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/meeting/meeting_message.h"
 
-#include "meeting_message_check.h"
+#include "meeting/meeting_message_check.h"
 #include "testing.h"
 
 #include <setjmp.h>

@@ -6,7 +6,7 @@
 #include "tunnel/meeting/rendezvous.h"
 
 #include "fail_alloc.h"
-#include "meeting_world.h"
+#include "meeting/meeting_world.h"
 
 static const uint8_t noise2[MEETING_NOISE2_BYTES] = {5, 6, 7};
 

@@ -7,7 +7,7 @@
 
 #include "descriptor_data.h"
 #include "fail_alloc.h"
-#include "meeting_world.h"
+#include "meeting/meeting_world.h"
 
 #include "tunnel/record/topic.h"
 

@@ -7,7 +7,7 @@
 #ifndef WARREN_TESTS_MEETING_WORLD_H
 #define WARREN_TESTS_MEETING_WORLD_H
 
-#include "meeting_message_check.h"
+#include "meeting/meeting_message_check.h"
 #include "testing.h"
 
 #include "base/timestamp.h"
