@@ -9,6 +9,7 @@
 #include "tunnel/meeting/topics.h"
 #include "tunnel/record/service_key.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +274,7 @@ static enum meeting_status establish(struct meeting *m,
         status = move_point(m, point, c, now);
     if (status != MEETING_TAKEN)
         return status;
+    assert(c->point != NULL);
     c->of_service = true;
     status = set_point(m, c->point, msg, said, now);
     m->stats.established += status == MEETING_TAKEN;
