@@ -3,7 +3,7 @@
  * Errands: what this node looks up in the DHT, or asks a relay, for whoever is
  * at the other end of a circuit, who does not want to be seen asking.
  *
- *     DHT_GET    -> DHT_PEERS or DHT_ITEM (each newer one) -> DHT_DONE
+ *     DHT_GET    -> DHT_PEERS, or DHT_ITEM for each newer one -> DHT_DONE
  *     DHT_PUT    -> DHT_DONE         one round, after the signature was checked
  *     RELAY_ASK  -> RELAY_TOLD       of endpoints that this circuit was told
  *
