@@ -2,8 +2,9 @@
  *
  * Which of the legs is sent on. The newest on which a cell came is used, and
  * leaves those before it behind; the opener may use one on which none came when
- * there is no other. When the leg in use is lost the gap begins; it ends with
- * the first cell that comes.
+ * there is no other. When the leg in use is lost, one that was left and is
+ * still there is used again; without one the gap begins, and ends with the
+ * first cell that comes.
  */
 #include "tunnel/channel/channel_internal.h"
 
@@ -27,6 +28,7 @@ static void use(struct channel *ch, struct leg *l, uint64_t now)
         if (other->number < l->number && other->left_at == TIME_NEVER)
             other->left_at = now;
     }
+    l->left_at = TIME_NEVER;
     ch->use = l;
     ch->used = l->number;
     memcpy(ch->used_name, l->resume, CHANNEL_RESUME_BYTES);
@@ -70,15 +72,15 @@ static bool has_legs(const struct channel *ch)
     return false;
 }
 
-/* What the opener can use instead. */
-static struct leg *newest_not_left(struct channel *ch)
+/* What can be used instead: also one that was left a moment ago. */
+static struct leg *newest_usable(struct channel *ch)
 {
     struct leg *best = NULL;
 
     for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
         struct leg *l = &ch->legs[i];
 
-        if (l->circuit != NULL && l->left_at == TIME_NEVER &&
+        if (l->circuit != NULL && (l->heard || ch->opener) &&
             (best == NULL || l->number > best->number))
             best = l;
     }
@@ -88,7 +90,7 @@ static struct leg *newest_not_left(struct channel *ch)
 /* The leg in use is gone. True when that makes a gap. */
 static bool stop_using(struct channel *ch, uint64_t now)
 {
-    struct leg *next = ch->opener ? newest_not_left(ch) : NULL;
+    struct leg *next = newest_usable(ch);
 
     ch->use = NULL;
     if (next != NULL) {

@@ -317,6 +317,34 @@ static void test_channel_closes_on_both_sides(void **state)
     }
 }
 
+static void refuse(struct world_side *s)
+{
+    channel_close(s->ch, REASON_POLICY, s->w->now);
+}
+
+/* A holder that does not want the other end closes when it is live. */
+static void test_channel_refuses_who_is_not_wanted(void **state)
+{
+    struct joint *j;
+
+    (void)state;
+    world_init(&w, 11);
+    w.side[RESPONDER].hook = refuse;
+    j = world_joint(&w);
+    world_attach(&w, &j->end[RESPONDER]);
+    w.loss = 1000; /* HELLO */
+    world_attach(&w, &j->end[OPENER]);
+    w.loss = 0;
+    world_say(&w, OPENER, 4);
+    world_run(&w, TIME_S);
+    assert_int_equal(w.side[RESPONDER].received, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(w.side[i].closed, 1);
+        assert_int_equal(w.side[i].why, REASON_POLICY);
+    }
+    world_deinit(&w);
+}
+
 static void test_channel_says_close_again(void **state)
 {
     (void)state;
@@ -441,6 +469,7 @@ int main(void)
         cmocka_unit_test(
             test_channel_responder_waits_for_a_first_cell_only_so_long),
         cmocka_unit_test(test_channel_closes_on_both_sides),
+        cmocka_unit_test(test_channel_refuses_who_is_not_wanted),
         cmocka_unit_test(test_channel_says_close_again),
         cmocka_unit_test(test_channel_closes_alone),
         cmocka_unit_test(test_channel_that_is_closed_does_nothing),

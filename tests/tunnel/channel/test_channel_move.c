@@ -201,6 +201,58 @@ static void test_channel_goes_on_with_the_new_leg(void **state)
     world_deinit(&w);
 }
 
+/* The new relay dies at once: the old leg is still there. */
+static void test_channel_goes_back_to_the_old_leg(void **state)
+{
+    struct joint *new;
+
+    (void)state;
+    world_init(&w, 6);
+    world_connect(&w);
+    for (unsigned i = 0; i < 3; i++) {
+        new = world_joint(&w);
+        world_join(&w, new);
+        talk(2 * TIME_S, 10 * TIME_MS);
+        assert_ptr_equal(world_used(&w, OPENER), new);
+        world_run(&w, 10 * TIME_MS);
+        world_cut(&w, new, true);
+        assert_ptr_equal(world_used(&w, OPENER), &w.joint[0]);
+        assert_ptr_equal(world_used(&w, RESPONDER), &w.joint[0]);
+        talk(6 * TIME_S, 10 * TIME_MS);
+    }
+    world_run(&w, TIME_S);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_all_came(i);
+        assert_int_equal(stats(i)->gaps, 0);
+        assert_int_equal(w.side[i].legs_over, 0);
+    }
+    world_deinit(&w);
+}
+
+/* A leg that was left goes before one that may work soon. */
+static void test_channel_makes_room_of_old_legs_first(void **state)
+{
+    struct joint *new[3];
+
+    (void)state;
+    world_init(&w, 6);
+    w.tells = false;
+    world_connect(&w);
+    for (unsigned i = 0; i < 3; i++) {
+        new[i] = world_joint(&w);
+        new[i]->cut = i > 0;
+        world_attach(&w, &new[i]->end[RESPONDER]);
+        world_attach(&w, &new[i]->end[OPENER]);
+        world_run(&w, 100 * TIME_MS);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(w.joint[0].end[i].state, END_GONE);
+        assert_int_equal(attached(i), 3);
+        assert_ptr_equal(world_used(&w, i), new[0]);
+    }
+    world_deinit(&w);
+}
+
 static void test_channel_refuses_a_move(void **state)
 {
     (void)state;
@@ -235,6 +287,22 @@ static void test_channel_repeats_a_move(void **state)
     assert_int_equal(w.side[OPENER].refused, 1);
     assert_int_equal(w.side[OPENER].refused_why, REASON_TIMEOUT);
     assert_int_equal(stats(OPENER)->gaps, 0);
+    world_deinit(&w);
+}
+
+/* MOVE is not said again once the responder comes. */
+static void test_channel_repeats_no_answered_move(void **state)
+{
+    (void)state;
+    world_init(&w, 8);
+    world_connect(&w);
+    world_move(&w);
+    world_run(&w, 5500 * TIME_US);
+    w.events = 0; /* but it does not */
+    world_run(&w, CHANNEL_MOVE_TIME);
+    assert_int_equal(w.side[OPENER].cells[0] + w.side[OPENER].cells[1], 2);
+    assert_int_equal(w.side[OPENER].refused, 1);
+    assert_int_equal(w.side[OPENER].refused_why, REASON_TIMEOUT);
     world_deinit(&w);
 }
 
@@ -624,8 +692,11 @@ int main(void)
         cmocka_unit_test(test_channel_takes_cells_of_an_old_leg),
         cmocka_unit_test(test_channel_gives_up_a_leg_that_never_worked),
         cmocka_unit_test(test_channel_goes_on_with_the_new_leg),
+        cmocka_unit_test(test_channel_goes_back_to_the_old_leg),
+        cmocka_unit_test(test_channel_makes_room_of_old_legs_first),
         cmocka_unit_test(test_channel_refuses_a_move),
         cmocka_unit_test(test_channel_repeats_a_move),
+        cmocka_unit_test(test_channel_repeats_no_answered_move),
         cmocka_unit_test(test_channel_answers_a_move_again),
         cmocka_unit_test(test_channel_asks_to_renew_until_it_is_begun),
         cmocka_unit_test(test_channel_bounds_the_moves_of_an_opener),
