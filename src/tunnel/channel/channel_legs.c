@@ -8,6 +8,7 @@
  */
 #include "tunnel/channel/channel_internal.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -95,6 +96,7 @@ static bool stop_using(struct channel *ch, uint64_t now)
     ch->use = NULL;
     if (next != NULL) {
         use(ch, next, now);
+        channel_ask(ch, next, now); /* is it still there at the other end? */
         return false;
     }
     if (ch->gap_since == TIME_NEVER) {
@@ -158,6 +160,7 @@ static struct leg *find_place(struct channel *ch, uint64_t now)
         if (l != ch->use && (place == NULL || goes_first(l, place)))
             place = l;
     }
+    assert(place != NULL); /* one at most is in use */
     c = place->circuit;
     leg_deinit(place);
     ch->env.leg_over(ch->holder, ch, c, now);

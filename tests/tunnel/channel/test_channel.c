@@ -269,7 +269,7 @@ static void test_channel_keeps_a_leg_that_loses_much(void **state)
     (void)state;
     world_init(&w, 9);
     world_connect(&w);
-    w.loss = 300;
+    w.loss = 150;
     for (unsigned i = 0; i < 600; i++) {
         world_say(&w, OPENER, 4);
         world_run(&w, TIME_S);
