@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A channel's parts, for the files of the channel: channel.c (life, time),
- * channel_legs.c (which leg is used), channel_receive.c, channel_send.c.
+ * channel_legs.c (which leg is used), channel_move.c (when another is wanted),
+ * channel_receive.c, channel_send.c.
  */
 #ifndef WARREN_TUNNEL_CHANNEL_CHANNEL_INTERNAL_H
 #define WARREN_TUNNEL_CHANNEL_CHANNEL_INTERNAL_H
@@ -81,6 +82,7 @@ void channel_ask(struct channel *ch, struct leg *l, uint64_t now);
 void channel_flush(struct channel *ch, uint64_t now);
 
 /* channel_legs.c */
+/* NULL: a free place. */
 struct leg *channel_leg_of(struct channel *ch, const struct circuit *c);
 /* An authentic cell came on the leg. */
 void channel_leg_heard(struct channel *ch, struct leg *l, uint64_t now);

@@ -147,32 +147,29 @@ static bool goes_first(const struct leg *a, const struct leg *b)
     return a->number < b->number;
 }
 
-static struct leg *find_place(struct channel *ch, uint64_t now)
+/* Gives up the one that can be spared most. */
+static void make_room(struct channel *ch, uint64_t now)
 {
     struct leg *place = NULL;
-    struct circuit *c;
 
     for (unsigned i = 0; i < CHANNEL_LEGS; i++) {
         struct leg *l = &ch->legs[i];
 
-        if (l->circuit == NULL)
-            return l;
         if (l != ch->use && (place == NULL || goes_first(l, place)))
             place = l;
     }
     assert(place != NULL); /* one at most is in use */
-    c = place->circuit;
-    leg_deinit(place);
-    ch->env.leg_over(ch->holder, ch, c, now);
-    return place;
+    lose(ch, place, true, now);
 }
 
 static void add_leg(struct channel *ch, struct circuit *c,
                     const struct channel_keys *keys, uint64_t renew_at,
                     uint64_t now)
 {
-    struct leg *l = find_place(ch, now);
+    struct leg *l;
 
+    while ((l = channel_leg_of(ch, NULL)) == NULL && channel_goes_on(ch))
+        make_room(ch, now);
     if (!channel_goes_on(ch))
         return;
     leg_init(l, c, keys, renew_at, now);
