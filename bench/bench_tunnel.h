@@ -99,7 +99,7 @@ static inline void tunnel_start(struct tunnel_node *n)
                     .extend_source_rate = PLENTY,
                     .extend_source_burst = PLENTY,
                     .max_sources = 64},
-        .circuit = {.max_circuits = 20000},
+        .circuit = {.max_circuits = 20000, .max_service_circuits = 64},
     };
     struct router_env env = stub_engine_env(n);
 

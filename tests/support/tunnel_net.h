@@ -275,7 +275,7 @@ static inline struct router_config net_config(const struct net_node *n)
                     .extend_source_rate = 100,
                     .extend_source_burst = 100,
                     .max_sources = 64},
-        .circuit = {.max_circuits = 16},
+        .circuit = {.max_circuits = 16, .max_service_circuits = 16},
     };
 
     memcpy(c.identity, n->identity, 32);

@@ -23,11 +23,6 @@ enum error circuits_new(struct circuit_shared *shared,
 
     if (cs == NULL)
         return ERR_NO_MEMORY;
-    cs->circuits = calloc(config->max_circuits, sizeof(struct circuit *));
-    if (cs->circuits == NULL) {
-        free(cs);
-        return ERR_NO_MEMORY;
-    }
     cs->shared = shared;
     cs->config = *config;
     cs->env = *env;
@@ -70,8 +65,34 @@ void circuit_set_deadline(struct circuits *cs, struct circuit *c, uint64_t at)
     cs->deadline = time_min(cs->deadline, at);
 }
 
-enum error circuit_new(struct circuits *cs, const struct link_target *hops,
-                       unsigned length, uint64_t now, struct circuit **out)
+static bool is_full(const struct circuits *cs, enum circuit_use use)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < cs->count; i++)
+        count += cs->circuits[i]->use == use;
+    return count >= (use == CIRCUIT_FOR_DATA ? cs->config.max_circuits
+                                             : cs->config.max_service_circuits);
+}
+
+static enum error make_room(struct circuits *cs)
+{
+    size_t room = cs->room == 0 ? 16 : 2 * cs->room;
+    struct circuit **circuits;
+
+    if (cs->count < cs->room)
+        return OK;
+    circuits = realloc(cs->circuits, room * sizeof(*circuits));
+    if (circuits == NULL)
+        return ERR_NO_MEMORY;
+    cs->circuits = circuits;
+    cs->room = room;
+    return OK;
+}
+
+static enum error begin(struct circuits *cs, enum circuit_use use,
+                        const struct link_target *hops, unsigned length,
+                        uint64_t now, struct circuit **out)
 {
     struct circuit *c;
     struct link *link;
@@ -79,8 +100,11 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
 
     if (length < 1 || length > ONION_HOPS_MAX)
         return ERR_RANGE;
-    if (cs->count >= cs->config.max_circuits)
+    if (is_full(cs, use))
         return ERR_FULL;
+    e = make_room(cs);
+    if (e != OK)
+        return e;
     e = link_open(cs->shared->links, &hops[0], now, &link);
     if (e != OK)
         return e;
@@ -94,6 +118,7 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
         return e;
     }
     c->id = cs->next_id++;
+    c->use = use;
     c->length = c->chosen = length;
     c->created_at = c->used_at = now;
     for (unsigned i = 0; i < length; i++)
@@ -106,6 +131,20 @@ enum error circuit_new(struct circuits *cs, const struct link_target *hops,
         circuit_build_next(cs, c, now);
     *out = c;
     return OK;
+}
+
+enum error circuit_new(struct circuits *cs, const struct link_target *hops,
+                       unsigned length, uint64_t now, struct circuit **out)
+{
+    return begin(cs, CIRCUIT_FOR_DATA, hops, length, now, out);
+}
+
+enum error circuit_new_for_service(struct circuits *cs,
+                                   const struct link_target *hops,
+                                   unsigned length, uint64_t now,
+                                   struct circuit **out)
+{
+    return begin(cs, CIRCUIT_FOR_SERVICE, hops, length, now, out);
 }
 
 void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,

@@ -47,14 +47,14 @@ struct circuit {
     struct circuit_end end; /* towards the first hop */
     uint32_t id;            /* for people and programs; never reused */
     enum circuit_state state;
-    enum circuit_use use; /* to be set right after circuit_new */
-    bool joined;          /* its last hop may pass on end cells: the owner's to
-                             set */
-    unsigned length;      /* hops wanted */
-    unsigned chosen;      /* of them by circuit_new: others may have named those
-                             behind */
-    unsigned built;       /* hops that have proved their key */
-    unsigned replaced;    /* hops since it was ready */
+    enum circuit_use use;
+    bool joined;       /* its last hop may pass on end cells: the owner's to
+                          set */
+    unsigned length;   /* hops wanted */
+    unsigned chosen;   /* of them by circuit_new: others may have named those
+                          behind */
+    unsigned built;    /* hops that have proved their key */
+    unsigned replaced; /* hops since it was ready */
     unsigned replaced_ever;           /* hops in all its life */
     bool closing;                     /* env.closed runs */
     bool stuck;                       /* the step could not even be begun */
@@ -110,7 +110,8 @@ struct circuit_env {
 };
 
 struct circuit_config {
-    unsigned max_circuits; /* of all lengths together */
+    unsigned max_circuits; /* for data, of all lengths together */
+    unsigned max_service_circuits;
 };
 
 /* Counters since creation. */
@@ -137,6 +138,10 @@ void circuits_free(struct circuits *cs);
  * is called. */
 enum error circuit_new(struct circuits *cs, const struct link_target *hops,
                        unsigned length, uint64_t now, struct circuit **out);
+enum error circuit_new_for_service(struct circuits *cs,
+                                   const struct link_target *hops,
+                                   unsigned length, uint64_t now,
+                                   struct circuit **out);
 /* Tells the hops, and ends with a call of env.closed; inside of that call for
  * the same circuit nothing happens. */
 void circuit_close(struct circuits *cs, struct circuit *c, enum reason why,

@@ -19,7 +19,7 @@ struct circuits {
     struct circuit_config config;
     struct circuit_env env;
     struct circuit **circuits;
-    size_t count;
+    size_t count, room;
     uint32_t next_id;
     uint64_t deadline;
     struct step_time step_time[ONION_HOPS_MAX];

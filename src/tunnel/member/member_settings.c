@@ -79,8 +79,8 @@ struct router_config member_router_config(const struct member_config *c)
                     .extend_source_burst = c->create_source_rate,
                     .max_sources = c->max_sources,
                     .queue = c->queue},
-        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits +
-                                    c->max_service_circuits},
+        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits,
+                    .max_service_circuits = c->max_service_circuits},
     };
 
     memcpy(e.network, c->network, sizeof(e.network));

@@ -25,13 +25,12 @@ enum error route_new(struct circuits *cs, const struct link_target *hops,
 
     if (r == NULL)
         return ERR_NO_MEMORY;
-    e = circuit_new(cs, hops, length, now, out);
+    e = circuit_new_for_service(cs, hops, length, now, out);
     if (e != OK) {
         free(r);
         return e;
     }
     *r = (struct route){.ops = ops, .holder = holder};
-    (*out)->use = CIRCUIT_FOR_SERVICE;
     (*out)->above = r;
     return OK;
 }

@@ -18,6 +18,8 @@ static struct link_target target_of(const struct world *w, unsigned number)
     return t;
 }
 
+static const struct route_ops nothing;
+
 /* Through the relays 1 to `length`, and for a service. */
 static struct circuit *build(struct world *w, unsigned length)
 {
@@ -26,10 +28,9 @@ static struct circuit *build(struct world *w, unsigned length)
 
     for (unsigned i = 0; i < length; i++)
         hops[i] = target_of(w, i + 1);
-    assert_int_equal(circuit_new(w->member[0].tunnel->router.circuits, hops,
-                                 length, w->now, &c),
+    assert_int_equal(route_new(w->member[0].tunnel->router.circuits, hops,
+                               length, &nothing, NULL, w->now, &c),
                      OK);
-    c->use = CIRCUIT_FOR_SERVICE;
     run(w, TIME_S);
     assert_int_equal(c->state, CIRCUIT_READY);
     return c;
@@ -95,15 +96,14 @@ static void test_service_circuits_keep_what_is_above(void **state)
     struct resident *client = &w->member[0];
     struct circuits *cs = client->tunnel->router.circuits;
     struct circuit *c;
-    struct member_client above; /* as wrong as can be */
+    void *above;
     uint64_t dropped;
     uint32_t id;
 
     (void)state;
     run(w, 5 * TIME_S);
     c = build(w, 2);
-    memset(&above, 0x5a, sizeof(above));
-    c->above = &above;
+    above = c->above;
     member_build(client->tunnel, 1, w->now);
     run(w, TIME_S);
     assert_true(member_active(client->tunnel, 1, &id, 1) > 0);
@@ -114,7 +114,7 @@ static void test_service_circuits_keep_what_is_above(void **state)
     assert_true(client->done);
     assert_int_equal(client->pongs, 0);
     assert_int_equal(client->refused, 0);
-    assert_ptr_equal(c->above, &above);
+    assert_ptr_equal(c->above, above);
     assert_true(c->hop[1].rtt > 0);
     /* A relay that serves nobody says so. */
     dropped = transits_stats(member_router(w->member[2].tunnel)->transits)

@@ -135,7 +135,7 @@ static inline void world_restart(struct world *w, unsigned n)
     router_deinit(&node->engine);
     test_identity(n, node->identity, secret);
     c = net_config(node);
-    c.circuit.max_circuits = 128;
+    c.circuit.max_circuits = c.circuit.max_service_circuits = 128;
     c.transit.max_relays_or_exits = 512;
     c.transit.create_rate = c.transit.create_burst = 1000;
     c.transit.create_source_rate = c.transit.create_source_burst = 1000;
