@@ -137,12 +137,13 @@ static bool has_place(const struct choice *c, unsigned at,
     return !place->apart || !conflicts_with(c, place, desc);
 }
 
-/* Whether hop `at` may be in one path with hop `other`, which is there. */
+/* Whether hop `at` may be in one path with hop `other`, which is there. No
+ * relay extends to itself, nor back to where a circuit came from. */
 static bool go_together(const struct choice *c, unsigned at, unsigned other,
                         const struct descriptor *desc)
 {
     if (c->request->free_last && at == c->request->hops - 1)
-        return other + 1 != at ||
+        return other + 2 < at ||
                memcmp(c->hops[other].identity, desc->identity, 32) != 0;
     return !path_conflict(&c->hops[other], desc, c->config->testing_network);
 }

@@ -74,7 +74,7 @@ struct path_request {
     const uint8_t (*avoid)[32]; /* identities that are not wanted */
     unsigned avoid_count;
     const struct path_place *places; /* NULL, or one for each hop */
-    bool free_last; /* the last one need only be another than that before it */
+    bool free_last; /* the last need only be another than the two before it */
 };
 
 /* Fills path->hops from path->count on, which is 0 for a new circuit, or the

@@ -173,6 +173,8 @@ static enum finder_end end_of(const struct request *r)
         asked = asked || side->asked;
         refused = refused || (side->refused && !side->said_no);
     }
+    if (r->sides[0].newer > 0)
+        return FINDER_NEWER;
     if (all)
         return FINDER_NOT_FOUND;
     if (refused)

@@ -52,6 +52,7 @@ enum finder_end {
     FINDER_NO_CIRCUIT,
     FINDER_TIMED_OUT,
     FINDER_REFUSED, /* limits of the relays asked */
+    FINDER_NEWER,   /* of a put: there is one of a higher seq */
     FINDER_ENDS
 };
 

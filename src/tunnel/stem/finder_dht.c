@@ -69,6 +69,7 @@ static void heard_done(void *ctx, uint64_t cookie, enum error e)
     side->provided = 0;
     side->done = true;
     side->failed = e != OK;
+    side->newer += e == ERR_SEQ;
     side->refused = side->refused || side->failed;
     side->end_at = 0;
     f->hurry = true;

@@ -224,28 +224,48 @@ static enum path_result take_another_or_any(struct side *side,
                            : take(side, &(struct stem_wish){0}, ops, now, out);
 }
 
-/* Those that are kept, but for the one that was asked last, if there are enough
- * of them. */
-static void list_kept(const struct request *r, uint64_t now, struct names *out)
+static unsigned count_kept(const struct request *r, unsigned *last)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < r->f->seen_count; i++)
+        if (is_kept(&r->f->seen[i], r)) {
+            kept++;
+            *last = i;
+        }
+    return kept;
+}
+
+/* Those that are kept, if there are enough of them; the one that was asked last
+ * only if `all`. */
+static void list_kept(const struct request *r, bool all, uint64_t now,
+                      struct names *out)
 {
     const struct finder *f = r->f;
     const struct names none = {0};
     unsigned enough = serving(f, &none, now) < MANY ? KEPT_FEW : KEPT;
-    unsigned kept = 0, last = 0;
+    unsigned last = 0;
 
     out->count = 0;
-    for (unsigned i = 0; i < f->seen_count; i++) {
-        if (!is_kept(&f->seen[i], r))
-            continue;
-        kept++;
-        last = i;
-    }
-    if (kept < enough)
+    if (count_kept(r, &last) < enough)
         return;
     for (unsigned i = 0; i < f->seen_count; i++)
         if (is_kept(&f->seen[i], r) && !is_used(r, f->seen[i].hop) &&
-            (i != last || kept == 1))
+            (i != last || all))
             add(out, f->seen[i].hop);
+}
+
+/* PATH_NO_RELAYS also when there are not enough of them. */
+static enum path_result take_kept(struct side *side, bool all,
+                                  struct names *names,
+                                  const struct route_ops *ops, uint64_t now,
+                                  struct circuit **out)
+{
+    struct stem_wish wish = {.among = (const uint8_t(*)[32])names->list};
+
+    list_kept(side->request, all, now, names);
+    wish.among_count = names->count;
+    return names->count > 0 ? take(side, &wish, ops, now, out) : PATH_NO_RELAYS;
 }
 
 static void list_all(const struct request *r, struct names *out)
@@ -264,21 +284,21 @@ static enum path_result take_for_service(struct side *side, struct names *names,
                                          uint64_t now, struct circuit **out)
 {
     const struct request *r = side->request;
-    struct stem_wish wish = {0};
-    enum path_result result;
+    enum path_result result = take_kept(side, false, names, ops, now, out);
+    unsigned left;
 
-    list_kept(r, now, names);
-    if (names->count > 0) {
-        wish.among = (const uint8_t(*)[32])names->list;
-        wish.among_count = names->count;
-        result = take(side, &wish, ops, now, out);
-        if (result == PATH_FOUND)
-            return result;
-    }
+    if (result != PATH_FOUND)
+        result = take_kept(side, true, names, ops, now, out);
+    if (result == PATH_FOUND)
+        return result;
     names->count = 0;
     list_all(r, names);
-    if (serving(r->f, names, now) > 0)
-        return take_another(side, names, ops, now, out);
+    left = serving(r->f, names, now);
+    if (left > 0) {
+        result = take_another(side, names, ops, now, out);
+        if (result == PATH_FOUND || left > 2) /* two may be hops before it */
+            return result;
+    }
     names->count = r->used_count; /* the first of them: nobody is left */
     return take_another_or_any(side, names, ops, now, out);
 }

@@ -45,6 +45,7 @@ struct side {
     bool failed;       /* or could not be (of the provider) */
     bool said_no;      /* all was answered, nothing was good */
     bool asked, silent, refused;
+    unsigned newer;          /* hops that said so */
     uint64_t say_at, end_at; /* of a circuit */
 
     bool has_item; /* not told yet; verified */

@@ -11,6 +11,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define NEWER 2 /* hops that say so are believed */
+
 static void side_ready(void *holder, struct circuit *c, uint64_t now);
 static void side_closed(void *holder, struct circuit *c, enum reason why,
                         unsigned hop, uint64_t now);
@@ -353,12 +355,23 @@ static bool take_peers(struct side *side, const struct meeting_message *m)
     return true;
 }
 
+/* There is a newer one than was put: not on the word of one hop alone. */
+static bool is_newer(const struct side *side, const struct meeting_message *m)
+{
+    return side->request->kind == REQUEST_PUT && m->stored == 0 &&
+           m->reason == REASON_POLICY;
+}
+
 static bool take_done(struct side *side, const struct meeting_message *m,
                       uint64_t now)
 {
     if (m->id != side->id || side->done)
         return false;
-    if (m->stored == 0 &&
+    if (is_newer(side, m) && ++side->newer == NEWER) {
+        side_end(side, now);
+        return true;
+    }
+    if (m->stored == 0 && side->candidate_count == 0 &&
         (m->reason != REASON_UNKNOWN || side->request->kind == REQUEST_PUT)) {
         side_refused(side, side->c, m->reason, now);
         return true;

@@ -65,11 +65,6 @@ static uint64_t wall_now(const struct stems *s, uint64_t now)
     return s->wall + time_since(s->wall_at, now) / TIME_S;
 }
 
-static const uint8_t *last_hop(const struct circuit *c)
-{
-    return c->hop[c->length - 1].target.identity;
-}
-
 /* ---- Slots -------------------------------------------------------------- */
 
 static struct stem *free_slot(struct stem_kit *k)
@@ -204,6 +199,8 @@ static enum path_result choose(struct stem_kit *k, const struct want *want,
     if (k->third == NULL)
         last->roles = ROLE_MEETING;
     last->other_than = want->target;
+    if (k->hops > 1)
+        (last - 1)->other_than = want->target;
     last->but = want->avoid;
     last->but_count = want->avoid_count;
     last->apart = want->apart;
@@ -380,16 +377,38 @@ static bool conflicts(const struct stems *s, const uint8_t a[32],
                directory_config_of(s->env.directory)->testing_network);
 }
 
-static bool suits(const struct stems *s, const struct want *want,
-                  const uint8_t last[32])
+/* No relay extends to itself, nor back to where a circuit came from. */
+static bool leads_on(const struct link_target *hops, unsigned count,
+                     const uint8_t target[32])
 {
-    if (want->target != NULL && memcmp(want->target, last, 32) == 0)
+    for (unsigned i = 1; i <= 2 && i <= count; i++)
+        if (memcmp(hops[count - i].identity, target, 32) == 0)
+            return false;
+    return true;
+}
+
+static bool suits(const struct stems *s, const struct want *want,
+                  const struct link_target *hops, unsigned count)
+{
+    const uint8_t *last = hops[count - 1].identity;
+
+    if (want->target != NULL && !leads_on(hops, count, want->target))
         return false;
     for (unsigned i = 0; i < want->avoid_count; i++)
         if (memcmp(want->avoid[i], last, 32) == 0 ||
             (want->apart && conflicts(s, want->avoid[i], last)))
             return false;
     return true;
+}
+
+static bool circuit_suits(const struct stem_kit *k, const struct want *want,
+                          const struct circuit *c)
+{
+    struct link_target hops[ONION_HOPS_MAX];
+
+    for (unsigned i = 0; i < c->length; i++)
+        hops[i] = c->hop[i].target;
+    return suits(k->s, want, hops, c->length);
 }
 
 /* The oldest one: what it is wanted for does not matter. */
@@ -402,7 +421,7 @@ static struct stem *find_ready(struct stem_kit *k, const struct want *want,
         struct stem *stem = &k->slots[i];
 
         if (stem->c == NULL || !stem->ready || age_of(stem, now) >= STEM_AGE ||
-            !suits(k->s, want, last_hop(stem->c)))
+            !circuit_suits(k, want, stem->c))
             continue;
         if (found == NULL || age_of(stem, now) > age_of(found, now))
             found = stem;
@@ -414,10 +433,10 @@ static bool is_coming(const struct stem_kit *k, const struct want *want)
 {
     for (unsigned i = 0; i < STEM_SLOTS; i++)
         if (k->slots[i].c != NULL && !k->slots[i].ready &&
-            suits(k->s, want, last_hop(k->slots[i].c)))
+            circuit_suits(k, want, k->slots[i].c))
             return true;
     for (unsigned i = 0; i < k->plan_count; i++)
-        if (suits(k->s, want, k->plans[i].hops[k->hops - 1].identity))
+        if (suits(k->s, want, k->plans[i].hops, k->hops))
             return true;
     return false;
 }

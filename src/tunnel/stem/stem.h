@@ -13,9 +13,10 @@
  * few and stay (vanguard.h). With 2 hops there is no third, with 1 no layer 2:
  * weaker, as docs/threat-model.md says.
  *
- * What a stem will lead to changes nothing about its hops, but that the last
- * one is another relay than the target: the target may be the guard or a
- * layer-2 guard, or be of one network or family with any of them.
+ * What a stem will lead to changes nothing about its hops, but that its last
+ * two are other relays than the target: no relay extends to itself, nor back to
+ * the one before it. The target may be the guard, or be of one network or
+ * family with any of them.
  *
  * A kit keeps stems of one service, or of one client purpose: no two services
  * share a circuit. A kit rests, and keeps none, when nobody took one for
@@ -76,8 +77,8 @@ enum path_result stem_kit_path(const struct stem_kit *kit);
 
 /* A ready stem for this holder, or NULL when there is none yet: one is being
  * built then, and env.ready will be called. `target` is where it is to be
- * extended to, or NULL; its last hop is another relay than that, and than those
- * in `avoid` (last hops that were used for this already). */
+ * extended to, or NULL; its last two hops are other relays, and the last none
+ * of those in `avoid` (last hops that were used for this already). */
 struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
                           const uint8_t (*avoid)[32], unsigned avoid_count,
                           const struct route_ops *ops, void *holder,

@@ -9,13 +9,13 @@
  *     layer 2     4 for the node, the longer of two draws from 1 to 22 days
  *     third hops  8 for each service, the longer of two draws from 1 to 48 h
  *
- * In small networks of n relays: max(2, n / 5) and max(2, n / 3). Members are
- * drawn by capacity, a network (an IPv4 /16, an IPv6 /32) as one relay, and no
- * two of one network or family while others suffice. Among the members each
- * circuit takes one with equal chance: neither what was measured since nor
- * doubts count, for whoever names targets could raise those. They may share a
- * /16 or a family with targets that others choose: a refusal would tell who
- * they are.
+ * In small networks of n relays: max(2, n / 5) and max(3, n / 3), so that some
+ * are left for a target that is a member of both. Members are drawn by
+ * capacity, a network (an IPv4 /16, an IPv6 /32) as one relay, and no two of
+ * one network or family while others suffice. Among the members each circuit
+ * takes one with equal chance: neither what was measured since nor doubts
+ * count, for whoever names targets could raise those. They may share a /16 or a
+ * family with targets that others choose: a refusal would tell who they are.
  *
  * A set has an order. The first of it, as many as it should have, are used; the
  * others only when no path leads through those, and they are drawn then, up to

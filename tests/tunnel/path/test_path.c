@@ -441,23 +441,24 @@ static void test_path_place_is_not_for_some(void **state)
     host_deinit(&h);
 }
 
-/* It may be a hop that is there already, but the one before it. */
+/* It may be a hop that is there already, but the two before it: no relay
+ * extends to itself, nor back. */
 static void test_path_last_one_may_be_free(void **state)
 {
-    struct path_request r = {.hops = 3, .free_last = true};
+    struct path_request r = {.hops = 4, .free_last = true};
     struct guards g = {0};
     struct path path = {0};
     struct host h;
 
     (void)state;
     host_init(&h, 22);
-    host_add_many(&h, 0, 2, ROLE_RELAY);
-    assert_int_equal(choose(&h, &g, &(struct path_request){.hops = 2}, &path),
+    host_add_many(&h, 0, 3, ROLE_RELAY);
+    assert_int_equal(choose(&h, &g, &(struct path_request){.hops = 3}, &path),
                      PATH_FOUND);
     for (unsigned i = 0; i < 20; i++) {
-        path.count = 2;
+        path.count = 3;
         assert_int_equal(choose(&h, &g, &r, &path), PATH_FOUND);
-        assert_memory_equal(&path.hops[2], &path.hops[0], sizeof(path.hops[0]));
+        assert_memory_equal(&path.hops[3], &path.hops[0], sizeof(path.hops[0]));
     }
     host_deinit(&h);
 }
