@@ -119,7 +119,7 @@ static inline void say_item(struct dht *d, unsigned n, struct transit *t,
                                 .value = item->value.p};
 
     memcpy(signature, item->signature, 64);
-    signature[5] ^= forged;
+    m.seq += forged ? 90 : 0; /* it would win */
     world_say(&d->w, n, t, &m);
 }
 
@@ -199,6 +199,7 @@ static inline void answer_ask(struct dht *d, unsigned n, struct transit *t,
     uint8_t text[DESCRIPTOR_MAX];
 
     d->asks++;
+    assert_true(endpoint_is_global(&m->ep) && m->ep.port != 0);
     if (node != NULL) {
         unsigned k = (unsigned)(node - d->w.net->node);
         struct descriptor desc = world_descriptor(&d->w, k);

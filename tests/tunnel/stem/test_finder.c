@@ -123,6 +123,8 @@ static void test_finder_with_one_liar(void **state)
             get(&d, kit_new(&d, NULL), 500);
             assert_int_equal(d.end, FINDER_FOUND);
             assert_int_equal(d.seq, 7);
+            assert_int_equal(finder_stats(d.f)->unexpected > 0,
+                             manners[m] == OTHER_IDS);
             end(&d);
         }
     }
@@ -147,6 +149,13 @@ static void test_finder_gives_up_in_time(void **state)
     get(&d, kit_new(&d, NULL), 500);
     assert_int_equal(d.end, FINDER_REFUSED);
     assert_true(finder_stats(d.f)->circuits <= 4 * FINDER_CIRCUITS);
+    /* Line 4: an answer under another number is none. */
+    for (unsigned n = 1; n <= 12; n++)
+        d.manner[n] = OTHER_IDS;
+    d.item[0] = make_item(&d, 500, 0, 7, 1);
+    get(&d, kit_new(&d, NULL), 500);
+    assert_int_equal(d.end, FINDER_TIMED_OUT);
+    assert_int_equal(d.items, 0);
     end(&d);
     /* No network at all. */
     begin(&d, 8, 1);

@@ -237,6 +237,29 @@ static void test_friends_of_a_liar_get_half(void **state)
     }
 }
 
+/* Whoever has many addresses in one network gets one place. */
+static void test_points_are_of_different_networks(void **state)
+{
+    struct dht d;
+
+    (void)state;
+    begin(&d, 33, 12);
+    have_points(&d, 3, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        struct descriptor desc = world_descriptor(&d.w, 13 + i);
+
+        desc.addresses[0] = d.w.net->node[3].ep;
+        desc.addresses[0].addr[2] = (uint8_t)(1 + i);
+        assert_int_equal(host_add(&d.w.h, &desc, 13 + i), OK);
+        for (unsigned h = 0; h < HASHES; h++)
+            d.peers[h][d.peer_count[h] + i] = desc.addresses[0];
+    }
+    d.peer_count[0] = d.peer_count[1] = 7;
+    points(&d, kit_new(&d, NULL), 8);
+    assert_int_equal(d.points, 4);
+    end(&d);
+}
+
 /* Line 21: 200 points, private ones, without a port, twice: what is told is
  * bounded and of different networks, and so are circuits and questions. */
 static void test_points_without_end(void **state)
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_finder_tells_points_that_the_directory_knows),
         cmocka_unit_test(test_finder_asks_for_keys_of_strangers),
         cmocka_unit_test(test_friends_of_a_liar_get_half),
+        cmocka_unit_test(test_points_are_of_different_networks),
         cmocka_unit_test(test_points_without_end),
     };
 

@@ -383,6 +383,41 @@ static void test_targets_that_fail_move_no_vanguard(void **state)
     world_deinit(&w);
 }
 
+/* When all layer-2 guards fail one more is drawn, and no more than that; those
+ * that work again are used again. */
+static void test_sets_are_widened_when_all_fail(void **state)
+{
+    struct vanguard_set *layer2;
+    struct vanguard extra;
+    struct stem_kit *kit;
+    struct world w;
+    unsigned path[3];
+
+    (void)state;
+    world_init(&w, 33, 20);
+    layer2 = &w.vanguards.layer2;
+    kit = kit_new(&w, 3, NULL);
+    take_one(&w, kit, NULL, path);
+    assert_int_equal(layer2->count, 4);
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 3; k++) /* for two minutes */
+            directory_failed(w.h.d, layer2->list[i].identity,
+                             w.net->now - k * TIME_MS);
+    for (unsigned i = 0; i < 12; i++)
+        take_one(&w, kit, NULL, path);
+    assert_int_equal(layer2->count, 5);
+    extra = layer2->list[4];
+    assert_memory_equal(extra.identity, w.net->node[path[1]].identity, 32);
+    world_run(&w, 5 * TIME_MIN);
+    for (unsigned i = 0; i < 30; i++) {
+        take_one(&w, kit, NULL, path);
+        assert_memory_not_equal(extra.identity, w.net->node[path[1]].identity,
+                                32);
+    }
+    assert_int_equal(layer2->count, 5);
+    world_deinit(&w);
+}
+
 /* ---- Several kits ------------------------------------------------------- */
 
 /* Line 24, of circuits: two services share none, nor a set of third hops; nor
@@ -629,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_targets_change_nothing),
         cmocka_unit_test(test_a_target_that_is_a_hop_gets_the_same_stem),
         cmocka_unit_test(test_targets_that_fail_move_no_vanguard),
+        cmocka_unit_test(test_sets_are_widened_when_all_fail),
         cmocka_unit_test(test_kits_share_nothing),
         cmocka_unit_test(test_kit_may_end_when_it_is_told_of),
         cmocka_unit_test(test_last_hop_is_drawn_anew),
