@@ -48,6 +48,7 @@ struct stem_kit {
     enum path_result path;
     uint64_t used_at;
     uint64_t retry_at;
+    uint64_t tell_at;  /* that nothing suits; 0: not */
     uint64_t deadline; /* of its next tick; 0: now */
     unsigned failures;
 };
@@ -335,6 +336,7 @@ static void tell(struct stem_kit *k, uint64_t now)
     struct stems *s = k->s;
 
     k->tell = k->waiting = false;
+    k->tell_at = 0;
     s->env.ready(s->env.ctx, k, k->path, now);
 }
 
@@ -452,8 +454,12 @@ static enum path_result plan(struct stem_kit *k, const struct want *want,
     if (!k->s->ticked || is_coming(k, want) || k->plan_count == PLANS)
         return PATH_FOUND;
     r = find_path(k, want, now, &path);
-    if (r == PATH_FOUND)
+    if (r == PATH_FOUND) {
         k->plans[k->plan_count++] = path;
+    } else {
+        k->path = r;
+        k->tell_at = now + PAUSE_NO_PATH;
+    }
     return r;
 }
 
@@ -690,7 +696,7 @@ static uint64_t deadline_of(const struct stem_kit *k, uint64_t now)
     }
     if (k->plan_count > 0 || (room && young(k, now) < STEM_SPARE))
         at = time_min(at, k->retry_at);
-    return at;
+    return k->tell_at != 0 ? time_min(at, k->tell_at) : at;
 }
 
 static void kit_tick(struct stem_kit *k, uint64_t now)
@@ -703,8 +709,10 @@ static void kit_tick(struct stem_kit *k, uint64_t now)
         drop_stems(k, STEM_AGE, now);
         build_plans(k, now);
         refill(k, now);
+        k->tell = k->tell || (k->tell_at != 0 && k->tell_at <= now);
     } else {
         k->waiting = false;
+        k->tell_at = 0;
         k->plan_count = 0;
         drop_stems(k, 0, now);
     }

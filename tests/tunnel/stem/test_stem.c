@@ -254,6 +254,39 @@ static void test_kit_says_why_there_is_no_path(void **state)
     world_deinit(&w);
 }
 
+static void ask_again(struct world *w, struct stem_kit *kit)
+{
+    assert_null(take(w, kit, w->net->node[5].identity));
+}
+
+/* There are stems, and none can lead to this target: who asks is told so, not
+ * too often, and again when he asks again. */
+static void test_kit_says_that_nothing_suits(void **state)
+{
+    struct stem_kit *kit;
+    struct world w;
+
+    (void)state;
+    world_init(&w, 24, 8);
+    for (unsigned n = 1; n <= 8; n++) {
+        struct descriptor d = world_descriptor(&w, n);
+
+        d.roles = n == 5 ? ROLE_RELAY | ROLE_MEETING : ROLE_RELAY;
+        d.issued++;
+        assert_int_equal(host_add(&w.h, &d, n), OK);
+    }
+    w.on_ready = ask_again;
+    kit = kit_new(&w, 3, NULL);
+    world_run(&w, TIME_S);
+    assert_int_equal(stem_kit_ready(kit), STEM_SPARE);
+    ask_again(&w, kit);
+    world_run(&w, 20 * TIME_S);
+    assert_int_not_equal(w.told_why, PATH_FOUND);
+    assert_in_range(w.told, 5, 12);
+    assert_true(started(&w) < 10);
+    world_deinit(&w);
+}
+
 /* Of 3 to 20 relays, for each length and kind, and each of them as a target. */
 static void test_stems_in_small_networks(void **state)
 {
@@ -660,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_stems_are_fresh),
         cmocka_unit_test(test_stems_that_fail_are_built_with_back_off),
         cmocka_unit_test(test_kit_says_why_there_is_no_path),
+        cmocka_unit_test(test_kit_says_that_nothing_suits),
         cmocka_unit_test(test_stems_in_small_networks),
         cmocka_unit_test(test_targets_change_nothing),
         cmocka_unit_test(test_a_target_that_is_a_hop_gets_the_same_stem),
