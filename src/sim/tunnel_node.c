@@ -298,7 +298,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     policy_init(&n->policy, true, c.testing_network);
     builtin_provider_init(&n->builtin, dht->dht, provider_now, n);
     n->builtin.met = on_met;
-    env.ctx = env.exit.ctx = n;
+    env.ctx = env.exit.ctx = env.service.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
     env.dht = &n->builtin.provider;
     e = member_new(&c, &env, &n->policy, now, wall_of(n, now), &n->member);

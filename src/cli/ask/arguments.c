@@ -203,6 +203,14 @@ bool cli_wrong_count(const struct cli_verb *verb, unsigned count)
     return false;
 }
 
+/* The last of "NAME [FILE]". */
+static unsigned may_miss_one(const struct cli_verb *verb)
+{
+    size_t len = strlen(verb->args);
+
+    return len > 0 && verb->args[len - 1] == ']';
+}
+
 bool cli_parse(struct cli *cli)
 {
     bool flags = true;
@@ -224,8 +232,7 @@ bool cli_parse(struct cli *cli)
             cli->args[count++] = arg;
         }
     }
-    if (count != cli->verb->arg_count &&
-        !(count == 0 && cli->verb->args[0] == '['))
+    if (count < cli->verb->arg_count - may_miss_one(cli->verb))
         return cli_wrong_count(cli->verb, count);
     return true;
 }

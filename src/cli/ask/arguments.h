@@ -25,8 +25,8 @@ struct cli;
 
 struct cli_verb {
     const char *name; /* "dht key new"; NULL ends a table */
-    const char *args; /* "HASH"; "" for none; "[VALUE]" may be missing, then
-                         it is NULL in cli->args */
+    const char *args; /* "HASH"; "" for none; the last may be missing as
+                         "[VALUE]", then it is NULL in cli->args */
     unsigned arg_count;
     const char *meaning;
     /* Flags besides the ones of all verbs that talk to the daemon; NULL ends

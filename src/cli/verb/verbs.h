@@ -19,6 +19,9 @@ extern const struct cli_verb cli_status_verbs[];
 extern const struct cli_verb cli_tunnel_verbs[]; /* verb_tunnel.c */
 extern const struct cli_verb cli_tunnel_list_verbs[];
 extern const struct cli_verb cli_tunnel_speed_verbs[];
+extern const struct cli_verb cli_service_verbs[]; /* verb_service.c */
+extern const struct cli_verb cli_service_key_verbs[];
+extern const struct cli_verb cli_service_use_verbs[];
 
 /* Verb `i` of all tables; NULL past the end. */
 const struct cli_verb *cli_verb_at(size_t i);

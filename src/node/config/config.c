@@ -107,9 +107,6 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
     memcpy(t->family, c->dht.family, sizeof(t->family));
     t->testing_network = c->dht.testing_network;
     t->has_family_id = config_family_id(c->tunnel_family, t->family_id);
-    memcpy(c->service.network, c->dht.network, sizeof(c->service.network));
-    c->service.testing_network = c->dht.testing_network;
-    c->service.max_time = t->max_time;
 }
 
 /* ---- Load -------------------------------------------------------------- */

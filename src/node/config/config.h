@@ -30,7 +30,6 @@
 #include "node/log/log.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/member/member.h"
-#include "tunnel/service/service.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -126,9 +125,6 @@ struct config {
     struct config_policy exit_policy;
     struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
 
-    /* Ready for services_new but for network and max_time, which are filled
-     * in. */
-    struct service_config service;
     unsigned max_service_sockets; /* local ones, of all services */
     uint64_t service_idle_timeout;
     struct config_services services;

@@ -21,8 +21,9 @@
 #define LIFETIME .type = &config_duration, .min = TIME_S, .max = 7 * DAY
 #define DAY      (24 * TIME_HOUR)
 
-const char *const config_sections[] = {"node",     "dht",  "tunnel", "exit",
-                                       "services", "http", "log",    NULL};
+const char *const config_sections[] = {"node", "dht",      "tunnel",
+                                       "exit", "services", "meeting",
+                                       "http", "log",      NULL};
 
 const struct config_key config_keys[] = {
     /* ---- [node] ---- */
@@ -136,6 +137,9 @@ const struct config_key config_keys[] = {
      AT(tunnel.max_relays_or_exits), RELOADED, .min = 0, .max = 1000000,
      .meaning = "Circuits of others that this node takes part in; 0 to relay\n"
                 "nothing and to be listed nowhere."},
+    {"tunnel", "introduce", &config_bool, AT(tunnel.introduces), FIXED,
+     .meaning = "Whether a relay introduces others to hidden services, has\n"
+                "them meet here and looks up for them; see [meeting]."},
     {"tunnel", "max_time", AT(tunnel.max_time), RELOADED, LIFETIME,
      .meaning = "Age at which a circuit is replaced."},
     {"tunnel", "max_time_inactive", AT(tunnel.max_time_inactive), RELOADED,
@@ -275,25 +279,28 @@ const struct config_key config_keys[] = {
      .meaning = "A circuit's sockets are closed after so long without data."},
 
     /* ---- [services] ---- */
-    {"services", "max_services", &config_count, AT(service.max_services), FIXED,
-     .min = 1, .max = 1024, .init = "16",
+    {"services", "max_services", &config_count, AT(tunnel.service.max_services),
+     FIXED, .min = 1, .max = 1024,
      .meaning = "Hidden services at a time: own ones, and others that are\n"
                 "reached."},
-    {"services", "max_peers", &config_count, AT(service.max_peers), FIXED,
-     .min = 1, .max = 10000, .init = "64",
+    {"services", "max_circuits", &config_count, AT(tunnel.max_service_circuits),
+     FIXED, .min = 8, .max = 65535,
+     .meaning = "Circuits of services, beside those of max_circuits."},
+    {"services", "max_peers", &config_count, AT(tunnel.service.max_peers),
+     FIXED, .min = 1, .max = 10000,
      .meaning = "Peers of all services together."},
-    {"services", "max_connects", &config_count, AT(service.max_connects), FIXED,
-     .min = 1, .max = 10000, .init = "32",
+    {"services", "max_connects", &config_count, AT(tunnel.service.max_connects),
+     FIXED, .min = 1, .max = 10000,
      .meaning = "Connections to services under way."},
-    {"services", "join_rate", &config_count, AT(service.join_rate), FIXED,
-     .min = 1, .max = 10000, .init = "50",
+    {"services", "join_rate", &config_count, AT(tunnel.service.join_rate),
+     FIXED, .min = 1, .max = 10000,
      .meaning = "Peers a second that a service lets in."},
-    {"services", "max_queue", &config_count, AT(service.max_queue), FIXED,
-     .min = 1, .max = 65536, .init = "256",
+    {"services", "max_queue", &config_count, AT(tunnel.service.max_queue),
+     FIXED, .min = 1, .max = 65536,
      .meaning = "Introductions that wait for a circuit; those with the most\n"
                 "work go first."},
-    {"services", "max_work", &config_duration, AT(service.max_work), FIXED,
-     .min = TIME_MS, .max = TIME_MIN, .init = "10s",
+    {"services", "max_work", &config_duration, AT(tunnel.service.max_work),
+     FIXED, .min = TIME_MS, .max = TIME_MIN,
      .meaning = "Time of a processor that this node is ready to work for a\n"
                 "connection to a service that asks for it."},
     {"services", "max_sockets", &config_count, AT(max_service_sockets),
@@ -302,6 +309,51 @@ const struct config_key config_keys[] = {
     {"services", "idle_timeout", AT(service_idle_timeout), RELOADED, LIFETIME,
      .init = "5m",
      .meaning = "A peer's local socket is closed after so long without data."},
+
+    /* ---- [meeting] ---- */
+    {"meeting", "max_introductions", &config_count,
+     AT(tunnel.meeting.max_introductions), RELOADED, .min = 1, .max = 65536,
+     .meaning = "Services of others that this relay introduces clients to."},
+    {"meeting", "max_topics", &config_count, AT(tunnel.meeting.max_topics),
+     RELOADED, .min = 1, .max = 65536,
+     .meaning = "Strings whose members this relay keeps."},
+    {"meeting", "max_entries", &config_count, AT(tunnel.meeting.max_entries),
+     RELOADED, .min = 1, .max = 4096,
+     .meaning = "Members that are kept of one string."},
+    {"meeting", "max_cookies", &config_count, AT(tunnel.meeting.max_cookies),
+     RELOADED, .min = 1, .max = 65536,
+     .meaning = "Clients that wait here for a service to come."},
+    {"meeting", "max_lookups", &config_count, AT(tunnel.meeting.max_lookups),
+     RELOADED, .min = 1, .max = 4096,
+     .meaning = "Lookups in the DHT for others at a time."},
+    {"meeting", "introduce_rate", &config_count,
+     AT(tunnel.meeting.introduce_rate), RELOADED, .min = 1, .max = 1000000,
+     .meaning = "Introductions a second, of all services."},
+    {"meeting", "introduce_burst", &config_count,
+     AT(tunnel.meeting.introduce_burst), RELOADED, .min = 1, .max = 1000000,
+     .meaning = "The same at once after a pause."},
+    {"meeting", "service_rate", &config_count, AT(tunnel.meeting.service_rate),
+     RELOADED, .min = 1, .max = 1000000,
+     .meaning = "Introductions a second to one service, and as many again for\n"
+                "clients that have worked for it."},
+    {"meeting", "service_burst", &config_count,
+     AT(tunnel.meeting.service_burst), RELOADED, .min = 1, .max = 1000000,
+     .meaning = "The same at once after a pause."},
+    {"meeting", "lookup_rate", &config_count, AT(tunnel.meeting.lookup_rate),
+     RELOADED, .min = 1, .max = 1000000,
+     .meaning =
+         "Lookups and stores in the DHT a second for others; a quarter to\n"
+         "one IPv4 address or IPv6 /64."},
+    {"meeting", "lookup_burst", &config_count, AT(tunnel.meeting.lookup_burst),
+     RELOADED, .min = 1, .max = 1000000,
+     .meaning = "The same at once after a pause."},
+    {"meeting", "verify_rate", &config_count, AT(tunnel.meeting.verify_rate),
+     RELOADED, .min = 1, .max = 1000000,
+     .meaning = "Signatures checked a second for others; half of them to one\n"
+                "IPv4 address or IPv6 /64."},
+    {"meeting", "verify_burst", &config_count, AT(tunnel.meeting.verify_burst),
+     RELOADED, .min = 1, .max = 1000000,
+     .meaning = "The same at once after a pause."},
 
     /* ---- [http] ---- */
     {"http", "listen", &config_http, AT(http), FIXED, .init = "127.0.0.1:7882",

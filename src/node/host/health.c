@@ -3,8 +3,8 @@
  * One check a thing that can be wrong, each on its own and in its own section
  * below: the store, the machine's network, whether the node has joined, the
  * clock, whether others reach it, circuits, what it publishes, whether it is
- * the only one of its identity, the own address, the exit's names, paths that
- * lose long datagrams.
+ * the only one of its identity, the own address, the exit's names, services,
+ * paths that lose long datagrams.
  * A check looks at state that others keep up to date and adds at most a few
  * problems, a sentence of what is wrong and one of what to do each; nothing is
  * asked of anybody, so that /health is cheap. health_check puts the worst
@@ -18,6 +18,7 @@
 #include "base/timestamp.h"
 #include "node/host/tunnel_missing.h"
 #include "node/os/clock.h"
+#include "node/service/service_host.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -607,6 +608,82 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
     }
 }
 
+/* ---- Services ----------------------------------------------------------- */
+
+/* How long a service may take to be reachable before it is said, and how many
+ * are named. */
+#define SERVICE_PATIENCE TIME_MIN
+#define SERVICES_NAMED   3
+
+/* What is to be done about a service that others cannot reach. */
+static const char *service_remedy(enum service_problem p)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+    switch (p) {
+    case SERVICE_NO_PATH:
+    case SERVICE_NO_POINT:
+        return "more relays have to be known: see `warren tunnel peers`; the "
+               "node goes on trying";
+    case SERVICE_NOT_STORED:
+    case SERVICE_NOT_VERIFIED:
+        return "see how the node stands in the DHT, and whether its clock is "
+               "right; it goes on trying";
+    case SERVICE_PROBE_FAILED:
+        return "it takes other introduction points by itself; if it stays so, "
+               "see `warren service show`, and the clock of this machine";
+    default:
+        return "see `warren service show`; the node goes on trying";
+    }
+#pragma GCC diagnostic pop
+}
+
+static bool is_unreachable(const struct hosted *s, uint64_t now)
+{
+    return s->id != 0 && s->problem != SERVICE_FINE &&
+           s->problem != SERVICE_ALONE &&
+           time_since(s->problem_since, now) >= SERVICE_PATIENCE;
+}
+
+static void say_service(const struct hosted *s, struct health *h)
+{
+    struct health_problem *p;
+
+    if (s->id == 0) {
+        p = add(h, HEALTH_WARNING, "service_stopped");
+        SAY(p->what, "the service %s does not run: %s", s->name, s->why);
+        SAY(p->remedy,
+            "see to that and send SIGHUP, or take it away with "
+            "`warren service remove %s`",
+            s->name);
+        return;
+    }
+    p = add(h, HEALTH_WARNING, "service");
+    SAY(p->what, "others cannot reach the service %s: %s", s->name,
+        service_problem_text(s->problem));
+    SAY(p->remedy, "%s", service_remedy(s->problem));
+}
+
+static void check_services(const struct node *n, uint64_t now, struct health *h)
+{
+    unsigned wrong = 0;
+    struct health_problem *p;
+
+    for (unsigned i = 0; i < service_host_count(n->services); i++) {
+        const struct hosted *s = service_host_at(n->services, i);
+
+        if (s->id != 0 && !is_unreachable(s, now))
+            continue;
+        if (wrong++ < SERVICES_NAMED)
+            say_service(s, h);
+    }
+    if (wrong <= SERVICES_NAMED)
+        return;
+    p = add(h, HEALTH_WARNING, "services");
+    SAY(p->what, "so it is with %u more services", wrong - SERVICES_NAMED);
+    SAY(p->remedy, "see `warren service list`");
+}
+
 /* ---- Paths that lose long datagrams ------------------------------------- */
 
 /* One neighbour behind a narrow path is that one's affair; most of them are
@@ -649,6 +726,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_twin(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
+    check_services(n, now, &found);
     check_paths(n, now, &found);
     out->count = 0;
     for (int level = HEALTH_ERROR; level >= HEALTH_NOTE; level--) {

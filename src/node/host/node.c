@@ -14,12 +14,14 @@
 #include "node/host/node.h"
 #include "base/timestamp.h"
 #include "node/os/clock.h"
+#include "node/service/service_host.h"
 #include "wire/msgpack/plane.h"
 
 #include <event2/event.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FLUSH_INTERVAL 5               /* s: what kill -9 may lose */
 #define CLOCK_INTERVAL (10 * TIME_MIN) /* between writes of the time alone */
@@ -184,6 +186,7 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     watch_clock(n, now);
     network_tick(n->network, now);
     tunnel_host_watch(n->tunnels, now);
+    service_host_tick(n->services, clock_wall(), now);
     store_get_health(n->store, &health);
     /* An idle node writes nothing but the time, and that rarely. */
     if (health.queued > 0 || time_since(n->clock_kept_at, now) > CLOCK_INTERVAL)
@@ -239,6 +242,31 @@ static enum error open_sockets(struct node *n, struct text *why)
                           why);
 }
 
+static void rearm_tunnels(void *arg)
+{
+    struct node *n = arg;
+
+    if (n->tunnels != NULL)
+        tunnel_host_rearm(n->tunnels);
+}
+
+/* They start with the tunnels. */
+static enum error make_services(struct node *n, struct text *why)
+{
+    struct service_host_world world = {.base = n->base,
+                                       .store = n->store,
+                                       .log = n->log,
+                                       .arg = n,
+                                       .rearm = rearm_tunnels};
+    enum error err;
+
+    memcpy(world.data_dir, n->config.data_dir, sizeof(world.data_dir));
+    err = service_host_new(&world, &n->config, &n->services);
+    if (err != OK)
+        text_add(why, error_text(err));
+    return err;
+}
+
 static enum error start_engines(struct node *n,
                                 const struct dht_provider *provider,
                                 struct text *why)
@@ -256,7 +284,11 @@ static enum error start_engines(struct node *n,
         text_addf(why, "the DHT cannot start: %s", error_text(err));
         return err;
     }
+    err = make_services(n, why);
+    if (err != OK)
+        return err;
     tunnel_world.dht = n->dht;
+    tunnel_world.services = n->services;
     return tunnel_host_new(&tunnel_world, &n->config, n->started_at,
                            &n->tunnels, why);
 }
@@ -332,6 +364,7 @@ void node_free(struct node *n)
         event_free(n->flush_timer);
     /* Who hears that circuits end may still ask how the node is. */
     tunnel_host_free(n->tunnels);
+    service_host_free(n->services);
     network_free(n->network);
     if (n->dht != NULL) {
         keep_clock(n, clock_now());
@@ -359,4 +392,5 @@ void node_reload(struct node *n, const struct config *fresh,
         text_addf(report, "the DHT keeps its old settings: %s\n",
                   error_text(err));
     tunnel_host_reconfigure(n->tunnels, &n->config, report);
+    service_host_reconfigure(n->services, &n->config, report, clock_now());
 }

@@ -25,6 +25,7 @@
 
 struct dht_provider;
 struct event_base;
+struct service_host;
 
 /* Datagrams that no engine was given, by what their first byte says. */
 enum node_drop {
@@ -43,6 +44,7 @@ struct node {
     struct store *store;
     struct udp *udp;
     struct dht_host *dht;
+    struct service_host *services;
     struct tunnel_host *tunnels;
     struct network *network;
     struct event *flush_timer;

@@ -21,6 +21,7 @@
 #include "node/net/deadline.h"
 #include "node/os/clock.h"
 #include "node/reach/view.h"
+#include "node/service/service_host.h"
 #include "provider/builtin_provider.h"
 #include "tunnel/member/delivery.h"
 #include "tunnel/member/member.h"
@@ -406,6 +407,7 @@ static enum error make_member(struct tunnel_host *h,
         .dht = h->world.provider != NULL ? h->world.provider
                                          : &h->builtin.provider,
     };
+    service_host_env(h->world.services, &env.service);
     enum error err =
         member_new(config, &env, &h->policy, now, clock_wall(), &h->member);
 
@@ -420,6 +422,7 @@ static void start(struct tunnel_host *h, const struct config *config,
                        config->tunnel.max_known_relays, now,
                        &h->counters.restored);
     h->config = *config;
+    service_host_start(h->world.services, member_services(h->member), now);
     ask_relays(h, config, now);
     keep_pools(h, config, now);
     look_at_addresses(h, false, now);
@@ -439,6 +442,7 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
         goto out;
     h->world = *world;
     h->config = *config;
+    service_host_layer2(h->world.services, &keyed.layer2);
     err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
     if (err == OK)
         err = make_world(h, config);

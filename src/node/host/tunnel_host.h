@@ -30,6 +30,7 @@ struct event_base;
 struct policy;
 struct member;
 struct member_event;
+struct service_host;
 struct tunnel_host;
 struct view;
 
@@ -42,6 +43,7 @@ struct tunnel_host_world {
     struct dht_host *dht;
     /* Through which relays are found; NULL: `dht`. */
     const struct dht_provider *provider;
+    struct service_host *services;
 };
 
 /* Reads or makes the keys, makes the member, shows it the relays that it knew

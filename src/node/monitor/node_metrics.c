@@ -7,6 +7,7 @@
 #include "node/monitor/node_metrics.h"
 #include "base/timestamp.h"
 #include "node/host/health.h"
+#include "node/monitor/service_metrics.h"
 #include "node/monitor/tunnel_metrics.h"
 #include "node/os/process.h"
 
@@ -296,6 +297,7 @@ void node_metrics(const struct node *n, const struct control_server *control,
     add_udp(n, m);
     add_dht(dht_host_engine(n->dht), now, m);
     tunnel_metrics(n->tunnels, now, m);
+    service_metrics(n->services, now, m);
     add_store(n, m);
     if (control != NULL)
         add_control(control, m);

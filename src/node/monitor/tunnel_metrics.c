@@ -5,6 +5,7 @@
  */
 #include "node/monitor/tunnel_metrics.h"
 
+#include "node/monitor/service_metrics.h"
 #include "node/os/clock.h"
 #include "tunnel/member/member.h"
 
@@ -398,6 +399,7 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     METRICS_ROWS(m, circuit_rows, circuits_stats(router->circuits));
     add_failed(circuits_stats(router->circuits), m);
     add_ready(t, &s, m);
+    meeting_metrics(member_meeting(t), m);
     METRICS_ROWS(m, known_rows, &d);
     metrics_gauge(m, "warren_directory_published",
                   "Whether this node has a descriptor of its own.",

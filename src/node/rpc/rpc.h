@@ -23,10 +23,30 @@
  *     tunnel.ping       circuit           timeout
  *     tunnel.speedtest  hops              duration, timeout, stream
  *     tunnel.close      circuit
+ *     service.list
+ *     service.show      name
+ *     service.peers                       name
+ *     service.new       name              service
+ *     service.remove    name
+ *     service.access    name
+ *     service.allow     name, label
+ *     service.disallow  name, label
+ *     service.export    name
+ *     service.import    name, line
+ *     service.register  service           hops, access, timeout
+ *     service.receive                     name, timeout
+ *     service.connect   to, address       hops, access, timeout
+ *     service.send      to, data          hops, access, wait, timeout
+ *     service.size      service           hops, timeout
+ *     service.probe     name              timeout
  *
  * What stands after the gap is optional. With `trace` the answer has `steps`;
  * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
  * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
+ *
+ * service.register, receive and connect tell what happens as notifications
+ * "peer", "data", "gone", "state" and "listening", and are answered when the
+ * `timeout` is over, if there is one.
  *
  * A new method is a row in the table of rpc.c and a function, declared in
  * rpc_internal.h; a new parameter is a row in rpc_params.c.

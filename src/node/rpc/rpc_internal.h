@@ -35,6 +35,13 @@ rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,
     rpc_tunnel_stop, rpc_tunnel_send, rpc_tunnel_ping, rpc_tunnel_speedtest,
     rpc_tunnel_close;
 
+/* rpc_service.c, rpc_service_list.c, rpc_service_key.c */
+rpc_method_fn rpc_service_list, rpc_service_show, rpc_service_peers,
+    rpc_service_new, rpc_service_remove, rpc_service_access, rpc_service_allow,
+    rpc_service_disallow, rpc_service_export, rpc_service_import,
+    rpc_service_register, rpc_service_receive, rpc_service_connect,
+    rpc_service_send, rpc_service_size, rpc_service_probe;
+
 /* Ends what still runs without an answer. */
 void rpc_dht_end(struct rpc *rpc);
 

@@ -14,10 +14,11 @@
 
 #include <string.h>
 
-#define TEXT_MAX        128 /* an address, 64 bytes in hex */
-#define DESTINATION_MAX (CIRCUIT_NAME_MAX + 6)
-#define COUNT_MAX       1024
-#define MS_MAX          (24 * TIME_HOUR / TIME_MS)
+#define TEXT_MAX         128 /* an address, 64 bytes in hex */
+#define DESTINATION_MAX  (CIRCUIT_NAME_MAX + 6)
+#define COUNT_MAX        1024
+#define SERVICE_TEXT_MAX 255
+#define MS_MAX           (24 * TIME_HOUR / TIME_MS)
 
 /* A text as a string; fails the reader when it is too long. */
 static void read_text(struct mp_reader *r, char out[TEXT_MAX + 1])
@@ -162,6 +163,46 @@ static void read_duration(struct mp_reader *r, struct rpc_params *p)
     p->duration = read_positive(r, MS_MAX) * TIME_MS;
 }
 
+/* Whether it can be a name is for who looks for it. */
+static void read_short(struct mp_reader *r, char out[32])
+{
+    struct bytes b = mp_read_bytes(r, 0, 31);
+
+    if (b.len > 0)
+        memcpy(out, b.p, b.len);
+    out[b.len] = '\0';
+}
+
+static void read_name(struct mp_reader *r, struct rpc_params *p)
+{
+    read_short(r, p->name);
+}
+
+static void read_label(struct mp_reader *r, struct rpc_params *p)
+{
+    read_short(r, p->label);
+}
+
+static void read_service(struct mp_reader *r, struct rpc_params *p)
+{
+    p->service = mp_read_bytes(r, 1, SERVICE_TEXT_MAX);
+}
+
+static void read_access(struct mp_reader *r, struct rpc_params *p)
+{
+    read_hex(r, p->access, sizeof(p->access));
+}
+
+static void read_line(struct mp_reader *r, struct rpc_params *p)
+{
+    p->line = mp_read_bytes(r, 1, CONTROL_REQUEST_MAX);
+}
+
+static void read_wait(struct mp_reader *r, struct rpc_params *p)
+{
+    p->wait = mp_read_bool(r);
+}
+
 static const struct {
     const char *name;
     enum rpc_param bit;
@@ -189,6 +230,15 @@ static const struct {
     {"data", RPC_DATA, read_data, "bytes"},
     {"timeout", RPC_TIMEOUT, read_timeout, "milliseconds, at most a day"},
     {"duration", RPC_DURATION, read_duration, "milliseconds, at most a day"},
+    {"name", RPC_NAME, read_name, "the name of a service, at most 31 bytes"},
+    {"label", RPC_LABEL, read_label, "a label of at most 31 bytes"},
+    {"service", RPC_SERVICE, read_service,
+     "a string of 1 to 255 bytes, or an address"},
+    {"access", RPC_ACCESS, read_access, "exactly 64 hex digits"},
+    {"line", RPC_LINE, read_line,
+     "a key as `warren service key export` "
+     "prints it"},
+    {"wait", RPC_WAIT, read_wait, "true or false"},
 };
 
 #define PARAMS (sizeof(params) / sizeof(params[0]))
@@ -244,6 +294,11 @@ enum error rpc_params_read(struct mp_reader *r, uint32_t required,
     out->circuit = 0;
     out->to = bytes_of(NULL, 0);
     out->data = bytes_of(NULL, 0);
+    out->name[0] = '\0';
+    out->label[0] = '\0';
+    out->service = bytes_of(NULL, 0);
+    out->line = bytes_of(NULL, 0);
+    out->wait = true;
     out->timeout = RPC_TIMEOUT_DEFAULT;
     out->duration = RPC_DURATION_DEFAULT;
     if (r->at != r->end)

@@ -36,7 +36,13 @@ enum rpc_param {
     RPC_DATA = 1 << 15,
     RPC_TIMEOUT = 1 << 16,
     RPC_DURATION = 1 << 17,
-    RPC_AFTER = 1 << 18
+    RPC_AFTER = 1 << 18,
+    RPC_NAME = 1 << 19,
+    RPC_LABEL = 1 << 20,
+    RPC_SERVICE = 1 << 21,
+    RPC_ACCESS = 1 << 22,
+    RPC_LINE = 1 << 23,
+    RPC_WAIT = 1 << 24
 };
 
 #define RPC_TIMEOUT_DEFAULT  (30 * TIME_S)
@@ -60,6 +66,10 @@ struct rpc_params {
     uint32_t circuit;
     struct bytes to, data;      /* views of the request */
     uint64_t timeout, duration; /* ns; on the wire ms */
+    char name[32], label[32];   /* of a service; of an access secret */
+    struct bytes service, line; /* a string or an address; a key as text */
+    uint8_t access[32];
+    bool wait;
 };
 
 /* Reads the map at `r` (or nothing, at its end). ERR_SYNTAX, and `why` gets a

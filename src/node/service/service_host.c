@@ -352,16 +352,16 @@ void service_host_unlisten(struct service_host *h, struct service_listener *l)
     l->link = NULL;
 }
 
-void service_host_env(struct service_host *h, struct service_env *env)
+void service_host_env(struct service_host *h, struct member_service_world *env)
 {
-    env->ctx = h;
-    env->event = on_event;
-    env->remember_point = on_remember_point;
-    env->forget_point = on_forget_point;
-    env->remember_seq = on_remember_seq;
-    env->remember_third = on_remember_third;
-    env->remember_layer2 = on_remember_layer2;
-    env->solve = on_solve;
+    *env = (struct member_service_world){.ctx = h,
+                                         .event = on_event,
+                                         .remember_point = on_remember_point,
+                                         .forget_point = on_forget_point,
+                                         .remember_seq = on_remember_seq,
+                                         .remember_third = on_remember_third,
+                                         .remember_layer2 = on_remember_layer2,
+                                         .solve = on_solve};
 }
 
 /* ---- Starting ----------------------------------------------------------- */

@@ -23,6 +23,7 @@
 #include "node/log/log.h"
 #include "node/service/key_file.h"
 #include "node/service/local_ports.h"
+#include "tunnel/member/member.h"
 #include "tunnel/service/service.h"
 
 #include <stdbool.h>
@@ -74,12 +75,11 @@ struct service_host_counters {
 enum error service_host_new(const struct service_host_world *world,
                             const struct config *config,
                             struct service_host **out);
-/* Before the member, whose engine is not called any more. */
+/* After the member: the engine is not called any more. */
 void service_host_free(struct service_host *h);
 
-/* Fills in `ctx` and what is called with it: event, remember_*, forget_point,
- * solve. */
-void service_host_env(struct service_host *h, struct service_env *env);
+/* What the member is to call. */
+void service_host_env(struct service_host *h, struct member_service_world *env);
 /* The node's layer-2 guards as they were kept. */
 void service_host_layer2(struct service_host *h, struct vanguard_set *out);
 /* The engine is there: services start. */

@@ -93,8 +93,9 @@ struct member_env {
 
     const struct dht_provider *dht; /* outlives the member; may be NULL */
 
-    /* Of the services of this node: as struct service_env, with `ctx` above. */
+    /* Of the services of this node: as struct service_env. */
     struct member_service_world {
+        void *ctx;
         void (*event)(void *ctx, const struct service_event *event);
         void (*remember_point)(void *ctx, uint32_t service,
                                const struct service_point_row *row);

@@ -59,7 +59,7 @@ void member_service_end(void *ctx, struct circuit *c, uint8_t *body,
 
 static struct service_env services_env_of(struct member *t)
 {
-    struct service_env env = {.ctx = t->env.ctx,
+    struct service_env env = {.ctx = t->env.service.ctx,
                               .random = t->env.random,
                               .circuits = t->router.circuits,
                               .directory = t->directory,

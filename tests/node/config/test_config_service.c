@@ -101,20 +101,19 @@ static void test_config_service_sections_become_services(void **state)
 static void test_config_service_engine_gets_its_settings(void **state)
 {
     (void)state;
-    assert_loads("[node]\nnetwork = other\ntesting_network = true\n"
-                 "[tunnel]\nmax_time = 7m\n"
+    assert_loads("[tunnel]\nintroduce = no\n[meeting]\nmax_cookies = 99\n"
                  "[services]\nmax_services = 3\nmax_peers = 4\n"
                  "max_connects = 5\njoin_rate = 6\nmax_queue = 7\n"
                  "max_work = 8s\nmax_sockets = 9\nidle_timeout = 10s\n");
-    assert_string_equal(config.service.network, "other");
-    assert_true(config.service.testing_network);
-    assert_true(config.service.max_time == 7 * TIME_MIN);
-    assert_int_equal(config.service.max_services, 3);
-    assert_int_equal(config.service.max_peers, 4);
-    assert_int_equal(config.service.max_connects, 5);
-    assert_int_equal(config.service.join_rate, 6);
-    assert_int_equal(config.service.max_queue, 7);
-    assert_true(config.service.max_work == 8 * TIME_S);
+    assert_int_equal(config.tunnel.service.max_services, 3);
+    assert_int_equal(config.tunnel.service.max_peers, 4);
+    assert_int_equal(config.tunnel.service.max_connects, 5);
+    assert_int_equal(config.tunnel.service.join_rate, 6);
+    assert_int_equal(config.tunnel.service.max_queue, 7);
+    assert_true(config.tunnel.service.max_work == 8 * TIME_S);
+    assert_false(config.tunnel.introduces);
+    assert_int_equal(config.tunnel.meeting.max_cookies, 99);
+    assert_int_equal(config.tunnel.meeting.service_rate, 25);
     assert_int_equal(config.max_service_sockets, 9);
     assert_true(config.service_idle_timeout == 10 * TIME_S);
 }
@@ -138,7 +137,7 @@ static const struct {
     {"[service a]\n[log]\n[service a]\nhops = 9\n",
      "3: [service a] stands twice, first on line 1; leave one"},
     {"[servce a]\n", "1: unknown section [servce a]; there are [node] [dht] "
-                     "[tunnel] [exit] [services] [http] [log]"},
+                     "[tunnel] [exit] [services] [meeting] [http] [log]"},
     {"[service a]\nhop = 3\n",
      "2: unknown key 'hop' in [service a]; did you mean 'hops'?"},
     {"[service a]\nlevel = 3\n",

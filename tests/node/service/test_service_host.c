@@ -40,7 +40,7 @@ static struct fake fakes[64];
 static uint32_t fake_count;
 static enum error fake_error;
 static bool fake_remembers; /* a point, from within service_serve */
-static struct service_env env;
+static struct member_service_world env;
 static struct {
     unsigned count;
     uint64_t peer;
@@ -90,29 +90,32 @@ static enum error fake_start(const uint8_t secret[32], bool is_string,
     return OK;
 }
 
-enum error service_serve(struct services *s, const uint8_t seed[32],
-                         const struct service_options *options,
-                         const struct service_memory *memory, uint64_t now,
-                         uint32_t *id)
+__typeof__(service_serve) __wrap_service_serve;
+enum error __wrap_service_serve(struct services *s, const uint8_t seed[32],
+                                const struct service_options *options,
+                                const struct service_memory *memory,
+                                uint64_t now, uint32_t *id)
 {
     (void)s, (void)now;
     return fake_start(seed, false, options, memory, id);
 }
 
-enum error service_join(struct services *s, struct bytes string,
-                        const uint8_t member[32],
-                        const struct service_options *options,
-                        const struct service_memory *memory, uint64_t now,
-                        uint32_t *id)
+__typeof__(service_join) __wrap_service_join;
+enum error __wrap_service_join(struct services *s, struct bytes string,
+                               const uint8_t member[32],
+                               const struct service_options *options,
+                               const struct service_memory *memory,
+                               uint64_t now, uint32_t *id)
 {
     (void)s, (void)now;
     assert_true(string.len > 0);
     return fake_start(member, true, options, memory, id);
 }
 
-enum error service_reach(struct services *s, const uint8_t key[32],
-                         const uint8_t access[32], unsigned hops, uint64_t now,
-                         uint32_t *id)
+__typeof__(service_reach) __wrap_service_reach;
+enum error __wrap_service_reach(struct services *s, const uint8_t key[32],
+                                const uint8_t access[32], unsigned hops,
+                                uint64_t now, uint32_t *id)
 {
     const struct service_options options = {.hops = hops};
     const struct service_memory none = {.point_count = 0};
@@ -127,8 +130,9 @@ enum error service_reach(struct services *s, const uint8_t key[32],
     return fake_start(key, false, &options, &none, id);
 }
 
-enum error service_leave(struct services *s, uint32_t id, bool withdraw,
-                         uint64_t now)
+__typeof__(service_leave) __wrap_service_leave;
+enum error __wrap_service_leave(struct services *s, uint32_t id, bool withdraw,
+                                uint64_t now)
 {
     (void)s, (void)now;
     assert_false(fake_of(id)->left);
@@ -137,9 +141,10 @@ enum error service_leave(struct services *s, uint32_t id, bool withdraw,
     return OK;
 }
 
-enum error service_reconfigure(struct services *s, uint32_t id,
-                               const struct service_options *options,
-                               uint64_t now)
+__typeof__(service_reconfigure) __wrap_service_reconfigure;
+enum error __wrap_service_reconfigure(struct services *s, uint32_t id,
+                                      const struct service_options *options,
+                                      uint64_t now)
 {
     (void)s, (void)now;
     fake_of(id)->options = *options;
@@ -147,8 +152,10 @@ enum error service_reconfigure(struct services *s, uint32_t id,
     return OK;
 }
 
-enum error service_peer_send(struct services *s, uint64_t peer, uint16_t port,
-                             struct bytes payload, uint64_t now)
+__typeof__(service_peer_send) __wrap_service_peer_send;
+enum error __wrap_service_peer_send(struct services *s, uint64_t peer,
+                                    uint16_t port, struct bytes payload,
+                                    uint64_t now)
 {
     (void)s, (void)now;
     sent.count++;
@@ -159,8 +166,9 @@ enum error service_peer_send(struct services *s, uint64_t peer, uint16_t port,
     return peer == 666 ? ERR_NOT_FOUND : OK;
 }
 
-unsigned service_peers(const struct services *s, uint32_t id,
-                       struct service_peer_status *out, unsigned max)
+__typeof__(service_peers) __wrap_service_peers;
+unsigned __wrap_service_peers(const struct services *s, uint32_t id,
+                              struct service_peer_status *out, unsigned max)
 {
     (void)s, (void)id;
     if (max > 0)
@@ -168,8 +176,9 @@ unsigned service_peers(const struct services *s, uint32_t id,
     return 1;
 }
 
-enum error service_get_status(const struct services *s, uint32_t id,
-                              uint64_t now, struct service_status *out)
+__typeof__(service_get_status) __wrap_service_get_status;
+enum error __wrap_service_get_status(const struct services *s, uint32_t id,
+                                     uint64_t now, struct service_status *out)
 {
     (void)s, (void)now;
     *out = (struct service_status){
@@ -178,13 +187,9 @@ enum error service_get_status(const struct services *s, uint32_t id,
     return OK;
 }
 
-const char *service_problem_text(enum service_problem p)
-{
-    return p == SERVICE_NO_POINT ? "no relay takes it" : "fine";
-}
-
-void services_solved(struct services *s, uint64_t id, bool found,
-                     const struct work_proof *proof, uint64_t now)
+__typeof__(services_solved) __wrap_services_solved;
+void __wrap_services_solved(struct services *s, uint64_t id, bool found,
+                            const struct work_proof *proof, uint64_t now)
 {
     (void)s, (void)id, (void)found, (void)proof, (void)now;
     solved++;
@@ -612,7 +617,7 @@ static void test_service_host_state_is_said_once(void **state)
     start();
     e.problem = SERVICE_NO_POINT;
     env.event(env.ctx, &e);
-    has(&logged, "service club: no relay takes it");
+    has(&logged, service_problem_text(SERVICE_NO_POINT));
     len = logged.len;
     env.event(env.ctx, &e);
     assert_int_equal(logged.len, len);
