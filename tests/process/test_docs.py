@@ -44,15 +44,20 @@ def config_tables():
     """`warren config default` as a table for each section."""
     out = ""
     comment = []
+    in_service = False
     for line in warren("config", "default").stdout.splitlines():
-        if line.startswith("["):
-            out += ("\n" if out else "") + f"**{line}**\n\n"
+        if line.startswith("[") or line == "# [service NAME]":
+            out += ("\n" if out else "") + f"**{line.lstrip('# ')}**\n\n"
             out += table(("key", "default", "reload", "meaning"),
                          ("---",) * 4)
             comment = []
-        elif line.startswith("# "):
+            in_service = not line.startswith("[")
+            continue
+        if in_service and re.match(r"# \w+ =", line):
+            line = "#" + line[2:]
+        if line.startswith("# "):
             comment.append(line[2:])
-        elif line.startswith("#"):
+        elif "=" in line:
             key, default = line[1:].split("=", 1)
             meaning = " ".join(comment)
             reload = " SIGHUP reloads it." in meaning
