@@ -88,11 +88,11 @@ static void on_live(void *holder, struct channel *ch, uint64_t now)
     struct service_peer *p = holder;
 
     (void)ch;
+    if (p->service->swarm != NULL && !swarm_peer_live(p->service->swarm, p, now))
+        return; /* it is about to be closed */
     p->told = true;
     p->since = now;
     tell(p, SERVICE_EVENT_PEER, REASON_UNKNOWN);
-    if (p->service->swarm != NULL)
-        swarm_peer_live(p->service->swarm, p, now);
     if (p->service->remote != NULL)
         remote_peer_live(p->service->remote, p, now);
 }
@@ -110,6 +110,8 @@ static void on_data(void *holder, struct channel *ch, uint16_t port,
 
     (void)ch;
     (void)now;
+    if (!p->told)
+        return;
     if (s->news.count > 0) /* that it is there comes before what it says */
         services_tell(s);
     s->env.event(s->env.ctx, &event);

@@ -206,8 +206,17 @@ static bool is_beside(const struct point_set *set, const struct descriptor *d)
     return false;
 }
 
-static const struct known_relay *choose_relay(const struct point_set *set,
-                                              uint64_t now)
+static bool suits(const struct point_set *set, const struct known_relay *relay,
+                  bool avoid, uint64_t now)
+{
+    return known_is_usable(relay, set->service->all->wall) &&
+           !known_is_failing(relay, now) &&
+           (relay->d.roles & ROLE_MEETING) != 0 && !is_beside(set, &relay->d) &&
+           !(avoid && set->ops.avoids(set->holder, relay->d.identity));
+}
+
+static const struct known_relay *draw_relay(const struct point_set *set,
+                                            bool avoid, uint64_t now)
 {
     const struct services *s = set->service->all;
     struct directory *d = s->env.directory;
@@ -219,8 +228,7 @@ static const struct known_relay *choose_relay(const struct point_set *set,
     for (unsigned i = 0; i < directory_count(d); i++) {
         const struct known_relay *relay = directory_at(d, i);
 
-        if (known_is_usable(relay, s->wall) && !known_is_failing(relay, now) &&
-            (relay->d.roles & ROLE_MEETING) != 0 && !is_beside(set, &relay->d))
+        if (suits(set, relay, avoid, now))
             weighing_add(&w, relay, now);
     }
     chosen = weighing_choose(&w, &s->env.random);
@@ -228,11 +236,22 @@ static const struct known_relay *choose_relay(const struct point_set *set,
     return chosen;
 }
 
+static const struct known_relay *choose_relay(const struct point_set *set,
+                                              uint64_t now)
+{
+    const struct known_relay *chosen = NULL;
+
+    if (set->ops.avoids != NULL)
+        chosen = draw_relay(set, true, now);
+    return chosen != NULL ? chosen : draw_relay(set, false, now);
+}
+
 static void add_chosen(struct point_set *set, const struct known_relay *relay,
                        uint64_t now)
 {
     const struct services *s = set->service->all;
-    struct service_point_row row = {.since = s->wall};
+    struct service_point_row row = {.since = s->wall,
+                                    .period = set->ops.period};
     struct point *p;
 
     row.until =
@@ -335,13 +354,16 @@ static void point_ready(void *holder, struct circuit *c, uint64_t now)
 
 /* ---- Up and down -------------------------------------------------------- */
 
-static uint64_t renew_at(const struct services *s, const struct circuit *c)
+/* An entry is worth nothing when it is older than ENTRY_AGE. */
+static uint64_t renew_at(const struct point_set *set, const struct circuit *c)
 {
-    uint64_t span = s->config.max_time / RENEW_SPAN;
+    const struct services *s = set->service->all;
+    uint64_t most = set->ops.entry != NULL ? ENTRY_AGE / 2 * TIME_S : TIME_NEVER;
+    uint64_t life = time_min(s->config.max_time, most);
+    uint64_t span = life / RENEW_SPAN;
     uint64_t jitter = span * random_below(&s->env.random, 1024) / 1024;
 
-    return time_after(c->created_at,
-                      s->config.max_time / 10 * RENEW_PART + jitter);
+    return time_after(c->created_at, life / 10 * RENEW_PART + jitter);
 }
 
 static void came_up(struct point *p, uint64_t now)
@@ -352,7 +374,7 @@ static void came_up(struct point *p, uint64_t now)
     p->c = newest(p);
     p->next = NULL;
     p->tries = 0;
-    p->act_at = renew_at(set->service->all, p->c);
+    p->act_at = renew_at(set, p->c);
     if (old != NULL)
         route_drop(circuits_of(set), old, now);
     if (!p->up) {

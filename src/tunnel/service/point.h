@@ -46,7 +46,10 @@ struct point_ops {
     /* STRING: what the relay keeps for others; NULL: nothing. */
     void (*entry)(void *holder, const struct point *p,
                   uint8_t entry[ENTRY_BYTES]);
+    /* Not this relay, if there are others; NULL: any. */
+    bool (*avoids)(void *holder, const uint8_t relay[32]);
     const uint8_t *topic; /* with `entry` */
+    uint32_t period;      /* likewise: what rows are of */
 };
 
 /* `secret` (32 bytes) is what keys are made from, and copied. `stored`: its

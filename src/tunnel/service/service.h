@@ -55,6 +55,7 @@ struct service_point_row {
     uint8_t salt[16];
     uint64_t since, until; /* wall seconds */
     uint64_t introductions;
+    uint32_t period; /* STRING: of the topic that it is under; else 0 */
 };
 
 /* The last seq of a blinded key: of a period, and of an access secret (0: of
@@ -261,6 +262,8 @@ struct service_status {
     uint32_t effort;     /* suggested now */
     unsigned members;    /* STRING: distinct ones seen */
     double size, spread; /* STRING: claimed size, and its uncertainty */
+    unsigned others;     /* STRING: introduction points of others, known */
+    uint64_t entries_refused; /* STRING: forged, old, or more than we keep */
     uint64_t connects, connect_failures, resumed;
 };
 
