@@ -741,15 +741,20 @@ static void status_of_size(const struct swarm *w, struct service_status *out)
     const struct season *season = w->seasons[0];
     struct inquiry_status q = {0};
     struct crowd_counts counts;
+    struct estimate_of of;
     struct estimate size;
-    double most;
 
     crowd_count(&w->crowd, season->period, &counts);
     if (season->inquiry != NULL)
         inquiry_status(season->inquiry, &q);
-    most = q.answered > 0 ? (double)q.entries / q.answered * q.points : 0;
-    estimate_size(counts.seen, counts.once, counts.twice, q.answered, most,
-                  &size);
+    of = (struct estimate_of){.seen = counts.seen,
+                              .once = counts.once,
+                              .twice = counts.twice,
+                              .answered = q.answered,
+                              .known = q.points};
+    if (q.answered > 0)
+        of.most = (double)q.entries / q.answered * q.points;
+    estimate_size(&of, &size);
     out->others = q.points;
     out->entries_refused = q.forged + q.stale + w->crowd.refused;
     out->size = size.size + !w->service->options.observer;
