@@ -262,9 +262,17 @@ static bool tell_one(struct finder *f, uint64_t now)
 
 /* ---- Driven ------------------------------------------------------------- */
 
+/* Each side that waits tries once more: one that tries without being told would
+ * have its kit tick at once, over and over. */
 void finder_stems(struct finder *f, struct stem_kit *kit, uint64_t now)
 {
-    (void)kit, (void)now;
+    struct request *r;
+
+    TAILQ_FOREACH (r, &f->requests, link) {
+        for (unsigned i = 0; r->kit == kit && i < r->side_count; i++)
+            if (r->sides[i].state == SIDE_WAITING)
+                r->sides[i].say_at = time_min(r->sides[i].say_at, now);
+    }
     f->hurry = true;
 }
 

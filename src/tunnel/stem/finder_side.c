@@ -251,8 +251,7 @@ static void late(struct side *side, uint64_t now)
 
 void side_step(struct side *side, uint64_t now)
 {
-    if (side->state == SIDE_WAITING &&
-        (side->say_at <= now || side->say_at == TIME_NEVER))
+    if (side->state == SIDE_WAITING && side->say_at <= now)
         open_circuit(side, now);
     if (side->state != SIDE_ASKING)
         return;
