@@ -25,7 +25,7 @@
 #include "base/random_source.h"
 #include "base/timestamp.h"
 #include "tunnel/record/relay_target.h"
-#include "tunnel/record/topic.h"
+#include "tunnel/record/entry.h"
 
 #define CROWD_MAX     256
 #define CROWD_PLACES  6 /* of one member: three points, in two periods */

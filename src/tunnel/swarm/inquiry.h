@@ -26,7 +26,7 @@
 #ifndef WARREN_TUNNEL_SWARM_INQUIRY_H
 #define WARREN_TUNNEL_SWARM_INQUIRY_H
 
-#include "tunnel/record/topic.h"
+#include "tunnel/record/entry.h"
 #include "tunnel/stem/finder.h"
 #include "tunnel/swarm/crowd.h"
 
