@@ -473,14 +473,25 @@ static struct circuit *pass(struct stem *stem, const struct route_ops *ops,
     return c;
 }
 
+/* The kit ticks when that changes anything: who asks in each tick, in vain, is
+ * not to have it tick again at once. */
 static enum path_result take(struct stem_kit *k, const struct want *want,
                              uint64_t now, struct stem **out)
 {
+    bool rested = !k->begun || !is_used(k, now);
+    unsigned plans = k->plan_count;
+    enum path_result r = PATH_FOUND;
+
     k->begun = true;
     k->used_at = now;
-    k->deadline = 0;
     *out = find_ready(k, want, now);
-    return *out != NULL ? PATH_FOUND : plan(k, want, now);
+    if (*out == NULL)
+        r = plan(k, want, now);
+    if (*out != NULL || rested || k->plan_count > plans)
+        k->deadline = 0;
+    else if (k->tell_at != 0)
+        k->deadline = time_min(k->deadline, k->tell_at);
+    return r;
 }
 
 struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
