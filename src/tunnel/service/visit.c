@@ -372,7 +372,8 @@ void visits_tick(struct visits *all, uint64_t now)
         if (time_since(v->since, now) >= VISIT_WAIT)
             give_up(all, v);
     }
-    visits_go_on(all, now);
+    if (now >= all->again_at)
+        visits_go_on(all, now);
 }
 
 uint64_t visits_deadline(const struct visits *all)
