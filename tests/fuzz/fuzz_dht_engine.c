@@ -22,8 +22,8 @@
 
 #define WAITING 32 /* our queries that may still be answered */
 #define TOKENS  16 /* that others still have */
-#define STEPS   48
-#define TICKS   96 /* of one run */
+#define STEPS   28
+#define TICKS   48 /* of one run */
 
 struct query_sent {
     struct endpoint to;

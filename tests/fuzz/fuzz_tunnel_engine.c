@@ -14,8 +14,8 @@
 #include "tunnel_net.h"
 
 #define KEPT  8
-#define STEPS 24
-#define TURNS 40
+#define STEPS 18
+#define TURNS 26
 
 /* tunnel_net.h asserts as cmocka does; here that means to abort. */
 void _assert_true(const LargestIntegralType result, const char *expression,
