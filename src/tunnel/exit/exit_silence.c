@@ -128,15 +128,18 @@ bool exit_silence_take(struct exit_silence *s, const struct endpoint *to,
                        uint64_t source, uint64_t now)
 {
     struct silence *address = find_or_add(s, to, EXIT_SILENCE_ADDRESS, now);
-    struct silence *network = find_or_add(s, to, EXIT_SILENCE_NETWORK, now);
+    struct silence *network;
     const struct token_rate *rate;
 
-    if (address == NULL || network == NULL)
+    if (address == NULL)
         return false;
     if (answers(s, address, now))
         return true;
     rate = address->source == source ? &s->own : &s->reserve;
     if (!token_bucket_has(&address->bucket, rate, now))
+        return false;
+    network = find_or_add(s, to, EXIT_SILENCE_NETWORK, now);
+    if (network == NULL)
         return false;
     if (!answers(s, network, now) &&
         !token_bucket_take(&network->bucket, &s->network, now))

@@ -175,8 +175,9 @@ void links_set_load(struct links *l, unsigned load)
 
     limiter_load(&l->limiter, load);
     limiter_load(&l->targets, load);
-    l->free_rate.interval = l->free_interval * of_all->all_rate.interval /
-                            of_all->full_rate.interval;
+    l->free_rate.interval = (uint64_t)((double)l->free_interval *
+                                       (double)of_all->all_rate.interval /
+                                       (double)of_all->full_rate.interval);
 }
 
 unsigned links_count(const struct links *l)

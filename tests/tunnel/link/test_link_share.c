@@ -310,6 +310,26 @@ static void test_link_share_is_not_taken_by_inits(void **state)
     world_free(w);
 }
 
+/* With the lowest rates, too, load makes the rate for those without a cookie
+ * lower, down to a 64th, and never higher. */
+static void test_link_share_of_the_lowest_rate_under_load(void **state)
+{
+    struct world *w = world_new();
+    struct link_config c = config();
+
+    (void)state;
+    c.handshake_rate = c.handshake_burst = c.proven_rate = 1;
+    node_start(&w->b, &c);
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t before = w->b.links->free_rate.interval;
+
+        links_set_load(w->b.links, LIMITER_LOAD_MAX);
+        assert_true(w->b.links->free_rate.interval >= before);
+    }
+    assert_int_equal(w->b.links->free_rate.interval, 64 * TIME_S);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_link_share_of_a_neighbour_in_the_same_site),
         cmocka_unit_test(test_link_share_of_half_open_links),
         cmocka_unit_test(test_link_share_is_not_taken_by_inits),
+        cmocka_unit_test(test_link_share_of_the_lowest_rate_under_load),
     };
 
     if (sodium_init() < 0)
