@@ -11,7 +11,8 @@ import subprocess
 import threading
 import unittest
 
-from harness import DONE, ProcessTest, clean_environment, wait_for
+from harness import (DONE, UNANSWERED, Control, ProcessTest, clean_environment,
+                     wait_for)
 
 RELAYS = 7
 CLIENT = ("--tunnel.max_relays_or_exits", "0")
@@ -78,13 +79,11 @@ class Services(ProcessTest):
         self.watchers.append(watcher)
         return watcher
 
-    def add(self, config=None):
+    def add(self, config="", flags=()):
         node = self.net.add([self.relays[0]])
-        if config is not None:
-            self.configure(node, config)
-            node.start(*CLIENT, "--config", self.path_of(node), wait=False)
-        else:
-            node.start(*CLIENT, wait=False)
+        self.configure(node, config)
+        node.start(*CLIENT, "--config", self.path_of(node), *flags,
+                   wait=False)
         node.wait_ready()
         node.wait_joined()
         return node
@@ -175,6 +174,65 @@ class KeyService(Services):
             except OSError:
                 return False
         return True
+
+    def test_peers_at_their_cap(self):
+        server = Server(self.net.prefix + ".201")
+        host = self.add(f"[service web]\nmax_peers = 1\n"
+                        f"port = 9 udp {server.endpoint}\n")
+        address = self.wait_fine(host, "web")
+        first, second = self.add(), self.add()
+        self.assertEqual(self.ask(first, f"{address}:9", "x")["data"],
+                         "echo x")
+        done = second.cli("service", "send", f"{address}:9", "y", "--timeout",
+                          "10s")
+        self.assertEqual(done.returncode, UNANSWERED, done.stdout)
+        # Who was there is still served, over the channel that is there.
+        self.assertEqual(self.ask(first, f"{address}:9", "z")["data"],
+                         "echo z")
+        self.assertEqual(len(host.json("service", "peers")["peers"]), 1)
+
+    def test_many_come_at_once(self):
+        server = Server(self.net.prefix + ".201")
+        host = self.add(f"[services]\njoin_rate = 1\nmax_queue = 1\n"
+                        f"[service web]\nport = 9 udp {server.endpoint}\n")
+        address = self.wait_fine(host, "web")
+        # As few circuits as there can be are enough for one.
+        before = self.add(flags=("--services.max_circuits", "8"))
+        self.assertEqual(self.ask(before, f"{address}:9", "x")["data"],
+                         "echo x")
+        clients = [self.add() for _ in range(4)]
+        asked = [subprocess.Popen(
+            [c.binary, "service", "send", f"{address}:9", "y", "--timeout",
+             "60s", "--data-dir", str(c.dir)], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=clean_environment())
+            for c in clients]
+        self.assertEqual(self.ask(before, f"{address}:9", "z")["data"],
+                         "echo z")
+        answers = [process.communicate()[0] for process in asked]
+        self.assertIn("echo y\n", answers)
+        peers = len(host.json("service", "peers", "web")["peers"])
+        self.assertEqual(peers, 1 + answers.count("echo y\n"))
+
+    def test_connections_under_way_have_a_cap(self):
+        server = Server(self.net.prefix + ".201")
+        names = ["web", "b", "c", "d", "e"]
+        host = self.add("".join(f"[service {name}]\n"
+                                f"port = 9 udp {server.endpoint}\n"
+                                for name in names))
+        web, *others = [self.wait_fine(host, name) for name in names]
+        client = self.add(flags=("--services.max_connects", "1"))
+        self.assertEqual(self.ask(client, f"{web}:9", "x")["data"], "echo x")
+        with Control(client) as control:
+            for to in others:
+                control.send("service.send", to=f"{to}:9", data=b"y",
+                             timeout=20000)
+            answers = [control.receive()[3] for _ in others]
+        ends = {a.get("reason") or a["outcome"] for a in answers}
+        self.assertEqual(ends, {"answered", "busy"}, answers)
+        for to in others:
+            self.assertEqual(self.ask(client, f"{to}:9", "y")["data"],
+                             "echo y")
+        self.assertEqual(self.ask(client, f"{web}:9", "z")["data"], "echo z")
 
     def test_reload_access_and_removal(self):
         server = Server(self.net.prefix + ".201")

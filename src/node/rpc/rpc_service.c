@@ -19,6 +19,8 @@
     (3 * TIME_S) /* unchanged for so long: it is the answer \
                   */
 #define HOPS_DEFAULT 3
+#define NO_ROOM \
+    "there are as many services as max_services in [services] allows"
 
 static struct service_host *host(const struct rpc *rpc)
 {
@@ -60,14 +62,9 @@ static bool reach(struct rpc *rpc, struct control_call *call,
         return false;
     }
     err = service_host_reach(host(rpc), key, access, hops, clock_now(), id);
-    if (err == OK)
-        return true;
-    control_fail(call, err,
-                 err == ERR_IN_USE
-                     ? "this node runs that service itself: `warren service "
-                       "receive`"
-                     : NULL);
-    return false;
+    if (err != OK)
+        control_fail(call, err, err == ERR_FULL ? NO_ROOM : NULL);
+    return err == OK;
 }
 
 /* Splits "HOST:PORT" at the last colon. False when there is no port. */
@@ -145,10 +142,7 @@ static const char *say_join_error(enum error err)
         return "this node is a member of that string already: `warren service "
                "list` names the service, `warren service receive NAME` shows "
                "what comes";
-    if (err == ERR_FULL)
-        return "there are as many services as max_services in [services] "
-               "allows";
-    return NULL;
+    return err == ERR_FULL ? NO_ROOM : NULL;
 }
 
 static void watch_address(struct rpc *rpc, struct control_call *call,
