@@ -41,7 +41,8 @@ static unsigned found(unsigned count, unsigned *least)
 
 static void print_all(const struct world *w, uint64_t since, unsigned count)
 {
-    unsigned least, sum = found(count, &least), points = 0, seen = 0, others = 0;
+    unsigned least, sum = found(count, &least), points = 0, seen = 0,
+                    others = 0;
     double size = 0;
 
     for (unsigned i = 0; i < count; i++) {
@@ -59,28 +60,99 @@ static void print_all(const struct world *w, uint64_t since, unsigned count)
                   (double)points / count, (double)others / count, size / count);
 }
 
-static void test_sim_swarm_finds_members(void **state)
+static void begin(struct world *w, uint32_t relays, unsigned count)
 {
     const struct service_options options = {.hops = 3};
-    struct world *w = &world;
-    uint64_t at;
-    unsigned least;
 
-    (void)state;
     world_global(w);
     world_start(w);
-    exitless(w, RELAYING, MEMBERS);
-    at = sim_now(w->sim);
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        members[i] = listen_to(w, w->net.members[RELAYING + i]);
+    exitless(w, relays, count + 1);
+    for (unsigned i = 0; i < count; i++) {
+        members[i] = listen_to(w, w->net.members[relays + i]);
         join(members[i], "a string", (uint8_t)i, &options);
     }
-    for (unsigned i = 0; i < 40; i++) {
-        sim_run_for(w->sim, 3 * TIME_S);
-        print_all(w, at, MEMBERS);
-    }
-    found(MEMBERS, &least);
-    assert_in_range(least, 16, MEMBERS);
+}
+
+static unsigned counted;
+
+static bool most_found(void)
+{
+    unsigned least;
+
+    found(counted, &least);
+    return least >= 16;
+}
+
+static bool all_found(void)
+{
+    unsigned least;
+
+    found(counted, &least);
+    return least >= counted - 1;
+}
+
+/* Peers that it was told of, and not that they were gone. */
+static void check_told(const struct hearer *h, unsigned others)
+{
+    assert_int_equal(h->peers - h->gone, others);
+    assert_in_range(h->gone, 0, 2); /* both opened a channel */
+    assert_int_equal(h->problem, SERVICE_FINE);
+}
+
+/* 80 % of 20 within a minute, at the latencies of the internet; each is told of
+ * each other once. Who leaves is gone, and who only looks finds how many there
+ * are, and is not found. */
+static void test_sim_swarm_finds_members(void **state)
+{
+    const struct service_options looks = {.hops = 3, .observer = true};
+    struct world *w = &world;
+    struct hearer *observer;
+    struct service_status s;
+    uint64_t at;
+
+    (void)state;
+    counted = MEMBERS;
+    begin(w, RELAYING, MEMBERS);
+    at = sim_now(w->sim);
+    assert_true(run_until(w, most_found, TIME_MIN));
+    print_all(w, at, MEMBERS);
+    assert_true(run_until(w, all_found, 2 * TIME_MIN));
+    print_all(w, at, MEMBERS);
+    sim_run_for(w->sim, 30 * TIME_S);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        check_told(members[i], MEMBERS - 1);
+
+    observer = listen_to(w, w->net.members[RELAYING + MEMBERS]);
+    join(observer, "a string", 99, &looks);
+    sim_run_for(w->sim, TIME_MIN);
+    s = status_of(observer);
+    assert_in_range(s.members, 16, MEMBERS);
+    assert_true(s.size > 18 && s.size < 22 && s.spread < 4);
+    assert_int_equal(s.peers + s.points, 0);
+    assert_int_equal(s.entries_refused, 0);
+    assert_int_equal(s.problem, SERVICE_FINE);
+
+    assert_int_equal(service_leave(services_of(members[0]), members[0]->service,
+                                   true, sim_now(w->sim)),
+                     OK);
+    sim_wake(w->sim, members[0]->n->node);
+    sim_run_for(w->sim, 90 * TIME_S);
+    for (unsigned i = 1; i < MEMBERS; i++)
+        assert_int_equal(status_of(members[i]).peers, MEMBERS - 2);
+    world_end(w);
+}
+
+/* Nobody else has this string. */
+static void test_sim_swarm_alone(void **state)
+{
+    struct world *w = &world;
+
+    (void)state;
+    begin(w, 12, 1);
+    sim_run_for(w->sim, 3 * TIME_MIN);
+    assert_int_equal(status_of(members[0]).problem, SERVICE_ALONE);
+    assert_int_equal(status_of(members[0]).points, 3);
+    assert_int_equal(members[0]->peers, 0);
     world_end(w);
 }
 
@@ -88,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_swarm_finds_members),
+        cmocka_unit_test(test_sim_swarm_alone),
     };
 
     if (sodium_init() < 0)

@@ -88,7 +88,8 @@ static void on_live(void *holder, struct channel *ch, uint64_t now)
     struct service_peer *p = holder;
 
     (void)ch;
-    if (p->service->swarm != NULL && !swarm_peer_live(p->service->swarm, p, now))
+    if (p->service->swarm != NULL &&
+        !swarm_peer_live(p->service->swarm, p, now))
         return; /* it is about to be closed */
     p->told = true;
     p->since = now;

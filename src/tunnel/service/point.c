@@ -358,7 +358,8 @@ static void point_ready(void *holder, struct circuit *c, uint64_t now)
 static uint64_t renew_at(const struct point_set *set, const struct circuit *c)
 {
     const struct services *s = set->service->all;
-    uint64_t most = set->ops.entry != NULL ? ENTRY_AGE / 2 * TIME_S : TIME_NEVER;
+    uint64_t most = set->ops.entry != NULL ? ENTRY_AGE / 2 * TIME_S
+                                           : TIME_NEVER;
     uint64_t life = time_min(s->config.max_time, most);
     uint64_t span = life / RENEW_SPAN;
     uint64_t jitter = span * random_below(&s->env.random, 1024) / 1024;

@@ -17,8 +17,8 @@
 #ifndef WARREN_TUNNEL_SERVICE_POINT_H
 #define WARREN_TUNNEL_SERVICE_POINT_H
 
-#include "tunnel/record/service_key.h"
 #include "tunnel/record/entry.h"
+#include "tunnel/record/service_key.h"
 #include "tunnel/service/service_internal.h"
 
 #define POINT_LIFE (24 * 3600) /* wall seconds, less up to a quarter */

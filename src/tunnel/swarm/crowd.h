@@ -24,8 +24,8 @@
 #include "base/error.h"
 #include "base/random_source.h"
 #include "base/timestamp.h"
-#include "tunnel/record/relay_target.h"
 #include "tunnel/record/entry.h"
+#include "tunnel/record/relay_target.h"
 
 #define CROWD_MAX     256
 #define CROWD_PLACES  6 /* of one member: three points, in two periods */
