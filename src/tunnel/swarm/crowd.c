@@ -11,7 +11,7 @@
 #define OTHER_WAIT  (5 * TIME_S)  /* of the greater key; as much again, drawn */
 #define RETRY_FIRST (10 * TIME_S) /* doubled each time, */
 #define RETRY_MAX   (10 * TIME_MIN) /* and up to as much again, drawn */
-#define STAYED      TIME_MIN /* a peer that was there for so long is no failure */
+#define STAYED      TIME_MIN /* who was a peer for so long has not failed */
 #define KEEP        (ENTRY_AGE * TIME_S)
 #define OF_ORIGIN   (CROWD_MAX / CROWD_SHARE)
 #define MEET_ORIGIN (CROWD_MEETING / CROWD_SHARE)
