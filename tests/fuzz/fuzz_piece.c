@@ -60,6 +60,7 @@ static void read_pieces(struct input *in)
     struct piece_budget budget = {.max = (size_t)input_take(in) * 200};
     uint64_t now = TIME_HOUR;
 
+    circuits[0].source = (struct endpoint){.addr = {66, 6, 6, 6}};
     while (in->left > 0) {
         uint8_t what = input_take(in);
         unsigned circuit = what >> 4 & 1;
@@ -75,10 +76,10 @@ static void read_pieces(struct input *in)
         }
         assert(budget.used <= budget.max);
     }
-    piece_budget_rest(&budget);
     for (unsigned i = 0; i < CIRCUITS; i++)
         pieces_deinit(&circuits[i], &budget);
-    assert(budget.used == 0 && budget.oldest == NULL);
+    piece_budget_deinit(&budget);
+    assert(budget.used == 0);
 }
 
 static void read_halves(struct input *in)

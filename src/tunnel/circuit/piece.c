@@ -70,6 +70,7 @@ static void give_back(struct piece_budget *budget, uint8_t *buf, size_t cap)
 static void drop(struct piece_budget *budget, struct piece_message *m)
 {
     list_remove(budget, m);
+    shares_remove(&budget->by, &m->source);
     give_back(budget, m->buf, m->cap);
     m->buf = NULL;
 }
@@ -78,6 +79,37 @@ static void give_up(struct piece_budget *budget, struct piece_message *m)
 {
     drop(budget, m);
     budget->given_up++;
+}
+
+/* Of whoever holds most, the oldest. */
+static void make_room(struct piece_budget *budget)
+{
+    struct piece_message *m = budget->oldest, *victim = m;
+    unsigned most = 0;
+
+    for (unsigned i = 0; m != NULL && i < PIECE_LOOK; i++, m = m->newer) {
+        unsigned weight = shares_weight(&budget->by, &m->source, 0);
+
+        if (weight > most) {
+            most = weight;
+            victim = m;
+        }
+    }
+    give_up(budget, victim);
+}
+
+void piece_budget_init(struct piece_budget *budget, size_t max,
+                       const struct random_source *random)
+{
+    *budget = (struct piece_budget){.max = max};
+    shares_init(&budget->by, random);
+}
+
+void piece_budget_deinit(struct piece_budget *budget)
+{
+    assert(budget->oldest == NULL);
+    piece_budget_rest(budget);
+    shares_deinit(&budget->by);
 }
 
 void piece_budget_rest(struct piece_budget *budget)
@@ -165,10 +197,15 @@ static enum error start(struct pieces *p, struct piece_budget *budget,
     if (m->buf != NULL)
         give_up(budget, m);
     while (budget->used > budget->max - cap)
-        give_up(budget, budget->oldest);
-    m->buf = malloc(cap);
-    if (m->buf == NULL)
+        make_room(budget);
+    if (shares_add(&budget->by, &p->source) != OK)
         return ERR_NO_MEMORY;
+    m->buf = malloc(cap);
+    if (m->buf == NULL) {
+        shares_remove(&budget->by, &p->source);
+        return ERR_NO_MEMORY;
+    }
+    m->source = p->source;
     budget->used += cap;
     m->cap = cap;
     m->id = piece->id;
@@ -184,6 +221,7 @@ static enum error start(struct pieces *p, struct piece_budget *budget,
 static struct bytes finish(struct piece_budget *budget, struct piece_message *m)
 {
     list_remove(budget, m);
+    shares_remove(&budget->by, &m->source);
     budget->whole = m->buf;
     budget->whole_cap = m->cap;
     m->buf = NULL;

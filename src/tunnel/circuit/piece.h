@@ -12,15 +12,19 @@
  *
  * The receiver keeps PIECE_MESSAGES_MAX unfinished messages of a circuit, for
  * PIECE_LIFETIME; one more takes the place of the oldest. What all circuits
- * of a node hold together is bounded by a budget that they share, and there
- * too the oldest makes room: a few circuits that finish nothing could keep it
- * from all others for as long as they like.
+ * of a node hold together is bounded by a budget that they share. There the
+ * oldest makes room of whoever holds most (base/table/shares.h), among the
+ * oldest PIECE_LOOK of all: who finishes nothing keeps it from nobody else,
+ * however many circuits he has.
  */
 #ifndef WARREN_TUNNEL_CIRCUIT_PIECE_H
 #define WARREN_TUNNEL_CIRCUIT_PIECE_H
 
 #include "base/bytes.h"
+#include "base/endpoint.h"
 #include "base/error.h"
+#include "base/random_source.h"
+#include "base/table/shares.h"
 #include "base/timestamp.h"
 
 #include <stddef.h>
@@ -29,6 +33,7 @@
 #define PIECE_COUNT_MAX    8
 #define PIECE_MESSAGES_MAX 4
 #define PIECE_LIFETIME     (5 * TIME_S)
+#define PIECE_LOOK         64
 
 /* Of the message inside a large cell 10 go to the fields of PIECE in their
  * longest encoding. */
@@ -51,11 +56,11 @@ struct piece piece_cut(struct bytes message, uint16_t id, unsigned index);
 
 struct piece_message;
 
-/* All but `max` starts at zero. */
 struct piece_budget {
     size_t max; /* bytes */
     size_t used;
     struct piece_message *oldest, *newest; /* of all circuits, unfinished */
+    struct shares by;                      /* their sources */
     uint64_t given_up;                     /* messages that never got whole */
     uint8_t *whole;                        /* handed out last */
     size_t whole_cap;
@@ -70,12 +75,19 @@ struct piece_message {
     uint8_t have;  /* a bit for each piece that came */
     size_t len;    /* known from the last piece on */
     uint64_t born; /* when the first piece came */
+    struct endpoint source;
 };
 
 /* All zeros is empty. */
 struct pieces {
+    struct endpoint source; /* whose circuit it is; all zeros: our own */
     struct piece_message messages[PIECE_MESSAGES_MAX];
 };
+
+void piece_budget_init(struct piece_budget *budget, size_t max,
+                       const struct random_source *random);
+/* All messages have been dropped. */
+void piece_budget_deinit(struct piece_budget *budget);
 
 void pieces_deinit(struct pieces *p, struct piece_budget *budget);
 

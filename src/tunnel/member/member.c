@@ -161,7 +161,7 @@ enum error member_new(const struct member_config *config,
     t->wall = wall;
     t->ticked_at = now;
     t->own_deadline = TIME_NEVER;
-    t->budget.max = config->max_piece_memory;
+    piece_budget_init(&t->budget, config->max_piece_memory, &env->random);
     speedtest_gate_init(&t->gate, config->speedtest_rate,
                         config->speedtest_rate);
     e = router_start(t, now);
@@ -216,7 +216,7 @@ void member_free(struct member *t, uint64_t now)
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
-    piece_budget_rest(&t->budget);
+    piece_budget_deinit(&t->budget);
     router_deinit(&t->router);
     member_news_deinit(&t->news);
     sodium_memzero(t, sizeof(*t));

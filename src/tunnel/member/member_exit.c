@@ -13,9 +13,15 @@
 
 static struct member_tail *tail_of(struct transit *relay)
 {
-    if (relay->above == NULL)
-        relay->above = calloc(1, sizeof(struct member_tail));
-    return relay->above;
+    struct member_tail *tail = relay->above;
+
+    if (tail != NULL)
+        return tail;
+    tail = calloc(1, sizeof(*tail));
+    if (tail != NULL)
+        tail->pieces.source = relay->source;
+    relay->above = tail;
+    return tail;
 }
 
 static enum reason send_data(struct member *t, struct member_tail *tail,
