@@ -87,6 +87,7 @@ static void make_room(struct piece_budget *budget)
     struct piece_message *m = budget->oldest, *victim = m;
     unsigned most = 0;
 
+    assert(victim != NULL); /* or there would be room */
     for (unsigned i = 0; m != NULL && i < PIECE_LOOK; i++, m = m->newer) {
         unsigned weight = shares_weight(&budget->by, &m->source, 0);
 
