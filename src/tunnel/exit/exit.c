@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The way of a datagram: what the rates allow (has_tokens), whom the policy
+ * The way of a datagram: what the rates allow, of which one network of
+ * neighbours has at most half (has_tokens), whom the policy
  * and the number of destinations allow (admit), a socket (exit_socket.c), what
  * a silent destination is still given, of this circuit and of all (may_send),
  * and only then the system (send_out). Names wait for their addresses in
@@ -36,6 +37,11 @@ void exit_config_default(struct exit_config *config)
     };
 }
 
+static unsigned half(unsigned n)
+{
+    return n < 2 ? 1 : n / 2;
+}
+
 enum error exit_new(const struct exit_config *config,
                     const struct exit_env *env, struct policy *policy,
                     struct exit **out)
@@ -51,6 +57,7 @@ enum error exit_new(const struct exit_config *config,
     x->env = *env;
     x->policy = policy;
     x->rate = token_rate_of(config->rate, config->burst);
+    x->network_rate = token_rate_of(half(config->rate), half(config->burst));
     x->circuit_rate =
         token_rate_of(config->circuit_rate, config->circuit_burst);
     x->silent_rate = token_rate_of(config->silent_rate, config->silent_burst);
@@ -117,6 +124,8 @@ enum error exit_circuit_new(struct exit *x, void *owner,
         .owner = owner,
         .neighbour = *neighbour,
         .site = source_hash(neighbour, SOURCE_SITE, x->site_key),
+        .network =
+            source_hash(neighbour, SOURCE_NETWORK, x->site_key) % EXIT_NETWORKS,
         .sockets = {NO_SOCKET, NO_SOCKET},
         .used_at = now};
     TAILQ_INIT(&c->questions);
@@ -149,6 +158,7 @@ static bool has_tokens(const struct exit *x, const struct exit_circuit *c,
                        uint64_t now)
 {
     return token_bucket_has(&c->bucket, &x->circuit_rate, now) &&
+           token_bucket_has(&x->networks[c->network], &x->network_rate, now) &&
            token_bucket_has(&x->bucket, &x->rate, now);
 }
 
@@ -204,6 +214,7 @@ static enum reason send_out(struct exit *x, struct exit_circuit *c,
     enum error e;
 
     token_bucket_take(&c->bucket, &x->circuit_rate, now);
+    token_bucket_take(&x->networks[c->network], &x->network_rate, now);
     token_bucket_take(&x->bucket, &x->rate, now);
     e = x->env.world.send(x->env.world.ctx, handle, &it->ep, payload);
     if (e != OK && e != ERR_NO_SPACE)

@@ -22,12 +22,14 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#define NO_SOCKET UINT32_MAX
+#define NO_SOCKET     UINT32_MAX
+#define EXIT_NETWORKS 64
 
 struct exit_circuit {
     void *owner;               /* as exit_circuit_new was given it */
     struct endpoint neighbour; /* before it: its source */
     uint64_t site;             /* source_hash of it, for exit_silence_take */
+    unsigned network;          /* of EXIT_NETWORKS, in which it is */
     struct name_holder names;
     TAILQ_HEAD(, exit_question) questions; /* under way, the oldest first */
     struct exit_destinations destinations;
@@ -76,8 +78,10 @@ struct exit {
     struct exit_config config;
     struct exit_env env;
     struct policy *policy;
-    struct token_rate rate, circuit_rate, silent_rate, question_rate;
+    struct token_rate rate, network_rate, circuit_rate, silent_rate,
+        question_rate;
     struct token_bucket bucket;
+    struct token_bucket networks[EXIT_NETWORKS]; /* of neighbours, by hash */
 
     struct exit_socket *sockets;
     uint32_t socket_slots, socket_count, free_socket;

@@ -543,19 +543,22 @@ static void test_exit_silence_keeps_to_its_cap(void **state)
     exit_silence_deinit(&s);
 }
 
+/* A network of neighbours, with any number of addresses and circuits, has half
+ * of the rate of all; so others have theirs. */
 static void test_exit_limits_rates(void **state)
 {
     struct endpoint to = test_ep("8.8.8.8:53");
-    struct exit_circuit *other;
+    struct exit_circuit *other, *honest;
     struct world w;
 
     (void)state;
     world_init(&w);
     w.config.circuit_rate = w.config.circuit_burst = 10;
-    w.config.rate = w.config.burst = 15;
+    w.config.rate = w.config.burst = 30;
     w.config.silent_burst = 1000;
     world_start(&w);
-    other = world_circuit(&w, 2);
+    other = world_circuit_from(&w, 2, "9.9.77.1:7881");
+    honest = world_circuit_from(&w, 3, "20.1.1.1:7881");
     for (unsigned i = 0; i < 30; i++)
         assert_int_equal(send_to(&w, "8.8.8.8:53", NOW),
                          i < 10 ? EXIT_SENT : REASON_RATE);
@@ -563,8 +566,12 @@ static void test_exit_limits_rates(void **state)
     for (unsigned i = 0; i < 30; i++)
         assert_int_equal(exit_send(w.exit, other, &to, TEST_BYTES("x"), NOW),
                          i < 5 ? EXIT_SENT : REASON_RATE);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(exit_send(w.exit, honest, &to, TEST_BYTES("x"), NOW),
+                         EXIT_SENT);
     assert_int_equal(send_to(&w, "8.8.8.8:53", NOW + TIME_S), EXIT_SENT);
     exit_circuit_free(w.exit, other);
+    exit_circuit_free(w.exit, honest);
     world_end(&w);
 }
 
