@@ -147,6 +147,7 @@ enum error member_new(const struct member_config *config,
                       const struct member_env *env, struct policy *policy,
                       uint64_t now, uint64_t wall, struct member **out)
 {
+    uint8_t key[SOURCE_KEY_BYTES];
     struct member *t;
     enum error e = member_config_check(config);
 
@@ -162,8 +163,9 @@ enum error member_new(const struct member_config *config,
     t->ticked_at = now;
     t->own_deadline = TIME_NEVER;
     piece_budget_init(&t->budget, config->max_piece_memory, &env->random);
+    env->random.fill(env->random.ctx, key, sizeof(key));
     speedtest_gate_init(&t->gate, config->speedtest_rate,
-                        config->speedtest_rate);
+                        config->speedtest_rate, key);
     e = router_start(t, now);
     if (e != OK) {
         free(t);

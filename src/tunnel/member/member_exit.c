@@ -11,16 +11,19 @@
 
 #include <stdlib.h>
 
-static struct member_tail *tail_of(struct transit *relay)
+static struct member_tail *tail_of(const struct member *t,
+                                   struct transit *relay)
 {
     struct member_tail *tail = relay->above;
 
     if (tail != NULL)
         return tail;
     tail = calloc(1, sizeof(*tail));
-    if (tail != NULL)
-        tail->pieces.source = relay->source;
     relay->above = tail;
+    if (tail == NULL)
+        return NULL;
+    tail->pieces.source = relay->source;
+    speedtest_hop_init(&tail->speedtest, &t->gate, &relay->source);
     return tail;
 }
 
@@ -59,7 +62,7 @@ enum reason member_tail_message(void *ctx, struct transit *relay,
                                 const struct circuit_message *m, uint64_t now)
 {
     struct member *t = ctx;
-    struct member_tail *tail = tail_of(relay);
+    struct member_tail *tail = tail_of(t, relay);
     struct circuit_message whole;
 
     if (tail == NULL)

@@ -24,6 +24,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limiter.h"
+#include "base/source.h"
 #include "base/timestamp.h"
 
 #include <stdbool.h>
@@ -33,26 +34,34 @@
 #define SPEEDTEST_PAD_MIN    8
 #define SPEEDTEST_PAD_MAX    1216
 #define SPEEDTEST_WINDOW_MAX 1024
+#define SPEEDTEST_NETWORKS   64
 
 /* ---- The hop ---- */
 
 /* Of a node, shared by its circuits. */
 struct speedtest_gate {
-    struct token_rate rate, circuit_rate;
+    struct token_rate rate, network_rate, circuit_rate;
     struct token_bucket bucket;
+    struct token_bucket networks[SPEEDTEST_NETWORKS]; /* by hash */
+    uint8_t key[SOURCE_KEY_BYTES];                    /* of it */
 };
 
 /* Of a circuit; starts as zeros. */
 struct speedtest_hop {
+    unsigned network; /* in which it comes from */
     struct token_bucket bucket;
     uint32_t id; /* of the test that is counted */
     uint32_t received, refused;
 };
 
-/* Answers a second, over all and for a circuit; at least 1. Bursts last a
- * tenth of a second. */
+/* Answers a second, over all and for a circuit; at least 1. Those who come from
+ * one network have half of all. Bursts last a tenth of a second. */
 void speedtest_gate_init(struct speedtest_gate *gate, unsigned rate,
-                         unsigned circuit_rate);
+                         unsigned circuit_rate,
+                         const uint8_t key[SOURCE_KEY_BYTES]);
+void speedtest_hop_init(struct speedtest_hop *hop,
+                        const struct speedtest_gate *gate,
+                        const struct endpoint *source);
 
 /* The padding of the answer to a TEST, into `out`, which has `pad.len` bytes
  * and may be the same memory; the nonce of the answer is that of the TEST.

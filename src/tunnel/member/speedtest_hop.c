@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hop's side: answers TESTs as the rates of all and of one circuit allow,
+ * The hop's side: answers TESTs as the rates of all, of one network and of one
+ * circuit allow,
  * and counts for the client what came and what it refused to answer.
  */
 #include "tunnel/member/speedtest.h"
@@ -13,18 +14,36 @@ static unsigned tenth(unsigned rate)
 }
 
 void speedtest_gate_init(struct speedtest_gate *gate, unsigned rate,
-                         unsigned circuit_rate)
+                         unsigned circuit_rate,
+                         const uint8_t key[SOURCE_KEY_BYTES])
 {
+    unsigned half = rate < 2 ? 1 : rate / 2;
+
     *gate = (struct speedtest_gate){
         .rate = token_rate_of(rate, tenth(rate)),
+        .network_rate = token_rate_of(half, tenth(half)),
         .circuit_rate = token_rate_of(circuit_rate, tenth(circuit_rate))};
+    memcpy(gate->key, key, sizeof(gate->key));
+}
+
+void speedtest_hop_init(struct speedtest_hop *hop,
+                        const struct speedtest_gate *gate,
+                        const struct endpoint *source)
+{
+    *hop = (struct speedtest_hop){
+        .network = source_hash(source, SOURCE_NETWORK, gate->key) %
+                   SPEEDTEST_NETWORKS};
 }
 
 static bool pass(struct speedtest_gate *gate, struct speedtest_hop *hop,
                  uint64_t now)
 {
+    struct token_bucket *network = &gate->networks[hop->network];
+
     return token_bucket_has(&gate->bucket, &gate->rate, now) &&
+           token_bucket_has(network, &gate->network_rate, now) &&
            token_bucket_take(&hop->bucket, &gate->circuit_rate, now) &&
+           token_bucket_take(network, &gate->network_rate, now) &&
            token_bucket_take(&gate->bucket, &gate->rate, now);
 }
 

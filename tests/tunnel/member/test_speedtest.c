@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+static const uint8_t key[SOURCE_KEY_BYTES] = {1};
+
 #define NOW    (1000 * TIME_S)
 #define STEP   (100 * TIME_US)
 #define FLIGHT 4096
@@ -48,7 +50,7 @@ static struct path *path_new(const struct speedtest_config *c)
 
     assert_non_null(p);
     assert_int_equal(speedtest_new(c, &p->client), OK);
-    speedtest_gate_init(&p->gate, 1000000, 1000000);
+    speedtest_gate_init(&p->gate, 1000000, 1000000, key);
     p->random = test_seed(1);
     p->delay = 10 * TIME_MS;
     return p;
@@ -212,7 +214,7 @@ static void test_speedtest_reports_what_the_hop_refused(void **state)
     struct speedtest_report r;
 
     (void)state;
-    speedtest_gate_init(&p->gate, 1000000, 500);
+    speedtest_gate_init(&p->gate, 1000000, 500, key);
     r = run(p);
     assert_in_range(r.answered, 900, 500 * 21 / 10 + 50);
     assert_in_range(r.refused, 1, r.lost);
@@ -231,7 +233,7 @@ static void test_speedtest_counts_each_test_anew(void **state)
     size_t len;
 
     (void)state;
-    speedtest_gate_init(&gate, 10, 10); /* one at a time */
+    speedtest_gate_init(&gate, 10, 10, key); /* one at a time */
     for (uint64_t id = 1; id <= 3; id++) {
         for (uint32_t n = 0; n < 5; n++) {
             uint64_t now = NOW + (id * 100 + n) * TIME_S;
@@ -257,7 +259,7 @@ static void test_speedtest_answer_is_never_larger(void **state)
     struct speedtest_hop hop = {0};
 
     (void)state;
-    speedtest_gate_init(&gate, 1000000, 1000000);
+    speedtest_gate_init(&gate, 1000000, 1000000, key);
     for (unsigned i = 0; i < 3000; i++) {
         size_t len = test_random_below(&r, SPEEDTEST_PAD_MAX + 1), out_len = 0;
         uint8_t *pad = malloc(len + 1), *out = malloc(len + 1);
@@ -329,14 +331,21 @@ static void test_speedtest_proves_what_came_back(void **state)
 
 static void test_speedtest_caps_rates(void **state)
 {
-    struct speedtest_hop a = {0}, b = {0}, c = {0};
+    static const struct endpoint ours = {.addr = {66, 6, 1, 1}},
+                                 near = {.addr = {66, 6, 2, 2}},
+                                 far = {.addr = {20, 1, 1, 1}};
+    struct speedtest_hop a, b, c;
     struct speedtest_gate gate;
 
     (void)state;
-    speedtest_gate_init(&gate, 1000, 400);
+    speedtest_gate_init(&gate, 1000, 400, key);
+    speedtest_hop_init(&a, &gate, &ours);
+    speedtest_hop_init(&b, &gate, &near);
+    speedtest_hop_init(&c, &gate, &far);
     assert_int_equal(answers(&gate, &a, NOW), 40);
-    assert_int_equal(answers(&gate, &b, NOW), 40);
-    assert_int_equal(answers(&gate, &c, NOW), 20);
+    /* One network has half, and leaves the rest to others. */
+    assert_int_equal(answers(&gate, &b, NOW), 10);
+    assert_int_equal(answers(&gate, &c, NOW), 40);
     assert_int_equal(answers(&gate, &a, NOW + TIME_S), 40);
     assert_int_equal(a.received, 2000);
     assert_int_equal(a.refused, 1920);
