@@ -51,6 +51,7 @@ struct service_host {
     unsigned reached_count, reached_room;
     struct service_listener *listeners;
     struct walk *walks;
+    struct event *flush;  /* active while rows wait that must not be lost */
     struct event *refuse; /* active while there are some that: */
     uint64_t unsolved[SOLVER_TASKS];
     unsigned unsolved_count;
@@ -137,6 +138,23 @@ static void count_failure(struct service_host *h, enum error err)
     h->counters.not_remembered += err != OK;
 }
 
+/* A service that is killed and started again must be at the points, and above
+ * the seq, that others have heard of: such rows do not wait for the timer of
+ * the store, but for the end of this turn. */
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    struct service_host *h = arg;
+
+    (void)fd;
+    (void)what;
+    store_flush(h->world.store, (int64_t)clock_wall());
+}
+
+static void flush_soon(struct service_host *h)
+{
+    event_active(h->flush, EV_TIMEOUT, 0);
+}
+
 static void on_remember_point(void *ctx, uint32_t service,
                               const struct service_point_row *row)
 {
@@ -145,6 +163,7 @@ static void on_remember_point(void *ctx, uint32_t service,
 
     if (name != NULL)
         count_failure(h, service_memory_point(h->world.store, name, row));
+    flush_soon(h);
 }
 
 static void on_forget_point(void *ctx, uint32_t service,
@@ -166,6 +185,7 @@ static void on_remember_seq(void *ctx, uint32_t service,
 
     if (name != NULL)
         count_failure(h, service_memory_seq(h->world.store, name, row));
+    flush_soon(h);
 }
 
 static void on_remember_third(void *ctx, uint32_t service,
@@ -849,8 +869,9 @@ enum error service_host_new(const struct service_host_world *world,
     h->world = *world;
     h->sections = config->services;
     memcpy(h->network, config->dht.network, sizeof(h->network));
+    h->flush = event_new(world->base, -1, 0, on_flush, h);
     h->refuse = event_new(world->base, -1, 0, on_refuse, h);
-    if (h->refuse != NULL)
+    if (h->flush != NULL && h->refuse != NULL)
         err = local_ports_new(world->base, &handler,
                               config->max_service_sockets,
                               config->service_idle_timeout, &h->ports);
@@ -870,6 +891,8 @@ void service_host_free(struct service_host *h)
         return;
     solver_free(h->solver);
     local_ports_free(h->ports);
+    if (h->flush != NULL)
+        event_free(h->flush);
     if (h->refuse != NULL)
         event_free(h->refuse);
     while (h->count > 0)
