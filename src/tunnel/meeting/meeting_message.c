@@ -159,7 +159,7 @@ static void read_work(struct mp_reader *r, struct meeting_message *m)
         return;
     }
     expect_array(r, 4);
-    mp_read_fixed(r, m->work.seed, sizeof(m->work.seed));
+    mp_read_fixed(r, m->work.hint, sizeof(m->work.hint));
     m->work.effort = read_number(r);
     mp_read_fixed(r, m->work.nonce, sizeof(m->work.nonce));
     mp_read_fixed(r, m->work.digest, sizeof(m->work.digest));
@@ -376,7 +376,7 @@ static void write_introduction(struct mp_writer *w,
     write_bytes(w, m->auth_id, MEETING_AUTH_ID_BYTES);
     if (m->has_work) {
         mp_write_array(w, 4);
-        write_bytes(w, m->work.seed, sizeof(m->work.seed));
+        write_bytes(w, m->work.hint, sizeof(m->work.hint));
         mp_write_uint(w, m->work.effort);
         write_bytes(w, m->work.nonce, sizeof(m->work.nonce));
         write_bytes(w, m->work.digest, sizeof(m->work.digest));

@@ -31,7 +31,7 @@
  * 34 RELAY_TOLD         id, descriptor 0..512                 relay    L
  *
  * Numbers have 32 bits, but for rate and burst with 16, and seq with 63 and a
- * sign. `work` is nil or [seed 4, effort, nonce 8, digest 16]. The key of a
+ * sign. `work` is nil or [hint 4, effort, nonce 8, digest 16]. The key of a
  * DHT_GET is a hash of 20 bytes (peers are looked for) or a key of 32 (an
  * item). A target is how a relay is reached (record/relay_target.h); whether
  * its endpoints are global is the client's to see to. A descriptor is what a
@@ -106,7 +106,7 @@ enum meeting_status {
 const char *meeting_status_name(enum meeting_status s);
 
 struct meeting_work {
-    uint8_t seed[4]; /* the beginning of the seed that it is for */
+    uint8_t hint[4]; /* of the seed that it is for (record/work.h) */
     uint32_t effort;
     uint8_t nonce[8];
     uint8_t digest[16];

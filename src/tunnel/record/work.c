@@ -9,6 +9,7 @@
 #include "tunnel/record/labelled_hash.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #define CHALLENGE_BYTES 32
 #define PASSES          1
@@ -26,6 +27,17 @@ static void challenge(const struct work_task *task, uint64_t nonce,
     bytes_put_number(numbers, 8, nonce);
     bytes_put_number(numbers + 8, 4, task->effort);
     labelled_hash(out, CHALLENGE_BYTES, NULL, "warren work", parts, 4);
+}
+
+void work_hint(const uint8_t seed[WORK_SEED_BYTES], const uint8_t auth_id[16],
+               uint8_t hint[WORK_HINT_BYTES])
+{
+    struct bytes parts[] = {bytes_of(seed, WORK_SEED_BYTES),
+                            bytes_of(auth_id, 16)};
+    uint8_t hash[16];
+
+    labelled_hash(hash, sizeof(hash), NULL, "warren work hint", parts, 2);
+    memcpy(hint, hash, WORK_HINT_BYTES);
 }
 
 static enum error digest_of(const struct work_task *task,

@@ -14,6 +14,11 @@
  * one handshake, so that who sees it cannot use it; and to the effort, so that
  * luck is no higher claim.
  *
+ * An INTRODUCE names the seed by a hint that is another at each introduction
+ * point, so that two of them do not see that they are of one service:
+ *
+ *   hint   = BLAKE2b-128("warren work hint" 00 | seed 16 | auth id 16)[0..4]
+ *
  * How much effort is asked for is decided elsewhere.
  */
 #ifndef WARREN_TUNNEL_RECORD_WORK_H
@@ -26,6 +31,7 @@
 
 #define WORK_SEED_BYTES   16
 #define WORK_DIGEST_BYTES 16
+#define WORK_HINT_BYTES   4
 
 /* What work is for. */
 struct work_task {
@@ -39,6 +45,9 @@ struct work_proof {
     uint64_t nonce;
     uint8_t digest[WORK_DIGEST_BYTES];
 };
+
+void work_hint(const uint8_t seed[WORK_SEED_BYTES], const uint8_t auth_id[16],
+               uint8_t hint[WORK_HINT_BYTES]);
 
 /* Whether the digest, if it is the right one, is worth the effort. False for
  * an effort of 0. */

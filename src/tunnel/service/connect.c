@@ -147,7 +147,7 @@ static void say_introduce(struct connect *c, uint64_t now)
                                     bytes_of(c->noise1, sizeof(c->noise1))};
 
     if (c->worked) {
-        memcpy(m.work.seed, c->goal.work_seed, sizeof(m.work.seed));
+        work_hint(c->goal.work_seed, c->goal.auth_id, m.work.hint);
         m.work.effort = c->goal.effort;
         bytes_put_number(m.work.nonce, sizeof(m.work.nonce), c->proof.nonce);
         memcpy(m.work.digest, c->proof.digest, sizeof(m.work.digest));

@@ -25,21 +25,25 @@ void effort_init(struct effort *f, const struct random_source *random,
     f->turn_at = time_after(now, EFFORT_TURN);
 }
 
-static const uint8_t *seed_of(const struct effort *f, const uint8_t hint[4])
+static const uint8_t *seed_of(const struct effort *f, const uint8_t auth_id[16],
+                              const uint8_t hint[4])
 {
     unsigned seeds = f->has_previous ? 2 : 1;
+    uint8_t expected[WORK_HINT_BYTES];
 
-    for (unsigned i = 0; i < seeds; i++)
-        if (memcmp(f->seed[i], hint, 4) == 0)
+    for (unsigned i = 0; i < seeds; i++) {
+        work_hint(f->seed[i], auth_id, expected);
+        if (memcmp(expected, hint, sizeof(expected)) == 0)
             return f->seed[i];
+    }
     return NULL;
 }
 
-enum effort_verdict effort_check(struct effort *f, const uint8_t seed_hint[4],
+enum effort_verdict effort_check(struct effort *f, const uint8_t hint[4],
                                  struct work_task *task,
                                  const struct work_proof *proof, uint64_t now)
 {
-    const uint8_t *seed = seed_of(f, seed_hint);
+    const uint8_t *seed = seed_of(f, task->auth_id, hint);
 
     if (f->asked == 0 || seed == NULL || task->effort < f->asked)
         return EFFORT_NONE;

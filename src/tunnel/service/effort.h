@@ -42,8 +42,8 @@ enum effort_verdict {
 
 void effort_init(struct effort *f, const struct random_source *random,
                  uint64_t wall, uint64_t now);
-/* The work that comes with an invitation. `seed_hint` 4 bytes. */
-enum effort_verdict effort_check(struct effort *f, const uint8_t seed_hint[4],
+/* The work that comes with an invitation; the hint says for which seed. */
+enum effort_verdict effort_check(struct effort *f, const uint8_t hint[4],
                                  struct work_task *task,
                                  const struct work_proof *proof, uint64_t now);
 /* Somebody with at least what is asked for finds no room. */

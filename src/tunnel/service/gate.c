@@ -172,7 +172,7 @@ static enum effort_verdict verdict(struct gate *g, const struct gate_key *key,
     proof.nonce = bytes_get_number(m->work.nonce, sizeof(m->work.nonce));
     memcpy(proof.digest, m->work.digest, sizeof(proof.digest));
     *effort = m->work.effort;
-    return effort_check(&g->effort, m->work.seed, &task, &proof, now);
+    return effort_check(&g->effort, m->work.hint, &task, &proof, now);
 }
 
 /* ---- One invitation ----------------------------------------------------- */

@@ -26,8 +26,8 @@
 
 #include "tunnel/channel/channel.h"
 #include "tunnel/meeting/meeting_message.h"
-#include "tunnel/record/relay_target.h"
 #include "tunnel/record/member_proof.h"
+#include "tunnel/record/relay_target.h"
 
 #define INVITATION_SEALED 400
 #define INVITATION_PROBE  1 /* flag: nobody is to come, to be answered only */

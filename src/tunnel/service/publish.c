@@ -335,6 +335,8 @@ static void put_done(void *ctx, uint64_t request, enum finder_end end,
             r->request = 0;
             r->stored = end == FINDER_FOUND ? stored : 0;
             stats->puts_failed += r->stored == 0;
+            if (end == FINDER_NEWER) /* ours goes above what is there */
+                one->verify_at = now;
             round_over(one, now);
             return;
         }

@@ -259,10 +259,10 @@ struct service_status {
     uint64_t published_at, verified_at, probed_at; /* monotonic; 0: never */
     uint64_t introductions[INTRODUCTION_RESULTS];
     unsigned queued;
-    uint32_t effort;     /* suggested now */
-    unsigned members;    /* STRING: distinct ones seen */
-    double size, spread; /* STRING: claimed size, and its uncertainty */
-    unsigned others;     /* STRING: introduction points of others, known */
+    uint32_t effort;          /* suggested now */
+    unsigned members;         /* STRING: distinct ones seen */
+    double size, spread;      /* STRING: claimed size, and its uncertainty */
+    unsigned others;          /* STRING: introduction points of others, known */
     uint64_t entries_refused; /* STRING: forged, old, or more than we keep */
     uint64_t connects, connect_failures, resumed;
 };

@@ -268,7 +268,8 @@ void finder_stems(struct finder *f, struct stem_kit *kit, uint64_t now)
 {
     struct request *r;
 
-    TAILQ_FOREACH (r, &f->requests, link) {
+    TAILQ_FOREACH(r, &f->requests, link)
+    {
         for (unsigned i = 0; r->kit == kit && i < r->side_count; i++)
             if (r->sides[i].state == SIDE_WAITING)
                 r->sides[i].say_at = time_min(r->sides[i].say_at, now);

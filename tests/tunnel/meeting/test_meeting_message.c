@@ -23,7 +23,7 @@ static uint8_t b[MEETING_VALUE_BYTES]; /* any bytes */
     }
 #define WORK                                                                  \
     {                                                                         \
-        .seed = {1, 2, 3, 4}, .effort = UINT32_MAX, .nonce = {5}, .digest = { \
+        .hint = {1, 2, 3, 4}, .effort = UINT32_MAX, .nonce = {5}, .digest = { \
             6                                                                 \
         }                                                                     \
     }
