@@ -13,7 +13,17 @@
 #define FOUND_MAX 64
 
 /* What a relay says when it is asked for members. */
-enum manner { HONEST, SILENT, REFUSES, FAKES, FRIENDS, OTHERS };
+enum manner {
+    HONEST,
+    SILENT,
+    REFUSES,
+    FAKES,
+    FRIENDS,
+    OTHERS,
+    COPIES,
+    OLD,
+    EAGER
+};
 
 struct scene {
     struct world w; /* first */
@@ -106,13 +116,19 @@ static void say_members(struct scene *s, unsigned n, struct transit *relay,
     uint8_t entry[MEETING_MEMBERS_MAX][ENTRY_BYTES];
     struct meeting_message m = {.type = MEETING_MEMBERS};
     uint32_t now = (uint32_t)world_wall(&s->w);
+    unsigned at = n;
+
+    if (manner == COPIES) /* what lies at another point */
+        at = n % POINTS + 1;
+    if (manner == OLD)
+        now -= ENTRY_AGE + 1;
 
     for (unsigned i = 0; i < 8 && manner == FAKES; i++, m.member_count++)
-        seal(s, n, 0xf0, s->fake++, now, auth[i], entry[i]);
+        seal(s, at, 0xf0, s->fake++, now, auth[i], entry[i]);
     for (unsigned i = 0; i < s->members && manner != FAKES; i++) {
         if (i % POINTS != n - 1 && (i + 1) % POINTS != n - 1)
             continue;
-        seal(s, n, 0x01, i, now, auth[m.member_count], entry[m.member_count]);
+        seal(s, at, 0x01, i, now, auth[m.member_count], entry[m.member_count]);
         m.member_count++;
     }
     m.total = manner == FAKES ? 1000 : m.member_count;
@@ -140,6 +156,8 @@ static void say_members(struct scene *s, unsigned n, struct transit *relay,
         memset(to->handshake_key, 9, 32);
     }
     world_say(&s->w, n, relay, &m);
+    if (manner == EAGER) /* what was not asked for */
+        world_say(&s->w, n, relay, &m);
 }
 
 static enum reason serve(struct world *w, unsigned n, struct transit *relay,
@@ -347,6 +365,27 @@ static void test_inquiry_among_hostile_points(void **state)
     }
 }
 
+/* Entries that were copied from elsewhere, or are too old, are worth nothing,
+ * and an answer counts once. */
+static void test_inquiry_believes_no_copies(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, 7);
+    find_points(&s, 1, 3);
+    s.manner[1] = COPIES;
+    s.manner[2] = OLD;
+    s.manner[3] = EAGER;
+    world_run(&s.w, 2 * TIME_S);
+    assert_true(status_of(&s).forged > 0);
+    assert_true(status_of(&s).stale > 0);
+    assert_int_equal(s.origin_count, 1); /* the third */
+    assert_int_equal(s.seen % s.news, 0);
+    assert_int_equal(s.seen / s.news, s.asked[3]);
+    end(&s);
+}
+
 /* Later each time while there is nothing new; at once again when peers were
  * lost, but not over and over. */
 static void test_inquiry_slows_down(void **state)
@@ -422,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_inquiry_finds_members),
         cmocka_unit_test(test_inquiry_follows_what_points_name),
         cmocka_unit_test(test_inquiry_among_hostile_points),
+        cmocka_unit_test(test_inquiry_believes_no_copies),
         cmocka_unit_test(test_inquiry_slows_down),
         cmocka_unit_test(test_inquiry_gives_points_up),
         cmocka_unit_test(test_inquiry_without_memory),
