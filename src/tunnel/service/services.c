@@ -36,20 +36,21 @@ static void service_stems(struct service *service, enum path_result why,
         host_stems(service->host, why, now);
     if (service->swarm != NULL)
         swarm_stems(service->swarm, why, now);
-    if (service->gate != NULL && why == PATH_FOUND)
-        gate_stems(service->gate, now);
 }
 
 /* Whoever waits for stems of this kit gets them in this order: those that go
- * to others first, because somebody waits there. */
+ * to others first, because somebody waits there; then what we ask others. */
 static void on_stems(void *ctx, struct stem_kit *kit, enum path_result why,
                      uint64_t now)
 {
     struct services *s = ctx;
+    struct service *service = stem_kit_arg(kit);
 
+    if (service != NULL && service->gate != NULL && why == PATH_FOUND)
+        gate_stems(service->gate, now);
     connects_stems(s, kit, why, now);
-    if (stem_kit_arg(kit) != NULL)
-        service_stems(stem_kit_arg(kit), why, now);
+    if (service != NULL)
+        service_stems(service, why, now);
     finder_stems(s->finder, kit, now);
 }
 
