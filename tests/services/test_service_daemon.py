@@ -5,12 +5,16 @@
 No node of these networks is an exit.
 """
 import json
+import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
+                       "process"))
 from harness import (DONE, UNANSWERED, Control, ProcessTest, clean_environment,
                      wait_for)
 

@@ -4,10 +4,14 @@
 that is alone, and of services that do not run."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
+                       "process"))
 from harness import (DONE, NEGATIVE, TROUBLE, UNANSWERED, USAGE, ProcessTest,
                      clean_environment, wait_for, warren)
 
