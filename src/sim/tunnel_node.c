@@ -8,6 +8,7 @@
 
 #include "sim/dht_node.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,104 @@ static void env_service(void *ctx, const struct service_event *event)
         n->on_service(n, event);
 }
 
-/* Work takes no time here; one task at once. */
+/* ---- Rows --------------------------------------------------------------- */
+
+/* NULL when this is not of the service whose rows are kept. */
+static struct sim_rows *rows_of(void *ctx, uint32_t service)
+{
+    struct sim_rows *rows = ((struct sim_tunnel *)ctx)->rows;
+
+    if (rows == NULL)
+        return NULL;
+    if (rows->service == 0)
+        rows->service = service;
+    return rows->service == service ? rows : NULL;
+}
+
+static unsigned find_point(const struct sim_rows *rows, const uint8_t relay[32])
+{
+    unsigned i = 0;
+
+    while (i < rows->point_count &&
+           memcmp(rows->points[i].relay.identity, relay, 32) != 0)
+        i++;
+    return i;
+}
+
+static void env_remember_point(void *ctx, uint32_t service,
+                               const struct service_point_row *row)
+{
+    struct sim_rows *rows = rows_of(ctx, service);
+    unsigned i;
+
+    if (rows == NULL)
+        return;
+    i = find_point(rows, row->relay.identity);
+    assert(i < SIM_POINT_ROWS);
+    rows->points[i] = *row;
+    if (i == rows->point_count)
+        rows->point_count++;
+}
+
+static void env_forget_point(void *ctx, uint32_t service,
+                             const uint8_t relay[32])
+{
+    struct sim_rows *rows = rows_of(ctx, service);
+    unsigned i;
+
+    if (rows == NULL)
+        return;
+    i = find_point(rows, relay);
+    if (i < rows->point_count)
+        rows->points[i] = rows->points[--rows->point_count];
+}
+
+static void env_remember_seq(void *ctx, uint32_t service,
+                             const struct service_seq_row *row)
+{
+    struct sim_rows *rows = rows_of(ctx, service);
+    unsigned i = 0;
+
+    if (rows == NULL)
+        return;
+    while (i < rows->seq_count && (rows->seqs[i].period != row->period ||
+                                   rows->seqs[i].access != row->access))
+        i++;
+    assert(i < SIM_SEQ_ROWS);
+    rows->seqs[i] = *row;
+    if (i == rows->seq_count)
+        rows->seq_count++;
+}
+
+static void env_remember_third(void *ctx, uint32_t service,
+                               const struct vanguard_set *set)
+{
+    struct sim_rows *rows = rows_of(ctx, service);
+
+    if (rows != NULL)
+        rows->third = *set;
+}
+
+static void env_remember_layer2(void *ctx, const struct vanguard_set *set)
+{
+    struct sim_tunnel *n = ctx;
+
+    if (n->rows != NULL)
+        n->rows->layer2 = *set;
+}
+
+struct service_memory sim_memory_of(const struct sim_rows *rows)
+{
+    return (struct service_memory){.points = rows->points,
+                                   .point_count = rows->point_count,
+                                   .seqs = rows->seqs,
+                                   .seq_count = rows->seq_count,
+                                   .third = rows->third};
+}
+
+/* ---- Work --------------------------------------------------------------- */
+
+/* It takes no time here; one task at once. */
 static void env_solve(void *ctx, uint64_t id, const struct work_task *task,
                       uint64_t budget)
 {
@@ -186,6 +284,8 @@ static void node_receive(void *engine, const struct endpoint *from,
     struct sim_tunnel *n = engine;
     uint8_t copy[SIM_DATAGRAM_MAX]; /* cells are opened where they lie */
 
+    if (n->asleep)
+        return;
     memcpy(copy, datagram.p, datagram.len);
     member_receive(n->member, from, copy, datagram.len, now, wall_of(n, now));
 }
@@ -205,6 +305,8 @@ static void node_tick(void *engine, uint64_t now)
 {
     struct sim_tunnel *n = engine;
 
+    if (n->asleep)
+        return;
     member_tick(n->member, now, wall_of(n, now));
     answer_echoes(n, now);
     solve(n, now);
@@ -214,6 +316,8 @@ static uint64_t node_next_deadline(void *engine)
 {
     struct sim_tunnel *n = engine;
 
+    if (n->asleep)
+        return TIME_NEVER;
     return n->echo_count > 0 || n->task_id != 0
                ? sim_now(n->sim)
                : member_next_deadline(n->member);
@@ -279,7 +383,13 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
         .forget = env_forget,
         .rotated = env_rotated,
         .retired = env_retired,
-        .service = {.event = env_service, .solve = env_solve},
+        .service = {.event = env_service,
+                    .remember_point = env_remember_point,
+                    .forget_point = env_forget_point,
+                    .remember_seq = env_remember_seq,
+                    .remember_third = env_remember_third,
+                    .remember_layer2 = env_remember_layer2,
+                    .solve = env_solve},
     };
     uint64_t now = sim_now(s);
     size_t count;

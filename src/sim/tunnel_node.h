@@ -27,6 +27,19 @@ struct sim_echo {
     uint8_t bytes[SIM_DATAGRAM_MAX];
 };
 
+#define SIM_POINT_ROWS 64
+#define SIM_SEQ_ROWS   64
+
+/* What the one service of a node that is remembered has stored: outlives it. */
+struct sim_rows {
+    uint32_t service; /* its number; 0: whichever is first */
+    struct service_point_row points[SIM_POINT_ROWS];
+    unsigned point_count;
+    struct service_seq_row seqs[SIM_SEQ_ROWS];
+    unsigned seq_count;
+    struct vanguard_set third, layer2;
+};
+
 /* Owned by the network and freed when the node dies. */
 struct sim_tunnel {
     struct sim *sim;
@@ -36,6 +49,7 @@ struct sim_tunnel {
     struct policy policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
+    bool asleep;         /* the machine is: it hears nothing, does nothing */
     /* For liars: whether a datagram is kept to itself. NULL: none is. */
     bool (*keeps)(const struct sim_tunnel *n, const struct endpoint *to,
                   struct bytes datagram);
@@ -51,6 +65,7 @@ struct sim_tunnel {
     void *on_service_arg;
     struct work_task task; /* that is to be solved in the next tick */
     uint64_t task_id;      /* 0: none */
+    struct sim_rows *rows; /* whoever looks at them; NULL: all is forgotten */
 };
 
 /* Joins a node that has a DHT engine to the community. Identity and keys are
@@ -67,6 +82,9 @@ struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node);
 
 /* Keeps circuits of this length. */
 enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops);
+
+/* For service_serve and service_join: views of the rows. */
+struct service_memory sim_memory_of(const struct sim_rows *rows);
 
 /* NULL for a node that is dead or no member. Call sim_wake after using it. */
 struct services *sim_services_of(const struct sim *s, uint32_t node);

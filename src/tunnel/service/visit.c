@@ -3,6 +3,7 @@
  * The queue, and the circuits to rendezvous points.
  *
  *     queue -> EXTENDING (stem, or the peer's hops) -> JOINING -> gone
+ *        ^________/   not reached: over another stem
  */
 #include "tunnel/service/visit.h"
 
@@ -12,6 +13,7 @@
 #include <sys/queue.h>
 
 #define GO_TIME (12 * TIME_S)  /* from the queue to JOINED */
+#define TRIES   3              /* stems, until one leads there */
 #define REPEAT  (1 * TIME_S)   /* of JOIN, doubled each time */
 #define PAUSE   (20 * TIME_MS) /* of the queue, for want of stems or tokens */
 
@@ -21,6 +23,8 @@ struct visit {
     struct visit_plan plan;
     bool at_once;
     uint64_t since;    /* in the queue, or on the way */
+    unsigned tries;    /* circuits that it had */
+    uint64_t over_at;  /* whoever asked waits no longer; with the first try */
     struct circuit *c; /* on the way */
     uint64_t repeat_at, pause;
 };
@@ -115,9 +119,14 @@ static void insert(struct visits *all, struct visit *v)
     TAILQ_INSERT_TAIL(&all->queue, v, link);
 }
 
+static uint64_t queued_until(const struct visit *v)
+{
+    return v->tries > 0 ? v->over_at : time_after(v->since, VISIT_WAIT);
+}
+
 static void give_up(struct visits *all, struct visit *v)
 {
-    all->missed += v->plan.effort > 0;
+    all->missed += v->plan.effort > 0 && v->tries == 0;
     all->service->all->stats.joins_failed++;
     leave_queue(all, v);
     wipe(v);
@@ -196,6 +205,8 @@ static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
     v->c = c;
     v->since = now;
     v->repeat_at = TIME_NEVER;
+    if (v->tries++ == 0)
+        v->over_at = time_after(now, GO_TIME);
 }
 
 /* Over the hops that this peer has had. */
@@ -318,16 +329,37 @@ static bool visit_message(void *holder, struct circuit *c,
     return true;
 }
 
+/* Before all others, and over another stem. */
+static void go_again(struct visit *v, uint64_t now)
+{
+    struct visits *all = v->all;
+
+    TAILQ_REMOVE(&all->active, v, link);
+    all->count--;
+    TAILQ_INSERT_HEAD(&all->queue, v, link);
+    all->queued++;
+    v->since = now;
+    all->again_at = now;
+}
+
+/* That it was not reached may be the fault of a hop of ours which is gone: then
+ * another stem leads there. Hops that a peer had and that are gone are not
+ * tried again; the rendezvous point behind them has no say in that. */
 static void visit_closed(void *holder, struct circuit *c, enum reason why,
                          unsigned hop, uint64_t now)
 {
     struct visit *v = holder;
+    struct service_peer *p = v->plan.peer;
 
     (void)c;
     (void)why;
-    (void)hop;
     v->c = NULL;
-    fail(v, now);
+    if (p != NULL && hop > 0 && hop <= p->hop_count)
+        p->hop_count = 0;
+    if (v->repeat_at == TIME_NEVER && v->tries < TRIES && now < v->over_at)
+        go_again(v, now);
+    else
+        fail(v, now);
 }
 
 /* No such cookie there: the other end waits no more. */
@@ -348,7 +380,7 @@ static const struct route_ops visit_ops = {.ready = visit_ready,
 
 static void tick_active(struct visit *v, uint64_t now)
 {
-    if (time_since(v->since, now) >= GO_TIME) {
+    if (now >= v->over_at) {
         fail(v, now);
         return;
     }
@@ -369,7 +401,7 @@ void visits_tick(struct visits *all, uint64_t now)
     }
     for (v = TAILQ_FIRST(&all->queue); v != NULL; v = next) {
         next = TAILQ_NEXT(v, link);
-        if (time_since(v->since, now) >= VISIT_WAIT)
+        if (now >= queued_until(v))
             give_up(all, v);
     }
     if (now >= all->again_at)
@@ -383,10 +415,10 @@ uint64_t visits_deadline(const struct visits *all)
 
     TAILQ_FOREACH(v, &all->active, link)
     {
-        at = time_min(at, time_after(v->since, GO_TIME));
+        at = time_min(at, v->over_at);
         at = time_min(at, v->repeat_at);
     }
     TAILQ_FOREACH(v, &all->queue, link)
-    at = time_min(at, time_after(v->since, VISIT_WAIT));
+    at = time_min(at, queued_until(v));
     return all->queued > 0 ? time_min(at, all->again_at) : at;
 }

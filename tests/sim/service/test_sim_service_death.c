@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Relays of a service die under load: its rendezvous, its introduction points
+ * one by one and all at once. The channel goes on, the application is told of
+ * its peer once, and newcomers find the way.
+ */
+#include "service_world.h"
+
+#define RELAYING 30
+#define SERVER   RELAYING
+#define NEWCOMERS 6
+#define EACH     (50 * TIME_MS)
+
+static const uint8_t seed[32] = {31, 1};
+
+static struct hearer *host, *client;
+static unsigned newcomers;
+
+static void begin(struct world *w)
+{
+    const struct service_options options = {.hops = 3};
+
+    world_global(w);
+    world_of(w, RELAYING, 2 + NEWCOMERS);
+    newcomers = 0;
+    host = listen_to(w, w->net.members[SERVER]);
+    client = listen_to(w, w->net.members[SERVER + 1]);
+    host->answers = true;
+    serve(host, seed, &options, NULL);
+    wait_until_verified(w, host);
+    reach(client, status_of(host).key, 3);
+    assert_answered(w, client, "the client", TIME_MIN);
+    traffic_begin(client, host, EACH);
+    sim_run_for(w->sim, 5 * TIME_S);
+    traffic_gap();
+}
+
+static void newcomer(struct world *w, const char *when)
+{
+    struct hearer *h =
+        listen_to(w, w->net.members[SERVER + 2 + newcomers++]);
+
+    reach(h, status_of(host).key, 3);
+    assert_answered(w, h, when, 2 * TIME_MIN);
+}
+
+static void check_one_peer(void)
+{
+    assert_int_equal(client->peers, 1);
+    assert_int_equal(client->gone, 0);
+    assert_int_equal(host->peers, 1 + newcomers);
+    assert_int_equal(host->gone, 0);
+}
+
+/* The guard of neither end, nor the service itself. */
+static void test_sim_service_rendezvous_dies(void **state)
+{
+    struct world *w = &world;
+    uint64_t gap;
+
+    (void)state;
+    begin(w);
+    for (unsigned i = 0; i < 4; i++) {
+        struct circuit *c = circuit_to_peer(client);
+
+        assert_non_null(c);
+        kill_member(w, last_hop_of(c));
+        sim_run_for(w->sim, 40 * TIME_S);
+        gap = traffic_gap();
+        print_message("  rendezvous %u dead: a gap of %.2f s, %u refused\n", i,
+                      (double)gap / 1e9, traffic.refused);
+        assert_at_most(gap / TIME_MS, 20000);
+        check_one_peer();
+    }
+    newcomer(w, "after all rendezvous");
+    traffic_end(w);
+    assert_int_equal(traffic.twice, 0);
+    check_one_peer();
+    world_end(w);
+}
+
+/* As many as there should be, all of them alive. */
+static bool has_points(void)
+{
+    unsigned points[8], n = points_of(host, points, 8);
+
+    for (unsigned i = 0; i < n; i++)
+        if (!is_alive(&world, points[i]))
+            return false;
+    return n >= 3;
+}
+
+static void test_sim_service_points_die(void **state)
+{
+    struct world *w = &world;
+    unsigned points[8], n;
+    uint64_t published, at;
+
+    (void)state;
+    begin(w);
+    for (unsigned round = 0; round < 4; round++) {
+        assert_true(run_until(w, has_points, TIME_MIN));
+        n = points_of(host, points, 8);
+        published = status_of(host).published_at;
+        for (unsigned i = 0; i < (round < 3 ? 1 : n); i++)
+            kill_member(w, points[i]);
+        at = sim_now(w->sim);
+        newcomer(w, round < 3 ? "one point dead" : "all points dead");
+        assert_true(run_until(w, has_points, 3 * TIME_MIN));
+        print_message("  points again after %.1f s, gap %.2f s\n",
+                      (double)(sim_now(w->sim) - at) / 1e9,
+                      (double)traffic_gap() / 1e9);
+        sim_run_for(w->sim, 30 * TIME_S);
+        assert_true(status_of(host).published_at > published);
+        check_one_peer();
+    }
+    newcomer(w, "with other points");
+    assert_int_equal(traffic_end(w), 0);
+    check_one_peer();
+    world_end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sim_service_rendezvous_dies),
+        cmocka_unit_test(test_sim_service_points_die),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, world_cleanup);
+}
