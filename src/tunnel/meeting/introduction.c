@@ -108,8 +108,10 @@ static void end_introduce(struct meeting *m, struct introduce *i,
 /* What the service may say of one; anything else is a refusal. */
 static enum meeting_status status_of(enum meeting_status said)
 {
-    return said == MEETING_TAKEN || said == MEETING_BUSY ? said
-                                                         : MEETING_REFUSED;
+    return said == MEETING_TAKEN || said == MEETING_BUSY ||
+                   said == MEETING_AGAIN
+               ? said
+               : MEETING_REFUSED;
 }
 
 enum reason introduction_result(struct meeting *m, struct meeting_circuit *c,
@@ -122,7 +124,8 @@ enum reason introduction_result(struct meeting *m, struct meeting_circuit *c,
     /* Not one of its own, or one that has its result: said twice. */
     if (i == NULL || c->point == NULL || i->point != c->point)
         return REASON_UNKNOWN;
-    c->point->effort = msg->effort;
+    if (msg->status != MEETING_AGAIN) /* that has a time there */
+        c->point->effort = msg->effort;
     end_introduce(m, i, status_of(msg->status), msg->effort, now);
     return REASON_UNKNOWN;
 }

@@ -51,6 +51,36 @@ static void test_introduction_from_end_to_end(void **state)
     world_deinit(&w);
 }
 
+/* A service that has restarted asks to hear it with a later time; that is told
+ * as it is, and is no effort that the point would hold others to. */
+static void test_introduction_again(void **state)
+{
+    const uint32_t time = 1800000000;
+    const struct auth a = auth_of(1);
+    struct party *service, *client;
+    struct world w;
+
+    (void)state;
+    world_init(&w, 1);
+    service = service_of(&w, 1);
+    client = party_of(&w, 2);
+    introduce(&w, client, a.id, 7, 0);
+    result(&w, service, service->last.handle, MEETING_BUSY, 2000);
+    client = party_of(&w, 3);
+    introduce(&w, client, a.id, 8, 0);
+    result(&w, service, service->last.handle, MEETING_AGAIN, time);
+    assert_int_equal(client->last.status, MEETING_AGAIN);
+    assert_int_equal(client->last.effort, time);
+    assert_int_equal(world_stats(&w).acks[MEETING_AGAIN], 1);
+    /* The rate of those who work is still that of 2,000. */
+    for (unsigned i = 0; i < 200; i++)
+        introduce(&w, party_of(&w, 10 + i), a.id, 10, 0);
+    client = party_of(&w, 4);
+    introduce(&w, client, a.id, 9, 2000);
+    assert_int_equal(service->last.noise.p[0], 9);
+    world_deinit(&w);
+}
+
 /* All may get lost, and be said again: with the same effect. */
 static void test_introduction_said_again(void **state)
 {
@@ -557,6 +587,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_introduction_from_end_to_end),
+        cmocka_unit_test(test_introduction_again),
         cmocka_unit_test(test_introduction_said_again),
         cmocka_unit_test(test_introduction_repeats_are_few),
         cmocka_unit_test(test_introduction_one_a_circuit),
