@@ -12,7 +12,9 @@ if importlib.util.find_spec("nacl") is None:
 
 import msgpack
 
+import service_meeting as m
 import service_record as r
+import warren_tunnel as w
 from vector_file import Vectors
 from warren_tunnel import Failure, compact
 
@@ -145,6 +147,67 @@ class ServiceVectors(unittest.TestCase):
         for wall in WALL - 7201, WALL + 18001:
             with self.assertRaises(Failure):
                 r.check_time(WALL, 180, wall)
+
+    def test_h_establish(self):
+        for i, topic, entry in ((0, b"", b""), (1, b"\1" * 32, b"\2" * 81)):
+            self.assertEqual(msgpack.packb(m.establish(
+                v("auth_seed"), v("auth_key"), b"\xf4" * 64, topic, entry, 20,
+                300)), v(f"establish.{i}"))
+
+    def test_i_invitations(self):
+        target = [b"\xf2" * 32, b"\x41" * 32,
+                  [compact("8.8.4.1", 7881), compact("2a00:1450::1", 7881)]]
+        cookie, resume, e = b"\xf3" * 16, b"\xf5" * 16, b"\xee" * 32
+        opener = m.handshake(NETWORK, v("credential"), v("point_key"))
+        noise1 = opener.write(m.invitation(cookie, target, resume,
+                                           greeting=WALL), e)
+        self.assertEqual(noise1, v("noise1"))
+        noise, fields = m.read_invitation(NETWORK, v("credential"),
+                                          v("point_key"), v("point_secret"),
+                                          noise1)
+        self.assertEqual(fields, [cookie, target, resume, b"", b"", WALL, 0])
+        self.assertEqual(m.answer(noise, True, b"\xef" * 32), v("noise2"))
+        leg, resumed = m.leg_of_opener(None, opener, v("noise2"))
+        self.assertTrue(resumed)
+        other = m.leg_of_responder(None, noise)
+        for key, name in ((leg.out.key, "to_responder"),
+                          (other.back.key, "to_responder"),
+                          (leg.back.key, "to_initiator"),
+                          (other.out.key, "to_initiator"),
+                          (leg.resume, "resume_name")):
+            self.assertEqual(key, v(name))
+        with self.assertRaises(Failure):
+            m.read_invitation(NETWORK, v("credential_with_access"),
+                              v("point_key"), v("point_secret"), noise1)
+        mac = r.member_mac(v("member_secret.2"), v("member_key.1"),
+                           v("member_key.2"), v("member_key.1"),
+                           w.public_key(e))
+        noise1 = m.handshake(
+            NETWORK, v("string_credential"), v("member_key.1")).write(
+                m.invitation(cookie, target, b"", v("member_key.2"), mac,
+                             WALL), e)
+        self.assertEqual(noise1, v("noise1_of_member"))
+
+    def test_j_end_plane(self):
+        cookie = b"\xf3" * 16
+        for name, message in (
+                ("hello", [m.HELLO, 5]), ("ping", [m.PING, 5]),
+                ("pong", [m.PONG, 5]), ("data", [m.DATA, 53, b"hi"]),
+                ("piece", [m.PIECE, 258, 1, 2, b"x"]),
+                ("move", [m.MOVE, cookie, b"\1" * 448]),
+                ("moved", [m.MOVED, cookie, 6]), ("close", [m.CLOSE, 1])):
+            self.assertEqual(msgpack.packb(message), v(f"end_{name}"))
+        for depth in 1, 4:
+            end = w.Layer(b"\xf0" * 32, 0)
+            layers = [w.Layer(b"\xf1" * 32, i + 1) for i in range(depth)]
+            body = w.wrap_end(layers, end, v("end_hello"),
+                              fill=lambda n: b"\xaa" * n)
+            self.assertEqual(body, v(f"end_cell.{depth}"))
+            hop, found = w.unwrap(
+                [w.Layer(b"\xf1" * 32, i + 1) for i in range(depth)], body)
+            self.assertEqual((hop, found), (0, v("end_layer")))
+            text = w.Layer(b"\xf0" * 32, 0).remove(found, len(body))
+            self.assertEqual(w.unpack_first(text), [m.HELLO, 5])
 
     def test_z_nothing_is_left_out(self):
         self.assertEqual(v.unused(), set())

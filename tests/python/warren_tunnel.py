@@ -280,10 +280,11 @@ def first_counter(key):
 
 
 class Layer:
-    """One direction of one hop, at either end."""
+    """One direction of one hop, at either end, or of a client at the other end
+    of joined circuits (depth 0)."""
 
     def __init__(self, key, depth):
-        self.key, self.depth = key, depth
+        self.key, self.around = key, 24 * depth if depth else 128
         self.counter = first_counter(key)
         self.window = Window(self.counter)
 
@@ -294,7 +295,7 @@ class Layer:
 
     def remove(self, body, size):
         """The text of this layer of a body that had `size` bytes."""
-        text = size - 24 * self.depth
+        text = size - self.around
         counter = int.from_bytes(body[text + 16:text + 24], "big")
         if not self.window.is_fresh(counter):
             raise Failure("an old counter")
@@ -303,23 +304,41 @@ class Layer:
         return opened
 
 
-def wrap(layers, message):
-    """A whole body, from the client to the last of these layers' hops."""
-    size = fits(message, 344 - 128, 1368 - 128) + 128
-    text = message + bytes(size - 24 * len(layers) - len(message))
+def size_of(message, large=False):
+    return 1368 if large else fits(message, 344 - 128, 1368 - 128) + 128
+
+
+def add_layers(layers, text):
     for layer in reversed(layers):
         text = layer.add(text)
     return text
 
 
+def wrap(layers, message, large=False):
+    """A whole body, from the client to the last of these layers' hops."""
+    size = size_of(message, large)
+    return add_layers(layers, message + bytes(size - 24 * len(layers)
+                                              - len(message)))
+
+
+def wrap_end(layers, end, message, large=False, fill=os.urandom):
+    """One for whoever is at the other end of joined circuits."""
+    size = size_of(message, large)
+    text = end.add(message + bytes(size - 128 - len(message)))
+    tail = fill(104 - 24 * len(layers))
+    while tail[-8:] == ZERO:
+        tail = fill(len(tail))
+    return add_layers(layers, text + tail)
+
+
 def unwrap(layers, body):
-    """Which hop (from 1) sent it, and its message."""
+    """Which hop (from 1) sent it, and its message; 0 and an end layer."""
     text = body
     for hop, layer in enumerate(layers, 1):
         text = layer.remove(text, len(body))
         if text[-8:] == ZERO:
             return hop, unpack_first(text[:len(body) - 128])
-    raise Failure("layers without a message")
+    return 0, text[:len(body) - 104]
 
 
 # ---- 15 Descriptors ---------------------------------------------------------
@@ -473,6 +492,7 @@ class Circuit:
 
     def __init__(self, link, first, times=1):
         self.link, self.forward, self.backward = link, [], []
+        self.transcript = None  # of the last hop
         self.local = int.from_bytes(os.urandom(4), "big") | 1
         self.attempt = 0
         noise, noise1 = self.begin(first)
@@ -493,7 +513,7 @@ class Circuit:
 
     def finish(self, noise, noise2):
         noise.read(noise2)
-        forward, backward, _ = noise.split()
+        forward, backward, self.transcript = noise.split()
         depth = len(self.forward) + 1
         self.forward.append(Layer(forward, depth))
         self.backward.append(Layer(backward, depth))

@@ -6,13 +6,21 @@
  * in the file: 11 the seed of the key service, 55 an access secret, 66 the
  * nonce of the descriptor, 77 the salt of a point at the relay 88, 99 and aa
  * the secrets of two members, bb the nonce of an entry, cc the initiator's key
- * of a handshake, dd the seed of work.
+ * of a handshake, dd the seed of work, ee and ef the keys of the two sides of
+ * the handshake "service", f0 and f1 keys of onion layers, f2 the identity of
+ * the rendezvous point, f3 a cookie, f4 the transcript of a hop, f5 a resume
+ * name that is asked for.
  */
 #include "service_fixture.h"
 
+#include "tunnel/channel/end_message.h"
+#include "tunnel/circuit/onion.h"
+#include "tunnel/link/cell.h"
 #include "tunnel/record/address.h"
 #include "tunnel/record/entry.h"
 #include "tunnel/record/member_proof.h"
+#include "tunnel/record/service_key.h"
+#include "tunnel/service/invitation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -192,6 +200,205 @@ static void put_work(void)
     put_bytes("work_digest", proof.digest, sizeof(proof.digest));
 }
 
+/* ---- Meeting ------------------------------------------------------------ */
+
+static struct point_keys keys_of_point(void)
+{
+    uint8_t seed[32], secret[32], salt[POINT_SALT], relay[32];
+    struct point_keys keys;
+
+    memset(seed, 0x11, sizeof(seed));
+    memset(salt, 0x77, sizeof(salt));
+    memset(relay, 0x88, sizeof(relay));
+    service_key_secret(seed, secret);
+    service_key_point(secret, salt, relay, &keys);
+    return keys;
+}
+
+static void put_establish(void)
+{
+    struct point_keys keys = keys_of_point();
+    uint8_t topic[32], entry[MEETING_ENTRY_BYTES], signature[64];
+    uint8_t transcript[MEETING_TRANSCRIPT_BYTES], covered[MEETING_SIGNED_MAX];
+    uint8_t text[1240];
+    struct meeting_message m = {.type = MEETING_INTRO_ESTABLISH,
+                                .auth_key = keys.auth_key,
+                                .rate = 20,
+                                .burst = 300,
+                                .signature = signature};
+    size_t len;
+
+    memset(transcript, 0xf4, sizeof(transcript));
+    memset(topic, 0x01, sizeof(topic));
+    memset(entry, 0x02, sizeof(entry));
+    put("\n# INTRO_ESTABLISH of a service and of a member (topic 01.., entry "
+        "02..), with\n# a rate of 20 and a burst of 300, on a circuit whose "
+        "transcript begins f4..\n");
+    for (unsigned i = 0; i < 2; i++) {
+        m.topic = i == 0 ? NULL : topic;
+        m.entry = i == 0 ? NULL : entry;
+        len = meeting_signed_bytes(&m, transcript, covered);
+        crypto_sign_detached(signature, NULL, covered, len, keys.auth_secret);
+        assert_int_equal(meeting_message_write(&m, text, sizeof(text), &len),
+                         OK);
+        put_bytes(nth("establish", i), text, len);
+    }
+}
+
+static struct invitation invitation_of_vectors(bool of_member)
+{
+    struct invitation i = {.greeting = FIXTURE_WALL};
+
+    memset(i.cookie, 0xf3, sizeof(i.cookie));
+    i.rendezvous = fixture_intro(1, 2).relay;
+    memset(i.rendezvous.identity, 0xf2, sizeof(i.rendezvous.identity));
+    i.has_member = of_member;
+    i.resume = !of_member;
+    memset(i.resume_id, 0xf5, sizeof(i.resume_id));
+    return i;
+}
+
+static void put_answer(const uint8_t noise1[MEETING_NOISE1_BYTES],
+                       const struct invitation_to *to, struct noise *opener)
+{
+    uint8_t ephemeral[32], noise2[MEETING_NOISE2_BYTES];
+    struct channel_keys here, there;
+    struct invitation read;
+    struct noise n;
+    bool resumed;
+
+    assert_int_equal(invitation_read(noise1, to, false, &n, &read), OK);
+    memset(ephemeral, 0xef, sizeof(ephemeral));
+    assert_int_equal(invitation_answer(&n, ephemeral, true, noise2, &here), OK);
+    put_bytes("noise2", noise2, sizeof(noise2));
+    assert_int_equal(invitation_answered(opener,
+                                         bytes_of(noise2, sizeof(noise2)),
+                                         &resumed, &there),
+                     OK);
+    assert_true(resumed);
+    assert_memory_equal(here.out, there.in, 32);
+    put32("to_responder", there.out);
+    put32("to_initiator", there.in);
+    put_bytes("resume_name", there.resume, sizeof(there.resume));
+}
+
+/* To the key service; then of the second member to the first. */
+static void put_invitations(void)
+{
+    struct point_keys keys = keys_of_point();
+    struct service_name name = fixture_name(0x11);
+    uint8_t credential[32], ephemeral[32], noise1[MEETING_NOISE1_BYTES];
+    uint8_t secret[32], m[2][32], key[2][32], root[32], e[32];
+    struct invitation i = invitation_of_vectors(false);
+    struct invitation_to to = {.network = NETWORK,
+                               .credential = credential,
+                               .key = keys.service_key,
+                               .secret = keys.service_secret};
+    struct noise n;
+
+    put("\n# The handshake \"service\" with that point, and its answer.\n");
+    memset(ephemeral, 0xee, sizeof(ephemeral));
+    blind_credential(NETWORK, &name, credential);
+    assert_int_equal(invitation_write(&i, &to, ephemeral, &n, noise1), OK);
+    put_bytes("noise1", noise1, sizeof(noise1));
+    put_answer(noise1, &to, &n);
+
+    put("# The second member introduces itself to the first.\n");
+    for (unsigned j = 0; j < 2; j++) {
+        memset(secret, j == 0 ? 0x99 : 0xaa, sizeof(secret));
+        service_key_member(secret, m[j], key[j]);
+    }
+    i = invitation_of_vectors(true);
+    memcpy(i.member, key[1], sizeof(i.member));
+    noise_public_key(ephemeral, e);
+    assert_int_equal(member_prove(m[1], key[1], key[0], e, i.mac), OK);
+    assert_int_equal(
+        topic_root(NETWORK, bytes_of_text("my service identifier"), root), OK);
+    topic_credential(root, credential);
+    to.key = key[0];
+    assert_int_equal(invitation_write(&i, &to, ephemeral, &n, noise1), OK);
+    put_bytes("noise1_of_member", noise1, sizeof(noise1));
+    noise_deinit(&n);
+}
+
+/* ---- The end plane ------------------------------------------------------ */
+
+static void put_end_message(const char *name, const struct end_message *m)
+{
+    uint8_t text[CELL_MAX];
+    size_t len;
+
+    assert_int_equal(end_message_write(m, text, sizeof(text), &len), OK);
+    put_bytes(name, text, len);
+}
+
+static void put_end_messages(void)
+{
+    uint8_t cookie[MEETING_COOKIE_BYTES], noise1[MEETING_NOISE1_BYTES];
+    struct end_message m = {.nonce = 5, .cookie = cookie};
+
+    memset(cookie, 0xf3, sizeof(cookie));
+    memset(noise1, 0x01, sizeof(noise1));
+    put("\n# Messages of the end plane: nonce 5; \"hi\" to port 53; piece 1 of "
+        "2 of\n# message 258, \"x\"; cookie f3.., noise1 01..; it is full; it "
+        "is over.\n");
+    m.type = END_HELLO;
+    put_end_message("end_hello", &m);
+    m.type = END_PING;
+    put_end_message("end_ping", &m);
+    m.type = END_PONG;
+    put_end_message("end_pong", &m);
+    m.type = END_DATA;
+    m.port = 53;
+    m.payload = bytes_of_text("hi");
+    put_end_message("end_data", &m);
+    m.type = END_PIECE;
+    m.piece = (struct piece){
+        .id = 258, .index = 1, .count = 2, .bytes = bytes_of_text("x")};
+    put_end_message("end_piece", &m);
+    m.type = END_MOVE;
+    m.noise1 = bytes_of(noise1, sizeof(noise1));
+    put_end_message("end_move", &m);
+    m.type = END_MOVED;
+    m.reason = REASON_FULL;
+    put_end_message("end_moved", &m);
+    m.type = END_CLOSE;
+    m.reason = REASON_REQUESTED;
+    put_end_message("end_close", &m);
+}
+
+/* The text of the last hop, but for its fill, which is left out: the end layer
+ * and its place are the same at each depth. */
+static void put_end_layers(void)
+{
+    uint8_t body[CELL_MAX] = {0}, key[32];
+    struct end_message m = {.type = END_HELLO, .nonce = 5};
+    struct onion_sender end, hop[4];
+    size_t len, small = CELL_SMALL - CELL_BODY_OFFSET;
+
+    put("\n# Its first cell, small: HELLO under the key f0.. as end layer, and "
+        "that in\n# layers under f1.., as the first hop gets it where that is "
+        "the last, and\n# where the fourth is. The fill behind the end layer "
+        "is aa..\n");
+    memset(key, 0xf0, sizeof(key));
+    onion_sender_init(&end, key);
+    assert_int_equal(end_message_write(&m, body, sizeof(body), &len), OK);
+    onion_end_add(&end, body, small);
+    put_bytes("end_layer", body, onion_end_len(small));
+    for (unsigned depth = 1; depth <= 4; depth += 3) {
+        uint8_t cell[CELL_MAX];
+
+        memset(cell, 0xaa, sizeof(cell));
+        memcpy(cell, body, onion_end_len(small));
+        memset(key, 0xf1, sizeof(key));
+        for (unsigned i = depth; i > 0; i--) {
+            onion_sender_init(&hop[i - 1], key);
+            onion_add(&hop[i - 1], cell, small, i);
+        }
+        put_bytes(nth("end_cell", depth), cell, small);
+    }
+}
+
 static void test_service_vectors_are_those_of_the_document(void **state)
 {
     (void)state;
@@ -203,6 +410,10 @@ static void test_service_vectors_are_those_of_the_document(void **state)
     put_point();
     put_string();
     put_work();
+    put_establish();
+    put_invitations();
+    put_end_messages();
+    put_end_layers();
     vectors_compare(DOCUMENT);
 }
 
