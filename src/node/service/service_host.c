@@ -138,15 +138,13 @@ static void count_failure(struct service_host *h, enum error err)
     h->counters.not_remembered += err != OK;
 }
 
-/* A service that is killed and started again must be at the points, and above
- * the seq, that others have heard of: such rows do not wait for the timer of
- * the store, but for the end of this turn. */
+/* Others have heard of points and seqs: a service that is killed must have them
+ * again, so they wait for the end of this turn only. */
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
     struct service_host *h = arg;
 
-    (void)fd;
-    (void)what;
+    (void)fd, (void)what;
     store_flush(h->world.store, (int64_t)clock_wall());
 }
 
@@ -372,16 +370,16 @@ void service_host_unlisten(struct service_host *h, struct service_listener *l)
     l->link = NULL;
 }
 
-void service_host_env(struct service_host *h, struct member_service_world *env)
+void service_host_env(struct service_host *h, struct service_world *env)
 {
-    *env = (struct member_service_world){.ctx = h,
-                                         .event = on_event,
-                                         .remember_point = on_remember_point,
-                                         .forget_point = on_forget_point,
-                                         .remember_seq = on_remember_seq,
-                                         .remember_third = on_remember_third,
-                                         .remember_layer2 = on_remember_layer2,
-                                         .solve = on_solve};
+    *env = (struct service_world){.ctx = h,
+                                  .event = on_event,
+                                  .remember_point = on_remember_point,
+                                  .forget_point = on_forget_point,
+                                  .remember_seq = on_remember_seq,
+                                  .remember_third = on_remember_third,
+                                  .remember_layer2 = on_remember_layer2,
+                                  .solve = on_solve};
 }
 
 /* ---- Starting ----------------------------------------------------------- */

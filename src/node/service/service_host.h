@@ -79,7 +79,7 @@ enum error service_host_new(const struct service_host_world *world,
 void service_host_free(struct service_host *h);
 
 /* What the member is to call. */
-void service_host_env(struct service_host *h, struct member_service_world *env);
+void service_host_env(struct service_host *h, struct service_world *env);
 /* The node's layer-2 guards as they were kept. */
 void service_host_layer2(struct service_host *h, struct vanguard_set *out);
 /* The engine is there: services start. */

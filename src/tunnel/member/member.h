@@ -93,22 +93,7 @@ struct member_env {
 
     const struct dht_provider *dht; /* outlives the member; may be NULL */
 
-    /* Of the services of this node: as struct service_env. */
-    struct member_service_world {
-        void *ctx;
-        void (*event)(void *ctx, const struct service_event *event);
-        void (*remember_point)(void *ctx, uint32_t service,
-                               const struct service_point_row *row);
-        void (*forget_point)(void *ctx, uint32_t service,
-                             const uint8_t relay[32]);
-        void (*remember_seq)(void *ctx, uint32_t service,
-                             const struct service_seq_row *row);
-        void (*remember_third)(void *ctx, uint32_t service,
-                               const struct vanguard_set *set);
-        void (*remember_layer2)(void *ctx, const struct vanguard_set *set);
-        void (*solve)(void *ctx, uint64_t id, const struct work_task *task,
-                      uint64_t budget);
-    } service;
+    struct service_world service; /* of the services of this node */
 };
 
 /* Wall seconds for which the handshake key before is taken after a rotation:
@@ -275,8 +260,7 @@ enum error member_speedtest(struct member *t, uint32_t circuit,
                             uint64_t duration, uint64_t now);
 enum error member_close(struct member *t, uint32_t circuit, uint64_t now);
 
-/* Services of this node: called as commands are; what they tell comes through
- * member_env.service.event. */
+/* Of this node: called as commands are, told through member_env.service. */
 struct services *member_services(const struct member *t);
 
 /* ---- Looking inside ----------------------------------------------------- */

@@ -57,29 +57,15 @@ void member_service_end(void *ctx, struct circuit *c, uint8_t *body,
     t->telling = false;
 }
 
-static struct service_env services_env_of(struct member *t)
+enum error member_services_new(struct member *t, uint64_t now)
 {
-    struct service_env env = {.ctx = t->env.service.ctx,
-                              .random = t->env.random,
+    struct service_config c = t->config.service;
+    struct service_env env = {.random = t->env.random,
                               .circuits = t->router.circuits,
                               .directory = t->directory,
                               .guards = &t->guards,
                               .dht = t->env.dht,
-                              .event = t->env.service.event,
-                              .remember_point = t->env.service.remember_point,
-                              .forget_point = t->env.service.forget_point,
-                              .remember_seq = t->env.service.remember_seq,
-                              .remember_third = t->env.service.remember_third,
-                              .remember_layer2 = t->env.service.remember_layer2,
-                              .solve = t->env.service.solve};
-
-    return env;
-}
-
-enum error member_services_new(struct member *t, uint64_t now)
-{
-    struct service_config c = t->config.service;
-    struct service_env env = services_env_of(t);
+                              .world = t->env.service};
 
     memcpy(c.network, t->config.network, sizeof(c.network));
     c.testing_network = t->config.testing_network;

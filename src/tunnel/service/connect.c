@@ -10,7 +10,7 @@
  */
 #include "tunnel/service/connect.h"
 
-#include "tunnel/service/invitation.h"
+#include "tunnel/channel/invitation.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -195,14 +195,14 @@ static void solve(struct connect *c)
     struct services *s = c->service->all;
     struct work_task task = {.effort = c->goal.effort};
 
-    if (s->env.solve == NULL)
+    if (s->env.world.solve == NULL)
         return; /* it ends with the stage */
     c->work_id = ++s->next_work;
     memcpy(task.seed, c->goal.work_seed, sizeof(task.seed));
     memcpy(task.auth_id, c->goal.auth_id, sizeof(task.auth_id));
     memcpy(task.e, c->noise1, sizeof(task.e));
     c->stage_end = time_after(c->stage_end, s->config.max_work);
-    s->env.solve(s->env.ctx, c->work_id, &task, s->config.max_work);
+    s->env.world.solve(s->env.world.ctx, c->work_id, &task, s->config.max_work);
 }
 
 static enum error prove_member(struct connect *c, struct invitation *i,

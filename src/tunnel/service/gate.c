@@ -6,7 +6,7 @@
 #include "tunnel/service/gate.h"
 
 #include "base/table/keyed_table.h"
-#include "tunnel/service/effort.h"
+#include "tunnel/record/effort.h"
 #include "tunnel/service/visit.h"
 
 #include <sodium.h>

@@ -4,7 +4,7 @@
  */
 #include "tunnel/service/host.h"
 
-#include "tunnel/service/effort.h"
+#include "tunnel/record/effort.h"
 #include "tunnel/service/gate.h"
 #include "tunnel/service/publish.h"
 

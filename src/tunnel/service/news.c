@@ -69,7 +69,7 @@ void services_tell(struct services *s)
 
         n->first = (n->first + 1) % n->room;
         n->count--;
-        s->env.event(s->env.ctx, &event);
+        s->env.world.event(s->env.world.ctx, &event);
     }
 }
 

@@ -115,7 +115,7 @@ static void on_data(void *holder, struct channel *ch, uint16_t port,
         return;
     if (s->news.count > 0) /* that it is there comes before what it says */
         services_tell(s);
-    s->env.event(s->env.ctx, &event);
+    s->env.world.event(s->env.world.ctx, &event);
 }
 
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)

@@ -90,17 +90,18 @@ static void forget_row(struct point_set *set, const struct point *p)
 {
     struct services *s = set->service->all;
 
-    if (set->stored && s->env.forget_point != NULL)
-        s->env.forget_point(s->env.ctx, set->service->id,
-                            p->row.relay.identity);
+    if (set->stored && s->env.world.forget_point != NULL)
+        s->env.world.forget_point(s->env.world.ctx, set->service->id,
+                                  p->row.relay.identity);
 }
 
 static void remember_row(struct point_set *set, const struct point *p)
 {
     struct services *s = set->service->all;
 
-    if (set->stored && s->env.remember_point != NULL)
-        s->env.remember_point(s->env.ctx, set->service->id, &p->row);
+    if (set->stored && s->env.world.remember_point != NULL)
+        s->env.world.remember_point(s->env.world.ctx, set->service->id,
+                                    &p->row);
 }
 
 static void remove_at(struct point_set *set, unsigned i, uint64_t now)

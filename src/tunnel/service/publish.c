@@ -377,9 +377,9 @@ static void remember_seq(const struct publication *one)
     struct service_seq_row row = {
         .period = one->period, .access = one->access, .seq = one->seq};
 
-    if (service->all->env.remember_seq != NULL)
-        service->all->env.remember_seq(service->all->env.ctx, service->id,
-                                       &row);
+    if (service->all->env.world.remember_seq != NULL)
+        service->all->env.world.remember_seq(service->all->env.world.ctx,
+                                             service->id, &row);
 }
 
 /* What is behind the head of a msgpack byte string. */

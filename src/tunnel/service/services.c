@@ -522,14 +522,15 @@ static void remember_sets(struct services *s)
 {
     struct service_env *env = &s->env;
 
-    if (s->vanguards.layer2.changed && env->remember_layer2 != NULL)
-        env->remember_layer2(env->ctx, &s->vanguards.layer2);
+    if (s->vanguards.layer2.changed && env->world.remember_layer2 != NULL)
+        env->world.remember_layer2(env->world.ctx, &s->vanguards.layer2);
     s->vanguards.layer2.changed = false;
     for (unsigned i = 0; i < s->count; i++) {
         struct service *service = s->list[i];
 
-        if (service->third.changed && env->remember_third != NULL)
-            env->remember_third(env->ctx, service->id, &service->third);
+        if (service->third.changed && env->world.remember_third != NULL)
+            env->world.remember_third(env->world.ctx, service->id,
+                                      &service->third);
         service->third.changed = false;
     }
 }

@@ -2,7 +2,7 @@
  *
  * What can be seen of services from outside, in words and numbers.
  */
-#include "tunnel/service/effort.h"
+#include "tunnel/record/effort.h"
 #include "tunnel/service/gate.h"
 #include "tunnel/service/host.h"
 #include "tunnel/service/remote.h"

@@ -310,9 +310,9 @@ static void restore(struct swarm *w, const struct service_memory *memory,
 
         if (season != NULL && season->points != NULL)
             points_restore(season->points, row, now);
-        else if (s->env.forget_point != NULL)
-            s->env.forget_point(s->env.ctx, w->service->id,
-                                row->relay.identity);
+        else if (s->env.world.forget_point != NULL)
+            s->env.world.forget_point(s->env.world.ctx, w->service->id,
+                                      row->relay.identity);
     }
 }
 

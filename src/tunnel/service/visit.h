@@ -8,7 +8,7 @@
 #ifndef WARREN_TUNNEL_SERVICE_VISIT_H
 #define WARREN_TUNNEL_SERVICE_VISIT_H
 
-#include "tunnel/service/invitation.h"
+#include "tunnel/channel/invitation.h"
 #include "tunnel/service/peer.h"
 
 #define VISIT_WAIT   (10 * UINT64_C(1000000000)) /* in the queue */

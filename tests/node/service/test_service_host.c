@@ -40,7 +40,7 @@ static struct fake fakes[64];
 static uint32_t fake_count;
 static enum error fake_error;
 static bool fake_remembers; /* a point, from within service_serve */
-static struct member_service_world env;
+static struct service_world env;
 static struct {
     unsigned count;
     uint64_t peer;

@@ -20,7 +20,7 @@
 #include "tunnel/record/entry.h"
 #include "tunnel/record/member_proof.h"
 #include "tunnel/record/service_key.h"
-#include "tunnel/service/invitation.h"
+#include "tunnel/channel/invitation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -346,7 +346,7 @@ static void prepare(uint64_t wall, bool observer)
                           .peers = peer_list,
                           .config = {.network = NETWORK, .max_connects = 32},
                           .env = {.random = {.ctx = &seed, .fill = fill},
-                                  .forget_point = forget_point}};
+                                  .world.forget_point = forget_point}};
     service = (struct service){
         .all = &services,
         .options = {.hops = 3, .points = 3, .observer = observer}};

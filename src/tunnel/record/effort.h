@@ -7,8 +7,8 @@
  * high claims would make it too dear for the honest (OnionFlation, USENIX
  * Security 2025; tor's proposal 362 says so of tor's loop).
  */
-#ifndef WARREN_TUNNEL_SERVICE_EFFORT_H
-#define WARREN_TUNNEL_SERVICE_EFFORT_H
+#ifndef WARREN_TUNNEL_RECORD_EFFORT_H
+#define WARREN_TUNNEL_RECORD_EFFORT_H
 
 #include "base/limiter.h"
 #include "base/random_source.h"

@@ -2,7 +2,7 @@
  *
  * A controller of one number, in turns of a minute.
  */
-#include "tunnel/service/effort.h"
+#include "tunnel/record/effort.h"
 
 #include "base/timestamp.h"
 

@@ -3,7 +3,7 @@
  * The handshake "service" with its two payloads, which are msgpack in a frame
  * of fixed length, so that all introductions look alike.
  */
-#include "tunnel/service/invitation.h"
+#include "tunnel/channel/invitation.h"
 
 #include "tunnel/crypto/prologue.h"
 

@@ -21,8 +21,8 @@
  * is when what the opener knows of the other end was issued (its descriptor or
  * entry), or what that one asked to hear (MEETING_AGAIN).
  */
-#ifndef WARREN_TUNNEL_SERVICE_INVITATION_H
-#define WARREN_TUNNEL_SERVICE_INVITATION_H
+#ifndef WARREN_TUNNEL_CHANNEL_INVITATION_H
+#define WARREN_TUNNEL_CHANNEL_INVITATION_H
 
 #include "tunnel/channel/channel.h"
 #include "tunnel/meeting/meeting_message.h"
