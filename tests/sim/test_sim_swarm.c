@@ -60,11 +60,11 @@ static void print_all(const struct world *w, uint64_t since, unsigned count)
                   (double)points / count, (double)others / count, size / count);
 }
 
+/* What the network is like is in w->config. */
 static void begin(struct world *w, uint32_t relays, unsigned count)
 {
     const struct service_options options = {.hops = 3};
 
-    world_global(w);
     world_start(w);
     exitless(w, relays, count + 1);
     for (unsigned i = 0; i < count; i++) {
@@ -112,6 +112,7 @@ static void test_sim_swarm_finds_members(void **state)
 
     (void)state;
     counted = MEMBERS;
+    world_global(w);
     begin(w, RELAYING, MEMBERS);
     at = sim_now(w->sim);
     assert_true(run_until(w, most_found, TIME_MIN));
@@ -142,12 +143,56 @@ static void test_sim_swarm_finds_members(void **state)
     world_end(w);
 }
 
+/* With all on one machine, within ten seconds. */
+static void test_sim_swarm_nearby(void **state)
+{
+    struct world *w = &world;
+    uint64_t at;
+
+    (void)state;
+    counted = MEMBERS;
+    world_global(w);
+    w->config.latency = (struct sim_latency){.base = 50 * TIME_US};
+    begin(w, RELAYING, MEMBERS);
+    at = sim_now(w->sim);
+    assert_true(run_until(w, most_found, 10 * TIME_S));
+    print_all(w, at, MEMBERS);
+    world_end(w);
+}
+
+/* A tenth is lost, or comes twice, or late: it takes longer, and nobody has
+ * anybody twice. */
+static void test_sim_swarm_through_loss(void **state)
+{
+    struct world *w = &world;
+    struct sim_config config;
+    uint64_t at;
+
+    (void)state;
+    counted = MEMBERS;
+    world_global(w);
+    begin(w, RELAYING, MEMBERS);
+    config = w->config;
+    config.loss = config.duplicate = config.reorder = 0.1;
+    config.reorder_delay = 100 * TIME_MS;
+    sim_reconfigure(w->sim, &config);
+    at = sim_now(w->sim);
+    assert_true(run_until(w, most_found, 2 * TIME_MIN));
+    print_all(w, at, MEMBERS);
+    sim_run_for(w->sim, TIME_MIN);
+    print_all(w, at, MEMBERS);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        assert_in_range(members[i]->peers - members[i]->gone, 15, MEMBERS - 1);
+    world_end(w);
+}
+
 /* Nobody else has this string. */
 static void test_sim_swarm_alone(void **state)
 {
     struct world *w = &world;
 
     (void)state;
+    world_global(w);
     begin(w, 12, 1);
     sim_run_for(w->sim, 3 * TIME_MIN);
     assert_int_equal(status_of(members[0]).problem, SERVICE_ALONE);
@@ -160,6 +205,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_swarm_finds_members),
+        cmocka_unit_test(test_sim_swarm_nearby),
+        cmocka_unit_test(test_sim_swarm_through_loss),
         cmocka_unit_test(test_sim_swarm_alone),
     };
 
