@@ -7,6 +7,7 @@
 
 #include "base/table/keyed_table.h"
 #include "tunnel/record/effort.h"
+#include "tunnel/service/swarm.h"
 #include "tunnel/service/visit.h"
 
 #include <sodium.h>
@@ -209,6 +210,8 @@ static enum introduction_result plan_visit(struct gate *g,
     if (e != OK)
         return INTRODUCTION_FULL;
     log_met(g, plan->rendezvous.identity, now);
+    if (g->service->swarm != NULL && plan->has_member)
+        swarm_visits(g->service->swarm, plan->member, now);
     return INTRODUCTION_ACCEPTED;
 }
 

@@ -573,6 +573,17 @@ static void stop_attempt(struct swarm *w, const uint8_t *key, uint64_t now)
     }
 }
 
+void swarm_visits(struct swarm *w, const uint8_t member[32], uint64_t now)
+{
+    struct crowd_member *m = crowd_find(&w->crowd, member);
+
+    if (m == NULL || m->state == CROWD_PEER || crowd_opens(&w->crowd, member))
+        return;
+    stop_attempt(w, member, now);
+    if (peer_of_key(w->service, member) == NULL)
+        crowd_wait(&w->crowd, m, now);
+}
+
 bool swarm_peer_live(struct swarm *w, struct service_peer *peer, uint64_t now)
 {
     struct service_peer *other = rival(w, peer);

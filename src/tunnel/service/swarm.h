@@ -36,6 +36,9 @@ bool swarm_is(const struct swarm *w, struct bytes string);
 /* Our key as a member: what introductions are made to. */
 void swarm_member_key(const struct swarm *w, const uint8_t **secret,
                       const uint8_t **key);
+/* We are on the way to this member, who asked for it: what we have begun
+ * ourselves waits, if that channel would not stay anyway. */
+void swarm_visits(struct swarm *w, const uint8_t member[32], uint64_t now);
 /* False: there is a better channel with the same member, and this one is about
  * to be closed. Before the application is told. */
 bool swarm_peer_live(struct swarm *w, struct service_peer *peer, uint64_t now);

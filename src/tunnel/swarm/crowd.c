@@ -335,6 +335,18 @@ uint64_t crowd_next_at(const struct crowd *c)
 
 /* ---- What became of it -------------------------------------------------- */
 
+void crowd_put_back(struct crowd_member *m)
+{
+    m->state = CROWD_SEEN;
+    m->charged = 0;
+}
+
+void crowd_wait(const struct crowd *c, struct crowd_member *m, uint64_t now)
+{
+    crowd_put_back(m);
+    m->open_at = time_after(now, OTHER_WAIT + drawn(c, OTHER_WAIT));
+}
+
 static void back_off(struct crowd *c, struct crowd_member *m, uint64_t now)
 {
     unsigned doubled = m->failures < 6 ? m->failures : 6;
@@ -342,12 +354,6 @@ static void back_off(struct crowd *c, struct crowd_member *m, uint64_t now)
 
     m->failures++;
     m->open_at = time_after(now, pause + drawn(c, pause));
-}
-
-void crowd_put_back(struct crowd_member *m)
-{
-    m->state = CROWD_SEEN;
-    m->charged = 0;
 }
 
 void crowd_failed(struct crowd *c, struct crowd_member *m, uint64_t now)

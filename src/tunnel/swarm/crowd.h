@@ -85,6 +85,8 @@ uint64_t crowd_next_at(const struct crowd *c);
 
 /* It could not even be begun. */
 void crowd_put_back(struct crowd_member *m);
+/* It is coming to us, or we to it: 5 to 10 s for that. */
+void crowd_wait(const struct crowd *c, struct crowd_member *m, uint64_t now);
 /* Nothing came of the meeting. */
 void crowd_failed(struct crowd *c, struct crowd_member *m, uint64_t now);
 /* There is a channel, whoever opened it; also one with a member never seen. */

@@ -242,6 +242,15 @@ struct service_peer *peer_find(const struct services *s, uint64_t id)
     return NULL;
 }
 
+struct service_peer *peer_of_key(const struct service *s, const uint8_t key[32])
+{
+    (void)s;
+    for (unsigned i = 0; i < services.peer_count; i++)
+        if (memcmp(peer_list[i]->key, key, 32) == 0)
+            return peer_list[i];
+    return NULL;
+}
+
 static struct service_peer *add_peer(const uint8_t key[32], bool opened)
 {
     struct service_peer *p = calloc(1, sizeof(*p));
@@ -673,6 +682,31 @@ static void test_swarm_stops_what_is_not_needed(void **state)
     end();
 }
 
+/* We are on the way to somebody whose channel would stay: our own attempt is
+ * not needed now, but later if nothing comes of that. */
+static void test_swarm_waits_for_a_visit(void **state)
+{
+    uint8_t key[32];
+
+    (void)state;
+    begin(NOON, false, NULL);
+    for (unsigned greater = 0; greater < 2; greater++) {
+        see(greater == 1, 1, 3, 0);
+        key_of(greater == 1, 1, key);
+        at(NOON, 11 * TIME_S);
+        assert_int_equal(connects_open, 1);
+        swarm_visits(service.swarm, key, 12 * TIME_S);
+        assert_int_equal(connects_open, greater);
+    }
+    at(NOON, 16 * TIME_S);
+    assert_int_equal(connect_count, 2);
+    at(NOON, 22 * TIME_S);
+    assert_int_equal(connect_count, 3);
+    assert_int_equal(service.connect_failures, 0);
+    swarm_visits(service.swarm, secret, 0); /* nobody that we know */
+    end();
+}
+
 /* ---- All in all ---------------------------------------------------------- */
 
 static void test_swarm_observer(void **state)
@@ -762,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_swarm_next_point),
         cmocka_unit_test(test_swarm_keeps_one_channel_of_a_pair),
         cmocka_unit_test(test_swarm_stops_what_is_not_needed),
+        cmocka_unit_test(test_swarm_waits_for_a_visit),
         cmocka_unit_test(test_swarm_observer),
         cmocka_unit_test(test_swarm_problems),
         cmocka_unit_test(test_swarm_without_memory),
