@@ -79,6 +79,14 @@ REFUSED_BY_DAEMON = [
      "string itself is what others have to know", TROUBLE),
     (["access", "remove", "web", "x"],
      "there is no access secret with the label 'x'", NEGATIVE),
+    (["probe", "club"], "only a service with an address can be probed; "
+     "`warren service size` tells how many members of a string are found",
+     TROUBLE),
+    (["register", "chess"], "this node is a member of that string already: "
+     "`warren service list` names the service, `warren service receive NAME` "
+     "shows what comes", TROUBLE),
+    (["size", FOREIGN], "a service with an address has no members; service "
+     "must be a string, or the name of one in `warren service list`", USAGE),
     (["send", "there", "x"], "to must be a peer, like p17.peer.warren or "
      "p17.peer.warren:53, or the address of a service and a port, like <56 "
      "characters>.warren:53", USAGE),
@@ -238,6 +246,8 @@ class Alone(ProcessTest):
         self.assertEqual(
             other.json("service", "access", "list", "web")["labels"],
             ["friend"])
+        group = other.cli("service", "new", "club", "--group")
+        self.assertRegex(group.stdout, r"^[0-9a-f]{32}\n$")
         # Nothing of a key is in the database.
         self.node.stop()
         seed = bytes.fromhex(line.strip().split(".")[1])[3:35]

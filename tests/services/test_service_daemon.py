@@ -271,5 +271,42 @@ class KeyService(Services):
         self.assertEqual(json.loads(done.stdout)["address"], address)
 
 
+class StringService(Services):
+    def test_members_find_each_other_and_talk(self):
+        a, b = self.add(), self.add()
+        first = self.watch(a, "register", "a string of ours")
+        second = self.watch(b, "register", "a string of ours")
+        for watcher in (first, second):
+            wait_for("a peer is there", lambda w=watcher: w.of("peer"),
+                     PATIENCE)
+        peer = first.of("peer")[0]["peer"]
+        self.assertEqual(
+            a.cli("service", "send", peer + ":5", "my message to this peer",
+                  "--no-wait").returncode, DONE)
+        data = wait_for("it comes", lambda: second.of("data"), PATIENCE)[0]
+        self.assertEqual(data["data"], "my message to this peer")
+        self.assertEqual(data["port"], 5)
+        self.assertEqual(len(first.of("peer")), 1)
+        size = self.relays[1].json("service", "size", "a string of ours")
+        self.assertEqual(size["members"], 2)
+
+    def test_member_with_a_port_is_the_same_after_a_restart(self):
+        server = Server(self.net.prefix + ".201")
+        host = self.add(f"[service club]\nstring = chess\n"
+                        f"port = 64 udp {server.endpoint}\n")
+        other = self.watch(self.add(), "register", "chess")
+        wait_for("a peer is there", lambda: other.of("peer"), PATIENCE)
+        node = self.net.nodes[-1]
+        peer = other.of("peer")[0]
+        self.assertEqual(self.ask(node, peer["peer"] + ":64", "e4")["data"],
+                         "echo e4")
+        host.stop()
+        host.start(*CLIENT, "--config", self.path_of(host))
+        again = wait_for("it comes again", lambda: other.of("peer")[1:],
+                         PATIENCE)[0]
+        self.assertEqual(again["key"], peer["key"])
+        self.assertNotEqual(again["peer"], peer["peer"])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -5,11 +5,15 @@
  */
 #include "cli/show/screen.h"
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#define LINE_LIMIT 4096
 
 static size_t terminal_width(FILE *to)
 {
@@ -99,4 +103,17 @@ void screen_fold(FILE *to, size_t indent, const char *left, const char *s)
         used = 0;
         blank = true;
     } while (*s != '\0');
+}
+
+void screen_line(const char *label, const char *format, ...)
+{
+    struct text text;
+    va_list args;
+
+    text_init(&text, LINE_LIMIT);
+    va_start(args, format);
+    text_vaddf(&text, format, args);
+    va_end(args);
+    screen_fold(stdout, SCREEN_LABEL, label, text_get(&text));
+    text_deinit(&text);
 }

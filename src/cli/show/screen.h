@@ -12,6 +12,7 @@
 
 #define SCREEN_WIDTH     80 /* where nothing says otherwise */
 #define SCREEN_WIDTH_MIN 40
+#define SCREEN_LABEL     15 /* column of what stands beside labels */
 #define SCREEN_WIDTH_MAX 1000
 
 /* Columns of the terminal that `to` is; what the environment says in COLUMNS
@@ -31,5 +32,9 @@ size_t screen_break(const char *s, size_t room);
  * as it takes, which end in a newline. A `left` that leaves no blank before
  * them has a line of its own, and a word that is too wide moves to the left. */
 void screen_fold(FILE *to, size_t indent, const char *left, const char *s);
+
+/* A fact on stdout, with its label to the left. */
+void screen_line(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -13,12 +13,10 @@
 #include "node/control/reply.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LABEL_WIDTH 15
-#define LINE_MAX    1200
+#define LINE_MAX 1200
 
 /* ---- Shared ------------------------------------------------------------ */
 
@@ -41,20 +39,6 @@ enum exit_code cli_service_ask(struct cli_talk *t, struct cli *cli,
     if (code != EXIT_DONE)
         cli_talk_deinit(t);
     return code;
-}
-
-static void line(const char *label, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void line(const char *label, const char *format, ...)
-{
-    char text[LINE_MAX];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    screen_fold(stdout, LABEL_WIDTH, label, text);
 }
 
 /* ---- list -------------------------------------------------------------- */
@@ -112,7 +96,7 @@ static void print_texts(const char *label, struct mp_reader map,
         text_add(&all, count > 1 ? ", " : "");
     }
     if (all.len > 0)
-        line(label, "%s", text_get(&all));
+        screen_line(label, "%s", text_get(&all));
     text_deinit(&all);
 }
 
@@ -123,10 +107,11 @@ static void print_since(const char *label, struct mp_reader map,
     struct mp_reader at;
 
     if (!reply_find(map, age_key, &at))
-        line(label, "not yet");
+        screen_line(label, "not yet");
     else
-        line(label, "%s, %s ago", reply_bool(map, yes) ? is : "not any more",
-             age_print(reply_uint(map, age_key), age));
+        screen_line(label, "%s, %s ago",
+                    reply_bool(map, yes) ? is : "not any more",
+                    age_print(reply_uint(map, age_key), age));
 }
 
 static void print_points(struct mp_reader answer)
@@ -173,7 +158,8 @@ static void print_introductions(struct mp_reader answer)
         text_addf(&all, "%s%" PRIu64 " ", all.len > 0 ? ", " : "", count);
         text_add_printable(&all, name);
     }
-    line("introductions", "%s", all.len > 0 ? text_get(&all) : "none yet");
+    screen_line("introductions", "%s",
+                all.len > 0 ? text_get(&all) : "none yet");
     text_deinit(&all);
 }
 
@@ -184,15 +170,16 @@ static void print_key_service(struct mp_reader s)
     print_since("probed", s, "reachable", "probed_age", "it answers");
     print_texts("access", s, "access");
     if (reply_uint(s, "effort") > 0)
-        line("work asked for", "%" PRIu64 " tries", reply_uint(s, "effort"));
+        screen_line("work asked for", "%" PRIu64 " tries",
+                    reply_uint(s, "effort"));
 }
 
 static void print_string_service(struct mp_reader s)
 {
-    line("string", "%s", reply_text(s, "string"));
-    line("members", "%" PRIu64 " seen; about %.0f (+-%.0f) claim to be",
-         reply_uint(s, "members"), reply_double(s, "size"),
-         reply_double(s, "spread"));
+    screen_line("string", "%s", reply_text(s, "string"));
+    screen_line("members", "%" PRIu64 " seen; about %.0f (+-%.0f) claim to be",
+                reply_uint(s, "members"), reply_double(s, "size"),
+                reply_double(s, "spread"));
 }
 
 static enum exit_code show(struct cli *cli)
@@ -208,16 +195,16 @@ static enum exit_code show(struct cli *cli)
         cli_talk_deinit(&t);
         return EXIT_DONE;
     }
-    line("name", "%s", reply_text(s, "name"));
-    line("state", "%s", reply_text(s, "text"));
+    screen_line("name", "%s", reply_text(s, "name"));
+    screen_line("state", "%s", reply_text(s, "text"));
     if (reply_bytes(s, "address").len > 0)
-        line("address", "%s", reply_text(s, "address"));
-    line("hops", "%" PRIu64, reply_uint(s, "hops"));
+        screen_line("address", "%s", reply_text(s, "address"));
+    screen_line("hops", "%" PRIu64, reply_uint(s, "hops"));
     print_texts("ports", s, "ports");
     if (reply_bool(s, "runs")) {
-        line("peers", "%" PRIu64, reply_uint(s, "peers"));
-        line("points", "%" PRIu64 " of %" PRIu64, reply_uint(s, "points"),
-             reply_uint(s, "points_wanted"));
+        screen_line("peers", "%" PRIu64, reply_uint(s, "peers"));
+        screen_line("points", "%" PRIu64 " of %" PRIu64,
+                    reply_uint(s, "points"), reply_uint(s, "points_wanted"));
         if (reply_bytes(s, "string").len > 0)
             print_string_service(s);
         else

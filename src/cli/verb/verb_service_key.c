@@ -16,7 +16,7 @@
 
 #define GROUP_BYTES 16
 #define STRING_MAX  255
-#define LINE_BYTES    8000 /* a request has 8 KiB */
+#define LINE_BYTES  8000 /* a request has 8 KiB */
 
 static const struct cli_option new_options[] = {
     {"--string", "TEXT", "whoever has this text is a member"},

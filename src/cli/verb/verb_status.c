@@ -11,37 +11,21 @@
 #include "node/control/reply.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LABEL_WIDTH 15
-#define LINE_MAX    2048
+#define LINE_MAX 2048
 
 static const char *const families[] = {"ipv4", "ipv6"};
 static const char *const family_titles[] = {"IPv4", "IPv6"};
 
-static void line(const char *label, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void line(const char *label, const char *format, ...)
-{
-    char text[LINE_MAX];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    screen_fold(stdout, LABEL_WIDTH, label, text);
-}
-
 /* The same of one family. */
 static void family_line(int f, const char *what, const char *text)
 {
-    char label[LABEL_WIDTH + 1];
+    char label[SCREEN_LABEL + 1];
 
     snprintf(label, sizeof(label), "%s %s", family_titles[f], what);
-    line(label, "%s", text);
+    screen_line(label, "%s", text);
 }
 
 static void print_problem(struct mp_reader at)
@@ -80,7 +64,7 @@ static void print_uptime(uint64_t s)
     if (s >= 60)
         len += (size_t)sprintf(text + len, "%" PRIu64 " min ", s / 60 % 60);
     sprintf(text + len, "%" PRIu64 " s", s % 60);
-    line("up", "%s", text);
+    screen_line("up", "%s", text);
 }
 
 /* An array of texts with commas between them. */
@@ -96,7 +80,7 @@ static void print_list(const char *label, struct mp_reader map, const char *key)
         text_add(&list, count > 1 ? ", " : "");
     }
     if (list.len > 0)
-        line(label, "%s", text_get(&list));
+        screen_line(label, "%s", text_get(&list));
     text_deinit(&list);
 }
 
@@ -107,8 +91,8 @@ static void print_trains(struct mp_reader map)
 
     if (reply_find(map, "trains", &at) &&
         !(reply_bool(at, "send") && reply_bool(at, "receive")))
-        line("kernel", "carries each datagram alone (no UDP_SEGMENT or "
-                       "UDP_GRO): relaying costs more");
+        screen_line("kernel", "carries each datagram alone (no UDP_SEGMENT or "
+                              "UDP_GRO): relaying costs more");
 }
 
 /* ---- DHT ---------------------------------------------------------------- */
@@ -166,11 +150,12 @@ static void print_not_found(struct mp_reader map, struct mp_reader dht)
     missing = reply_uint(at, "missing");
     unsure = reply_uint(at, "starting") + reply_uint(at, "stored");
     if (failing + missing + unsure > 0)
-        line("", "%" PRIu64 " found by a lookup, %" PRIu64 " not yet looked up",
-             reply_uint(at, "found"), unsure);
+        screen_line(
+            "", "%" PRIu64 " found by a lookup, %" PRIu64 " not yet looked up",
+            reply_uint(at, "found"), unsure);
     if (failing + missing > 0)
-        line("", "%" PRIu64 " on no node, %" PRIu64 " not found", failing,
-             missing);
+        screen_line("", "%" PRIu64 " on no node, %" PRIu64 " not found",
+                    failing, missing);
 }
 
 /* What this node was asked to publish is on disk; what it says of itself as a
@@ -184,10 +169,11 @@ static void print_publications(struct mp_reader map, uint64_t all)
         asked = reply_uint(at, "announcements") + reply_uint(at, "items");
     asked = asked < all ? asked : all;
     if (reply_find(map, "tunnels", &at) && reply_bool(at, "published"))
-        line("publishes", "%" PRIu64 " by request, %" PRIu64 " as a relay",
-             asked, all - asked);
+        screen_line("publishes",
+                    "%" PRIu64 " by request, %" PRIu64 " as a relay", asked,
+                    all - asked);
     else
-        line("publishes", "%" PRIu64 " by request", all);
+        screen_line("publishes", "%" PRIu64 " by request", all);
 }
 
 static void print_dht(struct mp_reader map)
@@ -201,13 +187,13 @@ static void print_dht(struct mp_reader map)
         print_family(dht, f);
     print_publications(map, reply_uint(dht, "publications"));
     print_not_found(map, dht);
-    line("keeps", "%s of %s, %s for others",
-         text_count(reply_uint(dht, "peers"), "peer", a),
-         text_count(reply_uint(dht, "hashes"), "hash", b),
-         text_count(reply_uint(dht, "items"), "item", c));
-    line("at work on", "%s, %s in flight",
-         text_count(reply_uint(dht, "lookups"), "lookup", a),
-         text_count(reply_uint(dht, "pending"), "query", b));
+    screen_line("keeps", "%s of %s, %s for others",
+                text_count(reply_uint(dht, "peers"), "peer", a),
+                text_count(reply_uint(dht, "hashes"), "hash", b),
+                text_count(reply_uint(dht, "items"), "item", c));
+    screen_line("at work on", "%s, %s in flight",
+                text_count(reply_uint(dht, "lookups"), "lookup", a),
+                text_count(reply_uint(dht, "pending"), "query", b));
 }
 
 /* ---- Tunnels ------------------------------------------------------------ */
@@ -217,9 +203,9 @@ static void print_exit(struct mp_reader t)
     char out[AMOUNT_SIZE], in[AMOUNT_SIZE];
 
     if (reply_bool(t, "exiting"))
-        line("exit", "%s to the Internet, %s from there",
-             amount_print(reply_uint(t, "exit_sent_bytes"), out),
-             amount_print(reply_uint(t, "exit_received_bytes"), in));
+        screen_line("exit", "%s to the Internet, %s from there",
+                    amount_print(reply_uint(t, "exit_sent_bytes"), out),
+                    amount_print(reply_uint(t, "exit_received_bytes"), in));
 }
 
 static void print_relaying(struct mp_reader t)
@@ -228,21 +214,21 @@ static void print_relaying(struct mp_reader t)
     char bytes[AMOUNT_SIZE], rate[AMOUNT_SIZE];
 
     if (!reply_bool(t, "relaying")) {
-        line("relay", "off: relays nothing for others");
+        screen_line("relay", "off: relays nothing for others");
         return;
     }
-    line("relay", "%s", reply_text(t, "identity"));
+    screen_line("relay", "%s", reply_text(t, "identity"));
     if (!reply_bool(t, "published"))
-        line("", "is not published yet, so nobody can use it");
+        screen_line("", "is not published yet, so nobody can use it");
     print_list("reached at", t, "addresses");
-    line("serves", "%s now, %" PRIu64 " since the start; %s with neighbours",
-         text_count(reply_uint(t, "relays"), "client circuit", a),
-         reply_uint(t, "served"),
-         text_count(reply_uint(t, "links"), "link", b));
-    line("relayed", "%s in %s; now %s/s",
-         amount_print(reply_uint(t, "relayed_bytes"), bytes),
-         text_count(reply_uint(t, "relayed_cells"), "cell", a),
-         amount_print(reply_uint(t, "relayed_rate"), rate));
+    screen_line(
+        "serves", "%s now, %" PRIu64 " since the start; %s with neighbours",
+        text_count(reply_uint(t, "relays"), "client circuit", a),
+        reply_uint(t, "served"), text_count(reply_uint(t, "links"), "link", b));
+    screen_line("relayed", "%s in %s; now %s/s",
+                amount_print(reply_uint(t, "relayed_bytes"), bytes),
+                text_count(reply_uint(t, "relayed_cells"), "cell", a),
+                amount_print(reply_uint(t, "relayed_rate"), rate));
     print_exit(t);
 }
 
@@ -254,12 +240,13 @@ static void print_tunnels(struct mp_reader map)
     if (!reply_find(map, "tunnels", &t))
         return;
     print_relaying(t);
-    line("own circuits", "%" PRIu64 " ready of %" PRIu64,
-         reply_uint(t, "ready"), reply_uint(t, "circuits"));
-    line("knows", "%s (%" PRIu64 " usable, %s, %s)",
-         text_count(reply_uint(t, "known"), "relay", a),
-         reply_uint(t, "usable"), text_count(reply_uint(t, "exits"), "exit", b),
-         text_count(reply_uint(t, "guards"), "guard", c));
+    screen_line("own circuits", "%" PRIu64 " ready of %" PRIu64,
+                reply_uint(t, "ready"), reply_uint(t, "circuits"));
+    screen_line("knows", "%s (%" PRIu64 " usable, %s, %s)",
+                text_count(reply_uint(t, "known"), "relay", a),
+                reply_uint(t, "usable"),
+                text_count(reply_uint(t, "exits"), "exit", b),
+                text_count(reply_uint(t, "guards"), "guard", c));
 }
 
 /* What the next start finds. */
@@ -270,11 +257,12 @@ static void print_store(struct mp_reader map)
 
     if (!reply_find(map, "store", &store))
         return;
-    line("store", "%s: %s met, %s and %s by request",
-         reply_bool(store, "ok") ? "ok" : "FAILING",
-         text_count(reply_uint(store, "nodes"), "node", a),
-         text_count(reply_uint(store, "announcements"), "announcement", b),
-         text_count(reply_uint(store, "items"), "item", c));
+    screen_line(
+        "store", "%s: %s met, %s and %s by request",
+        reply_bool(store, "ok") ? "ok" : "FAILING",
+        text_count(reply_uint(store, "nodes"), "node", a),
+        text_count(reply_uint(store, "announcements"), "announcement", b),
+        text_count(reply_uint(store, "items"), "item", c));
 }
 
 static void print_status(struct mp_reader map)
@@ -282,13 +270,14 @@ static void print_status(struct mp_reader map)
     char memory[AMOUNT_SIZE];
 
     print_problems(map);
-    line("warren", "%s, pid %" PRIu64, reply_text(map, "version"),
-         reply_uint(map, "pid"));
+    screen_line("warren", "%s, pid %" PRIu64, reply_text(map, "version"),
+                reply_uint(map, "pid"));
     print_uptime(reply_uint(map, "uptime"));
-    line("memory", "%s", amount_print(reply_uint(map, "memory"), memory));
-    line("data", "%s", reply_text(map, "data_dir"));
-    line("network", "%s%s", reply_text(map, "network"),
-         reply_bool(map, "testing_network") ? " (testing)" : "");
+    screen_line("memory", "%s",
+                amount_print(reply_uint(map, "memory"), memory));
+    screen_line("data", "%s", reply_text(map, "data_dir"));
+    screen_line("network", "%s%s", reply_text(map, "network"),
+                reply_bool(map, "testing_network") ? " (testing)" : "");
     print_list("listens on", map, "listen");
     print_trains(map);
     print_dht(map);

@@ -440,7 +440,7 @@ enum error key_file_allow(struct key_file *key, const char *label,
         return ERR_FULL;
     }
     memset(&key->access[key->access_count], 0, sizeof(key->access[0]));
-    strcpy(key->access[key->access_count].label, label);
+    memcpy(key->access[key->access_count].label, label, strlen(label) + 1);
     randombytes_buf(key->access[key->access_count].secret, 32);
     key->access_count++;
     return OK;

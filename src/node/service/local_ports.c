@@ -10,6 +10,7 @@
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
@@ -344,6 +345,7 @@ static enum error send_to(struct local_ports *p, uint64_t peer,
         err = open_socket(p, key, port, now, &s);
     if (err != OK)
         return err;
+    assert(s != NULL);
     s->used_at = now;
     keyed_table_touch(&p->table, &s->entry);
     err = send_on(s, payload);

@@ -563,9 +563,8 @@ static void drop(struct service_host *h, struct hosted *s)
 
     while (h->hosted[i] != s)
         i++;
-    h->count--;
-    memmove(&h->hosted[i], &h->hosted[i + 1],
-            (h->count - i) * sizeof(h->hosted[0]));
+    for (h->count--; i < h->count; i++)
+        h->hosted[i] = h->hosted[i + 1];
     free(s);
 }
 
