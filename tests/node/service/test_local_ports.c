@@ -6,6 +6,7 @@
 #include "node/service/local_listener.h"
 #include "node/service/local_ports.h"
 
+#include "fail_alloc.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "testing.h"
@@ -311,6 +312,40 @@ static void test_local_ports_long_datagrams_are_an_error(void **state)
     close(s.fd);
 }
 
+static void test_local_ports_without_memory(void **state)
+{
+    struct server s = serve_udp(53);
+    unsigned failed = 0;
+
+    (void)state;
+    local_ports_free(ports);
+    ports = NULL;
+    for (unsigned n = 1;; n++) {
+        enum error err;
+        bool more;
+
+        fail_alloc_at(n);
+        err = local_ports_new(base, &handler, 4, IDLE, &ports);
+        if (err == OK)
+            err = say(1, &s.port, "x");
+        more = fail_alloc_end();
+        assert_int_equal(err, more ? ERR_NO_MEMORY : OK);
+        if (!more)
+            break;
+        failed++;
+        if (ports != NULL) { /* it goes on as before */
+            assert_int_equal(say(1, &s.port, "x"), OK);
+            assert_int_equal(local_ports_counters(ports)->sockets, 1);
+            expect(&s, "x");
+        }
+        local_ports_free(ports);
+        ports = NULL;
+    }
+    assert_true(failed >= 3);
+    expect(&s, "x");
+    close(s.fd);
+}
+
 /* ---- The listener ------------------------------------------------------- */
 
 static struct local_listener *listener;
@@ -408,6 +443,7 @@ int main(void)
         TEST(test_local_ports_close_what_is_over),
         TEST(test_local_ports_handler_may_close_what_it_hears),
         TEST(test_local_ports_long_datagrams_are_an_error),
+        TEST(test_local_ports_without_memory),
         TEST(test_local_listener_answers_who_sent_last),
         TEST(test_local_listener_is_for_this_machine),
     };

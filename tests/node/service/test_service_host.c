@@ -5,6 +5,7 @@
  */
 #include "node/service/service_host.h"
 
+#include "fail_alloc.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "node/service/service_memory.h"
@@ -522,6 +523,43 @@ static void test_service_host_access_follows_the_file(void **state)
                      ERR_NOT_FOUND);
 }
 
+/* Whatever fails, services that could be started run, and the next start is
+ * as if nothing had been. */
+static void test_service_host_without_memory(void **state)
+{
+    struct service_host_world world = {
+        .base = base, .store = store, .log = logger};
+
+    (void)state;
+    memcpy(world.data_dir, dir, sizeof(dir));
+    add_section("a");
+    strcpy(add_section("b")->string, "chess");
+    for (unsigned n = 1;; n++) {
+        enum error err;
+        bool more;
+
+        fake_count = 0;
+        fail_alloc_at(n);
+        err = service_host_new(&world, &config, &host);
+        if (err == OK)
+            service_host_start(host, engine, 1);
+        more = fail_alloc_end();
+        if (err == OK)
+            service_host_reconfigure(host, &config, &why, 2);
+        assert_true(err == OK || (more && err == ERR_NO_MEMORY));
+        if (err == OK) {
+            assert_int_equal(service_host_count(host), 2);
+            assert_int_equal(get("a")->trouble, OK);
+            assert_int_equal(get("b")->trouble, OK);
+        }
+        service_host_free(host);
+        host = NULL;
+        if (!more)
+            break;
+        assert_true(n < 1000);
+    }
+}
+
 /* ---- Data --------------------------------------------------------------- */
 
 static int serve(struct config_service *s, uint16_t port)
@@ -699,6 +737,7 @@ int main(void)
         TEST(test_service_host_memory_comes_back_by_name),
         TEST(test_service_host_remove_is_for_good),
         TEST(test_service_host_access_follows_the_file),
+        TEST(test_service_host_without_memory),
         TEST(test_service_host_data_goes_to_ports_and_back),
         TEST(test_service_host_state_is_said_once),
         TEST(test_service_host_listeners_may_leave_when_told),
