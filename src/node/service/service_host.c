@@ -797,6 +797,28 @@ static struct reached *add_reached(struct service_host *h, uint32_t id)
     return &h->reached[h->reached_count++];
 }
 
+static void leave_reached(struct service_host *h, struct reached *r,
+                          uint64_t now)
+{
+    service_leave(h->engine, r->id, false, now);
+    *r = h->reached[--h->reached_count];
+}
+
+/* Of those that nobody uses the one that rests for longest; NULL: none. */
+static struct reached *most_idle(struct service_host *h)
+{
+    struct reached *found = NULL;
+
+    for (unsigned i = 0; i < h->reached_count; i++) {
+        struct reached *r = &h->reached[i];
+
+        if (r->holds == 0 &&
+            (found == NULL || r->idle_since < found->idle_since))
+            found = r;
+    }
+    return found;
+}
+
 enum error service_host_reach(struct service_host *h, const uint8_t key[32],
                               const uint8_t access[32], unsigned hops,
                               uint64_t now, uint32_t *id)
@@ -805,6 +827,10 @@ enum error service_host_reach(struct service_host *h, const uint8_t key[32],
     enum error err;
 
     err = service_reach(h->engine, key, access, hops, now, id);
+    if (err == ERR_FULL && most_idle(h) != NULL) {
+        leave_reached(h, most_idle(h), now);
+        err = service_reach(h->engine, key, access, hops, now, id);
+    }
     if (err != OK)
         return err;
     r = find_reached(h, *id);
@@ -835,8 +861,7 @@ static void leave_idle(struct service_host *h, uint64_t now)
 
         if (r->holds > 0 || time_since(r->idle_since, now) < REACHED_IDLE)
             continue;
-        service_leave(h->engine, r->id, false, now);
-        *r = h->reached[--h->reached_count];
+        leave_reached(h, r, now);
     }
 }
 

@@ -126,7 +126,7 @@ enum error service_host_change_access(struct service_host *h, const char *name,
 /* ---- Services of others ------------------------------------------------- */
 
 /* As service_reach, held until service_host_let_go, and for REACHED_IDLE
- * longer. */
+ * longer, unless another needs the place. */
 enum error service_host_reach(struct service_host *h, const uint8_t key[32],
                               const uint8_t access[32], unsigned hops,
                               uint64_t now, uint32_t *id);

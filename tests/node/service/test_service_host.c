@@ -40,6 +40,7 @@ struct fake {
 static struct fake fakes[64];
 static uint32_t fake_count;
 static enum error fake_error;
+static unsigned fake_room;
 static bool fake_remembers; /* a point, from within service_serve */
 static struct service_world env;
 static struct {
@@ -72,9 +73,14 @@ static enum error fake_start(const uint8_t secret[32], bool is_string,
                              const struct service_memory *memory, uint32_t *id)
 {
     struct fake *f = &fakes[fake_count];
+    unsigned there = 0;
 
     if (fake_error != OK)
         return fake_error;
+    for (uint32_t i = 0; i < fake_count; i++)
+        there += !fakes[i].left;
+    if (there >= fake_room)
+        return ERR_FULL;
     *f = (struct fake){.id = ++fake_count,
                        .is_string = is_string,
                        .options = *options,
@@ -242,6 +248,7 @@ static int setup(void **state)
     (void)state;
     fake_count = 0;
     fake_error = OK;
+    fake_room = 64;
     fake_remembers = false;
     sent.count = 0;
     text_init(&why, 2048);
@@ -724,6 +731,29 @@ static void test_service_host_lets_others_go_when_idle(void **state)
     assert_true(fakes[0].left);
 }
 
+static void test_service_host_idle_one_makes_way(void **state)
+{
+    static const uint8_t keys[4][32] = {{1}, {2}, {3}, {4}};
+    uint32_t id[3];
+
+    (void)state;
+    fake_room = 2;
+    start();
+    assert_int_equal(service_host_reach(host, keys[0], NULL, 3, 1, &id[0]), OK);
+    assert_int_equal(service_host_reach(host, keys[1], NULL, 3, 1, &id[1]), OK);
+    assert_int_equal(service_host_reach(host, keys[2], NULL, 3, 1, &id[2]),
+                     ERR_FULL); /* both are in use */
+    service_host_let_go(host, id[1], 5);
+    assert_int_equal(service_host_reach(host, keys[2], NULL, 3, 6, &id[2]), OK);
+    assert_false(fakes[0].left);
+    assert_true(fakes[1].left);
+    service_host_let_go(host, id[2], 8);
+    service_host_let_go(host, id[0], 7);
+    assert_int_equal(service_host_reach(host, keys[3], NULL, 3, 9, &id[1]), OK);
+    assert_true(fakes[0].left); /* it rested for longer */
+    assert_false(fakes[2].left);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -742,6 +772,7 @@ int main(void)
         TEST(test_service_host_state_is_said_once),
         TEST(test_service_host_listeners_may_leave_when_told),
         TEST(test_service_host_lets_others_go_when_idle),
+        TEST(test_service_host_idle_one_makes_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
