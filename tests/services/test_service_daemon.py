@@ -238,7 +238,34 @@ class KeyService(Services):
                              "echo y")
         self.assertEqual(self.ask(client, f"{web}:9", "z")["data"], "echo z")
 
-    def test_reload_access_and_removal(self):
+    def test_access_is_for_who_has_a_secret(self):
+        server = Server(self.net.prefix + ".201")
+        # Made where nobody hears of it: what was open once is known for a
+        # while.
+        alone = self.net.add().start()
+        alone.json("service", "new", "web")
+        secret = alone.json("service", "access", "add", "web",
+                            "friend")["secret"]
+        line = alone.json("service", "key", "export", "web")["line"]
+        alone.stop()
+        host = self.add()
+        host.rpc("service.import", name="web", line=line)
+        self.configure(host, f"[service web]\nport = 9 udp "
+                             f"{server.endpoint}\n")
+        host.send_signal(signal.SIGHUP)
+        address = self.wait_fine(host, "web")
+        friend, stranger = self.add(), self.add()
+        wait_for("the friend finds it", lambda: self.ask(
+            friend, f"{address}:9", "x", flags=("--access", secret),
+            ok=(DONE, UNANSWERED))["data"] == "echo x", PATIENCE)
+        done = stranger.cli("service", "send", f"{address}:9", "y",
+                            "--timeout", "10s")
+        self.assertEqual(done.returncode, UNANSWERED, done.stdout)
+        done = stranger.cli("service", "send", f"{address}:9", "y",
+                            "--timeout", "10s", "--access", "00" * 32)
+        self.assertEqual(done.returncode, UNANSWERED, done.stdout)
+
+    def test_reload_and_removal(self):
         server = Server(self.net.prefix + ".201")
         host = self.add("")
         made = host.json("service", "new", "mine")
