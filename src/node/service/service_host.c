@@ -10,6 +10,7 @@
 
 #include "node/config/config_keys.h"
 #include "node/os/clock.h"
+#include "node/service/reached.h"
 #include "node/service/service_memory.h"
 #include "node/service/solver.h"
 #include "store/store.h"
@@ -23,18 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACHED_MAX 1024
-
 /* A walk over the listeners; walks nest. */
 struct walk {
     struct walk *outer;
     struct service_listener *next;
-};
-
-struct reached {
-    uint32_t id;
-    unsigned holds;
-    uint64_t idle_since; /* with no holds */
 };
 
 struct service_host {
@@ -47,8 +40,7 @@ struct service_host {
     struct hosted *hosted[HOSTED_MAX];
     unsigned count;
     struct hosted *starting;
-    struct reached *reached;
-    unsigned reached_count, reached_room;
+    struct reached_list reached;
     struct service_listener *listeners;
     struct walk *walks;
     struct event *flush;  /* active while rows wait that must not be lost */
@@ -772,97 +764,37 @@ enum error service_host_change_access(struct service_host *h, const char *name,
 
 /* ---- Services of others ------------------------------------------------- */
 
-static struct reached *find_reached(const struct service_host *h, uint32_t id)
-{
-    for (unsigned i = 0; i < h->reached_count; i++)
-        if (h->reached[i].id == id)
-            return &h->reached[i];
-    return NULL;
-}
-
-static struct reached *add_reached(struct service_host *h, uint32_t id)
-{
-    if (h->reached_count == h->reached_room) {
-        unsigned room = h->reached_room == 0 ? 4 : 2 * h->reached_room;
-        struct reached *grown =
-            room > REACHED_MAX ? NULL
-                               : realloc(h->reached, room * sizeof(*grown));
-
-        if (grown == NULL)
-            return NULL;
-        h->reached = grown;
-        h->reached_room = room;
-    }
-    h->reached[h->reached_count] = (struct reached){.id = id};
-    return &h->reached[h->reached_count++];
-}
-
-static void leave_reached(struct service_host *h, struct reached *r,
-                          uint64_t now)
-{
-    service_leave(h->engine, r->id, false, now);
-    *r = h->reached[--h->reached_count];
-}
-
-/* Of those that nobody uses the one that rests for longest; NULL: none. */
-static struct reached *most_idle(struct service_host *h)
-{
-    struct reached *found = NULL;
-
-    for (unsigned i = 0; i < h->reached_count; i++) {
-        struct reached *r = &h->reached[i];
-
-        if (r->holds == 0 &&
-            (found == NULL || r->idle_since < found->idle_since))
-            found = r;
-    }
-    return found;
-}
-
 enum error service_host_reach(struct service_host *h, const uint8_t key[32],
                               const uint8_t access[32], unsigned hops,
                               uint64_t now, uint32_t *id)
 {
-    struct reached *r;
-    enum error err;
+    enum error err = service_reach(h->engine, key, access, hops, now, id);
+    uint32_t idle;
 
-    err = service_reach(h->engine, key, access, hops, now, id);
-    if (err == ERR_FULL && most_idle(h) != NULL) {
-        leave_reached(h, most_idle(h), now);
+    if (err == ERR_FULL && reached_take_idle(&h->reached, now, &idle)) {
+        service_leave(h->engine, idle, false, now);
         err = service_reach(h->engine, key, access, hops, now, id);
     }
     if (err != OK)
         return err;
-    r = find_reached(h, *id);
-    if (r == NULL)
-        r = add_reached(h, *id);
-    if (r == NULL) {
+    err = reached_hold(&h->reached, *id);
+    if (err != OK)
         service_leave(h->engine, *id, false, now);
-        return ERR_NO_MEMORY;
-    }
-    r->holds++;
-    return OK;
+    return err;
 }
 
 void service_host_let_go(struct service_host *h, uint32_t id, uint64_t now)
 {
-    struct reached *r = find_reached(h, id);
-
-    if (r == NULL)
-        return;
-    r->holds--;
-    r->idle_since = now;
+    reached_release(&h->reached, id, now);
 }
 
 static void leave_idle(struct service_host *h, uint64_t now)
 {
-    for (unsigned i = h->reached_count; i-- > 0;) {
-        struct reached *r = &h->reached[i];
+    uint32_t id;
 
-        if (r->holds > 0 || time_since(r->idle_since, now) < REACHED_IDLE)
-            continue;
-        leave_reached(h, r, now);
-    }
+    while (now >= REACHED_IDLE &&
+           reached_take_idle(&h->reached, now - REACHED_IDLE, &id))
+        service_leave(h->engine, id, false, now);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -919,6 +851,6 @@ void service_host_free(struct service_host *h)
         event_free(h->refuse);
     while (h->count > 0)
         drop(h, h->hosted[h->count - 1]);
-    free(h->reached);
+    reached_deinit(&h->reached);
     free(h);
 }
