@@ -247,9 +247,21 @@ static bool go_over_stem(struct visit *v, uint64_t now)
     return true;
 }
 
+/* They lead to the rendezvous point, unless it is one of the last two: no relay
+ * extends to itself, nor back to the one before it. */
+static bool has_hops(const struct service_peer *p,
+                     const struct relay_target *rendezvous)
+{
+    for (unsigned i = 1; i <= 2 && i <= p->hop_count; i++)
+        if (memcmp(p->hops[p->hop_count - i].identity, rendezvous->identity,
+                   sizeof(rendezvous->identity)) == 0)
+            return false;
+    return p->hop_count > 0;
+}
+
 static void set_out(struct visit *v, uint64_t now)
 {
-    if (v->plan.peer != NULL && v->plan.peer->hop_count > 0) {
+    if (v->plan.peer != NULL && has_hops(v->plan.peer, &v->plan.rendezvous)) {
         if (!go_over_hops(v, now))
             give_up(v->all, v);
         return;
