@@ -136,6 +136,8 @@ static void met_again(void *arg, const struct connect_result *r, uint64_t now)
     else
         p->tries++;
     channel_move_end(p->channel);
+    if (p->service->remote != NULL && channel_in_gap(p->channel))
+        remote_points_fail(p->service->remote, now);
     if (r->end == CONNECT_AGAIN)
         p->retry_at = now;
     else

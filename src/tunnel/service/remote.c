@@ -14,7 +14,8 @@
 #define VIEWS        3             /* periods that it is looked for in */
 #define WAIT_TIME    (15 * TIME_S) /* of a datagram for a channel */
 #define ATTEMPTS_MAX 6             /* introductions for one connection */
-#define FETCH_AGAIN  (30 * TIME_S) /* no two fetches within */
+#define FETCH_AGAIN  (30 * TIME_S) /* no two fetches within, */
+#define FETCH_GAP    (10 * TIME_S) /* or while a peer waits to be met again */
 #define AGAIN_MAX    2 /* times that it may have restarted meanwhile */
 
 enum remote_state { IDLE, FETCHING, MEETING, CONNECTED };
@@ -38,9 +39,11 @@ struct remote {
     enum remote_state state;
     struct view views[VIEWS];
     unsigned view_count;
+    bool found;     /* by this fetch */
     bool asked_all; /* the neighbouring periods too */
     bool expired;   /* a descriptor was found that is over */
     bool has_descriptor;
+    bool points_fail; /* of this descriptor */
     struct service_descriptor descriptor;
     int64_t seq;
     uint32_t accepted_period; /* of the highest seq taken so far */
@@ -131,8 +134,13 @@ const uint8_t *remote_key(const struct remote *r)
     return r->name.key;
 }
 
+/* With a peer, which is to be met again, all stays as it is. */
 static void give_up(struct remote *r, enum service_problem why)
 {
+    if (r->peer != NULL) {
+        r->state = CONNECTED;
+        return;
+    }
     r->state = IDLE;
     r->service->connect_failures++;
     services_of(r)->stats.connects_failed++;
@@ -143,6 +151,7 @@ static void give_up(struct remote *r, enum service_problem why)
 /* ---- The descriptor ----------------------------------------------------- */
 
 static void meet(struct remote *r, uint64_t now);
+static void shuffle(struct remote *r);
 
 static struct view *view_of(struct remote *r, uint64_t request)
 {
@@ -191,7 +200,8 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
     if (!is_newer(r, &d, item->seq))
         return false;
     r->descriptor = d;
-    r->has_descriptor = true;
+    r->has_descriptor = r->found = true;
+    r->points_fail = false;
     r->seq = item->seq;
     r->accepted_period = d.period;
     return true;
@@ -200,16 +210,26 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
 static bool fetch(struct remote *r, const struct periods *periods,
                   uint64_t now);
 
+static void has_found(struct remote *r, uint64_t now)
+{
+    r->fetched_at = now;
+    cancel_views(r, now);
+    r->next_point = 0;
+    if (r->peer != NULL) { /* it is met again by remote_next_point */
+        r->state = CONNECTED;
+        shuffle(r);
+        return;
+    }
+    r->state = MEETING;
+    meet(r, now);
+}
+
 static void fetched(struct remote *r, uint64_t now)
 {
     struct periods periods;
 
-    if (r->has_descriptor) {
-        r->fetched_at = now;
-        cancel_views(r, now);
-        r->state = MEETING;
-        r->next_point = 0;
-        meet(r, now);
+    if (r->found) {
+        has_found(r, now);
         return;
     }
     if (!r->asked_all) {
@@ -232,12 +252,12 @@ static void looked_up(void *ctx, uint64_t request, enum finder_end end,
     if (v == NULL)
         return;
     v->request = 0;
-    if (end == FINDER_NO_CIRCUIT && !r->has_descriptor) {
+    if (end == FINDER_NO_CIRCUIT && !r->found) {
         cancel_views(r, now);
         give_up(r, SERVICE_NO_PATH);
         return;
     }
-    for (unsigned i = 0; i < r->view_count && !r->has_descriptor; i++)
+    for (unsigned i = 0; i < r->view_count && !r->found; i++)
         if (r->views[i].request != 0)
             return;
     fetched(r, now);
@@ -268,7 +288,9 @@ static void begin_fetch(struct remote *r, uint64_t now)
 {
     struct periods periods;
 
-    r->has_descriptor = r->asked_all = r->expired = false;
+    r->found = r->asked_all = r->expired = false;
+    if (r->peer == NULL)
+        r->has_descriptor = false;
     period_asked(services_of(r)->wall, &periods);
     if (!fetch(r, &periods, now))
         give_up(r, SERVICE_BUSY);
@@ -328,6 +350,7 @@ static void connected(struct remote *r, const struct connect_result *result,
         return;
     }
     r->state = CONNECTED;
+    r->points_fail = false;
     services_of(r)->stats.connects++;
     r->service->connects++;
     send_queue(r, now);
@@ -351,6 +374,7 @@ static void try_next(struct remote *r, enum connect_end end, uint64_t now)
 {
     r->attempts++;
     r->next_point++;
+    r->points_fail = true;
     if (r->attempts >= ATTEMPTS_MAX) {
         give_up(r, problem_of(end));
         return;
@@ -405,9 +429,10 @@ static void meet(struct remote *r, uint64_t now)
         give_up(r, SERVICE_BUSY);
 }
 
-static bool is_current(const struct remote *r)
+static bool is_current(const struct remote *r, uint64_t now)
 {
     return r->has_descriptor &&
+           !(r->points_fail && time_since(r->fetched_at, now) >= FETCH_AGAIN) &&
            services_of(r)->wall < service_descriptor_expires(&r->descriptor);
 }
 
@@ -418,7 +443,7 @@ enum error remote_connect(struct remote *r, uint64_t now)
     r->attempts = r->next_point = r->again = 0;
     r->effort = r->greeting = 0;
     r->started_at = now;
-    if (is_current(r)) {
+    if (is_current(r, now)) {
         r->state = MEETING;
         meet(r, now);
     } else {
@@ -438,6 +463,12 @@ void remote_next_point(struct remote *r, unsigned attempt,
     if (goal->greeting > next.greeting)
         next.greeting = goal->greeting;
     *goal = next;
+}
+
+void remote_points_fail(struct remote *r, uint64_t now)
+{
+    if (r->state == CONNECTED && time_since(r->fetched_at, now) >= FETCH_GAP)
+        begin_fetch(r, now);
 }
 
 /* ---- Data --------------------------------------------------------------- */
@@ -485,7 +516,7 @@ void remote_peer_live(struct remote *r, struct service_peer *peer, uint64_t now)
 void remote_peer_gone(struct remote *r, struct service_peer *peer, uint64_t now)
 {
     (void)peer;
-    (void)now;
+    cancel_views(r, now);
     r->peer = NULL;
     r->state = IDLE;
 }

@@ -28,6 +28,9 @@ enum error remote_send(struct remote *r, uint16_t port, struct bytes payload,
  * is when none is known. */
 void remote_next_point(struct remote *r, unsigned attempt,
                        struct connect_goal *goal);
+/* Its peer could not be met again where that is known to be: it may have other
+ * points by now. */
+void remote_points_fail(struct remote *r, uint64_t now);
 void remote_peer_live(struct remote *r, struct service_peer *peer,
                       uint64_t now);
 void remote_peer_gone(struct remote *r, struct service_peer *peer,
