@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES       3               /* of one relay, in a row */
+#define TRIES       3               /* of one relay, in a row; */
+#define SILENT      2               /* each counts so when it does not answer */
 #define RETRY       (500 * TIME_MS) /* doubled each time */
 #define REACH_TIME  (10 * TIME_S)
 #define SAY_TIME    (6 * TIME_S)
@@ -387,15 +388,18 @@ static void came_up(struct point *p, uint64_t now)
     remember_row(set, p);
 }
 
-/* Its circuit is gone, or was never had. */
-static void went_down(struct point *p, uint64_t now)
+/* Its circuit is gone, or was never had: `silent` when all hops up to the
+ * relay stood. */
+static void went_down(struct point *p, bool silent, uint64_t now)
 {
     p->reached = false;
     if (p->up)
         p->down_at = now;
     p->up = false; /* it is in the descriptor for as long as it is tried */
     p->act_at = p->tries == 0 ? now : time_after(now, RETRY << p->tries);
-    p->tries++;
+    p->tries += silent ? SILENT : 1;
+    if (p->tries > TRIES)
+        p->act_at = now;
 }
 
 /* The attempt to replace its circuit failed: the old one serves on. */
@@ -410,7 +414,6 @@ static void point_closed(void *holder, struct circuit *c, enum reason why,
     struct point *p = holder;
 
     (void)why;
-    (void)hop;
     if (c == p->next) {
         p->next = NULL;
         renewal_failed(p, now);
@@ -419,7 +422,7 @@ static void point_closed(void *holder, struct circuit *c, enum reason why,
     p->c = p->next; /* the one on its way is all that is left */
     p->next = NULL;
     if (p->c == NULL)
-        went_down(p, now);
+        went_down(p, !p->up && hop == c->length, now);
     else
         p->up = false;
 }
