@@ -10,10 +10,10 @@
 #include "../sim_service_test.h"
 
 #include "tunnel/router/router.h"
-#include "tunnel/service/service_internal.h"
 #include "tunnel/service/host.h"
 #include "tunnel/service/peer.h"
 #include "tunnel/service/point.h"
+#include "tunnel/service/service_internal.h"
 
 #include <sodium.h>
 
@@ -121,7 +121,7 @@ struct traffic {
     struct hearer *from, *to; /* `to` answers */
     uint64_t each;
     bool on;
-    uint32_t next; /* number of the next one */
+    uint32_t next;              /* number of the next one */
     uint8_t state[TRAFFIC_MAX]; /* of each number */
     unsigned refused, twice;
     uint64_t last_at, longest; /* between two answers */
@@ -258,21 +258,6 @@ static inline bool watched_is_answered(void)
 
 /* How long it took until the service answered; TIME_NEVER: not in `max`. It is
  * said again each 5 s: a datagram waits 15 s for a channel. */
-static inline void debug_peers(const struct hearer *h)
-{
-    struct services *s = services_of(h);
-    for (unsigned i = 0; i < s->peer_count; i++) {
-        struct service_peer *p = s->peers[i];
-        const struct channel_stats *st = channel_stats(p->channel);
-        struct circuit *c = channel_circuit(p->channel);
-        print_message("   peer %u opened %d told %d gap %d live %d sent %u recv %u dl %u dm %u gaps %u connect %p tries %u", (unsigned)p->id, p->opened, p->told, channel_in_gap(p->channel), channel_is_live(p->channel), (unsigned)st->sent, (unsigned)st->received, (unsigned)st->dropped_layer, (unsigned)st->dropped_message, (unsigned)st->gaps, (void*)p->connect, p->tries);
-        if (c) for (unsigned k = 0; k < c->length; k++) print_message(" %u", member_of(c->hop[k].target.identity));
-        print_message("\n");
-    }
-    struct services_stats st = *services_stats(s);
-    print_message("   joins %u failed %u connects %u failed %u resumed %u moved %u intro %u %u %u %u %u %u %u %u\n", (unsigned)st.joins, (unsigned)st.joins_failed, (unsigned)st.connects, (unsigned)st.connects_failed, (unsigned)st.resumed, (unsigned)st.moved, (unsigned)st.introductions[0], (unsigned)st.introductions[1], (unsigned)st.introductions[2], (unsigned)st.introductions[3], (unsigned)st.introductions[4], (unsigned)st.introductions[5], (unsigned)st.introductions[6], (unsigned)st.introductions[7]);
-}
-
 static inline uint64_t time_to_answer(struct world *w, struct hearer *h,
                                       const char *text, uint64_t max)
 {
@@ -295,7 +280,6 @@ static inline void assert_answered(struct world *w, struct hearer *h,
 
     if (t == TIME_NEVER) {
         print_hearer(h);
-        debug_peers(h); if (traffic.to) debug_peers(traffic.to);
         fail_msg("%s: no answer", text);
     }
     print_message("  %s: answered after %.2f s\n", text, (double)t / 1e9);

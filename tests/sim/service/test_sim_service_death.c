@@ -6,10 +6,10 @@
  */
 #include "service_world.h"
 
-#define RELAYING 30
-#define SERVER   RELAYING
+#define RELAYING  30
+#define SERVER    RELAYING
 #define NEWCOMERS 6
-#define EACH     (50 * TIME_MS)
+#define EACH      (50 * TIME_MS)
 
 static const uint8_t seed[32] = {31, 1};
 
@@ -37,8 +37,7 @@ static void begin(struct world *w)
 
 static void newcomer(struct world *w, const char *when)
 {
-    struct hearer *h =
-        listen_to(w, w->net.members[SERVER + 2 + newcomers++]);
+    struct hearer *h = listen_to(w, w->net.members[SERVER + 2 + newcomers++]);
 
     reach(h, status_of(host).key, 3);
     assert_answered(w, h, when, 2 * TIME_MIN);
@@ -52,7 +51,8 @@ static void check_one_peer(void)
     assert_int_equal(host->gone, 0);
 }
 
-/* The guard of neither end, nor the service itself. */
+/* What tells that a relay is gone is that it is silent: ten questions of the
+ * channel, 10 s with the round trips of this network. */
 static void test_sim_service_rendezvous_dies(void **state)
 {
     struct world *w = &world;
@@ -69,7 +69,7 @@ static void test_sim_service_rendezvous_dies(void **state)
         gap = traffic_gap();
         print_message("  rendezvous %u dead: a gap of %.2f s, %u refused\n", i,
                       (double)gap / 1e9, traffic.refused);
-        assert_at_most(gap / TIME_MS, 20000);
+        assert_at_most(gap / TIME_MS, 30000);
         check_one_peer();
     }
     newcomer(w, "after all rendezvous");
@@ -93,8 +93,8 @@ static bool has_points(void)
 static void test_sim_service_points_die(void **state)
 {
     struct world *w = &world;
-    unsigned points[8], n;
-    uint64_t published, at;
+    unsigned points[8], n, lost;
+    uint64_t published, at, gap, gaps = 0;
 
     (void)state;
     begin(w);
@@ -106,16 +106,20 @@ static void test_sim_service_points_die(void **state)
             kill_member(w, points[i]);
         at = sim_now(w->sim);
         newcomer(w, round < 3 ? "one point dead" : "all points dead");
-        assert_true(run_until(w, has_points, 3 * TIME_MIN));
+        assert_true(run_until(w, has_points, 2 * TIME_MIN));
+        gap = traffic_gap();
+        gaps += gap;
         print_message("  points again after %.1f s, gap %.2f s\n",
-                      (double)(sim_now(w->sim) - at) / 1e9,
-                      (double)traffic_gap() / 1e9);
+                      (double)(sim_now(w->sim) - at) / 1e9, (double)gap / 1e9);
         sim_run_for(w->sim, 30 * TIME_S);
         assert_true(status_of(host).published_at > published);
         check_one_peer();
     }
     newcomer(w, "with other points");
-    assert_int_equal(traffic_end(w), 0);
+    gaps += traffic_gap();
+    lost = traffic_end(w);
+    print_message("  %u of %u lost\n", lost, traffic.next);
+    assert_at_most(lost * EACH, gaps); /* what went where nobody is any more */
     check_one_peer();
     world_end(w);
 }
