@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Relays cut circuits a tenth after max_time; that of the other end may be
- * older than ours by as much as stems get (STEM_AGE). */
+ * older than ours by as much as stems get, a fifth of it (services.c). */
 #define RENEW_PART  7            /* tenths of max_time */
 #define RENEW_SPAN  16           /* parts of max_time over which it is spread */
 #define RETRY_FIRST (1 * TIME_S) /* doubled each time */

@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A stem is not so old that what becomes of it would be cut before it is
+ * renewed (peer.c). */
+#define STEM_PART 5 /* of max_time */
+
 #define PIECE_MEMORY (1024 * 1024) /* of unfinished long datagrams */
 
 void service_config_init(struct service_config *config)
@@ -58,13 +62,15 @@ static void on_stems(void *ctx, struct stem_kit *kit, enum path_result why,
 
 static enum error make_parts(struct services *s)
 {
-    struct stems_env stems = {.ctx = s,
-                              .random = s->env.random,
-                              .circuits = s->env.circuits,
-                              .directory = s->env.directory,
-                              .guards = s->env.guards,
-                              .vanguards = &s->vanguards,
-                              .ready = on_stems};
+    struct stems_env stems = {
+        .ctx = s,
+        .random = s->env.random,
+        .circuits = s->env.circuits,
+        .directory = s->env.directory,
+        .guards = s->env.guards,
+        .vanguards = &s->vanguards,
+        .max_age = time_min(STEM_AGE, s->config.max_time / STEM_PART),
+        .ready = on_stems};
     struct finder_env finder = {.random = s->env.random,
                                 .circuits = s->env.circuits,
                                 .directory = s->env.directory};

@@ -19,8 +19,6 @@
 
 #define PLANS 4
 
-#define STEM_AGE_OLD (STEM_AGE / 4 * 3) /* its successor is built */
-
 /* Between tries. */
 #define PAUSE_MIN      (250 * TIME_MS)
 #define PAUSE_NO_PATH  (2 * TIME_S)  /* at most, when no path was found, */
@@ -81,6 +79,12 @@ static uint64_t age_of(const struct stem *stem, uint64_t now)
     return time_since(stem->c->created_at, now);
 }
 
+/* From then on its successor is built. */
+static uint64_t old_age(const struct stem_kit *k)
+{
+    return k->s->env.max_age / 4 * 3;
+}
+
 /* Those that are not to be replaced soon. */
 static unsigned young(const struct stem_kit *k, uint64_t now)
 {
@@ -88,7 +92,7 @@ static unsigned young(const struct stem_kit *k, uint64_t now)
 
     for (unsigned i = 0; i < STEM_SLOTS; i++)
         count += k->slots[i].c != NULL &&
-                 age_of(&k->slots[i], now) < STEM_AGE_OLD;
+                 age_of(&k->slots[i], now) < old_age(k);
     return count;
 }
 
@@ -422,7 +426,8 @@ static struct stem *find_ready(struct stem_kit *k, const struct want *want,
     for (unsigned i = 0; i < STEM_SLOTS; i++) {
         struct stem *stem = &k->slots[i];
 
-        if (stem->c == NULL || !stem->ready || age_of(stem, now) >= STEM_AGE ||
+        if (stem->c == NULL || !stem->ready ||
+            age_of(stem, now) >= k->s->env.max_age ||
             !circuit_suits(k, want, stem->c))
             continue;
         if (found == NULL || age_of(stem, now) > age_of(found, now))
@@ -671,6 +676,8 @@ enum error stems_new(const struct stems_env *env, struct stems **out)
     if (s == NULL)
         return ERR_NO_MEMORY;
     s->env = *env;
+    if (s->env.max_age == 0)
+        s->env.max_age = STEM_AGE;
     s->next_id = 1;
     LIST_INIT(&s->kits);
     *out = s;
@@ -696,13 +703,13 @@ static uint64_t deadline_of(const struct stem_kit *k, uint64_t now)
         return TIME_NEVER;
     for (unsigned i = 0; i < STEM_SLOTS; i++) {
         const struct stem *stem = &k->slots[i];
-        uint64_t left = STEM_AGE;
+        uint64_t left = k->s->env.max_age;
 
         room = room || stem->c == NULL;
         if (stem->c == NULL)
             continue;
-        if (age_of(stem, now) < STEM_AGE_OLD)
-            left = STEM_AGE_OLD;
+        if (age_of(stem, now) < old_age(k))
+            left = old_age(k);
         at = time_min(at, stem->c->created_at + left);
     }
     if (k->plan_count > 0 || (room && young(k, now) < STEM_SPARE))
@@ -717,7 +724,7 @@ static void kit_tick(struct stem_kit *k, uint64_t now)
         k->used_at = now;
     }
     if (is_used(k, now)) {
-        drop_stems(k, STEM_AGE, now);
+        drop_stems(k, k->s->env.max_age, now);
         build_plans(k, now);
         refill(k, now);
         k->tell = k->tell || (k->tell_at != 0 && k->tell_at <= now);

@@ -49,6 +49,7 @@ struct stems_env {
     struct directory *directory;
     struct guards *guards;
     struct vanguards *vanguards;
+    uint64_t max_age; /* of a ready stem, ns; 0: STEM_AGE */
     /* A stem of this kit can be taken now, or (then `why` is not PATH_FOUND)
      * no path could be found for one. May take stems. */
     void (*ready)(void *ctx, struct stem_kit *kit, enum path_result why,
