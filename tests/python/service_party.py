@@ -59,21 +59,26 @@ def join(road, cookie, noise, resumed=False):
 
 
 class Attempt:
-    """One INTRODUCE, and the rendezvous point that waits for what comes."""
+    """One INTRODUCE, and the rendezvous point that waits for what comes; with
+    `target` and no `meeting` whoever that is."""
 
     def __init__(self, party, credential, point, auth_id, key, meeting=None,
                  **more):
         self.party, self.point, self.auth_id = party, point, auth_id
         self.cookie = os.urandom(16)
-        self.meeting = meeting or party.road_to(party.relays[-1])
-        more.setdefault("target", m.target_of(self.meeting.last))
+        if meeting is None and "target" not in more:
+            meeting = party.road_to(party.relays[-1])
+        self.meeting = meeting
+        if "target" not in more:
+            more["target"] = m.target_of(meeting.last)
         more.setdefault("greeting", int(time.time()))
         prove = more.pop("prove", None)
         ephemeral = os.urandom(32)
         if prove is not None:
             more.update(prove(key, w.public_key(ephemeral)))
         target = more.pop("target")
-        m.wait_at(self.meeting, self.cookie)
+        if meeting is not None:
+            m.wait_at(meeting, self.cookie)
         self.noise = m.handshake(party.network, credential, key)
         self.noise1 = self.noise.write(
             m.invitation(self.cookie, target, **more), ephemeral)
