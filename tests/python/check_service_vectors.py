@@ -130,6 +130,7 @@ class ServiceVectors(unittest.TestCase):
         nonce, digest = work.solve(0)
         self.assertEqual(nonce.to_bytes(8, "big"), v("work_nonce"))
         self.assertEqual(digest, v("work_digest"))
+        self.assertEqual(work.hint(), v("work_hint"))
         work.verify(nonce, digest)
         with self.assertRaises(Failure):
             work.verify(nonce, digest[::-1])

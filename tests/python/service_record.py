@@ -320,6 +320,9 @@ class Work:
         self.seed, self.effort = seed, effort
         self.fixed = seed, auth, e
 
+    def hint(self):
+        return labelled(16, "warren work hint", *self.fixed[:2])[:4]
+
     def challenge(self, nonce):
         return labelled(32, "warren work", *self.fixed,
                         struct.pack(">QI", nonce, self.effort))

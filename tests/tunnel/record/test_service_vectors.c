@@ -189,6 +189,7 @@ static void put_work(void)
 {
     struct work_task task = {.effort = 64};
     struct work_proof proof;
+    uint8_t hint[WORK_HINT_BYTES];
     uint64_t nonce = 0;
 
     memset(task.seed, 0xdd, sizeof(task.seed));
@@ -198,6 +199,8 @@ static void put_work(void)
     put("\n# The first proof of work of effort 64 from nonce 0 on.\n");
     put_counter("work_nonce", proof.nonce);
     put_bytes("work_digest", proof.digest, sizeof(proof.digest));
+    work_hint(task.seed, task.auth_id, hint);
+    put_bytes("work_hint", hint, sizeof(hint));
 }
 
 /* ---- Meeting ------------------------------------------------------------ */

@@ -8,8 +8,8 @@ import unittest
 
 import msgpack
 
-from harness import wait_for
 from service_twin import NETWORK, TwinTest
+from harness import wait_for
 from test_service_daemon import CLIENT, PATIENCE, Server
 
 import service_meeting as m

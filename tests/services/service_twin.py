@@ -5,8 +5,8 @@ import importlib.util
 import pathlib
 import sys
 
-from harness import ProcessTest, wait_for
 from test_service_daemon import Services
+from harness import ProcessTest, wait_for
 
 if importlib.util.find_spec("nacl") is None:
     print("skipped: python3-nacl is missing, ./dev setup installs it")

@@ -6,8 +6,8 @@ import os
 import time
 import unittest
 
-from harness import wait_for
 from service_twin import NETWORK, TwinTest
+from harness import wait_for
 from test_service_daemon import PATIENCE, Server
 
 import service_meeting as m
