@@ -1,0 +1,400 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Measures hidden services of real daemons on this machine.
+
+Usage: bench_service.py [DIRECTORY_OF_THE_BUILD] [--seconds S] [--clients N]
+
+As bench_network.py: each daemon has an address of its own, and all share the
+cores of this machine. Times are beside that of building a circuit of three
+hops, throughput and its cost beside a circuit to an exit, in the same run.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import select
+import statistics
+import subprocess
+import sys
+import time
+
+from measure import (HOPS, PAYLOAD, ROOT, Failure, cpu_of, resident, row, say,
+                     title)
+from harness import NO_RELAY, Control, Network, wait_for
+
+RELAYS = 10  # the last one is an exit, too
+KNOWN = 9    # of them, by whoever begins
+PORT = 9
+BATCH = 10      # clients that start at once
+WARM = 5        # connections of each client, after its first
+MEMBERS = 20
+STRING = "members of the bench"
+IDLE = 8        # services that do nothing
+
+
+def percentile(values, part):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * part))]
+
+
+class Client:
+    """A program with a node inside (service_load.c)."""
+
+    def __init__(self, bench, number, address, hops=HOPS, **popen):
+        net = bench.net
+        (net.root / f"client{number}").mkdir(mode=0o700)
+        self.process = subprocess.Popen(
+            [bench.build / "bench/service_load", net.root / f"client{number}",
+             f"{net.prefix}.{100 + number % 100}:{7900 + number // 100}",
+             net.nodes[0].endpoint, address, str(PORT), str(KNOWN),
+             str(hops)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, **popen)
+
+    def line(self, timeout=30):
+        if not select.select([self.process.stdout], [], [], timeout)[0]:
+            raise Failure("a client says nothing")
+        return self.process.stdout.readline().split()
+
+    def say(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def wait_ready(self):
+        if self.line() != ["ready"]:
+            raise Failure("a client does not begin")
+
+    def ask(self):
+        """ms to the answer; None when it was none."""
+        self.say("ask")
+        answer = self.line()
+        if answer[:1] == ["answered"]:
+            return float(answer[1])
+        say(f"  (no answer: {' '.join(answer)})")
+        return None
+
+    def disconnect(self):
+        self.say("close")
+        self.line()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Bench:
+    def __init__(self, args):
+        self.build = pathlib.Path(args.build).resolve()
+        self.seconds = args.seconds
+        self.clients = args.clients
+        self.net = Network(str(self.build / "warren"))
+        self.host = self.server = self.server_at = None
+        self.started = 0
+
+    # ---- The network ----
+
+    def start(self):
+        first = self.net.add().start()
+        for number in range(1, RELAYS):
+            self.net.add([first]).start(
+                *(["--exit"] if number == RELAYS - 1 else []), wait=False)
+        for node in self.net.nodes:
+            node.wait_ready(30)
+        for node in self.net.nodes:
+            node.wait_joined(30)
+        self.server = subprocess.Popen(
+            [self.build / "bench/service_load", "--serve",
+             f"{self.net.prefix}.99"], stdout=subprocess.PIPE, text=True)
+        self.server_at = self.server.stdout.readline().strip()
+        self.host = self.add("h", f"[service web]\n"
+                                  f"port = {PORT} udp {self.server_at}\n")
+        self.wait_relays(self.host)
+
+    def wait_relays(self, node):
+        wait_for("relays are known", lambda: len(
+            node.json("peers")["peers"]) >= KNOWN, 60, 0.2)
+
+    def add(self, name, config=""):
+        node = self.net.add([self.net.nodes[0]])
+        path = self.net.root / f"{name}.ini"
+        path.write_text(config)
+        node.start("--config", path, *NO_RELAY)
+        return node
+
+    def show(self, name="web"):
+        return self.host.json("service", "show", name)
+
+    def is_fine(self):
+        service = self.show()
+        return (service.get("state") == "fine" and service["published"] and
+                service["points"] >= 3 and service)
+
+    def new_client(self, **more):
+        self.started += 1
+        return Client(self, self.started, self.address, **more)
+
+    # ---- Connecting ----
+
+    def build_time(self):
+        """ms, the median of circuits of HOPS hops."""
+        node = self.host
+        times = {}
+        deadline = time.monotonic() + 20
+        node.json("tunnel", "build", "--hops", HOPS)
+        while len(times) < 40 and time.monotonic() < deadline:
+            for c in node.rpc("tunnel.circuits")["circuits"]:
+                if c["hops"] == HOPS and c["state"] == "ready":
+                    times[c["id"]] = c["build_time"]
+                    with contextlib.suppress(Failure):
+                        node.rpc("tunnel.close", circuit=c["id"])
+            time.sleep(0.05)
+        node.json("tunnel", "stop", "--hops", HOPS)
+        return statistics.median(times.values())
+
+    def connects_of(self, client, cold, warm):
+        first = client.ask()
+        if first is None:
+            return
+        cold.append(first)
+        for _ in range(WARM):
+            client.disconnect()
+            time.sleep(0.1)
+            again = client.ask()
+            if again is not None:
+                warm.append(again)
+        client.disconnect()  # the service keeps lost ones for a minute
+
+    def connecting(self):
+        cold, warm = [], []
+        while self.clients > len(cold) and self.started < 2 * self.clients:
+            batch = [self.new_client() for _ in range(BATCH)]
+            try:
+                for client in batch:
+                    client.wait_ready()
+                time.sleep(1)
+                for client in batch:
+                    self.connects_of(client, cold, warm)
+            finally:
+                for client in batch:
+                    client.close()
+        say()
+        say("Connecting to a key service, first datagram to the answer of its "
+            "server")
+        title("value", f"{HOPS} hops")
+        base = self.build_time()
+        for name, times, aim in (
+                ("cold", cold, 25), ("warm", warm, 10)):
+            row(f"{name}, median of {len(times)}", statistics.median(times),
+                "ms", f"< {aim} ms", base)
+            row("  99th of 100", percentile(times, .99), "ms", "", base)
+
+    # ---- A restart ----
+
+    def established(self):
+        with contextlib.suppress(Failure, OSError, json.JSONDecodeError):
+            with Control(self.host) as control:
+                return control.call("service.show", name="web").get(
+                    "points", 0)
+        return 0
+
+    def restart(self):
+        times, gaps = [], []
+        for _ in range(5):
+            client = self.new_client()
+            try:
+                client.wait_ready()
+                time.sleep(0.5)
+                self.host.kill()
+                begun = time.monotonic()
+                self.host.start("--config", self.net.root / "h.ini",
+                                *NO_RELAY, wait=False)
+                wait_for("a point", self.established, 20, 0.005)
+                gaps.append((time.monotonic() - begun) * 1e3)
+                if client.ask() is not None:
+                    times.append((time.monotonic() - begun) * 1e3)
+            finally:
+                client.close()
+            wait_for("it is fine again", self.is_fine, 60, 0.2)
+        say()
+        say("A service that was killed, from its start")
+        title("value", "")
+        row("first point up, median of 5", statistics.median(gaps), "ms")
+        row("a new client was answered, median", statistics.median(times),
+            "ms", "< 1000 ms")
+        row("  longest", max(times), "ms", "< 1000 ms")
+
+    # ---- Throughput ----
+
+    def cpu(self, client=None):
+        """Seconds of all daemons, and of the client."""
+        return (sum(cpu_of(n.process.pid) for n in self.net.nodes) +
+                (cpu_of(client.process.pid) if client else 0))
+
+    def channel(self, hops):
+        """MB/s, s/GB, % lost."""
+        client = self.new_client(hops=hops)
+        try:
+            client.wait_ready()
+            if client.ask() is None:
+                raise Failure("the load does not begin")
+            before = self.cpu(client)
+            client.say(f"load {self.seconds}")
+            sent, got, seconds, _ = map(float,
+                                        client.line(self.seconds + 30))
+            cpu = self.cpu(client) - before
+        finally:
+            client.close()
+        megabytes = got * PAYLOAD / 1e6
+        return (megabytes / seconds, cpu / megabytes * 1e3,
+                100 * (1 - got / sent))
+
+    def exit(self, hops):
+        """The same to a server behind an exit (circuit_load.c)."""
+        self.started += 1
+        (self.net.root / f"load{self.started}").mkdir(mode=0o700)
+        done = subprocess.Popen(
+            [self.build / "bench/circuit_load",
+             self.net.root / f"load{self.started}",
+             f"{self.net.prefix}.{100 + self.started % 100}:7899",
+             self.net.nodes[0].endpoint, f"{self.net.prefix}.98", str(hops),
+             str(self.seconds)], stdout=subprocess.PIPE, text=True)
+        with done:
+            try:
+                if done.stdout.readline() != "begin\n":
+                    raise Failure("the load does not begin")
+                before = self.cpu()
+                sent, got, seconds, cpu = map(
+                    float, done.stdout.readline().split())
+                cpu += self.cpu() - before
+                done.stdout.readline()
+                done.wait(30)
+            finally:
+                done.kill()
+        megabytes = got * PAYLOAD / 1e6
+        return (megabytes / seconds, cpu / megabytes * 1e3,
+                100 * (1 - got / sent))
+
+    def throughput(self):
+        """A channel whose ends have two hops each leads through as many relays
+        as a circuit of four hops; one of three hops each through six."""
+        four, three = self.exit(4), self.exit(3)
+        two, full = self.channel(2), self.channel(HOPS)
+        # Through six relays, if each more costs what the fourth does.
+        cost = max(four[1] + 2 * (four[1] - three[1]), four[1])
+        rate = four[0] * four[1] / cost
+        say()
+        say(f"One channel, {PAYLOAD} bytes a datagram, {self.seconds} s each")
+        title("value", "to an exit")
+        for name, (rate_of, cost_of, lost), beside in (
+                ("2 hops each, as many relays as 4 hops", two, four),
+                ("3 hops each, 6 relays (exit: computed)", full,
+                 (rate, cost))):
+            row(name, rate_of, "MB/s", ">= 80 %", beside[0])
+            row("  processor time", cost_of, "s/GB", "", beside[1])
+            row("  lost", lost, "%")
+
+    # ---- Members of a string ----
+
+    def members(self):
+        nodes = [self.add(f"m{i}") for i in range(MEMBERS)]
+        for node in nodes:
+            node.wait_joined(30)
+            self.wait_relays(node)
+        controls = [Control(n) for n in nodes]
+        begun = time.monotonic()
+        found = []
+        for control in controls:
+            control.send("service.register", service=STRING)
+        sockets = {c.socket: c for c in controls}
+        limit = begun + 30
+        pairs = MEMBERS * (MEMBERS - 1)
+        while len(found) < pairs and time.monotonic() < limit:
+            for sock in select.select(list(sockets), [], [], 0.1)[0]:
+                control = sockets[sock]
+                control.unpacker.feed(sock.recv(65536))
+                for frame in control.unpacker:
+                    if frame[0] == 2 and frame[1] == "peer":
+                        found.append(time.monotonic() - begun)
+                    elif frame[0] == 2 and frame[1] == "gone":
+                        found.pop()
+        for control in controls:
+            control.socket.close()
+        for node in nodes:
+            node.kill()
+            self.net.nodes.remove(node)
+        say()
+        say(f"{MEMBERS} members that register the same string at once")
+        title("value", "")
+        most = int(pairs * 0.8)
+        row("others found within 10 s, of all pairs",
+            100 * sum(t < 10 for t in found) / pairs, "%", ">= 80 %")
+        if len(found) >= most:
+            row("80 % of the pairs after", found[most - 1], "s", "< 10 s")
+
+    # ---- Memory ----
+
+    def memory(self):
+        idle = [resident(n.process.pid) for n in self.net.nodes[:RELAYS]]
+        plain, many = self.add("i0"), self.add("i1", "".join(
+            f"[service s{i}]\n" for i in range(IDLE)))
+        wait_for("services are there", lambda: all(
+            s["points"] >= 3 for s in
+            many.json("service", "list")["services"]), 60, 0.3)
+        time.sleep(2)
+        a, b = resident(plain.process.pid), resident(many.process.pid)
+        say()
+        say("Memory, resident")
+        title("value", "")
+        row("a daemon that relays, median", statistics.median(idle), "MB")
+        row("a daemon that does not", a, "MB")
+        row(f"a service, of {IDLE} that are idle", (b - a) / IDLE * 1e3, "kB",
+            "<= 64 kB")
+
+    @property
+    def address(self):
+        return self.show()["address"]
+
+    def run(self, parts):
+        self.start()
+        wait_for("the service is fine", self.is_fine, 60, 0.1)
+        say(f"{len(self.net.nodes)} daemons, {os.cpu_count()} cores, load "
+            f"{os.getloadavg()[0]:.1f} before")
+        for part in ("memory", "connecting", "restart", "throughput",
+                     "members"):
+            if not parts or part in parts:
+                getattr(self, part)()
+
+    def close(self):
+        if self.server is not None:
+            self.server.kill()
+            self.server.wait()
+            self.server.stdout.close()
+        self.net.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build", nargs="?", default=ROOT / "build/release")
+    parser.add_argument("--seconds", type=int, default=5,
+                        help="how long each transfer takes (5)")
+    parser.add_argument("--clients", type=int, default=100,
+                        help="that connect (100)")
+    parser.add_argument("--only", action="append",
+                        help="memory, connecting, restart, throughput, "
+                             "members")
+    args = parser.parse_args()
+    bench = Bench(args)
+    try:
+        bench.run(args.only)
+    except (Failure, OSError, subprocess.SubprocessError) as failure:
+        say(f"The measurement failed: {failure}")
+        return 1
+    finally:
+        bench.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
