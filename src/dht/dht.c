@@ -19,7 +19,7 @@ void dht_config_init(struct dht_config *config)
         .family = {true, true},
         .max_pending = 512,
         .max_lookups = 64,
-        .max_publications = 1024,
+        .max_publications = 256,
         .max_hashes = 10000,
         .max_peers = 100000,
         .max_peers_per_hash = 1000,

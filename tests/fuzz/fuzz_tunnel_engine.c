@@ -79,7 +79,7 @@ static void check(const struct fuzz *f)
 
         assert_true(links_count(e->shared.links) <= 64);
         assert_true(transits_count(e->transits) <= 16);
-        assert_true(circuits_count(e->circuits) <= 16);
+        assert_true(circuits_count(e->circuits) <= 32);
         assert_true(e->shared.ends.count <= 48);
     }
 }
@@ -128,9 +128,9 @@ static void build(struct fuzz *f)
 
     for (unsigned i = 0; i < n; i++)
         hops[i] = net_target(&f->net->node[1 + (what / 4 + i) % 3]);
-    if (circuit_new(cs, hops, n, f->net->now, &c) != OK)
+    if ((what & 64 ? circuit_new_for_service : circuit_new)(
+            cs, hops, n, f->net->now, &c) != OK)
         return;
-    c->use = what & 64 ? CIRCUIT_FOR_SERVICE : CIRCUIT_FOR_DATA;
     c->joined = what & 128;
 }
 

@@ -77,10 +77,35 @@ static void test_sim_service_is_published_and_reached(void **state)
     }
 }
 
+static bool is_gone(void)
+{
+    return client->gone > 0;
+}
+
+/* Who is connected hears at once that a service ends. */
+static void test_sim_service_says_that_it_ends(void **state)
+{
+    struct world *w = &world;
+
+    (void)state;
+    begin(w, 3);
+    assert_true(run_until(w, is_verified, 3 * TIME_MIN));
+    reach(client, status_of(host).key, 3);
+    say(client, "hello");
+    assert_true(run_until(w, has_answer, TIME_MIN));
+    assert_int_equal(service_leave(services_of(host), host->service, false,
+                                   sim_now(w->sim)),
+                     OK);
+    sim_wake(w->sim, host->n->node);
+    assert_true(run_until(w, is_gone, 5 * TIME_S));
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_service_is_published_and_reached),
+        cmocka_unit_test(test_sim_service_says_that_it_ends),
     };
 
     if (sodium_init() < 0)

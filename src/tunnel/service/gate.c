@@ -225,9 +225,19 @@ static bool is_proven(const struct gate *g, const struct gate_key *key,
                                            noise1, c->i.mac) == OK;
 }
 
+/* Of the places for members a quarter is kept for those that we choose: who
+ * comes may be anybody. */
 static bool has_room(const struct gate *g, const struct caller *c)
 {
-    return c->plan.peer != NULL || peer_may_come(g->service);
+    unsigned max = g->service->options.max_peers, come;
+
+    if (c->plan.peer != NULL)
+        return true;
+    if (g->service->kind != SERVICE_STRING)
+        return peer_may_come(g->service);
+    max = max != 0 ? max : SERVICE_PEERS;
+    come = peer_count_came(g->service);
+    return peer_may_come(g->service) && come < max - max / 4;
 }
 
 static enum introduction_result

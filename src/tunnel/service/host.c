@@ -74,6 +74,9 @@ static void points_changed(void *holder, uint64_t now)
 
 void host_changed(struct host *h, uint64_t now)
 {
+    /* Who may no longer find it knows the keys of its points still. */
+    if (h->service->access_changed)
+        points_expire(h->points, now);
     points_want(h->points, h->service->options.points, now);
     publications_changed(h->publications, now);
 }

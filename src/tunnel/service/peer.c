@@ -434,6 +434,16 @@ unsigned peer_count_of(const struct service *service)
     return count;
 }
 
+unsigned peer_count_came(const struct service *service)
+{
+    const struct services *s = service->all;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < s->peer_count; i++)
+        count += s->peers[i]->service == service && !s->peers[i]->opened;
+    return count;
+}
+
 /* ---- Time --------------------------------------------------------------- */
 
 void peers_close_of(struct service *service, enum reason why, uint64_t now)
@@ -445,11 +455,24 @@ void peers_close_of(struct service *service, enum reason why, uint64_t now)
 
         if (p->service != service)
             continue;
-        channel_close(p->channel, why, now);
+        if (p->connect != NULL)
+            connect_free(p->connect, now);
+        p->connect = NULL;
+        p->retry_at = TIME_NEVER;
         if (p->told)
             tell(p, SERVICE_EVENT_GONE, why);
-        peer_free(p, now);
+        p->told = false;
+        channel_close(p->channel, why, now);
     }
+}
+
+void peers_free_of(struct service *service, uint64_t now)
+{
+    struct services *s = service->all;
+
+    for (unsigned i = s->peer_count; i-- > 0;)
+        if (s->peers[i]->service == service)
+            peer_free(s->peers[i], now);
 }
 
 void peers_tick(struct services *s, uint64_t now)

@@ -16,9 +16,8 @@ struct service_peer {
     uint64_t id;
     struct service *service;
     struct channel *channel;
-    bool opened;  /* by this end */
-    bool told;    /* that it is there */
-    bool closing; /* by this end: the application hears of it */
+    bool opened; /* by this end */
+    bool told;   /* that it is there */
     bool has_key;
     uint8_t key[32]; /* M, or the key of the service */
     uint64_t since;
@@ -56,13 +55,17 @@ struct service_peer *peer_of_key(const struct service *service,
 struct service_peer *peer_of_resume(const struct service *service,
                                     const uint8_t id[CHANNEL_RESUME_BYTES]);
 unsigned peer_count_of(const struct service *service);
+/* Those of them that the other end has opened. */
+unsigned peer_count_came(const struct service *service);
 
 /* CLOSE is said, GONE is told. */
 void peer_close(struct service_peer *peer, enum reason why, uint64_t now);
 /* At once, and nobody is told (services_free). */
 void peer_free(struct service_peer *peer, uint64_t now);
+/* CLOSE is said, and GONE told at once: they linger without the service. */
 void peers_close_of(struct service *service, enum reason why, uint64_t now);
 void peers_tick(struct services *s, uint64_t now);
+void peers_free_of(struct service *service, uint64_t now);
 uint64_t peers_deadline(const struct services *s);
 
 #endif

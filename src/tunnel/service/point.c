@@ -135,6 +135,13 @@ void points_want(struct point_set *set, unsigned wanted, uint64_t now)
     set->choose_at = now;
 }
 
+void points_expire(struct point_set *set, uint64_t now)
+{
+    for (unsigned i = 0; i < set->count; i++)
+        set->points[i]->row.until = set->service->all->wall;
+    set->choose_at = now;
+}
+
 /* ---- A new one ---------------------------------------------------------- */
 
 static struct point *add(struct point_set *set,

@@ -57,6 +57,8 @@ struct point_ops {
 enum error points_new(struct service *service, const uint8_t secret[32],
                       unsigned wanted, bool stored, const struct point_ops *ops,
                       void *holder, struct point_set **out);
+/* All are to be replaced by others, and stay until those are up. */
+void points_expire(struct point_set *set, uint64_t now);
 /* DESTROY is said. Rows stay where they are stored, unless `forget`. */
 void points_free(struct point_set *set, bool forget, uint64_t now);
 /* One of an earlier life. */

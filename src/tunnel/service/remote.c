@@ -293,7 +293,7 @@ static void begin_fetch(struct remote *r, uint64_t now)
         r->has_descriptor = false;
     period_asked(services_of(r)->wall, &periods);
     if (!fetch(r, &periods, now))
-        give_up(r, SERVICE_BUSY);
+        give_up(r, SERVICE_TOO_MANY);
 }
 
 /* ---- Meeting ------------------------------------------------------------ */
@@ -346,7 +346,7 @@ static void connected(struct remote *r, const struct connect_result *result,
     make_goal(r, r->next_point, &goal);
     if (peer_new(r->service, &goal, r->name.key, result->circuit, &result->keys,
                  now, &r->peer) != OK) {
-        give_up(r, SERVICE_BUSY);
+        give_up(r, SERVICE_TOO_MANY);
         return;
     }
     r->state = CONNECTED;
@@ -426,7 +426,7 @@ static void meet(struct remote *r, uint64_t now)
     make_goal(r, r->next_point, &goal);
     if (connect_new(r->service, kit_of(r), &goal, NULL, met, r, now,
                     &r->connect) != OK)
-        give_up(r, SERVICE_BUSY);
+        give_up(r, SERVICE_TOO_MANY);
 }
 
 static bool is_current(const struct remote *r, uint64_t now)

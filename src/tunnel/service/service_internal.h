@@ -56,8 +56,8 @@ struct service {
     struct remote *remote; /* REMOTE */
     struct swarm *swarm;   /* STRING */
     bool access_changed;   /* publications are to have other keys */
-    bool leaving;          /* withdrawn: gone when that is published */
-    uint64_t leave_by;
+    bool leaving;          /* gone when its peers are, and what withdraws it
+                              is published */
 };
 
 struct services {

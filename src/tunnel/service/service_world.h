@@ -60,6 +60,7 @@ enum service_problem {
     SERVICE_WITHDRAWN,    /* its owner has removed it */
     SERVICE_POINTS_FAIL,  /* none of its points leads to it */
     SERVICE_BUSY,         /* it takes nobody now */
+    SERVICE_TOO_MANY,     /* we have max_connects, or lookups, under way */
     SERVICE_TOO_MUCH_WORK, /* more than we are ready to do */
     SERVICE_NO_RENDEZVOUS, /* it did not come to the rendezvous point */
     SERVICE_ALONE,         /* STRING: no other member was found */

@@ -112,17 +112,28 @@ enum error services_new(const struct service_config *config,
     return OK;
 }
 
-static void end_service(struct service *service, bool forget, uint64_t now)
+/* All but its peers, to which CLOSE may still be on its way. */
+static void end_parts(struct service *service, bool forget, uint64_t now)
 {
-    struct services *s = service->all;
-
-    peers_close_of(service, REASON_REQUESTED, now);
     host_free(service->host, now);
     remote_free(service->remote, now);
     swarm_free(service->swarm, forget, now);
     gate_free(service->gate, now);
     if (service->kit != NULL)
         stem_kit_free(service->kit, now);
+    service->host = NULL;
+    service->remote = NULL;
+    service->swarm = NULL;
+    service->gate = NULL;
+    service->kit = NULL;
+}
+
+static void end_service(struct service *service, bool forget, uint64_t now)
+{
+    struct services *s = service->all;
+
+    peers_free_of(service, now);
+    end_parts(service, forget, now);
     for (unsigned i = 0; i < s->count; i++)
         if (s->list[i] == service)
             s->list[i--] = s->list[--s->count];
@@ -134,6 +145,8 @@ void services_free(struct services *s, uint64_t now)
 {
     if (s == NULL)
         return;
+    for (unsigned i = 0; i < s->count; i++)
+        peers_close_of(s->list[i], REASON_SHUTDOWN, now);
     while (s->count > 0)
         end_service(s->list[s->count - 1], false, now);
     for (unsigned i = 0; i <= SERVICE_HOPS_MAX; i++)
@@ -328,13 +341,12 @@ enum error service_leave(struct services *s, uint32_t id, bool withdraw,
 
     if (service == NULL || service->leaving)
         return ERR_NOT_FOUND;
-    if (service->host != NULL && withdraw) {
-        service->leaving = true;
-        peers_close_of(service, REASON_REQUESTED, now);
+    service->leaving = true;
+    peers_close_of(service, REASON_REQUESTED, now);
+    if (service->host != NULL && withdraw)
         host_withdraw(service->host, now);
-        return OK;
-    }
-    end_service(service, withdraw, now);
+    else
+        end_parts(service, withdraw, now);
     return OK;
 }
 
@@ -541,6 +553,12 @@ static void remember_sets(struct services *s)
     }
 }
 
+static bool has_left(const struct service *service, uint64_t now)
+{
+    return service->leaving && peer_count_of(service) == 0 &&
+           (service->host == NULL || host_is_gone(service->host, now));
+}
+
 void services_tick(struct services *s, uint64_t wall, uint64_t now)
 {
     s->wall = wall;
@@ -551,7 +569,7 @@ void services_tick(struct services *s, uint64_t wall, uint64_t now)
         struct service *service = s->list[i];
 
         tick_service(service, now);
-        if (service->leaving && host_is_gone(service->host, now))
+        if (has_left(service, now))
             end_service(service, true, now);
     }
     peers_tick(s, now);

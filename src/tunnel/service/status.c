@@ -35,6 +35,8 @@ static const struct words problems[SERVICE_PROBLEMS] = {
     [SERVICE_POINTS_FAIL] = {"points_fail",
                              "none of its introduction points leads to it"},
     [SERVICE_BUSY] = {"busy", "it takes nobody now"},
+    [SERVICE_TOO_MANY] = {"too_many",
+                          "this node connects to as many as it may at once"},
     [SERVICE_TOO_MUCH_WORK] = {"too_much_work",
                                "it asks for more work than is done here"},
     [SERVICE_NO_RENDEZVOUS] = {"no_rendezvous",

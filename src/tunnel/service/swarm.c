@@ -20,6 +20,7 @@
 #define LONELY      TIME_MIN /* nobody was there for so long */
 #define POINTS_TIME (30 * TIME_S)
 #define DOOMED_MAX  16
+#define PAIR_TIME   (30 * TIME_S) /* two may have opened at once within it */
 
 /* A period that is alive: published in, or asked in. */
 struct season {
@@ -584,13 +585,16 @@ void swarm_visits(struct swarm *w, const uint8_t member[32], uint64_t now)
         crowd_wait(&w->crowd, m, now);
 }
 
+/* Of a pair's two channels the one stays that the smaller M has opened. An
+ * older one is of an earlier life: who has it would not open another. */
 bool swarm_peer_live(struct swarm *w, struct service_peer *peer, uint64_t now)
 {
     struct service_peer *other = rival(w, peer);
 
     w->company_at = now;
     if (other != NULL && other->opened != peer->opened &&
-        other->opened == crowd_opens(&w->crowd, peer->key)) {
+        other->opened == crowd_opens(&w->crowd, peer->key) &&
+        time_since(other->since, now) < PAIR_TIME) {
         doom(w, peer->id);
         return false;
     }
