@@ -87,6 +87,7 @@ struct services {
 
 /* ---- services.c --------------------------------------------------------- */
 
+/* NULL also when it is leaving. */
 struct service *service_find(const struct services *s, uint32_t id);
 /* Tells STATE when it changes. */
 void service_set_problem(struct service *service, enum service_problem p);

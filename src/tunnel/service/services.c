@@ -165,7 +165,7 @@ void services_free(struct services *s, uint64_t now)
 struct service *service_find(const struct services *s, uint32_t id)
 {
     for (unsigned i = 0; i < s->count; i++)
-        if (s->list[i]->id == id)
+        if (s->list[i]->id == id && !s->list[i]->leaving)
             return s->list[i];
     return NULL;
 }
@@ -339,7 +339,7 @@ enum error service_leave(struct services *s, uint32_t id, bool withdraw,
 {
     struct service *service = service_find(s, id);
 
-    if (service == NULL || service->leaving)
+    if (service == NULL)
         return ERR_NOT_FOUND;
     service->leaving = true;
     peers_close_of(service, REASON_REQUESTED, now);
@@ -366,7 +366,7 @@ enum error service_reconfigure(struct services *s, uint32_t id,
     struct service *service = service_find(s, id);
     enum error e = check_options(options);
 
-    if (service == NULL || service->leaving)
+    if (service == NULL)
         return ERR_NOT_FOUND;
     if (e != OK || options->hops != service->options.hops)
         return ERR_RANGE;

@@ -170,9 +170,16 @@ unsigned service_peers(const struct services *s, uint32_t id,
 
 unsigned services_list(const struct services *s, uint32_t *ids, unsigned max)
 {
-    for (unsigned i = 0; i < s->count && i < max; i++)
-        ids[i] = s->list[i]->id;
-    return s->count;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < s->count; i++) {
+        if (s->list[i]->leaving)
+            continue;
+        if (count < max)
+            ids[count] = s->list[i]->id;
+        count++;
+    }
+    return count;
 }
 
 const struct services_stats *services_stats(const struct services *s)
