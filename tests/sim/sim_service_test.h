@@ -84,6 +84,9 @@ static inline struct services *services_of(const struct hearer *h)
     return member_services(h->n->member);
 }
 
+/* Changes what member i is like, and how wrong its clock is; NULL: as usual. */
+static int64_t (*exitless_shape)(uint32_t i, struct member_config *c);
+
 /* Relays without exits, and `others` that relay nothing, after them. */
 static inline void exitless(struct world *w, uint32_t relays, uint32_t others)
 {
@@ -93,10 +96,15 @@ static inline void exitless(struct world *w, uint32_t relays, uint32_t others)
     world_grow(w, relays + others, 200 * TIME_MS);
     sim_run_for(w->sim, 2 * TIME_MIN);
     for (uint32_t i = 0; i < relays + others; i++) {
+        int64_t clock = 0;
+
         member_config_init(&c);
         if (i >= relays)
             c.max_relays_or_exits = 0;
-        assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c, 0), OK);
+        if (exitless_shape != NULL)
+            clock = exitless_shape(i, &c);
+        assert_int_equal(sim_tunnel_add(w->sim, w->net.members[i], &c, clock),
+                         OK);
         sim_wake(w->sim, w->net.members[i]);
     }
     sim_run_for(w->sim, 2 * TIME_MIN);

@@ -257,7 +257,7 @@ static inline bool watched_is_answered(void)
 }
 
 /* How long it took until the service answered; TIME_NEVER: not in `max`. It is
- * said again each 5 s: a datagram waits 15 s for a channel. */
+ * said again each 2 s: a datagram waits 15 s for a channel. */
 static inline uint64_t time_to_answer(struct world *w, struct hearer *h,
                                       const char *text, uint64_t max)
 {
@@ -267,7 +267,7 @@ static inline uint64_t time_to_answer(struct world *w, struct hearer *h,
     h->data = 0;
     while (sim_now(w->sim) - at < max) {
         try_to_say(h, text);
-        if (run_until(w, watched_is_answered, 5 * TIME_S))
+        if (run_until(w, watched_is_answered, 2 * TIME_S))
             return h->data_at - at;
     }
     return TIME_NEVER;
