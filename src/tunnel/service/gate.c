@@ -26,6 +26,7 @@
 struct seen {
     struct keyed_entry entry; /* first */
     uint8_t e[NOISE_KEY_BYTES];
+    uint8_t auth_id[AUTH_ID_BYTES]; /* of the point where it came */
     uint8_t status;
     uint32_t effort;
 };
@@ -98,8 +99,8 @@ static struct seen *find_seen(struct gate *g, const uint8_t *noise1)
 }
 
 /* False without memory: then it is not taken, or it would be twice. */
-static bool remember(struct gate *g, const uint8_t *noise1,
-                     const struct gate_answer *answer)
+static bool remember(struct gate *g, const struct gate_key *key,
+                     const uint8_t *noise1, const struct gate_answer *answer)
 {
     struct keyed_entry *oldest = g->seen.oldest;
     struct seen *seen;
@@ -112,6 +113,7 @@ static bool remember(struct gate *g, const uint8_t *noise1,
     if (seen == NULL)
         return false;
     memcpy(seen->e, noise1, sizeof(seen->e));
+    memcpy(seen->auth_id, key->auth_id, sizeof(seen->auth_id));
     seen->status = (uint8_t)answer->status;
     seen->effort = answer->effort;
     if (keyed_table_add(&g->seen, &seen->entry) == OK)
@@ -324,6 +326,16 @@ static enum introduction_result take(struct gate *g, const struct gate_key *key,
     return r;
 }
 
+/* What it got before. At another point it is refused, as what was made for
+ * others is: or two relays could see that they are points of one service. */
+static struct gate_answer answer_again(const struct seen *seen,
+                                       const struct gate_key *key)
+{
+    if (memcmp(seen->auth_id, key->auth_id, sizeof(seen->auth_id)) != 0)
+        return (struct gate_answer){.status = MEETING_REFUSED};
+    return (struct gate_answer){seen->status, seen->effort};
+}
+
 struct gate_answer gate_invited(struct gate *g, const struct gate_key *key,
                                 const struct meeting_message *m, uint64_t now)
 {
@@ -333,13 +345,13 @@ struct gate_answer gate_invited(struct gate *g, const struct gate_key *key,
 
     if (seen != NULL) {
         count(g, INTRODUCTION_REPLAYED);
-        return (struct gate_answer){seen->status, seen->effort};
+        return answer_again(seen, key);
     }
     r = take(g, key, m, now);
     answer = answer_of(g, r);
     count(g, r);
     if (r != INTRODUCTION_FORGED && r != INTRODUCTION_STRANGE)
-        remember(g, m->noise.p, &answer);
+        remember(g, key, m->noise.p, &answer);
     effort_queue(&g->effort, visits_queued(g->visits),
                  g->service->all->config.max_queue);
     visits_go_on(g->visits, now);
