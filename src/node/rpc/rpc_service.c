@@ -67,44 +67,6 @@ static bool reach(struct rpc *rpc, struct control_call *call,
     return err == OK;
 }
 
-/* Splits "HOST:PORT" at the last colon. False when there is no port. */
-static bool split_port(struct bytes to, struct bytes *name, uint16_t *port)
-{
-    size_t at = to.len;
-    unsigned n = 0;
-
-    while (at > 0 && to.p[at - 1] != ':')
-        at--;
-    if (at == 0 || at == to.len || to.len - at > 5)
-        return false;
-    for (size_t i = at; i < to.len; i++) {
-        if (to.p[i] < '0' || to.p[i] > '9')
-            return false;
-        n = 10 * n + (unsigned)(to.p[i] - '0');
-    }
-    *name = bytes_of(to.p, at - 1);
-    *port = (uint16_t)n;
-    return n <= UINT16_MAX;
-}
-
-/* "p17.peer.warren"; 0 for anything else. */
-static uint64_t read_peer(struct bytes text)
-{
-    static const char ending[] = ".peer.warren";
-    size_t len = sizeof(ending) - 1;
-    uint64_t peer = 0;
-
-    if (text.len < len + 2 || text.len > len + 20 || text.p[0] != 'p' ||
-        memcmp(text.p + text.len - len, ending, len) != 0)
-        return 0;
-    for (size_t i = 1; i < text.len - len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return 0;
-        peer = 10 * peer + (uint64_t)(text.p[i] - '0');
-    }
-    return peer;
-}
-
 /* ---- register, receive, connect ----------------------------------------- */
 
 static void answer_counts(struct service_call *c)
@@ -268,30 +230,29 @@ static void tell_listening(struct service_call *c, const struct endpoint *at)
 void rpc_service_connect(struct rpc *rpc, struct control_call *call,
                          const struct rpc_params *params)
 {
+    struct service_destination to;
     struct endpoint where;
     struct service_call *c;
-    struct bytes address;
     struct text why;
-    uint16_t port;
     uint32_t id;
     enum error err;
 
     if (rpc_services(rpc, call) == NULL)
         return;
-    if (!split_port(params->to, &address, &port)) {
+    if (!service_destination_read(params->to, &to) || to.peer != 0) {
         control_fail(call, ERR_SYNTAX,
                      "to must be the address of a service and a port, like "
                      "<56 characters>.warren:53");
         return;
     }
-    if (!reach(rpc, call, params, address, &id))
+    if (!reach(rpc, call, params, to.address, &id))
         return;
     c = service_call_new(rpc, call, params, TIME_NEVER, &connecting);
     if (c == NULL) {
         service_host_let_go(host(rpc), id, clock_now());
         return;
     }
-    c->port = port;
+    c->port = to.port;
     service_call_hear(c, id, SERVICE_HOLD_REACHED);
     text_init(&why, WHY_LIMIT);
     err = local_listener_new(rpc->node->base, &params->address, on_heard, c,
@@ -436,24 +397,19 @@ static void send_to_address(struct rpc *rpc, struct control_call *call,
 void rpc_service_send(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
 {
-    struct bytes name = params->to;
-    uint16_t port = 0;
-    bool has_port;
-    uint64_t peer;
+    struct service_destination to;
 
     if (rpc_services(rpc, call) == NULL)
         return;
-    has_port = split_port(params->to, &name, &port);
-    peer = read_peer(name);
-    if (peer != 0)
-        send_to_peer(rpc, call, params, peer, port);
-    else if (has_port && address_is(name))
-        send_to_address(rpc, call, params, name, port);
-    else
+    if (!service_destination_read(params->to, &to))
         control_fail(call, ERR_SYNTAX,
                      "to must be a peer, like p17.peer.warren or "
                      "p17.peer.warren:53, or the address of a service and a "
                      "port, like <56 characters>.warren:53");
+    else if (to.peer != 0)
+        send_to_peer(rpc, call, params, to.peer, to.port);
+    else
+        send_to_address(rpc, call, params, to.address, to.port);
 }
 
 /* ---- size --------------------------------------------------------------- */

@@ -9,8 +9,6 @@
 #include "node/os/clock.h"
 
 #include <event2/event.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define WAKE (200 * TIME_MS)
@@ -148,12 +146,6 @@ void service_call_hear(struct service_call *c, uint32_t service,
 }
 
 /* ---- Telling ------------------------------------------------------------ */
-
-const char *service_peer_text(uint64_t peer, char text[SERVICE_PEER_TEXT])
-{
-    snprintf(text, SERVICE_PEER_TEXT, "p%" PRIu64 ".peer.warren", peer);
-    return text;
-}
 
 static void write_peer(struct mp_writer *w, const struct service_event *e)
 {

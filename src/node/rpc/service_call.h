@@ -9,13 +9,12 @@
 
 #include "base/endpoint.h"
 #include "node/rpc/rpc_internal.h"
+#include "node/service/destination.h"
 #include "node/service/local_listener.h"
 #include "node/service/service_host.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define SERVICE_PEER_TEXT 40 /* "p17.peer.warren" and the terminator */
 
 struct service_call;
 
@@ -69,9 +68,6 @@ void service_call_fail(struct service_call *c, enum error err,
 
 /* Notifications "peer", "data", "gone", "state" for an event; counted. */
 void service_call_tell(struct service_call *c, const struct service_event *e);
-
-/* "p17.peer.warren"; returns `text`. */
-const char *service_peer_text(uint64_t peer, char text[SERVICE_PEER_TEXT]);
 
 /* Answers that there is no service of this name here. */
 void rpc_no_service(struct control_call *call, const char *name);
