@@ -443,6 +443,7 @@ enum error remote_connect(struct remote *r, uint64_t now)
     r->attempts = r->next_point = r->again = 0;
     r->effort = r->greeting = 0;
     r->started_at = now;
+    service_set_problem(r->service, SERVICE_STARTING);
     if (is_current(r, now)) {
         r->state = MEETING;
         meet(r, now);
