@@ -6,13 +6,11 @@
  * The engine may remember points of a service before service_serve has
  * returned its number: `starting` is that service meanwhile.
  */
-#include "node/service/service_host.h"
+#include "node/service/service_host_internal.h"
 
 #include "node/config/config_keys.h"
 #include "node/os/clock.h"
-#include "node/service/reached.h"
 #include "node/service/service_memory.h"
-#include "node/service/solver.h"
 #include "store/store.h"
 #include "store/store_service.h"
 #include "tunnel/record/address.h"
@@ -23,33 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A walk over the listeners; walks nest. */
-struct walk {
-    struct walk *outer;
-    struct service_listener *next;
-};
-
-struct service_host {
-    struct service_host_world world;
-    struct config_services sections;
-    char network[DHT_NETWORK_MAX + 1];
-    struct services *engine;
-    struct local_ports *ports;
-    struct solver *solver;
-    struct hosted *hosted[HOSTED_MAX];
-    unsigned count;
-    struct hosted *starting;
-    struct reached_list reached;
-    struct service_listener *listeners;
-    struct walk *walks;
-    struct event *flush;  /* active while rows wait that must not be lost */
-    struct event *refuse; /* active while there are some that: */
-    uint64_t unsolved[SOLVER_TASKS];
-    unsigned unsolved_count;
-    uint32_t period; /* in which seqs were forgotten last */
-    struct service_host_counters counters;
-};
 
 /* ---- Finding ------------------------------------------------------------ */
 
@@ -385,10 +356,13 @@ static const struct config_service *section_of(const struct service_host *h,
     return NULL;
 }
 
+/* One of a program has its settings from there. */
 static void set_config(struct service_host *h, struct hosted *s)
 {
     const struct config_service *section = section_of(h, s->name);
 
+    if (s->program != NULL)
+        return;
     s->has_section = section != NULL;
     if (section != NULL)
         s->config = *section;
@@ -432,14 +406,23 @@ static struct service_options options_of(const struct hosted *s,
                                          const struct key_file *key,
                                          struct access_list *access)
 {
-    for (unsigned i = 0; i < key->access_count; i++)
+    const struct service_program *program = s->program;
+    unsigned count = key->access_count;
+    bool more = program != NULL && program->has_access;
+
+    for (unsigned i = 0; i < count; i++) {
         memcpy(access->secrets[i], key->access[i].secret, 32);
+        more = more &&
+               sodium_memcmp(key->access[i].secret, program->access, 32) != 0;
+    }
+    if (more && count < SERVICE_ACCESS_MAX)
+        memcpy(access->secrets[count++], program->access, 32);
     return (struct service_options){.hops = s->config.hops,
                                     .points = s->config.points,
                                     .max_peers = s->config.max_peers,
                                     .access =
                                         (const uint8_t(*)[32])access->secrets,
-                                    .access_count = key->access_count};
+                                    .access_count = count};
 }
 
 static enum error call_engine(struct service_host *h, struct hosted *s,
@@ -478,7 +461,7 @@ static const char *engine_error(enum error err)
 }
 
 /* Starts it with the settings that it has; `why` as it is kept. */
-static void start(struct service_host *h, struct hosted *s, uint64_t now)
+void hosted_start(struct service_host *h, struct hosted *s, uint64_t now)
 {
     struct key_file key;
     struct text why;
@@ -516,7 +499,7 @@ static void close_ports(struct service_host *h, uint32_t id,
     free(peers);
 }
 
-static void stop(struct service_host *h, struct hosted *s, bool withdraw,
+void hosted_stop(struct service_host *h, struct hosted *s, bool withdraw,
                  uint64_t now)
 {
     const struct config_ports none = {.count = 0};
@@ -529,7 +512,7 @@ static void stop(struct service_host *h, struct hosted *s, bool withdraw,
     service_leave(h->engine, id, withdraw, now);
 }
 
-static struct hosted *add(struct service_host *h, const char *name)
+struct hosted *hosted_add(struct service_host *h, const char *name)
 {
     struct hosted *s;
 
@@ -549,7 +532,7 @@ static struct hosted *add(struct service_host *h, const char *name)
     return s;
 }
 
-static void drop(struct service_host *h, struct hosted *s)
+void hosted_drop(struct service_host *h, struct hosted *s)
 {
     unsigned i = 0;
 
@@ -557,6 +540,9 @@ static void drop(struct service_host *h, struct hosted *s)
         i++;
     for (h->count--; i < h->count; i++)
         h->hosted[i] = h->hosted[i + 1];
+    if (s->program != NULL)
+        sodium_memzero(s->program, sizeof(*s->program));
+    free(s->program);
     free(s);
 }
 
@@ -576,7 +562,7 @@ static void add_key_files(struct service_host *h)
         text_init(&why, 512);
         key_file_read(h->world.data_dir, names[i], &key, &why);
         if (key.by_itself)
-            add(h, names[i]);
+            hosted_add(h, names[i]);
         key_file_wipe(&key);
         text_deinit(&why);
     }
@@ -586,7 +572,7 @@ static void add_sections(struct service_host *h)
 {
     for (unsigned i = 0; i < h->sections.count; i++)
         if (find(h, h->sections.at[i].name) == NULL)
-            add(h, h->sections.at[i].name);
+            hosted_add(h, h->sections.at[i].name);
 }
 
 void service_host_start(struct service_host *h, struct services *engine,
@@ -596,7 +582,7 @@ void service_host_start(struct service_host *h, struct services *engine,
     add_sections(h);
     add_key_files(h);
     for (unsigned i = 0; i < h->count; i++)
-        start(h, h->hosted[i], now);
+        hosted_start(h, h->hosted[i], now);
 }
 
 /* ---- Following the settings --------------------------------------------- */
@@ -640,8 +626,8 @@ static void follow(struct service_host *h, struct hosted *s,
         close_ports(h, s->id, &s->config.ports);
         return;
     }
-    stop(h, s, false, now);
-    start(h, s, now);
+    hosted_stop(h, s, false, now);
+    hosted_start(h, s, now);
     if (s->trouble != OK)
         text_addf(report, "service %s does not run: %s\n", s->name, s->why);
 }
@@ -656,22 +642,23 @@ void service_host_reconfigure(struct service_host *h,
     for (unsigned i = h->count; i-- > 0;) {
         struct hosted *s = h->hosted[i];
 
-        if (section_of(h, s->name) != NULL || s->by_itself) {
+        if (section_of(h, s->name) != NULL || s->by_itself ||
+            s->program != NULL) {
             follow(h, s, report, now);
             continue;
         }
-        stop(h, s, false, now);
+        hosted_stop(h, s, false, now);
         log_info(h->world.log, "service %s has stopped", s->name);
-        drop(h, s);
+        hosted_drop(h, s);
     }
     for (unsigned i = 0; i < h->sections.count; i++) {
         struct hosted *s = NULL;
 
         if (find(h, h->sections.at[i].name) == NULL)
-            s = add(h, h->sections.at[i].name);
+            s = hosted_add(h, h->sections.at[i].name);
         if (s == NULL)
             continue;
-        start(h, s, now);
+        hosted_start(h, s, now);
         if (s->trouble != OK)
             text_addf(report, "service %s does not run: %s\n", s->name, s->why);
     }
@@ -698,9 +685,9 @@ enum error service_host_add(struct service_host *h, const char *name,
     key_file_wipe(&own);
     if (err != OK)
         return err;
-    s = add(h, name);
+    s = hosted_add(h, name);
     if (s != NULL)
-        start(h, s, now);
+        hosted_start(h, s, now);
     if (s != NULL && s->trouble == OK) {
         service_host_rearm(h);
         return OK;
@@ -708,7 +695,7 @@ enum error service_host_add(struct service_host *h, const char *name,
     err = s == NULL ? ERR_FULL : s->trouble;
     text_add(why, s == NULL ? error_text(err) : s->why);
     if (s != NULL)
-        drop(h, s);
+        hosted_drop(h, s);
     key_file_remove(h->world.data_dir, name, why);
     return err;
 }
@@ -739,9 +726,9 @@ enum error service_host_remove(struct service_host *h, const char *name,
     err = key_file_remove(h->world.data_dir, name, why);
     if (err != OK)
         return err;
-    stop(h, s, true, now);
+    hosted_stop(h, s, true, now);
     count_failure(h, store_forget_service(h->world.store, name));
-    drop(h, s);
+    hosted_drop(h, s);
     service_host_rearm(h);
     return OK;
 }
@@ -850,7 +837,7 @@ void service_host_free(struct service_host *h)
     if (h->refuse != NULL)
         event_free(h->refuse);
     while (h->count > 0)
-        drop(h, h->hosted[h->count - 1]);
+        hosted_drop(h, h->hosted[h->count - 1]);
     reached_deinit(&h->reached);
     free(h);
 }

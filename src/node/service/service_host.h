@@ -49,6 +49,14 @@ struct service_host_world {
     void (*rearm)(void *arg);
 };
 
+/* What a program wants of a service that it runs. */
+struct service_program {
+    unsigned hops;
+    unsigned max_peers; /* 0: as a section without it */
+    bool has_access;    /* who has this secret may find it, */
+    uint8_t access[32]; /* beside those of the key file */
+};
+
 /* A service of this node. */
 struct hosted {
     char name[SERVICE_NAME_SIZE];
@@ -57,9 +65,10 @@ struct hosted {
     char why[HOSTED_WHY_SIZE]; /* said to people */
     bool has_section;
     bool by_itself;
-    struct config_service config; /* as it runs */
-    enum service_problem problem; /* as the engine has told last */
-    uint64_t problem_since;       /* monotonic */
+    struct service_program *program; /* NULL: it is none of a program */
+    struct config_service config;    /* as it runs */
+    enum service_problem problem;    /* as the engine has told last */
+    uint64_t problem_since;          /* monotonic */
 };
 
 struct service_host_counters {
@@ -122,6 +131,24 @@ enum error service_host_remove(struct service_host *h, const char *name,
 enum error service_host_change_access(struct service_host *h, const char *name,
                                       const struct key_file *key,
                                       struct text *why, uint64_t now);
+
+/* ---- Services of a program ---------------------------------------------- */
+
+/* Makes a key and a file for it, under a name of its own. No section and no
+ * restart runs it, service_host_run does. Errors of key_file_create. */
+enum error service_host_new_key(struct service_host *h, uint8_t key[32],
+                                struct text *why);
+/* Runs the service whose key file has this key, until service_host_end; or
+ * gives the one that runs already, as its settings are. ERR_NOT_FOUND: no such
+ * file; ERR_FULL, and errors of service_serve, with a sentence in `why`. */
+enum error service_host_run(struct service_host *h, const uint8_t key[32],
+                            const struct service_program *program,
+                            struct text *why, uint64_t now, uint32_t *id);
+/* Without effect on one that the settings or a key file run. */
+void service_host_end(struct service_host *h, uint32_t id, uint64_t now);
+/* The service of this node that is a member of the string; 0: none is. */
+uint32_t service_host_of_string(const struct service_host *h,
+                                struct bytes string);
 
 /* ---- Services of others ------------------------------------------------- */
 
