@@ -157,7 +157,8 @@ WARREN_API struct warren *warren_new(struct event_base *base,
                                      char *why, size_t why_size);
 
 /* Tells the neighbours, writes the store, and gives everything back. Circuits
- * end with a call of `closed`, requests with WARREN_ERR_CANCELLED. NULL is
+ * end with a call of `closed`, peers with one of on_gone, requests with
+ * WARREN_ERR_CANCELLED. NULL is
  * legal. Not to be called out of a callback of the node.
  *
  * libevent puts off the end of connections: before the event_base is freed, run
@@ -197,12 +198,12 @@ WARREN_API double warren_tunnels_ready(const struct warren *w);
 
 /* Sends one datagram through the circuit's exit. `destination` is
  * "192.0.2.1:53", "[2001:db8::1]:53" or "host.example:53"; names are resolved
- * at the exit. `type` says what is sent: "data" is the only one there is.
- * Delivery is as with UDP: WARREN_OK means that it was sent, not that it
- * arrived. WARREN_ERR_NOT_FOUND (no such circuit that data can be sent over),
- * WARREN_ERR_TOO_LARGE, WARREN_ERR_ARGUMENT (destination), WARREN_ERR_FULL,
- * WARREN_ERR_UNSUPPORTED (type; names that are never resolved, as localhost),
- * WARREN_ERR_NO_MEMORY. */
+ * at the exit. Peers and services (warren_service.h) need no circuit. `type`
+ * says what is sent: "data" is the only one there is. Delivery is as with UDP:
+ * WARREN_OK means that it was sent, not that it arrived. WARREN_ERR_NOT_FOUND
+ * (no such circuit that data can be sent over), WARREN_ERR_TOO_LARGE,
+ * WARREN_ERR_ARGUMENT (destination), WARREN_ERR_FULL, WARREN_ERR_UNSUPPORTED
+ * (type; names that are never resolved, as localhost), WARREN_ERR_NO_MEMORY. */
 WARREN_API int warren_tunnel_data(struct warren *w, uint32_t circuit,
                                   const char *destination, const char *type,
                                   const void *payload, size_t len);
@@ -276,5 +277,6 @@ WARREN_API void warren_dht_cancel(struct warren *w, uint64_t request);
 
 #include "warren_provider.h"
 #include "warren_send.h"
+#include "warren_service.h"
 
 #endif

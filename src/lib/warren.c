@@ -2,12 +2,12 @@
  *
  * A node for a program: made from settings, given back, and told of in words.
  * The DHT's part of the interface is in warren_dht.c, the tunnels' in
- * warren_tunnel.c.
+ * warren_tunnel.c, that of hidden services in warren_service.c.
  *
  * No function of the library calls the program back before it returns (but
  * warren_free does). Events of the tunnels come out of the loop by themselves
- * (member.h); what the DHT says while the program is inside of a function is
- * kept, and told by the event `later`.
+ * (member.h), and so do those of services; what the DHT says while the program
+ * is inside of a function is kept, and told by the event `later`.
  */
 #include "lib/warren_internal.h"
 #include "node/config/config.h"
@@ -46,7 +46,7 @@ static void tell_later(struct warren *w)
 {
     static const struct timeval at_once;
 
-    if (warren_requests_have_news(w))
+    if (warren_requests_have_news(w) || warren_services_have_news(w))
         evtimer_add(w->later, &at_once);
 }
 
@@ -57,6 +57,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     warren_requests_tell(w);
+    warren_services_tell(w);
     tell_later(w);
 }
 
@@ -181,6 +182,7 @@ static struct warren *make(struct event_base *base,
     w->options.settings = NULL;
     calls_init(&w->requests);
     calls_init(&w->sends);
+    TAILQ_INIT(&w->services);
     e = load(options, config, why);
     if (e == OK)
         e = start(w, base, config, why);
@@ -217,6 +219,7 @@ void warren_free(struct warren *w)
     if (w->node != NULL) {
         warren_requests_end(w);
         warren_sends_end(w);
+        warren_services_end(w);
     }
     node_free(w->node);
     lib_provider_free(w->provider);

@@ -5,6 +5,7 @@
 #ifndef WARREN_LIB_WARREN_INTERNAL_H
 #define WARREN_LIB_WARREN_INTERNAL_H
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/table/call.h"
 #include "lib/lib_error.h"
@@ -15,7 +16,11 @@
 #include "node/os/datadir.h"
 #include "warren.h"
 
+#include <sys/queue.h>
+
 struct event;
+struct service_destination;
+struct warren_service;
 
 struct warren {
     struct warren_options options; /* without the settings */
@@ -27,6 +32,8 @@ struct warren {
     struct tunnel_listener listener;
     struct calls requests; /* to the DHT */
     struct calls sends;
+    TAILQ_HEAD(, warren_service) services; /* registered */
+    uint32_t last_service;                 /* number given last */
     unsigned inside;     /* functions of the library that the program is in */
     bool ending;         /* warren_free runs */
     struct event *later; /* tells what could not be told out of a function */
@@ -47,5 +54,14 @@ void warren_requests_tell(struct warren *w);
 void warren_requests_end(struct warren *w);
 /* warren_send.c: ends each, with WARREN_ERR_CANCELLED. */
 void warren_sends_end(struct warren *w);
+
+/* warren_service.c: tells how registrations stood when they were made; ends
+ * each, and says that its peers are gone. */
+bool warren_services_have_news(const struct warren *w);
+void warren_services_tell(struct warren *w);
+void warren_services_end(struct warren *w);
+/* As warren_tunnel_data, for what service_destination_read takes. */
+int warren_service_data(struct warren *w, const struct service_destination *to,
+                        struct bytes payload);
 
 #endif

@@ -7,6 +7,7 @@
 #include "lib/warren_internal.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
+#include "node/service/destination.h"
 #include "tunnel/exit/host_port.h"
 #include "tunnel/member/member.h"
 
@@ -75,12 +76,16 @@ int warren_tunnel_data(struct warren *w, uint32_t circuit,
                        const void *payload, size_t len)
 {
     struct bytes data = bytes_of(payload, len);
+    struct service_destination service;
     struct host_port to;
-    enum error e = host_port_parse(bytes_of_text(destination), &to);
     struct member *t;
+    enum error e;
 
     if (!is_data(type))
         return WARREN_ERR_UNSUPPORTED;
+    if (service_destination_read(bytes_of_text(destination), &service))
+        return warren_service_data(w, &service, data);
+    e = host_port_parse(bytes_of_text(destination), &to);
     if (e != OK)
         return lib_error_of(e);
     t = begin(w);

@@ -62,6 +62,7 @@ static inline void call_hook(struct node *n, unsigned called)
 
 static struct event_base *base;
 static struct node nodes[NODES];
+static const char *config_file; /* of nodes that are started now, or NULL */
 static char root[] = "/tmp/warren-lib-XXXXXX";
 
 /* 127.x.y.LAST:PORT, in a ring of texts. */
@@ -191,6 +192,7 @@ static inline void start_with(unsigned i, const struct warren_setting *more,
         settings[4 + k] = more[k];
     memset(n, 0, sizeof(*n));
     snprintf(n->dir, sizeof(n->dir), "%s/%u", root, starts++);
+    options.config_file = config_file;
     options.settings = settings;
     options.setting_count = 4 + count;
     n->w = warren_new(base, &options, why, sizeof(why));
