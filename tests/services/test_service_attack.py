@@ -227,8 +227,8 @@ class Introductions(KeyTest):
             self.assertEqual(attempt.introduce(), [m.TAKEN, 0])
         other_target, other_id, _ = self.fields[5][1]
         attempt.point, attempt.auth_id = m.Target(other_target), other_id
-        # The gate knows it by its ephemeral key, whichever point it came to.
-        self.assertEqual(attempt.introduce(), [m.TAKEN, 0])
+        # As one that was never seen: points cannot find each other so.
+        self.assertEqual(attempt.introduce(), [m.REFUSED, 0])
         fresh = self.lure(inn)
         fresh.point, fresh.auth_id = attempt.point, other_id
         self.assertEqual(fresh.introduce(), [m.REFUSED, 0])
