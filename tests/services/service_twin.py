@@ -16,16 +16,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import warren_tunnel as w
 
 NETWORK = "main"
-RELAYS = 6
 
 
 class TwinTest(Services):
     """Relays that are known to the Python side, in `hops`."""
+    RELAYS = 6
 
     def setUp(self):
         ProcessTest.setUp(self)
         self.watchers = []
-        self.relays = self.network_of(RELAYS)
+        self.relays = self.network_of(self.RELAYS)
         asker = w.Client(f"{self.net.prefix}.201", NETWORK)
         self.addCleanup(asker.close)
         self.hops = [wait_for(f"{node.endpoint} tells its descriptor",
