@@ -384,8 +384,8 @@ int main(int argc, char **argv)
     c.port = (uint16_t)atoi(argv[5]);
     c.relays = (unsigned)atoi(argv[6]);
     reach(&c, argv[4], argc == 8 ? (unsigned)atoi(argv[7]) : 3);
-    c.input = event_new(c.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input,
-                        &c);
+    c.input =
+        event_new(c.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &c);
     c.timer = event_new(c.base, -1, EV_PERSIST, on_timer, &c);
     if (c.input == NULL || c.timer == NULL || event_add(c.input, NULL) != 0 ||
         event_add(c.timer, &look) != 0)

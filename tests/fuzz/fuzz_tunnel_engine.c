@@ -128,8 +128,8 @@ static void build(struct fuzz *f)
 
     for (unsigned i = 0; i < n; i++)
         hops[i] = net_target(&f->net->node[1 + (what / 4 + i) % 3]);
-    if ((what & 64 ? circuit_new_for_service : circuit_new)(
-            cs, hops, n, f->net->now, &c) != OK)
+    if ((what & 64 ? circuit_new_for_service
+                   : circuit_new)(cs, hops, n, f->net->now, &c) != OK)
         return;
     c->joined = what & 128;
 }

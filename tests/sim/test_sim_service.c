@@ -93,9 +93,9 @@ static void test_sim_service_says_that_it_ends(void **state)
     reach(client, status_of(host).key, 3);
     say(client, "hello");
     assert_true(run_until(w, has_answer, TIME_MIN));
-    assert_int_equal(service_leave(services_of(host), host->service, false,
-                                   sim_now(w->sim)),
-                     OK);
+    assert_int_equal(
+        service_leave(services_of(host), host->service, false, sim_now(w->sim)),
+        OK);
     sim_wake(w->sim, host->n->node);
     assert_true(run_until(w, is_gone, 5 * TIME_S));
     world_end(w);

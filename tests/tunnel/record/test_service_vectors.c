@@ -14,13 +14,13 @@
 #include "service_fixture.h"
 
 #include "tunnel/channel/end_message.h"
+#include "tunnel/channel/invitation.h"
 #include "tunnel/circuit/onion.h"
 #include "tunnel/link/cell.h"
 #include "tunnel/record/address.h"
 #include "tunnel/record/entry.h"
 #include "tunnel/record/member_proof.h"
 #include "tunnel/record/service_key.h"
-#include "tunnel/channel/invitation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
