@@ -39,6 +39,12 @@ static const uint8_t *seed_of(const struct effort *f, const uint8_t auth_id[16],
     return NULL;
 }
 
+static enum effort_verdict bad(struct effort *f)
+{
+    f->bad++;
+    return EFFORT_BAD;
+}
+
 enum effort_verdict effort_check(struct effort *f, const uint8_t hint[4],
                                  struct work_task *task,
                                  const struct work_proof *proof, uint64_t now)
@@ -49,10 +55,10 @@ enum effort_verdict effort_check(struct effort *f, const uint8_t hint[4],
         return EFFORT_NONE;
     memcpy(task->seed, seed, sizeof(task->seed));
     if (!work_is_plausible(task, proof))
-        return EFFORT_BAD;
+        return bad(f);
     if (!token_bucket_take(&f->checks, &f->check_rate, now))
         return EFFORT_LATER;
-    return work_verify(task, proof) == OK ? EFFORT_GOOD : EFFORT_BAD;
+    return work_verify(task, proof) == OK ? EFFORT_GOOD : bad(f);
 }
 
 void effort_refused(struct effort *f)
@@ -75,8 +81,8 @@ static void turn(struct effort *f)
     else if (!f->crowded)
         f->asked = f->asked * 2 / 3;
     if (f->asked < EFFORT_FIRST)
-        f->asked = 0;
-    f->refused = 0;
+        f->asked = f->bad > EFFORT_MANY_BAD ? EFFORT_FIRST : 0;
+    f->refused = f->bad = 0;
     f->crowded = false;
 }
 

@@ -5,7 +5,8 @@
  * who had done what was asked for; it falls by a third when the queue stayed
  * short. It follows counts of what was refused, never what is claimed: or a few
  * high claims would make it too dear for the honest (OnionFlation, USENIX
- * Security 2025; tor's proposal 362 says so of tor's loop).
+ * Security 2025; tor's proposal 362 says so of tor's loop). While many claim
+ * falsely it does not fall to nothing: they would fill the queue at once.
  */
 #ifndef WARREN_TUNNEL_RECORD_EFFORT_H
 #define WARREN_TUNNEL_RECORD_EFFORT_H
@@ -16,6 +17,7 @@
 
 #define EFFORT_FIRST     1024 /* half a second on average: less is no hurdle */
 #define EFFORT_MAX       8192
+#define EFFORT_MANY_BAD  60 /* false claims a turn */
 #define EFFORT_TURN      (60 * UINT64_C(1000000000))
 #define EFFORT_SEED_LIFE 3600 /* wall seconds; the last two count */
 #define EFFORT_CHECKS    200  /* Argon2id a second */
@@ -27,6 +29,7 @@ struct effort {
     bool has_previous;
     uint64_t turn_at;
     unsigned refused; /* in this turn: for want of room, with what is asked */
+    unsigned bad;     /* in this turn: false work */
     bool crowded;     /* in this turn: the queue was over a quarter full */
     struct token_rate check_rate;
     struct token_bucket checks;
