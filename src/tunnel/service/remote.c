@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A service of somebody else, as its client sees it.
+ * A service of somebody else, as its client sees it. The first descriptor that
+ * is found is used at once, while the lookup goes on for a moment: one with a
+ * higher seq replaces it, and when that does not name the point that is being
+ * asked, another one is asked instead. Only that the service was withdrawn is
+ * not believed before the lookup is over.
  */
 #include "tunnel/service/remote.h"
 
@@ -50,6 +54,8 @@ struct remote {
     uint64_t fetched_at;
     uint8_t order[SERVICE_INTROS_MAX];
     unsigned attempts, next_point, again;
+    bool spent; /* all points of the descriptor have failed, the last so: */
+    enum connect_end why;
     uint32_t effort, greeting; /* what it asked for; 0 */
     uint64_t started_at;
     struct connect *connect;
@@ -135,8 +141,9 @@ const uint8_t *remote_key(const struct remote *r)
 }
 
 /* With a peer, which is to be met again, all stays as it is. */
-static void give_up(struct remote *r, enum service_problem why)
+static void give_up(struct remote *r, enum service_problem why, uint64_t now)
 {
+    cancel_views(r, now);
     if (r->peer != NULL) {
         r->state = CONNECTED;
         return;
@@ -151,7 +158,7 @@ static void give_up(struct remote *r, enum service_problem why)
 /* ---- The descriptor ----------------------------------------------------- */
 
 static void meet(struct remote *r, uint64_t now);
-static void shuffle(struct remote *r);
+static void all_failed(struct remote *r, uint64_t now);
 
 static struct view *view_of(struct remote *r, uint64_t request)
 {
@@ -183,6 +190,68 @@ static bool is_newer(const struct remote *r, const struct service_descriptor *d,
     return seq >= r->seq;
 }
 
+static void shuffle(struct remote *r)
+{
+    const struct random_source *random = &services_of(r)->env.random;
+    unsigned count = r->descriptor.intro_count;
+
+    for (unsigned i = 0; i < count; i++)
+        r->order[i] = (uint8_t)i;
+    for (unsigned i = count; i > 1; i--) {
+        unsigned j = random_below(random, i);
+        uint8_t held = r->order[i - 1];
+
+        r->order[i - 1] = r->order[j];
+        r->order[j] = held;
+    }
+}
+
+/* In random order, but the point that is in use, when it is among them, comes
+ * first. False when it is not. */
+static bool order_points(struct remote *r, const uint8_t used[16])
+{
+    r->next_point = 0;
+    shuffle(r);
+    for (unsigned i = 0; i < r->descriptor.intro_count; i++) {
+        uint8_t at = r->order[i];
+
+        if (memcmp(r->descriptor.intros[at].auth_id, used, 16) != 0)
+            continue;
+        r->order[i] = r->order[0];
+        r->order[0] = at;
+        return true;
+    }
+    return false;
+}
+
+static void meet_from_first(struct remote *r, uint64_t now)
+{
+    r->state = MEETING;
+    r->next_point = 0;
+    meet(r, now);
+}
+
+/* The first descriptor that was found, or a newer one. */
+static void use(struct remote *r, const struct service_descriptor *d,
+                uint64_t now)
+{
+    uint8_t used[16] = {0};
+
+    if (r->state == MEETING || r->peer != NULL)
+        memcpy(used, r->descriptor.intros[r->order[r->next_point]].auth_id,
+               sizeof(used));
+    r->descriptor = *d;
+    r->spent = false;
+    if (order_points(r, used) || r->peer != NULL)
+        return;
+    if (r->connect != NULL)
+        connect_free(r->connect, now);
+    r->connect = NULL;
+    r->state = FETCHING;
+    if (d->intro_count > 0)
+        meet_from_first(r, now);
+}
+
 static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
                     uint64_t now)
 {
@@ -190,7 +259,6 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
     const struct view *v = view_of(r, request);
     struct service_descriptor d;
 
-    (void)now;
     if (v == NULL || !open_item(v, item, &d))
         return false;
     if (service_descriptor_check_time(&d, services_of(r)->wall) != OK) {
@@ -199,29 +267,28 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
     }
     if (!is_newer(r, &d, item->seq))
         return false;
-    r->descriptor = d;
     r->has_descriptor = r->found = true;
     r->points_fail = false;
     r->seq = item->seq;
     r->accepted_period = d.period;
+    r->fetched_at = now;
+    use(r, &d, now);
     return true;
 }
 
 static bool fetch(struct remote *r, const struct periods *periods,
                   uint64_t now);
 
+/* The lookup is over. */
 static void has_found(struct remote *r, uint64_t now)
 {
-    r->fetched_at = now;
     cancel_views(r, now);
-    r->next_point = 0;
-    if (r->peer != NULL) { /* it is met again by remote_next_point */
+    if (r->peer != NULL) /* it is met again by remote_next_point */
         r->state = CONNECTED;
-        shuffle(r);
-        return;
-    }
-    r->state = MEETING;
-    meet(r, now);
+    else if (r->state == FETCHING && r->spent)
+        all_failed(r, now);
+    else if (r->state == FETCHING)
+        meet_from_first(r, now);
 }
 
 static void fetched(struct remote *r, uint64_t now)
@@ -239,7 +306,7 @@ static void fetched(struct remote *r, uint64_t now)
             return;
     }
     services_of(r)->stats.lookups_failed++;
-    give_up(r, r->expired ? SERVICE_EXPIRED : SERVICE_NOT_FOUND);
+    give_up(r, r->expired ? SERVICE_EXPIRED : SERVICE_NOT_FOUND, now);
 }
 
 static void looked_up(void *ctx, uint64_t request, enum finder_end end,
@@ -254,7 +321,7 @@ static void looked_up(void *ctx, uint64_t request, enum finder_end end,
     v->request = 0;
     if (end == FINDER_NO_CIRCUIT && !r->found) {
         cancel_views(r, now);
-        give_up(r, SERVICE_NO_PATH);
+        give_up(r, SERVICE_NO_PATH, now);
         return;
     }
     for (unsigned i = 0; i < r->view_count && !r->found; i++)
@@ -288,31 +355,16 @@ static void begin_fetch(struct remote *r, uint64_t now)
 {
     struct periods periods;
 
+    cancel_views(r, now);
     r->found = r->asked_all = r->expired = false;
     if (r->peer == NULL)
         r->has_descriptor = false;
     period_asked(services_of(r)->wall, &periods);
     if (!fetch(r, &periods, now))
-        give_up(r, SERVICE_TOO_MANY);
+        give_up(r, SERVICE_TOO_MANY, now);
 }
 
 /* ---- Meeting ------------------------------------------------------------ */
-
-static void shuffle(struct remote *r)
-{
-    const struct random_source *random = &services_of(r)->env.random;
-    unsigned count = r->descriptor.intro_count;
-
-    for (unsigned i = 0; i < count; i++)
-        r->order[i] = (uint8_t)i;
-    for (unsigned i = count; i > 1; i--) {
-        unsigned j = random_below(random, i);
-        uint8_t held = r->order[i - 1];
-
-        r->order[i - 1] = r->order[j];
-        r->order[j] = held;
-    }
-}
 
 static void make_goal(const struct remote *r, unsigned point,
                       struct connect_goal *goal)
@@ -346,7 +398,7 @@ static void connected(struct remote *r, const struct connect_result *result,
     make_goal(r, r->next_point, &goal);
     if (peer_new(r->service, &goal, r->name.key, result->circuit, &result->keys,
                  now, &r->peer) != OK) {
-        give_up(r, SERVICE_TOO_MANY);
+        give_up(r, SERVICE_TOO_MANY, now);
         return;
     }
     r->state = CONNECTED;
@@ -369,26 +421,43 @@ static enum service_problem problem_of(enum connect_end end)
     return SERVICE_POINTS_FAIL;
 }
 
+static bool is_looking(const struct remote *r)
+{
+    for (unsigned i = 0; i < r->view_count; i++)
+        if (r->views[i].request != 0)
+            return true;
+    return false;
+}
+
+/* It may have others by now. */
+static void all_failed(struct remote *r, uint64_t now)
+{
+    if (is_looking(r)) { /* a newer descriptor may come yet */
+        r->state = FETCHING;
+        r->spent = true;
+    } else if (time_since(r->fetched_at, now) >= FETCH_AGAIN ||
+               r->attempts == 1 || r->fetched_at < r->started_at) {
+        begin_fetch(r, now);
+    } else {
+        give_up(r, problem_of(r->why), now);
+    }
+}
+
 /* It did not work at this point. */
 static void try_next(struct remote *r, enum connect_end end, uint64_t now)
 {
     r->attempts++;
     r->next_point++;
     r->points_fail = true;
+    r->why = end;
     if (r->attempts >= ATTEMPTS_MAX) {
-        give_up(r, problem_of(end));
+        give_up(r, problem_of(end), now);
         return;
     }
-    if (r->next_point < r->descriptor.intro_count) {
+    if (r->next_point < r->descriptor.intro_count)
         meet(r, now);
-        return;
-    }
-    /* All of them failed: it may have others by now. */
-    if (time_since(r->fetched_at, now) >= FETCH_AGAIN || r->attempts == 1 ||
-        r->fetched_at < r->started_at)
-        begin_fetch(r, now);
     else
-        give_up(r, problem_of(end));
+        all_failed(r, now);
 }
 
 static void met(void *arg, const struct connect_result *result, uint64_t now)
@@ -418,7 +487,7 @@ static void meet(struct remote *r, uint64_t now)
 
     if (r->descriptor.intro_count == 0) {
         r->has_descriptor = false;
-        give_up(r, SERVICE_WITHDRAWN);
+        give_up(r, SERVICE_WITHDRAWN, now);
         return;
     }
     if (r->next_point == 0)
@@ -426,7 +495,7 @@ static void meet(struct remote *r, uint64_t now)
     make_goal(r, r->next_point, &goal);
     if (connect_new(r->service, kit_of(r), &goal, NULL, met, r, now,
                     &r->connect) != OK)
-        give_up(r, SERVICE_TOO_MANY);
+        give_up(r, SERVICE_TOO_MANY, now);
 }
 
 static bool is_current(const struct remote *r, uint64_t now)

@@ -253,8 +253,8 @@ void side_step(struct side *side, uint64_t now)
 {
     if (side->state == SIDE_WAITING && side->say_at <= now)
         open_circuit(side, now);
-    if (side->state != SIDE_ASKING)
-        return;
+    if (side->state != SIDE_ASKING || side->has_item)
+        return; /* what came may be all that is wanted */
     if (side->end_at <= now) {
         late(side, now);
     } else if (side->say_at <= now && side->c != NULL) {
