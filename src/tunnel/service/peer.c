@@ -290,15 +290,47 @@ static uint64_t renew_at(const struct services *s, uint64_t now)
     return time_after(now, s->config.max_time / 10 * RENEW_PART + jitter);
 }
 
+static bool is_kept(const struct service_peer *p, const struct circuit *c)
+{
+    for (unsigned k = 0; k < p->hop_sets; k++) {
+        unsigned same = 0;
+
+        for (unsigned i = 0; i < p->service->options.hops; i++)
+            same += memcmp(p->hops[k][i].identity, c->hop[i].target.identity,
+                           sizeof(c->hop[i].target.identity)) == 0;
+        if (same == p->service->options.hops)
+            return true;
+    }
+    return false;
+}
+
 static void keep_hops(struct service_peer *p, const struct circuit *c)
 {
     unsigned hops = p->service->options.hops;
 
-    if (p->opened || p->hop_count > 0 || c->length < hops)
+    if (p->opened || p->hop_sets == PEER_HOPS || c->length < hops ||
+        is_kept(p, c))
         return;
-    p->hop_count = hops;
     for (unsigned i = 0; i < hops; i++)
-        p->hops[i] = c->hop[i].target;
+        p->hops[p->hop_sets][i] = c->hop[i].target;
+    p->hop_sets++;
+}
+
+/* No relay extends to itself, nor back to the one before it. */
+const struct link_target *peer_hops_to(const struct service_peer *peer,
+                                       const uint8_t target[32])
+{
+    unsigned hops = peer->service->options.hops;
+
+    for (unsigned k = 0; k < peer->hop_sets; k++) {
+        bool leads = true;
+
+        for (unsigned i = 1; i <= 2 && i <= hops; i++)
+            leads &= memcmp(peer->hops[k][hops - i].identity, target, 32) != 0;
+        if (leads)
+            return peer->hops[k];
+    }
+    return NULL;
 }
 
 void peer_add_leg(struct service_peer *peer, struct circuit *circuit,

@@ -12,6 +12,10 @@
 
 #include "tunnel/service/connect.h"
 
+/* Ways that a peer is met over: the other one is for rendezvous points that are
+ * among the last hops of the first. */
+#define PEER_HOPS 2
+
 struct service_peer {
     uint64_t id;
     struct service *service;
@@ -31,8 +35,8 @@ struct service_peer {
 
     /* else: our key in its handshakes, and our hops to rendezvous points */
     uint8_t secret[32], own[32];
-    struct link_target hops[SERVICE_HOPS_MAX];
-    unsigned hop_count;
+    struct link_target hops[PEER_HOPS][SERVICE_HOPS_MAX];
+    unsigned hop_sets;
 };
 
 /* A channel with its first leg; the circuit is the peer's, also when this
@@ -45,6 +49,9 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
 /* One more leg. */
 void peer_add_leg(struct service_peer *peer, struct circuit *circuit,
                   const struct channel_keys *keys, uint64_t now);
+/* Over which of the ways a circuit leads to `target`; NULL: none. */
+const struct link_target *peer_hops_to(const struct service_peer *peer,
+                                       const uint8_t target[32]);
 /* There is room for one more. */
 bool peer_may_come(const struct service *service);
 

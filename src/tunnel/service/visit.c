@@ -210,20 +210,21 @@ static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
 }
 
 /* Over the hops that this peer has had. */
-static bool go_over_hops(struct visit *v, uint64_t now)
+static bool go_over_hops(struct visit *v, const struct link_target *its,
+                         uint64_t now)
 {
-    const struct service_peer *p = v->plan.peer;
     struct services *s = v->all->service->all;
+    unsigned count = v->all->service->options.hops;
     struct link_target hops[ONION_HOPS_MAX];
     struct circuit *c;
 
-    memcpy(hops, p->hops, p->hop_count * sizeof(*hops));
-    if (!service_link_target(s, hops[p->hop_count - 1].identity,
-                             &v->plan.rendezvous, &hops[p->hop_count]) ||
-        route_new(s->env.circuits, hops, p->hop_count + 1, &visit_ops, v, now,
-                  &c) != OK)
+    memcpy(hops, its, count * sizeof(*hops));
+    if (!service_link_target(s, hops[count - 1].identity, &v->plan.rendezvous,
+                             &hops[count]) ||
+        route_new(s->env.circuits, hops, count + 1, &visit_ops, v, now, &c) !=
+            OK)
         return false;
-    c->chosen = p->hop_count;
+    c->chosen = count;
     on_the_way(v, c, now);
     return true;
 }
@@ -247,26 +248,16 @@ static bool go_over_stem(struct visit *v, uint64_t now)
     return true;
 }
 
-/* They lead to the rendezvous point, unless it is one of the last two: no relay
- * extends to itself, nor back to the one before it. */
-static bool has_hops(const struct service_peer *p,
-                     const struct relay_target *rendezvous)
-{
-    for (unsigned i = 1; i <= 2 && i <= p->hop_count; i++)
-        if (memcmp(p->hops[p->hop_count - i].identity, rendezvous->identity,
-                   sizeof(rendezvous->identity)) == 0)
-            return false;
-    return p->hop_count > 0;
-}
-
 static void set_out(struct visit *v, uint64_t now)
 {
-    if (v->plan.peer != NULL && has_hops(v->plan.peer, &v->plan.rendezvous)) {
-        if (!go_over_hops(v, now))
-            give_up(v->all, v);
-        return;
-    }
-    go_over_stem(v, now);
+    const struct link_target *hops = NULL;
+
+    if (v->plan.peer != NULL)
+        hops = peer_hops_to(v->plan.peer, v->plan.rendezvous.identity);
+    if (hops == NULL)
+        go_over_stem(v, now);
+    else if (!go_over_hops(v, hops, now))
+        give_up(v->all, v);
 }
 
 void visits_go_on(struct visits *all, uint64_t now)
@@ -356,7 +347,8 @@ static void go_again(struct visit *v, uint64_t now)
 
 /* That it was not reached may be the fault of a hop of ours which is gone: then
  * another stem leads there. Hops that a peer had and that are gone are not
- * tried again; the rendezvous point behind them has no say in that. */
+ * tried again; the rendezvous point behind them has no say in that. With many
+ * under way each has one try: they may be named in order to fail. */
 static void visit_closed(void *holder, struct circuit *c, enum reason why,
                          unsigned hop, uint64_t now)
 {
@@ -366,9 +358,10 @@ static void visit_closed(void *holder, struct circuit *c, enum reason why,
     (void)c;
     (void)why;
     v->c = NULL;
-    if (p != NULL && hop > 0 && hop <= p->hop_count)
-        p->hop_count = 0;
-    if (v->repeat_at == TIME_NEVER && v->tries < TRIES && now < v->over_at)
+    if (p != NULL && hop > 0 && hop <= p->service->options.hops)
+        p->hop_sets = 0;
+    if (v->repeat_at == TIME_NEVER && v->tries < TRIES && now < v->over_at &&
+        v->all->count <= VISIT_ACTIVE / 2)
         go_again(v, now);
     else
         fail(v, now);
