@@ -334,6 +334,12 @@ enum error service_reach(struct services *s, const uint8_t key[32],
 
 /* ---- Changing, and ending ----------------------------------------------- */
 
+static bool has_left(const struct service *service, uint64_t now)
+{
+    return service->leaving && peer_count_of(service) == 0 &&
+           (service->host == NULL || host_is_gone(service->host, now));
+}
+
 enum error service_leave(struct services *s, uint32_t id, bool withdraw,
                          uint64_t now)
 {
@@ -347,6 +353,8 @@ enum error service_leave(struct services *s, uint32_t id, bool withdraw,
         host_withdraw(service->host, now);
     else
         end_parts(service, withdraw, now);
+    if (has_left(service, now))
+        end_service(service, withdraw, now);
     return OK;
 }
 
@@ -551,12 +559,6 @@ static void remember_sets(struct services *s)
                                       &service->third);
         service->third.changed = false;
     }
-}
-
-static bool has_left(const struct service *service, uint64_t now)
-{
-    return service->leaving && peer_count_of(service) == 0 &&
-           (service->host == NULL || host_is_gone(service->host, now));
 }
 
 void services_tick(struct services *s, uint64_t wall, uint64_t now)
