@@ -108,7 +108,7 @@ static bool is_published(const struct node *n)
 
     assert_int_equal(warren_service_state(n->w, alice->service, &state),
                      WARREN_OK);
-    return state.published && state.verified && state.points == 3;
+    return state.published && state.points > 0;
 }
 
 static void serve(const char *address)
