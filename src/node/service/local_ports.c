@@ -3,10 +3,16 @@
  * Sockets in a keyed table by peer and port, whose list by use says who rests.
  * A socket that the handler closes while it is read from is noticed by
  * `reading`.
+ *
+ * Of UDP, what follows a datagram that the system took waits for the end of
+ * this turn of the loop, in a queue that all sockets share, and leaves with
+ * others in one call; one that was refused has the next one sent at once, which
+ * hears why.
  */
 #include "node/service/local_ports.h"
 
 #include "base/table/keyed_table.h"
+#include "node/net/udp_queue.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 
@@ -21,7 +27,7 @@
 #include <unistd.h>
 
 #define BATCH       16 /* datagrams of one socket before others have a turn */
-#define PAYLOAD_MAX 65536
+#define PAYLOAD_MAX 16384 /* of an answer: of more, as much as is too long */
 #define KEY_BYTES   10
 
 struct local_socket {
@@ -32,6 +38,8 @@ struct local_socket {
     struct event *readable;
     uint64_t used_at;
     int fd;
+    bool took_last; /* the system did: the next may wait */
+    bool trains;
 };
 
 struct local_ports {
@@ -40,8 +48,12 @@ struct local_ports {
     struct keyed_table table;
     unsigned max_sockets;
     uint64_t idle;
-    struct local_socket *reading; /* NULL once it is closed */
-    uint8_t *buffer;              /* PAYLOAD_MAX, once there is a socket */
+    struct local_socket *reading;    /* NULL once it is closed */
+    uint8_t (*buffers)[PAYLOAD_MAX]; /* BATCH, once there is a socket */
+    struct udp_queue queue;          /* likewise */
+    struct local_socket *queued;     /* whose datagrams wait; NULL: none */
+    struct event *flush;             /* active while some wait */
+    struct udp_counters sent;
     struct local_counters counters;
 };
 
@@ -86,6 +98,80 @@ const char *local_drop_text(enum local_drop why)
     return texts[why];
 }
 
+/* ---- What waits --------------------------------------------------------- */
+
+static enum error error_of(int errnum)
+{
+    switch (errnum) {
+    case ECONNREFUSED:
+    case ENOENT:
+    case ENOTCONN:
+    case ECONNRESET:
+        return ERR_UNREACHABLE;
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+        return ERR_NO_SPACE;
+    case EMSGSIZE:
+        return ERR_TOO_LARGE;
+    case EMFILE:
+    case ENFILE:
+        return ERR_FULL;
+    default:
+        return ERR_IO;
+    }
+}
+
+static void count_drops(struct local_ports *p, enum error err, uint64_t n)
+{
+    enum local_drop why = LOCAL_DROP_SYSTEM;
+
+    if (err == ERR_FULL)
+        why = LOCAL_DROP_FULL;
+    else if (err == ERR_UNREACHABLE)
+        why = LOCAL_DROP_REFUSED;
+    else if (err == ERR_NO_SPACE)
+        why = LOCAL_DROP_BUSY;
+    else if (err == ERR_TOO_LARGE)
+        why = LOCAL_DROP_TOO_LARGE;
+    p->counters.dropped[why] += n;
+}
+
+static void flush(struct local_ports *p)
+{
+    struct local_socket *s = p->queued;
+    uint64_t before = p->sent.sent, queued = p->queue.count, sent;
+
+    if (s == NULL)
+        return;
+    p->queued = NULL;
+    p->queue.trains = s->trains;
+    udp_queue_flush(&p->queue, s->fd, &p->sent);
+    s->trains = p->queue.trains;
+    sent = p->sent.sent - before;
+    s->took_last = sent == queued;
+    p->counters.to_server += sent;
+    count_drops(p, error_of(p->queue.outcome.errnum), queued - sent);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    flush(arg);
+}
+
+static void enqueue(struct local_socket *s, struct bytes payload)
+{
+    struct local_ports *p = s->ports;
+
+    if (p->queued != s || p->queue.count == UDP_QUEUE)
+        flush(p);
+    udp_queue_add(&p->queue, &s->target.to, payload, false);
+    p->queued = s;
+    event_active(p->flush, EV_TIMEOUT, 0);
+}
+
 /* ---- Closing ------------------------------------------------------------ */
 
 static void close_socket(struct local_socket *s)
@@ -94,6 +180,8 @@ static void close_socket(struct local_socket *s)
 
     if (p->reading == s)
         p->reading = NULL;
+    if (p->queued == s)
+        flush(p);
     keyed_table_remove(&p->table, &s->entry);
     p->counters.sockets--;
     event_free(s->readable);
@@ -149,33 +237,48 @@ void local_ports_tick(struct local_ports *p, uint64_t now)
 
 /* ---- Receiving ---------------------------------------------------------- */
 
-/* False when there is nothing more. */
-static bool receive_one(struct local_socket *s)
+static int receive_some(struct local_socket *s, size_t len[BATCH])
 {
     struct local_ports *p = s->ports;
-    ssize_t n = recv(s->fd, p->buffer, PAYLOAD_MAX, MSG_DONTWAIT);
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    int n;
 
-    if (n < 0)
-        return errno == EINTR || errno == ECONNREFUSED; /* of one sent before */
-    p->counters.from_server++;
-    s->used_at = clock_now();
-    keyed_table_touch(&p->table, &s->entry);
-    p->handler.received(p->handler.arg, peer_of(s), s->target.port,
-                        bytes_of(p->buffer, (size_t)n));
-    return true;
+    memset(messages, 0, sizeof(messages));
+    for (int i = 0; i < BATCH; i++) {
+        parts[i] = (struct iovec){p->buffers[i], PAYLOAD_MAX};
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    do
+        n = recvmmsg(s->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) /* of one that was sent before */
+        s->took_last = false;
+    for (int i = 0; i < n; i++)
+        len[i] = messages[i].msg_len;
+    return n;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct local_socket *s = arg;
     struct local_ports *p = s->ports;
+    size_t len[BATCH];
+    int n = receive_some(s, len);
 
     (void)fd;
     (void)what;
+    if (n <= 0)
+        return;
+    s->used_at = clock_now();
+    keyed_table_touch(&p->table, &s->entry);
     p->reading = s;
-    for (int i = 0; i < BATCH && p->reading == s; i++)
-        if (!receive_one(s))
-            break;
+    for (int i = 0; i < n && p->reading == s; i++) {
+        p->counters.from_server++;
+        p->handler.received(p->handler.arg, peer_of(s), s->target.port,
+                            bytes_of(p->buffers[i], len[i]));
+    }
     p->reading = NULL;
     if (p->handler.batch_end != NULL)
         p->handler.batch_end(p->handler.arg);
@@ -217,28 +320,6 @@ static int connect_udp(const struct endpoint *to)
     return -1;
 }
 
-static enum error error_of(int errnum)
-{
-    switch (errnum) {
-    case ECONNREFUSED:
-    case ENOENT:
-    case ENOTCONN:
-    case ECONNRESET:
-        return ERR_UNREACHABLE;
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-        return ERR_NO_SPACE;
-    case EMSGSIZE:
-        return ERR_TOO_LARGE;
-    case EMFILE:
-    case ENFILE:
-        return ERR_FULL;
-    default:
-        return ERR_IO;
-    }
-}
-
 /* False when nobody rests. */
 static bool make_room(struct local_ports *p, uint64_t now)
 {
@@ -252,6 +333,15 @@ static bool make_room(struct local_ports *p, uint64_t now)
     return true;
 }
 
+/* Blocks of this size are mapped and cost nothing until they are used. */
+static bool has_buffers(struct local_ports *p)
+{
+    if (p->buffers == NULL)
+        p->buffers = malloc(BATCH * sizeof(*p->buffers));
+    return p->buffers != NULL &&
+           (p->queue.slots != NULL || udp_queue_init(&p->queue, false) == OK);
+}
+
 static enum error open_socket(struct local_ports *p,
                               const uint8_t key[KEY_BYTES],
                               const struct config_port *port, uint64_t now,
@@ -262,10 +352,7 @@ static enum error open_socket(struct local_ports *p,
 
     if (!make_room(p, now))
         return ERR_FULL;
-    if (p->buffer == NULL)
-        p->buffer = malloc(PAYLOAD_MAX);
-    s = p->buffer == NULL ? NULL : calloc(1, sizeof(*s));
-    if (s == NULL)
+    if (!has_buffers(p) || (s = calloc(1, sizeof(*s))) == NULL)
         return ERR_NO_MEMORY;
     s->ports = p;
     memcpy(s->key, key, KEY_BYTES);
@@ -276,6 +363,7 @@ static enum error open_socket(struct local_ports *p,
         err = error_of(errno);
         goto out;
     }
+    s->trains = !port->is_unix && udp_queue_can_train(s->fd);
     s->readable =
         event_new(p->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     if (s->readable == NULL || event_add(s->readable, NULL) != 0)
@@ -297,30 +385,20 @@ out:
 
 /* ---- Sending ------------------------------------------------------------ */
 
-static void count_drop(struct local_ports *p, enum error err)
-{
-    enum local_drop why = LOCAL_DROP_SYSTEM;
-
-    if (err == ERR_FULL)
-        why = LOCAL_DROP_FULL;
-    else if (err == ERR_UNREACHABLE)
-        why = LOCAL_DROP_REFUSED;
-    else if (err == ERR_NO_SPACE)
-        why = LOCAL_DROP_BUSY;
-    else if (err == ERR_TOO_LARGE)
-        why = LOCAL_DROP_TOO_LARGE;
-    p->counters.dropped[why]++;
-}
-
 /* Of UDP, that nobody listened is told to the datagram behind: that one is sent
  * again. */
-static enum error send_on(struct local_socket *s, struct bytes payload)
+static enum error send_now(struct local_socket *s, struct bytes payload)
 {
-    ssize_t r = send(s->fd, payload.p, payload.len, MSG_DONTWAIT);
+    bool udp = !s->target.is_unix;
+    ssize_t r;
 
-    if (r < 0 &&
-        (errno == EINTR || (errno == ECONNREFUSED && !s->target.is_unix)))
+    if (s->ports->queued == s)
+        flush(s->ports);
+    r = send(s->fd, payload.p, payload.len, MSG_DONTWAIT);
+    if (r < 0 && (errno == EINTR || (errno == ECONNREFUSED && udp)))
         r = send(s->fd, payload.p, payload.len, MSG_DONTWAIT);
+    s->took_last = r >= 0 && udp;
+    s->ports->counters.to_server += r >= 0;
     return r >= 0 ? OK : error_of(errno);
 }
 
@@ -348,7 +426,11 @@ static enum error send_to(struct local_ports *p, uint64_t peer,
     assert(s != NULL);
     s->used_at = now;
     keyed_table_touch(&p->table, &s->entry);
-    err = send_on(s, payload);
+    if (s->took_last && payload.len <= UDP_DATAGRAM_MAX) {
+        enqueue(s, payload);
+        return OK;
+    }
+    err = send_now(s, payload);
     if (err == ERR_UNREACHABLE && port->is_unix)
         close_socket(s); /* a server that starts again has another one */
     return err;
@@ -360,10 +442,8 @@ enum error local_ports_send(struct local_ports *p, uint64_t peer,
 {
     enum error err = send_to(p, peer, port, payload, now);
 
-    if (err == OK)
-        p->counters.to_server++;
-    else
-        count_drop(p, err);
+    if (err != OK)
+        count_drops(p, err, 1);
     return err;
 }
 
@@ -393,6 +473,11 @@ enum error local_ports_new(struct event_base *base,
         return ERR_NO_MEMORY;
     p->base = base;
     p->handler = *handler;
+    p->flush = event_new(base, -1, 0, on_flush, p);
+    if (p->flush == NULL) {
+        free(p);
+        return ERR_NO_MEMORY;
+    }
     randombytes_buf(secret, sizeof(secret));
     keyed_table_init(&p->table, SIZE_MAX, key_of, secret);
     local_ports_configure(p, max_sockets, idle);
@@ -406,6 +491,8 @@ void local_ports_free(struct local_ports *p)
         return;
     while (p->table.oldest != NULL)
         close_socket(socket_of(p->table.oldest));
-    free(p->buffer);
+    event_free(p->flush);
+    udp_queue_deinit(&p->queue);
+    free(p->buffers);
     free(p);
 }

@@ -70,9 +70,10 @@ void local_ports_free(struct local_ports *p);
 void local_ports_configure(struct local_ports *p, unsigned max_sockets,
                            uint64_t idle);
 
-/* A datagram of a peer for a port. OK, or why it was dropped: ERR_FULL,
- * ERR_UNREACHABLE (refused), ERR_NO_SPACE (busy), ERR_TOO_LARGE, ERR_IO,
- * ERR_NO_MEMORY; counted. */
+/* A datagram of a peer for a port. OK: it was sent, or leaves at the end of
+ * this turn of the loop; or why it was dropped: ERR_FULL, ERR_UNREACHABLE
+ * (refused), ERR_NO_SPACE (busy), ERR_TOO_LARGE, ERR_IO, ERR_NO_MEMORY.
+ * Counted, also what is dropped later. */
 enum error local_ports_send(struct local_ports *p, uint64_t peer,
                             const struct config_port *port,
                             struct bytes payload, uint64_t now);

@@ -119,6 +119,7 @@ static void expect(struct server *s, const char *text)
 {
     ssize_t n;
 
+    event_base_loop(base, EVLOOP_NONBLOCK);
     s->from_len = sizeof(s->from);
     n = recvfrom(s->fd, s->got, sizeof(s->got) - 1, MSG_DONTWAIT,
                  (struct sockaddr *)&s->from, &s->from_len);
@@ -180,6 +181,58 @@ static void test_local_ports_tell_peers_apart_by_source(void **state)
     assert_int_equal(local_ports_counters(ports)->to_server, 4);
     assert_int_equal(local_ports_counters(ports)->from_server, 3);
     close(s.fd);
+}
+
+/* What follows the first waits, leaves in its order, and that of others is not
+ * mixed with it. */
+static void test_local_ports_send_many_at_once(void **state)
+{
+    struct server s = serve_udp(53), other = serve_udp(54);
+    char text[16];
+
+    (void)state;
+    assert_int_equal(say(1, &s.port, "first"), OK);
+    assert_int_equal(say(2, &other.port, "first"), OK);
+    expect(&s, "first");
+    expect(&other, "first");
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        assert_int_equal(say(1, &s.port, text), OK);
+        if (i % 50 == 0)
+            assert_int_equal(say(2, &other.port, text), OK);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        expect(&s, text);
+        if (i % 50 == 0)
+            expect(&other, text);
+    }
+    assert_int_equal(local_ports_counters(ports)->to_server, 206);
+    /* A socket that is closed has sent what waited. */
+    assert_int_equal(say(1, &s.port, "last"), OK);
+    local_ports_close_peer(ports, 1);
+    expect(&s, "last");
+    close(s.fd);
+    close(other.fd);
+}
+
+/* One that is refused is counted, and the next hears of it. */
+static void test_local_ports_refused_in_the_queue(void **state)
+{
+    struct server s = serve_udp(53);
+    const struct local_counters *c = local_ports_counters(ports);
+
+    (void)state;
+    assert_int_equal(say(1, &s.port, "x"), OK);
+    expect(&s, "x");
+    close(s.fd);
+    for (unsigned i = 0; i < 10; i++) {
+        say(1, &s.port, "x");
+        say(1, &s.port, "longer");
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    assert_int_equal(c->to_server + c->dropped[LOCAL_DROP_REFUSED], 21);
+    assert_in_range(c->dropped[LOCAL_DROP_REFUSED], 1, 20);
 }
 
 static void test_local_ports_reach_unix_sockets(void **state)
@@ -437,6 +490,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_local_ports_tell_peers_apart_by_source),
+        TEST(test_local_ports_send_many_at_once),
+        TEST(test_local_ports_refused_in_the_queue),
         TEST(test_local_ports_reach_unix_sockets),
         TEST(test_local_ports_server_that_is_away_comes_back),
         TEST(test_local_ports_cap_serves_who_uses_his_socket),
