@@ -3,18 +3,18 @@
 """Real daemons under attack and churn for as long as is wanted.
 
 Usage: soak.py [MINUTES] [SEED]. A network at public addresses (stage.py) with
-clients of its own; every minute some of the attacks below go on, a node is
-killed, stopped or told to reload, and honest parties try everything. Each
-minute has a line, what goes wrong has one at once, and at the end there is a
-table. Exit code 1 when a daemon crashed, ended by itself or leaked, when
-memory kept growing, or when fewer than 95 of 100 honest tries went well."""
+clients and hidden services of its own; every minute some attacks
+(soak_attacks.py, soak_services.py) go on, a node is killed, stopped or told to
+reload, and honest parties try everything. Each minute has a line, what goes
+wrong has one at once, and at the end there is a table. Exit code 1 when a
+daemon crashed, ended by itself or leaked, when memory kept growing, or when
+fewer than 95 of 100 honest tries went well, of all or of one kind."""
 import contextlib
 import os
 import pathlib
 import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -24,18 +24,20 @@ os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=4")
 
 import stage  # noqa: E402
 from stage import (  # noqa: E402
-    NETWORK, SANITIZER, Crowd, DhtPeer, Echo, Failure, FakeNodes, FakeRelays,
-    Machine, PublicNode, Stranger, circuit_served, data_served,
-    descriptor_of, dht_query, family_of, home, home6, join, node_id, nth, wt)
+    SANITIZER, DhtPeer, Echo, Failure, Machine, PublicNode, Stranger,
+    circuit_served, data_served, descriptor_of, family_of, home, home6, join,
+    wt)
 from internet import LIBC  # noqa: E402
-from test_full_stores import Storer  # noqa: E402
+from soak_attacks import ATTACKS  # noqa: E402
+from soak_services import (  # noqa: E402
+    SERVICE_ATTACKS, Hosts, ServiceGuest)
 
 RELAYS, EXITS, CLIENTS = 8, 3, 2
 ROUND = 60.0
 ENOUGH = 0.95
 SLOW = 5  # seconds, worth a line
 PR_SET_PDEATHSIG = 1
-HOME = "2a0e:b107:1:5600::/56"
+CLIENT = "--tunnel.max_relays_or_exits", "0"
 
 
 # ---- The network ------------------------------------------------------------
@@ -45,26 +47,32 @@ class World:
 
     def __init__(self, root, chance):
         self.root, self.chance, self.nodes, self.wrong = root, chance, [], []
+        self.echo = Echo(home(300), root / "echo.log")
         self.relays = [self.add(n, *self.relay_flags(n))
                        for n in range(1, RELAYS + 1)]
-        self.clients = [self.add(n, "--tunnel.max_relays_or_exits", "0",
-                                 "--build", "3")
+        self.clients = [self.add(n, *CLIENT, "--build", "3")
                         for n in range(30, 30 + CLIENTS)]
+        self.hosts = Hosts(self.echo, lambda n, config: self.add(
+            n, *CLIENT, config=config))
+        self.roles = {"relay": self.relays, "client": self.clients,
+                      "service": self.hosts.nodes}
         for node in self.nodes:
             node.wait_ready(60)
         for node in self.nodes:
             node.wait_joined(60)
         self.descriptors = {n: descriptor_of(n) for n in self.relays}
         self.exits = self.relays[-EXITS:]
-        self.echo = Echo(home(300), root / "echo.log")
+        self.hosts.wait_fine()
 
     def relay_flags(self, n):
         flags = ["--tunnel.addresses", f"{join(home(n))},{join(home6(n))}"]
         return flags + (["--exit"] if n > RELAYS - EXITS else [])
 
-    def add(self, n, *flags):
+    def add(self, n, *flags, config=""):
+        path = self.root / f"n{n}.ini"
+        path.write_text(config)
         node = PublicNode(self.root / f"n{n}", Machine([home(n), home6(n)]),
-                          flags)
+                          [*flags, "--config", path])
         for other in self.nodes[:2]:
             node.bootstrap += other.reached_by(node.addresses)
         node.start(wait=False)
@@ -121,200 +129,9 @@ class World:
                     self.trouble(f"{node.log}: {word}")
 
 
-# ---- Attacks: step() is called again and again, in a process of its own -----
-
-class Attack:
-    def __init__(self, world):
-        self.world, self.chance = world, world.chance
-        self.victim = self.chance.choice(world.relays)
-        self.descriptor = world.descriptors[self.victim]
-        self.begin()
-
-    def begin(self):
-        pass
-
-    def anybody(self):
-        return nth("128.0.0.0/3", self.chance.randrange(1 << 29))
-
-
-class IdleCircuits(Attack):
-    """From four addresses, as many as there is room for."""
-
-    def begin(self):
-        other = self.chance.choice([None, *self.world.relays])
-        next_hop = None if other in (None, self.victim) \
-            else self.world.descriptors[other]
-        self.circuits = stage.IdleCircuits(
-            self.descriptor, [home(50 + i) for i in range(4)], each=1,
-            timeout=0.3, next_hop=next_hop)
-
-    def step(self):
-        if not self.circuits.links:
-            time.sleep(1)
-        for link in self.circuits.links:
-            self.circuits.more(link, 1)
-        time.sleep(0.01)
-
-
-class Links(Attack):
-    """Of one home line, kept by PINGs; the oldest go when there are many."""
-
-    def begin(self):
-        self.clients, self.links, self.number = [], [], 0
-
-    def step(self):
-        client = Stranger(nth(HOME, self.number % 256, 64), 0.1, [])
-        self.number += 1
-        self.clients.append(client)
-        with contextlib.suppress(wt.Failure):
-            self.links.append(client.link(self.descriptor))
-        for link in self.links[-50:]:
-            link.send(0, wt.PING)
-        if len(self.clients) > 400:
-            self.clients.pop(0).close()
-            self.links = self.links[-300:]
-
-
-class Stores(Attack):
-    """Peers and items that nobody needs."""
-
-    def begin(self):
-        self.storer = Storer(self.victim.at(socket.AF_INET6))
-
-    def step(self):
-        self.storer.store(50)
-        time.sleep(0.05)
-
-
-class Flood(Attack):
-    """Forged: as many as a thread of Python sends in bursts."""
-
-    def begin(self):
-        self.crowd = Crowd()
-        self.sources = [self.crowd.source(nth("128.0.0.0/2", i * 65537))
-                        for i in range(16000)]
-
-    def datagram(self):
-        return dht_query("find_node", target=os.urandom(20))
-
-    def step(self):
-        for _ in range(60):
-            self.crowd.send_raw(self.chance.choice(self.sources),
-                                self.victim.at(), self.datagram())
-        self.crowd.drain()
-        time.sleep(0.015)
-
-
-class AskFlood(Flood):
-    def datagram(self):
-        return wt.ask(NETWORK, os.urandom(8))
-
-
-class InitFlood(Flood):
-    def datagram(self):
-        noise = wt.Noise("link", NETWORK, self.descriptor.identity,
-                         self.descriptor.handshake_key)
-        return wt.init(self.descriptor.identity, 1 + os.urandom(1)[0],
-                       noise.write())[0]
-
-
-class Garbage(Flood):
-    """Datagrams of all kinds, whole, cut, with a byte changed, or random."""
-
-    def begin(self):
-        super().begin()
-        self.seeds = [dht_query(m, target=os.urandom(20), token=b"12345678",
-                                info_hash=os.urandom(20), port=1, v="value")
-                      for m in ("ping", "find_node", "get_peers", "get",
-                                "announce_peer", "put", "sample_infohashes")]
-        self.seeds += [AskFlood.datagram(self), InitFlood.datagram(self),
-                       os.urandom(386), b"\x95\x04\xce" + os.urandom(1407),
-                       b"\x95\x08" + os.urandom(723)]
-
-    def datagram(self):
-        raw = bytearray(self.chance.choice(self.seeds))
-        for _ in range(self.chance.randrange(4)):
-            raw[self.chance.randrange(len(raw))] = self.chance.randrange(256)
-        return bytes(raw[:self.chance.choice((len(raw), 1 + len(raw) // 2))])
-
-
-class Votes(Attack):
-    """Nodes of a /48 that say another address, and know only each other."""
-
-    def begin(self):
-        self.liars = FakeNodes({a: node_id(a) for a in (
-            nth("2a0e:b107:2::/48", 256 * i, 64) for i in range(24))},
-            ip=("2a0e:b107:2:7::66", 6666))
-
-    def step(self):
-        self.liars.introduce(*(n.at(socket.AF_INET6)
-                               for n in self.world.nodes))
-        time.sleep(2)
-
-
-class Views(Attack):
-    """Relays that exist as descriptors only, all at one address."""
-
-    def begin(self):
-        self.fakes = FakeRelays(home(60), 64, lambda i: (home(400 + i), 7881))
-        self.first = True
-
-    def step(self):
-        if self.first:
-            nodes = {bytes.fromhex(n.id()): n.at()
-                     for n in self.world.relays}
-            self.fakes.announce(nodes, lambda i: wt.relay_key(NETWORK, i))
-            self.fakes.answer()
-            self.first = False
-        time.sleep(0.2)
-
-
-class ExitAbuse(Attack):
-    """Circuits with data to ever new destinations, silent ones and names."""
-
-    def begin(self):
-        self.victim = self.chance.choice(self.world.exits)
-        self.circuits = stage.IdleCircuits(
-            self.world.descriptors[self.victim],
-            [home(55), home(56)], each=60, timeout=0.3)
-        self.number = 0
-
-    def step(self):
-        for circuit in self.circuits.circuits:
-            self.number += 1
-            where = (self.anybody(), 9)
-            if self.number % 5 == 0:
-                where = (f"n{self.number}.example.org", 9)
-            elif self.number % 5 == 1:
-                where = (home6(500 + self.number % 999), 9)
-            circuit.data(where, b"x" * 100)
-        time.sleep(0.05)
-
-
-class Reflection(Attack):
-    """EXTENDs to whoever is to get the INITs."""
-
-    def begin(self):
-        self.circuits = stage.IdleCircuits(self.descriptor, [home(57)],
-                                           each=30, timeout=0.3)
-
-    def step(self):
-        for circuit in self.circuits.circuits:
-            circuit.attempt += 1
-            circuit.send(1, [wt.EXTEND, circuit.attempt, os.urandom(32),
-                             wt.public_key(os.urandom(32)),
-                             wt.compact(self.anybody(), 7881),
-                             os.urandom(50)])
-        time.sleep(0.2)
-
-
-ATTACKS = (IdleCircuits, Links, Stores, Flood, AskFlood, InitFlood, Garbage,
-           Votes, Views, ExitAbuse, Reflection)
-
-
 # ---- Honest parties ---------------------------------------------------------
 
-class Honest:
+class Honest(ServiceGuest):
     """One try of each kind after the other; {kind: [well, tries, seconds of
     the longest]}."""
 
@@ -395,13 +212,13 @@ class Honest:
     def fresh(self):
         """A client that knows nothing but two bootstrap nodes: its circuits."""
         self.number += 1
-        node = self.world.add(1000 + self.number,
-                              "--tunnel.max_relays_or_exits", "0")
+        node = self.world.add(1000 + self.number, *CLIENT)
         try:
             node.wait_ready()
             done = node.cli("tunnel", "build", "--hops", 2, "--timeout", 20)
             self.count("circuits of a fresh client", done.returncode == 0,
                        f"{done.stdout}{done.stderr}")
+            self.ask(node, "service for a fresh client")
             code, _ = node.stop()
             if code != 0:
                 self.world.trouble(f"a fresh client ended with {code}")
@@ -418,7 +235,8 @@ class Honest:
 
     def all(self):
         for kind in (self.circuit, self.data, self.told, self.storing,
-                     self.lookup, self.client, self.operator):
+                     self.lookup, self.client, self.operator, self.service,
+                     self.member, self.probe):
             self.begun = time.monotonic()
             try:
                 kind()
@@ -475,8 +293,12 @@ def one_round(world, honest, attacks, number):
                 fresh, honest.begun = True, time.monotonic()
                 honest.fresh()
             if not restarted and time.monotonic() > begun + ROUND / 2:
-                restarted = world.restart(world.chance.choice(world.nodes))
-                time.sleep(8)  # neighbours notice after 6
+                node = world.chance.choice(
+                    world.chance.choice([*world.roles.values()]))
+                points = world.hosts.points(node)
+                restarted = world.restart(node)
+                if not honest.back(node, points):
+                    time.sleep(8)  # neighbours notice after 6
     memory = {n: n.memory() for n in world.nodes}
     names = ", ".join(a.__name__ for a in attacks)
     well = sum(r[0] for r in honest.tries.values())
@@ -494,13 +316,16 @@ def verdict(world, honest, memories):
     for kind, row in sorted(honest.tries.items()):
         print(f"{kind:27} {row[0]:5} {row[1]:4} {row[2]:6.1f} s")
         well, tries = well + row[0], tries + row[1]
+        if row[0] < ENOUGH * row[1] - 1:
+            world.trouble(f"{kind}: only {row[0]} of {row[1]} went well")
     third = max(len(memories) // 3, 1)
-    first = max(max(m.values()) for m in memories[:third])
-    last = max(max(m.values()) for m in memories[-third:])
-    print(f"memory of the largest: {first / 2**20:.0f} MB in the first third, "
-          f"{last / 2**20:.0f} MB in the last")
-    if last > 1.5 * first + (16 << 20):
-        world.trouble("memory keeps growing")
+    for role, nodes in world.roles.items():
+        first, last = (max(m[n] for m in some for n in nodes)
+                       for some in (memories[:third], memories[-third:]))
+        print(f"memory of the largest {role}: {first / 2**20:.0f} MB in the "
+              f"first third, {last / 2**20:.0f} MB in the last")
+        if last > 1.5 * first + (16 << 20):
+            world.trouble(f"memory of a {role} keeps growing")
     if well < ENOUGH * tries:
         world.trouble(f"only {well} of {tries} honest tries went well")
     print(f"{len(world.wrong)} things went wrong")
@@ -520,8 +345,10 @@ def main(minutes=10, seed=None):
         honest.all()
         ends = time.monotonic() + 60 * float(minutes)
         while time.monotonic() < ends:
+            meeting = chance.choice(SERVICE_ATTACKS)
+            others = [a for a in ATTACKS + SERVICE_ATTACKS if a != meeting]
             memories.append(one_round(world, honest,
-                                      chance.sample(ATTACKS, 3),
+                                      [meeting, *chance.sample(others, 2)],
                                       len(memories) + 1))
         world.close()
         well = verdict(world, honest, memories)
