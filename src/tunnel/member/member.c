@@ -293,15 +293,16 @@ static void tick_ends(struct member *t, uint64_t now)
             time_min(t->own_deadline, member_tail_deadline(transits_at(rs, i)));
 }
 
-/* Who builds no circuits looks for no relays; services need no exits. */
-static void want_relays(struct member *t, uint64_t now)
+/* Who builds no circuits looks for no relays; services need no exits. Whoever
+ * asks for circuits has them looked for anew, however slowly that went on. */
+static void want_relays(struct member *t, bool anew, uint64_t now)
 {
     bool exits = false, relays;
 
     for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
         exits = exits || pool_keeps(&t->pool, i);
     relays = exits || services_list(t->services, NULL, 0) > 0;
-    if (relays == t->wanted_relays && exits == t->wanted_exits)
+    if (!anew && relays == t->wanted_relays && exits == t->wanted_exits)
         return;
     t->wanted_relays = relays;
     t->wanted_exits = exits;
@@ -325,7 +326,7 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
     tick_ends(t, now);
     meeting_tick(t->meeting, wall, now);
     services_tick(t->services, wall, now);
-    want_relays(t, now);
+    want_relays(t, false, now);
     tell_all(t);
 }
 
@@ -351,7 +352,7 @@ enum error member_build(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_build(&t->pool, hops, now);
 
-    want_relays(t, now);
+    want_relays(t, true, now);
     return e;
 }
 
@@ -359,7 +360,7 @@ enum error member_stop(struct member *t, unsigned hops)
 {
     enum error e = pool_stop(&t->pool, hops);
 
-    want_relays(t, t->ticked_at);
+    want_relays(t, false, t->ticked_at);
     return e;
 }
 
@@ -367,14 +368,14 @@ enum error member_hold(struct member *t, unsigned hops, uint64_t now)
 {
     enum error e = pool_hold(&t->pool, hops, now);
 
-    want_relays(t, now);
+    want_relays(t, true, now);
     return e;
 }
 
 void member_release(struct member *t, unsigned hops)
 {
     pool_release(&t->pool, hops);
-    want_relays(t, t->ticked_at);
+    want_relays(t, false, t->ticked_at);
 }
 
 bool member_keeps(const struct member *t, unsigned hops)
