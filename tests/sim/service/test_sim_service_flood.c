@@ -30,6 +30,8 @@ enum error __real_work_verify(const struct work_task *task,
                               const struct work_proof *proof);
 enum error __wrap_work_verify(const struct work_task *task,
                               const struct work_proof *proof);
+enum error __real_work_solve(const struct work_task *task, uint64_t *nonce,
+                             unsigned tries, struct work_proof *out);
 enum error __wrap_work_solve(const struct work_task *task, uint64_t *nonce,
                              unsigned tries, struct work_proof *out);
 
@@ -285,6 +287,65 @@ static void test_sim_service_flood_of_claims(void **state)
     end(w);
 }
 
+/* Work that was done for one invitation, at one point, is worth nothing for
+ * another one, and that of an hour ago nothing now. */
+static void test_sim_service_work_is_stolen(void **state)
+{
+    struct world *w = &world;
+    struct puppet own, other, elsewhere;
+    uint8_t noise1[2][MEETING_NOISE1_BYTES];
+    struct relay_target rendezvous;
+    struct meeting_work work;
+    struct work_task task = {.effort = EFFORT_FIRST};
+    struct work_proof proof;
+    struct sim_tunnel *thief;
+    uint64_t nonce = 0;
+
+    (void)state;
+    begin(w);
+    flood_begin(w, 15, NO_WORK); /* until it asks for work */
+    sim_run_for(w->sim, 70 * TIME_S);
+    flood_end(w);
+    sim_run_for(w->sim, 15 * TIME_S);
+    assert_int_equal(status_of(host).effort, EFFORT_FIRST);
+    thief = sim_tunnel_of(w->sim, w->net.members[SERVER + 2]);
+    rendezvous_at(thief, 0, &rendezvous);
+    for (unsigned i = 0; i < 2; i++)
+        invite(&points[0], thief, &rendezvous, noise1[i]);
+    memcpy(task.seed, gate_effort(service_of(host)->gate)->seed[0],
+           sizeof(task.seed));
+    memcpy(task.auth_id, points[0].keys.auth_id, sizeof(task.auth_id));
+    memcpy(task.e, noise1[0], sizeof(task.e));
+    while (__real_work_solve(&task, &nonce, 64, &proof) != OK)
+        ;
+    work = (struct meeting_work){.effort = task.effort};
+    bytes_put_number(work.nonce, sizeof(work.nonce), proof.nonce);
+    memcpy(work.digest, proof.digest, sizeof(work.digest));
+    work_hint(task.seed, points[0].keys.auth_id, work.hint);
+
+    puppet_at(w, &other, thief, points[0].member);
+    introduce(&other, &points[0], noise1[1], &work);
+    sim_run_for(w->sim, 2 * TIME_S);
+    assert_int_equal(other.status, MEETING_REFUSED);
+    assert_int_equal(met(INTRODUCTION_BAD_WORK), 1);
+    invite(&points[1], thief, &rendezvous, noise1[1]);
+    work_hint(task.seed, points[1].keys.auth_id, work.hint);
+    puppet_at(w, &elsewhere, thief, points[1].member);
+    introduce(&elsewhere, &points[1], noise1[1], &work);
+    sim_run_for(w->sim, 2 * TIME_S);
+    assert_int_equal(elsewhere.status, MEETING_REFUSED);
+    assert_int_equal(met(INTRODUCTION_BAD_WORK), 2);
+
+    work_hint(task.seed, points[0].keys.auth_id, work.hint);
+    puppet_at(w, &own, thief, points[0].member);
+    introduce(&own, &points[0], noise1[0], &work);
+    sim_run_for(w->sim, 2 * TIME_S);
+    assert_int_equal(own.acks, 1);
+    assert_int_equal(own.status, MEETING_TAKEN);
+    assert_int_equal(met(INTRODUCTION_BAD_WORK), 2);
+    end(w);
+}
+
 /* Everybody works, and they are too many. */
 static void test_sim_service_effort_moves(void **state)
 {
@@ -322,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_service_flood_without_work),
         cmocka_unit_test(test_sim_service_flood_of_claims),
+        cmocka_unit_test(test_sim_service_work_is_stolen),
         cmocka_unit_test(test_sim_service_effort_moves),
     };
 
