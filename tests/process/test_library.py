@@ -144,6 +144,68 @@ class Installed(unittest.TestCase):
             self.says_what_is_wrong(project / "build" / f"with_{kind}")
 
 
+class Services(unittest.TestCase):
+    """Two programs that register one string, in a network without an exit."""
+    RELAYS = 5
+
+    def start_network(self, root):
+        nodes = []
+        for i in range(self.RELAYS):
+            node = Node(root / f"relay{i}", f"127.61.1.{i + 1}",
+                        [n.endpoint for n in nodes[:1]])
+            self.addCleanup(node.kill)
+            node.start()
+            nodes.append(node)
+        return nodes[0]
+
+    def start_program(self, root, number, first):
+        config = root / f"program{number}.ini"
+        config.write_text(
+            f"[node]\ndata_dir = {root}/program{number}\n"
+            f"listen = 127.61.1.{number + 100}:{PORT}\n"
+            "testing_network = true\n"
+            f"[dht]\nbootstrap = {first.endpoint}\n"
+            "[tunnel]\nmax_relays_or_exits = 0\n")
+        out = (root / f"program{number}.out").open("w+")
+        self.addCleanup(out.close)
+        program = subprocess.Popen(
+            [BUILD / "examples/register_service", config], stdout=out,
+            stderr=subprocess.DEVNULL, env=clean_environment())
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        return pathlib.Path(out.name)
+
+    def test_they_find_each_other(self):
+        said = re.compile(r"^p\d+\.peer\.warren says: my message to this peer$",
+                          re.M)
+        with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
+            root = pathlib.Path(folder)
+            first = self.start_network(root)
+            outputs = [self.start_program(root, i, first) for i in range(2)]
+            for out in outputs:
+                wait_for("each hears the other",
+                         lambda o=out: said.search(o.read_text()), 90, 0.1)
+            for out in outputs:
+                self.assertEqual(out.read_text().count("found p"), 1)
+            self.doCleanups()
+
+    def test_four_hops_are_refused(self):
+        with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
+            done = subprocess.run(
+                [BUILD / "examples/register_service", self.alone(folder), "4"],
+                capture_output=True, text=True, timeout=30, check=False,
+                env=clean_environment())
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("hops must be 1 to 3", done.stderr)
+
+    @staticmethod
+    def alone(folder):
+        config = pathlib.Path(folder) / "alone.ini"
+        config.write_text(f"[node]\ndata_dir = {folder}/alone\n"
+                          f"listen = 127.61.1.200:{PORT}\n")
+        return config
+
+
 class Example(unittest.TestCase):
     def test_sends_through_the_exit(self):
         echo = Echo("127.61.1.1")
