@@ -39,7 +39,7 @@ set_target_properties(warren_static PROPERTIES OUTPUT_NAME warren
   LINKER_LANGUAGE C)
 target_link_libraries(warren_static INTERFACE ${SODIUM_LIBRARIES}
   ${MSGPACK_LIBRARIES} ${MD_LIBRARIES} ${SQLITE_LIBRARIES} ${EVENT_LIBRARIES}
-  ${CARES_LIBRARIES})
+  ${CARES_LIBRARIES} m)
 
 foreach(library warren_shared warren_static)
   target_include_directories(${library} INTERFACE
