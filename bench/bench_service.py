@@ -21,10 +21,10 @@ import time
 
 from measure import (HOPS, PAYLOAD, ROOT, Failure, cpu_of, resident, row, say,
                      title)
-from harness import NO_RELAY, Control, Network, wait_for
+from harness import NO_RELAY, Control, Network, Node, wait_for
 
 RELAYS = 10  # the last one is an exit, too
-KNOWN = 9    # of them, by whoever begins
+KNOWN = 9   # of them, by whoever begins
 PORT = 9
 BATCH = 10      # clients that start at once
 WARM = 5        # connections of each client, after its first
@@ -41,19 +41,16 @@ def percentile(values, part):
 class Client:
     """A program with a node inside (service_load.c)."""
 
-    def __init__(self, bench, number, address, hops=HOPS, **popen):
-        net = bench.net
-        (net.root / f"client{number}").mkdir(mode=0o700)
+    def __init__(self, bench, node, address, hops=HOPS):
         self.process = subprocess.Popen(
-            [bench.build / "bench/service_load", net.root / f"client{number}",
-             f"{net.prefix}.{100 + number % 100}:{7900 + number // 100}",
-             net.nodes[0].endpoint, address, str(PORT), str(KNOWN),
+            [bench.build / "bench/service_load", node.dir, node.endpoint,
+             bench.net.nodes[0].endpoint, address, str(PORT), str(KNOWN),
              str(hops)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, **popen)
+            text=True)
 
     def line(self, timeout=30):
         if not select.select([self.process.stdout], [], [], timeout)[0]:
-            raise Failure("a client says nothing")
+            raise Failure(f"a client says nothing; it is {self.process.poll()}")
         return self.process.stdout.readline().split()
 
     def say(self, text):
@@ -131,9 +128,28 @@ class Bench:
         return (service.get("state") == "fine" and service["published"] and
                 service["points"] >= 3 and service)
 
-    def new_client(self, **more):
+    def new_clients(self, count, **more):
+        """Programs that know relays from before, and have done nothing yet."""
+        nodes = [self.node() for _ in range(count)]
+        for node in nodes:
+            node.start("--build", HOPS, *NO_RELAY, wait=False)
+        for node in nodes:
+            node.wait_ready()
+            self.wait_relays(node)
+        for node in nodes:
+            node.stop()
+        clients = [Client(self, n, self.address, **more) for n in nodes]
+        for client in clients:
+            client.wait_ready()
+        time.sleep(1)
+        return clients
+
+    def node(self):
+        """One that is not of the network."""
         self.started += 1
-        return Client(self, self.started, self.address, **more)
+        return Node(self.net.root / f"client{self.started}",
+                    f"{self.net.prefix}.{100 + self.started % 100}",
+                    [self.net.nodes[0].endpoint], self.net.binary)
 
     # ---- Connecting ----
 
@@ -169,11 +185,8 @@ class Bench:
     def connecting(self):
         cold, warm = [], []
         while self.clients > len(cold) and self.started < 2 * self.clients:
-            batch = [self.new_client() for _ in range(BATCH)]
+            batch = self.new_clients(BATCH)
             try:
-                for client in batch:
-                    client.wait_ready()
-                time.sleep(1)
                 for client in batch:
                     self.connects_of(client, cold, warm)
             finally:
@@ -202,10 +215,8 @@ class Bench:
     def restart(self):
         times, gaps = [], []
         for _ in range(5):
-            client = self.new_client()
+            client, = self.new_clients(1)
             try:
-                client.wait_ready()
-                time.sleep(0.5)
                 self.host.kill()
                 begun = time.monotonic()
                 self.host.start("--config", self.net.root / "h.ini",
@@ -234,9 +245,8 @@ class Bench:
 
     def channel(self, hops):
         """MB/s, s/GB, % lost."""
-        client = self.new_client(hops=hops)
+        client, = self.new_clients(1, hops=hops)
         try:
-            client.wait_ready()
             if client.ask() is None:
                 raise Failure("the load does not begin")
             before = self.cpu(client)
@@ -252,12 +262,10 @@ class Bench:
 
     def exit(self, hops):
         """The same to a server behind an exit (circuit_load.c)."""
-        self.started += 1
-        (self.net.root / f"load{self.started}").mkdir(mode=0o700)
+        node = self.node()
+        node.dir.mkdir(mode=0o700)
         done = subprocess.Popen(
-            [self.build / "bench/circuit_load",
-             self.net.root / f"load{self.started}",
-             f"{self.net.prefix}.{100 + self.started % 100}:7899",
+            [self.build / "bench/circuit_load", node.dir, node.endpoint,
              self.net.nodes[0].endpoint, f"{self.net.prefix}.98", str(hops),
              str(self.seconds)], stdout=subprocess.PIPE, text=True)
         with done:
@@ -301,7 +309,6 @@ class Bench:
         nodes = [self.add(f"m{i}") for i in range(MEMBERS)]
         for node in nodes:
             node.wait_joined(30)
-            self.wait_relays(node)
         controls = [Control(n) for n in nodes]
         begun = time.monotonic()
         found = []

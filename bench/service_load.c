@@ -54,7 +54,8 @@ struct client {
     uint32_t service;
     uint64_t peer; /* 0: not connected */
     uint16_t port;
-    unsigned relays;
+    unsigned relays, hops;
+    const char *address;
     bool ready, asking, loading, sending;
     uint64_t asked_at;
     double begun, seconds, cpu;
@@ -175,10 +176,30 @@ static enum error send_one(struct client *c)
     return e;
 }
 
+/* Only now: until then the node has no circuit for it, nor builds any. */
+static void reach(struct client *c)
+{
+    const struct config *config = &c->node->config;
+    uint8_t key[32];
+
+    if (c->service != 0)
+        return;
+    if (address_read(config->dht.network, bytes_of_text(c->address), key) !=
+            OK ||
+        service_host_reach(c->node->services, key, NULL, c->hops, clock_now(),
+                           &c->service) != OK) {
+        fprintf(stderr, "service_load: %s cannot be reached\n", c->address);
+        exit(1);
+    }
+    c->listener.service = c->service;
+    service_host_listen(c->node->services, &c->listener);
+}
+
 static void ask(struct client *c)
 {
     c->asked_at = clock_now();
     c->asking = true;
+    reach(c);
     if (send_one(c) != OK)
         asked(c, "failed send");
     service_host_rearm(c->node->services);
@@ -350,22 +371,6 @@ static void start_node(struct client *c, char **argv)
     text_deinit(&why);
 }
 
-static void reach(struct client *c, const char *address, unsigned hops)
-{
-    const struct config *config = &c->node->config;
-    uint8_t key[32];
-
-    if (address_read(config->dht.network, bytes_of_text(address), key) != OK ||
-        service_host_reach(c->node->services, key, NULL, hops, clock_now(),
-                           &c->service) != OK) {
-        fprintf(stderr, "service_load: %s cannot be reached\n", address);
-        exit(1);
-    }
-    c->listener = (struct service_listener){
-        .service = c->service, .arg = c, .event = on_event};
-    service_host_listen(c->node->services, &c->listener);
-}
-
 int main(int argc, char **argv)
 {
     struct client c = {0};
@@ -383,7 +388,9 @@ int main(int argc, char **argv)
     start_node(&c, argv);
     c.port = (uint16_t)atoi(argv[5]);
     c.relays = (unsigned)atoi(argv[6]);
-    reach(&c, argv[4], argc == 8 ? (unsigned)atoi(argv[7]) : 3);
+    c.address = argv[4];
+    c.hops = argc == 8 ? (unsigned)atoi(argv[7]) : 3;
+    c.listener = (struct service_listener){.arg = &c, .event = on_event};
     c.input =
         event_new(c.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &c);
     c.timer = event_new(c.base, -1, EV_PERSIST, on_timer, &c);

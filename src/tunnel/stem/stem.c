@@ -46,6 +46,8 @@ struct stem_kit {
     enum path_result path;
     uint64_t used_at;
     uint64_t retry_at;
+    bool starved;      /* until then, because no path was found; */
+    unsigned known;    /* relays, when one was looked for last */
     uint64_t tell_at;  /* that nothing suits; 0: not */
     uint64_t deadline; /* of its next tick; 0: now */
     unsigned failures;
@@ -279,7 +281,18 @@ static void pause(struct stem_kit *k, uint64_t most, uint64_t now)
     for (unsigned i = 0; i < k->failures && wait < most; i++)
         wait *= 2;
     k->failures++;
+    k->starved = most == PAUSE_NO_PATH;
     k->retry_at = now + time_min(wait, most);
+}
+
+/* There are paths after all. */
+static void end_starving(struct stem_kit *k, uint64_t now)
+{
+    if (!k->starved)
+        return;
+    k->starved = false;
+    k->retry_at = now;
+    k->failures = 0;
 }
 
 static bool is_used(const struct stem_kit *k, uint64_t now)
@@ -460,6 +473,7 @@ static enum path_result plan(struct stem_kit *k, const struct want *want,
         return PATH_FOUND;
     r = find_path(k, want, now, &path);
     if (r == PATH_FOUND) {
+        end_starving(k, now);
         k->plans[k->plan_count++] = path;
     } else {
         k->path = r;
@@ -717,8 +731,17 @@ static uint64_t deadline_of(const struct stem_kit *k, uint64_t now)
     return k->tell_at != 0 ? time_min(at, k->tell_at) : at;
 }
 
+/* No path was found, and other relays are known now. */
+static bool may_try_again(const struct stem_kit *k)
+{
+    return k->starved && directory_count(k->s->env.directory) != k->known;
+}
+
 static void kit_tick(struct stem_kit *k, uint64_t now)
 {
+    if (may_try_again(k))
+        end_starving(k, now);
+    k->known = directory_count(k->s->env.directory);
     if (!k->begun) {
         k->begun = true;
         k->used_at = now;
@@ -766,6 +789,6 @@ uint64_t stems_next_deadline(const struct stems *s)
     uint64_t at = s->ticked ? TIME_NEVER : 0;
 
     LIST_FOREACH(k, &s->kits, link)
-    at = time_min(at, k->tell ? 0 : k->deadline);
+    at = time_min(at, k->tell || may_try_again(k) ? 0 : k->deadline);
     return at;
 }
