@@ -27,6 +27,7 @@ struct seen {
     struct keyed_entry entry; /* first */
     uint8_t e[NOISE_KEY_BYTES];
     uint8_t auth_id[AUTH_ID_BYTES]; /* of the point where it came */
+    uint32_t greeting;
     uint8_t status;
     uint32_t effort;
 };
@@ -43,7 +44,10 @@ struct gate {
     struct keyed_table seen;
     struct met log[RENDEZVOUS_LOG]; /* a ring */
     unsigned log_next;
-    uint32_t born; /* wall seconds: what is said was issued later */
+    /* Wall seconds: greetings that count. Those before the first may have been
+     * taken already, by an earlier life or by what is forgotten; nobody can
+     * have one after the last. */
+    uint32_t valid_from, issued;
 };
 
 static struct bytes key_of(const struct keyed_entry *entry)
@@ -70,7 +74,7 @@ enum error gate_new(struct service *service, uint64_t now, struct gate **out)
     s->env.random.fill(s->env.random.ctx, secret, sizeof(secret));
     keyed_table_init(&g->seen, SEEN_MAX, key_of, secret);
     effort_init(&g->effort, &s->env.random, s->wall, now);
-    g->born = (uint32_t)s->wall;
+    g->valid_from = g->issued = (uint32_t)s->wall;
     *out = g;
     return OK;
 }
@@ -98,28 +102,34 @@ static struct seen *find_seen(struct gate *g, const uint8_t *noise1)
         &g->seen, bytes_of(noise1, NOISE_KEY_BYTES));
 }
 
-/* False without memory: then it is not taken, or it would be twice. */
-static bool remember(struct gate *g, const struct gate_key *key,
-                     const uint8_t *noise1, const struct gate_answer *answer)
+/* What is not known again any more is not taken again either. */
+static void forget_oldest(struct gate *g)
 {
-    struct keyed_entry *oldest = g->seen.oldest;
-    struct seen *seen;
+    struct seen *oldest = (struct seen *)(void *)g->seen.oldest;
 
-    if (g->seen.count >= SEEN_MAX) {
-        keyed_table_remove(&g->seen, oldest);
-        free(oldest);
-    }
-    seen = calloc(1, sizeof(*seen));
+    if (oldest->greeting >= g->valid_from)
+        g->valid_from = oldest->greeting + 1;
+    keyed_table_remove(&g->seen, &oldest->entry);
+    free(oldest);
+}
+
+/* NULL without memory: then it is not taken, or it would be twice. */
+static struct seen *remember(struct gate *g, const struct gate_key *key,
+                             const uint8_t *noise1, uint32_t greeting)
+{
+    struct seen *seen = calloc(1, sizeof(*seen));
+
     if (seen == NULL)
-        return false;
+        return NULL;
+    if (g->seen.count >= SEEN_MAX)
+        forget_oldest(g);
     memcpy(seen->e, noise1, sizeof(seen->e));
     memcpy(seen->auth_id, key->auth_id, sizeof(seen->auth_id));
-    seen->status = (uint8_t)answer->status;
-    seen->effort = answer->effort;
+    seen->greeting = greeting;
     if (keyed_table_add(&g->seen, &seen->entry) == OK)
-        return true;
+        return seen;
     free(seen);
-    return false;
+    return NULL;
 }
 
 /* ---- The rendezvous point ----------------------------------------------- */
@@ -248,10 +258,6 @@ judge(struct gate *g, const struct gate_key *key, struct caller *c,
 {
     enum effort_verdict v;
 
-    if (!is_proven(g, key, c, m->noise.p))
-        return INTRODUCTION_FORGED;
-    if (c->i.greeting < g->born)
-        return INTRODUCTION_STRANGE;
     if (c->i.flags & INVITATION_PROBE)
         return INTRODUCTION_PROBE;
     if (!suits(g, &c->i.rendezvous, now))
@@ -272,7 +278,13 @@ uint32_t gate_issued(const struct gate *g)
 {
     uint64_t wall = g->service->all->wall;
 
-    return wall > g->born ? (uint32_t)wall : g->born;
+    return wall > g->valid_from ? (uint32_t)wall : g->valid_from;
+}
+
+static bool is_strange(const struct gate *g, uint32_t greeting)
+{
+    return greeting < g->valid_from ||
+           (greeting > g->issued && greeting > gate_issued(g));
 }
 
 static struct gate_answer answer_of(const struct gate *g,
@@ -303,6 +315,28 @@ static void count(struct gate *g, enum introduction_result r)
 }
 
 /* What was forged is not remembered: it would push out what is to be. */
+static enum introduction_result
+admit(struct gate *g, const struct gate_key *key, struct caller *c,
+      const struct meeting_message *m, uint64_t now)
+{
+    enum introduction_result r;
+    struct gate_answer answer;
+    struct seen *seen;
+
+    if (!is_proven(g, key, c, m->noise.p))
+        return INTRODUCTION_FORGED;
+    if (is_strange(g, c->i.greeting))
+        return INTRODUCTION_STRANGE;
+    seen = remember(g, key, m->noise.p, c->i.greeting);
+    if (seen == NULL)
+        return INTRODUCTION_FULL;
+    r = judge(g, key, c, m, now);
+    answer = answer_of(g, r);
+    seen->status = (uint8_t)answer.status;
+    seen->effort = answer.effort;
+    return r;
+}
+
 static enum introduction_result take(struct gate *g, const struct gate_key *key,
                                      const struct meeting_message *m,
                                      uint64_t now)
@@ -318,7 +352,7 @@ static enum introduction_result take(struct gate *g, const struct gate_key *key,
     if (invitation_read(m->noise.p, &to, s->config.testing_network, &c.noise,
                         &c.i) != OK)
         return INTRODUCTION_FORGED;
-    r = judge(g, key, &c, m, now);
+    r = admit(g, key, &c, m, now);
     if (r == INTRODUCTION_FULL && c.plan.effort >= g->effort.asked)
         effort_refused(&g->effort);
     noise_deinit(&c.noise);
@@ -350,8 +384,6 @@ struct gate_answer gate_invited(struct gate *g, const struct gate_key *key,
     r = take(g, key, m, now);
     answer = answer_of(g, r);
     count(g, r);
-    if (r != INTRODUCTION_FORGED && r != INTRODUCTION_STRANGE)
-        remember(g, key, m->noise.p, &answer);
     effort_queue(&g->effort, visits_queued(g->visits),
                  g->service->all->config.max_queue);
     visits_go_on(g->visits, now);
@@ -411,6 +443,8 @@ void gate_tick(struct gate *g, uint64_t now)
 {
     struct services *s = g->service->all;
 
+    if (s->wall > g->issued)
+        g->issued = (uint32_t)s->wall;
     visits_tick(g->visits, now);
     for (unsigned i = visits_missed(g->visits); i > 0; i--)
         effort_refused(&g->effort);

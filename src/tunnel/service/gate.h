@@ -4,16 +4,17 @@
  * MOVE on a channel, are checked from cheap to dear, queued, and followed to
  * the rendezvous point by a circuit of ours.
  *
- *     invitation -> seen before? -> opens? -> greeting -> room -> work ->
- * QUEUED QUEUED -> a stem, and one more hop: the rendezvous point -> JOINING
+ *     invitation -> seen before? -> opens? -> greeting -> work -> room ->
+ *     QUEUED -> a stem, and one more hop: the rendezvous point -> JOINING
  *     JOINING -> JOIN, said again until JOINED comes -> a peer, or one more leg
  *
  * The queue is ordered by effort, then by age. An invitation is taken once: one
  * that comes again gets the answer that it got, and no circuit. What was seen
- * is forgotten with a restart; so the opener says when what he knows of us (our
- * descriptor, our entry) was issued, and when that was before this run, he is
- * told to say it again with a later time (MEETING_AGAIN), which a replayed
- * invitation cannot. A MOVE is met over the peer's own hops.
+ * is forgotten with a restart, and when there is more of it than is kept; so
+ * the opener says when what he knows of us (our descriptor, our entry) was
+ * issued, and when that was before this run, or not after what was forgotten,
+ * he is told to say it again with a later time (MEETING_AGAIN), which a
+ * replayed invitation cannot. A MOVE is met over the peer's own hops.
  */
 #ifndef WARREN_TUNNEL_SERVICE_GATE_H
 #define WARREN_TUNNEL_SERVICE_GATE_H
