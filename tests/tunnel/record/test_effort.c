@@ -281,6 +281,37 @@ static void test_effort_follows_no_claims(void **state)
     assert_int_equal(turn(0), 0);
 }
 
+/* While many claim falsely it does not fall below the least; a few, or claims
+ * while nothing is asked for, keep nothing up. */
+static void test_effort_stays_while_many_claim_falsely(void **state)
+{
+    const struct work_proof proof = {.nonce = 5};
+    struct work_task task;
+
+    (void)state;
+    begin();
+    for (unsigned minute = 0; minute < 3; minute++) {
+        unsigned claims = minute == 1 ? EFFORT_MANY_BAD : EFFORT_MANY_BAD + 1;
+
+        f.asked = minute < 2 ? EFFORT_FIRST : 0;
+        while (claims-- > 0) {
+            task = (struct work_task){.effort = UINT32_MAX - claims};
+            check(&task, &proof, f.seed[0]);
+        }
+        assert_int_equal(turn(0), minute == 0 ? EFFORT_FIRST : 0);
+    }
+    f.asked = EFFORT_MAX;
+    for (unsigned minute = 0; minute < 20; minute++) {
+        for (unsigned n = 0; n <= EFFORT_MANY_BAD; n++) {
+            task = (struct work_task){.effort = UINT32_MAX - n};
+            check(&task, &proof, f.seed[0]);
+        }
+        assert_true(turn(0) >= EFFORT_FIRST);
+    }
+    assert_int_equal(f.asked, EFFORT_FIRST);
+    assert_int_equal(turn(0), 0);
+}
+
 /* At most EFFORT_CHECKS a second are checked by Argon2id: what comes beyond
  * that waits, and what is implausible costs nothing of it. */
 static void test_effort_checks_have_a_budget(void **state)
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_effort_hints_are_of_one_point),
         cmocka_unit_test(test_effort_verdicts),
         cmocka_unit_test(test_effort_follows_no_claims),
+        cmocka_unit_test(test_effort_stays_while_many_claim_falsely),
         cmocka_unit_test(test_effort_checks_have_a_budget),
     };
 
