@@ -489,7 +489,8 @@ enum error connect_new(struct service *service, struct stem_kit *kit,
     TAILQ_INSERT_TAIL(&s->connects, c, link);
     s->connect_count++;
     enter(c, GATHER, GATHER_TIME, now);
-    c->repeat_at = now; /* stems are taken in the next tick */
+    c->repeat_at = now; /* stems are taken in the next tick, */
+    c->pause /= 2;      /* which repeats nothing */
     *out = c;
     return OK;
 }
