@@ -541,8 +541,9 @@ static void test_dht_publish_once(void **state)
     run(f, 4 * TIME_HOUR);
     assert_int_equal(f->stored, DHT_K);
     assert_int_equal(dht_unput(f->h.d, &f->target), ERR_NOT_FOUND);
-    /* Nobody hears of the end, which comes nevertheless. */
+    /* Nobody hears of the end, which comes nevertheless when it has begun. */
     assert_int_equal(put_once(f, &x, &request), OK);
+    harness_run(&f->h, f->h.now);
     dht_cancel(f->h.d, request);
     run(f, 10 * TIME_S);
     assert_int_equal(f->w.done, 0);
@@ -550,6 +551,42 @@ static void test_dht_publish_once(void **state)
     assert_int_equal(publications(f), 0);
     x.item.signature[3] ^= 1;
     assert_int_equal(put_once(f, &x, &request), ERR_SIGNATURE);
+    end(f);
+}
+
+static void nothing(void *ctx, const struct dht_result *result)
+{
+    (void)ctx;
+    (void)result;
+}
+
+/* Others have us publish as much as they may: nothing that was given up is
+ * put, there is room for what is asked for here, and it comes first. */
+static void test_dht_publish_for_others_waits(void **state)
+{
+    struct fixture *f = start(40);
+    struct our_item x;
+    struct dht_handler others = {.done = nothing};
+    dht_request request;
+    unsigned count = 0;
+
+    (void)state;
+    join(f);
+    make_item(&x, "one", 3);
+    f->target = test_id("d00d");
+    for (; dht_put_once(f->h.d, &x.item, &others, f->h.now, &request) == OK;
+         count++) {
+        if (count == 99)
+            announce(f, 4000, false);
+    }
+    assert_int_equal(count + 1, 256 - 256 / 8);
+    dht_cancel(f->h.d, request);
+    assert_int_equal(publications(f), count);
+    run(f, 3 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_in_range(publications(f), count / 2, count);
+    run(f, TIME_MIN);
+    assert_int_equal(publications(f), 1);
     end(f);
 }
 
@@ -664,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_dht_publish_cas_spares_the_old),
         cmocka_unit_test(test_dht_publish_once),
         cmocka_unit_test(test_dht_publish_once_beside_our_own),
+        cmocka_unit_test(test_dht_publish_for_others_waits),
         cmocka_unit_test(test_dht_publish_get_item),
         cmocka_unit_test(test_dht_publish_get_immutable),
     };

@@ -111,29 +111,53 @@ static void begin_round(struct publications *all, struct publication *p)
     all->pace = time_after(all->pace > now ? all->pace : now, pace(all));
 }
 
+/* Somebody here waits for it. */
+static bool is_waited_for(const struct publication *p)
+{
+    return !p->once && p->caller.handler.done != NULL;
+}
+
+/* Then who is due the longest: the list has the newest first. */
+static bool goes_first(const struct publication *p, const struct publication *o)
+{
+    if (is_waited_for(p) != is_waited_for(o))
+        return is_waited_for(p);
+    return p->at <= o->at;
+}
+
+static struct publication *next_due(const struct publications *all)
+{
+    struct publication *first = NULL;
+
+    for (struct publication *p = all->first; p != NULL; p = p->next) {
+        if (!p->dead && !publication_is_busy(p) && p->at <= all->w->now &&
+            (first == NULL || goes_first(p, first)))
+            first = p;
+    }
+    return first;
+}
+
 void publish_tick(struct publications *all)
 {
     uint64_t now = all->w->now;
+    struct publication *due;
     unsigned rounds;
 
     if (all->at > now)
         return;
     rounds = count_rounds(all);
     all->at = TIME_NEVER;
-    for (struct publication *p = all->first; p != NULL; p = p->next) {
-        if (p->dead || publication_is_busy(p))
-            continue;
-        if (p->at <= now && rounds < max_rounds(all)) {
-            if (paced_at(all) > now) {
-                all->at = time_min(all->at, paced_at(all));
-                continue;
-            }
-            begin_round(all, p);
-            rounds++;
-        }
-        /* What is due and has to wait for a place is not looked for by time:
-         * the end of a round sets `at`. */
-        if (p->at > now)
+    while ((due = next_due(all)) != NULL && rounds < max_rounds(all) &&
+           paced_at(all) <= now) {
+        begin_round(all, due);
+        rounds++;
+    }
+    /* What is due and has to wait for a place is not looked for by time: the
+     * end of a round sets `at`. */
+    if (due != NULL && rounds < max_rounds(all))
+        all->at = time_min(all->at, paced_at(all));
+    for (const struct publication *p = all->first; p != NULL; p = p->next) {
+        if (!p->dead && !publication_is_busy(p) && p->at > now)
             all->at = time_min(all->at, p->at);
     }
 }
@@ -256,6 +280,19 @@ void publication_remove_others(const struct publication *p)
 
 /* ---- Requests ------------------------------------------------------------ */
 
+static bool is_full(const struct publications *all)
+{
+    return all->count >= all->w->config.max_publications;
+}
+
+/* An eighth is not for others. */
+static bool is_full_for_others(const struct publications *all)
+{
+    unsigned max = all->w->config.max_publications;
+
+    return all->count >= max - max / 8;
+}
+
 enum error publish_announce(struct publications *all,
                             const struct id *info_hash, uint16_t port,
                             bool implied_port,
@@ -265,7 +302,7 @@ enum error publish_announce(struct publications *all,
     struct publication *p;
     enum error err;
 
-    if (old == NULL && all->count >= all->w->config.max_publications)
+    if (old == NULL && is_full(all))
         return ERR_FULL;
     err = new_publication(all, false, info_hash, handler, &p);
     if (err != OK)
@@ -292,8 +329,7 @@ static enum error check_put(const struct publications *all,
 
     if (err != OK)
         return err;
-    if ((old == NULL || stays_for_now(old, cas)) &&
-        all->count >= all->w->config.max_publications)
+    if ((old == NULL || stays_for_now(old, cas)) && is_full(all))
         return ERR_FULL;
     if (old == NULL || !item->mutable_item)
         return OK;
@@ -341,8 +377,10 @@ enum error publish_put_once(struct publications *all,
 {
     struct publication *p;
     struct id target;
-    enum error err = check_put(all, item, NULL, NULL);
+    enum error err = dht_item_verify(item);
 
+    if (err == OK && is_full_for_others(all))
+        err = ERR_FULL;
     if (err != OK)
         return err;
     dht_item_target(item, &target);
@@ -394,7 +432,10 @@ enum error publish_withdraw(struct publications *all, bool is_item,
 void publish_cancel(struct publications *all, dht_request request)
 {
     for (struct publication *p = all->first; p != NULL; p = p->next) {
-        if (!p->dead && p->caller.request == request)
-            callbacks_forget(&all->w->callbacks, &p->caller);
+        if (p->dead || p->caller.request != request)
+            continue;
+        callbacks_forget(&all->w->callbacks, &p->caller);
+        if (p->once && !publication_is_busy(p))
+            publication_take_off(p, ERR_CANCELLED);
     }
 }

@@ -86,7 +86,8 @@ enum error publish_put_once(struct publications *all,
                             dht_request *out);
 enum error publish_withdraw(struct publications *all, bool is_item,
                             const struct id *target);
-/* The first round of this request goes on unheard. */
+/* The first round of this request goes on unheard; what is put once, and has
+ * not begun, is not put. */
 void publish_cancel(struct publications *all, dht_request request);
 
 #endif

@@ -21,7 +21,7 @@ void meeting_config_init(struct meeting_config *config)
 {
     *config = (struct meeting_config){
         .max_introductions = 512,
-        .max_topics = 120, /* two announcements each, of dht.max_publications */
+        .max_topics = 96, /* two announcements each, of dht.max_publications */
         .max_entries = 64,
         .max_cookies = 512,
         .max_lookups = 64,
