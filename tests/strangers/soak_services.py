@@ -136,7 +136,7 @@ class ServiceAttack(Attack):
         self.relays = [reached_over(d, family_of(home(1)))
                        for d in self.relays]
         self.parties = [self.party(i) for i in range(4)]
-        self.roads, self.seen = [], None
+        self.roads, self.legs, self.met = [], [], 0
 
     def party(self, i, *more):
         relays = self.relays[:]
@@ -167,6 +167,40 @@ class ServiceAttack(Attack):
         self.roads.append(road)
         if len(self.roads) > most:
             self.roads.pop(0).destroy()
+
+    def lead(self, introduce):
+        """Whoever `introduce` introduces to a rendezvous point of ours is led
+        there. Each time it is another one: of one few are taken."""
+        self.met += 1
+        inn = service_relay.Inn(home(1400 + self.met % 200), NETWORK)
+        leg = None
+        with contextlib.suppress(wt.Failure):
+            attempt = introduce(inn.target())
+            if attempt is not None:
+                leg = inn.leg(attempt, 3)
+        if leg is None:
+            inn.close()
+            return
+        leg.inn, leg.kind = inn, self.chance.randrange(6)
+        self.legs.append(leg)
+
+    def babble(self, leg):
+        """Nothing, nothing that makes sense, or more than anybody reads."""
+        number = self.chance.randrange(1 << 32)
+        if leg.kind == 1:
+            leg.road.c.say_end(os.urandom(self.chance.choice((240, 1264))))
+        elif leg.kind == 2:  # answers come that nobody reads
+            leg.data(9, os.urandom(self.chance.randrange(1200)))
+        elif leg.kind == 3:  # never finished
+            leg.say(m.PIECE, number, 0, 50, os.urandom(m.PIECE_BYTES))
+        elif leg.kind == 4:
+            leg.say(m.PING, number)
+            leg.data(self.chance.randrange(1 << 16), b"x")
+            leg.say(m.MOVE, os.urandom(16), os.urandom(448))
+        elif leg.kind == 5:
+            text = msgpack.packb(self.chance.choice(everything(leg.inn)))
+            leg.say_raw(text[:1240])
+            leg.say_raw(os.urandom(self.chance.randrange(200)))
 
     def garbled(self, message):
         """The same with something else in one field."""
@@ -223,7 +257,7 @@ class Guests(ServiceAttack):
     def begin(self):
         super().begin()
         self.key = r.read_address(NETWORK, self.world.hosts.address)
-        self.greeting, self.inns = 0, 0
+        self.greeting, self.seen = 0, None
         self.fetch()
 
     def fetch(self):
@@ -235,11 +269,6 @@ class Guests(ServiceAttack):
                     self.key, road=self.road(self.place(), 2, seeker))
                 return
         raise Failure("the descriptor is not found")
-
-    def inn(self):
-        """A rendezvous point of the attacker's."""
-        self.inns += 1
-        return service_relay.Inn(home(80 + self.inns), NETWORK)
 
     def lure(self, target, **more):
         seeker = self.chance.choice(self.parties)
@@ -289,38 +318,17 @@ class Introductions(Guests):
 class Channels(Guests):
     """Peers that say nothing, nothing that makes sense, or never listen."""
 
-    def begin(self):
-        super().begin()
-        self.inn, self.legs = self.inn(), []
-
     def step(self):
         if len(self.legs) < CHANNELS:
-            attempt = self.lure(self.inn.target())
-            if self.introduce(attempt, 2) == m.TAKEN:
-                leg = self.inn.leg(attempt, 3)
-                leg.kind = self.chance.randrange(6)
-                self.legs.append(leg)
+            self.lead(self.led)
         for leg in self.legs:
             for _ in range(20):
-                self.say(leg)
+                self.babble(leg)
         time.sleep(0.1)
 
-    def say(self, leg):
-        number = self.chance.randrange(1 << 32)
-        if leg.kind == 1:
-            leg.road.c.say_end(os.urandom(self.chance.choice((240, 1264))))
-        elif leg.kind == 2:  # answers come that nobody reads
-            leg.data(9, os.urandom(self.chance.randrange(1200)))
-        elif leg.kind == 3:  # never finished
-            leg.say(m.PIECE, number, 0, 50, os.urandom(m.PIECE_BYTES))
-        elif leg.kind == 4:
-            leg.say(m.PING, number)
-            leg.data(self.chance.randrange(1 << 16), b"x")
-            leg.say(m.MOVE, os.urandom(16), os.urandom(448))
-        elif leg.kind == 5:
-            text = msgpack.packb(self.chance.choice(everything(self.inn)))
-            leg.say_raw(text[:1240])
-            leg.say_raw(os.urandom(self.chance.randrange(200)))
+    def led(self, target):
+        attempt = self.lure(target)
+        return attempt if self.introduce(attempt, 2) == m.TAKEN else None
 
 
 class Errands(ServiceAttack):
@@ -361,7 +369,6 @@ class FakeMembers(ServiceAttack):
 
     def begin(self):
         super().begin()
-        self.inn, self.legs = service_relay.Inn(home(79), NETWORK), []
         self.number = 0
 
     def step(self):
@@ -377,8 +384,7 @@ class FakeMembers(ServiceAttack):
         else:
             self.come(party, relay)
         for leg in self.legs:
-            leg.road.c.say_end(os.urandom(240))
-            leg.data(9, b"x")
+            self.babble(leg)
         time.sleep(0.02)
 
     def enter(self, party, relay):
@@ -403,18 +409,18 @@ class FakeMembers(ServiceAttack):
                 member, issued, _ = r.open_entry(
                     party.string.entry_key(party.period()),
                     auth_id + relay.identity + topic, entry)
-                if member.hex() in self.world.hosts.keys.values():
-                    self.visit(party, relay, member, auth_id, issued)
+                if member.hex() in self.world.hosts.keys.values() \
+                        and len(self.legs) < CHANNELS:
+                    self.lead(lambda target, them=(member, auth_id, issued):
+                              self.visit(party, relay, them, target))
 
-    def visit(self, party, relay, member, auth_id, issued):
-        attempt = party.attempt(relay, member, auth_id, issued,
-                                target=self.inn.target())
+    def visit(self, party, relay, them, target):
+        attempt = party.attempt(relay, *them, target=target)
         road = self.road(relay, 2, party)
-        road.say([m.INTRODUCE, auth_id, None, attempt.noise1])
+        road.say([m.INTRODUCE, attempt.auth_id, None, attempt.noise1])
         status = road.hear(m.ACK, timeout=2)[1]
         road.destroy()
-        if status == m.TAKEN and len(self.legs) < CHANNELS:
-            self.legs.append(self.inn.leg(attempt, 3))
+        return attempt if status == m.TAKEN else None
 
 
 SERVICE_ATTACKS = (Points, Cookies, Introductions, Channels, Errands,
