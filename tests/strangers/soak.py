@@ -185,7 +185,11 @@ class Honest(ServiceGuest):
                    f"{node.dir.name}: taken {well}, found {found}")
 
     def lookup(self):
-        publisher, asker = self.chance.sample(self.world.nodes, 2)
+        """Each of so few nodes has all that a relay announces for members of
+        strings: an attacker of those uses the relay's share there up."""
+        publisher = self.chance.choice(self.world.clients +
+                                       self.world.hosts.nodes)
+        asker = self.chance.choice(self.world.relays)
         key = os.urandom(20).hex()
         done = publisher.cli("dht", "announce", key, "--port", 4000)
         found = asker.cli("dht", "get-peers", key)

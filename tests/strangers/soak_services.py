@@ -321,6 +321,8 @@ class Channels(Guests):
     def step(self):
         if len(self.legs) < CHANNELS:
             self.lead(self.led)
+        elif self.chance.random() < 0.01:  # the silence of who is gone
+            self.legs.pop(0).inn.close()
         for leg in self.legs:
             for _ in range(20):
                 self.babble(leg)

@@ -163,13 +163,14 @@ bool host_is_gone(const struct host *h, uint64_t now)
 
 /* ---- The probe ---------------------------------------------------------- */
 
+/* Who is flooded leads to us all the same: it says that we are busy. */
 static void probed(void *arg, const struct connect_result *r, uint64_t now)
 {
     struct host *h = arg;
 
     h->probe = NULL;
     h->probed_at = now;
-    h->reachable = r->end == CONNECT_PROBED;
+    h->reachable = r->end == CONNECT_PROBED || r->end == CONNECT_BUSY;
     h->probes_failed = h->reachable ? 0 : h->probes_failed + 1;
     h->probe_at = time_after(now, h->reachable ? HOST_PROBE : HOST_PROBE / 10);
 }
