@@ -67,7 +67,8 @@ class End:
 
 
 class Relay:
-    """Joins, and takes whoever asks it for an introduction point."""
+    """Joins, and introduces to whoever asks it for an introduction point."""
+    roles = 9
 
     def __init__(self, address, network, port=7881):
         seed = os.urandom(32)
@@ -78,14 +79,24 @@ class Relay:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((address, port))
         self.endpoints = [(address, port)]
-        self.roles = 9
         self.sessions, self.circuits, self.waiting = {}, [], {}
+        self.points, self.introduced = {}, {}
         self.sources, self.over, self.failures = set(), False, 0
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def target(self):
         return m.target_of(self)
+
+    def descriptor(self):
+        now = int(time.time())
+        body = msgpack.packb([
+            1, self.network, self.identity, self.handshake_key, now,
+            now + 86400, self.roles, [w.compact(*self.endpoints[0])], "", 0,
+            b""])
+        signed = bindings.crypto_sign(b"warren descriptor\0" + body,
+                                      self.signing)
+        return msgpack.packb([body, signed[:64]])
 
     def close(self):
         self.over = True
@@ -110,6 +121,9 @@ class Relay:
         fields = msgpack.unpackb(datagram, raw=True)
         if fields[0] == w.INIT:
             self.open(fields, sender)
+        elif fields[0] == w.ASK:
+            self.sock.sendto(msgpack.packb([w.TELL, fields[3],
+                                            self.descriptor()]), sender)
 
     def open(self, fields, sender):
         noise = w.Noise("link", self.network, self.identity,
@@ -194,6 +208,8 @@ class Relay:
         kind, *rest = message
         if kind == w.M_PING:
             c.say([w.M_PONG, rest[0]])
+        elif kind == w.EXTEND:
+            c.say([w.FAILED, rest[0], 6])
         elif kind == m.ESTABLISH:
             self.on_establish(c, message)
         elif kind == m.RENDEZVOUS:
@@ -201,9 +217,23 @@ class Relay:
             c.say([m.READY, rest[0]])
         elif kind == m.JOIN:
             self.on_join(c, *rest)
+        elif kind == m.INTRODUCE:
+            self.on_introduce(c, *rest)
+        elif kind == m.RESULT:
+            self.introduced[rest[0]].say([m.ACK, *rest[1:]])
 
     def on_establish(self, c, message):
+        self.points[w.blake2b(16, message[1])] = c
         c.say([m.ESTABLISHED, m.TAKEN])
+
+    def on_introduce(self, c, auth_id, work, noise1):
+        point = self.points.get(auth_id)
+        if point is None:
+            c.say([m.ACK, m.UNKNOWN, 0])
+            return
+        handle = int.from_bytes(os.urandom(4), "big")
+        self.introduced[handle] = c
+        point.say([m.INTRODUCED, handle, auth_id, work, noise1])
 
     def on_join(self, c, cookie, noise2):
         other = self.waiting.get(cookie)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What peers, rendezvous points and strangers try with a service that a daemon
 runs; each time somebody honest is served after it, or meanwhile."""
+import contextlib
 import os
+import sqlite3
 import time
 import unittest
 
@@ -189,6 +191,71 @@ class Planes(KeyTest):
         self.assertEqual(len(self.server.sources), asked + 8)
         self.assert_answers(leg)
         self.assert_served()
+
+
+class Points(TwinTest):
+    RELAYS = 5
+
+    def test_nothing_that_a_point_says_acts_elsewhere(self):
+        """A hostile relay is one of the points: every message of each plane
+        comes from it, and introductions of others."""
+        point = service_relay.Inn(f"{self.net.prefix}.219", NETWORK)
+        self.addCleanup(point.close)
+        server = Server(self.net.prefix + ".202")
+        host = self.add(f"[service web]\nport = 53 udp {server.endpoint}\n")
+        address = self.wait_fine(host, "web")
+        self.assertEqual(host.stop()[0], 0)
+        self.put_in(host, point)
+        host.start(*CLIENT, "--config", self.path_of(host))
+        wait_for("it is a point", lambda: point.points, PATIENCE)
+        self.wait_fine(host, "web")
+        bait = service_relay.Relay(f"{self.net.prefix}.220", NETWORK)
+        self.addCleanup(bait.close)
+        (auth_id, circuit), = point.points.items()
+        joins = host.metrics()["warren_services_joins_total"]
+        for message in everything(bait):
+            if message[0] != m.ESTABLISHED:
+                circuit.say(message)
+        for _ in range(3):
+            circuit.say([m.INTRODUCED, number(), auth_id, None,
+                         os.urandom(448)])
+            circuit.say_end(os.urandom(240))
+        wait_for("it has answered those", lambda: [
+            x for x in circuit.messages if x[0] == m.RESULT and
+            x[2] == m.REFUSED][2:], PATIENCE)
+        self.assertEqual(bait.sources, set())
+        self.assertEqual(host.metrics()["warren_services_joins_total"], joins)
+        self.assertEqual(host.metrics()["warren_exit_sent_total"], 0)
+        # Through the same point somebody who knows the address is met.
+        seeker = self.party(p.Seeker)
+        key = r.read_address(NETWORK, address)
+        view, fields, at = wait_for("the point is published", lambda:
+                                    self.find(seeker, key, auth_id), PATIENCE,
+                                    0.5)
+        attempt = seeker.attempt(view, fields, at)
+        self.assertEqual(attempt.introduce()[0], m.TAKEN)
+        leg = attempt.joined()
+        leg.hello()
+        leg.data(53, b"through it")
+        self.assertEqual(leg.answer(PATIENCE), (53, b"echo through it"))
+
+    @staticmethod
+    def put_in(host, point):
+        """As if the service had drawn it once: in the place of one of its
+        points."""
+        with contextlib.closing(sqlite3.connect(host.dir / "warren.db")) as db:
+            (key,), *_ = db.execute("SELECT key FROM service_point")
+            db.execute("UPDATE service_point SET key = ?, handshake_key = ?, "
+                       "endpoint = ? WHERE key = ?",
+                       (key[:-32] + point.identity, point.handshake_key,
+                        w.compact(*point.endpoints[0]), key))
+            db.commit()
+
+    @staticmethod
+    def find(seeker, key, auth_id):
+        view, _, fields = seeker.fetch(key)
+        ids = [intro[1] for intro in fields[5]]
+        return auth_id in ids and (view, fields, ids.index(auth_id))
 
 
 class Introductions(KeyTest):
