@@ -11,8 +11,8 @@
  *                   "answered MS", or "failed NAME MS"
  *     close         ends the connection: "closed"
  *     load SECONDS  sends as much as the service acknowledges, as circuit_load
- *                   does: datagrams sent, datagrams that the service has,
- *                   seconds, processor seconds of this process
+ *                   does, and prints the same, also once more when the
+ *                   rest has come
  *
  *     service_load --serve ADDRESS
  *
@@ -220,13 +220,24 @@ static double elapsed(const struct client *c)
     return bench_clock(CLOCK_MONOTONIC) - c->begun;
 }
 
+static void print(const struct client *c)
+{
+    printf("%lu %lu %.6f %.6f\n", (unsigned long)(c->sent - c->before),
+           (unsigned long)(c->got - c->before), elapsed(c),
+           bench_cpu() - c->cpu);
+    fflush(stdout);
+}
+
+static void end_load(struct client *c)
+{
+    print(c);
+    c->loading = false;
+}
+
 static void fill_window(struct client *c)
 {
     if (c->sending && elapsed(c) >= c->seconds) {
-        printf("%lu %lu %.6f %.6f\n", (unsigned long)(c->sent - c->before),
-               (unsigned long)(c->got - c->before), elapsed(c),
-               bench_cpu() - c->cpu);
-        fflush(stdout);
+        print(c);
         c->sending = false;
     }
     while (c->sending && c->sent - c->got - c->given_up < WINDOW)
@@ -328,11 +339,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     if (c->asking && time_since(c->asked_at, now) > PATIENCE)
         failed(c, "silent");
-    if (!c->sending || time_since(c->looked_at, now) < TIME_S / 10)
+    if (!c->loading || time_since(c->looked_at, now) < TIME_S / 10)
         return;
     c->looked_at = now;
-    if (c->got == c->got_before)
+    if (c->got == c->got_before) {
         c->given_up = c->sent - c->got;
+        if (!c->sending) /* the rest has come */
+            end_load(c);
+    }
     c->got_before = c->got;
     fill_window(c);
     service_host_rearm(c->node->services);
