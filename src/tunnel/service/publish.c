@@ -33,6 +33,7 @@ struct publication {
     struct blinded_key key;
     struct service_view view;
     int64_t seq;
+    bool due;  /* what is stored is wrong */
     bool ever; /* it was stored on both replicas */
     bool verified;
     unsigned failures; /* in a row */
@@ -48,7 +49,7 @@ struct publications {
     publish_describe_fn *describe;
     void *holder;
     TAILQ_HEAD(, publication) list;
-    struct service_seq_row *seqs; /* of an earlier life */
+    struct service_seq_row *seqs; /* the last ones, of an earlier life too */
     unsigned seq_count;
     uint32_t lead;
     uint64_t settle_at; /* the periods change, or a clock may have */
@@ -305,6 +306,7 @@ static void round_over(struct publication *one, uint64_t now)
             least = one->replicas[i].stored;
     }
     if (least > 0) {
+        one->due = one->put_at != TIME_NEVER; /* changed meanwhile */
         one->ever = true;
         one->stored_at = now;
         one->verify_at = time_after(
@@ -370,6 +372,27 @@ static bool seal(struct publication *one)
     return true;
 }
 
+/* A publication that is made anew goes on from there. */
+static void note_seq(struct publications *p, const struct service_seq_row *row)
+{
+    struct service_seq_row *seqs;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < p->seq_count; i++) {
+        const struct service_seq_row *old = &p->seqs[i];
+
+        if (old->period + 1 >= row->period &&
+            (old->period != row->period || old->access != row->access))
+            p->seqs[kept++] = *old;
+    }
+    p->seq_count = kept;
+    seqs = realloc(p->seqs, (kept + 1) * sizeof(*seqs));
+    if (seqs == NULL)
+        return; /* nodes of the DHT will tell */
+    p->seqs = seqs;
+    seqs[p->seq_count++] = *row;
+}
+
 /* Before anybody can have seen it. */
 static void remember_seq(const struct publication *one)
 {
@@ -377,6 +400,7 @@ static void remember_seq(const struct publication *one)
     struct service_seq_row row = {
         .period = one->period, .access = one->access, .seq = one->seq};
 
+    note_seq(one->all, &row);
     if (service->all->env.world.remember_seq != NULL)
         service->all->env.world.remember_seq(service->all->env.world.ctx,
                                              service->id, &row);
@@ -425,8 +449,11 @@ void publications_changed(struct publications *p, uint64_t now)
     p->changed = p->changed || p->service->access_changed;
     p->service->access_changed = false;
     TAILQ_FOREACH(one, &p->list, link)
-    one->put_at =
-        time_min(one->put_at, one->ever ? time_after(now, AGAIN) : now);
+    {
+        one->due = true;
+        one->put_at =
+            time_min(one->put_at, one->ever ? time_after(now, AGAIN) : now);
+    }
     if (p->changed)
         p->settle_at = now;
 }
@@ -436,8 +463,7 @@ bool publications_are_put(const struct publications *p)
     const struct publication *one;
 
     TAILQ_FOREACH(one, &p->list, link)
-    if (one->replicas[0].request != 0 || one->replicas[1].request != 0 ||
-        one->put_at == 0)
+    if (one->due)
         return false;
     return true;
 }

@@ -34,7 +34,7 @@ enum error publications_new(struct service *service,
 void publications_free(struct publications *p, uint64_t now);
 /* What is published is wrong. */
 void publications_changed(struct publications *p, uint64_t now);
-/* All have been put since publications_changed, or given up. */
+/* All that is stored is what publications_changed was called for. */
 bool publications_are_put(const struct publications *p);
 
 struct publications_status {
