@@ -507,11 +507,12 @@ enum error finder_put(struct finder *f, struct stem_kit *kit,
                       uint64_t *request)
 {
     enum error e = scene_request(SCENE_PUT, kit, item->key, handler, request);
-    struct scene_request *r = &f->list[f->count - 1];
+    struct scene_request *r;
 
     (void)now;
     if (e != OK)
         return e;
+    r = &f->list[f->count - 1];
     assert(item->value.len == MEETING_VALUE_BYTES && item->salt.len <= 1);
     f->puts++;
     r->seq = item->seq;
