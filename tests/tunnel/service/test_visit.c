@@ -287,6 +287,24 @@ static void test_visit_tries_other_stems(void **state)
     finish();
 }
 
+/* With many under way each has one try: they may be named in order to fail. */
+static void test_visit_one_try_when_there_are_many(void **state)
+{
+    struct service_config config = scene_config();
+
+    (void)state;
+    config.join_rate = 1000;
+    begin_with(&config);
+    for (unsigned i = 0; i < VISIT_ACTIVE; i++)
+        add(i % 16, 0);
+    go(VISIT_ACTIVE);
+    for (unsigned i = 0; i < VISIT_ACTIVE; i++)
+        scene_end(scene_building(), REASON_UNREACHABLE, 4);
+    assert_int_equal(visits_queued(v), VISIT_ACTIVE / 2);
+    assert_int_equal(scene.s->stats.joins_failed, VISIT_ACTIVE / 2);
+    finish();
+}
+
 /* After JOIN the end of the circuit is the end of it: the cookie is used. */
 static void test_visit_ends_after_join(void **state)
 {
@@ -357,7 +375,7 @@ static void test_visit_over_the_hops_of_a_peer(void **state)
     (void)state;
     begin();
     p = peer();
-    assert_int_equal(p->hop_count, 3);
+    assert_int_equal(p->hop_sets, 1);
     scene.ready = 0; /* it takes no stem */
     plan = plan_to(14, 0);
     plan.peer = p;
@@ -366,23 +384,24 @@ static void test_visit_over_the_hops_of_a_peer(void **state)
     assert_non_null(c);
     assert_int_equal(c->length, 4);
     for (unsigned i = 0; i < 3; i++)
-        assert_memory_equal(c->hop[i].target.identity, p->hops[i].identity, 32);
+        assert_memory_equal(c->hop[i].target.identity, p->hops[0][i].identity,
+                            32);
     /* The rendezvous point is not to be reached: no hop changes for that. */
     scene_end(c, REASON_UNREACHABLE, 4);
-    assert_int_equal(p->hop_count, 3);
+    assert_int_equal(p->hop_sets, 1);
     pass(TIME_S);
     c = scene_to(14, CIRCUIT_BUILDING);
     assert_non_null(c);
     /* A hop is gone: others are drawn. */
     scene_end(c, REASON_UNREACHABLE, 2);
-    assert_int_equal(p->hop_count, 0);
+    assert_int_equal(p->hop_sets, 0);
     assert_int_equal(visits_queued(v), 1);
     go(1);
     c = scene_to(14, CIRCUIT_BUILDING);
     scene_reached(c);
     assert_true(joined(c));
     assert_int_equal(scene.s->peer_count, 1);
-    assert_int_equal(p->hop_count, 3);
+    assert_int_equal(p->hop_sets, 1);
     finish();
 }
 
@@ -395,13 +414,40 @@ static void test_visit_to_a_hop_of_the_peer(void **state)
     begin();
     p = peer();
     for (unsigned i = 0; i < 3; i++) {
-        struct visit_plan plan = plan_to(p->hops[i].identity[0] - 1u, 0);
+        struct visit_plan plan = plan_to(p->hops[0][i].identity[0] - 1u, 0);
 
         plan.peer = p;
         scene.ready = 1;
         assert_int_equal(visit_add(v, &plan, true, scene.now), OK);
         assert_int_equal(scene.ready, i == 0); /* the guard: own hops do */
     }
+    finish();
+}
+
+/* Those of that stem are kept, too: whoever names hops of ours in turn makes us
+ * draw a second way, and no third. */
+static void test_visit_keeps_two_ways_to_a_peer(void **state)
+{
+    struct service_peer *p;
+
+    (void)state;
+    begin();
+    p = peer();
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned relay = p->hops[i % PEER_HOPS % p->hop_sets][2].identity[0];
+        struct visit_plan plan = plan_to(relay - 1, 0);
+        struct circuit *c;
+
+        plan.peer = p;
+        scene.ready = 1;
+        assert_int_equal(visit_add(v, &plan, true, scene.now), OK);
+        assert_int_equal(scene.ready, i > 0); /* once */
+        c = scene_to(relay - 1, CIRCUIT_BUILDING);
+        scene_reached(c);
+        assert_true(joined(c));
+        assert_int_equal(p->hop_sets, PEER_HOPS);
+    }
+    assert_int_equal(scene.s->peer_count, 1);
     finish();
 }
 
@@ -470,11 +516,13 @@ int main(void)
         cmocka_unit_test(test_visit_repeats_join),
         cmocka_unit_test(test_visit_becomes_a_peer),
         cmocka_unit_test(test_visit_tries_other_stems),
+        cmocka_unit_test(test_visit_one_try_when_there_are_many),
         cmocka_unit_test(test_visit_ends_after_join),
         cmocka_unit_test(test_visit_cannot_extend),
         cmocka_unit_test(test_visit_other_family),
         cmocka_unit_test(test_visit_over_the_hops_of_a_peer),
         cmocka_unit_test(test_visit_to_a_hop_of_the_peer),
+        cmocka_unit_test(test_visit_keeps_two_ways_to_a_peer),
         cmocka_unit_test(test_visit_forgets_a_peer),
         cmocka_unit_test(test_visit_without_memory),
     };
