@@ -22,6 +22,12 @@
 #define FETCH_GAP    (10 * TIME_S) /* or while a peer waits to be met again */
 #define AGAIN_MAX    2 /* times that it may have restarted meanwhile */
 
+/* The highest seq taken so far, of a period. */
+struct accepted {
+    uint32_t period;
+    int64_t seq; /* 0: none */
+};
+
 enum remote_state { IDLE, FETCHING, MEETING, CONNECTED };
 
 struct waiting {
@@ -49,8 +55,7 @@ struct remote {
     bool has_descriptor;
     bool points_fail; /* of this descriptor */
     struct service_descriptor descriptor;
-    int64_t seq;
-    uint32_t accepted_period; /* of the highest seq taken so far */
+    struct accepted accepted[VIEWS];
     uint64_t fetched_at;
     uint8_t order[SERVICE_INTROS_MAX];
     unsigned attempts, next_point, again;
@@ -179,15 +184,32 @@ static bool open_item(const struct view *v, const struct finder_item *found,
                OK;
 }
 
-/* Never one below what was taken before for this period. */
-static bool is_newer(const struct remote *r, const struct service_descriptor *d,
+/* Of this period, or the place of the oldest. */
+static struct accepted *accepted_of(struct remote *r, uint32_t period)
+{
+    struct accepted *oldest = &r->accepted[0];
+
+    for (unsigned i = 0; i < VIEWS; i++) {
+        if (r->accepted[i].period == period)
+            return &r->accepted[i];
+        if (r->accepted[i].period < oldest->period)
+            oldest = &r->accepted[i];
+    }
+    return oldest;
+}
+
+/* Never one below what was taken before for its period, nor of an earlier
+ * period while a later one is good. */
+static bool is_newer(struct remote *r, const struct service_descriptor *d,
                      int64_t seq)
 {
-    if (r->accepted_period != d->period)
-        return r->accepted_period < d->period || !r->has_descriptor ||
-               service_descriptor_check_time(&r->descriptor,
-                                             services_of(r)->wall) != OK;
-    return seq >= r->seq;
+    const struct accepted *a = accepted_of(r, d->period);
+
+    if (a->period == d->period && seq < a->seq)
+        return false;
+    return r->descriptor.period <= d->period || !r->has_descriptor ||
+           service_descriptor_check_time(&r->descriptor,
+                                         services_of(r)->wall) != OK;
 }
 
 static void shuffle(struct remote *r)
@@ -269,8 +291,8 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
         return false;
     r->has_descriptor = r->found = true;
     r->points_fail = false;
-    r->seq = item->seq;
-    r->accepted_period = d.period;
+    *accepted_of(r, d.period) =
+        (struct accepted){.period = d.period, .seq = item->seq};
     r->fetched_at = now;
     use(r, &d, now);
     return true;
@@ -585,10 +607,13 @@ void remote_peer_live(struct remote *r, struct service_peer *peer, uint64_t now)
 
 void remote_peer_gone(struct remote *r, struct service_peer *peer, uint64_t now)
 {
-    (void)peer;
+    bool met = peer->told;
+
     cancel_views(r, now);
     r->peer = NULL;
     r->state = IDLE;
+    if (!met)
+        give_up(r, SERVICE_NO_RENDEZVOUS, now);
 }
 
 void remote_tick(struct remote *r, uint64_t now)
