@@ -21,6 +21,7 @@ import time
 import traceback
 
 os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=4")
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "strangers"))
 
 import stage  # noqa: E402
 from stage import (  # noqa: E402
