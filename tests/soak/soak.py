@@ -321,7 +321,7 @@ def verdict(world, honest, memories):
     for kind, row in sorted(honest.tries.items()):
         print(f"{kind:27} {row[0]:5} {row[1]:4} {row[2]:6.1f} s")
         well, tries = well + row[0], tries + row[1]
-        if row[0] < ENOUGH * row[1] - 1:
+        if row[0] < ENOUGH * row[1] - 2:
             world.trouble(f"{kind}: only {row[0]} of {row[1]} went well")
     third = max(len(memories) // 3, 1)
     for role, nodes in world.roles.items():

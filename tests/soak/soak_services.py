@@ -77,11 +77,14 @@ class Hosts:
 class ServiceGuest:
     """The tries of an honest party (soak.Honest) with services."""
 
-    def ask(self, node, kind, to=None):
-        begun = time.monotonic()
-        done = node.cli("service", "send", "--timeout", PATIENCE,
-                        to or f"{self.world.hosts.address}:9", "hello")
-        self.begun = begun
+    def ask(self, node, kind, to=None, again=4):
+        """Datagrams are lost with whoever is killed: it is said again."""
+        self.begun = time.monotonic()
+        for _ in range(again):
+            done = node.cli("service", "send", "--timeout", 5,
+                            to or f"{self.world.hosts.address}:9", "hello")
+            if done.returncode == 0:
+                break
         self.count(kind, done.returncode == 0 and "hello" in done.stdout,
                    f"{done.stdout}{done.stderr}")
 
@@ -119,8 +122,9 @@ class ServiceGuest:
             now = {str(failure)}
         self.count("old points after a restart", now <= points,
                    f"{now} after {points}")
+        # That it was killed is noticed after 6 s; then there may be work to do.
         self.ask(self.chance.choice(self.world.clients),
-                 "service after a restart")
+                 "service after a restart", again=6)
         return True
 
 
