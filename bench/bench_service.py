@@ -19,8 +19,8 @@ import subprocess
 import sys
 import time
 
-from measure import (BUILDS, HOPS, PAYLOAD, ROOT, Failure, cpu_of, resident, row, say,
-                     title)
+from measure import (BUILDS, HOPS, PAYLOAD, ROOT, Failure, cpu_of, resident,
+                     row, say, title)
 from harness import NO_RELAY, Control, Network, Node, wait_for
 
 RELAYS = 10  # the last one is an exit, too

@@ -28,7 +28,8 @@ enum error local_listener_new(struct event_base *base,
                               struct endpoint *where, struct text *why);
 void local_listener_free(struct local_listener *l);
 
-/* ERR_NOT_FOUND: nobody has sent anything yet; ERR_IO, ERR_TOO_LARGE. */
+/* OK: it was sent, or leaves at the end of this turn of the loop.
+ * ERR_NOT_FOUND: nobody has sent anything yet; ERR_IO, ERR_TOO_LARGE. */
 enum error local_listener_send(struct local_listener *l, struct bytes payload);
 
 #endif

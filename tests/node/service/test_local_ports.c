@@ -449,6 +449,7 @@ static void test_local_listener_answers_who_sent_last(void **state)
     assert_int_equal(send(b, "b", 1, 0), 1);
     event_base_loop(base, EVLOOP_NONBLOCK);
     assert_int_equal(local_listener_send(listener, bytes_of("2", 1)), OK);
+    event_base_loop(base, EVLOOP_NONBLOCK);
     assert_int_equal(recv(b, buf, sizeof(buf), 0), 1);
     assert_int_equal(recv(a, buf, sizeof(buf), MSG_DONTWAIT), -1);
     heard.closes = true;
@@ -458,6 +459,71 @@ static void test_local_listener_answers_who_sent_last(void **state)
     assert_int_equal(heard.count, 3);
     close(a);
     close(b);
+    text_deinit(&why);
+}
+
+/* What waits for the program that sent before is not given to the next. */
+static void test_local_listener_sends_many_at_once(void **state)
+{
+    struct endpoint at, where;
+    char text[16], got[16];
+    struct text why;
+    int a, b;
+
+    (void)state;
+    text_init(&why, 512);
+    assert_int_equal(endpoint_parse("127.0.0.1:0", &at), OK);
+    assert_int_equal(
+        local_listener_new(base, &at, on_heard, NULL, &listener, &where, &why),
+        OK);
+    a = connect_to(&where);
+    b = connect_to(&where);
+    assert_int_equal(send(a, "a", 1, 0), 1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(text, sizeof(text), "%u", i);
+        assert_int_equal(local_listener_send(listener, bytes_of_text(text)),
+                         OK);
+    }
+    assert_int_equal(send(b, "b", 1, 0), 1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    for (unsigned i = 0; i < 200; i++) {
+        ssize_t n = recv(a, got, sizeof(got), MSG_DONTWAIT);
+
+        snprintf(text, sizeof(text), "%u", i);
+        assert_int_equal(n, strlen(text));
+        assert_memory_equal(got, text, (size_t)n);
+    }
+    assert_int_equal(local_listener_send(listener, bytes_of("x", 1)), OK);
+    local_listener_free(listener); /* what waits leaves before */
+    assert_int_equal(recv(b, got, sizeof(got), MSG_DONTWAIT), 1);
+    close(a);
+    close(b);
+    text_deinit(&why);
+}
+
+static void test_local_listener_without_memory(void **state)
+{
+    struct endpoint at, where;
+    struct text why;
+    unsigned failed = 0;
+    bool more = true;
+
+    (void)state;
+    text_init(&why, 512);
+    assert_int_equal(endpoint_parse("127.0.0.1:0", &at), OK);
+    for (unsigned n = 1; more; n++) {
+        enum error err;
+
+        fail_alloc_at(n);
+        err = local_listener_new(base, &at, on_heard, NULL, &listener, &where,
+                                 &why);
+        more = fail_alloc_end();
+        assert_int_equal(err, more ? ERR_NO_MEMORY : OK);
+        failed += more;
+    }
+    assert_true(failed >= 3);
+    local_listener_free(listener);
     text_deinit(&why);
 }
 
@@ -500,6 +566,8 @@ int main(void)
         TEST(test_local_ports_long_datagrams_are_an_error),
         TEST(test_local_ports_without_memory),
         TEST(test_local_listener_answers_who_sent_last),
+        TEST(test_local_listener_sends_many_at_once),
+        TEST(test_local_listener_without_memory),
         TEST(test_local_listener_is_for_this_machine),
     };
 
