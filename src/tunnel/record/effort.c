@@ -102,9 +102,11 @@ bool effort_tick(struct effort *f, const struct random_source *random,
         draw(f, random, wall);
         f->has_previous = true;
     }
-    while (now >= f->turn_at) {
+    while (now >= effort_deadline(f)) {
+        uint64_t since = time_min(now, f->turn_at);
+
         turn(f);
-        f->turn_at = time_after(f->turn_at, EFFORT_TURN);
+        f->turn_at = time_after(since, EFFORT_TURN);
         if (time_since(f->turn_at, now) > 10 * EFFORT_TURN) /* it slept */
             f->turn_at = time_after(now, EFFORT_TURN);
     }
@@ -116,5 +118,7 @@ bool effort_tick(struct effort *f, const struct random_source *random,
 
 uint64_t effort_deadline(const struct effort *f)
 {
-    return f->turn_at;
+    bool first = f->asked == 0 && f->refused > 0;
+
+    return first ? f->turn_at - (EFFORT_TURN - EFFORT_TURN_FIRST) : f->turn_at;
 }

@@ -358,7 +358,8 @@ static enum error add(struct services *s, struct service_peer *p)
 
     if (!news_reserve(s))
         return ERR_NO_MEMORY;
-    peers = realloc(s->peers, (s->peer_count + 1) * sizeof(struct service_peer *));
+    peers =
+        realloc(s->peers, (s->peer_count + 1) * sizeof(struct service_peer *));
     if (peers == NULL)
         return ERR_NO_MEMORY;
     s->peers = peers;
