@@ -79,6 +79,40 @@ static void test_sim_service_rendezvous_dies(void **state)
     world_end(w);
 }
 
+/* Stems that lead through it lead nowhere now, and nobody knows it yet. */
+static void test_sim_service_own_hops_die(void **state)
+{
+    struct world *w = &world;
+    struct hearer *comes[NEWCOMERS];
+    uint64_t at, longest = 0;
+    unsigned answered = 0;
+
+    (void)state;
+    begin(w);
+    for (unsigned i = 0; i < NEWCOMERS; i++) {
+        comes[i] = listen_to(w, w->net.members[SERVER + 2 + i]);
+        reach(comes[i], status_of(host).key, 3);
+    }
+    kill_member(
+        w, member_of(services_layer2(services_of(host))->list[0].identity));
+    at = sim_now(w->sim);
+    for (unsigned t = 0; t < 40 && answered < NEWCOMERS; t++) {
+        for (unsigned i = 0; i < NEWCOMERS; i++)
+            if (comes[i]->data == 0 && t % 2 == 0)
+                try_to_say(comes[i], "hello");
+        sim_run_for(w->sim, TIME_S);
+        answered = 0;
+        for (unsigned i = 0; i < NEWCOMERS; i++)
+            answered += comes[i]->data > 0;
+    }
+    longest = sim_now(w->sim) - at;
+    print_message("  %u of %u newcomers answered after %.0f s\n", answered,
+                  NEWCOMERS, (double)longest / 1e9);
+    assert_int_equal(answered, NEWCOMERS);
+    traffic_end(w);
+    world_end(w);
+}
+
 /* As many as there should be, all of them alive. */
 static bool has_points(void)
 {
@@ -128,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_service_rendezvous_dies),
+        cmocka_unit_test(test_sim_service_own_hops_die),
         cmocka_unit_test(test_sim_service_points_die),
     };
 

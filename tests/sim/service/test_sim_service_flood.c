@@ -75,7 +75,7 @@ static int64_t small_service(uint32_t i, struct member_config *c)
 {
     if (i == SERVER) {
         c->service.join_rate = 2;
-        c->service.max_queue = 16;
+        c->service.max_queue = 64;
     }
     return 0;
 }

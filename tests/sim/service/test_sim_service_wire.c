@@ -247,6 +247,7 @@ static void test_sim_service_somebody_else_comes(void **state)
     assert_int_equal(client->peers, 1);
     assert_int_equal(host->peers, 1);
     assert_at_least(client->data, 1);
+    assert_at_most((client->data_at - at) / TIME_MS, 20000);
     world_end(w);
 }
 
