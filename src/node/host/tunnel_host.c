@@ -37,7 +37,7 @@
 
 struct tunnel_host {
     struct tunnel_host_world world;
-    struct config config;
+    const struct config *config; /* the node's */
     struct member *member;
     struct deliveries *deliveries;
     struct builtin_provider builtin;
@@ -118,7 +118,7 @@ static void host_rotated(void *ctx, const uint8_t secret[NOISE_KEY_BYTES],
 
     h->handshake_made = wall;
     text_init(&why, 1024);
-    if (tunnel_keys_renew(h->config.data_dir, secret, previous, wall, &why) !=
+    if (tunnel_keys_renew(h->config->data_dir, secret, previous, wall, &why) !=
         OK)
         log_warn(h->world.log, "a handshake key is lost at the next start: %s",
                  text_get(&why));
@@ -131,7 +131,7 @@ static void host_retired(void *ctx)
     struct text why;
 
     text_init(&why, 1024);
-    if (tunnel_keys_retire(h->config.data_dir, &why) != OK)
+    if (tunnel_keys_retire(h->config->data_dir, &why) != OK)
         log_warn(h->world.log, "an old handshake key stays on disk: %s",
                  text_get(&why));
     text_deinit(&why);
@@ -144,7 +144,7 @@ void tunnel_host_clock_is_right(struct tunnel_host *h)
     if (h->handshake_made <= clock_wall() + DESCRIPTOR_SKEW)
         return;
     text_init(&why, 1024);
-    if (tunnel_keys_date(h->config.data_dir, clock_wall(), &why) == OK) {
+    if (tunnel_keys_date(h->config->data_dir, clock_wall(), &why) == OK) {
         log_info(h->world.log, "the handshake key was made when the clock was "
                                "ahead; it counts as made now");
         h->handshake_made = clock_wall();
@@ -265,7 +265,7 @@ static void look_at_addresses(struct tunnel_host *h, bool anew, uint64_t now)
     struct config_endpoints found;
     unsigned unproven;
 
-    own_address_reachable(&h->config, h->world.udp, h->world.dht,
+    own_address_reachable(h->config, h->world.udp, h->world.dht,
                           h->seen ? &h->view : NULL, now, &found, &unproven);
     if (anew || unproven != h->unproven ||
         !same_endpoints(&found, &h->addresses)) {
@@ -352,7 +352,7 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                      config->exit_policy.count);
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
-    h->config = *config;
+    h->config = config;
     look_at_addresses(h, true, now);
 }
 
@@ -421,7 +421,7 @@ static void start(struct tunnel_host *h, const struct config *config,
     tunnel_restore_all(h->member, h->world.store,
                        config->tunnel.max_known_relays, now,
                        &h->counters.restored);
-    h->config = *config;
+    h->config = config;
     service_host_start(h->world.services, member_services(h->member), now);
     ask_relays(h, config, now);
     keep_pools(h, config, now);
@@ -441,7 +441,7 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
     if (h == NULL)
         goto out;
     h->world = *world;
-    h->config = *config;
+    h->config = config;
     service_host_layer2(h->world.services, &keyed.layer2);
     err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
     if (err == OK)

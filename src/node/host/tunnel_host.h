@@ -47,8 +47,8 @@ struct tunnel_host_world {
 };
 
 /* Reads or makes the keys, makes the member, shows it the relays that it knew
- * and starts the pools of `tunnel.build`. On failure `why` gets a sentence:
- * errors of secret.h, member_new, ERR_NO_MEMORY. */
+ * and starts the pools of `tunnel.build`. `config` is borrowed. On failure
+ * `why` gets a sentence: errors of secret.h, member_new, ERR_NO_MEMORY. */
 enum error tunnel_host_new(const struct tunnel_host_world *world,
                            const struct config *config, uint64_t now,
                            struct tunnel_host **out, struct text *why);

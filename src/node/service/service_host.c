@@ -350,9 +350,9 @@ void service_host_env(struct service_host *h, struct service_world *env)
 static const struct config_service *section_of(const struct service_host *h,
                                                const char *name)
 {
-    for (unsigned i = 0; i < h->sections.count; i++)
-        if (strcmp(h->sections.at[i].name, name) == 0)
-            return &h->sections.at[i];
+    for (unsigned i = 0; i < h->sections->count; i++)
+        if (strcmp(h->sections->at[i].name, name) == 0)
+            return &h->sections->at[i];
     return NULL;
 }
 
@@ -570,9 +570,9 @@ static void add_key_files(struct service_host *h)
 
 static void add_sections(struct service_host *h)
 {
-    for (unsigned i = 0; i < h->sections.count; i++)
-        if (find(h, h->sections.at[i].name) == NULL)
-            hosted_add(h, h->sections.at[i].name);
+    for (unsigned i = 0; i < h->sections->count; i++)
+        if (find(h, h->sections->at[i].name) == NULL)
+            hosted_add(h, h->sections->at[i].name);
 }
 
 void service_host_start(struct service_host *h, struct services *engine,
@@ -636,7 +636,7 @@ void service_host_reconfigure(struct service_host *h,
                               const struct config *config, struct text *report,
                               uint64_t now)
 {
-    h->sections = config->services;
+    h->sections = &config->services;
     local_ports_configure(h->ports, config->max_service_sockets,
                           config->service_idle_timeout);
     for (unsigned i = h->count; i-- > 0;) {
@@ -651,11 +651,11 @@ void service_host_reconfigure(struct service_host *h,
         log_info(h->world.log, "service %s has stopped", s->name);
         hosted_drop(h, s);
     }
-    for (unsigned i = 0; i < h->sections.count; i++) {
+    for (unsigned i = 0; i < h->sections->count; i++) {
         struct hosted *s = NULL;
 
-        if (find(h, h->sections.at[i].name) == NULL)
-            s = hosted_add(h, h->sections.at[i].name);
+        if (find(h, h->sections->at[i].name) == NULL)
+            s = hosted_add(h, h->sections->at[i].name);
         if (s == NULL)
             continue;
         hosted_start(h, s, now);
@@ -808,7 +808,7 @@ enum error service_host_new(const struct service_host_world *world,
     if (h == NULL)
         return ERR_NO_MEMORY;
     h->world = *world;
-    h->sections = config->services;
+    h->sections = &config->services;
     memcpy(h->network, config->dht.network, sizeof(h->network));
     h->flush = event_new(world->base, -1, 0, on_flush, h);
     h->refuse = event_new(world->base, -1, 0, on_refuse, h);

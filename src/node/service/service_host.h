@@ -80,7 +80,7 @@ struct service_host_counters {
 
 /* ---- Life --------------------------------------------------------------- */
 
-/* ERR_NO_MEMORY. */
+/* `config` is borrowed, here and below. ERR_NO_MEMORY. */
 enum error service_host_new(const struct service_host_world *world,
                             const struct config *config,
                             struct service_host **out);

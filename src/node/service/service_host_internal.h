@@ -20,7 +20,7 @@ struct walk {
 
 struct service_host {
     struct service_host_world world;
-    struct config_services sections;
+    const struct config_services *sections; /* the node's */
     char network[DHT_NETWORK_MAX + 1];
     struct services *engine;
     struct local_ports *ports;
