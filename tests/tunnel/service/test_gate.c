@@ -322,7 +322,7 @@ static void test_gate_full_of_peers(void **state)
     assert_int_equal(counted(INTRODUCTION_FULL), 1);
     /* It was refused who had done all that was asked for: nothing. */
     assert_int_equal(answer.effort, 0);
-    scene_pass(EFFORT_TURN);
+    scene_pass(EFFORT_TURN_FIRST);
     assert_int_equal(gate_effort(service->gate)->asked, EFFORT_FIRST);
     c = caller_of(14);
     assert_int_equal(caller_come(&c, service).effort, EFFORT_FIRST);
