@@ -202,7 +202,7 @@ static void test_sim_service_newer_replaces(void **state)
         assert_true(lies.has_told && lies.has_held);
         tell_old(w, intros);
         sim_run_for(w->sim, FINDER_GRACE / 2);
-        assert_int_equal(client->states, 0);
+        assert_int_equal(client->problem, SERVICE_STARTING);
         tell_new(w);
         assert_true(run_until(w, has_answer, TIME_MIN));
         print_message("  %u old points: answered after %.1f ms\n", intros,
@@ -225,7 +225,7 @@ static void test_sim_service_old_alone(void **state)
     sim_run_for(w->sim, TIME_MS);
     tell_old(w, 0);
     sim_run_for(w->sim, FINDER_GRACE / 2);
-    assert_int_equal(client->states, 0);
+    assert_int_equal(client->problem, SERVICE_STARTING);
     sim_run_for(w->sim, FINDER_GRACE);
     assert_int_equal(client->problem, SERVICE_WITHDRAWN);
     world_end(w);
