@@ -7,6 +7,12 @@
 #include "warren_nodes.h"
 
 #define RELAYS 4 /* nodes 0 (the exit) to 3; the client is CLIENT */
+/* For services there are more; HOST has those that the client finds. */
+#define SERVICE_RELAYS 7
+#define HOST           8
+#define STRING         "a string"
+#define SERVICE_TURNS  3
+#define STATE_TURNS    20 /* as many as there are functions, or more */
 
 static const uint8_t hash[20] = {4, 7, 1};
 
@@ -161,11 +167,24 @@ static void test_warren_announce_in_done(void **state)
 #define HOPS      2
 #define NOT_THERE "10.11.12.13:9" /* the exit's policy refuses it */
 
-enum { PEER = REFUSED + 1, DONE, SENT, GET_PEERS, CALLBACKS };
+enum {
+    PEER = REFUSED + 1,
+    DONE,
+    SENT,
+    GET_PEERS,
+    SERVICE_PEER,
+    SERVICE_DATA,
+    SERVICE_GONE,
+    SERVICE_STATE,
+    CALLBACKS
+};
 
 static unsigned
     turn[CALLBACKS]; /* calls out of it, one function after another */
 static uint64_t last_request, last_send;
+static uint32_t last_service;
+static struct warren_peer last_peer;
+static char service_address[WARREN_ADDRESS_SIZE]; /* "": there is none */
 
 static void call_a_function(struct node *n, unsigned callback);
 
@@ -198,12 +217,43 @@ static void on_any_answer(void *arg, int error,
     call_a_function(arg, SENT);
 }
 
+static void on_any_service_peer(void *arg, const struct warren_peer *peer)
+{
+    last_peer = *peer;
+    call_a_function(arg, SERVICE_PEER);
+}
+
+static void on_any_service_data(void *arg, const struct warren_peer *peer,
+                                uint16_t port, const void *payload, size_t len)
+{
+    (void)peer, (void)port, (void)payload, (void)len;
+    call_a_function(arg, SERVICE_DATA);
+}
+
+static void on_any_service_gone(void *arg, const struct warren_peer *peer,
+                                const struct warren_reason *why)
+{
+    (void)peer, (void)why;
+    call_a_function(arg, SERVICE_GONE);
+}
+
+static void on_any_service_state(void *arg,
+                                 const struct warren_service_state *state)
+{
+    (void)state;
+    /* Each registration has one: it would end as many before a peer comes. */
+    if (in_free || turn[SERVICE_STATE] < STATE_TURNS)
+        call_a_function(arg, SERVICE_STATE);
+}
+
 static void look(struct node *n)
 {
+    struct warren_service_state state;
     char status[256];
 
     assert_true(warren_status(n->w, status, sizeof(status)) > 0);
     assert_true(warren_tunnels_ready(n->w) >= 0);
+    warren_service_state(n->w, last_service, &state);
 }
 
 static void build(struct node *n)
@@ -253,14 +303,22 @@ static int deliver(struct node *n, uint64_t isolation)
     return warren_tunnel_send(n->w, &what, &h, &last_send);
 }
 
+/* Without circuits so many may wait that no more can. */
+static void deliver_or_not(struct node *n, uint64_t isolation)
+{
+    int e = deliver(n, isolation);
+
+    assert_true(e == WARREN_OK || e == WARREN_ERR_FULL);
+}
+
 static void deliver_one(struct node *n)
 {
-    assert_int_equal(deliver(n, 0), WARREN_OK);
+    deliver_or_not(n, 0);
 }
 
 static void deliver_isolated(struct node *n)
 {
-    assert_int_equal(deliver(n, 5), WARREN_OK);
+    deliver_or_not(n, 5);
 }
 
 static void cancel_delivery(struct node *n)
@@ -293,6 +351,53 @@ static void cancel(struct node *n)
     warren_dht_cancel(n->w, last_request);
 }
 
+static int register_it(struct node *n, const char *identifier)
+{
+    const struct warren_service_options o = {.arg = n,
+                                             .on_peer = on_any_service_peer,
+                                             .on_data = on_any_service_data,
+                                             .on_gone = on_any_service_gone,
+                                             .on_state = on_any_service_state};
+
+    return warren_register_service(n->w, identifier, 1, &o, &last_service);
+}
+
+static void register_string(struct node *n)
+{
+    assert_int_equal(register_it(n, STRING), WARREN_OK);
+}
+
+static void register_address(struct node *n)
+{
+    if (service_address[0] != '\0')
+        assert_int_equal(register_it(n, service_address), WARREN_OK);
+}
+
+/* Not before it had a peer: there are so many callbacks that none would. */
+static void unregister(struct node *n)
+{
+    if (last_peer.service == last_service)
+        warren_unregister_service(n->w, last_service);
+}
+
+static void send_to_peer(struct node *n)
+{
+    warren_tunnel_data(n->w, 0, last_peer.destination, "data", "x", 1);
+}
+
+static void send_to_service(struct node *n)
+{
+    char to[WARREN_ADDRESS_SIZE + 8];
+
+    snprintf(to, sizeof(to), "%s:7", service_address);
+    warren_tunnel_data(n->w, 0, to, "data", "x", 1);
+}
+
+static void close_peer(struct node *n)
+{
+    warren_close_peer(n->w, last_peer.id);
+}
+
 static void (*const functions[])(struct node *n) = {look,
                                                     build,
                                                     stop_pool,
@@ -306,12 +411,29 @@ static void (*const functions[])(struct node *n) = {look,
                                                     get_peers,
                                                     announce,
                                                     withdraw,
-                                                    cancel};
+                                                    cancel,
+                                                    register_string,
+                                                    register_address,
+                                                    send_to_peer,
+                                                    send_to_service,
+                                                    close_peer,
+                                                    unregister};
+
+_Static_assert(STATE_TURNS >= COUNT_OF(functions), "each has its turn");
 
 static void nothing_begins(struct node *n)
 {
     static const struct warren_dht_handler nobody;
+    char address[WARREN_ADDRESS_SIZE];
 
+    assert_int_equal(register_it(n, STRING), WARREN_ERR_CANCELLED);
+    assert_int_equal(warren_new_service(n->w, address), WARREN_ERR_CANCELLED);
+    assert_int_equal(
+        warren_tunnel_data(n->w, 0, "p1.peer.warren", "data", "x", 1),
+        WARREN_ERR_CANCELLED);
+    send_to_service(n);
+    close_peer(n);
+    unregister(n);
     assert_int_equal(warren_build_tunnels(n->w, HOPS), WARREN_ERR_CANCELLED);
     assert_int_equal(deliver(n, 0), WARREN_ERR_CANCELLED);
     assert_int_equal(warren_dht_get_peers(n->w, hash, &nobody, NULL),
@@ -394,6 +516,75 @@ static void test_warren_functions_in_callbacks(void **state)
     echo_free(echo);
 }
 
+/* ---- Out of those of services ------------------------------------------- */
+
+/* Says something to each that comes, so that there is something to hear. */
+static void on_host_peer(void *arg, const struct warren_peer *peer)
+{
+    struct node *n = arg;
+
+    warren_tunnel_data(n->w, 0, peer->destination, "data", "welcome", 7);
+}
+
+static void on_host_data(void *arg, const struct warren_peer *peer,
+                         uint16_t port, const void *payload, size_t len)
+{
+    struct node *n = arg;
+
+    (void)port;
+    warren_tunnel_data(n->w, 0, peer->destination, "data", payload, len);
+}
+
+static void start_host(void)
+{
+    struct node *n = &nodes[HOST];
+    const struct warren_service_options o = {
+        .arg = n, .on_peer = on_host_peer, .on_data = on_host_data};
+
+    start_with(HOST, NULL, 0, NULL);
+    assert_int_equal(warren_new_service(n->w, service_address), WARREN_OK);
+    assert_int_equal(
+        warren_register_service(n->w, service_address, 1, &o, NULL), WARREN_OK);
+    assert_int_equal(warren_register_service(n->w, STRING, 1, &o, NULL),
+                     WARREN_OK);
+}
+
+static bool services_are_through(const struct node *n)
+{
+    static unsigned again;
+    struct node *client = (struct node *)(uintptr_t)n;
+    bool through = true;
+
+    if (again++ % 32 == 0) {
+        CALL(register_string(client));
+        CALL(register_address(client));
+    }
+    if (again % 128 == 0)
+        CALL(close_peer(client));
+    for (unsigned i = SERVICE_PEER; i <= SERVICE_STATE; i++)
+        through = through && turn[i] >= SERVICE_TURNS;
+    return through;
+}
+
+static void test_warren_functions_in_service_callbacks(void **state)
+{
+    (void)state;
+    memset(turn, 0, sizeof(turn));
+    for (unsigned i = 0; i < SERVICE_RELAYS; i++)
+        start(i, NULL);
+    start_host();
+    start(CLIENT, NULL);
+    if (!run_until(services_are_through, &nodes[CLIENT], PATIENCE))
+        for (unsigned i = SERVICE_PEER; i <= SERVICE_STATE; i++)
+            if (turn[i] < SERVICE_TURNS)
+                fail_msg("callback %u came %u times only", i, turn[i]);
+    stop_in_free(CLIENT);
+    stop(HOST);
+    for (unsigned i = 0; i < SERVICE_RELAYS; i++)
+        stop(i);
+    service_address[0] = '\0';
+}
+
 /* ---- Out of the functions of a program's DHT ---------------------------- */
 
 static int their_announce(void *ctx, const uint8_t h[20])
@@ -452,8 +643,17 @@ static void their_cancel(void *ctx, uint64_t request)
 
 static bool has_asked_often(const struct node *n)
 {
-    CALL(build((struct node *)(uintptr_t)n));
-    return turn[GET_PEERS] >= 2 * COUNT_OF(functions);
+    static unsigned again;
+    struct node *client = (struct node *)(uintptr_t)n;
+
+    /* Relays that are wanted anew are looked for at once. */
+    if (again++ % 2 == 0) {
+        CALL(warren_unregister_service(n->w, last_service));
+        CALL(stop_pool(client));
+    } else {
+        CALL(build(client));
+    }
+    return turn[GET_PEERS] >= COUNT_OF(functions);
 }
 
 static void test_warren_functions_in_their_dht(void **state)
@@ -489,6 +689,8 @@ int main(void)
                                   stop_all),
         cmocka_unit_test_teardown(test_warren_announce_in_done, stop_all),
         cmocka_unit_test_teardown(test_warren_functions_in_callbacks, stop_all),
+        cmocka_unit_test_teardown(test_warren_functions_in_service_callbacks,
+                                  stop_all),
         cmocka_unit_test_teardown(test_warren_functions_in_their_dht, stop_all),
     };
 
