@@ -3,7 +3,7 @@
 """A network of 20 real nodes on this machine, shown at work and then broken.
 
 12 of them relay, 2 are exits as well, one is a client that talks to an echo
-server through them; all are in the DHT.
+server through them; all are in the DHT. In the end some run hidden services.
 
 Usage: run.py [PATH_TO_WARREN] [--keep]
 
@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "process"))
 from harness import (DONE, NEGATIVE, Failure, Network,  # noqa: E402
                      wait_for, warren)
+import services  # noqa: E402
 import tunnels  # noqa: E402
 
 COUNT = 20
@@ -43,6 +44,7 @@ class Demo:
         self.net = Network(binary)
         self.rows = []
         self.dead = []
+        self.services = None
 
     def living(self):
         return [n for n in self.net.nodes if n not in self.dead]
@@ -95,7 +97,9 @@ class Demo:
         first = self.net.add()
         first.start()
         for number in range(1, COUNT):
-            self.net.add([first]).start(*tunnels.flags(number), wait=False)
+            node = self.net.add([first])
+            node.start(*tunnels.flags(number), *services.flags(number, node),
+                       wait=False)
         for node in self.net.nodes:
             node.wait_ready(30)
         for node in self.net.nodes:
@@ -212,6 +216,9 @@ class Demo:
         self.see_each_other()
         self.tunnels = tunnels.Tunnels(self, say)
         self.tunnels.run()
+        self.services = services.Services(self, say)
+        self.services.start()
+        self.services.run()
         say("Announcing on three, looking from others ...")
         announcers = (2, 9, 15)
         self.announce(*announcers)
@@ -249,6 +256,7 @@ class Demo:
         say(f"  warren dht get-peers {INFO_HASH} {talk}")
         say(f"  warren dht get {self.target} --trace {talk}")
         self.tunnels.say_how_to_talk()
+        self.services.say_how_to_talk()
         say(f"  curl http://{node.address}:7882/metrics")
         say("Stop all of them:")
         say(f"  kill $(cat {pids}); rm -r {self.net.root}")
@@ -290,6 +298,8 @@ def main():
         say(f"The demo failed: {failure}")
         return 1
     finally:
+        if demo.services is not None:
+            demo.services.close()
         if not keep:
             demo.net.close()
     say(f"All went as it must, in {time.monotonic() - begun:.0f} s.")
