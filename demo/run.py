@@ -3,7 +3,7 @@
 """A network of 20 real nodes on this machine, shown at work and then broken.
 
 12 of them relay, 2 are exits as well, one is a client that talks to an echo
-server through them; all are in the DHT. In the end some run hidden services.
+server through them; all are in the DHT. Some run hidden services.
 
 Usage: run.py [PATH_TO_WARREN] [--keep]
 
@@ -217,7 +217,6 @@ class Demo:
         self.tunnels = tunnels.Tunnels(self, say)
         self.tunnels.run()
         self.services = services.Services(self, say)
-        self.services.start()
         self.services.run()
         say("Announcing on three, looking from others ...")
         announcers = (2, 9, 15)

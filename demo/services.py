@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The part of the demo that finds and reaches hidden services: no exit takes
-part in it, and nobody in between knows both sides. They start before a part of
-the network is killed, and are used after it."""
+part in it, and nobody in between knows both sides."""
 import json
 import pathlib
 import signal
@@ -17,7 +16,6 @@ MEMBERS = (14, 17)  # register the string
 HOST = 18           # has a service with a key
 CLIENT, SECOND = 14, 15
 TRIES = 60
-STOP = signal.SIGKILL
 SECTION = "[service web]\nport = 7 udp {}\n"
 
 
@@ -151,8 +149,8 @@ class Services:
     def kill_points(self):
         victims = self.points()
         for node in victims:
-            node.send_signal(STOP)
-        self.row(STOP.name, None, 0, "the introduction points " + ", ".join(
+            node.kill()
+        self.row("SIGKILL", None, 0, "the introduction points " + ", ".join(
             n.dir.name for n in victims))
         return victims
 
@@ -172,14 +170,12 @@ class Services:
                  (time.monotonic() - begun) * 1e3, "now " + ", ".join(
                      n.dir.name for n in points))
 
-    def start(self):
+    def run(self):
         self.say("Registering a string on two nodes, starting a service ...")
         self.register()
         self.talk("hello")
         self.serve()
         self.ask("send to a service", CLIENT, "hello")
-
-    def run(self):
         self.say("Killing the introduction points of the service ...")
         victims = self.kill_points()
         self.find_others(victims)
