@@ -49,6 +49,22 @@ static enum error load(const struct config_input *input, struct config *out)
     return err;
 }
 
+static void print_services(const struct config *c, struct text *out)
+{
+    for (unsigned n = 0; n < c->services.count; n++) {
+        const struct config_service *service = &c->services.at[n];
+
+        text_addf(out, "[service %s]\n", service->name);
+        for (size_t i = 0; i < CONFIG_SERVICE_KEYS; i++) {
+            const struct config_key *key = &config_service_keys[i];
+
+            text_addf(out, "%s = ", key->name);
+            key->type->print(key, (const char *)service + key->offset, out);
+            text_add(out, "\n");
+        }
+    }
+}
+
 /* Every key of `c`, as a file. */
 static void print_all(const struct config *c, struct text *out)
 {
@@ -58,6 +74,7 @@ static void print_all(const struct config *c, struct text *out)
         config_print(&config_keys[i], c, out);
         text_add(out, "\n");
     }
+    print_services(c, out);
 }
 
 static void check_taken(const struct config *c)

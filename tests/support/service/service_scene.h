@@ -810,10 +810,11 @@ static inline void scene_begin_with(const struct service_config *config)
     struct service_env env;
     enum error e;
 
-    scene = (struct scene){.random = {.state = 1},
-                           .now = TIME_HOUR,
-                           .wall = SCENE_WALL,
-                           .directory.count = SCENE_RELAYS};
+    memset(&scene, 0, sizeof(scene));
+    scene.random.state = 1;
+    scene.now = TIME_HOUR;
+    scene.wall = SCENE_WALL;
+    scene.directory.count = SCENE_RELAYS;
     memset(scene.directory.config.identity, SCENE_OWN, 32);
     for (unsigned n = 0; n < SCENE_RELAYS; n++)
         scene_relay(n);
