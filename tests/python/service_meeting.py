@@ -91,7 +91,7 @@ class LiveLink(w.Link):
 
     def __init__(self, address, network, descriptor):
         self.lock = threading.Lock()
-        self.inbox, self.cells, self.over = {}, 0, False
+        self.inbox, self.over = {}, False
         super().__init__(w.Client(address, network), descriptor)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -117,7 +117,6 @@ class LiveLink(w.Link):
         if kind == w.PING:
             self.send(0, w.PONG, text[:8])
         if kind >= w.CREATE:
-            self.cells += 1
             self.box(circuit).put((kind, text))
 
     def box(self, circuit):

@@ -6,8 +6,6 @@ They use relays that they are given, and do one thing at a time.
 import os
 import time
 
-import msgpack
-
 import service_meeting as m
 import service_record as r
 import warren_tunnel as w
@@ -111,6 +109,8 @@ class Seeker(Party):
                 for seq, signature, value in m.get(way, view.key, salt):
                     fields = view.open(replica, seq, value, signature)
                     r.check_time(fields[1], fields[2], wall)
+                    # Access is guarded by the descriptor alone.
+                    view.credential = r.credential(self.network, key)
                     return view, seq, fields
         raise Failure("no descriptor")
 
@@ -345,7 +345,3 @@ class Member(Host):
         return guest.mac == r.member_mac(self.own_secret, guest.member,
                                          guest.member, self.own,
                                          guest.noise1[:32])
-
-
-def message_text(*message):
-    return msgpack.packb(list(message))

@@ -46,7 +46,7 @@ class End:
         forward, backward, self.transcript = noise.split()
         self.forward = w.Layer(forward, depth)
         self.back = w.Layer(backward, depth)
-        self.cells, self.messages, self.ends = 0, [], []
+        self.messages, self.ends = [], []
         self.with_ = None  # what it is joined with
 
     def relay(self, text, size):
@@ -81,7 +81,7 @@ class Relay:
         self.endpoints = [(address, port)]
         self.sessions, self.circuits, self.waiting = {}, [], {}
         self.points, self.introduced = {}, {}
-        self.sources, self.over, self.failures = set(), False, 0
+        self.sources, self.over = set(), False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -109,10 +109,8 @@ class Relay:
             with contextlib.suppress(socket.timeout):
                 datagram, sender = self.sock.recvfrom(2048)
                 self.sources.add(sender)
-                try:
+                with contextlib.suppress(Failure, ValueError, KeyError):
                     self.take(datagram, sender)
-                except (Failure, ValueError, KeyError):
-                    self.failures += 1
 
     def take(self, datagram, sender):
         if datagram[:2] in (b"\x95\x04", b"\x95\x08"):
@@ -182,7 +180,6 @@ class Relay:
 
     def relayed(self, c, body):
         text = c.forward.remove(body, len(body))
-        c.cells += 1
         if text[-8:] != w.ZERO:
             layer = text[:len(body) - 104]
             c.ends.append(layer)

@@ -3,6 +3,7 @@
 """Hidden services between daemons and the implementation that was written from
 docs/protocol-services.md: each side is once the daemon's."""
 import os
+import signal
 import time
 import unittest
 
@@ -13,6 +14,7 @@ from test_service_daemon import PATIENCE, Server
 import service_meeting as m
 import service_party as p
 import service_record as r
+import warren_tunnel as w
 
 
 class PythonClient(TwinTest):
@@ -44,6 +46,31 @@ class PythonClient(TwinTest):
         self.assertEqual(len(set(server.sources)), 1)
         again.say(m.CLOSE, 1)
         wait_for("the peer is gone", lambda: self.peers(host) == [], PATIENCE)
+
+    def test_reaches_one_that_only_friends_find(self):
+        server = Server(self.net.prefix + ".202")
+        host = self.add("")
+        host.json("service", "new", "web")
+        secret = bytes.fromhex(host.json("service", "access", "add", "web",
+                                         "friend")["secret"])
+        self.configure(host, "[service web]\n"
+                             f"port = 53 udp {server.endpoint}\n")
+        host.send_signal(signal.SIGHUP)
+        key = r.read_address(NETWORK, self.wait_fine(host, "web"))
+        seeker = self.party(p.Seeker)
+        leg = wait_for("the friend meets it",
+                       lambda: self.meet(seeker, key, secret), PATIENCE, 1)
+        leg.data(53, b"a friend")
+        self.assertEqual(leg.answer(PATIENCE), (53, b"echo a friend"))
+        with self.assertRaisesRegex(w.Failure, "no descriptor"):
+            seeker.fetch(key, bytes(32))
+
+    @staticmethod
+    def meet(seeker, key, secret):
+        try:
+            return seeker.meet(key, secret)
+        except w.Failure:
+            return None
 
     @staticmethod
     def key_of(attempt, fields):
