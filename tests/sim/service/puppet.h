@@ -96,6 +96,8 @@ static inline void puppet_target(const struct sim_tunnel *n, unsigned member,
                                identities[member]);
     }
     assert_non_null(k);
+    if (k == NULL)
+        return;
     memcpy(out->identity, k->d.identity, 32);
     memcpy(out->handshake_key, k->d.handshake_key, 32);
     out->ep = k->d.addresses[0];
@@ -171,13 +173,14 @@ static inline void learn_point(const struct hearer *host,
     service_key_point(secret, row->salt, row->relay.identity, &out->keys);
 }
 
-/* An invitation to `rendezvous`, of somebody whose descriptor is of now. */
+/* An invitation to `rendezvous`, of somebody whose descriptor is new: the
+ * service has a time later than that. */
 static inline void invite(const struct address_of *a,
                           const struct sim_tunnel *n,
                           const struct relay_target *rendezvous,
                           uint8_t noise1[MEETING_NOISE1_BYTES])
 {
-    uint64_t wall = SIM_WALL + sim_now(n->sim) / TIME_S;
+    uint64_t wall = SIM_WALL + sim_now(n->sim) / TIME_S - 20;
     struct invitation i = {.rendezvous = *rendezvous,
                            .greeting = (uint32_t)wall};
     struct invitation_to to = {.network = a->network,

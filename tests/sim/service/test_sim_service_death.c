@@ -127,7 +127,7 @@ static bool has_points(void)
 static void test_sim_service_points_die(void **state)
 {
     struct world *w = &world;
-    unsigned points[8], n, lost;
+    unsigned points[8] = {0}, n, lost;
     uint64_t published, at, gap, gaps = 0;
 
     (void)state;

@@ -330,7 +330,7 @@ static void test_sim_service_moves_show_no_more_hops(void **state)
     assert_answered(w, client, "the client", 30 * TIME_S);
     memset(&seen, 0, sizeof(seen));
     for (unsigned i = 0; i < 900; i++) {
-        const struct circuit *c = circuit_to_peer(host);
+        const struct circuit *c;
 
         sim_run_for(w->sim, 2 * TIME_S);
         c = circuit_to_peer(host);

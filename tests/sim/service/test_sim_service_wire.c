@@ -324,7 +324,7 @@ static void test_sim_service_places_of_points(void **state)
 {
     struct world *w = &world;
     static struct puppet many[3][2 * PLACES];
-    unsigned points[3], stay[3];
+    unsigned points[3] = {0}, stay[3];
 
     (void)state;
     exitless_shape = few_places;
