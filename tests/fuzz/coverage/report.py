@@ -24,6 +24,8 @@ PARSERS = {
     "tunnel/directory": ["descriptor.c"],
     "tunnel/record": [
         "address.c", "entry.c", "relay_target.c", "service_descriptor.c"],
+    "tunnel/meeting": ["meeting_message.c"],
+    "tunnel/channel": ["end_message.c", "invitation.c"],
     "tunnel/exit": ["policy*.c", "host_port.c", "name.c"],
     "store": ["table.c"],
     "node/config": ["ini.c", "config_*.c"],

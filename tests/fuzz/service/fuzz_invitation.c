@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Invitations, by the first byte: 0, the 448 bytes as they come; else the text
- * inside, as somebody who knows the address can make it. What is taken is
- * answered, and can be written again to the same.
+ * inside, as somebody who knows the address can make it. What is taken
+ * can be written again to the same, and is answered.
  */
 #include "fuzz.h"
 
@@ -40,22 +40,41 @@ static void check_same(const struct invitation *a, const struct invitation *b)
     assert(a->greeting == b->greeting && a->flags == b->flags);
 }
 
-static void check_taken(struct noise *n, const struct invitation *i,
-                        bool testing)
+/* Both ends have the same keys, when the answer is as it was made. */
+static void check_answer(struct noise *opener, struct noise *responder,
+                         bool resumes)
+{
+    struct bytes answer;
+    uint8_t noise2[MEETING_NOISE2_BYTES];
+    struct channel_keys ours, theirs;
+    bool resumed;
+
+    answer = bytes_of(noise2, sizeof(noise2));
+    assert(invitation_answer(responder, ephemeral, resumes, noise2, &theirs) ==
+           OK);
+    noise2[40] ^= 1;
+    assert(invitation_answered(opener, answer, &resumed, &ours) ==
+           ERR_SIGNATURE);
+    noise2[40] ^= 1;
+    assert(invitation_answered(opener, answer, &resumed, &ours) == OK);
+    assert(resumed == resumes);
+    assert(memcmp(ours.in, theirs.out, sizeof(ours.in)) == 0);
+    assert(memcmp(ours.out, theirs.in, sizeof(ours.out)) == 0);
+    assert(memcmp(ours.resume, theirs.resume, sizeof(ours.resume)) == 0);
+}
+
+static void check_taken(const struct invitation *i, bool testing)
 {
     const struct invitation_to to = to_us();
-    uint8_t noise1[MEETING_NOISE1_BYTES], noise2[MEETING_NOISE2_BYTES];
-    struct channel_keys keys;
+    uint8_t noise1[MEETING_NOISE1_BYTES];
+    struct noise opener, responder;
     struct invitation back;
-    struct noise m;
 
     assert(i->rendezvous.endpoint_count >= 1);
-    assert(invitation_answer(n, ephemeral, i->resume, noise2, &keys) == OK);
-    assert(invitation_write(i, &to, ephemeral, &m, noise1) == OK);
-    noise_deinit(&m);
-    assert(invitation_read(noise1, &to, testing, &m, &back) == OK);
-    noise_deinit(&m);
+    assert(invitation_write(i, &to, ephemeral, &opener, noise1) == OK);
+    assert(invitation_read(noise1, &to, testing, &responder, &back) == OK);
     check_same(i, &back);
+    check_answer(&opener, &responder, i->resume);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -80,7 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  noise1) == OK);
         noise_deinit(&n);
     }
-    if (invitation_read(noise1, &to, data[0] & 1, &n, &i) == OK)
-        check_taken(&n, &i, data[0] & 1);
+    if (invitation_read(noise1, &to, data[0] & 1, &n, &i) != OK)
+        return 0;
+    noise_deinit(&n);
+    check_taken(&i, data[0] & 1);
     return 0;
 }
