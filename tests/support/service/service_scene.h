@@ -591,7 +591,7 @@ static inline void scene_done(uint64_t id, enum finder_end end, unsigned stored)
 {
     struct scene_request r = scene_take(id);
 
-    assert(r.id == id);
+    assert(r.id == id && r.handler.done != NULL);
     r.handler.done(r.handler.ctx, id, end, stored, scene.now);
 }
 

@@ -313,7 +313,7 @@ static void test_gate_full_of_peers(void **state)
     (void)state;
     begin_with(&config, &o);
     a = caller_of(12);
-    circuit = caller_connect(&a, service);
+    caller_connect(&a, service);
     b = caller_of(13);
     caller_connect(&b, service);
     c = caller_of(14);
@@ -714,7 +714,7 @@ static void test_gate_resume(void **state)
     next = caller_of(14);
     next.i.resume = true;
     memcpy(next.i.resume_id, c.keys.resume, sizeof(next.i.resume_id));
-    circuit = caller_connect(&next, service);
+    caller_connect(&next, service);
     assert_true(next.resumed);
     assert_int_equal(scene.there, 1);
     assert_int_equal(scene.s->peer_count, 1);
