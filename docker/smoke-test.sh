@@ -3,9 +3,9 @@
 #
 # Brings docker/compose.yml up on the engine of this machine and checks what
 # it promises: an image whose name is nobody else's, healthy containers, a
-# lookup across them, data through a circuit of three hops, identities that
-# outlive a killed container, no keys behind `down -v`. Leaves nothing running.
-# Status 77: no engine.
+# lookup across them, data through a circuit of three hops, a hidden service
+# that is asked, identities that outlive a killed container, no keys behind
+# `down -v`. Leaves nothing running. Status 77: no engine.
 
 set -eu
 cd "$(dirname "$0")"
@@ -59,6 +59,7 @@ container() {
 each() {
     echo bootstrap 1
     echo client 1
+    echo hidden 1
     seq "$replicas" | sed 's/^/node /'
     seq "$exits" | sed 's/^/exit /'
 }
@@ -124,6 +125,20 @@ sends_through_an_exit() {
     fail "the answer did not come from an exit: $answer"
 }
 
+hidden_address() {
+    warren hidden 1 service list --json | grep -Eo '[a-z2-7]{56}\.warren'
+}
+
+asks_the_service() {
+    answer=$(warren client 1 service send "$1:7" hello --timeout 5s) ||
+        return 1
+    echo "$answer"
+    case $answer in
+    *"from 127.0.0.1: hello"*) ;;
+    *) fail "the service answered: $answer" ;;
+    esac
+}
+
 ./base-image.sh
 trap cleanup EXIT
 trap 'exit 1' INT TERM
@@ -145,6 +160,10 @@ within 20 finds node 3 "$address:4242" || fail "node 3 found no $address:4242"
 echo "== the client sends through three hops, and out of an exit"
 within 30 sends_through_an_exit || fail "nothing came back"
 
+echo "== the client asks a hidden service, which no exit leads to"
+hidden=$(hidden_address) || fail "the service has no address"
+within 30 asks_the_service "$hidden" || fail "the service did not answer"
+
 echo "== killed and recreated containers keep their identities"
 before=$(identities)
 killed=$(containers)
@@ -158,6 +177,8 @@ after=$(identities)
 for old in $killed; do
     ! docker inspect "$old" >/dev/null 2>&1 || fail "$old was not recreated"
 done
+
+[ "$(hidden_address)" = "$hidden" ] || fail "the service has another address"
 
 echo "== a node that was scaled away leaves no volume behind"
 had=$(volumes)
