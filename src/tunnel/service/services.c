@@ -582,6 +582,9 @@ static uint64_t deadline_of(const struct service *service)
 {
     uint64_t at = TIME_NEVER;
 
+    if (service->leaving && service->host == NULL &&
+        peer_count_of(service) == 0)
+        return 0; /* its last peer is gone */
     if (service->gate != NULL)
         at = time_min(at, gate_deadline(service->gate));
     if (service->host != NULL)
