@@ -15,6 +15,7 @@
 #define TRIES       3               /* of one relay, in a row; */
 #define SILENT      2               /* each counts so when it does not answer */
 #define RETRY       (500 * TIME_MS) /* doubled each time */
+#define STEADY      (30 * TIME_S)   /* up for less is as good as not up */
 #define REACH_TIME  (10 * TIME_S)
 #define SAY_TIME    (6 * TIME_S)
 #define SAY_REPEAT  (1 * TIME_S)
@@ -383,11 +384,12 @@ static void came_up(struct point *p, uint64_t now)
 
     p->c = newest(p);
     p->next = NULL;
-    p->tries = 0;
     p->act_at = renew_at(set, p->c);
     if (old != NULL)
         route_drop(circuits_of(set), old, now);
-    if (!p->up) {
+    if (p->up) {
+        p->tries = 0;
+    } else {
         p->up = true;
         p->up_at = now;
         set->changed = true;
@@ -396,12 +398,16 @@ static void came_up(struct point *p, uint64_t now)
 }
 
 /* Its circuit is gone, or was never had: `silent` when all hops up to the
- * relay stood. */
+ * relay stood. Who takes it and drops it again, or has it taken by another node
+ * with our key and salt, would else have us back at once, for ever. */
 static void went_down(struct point *p, bool silent, uint64_t now)
 {
     p->reached = false;
-    if (p->up)
+    if (p->up) {
         p->down_at = now;
+        if (time_since(p->up_at, now) >= STEADY)
+            p->tries = 0;
+    }
     p->up = false; /* it is in the descriptor for as long as it is tried */
     p->act_at = p->tries == 0 ? now : time_after(now, RETRY << p->tries);
     p->tries += silent ? SILENT : 1;

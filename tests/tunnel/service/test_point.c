@@ -310,6 +310,53 @@ static void test_point_is_replaced(void **state)
     finish();
 }
 
+/* By another node with the same key and memory, or by a relay that does not
+ * mean it: tried less and less often, and then another relay is. */
+static void test_point_does_not_fight(void **state)
+{
+    uint8_t salt[sizeof(((struct service_point_row *)NULL)->salt)];
+    unsigned ups = 0;
+
+    (void)state;
+    stand(1);
+    memcpy(salt, points_at(set, 0)->row.salt, sizeof(salt));
+    for (unsigned i = 0; i < 100; i++) {
+        if (points_at(set, 0)->up &&
+            memcmp(points_at(set, 0)->row.salt, salt, sizeof(salt)) == 0) {
+            assert_true(established(circuit(0), MEETING_REPLACED));
+            ups++;
+        }
+        scene.ready = 1;
+        points_stems(set, scene.now);
+        pass(100 * TIME_MS);
+        come_up();
+    }
+    assert_in_range(ups, 2, 4);
+    assert_int_equal(points_up(set), 1);
+    assert_memory_not_equal(points_at(set, 0)->row.salt, salt, sizeof(salt));
+    finish();
+}
+
+/* One that stood for a while is back at once, however often. */
+static void test_point_that_stood_is_back_at_once(void **state)
+{
+    unsigned relay;
+
+    (void)state;
+    stand(1);
+    relay = relay_of(0);
+    for (unsigned i = 0; i < 8; i++) {
+        pass(31 * TIME_S);
+        scene.ready = 1;
+        scene_end(circuit(0), REASON_LINK_LOST, 3);
+        tick();
+        come_up();
+        assert_int_equal(points_up(set), 1);
+        assert_int_equal(relay_of(0), relay);
+    }
+    finish();
+}
+
 /* Its successor is on the way. */
 static void wait_for_renewal(void)
 {
@@ -671,6 +718,8 @@ int main(void)
         cmocka_unit_test(test_point_takes_too_long),
         cmocka_unit_test(test_point_comes_back),
         cmocka_unit_test(test_point_is_replaced),
+        cmocka_unit_test(test_point_does_not_fight),
+        cmocka_unit_test(test_point_that_stood_is_back_at_once),
         cmocka_unit_test(test_point_is_renewed),
         cmocka_unit_test(test_point_renewal_fails),
         cmocka_unit_test(test_point_dies_while_renewed),
