@@ -179,6 +179,7 @@ static void add(struct publications *p, uint32_t period, unsigned access,
     one->put_at = now;
     one->verify_at = TIME_NEVER;
     if (!make_keys(one)) {
+        sodium_memzero(one, sizeof(*one));
         free(one);
         return;
     }

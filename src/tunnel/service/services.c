@@ -259,7 +259,7 @@ enum error service_serve(struct services *s, const uint8_t seed[32],
 {
     struct service_secret secret;
     struct service *service;
-    enum error e;
+    enum error e = OK;
 
     blind_expand(seed, &secret);
     for (unsigned i = 0; i < s->count; i++) {
@@ -267,10 +267,11 @@ enum error service_serve(struct services *s, const uint8_t seed[32],
 
         if (other->host != NULL && !other->leaving &&
             memcmp(host_key(other->host), secret.key, 32) == 0)
-            return ERR_IN_USE;
+            e = ERR_IN_USE;
     }
     sodium_memzero(&secret, sizeof(secret));
-    e = add_service(s, SERVICE_KEY, options, &service);
+    if (e == OK)
+        e = add_service(s, SERVICE_KEY, options, &service);
     if (e != OK)
         return e;
     e = make_reachable(service, memory, now);
