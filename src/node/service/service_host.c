@@ -383,6 +383,8 @@ static enum error take_key(struct service_host *h, const struct hosted *s,
         text_cut(why, before);
         key_file_make(key, string);
         err = key_file_create(h->world.data_dir, s->name, key, why);
+        if (err != OK)
+            key_file_wipe(key);
     }
     if (err != OK || string.len == 0 ||
         bytes_equal(string, bytes_of(key->string, key->string_len)))
@@ -433,8 +435,10 @@ static enum error call_engine(struct service_host *h, struct hosted *s,
     struct service_options options = options_of(s, key, &access);
     enum error err;
 
-    if (r == NULL)
+    if (r == NULL) {
+        sodium_memzero(&access, sizeof(access));
         return ERR_NO_MEMORY;
+    }
     service_memory_load(h->world.store, s->name, r);
     h->starting = s;
     if (key->string_len > 0)
@@ -555,14 +559,16 @@ static void add_key_files(struct service_host *h)
 
     for (unsigned i = 0; i < count && i < HOSTED_MAX; i++) {
         struct key_file key = {.by_itself = true};
+        struct hosted *s;
         struct text why;
 
         if (find(h, names[i]) != NULL)
             continue;
         text_init(&why, 512);
         key_file_read(h->world.data_dir, names[i], &key, &why);
-        if (key.by_itself)
-            hosted_add(h, names[i]);
+        s = key.by_itself ? hosted_add(h, names[i]) : NULL;
+        if (s != NULL)
+            s->by_itself = true; /* for when its file can be read */
         key_file_wipe(&key);
         text_deinit(&why);
     }

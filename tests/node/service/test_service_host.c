@@ -368,6 +368,32 @@ static void test_service_host_key_by_itself_needs_no_section(void **state)
     assert_false(get("club")->has_section);
 }
 
+/* One whose file could not be read at the start is tried by a reload. */
+static void test_service_host_unreadable_key_by_itself_stays(void **state)
+{
+    struct key_file key;
+    FILE *f;
+
+    (void)state;
+    start();
+    key_file_make(&key, bytes_of_text("chess"));
+    assert_int_equal(service_host_add(host, "club", &key, &why, 1), OK);
+    stop();
+    f = fopen(key_path("club"), "w");
+    assert_non_null(f);
+    fputs("warren-service-1.00ff", f);
+    fclose(f);
+    start();
+    assert_int_equal(get("club")->trouble, ERR_CORRUPT);
+    assert_int_equal(unlink(key_path("club")), 0);
+    key.by_itself = true;
+    assert_int_equal(key_file_create(dir, "club", &key, &why), OK);
+    reload();
+    assert_int_equal(service_host_count(host), 1);
+    assert_int_equal(get("club")->trouble, OK);
+    assert_true(get("club")->by_itself);
+}
+
 static void test_service_host_reload_starts_stops_and_changes(void **state)
 {
     (void)state;
@@ -761,6 +787,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_service_host_section_has_its_key_for_good),
         TEST(test_service_host_key_by_itself_needs_no_section),
+        TEST(test_service_host_unreadable_key_by_itself_stays),
         TEST(test_service_host_reload_starts_stops_and_changes),
         TEST(test_service_host_says_why_one_does_not_run),
         TEST(test_service_host_engine_that_refuses_is_heard),
