@@ -18,6 +18,9 @@
 
 #include "tunnel/service/service_internal.h"
 
+/* Times that the other end may have restarted while one is after it. */
+#define CONNECT_AGAIN_MAX 2
+
 enum connect_end {
     CONNECT_JOINED,
     CONNECT_PROBED, /* a probe was answered as one that is taken */

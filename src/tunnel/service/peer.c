@@ -16,8 +16,8 @@
  * older than ours by as much as stems get, a fifth of it (services.c). */
 #define RENEW_PART  7            /* tenths of max_time */
 #define RENEW_SPAN  16           /* parts of max_time over which it is spread */
-#define RETRY_FIRST (1 * TIME_S) /* doubled each time */
-#define RETRIES     6
+#define RETRY_FIRST (1 * TIME_S) /* doubled each time, */
+#define RETRY_MAX   (32 * TIME_S)
 
 static const struct route_ops leg_ops;
 
@@ -118,13 +118,19 @@ static void on_data(void *holder, struct channel *ch, uint16_t port,
     s->env.world.event(s->env.world.ctx, &event);
 }
 
+static uint64_t retry_pause(unsigned tries)
+{
+    return tries < 6 ? RETRY_FIRST << (tries - 1) : RETRY_MAX;
+}
+
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)
 {
     struct service_peer *p = arg;
+    bool at_once = r->end == CONNECT_AGAIN && p->again < CONNECT_AGAIN_MAX;
 
     p->connect = NULL;
     if (r->end == CONNECT_JOINED) {
-        p->tries = 0;
+        p->tries = p->again = 0;
         p->service->resumed += channel_in_gap(p->channel);
         p->service->all->stats.resumed += channel_in_gap(p->channel);
         p->service->all->stats.moved += !channel_in_gap(p->channel);
@@ -133,16 +139,12 @@ static void met_again(void *arg, const struct connect_result *r, uint64_t now)
     }
     if (r->end == CONNECT_AGAIN)
         p->goal.greeting = r->greeting;
-    else
-        p->tries++;
+    p->again += at_once;
+    p->tries += !at_once;
     channel_move_end(p->channel);
     if (p->service->remote != NULL && channel_in_gap(p->channel))
         remote_points_fail(p->service->remote, now);
-    if (r->end == CONNECT_AGAIN)
-        p->retry_at = now;
-    else
-        p->retry_at = time_after(
-            now, RETRY_FIRST << (p->tries < RETRIES ? p->tries - 1 : RETRIES));
+    p->retry_at = at_once ? now : time_after(now, retry_pause(p->tries));
 }
 
 /* Through the point when there is no leg left, else by MOVE. */

@@ -22,6 +22,7 @@ struct service_peer {
     struct channel *channel;
     bool opened; /* by this end */
     bool told;   /* that it is there */
+    bool doomed; /* STRING: there is a better one with the same member */
     bool has_key;
     uint8_t key[32]; /* M, or the key of the service */
     uint64_t since;
@@ -30,7 +31,7 @@ struct service_peer {
     /* opened: where it can be met again */
     struct connect_goal goal;
     struct connect *connect; /* under way */
-    unsigned tries;
+    unsigned tries, again;
     uint64_t retry_at;
 
     /* else: our key in its handshakes, and our hops to rendezvous points */

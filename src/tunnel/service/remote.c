@@ -20,7 +20,6 @@
 #define ATTEMPTS_MAX 6             /* introductions for one connection */
 #define FETCH_AGAIN  (30 * TIME_S) /* no two fetches within, */
 #define FETCH_GAP    (10 * TIME_S) /* or while a peer waits to be met again */
-#define AGAIN_MAX    2 /* times that it may have restarted meanwhile */
 
 /* The highest seq taken so far, of a period. */
 struct accepted {
@@ -495,7 +494,7 @@ static void met(void *arg, const struct connect_result *result, uint64_t now)
         r->effort = result->effort;
     if (result->end == CONNECT_AGAIN) {
         r->greeting = result->greeting;
-        if (r->again++ < AGAIN_MAX) {
+        if (r->again++ < CONNECT_AGAIN_MAX) {
             meet(r, now);
             return;
         }

@@ -7,12 +7,13 @@
  *     point.c      introduction points of ours: circuits kept to relays
  *     host.c       a service with a key: its points and publications
  *     publish.c    its descriptors in the DHT: put, verified, renewed
- *     gate.c       who wants to be met: checked, queued, joined
+ *     gate.c       who wants to be met: checked
+ *     visit.c      who passed: queued, met at rendezvous points
  *     connect.c    one attempt to meet somebody
  *     remote.c     a service of somebody else: descriptor, attempts, one peer
  *     swarm.c      a string: points, members, whom to connect to
  *     peer.c       the other end of a channel
- *     effort.c     how much work is asked for
+ *     status.c     what can be seen of all this
  */
 #ifndef WARREN_TUNNEL_SERVICE_SERVICE_INTERNAL_H
 #define WARREN_TUNNEL_SERVICE_SERVICE_INTERNAL_H

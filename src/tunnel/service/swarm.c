@@ -15,11 +15,9 @@
 
 #define SETTLE      (10 * TIME_MIN) /* a clock may have changed */
 #define TRY_AGAIN   (1 * TIME_S)    /* nobody could be met now */
-#define AGAIN_MAX   2 /* times that a member may have restarted meanwhile */
 #define SWEEP       TIME_MIN
 #define LONELY      TIME_MIN /* nobody was there for so long */
 #define POINTS_TIME (30 * TIME_S)
-#define DOOMED_MAX  16
 #define PAIR_TIME   (30 * TIME_S) /* two may have opened at once within it */
 
 /* A period that is alive: published in, or asked in. */
@@ -50,8 +48,7 @@ struct swarm {
     struct crowd crowd;
     struct attempt attempts[CROWD_MEETING];
     uint64_t meet_at, sweep_at;
-    uint64_t doomed[DOOMED_MAX]; /* peers to be closed; 0: none */
-    bool dooming;
+    bool dooming;                  /* peers are to be closed */
     bool ever_up;                  /* a point of ours was */
     uint64_t began_at, company_at; /* somebody was there, last */
     enum path_result path;         /* of stems */
@@ -448,7 +445,7 @@ static void met(void *arg, const struct connect_result *r, uint64_t now)
         joined(a, r, now);
         return;
     }
-    if (r->end == CONNECT_AGAIN && a->again++ < AGAIN_MAX) {
+    if (r->end == CONNECT_AGAIN && a->again++ < CONNECT_AGAIN_MAX) {
         a->goal.greeting = r->greeting;
         if (begin(a, now))
             return;
@@ -513,35 +510,20 @@ static void meet_others(struct swarm *w, uint64_t now)
 
 /* ---- Peers -------------------------------------------------------------- */
 
-static void doom(struct swarm *w, uint64_t peer)
+static void doom(struct swarm *w, struct service_peer *peer)
 {
-    for (unsigned i = 0; i < DOOMED_MAX; i++) {
-        if (w->doomed[i] != 0)
-            continue;
-        w->doomed[i] = peer;
-        w->dooming = true;
-        return;
-    }
-}
-
-static bool is_doomed(const struct swarm *w, uint64_t peer)
-{
-    for (unsigned i = 0; i < DOOMED_MAX; i++)
-        if (w->doomed[i] == peer)
-            return true;
-    return false;
+    peer->doomed = true;
+    w->dooming = true;
 }
 
 static void close_doomed(struct swarm *w, uint64_t now)
 {
-    w->dooming = false;
-    for (unsigned i = 0; i < DOOMED_MAX; i++) {
-        struct service_peer *peer = peer_find(services_of(w), w->doomed[i]);
+    struct services *s = services_of(w);
 
-        w->doomed[i] = 0;
-        if (peer != NULL)
-            peer_close(peer, REASON_REQUESTED, now);
-    }
+    w->dooming = false;
+    for (unsigned i = s->peer_count; i-- > 0;)
+        if (s->peers[i]->service == w->service && s->peers[i]->doomed)
+            peer_close(s->peers[i], REASON_REQUESTED, now);
 }
 
 /* Another live channel with the same member. */
@@ -554,7 +536,7 @@ static struct service_peer *rival(const struct swarm *w,
         struct service_peer *other = s->peers[i];
 
         if (other != peer && other->service == w->service && other->told &&
-            other->has_key && !is_doomed(w, other->id) &&
+            other->has_key && !other->doomed &&
             memcmp(other->key, peer->key, sizeof(peer->key)) == 0)
             return other;
     }
@@ -595,11 +577,11 @@ bool swarm_peer_live(struct swarm *w, struct service_peer *peer, uint64_t now)
     if (other != NULL && other->opened != peer->opened &&
         other->opened == crowd_opens(&w->crowd, peer->key) &&
         time_since(other->since, now) < PAIR_TIME) {
-        doom(w, peer->id);
+        doom(w, peer);
         return false;
     }
     if (other != NULL)
-        doom(w, other->id);
+        doom(w, other);
     stop_attempt(w, peer->key, now);
     crowd_came(&w->crowd, peer->key, now);
     return true;
@@ -609,9 +591,6 @@ void swarm_peer_gone(struct swarm *w, struct service_peer *peer, uint64_t now)
 {
     struct crowd_member *m = crowd_find(&w->crowd, peer->key);
 
-    for (unsigned i = 0; i < DOOMED_MAX; i++)
-        if (w->doomed[i] == peer->id)
-            w->doomed[i] = 0;
     if (!peer->has_key || rival(w, peer) != NULL)
         return;
     if (!peer->told && m != NULL && m->state == CROWD_MEETS)
