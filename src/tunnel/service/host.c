@@ -211,8 +211,7 @@ enum error host_probe(struct host *h, uint64_t now)
 void host_stems(struct host *h, enum path_result why, uint64_t now)
 {
     h->path = why;
-    if (why == PATH_FOUND)
-        points_stems(h->points, now);
+    points_stems(h->points, why, now);
 }
 
 void host_suspect(struct host *h, uint64_t now)

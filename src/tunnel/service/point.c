@@ -19,9 +19,9 @@
 #define REACH_TIME  (10 * TIME_S)
 #define SAY_TIME    (6 * TIME_S)
 #define SAY_REPEAT  (1 * TIME_S)
-#define RENEW_PART  8            /* tenths of max_time */
-#define RENEW_SPAN  16           /* parts of max_time over which it is spread */
-#define REST        (2 * TIME_S) /* when no relay can be had */
+#define RENEW_PART  8  /* tenths of max_time */
+#define RENEW_SPAN  16 /* parts of max_time over which it is spread */
+#define REST        (200 * TIME_MS) /* when no relay can be had */
 #define POINTS_SETS (2 * SERVICE_POINTS_MAX)
 
 struct point_set {
@@ -593,14 +593,16 @@ void points_tick(struct point_set *set, uint64_t now)
     }
 }
 
-/* Those that wait for one; the first comes first. */
-void points_stems(struct point_set *set, uint64_t now)
+/* Those that wait for one. A relay to which no path leads, because it is among
+ * the few that all paths go through, is given up like one that is silent. */
+void points_stems(struct point_set *set, enum path_result why, uint64_t now)
 {
     for (unsigned i = 0; i < set->count; i++) {
         struct point *p = set->points[i];
 
-        if (p->c == NULL && p->act_at == TIME_NEVER && !reach(set, p, now))
-            return;
+        if (p->c == NULL && p->act_at == TIME_NEVER && !reach(set, p, now) &&
+            why != PATH_FOUND)
+            went_down(p, false, now);
     }
 }
 

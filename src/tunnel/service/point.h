@@ -69,7 +69,8 @@ unsigned points_up(const struct point_set *set);
 /* The i-th, up or not; NULL behind the last. */
 const struct point *points_at(const struct point_set *set, unsigned i);
 
-void points_stems(struct point_set *set, uint64_t now);
+/* Stems can be taken, or (why not) cannot be had. */
+void points_stems(struct point_set *set, enum path_result why, uint64_t now);
 /* All circuits are suspect. */
 void points_suspect(struct point_set *set, uint64_t now);
 void points_tick(struct point_set *set, uint64_t now);

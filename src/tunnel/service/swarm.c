@@ -608,12 +608,10 @@ void swarm_peer_gone(struct swarm *w, struct service_peer *peer, uint64_t now)
 void swarm_stems(struct swarm *w, enum path_result why, uint64_t now)
 {
     w->path = why;
-    if (why != PATH_FOUND)
-        return;
     for (unsigned i = 0; i < w->season_count; i++)
         if (w->seasons[i]->points != NULL)
-            points_stems(w->seasons[i]->points, now);
-    for (unsigned i = 0; i < w->season_count; i++)
+            points_stems(w->seasons[i]->points, why, now);
+    for (unsigned i = 0; i < w->season_count && why == PATH_FOUND; i++)
         if (w->seasons[i]->inquiry != NULL)
             inquiry_stems(w->seasons[i]->inquiry, now);
 }

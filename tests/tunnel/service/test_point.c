@@ -91,7 +91,7 @@ static void reach(unsigned stems)
     tick();
     scene.ready = stems;
     tick();
-    points_stems(set, scene.now);
+    points_stems(set, PATH_FOUND, scene.now);
 }
 
 static void come_up(void)
@@ -137,7 +137,7 @@ static void test_point_comes_up(void **state)
     assert_int_equal(scene.circuits.count, 2);
     assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 0);
     scene.ready = 1;
-    points_stems(set, scene.now);
+    points_stems(set, PATH_FOUND, scene.now);
     assert_int_equal(scene.circuits.count, 3);
     assert_int_equal(scene.row_count, 0);
     come_up();
@@ -263,11 +263,30 @@ static void test_point_takes_too_long(void **state)
     assert_int_equal(scene.circuits.count, 0); /* not reached */
     scene.ready = 1;
     pass(TIME_S);
-    points_stems(set, scene.now);
+    points_stems(set, PATH_FOUND, scene.now);
     scene_reached(scene_building());
     pass(7 * TIME_S);
     assert_int_equal(scene.circuits.count, 0); /* no ESTABLISHED */
     assert_int_equal(points_up(set), 0);
+    finish();
+}
+
+/* No path leads to its relay, which is one of the few that all go through: it is
+ * tried again, and then another takes its place. */
+static void test_point_without_a_path(void **state)
+{
+    unsigned relay;
+
+    (void)state;
+    begin(1);
+    reach(0);
+    relay = relay_of(0);
+    assert_int_equal(scene.circuits.count, 0);
+    for (unsigned i = 0; i < 8 && relay_of(0) == relay; i++) {
+        points_stems(set, PATH_NO_RELAYS, scene.now);
+        pass(5 * TIME_S);
+    }
+    assert_int_not_equal(relay_of(0), relay);
     finish();
 }
 
@@ -327,7 +346,7 @@ static void test_point_does_not_fight(void **state)
             ups++;
         }
         scene.ready = 1;
-        points_stems(set, scene.now);
+        points_stems(set, PATH_FOUND, scene.now);
         pass(100 * TIME_MS);
         come_up();
     }
@@ -716,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_point_repeats_establish),
         cmocka_unit_test(test_point_is_refused),
         cmocka_unit_test(test_point_takes_too_long),
+        cmocka_unit_test(test_point_without_a_path),
         cmocka_unit_test(test_point_comes_back),
         cmocka_unit_test(test_point_is_replaced),
         cmocka_unit_test(test_point_does_not_fight),

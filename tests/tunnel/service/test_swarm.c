@@ -114,9 +114,9 @@ const struct point *points_at(const struct point_set *set, unsigned i)
     return i == 0 ? &set->point : NULL;
 }
 
-void points_stems(struct point_set *set, uint64_t now)
+void points_stems(struct point_set *set, enum path_result why, uint64_t now)
 {
-    (void)set, (void)now;
+    (void)set, (void)why, (void)now;
 }
 
 void points_suspect(struct point_set *set, uint64_t now)
