@@ -350,7 +350,7 @@ bool peer_may_come(const struct service *service)
     const struct services *s = service->all;
     unsigned max = service->options.max_peers;
 
-    return s->peer_count < s->config.max_peers &&
+    return !service->leaving && s->peer_count < s->config.max_peers &&
            peer_count_of(service) < (max != 0 ? max : SERVICE_PEERS);
 }
 
