@@ -162,6 +162,35 @@ static void test_services_leave_with_peers(void **state)
     }
 }
 
+/* While its tombstone is put its points stand, but nobody is met any more: not
+ * who asks, and not who was on the way. */
+static void test_services_nobody_comes_to_one_that_leaves(void **state)
+{
+    struct service *service;
+    struct circuit *circuit;
+    struct caller c;
+
+    (void)state;
+    scene_begin();
+    service = scene_serve(&plain, NULL);
+    scene_establish();
+    c = caller_of(12);
+    caller_come(&c, service);
+    scene_stems(1);
+    scene_tick();
+    circuit = scene_to(12, CIRCUIT_BUILDING);
+    assert_int_equal(service_leave(scene.s, service->id, true, scene.now), OK);
+    scene_reached(circuit);
+    assert_true(caller_met(&c, circuit));
+    c = caller_of(13);
+    assert_int_equal(caller_come(&c, service).status, MEETING_BUSY);
+    assert_int_equal(scene.s->peer_count, 0);
+    scene_pass(TIME_MIN);
+    assert_int_equal(scene.there, 0);
+    assert_int_equal(scene.s->count, 0);
+    scene_finish();
+}
+
 /* All peers of all services: max_peers; those that are there stay. */
 static void test_services_peers_of_all(void **state)
 {
@@ -221,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_services_options),
         cmocka_unit_test(test_services_of_another_kind),
         cmocka_unit_test(test_services_leave_with_peers),
+        cmocka_unit_test(test_services_nobody_comes_to_one_that_leaves),
         cmocka_unit_test(test_services_peers_of_all),
         cmocka_unit_test(test_services_without_memory),
     };
