@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -451,6 +452,28 @@ static void test_service_host_says_why_one_does_not_run(void **state)
     assert_string_equal(get("web")->why, "");
 }
 
+/* Of one without a section, whose key cannot be read when the node starts. */
+static void test_service_host_reload_finds_a_key_that_was_mended(void **state)
+{
+    struct key_file key;
+
+    (void)state;
+    start();
+    key_file_make(&key, bytes_of(NULL, 0));
+    assert_int_equal(service_host_add(host, "mine", &key, &why, 1), OK);
+    stop();
+    assert_int_equal(chmod(key_path("mine"), 0644), 0);
+    start();
+    assert_int_equal(get("mine")->id, 0);
+    reload();
+    has(&why, "chmod 600");
+    assert_int_equal(get("mine")->id, 0);
+    assert_int_equal(chmod(key_path("mine"), 0600), 0);
+    reload();
+    assert_int_equal(get("mine")->trouble, OK);
+    assert_memory_equal(fakes[get("mine")->id - 1].secret, key.secret, 32);
+}
+
 static void test_service_host_engine_that_refuses_is_heard(void **state)
 {
     struct key_file key;
@@ -790,6 +813,7 @@ int main(void)
         TEST(test_service_host_unreadable_key_by_itself_stays),
         TEST(test_service_host_reload_starts_stops_and_changes),
         TEST(test_service_host_says_why_one_does_not_run),
+        TEST(test_service_host_reload_finds_a_key_that_was_mended),
         TEST(test_service_host_engine_that_refuses_is_heard),
         TEST(test_service_host_memory_comes_back_by_name),
         TEST(test_service_host_remove_is_for_good),
