@@ -307,7 +307,7 @@ enum error key_file_read(const char *data_dir, const char *name,
         if (err != OK)
             text_addf(why,
                       "%s: %s; bring it back from a backup (`warren service "
-                      "key import`)",
+                      "remove`, then `warren service key import`)",
                       path, text_get(&what));
         text_deinit(&what);
     }

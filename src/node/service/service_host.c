@@ -714,15 +714,33 @@ static enum error not_found(const char *name, struct text *why)
     return ERR_NOT_FOUND;
 }
 
+/* Of a section that is no longer there, say: none of a service that runs. */
+static bool has_key_file(const struct service_host *h, const char *name)
+{
+    struct key_file key;
+    struct text ignored;
+    enum error err;
+
+    text_init(&ignored, 0);
+    err = service_name_check(name, &ignored);
+    if (err == OK) {
+        err = key_file_read(h->world.data_dir, name, &key, &ignored);
+        key_file_wipe(&key);
+        err = err == ERR_NOT_FOUND ? err : OK;
+    }
+    text_deinit(&ignored);
+    return err == OK;
+}
+
 enum error service_host_remove(struct service_host *h, const char *name,
                                struct text *why, uint64_t now)
 {
     struct hosted *s = find(h, name);
     enum error err;
 
-    if (s == NULL)
+    if (s == NULL && !has_key_file(h, name))
         return not_found(name, why);
-    if (s->has_section) {
+    if (s != NULL && s->has_section) {
         text_addf(why,
                   "the configuration has a section [service %s]: take that "
                   "out and send SIGHUP first",
@@ -732,9 +750,11 @@ enum error service_host_remove(struct service_host *h, const char *name,
     err = key_file_remove(h->world.data_dir, name, why);
     if (err != OK)
         return err;
-    hosted_stop(h, s, true, now);
+    if (s != NULL) {
+        hosted_stop(h, s, true, now);
+        hosted_drop(h, s);
+    }
     count_failure(h, store_forget_service(h->world.store, name));
-    hosted_drop(h, s);
     service_host_rearm(h);
     return OK;
 }

@@ -123,7 +123,8 @@ enum error service_host_add(struct service_host *h, const char *name,
                             const struct key_file *key, struct text *why,
                             uint64_t now);
 /* For good: others are told, the key file goes, and what the store has.
- * ERR_NOT_FOUND; ERR_IN_USE: it has a section. */
+ * A key file that no service runs of goes as well. ERR_NOT_FOUND; ERR_IN_USE:
+ * it has a section. */
 enum error service_host_remove(struct service_host *h, const char *name,
                                struct text *why, uint64_t now);
 /* Writes the key file with another list of who may find the service, and has

@@ -560,6 +560,34 @@ static void test_service_host_remove_is_for_good(void **state)
     free(left);
 }
 
+/* What is left when the section has gone, whole or damaged. */
+static void test_service_host_remove_takes_keys_of_no_section(void **state)
+{
+    struct key_file key;
+    FILE *f;
+
+    (void)state;
+    add_section("a");
+    add_section("b");
+    start();
+    config.services.count = 0;
+    reload();
+    assert_int_equal(service_host_count(host), 0);
+    f = fopen(key_path("b"), "w");
+    assert_non_null(f);
+    fputs("warren-service-1.00ff", f);
+    fclose(f);
+    key_file_make(&key, bytes_of(NULL, 0));
+    assert_int_equal(service_host_add(host, "a", &key, &why, 1), ERR_IN_USE);
+    assert_int_equal(service_host_remove(host, "a", &why, 1), OK);
+    assert_int_equal(service_host_remove(host, "b", &why, 1), OK);
+    assert_int_equal(access(key_path("a"), F_OK), -1);
+    assert_int_equal(access(key_path("b"), F_OK), -1);
+    assert_int_equal(service_host_remove(host, "a", &why, 1), ERR_NOT_FOUND);
+    assert_int_equal(service_host_remove(host, "../a", &why, 1), ERR_NOT_FOUND);
+    assert_int_equal(service_host_add(host, "a", &key, &why, 1), OK);
+}
+
 static void test_service_host_access_follows_the_file(void **state)
 {
     struct key_file key;
@@ -817,6 +845,7 @@ int main(void)
         TEST(test_service_host_engine_that_refuses_is_heard),
         TEST(test_service_host_memory_comes_back_by_name),
         TEST(test_service_host_remove_is_for_good),
+        TEST(test_service_host_remove_takes_keys_of_no_section),
         TEST(test_service_host_access_follows_the_file),
         TEST(test_service_host_without_memory),
         TEST(test_service_host_data_goes_to_ports_and_back),
