@@ -237,6 +237,17 @@ void local_ports_tick(struct local_ports *p, uint64_t now)
 
 /* ---- Receiving ---------------------------------------------------------- */
 
+/* Of UDP, that nobody listens is heard after the datagram has counted as sent;
+ * of several, once. */
+static void was_refused(struct local_socket *s)
+{
+    struct local_ports *p = s->ports;
+
+    p->counters.dropped[LOCAL_DROP_REFUSED]++;
+    if (p->handler.refused != NULL)
+        p->handler.refused(p->handler.arg, peer_of(s), s->target.port);
+}
+
 static int receive_some(struct local_socket *s, size_t len[BATCH])
 {
     struct local_ports *p = s->ports;
@@ -253,8 +264,11 @@ static int receive_some(struct local_socket *s, size_t len[BATCH])
     do
         n = recvmmsg(s->fd, messages, BATCH, MSG_DONTWAIT, NULL);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN) /* of one that was sent before */
+    if (n < 0 && errno != EAGAIN) { /* of one that was sent before */
         s->took_last = false;
+        if (errno == ECONNREFUSED && !s->target.is_unix)
+            was_refused(s);
+    }
     for (int i = 0; i < n; i++)
         len[i] = messages[i].msg_len;
     return n;
@@ -395,6 +409,8 @@ static enum error send_now(struct local_socket *s, struct bytes payload)
     if (s->ports->queued == s)
         flush(s->ports);
     r = send(s->fd, payload.p, payload.len, MSG_DONTWAIT);
+    if (r < 0 && errno == ECONNREFUSED && udp)
+        was_refused(s);
     if (r < 0 && (errno == EINTR || (errno == ECONNREFUSED && udp)))
         r = send(s->fd, payload.p, payload.len, MSG_DONTWAIT);
     s->took_last = r >= 0 && udp;

@@ -38,6 +38,8 @@ struct local_ports_handler {
     void *arg;
     local_received_fn *received;
     void (*batch_end)(void *arg); /* after some of them; may be NULL */
+    /* Nobody listened for one that was taken for sent; may be NULL. */
+    void (*refused)(void *arg, uint64_t peer, uint16_t port);
 };
 
 /* Why a datagram did not get to the server. */

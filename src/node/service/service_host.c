@@ -256,6 +256,33 @@ static void to_port(struct service_host *h, const struct hosted *s,
     h->counters.no_port += ports->count > 0;
 }
 
+static bool has_peer(struct service_host *h, uint32_t id, uint64_t peer)
+{
+    unsigned count = service_peers(h->engine, id, NULL, 0);
+    struct service_peer_status *peers =
+        count == 0 ? NULL : calloc(count, sizeof(*peers));
+    bool has = false;
+
+    if (peers != NULL)
+        count = service_peers(h->engine, id, peers, count);
+    for (unsigned i = 0; peers != NULL && i < count && !has; i++)
+        has = peers[i].id == peer;
+    free(peers);
+    return has;
+}
+
+static void on_refused(void *arg, uint64_t peer, uint16_t port)
+{
+    struct service_host *h = arg;
+
+    for (unsigned i = 0; i < h->count; i++) {
+        if (h->hosted[i]->id == 0 || !has_peer(h, h->hosted[i]->id, peer))
+            continue;
+        say_not_delivered(h, h->hosted[i], port, ERR_UNREACHABLE);
+        return;
+    }
+}
+
 /* ---- Events ------------------------------------------------------------- */
 
 static void say_state(struct service_host *h, const struct hosted *s)
@@ -827,8 +854,10 @@ enum error service_host_new(const struct service_host_world *world,
                             struct service_host **out)
 {
     struct service_host *h = calloc(1, sizeof(*h));
-    struct local_ports_handler handler = {
-        .arg = h, .received = on_answer, .batch_end = on_answers_end};
+    struct local_ports_handler handler = {.arg = h,
+                                          .received = on_answer,
+                                          .batch_end = on_answers_end,
+                                          .refused = on_refused};
     enum error err = ERR_NO_MEMORY;
 
     if (h == NULL)

@@ -729,6 +729,19 @@ static void test_service_host_data_goes_to_ports_and_back(void **state)
     close(other);
 }
 
+/* Whose it was is said, though the system tells it later. */
+static void test_service_host_says_that_nobody_listens(void **state)
+{
+    (void)state;
+    close(serve(add_section("web"), 53));
+    start();
+    text_clear(&logged);
+    tell(SERVICE_EVENT_DATA, 17, 53, "hello");
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    has(&logged, "service web: a datagram for port 53 was lost: nobody");
+    assert_int_equal(service_host_ports(host)->dropped[LOCAL_DROP_REFUSED], 1);
+}
+
 static void test_service_host_state_is_said_once(void **state)
 {
     struct service_event e = {.kind = SERVICE_EVENT_STATE, .service = 1};
@@ -849,6 +862,7 @@ int main(void)
         TEST(test_service_host_access_follows_the_file),
         TEST(test_service_host_without_memory),
         TEST(test_service_host_data_goes_to_ports_and_back),
+        TEST(test_service_host_says_that_nobody_listens),
         TEST(test_service_host_state_is_said_once),
         TEST(test_service_host_listeners_may_leave_when_told),
         TEST(test_service_host_lets_others_go_when_idle),
