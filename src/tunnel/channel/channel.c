@@ -100,6 +100,11 @@ bool channel_is_live(const struct channel *ch)
     return ch->live;
 }
 
+bool channel_is_closing(const struct channel *ch)
+{
+    return ch->closing;
+}
+
 bool channel_in_gap(const struct channel *ch)
 {
     return ch->use == NULL;

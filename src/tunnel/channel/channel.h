@@ -152,6 +152,8 @@ void channel_moved(struct channel *ch,
 void channel_close(struct channel *ch, enum reason why, uint64_t now);
 
 bool channel_is_live(const struct channel *ch);
+/* CLOSE was said by this end: nothing is sent any more. */
+bool channel_is_closing(const struct channel *ch);
 /* No leg can be sent on; also before the first. */
 bool channel_in_gap(const struct channel *ch);
 bool channel_is_opener(const struct channel *ch);

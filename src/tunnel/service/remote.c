@@ -64,6 +64,7 @@ struct remote {
     uint64_t started_at;
     struct connect *connect;
     struct service_peer *peer;
+    bool anew; /* it is wanted again, when the peer that is closed is gone */
     STAILQ_HEAD(, waiting) queue;
     unsigned queued;
 };
@@ -526,8 +527,14 @@ static bool is_current(const struct remote *r, uint64_t now)
            services_of(r)->wall < service_descriptor_expires(&r->descriptor);
 }
 
+static bool is_leaving(const struct remote *r)
+{
+    return r->peer != NULL && channel_is_closing(r->peer->channel);
+}
+
 enum error remote_connect(struct remote *r, uint64_t now)
 {
+    r->anew = is_leaving(r);
     if (r->state != IDLE)
         return OK;
     r->attempts = r->next_point = r->again = 0;
@@ -591,7 +598,7 @@ enum error remote_send(struct remote *r, uint16_t port, struct bytes payload,
 
     if (payload.len > CHANNEL_PAYLOAD_MAX)
         return ERR_TOO_LARGE;
-    if (r->peer != NULL)
+    if (r->peer != NULL && !is_leaving(r))
         return channel_send(r->peer->channel, port, payload, now);
     e = enqueue(r, port, payload, now);
     return e == OK ? remote_connect(r, now) : e;
@@ -606,12 +613,15 @@ void remote_peer_live(struct remote *r, struct service_peer *peer, uint64_t now)
 
 void remote_peer_gone(struct remote *r, struct service_peer *peer, uint64_t now)
 {
-    bool met = peer->told;
+    bool met = peer->told, anew = r->anew;
 
     cancel_views(r, now);
     r->peer = NULL;
     r->state = IDLE;
-    if (!met)
+    r->anew = false;
+    if (anew)
+        remote_connect(r, now);
+    else if (!met)
         give_up(r, SERVICE_NO_RENDEZVOUS, now);
 }
 

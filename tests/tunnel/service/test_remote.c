@@ -611,6 +611,29 @@ static void test_peer_is_closed(void **state)
     scene_finish();
 }
 
+/* Wanted again while CLOSE is still on its way: when the peer is gone, another
+ * is met, and gets what was sent meanwhile. */
+static void test_peer_is_closed_and_wanted_again(void **state)
+{
+    (void)state;
+    begin();
+    connected();
+    assert_int_equal(service_peer_close(scene.s, scene.last_peer, scene.now),
+                     OK);
+    connect_now();
+    assert_int_equal(
+        service_send(scene.s, id, 7, bytes_of_text("x"), scene.now), OK);
+    assert_int_equal(scene.s->connect_count, 0);
+    scene_pass(6 * TIME_S);
+    assert_int_equal(scene.gone, 1);
+    assert_int_equal(scene.s->connect_count, 1);
+    answerer_greets(&other, meet_at(false));
+    scene_tell();
+    assert_int_equal(scene.there, 2);
+    assert_int_equal(scene.s->peer_count, 1);
+    scene_finish();
+}
+
 /* Its circuit is lost: RESUME by the name of the last leg, at a point; one PEER
  * and no GONE. What is sent meanwhile waits. */
 static void test_peer_resumes(void **state)
@@ -790,6 +813,7 @@ int main(void)
         cmocka_unit_test(test_peer_is_told_before_its_data),
         cmocka_unit_test(test_peer_closes),
         cmocka_unit_test(test_peer_is_closed),
+        cmocka_unit_test(test_peer_is_closed_and_wanted_again),
         cmocka_unit_test(test_peer_resumes),
         cmocka_unit_test(test_peer_resume_backs_off),
         cmocka_unit_test(test_peer_resumes_at_other_points),
