@@ -144,7 +144,7 @@ static enum error make_room(struct visits *all, uint32_t effort)
     return OK;
 }
 
-static void set_out(struct visit *v, uint64_t now);
+static bool set_out(struct visit *v, uint64_t now);
 
 enum error visit_add(struct visits *all, const struct visit_plan *plan,
                      bool at_once, uint64_t now)
@@ -164,9 +164,7 @@ enum error visit_add(struct visits *all, const struct visit_plan *plan,
     v->at_once = at_once;
     v->since = now;
     insert(all, v);
-    if (at_once)
-        set_out(v, now);
-    return OK;
+    return !at_once || set_out(v, now) ? OK : ERR_UNREACHABLE;
 }
 
 void visits_forget_peer(struct visits *all, const struct service_peer *peer)
@@ -229,8 +227,8 @@ static bool go_over_hops(struct visit *v, const struct link_target *its,
     return true;
 }
 
-/* False when there is no stem yet. */
-static bool go_over_stem(struct visit *v, uint64_t now)
+/* It stays in the queue when there is no stem yet. */
+static void go_over_stem(struct visit *v, uint64_t now)
 {
     struct service *service = v->all->service;
     struct services *s = service->all;
@@ -239,25 +237,29 @@ static bool go_over_stem(struct visit *v, uint64_t now)
                                   NULL, 0, &visit_ops, v, now);
 
     if (c == NULL)
-        return false;
+        return;
     on_the_way(v, c, now);
     if (!service_link_target(s, c->hop[c->length - 1].target.identity,
                              &v->plan.rendezvous, &last) ||
         circuit_extend(s->env.circuits, c, &last, now) != OK)
         fail(v, now);
-    return true;
 }
 
-static void set_out(struct visit *v, uint64_t now)
+/* False: it is given up. */
+static bool set_out(struct visit *v, uint64_t now)
 {
     const struct link_target *hops = NULL;
 
     if (v->plan.peer != NULL)
         hops = peer_hops_to(v->plan.peer, v->plan.rendezvous.identity);
-    if (hops == NULL)
+    if (hops == NULL) {
         go_over_stem(v, now);
-    else if (!go_over_hops(v, hops, now))
-        give_up(v->all, v);
+        return true;
+    }
+    if (go_over_hops(v, hops, now))
+        return true;
+    give_up(v->all, v);
+    return false;
 }
 
 void visits_go_on(struct visits *all, uint64_t now)

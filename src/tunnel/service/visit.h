@@ -33,7 +33,8 @@ enum error visits_new(struct service *service, struct visits **out);
 void visits_free(struct visits *v, uint64_t now);
 
 /* ERR_FULL: nobody in the queue has done less; ERR_NO_MEMORY. The plan is
- * copied. `at_once`: it does not queue. */
+ * copied. `at_once`: it does not queue; ERR_UNREACHABLE: no circuit of the
+ * peer's can be built there. */
 enum error visit_add(struct visits *v, const struct visit_plan *plan,
                      bool at_once, uint64_t now);
 void visits_forget_peer(struct visits *v, const struct service_peer *peer);

@@ -424,6 +424,22 @@ static void test_visit_to_a_hop_of_the_peer(void **state)
     finish();
 }
 
+/* It is said at once when nobody sets out. */
+static void test_visit_that_cannot_set_out(void **state)
+{
+    struct visit_plan plan;
+
+    (void)state;
+    begin();
+    plan = plan_to(14, 0);
+    plan.peer = peer();
+    plan.rendezvous.endpoint_count = 0;
+    assert_int_equal(visit_add(v, &plan, true, scene.now), ERR_UNREACHABLE);
+    assert_int_equal(visits_queued(v), 0);
+    assert_int_equal(visit_add(v, &plan, false, scene.now), OK);
+    finish();
+}
+
 /* Those of that stem are kept, too: whoever names hops of ours in turn makes us
  * draw a second way, and no third. */
 static void test_visit_keeps_two_ways_to_a_peer(void **state)
@@ -522,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_visit_other_family),
         cmocka_unit_test(test_visit_over_the_hops_of_a_peer),
         cmocka_unit_test(test_visit_to_a_hop_of_the_peer),
+        cmocka_unit_test(test_visit_that_cannot_set_out),
         cmocka_unit_test(test_visit_keeps_two_ways_to_a_peer),
         cmocka_unit_test(test_visit_forgets_a_peer),
         cmocka_unit_test(test_visit_without_memory),
