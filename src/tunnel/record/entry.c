@@ -70,6 +70,7 @@ enum error entry_open(const uint8_t entry_key[32],
 {
     struct bytes ad = place_bytes(place);
     uint8_t text[ENTRY_TEXT];
+    enum error e;
 
     if (sealed.len != ENTRY_BYTES)
         return ERR_WRONG_LENGTH;
@@ -78,7 +79,9 @@ enum error entry_open(const uint8_t entry_key[32],
             sealed.len - ENTRY_NONCE_BYTES, ad.p, ad.len, sealed.p,
             entry_key) != 0)
         return ERR_SIGNATURE;
-    return read_entry(text, out);
+    e = read_entry(text, out);
+    sodium_memzero(text, sizeof(text));
+    return e;
 }
 
 enum error entry_check_time(const struct entry *e, uint64_t wall)

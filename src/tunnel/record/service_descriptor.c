@@ -326,6 +326,7 @@ enum error service_descriptor_open(const struct service_view *view,
         e = ERR_UNEXPECTED;
     if (e == OK)
         *out = d;
+    sodium_memzero(text, sizeof(text));
     return e;
 }
 

@@ -237,6 +237,8 @@ static bool on_item(void *ctx, uint64_t request, const struct finder_item *item,
 
     if (one == NULL)
         return false;
+    if (item->seq == INT64_MAX)
+        return false; /* nothing goes above that */
     if (item->seq > one->seq) {
         one->seq = item->seq;
         one->put_at = now;
