@@ -228,7 +228,7 @@ static void add_peer(struct columns *c, struct mp_reader p)
                                                   : "-");
     columns_add(c, "%s",
                 reply_bytes(p, "key").len > 0 ? reply_text(p, "key")
-                                              : "(anonymous)");
+                                              : "unknown");
     columns_add(c, "%s%s", reply_bool(p, "opened") ? "by us" : "by it",
                 reply_bool(p, "gap") ? ", in a gap" : "");
     columns_add(c, "%s", age_print(reply_uint(p, "age"), age));
