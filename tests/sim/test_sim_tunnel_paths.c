@@ -69,32 +69,46 @@ static unsigned count_measured(const struct member *t)
     return n;
 }
 
-static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
+/* In one network, whose seed is so much later. */
+static void compare(struct world *w, uint64_t later, struct tally *before,
+                    struct tally *after)
 {
-    struct world *w = &world;
     bool slow[CLIENT] = {false};
-    struct tally before, after;
+    struct tally was, is;
 
-    (void)state;
     world_global(w);
+    w->config.seed += later;
     world_start(w);
     community(w, 0);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
     wait_for_guards(w);
     throttle(w, slow);
-    before = tally(w, slow, ROUNDS);
+    was = tally(w, slow, ROUNDS);
     for (unsigned i = 0; i < TESTS; i++) {
         test_one(w);
         renew(w, 5 * TIME_S);
     }
-    after = tally(w, slow, ROUNDS);
+    is = tally(w, slow, ROUNDS);
     print_message("  slow ones in the middle: %u of %u, then %u of %u; %u are "
                   "measured\n",
-                  before.marked_middles, before.middles, after.marked_middles,
-                  after.middles, count_measured(client_of(w)->member));
-    assert_true(before.middles >= ROUNDS && after.middles >= ROUNDS);
-    assert_true(after.marked_middles * 2 <= before.marked_middles);
+                  was.marked_middles, was.middles, is.marked_middles,
+                  is.middles, count_measured(client_of(w)->member));
+    assert_true(was.middles >= ROUNDS && is.middles >= ROUNDS);
+    before->marked_middles += was.marked_middles;
+    after->marked_middles += is.marked_middles;
     world_end(w);
+}
+
+/* Of three networks: in one of five the last hop is slow so often that what is
+ * in the middle hardly shows. */
+static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
+{
+    struct tally before = {0}, after = {0};
+
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++)
+        compare(&world, i, &before, &after);
+    assert_true(after.marked_middles * 2 <= before.marked_middles);
 }
 
 /* ---- Exits -------------------------------------------------------------- */

@@ -15,15 +15,15 @@
 #include "base/random_source.h"
 #include "tunnel/record/work.h"
 
-#define EFFORT_FIRST     1024 /* half a second on average: less is no hurdle */
-#define EFFORT_MAX       8192
-#define EFFORT_MANY_BAD  60 /* false claims a turn */
-#define EFFORT_TURN      (60 * UINT64_C(1000000000))
+#define EFFORT_FIRST    1024 /* half a second on average: less is no hurdle */
+#define EFFORT_MAX      8192
+#define EFFORT_MANY_BAD 60 /* false claims a turn */
+#define EFFORT_TURN     (60 * UINT64_C(1000000000))
 /* The turn in which somebody is refused, while nothing is asked for: one that
  * was restarted under a flood has forgotten what it asked for. */
 #define EFFORT_TURN_FIRST (10 * UINT64_C(1000000000))
-#define EFFORT_SEED_LIFE 3600 /* wall seconds; the last two count */
-#define EFFORT_CHECKS    200  /* Argon2id a second */
+#define EFFORT_SEED_LIFE  3600 /* wall seconds; the last two count */
+#define EFFORT_CHECKS     200  /* Argon2id a second */
 
 struct effort {
     uint32_t asked;                   /* 0: no work */

@@ -271,8 +271,8 @@ static void test_point_takes_too_long(void **state)
     finish();
 }
 
-/* No path leads to its relay, which is one of the few that all go through: it is
- * tried again, and then another takes its place. */
+/* No path leads to its relay, which is one of the few that all go through: it
+ * is tried again, and then another takes its place. */
 static void test_point_without_a_path(void **state)
 {
     unsigned relay;
