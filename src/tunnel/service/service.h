@@ -102,7 +102,8 @@ enum error service_join(struct services *s, struct bytes string,
                         const struct service_options *options,
                         const struct service_memory *memory, uint64_t now,
                         uint32_t *id);
-/* `access` may be NULL. One that is reached already is given again. */
+/* `access` may be NULL. One that is reached already, over as many hops, is
+ * given again. */
 enum error service_reach(struct services *s, const uint8_t key[32],
                          const uint8_t access[32], unsigned hops, uint64_t now,
                          uint32_t *id);

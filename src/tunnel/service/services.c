@@ -318,7 +318,7 @@ enum error service_reach(struct services *s, const uint8_t key[32],
     enum error e;
 
     for (unsigned i = 0; i < s->count; i++) {
-        if (s->list[i]->remote != NULL &&
+        if (s->list[i]->remote != NULL && s->list[i]->options.hops == hops &&
             remote_is(s->list[i]->remote, key, access)) {
             *id = s->list[i]->id;
             return OK;

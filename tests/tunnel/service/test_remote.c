@@ -183,6 +183,26 @@ static void test_remote_with_access(void **state)
     scene_finish();
 }
 
+/* Who wants three hops does not get the channel that somebody had over one. */
+static void test_remote_over_fewer_hops_is_another(void **state)
+{
+    uint32_t one, again;
+
+    (void)state;
+    begin();
+    assert_int_equal(service_reach(scene.s, name.key, NULL, 1, scene.now, &one),
+                     OK);
+    assert_int_not_equal(one, id);
+    assert_int_equal(scene_service(one)->options.hops, 1);
+    assert_int_equal(
+        service_reach(scene.s, name.key, NULL, 3, scene.now, &again), OK);
+    assert_int_equal(again, id);
+    assert_int_equal(
+        service_reach(scene.s, name.key, NULL, 1, scene.now, &again), OK);
+    assert_int_equal(again, one);
+    scene_finish();
+}
+
 /* ---- What is not found --------------------------------------------------- */
 
 static void test_remote_is_not_found(void **state)
@@ -792,6 +812,7 @@ int main(void)
         cmocka_unit_test(test_remote_connects),
         cmocka_unit_test(test_remote_uses_the_first_that_is_found),
         cmocka_unit_test(test_remote_with_access),
+        cmocka_unit_test(test_remote_over_fewer_hops_is_another),
         cmocka_unit_test(test_remote_is_not_found),
         cmocka_unit_test(test_remote_has_no_path),
         cmocka_unit_test(test_remote_finder_is_full),
