@@ -57,13 +57,12 @@ void errands_set_rates(struct meeting *m)
     limiter_configure(&m->lookups, &lookups);
 }
 
-enum error errands_init(struct meeting *m)
+void errands_init(struct meeting *m)
 {
     const struct limiter_config any = {1, 1, 1, 1, 1};
 
     limiter_init(&m->lookups, &any, &m->env.random);
     errands_set_rates(m);
-    return OK;
 }
 
 static void cancel(const struct meeting *m, struct errand *e)

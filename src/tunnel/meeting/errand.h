@@ -26,7 +26,7 @@
 #define ERRANDS_ATONCE 2
 #define ERRAND_ASKS    4
 
-enum error errands_init(struct meeting *m);
+void errands_init(struct meeting *m);
 void errands_deinit(struct meeting *m);
 void errands_set_rates(struct meeting *m);
 

@@ -15,6 +15,14 @@ uint32_t period_of(uint64_t wall)
     return period < UINT32_MAX ? (uint32_t)period : UINT32_MAX;
 }
 
+bool period_is_among(const struct periods *periods, uint32_t period)
+{
+    for (unsigned i = 0; i < periods->count; i++)
+        if (periods->at[i] == period)
+            return true;
+    return false;
+}
+
 uint64_t period_begins(uint32_t period)
 {
     return (uint64_t)period * PERIOD_SECONDS;

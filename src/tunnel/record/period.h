@@ -14,6 +14,7 @@
 
 #include "base/random_source.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PERIOD_SECONDS  86400
@@ -31,6 +32,8 @@ struct periods {
 /* Of wall seconds; the last one there is for times past it. */
 uint32_t period_of(uint64_t wall);
 uint64_t period_begins(uint32_t period); /* wall seconds */
+
+bool period_is_among(const struct periods *periods, uint32_t period);
 
 /* How long before a boundary the next period is published: PERIOD_LEAD_MIN to
  * PERIOD_AROUND seconds. A service draws one a period. */

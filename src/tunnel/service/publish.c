@@ -52,8 +52,8 @@ struct publications {
     struct service_seq_row *seqs; /* the last ones, of an earlier life too */
     unsigned seq_count;
     uint32_t lead;
-    uint64_t settle_at; /* the periods change, or a clock may have */
-    bool changed;       /* options: keys are to be made anew */
+    uint64_t settle_at;     /* the periods change, or a clock may have */
+    bool changed;           /* options: keys are to be made anew */
 };
 
 /* ---- Life --------------------------------------------------------------- */
@@ -186,14 +186,6 @@ static void add(struct publications *p, uint32_t period, unsigned access,
     TAILQ_INSERT_TAIL(&p->list, one, link);
 }
 
-static bool is_alive(const struct periods *periods, uint32_t period)
-{
-    for (unsigned i = 0; i < periods->count; i++)
-        if (periods->at[i] == period)
-            return true;
-    return false;
-}
-
 static void settle(struct publications *p, uint64_t now)
 {
     const struct services *s = p->service->all;
@@ -206,7 +198,7 @@ static void settle(struct publications *p, uint64_t now)
         now, time_min(SETTLE, time_since(s->wall, periods.change_at) * TIME_S));
     for (one = TAILQ_FIRST(&p->list); one != NULL; one = next) {
         next = TAILQ_NEXT(one, link);
-        if (p->changed || !is_alive(&periods, one->period))
+        if (p->changed || !period_is_among(&periods, one->period))
             remove_one(one, now);
     }
     p->changed = false;

@@ -183,14 +183,6 @@ static void season_free(struct season *season, bool forget, uint64_t now)
     free(season);
 }
 
-static bool is_among(const struct periods *periods, uint32_t period)
-{
-    for (unsigned i = 0; i < periods->count; i++)
-        if (periods->at[i] == period)
-            return true;
-    return false;
-}
-
 static struct season *season_of(struct swarm *w, uint32_t period)
 {
     for (unsigned i = 0; i < w->season_count; i++)
@@ -255,11 +247,11 @@ static void drop_dead(struct swarm *w, const struct periods *published,
     for (unsigned i = w->season_count; i-- > 0;) {
         struct season *season = w->seasons[i];
 
-        if (!is_among(asked, season->period)) {
+        if (!period_is_among(asked, season->period)) {
             inquiry_free(season->inquiry, now);
             season->inquiry = NULL;
         }
-        if (!is_among(published, season->period)) {
+        if (!period_is_among(published, season->period)) {
             points_free(season->points, true, now);
             season->points = NULL;
         }
