@@ -51,7 +51,7 @@ struct publications {
     TAILQ_HEAD(, publication) list;
     struct service_seq_row *seqs; /* the last ones, of an earlier life too */
     unsigned seq_count;
-    uint32_t lead;
+    uint32_t lead, lead_in; /* and the period that it was drawn in */
     uint64_t settle_at;     /* the periods change, or a clock may have */
     bool changed;           /* options: keys are to be made anew */
 };
@@ -83,6 +83,7 @@ enum error publications_new(struct service *service,
     p->describe = describe;
     p->holder = holder;
     p->lead = period_draw_lead(&service->all->env.random);
+    p->lead_in = period_of(service->all->wall);
     TAILQ_INIT(&p->list);
     *out = p;
     return OK;
@@ -193,6 +194,10 @@ static void settle(struct publications *p, uint64_t now)
     struct publication *one, *next;
     struct periods periods;
 
+    if (p->lead_in != period_of(s->wall)) {
+        p->lead = period_draw_lead(&s->env.random);
+        p->lead_in = period_of(s->wall);
+    }
     period_published(s->wall, p->lead, &periods);
     p->settle_at = time_after(
         now, time_min(SETTLE, time_since(s->wall, periods.change_at) * TIME_S));

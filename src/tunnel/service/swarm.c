@@ -43,7 +43,7 @@ struct swarm {
     uint8_t member_secret[NOISE_KEY_BYTES], member[NOISE_KEY_BYTES];
     struct season *seasons[PERIODS_MAX]; /* the present one first */
     unsigned season_count;
-    uint32_t lead;
+    uint32_t lead, lead_in; /* and the period that it was drawn in */
     uint64_t settle_at;
     struct crowd crowd;
     struct attempt attempts[CROWD_MEETING];
@@ -267,6 +267,10 @@ static enum error settle(struct swarm *w, uint64_t now)
     struct season *season;
     enum error e = OK;
 
+    if (w->lead_in != period_of(wall)) {
+        w->lead = period_draw_lead(&services_of(w)->env.random);
+        w->lead_in = period_of(wall);
+    }
     periods_now(w, &published, &asked);
     w->settle_at = time_after(
         now, time_min(SETTLE, time_since(wall, published.change_at) * TIME_S));
@@ -323,6 +327,7 @@ enum error swarm_new(struct service *service, struct bytes string,
     w->sweep_at = time_after(now, SWEEP);
     w->path = PATH_FOUND;
     w->lead = period_draw_lead(&s->env.random);
+    w->lead_in = period_of(s->wall);
     memcpy(w->secret, secret, sizeof(w->secret));
     service_key_member(secret, w->member_secret, w->member);
     crowd_init(&w->crowd, w->member, &s->env.random);

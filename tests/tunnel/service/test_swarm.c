@@ -474,6 +474,41 @@ static void test_swarm_lives_through_midnight(void **state)
     end();
 }
 
+/* When the next period is published: in seconds before it. */
+static uint64_t lead_into(uint32_t period, uint64_t now)
+{
+    uint64_t midnight = (uint64_t)period * PERIOD_SECONDS;
+    uint64_t lead = PERIOD_AROUND;
+
+    at(midnight - PERIOD_SECONDS / 2, now);
+    assert_null(swarm_points(service.swarm, 1));
+    while (lead > PERIOD_LEAD_MIN) {
+        now += TIME_HOUR;
+        at(midnight - lead, now);
+        if (swarm_points(service.swarm, 1) != NULL)
+            break;
+        lead -= 10;
+    }
+    return lead;
+}
+
+/* It is another one in each: or what is published at the same moment day after
+ * day is seen to be of one string. */
+static void test_swarm_draws_when_it_publishes(void **state)
+{
+    uint64_t lead[4];
+    bool differ = false;
+
+    (void)state;
+    begin(NOON, false, NULL);
+    for (uint32_t i = 0; i < 4; i++)
+        lead[i] = lead_into(DAY + 1 + i, (1 + i) * 1000 * TIME_HOUR);
+    for (unsigned i = 1; i < 4; i++)
+        differ |= lead[i] != lead[0];
+    assert_true(differ);
+    end();
+}
+
 static void test_swarm_restores_points(void **state)
 {
     const struct service_point_row rows[] = {
@@ -788,6 +823,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_swarm_lives_through_midnight),
+        cmocka_unit_test(test_swarm_draws_when_it_publishes),
         cmocka_unit_test(test_swarm_restores_points),
         cmocka_unit_test(test_swarm_seals_entries),
         cmocka_unit_test(test_swarm_meets_members),
