@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     struct warren_options options = {0};
     unsigned hops = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
     char why[WARREN_WHY_SIZE];
+    int error;
 
     setlinebuf(stdout);
     options.config_file = argc > 1 ? argv[1] : NULL;
@@ -47,10 +48,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    if (warren_register_service(node, "my service identifier", hops, &service,
-                                NULL) == WARREN_OK)
+    error = warren_register_service(node, "my service identifier", hops,
+                                    &service, NULL);
+    if (error == WARREN_OK)
         event_base_dispatch(base);
     warren_free(node);
     event_base_free(base);
-    return 0;
+    return error == WARREN_OK ? 0 : 1;
 }

@@ -295,7 +295,11 @@ static enum exit_code size(struct cli *cli)
     if (code == EXIT_DONE) {
         members = reply_uint(t.answer.value, "members");
         code = members > 0 ? EXIT_DONE : EXIT_NEGATIVE;
-        if (!cli_talk_json(&t))
+        if (!cli_talk_json(&t) && members == 0)
+            puts("No members seen: nobody has registered exactly this string, "
+                 "or has just done\nso, or this node found no relays to ask; "
+                 "see 'warren status'.");
+        else if (!cli->json)
             printf("%" PRIu64 " member%s seen, about %.0f (+-%.0f) claim to "
                    "be there\n",
                    members, text_plural(members),

@@ -586,6 +586,10 @@ void rpc_service_probe(struct rpc *rpc, struct control_call *call,
     service_call_hear(c, s->id, SERVICE_HOLD_NONE);
     err = service_probe(engine, s->id, clock_now());
     if (err != OK)
-        service_call_fail(c, err, NULL);
+        service_call_fail(c, err,
+                          err == ERR_NOT_FOUND
+                              ? "it is not published yet: `warren service "
+                                "show` tells what is missing"
+                              : NULL);
     service_host_rearm(host(rpc));
 }
