@@ -191,6 +191,18 @@ static void set_options(struct service *service,
     service->options.access = (const uint8_t(*)[32])service->access;
 }
 
+/* Those that are leaving have made room, though some seconds pass until they
+ * have ended; as many again can be at that. */
+static bool has_room(const struct services *s)
+{
+    unsigned staying = 0;
+
+    for (unsigned i = 0; i < s->count; i++)
+        staying += !s->list[i]->leaving;
+    return staying < s->config.max_services &&
+           s->count < 2 * s->config.max_services;
+}
+
 static enum error add_service(struct services *s, enum service_kind kind,
                               const struct service_options *options,
                               struct service **out)
@@ -199,7 +211,7 @@ static enum error add_service(struct services *s, enum service_kind kind,
     struct service **list;
     struct service *service;
 
-    if (e == OK && s->count >= s->config.max_services)
+    if (e == OK && !has_room(s))
         e = ERR_FULL;
     if (e != OK)
         return e;

@@ -546,6 +546,36 @@ static void test_publish_stop_leaves_all_as_it_is(void **state)
     scene_finish();
 }
 
+/* One that is being taken away does not keep another from its place. */
+static void test_publish_withdrawing_makes_room(void **state)
+{
+    struct service_config config = scene_config();
+    const struct service_options o = {.hops = 3};
+    const uint8_t next[32] = {1}, third[32] = {2};
+    uint32_t id, kept;
+
+    (void)state;
+    config.max_services = 1;
+    scene_begin_with(&config);
+    service = scene_serve(&o, NULL);
+    scene_establish();
+    id = service->id;
+    assert_int_equal(service_serve(scene.s, next, &o, NULL, scene.now, &kept),
+                     ERR_FULL);
+    assert_int_equal(service_leave(scene.s, id, true, scene.now), OK);
+    assert_int_equal(scene.s->count, 1);
+    assert_int_equal(service_serve(scene.s, next, &o, NULL, scene.now, &kept),
+                     OK);
+    assert_int_equal(service_serve(scene.s, third, &o, NULL, scene.now, &id),
+                     ERR_FULL);
+    /* Who comes and goes without a pause piles up no more than that. */
+    scene_service(kept)->leaving = true;
+    assert_int_equal(scene.s->count, 2);
+    assert_int_equal(service_serve(scene.s, third, &o, NULL, scene.now, &id),
+                     ERR_FULL);
+    scene_finish();
+}
+
 /* ---- The probe ----------------------------------------------------------- */
 
 static struct circuit *probing(void)
@@ -671,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_publish_withdraws),
         cmocka_unit_test(test_publish_withdraws_in_vain),
         cmocka_unit_test(test_publish_stop_leaves_all_as_it_is),
+        cmocka_unit_test(test_publish_withdrawing_makes_room),
         cmocka_unit_test(test_publish_probe),
         cmocka_unit_test(test_publish_probe_fails_twice),
         cmocka_unit_test(test_publish_without_memory),
