@@ -407,6 +407,9 @@ static enum reason move(struct gate *g, struct service_peer *peer,
     if (invitation_read(noise1, &to, s->config.testing_network, &c.noise,
                         &c.i) != OK)
         return REASON_PROTOCOL;
+    /* Who it is was proven when it came: it cannot be anybody else now. */
+    c.i.has_member = peer->has_key;
+    memcpy(c.i.member, peer->key, sizeof(c.i.member));
     r = service_is_own_relay(s, c.i.rendezvous.identity)
             ? INTRODUCTION_REFUSED
             : plan_visit(g, &key, &c, true, now);

@@ -49,7 +49,7 @@ struct gate_answer gate_invited(struct gate *g, const struct gate_key *key,
 /* On the channel of this peer, which is answered there. */
 void gate_move(struct gate *g, struct service_peer *peer,
                const struct channel_move *move, uint64_t now);
-/* It is gone: what is under way for it ends. */
+/* It is gone: of what is under way for it a new peer comes. */
 void gate_forget_peer(struct gate *g, const struct service_peer *peer);
 
 /* Stems of the service can be taken. */

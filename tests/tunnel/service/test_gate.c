@@ -671,6 +671,34 @@ static void test_gate_move_goes_over_the_same_hops(void **state)
     scene_finish();
 }
 
+/* Whose MOVE names a member, and who says CLOSE before we are there, is not met
+ * as that member: nothing has proven it. */
+static void test_gate_move_as_somebody_else(void **state)
+{
+    const struct end_message close = {.type = END_CLOSE};
+    struct caller c, next;
+    struct circuit *first, *second;
+
+    (void)state;
+    begin();
+    c = caller_of(15);
+    first = caller_connect(&c, service);
+    scene_pass(2 * TIME_S);
+    next = caller_of(14);
+    next.i.has_member = true;
+    memset(next.i.member, 7, sizeof(next.i.member));
+    say_move(&c, first, &next, service->credential);
+    second = scene_to(14, CIRCUIT_BUILDING);
+    assert_non_null(second);
+    scene_cell(first, &c.out, &close);
+    assert_int_equal(scene.s->peer_count, 0);
+    scene_reached(second);
+    assert_true(caller_met(&next, second));
+    assert_int_equal(scene.s->peer_count, 1);
+    assert_false(scene.s->peers[0]->has_key);
+    scene_finish();
+}
+
 static void test_gate_move_to_nowhere(void **state)
 {
     struct caller c, next;
@@ -824,6 +852,7 @@ int main(void)
         cmocka_unit_test(test_gate_keeps_a_quarter_for_our_choice),
         cmocka_unit_test(test_gate_move_goes_over_the_same_hops),
         cmocka_unit_test(test_gate_move_to_nowhere),
+        cmocka_unit_test(test_gate_move_as_somebody_else),
         cmocka_unit_test(test_gate_resume),
         cmocka_unit_test(test_gate_seen_at_its_cap),
         cmocka_unit_test(test_gate_without_memory),
