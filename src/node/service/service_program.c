@@ -24,10 +24,20 @@ static void public_key(const struct key_file *file, uint8_t key[32])
     sodium_memzero(&secret, sizeof(secret));
 }
 
+/* Under which the file of a new key stands. */
+static void name_for(const struct service_host *h, const uint8_t key[32],
+                     char name[SERVICE_NAME_SIZE])
+{
+    char address[ADDRESS_TEXT_SIZE];
+
+    address_print(h->network, key, address);
+    snprintf(name, SERVICE_NAME_SIZE, "%.*s", NAME_CHARS, address);
+}
+
 enum error service_host_new_key(struct service_host *h, uint8_t key[32],
                                 struct text *why)
 {
-    char address[ADDRESS_TEXT_SIZE], name[NAME_CHARS + 1];
+    char name[SERVICE_NAME_SIZE];
     const struct bytes no_string = {.len = 0};
     uint8_t fresh[32];
     struct key_file file;
@@ -35,8 +45,7 @@ enum error service_host_new_key(struct service_host *h, uint8_t key[32],
 
     key_file_make(&file, no_string);
     public_key(&file, fresh);
-    address_print(h->network, fresh, address);
-    snprintf(name, sizeof(name), "%.*s", NAME_CHARS, address);
+    name_for(h, fresh, name);
     err = key_file_create(h->world.data_dir, name, &file, why);
     key_file_wipe(&file);
     if (err == OK)
@@ -65,12 +74,18 @@ static bool has_key(const struct service_host *h, const char *name,
     return has;
 }
 
+/* There may be more files than are listed: where a new key was put is looked
+ * at first. */
 static bool find_file(const struct service_host *h, const uint8_t key[32],
                       char name[SERVICE_NAME_SIZE])
 {
     char names[HOSTED_MAX][SERVICE_NAME_SIZE];
-    unsigned count = key_file_list(h->world.data_dir, names, HOSTED_MAX);
+    unsigned count;
 
+    name_for(h, key, name);
+    if (has_key(h, name, key))
+        return true;
+    count = key_file_list(h->world.data_dir, names, HOSTED_MAX);
     for (unsigned i = 0; i < count && i < HOSTED_MAX; i++) {
         if (!has_key(h, names[i], key))
             continue;

@@ -395,6 +395,27 @@ static void test_service_host_unreadable_key_by_itself_stays(void **state)
     assert_true(get("club")->by_itself);
 }
 
+static void test_service_host_finds_a_new_key_among_many(void **state)
+{
+    const struct service_program program = {.hops = 3};
+    struct key_file file;
+    uint8_t key[32];
+    uint32_t id = 0;
+
+    (void)state;
+    start();
+    assert_int_equal(service_host_new_key(host, key, &why), OK);
+    for (unsigned i = 0; i < 8 * HOSTED_MAX; i++) {
+        char name[SERVICE_NAME_SIZE];
+
+        snprintf(name, sizeof(name), "k%u", i);
+        key_file_make(&file, bytes_of(NULL, 0));
+        assert_int_equal(key_file_create(dir, name, &file, &why), OK);
+    }
+    assert_int_equal(service_host_run(host, key, &program, &why, 1, &id), OK);
+    assert_int_not_equal(id, 0);
+}
+
 static void test_service_host_reload_starts_stops_and_changes(void **state)
 {
     (void)state;
@@ -852,6 +873,7 @@ int main(void)
         TEST(test_service_host_section_has_its_key_for_good),
         TEST(test_service_host_key_by_itself_needs_no_section),
         TEST(test_service_host_unreadable_key_by_itself_stays),
+        TEST(test_service_host_finds_a_new_key_among_many),
         TEST(test_service_host_reload_starts_stops_and_changes),
         TEST(test_service_host_says_why_one_does_not_run),
         TEST(test_service_host_reload_finds_a_key_that_was_mended),
