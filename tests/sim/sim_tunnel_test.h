@@ -143,7 +143,7 @@ static inline bool is_guard(const struct world *w, uint32_t member)
 {
     const struct known_relay *k = known_of(w, member);
 
-    return k != NULL && k->record.guard_since != 0 && !k->provisional;
+    return k != NULL && k->record.guard_since != 0;
 }
 
 #endif

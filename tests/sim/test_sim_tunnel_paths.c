@@ -41,7 +41,7 @@ static void wait_for_guards(struct world *w)
         assert_true(minutes < 60);
         sim_run_for(w->sim, TIME_MIN);
         for (uint32_t i = 0; i < RELAYS; i++)
-            guards += is_guard(w, i);
+            guards += is_guard(w, i) && !known_of(w, i)->provisional;
     }
     print_message("  %u guards\n", guards);
 }
