@@ -82,7 +82,7 @@ static enum error make_room(struct circuits *cs)
 
     if (cs->count < cs->room)
         return OK;
-    circuits = realloc(cs->circuits, room * sizeof(*circuits));
+    circuits = realloc(cs->circuits, room * sizeof(struct circuit *));
     if (circuits == NULL)
         return ERR_NO_MEMORY;
     cs->circuits = circuits;
