@@ -71,7 +71,8 @@ const char *const schema_migrations[] = {
     "  salt BLOB NOT NULL,"
     "  since INTEGER NOT NULL,"
     "  until INTEGER NOT NULL,"
-    "  introductions INTEGER NOT NULL"
+    "  introductions INTEGER NOT NULL,"
+    "  period INTEGER NOT NULL"
     ") WITHOUT ROWID;"
     "CREATE TABLE service_seq ("
     "  key BLOB PRIMARY KEY NOT NULL,"
@@ -94,8 +95,8 @@ const char *const schema_probe =
     "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;"
     "SELECT identity, text, first_seen, last_seen, guard_since, guard_until, "
     "rtt, capacity, failures, measured_at FROM relay LIMIT 0;"
-    "SELECT key, handshake_key, endpoint, salt, since, until, introductions "
-    "FROM service_point LIMIT 0;"
+    "SELECT key, handshake_key, endpoint, salt, since, until, introductions, "
+    "period FROM service_point LIMIT 0;"
     "SELECT key, seq FROM service_seq LIMIT 0;"
     "SELECT service, relays FROM vanguard LIMIT 0;";
 

@@ -29,6 +29,7 @@ struct store_service_point {
     uint8_t salt[STORE_SERVICE_SALT];
     uint64_t since, until; /* wall seconds */
     uint64_t introductions;
+    uint32_t period; /* of the topic that it is under; 0: of none */
 };
 
 /* The last seq under a blinded key; all but `seq` is the key. */

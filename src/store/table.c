@@ -347,6 +347,7 @@ static int bind_point(sqlite3_stmt *st, const void *row, int64_t batch)
     put_int(&b, (int64_t)p->since);
     put_int(&b, (int64_t)p->until);
     put_int(&b, (int64_t)p->introductions);
+    put_int(&b, (int64_t)p->period);
     return b.rc;
 }
 
@@ -365,6 +366,7 @@ static bool read_point(sqlite3_stmt *st, void *row)
     p->since = (uint64_t)take_int(&t, 0, INT64_MAX);
     p->until = (uint64_t)take_int(&t, 0, INT64_MAX);
     p->introductions = (uint64_t)take_int(&t, 0, INT64_MAX);
+    p->period = (uint32_t)take_int(&t, 0, UINT32_MAX);
     return !t.bad &&
            endpoint_read_compact(bytes_of(compact, len), &p->endpoint) == OK &&
            endpoint_is_usable(&p->endpoint);
@@ -462,7 +464,7 @@ static bool read_vanguards(sqlite3_stmt *st, void *row)
     "identity, text, first_seen, last_seen, guard_since, guard_until, " \
     "rtt, capacity, failures, measured_at"
 #define POINT_COLUMNS \
-    "key, handshake_key, endpoint, salt, since, until, introductions"
+    "key, handshake_key, endpoint, salt, since, until, introductions, period"
 
 const struct store_table store_tables[STORE_KINDS] = {
     [STORE_NODES] =
@@ -543,7 +545,7 @@ const struct store_table store_tables[STORE_KINDS] = {
     [STORE_SERVICE_POINTS] =
         {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO service_point "
                                "(" POINT_COLUMNS ") "
-                               "VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                               "VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
                  [STORE_REMOVE] = "DELETE FROM service_point WHERE key = ?1",
                  [STORE_FIND] = "SELECT " POINT_COLUMNS
                                 " FROM service_point WHERE key = ?1",

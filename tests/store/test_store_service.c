@@ -14,6 +14,7 @@ static struct store_service_point make_point(const char *service, uint32_t n)
     struct store_service_point p = {.since = 100 + n,
                                     .until = 5000 + n,
                                     .introductions = n,
+                                    .period = n % 3,
                                     .endpoint = make_node(n, 0).endpoint};
 
     snprintf(p.service, sizeof(p.service), "%s", service);
@@ -122,6 +123,7 @@ static void assert_same_point(const struct store_service_point *a,
     assert_memory_equal(a->salt, b->salt, sizeof(a->salt));
     assert_true(a->since == b->since && a->until == b->until);
     assert_true(a->introductions == b->introductions);
+    assert_true(a->period == b->period);
 }
 
 /* The longest name there is, and one that begins like another. */
@@ -335,26 +337,26 @@ static void test_store_service_rows_that_are_damaged_are_skipped(void **state)
                  "INSERT INTO service_point SELECT"
                  " CAST(x'6100' || "
                  "zeroblob(31) AS BLOB),"
-                 " handshake_key, endpoint, salt, 1, 1, 1 FROM service_point;"
+                 " handshake_key, endpoint, salt, 1, 1, 1, 0 FROM service_point;"
                  "INSERT INTO service_point SELECT"
                  " CAST(x'6161' || "
                  "zeroblob(33) AS BLOB),"
-                 " handshake_key, endpoint, salt, 1, 1, 1 FROM service_point"
+                 " handshake_key, endpoint, salt, 1, 1, 1, 0 FROM service_point"
                  " WHERE since = 102;"
                  "INSERT INTO service_point SELECT"
                  " CAST(x'6200' || "
                  "zeroblob(32) AS BLOB),"
-                 " handshake_key, x'00000000', salt, 1, 1, 1"
+                 " handshake_key, x'00000000', salt, 1, 1, 1, 0"
                  " FROM service_point WHERE since = 102;"
                  "INSERT INTO service_point SELECT"
                  " CAST(x'6300' || "
                  "zeroblob(32) AS BLOB),"
-                 " handshake_key, endpoint, x'00', 1, 1, 1"
+                 " handshake_key, endpoint, x'00', 1, 1, 1, 0"
                  " FROM service_point WHERE since = 102;"
                  "INSERT INTO service_point SELECT"
                  " CAST(x'6400' || "
                  "zeroblob(32) AS BLOB),"
-                 " handshake_key, endpoint, salt, -1, 1, 1"
+                 " handshake_key, endpoint, salt, -1, 1, 1, 0"
                  " FROM service_point WHERE since = 102;"
                  "INSERT INTO service_seq VALUES (x'6100', 1),"
                  " (CAST(x'61' || zeroblob(9) AS BLOB), -1), ('text', 1);"

@@ -25,7 +25,8 @@ static void add_point(void *ctx, const struct store_service_point *p)
     *row = (struct service_point_row){.relay.ep = p->endpoint,
                                       .since = p->since,
                                       .until = p->until,
-                                      .introductions = p->introductions};
+                                      .introductions = p->introductions,
+                                      .period = p->period};
     memcpy(row->relay.identity, p->relay, sizeof(p->relay));
     memcpy(row->relay.handshake_key, p->handshake_key,
            sizeof(p->handshake_key));
@@ -77,7 +78,8 @@ enum error service_memory_point(struct store *store, const char *name,
     struct store_service_point p = {.endpoint = row->relay.ep,
                                     .since = row->since,
                                     .until = row->until,
-                                    .introductions = row->introductions};
+                                    .introductions = row->introductions,
+                                    .period = row->period};
 
     snprintf(p.service, sizeof(p.service), "%s", name);
     memcpy(p.relay, row->relay.identity, sizeof(p.relay));

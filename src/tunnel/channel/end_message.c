@@ -30,6 +30,14 @@ static const uint8_t *read_cookie(struct mp_reader *r)
     return mp_read_bytes(r, MEETING_COOKIE_BYTES, MEETING_COOKIE_BYTES).p;
 }
 
+/* REASON_UNKNOWN is a yes here: a number that is not known is none. */
+static enum reason read_answer(struct mp_reader *r)
+{
+    uint64_t number = mp_read_uint(r, UINT64_MAX);
+
+    return number < REASON_END_ ? reason_of(number) : REASON_PROTOCOL;
+}
+
 static void read_fields(struct mp_reader *r, struct end_message *m)
 {
     switch (m->type) {
@@ -52,7 +60,7 @@ static void read_fields(struct mp_reader *r, struct end_message *m)
         break;
     case END_MOVED:
         m->cookie = read_cookie(r);
-        m->reason = reason_of(mp_read_uint(r, UINT64_MAX));
+        m->reason = read_answer(r);
         break;
     case END_CLOSE:
         m->reason = reason_of(mp_read_uint(r, UINT64_MAX));

@@ -123,12 +123,41 @@ static uint64_t retry_pause(unsigned tries)
     return tries < 6 ? RETRY_FIRST << (tries - 1) : RETRY_MAX;
 }
 
+/* The other end knows nothing of the channel that was to go on: its end is
+ * told, and what was met is another peer. */
+static void begin_anew(struct service_peer *p, const struct connect_result *r,
+                       uint64_t now)
+{
+    struct service *service = p->service;
+    struct connect_goal goal = p->goal;
+    struct service_peer *fresh;
+    bool has_key = p->has_key;
+    uint8_t key[32];
+
+    memcpy(key, p->key, sizeof(key));
+    goal.resume = false;
+    if (p->told)
+        tell(p, SERVICE_EVENT_GONE, REASON_LINK_LOST);
+    if (service->swarm != NULL)
+        swarm_peer_gone(service->swarm, p, now);
+    peer_free(p, now);
+    if (peer_new(service, &goal, has_key ? key : NULL, r->circuit, &r->keys,
+                 now, &fresh) == OK &&
+        service->remote != NULL)
+        remote_peer_is(service->remote, fresh);
+    sodium_memzero(&goal, sizeof(goal));
+}
+
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)
 {
     struct service_peer *p = arg;
     bool at_once = r->end == CONNECT_AGAIN && p->again < CONNECT_AGAIN_MAX;
 
     p->connect = NULL;
+    if (r->end == CONNECT_JOINED && channel_in_gap(p->channel) && !r->resumed) {
+        begin_anew(p, r, now);
+        return;
+    }
     if (r->end == CONNECT_JOINED) {
         p->tries = p->again = 0;
         p->service->resumed += channel_in_gap(p->channel);

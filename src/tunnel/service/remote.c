@@ -611,6 +611,12 @@ void remote_peer_live(struct remote *r, struct service_peer *peer, uint64_t now)
     service_set_problem(r->service, SERVICE_FINE);
 }
 
+void remote_peer_is(struct remote *r, struct service_peer *peer)
+{
+    r->peer = peer;
+    r->state = CONNECTED;
+}
+
 void remote_peer_gone(struct remote *r, struct service_peer *peer, uint64_t now)
 {
     bool met = peer->told, anew = r->anew;

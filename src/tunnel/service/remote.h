@@ -33,6 +33,8 @@ void remote_next_point(struct remote *r, unsigned attempt,
 void remote_points_fail(struct remote *r, uint64_t now);
 void remote_peer_live(struct remote *r, struct service_peer *peer,
                       uint64_t now);
+/* The peer that it was has been met as another one. */
+void remote_peer_is(struct remote *r, struct service_peer *peer);
 void remote_peer_gone(struct remote *r, struct service_peer *peer,
                       uint64_t now);
 void remote_tick(struct remote *r, uint64_t now);
