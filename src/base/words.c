@@ -50,3 +50,25 @@ bool words_similar(const char *typed, const char *right)
 
     return words_distance(typed, right) <= (len < 3 ? 1 : len / 3);
 }
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool words_end_in(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    if (len < end_len)
+        return false;
+    for (size_t i = 0; i < end_len; i++)
+        if (lower(text[len - end_len + i]) != lower(end[i]))
+            return false;
+    return true;
+}
+
+bool words_is_hidden_host(const char *host)
+{
+    return words_end_in(host, ".warren") || words_end_in(host, ".warren.");
+}

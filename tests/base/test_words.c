@@ -38,10 +38,23 @@ static void test_words_distance_counts_slips(void **state)
     assert_int_equal(words_distance(longer + 1, longer + 1), 0);
 }
 
+static void test_words_hidden_hosts(void **state)
+{
+    (void)state;
+    assert_true(words_is_hidden_host("x.warren"));
+    assert_true(words_is_hidden_host("x.Warren."));
+    assert_true(words_is_hidden_host(".warren"));
+    assert_false(words_is_hidden_host("warren"));
+    assert_false(words_is_hidden_host("warren.org"));
+    assert_false(words_is_hidden_host("xwarren"));
+    assert_false(words_is_hidden_host(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words_distance_counts_slips),
+        cmocka_unit_test(test_words_hidden_hosts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

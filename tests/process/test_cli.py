@@ -70,6 +70,9 @@ WRONG = [
      "192.0.2.1:7881, [2001:db8::1]:7881 or node.example.org:7881, not "
      "'localhost'"),
     (["dht", "ping", "localhost:65536x"], USAGE, "warren: HOST:PORT must ..."),
+    (["dht", "ping", "x.Warren.:1"], USAGE,
+     "warren: x.Warren. is a hidden service, and no node with an address: "
+     "'warren service send' reaches it"),
     (["dht", "ping", "localhost:0"], USAGE, "warren: HOST:PORT must be ..."),
     (["dht", "sample", "1.2.3.4:0"], USAGE, "warren: HOST:PORT must be ..."),
     (["dht", "put"], USAGE,

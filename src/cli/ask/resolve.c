@@ -4,6 +4,7 @@
  * search list and the /etc/hosts that are meant, and may wait.
  */
 #include "cli/ask/resolve.h"
+#include "base/words.h"
 #include "cli/show/say.h"
 #include "node/os/sockaddr.h"
 
@@ -92,5 +93,12 @@ enum exit_code cli_resolve(const char *text, struct resolved *out)
         out->count = 1;
         return out->at[0].port != 0 ? EXIT_DONE : refuse(text);
     }
-    return split(text, host, &port) ? look_up(host, port, out) : refuse(text);
+    if (!split(text, host, &port))
+        return refuse(text);
+    if (words_is_hidden_host(host))
+        return cli_fail(EXIT_USAGE,
+                        "%s is a hidden service, and no node with an address: "
+                        "'warren service send' reaches it",
+                        host);
+    return look_up(host, port, out);
 }

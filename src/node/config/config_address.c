@@ -5,6 +5,8 @@
  */
 #include "node/config/config_keys.h"
 
+#include "base/words.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +147,10 @@ static enum error parse_host(const struct config_key *key, const char *text,
         return OK;
     if (!read_host_port(text, &host))
         return ERR_SYNTAX;
+    if (words_is_hidden_host(host.host)) {
+        text_add(why, "a node, not a hidden service, which has no address");
+        return ERR_SYNTAX;
+    }
     if (list->count == key->max)
         return config_list_full(key, "nodes", why);
     list->at[list->count++] = host;

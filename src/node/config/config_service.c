@@ -19,9 +19,12 @@ static enum error parse_string(const struct config_key *key, const char *text,
 {
     size_t len = strlen(text);
 
-    (void)why;
     if (len > key->max)
         return ERR_SYNTAX;
+    if (words_end_in(text, ".warren")) {
+        text_add(why, "a text that does not end in .warren, as addresses do");
+        return ERR_SYNTAX;
+    }
     memcpy(value, text, len + 1);
     return OK;
 }

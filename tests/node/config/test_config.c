@@ -459,6 +459,9 @@ static const struct {
     {"[dht]\npeer_lifetime = 8d\n", TIME_RULE("8d")},
     {"[dht]\npeer_lifetime = 999ms\n", TIME_RULE("999ms")},
     {"[dht]\nbootstrap = example.org\n", HOST_RULE("example.org")},
+    {"[dht]\nbootstrap = x.warren:1\n",
+     "2: bootstrap is 'x.warren:1' but must be a node, not a hidden service, "
+     "which has no address"},
     {"[dht]\nbootstrap = example.org:0\n", HOST_RULE("example.org:0")},
     {"[dht]\nbootstrap = 192.0.2.1:0\n", HOST_RULE("192.0.2.1:0")},
     {"[dht]\nbootstrap = 2001:db8::1:7881\n", HOST_RULE("2001:db8::1:7881")},

@@ -145,6 +145,9 @@ static const struct {
      "max_peers and port"},
     {"[service a]\nhops = 3\nhops = 3\n",
      "3: hops is set twice, first on line 2; leave one"},
+    {"[service a]\nstring = x.Warren\n",
+     "2: string is 'x.Warren' but must be a text that does not end in .warren, "
+     "as addresses do"},
     {"[service a]\nhops = 4\n",
      "2: hops is '4' but must be a number of hops from 1 to 3: a circuit has "
      "four hops at most, and the last one is a relay that somebody else has "
