@@ -621,10 +621,11 @@ static const char *service_remedy(enum service_problem p)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
     switch (p) {
+    case SERVICE_STARTING:
     case SERVICE_NO_PATH:
     case SERVICE_NO_POINT:
-        return "more relays have to be known: see `warren tunnel peers`; the "
-               "node goes on trying";
+        return "more relays have to be known, six or more: see `warren peers`; "
+               "the node goes on trying";
     case SERVICE_NOT_STORED:
     case SERVICE_NOT_VERIFIED:
         return "see how the node stands in the DHT, and whether its clock is "
@@ -660,7 +661,8 @@ static void say_service(const struct hosted *s, struct health *h)
     }
     p = add(h, HEALTH_WARNING, "service");
     SAY(p->what, "others cannot reach the service %s: %s", s->name,
-        service_problem_text(s->problem));
+        s->problem == SERVICE_STARTING ? "it could not be published yet"
+                                       : service_problem_text(s->problem));
     SAY(p->remedy, "%s", service_remedy(s->problem));
 }
 
