@@ -31,7 +31,8 @@ struct local_listener {
     struct endpoint source;
     bool has_source;
     bool took_last; /* the system did: the next may wait */
-    bool *freed;    /* while the program's datagrams are told */
+    bool telling;   /* the program's datagrams */
+    bool gone;      /* freed meanwhile */
     struct udp_queue queue;
     struct udp_counters counters;
     struct sockaddr_storage from[BATCH];
@@ -65,21 +66,21 @@ static int receive_some(struct local_listener *l, size_t len[BATCH])
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct local_listener *l = arg;
-    bool freed = false;
     size_t len[BATCH];
     int n = receive_some(l, len);
 
     (void)fd;
     (void)what;
-    l->freed = &freed;
-    for (int i = 0; i < n && !freed; i++) {
+    l->telling = true;
+    for (int i = 0; i < n && !l->gone; i++) {
         l->has_source =
             sockaddr_to_endpoint((const struct sockaddr *)&l->from[i],
                                  &l->source) == OK;
         l->heard(l->arg, bytes_of(l->buffers[i], len[i]));
     }
-    if (!freed)
-        l->freed = NULL;
+    l->telling = false;
+    if (l->gone)
+        free(l);
 }
 
 /* ---- Sending ------------------------------------------------------------ */
@@ -168,8 +169,6 @@ void local_listener_free(struct local_listener *l)
 {
     if (l == NULL)
         return;
-    if (l->freed != NULL)
-        *l->freed = true;
     if (l->queue.count > 0)
         flush(l);
     if (l->readable != NULL)
@@ -178,5 +177,7 @@ void local_listener_free(struct local_listener *l)
         event_free(l->flush);
     udp_queue_deinit(&l->queue);
     close(l->fd);
-    free(l);
+    l->gone = l->telling;
+    if (!l->gone)
+        free(l);
 }
