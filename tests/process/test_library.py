@@ -195,7 +195,7 @@ class Services(unittest.TestCase):
                 [BUILD / "examples/register_service", self.alone(folder), "4"],
                 capture_output=True, text=True, timeout=30, check=False,
                 env=clean_environment())
-        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.returncode, 1)
         self.assertIn("hops must be 1 to 3", done.stderr)
 
     @staticmethod
