@@ -165,7 +165,7 @@ class Services:
                 else None  # the age is in whole seconds
 
         points = wait_for("the service has other introduction points", told,
-                          90, 0.1)
+                          150, 0.1)
         self.row("points replaced", self.host,
                  (time.monotonic() - begun) * 1e3, "now " + ", ".join(
                      n.dir.name for n in points))

@@ -127,11 +127,10 @@ static unsigned relays_of(const struct directory *d, uint64_t wall)
 static unsigned size_of(const struct vanguard_set *set, unsigned relays)
 {
     unsigned most = set->third ? VANGUARD_THIRD : VANGUARD_LAYER2;
-    unsigned least = set->third ? 3 : 2;
     unsigned size = relays / (set->third ? 3 : 5);
 
-    if (size < least)
-        return least;
+    if (size < VANGUARD_LEAST)
+        return VANGUARD_LEAST;
     return size < most ? size : most;
 }
 

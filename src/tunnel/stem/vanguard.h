@@ -9,7 +9,7 @@
  *     layer 2     4 for the node, the longer of two draws from 1 to 22 days
  *     third hops  8 for each service, the longer of two draws from 1 to 48 h
  *
- * In small networks of n relays: max(2, n / 5) and max(3, n / 3), so that some
+ * In small networks of n relays: max(3, n / 5) and max(3, n / 3), so that some
  * are left for a target that is a member of both. Members are drawn by
  * capacity, a network (an IPv4 /16, an IPv6 /32) as one relay, and no two of
  * one network or family while others suffice. Among the members each circuit
@@ -39,6 +39,7 @@
 #define VANGUARD_LAYER2      4
 #define VANGUARD_THIRD       8
 #define VANGUARD_MAX         12
+#define VANGUARD_LEAST       3 /* that a few relays die leaves one of them */
 #define VANGUARD_LAYER2_LIFE (22 * 24 * 3600) /* wall seconds, at most */
 #define VANGUARD_LAYER2_MIN  (24 * 3600)
 #define VANGUARD_LAYER2_LOST (24 * 3600) /* not reached, while others were */

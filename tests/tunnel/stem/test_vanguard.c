@@ -60,7 +60,7 @@ static void pass(struct host *h, unsigned count, uint64_t seconds)
     host_add_many(h, 0, count, ROLE_RELAY);
 }
 
-/* tor's vanguards, and ours in small networks: max(2, n/5), max(3, n/3). */
+/* tor's vanguards, and ours in small networks: max(3, n/5), max(3, n/3). */
 static void test_vanguard_set_has_the_size_that_a_network_allows(void **state)
 {
     (void)state;
@@ -68,7 +68,7 @@ static void test_vanguard_set_has_the_size_that_a_network_allows(void **state)
         for (int third = 0; third <= 1; third++) {
             struct vanguard_set set = {.third = third};
             unsigned size = third ? n / 3 : n / 5, most = third ? 8 : 4;
-            unsigned least = third ? 3 : 2;
+            unsigned least = 3;
             struct host h;
 
             size = size < least ? least : size > most ? most : size;
@@ -278,7 +278,7 @@ static void test_vanguards_are_widened_up_to_a_cap(void **state)
     assert_int_equal(set.count, VANGUARD_MAX);
     host_deinit(&h);
 
-    begin(&h, 8, 3);
+    begin(&h, 8, 4);
     set = (struct vanguard_set){0};
     update(&h, &set);
     assert_true(widen(&h, &set));
@@ -297,7 +297,7 @@ test_vanguards_of_an_incomplete_view_are_drawn_anew_once(void **state)
     host_init(&h, 9);
     host_add_many(&h, 0, 4, ROLE_RELAY);
     update(&h, &set);
-    assert_int_equal(set.count, 2);
+    assert_int_equal(set.count, 3);
     assert_false(set.changed);
     for (unsigned i = 0; i < set.count; i++)
         assert_true(set.list[i].provisional);
