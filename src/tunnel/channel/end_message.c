@@ -71,22 +71,14 @@ static void read_fields(struct mp_reader *r, struct end_message *m)
     }
 }
 
-static bool is_zero(const uint8_t *p, size_t len)
-{
-    return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
-}
-
 enum error end_message_read(struct bytes text, struct end_message *out)
 {
     struct mp_token tokens[TOKENS_MAX];
     struct mp_tape tape = {.tokens = tokens, .cap = TOKENS_MAX};
     struct end_message m = {0};
     struct mp_reader r;
-    size_t used;
 
-    mp_reader_parse_first(&r, &tape, text, &used);
-    if (r.err == OK && !is_zero(text.p + used, text.len - used))
-        return ERR_TRAILING;
+    mp_reader_parse_padded(&r, &tape, text);
     mp_read_array(&r, ELEMENTS_MAX);
     m.type = (enum end_message_type)mp_read_uint(&r, UINT8_MAX);
     if (r.err == OK)

@@ -309,15 +309,6 @@ static void read_numbers(struct mp_reader *r, struct meeting_message *m)
         m->id = read_number(r);
 }
 
-static bool is_zero(const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] != 0)
-            return false;
-    }
-    return true;
-}
-
 static void read_head(struct mp_reader *r, struct meeting_message *m,
                       size_t text_len)
 {
@@ -340,11 +331,8 @@ enum error meeting_message_read(struct bytes text, struct meeting_message *out)
     struct mp_tape tape = {.tokens = tokens, .cap = TOKENS_MAX};
     struct meeting_message m = {0};
     struct mp_reader r;
-    size_t used;
 
-    mp_reader_parse_first(&r, &tape, text, &used);
-    if (r.err == OK && !is_zero(text.p + used, text.len - used))
-        return ERR_TRAILING;
+    mp_reader_parse_padded(&r, &tape, text);
     read_head(&r, &m, text.len);
     if (r.err == OK) {
         read_numbers(&r, &m);

@@ -225,6 +225,25 @@ void mp_reader_parse_first(struct mp_reader *r, struct mp_tape *tape,
         mp_fail(r, err);
 }
 
+static bool is_zero(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+void mp_reader_parse_padded(struct mp_reader *r, struct mp_tape *tape,
+                            struct bytes in)
+{
+    size_t used;
+
+    mp_reader_parse_first(r, tape, in, &used);
+    if (r->err == OK && !is_zero(in.p + used, in.len - used))
+        mp_fail(r, ERR_TRAILING);
+}
+
 enum mp_type mp_peek(const struct mp_reader *r)
 {
     return r->at == r->end ? MP_NIL : (enum mp_type)r->at->type;

@@ -72,6 +72,10 @@ void mp_reader_parse(struct mp_reader *r, struct mp_tape *tape,
                      struct bytes in);
 void mp_reader_parse_first(struct mp_reader *r, struct mp_tape *tape,
                            struct bytes in, size_t *used);
+/* The same where nothing but zeros may follow the object, else ERR_TRAILING:
+ * a message in a frame that is longer than it. */
+void mp_reader_parse_padded(struct mp_reader *r, struct mp_tape *tape,
+                            struct bytes in);
 
 /* The type of the next object; MP_NIL at the end or after a failure. */
 enum mp_type mp_peek(const struct mp_reader *r);
