@@ -188,7 +188,7 @@ static enum finder_end end_of(const struct request *r)
 static void tell_item(struct request *r, struct side *side, uint64_t now)
 {
     struct finder *f = r->f;
-    struct finder_item item = {.salt = replica_salt(side->item_replica),
+    struct finder_item item = {.salt = service_replica_salt(side->item_replica),
                                .seq = side->seq,
                                .value =
                                    bytes_of(side->value, MEETING_VALUE_BYTES)};

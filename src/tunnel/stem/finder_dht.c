@@ -112,8 +112,8 @@ void provided_ask(struct side *side)
     if (r->kind == REQUEST_PUT)
         e = put(side, &handler);
     else if (r->kind == REQUEST_GET)
-        e = dht->get_item(dht->ctx, r->key, replica_salt(replica), &handler,
-                          &request);
+        e = dht->get_item(dht->ctx, r->key, service_replica_salt(replica),
+                          &handler, &request);
     else
         e = dht->get_peers(dht->ctx, &r->hashes[replica], &handler, &request);
     if (e != OK) {

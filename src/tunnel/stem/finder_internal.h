@@ -11,6 +11,7 @@
 #ifndef WARREN_TUNNEL_STEM_FINDER_INTERNAL_H
 #define WARREN_TUNNEL_STEM_FINDER_INTERNAL_H
 
+#include "tunnel/record/service_descriptor.h"
 #include "tunnel/stem/finder.h"
 
 #include <sys/queue.h>
@@ -115,9 +116,6 @@ struct finder {
 /* The provider is asked, and no hop. */
 bool finder_is_provided(const struct finder *f);
 uint64_t finder_wall(const struct finder *f, uint64_t now);
-
-/* Salt of replica 0 or 1. */
-struct bytes replica_salt(unsigned replica);
 
 /* ---- finder_side.c ------------------------------------------------------ */
 

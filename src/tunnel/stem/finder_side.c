@@ -26,11 +26,6 @@ static const struct route_ops ops_of_sides = {.ready = side_ready,
                                               .message = side_message,
                                               .refused = side_refused};
 
-struct bytes replica_salt(unsigned replica)
-{
-    return replica == 0 ? bytes_of("", 0) : bytes_of("\x01", 1);
-}
-
 static struct finder *finder_of(const struct side *side)
 {
     return side->request->f;
@@ -116,7 +111,7 @@ static void say(struct side *side, uint64_t now)
     switch (r->kind) {
     case REQUEST_GET:
         m.key = bytes_of(r->key, 32);
-        m.salt = replica_salt(replica_of(side));
+        m.salt = service_replica_salt(replica_of(side));
         break;
     case REQUEST_POINTS:
         m.key = bytes_of(r->hashes[replica_of(side)].b, ID_BYTES);
@@ -286,7 +281,7 @@ static bool is_authentic(const struct request *r, unsigned replica, int64_t seq,
 
     if (value.len != MEETING_VALUE_BYTES || value_from_bytes(value, &v) != OK)
         return false;
-    len = item_signed_bytes(replica_salt(replica), seq, &v, text);
+    len = item_signed_bytes(service_replica_salt(replica), seq, &v, text);
     return crypto_sign_verify_detached(signature, text, len, r->key) == 0;
 }
 
