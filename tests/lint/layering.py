@@ -21,7 +21,8 @@ import sys
 FILES = 24
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:([<"])([^>"]+)[>"]|(\S+))')
 # A room that may use one of these says so by name, never by a wildcard.
-LIBRARIES = ("event2/", "ares", "msgpack", "sodium", "sqlite3", "sha1.h")
+LIBRARIES = ("event2/", "ares", "msgpack", "ngtcp2/", "sodium", "sqlite3",
+             "sha1.h")
 
 
 def house_name(header, quoted, folder, src):
