@@ -12,8 +12,8 @@ target_compile_options(warren_lib PRIVATE ${WARREN_WARNINGS})
 target_link_libraries(warren_lib PUBLIC warren_node)
 
 # What it stands on.
-set(floors warren_node warren_provider warren_store warren_tunnel warren_dht
-  warren_wire warren_base)
+set(floors warren_node warren_provider warren_store warren_tunnel warren_stream
+  warren_dht warren_wire warren_base)
 
 add_library(warren_shared SHARED)
 target_link_libraries(warren_shared PRIVATE warren_lib warren_node)
@@ -39,7 +39,7 @@ set_target_properties(warren_static PROPERTIES OUTPUT_NAME warren
   LINKER_LANGUAGE C)
 target_link_libraries(warren_static INTERFACE ${SODIUM_LIBRARIES}
   ${MSGPACK_LIBRARIES} ${MD_LIBRARIES} ${SQLITE_LIBRARIES} ${EVENT_LIBRARIES}
-  ${CARES_LIBRARIES} m)
+  ${CARES_LIBRARIES} ${NGTCP2_LIBRARIES} m)
 
 foreach(library warren_shared warren_static)
   target_include_directories(${library} INTERFACE

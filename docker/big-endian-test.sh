@@ -46,6 +46,8 @@ cd /home/debs
 apt-get indextargets --format \
     "deb [arch=s390x] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" |
     grep " bookworm " | sort -u >s390x.list
+sed "s/ bookworm / bookworm-backports /" s390x.list >backports.list
+cat backports.list >>s390x.list
 s390x_get() {
     apt-get -q -o APT::Architecture=s390x -o APT::Architectures=s390x \
         -o Dir::Etc::SourceList=/home/debs/s390x.list \
@@ -54,7 +56,8 @@ s390x_get() {
 s390x_get update
 s390x_get download libsodium23 libsodium-dev libevent-core-2.1-7 \
     libc-ares2 libc-ares-dev libevent-dev libmsgpackc2 libmsgpack-dev \
-    libsqlite3-0 libsqlite3-dev libmd0 libmd-dev libcmocka0 libcmocka-dev
+    libsqlite3-0 libsqlite3-dev libmd0 libmd-dev libcmocka0 libcmocka-dev \
+    libngtcp2-16/bookworm-backports libngtcp2-dev/bookworm-backports
 for package in *.deb; do
     dpkg -x "$package" /sysroot
 done
