@@ -20,10 +20,10 @@
  *     stream_reset          --RESET---->    reset
  *
  * Streams are opened by the opener alone, and what is written at once travels
- * with its first packet. Data comes in order; its bytes count against the
- * window of the stream until stream_taken says that they are done with, which
- * is how a slow reader slows the writer. What is written is copied, and kept
- * until the other end has it.
+ * with its first packet. Data comes in order; what its reader does not take
+ * waits here, and counts against the window of the stream until stream_resume
+ * has it offered again and it is taken: so a slow reader slows the writer.
+ * What is written is copied, and kept until the other end has it.
  *
  * Sans-IO: packets and the time go in; packets, calls of a handler and the next
  * deadline come out. Handlers may call all functions here but streams_free;
@@ -62,15 +62,18 @@ enum stream_end {
     STREAM_END_MEMORY    /* ours ran out */
 };
 
-/* Codes of resets and closes are the holder's, up to 2^32 - 1. `arg` is the
- * stream's (stream_open, stream_set_arg), `holder` the connection's. */
+/* Codes of resets and closes are the holder's, up to 2^32 - 1. `opened`,
+ * `moved` and `over` are the connection's, with its `holder`; the others the
+ * stream's, with its `arg`: a stream has the handler of its connection until
+ * stream_hand_over gives it another one. */
 struct stream_handler {
     /* Acceptor: a new stream, whose arg is NULL. */
     void (*opened)(void *holder, struct stream *st, uint64_t now);
-    /* `data` is valid during the call, and empty only with `fin`: no more
-     * comes after it. */
-    void (*data)(void *arg, struct stream *st, struct bytes data, bool fin,
-                 uint64_t now);
+    /* How many bytes of `data` were taken, from its beginning. It is valid
+     * during the call, and empty only with `fin`: no more comes after it. What
+     * was not taken comes again, first, when stream_resume asks for it. */
+    size_t (*data)(void *arg, struct stream *st, struct bytes data, bool fin,
+                   uint64_t now);
     /* There is room again after stream_write took less than it was given. */
     void (*writable)(void *arg, struct stream *st, uint64_t now);
     /* The other end has reset the half that it writes, or (`reading`) reads no
@@ -160,7 +163,9 @@ void streams_path_gone(struct streams *s, uint64_t path, uint64_t now);
  * ERR_NO_MEMORY, ERR_NOT_FOUND (it is ending). */
 enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
                        struct stream **out);
-void stream_set_arg(struct stream *st, void *arg);
+/* From here on it is told to these; NULL: the handler stays. */
+void stream_hand_over(struct stream *st, const struct stream_handler *handler,
+                      void *arg);
 struct stream_conn *stream_conn_of(const struct stream *st);
 
 /* How many bytes were taken: less than given when the buffer is full. */
@@ -171,8 +176,9 @@ void stream_finish(struct stream *st, uint64_t now);
 /* Both halves end: what was not sent is forgotten, nothing more is told of it
  * but `closed`. */
 void stream_reset(struct stream *st, uint32_t code, uint64_t now);
-/* `n` bytes of what `data` brought are done with. */
-void stream_taken(struct stream *st, size_t n, uint64_t now);
+/* Offers what was not taken once more: by `data`, before this returns or when
+ * the outermost call ends. */
+void stream_resume(struct stream *st, uint64_t now);
 
 /* ---- Time, and looking inside ------------------------------------------- */
 
