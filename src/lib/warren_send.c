@@ -8,7 +8,7 @@
 #include "lib/warren_internal.h"
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
-#include "tunnel/member/delivery.h"
+#include "tunnel/traffic/delivery.h"
 
 #define TIMEOUT (30 * TIME_S)
 

@@ -3,7 +3,7 @@
  * As dht_host.c for the tunnels: the member's sends, timer and events here, its
  * DHT through the built-in one (or a program's), its exit through exit_host,
  * its keys through tunnel_keys, its memory through tunnel_restore. Deliveries
- * (tunnel/member/delivery.h) share the timer and hear of events first.
+ * (tunnel/traffic/delivery.h) share the timer and hear of events first.
  *
  * What the member cannot know it is told: our addresses, looked at every
  * ADDRESS_LATER, more often while there are none, and at once when the
@@ -23,8 +23,9 @@
 #include "node/reach/view.h"
 #include "node/service/service_host.h"
 #include "provider/builtin_provider.h"
-#include "tunnel/member/delivery.h"
 #include "tunnel/member/member.h"
+#include "tunnel/traffic/claims.h"
+#include "tunnel/traffic/delivery.h"
 
 #include <event2/event.h>
 #include <sodium.h>
@@ -39,6 +40,7 @@ struct tunnel_host {
     struct tunnel_host_world world;
     const struct config *config; /* the node's */
     struct member *member;
+    struct claims claims; /* of circuits, by who sends over them */
     struct deliveries *deliveries;
     struct builtin_provider builtin;
     struct exit_host *exit; /* NULL when this is no exit */
@@ -412,7 +414,8 @@ static enum error make_member(struct tunnel_host *h,
         member_new(config, &env, &h->policy, now, clock_wall(), &h->member);
 
     return err != OK ? err
-                     : deliveries_new(h->member, &env.random, &h->deliveries);
+                     : deliveries_new(h->member, &h->claims, &env.random,
+                                      &h->deliveries);
 }
 
 static void start(struct tunnel_host *h, const struct config *config,
@@ -469,6 +472,7 @@ void tunnel_host_free(struct tunnel_host *h)
         return;
     deliveries_free(h->deliveries);
     h->deliveries = NULL;
+    claims_deinit(&h->claims);
     member_free(h->member, clock_now());
     exit_host_free(h->exit);
     builtin_provider_deinit(&h->builtin);

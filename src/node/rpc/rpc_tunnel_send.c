@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * `tunnel.send`: a datagram through an exit, and its answer. How it gets there
- * is decided by the delivery (tunnel/member/delivery.h); this says in words
+ * is decided by the delivery (tunnel/traffic/delivery.h); this says in words
  * how that ended.
  */
 #include "node/rpc/tunnel_call.h"
-#include "tunnel/member/delivery.h"
+#include "tunnel/traffic/delivery.h"
 
 #include "base/timestamp.h"
 #include "node/os/clock.h"

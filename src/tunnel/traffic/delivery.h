@@ -25,8 +25,8 @@
  * deliveries_event and deliveries_tick, and may start and cancel deliveries
  * and call commands of the member.
  */
-#ifndef WARREN_TUNNEL_MEMBER_DELIVERY_H
-#define WARREN_TUNNEL_MEMBER_DELIVERY_H
+#ifndef WARREN_TUNNEL_TRAFFIC_DELIVERY_H
+#define WARREN_TUNNEL_TRAFFIC_DELIVERY_H
 
 #include "base/bytes.h"
 #include "base/endpoint.h"
@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct claims;
 struct deliveries;
 struct member;
 struct member_event;
@@ -86,8 +87,9 @@ struct delivery_handler {
     void (*done)(void *arg, const struct delivery_outcome *outcome);
 };
 
-/* `t` outlives them. ERR_NO_MEMORY. */
-enum error deliveries_new(struct member *t, const struct random_source *random,
+/* `t` and `claims` outlive them. ERR_NO_MEMORY. */
+enum error deliveries_new(struct member *t, struct claims *claims,
+                          const struct random_source *random,
                           struct deliveries **out);
 /* What is under way is given up; nobody is called. */
 void deliveries_free(struct deliveries *ds);

@@ -2,12 +2,13 @@
  *
  * What delivery.c and delivery_choice.c share; nobody else includes it.
  */
-#ifndef WARREN_TUNNEL_MEMBER_DELIVERY_INTERNAL_H
-#define WARREN_TUNNEL_MEMBER_DELIVERY_INTERNAL_H
+#ifndef WARREN_TUNNEL_TRAFFIC_DELIVERY_INTERNAL_H
+#define WARREN_TUNNEL_TRAFFIC_DELIVERY_INTERNAL_H
 
 #include "base/table/call.h"
-#include "tunnel/member/delivery.h"
 #include "tunnel/member/member.h"
+#include "tunnel/traffic/claims.h"
+#include "tunnel/traffic/delivery.h"
 
 /* Where a delivery stands, and what it waits for besides its end:
  *
@@ -47,14 +48,6 @@ struct delivery {
     uint8_t data[];
 };
 
-/* A circuit that was used, or is built, for deliveries of one key. */
-struct claim {
-    uint32_t circuit;
-    unsigned hops;
-    uint64_t isolation;
-    uint64_t used_at;
-};
-
 struct deliveries {
     struct member *member;
     struct random_source random;
@@ -62,8 +55,7 @@ struct deliveries {
     unsigned count;
     uint64_t ids;
     unsigned turn;
-    struct claim *claims;
-    unsigned claim_count, claim_room;
+    struct claims *claims;
 };
 
 /* The delivery that stands on the list as `call`; NULL stays NULL. */
@@ -82,7 +74,5 @@ bool delivery_open(struct deliveries *ds, struct delivery *d, uint64_t now);
 /* No exit is left that has not refused it. */
 bool delivery_is_hopeless(struct deliveries *ds, struct delivery *d,
                           uint64_t now);
-/* The circuit has ended. */
-void delivery_unclaim(struct deliveries *ds, uint32_t circuit);
 
 #endif

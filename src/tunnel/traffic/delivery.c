@@ -9,7 +9,7 @@
  * and begin new ones: so the list is looked through from its beginning after
  * each, and a turn's number tells who was seen.
  */
-#include "tunnel/member/delivery_internal.h"
+#include "tunnel/traffic/delivery_internal.h"
 
 #include "base/timestamp.h"
 
@@ -394,7 +394,7 @@ void deliveries_event(struct deliveries *ds, const struct member_event *event,
     struct delivery *d;
 
     if (event->kind == MEMBER_CIRCUIT_CLOSED)
-        delivery_unclaim(ds, event->circuit);
+        claims_drop(ds->claims, event->circuit);
     if (event->kind == MEMBER_DATA) {
         take_data(ds, event, now);
         return;
@@ -414,7 +414,8 @@ void deliveries_event(struct deliveries *ds, const struct member_event *event,
 
 /* ---- Life --------------------------------------------------------------- */
 
-enum error deliveries_new(struct member *t, const struct random_source *random,
+enum error deliveries_new(struct member *t, struct claims *claims,
+                          const struct random_source *random,
                           struct deliveries **out)
 {
     struct deliveries *ds = calloc(1, sizeof(*ds));
@@ -422,6 +423,7 @@ enum error deliveries_new(struct member *t, const struct random_source *random,
     if (ds == NULL)
         return ERR_NO_MEMORY;
     ds->member = t;
+    ds->claims = claims;
     ds->random = *random;
     calls_init(&ds->calls);
     *out = ds;
@@ -434,7 +436,6 @@ void deliveries_free(struct deliveries *ds)
         return;
     while (!TAILQ_EMPTY(&ds->calls))
         drop(ds, delivery_of(TAILQ_FIRST(&ds->calls)));
-    free(ds->claims);
     free(ds);
 }
 

@@ -5,7 +5,8 @@
  */
 #include "tunnel_world.h"
 
-#include "tunnel/member/delivery.h"
+#include "tunnel/traffic/claims.h"
+#include "tunnel/traffic/delivery.h"
 
 #define HOPS    2
 #define OTHER   (EXIT - 1) /* another exit, where a test wants one */
@@ -28,6 +29,7 @@ struct sent {
 struct desk {
     struct world *w;
     struct resident *client;
+    struct claims claims;
     struct deliveries *ds;
     bool in_command;
     unsigned ticks;
@@ -90,8 +92,9 @@ static void desk_open(struct desk *desk)
                                    .fill = resident_random};
 
     *desk = (struct desk){.w = w, .client = &w->member[0]};
-    assert_int_equal(deliveries_new(desk->client->tunnel, &random, &desk->ds),
-                     OK);
+    assert_int_equal(
+        deliveries_new(desk->client->tunnel, &desk->claims, &random, &desk->ds),
+        OK);
     w->above = desk;
     w->above_deadline = desk_deadline;
     w->above_tick = desk_tick;
@@ -101,6 +104,7 @@ static void desk_open(struct desk *desk)
 static void desk_close(struct desk *desk)
 {
     deliveries_free(desk->ds);
+    claims_deinit(&desk->claims);
     desk->w->above = NULL;
     desk->client->on_event = NULL;
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++)

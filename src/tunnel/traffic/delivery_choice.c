@@ -6,7 +6,7 @@
  * is built through an exit that says that it sends to the port. When the pool
  * is full of circuits of other keys, the one that rests longest makes room.
  */
-#include "tunnel/member/delivery_internal.h"
+#include "tunnel/traffic/delivery_internal.h"
 
 #include "base/timestamp.h"
 
@@ -15,51 +15,6 @@
 
 #define ACTIVE_MAX 64 /* circuits to choose one from */
 #define OPEN_MAX   8  /* circuits built for one datagram */
-
-/* A claimed circuit that was not used for so long may make room. */
-#define RESTS (10 * TIME_S)
-
-/* ---- Claims ------------------------------------------------------------- */
-
-static struct claim *claim_of(const struct deliveries *ds, uint32_t circuit)
-{
-    for (unsigned i = 0; i < ds->claim_count; i++)
-        if (ds->claims[i].circuit == circuit)
-            return &ds->claims[i];
-    return NULL;
-}
-
-static bool claim(struct deliveries *ds, const struct delivery *d,
-                  uint32_t circuit, uint64_t now)
-{
-    struct claim *c = claim_of(ds, circuit);
-    unsigned room = ds->claim_room == 0 ? 8 : 2 * ds->claim_room;
-
-    if (c != NULL) {
-        c->used_at = now;
-        return true;
-    }
-    if (ds->claim_count == ds->claim_room) {
-        c = realloc(ds->claims, room * sizeof(*c));
-        if (c == NULL)
-            return false;
-        ds->claims = c;
-        ds->claim_room = room;
-    }
-    ds->claims[ds->claim_count++] = (struct claim){.circuit = circuit,
-                                                   .hops = d->hops,
-                                                   .isolation = d->isolation,
-                                                   .used_at = now};
-    return true;
-}
-
-void delivery_unclaim(struct deliveries *ds, uint32_t circuit)
-{
-    struct claim *c = claim_of(ds, circuit);
-
-    if (c != NULL)
-        *c = ds->claims[--ds->claim_count];
-}
 
 /* ---- Those that are there ----------------------------------------------- */
 
@@ -80,9 +35,7 @@ static bool has_refused(const struct deliveries *ds, const struct delivery *d,
 static bool fits(const struct deliveries *ds, const struct delivery *d,
                  uint32_t circuit, uint16_t port)
 {
-    const struct claim *c = claim_of(ds, circuit);
-
-    return (c == NULL || c->isolation == d->isolation) &&
+    return claims_allow(ds->claims, circuit, d->isolation) &&
            !has_refused(ds, d, circuit) &&
            (port == 0 || member_sends_to(ds->member, circuit, port));
 }
@@ -154,13 +107,17 @@ uint32_t delivery_choose(struct deliveries *ds, const struct delivery *d,
 
     if (circuit == 0 && !looks_around(d, now))
         circuit = draw(ds, d, 0);
-    return circuit != 0 && claim(ds, d, circuit, now) ? circuit : 0;
+    if (circuit == 0 ||
+        claims_take(ds->claims, circuit, d->hops, d->isolation, now) == NULL)
+        return 0;
+    return circuit;
 }
 
 /* ---- One more ----------------------------------------------------------- */
 
-static bool is_in_use(const struct deliveries *ds, uint32_t circuit)
+static bool is_in_use(const void *arg, uint32_t circuit)
 {
+    const struct deliveries *ds = arg;
     struct call *call;
 
     TAILQ_FOREACH(call, &ds->calls, link)
@@ -177,19 +134,11 @@ static bool is_in_use(const struct deliveries *ds, uint32_t circuit)
 static void make_room(struct deliveries *ds, const struct delivery *d,
                       uint64_t now)
 {
-    const struct claim *oldest = NULL;
+    uint32_t spare =
+        claims_spare(ds->claims, d->hops, d->isolation, is_in_use, ds, now);
 
-    for (unsigned i = 0; i < ds->claim_count; i++) {
-        const struct claim *c = &ds->claims[i];
-
-        if (c->hops != d->hops || c->isolation == d->isolation ||
-            time_since(c->used_at, now) < RESTS || is_in_use(ds, c->circuit))
-            continue;
-        if (oldest == NULL || c->used_at < oldest->used_at)
-            oldest = c;
-    }
-    if (oldest != NULL)
-        member_close(ds->member, oldest->circuit, now);
+    if (spare != 0)
+        member_close(ds->member, spare, now);
 }
 
 static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
@@ -208,7 +157,7 @@ static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
     if (e != OK)
         return false;
     d->opened++;
-    claim(ds, d, d->opening, now);
+    claims_take(ds->claims, d->opening, d->hops, d->isolation, now);
     return true;
 }
 
