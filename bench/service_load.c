@@ -38,7 +38,7 @@
 #include <sys/socket.h>
 
 #define PAYLOAD  1152
-#define WINDOW   512
+#define WINDOW   1472
 #define ACK_EACH 16
 #define FIRST    5 /* acknowledged at once */
 #define BATCH    32
