@@ -7,6 +7,7 @@
 #include "node/monitor/service_metrics.h"
 
 #include "tunnel/meeting/meeting.h"
+#include "tunnel/stem/finder.h"
 
 /* ---- Each --------------------------------------------------------------- */
 
@@ -139,6 +140,25 @@ static const struct metric_row engine_rows[] = {
      METRIC_AT(struct services_stats, puts_failed)},
 };
 
+static const struct metric_row finder_rows[] = {
+    {"warren_services_lookup_hops_total",
+     "Last hops of lookups that another took the place of, by what they did.",
+     METRIC_AT(struct finder_stats, silent), "result", "silent"},
+    {"warren_services_lookup_hops_total", "",
+     METRIC_AT(struct finder_stats, refused), "result", "refused"},
+    {"warren_services_lookup_hops_total", "",
+     METRIC_AT(struct finder_stats, lost), "result", "lost"},
+    {"warren_services_lookup_dropped_total",
+     "Answers of last hops that were dropped: not authentic, or to nothing "
+     "that was asked.",
+     METRIC_AT(struct finder_stats, forged), "reason", "forged"},
+    {"warren_services_lookup_dropped_total", "",
+     METRIC_AT(struct finder_stats, unexpected), "reason", "unexpected"},
+    {"warren_services_lookup_seen_twice_total",
+     "Last hops that saw two keys of a service: there was no other.",
+     METRIC_AT(struct finder_stats, seen_twice)},
+};
+
 static const struct metric_row host_rows[] = {
     {"warren_services_no_port_total",
      "Datagrams of peers for a port that the service does not have.",
@@ -175,6 +195,7 @@ void service_metrics(const struct service_host *h, uint64_t now,
         return;
     add_each(h, now, m);
     METRICS_ROWS(m, engine_rows, services_stats(engine));
+    METRICS_ROWS(m, finder_rows, services_finder_stats(engine));
     metrics_gauge(m, "warren_services_stems",
                   "Circuits that are ready for services.",
                   services_stems_ready(engine));

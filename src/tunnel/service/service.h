@@ -37,6 +37,7 @@
 #define SERVICE_ACCESS_MAX 32
 #define SERVICE_QUEUE      32 /* datagrams that wait for the first channel */
 
+struct finder_stats;
 struct services;
 
 enum service_kind {
@@ -211,6 +212,8 @@ struct services_stats {
     uint64_t lookups, lookups_failed, puts, puts_failed;
 };
 const struct services_stats *services_stats(const struct services *s);
+/* Of what was asked of last hops: tunnel/stem/finder.h. */
+const struct finder_stats *services_finder_stats(const struct services *s);
 unsigned services_stems_ready(const struct services *s);
 const struct vanguard_set *services_layer2(const struct services *s);
 

@@ -187,6 +187,11 @@ const struct services_stats *services_stats(const struct services *s)
     return &s->stats;
 }
 
+const struct finder_stats *services_finder_stats(const struct services *s)
+{
+    return finder_stats(s->finder);
+}
+
 unsigned services_stems_ready(const struct services *s)
 {
     unsigned ready = 0;

@@ -77,6 +77,7 @@ struct finder {
     struct scene_request list[SCENE_REQUESTS];
     unsigned count, puts, gets;
     uint64_t next;
+    struct finder_stats stats;
 };
 
 struct directory {
@@ -566,6 +567,11 @@ uint64_t finder_next_deadline(const struct finder *f)
 {
     (void)f;
     return TIME_NEVER;
+}
+
+const struct finder_stats *finder_stats(const struct finder *f)
+{
+    return &f->stats;
 }
 
 /* Of this kind, the i-th; NULL: there are not so many. */
