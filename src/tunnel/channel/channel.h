@@ -82,6 +82,9 @@ struct channel_env {
     void (*live)(void *holder, struct channel *ch, uint64_t now);
     void (*data)(void *holder, struct channel *ch, uint16_t port,
                  struct bytes payload, uint64_t now);
+    /* A packet of streams, for this side of them; may be rewritten. */
+    void (*packet)(void *holder, struct channel *ch, bool to_acceptor,
+                   struct bytes packet, uint64_t now);
     /* Opener: the leg in use gets old (at `renew_at` of channel_attach): a new
      * one is to be made ready, and told by channel_move. Comes again each
      * CHANNEL_MOVE_AGAIN while that has not begun. */
@@ -136,6 +139,10 @@ void channel_receive(struct channel *ch, struct circuit *c, uint8_t *body,
  * closed). */
 enum error channel_send(struct channel *ch, uint16_t port, struct bytes payload,
                         uint64_t now);
+/* A packet of streams, to that side of the other end: at most END_PACKET_MAX
+ * bytes; lost in a gap, as they may be. */
+void channel_packet(struct channel *ch, bool to_acceptor, struct bytes packet,
+                    uint64_t now);
 /* Opener: says MOVE until it is answered, a cell comes on a newer leg, or
  * CHANNEL_MOVE_TIME is over; takes the place of one before. ERR_NOT_FOUND in a
  * gap (then it is a RESUME, through the point), ERR_NO_MEMORY. */

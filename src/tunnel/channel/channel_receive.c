@@ -60,6 +60,11 @@ static bool dispatch(struct channel *ch, struct leg *l,
         return true;
     case END_PIECE:
         return receive_piece(ch, m, now);
+    case END_PACKET_IN:
+    case END_PACKET_BACK:
+        ch->env.packet(ch->holder, ch, m->type == END_PACKET_IN, m->payload,
+                       now);
+        return true;
     case END_PING:
         answer(ch, l, m->nonce, now);
         return true;

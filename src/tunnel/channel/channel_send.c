@@ -95,6 +95,18 @@ enum error channel_send(struct channel *ch, uint16_t port, struct bytes payload,
     return e;
 }
 
+void channel_packet(struct channel *ch, bool to_acceptor, struct bytes packet,
+                    uint64_t now)
+{
+    struct end_message m = {.type = to_acceptor ? END_PACKET_IN
+                                                : END_PACKET_BACK,
+                            .payload = packet};
+
+    assert(packet.len > 0 && packet.len <= END_PACKET_MAX);
+    if (ch->use != NULL && !ch->closing && channel_goes_on(ch))
+        channel_say(ch, ch->use, &m, true, now);
+}
+
 void channel_flush(struct channel *ch, uint64_t now)
 {
     struct gap_datagram *d;

@@ -53,6 +53,10 @@ static void read_fields(struct mp_reader *r, struct end_message *m)
     case END_PIECE:
         m->piece = read_piece(r);
         break;
+    case END_PACKET_IN:
+    case END_PACKET_BACK:
+        m->payload = mp_read_bytes(r, 1, END_PACKET_MAX);
+        break;
     case END_MOVE:
         m->cookie = read_cookie(r);
         m->noise1 =
@@ -120,6 +124,11 @@ static void write_fields(struct mp_writer *w, const struct end_message *m)
     case END_PIECE:
         write_head(w, m, 5);
         write_piece(w, &m->piece);
+        break;
+    case END_PACKET_IN:
+    case END_PACKET_BACK:
+        write_head(w, m, 2);
+        mp_write_bin(w, m->payload);
         break;
     case END_MOVE:
         write_head(w, m, 3);

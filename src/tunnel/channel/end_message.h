@@ -13,10 +13,13 @@
  *  6 MOVE   cookie 16, noise1 448                   opener     471
  *  7 MOVED  cookie 16, reason                       responder  21
  *  8 CLOSE  reason                                  both       3
+ * 64 PACKET_IN   packet (1..1,232), to the acceptor both       5..1,237
+ * 65 PACKET_BACK packet, to the opener of streams   both       5..1,237
  *
  * A DATA message that is too long is cut as it is, with its head, into pieces
  * of 1,216 bytes and a last one (piece.h). Where to meet is inside of noise1
- * (service/invitation.h). Types from 64 on are for streams.
+ * (service/invitation.h). Packets are those of streams (stream/stream.h),
+ * either end of which may have opened a connection.
  */
 #ifndef WARREN_TUNNEL_CHANNEL_END_MESSAGE_H
 #define WARREN_TUNNEL_CHANNEL_END_MESSAGE_H
@@ -34,6 +37,7 @@
 #define END_DATA_OVERHEAD 8    /* of DATA in its longest encoding */
 #define END_PAYLOAD_CELL  1232 /* bytes of DATA that one cell carries */
 #define END_PAYLOAD_MAX   9600 /* in pieces */
+#define END_PACKET_MAX    1232
 #define END_DATA_MAX      (END_PAYLOAD_MAX + END_DATA_OVERHEAD)
 #define END_MOVE_MAX      (23 + MEETING_NOISE1_BYTES)
 
@@ -45,7 +49,9 @@ enum end_message_type {
     END_PONG = 5,
     END_MOVE = 6,
     END_MOVED = 7,
-    END_CLOSE = 8
+    END_CLOSE = 8,
+    END_PACKET_IN = 64,
+    END_PACKET_BACK = 65
 };
 
 /* One struct for reading and for writing; views point into the text. */
@@ -53,7 +59,7 @@ struct end_message {
     enum end_message_type type;
     uint64_t nonce;        /* HELLO, PING, PONG */
     uint16_t port;         /* DATA */
-    struct bytes payload;  /* DATA */
+    struct bytes payload;  /* DATA, PACKET_IN, PACKET_BACK */
     struct piece piece;    /* PIECE */
     const uint8_t *cookie; /* MOVE, MOVED: MEETING_COOKIE_BYTES */
     struct bytes noise1;   /* MOVE */

@@ -118,6 +118,20 @@ static void on_data(void *holder, struct channel *ch, uint16_t port,
     s->env.world.event(s->env.world.ctx, &event);
 }
 
+static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
+                      struct bytes packet, uint64_t now)
+{
+    struct service_peer *p = holder;
+    struct services *s = p->service->all;
+
+    (void)ch;
+    if (!p->told || s->env.world.packet == NULL)
+        return; /* it is said again */
+    if (s->news.count > 0)
+        services_tell(s);
+    s->env.world.packet(s->env.world.ctx, p->id, to_acceptor, packet, now);
+}
+
 static uint64_t retry_pause(unsigned tries)
 {
     return tries < 6 ? RETRY_FIRST << (tries - 1) : RETRY_MAX;
@@ -406,6 +420,7 @@ static struct channel_env channel_env_of(const struct services *s)
                                 .send = on_send,
                                 .live = on_live,
                                 .data = on_data,
+                                .packet = on_packet,
                                 .renew = on_renew,
                                 .move = on_move,
                                 .move_refused = on_move_refused,

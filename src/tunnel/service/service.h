@@ -127,6 +127,11 @@ enum error service_send(struct services *s, uint32_t id, uint16_t port,
 /* ERR_NOT_FOUND once it is gone, ERR_TOO_LARGE, ERR_FULL (in a gap). */
 enum error service_peer_send(struct services *s, uint64_t peer, uint16_t port,
                              struct bytes payload, uint64_t now);
+/* A packet of streams, to that side of the peer's; lost in a gap.
+ * ERR_NOT_FOUND. */
+enum error service_peer_packet(struct services *s, uint64_t peer,
+                               bool to_acceptor, struct bytes packet,
+                               uint64_t now);
 enum error service_peer_close(struct services *s, uint64_t peer, uint64_t now);
 /* KEY: fetches the own descriptor and asks an own point, as a client would.
  * The result is in the status. */

@@ -98,6 +98,11 @@ struct service_world {
     void *ctx;
     void (*event)(void *ctx, const struct service_event *event);
 
+    /* A packet of streams came from a peer, for this side of them; in the
+     * middle of a receive. NULL: there are no streams. */
+    void (*packet)(void *ctx, uint64_t peer, bool to_acceptor,
+                   struct bytes packet, uint64_t now);
+
     /* What is to be found again after a restart. */
     void (*remember_point)(void *ctx, uint32_t service,
                            const struct service_point_row *row);

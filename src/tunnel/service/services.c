@@ -446,6 +446,18 @@ enum error service_peer_send(struct services *s, uint64_t peer, uint16_t port,
     return channel_send(p->channel, port, payload, now);
 }
 
+enum error service_peer_packet(struct services *s, uint64_t peer,
+                               bool to_acceptor, struct bytes packet,
+                               uint64_t now)
+{
+    struct service_peer *p = peer_find(s, peer);
+
+    if (p == NULL || !p->told)
+        return ERR_NOT_FOUND;
+    channel_packet(p->channel, to_acceptor, packet, now);
+    return OK;
+}
+
 enum error service_peer_close(struct services *s, uint64_t peer, uint64_t now)
 {
     struct service_peer *p = peer_find(s, peer);

@@ -80,6 +80,15 @@ static void data(void *holder, struct channel *ch, uint16_t port,
     assert(w->live == 1 && payload.len <= CHANNEL_PAYLOAD_MAX);
 }
 
+static void packet(void *holder, struct channel *ch, bool to_acceptor,
+                   struct bytes packet, uint64_t now)
+{
+    struct world *w = holder;
+
+    (void)ch, (void)to_acceptor, (void)now;
+    assert(w->live == 1 && packet.len > 0 && packet.len <= END_PACKET_MAX);
+}
+
 static void renew(void *holder, struct channel *ch, uint64_t now)
 {
     (void)holder, (void)now;
@@ -240,9 +249,17 @@ static void act(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct piece_budget budget = {.max = 20 * PIECE_BYTES};
-    struct channel_env env = {{NULL, fill}, send_cell, live,         data,
-                              renew,        move,      move_refused, gap,
-                              leg_over,     closed};
+    struct channel_env env = {.random = {NULL, fill},
+                              .send = send_cell,
+                              .live = live,
+                              .data = data,
+                              .packet = packet,
+                              .renew = renew,
+                              .move = move,
+                              .move_refused = move_refused,
+                              .gap = gap,
+                              .leg_over = leg_over,
+                              .closed = closed};
     struct world w = {.in = {bytes, size}, .now = TIME_HOUR};
 
     if (channel_new(&env, &w, input_take(&w.in) & 1, &budget, &w.ch) != OK)

@@ -58,6 +58,8 @@ struct world_side {
     enum reason why, refused_why;
     uint32_t sent, received, twice, strange;
     uint8_t seen[WORLD_SEQ / 8];
+    unsigned packets[2]; /* of streams that came: to opener, to acceptor */
+    size_t packet_bytes;
     uint64_t quiet; /* since the last cell that was sent, at most */
     uint64_t sent_at;
     uint32_t cells[2]; /* that were sent: small, large */
@@ -386,6 +388,18 @@ static inline void world_closed(void *holder, struct channel *ch,
     s->ch = NULL;
 }
 
+static inline void world_stream_packet(void *holder, struct channel *ch,
+                                       bool to_acceptor, struct bytes packet,
+                                       uint64_t now)
+{
+    struct world_side *s = holder;
+
+    (void)now;
+    (void)ch;
+    s->packets[to_acceptor]++;
+    s->packet_bytes += packet.len;
+}
+
 /* ---- The world ---------------------------------------------------------- */
 
 static inline struct channel_env world_env(struct world *w)
@@ -394,6 +408,7 @@ static inline struct channel_env world_env(struct world *w)
                                 .send = world_send,
                                 .live = world_live,
                                 .data = world_data,
+                                .packet = world_stream_packet,
                                 .renew = world_renew,
                                 .move = world_moves,
                                 .move_refused = world_refused,

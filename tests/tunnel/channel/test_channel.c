@@ -4,6 +4,7 @@
  */
 #include "channel/channel_world.h"
 #include "fail_alloc.h"
+#include "tunnel/channel/end_message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,6 +73,34 @@ static void test_channel_data_makes_it_live_too(void **state)
     world_run(&w, TIME_S);
     assert_int_equal(w.side[OPENER].live, 1);
     assert_int_equal(w.side[RESPONDER].live, 1);
+    world_deinit(&w);
+}
+
+/* Either way, to either side of streams; in a gap they are lost. */
+static void test_channel_carries_packets_of_streams(void **state)
+{
+    static const uint8_t packet[END_PACKET_MAX];
+
+    (void)state;
+    world_init(&w, 1);
+    channel_packet(w.side[OPENER].ch, true, bytes_of(packet, 9), w.now);
+    world_connect(&w);
+    channel_packet(w.side[OPENER].ch, true, bytes_of(packet, 1), w.now);
+    channel_packet(w.side[OPENER].ch, false, bytes_of(packet, 2), w.now);
+    channel_packet(w.side[RESPONDER].ch, false,
+                   bytes_of(packet, sizeof(packet)), w.now);
+    world_run(&w, TIME_S);
+    assert_int_equal(w.side[RESPONDER].packets[true], 1);
+    assert_int_equal(w.side[RESPONDER].packets[false], 1);
+    assert_int_equal(w.side[RESPONDER].packet_bytes, 3);
+    assert_int_equal(w.side[OPENER].packets[true], 0);
+    assert_int_equal(w.side[OPENER].packets[false], 1);
+    assert_int_equal(w.side[OPENER].packet_bytes, sizeof(packet));
+    assert_int_equal(w.side[OPENER].received + w.side[RESPONDER].received, 0);
+    channel_close(w.side[OPENER].ch, REASON_REQUESTED, w.now);
+    channel_packet(w.side[OPENER].ch, true, bytes_of(packet, 1), w.now);
+    world_run(&w, TIME_S);
+    assert_int_equal(w.side[RESPONDER].packets[true], 1);
     world_deinit(&w);
 }
 
@@ -456,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_channel_is_live_once),
         cmocka_unit_test(test_channel_responder_is_silent_until_a_cell_comes),
         cmocka_unit_test(test_channel_data_makes_it_live_too),
+        cmocka_unit_test(test_channel_carries_packets_of_streams),
         cmocka_unit_test(test_channel_chooses_the_cell_by_length),
         cmocka_unit_test(test_channel_counts_datagrams),
         cmocka_unit_test(test_channel_survives_a_bad_network),

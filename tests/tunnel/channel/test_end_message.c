@@ -37,6 +37,10 @@ static const struct {
     {{.type = END_MOVED, .cookie = b}, 21},
     {{.type = END_MOVED, .cookie = b, .reason = REASON_FULL}, 21},
     {{.type = END_CLOSE, .reason = REASON_SHUTDOWN}, 3},
+    {{.type = END_PACKET_IN, .payload = {b, 1}}, 5},
+    {{.type = END_PACKET_IN, .payload = {b, END_PACKET_MAX}}, 1237},
+    {{.type = END_PACKET_BACK, .payload = {b, 1}}, 5},
+    {{.type = END_PACKET_BACK, .payload = {b, END_PACKET_MAX}}, 1237},
 };
 
 static size_t write(const struct end_message *m, uint8_t *out, size_t cap)
@@ -123,6 +127,10 @@ static void test_end_message_bytes(void **state)
           .reason = REASON_FULL},
          "93 07 c4 10 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 06"},
         {{.type = END_CLOSE, .reason = REASON_REQUESTED}, "92 08 01"},
+        {{.type = END_PACKET_IN, .payload = {(const uint8_t *)"q", 1}},
+         "92 40 c4 01 71"},
+        {{.type = END_PACKET_BACK, .payload = {(const uint8_t *)"q", 1}},
+         "92 41 c4 01 71"},
     };
     uint8_t text[64];
 
@@ -146,7 +154,9 @@ static void test_end_message_refuses(void **state)
         {"91 01", ERR_MISSING},
         {"92 00 01", ERR_UNKNOWN_KIND},
         {"92 09 01", ERR_UNKNOWN_KIND},
-        {"92 40 01", ERR_UNKNOWN_KIND},
+        {"92 42 01", ERR_UNKNOWN_KIND},
+        {"92 40 01", ERR_WRONG_TYPE},
+        {"92 40 c4 00", ERR_WRONG_LENGTH},
         {"92 cd 01 01 01", ERR_RANGE},
         {"92 ff 01", ERR_RANGE},
         {"92 04 ff", ERR_RANGE},

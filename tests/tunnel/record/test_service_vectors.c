@@ -368,6 +368,11 @@ static void put_end_messages(void)
     m.type = END_CLOSE;
     m.reason = REASON_REQUESTED;
     put_end_message("end_close", &m);
+    m.type = END_PACKET_IN;
+    m.payload = bytes_of_text("packet");
+    put_end_message("end_packet_in", &m);
+    m.type = END_PACKET_BACK;
+    put_end_message("end_packet_back", &m);
 }
 
 /* The text of the last hop, but for its fill, which is left out: the end layer
