@@ -196,7 +196,9 @@ class ServiceVectors(unittest.TestCase):
                 ("pong", [m.PONG, 5]), ("data", [m.DATA, 53, b"hi"]),
                 ("piece", [m.PIECE, 258, 1, 2, b"x"]),
                 ("move", [m.MOVE, cookie, b"\1" * 448]),
-                ("moved", [m.MOVED, cookie, 6]), ("close", [m.CLOSE, 1])):
+                ("moved", [m.MOVED, cookie, 6]), ("close", [m.CLOSE, 1]),
+                ("packet_in", [m.PACKET_IN, b"packet"]),
+                ("packet_back", [m.PACKET_BACK, b"packet"])):
             self.assertEqual(msgpack.packb(message), v(f"end_{name}"))
         for depth in 1, 4:
             end = w.Layer(b"\xf0" * 32, 0)
