@@ -48,6 +48,9 @@
 #define STREAM_PACKET_MAX 1232 /* bytes; one large cell carries one */
 #define STREAM_ID_BYTES   8    /* of the acceptor's connection ids */
 
+/* The acceptor has no memory for a stream, and resets it. */
+#define STREAM_CODE_MEMORY UINT32_MAX
+
 struct streams; /* all connections of a node */
 struct stream_conn;
 struct stream;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.
+ *
+ * ngtcp2 is called from three places alone: streams_receive (a packet comes
+ * in), streams_tick (a timer), and `conn_settle`, when the outermost call of
+ * the interface ends (streams_leave): what functions of the interface ask for
+ * waits until then. So handlers, which ngtcp2's callbacks call, may call
+ * whatever they like, and nothing is freed under anybody's feet.
+ */
+#ifndef WARREN_STREAM_STREAM_INTERNAL_H
+#define WARREN_STREAM_STREAM_INTERNAL_H
+
+#include "stream/stream.h"
+
+#include "base/table/keyed_table.h"
+#include "base/table/shares.h"
+#include "stream/stream_heap.h"
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <sys/queue.h>
+
+/* What the protocol fixes, so that the first packet can carry data: what an
+ * acceptor grants at least. */
+#define STREAM_FIRST_WINDOW            ((size_t)65536)
+#define STREAM_FIRST_CONNECTION_WINDOW ((size_t)262144)
+#define STREAM_FIRST_STREAMS           64
+#define STREAM_CONNECTION_IDS          8
+
+#define STREAM_HELLO_MAX 256 /* of the handshake: length, parameters */
+
+/* ---- What was written --------------------------------------------------- */
+
+#define CHUNK_BYTES 4064
+
+struct chunk {
+    struct chunk *next;
+    uint8_t data[CHUNK_BYTES];
+};
+
+/* Offsets count from the stream's first byte. All chunks are full, but for the
+ * last one. */
+struct send_buffer {
+    struct chunk *first, *last;
+    struct chunk *cursor;   /* with the byte at `sent`, or NULL */
+    uint64_t first_offset;  /* of first's first byte */
+    uint64_t cursor_offset; /* of cursor's */
+    uint64_t acked, sent, end;
+};
+
+/* What came and was not taken: `len` bytes from `at` of the first chunk. */
+struct kept {
+    struct chunk *first, *last;
+    size_t at, len;
+};
+
+/* ---- Streams ------------------------------------------------------------ */
+
+struct stream {
+    TAILQ_ENTRY(stream) link;    /* conn->streams */
+    TAILQ_ENTRY(stream) ready;   /* conn->ready, while `is_ready` */
+    TAILQ_ENTRY(stream) changed; /* conn->changed, while `is_changed` */
+    TAILQ_ENTRY(stream) waiting; /* streams->waiting, while `is_waiting` */
+    struct stream_conn *conn;
+    const struct stream_handler *handler;
+    void *arg;
+    int64_t id;      /* or one of these: */
+#define ID_NONE (-1) /* ngtcp2 does not know it yet */
+#define ID_GONE (-2) /* ngtcp2 is done with it, its reader is not */
+    struct send_buffer out;
+    struct kept kept;
+    size_t returned; /* bytes taken; the other end does not know yet */
+    uint32_t code;   /* of our reset */
+    bool is_ready, is_changed, is_waiting;
+    bool wants_room;
+    bool finished, fin_sent;
+    bool write_over; /* the other end reads no more */
+    bool read_over;  /* what comes is dropped */
+    bool fin_came;   /* what is kept is the last of it */
+    bool fin_told;
+    bool resuming;  /* stream_resume was called */
+    bool resetting; /* stream_reset was called, ngtcp2 does not know yet */
+    bool ended;     /* the holder was told, or is when we leave */
+    bool told;
+};
+
+TAILQ_HEAD(stream_list, stream);
+
+/* ---- Connections -------------------------------------------------------- */
+
+/* One of the acceptor's connection ids, for streams->by_id. */
+struct id_entry {
+    struct keyed_entry entry;
+    struct id_entry *next; /* of the connection's */
+    struct stream_conn *conn;
+    uint8_t id[STREAM_ID_BYTES];
+};
+
+/* A path as ngtcp2 knows it: by a number, which is its made-up address. While
+ * the handshake goes on ngtcp2 cannot move, and later only with a spare
+ * connection id: then another path takes the number over. */
+struct route {
+    struct keyed_entry entry; /* opener: streams->by_path, while `live` */
+    struct stream_conn *conn;
+    uint8_t key[8]; /* the path */
+    uint64_t path;
+    uint64_t number; /* 0: none any more */
+    bool live;
+};
+
+#define ROUTES 4
+
+TAILQ_HEAD(conn_list, stream_conn);
+
+struct stream_conn {
+    TAILQ_ENTRY(stream_conn) link;  /* streams->conns */
+    TAILQ_ENTRY(stream_conn) dirty; /* streams->dirty, while `is_dirty` */
+    struct streams *streams;
+    ngtcp2_conn *quic;
+    ngtcp2_mem mem;
+    const struct stream_handler *handler;
+    void *holder;
+    bool opener, is_dirty;
+
+    struct stream_list list, ready, changed;
+    unsigned count;   /* streams that the holder has */
+    unsigned opening; /* of these, those without an id */
+    size_t returned;  /* bytes of streams that are gone */
+    size_t memory;
+
+    struct route routes[ROUTES];
+    uint64_t path; /* 0: it rests */
+    uint64_t number_now, numbers;
+    bool moving; /* ngtcp2 has yet to hear of `path` */
+
+    struct id_entry *ids;
+    struct endpoint source;
+    size_t place; /* of streams->accepted */
+
+    struct heap_entry timer;
+    uint64_t rest_at;       /* NEVER: it does not rest */
+    uint64_t idle_at;       /* NEVER: it has streams */
+    uint64_t unanswered_at; /* since when nothing came for what was sent */
+
+    bool begun;    /* something was sent */
+    bool answered; /* the handshake is done */
+    bool ping;     /* say where we are */
+    bool over, tell_other;
+    enum stream_end why;
+    uint32_t code;
+
+    uint8_t hello[STREAM_HELLO_MAX];
+    size_t hello_len;
+};
+
+struct streams {
+    struct stream_config config;
+    struct stream_env env;
+    struct stream_stats stats;
+    struct conn_list conns, dirty;
+    unsigned dirty_count;
+    struct stream_list waiting; /* writers, for memory */
+    struct stream_conn **accepted;
+    size_t accepted_count, accepted_cap;
+    struct keyed_table by_id, by_path;
+    struct shares shares;
+    struct heap timers;
+    unsigned depth;
+    uint64_t now; /* of the outermost call */
+};
+
+/* ---- stream.c ----------------------------------------------------------- */
+
+void streams_enter(struct streams *s, uint64_t now);
+void streams_leave(struct streams *s);
+void conn_mark(struct stream_conn *c); /* to be settled */
+void conn_unmark(struct stream_conn *c);
+/* It ends when we leave; without effect when it does already. */
+void conn_end(struct stream_conn *c, enum stream_end why, uint32_t code,
+              bool tell_other);
+/* What ngtcp2 has answered; fatal errors end the connection. */
+void conn_failed(struct stream_conn *c, int rv);
+
+/* ---- stream_conn.c: life of a connection -------------------------------- */
+
+struct stream_conn *conn_new(struct streams *s, bool opener);
+void conn_free(struct stream_conn *c); /* nobody is told */
+void conn_settle(struct stream_conn *c);
+void conn_tick(struct stream_conn *c);
+/* ngtcp2's half of it. `first`: the acceptor's, from the first packet. */
+enum error conn_open_quic(struct stream_conn *c, uint64_t rtt);
+enum error conn_accept_quic(struct stream_conn *c, const ngtcp2_pkt_hd *first);
+enum error conn_add_id(struct stream_conn *c, const ngtcp2_cid *id);
+void conn_remove_id(struct stream_conn *c, const ngtcp2_cid *id);
+
+/* ---- stream_crypto.c ---------------------------------------------------- */
+
+void crypto_callbacks(ngtcp2_callbacks *cb);
+/* What an acceptor grants at least, told to ngtcp2 before it has said so. */
+enum error crypto_assume_grants(struct stream_conn *c);
+void crypto_params(const struct streams *s, bool opener,
+                   ngtcp2_transport_params *params);
+
+/* ---- stream_data.c: streams, and what ngtcp2 says of them --------------- */
+
+void data_callbacks(ngtcp2_callbacks *cb);
+void stream_free(struct stream *st);
+void stream_tell_closed(struct stream *st);
+/* There is something to be asked of ngtcp2, or to be told, when we leave. */
+void stream_change(struct stream *st);
+void stream_unchange(struct stream *st);
+/* Asks of ngtcp2 what was asked of us meanwhile. */
+void conn_apply_streams(struct stream_conn *c);
+/* Calls `writable` where there is room again. */
+void conn_offer_room(struct stream_conn *c);
+
+/* ---- stream_keep.c ------------------------------------------------------ */
+
+/* False: no memory. */
+bool kept_add(struct stream *st, struct bytes data);
+void kept_forget(struct stream *st);
+/* Tells the reader until it takes less than it is given. */
+void stream_offer(struct stream *st);
+/* What has just come. False: no memory. */
+bool stream_came(struct stream *st, struct bytes data, bool fin);
+
+/* ---- stream_send.c ------------------------------------------------------ */
+
+size_t send_buffer_add(struct stream *st, struct bytes data);
+void send_buffer_acked(struct stream *st, uint64_t upto);
+/* ngtcp2 has forgotten it, or says no more of it: the stream is reset. */
+void send_buffer_forget(struct stream *st);
+void stream_ready(struct stream *st);
+void stream_unready(struct stream *st);
+void conn_flush(struct stream_conn *c);
+void conn_write_close(struct stream_conn *c);
+
+/* ---- stream_path.c ------------------------------------------------------ */
+
+void path_fill(ngtcp2_path_storage *ps, uint64_t number);
+struct route *route_find(struct stream_conn *c, uint64_t path);
+/* Of a path that was not known; NULL: no memory. */
+struct route *route_add(struct stream_conn *c, uint64_t path);
+void route_remove(struct route *r);
+void routes_deinit(struct stream_conn *c);
+/* The path that ngtcp2 sends on; NULL: it is gone. */
+struct route *route_of_number(struct stream_conn *c, const ngtcp2_path *path);
+void conn_rest(struct stream_conn *c);
+/* The opener's connection that a packet over it is for, or NULL. */
+struct stream_conn *path_owner(const struct streams *s, uint64_t path);
+/* Opener: `path` is its from now on. ERR_IN_USE, ERR_NO_MEMORY. */
+enum error path_take(struct stream_conn *c, uint64_t path);
+void conn_apply_move(struct stream_conn *c);
+/* Acceptor: a packet comes over it. */
+struct route *path_came(struct stream_conn *c, uint64_t path);
+/* Acceptor: which path ngtcp2 is on now. */
+void conn_follow(struct stream_conn *c);
+
+/* ---- stream_memory.c ---------------------------------------------------- */
+
+/* For ngtcp2, counted, up to max_memory. */
+void memory_for_quic(struct stream_conn *c);
+/* Our own, zeroed: none when less than a quarter is left, so that what is
+ * under way can end. `c` may be NULL. */
+void *memory_new(struct streams *s, struct stream_conn *c, size_t size);
+/* The same for what the other end may send: up to max_memory. */
+void *memory_must(struct streams *s, struct stream_conn *c, size_t size);
+void memory_free(struct streams *s, struct stream_conn *c, void *p,
+                 size_t size);
+bool memory_is_short(const struct streams *s);
+void memory_count(struct stream_conn *c, size_t n);
+void memory_uncount(struct stream_conn *c, size_t n);
+/* Ends who weighs most when little is left; wakes writers when much is. */
+void memory_relieve(struct streams *s);
+
+/* ---- stream_accept.c ---------------------------------------------------- */
+
+void conn_unlist(struct stream_conn *c); /* of the accepted ones */
+
+#endif

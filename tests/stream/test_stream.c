@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Streams over paths that lose, double and overtake.
+ */
+#include "stream_world.h"
+
+static struct world *start(void)
+{
+    struct stream_config config;
+
+    stream_config_init(&config);
+    return world_new(1, &config);
+}
+
+static void test_stream_echo(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    struct flow *f;
+
+    (void)state;
+    w->like.echo = true;
+    f = world_flow(w, c, 1000);
+    f->seed_in = f->seed;
+    assert_true(world_until(w, &f->fin, TIME_S));
+    assert_int_equal(f->in, 1000);
+    assert_false(f->wrong);
+    world_run(w, TIME_S);
+    assert_int_equal(f->closed, 1);
+    assert_int_equal(w->flows[1]->closed, 1);
+    assert_int_equal(stream_conn_streams(c), 0);
+    world_free(w);
+}
+
+/* The first byte is there after half a round trip, the answer after a whole. */
+static void test_stream_goes_with_the_first_packet(void **state)
+{
+    struct world *w = start();
+    struct flow *f;
+
+    (void)state;
+    w->like.echo = true;
+    f = world_flow(w, world_connect(w, 1), 500);
+    world_run(w, TIME_S);
+    assert_int_equal(w->flows[1]->first_at, WORLD_START + 25 * TIME_MS);
+    assert_int_equal(f->first_at, WORLD_START + 50 * TIME_MS);
+    world_free(w);
+}
+
+static void make_bad(struct world_path *path)
+{
+    path->loss = 500;
+    path->twice = 200;
+    path->jitter = 5 * TIME_MS;
+}
+
+/* Both ways at once, each byte compared. */
+static void test_stream_whole_over_a_bad_path(void **state)
+{
+    struct world *w = start();
+    const uint64_t total = 16 << 20;
+    struct flow *f, *g;
+
+    (void)state;
+    make_bad(&w->paths[1]);
+    w->paths[1].delay = 10 * TIME_MS;
+    w->like.seed = 99;
+    w->like.seed_in = 8;
+    w->like.out_total = total;
+    w->like.finish = true;
+    f = world_flow(w, world_connect(w, 1), total);
+    f->seed_in = 99;
+    assert_true(world_until(w, &f->fin, TIME_MIN));
+    g = w->flows[1];
+    assert_true(world_until(w, &g->fin, TIME_MIN));
+    assert_int_equal(f->in, total);
+    assert_int_equal(g->in, total);
+    assert_false(f->wrong || g->wrong);
+    print_message("%.1f s\n", (double)(w->now - WORLD_START) / 1e9);
+    world_run(w, TIME_S);
+    assert_true(f->closed == 1 && g->closed == 1);
+    assert_true(streams_stats(w->side[OPENER].s)->lost > 0);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream_echo),
+        cmocka_unit_test(test_stream_goes_with_the_first_packet),
+        cmocka_unit_test(test_stream_whole_over_a_bad_path),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
