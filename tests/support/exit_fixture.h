@@ -54,6 +54,15 @@ struct world {
     size_t delivered_len;
     enum reason failed_why;
     struct exit_circuit *free_on_failure; /* freed by the callback */
+
+    unsigned found; /* lookups that ended */
+    uint64_t found_by, found_lookup, found_ttl;
+    enum reason found_why;
+    struct endpoint found_addrs[8];
+    size_t found_count;
+    struct exit_circuit *free_when_found;
+    uint64_t cancel_when_found; /* a lookup of `circuit` */
+    const char *again;          /* is looked up from within the callback */
 };
 
 static inline enum error fake_open(void *ctx, enum family family,
@@ -168,6 +177,34 @@ static inline void fake_failed(void *ctx, void *owner, enum reason why,
     w->free_on_failure = NULL;
 }
 
+static inline void fake_found(void *ctx, void *owner, uint64_t lookup,
+                              enum reason why, const struct endpoint *addrs,
+                              size_t count, uint64_t ttl, uint64_t now)
+{
+    struct world *w = ctx;
+    const char *again = w->again;
+
+    w->found++;
+    w->found_by = (uintptr_t)owner;
+    w->found_lookup = lookup;
+    w->found_why = why;
+    w->found_ttl = ttl;
+    w->found_count = count;
+    assert_true(count <= COUNT_OF(w->found_addrs));
+    for (size_t i = 0; i < count; i++)
+        w->found_addrs[i] = addrs[i];
+    exit_circuit_free(w->exit, w->free_when_found);
+    if (w->free_when_found == w->circuit)
+        w->circuit = NULL;
+    w->free_when_found = NULL;
+    if (w->cancel_when_found != 0)
+        exit_lookup_cancel(w->exit, w->circuit, w->cancel_when_found);
+    w->again = NULL;
+    if (again != NULL)
+        exit_lookup(w->exit, w->circuit, bytes_of_text(again), 100 + lookup,
+                    now);
+}
+
 /* One that comes from this neighbour. */
 static inline struct exit_circuit *
 world_circuit_from(struct world *w, uint64_t name, const char *neighbour)
@@ -198,7 +235,8 @@ static inline void world_start(struct world *w)
                            .ctx = w,
                            .random = test_source(&w->random),
                            .deliver = fake_deliver,
-                           .failed = fake_failed};
+                           .failed = fake_failed,
+                           .found = fake_found};
 
     assert_int_equal(exit_new(&w->config, &env, &w->policy, &w->exit), OK);
     w->circuit = world_circuit_from(w, TEST_CIRCUIT, "9.9.9.9:7881");
@@ -228,6 +266,12 @@ static inline enum reason send_name_to(struct world *w, const char *name,
 {
     return exit_send_name(w->exit, w->circuit, bytes_of_text(name), 53,
                           TEST_BYTES("query"), now);
+}
+
+static inline enum reason look_up(struct world *w, const char *name,
+                                  uint64_t lookup, uint64_t now)
+{
+    return exit_lookup(w->exit, w->circuit, bytes_of_text(name), lookup, now);
 }
 
 static inline void receive_from(struct world *w, uint32_t cookie,

@@ -4,9 +4,9 @@
  * neighbours has at most half (has_tokens), whom the policy
  * and the number of destinations allow (admit), a socket (exit_socket.c), what
  * a silent destination is still given, of this circuit and of all (may_send),
- * and only then the system (send_out). Names wait for their addresses in
- * exit_resolve.c and come back here. Circuits with something to close are in a
- * list by use.
+ * and only then the system (send_out). What is wanted of a name (struct
+ * exit_want) waits for its addresses in exit_resolve.c and comes back to
+ * exit_serve. Circuits with something to close are in a list by use.
  */
 #include "tunnel/exit/exit_state.h"
 
@@ -254,9 +254,10 @@ static enum reason send_to(struct exit *x, struct exit_circuit *c,
     return why;
 }
 
-enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
-                          const struct name_addrs *addrs, uint16_t port,
-                          struct bytes payload, uint64_t now)
+/* Tries the addresses in turn, as long as another one may do better. */
+static enum reason send_any(struct exit *x, struct exit_circuit *c,
+                            const struct name_addrs *addrs, uint16_t port,
+                            struct bytes payload, uint64_t now)
 {
     enum reason why = REASON_RESOLVE;
 
@@ -272,6 +273,42 @@ enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
             why = r;
     }
     return why;
+}
+
+static enum reason tell_found(struct exit *x, const struct exit_circuit *c,
+                              uint64_t lookup, const struct name_addrs *addrs,
+                              uint64_t now)
+{
+    /* What is told may change the cache, where they may be. */
+    const struct name_addrs told = *addrs;
+
+    if (told.count == 0)
+        return REASON_RESOLVE;
+    x->env.found(x->env.ctx, c->owner, lookup, EXIT_SENT, told.ep, told.count,
+                 NAME_TTL_MAX, now);
+    return EXIT_SENT;
+}
+
+enum reason exit_serve(struct exit *x, struct exit_circuit *c,
+                       const struct exit_want *want,
+                       const struct name_addrs *addrs, uint64_t now)
+{
+    if (want->lookup)
+        return tell_found(x, c, want->number, addrs, now);
+    return send_any(x, c, addrs, want->port, want->payload, now);
+}
+
+static enum reason want_name(struct exit *x, struct exit_circuit *c,
+                             const struct name *name,
+                             const struct exit_want *want, uint64_t now)
+{
+    const struct name_addrs *addrs =
+        name_cache_get(&x->cache, &c->names, name, now);
+
+    if (addrs == NULL)
+        return exit_wait(x, c, name, want, now);
+    x->stats.cache_hits++;
+    return exit_serve(x, c, want, addrs, now);
 }
 
 static enum reason counted(struct exit *x, enum reason why)
@@ -294,7 +331,7 @@ static enum reason send_name(struct exit *x, struct exit_circuit *c,
                              struct bytes text, uint16_t port,
                              struct bytes payload, uint64_t now)
 {
-    const struct name_addrs *addrs;
+    const struct exit_want want = {.port = port, .payload = payload};
     struct endpoint to;
     struct name name;
     bool is_address;
@@ -312,11 +349,7 @@ static enum reason send_name(struct exit *x, struct exit_circuit *c,
         return REASON_POLICY;
     if (!has_tokens(x, c, now))
         return REASON_RATE;
-    addrs = name_cache_get(&x->cache, &c->names, &name, now);
-    if (addrs == NULL)
-        return exit_wait(x, c, &name, port, payload, now);
-    x->stats.cache_hits++;
-    return exit_send_any(x, c, addrs, port, payload, now);
+    return want_name(x, c, &name, &want, now);
 }
 
 enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
@@ -324,6 +357,31 @@ enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
                            struct bytes payload, uint64_t now)
 {
     return counted(x, send_name(x, c, name, port, payload, now));
+}
+
+static enum reason look_up(struct exit *x, struct exit_circuit *c,
+                           struct bytes text, uint64_t lookup, uint64_t now)
+{
+    const struct exit_want want = {.lookup = true, .number = lookup};
+    struct name_addrs itself = {.count = 1};
+    struct name name;
+    bool is_address;
+    enum error e = name_parse(text, &name, &itself.ep[0], &is_address);
+
+    if (e == ERR_SYNTAX)
+        return REASON_PROTOCOL;
+    if (e != OK)
+        return REASON_RESOLVE;
+    if (is_address)
+        return exit_serve(x, c, &want, &itself, now);
+    return want_name(x, c, &name, &want, now);
+}
+
+enum reason exit_lookup(struct exit *x, struct exit_circuit *c,
+                        struct bytes name, uint64_t lookup, uint64_t now)
+{
+    x->stats.lookups++;
+    return counted(x, look_up(x, c, name, lookup, now));
 }
 
 static void note_answer(struct exit_destination *it, uint64_t now)

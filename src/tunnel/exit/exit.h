@@ -6,6 +6,8 @@
  *     exit_send ----> name? --resolve--> policy --> destination --> socket
  *     deliver  <---- destination known? <------------------------- exit_receive
  *
+ *     exit_lookup -> name? --resolve--> found: a name for another purpose
+ *
  * Every circuit has at most one UDP socket of each family, opened when it is
  * first needed and closed when the circuit is idle. Rules:
  *
@@ -24,7 +26,7 @@
  *   the cap over all who has most makes way (base/table/shares.h), by the
  *   addresses of the neighbours that circuits come from, and for questions by
  *   circuit: the oldest question goes, the sockets idle for longest are
- *   closed. Who has most is refused himself.
+ *   closed. Who has most is refused himself. A lookup counts as a datagram.
  * - A circuit learns nothing of what others have asked the DNS: it has
  *   questions and names of its own, and no answer is sooner than that to the
  *   first who asked was (exit_pace.h).
@@ -62,8 +64,8 @@ struct exit_config {              /* nothing may be 0 */
     unsigned max_sockets;         /* over all; at most EXIT_SOCKETS_MAX */
     unsigned max_destinations;    /* of a circuit; as many */
     unsigned max_questions;       /* to the DNS, over all */
-    unsigned max_waiting;         /* datagrams, over all */
-    unsigned max_waiting_circuit; /* datagrams and so questions */
+    unsigned max_waiting;         /* datagrams and lookups, over all */
+    unsigned max_waiting_circuit; /* likewise, and so questions */
     unsigned max_names;           /* cached */
     unsigned rate, burst;         /* datagrams a second, over all */
     unsigned circuit_rate, circuit_burst;
@@ -98,8 +100,8 @@ struct exit_world {
     void (*resolve_cancel)(void *ctx, uint32_t cookie);
 };
 
-/* `owner` is what exit_circuit_new was given. `deliver` and `failed` may free
- * circuits and send. */
+/* `owner` is what exit_circuit_new was given. `deliver`, `failed` and `found`
+ * may free circuits, send and look up. */
 struct exit_env {
     struct exit_world world;
     void *ctx;
@@ -108,6 +110,13 @@ struct exit_env {
                     struct bytes payload, uint64_t now);
     /* A datagram that exit_send took was not sent after all. */
     void (*failed)(void *ctx, void *owner, enum reason why, uint64_t now);
+    /* A lookup has ended: EXIT_SENT and the addresses, which are valid during
+     * the call, or why there are none. They hold for `ttl` (ns), which is the
+     * same for all names: what the DNS says is how long ago somebody else has
+     * asked. */
+    void (*found)(void *ctx, void *owner, uint64_t lookup, enum reason why,
+                  const struct endpoint *addrs, size_t count, uint64_t ttl,
+                  uint64_t now);
 };
 
 struct exit_stats {
@@ -116,7 +125,7 @@ struct exit_stats {
     uint64_t dropped;              /* ERR_NO_SPACE */
     uint64_t strangers;            /* answers that nobody asked for */
     uint64_t late;                 /* for a socket that was closed */
-    uint64_t questions, cache_hits, late_answers;
+    uint64_t questions, cache_hits, late_answers, lookups;
     uint64_t displaced; /* questions and circuits that made room for others */
     /* now */
     unsigned circuits, sockets, open_questions, waiting, names;
@@ -148,6 +157,15 @@ enum reason exit_send(struct exit *x, struct exit_circuit *c,
 enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
                            struct bytes name, uint16_t port,
                            struct bytes payload, uint64_t now);
+
+/* Asks for the addresses of a name; of an address, for itself. env.found tells
+ * them with this number, which no other of the circuit has, also before this
+ * returns; any result but EXIT_SENT is the reason why it will not. */
+enum reason exit_lookup(struct exit *x, struct exit_circuit *c,
+                        struct bytes name, uint64_t lookup, uint64_t now);
+/* It is not told any more. One that was is left alone. */
+void exit_lookup_cancel(struct exit *x, struct exit_circuit *c,
+                        uint64_t lookup);
 
 /* A datagram came in on a socket. */
 void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,

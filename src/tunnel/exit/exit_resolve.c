@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Names under way. A question belongs to one circuit and goes to the world
- * once, however many of its datagrams wait for it: exit_wait begins or joins
- * one, and exit_resolved, its deadline or a circuit that needs its place ends
- * it. It is in x->questions and in its circuit's until then; in x->held when it
- * was answered sooner than it may be; while what waits is served it is in
- * x->answered, since callbacks may free circuits and ask anew.
+ * once, however many of its datagrams and lookups wait for it: exit_wait begins
+ * or joins one, and exit_resolved, its deadline or a circuit that needs its
+ * place ends it. It is in x->questions and in its circuit's until then; in
+ * x->held when it was answered sooner than it may be; while what waits is
+ * served it is in x->answered, since callbacks may free circuits and ask anew.
  */
 #include "tunnel/exit/exit_state.h"
 
@@ -83,25 +83,29 @@ static bool grow(struct exit *x)
     return true;
 }
 
-static void free_wait(struct exit *x, struct exit_circuit *c,
-                      struct exit_wait *w)
+static void uncount(struct exit *x, struct exit_circuit *c)
 {
     assert(x->waiting > 0 && c->waiting > 0);
     x->waiting--;
     c->waiting--;
     shares_remove(&x->waiting_by, &c->neighbour);
-    free(w);
+}
+
+static struct exit_wait *take_first(struct exit *x, struct exit_question *q)
+{
+    struct exit_wait *w = q->first;
+
+    q->first = w->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    uncount(x, q->circuit);
+    return w;
 }
 
 static void free_waits(struct exit *x, struct exit_question *q)
 {
-    while (q->first != NULL) {
-        struct exit_wait *w = q->first;
-
-        q->first = w->next;
-        free_wait(x, q->circuit, w);
-    }
-    q->last = &q->first;
+    while (q->first != NULL)
+        free(take_first(x, q));
 }
 
 static struct exit_question *ask(struct exit *x, struct exit_circuit *c,
@@ -133,23 +137,36 @@ static void append(struct exit *x, struct exit_question *q, struct exit_wait *w)
     x->waiting++;
 }
 
-/* Counted as its source's; free_wait or append comes next. */
+/* Counted as its source's; append comes next. */
 static struct exit_wait *wait_new(struct exit *x, const struct exit_circuit *c,
-                                  uint16_t port, struct bytes payload)
+                                  const struct exit_want *want)
 {
+    struct bytes payload = want->payload;
     struct exit_wait *w = malloc(sizeof(*w) + payload.len);
 
     if (w == NULL || shares_add(&x->waiting_by, &c->neighbour) != OK) {
         free(w);
         return NULL;
     }
-    *w = (struct exit_wait){.port = port, .len = (uint16_t)payload.len};
+    *w = (struct exit_wait){.want = *want};
+    w->want.payload = bytes_of(w->payload, payload.len);
     if (payload.len > 0)
         memcpy(w->payload, payload.p, payload.len);
     return w;
 }
 
-/* Sends what waits for `q`, or says why it is not sent, and frees `q`. The
+/* The circuit may be gone when this returns. */
+static void refuse(struct exit *x, struct exit_circuit *c,
+                   const struct exit_want *want, enum reason why, uint64_t now)
+{
+    x->stats.refused[why]++;
+    if (want->lookup)
+        x->env.found(x->env.ctx, c->owner, want->number, why, NULL, 0, 0, now);
+    else
+        x->env.failed(x->env.ctx, c->owner, why, now);
+}
+
+/* Does what waits for `q`, or says why it is not done, and frees `q`. The
  * callbacks may free any circuit, which takes its waits along. */
 static void serve(struct exit *x, struct exit_question *q,
                   const struct name_addrs *addrs, enum reason otherwise,
@@ -158,19 +175,15 @@ static void serve(struct exit *x, struct exit_question *q,
     q->outer = x->answered;
     x->answered = q;
     while (q->first != NULL) {
-        struct exit_wait *w = q->first;
         struct exit_circuit *c = q->circuit;
+        struct exit_wait *w = take_first(x, q);
         enum reason why = otherwise;
 
         if (addrs != NULL)
-            why = exit_send_any(x, c, addrs, w->port,
-                                bytes_of(w->payload, w->len), now);
-        q->first = w->next;
-        free_wait(x, c, w);
-        if (why != EXIT_SENT) {
-            x->stats.refused[why]++;
-            x->env.failed(x->env.ctx, c->owner, why, now);
-        }
+            why = exit_serve(x, c, &w->want, addrs, now);
+        if (why != EXIT_SENT)
+            refuse(x, c, &w->want, why, now);
+        free(w);
     }
     assert(x->answered == q);
     x->answered = q->outer;
@@ -200,7 +213,7 @@ static bool tell_question(const void *table, size_t place, struct holding *out)
     return true;
 }
 
-/* Whether there is room for a datagram of `c`, for the sake of which another
+/* Whether there is room for a want of `c`, for the sake of which another
  * question if `another`. The one that makes way is in `out`, by its cookie:
  * NOBODY, or who has most. That may be `c`: then there is no room. */
 static bool find_room(struct exit *x, const struct exit_circuit *c,
@@ -258,8 +271,8 @@ static enum reason ask_world(struct exit *x, struct exit_question *q)
 }
 
 enum reason exit_wait(struct exit *x, struct exit_circuit *c,
-                      const struct name *name, uint16_t port,
-                      struct bytes payload, uint64_t now)
+                      const struct name *name, const struct exit_want *want,
+                      uint64_t now)
 {
     struct exit_question *q = find_name(c, name);
     bool another = q == NULL;
@@ -275,7 +288,7 @@ enum reason exit_wait(struct exit *x, struct exit_circuit *c,
         return REASON_RATE;
     if (!find_room(x, c, another, now, &victim))
         return REASON_FULL;
-    w = wait_new(x, c, port, payload);
+    w = wait_new(x, c, want);
     if (w == NULL)
         return REASON_FULL;
     if (another)
@@ -291,6 +304,52 @@ enum reason exit_wait(struct exit *x, struct exit_circuit *c,
     if (why == EXIT_SENT)
         displace(x, victim, now);
     return why;
+}
+
+static struct exit_wait *unlink_lookup(struct exit_question *q, uint64_t lookup)
+{
+    for (struct exit_wait **at = &q->first; *at != NULL; at = &(*at)->next) {
+        struct exit_wait *w = *at;
+
+        if (!w->want.lookup || w->want.number != lookup)
+            continue;
+        *at = w->next;
+        if (w->next == NULL)
+            q->last = at;
+        return w;
+    }
+    return NULL;
+}
+
+/* Of the question, which goes when nothing else waits for it. */
+static bool cancel_in(struct exit *x, struct exit_circuit *c,
+                      struct exit_question *q, uint64_t lookup, bool under_way)
+{
+    struct exit_wait *w = unlink_lookup(q, lookup);
+
+    if (w == NULL)
+        return false;
+    uncount(x, c);
+    free(w);
+    if (under_way && q->first == NULL) {
+        give_up(x, q);
+        free(q);
+    }
+    return true;
+}
+
+void exit_lookup_cancel(struct exit *x, struct exit_circuit *c, uint64_t lookup)
+{
+    struct exit_question *q;
+
+    TAILQ_FOREACH(q, &c->questions, of_circuit)
+    {
+        if (cancel_in(x, c, q, lookup, true))
+            return;
+    }
+    for (q = x->answered; q != NULL; q = q->outer)
+        if (q->circuit == c && cancel_in(x, c, q, lookup, false))
+            return;
 }
 
 /* A question of a circuit that goes is nobody's any more. */

@@ -35,7 +35,7 @@ struct exit_circuit {
     struct exit_destinations destinations;
     struct token_bucket bucket, question_bucket;
     uint32_t sockets[FAMILIES]; /* slots, or NO_SOCKET */
-    unsigned waiting;           /* datagrams that wait for the DNS */
+    unsigned waiting;           /* datagrams and lookups, for the DNS */
     uint64_t used_at;
     bool listed; /* among those that have something to close when idle */
     TAILQ_ENTRY(exit_circuit) use;
@@ -50,12 +50,19 @@ struct exit_socket {
     uint8_t family;
 };
 
-/* A datagram that waits for an address. */
+/* What somebody wants of a name: a datagram sent to it, or its addresses. */
+struct exit_want {
+    bool lookup;
+    uint64_t number; /* of the lookup */
+    uint16_t port;   /* of the datagram */
+    struct bytes payload;
+};
+
+/* One that waits for the addresses. */
 struct exit_wait {
     struct exit_wait *next;
-    uint16_t port;
-    uint16_t len;
-    uint8_t payload[];
+    struct exit_want want;
+    uint8_t payload[]; /* that want.payload is */
 };
 
 struct exit_question {
@@ -108,11 +115,12 @@ struct exit {
 
 /* exit.c: closes and forgets what it can have again. */
 void exit_circuit_rest(struct exit *x, struct exit_circuit *c);
-/* exit.c: tries the addresses in turn, as long as another one may do
- * better. */
-enum reason exit_send_any(struct exit *x, struct exit_circuit *c,
-                          const struct name_addrs *addrs, uint16_t port,
-                          struct bytes payload, uint64_t now);
+
+/* exit.c: what becomes of a want, now that its name is known. EXIT_SENT: it was
+ * done. */
+enum reason exit_serve(struct exit *x, struct exit_circuit *c,
+                       const struct exit_want *want,
+                       const struct name_addrs *addrs, uint64_t now);
 
 /* exit_socket.c */
 enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,
@@ -123,8 +131,8 @@ void exit_sockets_close(struct exit *x, struct exit_circuit *c);
 
 /* exit_resolve.c: asks for the name, or joins the circuit's own question. */
 enum reason exit_wait(struct exit *x, struct exit_circuit *c,
-                      const struct name *name, uint16_t port,
-                      struct bytes payload, uint64_t now);
+                      const struct name *name, const struct exit_want *want,
+                      uint64_t now);
 void exit_waits_drop(struct exit *x, struct exit_circuit *c);
 void exit_questions_tick(struct exit *x, uint64_t now);
 uint64_t exit_questions_deadline(const struct exit *x);
