@@ -18,6 +18,7 @@ static void check_limits(const struct descriptor *d)
     for (size_t i = 0; i < d->address_count; i++)
         assert(endpoint_is_usable(&d->addresses[i]));
     assert(d->exit_policy_len <= DESCRIPTOR_POLICY_MAX);
+    assert(d->tcp_policy_len <= DESCRIPTOR_TCP_MAX);
     assert((d->roles & ~ROLES_ALL) == 0);
     assert(d->issued < d->expires);
     assert(d->expires - d->issued <= DESCRIPTOR_LIFETIME_MAX);
@@ -34,6 +35,7 @@ static void check_same(const struct descriptor *a, const struct descriptor *b)
     for (size_t i = 0; i < a->address_count; i++)
         assert(endpoint_equal(&a->addresses[i], &b->addresses[i]));
     assert(bytes_equal(descriptor_exit_policy(a), descriptor_exit_policy(b)));
+    assert(bytes_equal(descriptor_tcp_policy(a), descriptor_tcp_policy(b)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -178,6 +178,10 @@ class Vectors(unittest.TestCase):
         self.assertEqual((d.roles, d.bandwidth, d.family), (3, 1000, b""))
         self.assertEqual(d.endpoints, [("203.0.113.1", 7881)])
         self.assertEqual(d.policy, "accept 443")
+        self.assertIsNone(d.tcp_policy)
+        t = w.Descriptor(v("descriptor_tcp"), NETWORK)
+        self.assertEqual((t.identity, t.policy), (d.identity, d.policy))
+        self.assertEqual(t.tcp_policy, "accept 80,443")
         forged = bytearray(v("descriptor"))
         forged[100] ^= 1
         with self.assertRaises(w.Failure):

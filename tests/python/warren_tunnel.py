@@ -350,7 +350,7 @@ class Descriptor:
         body, signature = msgpack.unpackb(text, raw=True)
         (version, name, self.identity, self.handshake_key, self.issued,
          self.expires, self.roles, addresses, policy, self.bandwidth,
-         self.family) = msgpack.unpackb(body, raw=True)
+         self.family, *more) = msgpack.unpackb(body, raw=True)
         if version != VERSION or name != network.encode():
             raise Failure("of another network or version")
         try:
@@ -360,6 +360,7 @@ class Descriptor:
             raise Failure("a forged descriptor") from None
         self.endpoints = [endpoint(a) for a in addresses]
         self.policy = policy.decode()
+        self.tcp_policy = more[0].decode() if more else None
 
 
 # ---- 16 Finding relays ------------------------------------------------------

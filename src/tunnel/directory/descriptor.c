@@ -13,13 +13,13 @@
 #include <sodium.h>
 #include <string.h>
 
-#define BODY_ELEMENTS 11
+#define BODY_ELEMENTS 11 /* and one more at an exit of streams */
 #define SIGNATURE     crypto_sign_BYTES
 /* Array and bin head around the body, bin head of the signature. */
 #define FRAME_MIN (1 + 2 + 2 + SIGNATURE)
 #define BODY_MAX  (DESCRIPTOR_MAX - FRAME_MIN - 1)
 /* The body's tokens, its array and that of the addresses included. */
-#define TOKENS_MAX (BODY_ELEMENTS + DESCRIPTOR_ADDRESSES_MAX + 1)
+#define TOKENS_MAX (BODY_ELEMENTS + DESCRIPTOR_ADDRESSES_MAX + 2)
 
 /* With its zero byte. */
 static const char label[] = "warren descriptor";
@@ -52,10 +52,11 @@ static void write_addresses(struct mp_writer *w, const struct descriptor *d)
 static struct bytes write_body(const struct descriptor *d, const char *network,
                                uint8_t out[BODY_MAX])
 {
+    bool tcp = d->tcp_policy_len > 0;
     struct mp_writer w;
 
     mp_writer_init(&w, out, BODY_MAX);
-    mp_write_array(&w, BODY_ELEMENTS);
+    mp_write_array(&w, BODY_ELEMENTS + (tcp ? 1 : 0));
     mp_write_uint(&w, TUNNEL_VERSION);
     mp_write_text(&w, network);
     mp_write_bin(&w, bytes_of(d->identity, sizeof(d->identity)));
@@ -68,6 +69,8 @@ static struct bytes write_body(const struct descriptor *d, const char *network,
     mp_write_uint(&w, d->bandwidth);
     mp_write_bin(&w,
                  bytes_of(d->family, d->has_family ? sizeof(d->family) : 0));
+    if (tcp)
+        mp_write_text_n(&w, descriptor_tcp_policy(d));
     assert(w.err == OK);
     return mp_writer_bytes(&w);
 }
@@ -130,17 +133,18 @@ static void read_addresses(struct mp_reader *r, struct descriptor *d)
     d->address_count = (uint8_t)count;
 }
 
-static void read_policy(struct mp_reader *r, struct descriptor *d)
+static uint8_t read_policy(struct mp_reader *r, size_t min, size_t max,
+                           uint8_t *out)
 {
-    struct bytes policy = mp_read_bytes(r, 0, DESCRIPTOR_POLICY_MAX);
+    struct bytes policy = mp_read_bytes(r, min, max);
 
     /* People get to see it. */
     for (size_t i = 0; i < policy.len; i++)
         if (policy.p[i] < ' ' || policy.p[i] > '~')
             mp_fail(r, ERR_SYNTAX);
     if (policy.len > 0)
-        memcpy(d->exit_policy, policy.p, policy.len);
-    d->exit_policy_len = (uint8_t)policy.len;
+        memcpy(out, policy.p, policy.len);
+    return (uint8_t)policy.len;
 }
 
 static void read_family(struct mp_reader *r, struct descriptor *d)
@@ -174,8 +178,8 @@ static void read_body(struct mp_reader *r, const char *network,
 
     if (mp_read_uint(r, UINT32_MAX) != TUNNEL_VERSION)
         mp_fail(r, ERR_UNSUPPORTED);
-    if (r->err == OK && elements != BODY_ELEMENTS)
-        mp_fail(r, elements < BODY_ELEMENTS ? ERR_MISSING : ERR_TOO_LARGE);
+    if (r->err == OK && elements < BODY_ELEMENTS)
+        mp_fail(r, ERR_MISSING);
     name = mp_read_bytes(r, 1, DHT_NETWORK_MAX);
     if (r->err == OK && !bytes_equal(name, bytes_of_text(network)))
         mp_fail(r, ERR_NETWORK);
@@ -184,15 +188,19 @@ static void read_body(struct mp_reader *r, const char *network,
     read_times(r, d);
     d->roles = (uint8_t)(mp_read_uint(r, UINT32_MAX) & ROLES_ALL);
     read_addresses(r, d);
-    read_policy(r, d);
+    d->exit_policy_len =
+        read_policy(r, 0, DESCRIPTOR_POLICY_MAX, d->exit_policy);
     d->bandwidth = (uint32_t)mp_read_uint(r, UINT32_MAX);
     read_family(r, d);
+    if (r->err == OK && elements > BODY_ELEMENTS)
+        d->tcp_policy_len =
+            read_policy(r, 1, DESCRIPTOR_TCP_MAX, d->tcp_policy);
 }
 
 enum error descriptor_read(struct bytes text, const char *network,
                            struct descriptor *out)
 {
-    /* A later version may have more elements: then the version is told. */
+    /* There may be more elements than are known here. */
     struct mp_token tokens[4 * TOKENS_MAX];
     struct mp_tape tape = {.tokens = tokens, .cap = 4 * (size_t)TOKENS_MAX};
     struct descriptor d = {0};
@@ -238,4 +246,9 @@ enum error descriptor_verify(struct bytes text, const struct descriptor *d)
 struct bytes descriptor_exit_policy(const struct descriptor *d)
 {
     return bytes_of(d->exit_policy, d->exit_policy_len);
+}
+
+struct bytes descriptor_tcp_policy(const struct descriptor *d)
+{
+    return bytes_of(d->tcp_policy, d->tcp_policy_len);
 }

@@ -5,12 +5,14 @@
  *   descriptor  [body bin, signature bin 64]       at most DESCRIPTOR_MAX bytes
  *   body        [version, network, identity bin 32, handshake key bin 32,
  *                issued, expires, roles, [address bin 6 or 18, ...],
- *                exit policy, bandwidth, family bin 0 or 32]
+ *                exit policy, bandwidth, family bin 0 or 32, TCP policy]
  *
  * All in the shortest msgpack; `issued` and `expires` are wall seconds (Unix
  * time), `roles` are bits, the addresses (1 to 4) compact endpoints, the exit
  * policy a summary in text, the bandwidth a limit in kB/s with 0 for none,
- * and relays that name the same family say that they have one operator.
+ * and relays that name the same family say that they have one operator. The
+ * TCP policy, a summary too, is there only at an exit of streams. What comes
+ * behind it in the body is not read: who does not know it goes without.
  *
  * The signature (Ed25519) covers the text "warren descriptor", a zero byte
  * and the body, so that it means nothing as that of a DHT item, which the
@@ -32,6 +34,7 @@
 #define DESCRIPTOR_MAX           LINK_DESCRIPTOR_MAX
 #define DESCRIPTOR_ADDRESSES_MAX 4
 #define DESCRIPTOR_POLICY_MAX    128
+#define DESCRIPTOR_TCP_MAX       64 /* what is left beside the longest others */
 
 /* Wall seconds. */
 #define DESCRIPTOR_LIFETIME     (24 * 3600) /* of ours */
@@ -55,9 +58,11 @@ struct descriptor {
     bool has_family;
     uint8_t address_count;
     uint8_t exit_policy_len;
+    uint8_t tcp_policy_len; /* 0: no streams leave there */
     uint8_t family[32];
     struct endpoint addresses[DESCRIPTOR_ADDRESSES_MAX];
     uint8_t exit_policy[DESCRIPTOR_POLICY_MAX];
+    uint8_t tcp_policy[DESCRIPTOR_TCP_MAX];
 };
 
 /* Writes and signs with a libsodium Ed25519 secret key (64 bytes), whose
@@ -86,7 +91,8 @@ enum error descriptor_check_time(const struct descriptor *d, uint64_t wall);
  * to check. ERR_SIGNATURE. */
 enum error descriptor_verify(struct bytes text, const struct descriptor *d);
 
-/* The exit policy as a view of `d`. */
+/* The policies as views of `d`. */
 struct bytes descriptor_exit_policy(const struct descriptor *d);
+struct bytes descriptor_tcp_policy(const struct descriptor *d);
 
 #endif

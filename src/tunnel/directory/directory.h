@@ -110,6 +110,7 @@ struct directory_self {
     unsigned unproven; /* bit i: others say that we have the i-th, nobody else
                           knows: not published before it was reached */
     const char *exit_policy; /* at most DESCRIPTOR_POLICY_MAX; copied */
+    const char *tcp_policy;  /* at most DESCRIPTOR_TCP_MAX; NULL: no streams */
     uint32_t bandwidth;      /* kB/s; 0: no limit */
     bool has_family;
     uint8_t family[32];

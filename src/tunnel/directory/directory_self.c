@@ -185,11 +185,20 @@ static void drop_kept(struct directory *d, uint64_t now)
 
 /* ---- What we say ------------------------------------------------------- */
 
+static uint8_t copy_policy(uint8_t *to, const char *policy, size_t max)
+{
+    size_t len = policy == NULL ? 0 : strlen(policy);
+
+    assert(len <= max);
+    if (len > 0)
+        memcpy(to, policy, len);
+    return (uint8_t)len;
+}
+
 void directory_set_self(struct directory *d, const struct directory_self *self,
                         uint64_t now)
 {
     struct own *own = &d->own;
-    size_t len;
 
     directory_wake(d, now);
     if (self == NULL) {
@@ -197,8 +206,6 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
         *own = (struct own){0};
         return;
     }
-    len = self->exit_policy == NULL ? 0 : strlen(self->exit_policy);
-    assert(len <= DESCRIPTOR_POLICY_MAX);
     assert(self->address_count <= DESCRIPTOR_ADDRESSES_MAX);
     own->present = own->dirty = true;
     own->rotated = self->rotated;
@@ -213,9 +220,10 @@ void directory_set_self(struct directory *d, const struct directory_self *self,
     memset(own->d.family, 0, sizeof(own->d.family));
     if (self->has_family)
         memcpy(own->d.family, self->family, sizeof(own->d.family));
-    own->d.exit_policy_len = (uint8_t)len;
-    if (len > 0)
-        memcpy(own->d.exit_policy, self->exit_policy, len);
+    own->d.exit_policy_len = copy_policy(own->d.exit_policy, self->exit_policy,
+                                         DESCRIPTOR_POLICY_MAX);
+    own->d.tcp_policy_len =
+        copy_policy(own->d.tcp_policy, self->tcp_policy, DESCRIPTOR_TCP_MAX);
 }
 
 struct bytes directory_self_text(const struct directory *d)

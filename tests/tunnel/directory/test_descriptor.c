@@ -25,6 +25,8 @@ static struct descriptor largest(void)
         d.addresses[i] = test_ep("[2001:db8:ffff:ffff:ffff:ffff:ffff:1]:9");
     d.exit_policy_len = DESCRIPTOR_POLICY_MAX;
     memset(d.exit_policy, 'x', DESCRIPTOR_POLICY_MAX);
+    d.tcp_policy_len = DESCRIPTOR_TCP_MAX;
+    memset(d.tcp_policy, 'y', DESCRIPTOR_TCP_MAX);
     return d;
 }
 
@@ -42,6 +44,8 @@ static void check_same(const struct descriptor *a, const struct descriptor *b)
         assert_true(endpoint_equal(&a->addresses[i], &b->addresses[i]));
     assert_true(
         bytes_equal(descriptor_exit_policy(a), descriptor_exit_policy(b)));
+    assert_true(
+        bytes_equal(descriptor_tcp_policy(a), descriptor_tcp_policy(b)));
 }
 
 /* The descriptor below, made from the seed 00...07 by other implementations of
@@ -213,7 +217,10 @@ static enum error read_body(const char *hex)
 #define KEY32   "c420" ZEROS16 ZEROS16
 /* version 1, "test", both keys, issued 1, expires 2 */
 #define START   "9b 01 a474657374" KEY32 KEY32 "0102"
+#define LONGER  "9c 01 a474657374" KEY32 KEY32 "0102"
 #define ADDRESS "c406 08080808 0050"
+#define SIXTEEN "61616161616161616161616161616161"
+#define SIXTY4  SIXTEEN SIXTEEN SIXTEEN SIXTEEN
 
 static void test_descriptor_reads_the_layout(void **state)
 {
@@ -230,8 +237,17 @@ static void test_descriptor_reads_the_layout(void **state)
         {"80", ERR_WRONG_TYPE},
         {"9a 01 a474657374" KEY32 KEY32 "0102 01 91" ADDRESS "a0 00",
          ERR_MISSING},
-        {"9c 01 a474657374" KEY32 KEY32 "0102 01 91" ADDRESS "a0 00 c400 c0",
-         ERR_TOO_LARGE},
+        /* of streams, and what a later one may say */
+        {LONGER "01 91" ADDRESS "a0 00 c400 a161", OK},
+        {LONGER "01 91" ADDRESS "a0 00 c400 a0", ERR_WRONG_LENGTH},
+        {LONGER "01 91" ADDRESS "a0 00 c400 a107", ERR_SYNTAX},
+        {LONGER "01 91" ADDRESS "a0 00 c400 c0", ERR_WRONG_TYPE},
+        {LONGER "01 91" ADDRESS "a0 00 c400 d940" SIXTY4, OK},
+        {LONGER "01 91" ADDRESS "a0 00 c400 d941" SIXTY4 "61",
+         ERR_WRONG_LENGTH},
+        {"9e 01 a474657374" KEY32 KEY32 "0102 01 91" ADDRESS
+         "a0 00 c400 a161 c0 920102",
+         OK},
         {START "01 90 a0 00 c400", ERR_MISSING},
         {START "01 95" ADDRESS ADDRESS ADDRESS ADDRESS ADDRESS "a0 00 c400",
          ERR_TOO_LARGE},

@@ -218,7 +218,8 @@ static struct directory_self self_at(const struct host *h)
                                    .roles = ROLE_RELAY | ROLE_EXIT,
                                    .address_count = 1,
                                    .addresses = {test_ep4(9, 9, 9, 9, 9)},
-                                   .exit_policy = "accept 53"};
+                                   .exit_policy = "accept 53",
+                                   .tcp_policy = "accept 80"};
 }
 
 static void test_directory_publishes_itself(void **state)
@@ -252,6 +253,8 @@ static void test_directory_publishes_itself(void **state)
                                             TEST_NETWORK, (uint64_t)h.wall, &d),
                      OK);
     assert_int_equal(d.roles, ROLE_RELAY | ROLE_EXIT);
+    assert_true(bytes_is_text(descriptor_exit_policy(&d), "accept 53"));
+    assert_true(bytes_is_text(descriptor_tcp_policy(&d), "accept 80"));
 
     directory_set_self(h.d, NULL, h.now);
     host_tick(&h);

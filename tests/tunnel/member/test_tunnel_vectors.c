@@ -422,13 +422,17 @@ static void put_directory(void)
     struct id key;
     size_t len;
 
-    put("\n# The descriptor of hop 1, where it announces itself, and two of "
-        "the keys.\n");
+    put("\n# The descriptor of hop 1, the same as an exit of streams, where it "
+        "announces\n# itself, and two of the keys.\n");
     memcpy(d.identity, hop[1].identity, 32);
     memcpy(d.handshake_key, hop[1].key, 32);
     memcpy(d.exit_policy, "accept 443", d.exit_policy_len);
     len = descriptor_write(&d, NETWORK, hop[1].signing, out);
     put_bytes("descriptor", out, len);
+    d.tcp_policy_len = 13;
+    memcpy(d.tcp_policy, "accept 80,443", d.tcp_policy_len);
+    len = descriptor_write(&d, NETWORK, hop[1].signing, out);
+    put_bytes("descriptor_tcp", out, len);
     out[0] = (uint8_t)directory_key_index(hop[1].identity);
     put_bytes("key_index", out, 1);
     directory_key(NETWORK, out[0], &key);
