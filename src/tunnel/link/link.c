@@ -67,6 +67,7 @@ enum error links_new(const struct link_config *config,
     l->free_rate =
         token_rate_of(config->handshake_rate, config->handshake_burst);
     l->free_interval = l->free_rate.interval;
+    l->doubt_rate = token_rate_of(LINK_DOUBT_RATE, LINK_DOUBT_RATE);
     limiter_init(&l->limiter, &limits, &env->random);
     limits.source_rate = KNOCK_RATE;
     limits.source_burst = KNOCK_BURST;

@@ -13,6 +13,10 @@
  * A peer whose address changes is followed once it has answered a PING there:
  * an authentic cell alone may have any source address.
  *
+ * That nobody is there any more is what the network may say (ICMP), and who
+ * knows both addresses can make up: it is asked about, faster than after a
+ * silence, and the slower the more often it was wrong (links_unreachable).
+ *
  * A link is held by who opened it: we ourselves, a stranger, or the neighbour
  * because of whom we did (link_open_for). At max_links one of whoever holds
  * most makes way (base/table/shares.h), those without circuits first; none of
@@ -86,8 +90,11 @@ struct link {
     uint8_t mac1[LINK_MAC_BYTES];  /* of our last INIT */
     uint8_t cookie[LINK_COOKIE_BYTES];
     bool has_cookie;
-    unsigned tries; /* INITs, or PINGs that were not answered */
-    unsigned users; /* circuits: link_hold, link_release */
+    unsigned tries;         /* INITs, or PINGs that were not answered */
+    bool doubted;           /* the network says that nobody is there */
+    unsigned doubts_wrong;  /* how often it was wrong, up to a most */
+    uint64_t trusted_until; /* until then it is not listened to */
+    unsigned users;         /* circuits: link_hold, link_release */
     uint64_t deadline;
     uint64_t heard_at, sent_at;
     uint64_t used_at;       /* when it came up, or the last circuit let it go */
@@ -157,6 +164,7 @@ struct link_stats {
     uint64_t made_way;   /* for another, at max_links */
     uint64_t large_lost; /* links that were found to lose large cells */
     uint64_t parts_in, parts_out;
+    uint64_t doubts, doubts_wrong; /* links_unreachable; peers that answered */
 };
 
 /* How many links are up by what becomes of large cells. */
@@ -220,6 +228,11 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
 /* Our network has changed: asks the peers of links in use whether they still
  * hear us, which also tells them our new address. */
 void links_check(struct links *l, uint64_t now);
+/* The network says that nobody receives at `ep`: a hint, no proof. Links to
+ * there are asked at once, and fail after some PINGs a few round trips apart;
+ * any cell keeps one. Those that are OPENING are tried less often. */
+void links_unreachable(struct links *l, const struct endpoint *ep,
+                       uint64_t now);
 void links_tick(struct links *l, uint64_t now);
 uint64_t links_next_deadline(const struct links *l);
 

@@ -72,6 +72,7 @@ enum error handshake_start(struct links *l, struct link *link, uint64_t now)
     uint8_t noise1[NOISE_OVERHEAD], d[LINK_MESSAGE_MAX];
     struct link_message m = {
         .kind = LINK_INIT, .version = TUNNEL_VERSION, .noise = noise1};
+    uint64_t pause;
     size_t len;
     enum error e;
 
@@ -83,8 +84,8 @@ enum error handshake_start(struct links *l, struct link *link, uint64_t now)
     cookie_set_macs(d, &m, link->peer.identity,
                     link->has_cookie ? link->cookie : NULL);
     memcpy(link->mac1, d + m.maced.len, LINK_MAC_BYTES);
-    link_set_deadline(l, link,
-                      time_after(now, LINK_INIT_TIMEOUT << link->tries));
+    pause = LINK_INIT_TIMEOUT << (link->doubted ? 0 : link->tries);
+    link_set_deadline(l, link, time_after(now, pause));
     link->tries++;
     link->sent_at = now;
     l->stats.inits_out++;
@@ -246,6 +247,8 @@ static enum error receive_accept(struct links *l, const struct endpoint *from,
         return e;
     link->state = LINK_UP;
     link->tries = 0;
+    if (link->doubted)
+        link_believe(l, link, now);
     link->heard_at = link->used_at = now;
     link->rtt = time_since(link->sent_at, now);
     link_use_first_session(l, link, s, now);

@@ -91,6 +91,7 @@ static enum error come_up(struct links *l, struct link *link, uint64_t now)
     }
     link_uncount_half(l, link);
     link->state = LINK_UP;
+    link->rtt = time_since(link->heard_at, now); /* since the ACCEPT */
     link_use_first_session(l, link, link->session, now);
     l->env.up(l->env.ctx, link, now);
     return OK;
@@ -122,6 +123,8 @@ static void heard(struct links *l, struct link *link, struct session *s,
     link->heard_at = now;
     link->unanswered_at = TIME_NEVER;
     link->tries = 0;
+    if (link->doubted)
+        link_believe(l, link, now);
 }
 
 static void receive_pong(struct link *link, struct bytes text, uint64_t now)

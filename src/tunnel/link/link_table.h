@@ -34,6 +34,19 @@
 #define LINK_OPEN_LIFE    (15 * LINK_INIT_TIMEOUT) /* of all tries */
 #define LINK_PING_NONCE   8                        /* bytes */
 
+/* A peer of whom the network says that he is gone: pauses between PINGs, at
+ * least and without a known round trip; INITs. Each time that it was wrong
+ * doubles the pauses, up to the usual one, and the time until it is listened to
+ * again, and adds a PING. At the most it takes as long as after a silence. */
+#define LINK_DOUBT_PAUSE   (20 * TIME_MS)
+#define LINK_DOUBT_UNKNOWN (100 * TIME_MS)
+#define LINK_DOUBT_RTTS    4
+#define LINK_DOUBT_INITS   3
+#define LINK_DOUBT_PINGS   3 /* added at most */
+#define LINK_DOUBT_TRUST   (50 * TIME_MS)
+#define LINK_DOUBTS_WRONG  7
+#define LINK_DOUBT_RATE    100 /* a second, over all links */
+
 struct links {
     struct link_config config;
     struct link_env env;
@@ -44,6 +57,8 @@ struct links {
     struct token_bucket free_bucket;
     struct limiter limiter;
     struct limiter targets; /* of INITs because of neighbours, by target */
+    struct token_rate doubt_rate;
+    struct token_bucket doubt_bucket;
     struct slot_table sessions;
     struct link **links; /* of all states */
     size_t count;
@@ -102,6 +117,9 @@ void link_use_first_session(struct links *l, struct link *link,
                             struct session *s, uint64_t now);
 void link_use_next_session(struct links *l, struct link *link,
                            struct session *s, uint64_t now);
+
+/* link_time.c: the peer that was doubted has been heard. */
+void link_believe(struct links *l, struct link *link, uint64_t now);
 
 /* A cell under the new keys has the responder use them too. */
 void link_tell_keys(struct links *l, struct link *link, uint64_t now);

@@ -17,6 +17,26 @@ static void ping(struct links *l, struct link *link, uint64_t now)
     link_send(l, link, CELL_PING, 0, bytes_of(NULL, 0), now);
 }
 
+static uint64_t ping_pause(const struct link *link)
+{
+    uint64_t pause = link->rtt == 0 ? LINK_DOUBT_UNKNOWN
+                                    : LINK_DOUBT_RTTS * link->rtt;
+
+    if (!link->doubted)
+        return LINK_PING_PAUSE;
+    if (pause < LINK_DOUBT_PAUSE)
+        pause = LINK_DOUBT_PAUSE;
+    return time_min(pause << link->doubts_wrong, LINK_PING_PAUSE);
+}
+
+static unsigned ping_tries(const struct link *link)
+{
+    unsigned more = link->doubts_wrong < LINK_DOUBT_PINGS ? link->doubts_wrong
+                                                          : LINK_DOUBT_PINGS;
+
+    return LINK_PING_TRIES + (link->doubted ? more : 0);
+}
+
 /* When a link that is up and not suspect wants a PING. */
 static uint64_t keepalive_at(struct links *l, const struct link *link)
 {
@@ -35,9 +55,9 @@ static bool check_alive(struct links *l, struct link *link, uint64_t now)
     uint64_t silent = time_since(link->heard_at, now);
 
     if (link->tries > 0) {
-        if (time_since(link->ping_at, now) < LINK_PING_PAUSE)
+        if (time_since(link->ping_at, now) < ping_pause(link))
             return true;
-        if (link->tries >= LINK_PING_TRIES)
+        if (link->tries >= ping_tries(link))
             return false;
         ping(l, link, now);
     } else if (link->unanswered_at != TIME_NEVER) {
@@ -66,7 +86,7 @@ static uint64_t up_deadline(struct links *l, const struct link *link)
              link->unanswered_at == TIME_NEVER)
         at = time_min(at, time_after(link->heard_at, LINK_KEPT_SILENCE));
     if (link->tries > 0)
-        at = time_min(at, time_after(link->ping_at, LINK_PING_PAUSE));
+        at = time_min(at, time_after(link->ping_at, ping_pause(link)));
     else
         at = time_min(at, time_after(link->unanswered_at, LINK_SUSPECT_AFTER));
     if (link->initiator)
@@ -110,10 +130,23 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
 
 /* Our own links are tried by time, as are those whose target has shown that it
  * is there; those of others when they ask again. */
+static bool waits_for_asker(const struct link *link)
+{
+    return link->counted && !link->proven;
+}
+
+static uint64_t opening_end(const struct link *link)
+{
+    return time_after(link->used_at, link->doubted
+                                         ? LINK_DOUBT_INITS * LINK_INIT_TIMEOUT
+                                         : LINK_OPEN_LIFE);
+}
+
 static bool tick_opening(struct links *l, struct link *link, uint64_t now)
 {
-    uint64_t end = time_after(link->used_at, LINK_OPEN_LIFE);
-    bool waits = link->counted && !link->proven;
+    unsigned tries = link->doubted ? LINK_DOUBT_INITS : LINK_INIT_TRIES;
+    uint64_t end = opening_end(link);
+    bool waits = waits_for_asker(link);
 
     if (link->unwanted || (waits && now >= end))
         return false;
@@ -121,8 +154,8 @@ static bool tick_opening(struct links *l, struct link *link, uint64_t now)
         l->env.unanswered(l->env.ctx, link, now);
     if (waits)
         link_set_deadline(l, link, end);
-    return waits || (link->tries < LINK_INIT_TRIES &&
-                     handshake_start(l, link, now) == OK);
+    return waits ||
+           (link->tries < tries && handshake_start(l, link, now) == OK);
 }
 
 static bool tick_link(struct links *l, struct link *link, uint64_t now)
@@ -175,6 +208,50 @@ void links_check(struct links *l, uint64_t now)
             continue;
         ping(l, link, now);
         link_set_deadline(l, link, up_deadline(l, link));
+    }
+}
+
+/* ---- Peers that are said to be gone ------------------------------------- */
+
+static void doubt(struct links *l, struct link *link, uint64_t now)
+{
+    uint64_t at;
+
+    link->doubted = true;
+    l->stats.doubts++;
+    if (link->state == LINK_UP) {
+        if (link->tries == 0)
+            ping(l, link, now);
+        at = up_deadline(l, link);
+    } else if (waits_for_asker(link)) {
+        at = opening_end(link);
+    } else {
+        at = time_after(link->sent_at, LINK_INIT_TIMEOUT);
+    }
+    link_set_deadline(l, link, time_min(link->deadline, at));
+}
+
+void link_believe(struct links *l, struct link *link, uint64_t now)
+{
+    link->doubted = false;
+    if (link->doubts_wrong < LINK_DOUBTS_WRONG)
+        link->doubts_wrong++;
+    link->trusted_until =
+        time_after(now, LINK_DOUBT_TRUST << link->doubts_wrong);
+    l->stats.doubts_wrong++;
+}
+
+void links_unreachable(struct links *l, const struct endpoint *ep, uint64_t now)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct link *link = l->links[i];
+
+        if (link->state == LINK_HALF_OPEN || link->closing || link->doubted ||
+            now < link->trusted_until || !endpoint_equal(&link->peer.ep, ep))
+            continue;
+        if (!token_bucket_take(&l->doubt_bucket, &l->doubt_rate, now))
+            return;
+        doubt(l, link, now);
     }
 }
 

@@ -79,7 +79,6 @@ struct member_env {
     void (*send_alone)(void *ctx, const struct endpoint *to,
                        struct bytes datagram);
     void (*event)(void *ctx, const struct member_event *event);
-
     struct exit_world exit; /* empty when this is none */
 
     /* What is to be found again after a restart. */
@@ -92,7 +91,6 @@ struct member_env {
     void (*retired)(void *ctx);
 
     const struct dht_provider *dht; /* outlives the member; may be NULL */
-
     struct service_world service; /* of the services of this node */
 };
 
@@ -181,7 +179,9 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
  * checked at once. */
 void member_network_changed(struct member *t, const bool family[FAMILIES],
                             uint64_t now);
-
+/* As links_unreachable (link.h): a hint that may be made up. */
+void member_unreachable(struct member *t, const struct endpoint *ep,
+                        uint64_t now);
 /* How busy the process is, of LIMITER_LOAD_MAX (base/limiter.h): how much is
  * done for strangers over all follows it. */
 void member_set_load(struct member *t, unsigned load);

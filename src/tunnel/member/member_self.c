@@ -155,6 +155,12 @@ void member_network_changed(struct member *t, const bool family[FAMILIES],
     services_network_changed(t->services, now);
 }
 
+void member_unreachable(struct member *t, const struct endpoint *ep,
+                        uint64_t now)
+{
+    links_unreachable(t->router.shared.links, ep, now);
+}
+
 void member_set_load(struct member *t, unsigned load)
 {
     router_set_load(&t->router, load);
