@@ -230,7 +230,7 @@ static void on_receive(void *arg, const struct endpoint *from,
 /* What the daemon does: its sockets, its loop, its engine. */
 static void serve_engine(struct tunnel_node *relay, int ready)
 {
-    const struct udp_handlers handlers = {relay, on_receive, NULL, NULL, NULL};
+    const struct udp_handlers handlers = {.arg = relay, .receive = on_receive};
     struct link_env *env = &relay->engine.shared.links->env;
     struct udp *udp;
     struct event_base *base = listen_udp(&handlers, ready, &udp);

@@ -85,6 +85,13 @@ static void on_refused(void *arg, const struct endpoint *to, enum error why)
     dht_host_send_failed(n->dht, to, why);
 }
 
+static void on_gone(void *arg, const struct endpoint *to)
+{
+    struct node *n = arg;
+
+    tunnel_host_unreachable(n->tunnels, to, clock_now());
+}
+
 static void on_batch_end(void *arg)
 {
     struct node *n = arg;
@@ -231,7 +238,8 @@ static enum error open_sockets(struct node *n, struct text *why)
                                     .batch_begin = on_batch_begin,
                                     .receive = on_datagram,
                                     .batch_end = on_batch_end,
-                                    .refused = on_refused};
+                                    .refused = on_refused,
+                                    .gone = on_gone};
 
     n->udp = udp_new(n->base, &config, &handlers, n->log);
     if (n->udp == NULL) {

@@ -303,6 +303,13 @@ void tunnel_host_network_changed(struct tunnel_host *h,
     tunnel_host_rearm(h);
 }
 
+void tunnel_host_unreachable(struct tunnel_host *h, const struct endpoint *ep,
+                             uint64_t now)
+{
+    member_unreachable(h->member, ep, now);
+    tunnel_host_rearm(h);
+}
+
 /* ---- Settings ----------------------------------------------------------- */
 
 /* The configuration's hold, beside those of whoever else wants this pool. */

@@ -64,6 +64,10 @@ void tunnel_host_network_changed(struct tunnel_host *h,
                                  const bool usable[FAMILIES],
                                  const struct view *view, uint64_t now);
 
+/* As member_unreachable. */
+void tunnel_host_unreachable(struct tunnel_host *h, const struct endpoint *ep,
+                             uint64_t now);
+
 /* Addresses of this machine's interfaces have changed, of whatever kind: what
  * an exit must not send to. */
 void tunnel_host_interfaces_changed(struct tunnel_host *h, uint64_t now);

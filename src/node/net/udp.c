@@ -9,6 +9,7 @@
 
 #include "base/timestamp.h"
 #include "node/net/udp_batch.h"
+#include "node/net/udp_error.h"
 #include "node/net/udp_local.h"
 #include "node/net/udp_queue.h"
 #include "node/os/bind.h"
@@ -26,6 +27,9 @@
 
 #define REST_AFTER 1 /* s without trains: their memory is given back */
 
+#define STALE_TRIES 3
+#define GONE_MAX    32 /* that wait to be told */
+
 struct udp_socket {
     struct udp *udp;
     int fd;
@@ -36,6 +40,7 @@ struct udp_socket {
     struct udp_locals locals; /* of a socket with many addresses */
     unsigned ask;             /* messages of the next call */
     bool receives_trains;
+    bool has_errors; /* of the network's, to be read */
 };
 
 struct udp {
@@ -53,10 +58,15 @@ struct udp {
     const struct endpoint *asker; /* whose datagram is being handled, */
     unsigned asked;               /* and the socket that it came through */
     struct event *flush; /* active while something waits outside a batch */
-    struct event *tell;  /* active while refusals wait to be told */
+    struct event *tell;  /* active while one of these waits to be told: */
     struct udp_refusal refusals[UDP_REFUSALS];
     unsigned refusal_count;
-    struct event *rest; /* pending while trains come, and a while longer */
+    struct endpoint gone[GONE_MAX];
+    unsigned gone_count;
+    uint64_t errors_since;   /* a second that has begun then, */
+    unsigned errors;         /* what the network said in it, */
+    struct event *ask_again; /* pending after one with too much */
+    struct event *rest;      /* pending while trains come, and a while longer */
     struct udp_batch batch;
 };
 
@@ -123,15 +133,18 @@ static unsigned deliver_message(struct udp_socket *s,
 }
 
 /* Once for each reason: what goes on is in the metrics. That there is no way
- * to somebody is not worth a line, and a full buffer is our own doing. Whether
- * nothing leaves any more is for whoever watches the node's health to say. */
+ * to somebody is not worth a line, and a full buffer is our own doing, as is a
+ * full queue through which something leaves. Whether nothing leaves any more is
+ * for whoever watches the node's health to say. */
 static void say_failure(struct udp *udp, enum family family, int errnum)
 {
     enum udp_drop reason = udp_drop_of(errnum);
     bool *said = &udp->said[family][reason];
+    bool leaves = time_since(udp->traffic[family].sent_at, udp->now) < TIME_S;
 
     if (*said || reason == UDP_SEND_UNREACHABLE ||
-        reason == UDP_SEND_WOULD_BLOCK || reason == UDP_SEND_TOO_LONG)
+        reason == UDP_SEND_WOULD_BLOCK || reason == UDP_SEND_TOO_LONG ||
+        (reason == UDP_SEND_NO_BUFFERS && leaves))
         return;
     *said = true;
     udp->traffic[family].said_at = udp->now;
@@ -163,14 +176,26 @@ static enum error refusal_error(int errnum)
     return why == UDP_SEND_REFUSED ? ERR_FORBIDDEN : ERR_IO;
 }
 
+static void tell_gone(struct udp *udp)
+{
+    struct endpoint told[GONE_MAX];
+    unsigned count = udp->gone_count;
+
+    memcpy(told, udp->gone, count * sizeof(told[0]));
+    udp->gone_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        udp->handlers.gone(udp->handlers.arg, &told[i]);
+}
+
 static void on_tell(evutil_socket_t fd, short what, void *arg)
 {
     struct udp *udp = arg;
     struct udp_refusal told[UDP_REFUSALS];
-    unsigned count = udp->refusal_count;
+    unsigned count = udp->handlers.refused != NULL ? udp->refusal_count : 0;
 
     (void)fd;
     (void)what;
+    tell_gone(udp);
     memcpy(told, udp->refusals, count * sizeof(told[0]));
     udp->refusal_count = 0;
     for (unsigned i = 0; i < count; i++)
@@ -185,6 +210,7 @@ static void note_outcome(struct udp_socket *s)
     struct udp_traffic *t = &s->udp->traffic[family];
     char at[ENDPOINT_TEXT_SIZE];
 
+    s->has_errors |= o->stale;
     t->sent += o->sent;
     t->refused += o->refused;
     if (o->sent > 0) {
@@ -267,13 +293,93 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
     rest(arg);
 }
 
+/* ---- What the network says of what was sent ---- */
+
+static void ask_for_errors(struct udp *udp, bool on)
+{
+    for (unsigned i = 0; i < udp->count; i++)
+        udp_errors_ask(udp->sockets[i].fd,
+                       (enum family)udp->sockets[i].local.family, on);
+}
+
+static void on_ask_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct udp *udp = arg;
+
+    (void)fd;
+    (void)what;
+    udp->errors = 0;
+    ask_for_errors(udp, true);
+}
+
+/* Each that comes may be made up, and has a call fail that has to be made
+ * again: who sends many is not listened to. */
+static void limit_errors(struct udp *udp, unsigned n)
+{
+    static const struct timeval pause = {.tv_sec = 1};
+    uint64_t now = clock_now();
+
+    if (time_since(udp->errors_since, now) > TIME_S) {
+        udp->errors_since = now;
+        udp->errors = 0;
+    }
+    udp->errors += n;
+    if (udp->errors <= UDP_ERROR_RATE || evtimer_pending(udp->ask_again, NULL))
+        return;
+    udp->counters.errors_paused++;
+    ask_for_errors(udp, false);
+    evtimer_add(udp->ask_again, &pause);
+}
+
+static bool is_kept(const struct udp *udp, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < udp->gone_count; i++) {
+        if (endpoint_equal(&udp->gone[i], ep))
+            return true;
+    }
+    return false;
+}
+
+/* Until they are told, out of the loop: that may send. */
+static void keep_gone(struct udp *udp, const struct endpoint *gone, unsigned n)
+{
+    udp->counters.gone += n;
+    for (unsigned i = 0; i < n && udp->gone_count < GONE_MAX; i++) {
+        if (!is_kept(udp, &gone[i]))
+            udp->gone[udp->gone_count++] = gone[i];
+    }
+    if (udp->gone_count > 0)
+        event_active(udp->tell, EV_TIMEOUT, 0);
+}
+
+/* No more than fit into the time of a wake; the kernel wakes us again. */
+static void read_errors(struct udp_socket *s)
+{
+    struct endpoint gone[UDP_ERRORS];
+    struct udp *udp = s->udp;
+    unsigned total = 0, gone_count, n;
+
+    s->has_errors = false;
+    do {
+        n = udp_errors_read(s->fd, gone, &gone_count);
+        if (udp->handlers.gone != NULL)
+            keep_gone(udp, gone, gone_count);
+        total += n;
+    } while (n == UDP_ERRORS && total < UDP_WAKE_MAX);
+    udp->counters.network_errors += total;
+    if (total > 0)
+        limit_errors(udp, total);
+}
+
+/* ---- A wake ---- */
+
 /* Errors that come of trains which the kernel makes, on some devices. */
 static void receive_failed(struct udp_socket *s, int errnum)
 {
     char at[ENDPOINT_TEXT_SIZE];
     int off = 0;
 
-    if (errnum == EAGAIN)
+    if (errnum == EAGAIN || udp_error_is_stale(errnum))
         return;
     s->udp->counters.dropped[UDP_RECEIVE_ERROR]++;
     if (!s->receives_trains || (errnum != EIO && errnum != EINVAL))
@@ -286,6 +392,21 @@ static void receive_failed(struct udp_socket *s, int errnum)
              endpoint_print(&s->local, at), strerror(errnum));
 }
 
+/* The error of what was sent before takes the place of one result. */
+static bool receive_batch(struct udp_socket *s, unsigned ask)
+{
+    for (unsigned i = 0; i < STALE_TRIES; i++) {
+        s->udp->counters.receive_calls++;
+        if (udp_batch_receive(&s->udp->batch, s->fd, ask))
+            return true;
+        if (!udp_error_is_stale(errno))
+            break;
+        s->has_errors = true;
+    }
+    receive_failed(s, errno);
+    return false;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct udp_socket *s = arg;
@@ -294,11 +415,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (s->has_errors)
+        read_errors(s);
     do {
         asked = s->ask;
-        udp->counters.receive_calls++;
-        if (!udp_batch_receive(&udp->batch, s->fd, asked)) {
-            receive_failed(s, errno);
+        if (!receive_batch(s, asked)) {
+            if (total == 0) /* what has woken us, then? */
+                read_errors(s);
             return;
         }
         n = handle(s);
@@ -390,9 +513,10 @@ struct udp *udp_new(struct event_base *base, const struct udp_config *config,
     udp->log = log;
     udp->flush = event_new(base, -1, 0, on_flush, udp);
     udp->tell = event_new(base, -1, 0, on_tell, udp);
+    udp->ask_again = evtimer_new(base, on_ask_again, udp);
     udp->rest = evtimer_new(base, on_rest, udp);
     if (udp_batch_init(&udp->batch) != OK || udp->flush == NULL ||
-        udp->tell == NULL || udp->rest == NULL) {
+        udp->tell == NULL || udp->ask_again == NULL || udp->rest == NULL) {
         udp_free(udp);
         return NULL;
     }
@@ -426,6 +550,8 @@ void udp_free(struct udp *udp)
         event_free(udp->flush);
     if (udp->tell != NULL)
         event_free(udp->tell);
+    if (udp->ask_again != NULL)
+        event_free(udp->ask_again);
     if (udp->rest != NULL)
         event_free(udp->rest);
     udp_batch_deinit(&udp->batch);
@@ -507,6 +633,8 @@ enum error udp_listen(struct udp *udp, const struct endpoint *at,
         text_add(why, error_text(ERR_NO_MEMORY));
         return ERR_NO_MEMORY;
     }
+    if (udp->handlers.gone != NULL)
+        udp_errors_ask(s->fd, (enum family)s->local.family, true);
     set_buffers(udp, s->fd, endpoint_print(&s->local, name));
     udp->count++;
     return OK;

@@ -12,6 +12,10 @@
  * noted by family for whoever watches the node's health, and said once; what
  * it does not know (trains) is done without.
  *
+ * What the network says of datagrams that were sent (udp_error.h) is read when
+ * the kernel has something, and told. Who floods us with it has us listen no
+ * more for a while: it helps, but everything goes without.
+ *
  * Memory: one set of receive buffers for all sockets and one send queue for
  * each, allocated whole and touched as far as the traffic needs; what trains
  * have touched is given back.
@@ -37,7 +41,10 @@ struct event_base;
 /* Datagrams, and what the last call brings beyond, before others get their
  * turn; those that wait on one socket: two trains of the longest. */
 #define UDP_WAKE_MAX 256
-#define UDP_QUEUE    128
+/* Errors of the network a second, in all; beyond, none are read for as long.
+ */
+#define UDP_ERROR_RATE 256
+#define UDP_QUEUE      128
 
 enum udp_drop {
     UDP_RECEIVED_TOO_LONG,
@@ -65,6 +72,9 @@ struct udp_counters {
     uint64_t trains_received, trains_sent; /* of two datagrams or more */
     uint64_t trains_refused;               /* and sent one by one then */
     uint64_t borrowed;                     /* sent without a copy */
+    uint64_t network_errors; /* that the network told, of any kind; */
+    uint64_t gone;           /* of these: nobody is there */
+    uint64_t errors_paused;  /* times that they were too many */
     uint64_t dropped[UDP_DROPS];
 };
 
@@ -99,6 +109,10 @@ struct udp_handlers {
      * Out of the loop, soon after. Of a great many at once some are left out.
      * May be NULL. */
     void (*refused)(void *arg, const struct endpoint *to, enum error why);
+    /* Nobody receives at `to`, as the host there says, or whoever pretends to
+     * be it: a hint, no proof. Likewise out of the loop, and some left out. May
+     * be NULL: then the kernel is not asked. */
+    void (*gone)(void *arg, const struct endpoint *to);
 };
 
 struct udp;

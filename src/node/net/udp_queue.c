@@ -4,13 +4,16 @@
  * UDP_BATCH in a call. When it refuses one, that one is first, and what the
  * error says decides what is done about it:
  *
+ *     of what was sent before  again, as if nothing was
  *     a full buffer            the rest is dropped, it would fare no better
+ *     a full queue             what goes the same way likewise
  *     our address is gone      again, from where the kernel chooses
  *     something about trains   its datagrams one by one
  *     anything else            it is dropped, those behind it go on
  */
 #include "node/net/udp_queue.h"
 
+#include "node/net/udp_error.h"
 #include "node/os/sockaddr.h"
 
 #include <assert.h>
@@ -27,6 +30,8 @@
 #define TRAINS_OPEN     8
 /* One after the other; then there will be no more. */
 #define TRAINS_REFUSED_MAX 32
+/* Of one train, whose error may be that of another before. */
+#define STALE_TRIES 3
 
 struct train {
     uint16_t first, last; /* slots */
@@ -122,7 +127,6 @@ enum udp_drop udp_drop_of(int errnum)
     }
 }
 
-/* True when the next datagram would fare no better. */
 static bool is_full(enum udp_drop reason)
 {
     return reason == UDP_SEND_WOULD_BLOCK || reason == UDP_SEND_NO_BUFFERS;
@@ -382,21 +386,50 @@ static void let_kernel_choose(struct udp_queue *q, const struct train *t)
     q->outcome.from_failed = true;
 }
 
+/* How many of them would fare no better than the first. Full is the socket's
+ * buffer, or the queue of one device or of one destination: with IP_RECVERR
+ * the kernel tells of each packet that a queue throws away. */
+static unsigned count_hopeless(const struct udp_queue *q,
+                               const struct train *trains, unsigned count,
+                               int errnum)
+{
+    const struct udp_slot *first = &q->slots[trains[0].first];
+    unsigned n = 1;
+
+    if (errnum == EAGAIN)
+        return count;
+    if (!is_full(udp_drop_of(errnum)))
+        return 1;
+    while (n < count && same_destination(first, &q->slots[trains[n].first]))
+        n++;
+    return n;
+}
+
+/* Where a queue was full for its datagrams too, nothing was wrong with it. */
+static void do_without_train(struct udp_queue *q, const struct train *t,
+                             int errnum, int fd, struct udp_counters *counters)
+{
+    unsigned sent = q->outcome.sent;
+
+    send_apart(q, t, fd, counters);
+    if (errnum != ENOBUFS || q->outcome.sent > sent)
+        doubt_trains(q, errnum);
+}
+
 /* What to do about the first of `count` trains, which was refused; how many
  * are done with. */
 static unsigned refused(struct udp_queue *q, const struct train *trains,
                         unsigned count, int errnum, int fd,
                         struct udp_counters *counters)
 {
-    unsigned dropped = is_full(udp_drop_of(errnum)) ? count : 1;
+    unsigned dropped = count_hopeless(q, trains, count, errnum);
 
     if (is_about_from(q, trains, errnum)) {
         let_kernel_choose(q, trains);
         return 0;
     }
     if (is_about_train(trains, errnum)) {
-        doubt_trains(q, errnum);
-        send_apart(q, trains, fd, counters);
+        do_without_train(q, trains, errnum, fd, counters);
         return 1;
     }
     count_dropped(q, trains, dropped, errnum, counters);
@@ -406,11 +439,18 @@ static unsigned refused(struct udp_queue *q, const struct train *trains,
 static void send_trains(struct udp_queue *q, const struct train *trains,
                         unsigned count, int fd, struct udp_counters *counters)
 {
+    unsigned tries = 0; /* of the first */
+
     while (count > 0) {
         int r = send_some(q, trains, count, fd), errnum = errno;
         unsigned done = r > 0 ? (unsigned)r : 0;
 
         counters->send_calls++;
+        if (r < 0 && udp_error_is_stale(errnum) && ++tries < STALE_TRIES) {
+            q->outcome.stale = true;
+            continue;
+        }
+        tries = 0;
         if (r > 0)
             count_sent(q, trains, r, counters);
         else

@@ -43,6 +43,7 @@ struct udp_outcome {
     unsigned refused_last; /* of these, behind the last that was sent */
     int errnum;            /* of the last that was not sent; 0: all were */
     bool trains_failed;    /* trains are done without from now on */
+    bool stale;            /* the network has said something (udp_error.h) */
     bool from_failed;      /* one of our addresses is gone */
 };
 
@@ -76,9 +77,10 @@ void udp_queue_set_from(struct udp_queue *q, const uint8_t addr[16]);
 void udp_queue_set_alone(struct udp_queue *q);
 
 /* Sends all through `fd` and empties the queue. What the kernel refuses is
- * counted by reason; a full buffer drops the rest. A train that is refused
- * as such is sent one by one. After EIO, which is the device's, there are no
- * more trains, nor when one after the other is refused. */
+ * counted by reason; a full buffer drops the rest, a full queue of the kernel's
+ * what goes the same way. A train that is refused as such is sent one by one.
+ * After EIO, which is the device's, there are no more trains, nor when one
+ * after the other is refused. */
 void udp_queue_flush(struct udp_queue *q, int fd,
                      struct udp_counters *counters);
 

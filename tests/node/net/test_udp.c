@@ -63,7 +63,8 @@ static struct endpoint ep(const char *text)
 
 static void open_side(struct side *side, const char *at)
 {
-    struct udp_handlers handlers = {side, on_receive, on_batch_end, NULL, NULL};
+    struct udp_handlers handlers = {
+        .arg = side, .receive = on_receive, .batch_end = on_batch_end};
     struct endpoint local = ep(at);
 
     memset(side, 0, sizeof(*side));
@@ -453,7 +454,7 @@ static void test_udp_drops_of_the_kernel_are_counted(void **state)
 {
     struct udp_config small = {.receive_buffer = 4096};
     struct side a, b = {0};
-    struct udp_handlers handlers = {&b, on_receive, NULL, NULL, NULL};
+    struct udp_handlers handlers = {.arg = &b, .receive = on_receive};
     struct endpoint at = ep("127.0.0.1:0");
     static uint8_t big[1400];
 
@@ -504,7 +505,7 @@ static void on_seen(void *arg, const struct endpoint *from, uint8_t *datagram,
 
 static void open_seen(struct seen *seen)
 {
-    struct udp_handlers handlers = {seen, on_seen, NULL, NULL, NULL};
+    struct udp_handlers handlers = {.arg = seen, .receive = on_seen};
     struct endpoint local = ep("127.0.0.1:0");
 
     memset(seen, 0, sizeof(*seen));

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,8 @@ static struct log *log_of_all;
 static struct {
     unsigned clock_calls;
     int refuses;               /* errno of all that is sent */
+    unsigned refusals;         /* how many more calls; 0: all */
+    uint16_t full_to;          /* port to which nothing leaves: ENOBUFS */
     int refuses_trains;        /* of trains alone */
     unsigned failing_receives; /* how many more will fail with */
     int receive_error;
@@ -58,26 +61,57 @@ static bool is_train(const struct mmsghdr *m)
     return len > 100; /* here datagrams alone are shorter */
 }
 
+static uint16_t port_of(const struct mmsghdr *m)
+{
+    struct sockaddr_in to;
+
+    memcpy(&to, m->msg_hdr.msg_name, sizeof(to));
+    return ntohs(to.sin_port);
+}
+
+/* As many as the kernel takes before the first to a full queue. */
+static unsigned before_full(const struct mmsghdr *m, unsigned n)
+{
+    unsigned i = 0;
+
+    while (i < n && port_of(&m[i]) != kernel.full_to)
+        i++;
+    return i;
+}
+
 int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
     unsigned good = n;
 
-    if (kernel.refuses != 0)
-        good = 0;
+    if (kernel.full_to != 0) {
+        good = before_full(m, n);
+        if (good > 0)
+            return __real_sendmmsg(fd, m, good, flags);
+        errno = ENOBUFS;
+        return -1;
+    }
+    if (kernel.refuses != 0) {
+        int errnum = kernel.refuses;
+
+        if (kernel.refusals > 0 && --kernel.refusals == 0)
+            kernel.refuses = 0;
+        errno = errnum;
+        return -1;
+    }
     for (unsigned i = 0; i < good && kernel.refuses_trains != 0; i++) {
         if (is_train(&m[i]))
             good = i;
     }
     if (good > 0 || n == 0)
         return __real_sendmmsg(fd, m, good, flags);
-    errno = kernel.refuses != 0 ? kernel.refuses : kernel.refuses_trains;
+    errno = kernel.refuses_trains;
     return -1;
 }
 
 int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags,
                     struct timespec *timeout)
 {
-    if (kernel.failing_receives == 0)
+    if (kernel.failing_receives == 0 || (flags & MSG_ERRQUEUE) != 0)
         return __real_recvmmsg(fd, m, n, flags, timeout);
     kernel.failing_receives--;
     errno = kernel.receive_error;
@@ -150,8 +184,11 @@ static void on_batch_begin(void *arg, uint64_t now)
 static struct endpoint open_side(struct side *side, const char *at)
 {
     static const struct udp_config config = {.receive_buffer = 1 << 20};
-    struct udp_handlers handlers = {side, on_receive, on_batch_end,
-                                    on_batch_begin, on_refused};
+    struct udp_handlers handlers = {.arg = side,
+                                    .receive = on_receive,
+                                    .batch_end = on_batch_end,
+                                    .batch_begin = on_batch_begin,
+                                    .refused = on_refused};
     struct endpoint local;
     struct text why;
 
@@ -445,6 +482,76 @@ static void test_udp_receives_without_trains_after_errors(void **state)
     }
 }
 
+/* ---- What is of something sent before ------------------------------------ */
+
+static const int stale[] = {
+    ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENOPROTOOPT, EHOSTDOWN,
+    ENONET,       EOPNOTSUPP,   EPROTO,      EACCES,      EMSGSIZE};
+
+/* A call that fails with the error of another is made again: nothing is lost,
+ * nobody hears of it, and trains are not doubted. */
+static void test_udp_stale_errors_are_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(stale); i++) {
+        struct side a, b;
+        struct endpoint to;
+
+        open_side(&a, "127.0.0.1:0");
+        to = open_side(&b, "127.0.0.1:0");
+        for (unsigned k = 1; k <= 40; k++) {
+            kernel.refuses = stale[i];
+            kernel.refusals = 2;
+            send_some(&a, &to, 10);
+            kernel.receive_error = stale[i];
+            kernel.failing_receives = 2;
+            run_until(&b, 10 * k);
+        }
+        let_loop_run();
+        for (int why = 0; why < UDP_DROPS; why++) {
+            assert_int_equal(dropped(&a, (enum udp_drop)why), 0);
+            assert_int_equal(dropped(&b, (enum udp_drop)why), 0);
+        }
+        for (int e = OK; e < ERR_END_; e++)
+            assert_int_equal(a.refused[e], 0);
+        assert_int_equal(udp_counters(a.udp)->trains_refused, 0);
+        assert_int_equal(udp_traffic(a.udp, FAMILY_IPV4)->refused, 0);
+        assert_string_equal(said, "");
+        udp_free(a.udp);
+        udp_free(b.udp);
+    }
+}
+
+/* A queue that is full towards one: what goes elsewhere leaves, whatever is
+ * tried with it, and trains stay. */
+static void test_udp_full_queue_is_of_one_destination(void **state)
+{
+    struct side a, b, c;
+    struct endpoint to_b, to_c;
+
+    (void)state;
+    open_side(&a, "127.0.0.1:0");
+    to_b = open_side(&b, "127.0.0.1:0");
+    to_c = open_side(&c, "127.0.0.1:0");
+    kernel.full_to = to_b.port;
+    for (unsigned k = 1; k <= 40; k++) {
+        for (unsigned i = 0; i < 5; i++) {
+            udp_send(a.udp, &to_b, TEST_BYTES("0123456789"));
+            udp_send(a.udp, &to_c, TEST_BYTES("0123456789"));
+        }
+        udp_flush(a.udp);
+        run_until(&c, 5 * k);
+    }
+    assert_int_equal(dropped(&a, UDP_SEND_NO_BUFFERS), 200);
+    assert_int_equal(b.received, 0);
+    if (udp_counters(a.udp)->trains_sent > 0)
+        assert_true(udp_sends_trains(a.udp, 0));
+    assert_string_equal(said, "");
+    udp_free(a.udp);
+    udp_free(b.udp);
+    udp_free(c.udp);
+}
+
 /* ---- Our addresses ------------------------------------------------------ */
 
 /* What should leave from an address that is gone leaves from another. */
@@ -522,6 +629,8 @@ int main(void)
         TEST(test_udp_goes_on_without_trains),
         TEST(test_udp_trains_refused_now_and_then_stay),
         TEST(test_udp_receives_without_trains_after_errors),
+        TEST(test_udp_stale_errors_are_nothing),
+        TEST(test_udp_full_queue_is_of_one_destination),
         TEST(test_udp_queue_does_without_an_address_that_is_gone),
         TEST(test_udp_locals_are_bounded_and_age),
     };
