@@ -33,6 +33,7 @@ PARSERS = {
     "node/rpc": ["rpc_params.c"],
     "node/monitor": ["http.c", "http_request.c"],
     "node/names": ["resolv_conf.c"],
+    "node/socks": ["*.c"],
     "node/net": ["udp_batch.c", "udp_queue.c"],
 }
 
