@@ -167,14 +167,19 @@ static void stream_went(struct stream *st, size_t n, bool fin)
         stream_change(st);
 }
 
-/* The next one in turn; NULL when the connection's window is shut. */
+/* Before the handshake is done ngtcp2 leaves the padding of an INITIAL to the
+ * data behind it, also where the congestion window has no room for any. */
+static bool has_window(const struct stream_conn *c)
+{
+    return ngtcp2_conn_get_max_data_left(c->quic) > 0 &&
+           (c->answered || ngtcp2_conn_get_cwnd_left(c->quic) >=
+                               (uint64_t)2 * STREAM_PACKET_MAX);
+}
+
+/* The next one in turn. */
 static struct stream *next_ready(const struct stream_conn *c)
 {
-    struct stream *st = TAILQ_FIRST(&c->ready);
-
-    if (st == NULL || ngtcp2_conn_get_max_data_left(c->quic) > 0)
-        return st;
-    return NULL;
+    return has_window(c) ? TAILQ_FIRST(&c->ready) : NULL;
 }
 
 /* ---- Packets ------------------------------------------------------------ */
