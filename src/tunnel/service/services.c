@@ -275,10 +275,14 @@ enum error service_serve(struct services *s, const uint8_t seed[32],
 
     blind_expand(seed, &secret);
     for (unsigned i = 0; i < s->count; i++) {
-        const struct service *other = s->list[i];
+        struct service *other = s->list[i];
 
-        if (other->host != NULL && !other->leaving &&
-            memcmp(host_key(other->host), secret.key, 32) == 0)
+        if (other->host == NULL ||
+            memcmp(host_key(other->host), secret.key, 32) != 0)
+            continue;
+        if (other->leaving)
+            end_parts(other, false, now); /* one counts the seqs of a key */
+        else
             e = ERR_IN_USE;
     }
     sodium_memzero(&secret, sizeof(secret));

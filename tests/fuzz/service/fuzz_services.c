@@ -16,7 +16,7 @@
 #include "tunnel/record/effort.h"
 #include "tunnel/record/topic.h"
 
-#define INPUT_MAX 1024
+#define INPUT_MAX 256
 #define ENDS      64 /* other ends of channels that can speak */
 #define PUTS      8  /* what was put, to be found */
 #define SPINS     50 /* ticks until nothing is due */

@@ -520,6 +520,33 @@ static void test_publish_withdraws(void **state)
 }
 
 /* The DHT does not take it: not for ever. */
+/* Whoever serves it again has said so: what withdraws it ends, and one alone
+ * goes on with the seqs (scene_remember_seq looks). */
+static void test_publish_again_while_it_withdraws(void **state)
+{
+    struct service_memory memory = {.seqs = scene.seqs};
+    struct service_descriptor d;
+
+    (void)state;
+    begin();
+    publish();
+    assert_int_equal(service_leave(scene.s, service->id, true, scene.now), OK);
+    scene_pass(2 * TIME_S);
+    assert_int_equal(scene.seqs[0].seq, 2);
+    memory.seq_count = scene.seq_count;
+    service = scene_serve(&(struct service_options){.hops = 3}, &memory);
+    assert_int_equal(scene_asked_count(SCENE_PUT), 0);
+    scene_establish();
+    assert_int_equal(scene.seqs[0].seq, 3);
+    d = opened(scene_asked(SCENE_PUT, 0), today());
+    assert_int_equal(d.intro_count, SERVICE_POINTS);
+    puts_end(FINDER_FOUND, NODES);
+    scene_pass(TIME_MIN);
+    assert_int_equal(scene.s->count, 1);
+    assert_int_equal(scene.seq_count, 1);
+    scene_finish();
+}
+
 static void test_publish_withdraws_in_vain(void **state)
 {
     (void)state;
@@ -699,6 +726,7 @@ int main(void)
         cmocka_unit_test(test_publish_takes_access_away),
         cmocka_unit_test(test_publish_what_work_is_asked_for),
         cmocka_unit_test(test_publish_withdraws),
+        cmocka_unit_test(test_publish_again_while_it_withdraws),
         cmocka_unit_test(test_publish_withdraws_in_vain),
         cmocka_unit_test(test_publish_stop_leaves_all_as_it_is),
         cmocka_unit_test(test_publish_withdrawing_makes_room),
