@@ -154,6 +154,7 @@ void warren_on_tunnel_event(void *arg, const struct member_event *event)
         if (o->refused != NULL)
             o->refused(o->arg, event->circuit, &why);
         break;
+    case MEMBER_PACKET:
     case MEMBER_PONG:
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:

@@ -56,6 +56,7 @@ static void env_event(void *ctx, const struct member_event *event)
         n->data++;
         n->data_bytes += event->payload.len;
         break;
+    case MEMBER_PACKET:
     case MEMBER_PONG:
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:

@@ -167,7 +167,9 @@ class Vectors(unittest.TestCase):
                 ("pong", [w.M_PONG, 7]),
                 ("destroy", [w.M_DESTROY, 11]),
                 ("test", [w.M_TEST, nonce, pad]),
-                ("tested", [w.M_TESTED, nonce, pad])):
+                ("tested", [w.M_TESTED, nonce, pad]),
+                ("packet_in", [w.PACKET_IN, b"packet"]),
+                ("packet_back", [w.PACKET_BACK, b"packet"])):
             self.assertEqual(msgpack.packb(message), v(name), name)
 
     def test_f_directory(self):

@@ -46,7 +46,7 @@ struct resident {
     struct endpoint ep;
     struct member *tunnel;
     struct policy policy;
-    unsigned ready, closed, data, refused, pongs, reports, learned;
+    unsigned ready, closed, data, packets, refused, pongs, reports, learned;
     /* What a test does besides; NULL: nothing. */
     void (*on_event)(struct resident *m, const struct member_event *e);
     void (*on_call)(struct resident *m, enum world_call call);
@@ -147,6 +147,10 @@ static inline void resident_event(void *ctx, const struct member_event *e)
         m->payload_len = e->payload.len;
         assert_true(e->payload.len <= sizeof(m->payload));
         memcpy(m->payload, e->payload.p, e->payload.len);
+        break;
+    case MEMBER_PACKET:
+        m->packets++;
+        m->payload_len = e->payload.len;
         break;
     case MEMBER_REFUSED:
         m->refused++;

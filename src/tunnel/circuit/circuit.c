@@ -204,7 +204,8 @@ enum error circuit_send(struct circuits *cs, struct circuit *c, unsigned hop,
         return e;
     len = used <= onion_message_len(CELL_SMALL_BODY) ? CELL_SMALL : CELL_LARGE;
     onion_message(body, len - CELL_BODY_OFFSET, hop, used);
-    if (m->type == CIRCUIT_DATA || m->type == CIRCUIT_PIECE)
+    if (m->type == CIRCUIT_DATA || m->type == CIRCUIT_PIECE ||
+        m->type == CIRCUIT_PACKET_IN)
         c->used_at = now;
     send_cell(cs, c, hop, datagram, len, now);
     return OK;

@@ -74,6 +74,10 @@ static void read_fields(struct mp_reader *r, struct circuit_message *m)
     case CIRCUIT_PIECE:
         read_piece(r, m);
         break;
+    case CIRCUIT_PACKET_IN:
+    case CIRCUIT_PACKET_BACK:
+        m->payload = mp_read_bytes(r, 1, CIRCUIT_PACKET_MAX);
+        break;
     case CIRCUIT_PING:
     case CIRCUIT_PONG:
         m->nonce = mp_read_uint(r, UINT64_MAX);
@@ -169,6 +173,11 @@ static void write_fields(struct mp_writer *w, const struct circuit_message *m)
         mp_write_uint(w, m->piece_id);
         mp_write_uint(w, m->piece_index);
         mp_write_uint(w, m->piece_count);
+        mp_write_bin(w, m->payload);
+        break;
+    case CIRCUIT_PACKET_IN:
+    case CIRCUIT_PACKET_BACK:
+        write_head(w, m, 2);
         mp_write_bin(w, m->payload);
         break;
     case CIRCUIT_PING:

@@ -14,11 +14,13 @@
  *  8 DESTROY   reason                client to hop
  *  9 TEST      nonce, pad
  * 10 TESTED    nonce, pad            never longer than its TEST
+ * 64 PACKET_IN   packet              client to exit, of streams
+ * 65 PACKET_BACK packet              exit to client
  *
  * A destination is an endpoint in its compact form (bin) or [name, port]; an
  * endpoint is always compact. Types 16 to 63 belong to hidden services: whoever
- * serves those reads and writes them, circuits pass them on as they are. Types
- * from 64 on are for reliable streams.
+ * serves those reads and writes them, circuits pass them on as they are.
+ * Packets are those of stream/stream.h.
  */
 #ifndef WARREN_TUNNEL_CIRCUIT_CIRCUIT_MESSAGE_H
 #define WARREN_TUNNEL_CIRCUIT_CIRCUIT_MESSAGE_H
@@ -36,6 +38,7 @@
 
 #define CIRCUIT_PAYLOAD_MAX 9728 /* of DATA, when it comes in pieces */
 #define CIRCUIT_NAME_MAX    253  /* bytes of a host name, RFC 1035 */
+#define CIRCUIT_PACKET_MAX  1232
 
 /* Types of messages that belong to services. */
 #define CIRCUIT_SERVICE_FIRST 16
@@ -51,7 +54,9 @@ enum circuit_message_type {
     CIRCUIT_PONG = 7,
     CIRCUIT_DESTROY = 8,
     CIRCUIT_TEST = 9,
-    CIRCUIT_TESTED = 10
+    CIRCUIT_TESTED = 10,
+    CIRCUIT_PACKET_IN = 64,
+    CIRCUIT_PACKET_BACK = 65
 };
 
 /* One struct for reading and for writing; views point into the text. */
@@ -65,8 +70,8 @@ struct circuit_message {
     enum reason reason;           /* FAILED, DESTROY */
     struct bytes name;            /* DATA: empty for an endpoint */
     uint16_t port;                /* DATA with a name */
-    struct bytes payload;         /* DATA, PIECE; TEST, TESTED: padding */
-    uint64_t nonce;               /* PING, PONG, TEST, TESTED */
+    struct bytes payload; /* DATA, PIECE, PACKETs; TEST, TESTED: padding */
+    uint64_t nonce;       /* PING, PONG, TEST, TESTED */
     uint16_t piece_id;
     uint8_t piece_index, piece_count;
 };

@@ -72,6 +72,7 @@ static bool dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
         return receive_failed(cs, c, hop, m, now);
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
+    case CIRCUIT_PACKET_BACK:
         return receive_data(cs, c, hop, m, now);
     case CIRCUIT_PONG:
         return receive_pong(cs, c, hop, m, now);
@@ -82,6 +83,7 @@ static bool dispatch(struct circuits *cs, struct circuit *c, unsigned hop,
     case CIRCUIT_EXTEND:
     case CIRCUIT_PING:
     case CIRCUIT_TEST:
+    case CIRCUIT_PACKET_IN:
         break; /* a client says these */
     }
     return false;

@@ -15,8 +15,8 @@
  * Callbacks. `event` is called by member_receive, member_tick and member_free
  * alone, when they have done all else; what commands cause (member_close) is
  * told in the next turn, which is due at once. So it finds a member at rest.
- * The exception is DATA, which is told in the middle of member_receive: its
- * circuit may be closed in there, and the payload stays.
+ * The exceptions are DATA and PACKET, which are told in the middle of
+ * member_receive: their circuit may be closed in there, and the payload stays.
  *
  *     function of struct member_env     may call
  *     event, exit_world, dht_provider   commands, and what looks inside
@@ -49,6 +49,7 @@ enum member_event_kind {
     MEMBER_CIRCUIT_READY,
     MEMBER_CIRCUIT_CLOSED, /* why, and at which hop (0: ended here) */
     MEMBER_DATA,           /* from `source` through the circuit */
+    MEMBER_PACKET,         /* of streams, from the exit of the circuit */
     MEMBER_REFUSED,        /* the exit could not send: why */
     MEMBER_PONG,           /* hop, rtt */
     MEMBER_SPEEDTEST,      /* report; done when it is the last */
@@ -63,7 +64,7 @@ struct member_event {
     enum reason why;
     uint64_t rtt;           /* ns */
     struct endpoint source; /* DATA */
-    struct bytes payload;   /* DATA, valid during the call */
+    struct bytes payload;   /* DATA, PACKET, valid during the call */
     struct speedtest_report report;
     bool done;
 };
@@ -91,7 +92,7 @@ struct member_env {
     void (*retired)(void *ctx);
 
     const struct dht_provider *dht; /* outlives the member; may be NULL */
-    struct service_world service; /* of the services of this node */
+    struct service_world service;   /* of the services of this node */
 };
 
 /* Wall seconds for which the handshake key before is taken after a rotation:
@@ -217,6 +218,7 @@ struct member_wish {
     uint16_t port;              /* it says that it sends there; 0: any exit */
     const uint8_t (*avoid)[32]; /* identities that are not wanted as hops */
     unsigned avoid_count;
+    const uint8_t *exit; /* NULL, or this one (32 bytes) and no other */
 };
 /* Begins one more circuit, beside those that are kept, which retires as they
  * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
@@ -224,11 +226,17 @@ struct member_wish {
 enum error member_open(struct member *t, unsigned hops,
                        const struct member_wish *wish, uint64_t now,
                        uint32_t *circuit);
+/* Its exit is not replaced from here on: the circuit ends with it. */
+enum error member_keep_exit(struct member *t, uint32_t circuit);
 /* The exit of a circuit, and whether it says that it sends to `port`. False
  * when there is no such circuit, or its exit is no longer known. */
 bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32]);
 bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port);
+/* A circuit that is about to end by its age or traffic, or is not there. */
+bool member_retires(const struct member *t, uint32_t circuit);
+/* About how long a round trip to its exit takes, ns; 0: nobody knows. */
+uint64_t member_rtt_of(const struct member *t, uint32_t circuit);
 /* Whether circuits of this many hops are kept, for whomever. */
 bool member_keeps(const struct member *t, unsigned hops);
 /* Circuits that data can be sent over now; `hops` 0 is any. Returns how many
@@ -252,6 +260,10 @@ enum error member_data(struct member *t, uint32_t circuit,
 enum error member_data_name(struct member *t, uint32_t circuit,
                             struct bytes name, uint16_t port,
                             struct bytes payload, uint64_t now);
+/* A packet of streams (stream/stream.h) to the circuit's exit; at most
+ * CIRCUIT_PACKET_MAX bytes. ERR_NOT_FOUND. */
+enum error member_packet(struct member *t, uint32_t circuit,
+                         struct bytes packet, uint64_t now);
 /* Asks every hop; an event for each PONG. ERR_NOT_FOUND. */
 enum error member_ping(struct member *t, uint32_t circuit, uint64_t now);
 /* Events with the figures so far, at most four a second, then the last.

@@ -145,6 +145,17 @@ enum error member_data_name(struct member *t, uint32_t circuit,
     return send_message(t, circuit, &m, now);
 }
 
+enum error member_packet(struct member *t, uint32_t circuit,
+                         struct bytes packet, uint64_t now)
+{
+    struct circuit_message m = {.type = CIRCUIT_PACKET_IN, .payload = packet};
+    struct circuit *c = find_ready(t, circuit);
+
+    if (c == NULL)
+        return ERR_NOT_FOUND;
+    return circuit_send(t->router.circuits, c, c->length, &m, now);
+}
+
 enum error member_ping(struct member *t, uint32_t circuit, uint64_t now)
 {
     struct circuit *c = find_ready(t, circuit);
@@ -243,11 +254,18 @@ void member_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now)
 {
     struct member *t = ctx;
-    struct member_client *client = member_client_of(c);
+    struct member_client *client;
     struct circuit_message whole;
     struct member_event event = {
         .kind = MEMBER_DATA, .circuit = c->id, .length = c->length};
 
+    if (m->type == CIRCUIT_PACKET_BACK) {
+        event.kind = MEMBER_PACKET;
+        event.payload = m->payload;
+        member_tell_data(t, &event);
+        return;
+    }
+    client = member_client_of(c);
     if (client == NULL)
         return;
     if (m->type == CIRCUIT_PIECE) {

@@ -71,6 +71,8 @@ enum reason member_tail_message(void *ctx, struct transit *relay,
         answer_test(t, tail, relay, m, now);
         return REASON_UNKNOWN;
     }
+    if (m->type == CIRCUIT_PACKET_IN)
+        return REASON_NO_EXIT;
     if (m->type == CIRCUIT_PIECE) {
         if (!member_take_piece(t, &tail->pieces, m, now, &whole))
             return REASON_UNKNOWN;

@@ -53,7 +53,9 @@ struct member {
 struct member_client {
     struct pieces pieces;
     uint16_t piece_id;
-    uint16_t port; /* that its exit is to send to; 0: no matter */
+    uint16_t port;   /* that its exit is to send to; 0: no matter */
+    bool keeps_exit; /* hops may be replaced, but for this one: */
+    uint8_t exit[32];
     struct speedtest *speedtest;
     uint64_t reported_at;
     bool test_counts;       /* it is long enough to measure hops by */

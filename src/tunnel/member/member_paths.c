@@ -115,6 +115,24 @@ void member_guards_settle(struct member *t, uint64_t now)
         guards_update(&t->guards, t->directory, &t->env.random, t->wall, now);
 }
 
+/* A path whose last hop is to be this one. */
+struct insistence {
+    uint8_t exit[1][32];
+    struct path_place places[ONION_HOPS_MAX];
+};
+
+static void insist(struct path_request *request, struct insistence *on,
+                   const uint8_t exit[32])
+{
+    struct path_place *last = &on->places[request->hops - 1];
+
+    memset(on, 0, sizeof(*on));
+    memcpy(on->exit[0], exit, sizeof(on->exit[0]));
+    last->among = (const uint8_t(*)[32])on->exit;
+    last->among_count = 1;
+    request->places = on->places;
+}
+
 /* A relay that keeps to its limits did not fail. */
 static bool is_failure(enum reason why)
 {
@@ -151,9 +169,12 @@ bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
     struct path_request request = {.hops = c->length,
                                    .avoid = (const uint8_t(*)[32])avoid,
                                    .avoid_count = hop - stands};
+    struct insistence on;
     struct path path = {.count = stands};
     enum path_result result;
 
+    if (client != NULL && client->keeps_exit)
+        insist(&request, &on, client->exit);
     judge(t, c, hop, why, t->ticked_at);
     memcpy(avoid[0], c->hop[hop - 1].target.identity, 32);
     memcpy(avoid[1], c->hop[hop - 2].target.identity, 32);
@@ -177,6 +198,7 @@ enum error member_open(struct member *t, unsigned hops,
 {
     struct path_request request = {
         .hops = hops, .avoid = wish->avoid, .avoid_count = wish->avoid_count};
+    struct insistence on;
     struct member_client *client;
     struct path path = {0};
     enum path_result result;
@@ -190,6 +212,8 @@ enum error member_open(struct member *t, unsigned hops,
     if (!member_news_reserve(t))
         return ERR_NO_MEMORY;
     t->ticked_at = now;
+    if (wish->exit != NULL)
+        insist(&request, &on, wish->exit);
     result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
                              : choose(t, &request, 0, &path);
     if (result != PATH_FOUND)
@@ -201,7 +225,18 @@ enum error member_open(struct member *t, unsigned hops,
     if (client != NULL) /* else a hop may be replaced by another exit */
         client->port = wish->port;
     *circuit = c->id;
-    return OK;
+    return wish->exit == NULL ? OK : member_keep_exit(t, c->id);
+}
+
+enum error member_keep_exit(struct member *t, uint32_t circuit)
+{
+    struct circuit *c = member_find(t, circuit);
+    struct member_client *client = c == NULL ? NULL : member_client_of(c);
+
+    if (client == NULL)
+        return c == NULL ? ERR_NOT_FOUND : ERR_NO_MEMORY;
+    client->keeps_exit = true;
+    return member_exit_of(t, circuit, client->exit) ? OK : ERR_NOT_FOUND;
 }
 
 /* ---- Exits -------------------------------------------------------------- */
@@ -226,6 +261,26 @@ bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
     exit = directory_find(t->directory, identity);
     return exit != NULL &&
            policy_summary_accepts(descriptor_exit_policy(&exit->d), port);
+}
+
+bool member_retires(const struct member *t, uint32_t circuit)
+{
+    const struct circuit *c = member_find(t, circuit);
+
+    return c == NULL || c->retiring || c->closing;
+}
+
+/* Building goes to each hop in turn, there and back: in all (n + 1) / 2 times
+ * as far as to the last one. */
+uint64_t member_rtt_of(const struct member *t, uint32_t circuit)
+{
+    const struct circuit *c = member_find(t, circuit);
+
+    if (c == NULL)
+        return 0;
+    if (c->hop[c->length - 1].rtt != 0)
+        return c->hop[c->length - 1].rtt;
+    return 2 * c->build_time / (c->length + 1);
 }
 
 /* ---- What became of it -------------------------------------------------- */

@@ -314,6 +314,7 @@ static void event_of_circuit(struct deliveries *ds, struct delivery *d,
         break;
     case MEMBER_DATA: /* this and the next are told to one only */
     case MEMBER_REFUSED:
+    case MEMBER_PACKET: /* no delivery's */
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:
         break;
@@ -393,6 +394,8 @@ void deliveries_event(struct deliveries *ds, const struct member_event *event,
 {
     struct delivery *d;
 
+    if (event->kind == MEMBER_PACKET)
+        return;
     if (event->kind == MEMBER_CIRCUIT_CLOSED)
         claims_drop(ds->claims, event->circuit);
     if (event->kind == MEMBER_DATA) {

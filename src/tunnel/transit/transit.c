@@ -363,6 +363,7 @@ static void dispatch(struct transits *r, struct transit *relay,
     case CIRCUIT_DATA:
     case CIRCUIT_PIECE:
     case CIRCUIT_TEST:
+    case CIRCUIT_PACKET_IN:
         refuse(r, relay, pass_up(r, relay, m, now), now);
         break;
     case CIRCUIT_PING:
@@ -377,6 +378,7 @@ static void dispatch(struct transits *r, struct transit *relay,
     case CIRCUIT_FAILED:
     case CIRCUIT_PONG:
     case CIRCUIT_TESTED:
+    case CIRCUIT_PACKET_BACK:
         r->stats.dropped_message++; /* a hop says these */
         break;
     }

@@ -14,7 +14,7 @@
 
 static const uint8_t key1[32] = {1}, key2[32] = {2};
 static const uint8_t noise[HOP_NOISE1_BYTES] = {3};
-static const uint8_t text[1200] = "text";
+static const uint8_t text[CIRCUIT_PACKET_MAX] = "text";
 
 #define V4                               \
     {                                    \
@@ -58,6 +58,9 @@ static const struct circuit_message examples[] = {
     {.type = CIRCUIT_DESTROY, .reason = REASON_REQUESTED},
     {.type = CIRCUIT_TEST, .nonce = 1, .payload = {text, 1000}},
     {.type = CIRCUIT_TESTED, .nonce = 1, .payload = {text, 0}},
+    {.type = CIRCUIT_PACKET_IN, .payload = {text, 1}},
+    {.type = CIRCUIT_PACKET_IN, .payload = {text, CIRCUIT_PACKET_MAX}},
+    {.type = CIRCUIT_PACKET_BACK, .payload = {text, CIRCUIT_PACKET_MAX}},
 };
 
 /* Each fits a cell over four hops, the longest datagram too. */

@@ -402,6 +402,10 @@ static void put_circuit_messages(void)
          {.type = CIRCUIT_TESTED,
           .nonce = UINT64_C(0x500000001),
           .payload = bytes_of(pad, sizeof(pad))}},
+        {"packet_in",
+         {.type = CIRCUIT_PACKET_IN, .payload = bytes_of_text("packet")}},
+        {"packet_back",
+         {.type = CIRCUIT_PACKET_BACK, .payload = bytes_of_text("packet")}},
     };
 
     put("\n# Circuit messages, without their padding.\n");
