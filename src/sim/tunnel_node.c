@@ -407,6 +407,8 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     make_keys(n, &c);
     count = own_addresses(s, node, &c, own);
     policy_init(&n->policy, true, c.testing_network);
+    policy_init(&n->tcp_policy, true, c.testing_network);
+    env.tcp_policy = &n->tcp_policy;
     builtin_provider_init(&n->builtin, dht->dht, provider_now, n);
     n->builtin.met = on_met;
     env.ctx = env.exit.ctx = env.service.ctx = n;

@@ -46,7 +46,7 @@ struct sim_tunnel {
     uint32_t node;
     struct member *member;
     struct builtin_provider builtin;
-    struct policy policy;
+    struct policy policy, tcp_policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
     bool asleep;         /* the machine is: it hears nothing, does nothing */

@@ -87,7 +87,7 @@ static bool sends_to(const struct policy *p, uint16_t port)
 static void check_summary(const struct policy *p)
 {
     char text[POLICY_SUMMARY_SIZE];
-    struct bytes summary = bytes_of_text(policy_summary(p, text));
+    struct bytes summary = bytes_of_text(policy_summary(p, text, sizeof(text)));
     bool whole = summary.len + sizeof(",65535-65535") < sizeof(text);
 
     for (size_t i = 0; i <= 2 * p->count; i++) {

@@ -114,7 +114,8 @@ static void test_sim_tunnel_paths_prefer_what_was_fast(void **state)
 /* ---- Exits -------------------------------------------------------------- */
 
 /* The exits' policies, by their place; they publish them anew. */
-static void set_policies(struct world *w, const char *const lines[EXITS])
+static void set_policies(struct world *w, const char *const lines[EXITS],
+                         const char *const tcp[EXITS])
 {
     for (uint32_t i = 0; i < EXITS; i++) {
         struct sim_tunnel *n = resident_of(w, RELAYS + i);
@@ -122,21 +123,28 @@ static void set_policies(struct world *w, const char *const lines[EXITS])
 
         assert_true(sim_endpoint(w->sim, n->node, FAMILY_IPV4, &own));
         test_policy_add(&n->policy, lines[i]);
+        test_policy_add(&n->tcp_policy, tcp[i]);
         member_set_addresses(n->member, &own, 1, 0, sim_now(w->sim));
         sim_wake(w->sim, n->node);
     }
 }
 
-static void exits_start(struct world *w, const char *const lines[EXITS])
+static void exits_start_both(struct world *w, const char *const lines[EXITS],
+                             const char *const tcp[EXITS])
 {
     world_global(w);
     world_start(w);
     community(w, 0);
-    set_policies(w, lines);
+    set_policies(w, lines, tcp);
     sim_run_for(w->sim, TIME_MIN);
     sim_tunnel_build(w->sim, client_of(w)->node, HOPS);
     sim_run_for(w->sim, TIME_MIN);
     assert_true(member_ready(client_of(w)->member) >= 1.0);
+}
+
+static void exits_start(struct world *w, const char *const lines[EXITS])
+{
+    exits_start_both(w, lines, lines);
 }
 
 /* An exit that sends nowhere is none, unless there are no others: it may send
@@ -240,12 +248,46 @@ static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
     world_end(w);
 }
 
+/* One wish after the other is for the exit whose streams go there. */
+static void test_sim_tunnel_paths_to_an_exit_of_streams(void **state)
+{
+    static const char *const udp[EXITS] = {"accept *", "accept *", "accept *",
+                                           "reject *"};
+    static const char *const tcp[EXITS] = {"reject *", "accept *:53, reject *",
+                                           "reject *", "reject *:53"};
+    struct member_wish wish = {.protocol = MEMBER_TCP, .port = 53};
+    struct world *w = &world;
+    const struct member *client;
+    uint8_t got[32];
+    uint32_t id;
+
+    (void)state;
+    exits_start_both(w, udp, tcp);
+    client = client_of(w)->member;
+    for (unsigned i = 0; i < 6; i++) {
+        uint32_t exit = RELAYS + (wish.port == 53 ? 1 : 3);
+
+        assert_int_equal(member_open(client_of(w)->member, HOPS, &wish,
+                                     sim_now(w->sim), &id),
+                         OK);
+        assert_true(member_exit_of(client, id, got));
+        assert_memory_equal(got, identity_of(w, exit), 32);
+        assert_true(member_connects_to(client, id, wish.port));
+        assert_false(member_connects_to(client, id, wish.port == 53 ? 9 : 53));
+        assert_int_equal(member_sends_to(client, id, 9), wish.port == 53);
+        wish.port = wish.port == 53 ? 9 : 53;
+    }
+    assert_false(member_connects_to(client, id + 1, 53));
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_tunnel_paths_prefer_what_was_fast),
         cmocka_unit_test(test_sim_tunnel_paths_end_at_exits_that_send),
         cmocka_unit_test(test_sim_tunnel_paths_to_an_exit_for_a_port),
+        cmocka_unit_test(test_sim_tunnel_paths_to_an_exit_of_streams),
     };
 
     if (sodium_init() < 0)

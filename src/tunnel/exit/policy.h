@@ -42,7 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_LINES_MAX    64
+#define POLICY_LINES_MAX    72
 #define POLICY_OWN_MAX      32
 #define POLICY_NETWORKS_MAX 32
 #define POLICY_ERROR_SIZE   160
@@ -127,10 +127,10 @@ enum policy_verdict policy_check(struct policy *p, const struct endpoint *to);
 /* A name for metrics: "not_global". */
 const char *policy_verdict_name(enum policy_verdict v);
 
-/* policy_summary.c: a summary, which is also returned, and how a client reads
- * it; nothing is accepted by a text that is no summary. */
-const char *policy_summary(const struct policy *p,
-                           char text[POLICY_SUMMARY_SIZE]);
+/* policy_summary.c: a summary of at most `size` bytes with its terminator,
+ * which is also returned, and how a client reads it; nothing is accepted by a
+ * text that is no summary. `size` is 7 to POLICY_SUMMARY_SIZE. */
+const char *policy_summary(const struct policy *p, char *text, size_t size);
 bool policy_summary_accepts(struct bytes summary, uint16_t port);
 /* Whether there is such a port. */
 bool policy_summary_accepts_any(struct bytes summary);

@@ -6,6 +6,7 @@
  */
 #include "tunnel/exit/policy.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,10 +59,10 @@ static unsigned range_end(const struct policy *p, unsigned port)
 
 /* The ports that are answered by `want`, as a list. False when not all of
  * them fit; the list is whole up to there then. */
-static bool list_ports(const struct policy *p, bool want,
-                       char text[POLICY_SUMMARY_SIZE])
+static bool list_ports(const struct policy *p, bool want, char *text,
+                       size_t size)
 {
-    int len = snprintf(text, POLICY_SUMMARY_SIZE, want ? "accept" : "reject");
+    int len = snprintf(text, size, want ? "accept" : "reject");
     unsigned last;
 
     for (unsigned port = 1; port <= UINT16_MAX; port = last + 1) {
@@ -75,7 +76,7 @@ static bool list_ports(const struct policy *p, bool want,
             n = snprintf(item, sizeof(item), "%u", port);
         else
             n = snprintf(item, sizeof(item), "%u-%u", port, last);
-        if (len + 1 + n >= POLICY_SUMMARY_SIZE)
+        if ((size_t)(len + 1 + n) >= size)
             return false;
         text[len] = len == 6 ? ' ' : ',';
         memcpy(text + len + 1, item, (size_t)n + 1);
@@ -87,15 +88,15 @@ static bool list_ports(const struct policy *p, bool want,
 /* The shorter of both forms. What does not fit is left away from the list of
  * accepted ports, never from that of rejected ones: the exit then says less
  * than it does, not more. */
-const char *policy_summary(const struct policy *p,
-                           char text[POLICY_SUMMARY_SIZE])
+const char *policy_summary(const struct policy *p, char *text, size_t size)
 {
     char rejects[POLICY_SUMMARY_SIZE];
-    bool accept_fits = list_ports(p, true, text);
-    bool reject_fits = list_ports(p, false, rejects);
+    bool accept_fits = list_ports(p, true, text, size);
+    bool reject_fits = list_ports(p, false, rejects, size);
 
+    assert(size > strlen("accept") && size <= sizeof(rejects));
     if (reject_fits && (!accept_fits || strlen(rejects) < strlen(text)))
-        memcpy(text, rejects, sizeof(rejects));
+        memcpy(text, rejects, strlen(rejects) + 1);
     return text;
 }
 

@@ -33,6 +33,7 @@ static const struct {
     [REASON_SILENT] = {"silent",
                        "the destination has not answered what was sent before"},
     [REASON_IO] = {"io", "the system of the exit cannot send there"},
+    [REASON_REFUSED] = {"refused", "the destination refuses connections"},
 };
 
 const char *reason_text(enum reason r)

@@ -31,6 +31,7 @@ enum reason {
     REASON_RATE = 19,       /* more is sent than the exit takes */
     REASON_SILENT = 20,     /* so much was sent, and no answer came */
     REASON_IO = 21,         /* the system of the exit does not send it */
+    REASON_REFUSED = 22,    /* the destination takes no connections there */
     REASON_END_
 };
 

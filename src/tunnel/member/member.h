@@ -81,6 +81,8 @@ struct member_env {
                        struct bytes datagram);
     void (*event)(void *ctx, const struct member_event *event);
     struct exit_world exit; /* empty when this is none */
+    /* Of streams, as member_new's is of datagrams. NULL: none leave here. */
+    struct policy *tcp_policy;
 
     /* What is to be found again after a restart. */
     void (*remember)(void *ctx, const struct stored_relay *relay);
@@ -117,6 +119,7 @@ struct member_config {
     uint64_t max_time, max_time_inactive; /* ns */
     uint64_t max_traffic;                 /* bytes */
     bool become_exitnode;
+    bool exit_tcp; /* and of streams too */
 
     bool has_family_id; /* declared by an operator of several relays */
     uint8_t family_id[32];
@@ -213,9 +216,12 @@ enum error member_stop(struct member *t, unsigned hops);
  * and as many releases as there were holds. ERR_RANGE. */
 enum error member_hold(struct member *t, unsigned hops, uint64_t now);
 void member_release(struct member *t, unsigned hops);
+enum member_protocol { MEMBER_UDP, MEMBER_TCP };
 /* What the exit of a circuit is to be like. */
 struct member_wish {
-    uint16_t port;              /* it says that it sends there; 0: any exit */
+    enum member_protocol protocol; /* datagrams, or streams */
+    uint16_t port; /* it says that it sends there; 0: to any port, where one
+                      does that */
     const uint8_t (*avoid)[32]; /* identities that are not wanted as hops */
     unsigned avoid_count;
     const uint8_t *exit; /* NULL, or this one (32 bytes) and no other */
@@ -228,11 +234,14 @@ enum error member_open(struct member *t, unsigned hops,
                        uint32_t *circuit);
 /* Its exit is not replaced from here on: the circuit ends with it. */
 enum error member_keep_exit(struct member *t, uint32_t circuit);
-/* The exit of a circuit, and whether it says that it sends to `port`. False
- * when there is no such circuit, or its exit is no longer known. */
+/* The exit of a circuit, and whether it says that it sends datagrams to `port`,
+ * or connects streams. False when there is no such circuit, or its exit is no
+ * longer known. */
 bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32]);
 bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port);
+bool member_connects_to(const struct member *t, uint32_t circuit,
+                        uint16_t port);
 /* A circuit that is about to end by its age or traffic, or is not there. */
 bool member_retires(const struct member *t, uint32_t circuit);
 /* About how long a round trip to its exit takes, ns; 0: nobody knows. */

@@ -148,6 +148,11 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     transit_answer(t->router.transits, owner, &m, now);
 }
 
+bool member_takes_streams(const struct member *t)
+{
+    return t->exit != NULL && t->config.exit_tcp && t->env.tcp_policy != NULL;
+}
+
 enum error member_exit_new(struct member *t)
 {
     struct exit_env env = {

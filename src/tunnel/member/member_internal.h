@@ -47,14 +47,21 @@ struct member {
     bool has_self;
     struct directory_self self;
     char policy_text[POLICY_SUMMARY_SIZE];
+    char tcp_text[DESCRIPTOR_TCP_MAX + 1];
+};
+
+/* Where the exit of a circuit is to send; all zeros: no matter. */
+struct member_need {
+    enum member_protocol protocol;
+    uint16_t port; /* 0: to some */
 };
 
 /* Above a circuit of ours: its void *above, made when it is first needed. */
 struct member_client {
     struct pieces pieces;
     uint16_t piece_id;
-    uint16_t port;   /* that its exit is to send to; 0: no matter */
-    bool keeps_exit; /* hops may be replaced, but for this one: */
+    struct member_need need; /* of its exit */
+    bool keeps_exit;         /* hops may be replaced, but for this one: */
     uint8_t exit[32];
     struct speedtest *speedtest;
     uint64_t reported_at;
@@ -130,6 +137,8 @@ void member_tail_closed(void *ctx, struct transit *relay, uint64_t now);
 void member_tail_tick(struct member *t, struct transit *relay, uint64_t now);
 uint64_t member_tail_deadline(const struct transit *relay);
 enum error member_exit_new(struct member *t);
+/* Streams leave here. */
+bool member_takes_streams(const struct member *t);
 
 /* member_paths.c: which relays circuits go through, and what they were like. */
 enum error member_choose_path(void *ctx, unsigned hops,

@@ -9,44 +9,59 @@
 
 /* ---- Choosing ----------------------------------------------------------- */
 
-static bool suits(void *ctx, struct bytes exit_policy)
+static struct bytes summary_for(const struct descriptor *exit,
+                                enum member_protocol protocol)
 {
-    const uint16_t *port = ctx;
-
-    return *port != 0 ? policy_summary_accepts(exit_policy, *port)
-                      : policy_summary_accepts_any(exit_policy);
+    return protocol == MEMBER_TCP ? descriptor_tcp_policy(exit)
+                                  : descriptor_exit_policy(exit);
 }
 
-/* With an exit that says that it sends to `port`; 0: to some port. */
-static enum path_result choose_for(struct member *t,
-                                   const struct path_request *request,
-                                   uint16_t port, struct path *path)
+static bool suits(void *ctx, const struct descriptor *exit)
+{
+    const struct member_need *need = ctx;
+    struct bytes summary = summary_for(exit, need->protocol);
+
+    return need->port != 0 ? policy_summary_accepts(summary, need->port)
+                           : policy_summary_accepts_any(summary);
+}
+
+/* It may connect where its summary does not say. */
+static bool takes_streams(void *ctx, const struct descriptor *exit)
+{
+    (void)ctx;
+    return exit->tcp_policy_len > 0;
+}
+
+static enum path_result
+choose_exit(struct member *t, const struct path_request *request,
+            bool (*exit_suits)(void *ctx, const struct descriptor *exit),
+            struct member_need need, struct path *path)
 {
     struct path_request r = *request;
 
     r.exit = true;
-    r.exit_suits = suits;
-    r.exit_ctx = &port;
+    r.exit_suits = exit_suits;
+    r.exit_ctx = &need;
     return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
                        t->ticked_at, path);
 }
 
-/* Where nobody says so, with any exit: a summary is a hint, and leaves out
- * what is sent to single networks only. */
+/* Where nobody says that he sends there, with any exit: a summary is a hint,
+ * and leaves out what is sent to single networks only. */
 static enum path_result choose(struct member *t,
                                const struct path_request *request,
-                               uint16_t port, struct path *path)
+                               struct member_need need, struct path *path)
 {
-    enum path_result result = choose_for(t, request, port, path);
-    struct path_request r = *request;
+    bool streams = need.protocol == MEMBER_TCP;
+    enum path_result result = choose_exit(t, request, suits, need, path);
 
-    if (result == PATH_NO_EXITS && port != 0)
-        result = choose_for(t, request, 0, path);
+    if (result == PATH_NO_EXITS && need.port != 0) {
+        need.port = 0;
+        result = choose_exit(t, request, suits, need, path);
+    }
     if (result != PATH_NO_EXITS)
         return result;
-    r.exit = true;
-    return path_choose(t->directory, &t->guards, &r, &t->env.random, t->wall,
-                       t->ticked_at, path);
+    return choose_exit(t, request, streams ? takes_streams : NULL, need, path);
 }
 
 static bool lacks_relays(enum path_result r)
@@ -73,7 +88,7 @@ enum error member_choose_path(void *ctx, unsigned hops, struct link_target *out)
 
     if (!member_news_reserve(t))
         return ERR_NO_MEMORY;
-    t->path[hops] = choose(t, &request, 0, &path);
+    t->path[hops] = choose(t, &request, (struct member_need){0}, &path);
     if (!is_found(t, t->path[hops]))
         return ERR_NO_NODES;
     memcpy(out, path.hops, hops * sizeof(*out));
@@ -164,7 +179,7 @@ bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
 {
     struct member *t = ctx;
     const struct member_client *client = c->above;
-    uint16_t port = client != NULL ? client->port : 0;
+    struct member_need need = {0};
     uint8_t avoid[2][32];
     struct path_request request = {.hops = c->length,
                                    .avoid = (const uint8_t(*)[32])avoid,
@@ -173,6 +188,8 @@ bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
     struct path path = {.count = stands};
     enum path_result result;
 
+    if (client != NULL)
+        need = client->need;
     if (client != NULL && client->keeps_exit)
         insist(&request, &on, client->exit);
     judge(t, c, hop, why, t->ticked_at);
@@ -180,10 +197,10 @@ bool member_replace_hops(void *ctx, const struct circuit *c, unsigned stands,
     memcpy(avoid[1], c->hop[hop - 2].target.identity, 32);
     for (unsigned i = 0; i < stands; i++)
         path.hops[i] = c->hop[i].target;
-    result = choose(t, &request, port, &path);
+    result = choose(t, &request, need, &path);
     request.avoid_count = 1;
     if (result != PATH_FOUND)
-        result = choose(t, &request, port, &path);
+        result = choose(t, &request, need, &path);
     if (!is_found(t, result)) {
         t->judged = c->id;
         return false;
@@ -198,6 +215,7 @@ enum error member_open(struct member *t, unsigned hops,
 {
     struct path_request request = {
         .hops = hops, .avoid = wish->avoid, .avoid_count = wish->avoid_count};
+    struct member_need need = {wish->protocol, wish->port};
     struct insistence on;
     struct member_client *client;
     struct path path = {0};
@@ -214,8 +232,8 @@ enum error member_open(struct member *t, unsigned hops,
     t->ticked_at = now;
     if (wish->exit != NULL)
         insist(&request, &on, wish->exit);
-    result = wish->port != 0 ? choose_for(t, &request, wish->port, &path)
-                             : choose(t, &request, 0, &path);
+    result = wish->port != 0 ? choose_exit(t, &request, suits, need, &path)
+                             : choose(t, &request, need, &path);
     if (result != PATH_FOUND)
         return ERR_NO_NODES;
     e = pool_add(&t->pool, path.hops, hops, now, &c);
@@ -223,7 +241,7 @@ enum error member_open(struct member *t, unsigned hops,
         return e;
     client = member_client_of(c);
     if (client != NULL) /* else a hop may be replaced by another exit */
-        client->port = wish->port;
+        client->need = need;
     *circuit = c->id;
     return wish->exit == NULL ? OK : member_keep_exit(t, c->id);
 }
@@ -251,7 +269,8 @@ bool member_exit_of(const struct member *t, uint32_t circuit,
     return c != NULL;
 }
 
-bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
+static bool exit_says(const struct member *t, uint32_t circuit,
+                      enum member_protocol protocol, uint16_t port)
 {
     const struct known_relay *exit;
     uint8_t identity[32];
@@ -260,7 +279,17 @@ bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
         return false;
     exit = directory_find(t->directory, identity);
     return exit != NULL &&
-           policy_summary_accepts(descriptor_exit_policy(&exit->d), port);
+           policy_summary_accepts(summary_for(&exit->d, protocol), port);
+}
+
+bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)
+{
+    return exit_says(t, circuit, MEMBER_UDP, port);
+}
+
+bool member_connects_to(const struct member *t, uint32_t circuit, uint16_t port)
+{
+    return exit_says(t, circuit, MEMBER_TCP, port);
 }
 
 bool member_retires(const struct member *t, uint32_t circuit)

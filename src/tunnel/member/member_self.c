@@ -123,6 +123,8 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
         count = MEMBER_ADDRESSES;
     if (t->policy != NULL)
         policy_set_own(t->policy, eps, count);
+    if (t->env.tcp_policy != NULL)
+        policy_set_own(t->env.tcp_policy, eps, count);
     memset(self, 0, sizeof(*self));
     memcpy(self->handshake_key, t->router.responder.key.public_key,
            NOISE_KEY_BYTES);
@@ -132,8 +134,12 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
         self->roles |= ROLE_MEETING;
     if (t->exit != NULL) {
         self->roles |= ROLE_EXIT;
-        self->exit_policy = policy_summary(t->policy, t->policy_text);
+        self->exit_policy =
+            policy_summary(t->policy, t->policy_text, sizeof(t->policy_text));
     }
+    if (member_takes_streams(t))
+        self->tcp_policy =
+            policy_summary(t->env.tcp_policy, t->tcp_text, sizeof(t->tcp_text));
     self->address_count = (uint8_t)count;
     memcpy(self->addresses, eps, count * sizeof(*eps));
     self->unproven = unproven;

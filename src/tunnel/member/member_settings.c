@@ -21,6 +21,7 @@ void member_config_init(struct member_config *config)
         .max_time = 10 * TIME_MIN,
         .max_time_inactive = 5 * TIME_MIN,
         .max_traffic = (uint64_t)10 << 30,
+        .exit_tcp = true,
         .max_links = 1024,
         .max_half_open = 256,
         .handshake_rate = 200,

@@ -171,8 +171,7 @@ static bool is_exit_for(const struct choice *c, const struct descriptor *desc)
     const struct path_request *r = c->request;
 
     return (desc->roles & ROLE_EXIT) != 0 &&
-           (r->exit_suits == NULL ||
-            r->exit_suits(r->exit_ctx, descriptor_exit_policy(desc)));
+           (r->exit_suits == NULL || r->exit_suits(r->exit_ctx, desc));
 }
 
 static bool is_exit_place(const struct choice *c, unsigned at)

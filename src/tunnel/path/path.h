@@ -68,8 +68,8 @@ struct path_place {
 struct path_request {
     unsigned hops; /* 1 to ONION_HOPS_MAX, those that stand included */
     bool exit;     /* the last one is to be an exit */
-    /* NULL, or whether an exit with this policy summary will do. */
-    bool (*exit_suits)(void *ctx, struct bytes exit_policy);
+    /* NULL, or whether this exit will do. */
+    bool (*exit_suits)(void *ctx, const struct descriptor *exit);
     void *exit_ctx;
     const uint8_t (*avoid)[32]; /* identities that are not wanted */
     unsigned avoid_count;

@@ -212,10 +212,10 @@ static void test_path_begins_at_doubtful_guards_last(void **state)
     host_deinit(&h);
 }
 
-static bool refuses(void *ctx, struct bytes policy)
+static bool refuses(void *ctx, const struct descriptor *exit)
 {
     (void)ctx;
-    return bytes_equal(policy, bytes_of_text("accept 53"));
+    return bytes_is_text(descriptor_exit_policy(exit), "accept 53");
 }
 
 static void test_path_asks_for_a_suitable_exit(void **state)
