@@ -107,6 +107,7 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
     memcpy(t->family, c->dht.family, sizeof(t->family));
     t->testing_network = c->dht.testing_network;
     t->has_family_id = config_family_id(c->tunnel_family, t->family_id);
+    config_derive_tcp(&c->exit_tcp_policy, &c->exit_policy, &c->exit_tcp_lines);
 }
 
 /* ---- Load -------------------------------------------------------------- */

@@ -39,6 +39,8 @@
 #define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_BOOTSTRAP_MAX 32
 #define CONFIG_NAMES_MAX     8
+#define CONFIG_POLICY_MAX    64 /* lines of a policy that can be set */
+#define CONFIG_ABUSED        5  /* more, of streams */
 #define CONFIG_HOST_SIZE     256
 #define CONFIG_SERVICES_MAX  16
 #define CONFIG_PORTS_MAX     8   /* of one service */
@@ -123,6 +125,8 @@ struct config {
     struct config_endpoints tunnel_addresses; /* of ours; none: learned */
     struct config_endpoints tunnel_relays;    /* to ask at the start */
     struct config_policy exit_policy;
+    struct config_policy exit_tcp_policy;     /* as it was set; may be empty */
+    struct config_policy exit_tcp_lines;      /* what follows */
     struct config_endpoints exit_nameservers; /* none: /etc/resolv.conf */
 
     unsigned max_service_sockets; /* local ones, of all services */

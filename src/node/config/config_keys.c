@@ -218,12 +218,20 @@ const struct config_key config_keys[] = {
      .flag = "exit", .flag_value = "true",
      .meaning = "Let data of others leave to the Internet here."},
     {"exit", "policy", &config_policy, AT(exit_policy), RELOADED,
-     .max = POLICY_LINES_MAX, .init = "reject *:25, accept *",
+     .max = CONFIG_POLICY_MAX, .init = "reject *:25, accept *",
      .meaning = "Where to, a list; the first line that matches decides, and\n"
                 "what none matches is rejected. Only public addresses, and\n"
                 "none of this node, whatever it says; of the networks that\n"
                 "this machine is in (IPv6: the /56) only what a line accepts\n"
                 "that is no wider than they are."},
+    {"exit", "tcp", &config_bool, AT(tunnel.exit_tcp), FIXED,
+     .meaning = "An exit connects streams too, not only sends datagrams."},
+    {"exit", "tcp_policy", &config_policy, AT(exit_tcp_policy), RELOADED,
+     .max = CONFIG_POLICY_MAX,
+     .meaning = "Where to, likewise. Empty: as policy says, but never to\n"
+                "ports that are abused: 25, 119, 135-139, 445, 563. (Mail\n"
+                "is submitted, at 465 and 587, by those who have proved who\n"
+                "they are.)"},
     {"exit", "nameservers", &config_endpoints, AT(exit_nameservers), RELOADED,
      .max = CONFIG_ENDPOINTS_MAX,
      .meaning = "DNS servers, a list of ADDR:PORT; empty for those of\n"

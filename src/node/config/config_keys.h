@@ -108,5 +108,9 @@ bool config_read_duration(const char *text, uint64_t *out);
 void config_explain_duration(uint64_t min, uint64_t max, struct text *out);
 /* What a declared family is called in descriptors; false for none (""). */
 bool config_family_id(const char *name, uint8_t id[32]);
+/* Where streams go: as was `set`, or as datagrams do but for what is abused. */
+void config_derive_tcp(const struct config_policy *set,
+                       const struct config_policy *datagrams,
+                       struct config_policy *out);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Kinds of values that only [tunnel] and [exit] have: numbers of hops, the
- * lines of an exit policy; and what a declared family becomes.
+ * lines of an exit policy, and what follows from them for streams; and what a
+ * declared family becomes.
  */
 #include "node/config/config_keys.h"
 
 #include <sodium.h>
 
+#include <assert.h>
 #include <string.h>
 
 #define TEXT_OF_(x) #x
@@ -93,6 +95,34 @@ const struct config_type config_policy = {
     .explained = "accept or reject with ADDR[/BITS][:PORT[-PORT]], like accept "
                  "*:443 or reject 192.0.2.0/24",
     .list = true};
+
+/* Spam by mail and news, and worms: what exits of tor refuse. Not the ports of
+ * file sharing, and not those of submission, which asks for a password. */
+_Static_assert(CONFIG_POLICY_MAX + CONFIG_ABUSED <= POLICY_LINES_MAX,
+               "a policy has room for both");
+static const char *const abused[CONFIG_ABUSED] = {
+    "reject *:25", "reject *:119", "reject *:135-139", "reject *:445",
+    "reject *:563"};
+
+void config_derive_tcp(const struct config_policy *set,
+                       const struct config_policy *datagrams,
+                       struct config_policy *out)
+{
+    char why[POLICY_ERROR_SIZE];
+
+    *out = *set;
+    if (set->count > 0)
+        return;
+    for (size_t i = 0; i < CONFIG_ABUSED; i++) {
+        struct policy_line *line = &out->lines[out->count++];
+        enum error e = policy_parse_line(bytes_of_text(abused[i]), line, why);
+
+        assert(e == OK);
+        (void)e;
+    }
+    for (unsigned i = 0; i < datagrams->count; i++)
+        out->lines[out->count++] = datagrams->lines[i];
+}
 
 /* ---- Families ---------------------------------------------------------- */
 

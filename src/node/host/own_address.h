@@ -44,7 +44,7 @@ void own_address_add_external(const struct dht_host *dht, uint64_t now,
 bool own_address_is(const struct udp *udp, const struct dht_host *dht,
                     const struct endpoint *ep, uint64_t now);
 
-/* Tells the policy of an exit where it must not send to, if that is not what
+/* Tells a policy of an exit where it must not send to, if that is not what
  * it knows already: these, the addresses of the sockets and those of the
  * machine's interfaces, as many as there is room for; and the networks of these
  * interfaces, of IPv6 the /56 around each, which is what one line is given.

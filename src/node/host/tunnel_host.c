@@ -43,9 +43,9 @@ struct tunnel_host {
     struct claims claims; /* of circuits, by who sends over them */
     struct deliveries *deliveries;
     struct builtin_provider builtin;
-    struct exit_host *exit; /* NULL when this is no exit */
-    struct policy policy;
-    bool holds[ONION_HOPS_MAX + 1]; /* pools that the configuration keeps */
+    struct exit_host *exit;           /* NULL when this is no exit */
+    struct policy policy, tcp_policy; /* of datagrams, of streams */
+    bool holds[ONION_HOPS_MAX + 1];   /* pools that the configuration keeps */
     struct deadline timer, address_timer;
     struct config_endpoints addresses; /* as told to the member */
     unsigned unproven;                 /* which of them, as told to it */
@@ -245,6 +245,7 @@ static void refuse_own(struct tunnel_host *h, uint64_t now)
 
     own_address_add_external(h->world.dht, now, &known);
     own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
+    own_address_refuse(&h->tcp_policy, &known, h->world.udp, h->world.log);
 }
 
 static bool same_endpoints(const struct config_endpoints *a,
@@ -346,6 +347,14 @@ static void ask_relays(struct tunnel_host *h, const struct config *config,
         member_ask(h->member, &config->tunnel_relays.at[i], now);
 }
 
+static void set_policies(struct tunnel_host *h, const struct config *config)
+{
+    policy_set_lines(&h->policy, config->exit_policy.lines,
+                     config->exit_policy.count);
+    policy_set_lines(&h->tcp_policy, config->exit_tcp_lines.lines,
+                     config->exit_tcp_lines.count);
+}
+
 void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                              struct text *report)
 {
@@ -357,8 +366,7 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
                   error_text(err));
     keep_pools(h, config, now);
     ask_relays(h, config, now);
-    policy_set_lines(&h->policy, config->exit_policy.lines,
-                     config->exit_policy.count);
+    set_policies(h, config);
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
     h->config = config;
@@ -382,8 +390,8 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
     if (err != OK)
         return err;
     policy_init(&h->policy, false, config->dht.testing_network);
-    policy_set_lines(&h->policy, config->exit_policy.lines,
-                     config->exit_policy.count);
+    policy_init(&h->tcp_policy, false, config->dht.testing_network);
+    set_policies(h, config);
     builtin_provider_init(&h->builtin, dht_host_engine(h->world.dht),
                           provider_now, h);
     h->builtin.changed = on_dht_changed;
@@ -501,6 +509,11 @@ struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h)
 const struct policy *tunnel_host_policy(const struct tunnel_host *h)
 {
     return &h->policy;
+}
+
+const struct policy *tunnel_host_tcp_policy(const struct tunnel_host *h)
+{
+    return &h->tcp_policy;
 }
 
 const struct config_endpoints *

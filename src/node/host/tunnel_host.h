@@ -89,8 +89,10 @@ enum error tunnel_host_receive(struct tunnel_host *h,
  * call of a function of the member that takes the time. */
 void tunnel_host_rearm(struct tunnel_host *h);
 
-/* The exit's policy with its counters, also when this is no exit. */
+/* The exit's policies, of datagrams and of streams, with their counters, also
+ * when this is no exit. */
 const struct policy *tunnel_host_policy(const struct tunnel_host *h);
+const struct policy *tunnel_host_tcp_policy(const struct tunnel_host *h);
 /* Where others reach this node, as far as is known. */
 const struct config_endpoints *
 tunnel_host_addresses(const struct tunnel_host *h);

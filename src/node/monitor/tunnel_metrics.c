@@ -324,6 +324,8 @@ static const struct metric_row exit_rows[] = {
     {"warren_exit_late_answers_total",
      "Answers of the DNS that nobody waited for any more.",
      METRIC_AT(struct exit_stats, late_answers)},
+    {"warren_exit_lookups_total", "Names that streams asked for.",
+     METRIC_AT(struct exit_stats, lookups)},
     {"warren_exit_displaced_total",
      "Questions and circuits' sockets that made room for others.",
      METRIC_AT(struct exit_stats, displaced)},
@@ -333,7 +335,7 @@ static const struct metric_row exit_rows[] = {
      METRIC_AT(struct exit_stats, sockets)},
     {"warren_exit_open_questions", "Questions that the DNS has not answered.",
      METRIC_AT(struct exit_stats, open_questions)},
-    {"warren_exit_waiting", "Datagrams that wait for the DNS.",
+    {"warren_exit_waiting", "Datagrams and lookups that wait for the DNS.",
      METRIC_AT(struct exit_stats, waiting)},
     {"warren_exit_names", "Names remembered.",
      METRIC_AT(struct exit_stats, names)},
@@ -341,6 +343,12 @@ static const struct metric_row exit_rows[] = {
 
 static const struct metric_row policy_rows[] = {
     {"warren_exit_policy_total", "Destinations decided on, by verdict.",
+     METRIC_EACH(struct policy, verdicts, "verdict", 0, verdict_label)},
+};
+
+static const struct metric_row tcp_policy_rows[] = {
+    {"warren_exit_tcp_policy_total",
+     "Destinations of streams decided on, by verdict.",
      METRIC_EACH(struct policy, verdicts, "verdict", 0, verdict_label)},
 };
 
@@ -355,10 +363,10 @@ static void add_line(struct metrics *m, size_t at, const char *line,
 }
 
 /* In their order; the last one is the default. */
-static void add_policy(const struct policy *p, struct metrics *m)
+static void add_policy(const struct policy *p, const char *name,
+                       const char *help, struct metrics *m)
 {
-    metrics_family(m, "warren_exit_policy_line_total", METRIC_COUNTER,
-                   "Destinations that a line of the policy decided on.");
+    metrics_family(m, name, METRIC_COUNTER, help);
     for (size_t i = 0; i < p->count; i++) {
         char line[POLICY_LINE_SIZE];
 
@@ -383,7 +391,11 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
         metrics_labelled(m, "reason", exit_lost_name((enum exit_lost)i),
                          tunnel_host_exit_lost(h, (enum exit_lost)i));
     METRICS_ROWS(m, policy_rows, tunnel_host_policy(h));
-    add_policy(tunnel_host_policy(h), m);
+    add_policy(tunnel_host_policy(h), "warren_exit_policy_line_total",
+               "Destinations that a line of the policy decided on.", m);
+    METRICS_ROWS(m, tcp_policy_rows, tunnel_host_tcp_policy(h));
+    add_policy(tunnel_host_tcp_policy(h), "warren_exit_tcp_policy_line_total",
+               "Destinations of streams that a line of theirs decided on.", m);
 }
 
 void tunnel_metrics(const struct tunnel_host *h, uint64_t now,

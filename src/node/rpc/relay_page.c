@@ -45,12 +45,14 @@ static void write_addresses(struct mp_writer *w, const struct descriptor *d)
 static void write_peer(struct mp_writer *w, const struct known_relay *k,
                        uint64_t wall, uint64_t now)
 {
-    mp_write_map(w, 11);
+    mp_write_map(w, 12);
     rpc_write_hex(w, "identity", bytes_of(k->d.identity, 32));
     write_addresses(w, &k->d);
     write_roles(w, k->d.roles);
     mp_write_text(w, "exit_policy");
     mp_write_text_n(w, descriptor_exit_policy(&k->d));
+    mp_write_text(w, "tcp_policy");
+    mp_write_text_n(w, descriptor_tcp_policy(&k->d));
     rpc_write_bool(w, "guard", k->record.guard_until != 0);
     rpc_write_bool(w, "usable", known_is_usable(k, wall));
     rpc_write_ms(w, "rtt", k->record.rtt == 0 ? TIME_NEVER : k->record.rtt);

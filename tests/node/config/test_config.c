@@ -246,6 +246,40 @@ static void test_config_tunnel_settings_reach_the_engine(void **state)
     text_deinit(&printed);
 }
 
+static void assert_tcp_lines(const char *const *lines, unsigned count)
+{
+    char text[POLICY_LINE_SIZE];
+
+    assert_int_equal(config.exit_tcp_lines.count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_string_equal(
+            policy_print_line(&config.exit_tcp_lines.lines[i], text), lines[i]);
+}
+
+/* Who has said where datagrams go has said it of streams, too, and who says it
+ * of streams alone. */
+static void test_config_tcp_policy_follows_that_of_datagrams(void **state)
+{
+    static const char *const usual[] = {
+        "reject *:25",  "reject *:119", "reject *:135-139", "reject *:445",
+        "reject *:563", "reject *:25",  "accept *"};
+    static const char *const narrow[] = {
+        "reject *:25",  "reject *:119", "reject *:135-139",
+        "reject *:445", "reject *:563", "accept 192.0.2.0/24",
+        "reject *"};
+    static const char *const said[] = {"accept *:25"};
+
+    (void)state;
+    assert_loads("");
+    assert_true(config.tunnel.exit_tcp);
+    assert_tcp_lines(usual, 7);
+    assert_loads("[exit]\npolicy = accept 192.0.2.0/24, reject *\n");
+    assert_tcp_lines(narrow, 7);
+    assert_loads("[exit]\ntcp = no\ntcp_policy = accept *:25\n");
+    assert_false(config.tunnel.exit_tcp);
+    assert_tcp_lines(said, 1);
+}
+
 static void test_config_policy_has_a_cap(void **state)
 {
     char text[64 * 12 + 32] = "[exit]\npolicy = accept *";
@@ -255,6 +289,7 @@ static void test_config_policy_has_a_cap(void **state)
         strcat(text, ", accept *");
     assert_loads(text);
     assert_int_equal(config.exit_policy.count, 64);
+    assert_int_equal(config.exit_tcp_lines.count, 69);
     strcat(text, ", accept *");
     assert_int_equal(load(text, NULL, NULL), ERR_SYNTAX);
     assert_non_null(
@@ -826,6 +861,7 @@ int main(void)
         cmocka_unit_test(test_config_printed_defaults_fit_the_screen),
         cmocka_unit_test(test_config_printed_defaults_load_as_the_defaults),
         cmocka_unit_test(test_config_tunnel_settings_reach_the_engine),
+        cmocka_unit_test(test_config_tcp_policy_follows_that_of_datagrams),
         cmocka_unit_test(test_config_policy_has_a_cap),
         cmocka_unit_test(test_config_family_is_a_name_of_all_its_relays),
         cmocka_unit_test(test_config_table_is_sound),

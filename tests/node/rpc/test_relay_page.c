@@ -52,7 +52,7 @@ static unsigned read_page(struct mp_reader r, uint8_t last[32], bool *more)
         struct bytes hex;
         uint8_t identity[32];
 
-        mp_read_map(&peer, 11);
+        mp_read_map(&peer, 12);
         assert_true(bytes_is_text(mp_read_bytes(&peer, 0, 16), "identity"));
         hex = mp_read_bytes(&peer, 64, 64);
         sodium_hex2bin(identity, 32, (const char *)hex.p, hex.len, NULL, NULL,
@@ -135,6 +135,8 @@ static void test_relay_page_of_the_largest_fits(void **state)
         }
         d.exit_policy_len = DESCRIPTOR_POLICY_MAX;
         memset(d.exit_policy, 'x', DESCRIPTOR_POLICY_MAX);
+        d.tcp_policy_len = DESCRIPTOR_TCP_MAX;
+        memset(d.tcp_policy, 'x', DESCRIPTOR_TCP_MAX);
         assert_int_equal(host_add(host, &d, n), OK);
     }
     assert_int_equal(read_page(page(NULL, RELAY_PAGE_MAX).value, last, &more),
