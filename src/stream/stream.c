@@ -74,6 +74,7 @@ enum error streams_new(const struct stream_config *config,
     init_table(s, &s->by_id, id_key);
     init_table(s, &s->by_path, path_key);
     shares_init(&s->shares, &env->random);
+    env->random.fill(env->random.ctx, s->secret, sizeof(s->secret));
     *out = s;
     return OK;
 }

@@ -84,6 +84,26 @@ void conn_unlist(struct stream_conn *c)
     c->place = SIZE_MAX;
 }
 
+/* ---- A connection that is no more --------------------------------------- */
+
+/* A packet of ordinary form: its sender gets to know, by a shorter one. */
+static void tell_forgotten(struct streams *s, uint64_t path,
+                           const ngtcp2_version_cid *vc, size_t len)
+{
+    uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN], noise[16], out[64];
+    ngtcp2_ssize n;
+
+    if (vc->version != 0 || vc->dcidlen != STREAM_ID_BYTES ||
+        len <= sizeof(noise) + sizeof(token))
+        return;
+    id_token(s, vc->dcid, token);
+    s->env.random.fill(s->env.random.ctx, noise, sizeof(noise));
+    n = ngtcp2_pkt_write_stateless_reset(out, sizeof(out), token, noise,
+                                         sizeof(noise));
+    if (n > 0)
+        s->env.send(s->env.ctx, path, false, bytes_of(out, (size_t)n), s->now);
+}
+
 /* ---- A new connection --------------------------------------------------- */
 
 /* 0, 0: whoever has no source is one party. */
@@ -174,6 +194,7 @@ static enum error find_acceptor(struct streams *s, uint64_t path,
     *out = by_id(s, &vc);
     if (*out != NULL)
         return OK;
+    tell_forgotten(s, path, &vc, len);
     err = accept_new(s, path, source == NULL ? &nobody : source, packet, len,
                      out);
     if (err != OK && err != ERR_UNEXPECTED)

@@ -38,9 +38,23 @@ static int new_id(ngtcp2_conn *q, ngtcp2_cid *id, uint8_t *token, size_t len,
     (void)q;
     assert(len == STREAM_ID_BYTES);
     random_id(s, id);
-    s->env.random.fill(s->env.random.ctx, token,
-                       NGTCP2_STATELESS_RESET_TOKENLEN);
+    id_token(s, id->data, token);
     return conn_add_id(c, id) == OK ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+void id_token(const struct streams *s, const uint8_t id[STREAM_ID_BYTES],
+              uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN])
+{
+    crypto_generichash(token, NGTCP2_STATELESS_RESET_TOKENLEN, id,
+                       STREAM_ID_BYTES, s->secret, sizeof(s->secret));
+}
+
+static int forgotten(ngtcp2_conn *q, const ngtcp2_pkt_stateless_reset *sr,
+                     void *user_data)
+{
+    (void)q, (void)sr;
+    conn_end(user_data, STREAM_END_CLOSED, 0, false);
+    return 0;
 }
 
 static int remove_id(ngtcp2_conn *q, const ngtcp2_cid *id, void *user_data)
@@ -66,6 +80,7 @@ static ngtcp2_callbacks callbacks(void)
         .rand = fill_random,
         .get_new_connection_id = new_id,
         .remove_connection_id = remove_id,
+        .recv_stateless_reset = forgotten,
         .get_path_challenge_data = challenge,
     };
 
@@ -127,6 +142,8 @@ enum error conn_accept_quic(struct stream_conn *c, const ngtcp2_pkt_hd *first)
     crypto_params(s, false, &params);
     params.original_dcid = first->dcid;
     params.original_dcid_present = 1;
+    id_token(s, id.data, params.stateless_reset_token);
+    params.stateless_reset_token_present = 1;
     path_fill(&path, c->number_now);
     if (conn_add_id(c, &first->dcid) != OK || conn_add_id(c, &id) != OK)
         return ERR_NO_MEMORY;

@@ -232,6 +232,54 @@ void stream_resume(struct stream *st, uint64_t now)
     streams_leave(s);
 }
 
+/* ---- The other end resets ----------------------------------------------- */
+
+static uint32_t code_of(uint64_t code)
+{
+    return code > UINT32_MAX ? UINT32_MAX : (uint32_t)code;
+}
+
+static void tell_reset(struct stream *st, bool reading)
+{
+    struct stream_conn *c = st->conn;
+
+    c->streams->stats.resets++;
+    st->handler->reset(st->arg, st, reading, st->code, c->streams->now);
+}
+
+static void tell_stopped(struct stream *st)
+{
+    if (st->stop_told || st->ended)
+        return;
+    st->stop_told = true;
+    tell_reset(st, true);
+}
+
+/* ngtcp2 does not tell of STOP_SENDING, but refuses what is written then: also
+ * what is too much, which it does not look at before. */
+static bool is_stopped(const struct stream *st)
+{
+    ngtcp2_vec too_much = {NULL, SIZE_MAX};
+    uint8_t nowhere[1];
+
+    return ngtcp2_conn_writev_stream(st->conn->quic, NULL, NULL, nowhere, 0,
+                                     NULL, 0, st->id, &too_much, 1,
+                                     st->conn->streams->now) ==
+           NGTCP2_ERR_STREAM_SHUT_WR;
+}
+
+void stream_stopped(struct stream *st)
+{
+    if (st->write_over)
+        return;
+    st->write_over = true;
+    stream_unready(st);
+    send_buffer_forget(st);
+    /* Its code is told when the stream is closed, which is soon. */
+    if (!st->fin_came)
+        tell_stopped(st);
+}
+
 /* ---- What ngtcp2 is asked, when we leave -------------------------------- */
 
 static void apply_open(struct stream *st)
@@ -288,6 +336,9 @@ static void apply(struct stream *st)
 {
     if (st->resuming)
         stream_offer(st);
+    if (st->maybe_stopped && st->id >= 0 && !st->fin_sent && is_stopped(st))
+        stream_stopped(st);
+    st->maybe_stopped = false;
     if (st->id == ID_NONE && !st->resetting)
         apply_open(st);
     if (st->returned > 0)
@@ -392,37 +443,33 @@ static int acked(ngtcp2_conn *q, int64_t id, uint64_t offset, uint64_t len,
     return 0;
 }
 
+static bool all_arrived(const struct stream *st)
+{
+    return st->fin_sent && st->out.acked == st->out.end;
+}
+
 static int closed(ngtcp2_conn *q, uint32_t flags, int64_t id, uint64_t code,
                   void *user_data, void *stream_user_data)
 {
     struct stream_conn *c = user_data;
     struct stream *st = stream_user_data;
 
-    (void)flags, (void)code;
     c->streams->stats.lost += ngtcp2_conn_get_stream_loss_count(q, id);
     if (!c->opener)
         ngtcp2_conn_extend_max_streams_bidi(q, 1);
     if (st == NULL || c->over)
         return 0;
+    if ((flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) &&
+        !all_arrived(st)) {
+        st->code = code_of(code);
+        tell_stopped(st);
+    }
     st->id = ID_GONE;
     st->write_over = true;
     stream_unready(st);
     send_buffer_forget(st);
     end_if_read(st);
     return 0;
-}
-
-static uint32_t code_of(uint64_t code)
-{
-    return code > UINT32_MAX ? UINT32_MAX : (uint32_t)code;
-}
-
-static void tell_reset(struct stream *st, bool reading, uint64_t code)
-{
-    struct stream_conn *c = st->conn;
-
-    c->streams->stats.resets++;
-    st->handler->reset(st->arg, st, reading, code_of(code), c->streams->now);
 }
 
 static int reset_came(ngtcp2_conn *q, int64_t id, uint64_t size, uint64_t code,
@@ -434,25 +481,11 @@ static int reset_came(ngtcp2_conn *q, int64_t id, uint64_t size, uint64_t code,
     (void)q, (void)id, (void)size;
     if (st == NULL || c->over || st->read_over)
         return 0;
-    st->read_over = true;
+    st->read_over = st->maybe_stopped = true;
+    st->code = code_of(code);
     give_back(st);
-    tell_reset(st, false, code);
-    return 0;
-}
-
-static int stop_came(ngtcp2_conn *q, int64_t id, uint64_t code, void *user_data,
-                     void *stream_user_data)
-{
-    struct stream_conn *c = user_data;
-    struct stream *st = stream_user_data;
-
-    (void)q, (void)id;
-    if (st == NULL || c->over || st->write_over)
-        return 0;
-    st->write_over = true;
-    stream_unready(st);
-    send_buffer_forget(st);
-    tell_reset(st, true, code);
+    stream_change(st);
+    tell_reset(st, false);
     return 0;
 }
 
@@ -474,6 +507,5 @@ void data_callbacks(ngtcp2_callbacks *cb)
     cb->acked_stream_data_offset = acked;
     cb->stream_close = closed;
     cb->stream_reset = reset_came;
-    cb->stream_stop_sending = stop_came;
     cb->extend_max_stream_data = window_grew;
 }

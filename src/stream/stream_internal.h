@@ -18,6 +18,7 @@
 #include "stream/stream_heap.h"
 
 #include <ngtcp2/ngtcp2.h>
+#include <sodium.h>
 
 #include <sys/queue.h>
 
@@ -71,7 +72,7 @@ struct stream {
     struct send_buffer out;
     struct kept kept;
     size_t returned; /* bytes taken; the other end does not know yet */
-    uint32_t code;   /* of our reset */
+    uint32_t code;   /* of a reset */
     bool is_ready, is_changed, is_waiting;
     bool wants_room;
     bool finished, fin_sent;
@@ -79,7 +80,9 @@ struct stream {
     bool read_over;  /* what comes is dropped */
     bool fin_came;   /* what is kept is the last of it */
     bool fin_told;
-    bool resuming;  /* stream_resume was called */
+    bool resuming;      /* stream_resume was called */
+    bool maybe_stopped; /* the other end has reset its half */
+    bool stop_told;
     bool resetting; /* stream_reset was called, ngtcp2 does not know yet */
     bool ended;     /* the holder was told, or is when we leave */
     bool told;
@@ -166,6 +169,7 @@ struct streams {
     struct keyed_table by_id, by_path;
     struct shares shares;
     struct heap timers;
+    uint8_t secret[crypto_generichash_KEYBYTES]; /* of tokens */
     unsigned depth;
     uint64_t now; /* of the outermost call */
 };
@@ -193,6 +197,9 @@ enum error conn_open_quic(struct stream_conn *c, uint64_t rtt);
 enum error conn_accept_quic(struct stream_conn *c, const ngtcp2_pkt_hd *first);
 enum error conn_add_id(struct stream_conn *c, const ngtcp2_cid *id);
 void conn_remove_id(struct stream_conn *c, const ngtcp2_cid *id);
+/* By which the opener believes us that we know this id no more. */
+void id_token(const struct streams *s, const uint8_t id[STREAM_ID_BYTES],
+              uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN]);
 
 /* ---- stream_crypto.c ---------------------------------------------------- */
 
@@ -212,6 +219,8 @@ void stream_change(struct stream *st);
 void stream_unchange(struct stream *st);
 /* Asks of ngtcp2 what was asked of us meanwhile. */
 void conn_apply_streams(struct stream_conn *c);
+/* The other end reads no more. */
+void stream_stopped(struct stream *st);
 /* Calls `writable` where there is room again. */
 void conn_offer_room(struct stream_conn *c);
 
