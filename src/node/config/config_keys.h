@@ -101,6 +101,12 @@ void config_explain_fixed(const struct config_key *key, struct text *out);
 /* Says that key->max `entries` are all that a list may have: ERR_FULL. */
 enum error config_list_full(const struct config_key *key, const char *entries,
                             struct text *why);
+/* The next word of `text`, which is moved behind it; false when there is
+ * none or it is too long. */
+bool config_next_word(const char **text, char *out, size_t size);
+bool config_is_blank(const char *text);
+/* "unix:/PATH"; false for anything else, and for a path that is too long. */
+bool config_read_unix(const char *text, char path[CONFIG_SOCKET_SIZE]);
 /* A whole number without a sign. */
 bool config_read_number(const char *text, uint64_t *out);
 /* "30s", "15m" or "2h", in ns; and what one must be: "a duration from ...". */

@@ -75,37 +75,11 @@ static const struct config_type hops_type = {
 
 /* ---- Ports: "53 udp 127.0.0.1:5353", "53 udp unix:/run/x" --------------- */
 
-#define BLANKS " \t"
-
-/* The next word of `text`, which is moved behind it; false when there is
- * none or it is too long. */
-static bool next_word(const char **text, char *out, size_t size)
-{
-    const char *from = *text + strspn(*text, BLANKS);
-    size_t len = strcspn(from, BLANKS);
-
-    *text = from + len;
-    if (len == 0 || len >= size)
-        return false;
-    memcpy(out, from, len);
-    out[len] = '\0';
-    return true;
-}
-
 static bool parse_target(const char *text, struct config_port *port)
 {
-    static const char unix_prefix[] = "unix:";
-    size_t prefix = sizeof(unix_prefix) - 1;
-
-    if (strncmp(text, unix_prefix, prefix) != 0)
-        return endpoint_parse(text, &port->to) == OK &&
-               endpoint_is_usable(&port->to);
-    text += prefix;
-    port->is_unix = true;
-    if (text[0] != '/' || strlen(text) >= sizeof(port->path))
-        return false;
-    memcpy(port->path, text, strlen(text) + 1);
-    return true;
+    port->is_unix = config_read_unix(text, port->path);
+    return port->is_unix || (endpoint_parse(text, &port->to) == OK &&
+                             endpoint_is_usable(&port->to));
 }
 
 static enum error parse_port(const struct config_key *key, const char *text,
@@ -118,12 +92,12 @@ static enum error parse_port(const struct config_key *key, const char *text,
 
     if (text[0] == '\0')
         return OK;
-    if (!next_word(&text, word, sizeof(word)) ||
+    if (!config_next_word(&text, word, sizeof(word)) ||
         !config_read_number(word, &number) || number == 0 ||
         number > UINT16_MAX)
         return ERR_SYNTAX;
     port.port = (uint16_t)number;
-    if (!next_word(&text, word, sizeof(word)))
+    if (!config_next_word(&text, word, sizeof(word)))
         return ERR_SYNTAX;
     if (strcmp(word, "tcp") == 0) {
         text_addf(why,
@@ -131,8 +105,9 @@ static enum error parse_port(const struct config_key *key, const char *text,
                   "one carries datagrams");
         return ERR_SYNTAX;
     }
-    if (strcmp(word, "udp") != 0 || !next_word(&text, word, sizeof(word)) ||
-        !parse_target(word, &port) || text[strspn(text, BLANKS)] != '\0')
+    if (strcmp(word, "udp") != 0 ||
+        !config_next_word(&text, word, sizeof(word)) ||
+        !parse_target(word, &port) || !config_is_blank(text))
         return ERR_SYNTAX;
     for (unsigned i = 0; i < ports->count; i++) {
         if (ports->at[i].port == port.port) {
@@ -211,6 +186,8 @@ void config_service_init(struct config_service *service)
 }
 
 /* ---- Reading ------------------------------------------------------------ */
+
+#define BLANKS " \t"
 
 /* "web" of "service web"; NULL for another kind of section. */
 static const char *name_of(const char *section)

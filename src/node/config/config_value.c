@@ -274,6 +274,40 @@ const struct config_type config_name = {
 const struct config_type config_path = {
     .parse = parse_path, .print = print_string, .explain = explain_path};
 
+/* ---- Words in a value --------------------------------------------------- */
+
+#define BLANKS " \t"
+
+bool config_next_word(const char **text, char *out, size_t size)
+{
+    const char *from = *text + strspn(*text, BLANKS);
+    size_t len = strcspn(from, BLANKS);
+
+    *text = from + len;
+    if (len == 0 || len >= size)
+        return false;
+    memcpy(out, from, len);
+    out[len] = '\0';
+    return true;
+}
+
+bool config_is_blank(const char *text)
+{
+    return text[strspn(text, BLANKS)] == '\0';
+}
+
+bool config_read_unix(const char *text, char path[CONFIG_SOCKET_SIZE])
+{
+    static const char prefix[] = "unix:";
+    size_t len = strlen(text), skip = sizeof(prefix) - 1;
+
+    if (len < skip + 1 || len - skip >= CONFIG_SOCKET_SIZE ||
+        memcmp(text, prefix, skip) != 0 || text[skip] != '/')
+        return false;
+    memcpy(path, text + skip, len - skip + 1);
+    return true;
+}
+
 /* ---- Lists ------------------------------------------------------------- */
 
 enum error config_list_full(const struct config_key *key, const char *entries,
