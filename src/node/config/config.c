@@ -86,12 +86,28 @@ static void derive_control(struct config *c, wrong_fn *wrong, void *arg)
               "a Unix socket's name; set control in [node] to a shorter one");
 }
 
+static void derive_socks(struct config *c, wrong_fn *wrong, void *arg)
+{
+    const struct config_listener *l = config_public_listener(&c->socks);
+    char at[CONFIG_LISTENER_SIZE], what[512];
+
+    if (l == NULL || c->socks_allow_public)
+        return;
+    snprintf(what, sizeof(what),
+             "listen in [socks] is '%s', where other machines could use this "
+             "node's circuits without a password; take a loopback address or "
+             "unix:/PATH, or say allow_public = yes in [socks]",
+             config_print_listener(l, at));
+    wrong(arg, "socks", "listen", what);
+}
+
 /* Called whenever keys have changed, so that no value can be left behind. */
 static void derive(struct config *c, wrong_fn *wrong, void *arg)
 {
     struct member_config *t = &c->tunnel;
 
     derive_control(c, wrong, arg);
+    derive_socks(c, wrong, arg);
     if (c->listen.count == 0)
         wrong(arg, "node", "listen",
               "listen in [node] is empty but must be ADDR:PORT, like "

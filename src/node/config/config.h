@@ -44,6 +44,8 @@
 #define CONFIG_HOST_SIZE     256
 #define CONFIG_SERVICES_MAX  16
 #define CONFIG_PORTS_MAX     8   /* of one service */
+#define CONFIG_LISTENERS_MAX 8   /* of the proxy */
+#define CONFIG_SOCKS_HOPS    3   /* of a listener that does not say */
 #define CONFIG_SERVICE_SIZE  32  /* a name, with the terminator */
 #define CONFIG_STRING_SIZE   256 /* the same */
 #define CONFIG_SOCKET_SIZE   108 /* the path of a Unix socket, the same */
@@ -77,6 +79,19 @@ struct config_policy {
 struct config_http {
     bool on; /* false: no HTTP server */
     struct endpoint listen;
+};
+
+/* Where programs reach the proxy, and how many hops what they send takes. */
+struct config_listener {
+    bool is_unix;
+    struct endpoint at;
+    char path[CONFIG_SOCKET_SIZE]; /* with is_unix */
+    unsigned hops;                 /* at least 1 */
+};
+
+struct config_listeners {
+    unsigned count; /* 0: no proxy */
+    struct config_listener at[CONFIG_LISTENERS_MAX];
 };
 
 /* Datagrams for a port of a service go to this socket. */
@@ -132,6 +147,10 @@ struct config {
     unsigned max_service_sockets; /* local ones, of all services */
     uint64_t service_idle_timeout;
     struct config_services services;
+
+    struct config_listeners socks;
+    bool socks_allow_public; /* else all listen on loopback, or are Unix's */
+    uint64_t socks_handshake_timeout;
 
     struct config_http http;
     struct config_names http_hosts; /* besides addresses and localhost */

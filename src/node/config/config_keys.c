@@ -21,9 +21,9 @@
 #define LIFETIME .type = &config_duration, .min = TIME_S, .max = 7 * DAY
 #define DAY      (24 * TIME_HOUR)
 
-const char *const config_sections[] = {"node", "dht",      "tunnel",
-                                       "exit", "services", "meeting",
-                                       "http", "log",      NULL};
+const char *const config_sections[] = {"node",     "dht",     "tunnel", "exit",
+                                       "services", "meeting", "socks",  "http",
+                                       "log",      NULL};
 
 const struct config_key config_keys[] = {
     /* ---- [node] ---- */
@@ -362,6 +362,23 @@ const struct config_key config_keys[] = {
     {"meeting", "verify_burst", &config_count, AT(tunnel.meeting.verify_burst),
      RELOADED, .min = 1, .max = 1000000,
      .meaning = "The same at once after a pause."},
+
+    /* ---- [socks] ---- */
+    {"socks", "listen", &config_socks, AT(socks), FIXED,
+     .max = CONFIG_LISTENERS_MAX, .flag = "socks",
+     .meaning =
+         "Where programs reach the proxy (SOCKS5, SOCKS4a and CONNECT of\n"
+         "HTTP on one port), a list; none: no proxy. hops=N behind an\n"
+         "address is for what comes in there."},
+    {"socks", "allow_public", &config_bool, AT(socks_allow_public), FIXED,
+     .meaning =
+         "The proxy may listen on addresses that are not loopback. Whoever\n"
+         "reaches them uses this node's circuits: no password is asked for."},
+    {"socks", "handshake_timeout", &config_duration,
+     AT(socks_handshake_timeout), FIXED, .min = TIME_S, .max = 10 * TIME_MIN,
+     .init = "30s",
+     .meaning = "A program that has not said by then where it wants to go is\n"
+                "sent away."},
 
     /* ---- [http] ---- */
     {"http", "listen", &config_http, AT(http), FIXED, .init = "127.0.0.1:7882",

@@ -86,9 +86,19 @@ extern const struct config_type config_endpoints; /* the same, of others */
 extern const struct config_type config_hosts;     /* struct config_hosts */
 extern const struct config_type config_names;     /* struct config_names */
 extern const struct config_type config_http;      /* struct config_http */
+/* config_socks.c */
+extern const struct config_type config_socks; /* struct config_listeners */
 /* config_tunnel.c */
 extern const struct config_type config_hops;   /* bool[ONION_HOPS_MAX + 1] */
 extern const struct config_type config_policy; /* struct config_policy */
+
+/* "127.0.0.1:1080" or "unix:/PATH"; returns `out`. */
+#define CONFIG_LISTENER_SIZE (CONFIG_SOCKET_SIZE + 8)
+const char *config_print_listener(const struct config_listener *l,
+                                  char out[CONFIG_LISTENER_SIZE]);
+/* The first one that other machines can reach, or NULL. */
+const struct config_listener *
+config_public_listener(const struct config_listeners *list);
 
 /* The value of a key as text. */
 void config_print(const struct config_key *key, const struct config *config,
