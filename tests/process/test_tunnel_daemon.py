@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Tunnels in real daemons: relays find each other, circuits are built and
 kept, and a restart forgets nothing."""
+import contextlib
 import shutil
 import signal
 import stat
+import threading
 import time
 import unittest
 
-from harness import REFUSED, ProcessTest, wait_for
+from harness import REFUSED, Control, Failure, ProcessTest, wait_for
 
 READY = "warren_tunnel_circuits_ready"
 KNOWN = "warren_directory_relays"
@@ -38,6 +40,43 @@ def through(node, endpoint):
     """The ids of its circuits, ready or not, that go through a relay."""
     return {c["id"] for c in node.json("circuits")["circuits"]
             if endpoint in [hop["address"] for hop in c["path"]]}
+
+
+def on_paths(control):
+    """The addresses of the relays in its circuits that are ready."""
+    return {hop["address"]
+            for circuit in control.call("tunnel.circuits")["circuits"]
+            if circuit["state"] == "ready"
+            for hop in circuit["path"]}
+
+
+def doubts(nodes):
+    """Links whose peer was said to be gone, and was."""
+    return sum(metric(n, "warren_tunnel_links_doubted_total") -
+               metric(n, "warren_tunnel_links_doubted_wrong_total")
+               for n in nodes if n.is_running())
+
+
+@contextlib.contextmanager
+def sending(client, to):
+    """Datagrams through its circuits all the while, answered or not."""
+    ended = threading.Event()
+
+    def send():
+        with Control(client) as control:
+            while not ended.is_set():
+                with contextlib.suppress(Failure):
+                    control.call("tunnel.send", hops=3, to=to, data=b"x")
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def hidden(node):
@@ -181,6 +220,27 @@ class Tunnels(ProcessTest):
         for number in range(4):
             client.json("tunnel", "send", "--hops", 3, echo.endpoint,
                         f"after {number}")
+
+    def test_a_killed_relay_is_noticed_at_once(self):
+        """With traffic, as its host says that nobody is there: seconds
+        before its silence tells."""
+        echo = self.net.echo()
+        relays = self.community(6)
+        client = self.client(relays, "--build", "3")
+        self.wait_circuits(client)
+        with sending(client, echo.endpoint), Control(client) as control:
+            for hop in (1, 0):
+                self.wait_circuits(client, 60)
+                path = circuits(client)[0]["path"]
+                victim = path[hop]["address"]
+                killed = time.monotonic()
+                next(r for r in relays if r.endpoint == victim).kill()
+                wait_for("no circuit goes through it", lambda victim=victim:
+                         victim not in on_paths(control), 30, 0.005)
+                took = time.monotonic() - killed
+                print(f"hop {hop + 1}: noticed after {took:.3f} s")
+                self.assertLess(took, 1.5)
+        self.assertGreaterEqual(doubts(relays + [client]), 2)
 
     def test_reload_changes_pools_and_policy(self):
         echo = self.net.echo()

@@ -103,6 +103,7 @@ struct link {
     uint64_t told_at;        /* initiator: PING under new keys went out */
     uint64_t ping_at;        /* when the last PING went out */
     uint64_t rtt;            /* smoothed, ns; 0 unknown */
+    bool rtt_is_exact;       /* of PINGs; else of the handshake */
     struct endpoint seen_at; /* where the peer may be now */
     uint64_t seen_nonce;     /* of the PING that asks there; 0: none */
     uint64_t seen_asked_at;

@@ -142,7 +142,8 @@ static void receive_pong(struct link *link, struct bytes text, uint64_t now)
         return;
     if (link->ping_at == 0)
         return;
-    link->rtt = link->rtt == 0 ? sample : (7 * link->rtt + sample) / 8;
+    link->rtt = link->rtt_is_exact ? (7 * link->rtt + sample) / 8 : sample;
+    link->rtt_is_exact = true;
     link->ping_at = 0;
 }
 

@@ -41,6 +41,7 @@
 #define LINK_DOUBT_PAUSE   (20 * TIME_MS)
 #define LINK_DOUBT_UNKNOWN (100 * TIME_MS)
 #define LINK_DOUBT_RTTS    4
+#define LINK_DOUBT_SHAKES  2 /* of a handshake, which takes longer */
 #define LINK_DOUBT_INITS   3
 #define LINK_DOUBT_PINGS   3 /* added at most */
 #define LINK_DOUBT_TRUST   (50 * TIME_MS)

@@ -19,11 +19,13 @@ static void ping(struct links *l, struct link *link, uint64_t now)
 
 static uint64_t ping_pause(const struct link *link)
 {
-    uint64_t pause = link->rtt == 0 ? LINK_DOUBT_UNKNOWN
-                                    : LINK_DOUBT_RTTS * link->rtt;
+    uint64_t pause = LINK_DOUBT_UNKNOWN;
 
     if (!link->doubted)
         return LINK_PING_PAUSE;
+    if (link->rtt > 0)
+        pause = link->rtt *
+                (link->rtt_is_exact ? LINK_DOUBT_RTTS : LINK_DOUBT_SHAKES);
     if (pause < LINK_DOUBT_PAUSE)
         pause = LINK_DOUBT_PAUSE;
     return time_min(pause << link->doubts_wrong, LINK_PING_PAUSE);
