@@ -150,6 +150,8 @@ struct config {
 
     struct config_listeners socks;
     bool socks_allow_public; /* else all listen on loopback, or are Unix's */
+    unsigned socks_max_clients;
+    unsigned socks_max_clients_per_source;
     uint64_t socks_handshake_timeout;
 
     struct config_http http;

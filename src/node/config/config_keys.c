@@ -374,6 +374,18 @@ const struct config_key config_keys[] = {
      .meaning =
          "The proxy may listen on addresses that are not loopback. Whoever\n"
          "reaches them uses this node's circuits: no password is asked for."},
+    {"socks", "max_clients", &config_count, AT(socks_max_clients), FIXED,
+     .min = 1, .max = 65536, .init = "4096",
+     .meaning =
+         "Connections to the proxy at a time; then one that has not said\n"
+         "where it wants to go makes way, or the next one is refused."},
+    {"socks", "max_clients_per_source", &config_count,
+     AT(socks_max_clients_per_source), FIXED, .min = 1, .max = 65536,
+     .init = "2048",
+     .meaning =
+         "The same of one IPv4 address or IPv6 /64. A /56 may have twice as\n"
+         "many, a /24 or /48 four times, a /16 or /32 sixteen times, but no\n"
+         "more than half of all. All Unix sockets count as 127.0.0.1."},
     {"socks", "handshake_timeout", &config_duration,
      AT(socks_handshake_timeout), FIXED, .min = TIME_S, .max = 10 * TIME_MIN,
      .init = "30s",

@@ -33,7 +33,9 @@ PARSERS = {
     "node/rpc": ["rpc_params.c"],
     "node/monitor": ["http.c", "http_request.c"],
     "node/names": ["resolv_conf.c"],
-    "node/socks": ["*.c"],
+    "node/socks": [
+        "http_connect.c", "socks4.c", "socks5.c", "socks_address.c",
+        "socks_datagram.c", "socks_handshake.c"],
     "node/net": ["udp_batch.c", "udp_queue.c"],
 }
 

@@ -62,6 +62,8 @@ static void test_config_socks_is_off(void **state)
     assert_int_equal(config.socks.count, 0);
     assert_false(config.socks_allow_public);
     assert_true(config.socks_handshake_timeout == 30 * TIME_S);
+    assert_int_equal(config.socks_max_clients, 4096);
+    assert_int_equal(config.socks_max_clients_per_source, 2048);
 }
 
 static void test_config_socks_listeners(void **state)
