@@ -139,6 +139,15 @@ void streams_leave(struct streams *s)
     s->depth--;
 }
 
+void streams_leave_quietly(struct stream_conn *c)
+{
+    if (c->streams->depth == 1)
+        conn_send_now(c);
+    else
+        conn_mark(c);
+    c->streams->depth--;
+}
+
 void conn_end(struct stream_conn *c, enum stream_end why, uint32_t code,
               bool tell_other)
 {
@@ -204,15 +213,16 @@ enum error stream_connect(struct streams *s, uint64_t path, uint64_t rtt,
         c->holder = holder;
         err = take_off(c, path, rtt);
     }
-    if (err == OK) {
-        s->stats.connected++;
-        conn_mark(c);
-        *out = c;
-    } else if (c != NULL) {
-        conn_free(c);
+    if (err != OK) {
+        if (c != NULL)
+            conn_free(c);
+        s->depth--;
+        return err;
     }
-    streams_leave(s);
-    return err;
+    s->stats.connected++;
+    streams_leave_quietly(c);
+    *out = c;
+    return OK;
 }
 
 void stream_conn_close(struct stream_conn *c, uint32_t code, uint64_t now)

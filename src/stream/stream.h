@@ -26,8 +26,10 @@
  * What is written is copied, and kept until the other end has it.
  *
  * Sans-IO: packets and the time go in; packets, calls of a handler and the next
- * deadline come out. Handlers may call all functions here but streams_free;
- * what those send leaves when the outermost call ends.
+ * deadline come out. Handlers are called by streams_receive, streams_tick,
+ * stream_resume, stream_reset and stream_conn_close alone, and may call all
+ * functions here but streams_free; what those send or tell leaves when the
+ * outermost call ends.
  *
  * The other end is not trusted: its windows, limits and acks are checked by
  * ngtcp2, and what it can have us keep is bounded by struct stream_config.
@@ -57,7 +59,7 @@ struct stream;
 
 /* Why a connection ended. */
 enum stream_end {
-    STREAM_END_CLOSED,   /* the other end closed it, with `code` */
+    STREAM_END_CLOSED,   /* one of the ends closed it, with `code` */
     STREAM_END_IDLE,     /* without streams, for `idle_time` */
     STREAM_END_TIMEOUT,  /* no answer, or no path for `rest_time` */
     STREAM_END_ROOM,     /* it made way for another one's */
@@ -132,15 +134,15 @@ void streams_free(struct streams *s);
 /* ---- Connections -------------------------------------------------------- */
 
 /* `rtt` of the path, ns, as far as it is known; else 0. Packets can be sent on
- * it at once. ERR_NO_MEMORY, ERR_FULL (max_memory). */
+ * it at once. ERR_NO_MEMORY, ERR_FULL (max_memory), ERR_IN_USE. */
 enum error stream_connect(struct streams *s, uint64_t path, uint64_t rtt,
                           const struct stream_handler *handler, void *holder,
                           uint64_t now, struct stream_conn **out);
 /* Opener: goes on over this path, at once. ERR_IN_USE: another connection of
- * ours is on it. */
+ * ours is on it; ERR_NOT_FOUND (it is ending), ERR_NO_MEMORY. */
 enum error stream_move(struct stream_conn *c, uint64_t path, uint64_t now);
-/* Tells the other end; handler.closed of all streams and `over` are called
- * before this returns, or when the outermost call ends. */
+/* Tells the other end; `closed` of all streams and `over` are called before
+ * this returns, or when the outermost call ends. */
 void stream_conn_close(struct stream_conn *c, uint32_t code, uint64_t now);
 
 uint64_t stream_conn_path(const struct stream_conn *c); /* 0: it rests */
@@ -163,7 +165,8 @@ void streams_path_gone(struct streams *s, uint64_t path, uint64_t now);
 /* ---- Streams ------------------------------------------------------------ */
 
 /* Opener. ERR_FULL: the other end allows no more now, or max_memory;
- * ERR_NO_MEMORY, ERR_NOT_FOUND (it is ending). */
+ * ERR_NO_MEMORY, ERR_NOT_FOUND (it is ending). The other end hears of it with
+ * its first byte, or its end. */
 enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
                        struct stream **out);
 /* From here on it is told to these; NULL: the handler stays. */

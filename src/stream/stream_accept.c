@@ -155,8 +155,10 @@ static enum error accept_new(struct streams *s, uint64_t path,
     if (living(s) >= s->config.max_connections && make_way(s, source) != OK)
         return ERR_FULL;
     c = conn_new(s, false);
-    if (c == NULL)
+    if (c == NULL) {
+        s->newcomer_waits = true;
         return ERR_NO_MEMORY;
+    }
     err = begin(c, path, source, &hd);
     if (err != OK) {
         conn_free(c);

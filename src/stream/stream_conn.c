@@ -99,7 +99,6 @@ static void set(struct streams *s, uint64_t rtt, ngtcp2_settings *settings)
     settings->no_tx_udp_payload_size_shaping = 1;
     settings->no_pmtud = 1;
     settings->ack_thresh = ACK_THRESH;
-    settings->max_window = s->config.connection_window;
     settings->max_stream_window = s->config.window;
     settings->handshake_timeout = UINT64_MAX;
     settings->rand_ctx.native_handle = s;
@@ -302,8 +301,7 @@ static bool waits_for_answer(const struct stream_conn *c)
     ngtcp2_conn_get_conn_info(c->quic, &info);
     if (!c->answered || info.bytes_in_flight > 0)
         return true;
-    TAILQ_FOREACH(st, &c->list, link)
-    {
+    for (st = TAILQ_FIRST(&c->list); st != NULL; st = TAILQ_NEXT(st, link)) {
         if (st->out.acked < st->out.sent)
             return true;
     }
@@ -349,6 +347,20 @@ void conn_tick(struct stream_conn *c)
 static bool may_send(const struct stream_conn *c)
 {
     return c->path != 0 && (c->begun || !c->opener || !TAILQ_EMPTY(&c->ready));
+}
+
+void conn_send_now(struct stream_conn *c)
+{
+    if (c->is_dirty)
+        return;
+    if (!c->over && c->moving)
+        conn_apply_move(c);
+    if (!c->over && may_send(c))
+        conn_flush(c);
+    if (c->over || !TAILQ_EMPTY(&c->changed))
+        conn_mark(c);
+    else if (!c->is_dirty)
+        heap_set(&c->streams->timers, &c->timer, deadline(c));
 }
 
 void conn_settle(struct stream_conn *c)

@@ -305,6 +305,8 @@ static int handshake_completed(ngtcp2_conn *q, void *user_data)
     const struct stream_config *config = &c->streams->config;
 
     c->answered = true;
+    ngtcp2_conn_extend_max_offset(q, config->connection_window -
+                                         STREAM_FIRST_CONNECTION_WINDOW);
     if (!c->opener && config->max_streams > STREAM_FIRST_STREAMS)
         ngtcp2_conn_extend_max_streams_bidi(q, config->max_streams -
                                                    STREAM_FIRST_STREAMS);

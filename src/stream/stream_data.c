@@ -117,9 +117,8 @@ enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
         c->opening++;
         st->arg = arg;
         *out = st;
-        stream_change(st);
     }
-    streams_leave(c->streams);
+    c->streams->depth--;
     return st == NULL ? ERR_NO_MEMORY : OK;
 }
 
@@ -188,7 +187,7 @@ size_t stream_write(struct stream *st, struct bytes data, uint64_t now)
     }
     if (taken > 0)
         stream_ready(st);
-    streams_leave(s);
+    streams_leave_quietly(st->conn);
     return taken;
 }
 
@@ -202,7 +201,7 @@ void stream_finish(struct stream *st, uint64_t now)
     st->finished = true;
     st->wants_room = false;
     stream_ready(st);
-    streams_leave(s);
+    streams_leave_quietly(st->conn);
 }
 
 void stream_reset(struct stream *st, uint32_t code, uint64_t now)
@@ -282,19 +281,6 @@ void stream_stopped(struct stream *st)
 
 /* ---- What ngtcp2 is asked, when we leave -------------------------------- */
 
-static void apply_open(struct stream *st)
-{
-    struct stream_conn *c = st->conn;
-    int rv = ngtcp2_conn_open_bidi_stream(c->quic, &st->id, st);
-
-    if (rv != 0) {
-        st->id = ID_NONE;
-        conn_failed(c, rv);
-        return;
-    }
-    c->opening--;
-}
-
 static void apply_reset(struct stream *st)
 {
     struct stream_conn *c = st->conn;
@@ -339,8 +325,6 @@ static void apply(struct stream *st)
     if (st->maybe_stopped && st->id >= 0 && !st->fin_sent && is_stopped(st))
         stream_stopped(st);
     st->maybe_stopped = false;
-    if (st->id == ID_NONE && !st->resetting)
-        apply_open(st);
     if (st->returned > 0)
         apply_returned(st);
     if (st->resetting)
@@ -383,11 +367,13 @@ static void offer_room(struct stream *st)
     st->handler->writable(st->arg, st, c->streams->now);
 }
 
+/* What handlers change meanwhile is for the next round. */
 void conn_offer_room(struct stream_conn *c)
 {
-    while (!TAILQ_EMPTY(&c->changed) && !c->over) {
-        struct stream *st = TAILQ_FIRST(&c->changed);
+    struct stream *last = TAILQ_LAST(&c->changed, stream_list), *st = NULL;
 
+    while (st != last && !c->over) {
+        st = TAILQ_FIRST(&c->changed);
         stream_unchange(st);
         offer_room(st);
     }
@@ -403,8 +389,10 @@ static int opened(ngtcp2_conn *q, int64_t id, void *user_data)
     if (c->over)
         return 0;
     st = stream_new(c, id);
-    if (st == NULL)
+    if (st == NULL) {
+        c->streams->newcomer_waits = true;
         return ngtcp2_conn_shutdown_stream(q, 0, id, STREAM_CODE_MEMORY);
+    }
     ngtcp2_conn_set_stream_user_data(q, id, st);
     c->handler->opened(c->holder, st, c->streams->now);
     return 0;

@@ -164,6 +164,7 @@ struct streams {
     struct conn_list conns, dirty;
     unsigned dirty_count;
     struct stream_list waiting; /* writers, for memory */
+    bool newcomer_waits;        /* was refused for want of it */
     struct stream_conn **accepted;
     size_t accepted_count, accepted_cap;
     struct keyed_table by_id, by_path;
@@ -178,6 +179,9 @@ struct streams {
 
 void streams_enter(struct streams *s, uint64_t now);
 void streams_leave(struct streams *s);
+/* The same, but nobody is told anything: of the outermost call alone packets of
+ * this connection are sent. */
+void streams_leave_quietly(struct stream_conn *c);
 void conn_mark(struct stream_conn *c); /* to be settled */
 void conn_unmark(struct stream_conn *c);
 /* It ends when we leave; without effect when it does already. */
@@ -191,6 +195,9 @@ void conn_failed(struct stream_conn *c, int rv);
 struct stream_conn *conn_new(struct streams *s, bool opener);
 void conn_free(struct stream_conn *c); /* nobody is told */
 void conn_settle(struct stream_conn *c);
+/* Sends what can be sent; what is to be told waits for the next tick, which is
+ * due at once. */
+void conn_send_now(struct stream_conn *c);
 void conn_tick(struct stream_conn *c);
 /* ngtcp2's half of it. `first`: the acceptor's, from the first packet. */
 enum error conn_open_quic(struct stream_conn *c, uint64_t rtt);

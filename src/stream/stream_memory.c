@@ -153,14 +153,9 @@ static struct stream_conn *heaviest(struct streams *s)
     return found;
 }
 
-static bool has_much(const struct streams *s)
-{
-    return s->stats.memory <= s->config.max_memory / 8 * 5;
-}
-
 static void wake_writers(struct streams *s)
 {
-    while (!TAILQ_EMPTY(&s->waiting) && has_much(s)) {
+    while (!TAILQ_EMPTY(&s->waiting) && !memory_is_short(s)) {
         struct stream *st = TAILQ_FIRST(&s->waiting);
 
         TAILQ_REMOVE(&s->waiting, st, waiting);
@@ -169,13 +164,29 @@ static void wake_writers(struct streams *s)
     }
 }
 
+/* Who would have some, and weighs how much; newcomers nothing. */
+static bool is_wanted(struct streams *s, uint64_t *by)
+{
+    const struct stream *st = TAILQ_FIRST(&s->waiting);
+
+    *by = s->newcomer_waits || st == NULL ? 0 : weight(s, st->conn);
+    return s->newcomer_waits || st != NULL;
+}
+
 void memory_relieve(struct streams *s)
 {
     struct stream_conn *c = NULL;
+    uint64_t by;
 
-    if (s->stats.memory > s->config.max_memory / 8 * 7)
+    if (memory_is_short(s) && is_wanted(s, &by)) {
+        c = heaviest(s);
+        if (c != NULL && weight(s, c) / 2 <= by)
+            c = NULL;
+    }
+    if (c == NULL && s->stats.memory > s->config.max_memory / 8 * 7)
         c = heaviest(s);
     if (c != NULL)
         conn_end(c, STREAM_END_MEMORY, 0, true);
+    s->newcomer_waits = false;
     wake_writers(s);
 }

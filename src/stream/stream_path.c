@@ -121,7 +121,6 @@ void conn_rest(struct stream_conn *c)
     if (c->rest_at == TIME_NEVER)
         c->rest_at = c->streams->now;
     c->path = 0;
-    conn_mark(c);
 }
 
 static void goes_on(struct stream_conn *c, uint64_t path)
@@ -131,25 +130,26 @@ static void goes_on(struct stream_conn *c, uint64_t path)
     c->unanswered_at = TIME_NEVER;
 }
 
-static void gone(struct stream_conn *c, uint64_t path)
+static void gone(struct stream_conn *c, uint64_t path, uint64_t now)
 {
     struct route *r = route_find(c, path);
 
     if (r == NULL)
         return;
     route_remove(r);
-    if (c->path == path)
-        conn_rest(c);
+    if (c->path != path)
+        return;
+    streams_enter(c->streams, now);
+    conn_rest(c);
+    streams_leave_quietly(c);
 }
 
 void streams_path_gone(struct streams *s, uint64_t path, uint64_t now)
 {
     struct stream_conn *c;
 
-    streams_enter(s, now);
-    TAILQ_FOREACH(c, &s->conns, link)
-    gone(c, path);
-    streams_leave(s);
+    for (c = TAILQ_FIRST(&s->conns); c != NULL; c = TAILQ_NEXT(c, link))
+        gone(c, path, now);
 }
 
 /* ---- The opener moves --------------------------------------------------- */
@@ -195,8 +195,7 @@ enum error stream_move(struct stream_conn *c, uint64_t path, uint64_t now)
     streams_enter(c->streams, now);
     c->streams->stats.moved++;
     c->moving = true;
-    conn_mark(c);
-    streams_leave(c->streams);
+    streams_leave_quietly(c);
     return OK;
 }
 

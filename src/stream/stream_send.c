@@ -141,7 +141,6 @@ void stream_ready(struct stream *st)
         TAILQ_INSERT_TAIL(&st->conn->ready, st, ready);
         st->is_ready = true;
     }
-    conn_mark(st->conn);
 }
 
 void stream_unready(struct stream *st)
@@ -196,6 +195,21 @@ static ngtcp2_ssize put_nothing(struct stream_conn *c, struct packet *p)
                                      c->streams->now);
 }
 
+static int open_late(struct stream *st)
+{
+    int rv = 0;
+
+    if (st->id == ID_NONE)
+        rv = ngtcp2_conn_open_bidi_stream(st->conn->quic, &st->id, st);
+    else
+        return 0;
+    if (rv == 0)
+        st->conn->opening--;
+    else
+        st->id = ID_NONE;
+    return rv;
+}
+
 static ngtcp2_ssize put_stream(struct stream_conn *c, struct packet *p,
                                struct stream *st)
 {
@@ -203,8 +217,10 @@ static ngtcp2_ssize put_stream(struct stream_conn *c, struct packet *p,
     ngtcp2_vec vec[2];
     size_t count, given = 0;
     bool fin = unsent(&st->out, vec, &count) && st->finished;
-    ngtcp2_ssize n, taken;
+    ngtcp2_ssize n = open_late(st), taken = -1;
 
+    if (n != 0)
+        return n;
     if (fin)
         flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
     for (size_t i = 0; i < count; i++)

@@ -81,8 +81,9 @@ struct world {
     struct flow *flows[WORLD_FLOWS];
     size_t flow_count;
     bool refuse;
-    bool source_by_path; /* else all paths have one source */
-    struct flow like;    /* what flows of the acceptor are made of */
+    bool source_by_path;     /* else all paths have one source */
+    struct flow like;        /* what flows of the acceptor are made of */
+    struct flow *ready_flow; /* for the next one, made beforehand */
     /* Instead of what flows do. */
     void (*meddle)(struct world *w, struct flow *f, const char *where);
     /* Sees each packet; false: it is lost. */
@@ -108,8 +109,11 @@ static inline void flow_fill(uint64_t seed, uint64_t at, uint8_t *p, size_t len)
 
 static inline struct flow *flow_new(struct world *w)
 {
-    struct flow *f = calloc(1, sizeof(*f));
+    struct flow *f = w->ready_flow;
 
+    w->ready_flow = NULL;
+    if (f == NULL)
+        f = calloc(1, sizeof(*f));
     assert_non_null(f);
     assert_true(w->flow_count < WORLD_FLOWS);
     f->w = w;
@@ -387,8 +391,9 @@ side_accept(void *ctx, struct stream_conn *c, uint64_t path, void **holder)
 
 /* ---- The world ---------------------------------------------------------- */
 
-static inline struct world *world_new(uint64_t seed,
-                                      const struct stream_config *config)
+static inline struct world *world_of(uint64_t seed,
+                                     const struct stream_config *opener,
+                                     const struct stream_config *acceptor)
 {
     struct world *w = calloc(1, sizeof(*w));
 
@@ -404,9 +409,16 @@ static inline struct world *world_new(uint64_t seed,
             side, {side, side_random}, side_send, side_accept};
 
         *side = (struct world_side){.w = w, .index = i};
-        assert_int_equal(streams_new(config, &env, &side->s), OK);
+        assert_int_equal(
+            streams_new(i == OPENER ? opener : acceptor, &env, &side->s), OK);
     }
     return w;
+}
+
+static inline struct world *world_new(uint64_t seed,
+                                      const struct stream_config *config)
+{
+    return world_of(seed, config, config);
 }
 
 static inline void world_free(struct world *w)

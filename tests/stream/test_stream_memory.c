@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Slow readers, windows and memory: what is kept for whom, and how much.
+ */
+#include "stream_world.h"
+
+#include "fail_alloc.h"
+
+static struct stream_config config;
+
+static struct world *start(void)
+{
+    return world_new(4, &config);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    stream_config_init(&config);
+    return 0;
+}
+
+static size_t memory_of(const struct world *w, unsigned side)
+{
+    return streams_stats(w->side[side].s)->memory;
+}
+
+/* ---- A reader that stalls ----------------------------------------------- */
+
+static void test_stream_memory_stalled_reader(void **state)
+{
+    struct world *w = start();
+    struct flow *f, *g;
+    uint64_t written;
+
+    (void)state;
+    w->like.takes = 0;
+    w->like.seed_in = 8;
+    w->like.finish = true;
+    f = world_flow(w, world_connect(w, 1), 10 << 20);
+    world_run(w, TIME_S);
+    written = f->out;
+    assert_true(written >= 65536 && written <= 65536 + 131072);
+    world_run(w, 30 * TIME_S);
+    assert_int_equal(f->out, written);
+    assert_true(memory_of(w, ACCEPTOR) < 65536 + 40000);
+    assert_true(memory_of(w, OPENER) < 131072 + 40000);
+    g = w->flows[1];
+    assert_int_equal(g->taken_calls, 1);
+    assert_int_equal(g->in, 0);
+
+    /* A little of it is taken, then all. */
+    g->takes = 1000;
+    stream_resume(g->st, w->now);
+    assert_int_equal(g->in, 1000);
+    stream_resume(g->st, w->now);
+    assert_int_equal(g->in, 2000);
+    g->takes = SIZE_MAX;
+    stream_resume(g->st, w->now);
+    assert_true(world_until(w, &g->fin, TIME_MIN));
+    assert_int_equal(g->in, 10 << 20);
+    assert_false(g->wrong);
+    world_run(w, TIME_S);
+    assert_int_equal(g->closed, 1);
+    world_free(w);
+}
+
+/* The stream is over for the other end; its reader takes the rest later. */
+static void test_stream_memory_reads_after_the_end(void **state)
+{
+    struct world *w = start();
+    struct flow *f, *g;
+
+    (void)state;
+    w->like.takes = 0;
+    w->like.seed_in = 8;
+    w->like.finish = true;
+    f = world_flow(w, world_connect(w, 1), 30000);
+    world_run(w, TIME_S);
+    assert_int_equal(f->closed, 1);
+    g = w->flows[1];
+    assert_true(g->closed == 0 && !g->fin);
+    g->takes = SIZE_MAX;
+    stream_resume(g->st, w->now);
+    assert_true(g->fin && g->closed == 1 && g->in == 30000 && !g->wrong);
+    assert_int_equal(streams_stats(w->side[ACCEPTOR].s)->streams, 0);
+    world_free(w);
+}
+
+/* Others of the same connection go on. */
+static void test_stream_memory_stalled_beside_others(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    struct flow *f;
+
+    (void)state;
+    w->like.takes = 0;
+    for (unsigned i = 0; i < 20; i++)
+        world_flow(w, c, 1 << 20);
+    world_run(w, TIME_S);
+    w->like.takes = SIZE_MAX;
+    w->like.finish = true;
+    f = world_flow(w, c, 4 << 20);
+    assert_true(world_until(w, &f->fin, 20 * TIME_S));
+    world_free(w);
+}
+
+/* Trickling readers: each byte is offered and taken in order. */
+static void test_stream_memory_takes_in_bits(void **state)
+{
+    struct world *w = start();
+    struct flow *g;
+
+    (void)state;
+    w->like.takes = 700;
+    w->like.seed_in = 8;
+    w->like.finish = true;
+    world_flow(w, world_connect(w, 1), 300000);
+    world_run(w, TIME_S);
+    g = w->flows[1];
+    for (unsigned i = 0; i < 1000 && !g->fin; i++) {
+        stream_resume(g->st, w->now);
+        world_run(w, TIME_MS);
+    }
+    assert_true(g->fin && g->in == 300000 && !g->wrong);
+    world_free(w);
+}
+
+/* ---- Very many that stall ----------------------------------------------- */
+
+/* Both ways: nobody reads, everybody writes. */
+static void test_stream_memory_thousand_stalled(void **state)
+{
+    struct world *w;
+    struct stream_conn *c;
+    unsigned opened = 0;
+
+    (void)state;
+    config.max_memory = 64 << 20;
+    w = start();
+    c = world_connect(w, 1);
+    w->like.takes = 0;
+    w->like.out_total = 1 << 30;
+    world_flow(w, c, 1 << 30)->takes = 0;
+    world_run(w, TIME_S);
+    for (unsigned i = 1; i < 1000; i++) {
+        struct flow *f = flow_new(w);
+
+        f->takes = 0;
+        f->out_total = 1 << 30;
+        if (stream_open(c, f, w->now, &f->st) != OK)
+            break;
+        flow_pump(f);
+        opened++;
+        world_run(w, 10 * TIME_MS);
+        assert_true(memory_of(w, OPENER) <= config.max_memory);
+        assert_true(memory_of(w, ACCEPTOR) <= config.max_memory);
+    }
+    world_run(w, 10 * TIME_S);
+    print_message("%u opened; %zu and %zu bytes\n", opened,
+                  memory_of(w, OPENER), memory_of(w, ACCEPTOR));
+    assert_true(opened > 100);
+    assert_true(memory_of(w, OPENER) <= config.max_memory);
+    assert_true(memory_of(w, ACCEPTOR) <= config.max_memory);
+    world_free(w);
+}
+
+/* Writers for whom there was no memory go on when there is. */
+static void test_stream_memory_writers_wait(void **state)
+{
+    struct world *w;
+    struct stream_conn *c;
+    struct flow *first, *f = NULL;
+
+    (void)state;
+    config.max_memory = 2 << 20;
+    w = start();
+    c = world_connect(w, 1);
+    w->paths[1].cut = true;
+    first = world_flow(w, c, 4 << 20);
+    while (stream_room(first->st) > 0 ||
+           streams_stats(w->side[OPENER].s)->memory < 3 << 19) {
+        f = flow_new(w);
+        f->out_total = 100000;
+        f->finish = true;
+        if (stream_open(c, f, w->now, &f->st) != OK)
+            break;
+        flow_pump(f);
+    }
+    assert_true(f->out < f->out_total);
+    w->paths[1].cut = false;
+    world_run(w, 30 * TIME_S);
+    for (size_t i = 0; i < w->flow_count; i++) {
+        if (w->flows[i]->out_total == 100000 && w->flows[i]->st != NULL)
+            assert_int_equal(w->flows[i]->out, 100000);
+    }
+    world_free(w);
+}
+
+/* Who has others keep most makes way; an honest party goes on. */
+static void test_stream_memory_heaviest_makes_way(void **state)
+{
+    struct world *w;
+    struct stream_config small = config;
+    struct stream_conn *honest, *c;
+    struct flow *f;
+
+    (void)state;
+    small.max_memory = 24 << 20;
+    w = world_of(5, &config, &small);
+    for (size_t i = 0; i < WORLD_PATHS; i++) {
+        w->paths[i].rate = 1000000;
+        w->paths[i].queue = 100 * TIME_MS;
+    }
+    w->source_by_path = true;
+    w->like.echo = true;
+    honest = world_connect(w, 1);
+    f = world_flow(w, honest, 4 << 20);
+    f->seed_in = f->seed;
+    world_run(w, 200 * TIME_MS);
+    w->like.echo = false;
+    w->like.takes = 0;
+    for (uint64_t path = 2; path < 20; path++) {
+        c = world_connect(w, path);
+        for (unsigned i = 0; i < 60; i++) {
+            struct flow *g = flow_new(w);
+
+            g->out_total = 65000;
+            if (stream_open(c, g, w->now, &g->st) == OK)
+                flow_pump(g);
+        }
+        world_run(w, 300 * TIME_MS);
+        assert_true(memory_of(w, ACCEPTOR) <= small.max_memory);
+    }
+    assert_true(world_until(w, &f->fin, TIME_MIN));
+    assert_true(f->in == 4 << 20 && !f->wrong);
+    assert_true(streams_stats(w->side[ACCEPTOR].s)->ended[STREAM_END_MEMORY] >
+                0);
+    world_free(w);
+}
+
+/* ---- What idle things take ---------------------------------------------- */
+
+static void test_stream_memory_of_what_is_idle(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    size_t conn[2], with[2];
+
+    (void)state;
+    w->like.finish = true;
+    world_flow(w, c, 1000);
+    world_run(w, TIME_S);
+    for (unsigned i = 0; i < 2; i++)
+        conn[i] = memory_of(w, i);
+    w->like.finish = false;
+    for (unsigned i = 0; i < 50; i++)
+        world_flow(w, c, 100);
+    world_run(w, TIME_S);
+    for (unsigned i = 0; i < 2; i++)
+        with[i] = (memory_of(w, i) - conn[i]) / 50;
+    print_message("idle connection: %zu, %zu bytes; stream: %zu, %zu\n",
+                  conn[0], conn[1], with[0], with[1]);
+    assert_true(conn[0] <= 32768 && conn[1] <= 32768);
+    assert_true(with[0] <= 4096 && with[1] <= 4096);
+    world_free(w);
+}
+
+/* ---- Allocations fail --------------------------------------------------- */
+
+static void play(struct world *w)
+{
+    struct world_side *side = &w->side[OPENER];
+    struct stream_conn *c;
+    struct flow *f = w->flows[0];
+
+    if (stream_connect(side->s, 1, 0, &world_handler, side, w->now, &c) != OK)
+        return;
+    side->conn = c;
+    if (stream_open(c, f, w->now, &f->st) == OK)
+        flow_pump(f);
+    world_run(w, 300 * TIME_MS);
+    if (side->conn != NULL && stream_move(side->conn, 2, w->now) == OK)
+        world_run(w, 300 * TIME_MS);
+    if (f->st != NULL)
+        stream_reset(f->st, 1, w->now);
+    world_run(w, 100 * TIME_MS);
+}
+
+/* The world itself must not run out: it has its own beforehand. */
+static void provide(struct world *w)
+{
+    struct world_packet *p[600];
+
+    for (size_t i = 0; i < COUNT_OF(p); i++) {
+        p[i] = malloc(sizeof(*p[i]));
+        assert_non_null(p[i]);
+        w->spare_list[w->spares++] = p[i];
+    }
+}
+
+static struct flow *next_flow(struct world *w, bool given)
+{
+    struct flow *f = flow_new(w);
+
+    w->flow_count -= !given;
+    return f;
+}
+
+static void test_stream_memory_allocation_fails(void **state)
+{
+    unsigned n = 1, failed = 0;
+
+    (void)state;
+    for (bool more = true; more; n++) {
+        struct world *w = start();
+        struct flow *f = next_flow(w, true);
+
+        w->like.echo = true;
+        w->ready_flow = next_flow(w, false);
+        f->out_total = 60000;
+        f->seed = f->seed_in = 7;
+        provide(w);
+        fail_alloc_at(n);
+        play(w);
+        more = fail_alloc_end();
+        failed += more;
+        assert_false(f->wrong);
+        if (w->side[OPENER].over > 0)
+            assert_true(w->side[OPENER].why == STREAM_END_MEMORY ||
+                        w->side[OPENER].why == STREAM_END_CLOSED ||
+                        w->side[OPENER].why == STREAM_END_PROTOCOL);
+        if (!more)
+            assert_true(f->in > 0 && f->closed == 1);
+        free(w->ready_flow);
+        world_free(w);
+    }
+    print_message("%u allocations\n", failed);
+    assert_true(failed > 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_stream_memory_stalled_reader, set_up),
+        cmocka_unit_test_setup(test_stream_memory_reads_after_the_end, set_up),
+        cmocka_unit_test_setup(test_stream_memory_stalled_beside_others,
+                               set_up),
+        cmocka_unit_test_setup(test_stream_memory_takes_in_bits, set_up),
+        cmocka_unit_test_setup(test_stream_memory_thousand_stalled, set_up),
+        cmocka_unit_test_setup(test_stream_memory_writers_wait, set_up),
+        cmocka_unit_test_setup(test_stream_memory_heaviest_makes_way, set_up),
+        cmocka_unit_test_setup(test_stream_memory_of_what_is_idle, set_up),
+        cmocka_unit_test_setup(test_stream_memory_allocation_fails, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
