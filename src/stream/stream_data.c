@@ -367,7 +367,13 @@ static void offer_room(struct stream *st)
     st->handler->writable(st->arg, st, c->streams->now);
 }
 
-/* What handlers change meanwhile is for the next round. */
+/* For the next round: a handler has asked for it meanwhile. */
+static bool is_asked_for(const struct stream *st)
+{
+    return st->resuming || st->resetting || st->maybe_stopped ||
+           st->returned > 0;
+}
+
 void conn_offer_room(struct stream_conn *c)
 {
     struct stream *last = TAILQ_LAST(&c->changed, stream_list), *st = NULL;
@@ -376,6 +382,8 @@ void conn_offer_room(struct stream_conn *c)
         st = TAILQ_FIRST(&c->changed);
         stream_unchange(st);
         offer_room(st);
+        if (is_asked_for(st))
+            stream_change(st);
     }
 }
 

@@ -84,8 +84,10 @@ struct world {
     bool source_by_path;     /* else all paths have one source */
     struct flow like;        /* what flows of the acceptor are made of */
     struct flow *ready_flow; /* for the next one, made beforehand */
-    /* Instead of what flows do. */
+    /* Called last in handlers. */
     void (*meddle)(struct world *w, struct flow *f, const char *where);
+    void (*meddle_conn)(struct world *w, struct world_side *side,
+                        struct stream_conn *c, const char *where);
     /* Sees each packet; false: it is lost. */
     bool (*tap)(struct world *w, struct world_packet *p);
 };
@@ -236,6 +238,8 @@ static inline void side_moved(void *holder, struct stream_conn *c,
     (void)now;
     assert_int_equal(stream_conn_path(c), path);
     side->moved++;
+    if (side->w->meddle_conn != NULL)
+        side->w->meddle_conn(side->w, side, c, "moved");
 }
 
 static inline void side_over(void *holder, struct stream_conn *c,
@@ -249,6 +253,8 @@ static inline void side_over(void *holder, struct stream_conn *c,
     side->code = code;
     if (side->conn == c)
         side->conn = NULL;
+    if (side->w->meddle_conn != NULL)
+        side->w->meddle_conn(side->w, side, c, "over");
 }
 
 static const struct stream_handler world_handler = {
@@ -386,6 +392,8 @@ side_accept(void *ctx, struct stream_conn *c, uint64_t path, void **holder)
     side->accepted++;
     side->conn = c;
     *holder = side;
+    if (side->w->meddle_conn != NULL)
+        side->w->meddle_conn(side->w, side, c, "accept");
     return &world_handler;
 }
 
