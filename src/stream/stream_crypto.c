@@ -100,15 +100,17 @@ static void forget_cipher(ngtcp2_conn *conn, ngtcp2_crypto_cipher_ctx *ctx,
 
 static int install_first_keys(ngtcp2_conn *q)
 {
-    int rv;
-
     ngtcp2_conn_set_initial_crypto_ctx(q, &null_crypto);
     ngtcp2_conn_set_crypto_ctx(q, &null_crypto);
+    return ngtcp2_conn_install_initial_key(
+        q, &no_aead, no_iv, &no_cipher, &no_aead, no_iv, &no_cipher, IV_BYTES);
+}
+
+/* The acceptor's comes after the opener's parameters: ngtcp2 asserts that it
+ * has them when a packet of this kind comes. */
+static int install_0rtt_key(ngtcp2_conn *q)
+{
     ngtcp2_conn_set_0rtt_crypto_ctx(q, &null_crypto);
-    rv = ngtcp2_conn_install_initial_key(q, &no_aead, no_iv, &no_cipher,
-                                         &no_aead, no_iv, &no_cipher, IV_BYTES);
-    if (rv != 0)
-        return rv;
     return ngtcp2_conn_install_0rtt_key(q, &no_aead, no_iv, IV_BYTES,
                                         &no_cipher);
 }
@@ -186,6 +188,8 @@ static int client_initial(ngtcp2_conn *q, void *user_data)
     int rv = install_first_keys(q);
 
     (void)user_data;
+    if (rv == 0)
+        rv = install_0rtt_key(q);
     return rv != 0 ? rv : tell_params(q, NGTCP2_ENCRYPTION_LEVEL_INITIAL);
 }
 
@@ -201,7 +205,8 @@ static int acceptor_hello(ngtcp2_conn *q)
     int rv = ngtcp2_conn_submit_crypto_data(q, NGTCP2_ENCRYPTION_LEVEL_INITIAL,
                                             hello_ack, sizeof(hello_ack));
 
-    if (rv != 0 || (rv = install_handshake_keys(q)) != 0 ||
+    if (rv != 0 || (rv = install_0rtt_key(q)) != 0 ||
+        (rv = install_handshake_keys(q)) != 0 ||
         (rv = tell_params(q, NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE)) != 0)
         return rv;
     return install_tx_key(q);
