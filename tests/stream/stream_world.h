@@ -81,7 +81,7 @@ struct world {
     struct flow *flows[WORLD_FLOWS];
     size_t flow_count;
     bool refuse;
-    bool source_by_path;     /* else all paths have one source */
+    uint64_t crowd;          /* paths up to this one have one source */
     struct flow like;        /* what flows of the acceptor are made of */
     struct flow *ready_flow; /* for the next one, made beforehand */
     /* Called last in handlers. */
@@ -446,7 +446,7 @@ static inline struct endpoint world_source(const struct world *w, uint64_t path)
 {
     struct endpoint ep = {.addr = {8, 8, 8, 8}, .port = 1};
 
-    if (w->source_by_path) {
+    if (path > w->crowd) {
         ep.addr[0] = (uint8_t)(20 + path);
         ep.addr[1] = (uint8_t)path;
     }

@@ -13,7 +13,6 @@ static struct world *start(unsigned connections, unsigned streams)
     config.max_connections = connections;
     config.max_streams = streams;
     w = world_new(8, &config);
-    w->source_by_path = true;
     return w;
 }
 
@@ -38,22 +37,19 @@ static void test_stream_caps_connections_of_one_source(void **state)
     struct stream_conn *honest;
 
     (void)state;
-    w->source_by_path = false;
+    w->crowd = 39;
     for (uint64_t path = 1; path <= 12; path++)
         world_flow(w, world_connect(w, path), 100);
     world_run(w, 200 * TIME_MS);
     assert_int_equal(s->connections, 8);
     assert_true(s->refused >= 4);
-    w->source_by_path = true;
     honest = world_connect(w, 40);
     assert_true(works(w, honest));
     assert_int_equal(s->connections, 8);
     assert_int_equal(s->ended[STREAM_END_ROOM], 1);
-    w->source_by_path = false;
     for (uint64_t path = 13; path <= 30; path++)
         world_flow(w, world_connect(w, path), 100);
     world_run(w, 200 * TIME_MS);
-    w->source_by_path = true;
     assert_true(works(w, honest));
     assert_int_equal(s->connections, 8);
     world_free(w);

@@ -213,7 +213,6 @@ static void test_stream_memory_heaviest_makes_way(void **state)
         w->paths[i].rate = 1000000;
         w->paths[i].queue = 100 * TIME_MS;
     }
-    w->source_by_path = true;
     w->like.echo = true;
     honest = world_connect(w, 1);
     f = world_flow(w, honest, 4 << 20);
