@@ -14,6 +14,7 @@
 static const struct socks_example examples[] = {
     ASKED("CONNECT example.org:443 HTTP/1.1\r\n\r\n", "example.org:443"),
     ASKED("CONNECT example.org:443 HTTP/1.0\n\n", "example.org:443"),
+    ASKED("CONNECT example.org:443 HTTP/1.9\r\n\r\n", "example.org:443"),
     ASKED("CONNECT x.warren:80 HTTP/1.1\r\nHost: other:80\r\n\r\n",
           "x.warren:80"),
     ASKED("CONNECT 192.0.2.1:1 HTTP/1.1\r\nHost: 192.0.2.1:1\r\n"
@@ -106,6 +107,8 @@ static const struct {
     {BYTES("CONNECT a:80 HTTP/2\r\n"), "400 ", ""},
     {BYTES("CONNECT a:80 HTTP/1.\r\n"), "400 ", ""},
     {BYTES("CONNECT a:80 HTTP/1.10\r\n"), "400 ", ""},
+    {BYTES("CONNECT a:80 HTTP/1.:\r\n"), "400 ", ""},
+    {BYTES("CONNECT a:80 HTTP/1./\r\n"), "400 ", ""},
     {BYTES("CONNECT a:80 HTTP/1.1 \r\n"), "400 ", ""},
     {BYTES("CONNECT  a:80 HTTP/1.1\r\n"), "400 ", ""},
     {BYTES("CONNECT a HTTP/1.1\r\n"), "400 ", "HOST:PORT"},
