@@ -127,7 +127,12 @@ const struct channel_stats *channel_stats(const struct channel *ch)
 
 uint64_t channel_rtt(const struct channel *ch)
 {
-    return ch->rtt;
+    return ch->answers.mean;
+}
+
+uint64_t channel_overdue(const struct channel *ch)
+{
+    return patience_overdue(&ch->answers, ch->env.overdue);
 }
 
 /* ---- Time --------------------------------------------------------------- */

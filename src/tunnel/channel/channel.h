@@ -74,6 +74,7 @@ struct channel_move {
  * free it, but `send`, which may do neither. */
 struct channel_env {
     struct random_source random;
+    uint64_t overdue; /* ns: when an answer is, before one has come */
     /* Puts the sealed end layer that is at CELL_BODY_OFFSET of `datagram` (len:
      * CELL_SMALL, CELL_LARGE) on the circuit. */
     void (*send)(void *holder, struct circuit *c, uint8_t *datagram, size_t len,

@@ -20,7 +20,8 @@
 struct move_said {
     struct end_message message; /* views of `text` */
     bool answered;              /* the responder comes */
-    uint64_t again_at, end_at;
+    struct asking asking;
+    uint64_t end_at;
     uint8_t text[END_MOVE_MAX];
 };
 
@@ -53,7 +54,7 @@ struct channel {
     uint8_t names[CHANNEL_NAMES][CHANNEL_RESUME_BYTES]; /* by number */
     uint64_t gap_since; /* TIME_NEVER: none, or before the first leg */
     uint64_t renew_at;
-    uint64_t rtt;
+    struct patience answers;
     struct move_said *move;
     struct move_asked asked;
 
@@ -71,6 +72,9 @@ void channel_leave(struct channel *ch);
 bool channel_goes_on(const struct channel *ch);
 /* Tells leg_over of all legs, and closed. */
 void channel_finish(struct channel *ch, enum reason why, uint64_t now);
+
+/* When the other end's answer is overdue. */
+uint64_t channel_overdue(const struct channel *ch);
 
 /* channel_send.c */
 void channel_say(struct channel *ch, struct leg *l, const struct end_message *m,

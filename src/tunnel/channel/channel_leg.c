@@ -71,13 +71,20 @@ enum error leg_open(struct leg *l, uint8_t *body, size_t body_len,
 
 /* ---- Questions ---------------------------------------------------------- */
 
-void leg_sent(struct leg *l, bool wants, uint64_t now)
+static uint64_t quiet_time(uint64_t overdue)
+{
+    if (2 * overdue < LEG_QUIET_MIN)
+        return LEG_QUIET_MIN;
+    return time_min(2 * overdue, LEG_QUIET);
+}
+
+void leg_sent(struct leg *l, bool wants, uint64_t overdue, uint64_t now)
 {
     l->sent_at = now;
     if (!wants || l->waiting)
         return;
     l->waiting = true;
-    l->ask_at = time_after(now, LEG_ASK_SILENT);
+    l->ask_at = time_after(now, quiet_time(overdue));
 }
 
 void leg_came(struct leg *l)
@@ -87,37 +94,38 @@ void leg_came(struct leg *l)
     l->asked = 0;
 }
 
-uint64_t leg_pause(uint64_t rtt)
+void leg_ask(struct leg *l, const struct random_source *random,
+             uint64_t overdue, struct end_message *m, uint64_t now)
 {
-    if (2 * rtt < LEG_ASK_MIN)
-        return LEG_ASK_MIN;
-    return time_min(2 * rtt, LEG_ASK_MAX);
-}
+    struct leg_question *q = &l->question[l->questions++ % LEG_NONCES];
 
-void leg_ask(struct leg *l, const struct random_source *random, uint64_t rtt,
-             struct end_message *m, uint64_t now)
-{
-    l->asked++;
-    random->fill(random->ctx, &l->nonce, sizeof(l->nonce));
-    l->nonce_at = now;
+    if (l->asked++ == 0)
+        asking_begin(&l->asking, overdue, now);
+    else
+        asking_again(&l->asking, now);
+    random->fill(random->ctx, &q->nonce, sizeof(q->nonce));
+    q->at = now;
     l->keepalive =
         LEG_KEEPALIVE +
         TIME_MS * random_below(random, (uint32_t)(LEG_KEEP_MORE / TIME_MS));
     l->waiting = true;
-    l->ask_at = time_after(now, leg_pause(rtt));
+    l->ask_at = l->asking.again_at;
     *m = (struct end_message){.type = l->heard ? END_PING : END_HELLO,
-                              .nonce = l->nonce};
+                              .nonce = q->nonce};
 }
 
 uint64_t leg_pong(struct leg *l, uint64_t nonce, uint64_t now)
 {
-    uint64_t rtt;
+    for (unsigned i = 0; i < LEG_NONCES; i++) {
+        struct leg_question *q = &l->question[i];
+        uint64_t at = q->at;
 
-    if (l->nonce_at == 0 || nonce != l->nonce)
-        return 0;
-    rtt = time_since(l->nonce_at, now);
-    l->nonce_at = 0;
-    return rtt;
+        if (at == 0 || nonce != q->nonce)
+            continue;
+        q->at = 0;
+        return time_since(at, now);
+    }
+    return 0;
 }
 
 /* ---- Time --------------------------------------------------------------- */
@@ -139,5 +147,7 @@ enum leg_due leg_due(const struct leg *l, bool opener, uint64_t now)
         return LEG_OVER;
     if (!l->heard && !opener)
         return LEG_DEAD;
-    return l->asked < LEG_ASKS ? LEG_ASK : LEG_DEAD;
+    return l->asked < LEG_ASKS || time_since(l->asking.since, now) < LEG_SILENT
+               ? LEG_ASK
+               : LEG_DEAD;
 }

@@ -15,7 +15,6 @@
 static void say_move(struct channel *ch, uint64_t now)
 {
     channel_say(ch, ch->use, &ch->move->message, true, now);
-    ch->move->again_at = time_after(now, leg_pause(ch->rtt));
 }
 
 enum error channel_move(struct channel *ch, const struct channel_move *move,
@@ -40,6 +39,7 @@ enum error channel_move(struct channel *ch, const struct channel_move *move,
     said->end_at = time_after(now, CHANNEL_MOVE_TIME);
     channel_move_end(ch);
     ch->move = said;
+    asking_begin(&said->asking, channel_overdue(ch), now);
     say_move(ch, now);
     return OK;
 }
@@ -92,7 +92,9 @@ void channel_move_tick(struct channel *ch, uint64_t now)
     if (move != NULL && now >= move->end_at) {
         channel_move_end(ch);
         ch->env.move_refused(ch->holder, ch, REASON_TIMEOUT, now);
-    } else if (move != NULL && !move->answered && now >= move->again_at) {
+    } else if (move != NULL && !move->answered &&
+               now >= move->asking.again_at) {
+        asking_again(&move->asking, now);
         say_move(ch, now);
     }
     if (channel_goes_on(ch) && !ch->closing)
@@ -108,7 +110,7 @@ uint64_t channel_move_deadline(const struct channel *ch)
     if (ch->move == NULL)
         return at;
     at = time_min(at, ch->move->end_at);
-    return ch->move->answered ? at : time_min(at, ch->move->again_at);
+    return ch->move->answered ? at : time_min(at, ch->move->asking.again_at);
 }
 
 /* ---- Responder ---------------------------------------------------------- */

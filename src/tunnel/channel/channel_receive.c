@@ -35,7 +35,7 @@ static void receive_pong(struct channel *ch, struct leg *l, uint64_t nonce,
     uint64_t rtt = leg_pong(l, nonce, now);
 
     if (rtt != 0)
-        ch->rtt = ch->rtt == 0 ? rtt : ch->rtt - ch->rtt / 8 + rtt / 8;
+        patience_learn(&ch->answers, rtt);
 }
 
 static void answer(struct channel *ch, struct leg *l, uint64_t nonce,

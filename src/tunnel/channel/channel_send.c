@@ -22,7 +22,7 @@ void channel_say(struct channel *ch, struct leg *l, const struct end_message *m,
     if (l == NULL || l->circuit == NULL)
         return;
     len = leg_seal(l, m, datagram);
-    leg_sent(l, wants, now);
+    leg_sent(l, wants, channel_overdue(ch), now);
     ch->env.send(ch->holder, l->circuit, datagram, len, now);
 }
 
@@ -37,7 +37,7 @@ void channel_ask(struct channel *ch, struct leg *l, uint64_t now)
 {
     struct end_message m;
 
-    leg_ask(l, &ch->env.random, ch->rtt, &m, now);
+    leg_ask(l, &ch->env.random, channel_overdue(ch), &m, now);
     channel_say(ch, l, &m, true, now);
 }
 

@@ -19,6 +19,7 @@
 #ifndef WARREN_TUNNEL_CIRCUIT_CIRCUIT_H
 #define WARREN_TUNNEL_CIRCUIT_CIRCUIT_H
 
+#include "base/patience.h"
 #include "tunnel/circuit/circuit_end.h"
 #include "tunnel/circuit/circuit_message.h"
 #include "tunnel/circuit/circuit_shared.h"
@@ -61,11 +62,9 @@ struct circuit {
     uint8_t attempt;                  /* of our last EXTEND */
     struct noise *handshake;          /* with hop built + 1 */
     uint8_t noise1[HOP_NOISE1_BYTES]; /* its first message, to be repeated */
-    unsigned repeats;                 /* of this step */
     uint64_t created_at, used_at;
-    uint64_t step_at;    /* when the step that is under way was begun, */
-    uint64_t said_at;    /* its CREATE or EXTEND went out last, */
-    uint64_t step_end;   /* and it will have failed */
+    struct asking step;  /* the CREATE or EXTEND that is under way, */
+    uint64_t step_end;   /* and when it will have failed */
     uint64_t deadline;   /* its end, or the next repetition */
     uint64_t build_time; /* ns from the beginning to READY, the first time */
     uint64_t bytes_up, bytes_down; /* of cells */
@@ -196,5 +195,7 @@ const struct circuit_stats *circuits_stats(const struct circuits *cs);
 /* How long a step of building may take, learned from those before: for the hop
  * that is given the longest; ns. */
 uint64_t circuits_step_timeout(const struct circuits *cs);
+/* When the answer of a hop so far away is overdue, learned likewise; ns. */
+uint64_t circuits_overdue(const struct circuits *cs, unsigned hops);
 
 #endif

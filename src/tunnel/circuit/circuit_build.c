@@ -14,10 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message is said again when its answer is overdue: after the mean and four
- * times the spread of the answers before, as TCP does (RFC 6298), but soon, for
- * it costs a small cell. A step has failed when it was said so often in vain.
- */
+/* A step has failed after so many times what it may take. */
 #define STEP_TRIES         6
 #define STEP_TIMEOUT_FIRST (5 * TIME_S)
 #define STEP_TIMEOUT_MIN   (1 * TIME_S)
@@ -30,22 +27,24 @@
 
 /* After each step that took too long the next may take twice as long: the
  * network may have become slower than was learned. */
-static uint64_t timeout_of(const struct step_time *s)
+static uint64_t timeout_of(const struct patience *p)
 {
-    uint64_t t = STEP_TRIES * (s->mean + time_min(4 * s->spread, s->mean / 2));
+    uint64_t t =
+        STEP_TRIES * patience_overdue(p, STEP_TIMEOUT_FIRST / STEP_TRIES);
 
-    if (s->mean == 0)
-        t = STEP_TIMEOUT_FIRST;
     if (t < STEP_TIMEOUT_MIN)
         t = STEP_TIMEOUT_MIN;
-    for (unsigned i = 0; i < s->late && t < STEP_TIMEOUT_MAX; i++)
+    for (unsigned i = 0; i < p->late && t < STEP_TIMEOUT_MAX; i++)
         t *= 2;
     return t > STEP_TIMEOUT_MAX ? STEP_TIMEOUT_MAX : t;
 }
 
-static uint64_t pause_of(const struct step_time *s)
+/* Between two times that a message is said. */
+static uint64_t pause_of(const struct circuits *cs, unsigned hop)
 {
-    return timeout_of(s) / STEP_TRIES;
+    uint64_t most = timeout_of(&cs->step[hop]) / STEP_TRIES;
+
+    return time_min(patience_overdue(&cs->sure[hop], most), most);
 }
 
 uint64_t circuits_step_timeout(const struct circuits *cs)
@@ -53,42 +52,21 @@ uint64_t circuits_step_timeout(const struct circuits *cs)
     uint64_t longest = 0;
 
     for (unsigned i = 0; i < ONION_HOPS_MAX; i++) {
-        uint64_t t = timeout_of(&cs->step_time[i]);
+        uint64_t t = timeout_of(&cs->step[i]);
 
-        if (cs->step_time[i].mean != 0 && t > longest)
+        if (cs->step[i].mean != 0 && t > longest)
             longest = t;
     }
     return longest == 0 ? STEP_TIMEOUT_FIRST : longest;
 }
 
-/* The time from the message that was answered, of those that were said, to
- * its answer: nothing is answered in half of the usual time. Without a usual
- * time, or when steps have failed, it is the first one, or a network that is
- * slower than the pause between them would be taken for a fast one. */
-static uint64_t answer_time(const struct circuits *cs, const struct circuit *c,
-                            uint64_t now)
+uint64_t circuits_overdue(const struct circuits *cs, unsigned hops)
 {
-    const struct step_time *s = &cs->step_time[c->built];
-    uint64_t since = time_since(c->said_at, now);
+    uint64_t t = STEP_TIMEOUT_FIRST / STEP_TRIES;
 
-    if (s->mean == 0 || s->late > 0)
-        return time_since(c->step_at, now);
-    return c->repeats > 0 && since < s->mean / 2 ? since + pause_of(s) : since;
-}
-
-static void learn(struct step_time *s, uint64_t sample)
-{
-    uint64_t off;
-
-    s->late = 0;
-    if (s->mean == 0) {
-        s->mean = sample;
-        s->spread = sample / 2;
-        return;
-    }
-    off = sample > s->mean ? sample - s->mean : s->mean - sample;
-    s->spread = (3 * s->spread + off) / 4;
-    s->mean = (7 * s->mean + sample) / 8;
+    for (unsigned i = 0; i < hops && i < ONION_HOPS_MAX; i++)
+        t = patience_overdue(&cs->sure[i], t);
+    return t;
 }
 
 void circuit_build_forget(struct circuit *c)
@@ -152,10 +130,7 @@ static void send_extend(struct circuits *cs, struct circuit *c, uint64_t now)
 /* CREATE or EXTEND, and when to look after it. */
 static void say(struct circuits *cs, struct circuit *c, uint64_t now)
 {
-    uint64_t at = time_after(now, pause_of(&cs->step_time[c->built]));
-
-    c->said_at = now;
-    circuit_set_deadline(cs, c, time_min(at, c->step_end));
+    circuit_set_deadline(cs, c, time_min(c->step.again_at, c->step_end));
     if (c->built == 0)
         send_create(cs, c, now);
     else
@@ -167,14 +142,13 @@ void circuit_build_next(struct circuits *cs, struct circuit *c, uint64_t now)
     enum error e = begin(cs, c);
 
     c->state = CIRCUIT_BUILDING;
-    c->repeats = 0;
     c->stuck = e != OK;
     if (c->stuck) { /* the next tick ends it: callers still hold it */
         circuit_set_deadline(cs, c, now);
         return;
     }
-    c->step_at = now;
-    c->step_end = time_after(now, timeout_of(&cs->step_time[c->built]));
+    asking_begin(&c->step, pause_of(cs, c->built), now);
+    c->step_end = time_after(now, timeout_of(&cs->step[c->built]));
     if (c->built > 0)
         c->attempt = (uint8_t)(c->attempt % UINT8_MAX + 1); /* never 0 */
     say(cs, c, now);
@@ -199,10 +173,10 @@ void circuit_build_late(struct circuits *cs, struct circuit *c, uint64_t now)
     if (c->stuck) {
         circuit_build_failed(cs, c, c->built + 1, REASON_HANDSHAKE, now);
     } else if (now >= c->step_end) {
-        cs->step_time[c->built].late++;
+        cs->step[c->built].late++;
         circuit_build_failed(cs, c, c->built + 1, REASON_TIMEOUT, now);
     } else {
-        c->repeats++;
+        asking_again(&c->step, now);
         cs->stats.repeated++;
         say(cs, c, now);
     }
@@ -239,7 +213,8 @@ void circuit_build_answer(struct circuits *cs, struct circuit *c,
     memcpy(hop->transcript, keys.transcript, sizeof(hop->transcript));
     hop->ping_nonce = hop->rtt = 0;
     sodium_memzero(&keys, sizeof(keys));
-    learn(&cs->step_time[c->built], answer_time(cs, c, now));
+    asking_guess(&c->step, &cs->step[c->built], now);
+    asking_learn(&c->step, &cs->sure[c->built], now);
     c->built++;
     if (c->built == c->length)
         finish(cs, c, now);

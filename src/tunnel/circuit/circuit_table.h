@@ -6,13 +6,8 @@
 #ifndef WARREN_TUNNEL_CIRCUIT_CIRCUIT_TABLE_H
 #define WARREN_TUNNEL_CIRCUIT_CIRCUIT_TABLE_H
 
+#include "base/patience.h"
 #include "tunnel/circuit/circuit.h"
-
-/* Of the steps to one hop: its distance makes most of the time. */
-struct step_time {
-    uint64_t mean, spread; /* ns, of successful ones; 0 unknown */
-    unsigned late;         /* that took too long, since the last success */
-};
 
 struct circuits {
     struct circuit_shared *shared;
@@ -22,7 +17,9 @@ struct circuits {
     size_t count, room;
     uint32_t next_id;
     uint64_t deadline;
-    struct step_time step_time[ONION_HOPS_MAX];
+    struct patience step[ONION_HOPS_MAX]; /* by hop: its distance makes most
+                                             of the time */
+    struct patience sure[ONION_HOPS_MAX]; /* of messages said only once */
     struct circuit_stats stats;
 };
 

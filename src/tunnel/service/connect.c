@@ -21,7 +21,9 @@
 #define GATHER_TIME (15 * TIME_S)
 #define ASK_TIME    (8 * TIME_S)
 #define WAIT_TIME   (12 * TIME_S)
-#define REPEAT      (1 * TIME_S) /* doubled each time */
+/* Both are longer when answers take long: by so many times what they may. */
+#define LONG_TIMES 16
+#define LONG_MOST  (20 * TIME_S)
 
 enum stage { GATHER, ASK, WAIT };
 
@@ -51,7 +53,7 @@ struct connect {
     uint64_t work_id; /* 0: none is asked for */
     bool worked;
     struct work_proof proof;
-    uint64_t repeat_at, pause; /* of what was said */
+    struct asking asked; /* of what was said */
     uint64_t stage_end;
 };
 
@@ -64,7 +66,7 @@ static struct circuits *circuits_of(const struct connect *c)
 
 static uint64_t deadline_of(const struct connect *c)
 {
-    return time_min(c->stage_end, c->repeat_at);
+    return time_min(c->stage_end, c->asked.again_at);
 }
 
 /* ---- The end ------------------------------------------------------------ */
@@ -165,8 +167,7 @@ static void say_move(struct connect *c, uint64_t now)
 
 static void repeat(struct connect *c, uint64_t now)
 {
-    c->pause *= 2;
-    c->repeat_at = time_after(now, c->pause);
+    asking_again(&c->asked, now);
     if (c->stage == ASK && c->over == NULL)
         say_introduce(c, now);
     /* Said again when all is joined, it is answered with JOINED again. */
@@ -174,13 +175,31 @@ static void repeat(struct connect *c, uint64_t now)
         say_rendezvous(c, now);
 }
 
+/* The rendezvous point answers, or, through the introduction point, the other
+ * end, over as many hops again. */
+static uint64_t answer_overdue(const struct connect *c, enum stage stage)
+{
+    unsigned hops = c->service->options.hops;
+
+    if (stage != ASK)
+        return circuits_overdue(circuits_of(c), hops);
+    return patience_overdue(&c->service->all->introducing,
+                            2 * circuits_overdue(circuits_of(c), hops + 1));
+}
+
+static uint64_t longer(const struct connect *c, uint64_t least)
+{
+    uint64_t time = time_min(LONG_TIMES * answer_overdue(c, ASK), LONG_MOST);
+
+    return time > least ? time : least;
+}
+
 static void enter(struct connect *c, enum stage stage, uint64_t time,
                   uint64_t now)
 {
     c->stage = stage;
     c->stage_end = time_after(now, time);
-    c->pause = REPEAT;
-    c->repeat_at = time_after(now, REPEAT);
+    asking_begin(&c->asked, answer_overdue(c, stage), now);
 }
 
 /* ---- Gathering ---------------------------------------------------------- */
@@ -260,6 +279,7 @@ static bool take_meeting(struct connect *c, uint64_t now)
         finish(c, CONNECT_HANDSHAKE, now);
         return false;
     }
+    asking_begin(&c->asked, answer_overdue(c, GATHER), now);
     say_rendezvous(c, now);
     return true;
 }
@@ -309,7 +329,7 @@ static void proceed(struct connect *c, uint64_t now)
         return;
     if (!is_complete(c))
         return;
-    enter(c, ASK, ASK_TIME, now);
+    enter(c, ASK, longer(c, ASK_TIME), now);
     if (c->over != NULL)
         say_move(c, now);
     else
@@ -407,7 +427,7 @@ static void taken(struct connect *c, uint64_t now)
         return;
     }
     drop(c, &c->asking, now);
-    enter(c, WAIT, WAIT_TIME, now);
+    enter(c, WAIT, longer(c, WAIT_TIME), now);
 }
 
 static bool asking_message(void *holder, struct circuit *circuit,
@@ -418,6 +438,8 @@ static bool asking_message(void *holder, struct circuit *circuit,
     (void)circuit;
     if (m->type != MEETING_INTRODUCE_ACK || c->stage != ASK)
         return false;
+    if (m->status == MEETING_TAKEN)
+        asking_learn(&c->asked, &c->service->all->introducing, now);
     if (m->status == MEETING_TAKEN)
         taken(c, now);
     else
@@ -489,8 +511,7 @@ enum error connect_new(struct service *service, struct stem_kit *kit,
     TAILQ_INSERT_TAIL(&s->connects, c, link);
     s->connect_count++;
     enter(c, GATHER, GATHER_TIME, now);
-    c->repeat_at = now; /* stems are taken in the next tick, */
-    c->pause /= 2;      /* which repeats nothing */
+    c->asked.again_at = now; /* stems are taken in the next tick */
     *out = c;
     return OK;
 }
@@ -513,7 +534,7 @@ static void tick(struct connect *c, uint64_t now)
         finish(c, overdue(c), now);
         return;
     }
-    if (now >= c->repeat_at) {
+    if (now >= c->asked.again_at) {
         repeat(c, now);
         proceed(c, now);
     }

@@ -414,19 +414,24 @@ static enum error add(struct services *s, struct service_peer *p)
     return OK;
 }
 
-static struct channel_env channel_env_of(const struct services *s)
+/* It is nearly twice as far as one circuit, the first question costs little,
+ * and much waits for its answer. */
+static struct channel_env channel_env_of(const struct service *service)
 {
-    return (struct channel_env){.random = s->env.random,
-                                .send = on_send,
-                                .live = on_live,
-                                .data = on_data,
-                                .packet = on_packet,
-                                .renew = on_renew,
-                                .move = on_move,
-                                .move_refused = on_move_refused,
-                                .gap = on_gap,
-                                .leg_over = on_leg_over,
-                                .closed = on_closed};
+    const struct services *s = service->all;
+    return (struct channel_env){
+        .random = s->env.random,
+        .overdue = circuits_overdue(s->env.circuits, service->options.hops + 1),
+        .send = on_send,
+        .live = on_live,
+        .data = on_data,
+        .packet = on_packet,
+        .renew = on_renew,
+        .move = on_move,
+        .move_refused = on_move_refused,
+        .gap = on_gap,
+        .leg_over = on_leg_over,
+        .closed = on_closed};
 }
 
 enum error peer_new(struct service *service, const struct connect_goal *goal,
@@ -435,7 +440,7 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
                     struct service_peer **out)
 {
     struct services *s = service->all;
-    struct channel_env env = channel_env_of(s);
+    struct channel_env env = channel_env_of(service);
     struct service_peer *p = NULL;
     enum error e = peer_may_come(service) ? OK : ERR_FULL;
 

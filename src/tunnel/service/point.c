@@ -18,7 +18,6 @@
 #define STEADY      (30 * TIME_S)   /* up for less is as good as not up */
 #define REACH_TIME  (10 * TIME_S)
 #define SAY_TIME    (6 * TIME_S)
-#define SAY_REPEAT  (1 * TIME_S)
 #define RENEW_PART  8  /* tenths of max_time */
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
 #define REST        (200 * TIME_MS) /* when no relay can be had */
@@ -356,9 +355,9 @@ static void point_ready(void *holder, struct circuit *c, uint64_t now)
     if (c != newest(p))
         return;
     p->reached = true;
-    p->said_at = now;
-    p->pause = SAY_REPEAT;
-    p->act_at = time_after(now, p->pause);
+    asking_begin(&p->asked, circuits_overdue(circuits_of(set_of(p)), c->length),
+                 now);
+    p->act_at = p->asked.again_at;
     say_establish(p, now);
 }
 
@@ -539,12 +538,12 @@ static void renew(struct point_set *set, struct point *p, uint64_t now)
 
 static void repeat(struct point *p, uint64_t now)
 {
-    if (time_since(p->said_at, now) >= SAY_TIME) {
+    if (time_since(p->asked.since, now) >= SAY_TIME) {
         fail_newest(p, now);
         return;
     }
-    p->pause *= 2;
-    p->act_at = time_after(now, p->pause);
+    asking_again(&p->asked, now);
+    p->act_at = p->asked.again_at;
     say_establish(p, now);
 }
 

@@ -35,8 +35,8 @@ struct point {
     struct circuit *c, *next; /* in use; being made ready to be */
     bool reached;             /* ESTABLISH can be said on c, or on next */
     unsigned tries;
-    uint64_t said_at, pause;
-    uint64_t act_at; /* what is next: repeat, try again, renew */
+    struct asking asked; /* ESTABLISH */
+    uint64_t act_at;     /* what is next: repeat, try again, renew */
 };
 
 /* What the holder does with points. */

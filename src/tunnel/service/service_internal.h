@@ -19,6 +19,7 @@
 #define WARREN_TUNNEL_SERVICE_SERVICE_INTERNAL_H
 
 #include "base/limiter.h"
+#include "base/patience.h"
 #include "base/timestamp.h"
 #include "tunnel/channel/channel.h"
 #include "tunnel/record/period.h"
@@ -81,6 +82,7 @@ struct services {
     TAILQ_HEAD(, connect) connects; /* under way */
     unsigned connect_count;
     uint32_t connect_round;
+    struct patience introducing; /* from INTRODUCE to its ACK */
     struct news news;
     struct services_stats stats;
     uint64_t wall;

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define GO_TIME (12 * TIME_S)  /* from the queue to JOINED */
+#define GO_TIME (12 * TIME_S)  /* from the queue to JOINED, or longer: */
+#define ANSWER  (8 * TIME_S)   /* from JOIN to JOINED */
 #define TRIES   3              /* stems, until one leads there */
-#define REPEAT  (1 * TIME_S)   /* of JOIN, doubled each time */
 #define PAUSE   (20 * TIME_MS) /* of the queue, for want of stems or tokens */
 
 struct visit {
@@ -22,11 +22,11 @@ struct visit {
     struct visits *all;
     struct visit_plan plan;
     bool at_once;
-    uint64_t since;    /* in the queue, or on the way */
-    unsigned tries;    /* circuits that it had */
-    uint64_t over_at;  /* whoever asked waits no longer; with the first try */
-    struct circuit *c; /* on the way */
-    uint64_t repeat_at, pause;
+    uint64_t since;      /* in the queue, or on the way */
+    unsigned tries;      /* circuits that it had */
+    uint64_t over_at;    /* whoever asked waits no longer; with the first try */
+    struct circuit *c;   /* on the way */
+    struct asking asked; /* JOIN; again_at is TIME_NEVER before */
 };
 
 TAILQ_HEAD(visit_list, visit);
@@ -202,7 +202,7 @@ static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
     v->all->count++;
     v->c = c;
     v->since = now;
-    v->repeat_at = TIME_NEVER;
+    v->asked.again_at = TIME_NEVER;
     if (v->tries++ == 0)
         v->over_at = time_after(now, GO_TIME);
 }
@@ -296,9 +296,9 @@ static void visit_ready(void *holder, struct circuit *c, uint64_t now)
 {
     struct visit *v = holder;
 
-    (void)c;
-    v->pause = REPEAT;
-    v->repeat_at = time_after(now, REPEAT);
+    if (v->over_at < time_after(now, ANSWER))
+        v->over_at = time_after(now, ANSWER);
+    asking_begin(&v->asked, circuits_overdue(circuits_of(v), c->length), now);
     say_join(v, now);
 }
 
@@ -322,7 +322,7 @@ static bool visit_message(void *holder, struct circuit *c,
     struct visit *v = holder;
 
     if (m->type != MEETING_JOINED || m->noise.len != 0 ||
-        v->repeat_at == TIME_NEVER)
+        v->asked.again_at == TIME_NEVER)
         return false;
     c->joined = true;
     v->all->service->all->stats.joins++;
@@ -362,8 +362,8 @@ static void visit_closed(void *holder, struct circuit *c, enum reason why,
     v->c = NULL;
     if (p != NULL && hop > 0 && hop <= p->service->options.hops)
         p->hop_sets = 0;
-    if (v->repeat_at == TIME_NEVER && v->tries < TRIES && now < v->over_at &&
-        v->all->count <= VISIT_ACTIVE / 2)
+    if (v->asked.again_at == TIME_NEVER && v->tries < TRIES &&
+        now < v->over_at && v->all->count <= VISIT_ACTIVE / 2)
         go_again(v, now);
     else
         fail(v, now);
@@ -391,10 +391,9 @@ static void tick_active(struct visit *v, uint64_t now)
         fail(v, now);
         return;
     }
-    if (now < v->repeat_at)
+    if (now < v->asked.again_at)
         return;
-    v->pause *= 2;
-    v->repeat_at = time_after(now, v->pause);
+    asking_again(&v->asked, now);
     say_join(v, now);
 }
 
@@ -423,7 +422,7 @@ uint64_t visits_deadline(const struct visits *all)
     TAILQ_FOREACH(v, &all->active, link)
     {
         at = time_min(at, v->over_at);
-        at = time_min(at, v->repeat_at);
+        at = time_min(at, v->asked.again_at);
     }
     TAILQ_FOREACH(v, &all->queue, link)
     at = time_min(at, queued_until(v));

@@ -11,6 +11,7 @@
 #ifndef WARREN_TUNNEL_STEM_FINDER_INTERNAL_H
 #define WARREN_TUNNEL_STEM_FINDER_INTERNAL_H
 
+#include "base/patience.h"
 #include "tunnel/record/service_descriptor.h"
 #include "tunnel/stem/finder.h"
 
@@ -19,7 +20,6 @@
 #define SIDES           2
 #define SIDE_CANDIDATES 32 /* endpoints of points */
 #define SIDE_ASKS       4  /* for keys of those; as many as a relay takes */
-#define SAY_AGAIN       (1500 * TIME_MS)
 #define SIDE_SILENT     (7 * TIME_S)    /* a relay's lookup takes 5 */
 #define SIDE_LATE       (150 * TIME_MS) /* DONE may overtake what it ends */
 #define SIDE_NO_PATH    (1 * TIME_S)
@@ -48,6 +48,7 @@ struct side {
     bool asked, silent, refused;
     unsigned newer;          /* hops that said so */
     uint64_t say_at, end_at; /* of a circuit */
+    struct asking asking;    /* what is said on it */
 
     bool has_item; /* not told yet; verified */
     unsigned item_replica;

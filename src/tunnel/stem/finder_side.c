@@ -140,19 +140,29 @@ static void say_asks(struct side *side, uint64_t now)
     }
 }
 
+/* The hop answers at once what it has answered before: the way there and back
+ * is what a question waits for. */
+static void begin_asking(struct side *side, uint64_t now)
+{
+    const struct circuits *cs = finder_of(side)->env.circuits;
+
+    asking_begin(&side->asking, circuits_overdue(cs, side->c->length), now);
+    side->say_at = side->asking.again_at;
+    side->end_at = now + SIDE_SILENT;
+}
+
 static void ask(struct side *side, uint64_t now)
 {
     side->id = random_u32(&finder_of(side)->env.random);
     side->state = SIDE_ASKING;
     side->asked = true;
     side->done = false;
-    side->say_at = now + SAY_AGAIN;
-    side->end_at = now + SIDE_SILENT;
     if (finder_is_provided(finder_of(side))) {
         side->say_at = side->end_at = TIME_NEVER;
         provided_ask(side);
         return;
     }
+    begin_asking(side, now);
     hops_asked(side);
     say(side, now);
 }
@@ -175,8 +185,7 @@ void side_answered(struct side *side, uint64_t now)
 
     if (r->kind == REQUEST_POINTS && side->candidate_count > 0 &&
         side->ask_count == 0 && side->c != NULL && points_ask(side)) {
-        side->say_at = now + SAY_AGAIN;
-        side->end_at = now + SIDE_SILENT;
+        begin_asking(side, now);
         say_asks(side, now);
         return;
     }
@@ -253,7 +262,8 @@ void side_step(struct side *side, uint64_t now)
     if (side->end_at <= now) {
         late(side, now);
     } else if (side->say_at <= now && side->c != NULL) {
-        side->say_at = now + SAY_AGAIN;
+        asking_again(&side->asking, now);
+        side->say_at = side->asking.again_at;
         if (side->done)
             say_asks(side, now);
         else

@@ -405,6 +405,7 @@ static inline void world_stream_packet(void *holder, struct channel *ch,
 static inline struct channel_env world_env(struct world *w)
 {
     return (struct channel_env){.random = {w, world_fill},
+                                .overdue = 400 * TIME_MS,
                                 .send = world_send,
                                 .live = world_live,
                                 .data = world_data,

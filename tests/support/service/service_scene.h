@@ -23,6 +23,7 @@
 #include <sodium.h>
 
 #define SCENE_NETWORK  "test"
+#define SCENE_OVERDUE  (50 * TIME_MS)                    /* for each hop */
 #define SCENE_WALL     (UINT64_C(21990) * 86400 + 43200) /* a noon */
 #define SCENE_RELAYS   16
 #define SCENE_CIRCUITS 1024
@@ -302,6 +303,12 @@ enum error circuit_send_end(struct circuits *cs, struct circuit *c,
         return ERR_NOT_FOUND;
     scene_of(c)->cells++;
     return OK;
+}
+
+uint64_t circuits_overdue(const struct circuits *cs, unsigned hops)
+{
+    (void)cs;
+    return SCENE_OVERDUE * hops;
 }
 
 unsigned circuits_count(const struct circuits *cs)

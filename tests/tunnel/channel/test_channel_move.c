@@ -281,7 +281,7 @@ static void test_channel_repeats_a_move(void **state)
     world_run(&w, CHANNEL_MOVE_TIME - TIME_MS);
     assert_int_equal(w.side[RESPONDER].moves, 1);
     large = w.side[OPENER].cells[1] + w.side[OPENER].cells[0];
-    assert_in_range(large, 20, 60);
+    assert_in_range(large, 50, 80);
     assert_int_equal(w.side[OPENER].refused, 0);
     world_run(&w, 2 * TIME_MS);
     assert_int_equal(w.side[OPENER].refused, 1);

@@ -201,10 +201,15 @@ static void test_point_repeats_establish(void **state)
     c = scene_building();
     scene_reached(c);
     assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 1);
-    pass(TIME_S);
+    pass(199 * TIME_MS);
+    assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 1);
+    pass(TIME_MS);
     assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 2);
-    pass(2 * TIME_S);
-    assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 3);
+    pass(7 * 200 * TIME_MS);
+    assert_int_equal(scene_said(MEETING_INTRO_ESTABLISH), 1 + 8);
+    pass(4400 * TIME_MS); /* until 6 s */
+    assert_in_range(scene_said(MEETING_INTRO_ESTABLISH), 16, 20);
+    assert_ptr_equal(c, scene_saying(MEETING_INTRO_ESTABLISH));
     assert_true(established(c, MEETING_TAKEN));
     tick();
     assert_int_equal(points_up(set), 1);
