@@ -3,7 +3,7 @@
  * A relay whose process is killed, in a network whose hosts say that nobody is
  * at a port any more, and one where somebody else says so.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include <sodium.h>
 
