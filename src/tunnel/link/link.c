@@ -133,7 +133,7 @@ enum error link_new(struct links *l, enum link_state state,
         return e;
     }
     link->heard_at = link->sent_at = link->used_at = now;
-    link->deadline = link->unanswered_at = TIME_NEVER;
+    link->deadline = link->unanswered_at = link->open_until = TIME_NEVER;
     link->slot = l->count;
     l->links[l->count++] = link;
     *out = link;

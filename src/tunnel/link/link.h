@@ -15,7 +15,9 @@
  *
  * That nobody is there any more is what the network may say (ICMP), and who
  * knows both addresses can make up: it is asked about, faster than after a
- * silence, and the slower the more often it was wrong (links_unreachable).
+ * silence, and the slower the more often it was wrong (links_unreachable). Whom
+ * that has shown to be gone is knocked at once, and not for long, for some
+ * time.
  *
  * A link is held by who opened it: we ourselves, a stranger, or the neighbour
  * because of whom we did (link_open_for). At max_links one of whoever holds
@@ -94,6 +96,7 @@ struct link {
     bool doubted;           /* the network says that nobody is there */
     unsigned doubts_wrong;  /* how often it was wrong, up to a most */
     uint64_t trusted_until; /* until then it is not listened to */
+    uint64_t open_until;    /* OPENING: an answer would have come, or never */
     unsigned users;         /* circuits: link_hold, link_release */
     uint64_t deadline;
     uint64_t heard_at, sent_at;

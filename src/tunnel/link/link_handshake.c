@@ -247,6 +247,7 @@ static enum error receive_accept(struct links *l, const struct endpoint *from,
         return e;
     link->state = LINK_UP;
     link->tries = 0;
+    link_is_there(l, &link->peer.ep);
     if (link->doubted)
         link_believe(l, link, now);
     link->heard_at = link->used_at = now;
@@ -271,6 +272,7 @@ static enum error receive_retry(struct links *l, const struct endpoint *from,
     if (cookie_open(m, link->peer.identity, link->mac1, link->cookie) != OK)
         return ERR_SIGNATURE;
     link->has_cookie = link->proven = true;
+    link->open_until = TIME_NEVER;
     return handshake_start(l, link, now);
 }
 

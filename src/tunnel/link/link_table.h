@@ -47,6 +47,16 @@
 #define LINK_DOUBT_TRUST   (50 * TIME_MS)
 #define LINK_DOUBTS_WRONG  7
 #define LINK_DOUBT_RATE    100 /* a second, over all links */
+#define LINK_GONE_MAX      16
+#define LINK_GONE_LIFE     (10 * TIME_S)
+
+/* A peer that answered within `patience`, and then was gone as the network had
+ * said. */
+struct link_gone {
+    struct endpoint ep;
+    uint64_t patience;
+    uint64_t until; /* 0: none */
+};
 
 struct links {
     struct link_config config;
@@ -60,6 +70,7 @@ struct links {
     struct limiter targets; /* of INITs because of neighbours, by target */
     struct token_rate doubt_rate;
     struct token_bucket doubt_bucket;
+    struct link_gone gone[LINK_GONE_MAX];
     struct slot_table sessions;
     struct link **links; /* of all states */
     size_t count;
@@ -121,6 +132,8 @@ void link_use_next_session(struct links *l, struct link *link,
 
 /* link_time.c: the peer that was doubted has been heard. */
 void link_believe(struct links *l, struct link *link, uint64_t now);
+/* A new link to there has come up: nobody is gone. */
+void link_is_there(struct links *l, const struct endpoint *ep);
 
 /* A cell under the new keys has the responder use them too. */
 void link_tell_keys(struct links *l, struct link *link, uint64_t now);

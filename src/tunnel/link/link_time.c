@@ -31,6 +31,47 @@ static uint64_t ping_pause(const struct link *link)
     return time_min(pause << link->doubts_wrong, LINK_PING_PAUSE);
 }
 
+static struct link_gone *find_gone(struct links *l, const struct endpoint *ep)
+{
+    for (unsigned i = 0; i < LINK_GONE_MAX; i++) {
+        if (endpoint_equal(&l->gone[i].ep, ep))
+            return &l->gone[i];
+    }
+    return NULL;
+}
+
+/* That of whoever is noted for longest makes room. */
+static struct link_gone *place_for(struct links *l, const struct endpoint *ep)
+{
+    struct link_gone *g = find_gone(l, ep);
+
+    if (g != NULL)
+        return g;
+    g = &l->gone[0];
+    for (unsigned i = 1; i < LINK_GONE_MAX; i++) {
+        if (l->gone[i].until < g->until)
+            g = &l->gone[i];
+    }
+    return g;
+}
+
+static void note_gone(struct links *l, const struct link *link, uint64_t now)
+{
+    *place_for(l, &link->peer.ep) = (struct link_gone){
+        .ep = link->peer.ep,
+        .patience = LINK_PING_TRIES * ping_pause(link),
+        .until = time_after(now, LINK_GONE_LIFE),
+    };
+}
+
+void link_is_there(struct links *l, const struct endpoint *ep)
+{
+    struct link_gone *g = find_gone(l, ep);
+
+    if (g != NULL)
+        *g = (struct link_gone){0};
+}
+
 static unsigned ping_tries(const struct link *link)
 {
     unsigned more = link->doubts_wrong < LINK_DOUBT_PINGS ? link->doubts_wrong
@@ -118,6 +159,8 @@ static bool tick_up(struct links *l, struct link *link, uint64_t now)
     }
     if (!check_alive(l, link, now) ||
         (!link->initiator && age >= LINK_SESSION_MAX_AGE)) {
+        if (link->doubted && link->tries > 0)
+            note_gone(l, link, now);
         link_fail(l, link, REASON_TIMEOUT, now);
         return false;
     }
@@ -150,7 +193,7 @@ static bool tick_opening(struct links *l, struct link *link, uint64_t now)
     uint64_t end = opening_end(link);
     bool waits = waits_for_asker(link);
 
-    if (link->unwanted || (waits && now >= end))
+    if (link->unwanted || (waits && now >= end) || now >= link->open_until)
         return false;
     if (link->tries == 1)
         l->env.unanswered(l->env.ctx, link, now);
@@ -215,21 +258,35 @@ void links_check(struct links *l, uint64_t now)
 
 /* ---- Peers that are said to be gone ------------------------------------- */
 
+static uint64_t doubt_up(struct links *l, struct link *link, uint64_t now)
+{
+    if (link->tries == 0)
+        ping(l, link, now);
+    return up_deadline(l, link);
+}
+
+/* One INIT is enough for whom it has just been right about. */
+static uint64_t doubt_opening(struct links *l, struct link *link, uint64_t now)
+{
+    const struct link_gone *g = find_gone(l, &link->peer.ep);
+    uint64_t at = waits_for_asker(link)
+                      ? opening_end(link)
+                      : time_after(link->sent_at, LINK_INIT_TIMEOUT);
+
+    if (g == NULL || now >= g->until)
+        return at;
+    link->open_until = time_after(link->sent_at, g->patience);
+    return time_min(at, link->open_until);
+}
+
 static void doubt(struct links *l, struct link *link, uint64_t now)
 {
     uint64_t at;
 
     link->doubted = true;
     l->stats.doubts++;
-    if (link->state == LINK_UP) {
-        if (link->tries == 0)
-            ping(l, link, now);
-        at = up_deadline(l, link);
-    } else if (waits_for_asker(link)) {
-        at = opening_end(link);
-    } else {
-        at = time_after(link->sent_at, LINK_INIT_TIMEOUT);
-    }
+    at = link->state == LINK_UP ? doubt_up(l, link, now)
+                                : doubt_opening(l, link, now);
     link_set_deadline(l, link, time_min(link->deadline, at));
 }
 

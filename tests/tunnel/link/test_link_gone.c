@@ -333,6 +333,58 @@ static void test_link_gone_is_not_knocked_at_for_long(void **state)
     hints_free(h);
 }
 
+/* Of whom it has just been right about one INIT is enough, until he answers
+ * again, or some time has passed. */
+static void test_link_gone_is_knocked_at_once(void **state)
+{
+    struct hints *h = hints_new();
+    struct world *w = h->w;
+    struct link_target t = target_of(&w->b);
+    struct endpoint asker = {.addr = {198, 51, 100, 1}, .port = 1};
+    struct link *link = come_up(h);
+
+    (void)state;
+    h->dead = true;
+    say(h, link);
+    go(h, 100 * TIME_MS);
+    assert_int_equal(w->a.downs, 1);
+    open_link(w);
+    go(h, 100 * TIME_MS);
+    assert_int_equal(w->a.downs, 2);
+    assert_int_equal(w->a.why, REASON_UNREACHABLE);
+    assert_int_equal(link_open_for(w->a.links, &t, &asker, w->now, &link), OK);
+    go(h, 100 * TIME_MS);
+    assert_int_equal(w->a.downs, 3);
+    assert_int_equal(links_stats(w->a.links)->inits_out, 3);
+    open_link(w);
+    h->dead = false;
+    go(h, TIME_S);
+    assert_int_equal(w->a.ups, 2);
+    assert_int_equal(w->a.downs, 3);
+    hints_free(h);
+}
+
+/* Not of whom it is only said: test_link_gone_is_not_knocked_at_for_long. */
+static void test_link_gone_is_forgotten(void **state)
+{
+    struct hints *h = hints_new();
+    struct world *w = h->w;
+    struct link *link = come_up(h);
+
+    (void)state;
+    h->dead = true;
+    say(h, link);
+    go(h, 100 * TIME_MS);
+    assert_int_equal(w->a.downs, 1);
+    go(h, 11 * TIME_S);
+    open_link(w);
+    go(h, 1400 * TIME_MS);
+    assert_int_equal(w->a.downs, 1);
+    go(h, 200 * TIME_MS);
+    assert_int_equal(w->a.downs, 2);
+    hints_free(h);
+}
+
 /* Because of a neighbour it knocks once, as ever. */
 static void test_link_gone_is_no_reason_to_knock_for_others(void **state)
 {
@@ -382,6 +434,8 @@ int main(void)
         cmocka_unit_test(test_link_gone_made_up_while_it_stalls),
         cmocka_unit_test(test_link_gone_hints_have_a_cap),
         cmocka_unit_test(test_link_gone_is_not_knocked_at_for_long),
+        cmocka_unit_test(test_link_gone_is_knocked_at_once),
+        cmocka_unit_test(test_link_gone_is_forgotten),
         cmocka_unit_test(test_link_gone_is_no_reason_to_knock_for_others),
         cmocka_unit_test(test_link_gone_made_up_while_it_opens),
     };
