@@ -19,8 +19,9 @@ import subprocess
 import sys
 import time
 
-from measure import (BUILDS, HOPS, PAYLOAD, ROOT, Failure, cpu_of, resident,
-                     row, say, title)
+import tor_service
+from measure import (BUILDS, HOPS, PAYLOAD, ROOT, Failure, Missing, cpu_of,
+                     resident, row, say, title)
 from harness import NO_RELAY, Control, Network, Node, wait_for
 
 RELAYS = 10  # the last one is an exit, too
@@ -33,6 +34,7 @@ LONGEST = 4     # hops of a circuit
 MEMBERS = 20
 STRING = "members of the bench"
 IDLE = 8        # services that do nothing
+TOR_CLIENTS = 20
 
 
 def percentile(values, part):
@@ -205,6 +207,33 @@ class Bench:
                 "ms", f"< {aim} ms", statistics.median(base))
             row("  99th of 100", percentile(times, .99), "ms", "",
                 percentile(base, .99))
+        self.beside_tor(cold)
+
+    def beside_tor(self, cold):
+        """One that is not installed, or fails, is no failure of ours."""
+        say()
+        try:
+            version, theirs, silent = tor_service.measure(
+                f"{self.net.prefix.rpartition('.')[0]}.250", TOR_CLIENTS)
+        except Missing as missing:
+            say(f"Not compared with tor: {missing}. To have it:")
+            for line in tor_service.INSTALL:
+                say("    " + line)
+            return
+        except Exception as failure:  # whatever a program not ours does
+            say(f"Not compared with tor, which failed: "
+                f"{type(failure).__name__}: {failure}")
+            return
+        say(f"Beside an onion service of {version}, cold, "
+            f"{len(theirs)} clients" +
+            (f", and {silent} without an answer" if silent else ""))
+        for line in tor_service.DIFFERENCES:
+            say("  " + line)
+        title("warren", "tor")
+        row("cold, median", statistics.median(cold), "ms", "less",
+            statistics.median(theirs))
+        row(f"  99th of 100, longest of {len(theirs)}",
+            percentile(cold, .99), "ms", "less", max(theirs))
 
     # ---- A restart ----
 
