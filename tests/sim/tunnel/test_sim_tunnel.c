@@ -4,7 +4,7 @@
  * find each other, circuits get built and carry data over bad links, relays
  * die, clocks are wrong.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include <sodium.h>
 

@@ -4,7 +4,7 @@
  * what the first node that it meets tells it, and what a party with many
  * addresses makes it know.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include <sodium.h>
 

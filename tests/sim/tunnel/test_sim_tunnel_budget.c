@@ -6,7 +6,7 @@
  */
 #include "sim/tunnel_node.h"
 
-#include "sim_dht_test.h"
+#include "../sim_dht_test.h"
 
 #include <sodium.h>
 

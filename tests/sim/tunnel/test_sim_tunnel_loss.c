@@ -3,7 +3,7 @@
  * Circuits are built over links that lose datagrams: what is lost is said
  * again, and no relay is blamed for it.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include <sodium.h>
 

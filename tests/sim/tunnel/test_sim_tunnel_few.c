@@ -3,7 +3,7 @@
  * Nearly all relays die at once, but for the exits and one guard: what is left
  * is enough for circuits of three hops.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include <sodium.h>
 

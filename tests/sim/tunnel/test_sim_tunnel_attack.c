@@ -8,7 +8,7 @@
 #include "memory_in_use.h"
 #include "sim/tunnel_node.h"
 
-#include "sim_dht_test.h"
+#include "../sim_dht_test.h"
 
 #include <sodium.h>
 

@@ -3,7 +3,7 @@
  * Relays of one party that let circuits go on to each other only, so that
  * their clients take what is left ("route capture"), in the simulated network.
  */
-#include "sim_tunnel_test.h"
+#include "../sim_tunnel_test.h"
 
 #include "tunnel/link/link_message.h"
 

@@ -3,8 +3,8 @@
  * What a client in the simulated network learns of relays by using them, and
  * whom it chooses then.
  */
+#include "../sim_tunnel_test.h"
 #include "policy_data.h"
-#include "sim_tunnel_test.h"
 
 #include <sodium.h>
 
