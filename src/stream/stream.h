@@ -157,7 +157,7 @@ void *stream_conn_holder(const struct stream_conn *c);
  * counted for it (acceptor; else NULL). Why it was dropped, which is counted.
  * Packet bytes may be rewritten. */
 enum error streams_receive(struct streams *s, uint64_t path, bool to_acceptor,
-                           const struct endpoint *source, uint8_t *packet,
+                           const struct endpoint *source, const uint8_t *packet,
                            size_t len, uint64_t now);
 /* Connections on it rest. */
 void streams_path_gone(struct streams *s, uint64_t path, uint64_t now);
@@ -177,6 +177,8 @@ struct stream_conn *stream_conn_of(const struct stream *st);
 /* How many bytes were taken: less than given when the buffer is full. */
 size_t stream_write(struct stream *st, struct bytes data, uint64_t now);
 size_t stream_room(const struct stream *st);
+/* There is none: `writable` is to be called when there is. */
+void stream_want_room(struct stream *st);
 /* No more is written. */
 void stream_finish(struct stream *st, uint64_t now);
 /* Both halves end: what was not sent is forgotten, nothing more is told of it

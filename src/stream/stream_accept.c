@@ -243,7 +243,7 @@ static enum error read_packet(struct stream_conn *c, uint64_t path,
 }
 
 enum error streams_receive(struct streams *s, uint64_t path, bool to_acceptor,
-                           const struct endpoint *source, uint8_t *packet,
+                           const struct endpoint *source, const uint8_t *packet,
                            size_t len, uint64_t now)
 {
     struct stream_conn *c = NULL;

@@ -171,6 +171,12 @@ static void wait_for_memory(struct stream *st)
     }
 }
 
+void stream_want_room(struct stream *st)
+{
+    st->wants_room = true;
+    wait_for_memory(st);
+}
+
 size_t stream_write(struct stream *st, struct bytes data, uint64_t now)
 {
     struct streams *s = st->conn->streams;
@@ -181,10 +187,8 @@ size_t stream_write(struct stream *st, struct bytes data, uint64_t now)
     streams_enter(s, now);
     taken = send_buffer_add(
         st, bytes_of(data.p, data.len < left ? data.len : left));
-    if (taken < data.len) {
-        st->wants_room = true;
-        wait_for_memory(st);
-    }
+    if (taken < data.len)
+        stream_want_room(st);
     if (taken > 0)
         stream_ready(st);
     streams_leave_quietly(st->conn);
@@ -223,7 +227,7 @@ void stream_resume(struct stream *st, uint64_t now)
 {
     struct streams *s = st->conn->streams;
 
-    if (st->kept.len == 0 || st->ended || st->conn->over)
+    if (st->ended || st->conn->over)
         return;
     streams_enter(s, now);
     st->resuming = true;
