@@ -205,6 +205,8 @@ struct service_peer_status {
 };
 unsigned service_peers(const struct services *s, uint32_t id,
                        struct service_peer_status *out, unsigned max);
+/* Whose peer it is; 0: nobody's. */
+uint32_t service_of_peer(const struct services *s, uint64_t peer);
 /* Numbers of all services; returns how many there are. */
 unsigned services_list(const struct services *s, uint32_t *ids, unsigned max);
 

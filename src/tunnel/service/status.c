@@ -151,6 +151,13 @@ static struct service_peer_status status_of(const struct service_peer *p)
     return out;
 }
 
+uint32_t service_of_peer(const struct services *s, uint64_t peer)
+{
+    const struct service_peer *p = peer_find(s, peer);
+
+    return p == NULL ? 0 : p->service->id;
+}
+
 unsigned service_peers(const struct services *s, uint32_t id,
                        struct service_peer_status *out, unsigned max)
 {

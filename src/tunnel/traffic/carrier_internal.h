@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files carrier*.c share; nobody else includes it.
+ */
+#ifndef WARREN_TUNNEL_TRAFFIC_CARRIER_INTERNAL_H
+#define WARREN_TUNNEL_TRAFFIC_CARRIER_INTERNAL_H
+
+#include "tunnel/member/member.h"
+#include "tunnel/traffic/carrier.h"
+#include "tunnel/traffic/claims.h"
+
+#include <sys/queue.h>
+
+/* Paths of the stream engine: of peers this and the peer's number, else the
+ * number of a trunk's turn, with its place in the lower bits. */
+#define PEER_PATH  (UINT64_C(1) << 63)
+#define PLACE_BITS 16
+#define PLACES_MAX (1U << PLACE_BITS)
+
+enum trunk_kind { TRUNK_EXIT, TRUNK_PEER, TRUNK_VISITORS };
+
+/* What a trunk to an exit waits for:
+ *
+ *     circuit != 0   its connection is on it; silent_at: until it is asked
+ *     opening != 0   one more to the same exit is built; with a circuit, it is
+ *                    to replace it
+ *     neither        it rests, and looks again at retry_at
+ */
+struct trunk {
+    struct carrier *carrier;
+    enum trunk_kind kind;
+    unsigned place; /* in carrier->trunks */
+    struct stream_conn *conn;
+    uint64_t path; /* as the engine knows it; 0: it rests */
+    uint64_t peer; /* PEER, VISITORS */
+    uint32_t service;
+
+    unsigned hops; /* EXIT: from here on */
+    uint64_t isolation;
+    uint8_t exit[32];
+    uint32_t circuit, opening;
+    uint64_t silent_at; /* nothing came for what was sent by then; or never */
+    bool asked;         /* and its hops were asked */
+    uint64_t retry_at;
+    unsigned tries;
+};
+
+enum call_state { LOOKING, ASKED };
+
+struct carrier_call {
+    TAILQ_ENTRY(carrier_call) link;
+    struct carrier *carrier;
+    struct carrier_handler handler;
+    void *arg;
+    struct carrier_target target; /* its name points into `name` */
+    uint8_t name[STREAM_NAME_MAX];
+    enum call_state state;
+    struct stream *stream; /* ASKED */
+    struct trunk *trunk;
+    struct stream_message answer;
+    uint8_t refused_by[CARRIER_EXITS_MAX][32];
+    unsigned refusals;
+    enum reason why;  /* of the last one */
+    bool spoke;       /* bytes of the application are on their way */
+    uint32_t opening; /* a circuit that is built for it */
+    unsigned opened;
+    uint64_t began_at, end_at, retry_at;
+    unsigned retries;
+    unsigned turn;
+};
+
+TAILQ_HEAD(carrier_calls, carrier_call);
+
+/* A stream that a peer has opened, until it is taken or refused. */
+struct carrier_visit {
+    TAILQ_ENTRY(carrier_visit) link;
+    struct carrier *carrier;
+    struct trunk *trunk;
+    struct stream *stream;
+    struct stream_message request;
+    bool told; /* the host knows of it */
+    void *holder;
+};
+
+struct carrier {
+    struct carrier_config config;
+    struct member *member;
+    struct claims *claims;
+    struct random_source random;
+    struct carrier_host host;
+    struct streams *streams;
+    struct trunk **trunks; /* by place; NULL: free */
+    unsigned places;
+    struct trunk *last; /* whose packet came last */
+    uint64_t turns;     /* of paths */
+    struct carrier_calls calls;
+    TAILQ_HEAD(, carrier_visit) visits;
+    unsigned turn;
+    uint64_t look_at; /* whether circuits get old */
+    struct carrier_stats stats;
+};
+
+/* ---- carrier_trunk.c ---------------------------------------------------- */
+
+/* One that the call's stream can go over now, made if there is a circuit or a
+ * peer for it; NULL: not yet, or never (`*why` is set). */
+struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
+                        enum reason *why);
+/* Begins one more circuit for the call. */
+void trunk_open_for(struct carrier_call *call, uint64_t now);
+/* A connection that a peer has opened. NULL: no memory. */
+struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,
+                                uint64_t peer);
+/* Its connection is gone. */
+void trunk_free(struct trunk *t);
+/* For an exit, no more of the calls' streams go there. */
+void trunks_event(struct carrier *c, const struct member_event *event,
+                  uint64_t now);
+void trunks_peer_gone(struct carrier *c, uint64_t peer, uint64_t now);
+void trunks_send(void *ctx, uint64_t path, bool to_acceptor,
+                 struct bytes packet, uint64_t now);
+void trunks_tick(struct carrier *c, uint64_t now);
+uint64_t trunks_deadline(const struct carrier *c);
+
+/* ---- carrier.c: streams of calls ---------------------------------------- */
+
+extern const struct stream_handler carrier_call_streams;
+
+/* ---- carrier_visit.c ---------------------------------------------------- */
+
+const struct stream_handler *carrier_accept(void *ctx, struct stream_conn *conn,
+                                            uint64_t path, void **holder);
+void carrier_visits_free(struct carrier *c);
+
+#endif

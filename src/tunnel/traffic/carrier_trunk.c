@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Trunks: which circuit or peer carries a connection, and when it moves.
+ */
+#include "tunnel/traffic/carrier_internal.h"
+
+#include "base/timestamp.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIVE_MAX 64 /* circuits to choose one from */
+#define OPEN_MAX   8  /* circuits built for one call */
+
+/* A circuit on which nothing comes back for what was sent is asked after four
+ * round trips, within these; as long again, and it is given up. */
+#define SILENCE_MIN (400 * TIME_MS)
+#define SILENCE_MAX (3 * TIME_S)
+
+#define RETRY_FIRST (100 * TIME_MS) /* doubled each time */
+#define RETRY_MAX   (4 * TIME_S)
+#define LOOK_EVERY  TIME_S /* whether circuits get old */
+
+/* ---- Life --------------------------------------------------------------- */
+
+static bool grow(struct carrier *c)
+{
+    unsigned places = c->places == 0 ? 8 : 2 * c->places;
+    struct trunk **trunks;
+
+    if (places > PLACES_MAX)
+        return false;
+    trunks = realloc(c->trunks, places * sizeof(struct trunk *));
+    if (trunks == NULL)
+        return false;
+    for (unsigned i = c->places; i < places; i++)
+        trunks[i] = NULL;
+    c->trunks = trunks;
+    c->places = places;
+    return true;
+}
+
+static bool find_place(struct carrier *c, unsigned *place)
+{
+    for (unsigned i = 0; i < c->places; i++) {
+        if (c->trunks[i] == NULL) {
+            *place = i;
+            return true;
+        }
+    }
+    *place = c->places;
+    return grow(c);
+}
+
+static struct trunk *trunk_new(struct carrier *c, enum trunk_kind kind)
+{
+    struct trunk *t;
+    unsigned place;
+
+    if (c->stats.trunks >= c->config.max_trunks || !find_place(c, &place))
+        return NULL;
+    t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return NULL;
+    t->carrier = c;
+    t->kind = kind;
+    t->place = place;
+    t->silent_at = t->retry_at = TIME_NEVER;
+    c->trunks[place] = t;
+    c->stats.trunks++;
+    return t;
+}
+
+static void leave_circuit(struct trunk *t)
+{
+    struct claim *claim = claims_find(t->carrier->claims, t->circuit);
+
+    if (t->circuit != 0 && claim != NULL && claim->users > 0)
+        claim->users--;
+    t->circuit = 0;
+    t->path = 0;
+    t->silent_at = TIME_NEVER;
+    t->asked = false;
+}
+
+void trunk_free(struct trunk *t)
+{
+    struct carrier *c = t->carrier;
+
+    leave_circuit(t);
+    if (c->last == t)
+        c->last = NULL;
+    c->trunks[t->place] = NULL;
+    c->stats.trunks--;
+    free(t);
+}
+
+/* ---- Circuits ----------------------------------------------------------- */
+
+/* A number of its own each time: what is on its way belongs to the last. */
+static void enter_circuit(struct trunk *t, uint32_t circuit, uint64_t now)
+{
+    struct carrier *c = t->carrier;
+    struct claim *claim;
+
+    leave_circuit(t);
+    claim = claims_take(c->claims, circuit, t->hops, t->isolation, now);
+    if (claim == NULL)
+        return; /* looked for again */
+    claim->users++;
+    member_keep_exit(c->member, circuit);
+    t->circuit = circuit;
+    t->path = ++c->turns << PLACE_BITS | t->place;
+    t->tries = 0;
+    t->retry_at = TIME_NEVER;
+}
+
+static uint64_t path_rtt(const struct trunk *t)
+{
+    return member_rtt_of(t->carrier->member, t->circuit);
+}
+
+static bool is_used(const struct carrier *c, uint32_t circuit)
+{
+    const struct claim *claim = claims_find(c->claims, circuit);
+
+    return claim != NULL && claim->users > 0;
+}
+
+static bool has_refused(const struct carrier_call *call, const uint8_t exit[32])
+{
+    for (unsigned i = 0; i < call->refusals; i++)
+        if (memcmp(call->refused_by[i], exit, 32) == 0)
+            return true;
+    return false;
+}
+
+static uint16_t port_of(const struct stream_request *r)
+{
+    if (r->kind != STREAM_CONNECT)
+        return 0;
+    return r->name.len > 0 ? r->port : r->ep.port;
+}
+
+/* Of `count` circuits those stay that nobody else has. */
+static unsigned keep_free(const struct carrier *c, uint64_t isolation,
+                          uint32_t *ids, unsigned count)
+{
+    unsigned fit = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (claims_allow(c->claims, ids[i], isolation) && !is_used(c, ids[i]) &&
+            !member_retires(c->member, ids[i]))
+            ids[fit++] = ids[i];
+    return fit;
+}
+
+static uint32_t draw_circuit(const struct carrier_call *call)
+{
+    struct carrier *c = call->carrier;
+    uint16_t port = port_of(&call->target.request);
+    uint32_t ids[ACTIVE_MAX];
+    unsigned count =
+        member_active(c->member, call->target.hops, ids, ACTIVE_MAX);
+    unsigned fit = 0;
+    uint8_t exit[32];
+
+    count = keep_free(c, call->target.isolation, ids,
+                      count < ACTIVE_MAX ? count : ACTIVE_MAX);
+    for (unsigned i = 0; i < count; i++)
+        if (member_exit_of(c->member, ids[i], exit) &&
+            !has_refused(call, exit) &&
+            member_connects_to(c->member, ids[i], port))
+            ids[fit++] = ids[i];
+    return fit == 0 ? 0 : ids[random_below(&c->random, fit)];
+}
+
+void trunk_open_for(struct carrier_call *call, uint64_t now)
+{
+    struct carrier *c = call->carrier;
+    struct member_wish wish = {.protocol = MEMBER_TCP,
+                               .port = port_of(&call->target.request),
+                               .avoid = (const uint8_t(*)[32])call->refused_by,
+                               .avoid_count = call->refusals};
+    uint32_t spare;
+    enum error e;
+
+    if (call->opening != 0 || call->opened == OPEN_MAX)
+        return;
+    e = member_open(c->member, call->target.hops, &wish, now, &call->opening);
+    if (e == OK) {
+        call->opened++;
+        claims_take(c->claims, call->opening, call->target.hops,
+                    call->target.isolation, now);
+        return;
+    }
+    call->opening = 0;
+    if (e != ERR_FULL)
+        return;
+    spare = claims_spare(c->claims, call->target.hops, call->target.isolation,
+                         NULL, NULL, now);
+    if (spare != 0)
+        member_close(c->member, spare, now);
+}
+
+/* ---- To exits ----------------------------------------------------------- */
+
+static bool suits(const struct trunk *t, const struct carrier_call *call)
+{
+    const struct carrier *c = t->carrier;
+
+    return t->kind == TRUNK_EXIT && t->hops == call->target.hops &&
+           t->isolation == call->target.isolation &&
+           !has_refused(call, t->exit) &&
+           (t->circuit == 0 ||
+            member_connects_to(c->member, t->circuit,
+                               port_of(&call->target.request)));
+}
+
+static struct trunk *find_exit(const struct carrier_call *call)
+{
+    const struct carrier *c = call->carrier;
+    struct trunk *found = NULL;
+
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && suits(t, call) &&
+            (found == NULL || found->circuit == 0))
+            found = t;
+    }
+    return found;
+}
+
+static struct trunk *connect_over(const struct carrier_call *call,
+                                  uint32_t circuit, uint64_t now)
+{
+    struct carrier *c = call->carrier;
+    struct trunk *t = trunk_new(c, TRUNK_EXIT);
+
+    if (t == NULL)
+        return NULL;
+    t->hops = call->target.hops;
+    t->isolation = call->target.isolation;
+    member_exit_of(c->member, circuit, t->exit);
+    enter_circuit(t, circuit, now);
+    if (t->circuit == 0 ||
+        stream_connect(c->streams, t->path, path_rtt(t), &carrier_call_streams,
+                       t, now, &t->conn) != OK) {
+        trunk_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+static struct trunk *exit_for(struct carrier_call *call, uint64_t now,
+                              enum reason *why)
+{
+    struct trunk *t = find_exit(call);
+    uint32_t circuit;
+
+    if (t != NULL)
+        return t;
+    circuit = draw_circuit(call);
+    if (circuit == 0)
+        return NULL;
+    t = connect_over(call, circuit, now);
+    if (t == NULL)
+        *why = REASON_FULL;
+    return t;
+}
+
+/* ---- To peers ----------------------------------------------------------- */
+
+static struct trunk *find_peer(const struct carrier *c, enum trunk_kind kind,
+                               uint64_t peer)
+{
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && t->kind == kind && t->peer == peer)
+            return t;
+    }
+    return NULL;
+}
+
+/* The peer that the call is for; 0: it is not there yet. */
+static uint64_t peer_of(const struct carrier_call *call)
+{
+    struct services *s = member_services(call->carrier->member);
+    struct service_peer_status peer;
+
+    if (call->target.peer != 0)
+        return call->target.peer;
+    if (service_peers(s, call->target.service, &peer, 1) == 0)
+        return 0;
+    return peer.id;
+}
+
+static struct trunk *peer_for(struct carrier_call *call, uint64_t now,
+                              enum reason *why)
+{
+    struct carrier *c = call->carrier;
+    uint64_t peer = peer_of(call);
+    struct trunk *t = find_peer(c, TRUNK_PEER, peer);
+    enum error e;
+
+    if (peer == 0) {
+        e = service_connect(member_services(c->member), call->target.service,
+                            now);
+        if (e == ERR_NOT_FOUND)
+            *why = REASON_REQUESTED;
+        return NULL;
+    }
+    if (t != NULL)
+        return t;
+    t = trunk_new(c, TRUNK_PEER);
+    if (t == NULL) {
+        *why = REASON_FULL;
+        return NULL;
+    }
+    t->peer = peer;
+    t->path = PEER_PATH | peer;
+    if (stream_connect(c->streams, t->path, 0, &carrier_call_streams, t, now,
+                       &t->conn) == OK)
+        return t;
+    trunk_free(t);
+    *why = REASON_FULL;
+    return NULL;
+}
+
+struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
+                        enum reason *why)
+{
+    *why = REASON_UNKNOWN;
+    return call->target.request.kind == STREAM_PORT ? peer_for(call, now, why)
+                                                    : exit_for(call, now, why);
+}
+
+struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,
+                                uint64_t peer)
+{
+    struct trunk *t = trunk_new(c, TRUNK_VISITORS);
+
+    if (t == NULL)
+        return NULL;
+    t->conn = conn;
+    t->peer = peer;
+    t->path = PEER_PATH | peer;
+    t->service = service_of_peer(member_services(c->member), peer);
+    return t;
+}
+
+void trunks_peer_gone(struct carrier *c, uint64_t peer, uint64_t now)
+{
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && t->kind != TRUNK_EXIT && t->peer == peer)
+            stream_conn_close(t->conn, REASON_LINK_LOST, now);
+    }
+}
+
+/* ---- Moving ------------------------------------------------------------- */
+
+static void look_later(struct trunk *t, uint64_t now)
+{
+    uint64_t pause = RETRY_FIRST << (t->tries < 6 ? t->tries : 6);
+
+    t->tries++;
+    t->retry_at = time_after(now, time_min(pause, RETRY_MAX));
+}
+
+/* One that is ready, and leads there. */
+static uint32_t find_ready(const struct trunk *t)
+{
+    const struct carrier *c = t->carrier;
+    uint32_t ids[ACTIVE_MAX];
+    unsigned count = member_active(c->member, t->hops, ids, ACTIVE_MAX);
+    uint8_t exit[32];
+
+    count = keep_free(c, t->isolation, ids,
+                      count < ACTIVE_MAX ? count : ACTIVE_MAX);
+    for (unsigned i = 0; i < count; i++)
+        if (member_exit_of(c->member, ids[i], exit) &&
+            memcmp(exit, t->exit, sizeof(exit)) == 0)
+            return ids[i];
+    return 0;
+}
+
+static void move_to(struct trunk *t, uint32_t circuit, uint64_t now)
+{
+    struct carrier *c = t->carrier;
+
+    t->opening = 0;
+    enter_circuit(t, circuit, now);
+    if (t->circuit == 0 || stream_move(t->conn, t->path, now) != OK) {
+        leave_circuit(t);
+        look_later(t, now);
+        return;
+    }
+    c->stats.moves++;
+}
+
+/* Another circuit to its exit: one that is there, or one more. */
+static void look(struct trunk *t, uint64_t now)
+{
+    struct carrier *c = t->carrier;
+    struct member_wish wish = {.protocol = MEMBER_TCP, .exit = t->exit};
+    uint32_t ready = find_ready(t);
+
+    if (ready != 0) {
+        move_to(t, ready, now);
+        return;
+    }
+    look_later(t, now);
+    if (t->opening != 0 ||
+        member_open(c->member, t->hops, &wish, now, &t->opening) != OK)
+        return;
+    claims_take(c->claims, t->opening, t->hops, t->isolation, now);
+}
+
+/* Without streams there is nothing to go on with: it ends. */
+static void lose_circuit(struct trunk *t, uint64_t now)
+{
+    uint64_t path = t->path;
+
+    leave_circuit(t);
+    if (stream_conn_streams(t->conn) == 0) {
+        stream_conn_close(t->conn, REASON_LINK_LOST, now);
+        return;
+    }
+    streams_path_gone(t->carrier->streams, path, now);
+    look(t, now);
+}
+
+/* Built anew behind a hop that was lost: maybe with another exit. */
+static bool leads_there(const struct trunk *t, uint32_t circuit)
+{
+    uint8_t exit[32];
+
+    return member_exit_of(t->carrier->member, circuit, exit) &&
+           memcmp(exit, t->exit, sizeof(exit)) == 0;
+}
+
+static void circuit_ready(struct trunk *t, uint32_t circuit, uint64_t now)
+{
+    if (circuit == t->opening) {
+        t->opening = 0;
+        if (leads_there(t, circuit))
+            move_to(t, circuit, now);
+        else
+            look(t, now);
+    } else if (circuit == t->circuit) {
+        if (leads_there(t, circuit))
+            move_to(t, circuit, now); /* the exit has it as another one */
+        else
+            lose_circuit(t, now);
+    }
+}
+
+static void circuit_closed(struct trunk *t, uint32_t circuit, uint64_t now)
+{
+    if (circuit == t->opening) {
+        t->opening = 0;
+        if (t->circuit == 0)
+            look(t, now);
+    } else if (circuit == t->circuit) {
+        lose_circuit(t, now);
+    }
+}
+
+static void heard(struct trunk *t)
+{
+    t->silent_at = TIME_NEVER;
+    t->asked = false;
+}
+
+static struct trunk *trunk_on(struct carrier *c, uint32_t circuit)
+{
+    if (c->last != NULL && c->last->circuit == circuit)
+        return c->last;
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && t->kind == TRUNK_EXIT && t->circuit == circuit)
+            return c->last = t;
+    }
+    return NULL;
+}
+
+static void packet_came(struct carrier *c, const struct member_event *event,
+                        uint64_t now)
+{
+    struct trunk *t = trunk_on(c, event->circuit);
+
+    if (t == NULL)
+        return;
+    heard(t);
+    streams_receive(c->streams, t->path, false, NULL, event->payload.p,
+                    event->payload.len, now);
+}
+
+void trunks_event(struct carrier *c, const struct member_event *event,
+                  uint64_t now)
+{
+    if (event->kind == MEMBER_PACKET) {
+        packet_came(c, event, now);
+        return;
+    }
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t == NULL || t->kind != TRUNK_EXIT)
+            continue;
+        if (event->kind == MEMBER_CIRCUIT_READY)
+            circuit_ready(t, event->circuit, now);
+        else if (event->kind == MEMBER_CIRCUIT_CLOSED)
+            circuit_closed(t, event->circuit, now);
+        else if (event->kind == MEMBER_PONG && event->circuit == t->circuit &&
+                 event->hop == event->length)
+            heard(t);
+    }
+}
+
+/* ---- Sending, and silence ----------------------------------------------- */
+
+static uint64_t patience(const struct trunk *t)
+{
+    uint64_t time = 4 * stream_conn_rtt(t->conn);
+
+    if (time < SILENCE_MIN)
+        return SILENCE_MIN;
+    return time_min(time, SILENCE_MAX);
+}
+
+void trunks_send(void *ctx, uint64_t path, bool to_acceptor,
+                 struct bytes packet, uint64_t now)
+{
+    struct carrier *c = ctx;
+    unsigned place = path % PLACES_MAX;
+    struct trunk *t;
+
+    if (path & PEER_PATH) {
+        service_peer_packet(member_services(c->member), path & ~PEER_PATH,
+                            to_acceptor, packet, now);
+        return;
+    }
+    t = place < c->places ? c->trunks[place] : NULL;
+    if (t == NULL || t->path != path)
+        return;
+    if (t->silent_at == TIME_NEVER && t->conn != NULL)
+        t->silent_at = time_after(now, patience(t));
+    member_packet(c->member, t->circuit, packet, now);
+}
+
+/* Nothing came: are the hops there? */
+static void doubt(struct trunk *t, uint64_t now)
+{
+    struct carrier *c = t->carrier;
+    uint32_t circuit = t->circuit;
+
+    t->silent_at = time_after(now, patience(t));
+    if (!t->asked) {
+        t->asked = true;
+        member_ping(c->member, circuit, now);
+        return;
+    }
+    c->stats.silences++;
+    lose_circuit(t, now);
+    member_close(c->member, circuit, now);
+}
+
+static void tick(struct trunk *t, uint64_t now)
+{
+    if (t->kind != TRUNK_EXIT)
+        return;
+    if (now >= t->silent_at)
+        doubt(t, now);
+    if (now >= t->retry_at) {
+        t->retry_at = TIME_NEVER;
+        if (t->circuit == 0 || member_retires(t->carrier->member, t->circuit))
+            look(t, now);
+    }
+}
+
+static void look_at_ages(struct carrier *c, uint64_t now)
+{
+    c->look_at = time_after(now, LOOK_EVERY);
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && t->circuit != 0 && t->retry_at == TIME_NEVER &&
+            t->opening == 0 && member_retires(c->member, t->circuit))
+            look(t, now);
+    }
+}
+
+void trunks_tick(struct carrier *c, uint64_t now)
+{
+    for (unsigned i = 0; i < c->places; i++)
+        if (c->trunks[i] != NULL)
+            tick(c->trunks[i], now);
+    if (now >= c->look_at)
+        look_at_ages(c, now);
+}
+
+uint64_t trunks_deadline(const struct carrier *c)
+{
+    uint64_t at = c->stats.trunks > 0 ? c->look_at : TIME_NEVER;
+
+    for (unsigned i = 0; i < c->places; i++) {
+        const struct trunk *t = c->trunks[i];
+
+        if (t != NULL)
+            at = time_min(at, time_min(t->silent_at, t->retry_at));
+    }
+    return at;
+}
