@@ -45,6 +45,7 @@ static void init(struct config *config)
     memset(config, 0, sizeof(*config));
     dht_config_init(&config->dht);
     member_config_init(&config->tunnel);
+    carrier_config_init(&config->carrier);
     config_default_data_dir(config->data_dir);
     text_init(&why, CONFIG_ERRORS_MAX);
     for (size_t i = 0; i < config_keys_count; i++) {

@@ -30,6 +30,7 @@
 #include "node/log/log.h"
 #include "tunnel/exit/policy.h"
 #include "tunnel/member/member.h"
+#include "tunnel/traffic/carrier.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,13 +95,20 @@ struct config_listeners {
     struct config_listener at[CONFIG_LISTENERS_MAX];
 };
 
-/* Datagrams for a port of a service go to this socket. */
+/* Datagrams, or streams, for a port of a service go to this socket. */
 struct config_port {
     uint16_t port;
+    bool is_tcp;     /* streams: to a TCP or a Unix stream socket */
+    bool tells_peer; /* with is_tcp: by the PROXY protocol, version 2 */
     bool is_unix;
     struct endpoint to;
     char path[CONFIG_SOCKET_SIZE]; /* with is_unix */
 };
+
+#define CONFIG_PORT_TEXT (CONFIG_SOCKET_SIZE + 32)
+/* As it is written in a file; returns `text`. */
+const char *config_port_print(const struct config_port *port,
+                              char text[CONFIG_PORT_TEXT]);
 
 /* A section [service NAME]. */
 struct config_service {
@@ -153,6 +161,7 @@ struct config {
     unsigned socks_max_clients;
     unsigned socks_max_clients_per_source;
     uint64_t socks_handshake_timeout;
+    struct carrier_config carrier; /* streams of our own */
 
     struct config_http http;
     struct config_names http_hosts; /* besides addresses and localhost */

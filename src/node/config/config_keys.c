@@ -21,9 +21,9 @@
 #define LIFETIME .type = &config_duration, .min = TIME_S, .max = 7 * DAY
 #define DAY      (24 * TIME_HOUR)
 
-const char *const config_sections[] = {"node",     "dht",     "tunnel", "exit",
-                                       "services", "meeting", "socks",  "http",
-                                       "log",      NULL};
+const char *const config_sections[] = {
+    "node",  "dht",     "tunnel", "exit", "services", "meeting",
+    "socks", "streams", "http",   "log",  NULL};
 
 const struct config_key config_keys[] = {
     /* ---- [node] ---- */
@@ -391,6 +391,33 @@ const struct config_key config_keys[] = {
      .init = "30s",
      .meaning = "A program that has not said by then where it wants to go is\n"
                 "sent away."},
+    /* ---- [streams] ---- */
+    {"streams", "max_memory", &config_size, AT(carrier.stream.max_memory),
+     FIXED, .min = 1 << 20, .max = (uint64_t)1 << 40,
+     .meaning = "Bytes that streams of this node's own programs and services\n"
+                "may hold, of connections and on their way; those of an exit\n"
+                "are in [exit]. At the limit streams wait."},
+    {"streams", "window", &config_size, AT(carrier.stream.window), FIXED,
+     .min = 65536, .max = 1 << 30,
+     .meaning = "Bytes of a stream that may be on their way to a program that\n"
+                "does not read them yet."},
+    {"streams", "buffer", &config_size, AT(carrier.stream.buffer), FIXED,
+     .min = 65536, .max = 1 << 30,
+     .meaning = "Bytes of a stream that were sent, and may be lost still."},
+    {"streams", "max_streams", &config_count, AT(carrier.stream.max_streams),
+     FIXED, .min = 1, .max = 65536,
+     .meaning = "Streams that one peer of a service has open at a time."},
+    {"streams", "max_connections", &config_count,
+     AT(carrier.stream.max_connections), FIXED, .min = 1, .max = 65536,
+     .meaning = "Peers of services that have streams at a time; at the limit\n"
+                "idle ones make way."},
+    {"streams", "max_trunks", &config_count, AT(carrier.max_trunks), FIXED,
+     .min = 1, .max = 65535,
+     .meaning = "Connections to exits and services at a time: one for each\n"
+                "isolation key and exit, and for each peer."},
+    {"streams", "max_visits", &config_count, AT(carrier.max_visits), FIXED,
+     .min = 1, .max = 65536,
+     .meaning = "Streams of peers that wait until a server of ours is there."},
 
     /* ---- [http] ---- */
     {"http", "listen", &config_http, AT(http), FIXED, .init = "127.0.0.1:7882",

@@ -73,13 +73,26 @@ static const struct config_type hops_type = {
     .explain = config_explain_fixed,
     .explained = "a number of hops from 1 to 3"};
 
-/* ---- Ports: "53 udp 127.0.0.1:5353", "53 udp unix:/run/x" --------------- */
+/* ---- Ports: "53 udp 127.0.0.1:5353", "80 tcp unix:/run/x proxy" --------- */
 
 static bool parse_target(const char *text, struct config_port *port)
 {
     port->is_unix = config_read_unix(text, port->path);
     return port->is_unix || (endpoint_parse(text, &port->to) == OK &&
                              endpoint_is_usable(&port->to));
+}
+
+/* Nothing more, or the last word. */
+static bool parse_proxy(const char *text, struct config_port *port)
+{
+    char word[8];
+
+    if (config_next_word(&text, word, sizeof(word))) {
+        port->tells_peer = port->is_tcp && strcmp(word, "proxy") == 0;
+        if (!port->tells_peer)
+            return false;
+    }
+    return config_is_blank(text);
 }
 
 static enum error parse_port(const struct config_key *key, const char *text,
@@ -99,19 +112,17 @@ static enum error parse_port(const struct config_key *key, const char *text,
     port.port = (uint16_t)number;
     if (!config_next_word(&text, word, sizeof(word)))
         return ERR_SYNTAX;
-    if (strcmp(word, "tcp") == 0) {
-        text_addf(why,
-                  "a port of udp: streams (tcp) come in a later version, this "
-                  "one carries datagrams");
+    port.is_tcp = strcmp(word, "tcp") == 0;
+    if (!port.is_tcp && strcmp(word, "udp") != 0)
         return ERR_SYNTAX;
-    }
-    if (strcmp(word, "udp") != 0 ||
-        !config_next_word(&text, word, sizeof(word)) ||
-        !parse_target(word, &port) || !config_is_blank(text))
+    if (!config_next_word(&text, word, sizeof(word)) ||
+        !parse_target(word, &port) || !parse_proxy(text, &port))
         return ERR_SYNTAX;
     for (unsigned i = 0; i < ports->count; i++) {
-        if (ports->at[i].port == port.port) {
-            text_addf(why, "a port of its own; %u is there already", port.port);
+        if (ports->at[i].port == port.port &&
+            ports->at[i].is_tcp == port.is_tcp) {
+            text_addf(why, "a port of its own; %u %s is there already",
+                      port.port, port.is_tcp ? "tcp" : "udp");
             return ERR_SYNTAX;
         }
     }
@@ -121,28 +132,37 @@ static enum error parse_port(const struct config_key *key, const char *text,
     return OK;
 }
 
+const char *config_port_print(const struct config_port *port,
+                              char text[CONFIG_PORT_TEXT])
+{
+    char at[ENDPOINT_TEXT_SIZE];
+
+    snprintf(text, CONFIG_PORT_TEXT, "%u %s %s%s%s", port->port,
+             port->is_tcp ? "tcp" : "udp", port->is_unix ? "unix:" : "",
+             port->is_unix ? port->path : endpoint_print(&port->to, at),
+             port->tells_peer ? " proxy" : "");
+    return text;
+}
+
 static void print_ports(const struct config_key *key, const void *value,
                         struct text *out)
 {
     const struct config_ports *ports = value;
-    char buf[ENDPOINT_TEXT_SIZE];
+    char one[CONFIG_PORT_TEXT];
 
     (void)key;
-    for (unsigned i = 0; i < ports->count; i++) {
-        const struct config_port *p = &ports->at[i];
-
-        text_addf(out, "%s%u udp %s%s", i == 0 ? "" : ", ", p->port,
-                  p->is_unix ? "unix:" : "",
-                  p->is_unix ? p->path : endpoint_print(&p->to, buf));
-    }
+    for (unsigned i = 0; i < ports->count; i++)
+        text_addf(out, "%s%s", i == 0 ? "" : ", ",
+                  config_port_print(&ports->at[i], one));
 }
 
 static const struct config_type port_type = {
     .parse = parse_port,
     .print = print_ports,
     .explain = config_explain_fixed,
-    .explained = "PORT udp ADDR:PORT or PORT udp unix:/PATH, like 53 udp "
-                 "127.0.0.1:5353",
+    .explained = "PORT udp ADDR:PORT, PORT tcp ADDR:PORT, or with unix:/PATH "
+                 "as the address, like 80 tcp 127.0.0.1:8080; behind a port "
+                 "of tcp may stand proxy",
     .list = true};
 
 /* ---- The keys ---------------------------------------------------------- */
@@ -167,9 +187,12 @@ const struct config_key config_service_keys[CONFIG_SERVICE_KEYS] = {
      .max = 10000, .init = "32", .meaning = "Peers of this service."},
     {"service", "port", &port_type, AT(ports), .max = CONFIG_PORTS_MAX,
      .meaning =
-         "Datagrams of peers for this port go to this socket, and answers\n"
-         "back: each peer has a local socket of its own, so that a server\n"
-         "tells them apart. The key may stand again for another port."},
+         "Datagrams (udp) or streams (tcp) of peers for this port go to this\n"
+         "socket, and answers back: each peer has a local socket of its own\n"
+         "for datagrams, so that a server tells them apart, and each stream a\n"
+         "connection; with proxy behind it the server is told the number of\n"
+         "the peer by the PROXY protocol, version 2. The key may stand again\n"
+         "for another port."},
 };
 
 void config_service_init(struct config_service *service)

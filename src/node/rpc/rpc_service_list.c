@@ -188,8 +188,7 @@ static void write_introductions(struct mp_writer *w,
 static void write_settings(const struct rpc *rpc, struct mp_writer *w,
                            const struct hosted *s)
 {
-    char text[ENDPOINT_TEXT_SIZE + CONFIG_SOCKET_SIZE + 16];
-    char at[ENDPOINT_TEXT_SIZE];
+    char text[CONFIG_PORT_TEXT];
     struct key_file key = {.string_len = 0};
     struct text why;
 
@@ -208,14 +207,8 @@ static void write_settings(const struct rpc *rpc, struct mp_writer *w,
     key_file_wipe(&key);
     mp_write_text(w, "ports");
     mp_write_array(w, s->config.ports.count);
-    for (unsigned i = 0; i < s->config.ports.count; i++) {
-        const struct config_port *p = &s->config.ports.at[i];
-
-        snprintf(text, sizeof(text), "%u udp %s%s", p->port,
-                 p->is_unix ? "unix:" : "",
-                 p->is_unix ? p->path : endpoint_print(&p->to, at));
-        mp_write_text(w, text);
-    }
+    for (unsigned i = 0; i < s->config.ports.count; i++)
+        mp_write_text(w, config_port_print(&s->config.ports.at[i], text));
     rpc_write_bool(w, "has_section", s->has_section);
 }
 

@@ -98,6 +98,28 @@ static void test_config_service_sections_become_services(void **state)
     assert_int_equal(config.log.level, LEVEL_DEBUG);
 }
 
+/* A port may have datagrams and streams, each with a server of its own. */
+static void test_config_service_ports_of_streams(void **state)
+{
+    const struct config_port *at = config.services.at[0].ports.at;
+    char text[CONFIG_PORT_TEXT];
+
+    (void)state;
+    assert_loads("[service a]\nport = 80 tcp 127.0.0.1:8080\n"
+                 "port = 80 udp 127.0.0.1:5353\n"
+                 "port = 81\ttcp unix:/run/web proxy\n");
+    assert_int_equal(config.services.at[0].ports.count, 3);
+    assert_true(at[0].is_tcp && !at[0].tells_peer && !at[0].is_unix);
+    assert_false(at[1].is_tcp);
+    assert_true(at[2].is_tcp && at[2].tells_peer && at[2].is_unix);
+    assert_string_equal(config_port_print(&at[0], text),
+                        "80 tcp 127.0.0.1:8080");
+    assert_string_equal(config_port_print(&at[1], text),
+                        "80 udp 127.0.0.1:5353");
+    assert_string_equal(config_port_print(&at[2], text),
+                        "81 tcp unix:/run/web proxy");
+}
+
 static void test_config_service_engine_gets_its_settings(void **state)
 {
     (void)state;
@@ -119,8 +141,9 @@ static void test_config_service_engine_gets_its_settings(void **state)
 }
 
 #define MUST_BE_PORT                                                   \
-    " but must be PORT udp ADDR:PORT or PORT udp unix:/PATH, like 53 " \
-    "udp 127.0.0.1:5353"
+    " but must be PORT udp ADDR:PORT, PORT tcp ADDR:PORT, or with "    \
+    "unix:/PATH as the address, like 80 tcp 127.0.0.1:8080; behind a " \
+    "port of tcp may stand proxy"
 #define MUST_BE_NAME                                                    \
     " must be [service NAME], a name of 1 to 31 letters, digits, '-', " \
     "'_' or '.', beginning with a letter or a digit"
@@ -138,7 +161,7 @@ static const struct {
      "3: [service a] stands twice, first on line 1; leave one"},
     {"[servce a]\n",
      "1: unknown section [servce a]; there are [node] [dht] "
-     "[tunnel] [exit] [services] [meeting] [socks] [http] [log]"},
+     "[tunnel] [exit] [services] [meeting] [socks] [streams] [http] [log]"},
     {"[service a]\nhop = 3\n",
      "2: unknown key 'hop' in [service a]; did you mean 'hops'?"},
     {"[service a]\nlevel = 3\n",
@@ -168,12 +191,15 @@ static const struct {
      "2: port is '1 udp unix:x'" MUST_BE_PORT},
     {"[service a]\nport = 1 udp 127.0.0.1:1 2\n",
      "2: port is '1 udp 127.0.0.1:1 2'" MUST_BE_PORT},
-    {"[service a]\nport = 80 tcp 127.0.0.1:80\n",
-     "2: port is '80 tcp 127.0.0.1:80' but must be a port of udp: streams "
-     "(tcp) come in a later version, this one carries datagrams"},
+    {"[service a]\nport = 80 sctp 127.0.0.1:80\n",
+     "2: port is '80 sctp 127.0.0.1:80'" MUST_BE_PORT},
+    {"[service a]\nport = 80 udp 127.0.0.1:80 proxy\n",
+     "2: port is '80 udp 127.0.0.1:80 proxy'" MUST_BE_PORT},
+    {"[service a]\nport = 80 tcp 127.0.0.1:80 proxy 2\n",
+     "2: port is '80 tcp 127.0.0.1:80 proxy 2'" MUST_BE_PORT},
     {"[service a]\nport = 1 udp 127.0.0.1:1\nport = 1 udp 127.0.0.1:2\n",
-     "3: port is '1 udp 127.0.0.1:2' but must be a port of its own; 1 is "
-     "there already"},
+     "3: port is '1 udp 127.0.0.1:2' but must be a port of its own; 1 "
+     "udp is there already"},
 };
 
 static void test_config_service_mistakes_are_named(void **state)
@@ -259,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_service_sections_become_services),
+        cmocka_unit_test(test_config_service_ports_of_streams),
         cmocka_unit_test(test_config_service_engine_gets_its_settings),
         cmocka_unit_test(test_config_service_mistakes_are_named),
         cmocka_unit_test(test_config_service_caps_are_errors),
