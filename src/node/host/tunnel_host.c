@@ -22,6 +22,7 @@
 #include "node/os/clock.h"
 #include "node/reach/view.h"
 #include "node/service/service_host.h"
+#include "node/traffic/traffic_host.h"
 #include "provider/builtin_provider.h"
 #include "tunnel/member/member.h"
 #include "tunnel/traffic/claims.h"
@@ -42,6 +43,7 @@ struct tunnel_host {
     struct member *member;
     struct claims claims; /* of circuits, by who sends over them */
     struct deliveries *deliveries;
+    struct traffic_host *traffic;
     struct builtin_provider builtin;
     struct exit_host *exit;           /* NULL when this is no exit */
     struct policy policy, tcp_policy; /* of datagrams, of streams */
@@ -94,6 +96,8 @@ static void host_event(void *ctx, const struct member_event *event)
                   event->hop, reason_text(event->why));
     if (h->deliveries != NULL)
         deliveries_event(h->deliveries, event, clock_now());
+    if (h->traffic != NULL)
+        traffic_host_event(h->traffic, event, clock_now());
     tunnel_events_tell(&h->events, event);
 }
 
@@ -218,16 +222,21 @@ static void on_due(void *arg)
 
     member_tick(h->member, now, clock_wall());
     deliveries_tick(h->deliveries, now);
+    traffic_host_tick(h->traffic, now);
     tunnel_host_rearm(h);
 }
 
 void tunnel_host_rearm(struct tunnel_host *h)
 {
     /* Answers of the DHT may come while the member is being made. */
-    if (h->member != NULL && h->deliveries != NULL)
-        deadline_arm(&h->timer,
-                     time_min(member_next_deadline(h->member),
-                              deliveries_next_deadline(h->deliveries)));
+    uint64_t at;
+
+    if (h->member == NULL || h->deliveries == NULL || h->traffic == NULL)
+        return;
+    at = time_min(member_next_deadline(h->member),
+                  deliveries_next_deadline(h->deliveries));
+    deadline_arm(&h->timer,
+                 time_min(at, traffic_host_next_deadline(h->traffic)));
 }
 
 enum error tunnel_host_receive(struct tunnel_host *h,
@@ -433,6 +442,21 @@ static enum error make_member(struct tunnel_host *h,
                                       &h->deliveries);
 }
 
+static enum error make_traffic(struct tunnel_host *h,
+                               const struct config *config, struct text *why)
+{
+    struct traffic_host_world world = {.base = h->world.base,
+                                       .log = h->world.log,
+                                       .member = h->member,
+                                       .claims = &h->claims,
+                                       .services = h->world.services,
+                                       .random = {.fill = host_random},
+                                       .arg = h,
+                                       .rearm = rearm};
+
+    return traffic_host_new(&world, config, &h->traffic, why);
+}
+
 static void start(struct tunnel_host *h, const struct config *config,
                   uint64_t now)
 {
@@ -466,6 +490,8 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
         err = make_world(h, config);
     if (err == OK)
         err = make_member(h, &keyed, now);
+    if (err == OK)
+        err = make_traffic(h, config, why);
     if (err != OK)
         goto out;
     h->handshake_made = keyed.handshake_made;
@@ -485,6 +511,8 @@ void tunnel_host_free(struct tunnel_host *h)
 {
     if (h == NULL)
         return;
+    traffic_host_free(h->traffic);
+    h->traffic = NULL;
     deliveries_free(h->deliveries);
     h->deliveries = NULL;
     claims_deinit(&h->claims);

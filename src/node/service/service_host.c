@@ -15,6 +15,7 @@
 #include "store/store_service.h"
 #include "tunnel/record/address.h"
 #include "tunnel/record/period.h"
+#include "tunnel/traffic/carrier.h"
 
 #include <event2/event.h>
 #include <sodium.h>
@@ -245,7 +246,7 @@ static void to_port(struct service_host *h, const struct hosted *s,
     enum error err;
 
     for (unsigned i = 0; i < ports->count; i++) {
-        if (ports->at[i].port != e->port)
+        if (ports->at[i].port != e->port || ports->at[i].is_tcp)
             continue;
         err = local_ports_send(h->ports, e->peer, &ports->at[i], e->payload,
                                clock_now());
@@ -321,6 +322,8 @@ static void on_event(void *ctx, const struct service_event *e)
     struct hosted *s = find_id(h, e->service);
     struct walk walk = {.outer = h->walks, .next = h->listeners};
 
+    if (h->carrier != NULL)
+        carrier_service_event(h->carrier, e, clock_now());
     if (s != NULL && e->kind == SERVICE_EVENT_STATE)
         on_state(h, s, e->problem);
     if (s != NULL && e->kind == SERVICE_EVENT_DATA)
@@ -336,6 +339,20 @@ static void on_event(void *ctx, const struct service_event *e)
             l->event(l->arg, e);
     }
     h->walks = walk.outer;
+}
+
+static void on_packet(void *ctx, uint64_t peer, bool to_acceptor,
+                      struct bytes packet, uint64_t now)
+{
+    struct service_host *h = ctx;
+
+    if (h->carrier != NULL)
+        carrier_peer_packet(h->carrier, peer, to_acceptor, packet, now);
+}
+
+void service_host_carry(struct service_host *h, struct carrier *carrier)
+{
+    h->carrier = carrier;
 }
 
 void service_host_listen(struct service_host *h, struct service_listener *l)
@@ -364,6 +381,7 @@ void service_host_env(struct service_host *h, struct service_world *env)
 {
     *env = (struct service_world){.ctx = h,
                                   .event = on_event,
+                                  .packet = on_packet,
                                   .remember_point = on_remember_point,
                                   .forget_point = on_forget_point,
                                   .remember_seq = on_remember_seq,

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct carrier;
 struct event_base;
 struct service_host;
 struct store;
@@ -100,6 +101,9 @@ void service_host_reconfigure(struct service_host *h,
                               uint64_t now);
 /* Now and then: idle sockets, services of others that nobody uses. */
 void service_host_tick(struct service_host *h, uint64_t wall, uint64_t now);
+
+/* Who has the streams of peers; NULL: nobody. */
+void service_host_carry(struct service_host *h, struct carrier *carrier);
 
 /* NULL before service_host_start. */
 struct services *service_host_engine(const struct service_host *h);

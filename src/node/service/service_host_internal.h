@@ -22,6 +22,7 @@ struct service_host {
     struct service_host_world world;
     const struct config_services *sections; /* the node's */
     char network[DHT_NETWORK_MAX + 1];
+    struct carrier *carrier; /* NULL: nobody has streams */
     struct services *engine;
     struct local_ports *ports;
     struct solver *solver;

@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client is in one of these states:
+ *
+ *     HANDSHAKE  what comes is the handshake's
+ *     CALLING    the call is under way; what comes waits in `early`, or goes
+ *                ahead (carrier_early)
+ *     SPLICED    socket and stream are each other's
+ *     ENDING     the last answer is on its way; what comes is dropped
+ */
+#include "node/socks/socks_server.h"
+
+#include "base/timestamp.h"
+#include "node/os/bind.h"
+#include "node/os/clock.h"
+#include "node/os/sockaddr.h"
+#include "node/os/unix_socket.h"
+#include "node/socks/socks_handshake.h"
+#include "node/splice/splice.h"
+#include "stream/stream_request.h"
+#include "tunnel/traffic/carrier.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG     128
+#define ACCEPTS     64                  /* a turn of the loop */
+#define EARLY_MAX   ((size_t)16 * 1024) /* bytes before the answer */
+#define ENDING_TIME (2 * TIME_S)        /* for the client to read its answer */
+
+struct listener {
+    struct socks_server *server;
+    const struct socks_listen *config;
+    unsigned index;
+    int fd;
+    struct unix_listener local; /* of a Unix socket */
+    struct endpoint at;
+    struct event *readable;
+};
+
+enum client_state { HANDSHAKE, CALLING, SPLICED, ENDING };
+
+struct client {
+    TAILQ_ENTRY(client) link;
+    struct socks_server *server;
+    struct listener *listener;
+    struct endpoint source; /* all zeros: of a Unix socket */
+    enum client_state state;
+    int fd; /* -1: the splice's */
+    struct event *readable, *writable, *late;
+    struct socks_handshake handshake;
+    uint32_t service; /* 0: none is held */
+    struct carrier_call *call;
+    struct splice *splice;
+    uint8_t *early;
+    size_t early_len;
+};
+
+struct socks_server {
+    struct socks_world world;
+    struct socks_config config;
+    struct listener listeners[SOCKS_LISTENERS_MAX];
+    unsigned listening;
+    TAILQ_HEAD(, client) clients;
+    struct socks_counters counters;
+    uint8_t key[SOCKS_KEY_BYTES];
+};
+
+static void rearm(struct socks_server *s)
+{
+    s->world.rearm(s->world.arg);
+}
+
+/* ---- The end of a client ------------------------------------------------ */
+
+static void free_events(struct client *c)
+{
+    if (c->readable != NULL)
+        event_free(c->readable);
+    if (c->writable != NULL)
+        event_free(c->writable);
+    if (c->late != NULL)
+        event_free(c->late);
+    c->readable = c->writable = c->late = NULL;
+}
+
+static void client_free(struct client *c)
+{
+    struct socks_server *s = c->server;
+    uint64_t now = clock_now();
+
+    if (c->call != NULL)
+        carrier_cancel(c->call, now);
+    if (c->splice != NULL)
+        splice_free(c->splice, now);
+    if (c->service != 0)
+        s->world.let_go(s->world.arg, c->service);
+    free_events(c);
+    if (c->fd >= 0)
+        close(c->fd);
+    TAILQ_REMOVE(&s->clients, c, link);
+    s->counters.now--;
+    socks_handshake_deinit(&c->handshake);
+    free(c->early);
+    free(c);
+}
+
+static void await(struct client *c, uint64_t time)
+{
+    struct timeval tv = {.tv_sec = (time_t)(time / TIME_S),
+                         .tv_usec = (suseconds_t)(time % TIME_S / TIME_US)};
+
+    event_add(c->late, &tv);
+}
+
+/* ---- Answers ------------------------------------------------------------ */
+
+/* False when the client is gone, or has to read first. */
+static bool flush(struct client *c)
+{
+    struct bytes out = socks_handshake_output(&c->handshake);
+    ssize_t r;
+
+    if (out.len == 0)
+        return true;
+    r = send(c->fd, out.p, out.len, MSG_NOSIGNAL);
+    if (r > 0)
+        socks_handshake_sent(&c->handshake, (size_t)r);
+    if (r == (ssize_t)out.len)
+        return true;
+    if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return false;
+    event_add(c->writable, NULL);
+    return false;
+}
+
+/* What was answered is to be read before the socket goes: it is closed when
+ * the client has closed it, or does not for long. */
+static void end(struct client *c)
+{
+    c->state = ENDING;
+    await(c, ENDING_TIME);
+    event_add(c->readable, NULL);
+    if (flush(c))
+        shutdown(c->fd, SHUT_WR);
+}
+
+static void refuse(struct client *c, enum reason why)
+{
+    c->server->counters.refused++;
+    socks_handshake_refuse(&c->handshake, why);
+    end(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+
+    (void)fd;
+    (void)what;
+    if (flush(c) && c->state == ENDING)
+        shutdown(c->fd, SHUT_WR);
+}
+
+/* ---- The call ----------------------------------------------------------- */
+
+static void send_early(struct client *c, uint64_t now)
+{
+    size_t took;
+
+    if (c->early_len == 0)
+        return;
+    took = carrier_early(c->call, bytes_of(c->early, c->early_len), now);
+    c->early_len -= took;
+    memmove(c->early, c->early + took, c->early_len);
+}
+
+static void on_asked(void *arg, uint64_t now)
+{
+    send_early(arg, now);
+}
+
+static void on_spliced_over(void *arg, enum error why)
+{
+    struct client *c = arg;
+
+    (void)why;
+    c->splice = NULL;
+    client_free(c);
+}
+
+/* The rest of what came before the answer fits: an empty stream takes more. */
+static bool write_early(struct client *c, struct stream *st, uint64_t now)
+{
+    struct bytes early = bytes_of(c->early, c->early_len);
+
+    return early.len == 0 || stream_write(st, early, now) == early.len;
+}
+
+static void splice_with(struct client *c, struct stream *st, uint64_t now)
+{
+    struct splice_env env = {.base = c->server->world.base,
+                             .arg = c->server->world.arg,
+                             .rearm = c->server->world.rearm};
+    int fd = c->fd;
+
+    if (!flush(c) || !write_early(c, st, now)) {
+        stream_reset(st, REASON_IO, now);
+        client_free(c);
+        return;
+    }
+    free_events(c);
+    free(c->early);
+    c->early = NULL;
+    c->fd = -1;
+    c->state = SPLICED;
+    if (splice_new(&env, fd, st, TIME_NEVER, on_spliced_over, c, now,
+                   &c->splice) != OK)
+        client_free(c);
+}
+
+static void on_answered(void *arg, struct stream *st,
+                        const struct stream_answer *answer, uint64_t now)
+{
+    struct client *c = arg;
+    const struct endpoint *at = answer->address_count > 0 ? &answer->address[0]
+                                                          : NULL;
+
+    c->call = NULL;
+    c->server->counters.opened++;
+    if (c->handshake.request.command == SOCKS_REVERSE)
+        socks_handshake_named(&c->handshake, answer->name);
+    else
+        socks_handshake_done(&c->handshake, at);
+    if (st != NULL)
+        splice_with(c, st, now);
+    else
+        end(c);
+}
+
+static void on_failed(void *arg, enum reason why, uint64_t now)
+{
+    struct client *c = arg;
+
+    (void)now;
+    c->call = NULL;
+    refuse(c, why);
+}
+
+/* ---- What is asked for -------------------------------------------------- */
+
+/* Of the listener, and of user and password at it. */
+static uint64_t isolation_of(const struct client *c)
+{
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    uint8_t index = (uint8_t)c->listener->index;
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, c->server->key, sizeof(c->server->key),
+                            sizeof(hash));
+    crypto_generichash_update(&state, &index, 1);
+    crypto_generichash_update(&state, c->handshake.request.isolation,
+                              SOCKS_ISOLATION_BYTES);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    return bytes_get_number(hash, 8);
+}
+
+static bool is_service(const struct socks_address *to)
+{
+    static const char suffix[] = ".warren";
+    size_t len = sizeof(suffix) - 1;
+
+    return to->name_len > len &&
+           strcasecmp(to->name + to->name_len - len, suffix) == 0;
+}
+
+static enum reason target_service(struct client *c,
+                                  struct carrier_target *target)
+{
+    const struct socks_address *to = &c->handshake.request.to;
+    struct socks_world *w = &c->server->world;
+    enum error e;
+
+    if (c->handshake.request.command != SOCKS_CONNECT)
+        return REASON_RESOLVE; /* it has no address */
+    e = w->service(w->arg, bytes_of((const uint8_t *)to->name, to->name_len),
+                   target->hops, &target->service);
+    if (e == ERR_SYNTAX)
+        return REASON_RESOLVE;
+    if (e != OK)
+        return REASON_FULL;
+    c->service = target->service;
+    target->request =
+        (struct stream_request){.kind = STREAM_PORT, .port = to->ep.port};
+    return REASON_UNKNOWN;
+}
+
+/* REASON_UNKNOWN: it can be asked for. */
+static enum reason target_of(struct client *c, struct carrier_target *target)
+{
+    const struct socks_address *to = &c->handshake.request.to;
+
+    *target = (struct carrier_target){
+        .hops = c->listener->config->hops,
+        .isolation = isolation_of(c),
+        .timeout = c->server->config.connect_time,
+        .request = {.ep = to->ep,
+                    .port = to->ep.port,
+                    .name = bytes_of((const uint8_t *)to->name, to->name_len)}};
+    if (is_service(to))
+        return target_service(c, target);
+    if (to->name_len > STREAM_NAME_MAX)
+        return REASON_PROTOCOL;
+    switch (c->handshake.request.command) {
+    case SOCKS_CONNECT:
+        target->request.kind = STREAM_CONNECT;
+        return REASON_UNKNOWN;
+    case SOCKS_RESOLVE:
+        target->request.kind = STREAM_RESOLVE;
+        return REASON_UNKNOWN;
+    case SOCKS_REVERSE:
+        target->request.kind = STREAM_REVERSE;
+        return REASON_UNKNOWN;
+    case SOCKS_ASSOCIATE:
+        break;
+    }
+    return REASON_VERSION;
+}
+
+static void call(struct client *c, uint64_t now)
+{
+    static const struct carrier_handler handler = {
+        .asked = on_asked, .answered = on_answered, .failed = on_failed};
+    struct carrier_target target;
+    enum reason why = target_of(c, &target);
+
+    if (why == REASON_UNKNOWN && carrier_open(c->server->world.carrier, &target,
+                                              &handler, c, now, &c->call) != OK)
+        why = REASON_FULL;
+    if (why != REASON_UNKNOWN) {
+        refuse(c, why);
+        return;
+    }
+    c->state = CALLING;
+    event_del(c->late); /* the call has a time of its own */
+    rearm(c->server);
+}
+
+/* ---- Bytes -------------------------------------------------------------- */
+
+/* What comes before the answer. False: there is no room for more. */
+static bool keep_early(struct client *c, struct bytes data)
+{
+    if (data.len == 0)
+        return true;
+    if (c->early == NULL)
+        c->early = malloc(EARLY_MAX);
+    if (c->early == NULL || data.len > EARLY_MAX - c->early_len)
+        return false;
+    memcpy(c->early + c->early_len, data.p, data.len);
+    c->early_len += data.len;
+    return true;
+}
+
+static void receive_handshake(struct client *c, struct bytes data)
+{
+    switch (socks_handshake_receive(&c->handshake, &data)) {
+    case SOCKS_READING:
+        if (!flush(c) && !event_pending(c->writable, EV_WRITE, NULL))
+            client_free(c);
+        break;
+    case SOCKS_ASKED:
+        if (!keep_early(c, data)) {
+            client_free(c);
+            break;
+        }
+        call(c, clock_now());
+        break;
+    case SOCKS_OPEN:
+    case SOCKS_OVER:
+        c->server->counters.senseless++;
+        end(c);
+        break;
+    }
+}
+
+static void receive_early(struct client *c, struct bytes data)
+{
+    uint64_t now = clock_now();
+
+    if (!keep_early(c, data)) {
+        client_free(c);
+        return;
+    }
+    send_early(c, now);
+    if (c->early_len == EARLY_MAX)
+        event_del(c->readable); /* until the answer */
+    rearm(c->server);
+}
+
+static size_t room_of(const struct client *c)
+{
+    return c->state == CALLING ? EARLY_MAX - c->early_len : EARLY_MAX;
+}
+
+/* A client that has sent all that it has to say may still want the answer; one
+ * that has said nothing is gone. */
+static void on_end_of_file(struct client *c)
+{
+    if (c->state == CALLING && c->early_len > 0)
+        event_del(c->readable);
+    else
+        client_free(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+    uint8_t buf[EARLY_MAX];
+    ssize_t r = recv(fd, buf, room_of(c), 0);
+
+    (void)what;
+    if (r < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (r < 0)
+        client_free(c);
+    else if (r == 0)
+        on_end_of_file(c);
+    else if (c->state == HANDSHAKE)
+        receive_handshake(c, bytes_of(buf, (size_t)r));
+    else if (c->state == CALLING)
+        receive_early(c, bytes_of(buf, (size_t)r));
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+
+    (void)fd;
+    (void)what;
+    if (c->state == HANDSHAKE)
+        c->server->counters.late++;
+    client_free(c);
+}
+
+/* ---- Clients ------------------------------------------------------------ */
+
+static bool has_room(const struct socks_server *s,
+                     const struct endpoint *source)
+{
+    const struct client *c;
+    unsigned same = 0;
+
+    if (s->counters.now >= s->config.max_clients)
+        return false;
+    TAILQ_FOREACH(c, &s->clients, link)
+    {
+        same += endpoint_same_addr(&c->source, source) ? 1 : 0;
+    }
+    return same < s->config.max_source;
+}
+
+static bool make_events(struct client *c)
+{
+    struct event_base *base = c->server->world.base;
+
+    c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->writable = event_new(base, c->fd, EV_WRITE, on_writable, c);
+    c->late = evtimer_new(base, on_late, c);
+    return c->readable != NULL && c->writable != NULL && c->late != NULL &&
+           event_add(c->readable, NULL) == 0;
+}
+
+static void client_new(struct listener *l, int fd,
+                       const struct endpoint *source)
+{
+    struct socks_server *s = l->server;
+    struct client *c = calloc(1, sizeof(*c));
+    int one = 1;
+
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    c->server = s;
+    c->listener = l;
+    c->source = *source;
+    c->fd = fd;
+    socks_handshake_init(&c->handshake, s->key);
+    TAILQ_INSERT_TAIL(&s->clients, c, link);
+    s->counters.now++;
+    s->counters.clients++;
+    if (!l->config->is_unix)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (!make_events(c)) {
+        client_free(c);
+        return;
+    }
+    await(c, s->config.handshake_time);
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+    struct socks_server *s = l->server;
+
+    (void)what;
+    for (unsigned i = 0; i < ACCEPTS; i++) {
+        struct endpoint source = {0};
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof(sa);
+        int client = accept4(fd, (struct sockaddr *)&sa, &len,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (client < 0)
+            return;
+        if (!l->config->is_unix)
+            sockaddr_to_endpoint((struct sockaddr *)&sa, &source);
+        if (!has_room(s, &source)) {
+            s->counters.crowded++;
+            close(client);
+            continue;
+        }
+        client_new(l, client, &source);
+    }
+}
+
+/* ---- Listeners ---------------------------------------------------------- */
+
+static enum error open_listener(struct listener *l, struct text *why)
+{
+    enum error e;
+
+    if (l->config->is_unix) {
+        e = unix_listen(l->config->path, &l->local, why);
+        if (e == OK)
+            l->fd = l->local.fd;
+        return e;
+    }
+    e = bind_socket(SOCK_STREAM, &l->config->at, "[socks] listen", &l->fd,
+                    &l->at, why);
+    if (e == OK && listen(l->fd, BACKLOG) != 0) {
+        text_addf(why, "cannot listen: %s", strerror(errno));
+        close(l->fd);
+        e = ERR_IO;
+    }
+    return e;
+}
+
+static void close_listener(struct listener *l)
+{
+    if (l->readable != NULL)
+        event_free(l->readable);
+    if (l->config->is_unix)
+        unix_unlisten(&l->local);
+    else
+        close(l->fd);
+}
+
+static enum error listen_at(struct socks_server *s, unsigned i,
+                            struct text *why)
+{
+    struct listener *l = &s->listeners[i];
+    enum error e;
+
+    *l = (struct listener){
+        .server = s, .config = &s->config.listen[i], .index = i, .fd = -1};
+    e = open_listener(l, why);
+    if (e != OK)
+        return e;
+    s->listening++;
+    l->readable =
+        event_new(s->world.base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    if (l->readable == NULL || event_add(l->readable, NULL) != 0)
+        return ERR_NO_MEMORY;
+    return OK;
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+enum error socks_server_new(const struct socks_world *world,
+                            const struct socks_config *config,
+                            struct socks_server **out, struct text *why)
+{
+    struct socks_server *s = calloc(1, sizeof(*s));
+    enum error e = OK;
+
+    if (s == NULL)
+        return ERR_NO_MEMORY;
+    s->world = *world;
+    s->config = *config;
+    TAILQ_INIT(&s->clients);
+    world->random.fill(world->random.ctx, s->key, sizeof(s->key));
+    for (unsigned i = 0; i < config->listen_count && e == OK; i++)
+        e = listen_at(s, i, why);
+    if (e != OK) {
+        socks_server_free(s);
+        return e;
+    }
+    *out = s;
+    return OK;
+}
+
+void socks_server_free(struct socks_server *s)
+{
+    if (s == NULL)
+        return;
+    while (!TAILQ_EMPTY(&s->clients))
+        client_free(TAILQ_FIRST(&s->clients));
+    while (s->listening > 0)
+        close_listener(&s->listeners[--s->listening]);
+    sodium_memzero(s->key, sizeof(s->key));
+    free(s);
+}
+
+const struct endpoint *socks_server_at(const struct socks_server *s, unsigned i)
+{
+    return &s->listeners[i].at;
+}
+
+const struct socks_counters *socks_server_counters(const struct socks_server *s)
+{
+    return &s->counters;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The proxy: listens, and gives each client a stream (tunnel/traffic/carrier.h)
+ * to where it asks for.
+ *
+ *     accept -> handshake -> a call -> answer -> splice
+ *
+ * Names go to the exit as they are, addresses of services to the service.
+ * What a client sends before the answer travels with the request. A client
+ * that has not said what it wants when handshake_time is over is closed.
+ *
+ * Each listener, and each pair of user and password at it, is an isolation key
+ * of its own.
+ */
+#ifndef WARREN_NODE_SOCKS_SOCKS_SERVER_H
+#define WARREN_NODE_SOCKS_SOCKS_SERVER_H
+
+#include "base/bytes.h"
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/random_source.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOCKS_LISTENERS_MAX 16
+#define SOCKS_PATH_SIZE     104
+
+struct carrier;
+struct event_base;
+struct socks_server;
+
+/* Where to listen, and over how many hops its clients go. */
+struct socks_listen {
+    bool is_unix;
+    struct endpoint at;
+    char path[SOCKS_PATH_SIZE]; /* with is_unix */
+    unsigned hops;
+};
+
+struct socks_config {
+    struct socks_listen listen[SOCKS_LISTENERS_MAX];
+    unsigned listen_count;
+    unsigned max_clients;    /* over all */
+    unsigned max_source;     /* of one address; all of a Unix socket are one */
+    uint64_t handshake_time; /* ns, until a client has said what it wants */
+    uint64_t connect_time;   /* ns, until that is answered */
+};
+
+struct socks_world {
+    struct event_base *base;
+    struct random_source random;
+    struct carrier *carrier;
+    void *arg;
+    /* The service with this address, reached over so many hops: its number.
+     * ERR_SYNTAX, ERR_FULL, ERR_NO_MEMORY. */
+    enum error (*service)(void *arg, struct bytes address, unsigned hops,
+                          uint32_t *id);
+    void (*let_go)(void *arg, uint32_t id); /* as often as it was asked for */
+    void (*rearm)(void *arg); /* something was done with the carrier */
+};
+
+struct socks_counters {
+    uint64_t clients;   /* that were accepted */
+    uint64_t crowded;   /* and closed at once: too many, over all or of one */
+    uint64_t senseless; /* handshakes that made no sense */
+    uint64_t late;      /* or never came to an end */
+    uint64_t opened, refused;
+    unsigned now; /* clients */
+};
+
+/* Listens at all of them, or at none: ERR_IN_USE, ERR_IO, with a sentence in
+ * `why`; ERR_NO_MEMORY. */
+enum error socks_server_new(const struct socks_world *world,
+                            const struct socks_config *config,
+                            struct socks_server **out, struct text *why);
+/* All clients are closed. */
+void socks_server_free(struct socks_server *s);
+
+/* Where listener `i` is, with the port that it has. */
+const struct endpoint *socks_server_at(const struct socks_server *s,
+                                       unsigned i);
+const struct socks_counters *
+socks_server_counters(const struct socks_server *s);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/traffic/traffic_host.h"
+
+#include "base/timestamp.h"
+#include "node/os/clock.h"
+#include "node/service/service_host.h"
+#include "tunnel/record/address.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A client that waits for an exit or a service for longer is told. */
+#define CONNECT_TIME TIME_MIN
+
+struct traffic_host {
+    struct traffic_host_world world;
+    const char *network;
+    struct carrier *carrier;
+    struct stream_ports *ports;
+    struct socks_server *socks; /* NULL: nobody listens */
+};
+
+/* ---- Services ----------------------------------------------------------- */
+
+static enum error on_service(void *arg, struct bytes text, unsigned hops,
+                             uint32_t *id)
+{
+    struct traffic_host *h = arg;
+    uint8_t key[32];
+
+    if (address_read(h->network, text, key) != OK)
+        return ERR_SYNTAX;
+    return service_host_reach(h->world.services, key, NULL,
+                              hops > SERVICE_HOPS_MAX ? SERVICE_HOPS_MAX : hops,
+                              clock_now(), id);
+}
+
+static void on_let_go(void *arg, uint32_t id)
+{
+    struct traffic_host *h = arg;
+
+    service_host_let_go(h->world.services, id, clock_now());
+}
+
+static const struct config_ports *on_ports(void *arg, uint32_t service)
+{
+    struct traffic_host *h = arg;
+    const struct hosted *s = service_host_by_id(h->world.services, service);
+
+    return s == NULL ? NULL : &s->config.ports;
+}
+
+static void on_rearm(void *arg)
+{
+    struct traffic_host *h = arg;
+
+    h->world.rearm(h->world.arg);
+}
+
+/* ---- The proxy ---------------------------------------------------------- */
+
+static void take_settings(const struct config *config, struct socks_config *out)
+{
+    *out =
+        (struct socks_config){.listen_count = config->socks.count,
+                              .max_clients = config->socks_max_clients,
+                              .max_source = config->socks_max_clients_per_source,
+                              .handshake_time = config->socks_handshake_timeout,
+                              .connect_time = CONNECT_TIME};
+    for (unsigned i = 0; i < config->socks.count; i++) {
+        const struct config_listener *from = &config->socks.at[i];
+        struct socks_listen *to = &out->listen[i];
+
+        to->is_unix = from->is_unix;
+        to->at = from->at;
+        to->hops = from->hops;
+        memcpy(to->path, from->path, sizeof(to->path));
+    }
+}
+
+static void say_listening(const struct traffic_host *h,
+                          const struct socks_config *config)
+{
+    char at[ENDPOINT_TEXT_SIZE];
+
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        const struct socks_listen *l = &config->listen[i];
+
+        log_info(h->world.log, "SOCKS and HTTP CONNECT at %s%s, over %u hop%s",
+                 l->is_unix ? "unix:" : "",
+                 l->is_unix ? l->path
+                            : endpoint_print(socks_server_at(h->socks, i), at),
+                 l->hops, text_plural(l->hops));
+    }
+}
+
+static enum error start_socks(struct traffic_host *h,
+                              const struct config *config, struct text *why)
+{
+    struct socks_world world = {.base = h->world.base,
+                                .random = h->world.random,
+                                .carrier = h->carrier,
+                                .arg = h,
+                                .service = on_service,
+                                .let_go = on_let_go,
+                                .rearm = on_rearm};
+    struct socks_config settings;
+    enum error e;
+
+    if (config->socks.count == 0)
+        return OK;
+    take_settings(config, &settings);
+    e = socks_server_new(&world, &settings, &h->socks, why);
+    if (e == OK)
+        say_listening(h, &settings);
+    return e;
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error start(struct traffic_host *h, const struct config *config,
+                        struct text *why)
+{
+    struct stream_ports_env env = {
+        .base = h->world.base, .arg = h, .ports = on_ports, .rearm = on_rearm};
+    struct carrier_host host;
+    enum error e =
+        stream_ports_new(&env, config->max_service_sockets, &h->ports);
+
+    if (e != OK)
+        return e;
+    stream_ports_host(h->ports, &host);
+    e = carrier_new(&config->carrier, h->world.member, h->world.claims,
+                    &h->world.random, &host, &h->carrier);
+    if (e != OK)
+        return e;
+    service_host_carry(h->world.services, h->carrier);
+    return start_socks(h, config, why);
+}
+
+enum error traffic_host_new(const struct traffic_host_world *world,
+                            const struct config *config,
+                            struct traffic_host **out, struct text *why)
+{
+    struct traffic_host *h = calloc(1, sizeof(*h));
+    enum error e;
+
+    if (h == NULL)
+        return ERR_NO_MEMORY;
+    h->world = *world;
+    h->network = config->dht.network;
+    e = start(h, config, why);
+    if (e != OK) {
+        traffic_host_free(h);
+        return e;
+    }
+    *out = h;
+    return OK;
+}
+
+void traffic_host_free(struct traffic_host *h)
+{
+    if (h == NULL)
+        return;
+    socks_server_free(h->socks);
+    stream_ports_free(h->ports);
+    service_host_carry(h->world.services, NULL);
+    carrier_free(h->carrier);
+    free(h);
+}
+
+void traffic_host_event(struct traffic_host *h,
+                        const struct member_event *event, uint64_t now)
+{
+    carrier_event(h->carrier, event, now);
+}
+
+void traffic_host_tick(struct traffic_host *h, uint64_t now)
+{
+    carrier_tick(h->carrier, now);
+}
+
+uint64_t traffic_host_next_deadline(const struct traffic_host *h)
+{
+    return carrier_next_deadline(h->carrier);
+}
+
+struct carrier *traffic_host_carrier(const struct traffic_host *h)
+{
+    return h->carrier;
+}
+
+const struct socks_server *traffic_host_socks(const struct traffic_host *h)
+{
+    return h->socks;
+}
+
+const struct stream_ports *traffic_host_ports(const struct traffic_host *h)
+{
+    return h->ports;
+}

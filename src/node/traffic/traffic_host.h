@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Streams on the event loop: the carrier, and those who use it: the proxy, and
+ * ports of our services. The one who has the member drives it.
+ */
+#ifndef WARREN_NODE_TRAFFIC_TRAFFIC_HOST_H
+#define WARREN_NODE_TRAFFIC_TRAFFIC_HOST_H
+
+#include "base/error.h"
+#include "base/random_source.h"
+#include "base/text.h"
+#include "node/config/config.h"
+#include "node/log/log.h"
+#include "node/service/stream_ports.h"
+#include "node/socks/socks_server.h"
+#include "tunnel/traffic/carrier.h"
+
+#include <stdint.h>
+
+struct claims;
+struct event_base;
+struct member;
+struct member_event;
+struct service_host;
+struct traffic_host;
+
+/* All outlive it. */
+struct traffic_host_world {
+    struct event_base *base;
+    struct log *log;
+    struct member *member;
+    struct claims *claims;
+    struct service_host *services;
+    struct random_source random;
+    void *arg;
+    void (*rearm)(void *arg); /* deadlines may have changed */
+};
+
+/* Listens where the settings say. `why` gets a sentence: ERR_IN_USE, ERR_IO,
+ * ERR_NO_MEMORY. */
+enum error traffic_host_new(const struct traffic_host_world *world,
+                            const struct config *config,
+                            struct traffic_host **out, struct text *why);
+/* Connections of applications are closed. */
+void traffic_host_free(struct traffic_host *h);
+
+void traffic_host_event(struct traffic_host *h,
+                        const struct member_event *event, uint64_t now);
+void traffic_host_tick(struct traffic_host *h, uint64_t now);
+uint64_t traffic_host_next_deadline(const struct traffic_host *h);
+
+struct carrier *traffic_host_carrier(const struct traffic_host *h);
+/* NULL: nobody listens. */
+const struct socks_server *traffic_host_socks(const struct traffic_host *h);
+const struct stream_ports *traffic_host_ports(const struct traffic_host *h);
+
+#endif
