@@ -169,7 +169,8 @@ void streams_path_gone(struct streams *s, uint64_t path, uint64_t now);
  * its first byte, or its end. */
 enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
                        struct stream **out);
-/* From here on it is told to these; NULL: the handler stays. */
+/* From here on it is told to these, once more also that no more comes, after a
+ * stream_resume; NULL: the handler stays. */
 void stream_hand_over(struct stream *st, const struct stream_handler *handler,
                       void *arg);
 struct stream_conn *stream_conn_of(const struct stream *st);

@@ -125,9 +125,11 @@ enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
 void stream_hand_over(struct stream *st, const struct stream_handler *handler,
                       void *arg)
 {
-    if (handler != NULL)
-        st->handler = handler;
     st->arg = arg;
+    if (handler == NULL)
+        return;
+    st->handler = handler;
+    st->fin_told = false;
 }
 
 struct stream_conn *stream_conn_of(const struct stream *st)

@@ -82,13 +82,14 @@ void kept_forget(struct stream *st)
 /* How much of it was taken. */
 static size_t tell(struct stream *st, struct bytes data, bool fin)
 {
-    size_t n =
-        st->handler->data(st->arg, st, data, fin, st->conn->streams->now);
+    size_t n;
 
+    st->fin_told = fin;
+    n = st->handler->data(st->arg, st, data, fin, st->conn->streams->now);
     if (n > data.len)
         n = data.len;
-    if (fin && n == data.len)
-        st->fin_told = true;
+    if (n < data.len)
+        st->fin_told = false;
     st->returned += n;
     if (n > 0)
         stream_change(st);
@@ -111,6 +112,8 @@ void stream_offer(struct stream *st)
         if (n < data.len)
             break;
     }
+    if (st->kept.len == 0 && st->fin_came && !st->fin_told && reads(st))
+        tell(st, bytes_of(NULL, 0), true); /* to who did not hear of it */
 }
 
 bool stream_came(struct stream *st, struct bytes data, bool fin)

@@ -11,6 +11,7 @@
 #include "node/splice/dial.h"
 #include "node/splice/splice.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -28,7 +29,6 @@ struct tcp_socket {
 struct exit_tcp {
     struct event_base *base;
     struct exit_tcp_handler handler;
-    uint64_t idle;
     LIST_HEAD(, tcp_socket) sockets;
 };
 
@@ -42,31 +42,17 @@ static void socket_free(struct tcp_socket *s)
     free(s);
 }
 
-static struct endpoint local_of(int fd)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof(sa);
-    struct endpoint at = {0};
-
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-        sockaddr_to_endpoint((struct sockaddr *)&sa, &at);
-    return at;
-}
-
 static void on_dialled(void *arg, enum error e, int fd)
 {
     struct tcp_socket *s = arg;
     struct exit_tcp_handler handler = s->host->handler;
-    struct endpoint local = {0};
     uint64_t id = s->id;
 
     s->dial = NULL;
     s->fd = fd;
-    if (e == OK)
-        local = local_of(fd);
-    else
+    if (e != OK)
         socket_free(s);
-    handler.connected(handler.arg, id, e, &local);
+    handler.connected(handler.arg, id, e);
     handler.rearm(handler.arg);
 }
 
@@ -97,10 +83,23 @@ static enum error on_connect(void *ctx, uint64_t id, const struct endpoint *to,
     return OK;
 }
 
-static void on_close(void *ctx, void *handle)
+/* The splice resets the stream. */
+static void on_close(void *ctx, void *handle, uint32_t code)
 {
+    struct tcp_socket *s = handle;
+
     (void)ctx;
-    socket_free(handle);
+    if (s->splice != NULL)
+        splice_free(s->splice, code, clock_now());
+    socket_free(s);
+}
+
+static uint64_t on_used_at(void *ctx, void *handle)
+{
+    const struct tcp_socket *s = handle;
+
+    (void)ctx;
+    return s->splice == NULL ? 0 : splice_used_at(s->splice);
 }
 
 static void on_over(void *arg, enum error why)
@@ -115,7 +114,9 @@ static void on_over(void *arg, enum error why)
     handler.parted(handler.arg, id);
 }
 
-static void on_join(void *ctx, void *handle, struct stream *st, uint64_t id)
+/* That the client has ended is told to whoever resumes the stream. */
+static void on_join(void *ctx, void *handle, struct stream *st, bool ended,
+                    uint64_t id)
 {
     struct exit_tcp *x = ctx;
     struct tcp_socket *s = handle;
@@ -123,9 +124,9 @@ static void on_join(void *ctx, void *handle, struct stream *st, uint64_t id)
         .base = x->base, .arg = x->handler.arg, .rearm = x->handler.rearm};
     int fd = s->fd;
 
+    (void)ended;
     s->fd = -1;
-    if (splice_new(&env, fd, st, x->idle, on_over, s, clock_now(),
-                   &s->splice) == OK)
+    if (splice_new(&env, fd, st, on_over, s, clock_now(), &s->splice) == OK)
         return;
     socket_free(s);
     x->handler.parted(x->handler.arg, id);
@@ -133,12 +134,15 @@ static void on_join(void *ctx, void *handle, struct stream *st, uint64_t id)
 
 void exit_tcp_world(struct exit_tcp *x, struct outlet_world *world)
 {
-    *world = (struct outlet_world){
-        .ctx = x, .connect = on_connect, .close = on_close, .join = on_join};
+    *world = (struct outlet_world){.ctx = x,
+                                   .connect = on_connect,
+                                   .join = on_join,
+                                   .close = on_close,
+                                   .used_at = on_used_at};
 }
 
 enum error exit_tcp_new(struct event_base *base,
-                        const struct exit_tcp_handler *handler, uint64_t idle,
+                        const struct exit_tcp_handler *handler,
                         struct exit_tcp **out)
 {
     struct exit_tcp *x = calloc(1, sizeof(*x));
@@ -147,7 +151,6 @@ enum error exit_tcp_new(struct event_base *base,
         return ERR_NO_MEMORY;
     x->base = base;
     x->handler = *handler;
-    x->idle = idle;
     LIST_INIT(&x->sockets);
     *out = x;
     return OK;
@@ -155,14 +158,8 @@ enum error exit_tcp_new(struct event_base *base,
 
 void exit_tcp_free(struct exit_tcp *x)
 {
-    struct tcp_socket *s;
-
     if (x == NULL)
         return;
-    while ((s = LIST_FIRST(&x->sockets)) != NULL) {
-        if (s->splice != NULL)
-            splice_free(s->splice, clock_now());
-        socket_free(s);
-    }
+    assert(LIST_EMPTY(&x->sockets));
     free(x);
 }

@@ -16,8 +16,7 @@ struct exit_tcp;
 struct exit_tcp_handler {
     void *arg;
     /* As outlet_connected. */
-    void (*connected)(void *arg, uint64_t id, enum error e,
-                      const struct endpoint *local);
+    void (*connected)(void *arg, uint64_t id, enum error e);
     /* As outlet_parted. */
     void (*parted)(void *arg, uint64_t id);
     /* The address that connections come from, with port 0; NULL: the system
@@ -27,11 +26,11 @@ struct exit_tcp_handler {
     void (*rearm)(void *arg);
 };
 
-/* `idle`: ns without a byte. ERR_NO_MEMORY. */
+/* ERR_NO_MEMORY. */
 enum error exit_tcp_new(struct event_base *base,
-                        const struct exit_tcp_handler *handler, uint64_t idle,
+                        const struct exit_tcp_handler *handler,
                         struct exit_tcp **out);
-/* All sockets are closed; the outlet is gone by now, or is told nothing. */
+/* The outlet has closed all sockets. */
 void exit_tcp_free(struct exit_tcp *x);
 
 /* What the outlet is to call. */

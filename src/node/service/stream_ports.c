@@ -84,7 +84,7 @@ static void server_stream_free(struct server_stream *s)
     if (s->late != NULL)
         event_free(s->late);
     if (s->splice != NULL)
-        splice_free(s->splice, clock_now());
+        splice_free(s->splice, REASON_SHUTDOWN, clock_now());
     LIST_REMOVE(s, link);
     p->counters.now--;
     free(s);
@@ -148,7 +148,7 @@ static void on_dialled(void *arg, enum error e, int fd)
     p->counters.to_server++;
     st = carrier_take(s->visit, NULL, NULL, now);
     s->visit = NULL;
-    if (splice_new(&env, fd, st, TIME_NEVER, on_over, s, now, &s->splice) != OK)
+    if (splice_new(&env, fd, st, on_over, s, now, &s->splice) != OK)
         server_stream_free(s);
     p->env.rearm(p->env.arg);
 }

@@ -15,6 +15,7 @@
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "node/os/unix_socket.h"
+#include "node/socks/socks_clients.h"
 #include "node/socks/socks_handshake.h"
 #include "node/splice/splice.h"
 #include "stream/stream_request.h"
@@ -52,7 +53,7 @@ struct client {
     TAILQ_ENTRY(client) link;
     struct socks_server *server;
     struct listener *listener;
-    struct endpoint source; /* all zeros: of a Unix socket */
+    struct socks_client counted;
     enum client_state state;
     int fd; /* -1: the splice's */
     struct event *readable, *writable, *late;
@@ -70,6 +71,7 @@ struct socks_server {
     struct listener listeners[SOCKS_LISTENERS_MAX];
     unsigned listening;
     TAILQ_HEAD(, client) clients;
+    struct socks_clients count;
     struct socks_counters counters;
     uint8_t key[SOCKS_KEY_BYTES];
 };
@@ -100,14 +102,14 @@ static void client_free(struct client *c)
     if (c->call != NULL)
         carrier_cancel(c->call, now);
     if (c->splice != NULL)
-        splice_free(c->splice, now);
+        splice_free(c->splice, REASON_SHUTDOWN, now);
     if (c->service != 0)
         s->world.let_go(s->world.arg, c->service);
     free_events(c);
     if (c->fd >= 0)
         close(c->fd);
     TAILQ_REMOVE(&s->clients, c, link);
-    s->counters.now--;
+    socks_clients_remove(&s->count, &c->counted);
     socks_handshake_deinit(&c->handshake);
     free(c->early);
     free(c);
@@ -222,8 +224,7 @@ static void splice_with(struct client *c, struct stream *st, uint64_t now)
     c->early = NULL;
     c->fd = -1;
     c->state = SPLICED;
-    if (splice_new(&env, fd, st, TIME_NEVER, on_spliced_over, c, now,
-                   &c->splice) != OK)
+    if (splice_new(&env, fd, st, on_spliced_over, c, now, &c->splice) != OK)
         client_free(c);
 }
 
@@ -378,6 +379,7 @@ static void receive_handshake(struct client *c, struct bytes data)
             client_free(c);
         break;
     case SOCKS_ASKED:
+        socks_clients_asked(&c->server->count, &c->counted);
         if (!keep_early(c, data)) {
             client_free(c);
             break;
@@ -453,19 +455,21 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Clients ------------------------------------------------------------ */
 
-static bool has_room(const struct socks_server *s,
-                     const struct endpoint *source)
+static struct client *client_of(struct socks_client *counted)
 {
-    const struct client *c;
-    unsigned same = 0;
+    return (struct client *)(void *)((char *)counted -
+                                     offsetof(struct client, counted));
+}
 
-    if (s->counters.now >= s->config.max_clients)
+static bool make_room(struct socks_server *s, const struct endpoint *source)
+{
+    struct socks_client *victim;
+
+    if (!socks_clients_find(&s->count, source, clock_now(), &victim))
         return false;
-    TAILQ_FOREACH(c, &s->clients, link)
-    {
-        same += endpoint_same_addr(&c->source, source) ? 1 : 0;
-    }
-    return same < s->config.max_source;
+    if (victim != NULL)
+        client_free(client_of(victim));
+    return true;
 }
 
 static bool make_events(struct client *c)
@@ -492,11 +496,14 @@ static void client_new(struct listener *l, int fd,
     }
     c->server = s;
     c->listener = l;
-    c->source = *source;
     c->fd = fd;
     socks_handshake_init(&c->handshake, s->key);
+    if (socks_clients_add(&s->count, &c->counted, source, clock_now()) != OK) {
+        close(fd);
+        free(c);
+        return;
+    }
     TAILQ_INSERT_TAIL(&s->clients, c, link);
-    s->counters.now++;
     s->counters.clients++;
     if (!l->config->is_unix)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -509,12 +516,15 @@ static void client_new(struct listener *l, int fd,
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
+    /* Who comes through a Unix socket. */
+    static const struct endpoint local_source = {.addr = {127, 0, 0, 1},
+                                                 .port = 1};
     struct listener *l = arg;
     struct socks_server *s = l->server;
 
     (void)what;
     for (unsigned i = 0; i < ACCEPTS; i++) {
-        struct endpoint source = {0};
+        struct endpoint source = local_source;
         struct sockaddr_storage sa;
         socklen_t len = sizeof(sa);
         int client = accept4(fd, (struct sockaddr *)&sa, &len,
@@ -524,7 +534,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
             return;
         if (!l->config->is_unix)
             sockaddr_to_endpoint((struct sockaddr *)&sa, &source);
-        if (!has_room(s, &source)) {
+        if (!make_room(s, &source)) {
             s->counters.crowded++;
             close(client);
             continue;
@@ -598,6 +608,8 @@ enum error socks_server_new(const struct socks_world *world,
     s->world = *world;
     s->config = *config;
     TAILQ_INIT(&s->clients);
+    socks_clients_init(&s->count, config->max_clients, config->max_source,
+                       &world->random);
     world->random.fill(world->random.ctx, s->key, sizeof(s->key));
     for (unsigned i = 0; i < config->listen_count && e == OK; i++)
         e = listen_at(s, i, why);
@@ -617,6 +629,7 @@ void socks_server_free(struct socks_server *s)
         client_free(TAILQ_FIRST(&s->clients));
     while (s->listening > 0)
         close_listener(&s->listeners[--s->listening]);
+    socks_clients_deinit(&s->count);
     sodium_memzero(s->key, sizeof(s->key));
     free(s);
 }
@@ -624,6 +637,11 @@ void socks_server_free(struct socks_server *s)
 const struct endpoint *socks_server_at(const struct socks_server *s, unsigned i)
 {
     return &s->listeners[i].at;
+}
+
+unsigned socks_server_clients(const struct socks_server *s)
+{
+    return s->count.count;
 }
 
 const struct socks_counters *socks_server_counters(const struct socks_server *s)

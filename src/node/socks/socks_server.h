@@ -67,7 +67,6 @@ struct socks_counters {
     uint64_t senseless; /* handshakes that made no sense */
     uint64_t late;      /* or never came to an end */
     uint64_t opened, refused;
-    unsigned now; /* clients */
 };
 
 /* Listens at all of them, or at none: ERR_IN_USE, ERR_IO, with a sentence in
@@ -81,6 +80,7 @@ void socks_server_free(struct socks_server *s);
 /* Where listener `i` is, with the port that it has. */
 const struct endpoint *socks_server_at(const struct socks_server *s,
                                        unsigned i);
+unsigned socks_server_clients(const struct socks_server *s); /* now */
 const struct socks_counters *
 socks_server_counters(const struct socks_server *s);
 

@@ -22,8 +22,8 @@ struct splice {
     struct splice_env env;
     int fd;
     struct stream *st;
-    struct event *readable, *writable, *idle;
-    uint64_t idle_time, used_at;
+    struct event *readable, *writable;
+    uint64_t used_at;
     bool ended; /* the socket has sent its last byte */
     bool shut;  /* and was given its last one */
     enum error why;
@@ -37,9 +37,7 @@ static void free_events(struct splice *s)
         event_free(s->readable);
     if (s->writable != NULL)
         event_free(s->writable);
-    if (s->idle != NULL)
-        event_free(s->idle);
-    s->readable = s->writable = s->idle = NULL;
+    s->readable = s->writable = NULL;
 }
 
 /* An end without a word is a good end; RST is none. */
@@ -210,31 +208,6 @@ static const struct stream_handler handler = {.data = on_data,
                                               .closed = on_closed,
                                               .moved = on_moved};
 
-/* ---- Time --------------------------------------------------------------- */
-
-static void await_idle(struct splice *s, uint64_t time)
-{
-    struct timeval tv = {.tv_sec = (time_t)(time / TIME_S) + 1};
-
-    event_add(s->idle, &tv);
-}
-
-static void on_idle(evutil_socket_t fd, short what, void *arg)
-{
-    struct splice *s = arg;
-    struct splice_env env = s->env;
-    uint64_t now = clock_now(), since = time_since(s->used_at, now);
-
-    (void)fd;
-    (void)what;
-    if (since < s->idle_time) {
-        await_idle(s, s->idle_time - since);
-        return;
-    }
-    break_off(s, ERR_TIMEOUT, REASON_IDLE, now);
-    rearm(&env);
-}
-
 /* ---- Life --------------------------------------------------------------- */
 
 static bool make_events(struct splice *s)
@@ -242,14 +215,13 @@ static bool make_events(struct splice *s)
     s->readable =
         event_new(s->env.base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     s->writable = event_new(s->env.base, s->fd, EV_WRITE, on_writable, s);
-    s->idle = evtimer_new(s->env.base, on_idle, s);
-    return s->readable != NULL && s->writable != NULL && s->idle != NULL &&
+    return s->readable != NULL && s->writable != NULL &&
            event_add(s->readable, NULL) == 0;
 }
 
 enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
-                      uint64_t idle, splice_done_fn *done, void *arg,
-                      uint64_t now, struct splice **out)
+                      splice_done_fn *done, void *arg, uint64_t now,
+                      struct splice **out)
 {
     struct splice *s = calloc(1, sizeof(*s));
 
@@ -258,12 +230,8 @@ enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
         stream_reset(st, REASON_FULL, now);
         return ERR_NO_MEMORY;
     }
-    *s = (struct splice){.env = *env,
-                         .fd = fd,
-                         .idle_time = idle,
-                         .used_at = now,
-                         .done = done,
-                         .arg = arg};
+    *s = (struct splice){
+        .env = *env, .fd = fd, .used_at = now, .done = done, .arg = arg};
     if (!make_events(s)) {
         free_events(s);
         close(fd);
@@ -272,15 +240,18 @@ enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
         return ERR_NO_MEMORY;
     }
     s->st = st;
-    if (idle != TIME_NEVER)
-        await_idle(s, idle);
     stream_hand_over(st, &handler, s);
     *out = s;
     stream_resume(st, now);
     return OK;
 }
 
-void splice_free(struct splice *s, uint64_t now)
+uint64_t splice_used_at(const struct splice *s)
+{
+    return s->used_at;
+}
+
+void splice_free(struct splice *s, uint32_t code, uint64_t now)
 {
     struct stream *st = s->st;
 
@@ -289,5 +260,5 @@ void splice_free(struct splice *s, uint64_t now)
     close_socket(s);
     free(s);
     stream_hand_over(st, NULL, NULL); /* which tells nobody more than its end */
-    stream_reset(st, REASON_SHUTDOWN, now);
+    stream_reset(st, code, now);
 }

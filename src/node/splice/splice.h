@@ -32,17 +32,18 @@ struct splice_env {
 };
 
 /* Both have ended; the splice is gone. `why` is OK, or ERR_CANCELLED (either
- * end broke off), ERR_TIMEOUT (idle). */
+ * end broke off). */
 typedef void splice_done_fn(void *arg, enum error why);
 
 /* Takes over `fd`, which is non-blocking, and hands the stream over; what it
- * has for us comes from here on. `idle`: ns without a byte until it is broken
- * off; TIME_NEVER. `done` is not called from within. ERR_NO_MEMORY: fd is
- * closed, the stream is reset. */
+ * has for us comes from here on. `done` may be called before it returns.
+ * ERR_NO_MEMORY: fd is closed, the stream is reset. */
 enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
-                      uint64_t idle, splice_done_fn *done, void *arg,
-                      uint64_t now, struct splice **out);
-/* Breaks it off; `done` is not called. */
-void splice_free(struct splice *s, uint64_t now);
+                      splice_done_fn *done, void *arg, uint64_t now,
+                      struct splice **out);
+/* Breaks it off, the stream with `code`; `done` is not called. */
+void splice_free(struct splice *s, uint32_t code, uint64_t now);
+/* When a byte went through last, either way. */
+uint64_t splice_used_at(const struct splice *s);
 
 #endif

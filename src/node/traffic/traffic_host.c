@@ -61,12 +61,12 @@ static void on_rearm(void *arg)
 
 static void take_settings(const struct config *config, struct socks_config *out)
 {
-    *out =
-        (struct socks_config){.listen_count = config->socks.count,
-                              .max_clients = config->socks_max_clients,
-                              .max_source = config->socks_max_clients_per_source,
-                              .handshake_time = config->socks_handshake_timeout,
-                              .connect_time = CONNECT_TIME};
+    *out = (struct socks_config){
+        .listen_count = config->socks.count,
+        .max_clients = config->socks_max_clients,
+        .max_source = config->socks_max_clients_per_source,
+        .handshake_time = config->socks_handshake_timeout,
+        .connect_time = CONNECT_TIME};
     for (unsigned i = 0; i < config->socks.count; i++) {
         const struct config_listener *from = &config->socks.at[i];
         struct socks_listen *to = &out->listen[i];
