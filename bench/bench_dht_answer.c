@@ -284,7 +284,7 @@ struct serving {
 static void serve_udp(struct world *w, bool constant, int ready)
 {
     const struct udp_handlers handlers = {
-        w, constant ? on_receive_constant : on_receive, NULL, NULL, NULL};
+        .arg = w, .receive = constant ? on_receive_constant : on_receive};
 
     event_base_dispatch(listen_udp(&handlers, ready, &w->udp));
 }
