@@ -16,6 +16,8 @@
 #define OF_ORIGIN   (CROWD_MAX / CROWD_SHARE)
 #define MEET_ORIGIN (CROWD_MEETING / CROWD_SHARE)
 #define MEET_ANYHOW (CROWD_MEETING / 2)
+#define MEET_DOUBT  (CROWD_MEETING / CROWD_SHARE)
+#define IN_VAIN     4 /* peers that one weighs as much as */
 #define ORIGINS_MAX 128
 
 void crowd_init(struct crowd *c, const uint8_t own[NOISE_KEY_BYTES],
@@ -187,8 +189,15 @@ struct origin {
 struct origins {
     struct origin list[ORIGINS_MAX];
     unsigned count;
-    unsigned meets; /* of all */
+    unsigned meets;   /* of all */
+    unsigned doubted; /* of these, of origins that are in doubt */
 };
+
+/* More of those that it named were met in vain than are peers. */
+static bool is_in_doubt(const struct origin *o)
+{
+    return o->failing > o->held - o->meets;
+}
 
 static struct origin *origin_of(struct origins *o, uint64_t id)
 {
@@ -219,12 +228,17 @@ static void weigh(const struct crowd *c, struct origins *o)
         at->meets += m->charged != 0 && m->state == CROWD_MEETS;
         at->failing += m->charged == 0;
     }
+    o->doubted = 0;
+    for (unsigned i = 0; i < o->count; i++)
+        if (is_in_doubt(&o->list[i]))
+            o->doubted += o->list[i].meets;
 }
 
-/* Below the peers that an origin has count those that it named in vain. */
+/* Below the peers that an origin has count those that it named in vain, and
+ * more: while one of them is waited for, several others could come. */
 static unsigned score(const struct origin *o)
 {
-    return o->held + o->failing;
+    return o->held + IN_VAIN * o->failing;
 }
 
 static bool has_share(const struct origin *o, unsigned max_peers)
@@ -234,10 +248,15 @@ static bool has_share(const struct origin *o, unsigned max_peers)
     return o->held < (share > 0 ? share : 1);
 }
 
+/* One at a time of an origin of which nobody has come yet, and all of those in
+ * doubt together are kept to few: who waits for people that do not exist meets
+ * nobody else meanwhile. */
 static bool may_meet(const struct origins *all, const struct origin *o)
 {
-    unsigned most = o->failing > o->held ? 1 : MEET_ORIGIN;
+    unsigned most = o->held > o->meets ? MEET_ORIGIN : 1;
 
+    if (is_in_doubt(o) && all->doubted >= MEET_DOUBT)
+        return false;
     return o->meets < most || all->meets < MEET_ANYHOW;
 }
 

@@ -13,7 +13,8 @@
  * members to be met those of the origin that has the fewest peers, and the
  * fewest failures, come first; among those, who was named by two. No origin has
  * more than a quarter of the peers (CROWD_SHARE) that we went for, nor of the
- * places here; peers are never dropped for new ones.
+ * places here; peers are never dropped for new ones. Nor have those origins
+ * together, of which more failed than came, more than a quarter of attempts.
  *
  * Of two members the one with the smaller key opens the channel at once, the
  * other when nothing came of that within 5 to 10 s.

@@ -401,6 +401,55 @@ static void test_crowd_among_fakes(void **state)
     }
 }
 
+/* Those met now, whom origin 1 named, and whom others did. */
+static void meet_until_full(struct crowd *c, uint64_t now, unsigned *one,
+                            unsigned *others)
+{
+    *one = *others = 0;
+    while (crowd_next(c, 64, 64, now) != NULL)
+        ;
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct crowd_member *m = c->members[i];
+
+        *one += m->state == CROWD_MEETS && m->charged == 1;
+        *others += m->state == CROWD_MEETS && m->charged != 1;
+    }
+}
+
+/* Eight points have named nobody who exists: together they get few places of
+ * those who are met, and last, whoever else there is. Once somebody of the
+ * other origin has come, two of it are met at once. */
+static void test_crowd_few_of_those_in_doubt(void **state)
+{
+    struct crowd c = begin(12);
+    unsigned one, others;
+    uint8_t key[32];
+
+    (void)state;
+    for (uint8_t point = 2; point < 10; point++)
+        for (unsigned n = 0; n < 20; n++)
+            see(&c, point, n, point, 0);
+    meet_until_full(&c, TIME_MIN, &one, &others);
+    assert_int_equal(others, CROWD_MEETING); /* one of each */
+    for (unsigned i = 0; i < c.count; i++)
+        if (c.members[i]->state == CROWD_MEETS)
+            crowd_failed(&c, c.members[i], TIME_MIN);
+    for (unsigned n = 0; n < 20; n++)
+        see(&c, 0x90, n, 1, TIME_MIN);
+    meet_until_full(&c, TIME_MIN, &one, &others);
+    assert_int_equal(one, CROWD_MEETING / 2);
+    assert_int_equal(others, CROWD_MEETING / CROWD_SHARE);
+    for (unsigned n = 0; n < 20; n++) {
+        key_of(0x90, n, key);
+        if (find(&c, 0x90, n)->state == CROWD_MEETS)
+            crowd_came(&c, key, TIME_MIN);
+    }
+    meet_until_full(&c, TIME_MIN, &one, &others);
+    assert_true(one >= 2);
+    assert_int_equal(others, CROWD_MEETING / CROWD_SHARE);
+    crowd_deinit(&c);
+}
+
 /* ---- How many ----------------------------------------------------------- */
 
 static void test_crowd_counts(void **state)
@@ -508,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_crowd_quarter_of_an_origin),
         cmocka_unit_test(test_crowd_named_twice_first),
         cmocka_unit_test(test_crowd_among_fakes),
+        cmocka_unit_test(test_crowd_few_of_those_in_doubt),
         cmocka_unit_test(test_crowd_counts),
         cmocka_unit_test(test_estimate_bounds),
         cmocka_unit_test(test_estimate_finds_the_unseen),
