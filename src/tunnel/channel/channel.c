@@ -110,6 +110,11 @@ bool channel_in_gap(const struct channel *ch)
     return ch->use == NULL;
 }
 
+bool channel_in_doubt(const struct channel *ch)
+{
+    return ch->use != NULL && ch->doubted;
+}
+
 bool channel_is_opener(const struct channel *ch)
 {
     return ch->opener;

@@ -47,7 +47,9 @@
 #define CHANNEL_MOVE_TIME    (10 * TIME_S) /* until a cell on the new leg */
 #define CHANNEL_MOVE_AGAIN   (5 * TIME_S)  /* env.renew, when nothing came */
 #define CHANNEL_MOVE_PAUSE   TIME_S        /* between two new cookies */
-#define CHANNEL_CLOSE_TIME   (5 * TIME_S)  /* CLOSE is said again for so long */
+#define CHANNEL_DOUBT_FIRST  (2 * TIME_S)  /* between two doubts, at least */
+#define CHANNEL_DOUBT_MAX    TIME_MIN
+#define CHANNEL_CLOSE_TIME   (5 * TIME_S) /* CLOSE is said again for so long */
 
 struct channel;
 struct circuit;
@@ -100,6 +102,11 @@ struct channel_env {
     /* No leg is left that can be sent on: the opener resumes, the responder
      * waits. */
     void (*gap)(void *holder, struct channel *ch, uint64_t now);
+    /* Opener: the leg in use has become silent, and there may soon be a gap: it
+     * resumes already. The leg is still used, until another is attached; a cell
+     * that comes on it ends the doubt. Not again within CHANNEL_DOUBT_FIRST,
+     * doubled up to CHANNEL_DOUBT_MAX while doubts go on. */
+    void (*doubt)(void *holder, struct channel *ch, uint64_t now);
     /* A leg is not used any more: its circuit can go. */
     void (*leg_over)(void *holder, struct channel *ch, struct circuit *c,
                      uint64_t now);
@@ -114,7 +121,7 @@ struct channel_stats {
     uint64_t dropped_layer;   /* not authentic, seen before, of no leg */
     uint64_t dropped_message; /* malformed, or not to be said by that end */
     uint64_t dropped_queue;   /* datagrams for which a gap had no room */
-    uint64_t moves, gaps;
+    uint64_t moves, gaps, doubts;
     uint64_t longest_gap; /* ns */
 };
 
@@ -164,6 +171,8 @@ bool channel_is_live(const struct channel *ch);
 bool channel_is_closing(const struct channel *ch);
 /* No leg can be sent on; also before the first. */
 bool channel_in_gap(const struct channel *ch);
+/* The leg in use is in doubt. */
+bool channel_in_doubt(const struct channel *ch);
 bool channel_is_opener(const struct channel *ch);
 /* Opener: the name by which a RESUME calls this channel, of its newest leg.
  * False while it had none. */

@@ -52,6 +52,8 @@ struct channel {
     uint64_t used;     /* number of the leg that was used last; 0: none */
     uint8_t used_name[CHANNEL_RESUME_BYTES];
     uint8_t names[CHANNEL_NAMES][CHANNEL_RESUME_BYTES]; /* by number */
+    bool doubted;                                       /* the leg in use is */
+    uint64_t doubted_at, doubt_pause; /* the last time; until the next */
     uint64_t gap_since; /* TIME_NEVER: none, or before the first leg */
     uint64_t renew_at;
     struct patience answers;

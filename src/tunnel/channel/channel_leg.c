@@ -71,6 +71,11 @@ enum error leg_open(struct leg *l, uint8_t *body, size_t body_len,
 
 /* ---- Questions ---------------------------------------------------------- */
 
+bool leg_is_doubtful(const struct leg *l)
+{
+    return l->asked >= (l->heard ? LEG_DOUBT : LEG_DOUBT_NEW);
+}
+
 static uint64_t quiet_time(uint64_t overdue)
 {
     if (2 * overdue < LEG_QUIET_MIN)

@@ -23,6 +23,8 @@
 
 #define LEG_ASKS      16
 #define LEG_SILENT    (5 * TIME_S)
+#define LEG_DOUBT     2 /* unanswered questions that make it doubtful, when */
+#define LEG_DOUBT_NEW 8 /* the next is due; of one on which no cell came */
 #define LEG_QUIET     TIME_S /* after what nothing came back for, or twice */
 #define LEG_QUIET_MIN (100 * TIME_MS) /* what an answer may take, if less */
 #define LEG_NONCES    8               /* of the last questions */
@@ -71,6 +73,8 @@ enum error leg_open(struct leg *l, uint8_t *body, size_t body_len,
  * `overdue`: when an answer is. */
 void leg_sent(struct leg *l, bool wants, uint64_t overdue, uint64_t now);
 void leg_came(struct leg *l);
+/* More questions than usual have no answer. */
+bool leg_is_doubtful(const struct leg *l);
 /* The question to be asked now: sets its nonce, and when it comes again. */
 void leg_ask(struct leg *l, const struct random_source *random,
              uint64_t overdue, struct end_message *m, uint64_t now);

@@ -30,6 +30,7 @@ static void use(struct channel *ch, struct leg *l, uint64_t now)
             other->left_at = now;
     }
     l->left_at = TIME_NEVER;
+    ch->doubted = false;
     ch->use = l;
     ch->used = l->number;
     memcpy(ch->used_name, l->resume, CHANNEL_RESUME_BYTES);
@@ -179,7 +180,7 @@ static void add_leg(struct channel *ch, struct circuit *c,
     if (!ch->opener)
         return;
     channel_ask(ch, l, now);
-    if (ch->use == NULL)
+    if (ch->use == NULL || ch->doubted)
         use(ch, l, now);
 }
 
@@ -200,6 +201,8 @@ void channel_attach(struct channel *ch, struct circuit *c,
 void channel_leg_heard(struct channel *ch, struct leg *l, uint64_t now)
 {
     leg_came(l);
+    if (l == ch->use)
+        ch->doubted = false;
     if (l->left_at == TIME_NEVER && l != ch->use) {
         if (ch->use != NULL)
             ch->stats.moves++;
@@ -215,6 +218,27 @@ void channel_leg_heard(struct channel *ch, struct leg *l, uint64_t now)
     }
 }
 
+/* Doubts that follow each other soon come of a bad network, not of relays. */
+static uint64_t doubt_pause(const struct channel *ch, uint64_t now)
+{
+    if (time_since(ch->doubted_at, now) >= 4 * ch->doubt_pause)
+        return CHANNEL_DOUBT_FIRST;
+    return time_min(2 * ch->doubt_pause, CHANNEL_DOUBT_MAX);
+}
+
+static void may_doubt(struct channel *ch, const struct leg *l, uint64_t now)
+{
+    if (!ch->opener || l != ch->use || ch->doubted || ch->closing ||
+        !leg_is_doubtful(l) ||
+        now < time_after(ch->doubted_at, ch->doubt_pause))
+        return;
+    ch->doubt_pause = doubt_pause(ch, now);
+    ch->doubted_at = now;
+    ch->doubted = true;
+    ch->stats.doubts++;
+    ch->env.doubt(ch->holder, ch, now);
+}
+
 void channel_legs_tick(struct channel *ch, uint64_t now)
 {
     for (unsigned i = 0; i < CHANNEL_LEGS && channel_goes_on(ch); i++) {
@@ -226,7 +250,9 @@ void channel_legs_tick(struct channel *ch, uint64_t now)
         case LEG_IN_TIME:
             break;
         case LEG_ASK:
-            channel_ask(ch, l, now);
+            may_doubt(ch, l, now);
+            if (channel_goes_on(ch) && l->circuit != NULL)
+                channel_ask(ch, l, now);
             break;
         case LEG_DEAD:
         case LEG_OVER:

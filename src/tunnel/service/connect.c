@@ -24,6 +24,9 @@
 /* Both are longer when answers take long: by so many times what they may. */
 #define LONG_TIMES 16
 #define LONG_MOST  (20 * TIME_S)
+/* A second attempt: after so many times what an answer over a circuit takes. */
+#define SECOND_TIMES 4
+#define SECOND_LEAST (1 * TIME_S)
 
 enum stage { GATHER, ASK, WAIT };
 
@@ -472,6 +475,24 @@ static const struct route_ops asking_ops = {.ready = asking_ready,
                                             .message = asking_message,
                                             .closed = asking_closed,
                                             .refused = asking_refused};
+
+bool connect_has_asked(const struct connect *c)
+{
+    return c->stage != GATHER;
+}
+
+bool connect_is_taken(const struct connect *c)
+{
+    return c->stage == WAIT;
+}
+
+uint64_t connect_second_at(const struct service *service, uint64_t now)
+{
+    uint64_t time = SECOND_TIMES * circuits_overdue(service->all->env.circuits,
+                                                    service->options.hops + 1);
+
+    return time_after(now, time > SECOND_LEAST ? time : SECOND_LEAST);
+}
 
 /* ---- MOVE --------------------------------------------------------------- */
 

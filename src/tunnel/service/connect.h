@@ -77,6 +77,13 @@ enum error connect_new(struct service *service, struct stem_kit *kit,
 /* `done` is not called any more. */
 void connect_free(struct connect *c, uint64_t now);
 
+/* The other end may have been asked to come. */
+bool connect_has_asked(const struct connect *c);
+/* It comes: the point has said so. */
+bool connect_is_taken(const struct connect *c);
+/* When an attempt that begins now has been under way for so long that a second
+ * one, at another point, is begun beside it. */
+uint64_t connect_second_at(const struct service *service, uint64_t now);
 /* The other end does not come (channel_env.move_refused). */
 void connect_move_refused(struct connect *c, uint64_t now);
 

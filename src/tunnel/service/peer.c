@@ -16,7 +16,7 @@
  * older than ours by as much as stems get, a fifth of it (services.c). */
 #define RENEW_PART  7            /* tenths of max_time */
 #define RENEW_SPAN  16           /* parts of max_time over which it is spread */
-#define RETRY_FIRST (1 * TIME_S) /* doubled each time, */
+#define RETRY_FIRST (1 * TIME_S) /* after the second time; doubled then, */
 #define RETRY_MAX   (32 * TIME_S)
 
 static const struct route_ops leg_ops;
@@ -39,12 +39,21 @@ static void tell(struct service_peer *p, enum service_event_kind kind,
 
 /* ---- Life --------------------------------------------------------------- */
 
+static void end_connects(struct service_peer *p, uint64_t now)
+{
+    if (p->connect != NULL)
+        connect_free(p->connect, now);
+    if (p->second != NULL)
+        connect_free(p->second, now);
+    p->connect = p->second = NULL;
+    p->second_at = TIME_NEVER;
+}
+
 static void forget(struct service_peer *p, uint64_t now)
 {
     struct services *s = p->service->all;
 
-    if (p->connect != NULL)
-        connect_free(p->connect, now);
+    end_connects(p, now);
     channel_free(p->channel);
     s->peers[p->slot] = s->peers[--s->peer_count];
     s->peers[p->slot]->slot = p->slot;
@@ -134,7 +143,9 @@ static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
 
 static uint64_t retry_pause(unsigned tries)
 {
-    return tries < 6 ? RETRY_FIRST << (tries - 1) : RETRY_MAX;
+    if (tries < 2) /* at another point, over other relays */
+        return 0;
+    return tries < 7 ? RETRY_FIRST << (tries - 2) : RETRY_MAX;
 }
 
 /* The other end knows nothing of the channel that was to go on: its end is
@@ -162,21 +173,23 @@ static void begin_anew(struct service_peer *p, const struct connect_result *r,
     sodium_memzero(&goal, sizeof(goal));
 }
 
-static void met_again(void *arg, const struct connect_result *r, uint64_t now)
+static void met(struct service_peer *p, const struct connect_result *r,
+                uint64_t now)
 {
-    struct service_peer *p = arg;
     bool at_once = r->end == CONNECT_AGAIN && p->again < CONNECT_AGAIN_MAX;
 
-    p->connect = NULL;
-    if (r->end == CONNECT_JOINED && channel_in_gap(p->channel) && !r->resumed) {
+    if (r->end == CONNECT_JOINED)
+        end_connects(p, now);
+    if (r->end == CONNECT_JOINED && p->resuming && !r->resumed) {
         begin_anew(p, r, now);
         return;
     }
     if (r->end == CONNECT_JOINED) {
         p->tries = p->again = 0;
-        p->service->resumed += channel_in_gap(p->channel);
-        p->service->all->stats.resumed += channel_in_gap(p->channel);
-        p->service->all->stats.moved += !channel_in_gap(p->channel);
+        p->service->resumed += p->resuming;
+        p->service->all->stats.resumed += p->resuming;
+        p->service->all->stats.moved += !p->resuming;
+        p->resuming = false;
         peer_add_leg(p, r->circuit, &r->keys, now);
         return;
     }
@@ -184,33 +197,88 @@ static void met_again(void *arg, const struct connect_result *r, uint64_t now)
         p->goal.greeting = r->greeting;
     p->again += at_once;
     p->tries += !at_once;
+    if (p->connect != NULL || p->second != NULL)
+        return; /* the other one goes on */
     channel_move_end(p->channel);
     if (p->service->remote != NULL && channel_in_gap(p->channel))
         remote_points_fail(p->service->remote, now);
     p->retry_at = at_once ? now : time_after(now, retry_pause(p->tries));
 }
 
-/* Through the point when there is no leg left, else by MOVE. */
+static void met_again(void *arg, const struct connect_result *r, uint64_t now)
+{
+    struct service_peer *p = arg;
+
+    p->connect = NULL;
+    met(p, r, now);
+}
+
+static void met_second(void *arg, const struct connect_result *r, uint64_t now)
+{
+    struct service_peer *p = arg;
+
+    p->second = NULL;
+    met(p, r, now);
+}
+
+/* No leg is left, or the one in use seems to be gone. */
+static bool is_lost(const struct service_peer *p)
+{
+    return channel_in_gap(p->channel) || channel_in_doubt(p->channel);
+}
+
+static struct stem_kit *kit_of(const struct service_peer *p)
+{
+    const struct service *service = p->service;
+
+    return service->kit != NULL ? service->kit
+                                : service->all->clients[service->options.hops];
+}
+
+static void next_point(const struct service_peer *p, unsigned attempt,
+                       struct connect_goal *goal)
+{
+    if (p->service->remote != NULL)
+        remote_next_point(p->service->remote, attempt, goal);
+    if (p->service->swarm != NULL)
+        swarm_next_point(p->service->swarm, p->key, attempt, goal);
+}
+
+/* Through the point when it is lost, else by MOVE. */
 static void meet_again(struct service_peer *p, uint64_t now)
 {
-    struct service *service = p->service;
-    struct services *s = service->all;
-    struct stem_kit *kit =
-        service->kit != NULL ? service->kit : s->clients[service->options.hops];
-    bool gap = channel_in_gap(p->channel);
+    bool lost = is_lost(p), found = p->resuming && !lost;
 
     p->retry_at = TIME_NEVER;
-    if (p->connect != NULL || !p->opened)
+    if (p->connect != NULL || p->second != NULL || !p->opened)
         return;
-    p->goal.resume = gap && channel_resume_id(p->channel, p->goal.resume_id);
-    if (gap && service->remote != NULL)
-        remote_next_point(service->remote, p->tries, &p->goal);
-    if (gap && service->swarm != NULL)
-        swarm_next_point(service->swarm, p->key, p->tries, &p->goal);
-    if (connect_new(service, kit, &p->goal, gap ? NULL : p->channel, met_again,
-                    p, now, &p->connect) != OK) {
+    p->resuming = lost;
+    if (found) /* again, while it was to be resumed */
+        return;
+    p->goal.resume = lost && channel_resume_id(p->channel, p->goal.resume_id);
+    if (lost)
+        next_point(p, p->tries, &p->goal);
+    if (connect_new(p->service, kit_of(p), &p->goal, lost ? NULL : p->channel,
+                    met_again, p, now, &p->connect) != OK)
         p->retry_at = time_after(now, RETRY_FIRST);
-    }
+    else if (lost)
+        p->second_at = connect_second_at(p->service, now);
+}
+
+/* The point of the first attempt may be gone, or a relay on the way. */
+static void meet_beside(struct service_peer *p, uint64_t now)
+{
+    struct connect_goal goal = p->goal;
+
+    p->second_at = TIME_NEVER;
+    if (p->connect == NULL || p->second != NULL || !is_lost(p) ||
+        goal.has_work || connect_is_taken(p->connect))
+        return;
+    next_point(p, p->tries + 1, &goal);
+    if (connect_new(p->service, kit_of(p), &goal, NULL, met_second, p, now,
+                    &p->second) != OK)
+        p->second = NULL;
+    sodium_memzero(&goal, sizeof(goal));
 }
 
 static void on_renew(void *holder, struct channel *ch, uint64_t now)
@@ -224,11 +292,17 @@ static void on_gap(void *holder, struct channel *ch, uint64_t now)
     struct service_peer *p = holder;
 
     (void)ch;
-    if (p->connect != NULL) { /* a MOVE that leads nowhere now */
-        connect_free(p->connect, now);
-        p->connect = NULL;
-    }
-    meet_again(p, now);
+    if (p->connect != NULL && !p->resuming) /* a MOVE leads nowhere now */
+        end_connects(p, now);
+    if (!p->resuming || p->retry_at == TIME_NEVER)
+        meet_again(p, now);
+}
+
+/* A MOVE over it has no answer either. */
+static void on_doubt(void *holder, struct channel *ch, uint64_t now)
+{
+    channel_move_end(ch);
+    on_gap(holder, ch, now);
 }
 
 static void on_move(void *holder, struct channel *ch,
@@ -430,6 +504,7 @@ static struct channel_env channel_env_of(const struct service *service)
         .move = on_move,
         .move_refused = on_move_refused,
         .gap = on_gap,
+        .doubt = on_doubt,
         .leg_over = on_leg_over,
         .closed = on_closed};
 }
@@ -464,7 +539,7 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
     p->opened = goal != NULL;
     p->has_key = key != NULL;
     p->since = now;
-    p->retry_at = TIME_NEVER;
+    p->retry_at = p->second_at = TIME_NEVER;
     if (goal != NULL)
         p->goal = *goal;
     if (key != NULL)
@@ -539,9 +614,7 @@ void peers_close_of(struct service *service, enum reason why, uint64_t now)
 
         if (p->service != service)
             continue;
-        if (p->connect != NULL)
-            connect_free(p->connect, now);
-        p->connect = NULL;
+        end_connects(p, now);
         p->retry_at = TIME_NEVER;
         if (p->told)
             tell(p, SERVICE_EVENT_GONE, why);
@@ -559,6 +632,16 @@ void peers_free_of(struct service *service, uint64_t now)
             peer_free(s->peers[i], now);
 }
 
+/* It was not gone, and the other end knows nothing of it yet. */
+static void call_off(struct service_peer *p, uint64_t now)
+{
+    if (p->connect == NULL || !p->resuming || is_lost(p) ||
+        connect_has_asked(p->connect) || p->second != NULL)
+        return;
+    end_connects(p, now);
+    p->resuming = false;
+}
+
 void peers_tick(struct services *s, uint64_t now)
 {
     for (unsigned i = s->peer_count; i-- > 0;) {
@@ -566,8 +649,11 @@ void peers_tick(struct services *s, uint64_t now)
 
         if (p == NULL)
             continue;
+        call_off(p, now);
         if (now >= p->retry_at)
             meet_again(p, now);
+        if (now >= p->second_at)
+            meet_beside(p, now);
         if (now >= channel_next_deadline(p->channel))
             channel_tick(p->channel, now);
     }
@@ -579,6 +665,7 @@ uint64_t peers_deadline(const struct services *s)
 
     for (unsigned i = 0; i < s->peer_count; i++) {
         at = time_min(at, s->peers[i]->retry_at);
+        at = time_min(at, s->peers[i]->second_at);
         at = time_min(at, channel_next_deadline(s->peers[i]->channel));
     }
     return at;

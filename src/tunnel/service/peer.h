@@ -31,6 +31,9 @@ struct service_peer {
     /* opened: where it can be met again */
     struct connect_goal goal;
     struct connect *connect; /* under way */
+    struct connect *second;  /* beside it, at another point */
+    uint64_t second_at;
+    bool resuming; /* by RESUME; else by MOVE */
     unsigned tries, again;
     uint64_t retry_at;
 

@@ -119,6 +119,12 @@ static void gap(void *holder, struct channel *ch, uint64_t now)
     assert(channel_in_gap(ch));
 }
 
+static void doubt(void *holder, struct channel *ch, uint64_t now)
+{
+    (void)holder, (void)now;
+    assert(channel_is_opener(ch) && channel_in_doubt(ch));
+}
+
 static void end_leg(struct world *w, struct leg_of *l)
 {
     assert(l->attached);
@@ -258,6 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
                               .move = move,
                               .move_refused = move_refused,
                               .gap = gap,
+                              .doubt = doubt,
                               .leg_over = leg_over,
                               .closed = closed};
     struct world w = {.in = {bytes, size}, .now = TIME_HOUR};

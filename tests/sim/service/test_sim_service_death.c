@@ -16,11 +16,10 @@ static const uint8_t seed[32] = {31, 1};
 static struct hearer *host, *client;
 static unsigned newcomers;
 
-static void begin(struct world *w)
+static void begin_in(struct world *w)
 {
     const struct service_options options = {.hops = 3};
 
-    world_global(w);
     world_of(w, RELAYING, 2 + NEWCOMERS);
     newcomers = 0;
     host = listen_to(w, w->net.members[SERVER]);
@@ -33,6 +32,12 @@ static void begin(struct world *w)
     traffic_begin(client, host, EACH);
     sim_run_for(w->sim, 5 * TIME_S);
     traffic_gap();
+}
+
+static void begin(struct world *w)
+{
+    world_global(w);
+    begin_in(w);
 }
 
 static void newcomer(struct world *w, const char *when)
@@ -75,6 +80,39 @@ static void test_sim_service_rendezvous_dies(void **state)
     newcomer(w, "after all rendezvous");
     traffic_end(w);
     assert_int_equal(traffic.twice, 0);
+    check_one_peer();
+    world_end(w);
+}
+
+/* Where round trips take a few milliseconds, it is noticed in as little, and
+ * long before the channel would give its leg up. */
+static void test_sim_service_rendezvous_dies_nearby(void **state)
+{
+    struct world *w = &world;
+    const struct service_peer *peer;
+    uint64_t at, gap;
+
+    (void)state;
+    world_global(w);
+    w->config.latency = (struct sim_latency){
+        .base = TIME_MS, .access = TIME_MS / 2, .distance = TIME_MS};
+    begin_in(w);
+    peer = services_of(client)->peers[0];
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(channel_stats(peer->channel)->doubts, i);
+        kill_member(w, last_hop_of(circuit_to_peer(client)));
+        at = sim_now(w->sim);
+        while (channel_stats(peer->channel)->doubts == i &&
+               sim_now(w->sim) < at + TIME_S)
+            sim_run_for(w->sim, TIME_MS);
+        print_message("  in doubt after %u ms\n",
+                      (unsigned)((sim_now(w->sim) - at) / TIME_MS));
+        assert_at_most((sim_now(w->sim) - at) / TIME_MS, 300);
+        sim_run_for(w->sim, 60 * TIME_S);
+        gap = traffic_gap();
+        print_message("  a gap of %.2f s\n", (double)gap / 1e9);
+    }
+    traffic_end(w);
     check_one_peer();
     world_end(w);
 }
@@ -162,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sim_service_rendezvous_dies),
+        cmocka_unit_test(test_sim_service_rendezvous_dies_nearby),
         cmocka_unit_test(test_sim_service_own_hops_die),
         cmocka_unit_test(test_sim_service_points_die),
     };

@@ -54,7 +54,7 @@ struct world_side {
     struct world *w;
     unsigned index;
     struct channel *ch; /* NULL once closed */
-    unsigned live, gaps, closed, renews, moves, refused, legs_over;
+    unsigned live, gaps, doubts, closed, renews, moves, refused, legs_over;
     enum reason why, refused_why;
     uint32_t sent, received, twice, strange;
     uint8_t seen[WORLD_SEQ / 8];
@@ -77,6 +77,7 @@ struct world {
     unsigned loss, twice, flip, replay, swap; /* per mille of cells */
     uint64_t latency, jitter;
     bool resumes;          /* a gap makes a new joint, after: */
+    bool resumes_in_doubt; /* and so does a doubt */
     uint64_t resume_after; /* a delay */
     bool tells;            /* the relay says when one end goes */
     enum reason answer;    /* to MOVE */
@@ -336,14 +337,12 @@ static inline void world_refused(void *holder, struct channel *ch,
     world_hook(s);
 }
 
-static inline void world_gap(void *holder, struct channel *ch, uint64_t now)
+static inline void world_resume(struct world_side *s, struct channel *ch,
+                                uint64_t now)
 {
-    struct world_side *s = holder;
     struct world *w = s->w;
     uint8_t name[CHANNEL_RESUME_BYTES];
 
-    assert(channel_in_gap(ch));
-    s->gaps++;
     if (w->resumes && s->index == OPENER && w->side[RESPONDER].ch != NULL) {
         struct joint *j = world_joint(w);
 
@@ -353,6 +352,26 @@ static inline void world_gap(void *holder, struct channel *ch, uint64_t now)
         world_event(w, &j->end[OPENER], false,
                     now + w->resume_after + 2 * TIME_MS);
     }
+}
+
+static inline void world_gap(void *holder, struct channel *ch, uint64_t now)
+{
+    struct world_side *s = holder;
+
+    assert(channel_in_gap(ch));
+    s->gaps++;
+    world_resume(s, ch, now);
+    world_hook(s);
+}
+
+static inline void world_doubt(void *holder, struct channel *ch, uint64_t now)
+{
+    struct world_side *s = holder;
+
+    assert(channel_in_doubt(ch) && !channel_in_gap(ch));
+    s->doubts++;
+    if (s->w->resumes_in_doubt)
+        world_resume(s, ch, now);
     world_hook(s);
 }
 
@@ -414,6 +433,7 @@ static inline struct channel_env world_env(struct world *w)
                                 .move = world_moves,
                                 .move_refused = world_refused,
                                 .gap = world_gap,
+                                .doubt = world_doubt,
                                 .leg_over = world_leg_over,
                                 .closed = world_closed};
 }

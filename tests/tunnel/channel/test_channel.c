@@ -274,6 +274,88 @@ static void test_channel_gives_up_a_silent_leg(void **state)
     world_deinit(&w);
 }
 
+/* A leg whose relay died without a word: the opener does not wait until it is
+ * dead. The round trip is 10 ms. */
+static void test_channel_doubts_a_silent_leg(void **state)
+{
+    uint64_t from;
+
+    (void)state;
+    world_init(&w, 7);
+    w.tells = false;
+    w.resumes_in_doubt = true;
+    world_connect(&w);
+    world_cut(&w, &w.joint[0], false);
+    from = w.now;
+    while (w.side[OPENER].doubts == 0 && w.now < from + TIME_MIN) {
+        world_say(&w, OPENER, 4);
+        world_run(&w, 10 * TIME_MS);
+    }
+    assert_in_range(w.now - from, 200 * TIME_MS, 300 * TIME_MS);
+    assert_true(channel_in_doubt(w.side[OPENER].ch));
+    assert_non_null(channel_circuit(w.side[OPENER].ch));
+    world_run(&w, 100 * TIME_MS);
+    assert_ptr_equal(world_used(&w, OPENER), &w.joint[1]);
+    assert_ptr_equal(world_used(&w, RESPONDER), &w.joint[1]);
+    assert_false(channel_in_doubt(w.side[OPENER].ch));
+    world_run(&w, TIME_MIN);
+    assert_int_equal(w.side[OPENER].doubts, 1);
+    assert_int_equal(w.side[RESPONDER].doubts, 0);
+    assert_int_equal(channel_stats(w.side[OPENER].ch)->gaps, 0);
+    world_deinit(&w);
+}
+
+/* An answer ends it, and the leg stays. */
+static void test_channel_doubts_and_is_answered(void **state)
+{
+    (void)state;
+    world_init(&w, 7);
+    world_connect(&w);
+    w.loss = 1000;
+    world_say(&w, OPENER, 4);
+    world_run(&w, 400 * TIME_MS);
+    assert_int_equal(w.side[OPENER].doubts, 1);
+    assert_true(channel_in_doubt(w.side[OPENER].ch));
+    w.loss = 0;
+    world_run(&w, 200 * TIME_MS);
+    assert_false(channel_in_doubt(w.side[OPENER].ch));
+    assert_ptr_equal(world_used(&w, OPENER), &w.joint[0]);
+    assert_int_equal(w.joints, 1);
+    world_deinit(&w);
+}
+
+/* A network that loses much for ten minutes has no storm of resumes. */
+static void test_channel_doubts_seldom(void **state)
+{
+    unsigned early;
+
+    (void)state;
+    world_init(&w, 9);
+    world_connect(&w);
+    w.loss = 600;
+    for (unsigned i = 0; i < 600; i++) {
+        world_say(&w, OPENER, 4);
+        world_run(&w, TIME_S);
+        if (i == 60)
+            early = w.side[OPENER].doubts;
+    }
+    assert_in_range(early, 2, 6);
+    assert_in_range(w.side[OPENER].doubts, 8, 15);
+    /* Then all is well for a while: the next one is told at once. */
+    w.loss = 0;
+    world_run(&w, 5 * TIME_MIN);
+    early = w.side[OPENER].doubts;
+    for (unsigned i = 0; i < 2; i++) {
+        w.loss = 1000;
+        world_say(&w, OPENER, 4);
+        world_run(&w, TIME_S);
+        w.loss = 0;
+        world_run(&w, 1500 * TIME_MS);
+    }
+    assert_int_equal(w.side[OPENER].doubts, early + 2);
+    world_deinit(&w);
+}
+
 /* Round trips of seconds are no silence. */
 static void test_channel_learns_the_round_trip(void **state)
 {
@@ -494,6 +576,9 @@ int main(void)
         cmocka_unit_test(test_channel_keeps_circuits_from_being_idle),
         cmocka_unit_test(test_channel_asks_when_nothing_comes_back),
         cmocka_unit_test(test_channel_gives_up_a_silent_leg),
+        cmocka_unit_test(test_channel_doubts_a_silent_leg),
+        cmocka_unit_test(test_channel_doubts_and_is_answered),
+        cmocka_unit_test(test_channel_doubts_seldom),
         cmocka_unit_test(test_channel_learns_the_round_trip),
         cmocka_unit_test(test_channel_keeps_a_leg_that_loses_much),
         cmocka_unit_test(
