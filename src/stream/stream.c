@@ -139,6 +139,16 @@ void streams_leave(struct streams *s)
     s->depth--;
 }
 
+void streams_hold(struct streams *s, uint64_t now)
+{
+    streams_enter(s, now);
+}
+
+void streams_release(struct streams *s)
+{
+    streams_leave(s);
+}
+
 void streams_leave_quietly(struct stream_conn *c)
 {
     if (c->streams->depth == 1)

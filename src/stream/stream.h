@@ -192,6 +192,11 @@ void stream_resume(struct stream *st, uint64_t now);
 /* ---- Time, and looking inside ------------------------------------------- */
 
 void streams_tick(struct streams *s, uint64_t now);
+/* Between these nothing is sent, and nothing told but what packets bring: for
+ * packets that come in batches, whose acknowledgements are put together, and
+ * for much that is asked at once. They nest. */
+void streams_hold(struct streams *s, uint64_t now);
+void streams_release(struct streams *s);
 uint64_t streams_next_deadline(const struct streams *s);
 
 struct stream_stats {

@@ -127,5 +127,7 @@ bool stream_came(struct stream *st, struct bytes data, bool fin)
         st->conn->returned += data.len - n;
         return true;
     }
+    if (n == data.len)
+        return true;
     return kept_add(st, bytes_of(data.p + n, data.len - n));
 }
