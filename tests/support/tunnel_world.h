@@ -51,6 +51,8 @@ struct resident {
     void (*on_event)(struct resident *m, const struct member_event *e);
     void (*on_call)(struct resident *m, enum world_call call);
     const struct dht_provider *dht; /* for resident_start */
+    struct outlet_world outlet;     /* likewise; without ctx none is there */
+    struct policy tcp_policy;
     enum reason why;
     uint8_t payload[8192];
     size_t payload_len;
@@ -166,6 +168,8 @@ static inline void resident_event(void *ctx, const struct member_event *e)
         break;
     case MEMBER_LEARNED:
         m->learned++;
+        break;
+    case MEMBER_PACKET:
         break;
     }
     if (m->on_event != NULL)
@@ -308,6 +312,11 @@ static inline void resident_start(struct resident *m,
     };
 
     policy_init(&m->policy, true, false);
+    policy_init(&m->tcp_policy, true, false);
+    if (m->outlet.ctx != NULL) {
+        env.outlet = m->outlet;
+        env.tcp_policy = &m->tcp_policy;
+    }
     assert_int_equal(
         member_new(c, &env, &m->policy, m->world->now, WALL, &m->tunnel), OK);
     member_set_addresses(m->tunnel, &m->ep, 1, 0, m->world->now);

@@ -215,6 +215,7 @@ void member_free(struct member *t, uint64_t now)
     while (t->news.count > 0)
         member_tell_news(t);
     meeting_free(t->meeting);
+    outlet_free(t->outlet);
     exit_free(t->exit);
     directory_free(t->directory);
     puncture_deinit(&t->puncture);
@@ -323,6 +324,8 @@ void member_tick(struct member *t, uint64_t now, uint64_t wall)
     pool_tick(&t->pool, now);
     if (t->exit != NULL)
         exit_tick(t->exit, now);
+    if (t->outlet != NULL)
+        outlet_tick(t->outlet, now);
     tick_ends(t, now);
     meeting_tick(t->meeting, wall, now);
     services_tick(t->services, wall, now);
@@ -341,6 +344,8 @@ uint64_t member_next_deadline(const struct member *t)
     at = time_min(at, pool_next_deadline(&t->pool));
     if (t->exit != NULL)
         at = time_min(at, exit_next_deadline(t->exit));
+    if (t->outlet != NULL)
+        at = time_min(at, outlet_next_deadline(t->outlet));
     at = time_min(at, meeting_next_deadline(t->meeting));
     at = time_min(at, services_next_deadline(t->services));
     return time_min(at, t->own_deadline);
@@ -523,4 +528,9 @@ const struct puncture_stats *member_punctures(const struct member *t)
 const struct exit *member_exit(const struct member *t)
 {
     return t->exit;
+}
+
+const struct outlet *member_outlet(const struct member *t)
+{
+    return t->outlet;
 }

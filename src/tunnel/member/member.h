@@ -19,8 +19,10 @@
  * member_receive: their circuit may be closed in there, and the payload stays.
  *
  *     function of struct member_env     may call
- *     event, exit_world, dht_provider   commands, and what looks inside
+ *     event, exit_world, dht_provider,  commands, and what looks inside
+ *       outlet_world
  *     exit_world.resolve                member_exit_resolved too
+ *     outlet_world.join, .reverse       member_outlet_parted, _reversed too
  *     dht_provider                      its handler's functions too
  *     send, random, remember, forget,   nothing: they come in the middle of
  *       rotated, retired                whatever is done
@@ -37,6 +39,7 @@
 #include "tunnel/link/puncture.h"
 #include "tunnel/meeting/meeting.h"
 #include "tunnel/member/speedtest.h"
+#include "tunnel/outlet/outlet.h"
 #include "tunnel/path/path.h"
 #include "tunnel/router/router.h"
 #include "tunnel/service/service.h"
@@ -81,7 +84,9 @@ struct member_env {
                        struct bytes datagram);
     void (*event)(void *ctx, const struct member_event *event);
     struct exit_world exit; /* empty when this is none */
-    /* Of streams, as member_new's is of datagrams. NULL: none leave here. */
+    /* Where streams leave, and their policy, as member_new's is that of
+     * datagrams. NULL: none leave here. */
+    struct outlet_world outlet;
     struct policy *tcp_policy;
 
     /* What is to be found again after a restart. */
@@ -135,6 +140,7 @@ struct member_config {
     size_t max_piece_memory; /* bytes, of unfinished long datagrams */
     struct transit_queue_config queue;
     struct exit_config exit;
+    struct outlet_config outlet;
 
     bool introduces;               /* serves services of others, as a relay */
     struct meeting_config meeting; /* network and what follows is filled in */
@@ -203,6 +209,12 @@ void member_exit_receive(struct member *t, uint32_t cookie,
 void member_exit_resolved(struct member *t, uint32_t cookie,
                           const struct endpoint *addrs, size_t count,
                           uint64_t ttl, uint64_t now);
+/* Of streams that leave here: as outlet.h says. */
+void member_outlet_connected(struct member *t, uint64_t id, enum error e,
+                             uint64_t now);
+void member_outlet_parted(struct member *t, uint64_t id);
+void member_outlet_reversed(struct member *t, uint64_t id, struct bytes name,
+                            uint64_t ttl, uint64_t now);
 void member_tick(struct member *t, uint64_t now, uint64_t wall);
 uint64_t member_next_deadline(const struct member *t);
 
@@ -317,5 +329,7 @@ const struct puncture_stats *member_punctures(const struct member *t);
 const struct meeting *member_meeting(const struct member *t);
 /* NULL when this is no exit. */
 const struct exit *member_exit(const struct member *t);
+/* NULL when no streams leave here. */
+const struct outlet *member_outlet(const struct member *t);
 
 #endif

@@ -148,9 +148,12 @@ enum error member_data_name(struct member *t, uint32_t circuit,
 enum error member_packet(struct member *t, uint32_t circuit,
                          struct bytes packet, uint64_t now)
 {
-    struct circuit_message m = {.type = CIRCUIT_PACKET_IN, .payload = packet};
+    const struct circuit_message m = {.type = CIRCUIT_PACKET_IN,
+                                      .payload = packet};
     struct circuit *c = find_ready(t, circuit);
 
+    if (packet.len == 0 || packet.len > CIRCUIT_PACKET_MAX)
+        return ERR_TOO_LARGE;
     if (c == NULL)
         return ERR_NOT_FOUND;
     return circuit_send(t->router.circuits, c, c->length, &m, now);
@@ -250,6 +253,18 @@ static void go_on(struct member *t, struct circuit *c,
 
 /* ---- Receiving ---------------------------------------------------------- */
 
+static void tell_packet(struct member *t, const struct circuit *c,
+                        struct bytes packet)
+{
+    const struct member_event event = {.kind = MEMBER_PACKET,
+                                       .circuit = c->id,
+                                       .length = c->length,
+                                       .hop = c->length,
+                                       .payload = packet};
+
+    member_tell_data(t, &event);
+}
+
 void member_client_data(void *ctx, struct circuit *c,
                         const struct circuit_message *m, uint64_t now)
 {
@@ -260,9 +275,7 @@ void member_client_data(void *ctx, struct circuit *c,
         .kind = MEMBER_DATA, .circuit = c->id, .length = c->length};
 
     if (m->type == CIRCUIT_PACKET_BACK) {
-        event.kind = MEMBER_PACKET;
-        event.payload = m->payload;
-        member_tell_data(t, &event);
+        tell_packet(t, c, m->payload);
         return;
     }
     client = member_client_of(c);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Circuits of others that end here: their data goes to the exit, and what
- * comes from there goes back; their speed tests are answered. What is kept with
- * such a circuit, a struct transit (`relay`), is its struct member_tail; the
- * exit knows the transit as `owner`.
+ * Circuits of others that end here: their datagrams go to the exit, their
+ * streams to the outlet, and what comes from there goes back; their speed tests
+ * are answered. What is kept with such a circuit, a struct transit (`relay`),
+ * is its struct member_tail; exit and outlet know the transit as `owner`.
  */
 #include "tunnel/member/member_internal.h"
 
@@ -27,15 +27,39 @@ static struct member_tail *tail_of(const struct member *t,
     return tail;
 }
 
+/* NULL: no memory. */
+static struct exit_circuit *exit_of(struct member *t, struct transit *relay,
+                                    uint64_t now)
+{
+    struct member_tail *tail = relay->above;
+
+    if (tail->exit == NULL)
+        exit_circuit_new(t->exit, relay, &relay->prev.link->peer.ep, now,
+                         &tail->exit);
+    return tail->exit;
+}
+
+static enum reason take_packet(struct member *t, struct member_tail *tail,
+                               struct transit *relay, struct bytes packet,
+                               uint64_t now)
+{
+    if (t->outlet == NULL)
+        return REASON_NO_EXIT;
+    if (tail->outlet == NULL &&
+        outlet_circuit_new(t->outlet, relay, &relay->prev.link->peer.ep,
+                           &tail->outlet) != OK)
+        return REASON_FULL;
+    outlet_receive(t->outlet, tail->outlet, packet, now);
+    return REASON_UNKNOWN;
+}
+
 static enum reason send_data(struct member *t, struct member_tail *tail,
                              struct transit *relay,
                              const struct circuit_message *m, uint64_t now)
 {
     if (t->exit == NULL)
         return REASON_NO_EXIT;
-    if (tail->exit == NULL &&
-        exit_circuit_new(t->exit, relay, &relay->prev.link->peer.ep, now,
-                         &tail->exit) != OK)
+    if (exit_of(t, relay, now) == NULL)
         return REASON_FULL;
     if (m->name.len > 0)
         return exit_send_name(t->exit, tail->exit, m->name, m->port, m->payload,
@@ -72,7 +96,7 @@ enum reason member_tail_message(void *ctx, struct transit *relay,
         return REASON_UNKNOWN;
     }
     if (m->type == CIRCUIT_PACKET_IN)
-        return REASON_NO_EXIT;
+        return take_packet(t, tail, relay, m->payload, now);
     if (m->type == CIRCUIT_PIECE) {
         if (!member_take_piece(t, &tail->pieces, m, now, &whole))
             return REASON_UNKNOWN;
@@ -89,6 +113,8 @@ void member_tail_closed(void *ctx, struct transit *relay, uint64_t now)
     member_service_parted(t, relay, now);
     if (tail == NULL)
         return;
+    if (tail->outlet != NULL)
+        outlet_circuit_free(t->outlet, tail->outlet, now);
     if (tail->exit != NULL)
         exit_circuit_free(t->exit, tail->exit);
     pieces_deinit(&tail->pieces, &t->budget);
@@ -148,9 +174,47 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     transit_answer(t->router.transits, owner, &m, now);
 }
 
-bool member_takes_streams(const struct member *t)
+static void found(void *ctx, void *owner, uint64_t lookup, enum reason why,
+                  const struct endpoint *addrs, size_t count, uint64_t ttl,
+                  uint64_t now)
 {
-    return t->exit != NULL && t->config.exit_tcp && t->env.tcp_policy != NULL;
+    struct member *t = ctx;
+
+    (void)owner;
+    outlet_found(t->outlet, lookup, why, addrs, count, ttl, now);
+}
+
+static void send_packet(void *ctx, void *owner, struct bytes packet,
+                        uint64_t now)
+{
+    const struct circuit_message m = {.type = CIRCUIT_PACKET_BACK,
+                                      .payload = packet};
+    struct transit *relay = owner;
+    struct member *t = ctx;
+
+    relay->used_at = now;
+    transit_answer(t->router.transits, relay, &m, now);
+}
+
+static struct exit_circuit *names(void *ctx, void *owner, uint64_t now)
+{
+    return exit_of(ctx, owner, now);
+}
+
+static enum error outlet_start(struct member *t)
+{
+    struct outlet_env env = {
+        .ctx = t,
+        .random = t->env.random,
+        .world = t->env.outlet,
+        .send = send_packet,
+        .names = names,
+    };
+
+    if (!t->config.exit_tcp || t->env.tcp_policy == NULL)
+        return OK;
+    return outlet_new(&t->config.outlet, &env, t->exit, t->env.tcp_policy,
+                      &t->outlet);
 }
 
 enum error member_exit_new(struct member *t)
@@ -161,9 +225,11 @@ enum error member_exit_new(struct member *t)
         .random = t->env.random,
         .deliver = deliver,
         .failed = failed,
+        .found = found,
     };
+    enum error e = exit_new(&t->config.exit, &env, t->policy, &t->exit);
 
-    return exit_new(&t->config.exit, &env, t->policy, &t->exit);
+    return e == OK ? outlet_start(t) : e;
 }
 
 void member_exit_receive(struct member *t, uint32_t cookie,
@@ -180,4 +246,24 @@ void member_exit_resolved(struct member *t, uint32_t cookie,
 {
     if (t->exit != NULL)
         exit_resolved(t->exit, cookie, addrs, count, ttl, now);
+}
+
+void member_outlet_connected(struct member *t, uint64_t id, enum error e,
+                             uint64_t now)
+{
+    if (t->outlet != NULL)
+        outlet_connected(t->outlet, id, e, now);
+}
+
+void member_outlet_parted(struct member *t, uint64_t id)
+{
+    if (t->outlet != NULL)
+        outlet_parted(t->outlet, id);
+}
+
+void member_outlet_reversed(struct member *t, uint64_t id, struct bytes name,
+                            uint64_t ttl, uint64_t now)
+{
+    if (t->outlet != NULL)
+        outlet_reversed(t->outlet, id, name, ttl, now);
 }

@@ -27,7 +27,8 @@ struct member {
     struct directory *directory;
     struct guards guards;
     struct puncture puncture;
-    struct exit *exit; /* NULL when this is none */
+    struct exit *exit;     /* NULL when this is none */
+    struct outlet *outlet; /* NULL when no streams leave here */
     struct meeting *meeting;
     struct services *services;
     struct policy *policy;
@@ -75,6 +76,7 @@ struct member_tail {
     uint16_t piece_id;
     struct speedtest_hop speedtest;
     struct exit_circuit *exit;
+    struct outlet_circuit *outlet;
 };
 
 /* member_tell.c: how the world hears of events. To be called before a circuit
@@ -137,8 +139,6 @@ void member_tail_closed(void *ctx, struct transit *relay, uint64_t now);
 void member_tail_tick(struct member *t, struct transit *relay, uint64_t now);
 uint64_t member_tail_deadline(const struct transit *relay);
 enum error member_exit_new(struct member *t);
-/* Streams leave here. */
-bool member_takes_streams(const struct member *t);
 
 /* member_paths.c: which relays circuits go through, and what they were like. */
 enum error member_choose_path(void *ctx, unsigned hops,

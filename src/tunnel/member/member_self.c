@@ -137,7 +137,7 @@ void member_set_addresses(struct member *t, const struct endpoint *eps,
         self->exit_policy =
             policy_summary(t->policy, t->policy_text, sizeof(t->policy_text));
     }
-    if (member_takes_streams(t))
+    if (t->outlet != NULL)
         self->tcp_policy =
             policy_summary(t->env.tcp_policy, t->tcp_text, sizeof(t->tcp_text));
     self->address_count = (uint8_t)count;

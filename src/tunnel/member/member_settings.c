@@ -38,6 +38,7 @@ void member_config_init(struct member_config *config)
                   .max_circuit_cells = 64},
     };
     exit_config_default(&config->exit);
+    outlet_config_init(&config->outlet);
     config->introduces = true;
     config->max_service_circuits = 256;
     meeting_config_init(&config->meeting);

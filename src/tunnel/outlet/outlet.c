@@ -79,10 +79,13 @@ void outlet_circuit_free(struct outlet *o, struct outlet_circuit *c,
 }
 
 enum error outlet_receive(struct outlet *o, struct outlet_circuit *c,
-                          uint8_t *packet, size_t len, uint64_t now)
+                          struct bytes packet, uint64_t now)
 {
-    return streams_receive(o->engine, c->path, true, &c->share.neighbour,
-                           packet, len, now);
+    /* It is a view into the cell that came, which nobody needs any more. */
+    uint8_t *p = (uint8_t *)(uintptr_t)packet.p;
+
+    return streams_receive(o->engine, c->path, true, &c->share.neighbour, p,
+                           packet.len, now);
 }
 
 /* ---- What the engine asks ----------------------------------------------- */

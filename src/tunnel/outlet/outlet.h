@@ -34,9 +34,9 @@
  *
  * Reasons in answers (enum reason): PROTOCOL, RESOLVE, TIMEOUT, POLICY, FULL,
  * RATE, UNREACHABLE (no route), REFUSED (nobody listens there), NO_EXIT (asked
- * for what there is not here), IO. A stream whose request is refused ends with
- * its answer. One too many for its circuit, or for memory, is reset with FULL
- * before it is read.
+ * for what there is not here), IO, LINK_LOST (a connect ended while there was
+ * no circuit). A stream whose request is refused ends with its answer. One too
+ * many for its circuit, or for memory, is reset with FULL before it is read.
  *
  * Codes of resets (`code` of stream.h) are of enum reason, too: LINK_LOST when
  * the socket broke, REQUESTED when the other end reset it, IDLE, FULL.
@@ -139,9 +139,9 @@ enum error outlet_circuit_new(struct outlet *o, void *owner,
 /* The circuit goes; its connections rest. */
 void outlet_circuit_free(struct outlet *o, struct outlet_circuit *c,
                          uint64_t now);
-/* A packet came on it, whose bytes may be rewritten. Why it was dropped. */
+/* A packet came on it. Why it was dropped. */
 enum error outlet_receive(struct outlet *o, struct outlet_circuit *c,
-                          uint8_t *packet, size_t len, uint64_t now);
+                          struct bytes packet, uint64_t now);
 
 /* What exit_env.found tells, of lookups of circuits that env.names gave. */
 void outlet_found(struct outlet *o, uint64_t lookup, enum reason why,

@@ -85,8 +85,8 @@ struct transit_env {
     /* May a circuit be extended to this address? Own and, outside of a
      * testing network, private addresses are not. */
     bool (*may_extend)(void *ctx, const struct endpoint *to);
-    /* A DATA, PIECE or TEST message from the client. REASON_UNKNOWN when it
-     * was taken; anything else is told to the client. */
+    /* A DATA, PIECE, TEST or PACKET message from the client. REASON_UNKNOWN
+     * when it was taken; anything else is told to the client. */
     enum reason (*data)(void *ctx, struct transit *relay,
                         const struct circuit_message *m, uint64_t now);
     /* A message of type 16 to 63 from the client, padded with zeros, and not

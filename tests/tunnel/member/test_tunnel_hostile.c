@@ -225,6 +225,8 @@ static void test_hostile_messages_that_change_nothing(void **state)
         {.type = CIRCUIT_PING, .nonce = 5},
         {.type = CIRCUIT_PONG, .nonce = 5},
         {.type = CIRCUIT_TEST, .nonce = 5},
+        {.type = CIRCUIT_PACKET_IN, .payload = {(const uint8_t *)"x", 1}},
+        {.type = CIRCUIT_PACKET_BACK, .payload = {(const uint8_t *)"x", 1}},
         {.type = CIRCUIT_FAILED, .attempt = 9, .reason = REASON_TIMEOUT},
         {.type = CIRCUIT_FAILED, .attempt = 0, .reason = REASON_TIMEOUT},
         {.type = CIRCUIT_DATA, .ep = {.addr = {8, 8, 8, 8}, .port = 1}},

@@ -476,7 +476,7 @@ static inline void deliver(struct world *w, struct packet *p)
     if (c->c == NULL)
         return;
     if (p->to_acceptor)
-        outlet_receive(w->o, c->c, p->bytes, p->len, w->now);
+        outlet_receive(w->o, c->c, bytes_of(p->bytes, p->len), w->now);
     else
         streams_receive(w->client, p->circuit + 1, false, NULL, p->bytes,
                         p->len, w->now);
