@@ -294,6 +294,12 @@ void exit_host_resolve_cancel(void *ctx, uint32_t cookie)
     exit_names_cancel(x->names, cookie);
 }
 
+const struct endpoint *exit_host_from(const struct exit_host *x,
+                                      enum family family)
+{
+    return x->bound[family] ? &x->from[family] : NULL;
+}
+
 uint64_t exit_host_dropped(const struct exit_host *x)
 {
     return x->dropped;

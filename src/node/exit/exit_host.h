@@ -45,6 +45,11 @@ void exit_host_free(struct exit_host *x);
  * listens on all. */
 void exit_host_configure(struct exit_host *x, const struct config *config);
 
+/* The address of this family that it sends from, with port 0; NULL: the system
+ * chooses. */
+const struct endpoint *exit_host_from(const struct exit_host *x,
+                                      enum family family);
+
 /* Datagrams that waited and that the system did not take. */
 uint64_t exit_host_dropped(const struct exit_host *x);
 

@@ -14,6 +14,7 @@
 
 #include "base/timestamp.h"
 #include "node/exit/exit_host.h"
+#include "node/exit/exit_tcp.h"
 #include "node/host/dht_host.h"
 #include "node/host/own_address.h"
 #include "node/host/tunnel_events.h"
@@ -45,7 +46,8 @@ struct tunnel_host {
     struct deliveries *deliveries;
     struct traffic_host *traffic;
     struct builtin_provider builtin;
-    struct exit_host *exit;           /* NULL when this is no exit */
+    struct exit_host *exit;           /* NULL when this is no exit, */
+    struct exit_tcp *tcp;             /* or none of streams */
     struct policy policy, tcp_policy; /* of datagrams, of streams */
     bool holds[ONION_HOPS_MAX + 1];   /* pools that the configuration keeps */
     struct deadline timer, address_timer;
@@ -382,15 +384,53 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
     look_at_addresses(h, true, now);
 }
 
-/* ---- Life --------------------------------------------------------------- */
+/* ---- Streams that leave here -------------------------------------------- */
 
-static enum error make_world(struct tunnel_host *h, const struct config *config)
+static void on_connected(void *arg, uint64_t id, enum error e)
+{
+    struct tunnel_host *h = arg;
+
+    member_outlet_connected(h->member, id, e, clock_now());
+}
+
+static void on_parted(void *arg, uint64_t id)
+{
+    struct tunnel_host *h = arg;
+
+    member_outlet_parted(h->member, id);
+}
+
+static const struct endpoint *on_from(void *arg, enum family family)
+{
+    struct tunnel_host *h = arg;
+
+    return exit_host_from(h->exit, family);
+}
+
+static enum error make_exit(struct tunnel_host *h, const struct config *config)
 {
     struct exit_host_handler handler = {.arg = h,
                                         .batch_begin = on_exit_batch,
                                         .received = on_exit_received,
                                         .batch_end = rearm,
                                         .resolved = on_exit_resolved};
+    struct exit_tcp_handler tcp = {.arg = h,
+                                   .connected = on_connected,
+                                   .parted = on_parted,
+                                   .from = on_from,
+                                   .rearm = rearm};
+    enum error err =
+        exit_host_new(h->world.base, &handler, config, h->world.log, &h->exit);
+
+    if (err != OK || !config->tunnel.exit_tcp)
+        return err;
+    return exit_tcp_new(h->world.base, &tcp, &h->tcp);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error make_world(struct tunnel_host *h, const struct config *config)
+{
     enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
 
     if (err == OK)
@@ -407,8 +447,7 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
     h->builtin.met = on_met;
     if (!config->tunnel.become_exitnode)
         return OK;
-    return exit_host_new(h->world.base, &handler, config, h->world.log,
-                         &h->exit);
+    return make_exit(h, config);
 }
 
 static enum error make_member(struct tunnel_host *h,
@@ -434,6 +473,10 @@ static enum error make_member(struct tunnel_host *h,
                                          : &h->builtin.provider,
     };
     service_host_env(h->world.services, &env.service);
+    if (h->tcp != NULL) {
+        exit_tcp_world(h->tcp, &env.outlet);
+        env.tcp_policy = &h->tcp_policy;
+    }
     enum error err =
         member_new(config, &env, &h->policy, now, clock_wall(), &h->member);
 
@@ -517,6 +560,7 @@ void tunnel_host_free(struct tunnel_host *h)
     h->deliveries = NULL;
     claims_deinit(&h->claims);
     member_free(h->member, clock_now());
+    exit_tcp_free(h->tcp);
     exit_host_free(h->exit);
     builtin_provider_deinit(&h->builtin);
     deadline_deinit(&h->timer);

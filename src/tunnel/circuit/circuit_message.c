@@ -87,10 +87,6 @@ static void read_fields(struct mp_reader *r, struct circuit_message *m)
         m->nonce = mp_read_uint(r, UINT64_MAX);
         m->payload = mp_read_bytes(r, 0, CELL_MAX);
         break;
-    case CIRCUIT_PACKET_IN:
-    case CIRCUIT_PACKET_BACK:
-        m->payload = mp_read_bytes(r, 1, CIRCUIT_PACKET_MAX);
-        break;
     default:
         mp_fail(r, ERR_UNKNOWN_KIND);
         break;
@@ -193,11 +189,6 @@ static void write_fields(struct mp_writer *w, const struct circuit_message *m)
     case CIRCUIT_TESTED:
         write_head(w, m, 3);
         mp_write_uint(w, m->nonce);
-        mp_write_bin(w, m->payload);
-        break;
-    case CIRCUIT_PACKET_IN:
-    case CIRCUIT_PACKET_BACK:
-        write_head(w, m, 2);
         mp_write_bin(w, m->payload);
         break;
     }

@@ -317,7 +317,6 @@ static void event_of_circuit(struct deliveries *ds, struct delivery *d,
     case MEMBER_PACKET: /* no delivery's */
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:
-    case MEMBER_PACKET:
         break;
     }
 }
