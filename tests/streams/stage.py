@@ -132,7 +132,7 @@ class Streams(ProcessTest):
     def setUp(self):
         super().setUp()
         self.closing = []
-        self.relays = self.network_of(self.RELAYS)
+        self.relays = list(self.network_of(self.RELAYS))
 
     def tearDown(self):
         for thing in self.closing:

@@ -14,9 +14,10 @@
 
 /* Relays cut circuits a tenth after max_time; that of the other end may be
  * older than ours by as much as stems get, a fifth of it (services.c). */
-#define RENEW_PART  7            /* tenths of max_time */
-#define RENEW_SPAN  16           /* parts of max_time over which it is spread */
-#define RETRY_FIRST (1 * TIME_S) /* after the second time; doubled then, */
+#define RENEW_PART  7  /* tenths of max_time */
+#define RENEW_SPAN  16 /* parts of max_time over which it is spread */
+#define RETRY_MIN   (100 * TIME_MS)
+#define RETRY_FIRST (1 * TIME_S) /* there are too many attempts already */
 #define RETRY_MAX   (32 * TIME_S)
 
 static const struct route_ops leg_ops;
@@ -141,11 +142,15 @@ static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
     s->env.world.packet(s->env.world.ctx, p->id, to_acceptor, packet, now);
 }
 
-static uint64_t retry_pause(unsigned tries)
+/* Half as long as it is lost already: attempts that fail at once, as long as
+ * the same relay is in the way, are no reason to wait for half a minute. */
+static uint64_t retry_pause(unsigned tries, uint64_t lost)
 {
     if (tries < 2) /* at another point, over other relays */
         return 0;
-    return tries < 7 ? RETRY_FIRST << (tries - 2) : RETRY_MAX;
+    if (lost / 2 < RETRY_MIN)
+        return RETRY_MIN;
+    return time_min(lost / 2, RETRY_MAX);
 }
 
 /* The other end knows nothing of the channel that was to go on: its end is
@@ -202,7 +207,10 @@ static void met(struct service_peer *p, const struct connect_result *r,
     channel_move_end(p->channel);
     if (p->service->remote != NULL && channel_in_gap(p->channel))
         remote_points_fail(p->service->remote, now);
-    p->retry_at = at_once ? now : time_after(now, retry_pause(p->tries));
+    p->retry_at =
+        at_once ? now
+                : time_after(
+                      now, retry_pause(p->tries, time_since(p->lost_at, now)));
 }
 
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)
@@ -253,6 +261,8 @@ static void meet_again(struct service_peer *p, uint64_t now)
     if (p->connect != NULL || p->second != NULL || !p->opened)
         return;
     p->resuming = lost;
+    if (p->tries == 0)
+        p->lost_at = now;
     if (found) /* again, while it was to be resumed */
         return;
     p->goal.resume = lost && channel_resume_id(p->channel, p->goal.resume_id);

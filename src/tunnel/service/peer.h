@@ -33,7 +33,8 @@ struct service_peer {
     struct connect *connect; /* under way */
     struct connect *second;  /* beside it, at another point */
     uint64_t second_at;
-    bool resuming; /* by RESUME; else by MOVE */
+    bool resuming;    /* by RESUME; else by MOVE */
+    uint64_t lost_at; /* with tries: since when there are some */
     unsigned tries, again;
     uint64_t retry_at;
 

@@ -21,11 +21,14 @@ enum trunk_kind { TRUNK_EXIT, TRUNK_PEER, TRUNK_VISITORS };
 
 /* What a trunk to an exit waits for:
  *
- *     circuit != 0   its connection is on it; silent_at: until it is asked
- *     opening != 0   one more to the same exit is built; with a circuit, it is
+ *     circuit != 0   its connection is on it; at ask_at its hops are asked
+ *                    whether they are there
+ *     opening        others to the same exit are built; with a circuit, one is
  *                    to replace it
  *     neither        it rests, and looks again at retry_at
  */
+#define TRUNK_OPENING 2 /* the second one may be there sooner, and is spare */
+
 struct trunk {
     struct carrier *carrier;
     enum trunk_kind kind;
@@ -38,9 +41,11 @@ struct trunk {
     unsigned hops; /* EXIT: from here on */
     uint64_t isolation;
     uint8_t exit[32];
-    uint32_t circuit, opening;
-    uint64_t silent_at; /* nothing came for what was sent by then; or never */
-    bool asked;         /* and its hops were asked */
+    uint32_t circuit, opening[TRUNK_OPENING];
+    uint64_t ask_at;
+    bool waiting;   /* for something to come, as something was sent */
+    bool asked;     /* and its hops were, too: at ask_at it is given up */
+    uint64_t quiet; /* so long nothing may come while there are streams */
     uint64_t retry_at;
     unsigned tries;
 };

@@ -17,6 +17,10 @@
  * round trips, within these; as long again, and it is given up. */
 #define SILENCE_MIN (400 * TIME_MS)
 #define SILENCE_MAX (3 * TIME_S)
+/* One on which nothing was sent is asked, too: who waits for bytes would never
+ * know. The longer it is quiet the seldomer. */
+#define QUIET_MIN (500 * TIME_MS)
+#define QUIET_MAX (15 * TIME_S)
 
 #define RETRY_FIRST (100 * TIME_MS) /* doubled each time */
 #define RETRY_MAX   (4 * TIME_S)
@@ -66,7 +70,7 @@ static struct trunk *trunk_new(struct carrier *c, enum trunk_kind kind)
     t->carrier = c;
     t->kind = kind;
     t->place = place;
-    t->silent_at = t->retry_at = TIME_NEVER;
+    t->ask_at = t->retry_at = TIME_NEVER;
     c->trunks[place] = t;
     c->stats.trunks++;
     return t;
@@ -80,8 +84,8 @@ static void leave_circuit(struct trunk *t)
         claim->users--;
     t->circuit = 0;
     t->path = 0;
-    t->silent_at = TIME_NEVER;
-    t->asked = false;
+    t->ask_at = TIME_NEVER;
+    t->waiting = t->asked = false;
 }
 
 void trunk_free(struct trunk *t)
@@ -114,6 +118,8 @@ static void enter_circuit(struct trunk *t, uint32_t circuit, uint64_t now)
     t->path = ++c->turns << PLACE_BITS | t->place;
     t->tries = 0;
     t->retry_at = TIME_NEVER;
+    t->quiet = QUIET_MIN;
+    t->ask_at = time_after(now, t->quiet);
 }
 
 static uint64_t path_rtt(const struct trunk *t)
@@ -393,7 +399,6 @@ static void move_to(struct trunk *t, uint32_t circuit, uint64_t now)
 {
     struct carrier *c = t->carrier;
 
-    t->opening = 0;
     enter_circuit(t, circuit, now);
     if (t->circuit == 0 || stream_move(t->conn, t->path, now) != OK) {
         leave_circuit(t);
@@ -403,11 +408,33 @@ static void move_to(struct trunk *t, uint32_t circuit, uint64_t now)
     c->stats.moves++;
 }
 
-/* Another circuit to its exit: one that is there, or one more. */
-static void look(struct trunk *t, uint64_t now)
+static bool is_opening(const struct trunk *t)
+{
+    for (unsigned i = 0; i < TRUNK_OPENING; i++)
+        if (t->opening[i] != 0)
+            return true;
+    return false;
+}
+
+static void open_some(struct trunk *t, uint64_t now)
 {
     struct carrier *c = t->carrier;
     struct member_wish wish = {.protocol = MEMBER_TCP, .exit = t->exit};
+
+    for (unsigned i = 0; i < TRUNK_OPENING; i++) {
+        if (t->opening[i] != 0)
+            continue;
+        if (member_open(c->member, t->hops, &wish, now, &t->opening[i]) != OK) {
+            t->opening[i] = 0;
+            return;
+        }
+        claims_take(c->claims, t->opening[i], t->hops, t->isolation, now);
+    }
+}
+
+/* Another circuit to its exit: one that is there, or two more. */
+static void look(struct trunk *t, uint64_t now)
+{
     uint32_t ready = find_ready(t);
 
     if (ready != 0) {
@@ -415,10 +442,25 @@ static void look(struct trunk *t, uint64_t now)
         return;
     }
     look_later(t, now);
-    if (t->opening != 0 ||
-        member_open(c->member, t->hops, &wish, now, &t->opening) != OK)
-        return;
-    claims_take(c->claims, t->opening, t->hops, t->isolation, now);
+    open_some(t, now);
+}
+
+/* It is not being opened any more. False: it never was. */
+static bool forget_opening(struct trunk *t, uint32_t circuit)
+{
+    for (unsigned i = 0; i < TRUNK_OPENING; i++) {
+        if (t->opening[i] == circuit) {
+            t->opening[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The circuit that it is on will not do for long. */
+static bool wants_another(const struct trunk *t)
+{
+    return t->circuit == 0 || member_retires(t->carrier->member, t->circuit);
 }
 
 /* Without streams there is nothing to go on with: it ends. */
@@ -444,13 +486,13 @@ static bool leads_there(const struct trunk *t, uint32_t circuit)
            memcmp(exit, t->exit, sizeof(exit)) == 0;
 }
 
+/* Of two that were opened the later one is spare: look finds it. */
 static void circuit_ready(struct trunk *t, uint32_t circuit, uint64_t now)
 {
-    if (circuit == t->opening) {
-        t->opening = 0;
-        if (leads_there(t, circuit))
-            move_to(t, circuit, now);
-        else
+    if (circuit == 0)
+        return;
+    if (forget_opening(t, circuit)) {
+        if (wants_another(t))
             look(t, now);
     } else if (circuit == t->circuit) {
         if (leads_there(t, circuit))
@@ -462,19 +504,22 @@ static void circuit_ready(struct trunk *t, uint32_t circuit, uint64_t now)
 
 static void circuit_closed(struct trunk *t, uint32_t circuit, uint64_t now)
 {
-    if (circuit == t->opening) {
-        t->opening = 0;
-        if (t->circuit == 0)
-            look(t, now);
+    if (circuit == 0)
+        return;
+    if (forget_opening(t, circuit)) {
+        if (wants_another(t) && t->retry_at == TIME_NEVER)
+            look_later(t, now);
     } else if (circuit == t->circuit) {
         lose_circuit(t, now);
     }
 }
 
-static void heard(struct trunk *t)
+/* Something came: a packet, or the word of the exit that it is there. */
+static void heard(struct trunk *t, uint64_t quiet, uint64_t now)
 {
-    t->silent_at = TIME_NEVER;
-    t->asked = false;
+    t->waiting = t->asked = false;
+    t->quiet = quiet;
+    t->ask_at = time_after(now, quiet);
 }
 
 static struct trunk *trunk_on(struct carrier *c, uint32_t circuit)
@@ -497,7 +542,7 @@ static void packet_came(struct carrier *c, const struct member_event *event,
 
     if (t == NULL)
         return;
-    heard(t);
+    heard(t, QUIET_MIN, now);
     streams_receive(c->streams, t->path, false, NULL, event->payload.p,
                     event->payload.len, now);
 }
@@ -520,7 +565,7 @@ void trunks_event(struct carrier *c, const struct member_event *event,
             circuit_closed(t, event->circuit, now);
         else if (event->kind == MEMBER_PONG && event->circuit == t->circuit &&
                  event->hop == event->length)
-            heard(t);
+            heard(t, time_min(2 * t->quiet, QUIET_MAX), now);
     }
 }
 
@@ -550,8 +595,10 @@ void trunks_send(void *ctx, uint64_t path, bool to_acceptor,
     t = place < c->places ? c->trunks[place] : NULL;
     if (t == NULL || t->path != path)
         return;
-    if (t->silent_at == TIME_NEVER && t->conn != NULL)
-        t->silent_at = time_after(now, patience(t));
+    if (!t->waiting && t->conn != NULL) {
+        t->waiting = true;
+        t->ask_at = time_min(t->ask_at, time_after(now, patience(t)));
+    }
     member_packet(c->member, t->circuit, packet, now);
 }
 
@@ -561,7 +608,11 @@ static void doubt(struct trunk *t, uint64_t now)
     struct carrier *c = t->carrier;
     uint32_t circuit = t->circuit;
 
-    t->silent_at = time_after(now, patience(t));
+    if (!t->waiting && !t->asked && stream_conn_streams(t->conn) == 0) {
+        t->ask_at = TIME_NEVER; /* nobody cares, until something is sent */
+        return;
+    }
+    t->ask_at = time_after(now, patience(t));
     if (!t->asked) {
         t->asked = true;
         member_ping(c->member, circuit, now);
@@ -576,13 +627,13 @@ static void tick(struct trunk *t, uint64_t now)
 {
     if (t->kind != TRUNK_EXIT)
         return;
-    if (now >= t->silent_at)
-        doubt(t, now);
     if (now >= t->retry_at) {
         t->retry_at = TIME_NEVER;
-        if (t->circuit == 0 || member_retires(t->carrier->member, t->circuit))
+        if (wants_another(t))
             look(t, now);
     }
+    if (now >= t->ask_at)
+        doubt(t, now); /* which may end it */
 }
 
 static void look_at_ages(struct carrier *c, uint64_t now)
@@ -592,7 +643,7 @@ static void look_at_ages(struct carrier *c, uint64_t now)
         struct trunk *t = c->trunks[i];
 
         if (t != NULL && t->circuit != 0 && t->retry_at == TIME_NEVER &&
-            t->opening == 0 && member_retires(c->member, t->circuit))
+            !is_opening(t) && member_retires(c->member, t->circuit))
             look(t, now);
     }
 }
@@ -614,7 +665,7 @@ uint64_t trunks_deadline(const struct carrier *c)
         const struct trunk *t = c->trunks[i];
 
         if (t != NULL)
-            at = time_min(at, time_min(t->silent_at, t->retry_at));
+            at = time_min(at, time_min(t->ask_at, t->retry_at));
     }
     return at;
 }
