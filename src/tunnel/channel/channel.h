@@ -174,12 +174,12 @@ bool channel_in_gap(const struct channel *ch);
 /* The leg in use is in doubt. */
 bool channel_in_doubt(const struct channel *ch);
 bool channel_is_opener(const struct channel *ch);
-/* Opener: the name by which a RESUME calls this channel, of its newest leg.
- * False while it had none. */
+/* Opener: the name by which a RESUME calls this channel, of its newest leg on
+ * which a cell came, else of its newest: whether the other end has that is not
+ * known. False while it had none. */
 bool channel_resume_id(const struct channel *ch,
                        uint8_t id[CHANNEL_RESUME_BYTES]);
-/* Responder: whether a RESUME may call it so: of a leg that it has, or of the
- * last one that it had. */
+/* Responder: whether a RESUME may call it so: of one of the last legs. */
 bool channel_resumes(const struct channel *ch,
                      const uint8_t id[CHANNEL_RESUME_BYTES]);
 /* The circuit that is sent on; NULL in a gap. */

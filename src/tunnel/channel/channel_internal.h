@@ -49,6 +49,7 @@ struct channel {
     struct leg legs[CHANNEL_LEGS];
     struct leg *use;   /* what is sent on; NULL in a gap */
     uint64_t attached; /* legs so far */
+    uint64_t heard;    /* number of the newest on which a cell came; 0: none */
     uint64_t used;     /* number of the leg that was used last; 0: none */
     uint8_t used_name[CHANNEL_RESUME_BYTES];
     uint8_t names[CHANNEL_NAMES][CHANNEL_RESUME_BYTES]; /* by number */

@@ -43,21 +43,25 @@ static void use(struct channel *ch, struct leg *l, uint64_t now)
 bool channel_resume_id(const struct channel *ch,
                        uint8_t id[CHANNEL_RESUME_BYTES])
 {
-    if (ch->attached == 0)
+    bool known = ch->heard != 0 && ch->attached - ch->heard < CHANNEL_NAMES;
+    uint64_t n = known ? ch->heard : ch->attached;
+
+    if (n == 0)
         return false;
-    memcpy(id, ch->names[ch->attached % CHANNEL_NAMES], CHANNEL_RESUME_BYTES);
+    memcpy(id, ch->names[n % CHANNEL_NAMES], CHANNEL_RESUME_BYTES);
     return true;
 }
 
-/* The opener has attached the leg that was used last: it uses no older name. */
+/* The opener calls it by a leg on which it has heard of us, which may be older
+ * than the one that is used here: it has not heard of that yet. */
 bool channel_resumes(const struct channel *ch,
                      const uint8_t id[CHANNEL_RESUME_BYTES])
 {
     bool found = ch->used != 0 &&
                  sodium_memcmp(ch->used_name, id, CHANNEL_RESUME_BYTES) == 0;
 
-    for (uint64_t n = ch->attached;
-         n > ch->used && ch->attached - n < CHANNEL_NAMES; n--)
+    for (uint64_t n = ch->attached; n > 0 && ch->attached - n < CHANNEL_NAMES;
+         n--)
         found |= sodium_memcmp(ch->names[n % CHANNEL_NAMES], id,
                                CHANNEL_RESUME_BYTES) == 0;
     return found;
@@ -201,6 +205,8 @@ void channel_attach(struct channel *ch, struct circuit *c,
 void channel_leg_heard(struct channel *ch, struct leg *l, uint64_t now)
 {
     leg_came(l);
+    if (l->number > ch->heard)
+        ch->heard = l->number;
     if (l == ch->use)
         ch->doubted = false;
     if (l->left_at == TIME_NEVER && l != ch->use) {

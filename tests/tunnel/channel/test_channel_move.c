@@ -527,12 +527,26 @@ static void test_channel_has_a_name_for_a_resume(void **state)
     channel_resume_id(w.side[OPENER].ch, id);
     assert_true(channel_resumes(w.side[RESPONDER].ch, id));
 
-    /* A leg that is used makes older names worthless. */
+    /* The opener alone has one: that is no name for it. */
+    k = world_joint(&w);
+    k->cut = true;
+    world_attach(&w, &k->end[OPENER]);
+    channel_resume_id(w.side[OPENER].ch, id);
+    assert_true(channel_resumes(w.side[RESPONDER].ch, id));
+    assert_false(knows(k));
+    world_cut(&w, k, true);
+
+    /* Eight names are known, and that of the leg in use. */
     world_join(&w, world_joint(&w));
     world_run(&w, TIME_S);
+    assert_true(knows(&w.joint[0]));
+    world_attach(&w, &world_joint(&w)->end[RESPONDER]);
     assert_false(knows(&w.joint[0]));
-    assert_false(knows(k));
-    assert_true(knows(&w.joint[w.joints - 1]));
+    assert_true(knows(&w.joint[1]));
+    channel_resume_id(w.side[OPENER].ch, id);
+    assert_memory_equal(id, w.joint[w.joints - 2].end[OPENER].keys.resume,
+                        sizeof(id));
+    assert_true(channel_resumes(w.side[RESPONDER].ch, id));
     world_deinit(&w);
 }
 
