@@ -88,7 +88,8 @@ struct world {
     uint64_t now;
     struct circuit circuit[CIRCUITS];
     struct packet *first, **last;
-    bool lossy; /* one packet of ten is lost */
+    bool lossy;    /* one packet of ten is lost */
+    unsigned lose; /* that come next */
 
     struct tcp tcp[SOCKETS];
     unsigned tcps, open; /* ever, now */
@@ -273,6 +274,7 @@ static inline enum error dns_resolve(void *ctx, const char *name,
     } known[] = {
         {"echo.example", "8.8.8.8"},
         {"two.example", "10.0.0.1 8.8.8.8 2606::1"},
+        {"mixed.example", "8.8.8.8 10.0.0.1"},
         {"none.example", ""},
         {"inside.example", "10.0.0.1 127.0.0.1"},
         {"many.example", "8.8.8.1 8.8.8.2 8.8.8.3 8.8.8.4 8.8.8.5"},
@@ -438,6 +440,10 @@ static inline void post(struct world *w, unsigned circuit, bool to_acceptor,
 
     if (w->lossy && test_random_below(&w->random, 10) == 0)
         return;
+    if (w->lose > 0) {
+        w->lose--;
+        return;
+    }
     p = malloc(sizeof(*p));
     if (p == NULL)
         return;

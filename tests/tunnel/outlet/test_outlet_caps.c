@@ -283,7 +283,7 @@ static void test_outlet_many_connects_that_answer(void **state)
     struct world *w;
 
     (void)state;
-    c.max_silent = 16;
+    c.max_silent = c.max_source_silent = 16;
     w = start(&c);
     for (unsigned i = 0; i < 100; i++) {
         flow_connect(w, 0, target(i, 80));
@@ -291,6 +291,11 @@ static void test_outlet_many_connects_that_answer(void **state)
     }
     world_run(w, 100 * TIME_MS);
     assert_int_equal(count(w, 0, OUTLET_OK), 100);
+    world_circuit(w, 1, "9.9.9.9:2");
+    for (unsigned i = 0; i < 16; i++)
+        flow_connect(w, 1, target(i, 82));
+    world_run(w, 100 * TIME_MS);
+    assert_int_equal(w->tcps, 100 + 16);
     world_free(w);
 }
 
