@@ -406,7 +406,7 @@ class Threats(unittest.TestCase):
         table = (ROOT / "src/node/config/config_keys.c").read_text()
         keys = re.findall(r'^    \{"(\w+)", "(\w+)",', table, re.M)
         caps = {f"{section}.{key}" for section, key in keys
-                if re.search(r"^max_|(rate|burst|bandwidth)$", key)}
+                if re.search(r"^(tcp_)?max_|(rate|burst|bandwidth)$", key)}
         rows = self.rows("Caps")
         self.assertEqual(caps, {key for row in rows for key in
                                 re.findall(r"`([\w.]+)`", row[0])})

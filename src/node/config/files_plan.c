@@ -17,6 +17,7 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out)
 {
     bool exit = config->tunnel.become_exitnode;
+    bool tcp = exit && config->tunnel.exit_tcp;
 
     *out = (struct files_plan){
         .own = OWN + config->listen.count,
@@ -25,13 +26,15 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
         .pages = pages,
         .services = config->services.count > 0 ? config->max_service_sockets
                                                : 0,
+        .tcp = tcp ? config->tunnel.outlet.max_sockets : 0,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
 }
 
 unsigned files_plan_sum(const struct files_plan *p)
 {
-    return p->own + p->names + p->clients + p->pages + p->services + p->sockets;
+    return p->own + p->names + p->clients + p->pages + p->services + p->tcp +
+           p->sockets;
 }
 
 /* Of each that is wanted at all one is to be there. */
@@ -52,15 +55,17 @@ bool files_plan_fit(struct files_plan *p, unsigned limit)
     unsigned rest;
 
     if (limit < p->own + least(p->names) + least(p->clients) + least(p->pages) +
-                    least(p->services) + least(p->sockets))
+                    least(p->services) + least(p->tcp) + least(p->sockets))
         return false;
-    /* A quarter, or more, is left to the sockets of an exit. */
+    /* A quarter, or more, is left to an exit, half of it to its streams. */
     rest = limit - p->own;
     lower(&fit.names, rest / 4);
     lower(&fit.clients, rest / 4);
     lower(&fit.pages, rest / 8);
     lower(&fit.services, rest / 8);
     rest -= fit.names + fit.clients + fit.pages + fit.services;
+    lower(&fit.tcp, rest / 2);
+    rest -= fit.tcp;
     if (fit.sockets > rest)
         fit.sockets = rest;
     *p = fit;
@@ -78,6 +83,7 @@ void files_plan_keep(const struct files_plan *p, struct config *config)
     if (config->tunnel.become_exitnode) {
         keep(&config->tunnel.exit.max_sockets, p->sockets);
         keep(&config->tunnel.exit.max_questions, p->names / OF_A_QUESTION);
+        keep(&config->tunnel.outlet.max_sockets, p->tcp);
     }
     if (p->clients > 0)
         keep(&config->max_control_clients, p->clients);
@@ -98,6 +104,9 @@ void files_plan_explain(const struct files_plan *wanted,
     if (granted->sockets < wanted->sockets)
         text_addf(out, " at most %u sockets of the exit instead of %u,",
                   granted->sockets, wanted->sockets);
+    if (granted->tcp < wanted->tcp)
+        text_addf(out, " at most %u TCP connections of it instead of %u,",
+                  granted->tcp, wanted->tcp);
     if (granted->names < wanted->names)
         text_addf(out, " at most %u questions to the DNS instead of %u,",
                   granted->names / OF_A_QUESTION,
@@ -113,4 +122,6 @@ void files_plan_explain(const struct files_plan *wanted,
                   "--ulimit nofile= of docker)");
     if (granted->sockets < wanted->sockets)
         text_add(out, ", or lower max_sockets in [exit]");
+    if (granted->tcp < wanted->tcp)
+        text_add(out, ", or tcp_max_sockets");
 }

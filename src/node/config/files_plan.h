@@ -10,6 +10,7 @@
  *     clients   of the control socket
  *     pages     connections for the HTTP pages
  *     services  local sockets for peers of hidden services
+ *     tcp       connections of streams that leave here: half of what is left
  *     sockets   of an exit: the rest
  */
 #ifndef WARREN_NODE_CONFIG_FILES_PLAN_H
@@ -21,7 +22,7 @@
 #include <stdbool.h>
 
 struct files_plan {
-    unsigned own, names, clients, pages, services, sockets;
+    unsigned own, names, clients, pages, services, tcp, sockets;
 };
 
 /* What the settings can need, with so many clients and pages at most; 0 where

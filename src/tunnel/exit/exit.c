@@ -22,7 +22,7 @@ void exit_config_default(struct exit_config *config)
         .max_destinations = 64,
         .max_questions = 512,
         .max_waiting = 1024,
-        .max_waiting_circuit = 8,
+        .max_waiting_circuit = 32,
         .max_names = 4096,
         .rate = 400000,
         .burst = 20000,
@@ -31,7 +31,7 @@ void exit_config_default(struct exit_config *config)
         .silent_rate = 1,
         .silent_burst = 5,
         .question_rate = 5,
-        .question_burst = 20,
+        .question_burst = 64,
         .resolve_timeout = 10 * TIME_S,
         .idle_timeout = 2 * TIME_MIN,
     };

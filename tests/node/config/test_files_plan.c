@@ -36,11 +36,15 @@ static void test_files_plan_needs(void **state)
     config.tunnel.exit.max_sockets = 5000;
     files_plan(&config, 16, 16, &p);
     assert_int_equal(p.sockets, 5000);
+    assert_int_equal(p.tcp, 4096);
     assert_int_equal(p.clients, 16);
     assert_int_equal(p.pages, 16);
     assert_true(files_plan_sum(&p) > 5000 + 16 + 16 + p.own);
     files_plan(&config, 0, 0, &p);
     assert_int_equal(p.clients + p.pages, 0);
+    config.tunnel.exit_tcp = false;
+    files_plan(&config, 0, 0, &p);
+    assert_int_equal(p.tcp, 0);
 }
 
 /* At every limit: the sum fits, everybody who wants something has something,
@@ -56,8 +60,8 @@ static void test_files_plan_fits_every_limit(void **state)
     config.services.count = 1;
     files_plan(&config, 16, 16, &wanted);
     assert_int_equal(wanted.services, config.max_service_sockets);
-    least = wanted.own + 5;
-    for (unsigned limit = 0; limit < 6000; limit++) {
+    least = wanted.own + 6;
+    for (unsigned limit = 0; limit < 12000; limit++) {
         bool fits;
 
         p = wanted;
@@ -73,6 +77,7 @@ static void test_files_plan_fits_every_limit(void **state)
         assert_in_range(p.pages, 1, wanted.pages);
         assert_in_range(p.services, 1, wanted.services);
         assert_in_range(p.sockets, 1, wanted.sockets);
+        assert_in_range(p.tcp, 1, wanted.tcp);
         assert_true(files_plan_sum(&p) <= limit);
         assert_true(p.names >= before.names && p.clients >= before.clients &&
                     p.pages >= before.pages);
@@ -83,7 +88,7 @@ static void test_files_plan_fits_every_limit(void **state)
     assert_true(files_plan_fit(&p, 1024));
     assert_int_equal(p.clients, 16);
     assert_int_equal(p.pages, 16);
-    assert_true(p.sockets > 500);
+    assert_true(p.sockets > 250 && p.tcp > 250);
 }
 
 static void test_files_plan_lowers_caps(void **state)
@@ -103,6 +108,7 @@ static void test_files_plan_lowers_caps(void **state)
     files_plan_keep(&p, &config);
     assert_int_equal(config.tunnel.exit.max_sockets, p.sockets);
     assert_int_equal(config.tunnel.exit.max_questions, p.names / 2);
+    assert_int_equal(config.tunnel.outlet.max_sockets, p.tcp);
     assert_int_equal(config.max_control_clients, 16);
     /* The settings can need no more then. */
     files_plan(&config, config.max_control_clients, p.pages, &p);
@@ -132,6 +138,7 @@ static void test_files_plan_explains_what_is_less(void **state)
     assert_non_null(strstr(text_get(&out), "instead of 2048"));
     assert_non_null(strstr(text_get(&out), "LimitNOFILE="));
     assert_non_null(strstr(text_get(&out), "max_sockets in [exit]"));
+    assert_non_null(strstr(text_get(&out), "or tcp_max_sockets"));
     assert_null(strstr(text_get(&out), "control clients"));
     text_deinit(&out);
 }

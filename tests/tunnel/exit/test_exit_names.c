@@ -604,6 +604,7 @@ static void test_exit_limits_the_rate_of_questions(void **state)
     world_init(&w);
     w.answer_at_once = "8.8.8.8";
     w.config.silent_burst = 1000;
+    w.config.question_burst = 20;
     world_start(&w);
     for (unsigned i = 0; i < 50; i++) {
         snprintf(name, sizeof(name), "n%u.example", i);
