@@ -89,6 +89,10 @@ static ngtcp2_callbacks callbacks(void)
     return cb;
 }
 
+/* Packets have one size. But ngtcp2 asserts that it may look for a larger one
+ * when a path is moved back to, so there is one that is too large. */
+static const uint16_t no_sizes[] = {STREAM_PACKET_MAX + 1};
+
 static void set(struct streams *s, uint64_t rtt, ngtcp2_settings *settings)
 {
     ngtcp2_settings_default(settings);
@@ -97,7 +101,8 @@ static void set(struct streams *s, uint64_t rtt, ngtcp2_settings *settings)
     settings->initial_rtt = rtt == 0 ? RTT_ASSUMED : rtt;
     settings->max_tx_udp_payload_size = STREAM_PACKET_MAX;
     settings->no_tx_udp_payload_size_shaping = 1;
-    settings->no_pmtud = 1;
+    settings->pmtud_probes = no_sizes;
+    settings->pmtud_probeslen = 1;
     settings->ack_thresh = ACK_THRESH;
     settings->max_stream_window = s->config.window;
     settings->handshake_timeout = UINT64_MAX;

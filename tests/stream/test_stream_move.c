@@ -288,6 +288,24 @@ static void test_stream_move_while_idle(void **state)
     world_free(w);
 }
 
+/* There and back before the first path there is validated. */
+static void test_stream_move_there_and_back(void **state)
+{
+    for (uint64_t after = 5; after < 120; after += 5) {
+        struct world *w = start();
+        struct flow *f = exchange(w, 1 << 20);
+
+        (void)state;
+        world_run(w, 300 * TIME_MS);
+        for (unsigned i = 0; i < 6; i++) {
+            move(w, 2 - i % 2);
+            world_run(w, after * TIME_MS);
+        }
+        check_whole(w, f, 1 << 20);
+        world_free(w);
+    }
+}
+
 /* Back to a path that it was on before, and to one that another is on. */
 static void test_stream_move_back_and_in_use(void **state)
 {
@@ -326,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_stream_move_at_each_moment),
         cmocka_unit_test(test_stream_move_of_a_reader),
         cmocka_unit_test(test_stream_move_while_idle),
+        cmocka_unit_test(test_stream_move_there_and_back),
         cmocka_unit_test(test_stream_move_back_and_in_use),
     };
 
