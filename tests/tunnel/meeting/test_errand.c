@@ -174,6 +174,12 @@ static void test_errand_put(void **state)
     world_dht_done(&w, &w.handler, ERR_SEQ);
     world_run(&w, 0);
     assert_int_equal(p->last.reason, REASON_POLICY);
+    /* A DHT that does not count. */
+    say(&w, p, &v.put);
+    w.handler.done(w.handler.ctx, w.handler.cookie, OK);
+    world_run(&w, 0);
+    assert_int_equal(p->last.reason, REASON_UNKNOWN);
+    assert_int_equal(p->last.stored, 1);
     world_deinit(&w);
 }
 
