@@ -60,7 +60,6 @@ static void env_event(void *ctx, const struct member_event *event)
     case MEMBER_PONG:
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:
-    case MEMBER_PACKET:
         break;
     }
 }

@@ -169,8 +169,6 @@ static inline void resident_event(void *ctx, const struct member_event *e)
     case MEMBER_LEARNED:
         m->learned++;
         break;
-    case MEMBER_PACKET:
-        break;
     }
     if (m->on_event != NULL)
         m->on_event(m, e);
