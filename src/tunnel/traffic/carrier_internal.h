@@ -7,6 +7,7 @@
 
 #include "tunnel/member/member.h"
 #include "tunnel/traffic/carrier.h"
+#include "tunnel/traffic/circuit_choice.h"
 #include "tunnel/traffic/claims.h"
 
 #include <sys/queue.h>

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACTIVE_MAX 64 /* circuits to choose one from */
-#define OPEN_MAX   8  /* circuits built for one call */
+#define OPEN_MAX 8 /* circuits built for one call */
 
 /* A circuit on which nothing comes back for what was sent is asked after four
  * round trips, within these; as long again, and it is given up. */
@@ -162,52 +161,44 @@ static unsigned keep_free(const struct carrier *c, uint64_t isolation,
     return fit;
 }
 
+static struct circuit_wish wish_of(const struct carrier_call *call)
+{
+    return (struct circuit_wish){.protocol = MEMBER_TCP,
+                                 .hops = call->target.hops,
+                                 .isolation = call->target.isolation,
+                                 .port = port_of(&call->target.request),
+                                 .avoid =
+                                     (const uint8_t(*)[32])call->refused_by,
+                                 .avoid_count = call->refusals};
+}
+
+static struct chooser chooser_of(const struct carrier *c)
+{
+    return (struct chooser){
+        .member = c->member, .claims = c->claims, .random = c->random};
+}
+
 static uint32_t draw_circuit(const struct carrier_call *call)
 {
     struct carrier *c = call->carrier;
-    uint16_t port = port_of(&call->target.request);
-    uint32_t ids[ACTIVE_MAX];
-    unsigned count =
-        member_active(c->member, call->target.hops, ids, ACTIVE_MAX);
-    unsigned fit = 0;
-    uint8_t exit[32];
+    struct chooser chooser = chooser_of(c);
+    struct circuit_wish wish = wish_of(call);
+    uint32_t ids[CHOICE_MAX];
+    unsigned count = choose_fitting(&chooser, &wish, ids);
 
-    count = keep_free(c, call->target.isolation, ids,
-                      count < ACTIVE_MAX ? count : ACTIVE_MAX);
-    for (unsigned i = 0; i < count; i++)
-        if (member_exit_of(c->member, ids[i], exit) &&
-            !has_refused(call, exit) &&
-            member_connects_to(c->member, ids[i], port))
-            ids[fit++] = ids[i];
-    return fit == 0 ? 0 : ids[random_below(&c->random, fit)];
+    return choose_one(&chooser, ids,
+                      keep_free(c, call->target.isolation, ids, count));
 }
 
 void trunk_open_for(struct carrier_call *call, uint64_t now)
 {
-    struct carrier *c = call->carrier;
-    struct member_wish wish = {.protocol = MEMBER_TCP,
-                               .port = port_of(&call->target.request),
-                               .avoid = (const uint8_t(*)[32])call->refused_by,
-                               .avoid_count = call->refusals};
-    uint32_t spare;
-    enum error e;
+    struct chooser chooser = chooser_of(call->carrier);
+    struct circuit_wish wish = wish_of(call);
 
     if (call->opening != 0 || call->opened == OPEN_MAX)
         return;
-    e = member_open(c->member, call->target.hops, &wish, now, &call->opening);
-    if (e == OK) {
+    if (choose_to_open(&chooser, &wish, NULL, NULL, now, &call->opening))
         call->opened++;
-        claims_take(c->claims, call->opening, call->target.hops,
-                    call->target.isolation, now);
-        return;
-    }
-    call->opening = 0;
-    if (e != ERR_FULL)
-        return;
-    spare = claims_spare(c->claims, call->target.hops, call->target.isolation,
-                         NULL, NULL, now);
-    if (spare != 0)
-        member_close(c->member, spare, now);
 }
 
 /* ---- To exits ----------------------------------------------------------- */
@@ -382,12 +373,12 @@ static void look_later(struct trunk *t, uint64_t now)
 static uint32_t find_ready(const struct trunk *t)
 {
     const struct carrier *c = t->carrier;
-    uint32_t ids[ACTIVE_MAX];
-    unsigned count = member_active(c->member, t->hops, ids, ACTIVE_MAX);
+    uint32_t ids[CHOICE_MAX];
+    unsigned count = member_active(c->member, t->hops, ids, CHOICE_MAX);
     uint8_t exit[32];
 
     count = keep_free(c, t->isolation, ids,
-                      count < ACTIVE_MAX ? count : ACTIVE_MAX);
+                      count < CHOICE_MAX ? count : CHOICE_MAX);
     for (unsigned i = 0; i < count; i++)
         if (member_exit_of(c->member, ids[i], exit) &&
             memcmp(exit, t->exit, sizeof(exit)) == 0)

@@ -33,7 +33,7 @@
 
 static void drop(struct deliveries *ds, struct delivery *d)
 {
-    member_release(ds->member, d->hops);
+    member_release(ds->chooser.member, d->hops);
     ds->count--;
     call_end(&ds->calls, &d->call);
 }
@@ -106,11 +106,12 @@ static enum error send_over(struct deliveries *ds, struct delivery *d,
 {
     struct bytes data = bytes_of(d->data, d->len);
     const struct host_port *to = &d->to;
-    enum error e = to->name.len > 0
-                       ? member_data_name(ds->member, circuit,
-                                          bytes_of(to->name.text, to->name.len),
-                                          to->ep.port, data, now)
-                       : member_data(ds->member, circuit, &to->ep, data, now);
+    enum error e =
+        to->name.len > 0
+            ? member_data_name(ds->chooser.member, circuit,
+                               bytes_of(to->name.text, to->name.len),
+                               to->ep.port, data, now)
+            : member_data(ds->chooser.member, circuit, &to->ep, data, now);
 
     if (e != OK)
         return e;
@@ -153,7 +154,8 @@ static void take_refusal(struct deliveries *ds, struct delivery *d,
                          enum reason why, uint64_t now)
 {
     d->why = why;
-    member_exit_of(ds->member, d->circuit, d->refused_by[d->refusals++]);
+    member_exit_of(ds->chooser.member, d->circuit,
+                   d->refused_by[d->refusals++]);
     if (why == REASON_PROTOCOL || d->refusals == DELIVERY_EXITS_MAX) {
         end(ds, d, DELIVERY_REFUSED, now);
         return;
@@ -211,9 +213,9 @@ static void wake(struct deliveries *ds, struct delivery *d, uint64_t now)
     } else if (d->state == SENT) {
         d->state = ASKED;
         d->asked_at = now;
-        member_ping(ds->member, d->circuit, now);
+        member_ping(ds->chooser.member, d->circuit, now);
     } else if (d->state == ASKED) {
-        member_close(ds->member, broken, now);
+        member_close(ds->chooser.member, broken, now);
         lose_circuit(ds, d, now);
     }
 }
@@ -397,7 +399,7 @@ void deliveries_event(struct deliveries *ds, const struct member_event *event,
     if (event->kind == MEMBER_PACKET)
         return;
     if (event->kind == MEMBER_CIRCUIT_CLOSED)
-        claims_drop(ds->claims, event->circuit);
+        claims_drop(ds->chooser.claims, event->circuit);
     if (event->kind == MEMBER_DATA) {
         take_data(ds, event, now);
         return;
@@ -425,9 +427,8 @@ enum error deliveries_new(struct member *t, struct claims *claims,
 
     if (ds == NULL)
         return ERR_NO_MEMORY;
-    ds->member = t;
-    ds->claims = claims;
-    ds->random = *random;
+    ds->chooser =
+        (struct chooser){.member = t, .claims = claims, .random = *random};
     calls_init(&ds->calls);
     *out = ds;
     return OK;
@@ -452,12 +453,12 @@ enum error delivery_start(struct deliveries *ds,
 
     if (ds->count == DELIVERIES_MAX)
         return ERR_FULL;
-    e = member_hold(ds->member, request->hops, now);
+    e = member_hold(ds->chooser.member, request->hops, now);
     if (e != OK)
         return e;
     d = call_new(&ds->calls, sizeof(*d) + request->data.len);
     if (d == NULL) {
-        member_release(ds->member, request->hops);
+        member_release(ds->chooser.member, request->hops);
         return ERR_NO_MEMORY;
     }
     ds->count++;

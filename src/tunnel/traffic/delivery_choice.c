@@ -2,9 +2,10 @@
  *
  * Which circuit a delivery goes over. Of the circuits that are ready those fit
  * that nobody with another isolation key has claimed and whose exit has not
- * refused it; of these one is drawn, the idle ones first. Where none fits, one
- * is built through an exit that says that it sends to the port. When the pool
- * is full of circuits of other keys, the one that rests longest makes room.
+ * refused it (circuit_choice.h); of these one is drawn, the idle ones first.
+ * Where none fits, one is built through an exit that says that it sends to the
+ * port. When the pool is full of circuits of other keys, the one that rests
+ * longest makes room.
  */
 #include "tunnel/traffic/delivery_internal.h"
 
@@ -13,31 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACTIVE_MAX 64 /* circuits to choose one from */
-#define OPEN_MAX   8  /* circuits built for one datagram */
+#define OPEN_MAX 8 /* circuits built for one datagram */
 
 /* ---- Those that are there ----------------------------------------------- */
 
-static bool has_refused(const struct deliveries *ds, const struct delivery *d,
-                        uint32_t circuit)
+static struct circuit_wish wish_of(const struct delivery *d, uint16_t port)
 {
-    uint8_t exit[32];
-
-    if (!member_exit_of(ds->member, circuit, exit))
-        return true;
-    for (unsigned i = 0; i < d->refusals; i++)
-        if (memcmp(d->refused_by[i], exit, sizeof(exit)) == 0)
-            return true;
-    return false;
-}
-
-/* For `port`, or any (0). */
-static bool fits(const struct deliveries *ds, const struct delivery *d,
-                 uint32_t circuit, uint16_t port)
-{
-    return claims_allow(ds->claims, circuit, d->isolation) &&
-           !has_refused(ds, d, circuit) &&
-           (port == 0 || member_sends_to(ds->member, circuit, port));
+    return (struct circuit_wish){.hops = d->hops,
+                                 .isolation = d->isolation,
+                                 .port = port,
+                                 .avoid = (const uint8_t(*)[32])d->refused_by,
+                                 .avoid_count = d->refusals};
 }
 
 static bool same_host_port(const struct host_port *a, const struct host_port *b)
@@ -83,16 +70,11 @@ static unsigned prefer_free(const struct deliveries *ds,
 static uint32_t draw(struct deliveries *ds, const struct delivery *d,
                      uint16_t port)
 {
-    uint32_t ids[ACTIVE_MAX];
-    unsigned count = member_active(ds->member, d->hops, ids, ACTIVE_MAX);
-    unsigned fit = 0;
+    struct circuit_wish wish = wish_of(d, port);
+    uint32_t ids[CHOICE_MAX];
+    unsigned fit = choose_fitting(&ds->chooser, &wish, ids);
 
-    for (unsigned i = 0; i < count && i < ACTIVE_MAX; i++)
-        if (fits(ds, d, ids[i], port))
-            ids[fit++] = ids[i];
-    if (fit == 0)
-        return 0;
-    return ids[random_below(&ds->random, prefer_free(ds, d, ids, fit))];
+    return choose_one(&ds->chooser, ids, prefer_free(ds, d, ids, fit));
 }
 
 static bool looks_around(const struct delivery *d, uint64_t now)
@@ -107,8 +89,8 @@ uint32_t delivery_choose(struct deliveries *ds, const struct delivery *d,
 
     if (circuit == 0 && !looks_around(d, now))
         circuit = draw(ds, d, 0);
-    if (circuit == 0 ||
-        claims_take(ds->claims, circuit, d->hops, d->isolation, now) == NULL)
+    if (circuit == 0 || claims_take(ds->chooser.claims, circuit, d->hops,
+                                    d->isolation, now) == NULL)
         return 0;
     return circuit;
 }
@@ -130,34 +112,15 @@ static bool is_in_use(const void *arg, uint32_t circuit)
     return false;
 }
 
-/* Its end is told in the next turn, and then there is room. */
-static void make_room(struct deliveries *ds, const struct delivery *d,
-                      uint64_t now)
-{
-    uint32_t spare =
-        claims_spare(ds->claims, d->hops, d->isolation, is_in_use, ds, now);
-
-    if (spare != 0)
-        member_close(ds->member, spare, now);
-}
-
 static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
                      uint64_t now)
 {
-    struct member_wish wish = {.port = port,
-                               .avoid = (const uint8_t(*)[32])d->refused_by,
-                               .avoid_count = d->refusals};
-    enum error e;
+    struct circuit_wish wish = wish_of(d, port);
 
-    if (d->opened == OPEN_MAX)
-        return false;
-    e = member_open(ds->member, d->hops, &wish, now, &d->opening);
-    if (e == ERR_FULL)
-        make_room(ds, d, now);
-    if (e != OK)
+    if (d->opened == OPEN_MAX ||
+        !choose_to_open(&ds->chooser, &wish, is_in_use, ds, now, &d->opening))
         return false;
     d->opened++;
-    claims_take(ds->claims, d->opening, d->hops, d->isolation, now);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/table/call.h"
 #include "tunnel/member/member.h"
+#include "tunnel/traffic/circuit_choice.h"
 #include "tunnel/traffic/claims.h"
 #include "tunnel/traffic/delivery.h"
 
@@ -49,13 +50,11 @@ struct delivery {
 };
 
 struct deliveries {
-    struct member *member;
-    struct random_source random;
+    struct chooser chooser;
     struct calls calls; /* struct delivery, oldest first */
     unsigned count;
     uint64_t ids;
     unsigned turn;
-    struct claims *claims;
 };
 
 /* The delivery that stands on the list as `call`; NULL stays NULL. */
