@@ -137,10 +137,13 @@ static bool has_something(const struct stream *st)
 
 void stream_ready(struct stream *st)
 {
-    if (!st->is_ready && !st->write_over && has_something(st)) {
+    if (st->is_ready || st->write_over || !has_something(st))
+        return;
+    if (st->out.sent == st->out.end)
+        TAILQ_INSERT_HEAD(&st->conn->ready, st, ready);
+    else
         TAILQ_INSERT_TAIL(&st->conn->ready, st, ready);
-        st->is_ready = true;
-    }
+    st->is_ready = true;
 }
 
 void stream_unready(struct stream *st)
@@ -168,17 +171,23 @@ static void stream_went(struct stream *st, size_t n, bool fin)
 
 /* Before the handshake is done ngtcp2 leaves the padding of an INITIAL to the
  * data behind it, also where the congestion window has no room for any. */
-static bool has_window(const struct stream_conn *c)
+static bool may_carry(const struct stream_conn *c)
 {
-    return ngtcp2_conn_get_max_data_left(c->quic) > 0 &&
-           (c->answered || ngtcp2_conn_get_cwnd_left(c->quic) >=
-                               (uint64_t)2 * STREAM_PACKET_MAX);
+    return c->answered || ngtcp2_conn_get_cwnd_left(c->quic) >=
+                              (uint64_t)2 * STREAM_PACKET_MAX;
 }
 
-/* The next one in turn. */
+/* The next one in turn; when the connection's window is shut, one of which
+ * nothing but its end is left to be sent: those are in front. */
 static struct stream *next_ready(const struct stream_conn *c)
 {
-    return has_window(c) ? TAILQ_FIRST(&c->ready) : NULL;
+    struct stream *st = TAILQ_FIRST(&c->ready);
+
+    if (st == NULL || !may_carry(c))
+        return NULL;
+    if (ngtcp2_conn_get_max_data_left(c->quic) > 0)
+        return st;
+    return st->out.sent == st->out.end ? st : NULL;
 }
 
 /* ---- Packets ------------------------------------------------------------ */

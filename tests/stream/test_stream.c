@@ -47,6 +47,31 @@ static void test_stream_goes_with_the_first_packet(void **state)
     world_free(w);
 }
 
+/* What is said at once goes in one packet; what comes at once is acknowledged
+ * together. */
+static void test_stream_hold(void **state)
+{
+    struct world *w = start();
+    struct world_side *side = &w->side[OPENER];
+    struct stream_conn *c = world_connect(w, 1);
+    struct flow *f[8];
+
+    (void)state;
+    streams_hold(side->s, w->now);
+    streams_hold(side->s, w->now);
+    for (size_t i = 0; i < COUNT_OF(f); i++)
+        f[i] = world_flow(w, c, 50);
+    streams_release(side->s);
+    assert_int_equal(w->packets, 0);
+    streams_release(side->s);
+    assert_int_equal(w->packets, 1);
+    world_run(w, 26 * TIME_MS);
+    assert_int_equal(w->flow_count, 2 * COUNT_OF(f));
+    for (size_t i = 0; i < COUNT_OF(f); i++)
+        assert_true(w->flows[COUNT_OF(f) + i]->fin);
+    world_free(w);
+}
+
 static void make_bad(struct world_path *path)
 {
     path->loss = 500;
@@ -58,7 +83,7 @@ static void make_bad(struct world_path *path)
 static void test_stream_whole_over_a_bad_path(void **state)
 {
     struct world *w = start();
-    const uint64_t total = 16 << 20;
+    const uint64_t total = 8 << 20;
     struct flow *f, *g;
 
     (void)state;
@@ -70,9 +95,9 @@ static void test_stream_whole_over_a_bad_path(void **state)
     w->like.finish = true;
     f = world_flow(w, world_connect(w, 1), total);
     f->seed_in = 99;
-    assert_true(world_until(w, &f->fin, TIME_MIN));
+    assert_true(world_until(w, &f->fin, 5 * TIME_MIN));
     g = w->flows[1];
-    assert_true(world_until(w, &g->fin, TIME_MIN));
+    assert_true(world_until(w, &g->fin, 5 * TIME_MIN));
     assert_int_equal(f->in, total);
     assert_int_equal(g->in, total);
     assert_false(f->wrong || g->wrong);
@@ -88,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream_echo),
         cmocka_unit_test(test_stream_goes_with_the_first_packet),
+        cmocka_unit_test(test_stream_hold),
         cmocka_unit_test(test_stream_whole_over_a_bad_path),
     };
 

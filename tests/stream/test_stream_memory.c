@@ -106,6 +106,34 @@ static void test_stream_memory_stalled_beside_others(void **state)
     world_free(w);
 }
 
+/* The window of the connection is shut: ends arrive nevertheless. */
+static void test_stream_memory_ends_need_no_window(void **state)
+{
+    struct world *w;
+    struct stream_conn *c;
+    struct flow *f;
+
+    (void)state;
+    config.connection_window = 1; /* as little as the protocol grants */
+    w = start();
+    c = world_connect(w, 1);
+    f = world_flow(w, c, 0);
+    f->out_total = 100;
+    f->finish = false;
+    world_run(w, TIME_S);
+    w->like.takes = 0;
+    for (unsigned i = 0; i < 10; i++)
+        world_flow(w, c, 1 << 20);
+    world_run(w, TIME_S);
+    f = flow_new(w);
+    assert_int_equal(stream_open(c, f, w->now, &f->st), OK);
+    w->like.takes = SIZE_MAX;
+    stream_finish(f->st, w->now);
+    world_run(w, TIME_S);
+    assert_true(w->flows[w->flow_count - 1]->fin);
+    world_free(w);
+}
+
 /* Trickling readers: each byte is offered and taken in order. */
 static void test_stream_memory_takes_in_bits(void **state)
 {
@@ -346,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup(test_stream_memory_reads_after_the_end, set_up),
         cmocka_unit_test_setup(test_stream_memory_stalled_beside_others,
                                set_up),
+        cmocka_unit_test_setup(test_stream_memory_ends_need_no_window, set_up),
         cmocka_unit_test_setup(test_stream_memory_takes_in_bits, set_up),
         cmocka_unit_test_setup(test_stream_memory_thousand_stalled, set_up),
         cmocka_unit_test_setup(test_stream_memory_writers_wait, set_up),
