@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The cryptography that there is not, as what carries packets is sealed: a
- * cipher that changes nothing and whose tag is zeros, a mask of header bytes
- * of zeros, and a handshake in which both ends tell their parameters.
+ * cipher that changes nothing, a mask of header bytes of zeros, and a handshake
+ * in which both ends tell their parameters.
  *
  *     opener                                     acceptor
  *     INITIAL    length, parameters     ----->
@@ -10,9 +10,13 @@
  *                                       <-----   HANDSHAKE  length, parameters
  *     HANDSHAKE  0                      ----->
  *
- * The length has 2 bytes, big-endian. The tag has 16, as for any real cipher:
- * with fewer, small packets are padded, and what is padded counts as in flight
- * though nobody acknowledges it (RFC 9002, 2).
+ * The length has 2 bytes, big-endian.
+ *
+ * The tag is the packet's number, big-endian. Of the number the header has the
+ * last byte or two, and the rest is guessed; a guess that is wrong, of a packet
+ * that comes late, is what a real cipher would not open. It has 16 bytes, as
+ * that of a real cipher: with fewer, small packets are padded, and what is
+ * padded counts as in flight though nobody acknowledges it (RFC 9002, 2).
  */
 #include "stream/stream_internal.h"
 
@@ -23,7 +27,6 @@
 #define LENGTH    2
 
 static const uint8_t no_iv[IV_BYTES];
-static const uint8_t no_tag[TAG_BYTES];
 static const uint8_t hello_ack[1];
 static const ngtcp2_crypto_aead_ctx no_aead;
 static const ngtcp2_crypto_cipher_ctx no_cipher;
@@ -36,15 +39,23 @@ static const ngtcp2_crypto_ctx null_crypto = {
 
 /* ---- The cipher --------------------------------------------------------- */
 
+/* With a vector of zeros, the nonce is the number. */
+static void make_tag(uint8_t tag[TAG_BYTES], const uint8_t *nonce, size_t len)
+{
+    assert(len == IV_BYTES);
+    memset(tag, 0, TAG_BYTES - IV_BYTES);
+    memcpy(tag + TAG_BYTES - IV_BYTES, nonce, IV_BYTES);
+}
+
 static int encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                    const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *plain,
                    size_t len, const uint8_t *nonce, size_t noncelen,
                    const uint8_t *aad, size_t aadlen)
 {
-    (void)aead, (void)ctx, (void)nonce, (void)noncelen, (void)aad, (void)aadlen;
+    (void)aead, (void)ctx, (void)aad, (void)aadlen;
     if (len > 0 && dest != plain)
         memmove(dest, plain, len);
-    memset(dest + len, 0, TAG_BYTES);
+    make_tag(dest + len, nonce, noncelen);
     return 0;
 }
 
@@ -53,9 +64,12 @@ static int decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                    size_t len, const uint8_t *nonce, size_t noncelen,
                    const uint8_t *aad, size_t aadlen)
 {
-    (void)aead, (void)ctx, (void)nonce, (void)noncelen, (void)aad, (void)aadlen;
+    uint8_t tag[TAG_BYTES];
+
+    (void)aead, (void)ctx, (void)aad, (void)aadlen;
+    make_tag(tag, nonce, noncelen);
     if (len < TAG_BYTES ||
-        memcmp(sealed + len - TAG_BYTES, no_tag, TAG_BYTES) != 0)
+        memcmp(sealed + len - TAG_BYTES, tag, TAG_BYTES) != 0)
         return NGTCP2_ERR_DECRYPT;
     if (len > TAG_BYTES && dest != sealed)
         memmove(dest, sealed, len - TAG_BYTES);

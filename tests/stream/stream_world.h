@@ -30,6 +30,7 @@ struct world_path {
     uint64_t rate;        /* bytes per second; 0: no limit */
     uint64_t queue;       /* ns of sending that may wait; 0: no limit */
     unsigned loss, twice; /* in 10,000 */
+    unsigned late;        /* by up to 100 ms */
     uint64_t busy_until[2];
 };
 
@@ -337,6 +338,8 @@ static inline uint64_t path_arrival(struct world *w, struct world_path *path,
     }
     if (path->jitter > 0)
         begin += test_random_below(&w->random, (uint32_t)path->jitter);
+    if (one_in(w, path->late))
+        begin += test_random_below(&w->random, 100 * TIME_MS);
     return begin + path->delay;
 }
 

@@ -141,15 +141,18 @@ static bool replace_frames(struct world *w, struct world_packet *p)
     size_t number = (p->bytes[0] & 3U) + 1;
     size_t head = 1 + (p->to_acceptor ? STREAM_ID_BYTES : 0U) + number;
     struct bytes frames;
+    uint8_t tag[TAG];
 
     (void)w;
     if (plan == NULL || p->path != 1 || p->to != plan->to || !is_short(p) ||
         w->now < WORLD_START + 200 * TIME_MS)
         return true;
     frames = test_hex(plan->hex);
+    memcpy(tag, p->bytes + p->len - TAG, TAG);
     memset(p->bytes + head, 0, sizeof(p->bytes) - head); /* PADDING */
     memcpy(p->bytes + head, frames.p, frames.len);
     p->len = head + frames.len + 4 + TAG;
+    memcpy(p->bytes + p->len - TAG, tag, TAG);
     plan = NULL;
     return true;
 }

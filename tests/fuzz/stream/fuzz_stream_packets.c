@@ -293,6 +293,8 @@ static size_t head(struct world *w, uint8_t how, bool to_acceptor, size_t len,
         out[at++] = 0;
         if ((how >> 2 & 3) == 0)
             out[at++] = 0; /* no token */
+        if (how & 0x20)
+            len = STREAM_PACKET_MAX - TAG - at - 2 - 4;
         bytes_put_number(out + at, 2, 0x4000 | (len + 4 + TAG));
         at += 2;
     }
@@ -315,10 +317,10 @@ static void forge(struct world *w, struct input *in)
     in->p += len;
     in->left -= len;
     at += len;
-    if (how % 4 != 0)
-        at += TAG;
     if (how & 0x20) /* as long as a first packet */
-        at = sizeof(out);
+        at = sizeof(out) - TAG;
+    bytes_put_number(out + at + TAG - 8, 8, w->number);
+    at += TAG;
     receive(w, to, w->path - (how >> 4 & 1), to_acceptor, out, at);
 }
 
