@@ -305,16 +305,19 @@ static int recv_crypto_data(ngtcp2_conn *q, ngtcp2_encryption_level level,
     return c->opener ? install_handshake_keys(q) : acceptor_done(q);
 }
 
+/* There is neither Retry nor another version. */
 static int recv_retry(ngtcp2_conn *q, const ngtcp2_pkt_hd *hd, void *user_data)
 {
-    (void)q, (void)hd, (void)user_data;
+    (void)q, (void)hd;
+    conn_end(user_data, STREAM_END_PROTOCOL, 0, false);
     return NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 static int version_negotiation(ngtcp2_conn *q, uint32_t version,
                                const ngtcp2_cid *dcid, void *user_data)
 {
-    (void)q, (void)version, (void)dcid, (void)user_data;
+    (void)q, (void)version, (void)dcid;
+    conn_end(user_data, STREAM_END_PROTOCOL, 0, false);
     return NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
