@@ -488,7 +488,17 @@ static inline void world_step(struct world *w)
     }
 }
 
-/* Until a flow of the condition, or a time, at most `max` from now. */
+/* The next thing that happens. */
+static inline void world_step_on(struct world *w)
+{
+    uint64_t at = world_next(w);
+
+    assert_true(at != TIME_NEVER);
+    if (at > w->now)
+        w->now = at;
+    world_step(w);
+}
+
 static inline void world_run(struct world *w, uint64_t time)
 {
     uint64_t end = w->now + time, at;

@@ -288,6 +288,49 @@ static void test_stream_move_while_idle(void **state)
     world_free(w);
 }
 
+/* Likewise when all spare connection ids went with paths that carried nothing,
+ * and what was sent there is long forgotten or known. */
+static void test_stream_move_while_idle_without_ids(void **state)
+{
+    struct world *w = start();
+
+    (void)state;
+    world_flow(w, world_connect(w, 1), 10);
+    world_run(w, TIME_S);
+    for (uint64_t path = 2; path < 12; path++) {
+        lose(w, path - 1);
+        w->paths[path].cut = path < 11;
+        move(w, path);
+    }
+    world_run(w, 5 * TIME_S);
+    for (uint64_t path = 12; path < 16; path++) {
+        lose(w, path - 1);
+        move(w, path);
+        world_run(w, 200 * TIME_MS);
+        assert_int_equal(stream_conn_path(w->side[ACCEPTOR].conn), path);
+    }
+    world_free(w);
+}
+
+/* Moves before the handshake is confirmed, with nothing to say. */
+static void test_stream_move_while_idle_and_unconfirmed(void **state)
+{
+    struct world *w = start();
+    struct flow *f;
+
+    (void)state;
+    f = world_flow(w, world_connect(w, 1), 10);
+    assert_true(stream_conn_path(w->side[OPENER].conn) == 1);
+    while (!stream_conn_answered(w->side[OPENER].conn))
+        world_step_on(w);
+    lose(w, 1);
+    move(w, 2);
+    world_run(w, TIME_S);
+    assert_int_equal(stream_conn_path(w->side[ACCEPTOR].conn), 2);
+    assert_int_equal(f->closed, 0);
+    world_free(w);
+}
+
 /* There and back before the first path there is validated. */
 static void test_stream_move_there_and_back(void **state)
 {
@@ -344,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_stream_move_at_each_moment),
         cmocka_unit_test(test_stream_move_of_a_reader),
         cmocka_unit_test(test_stream_move_while_idle),
+        cmocka_unit_test(test_stream_move_while_idle_without_ids),
+        cmocka_unit_test(test_stream_move_while_idle_and_unconfirmed),
         cmocka_unit_test(test_stream_move_there_and_back),
         cmocka_unit_test(test_stream_move_back_and_in_use),
     };
