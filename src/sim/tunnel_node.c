@@ -36,6 +36,24 @@ static void env_random(void *ctx, void *buf, size_t len)
     sim_random(n->sim, n->node, buf, len);
 }
 
+static void take_packet(struct sim_tunnel *n, const struct member_event *event)
+{
+    uint8_t copy[STREAM_PACKET_MAX];
+    size_t len = event->payload.len;
+
+    if (n->streams == NULL || len > sizeof(copy))
+        return;
+    memcpy(copy, event->payload.p, len);
+    streams_receive(n->streams, event->circuit, false, NULL, copy, len,
+                    sim_now(n->sim));
+}
+
+static void lose_circuit(struct sim_tunnel *n, uint32_t circuit)
+{
+    if (n->streams != NULL)
+        streams_path_gone(n->streams, circuit, sim_now(n->sim));
+}
+
 static void env_event(void *ctx, const struct member_event *event)
 {
     struct sim_tunnel *n = ctx;
@@ -47,6 +65,7 @@ static void env_event(void *ctx, const struct member_event *event)
     case MEMBER_CIRCUIT_CLOSED:
         n->closed++;
         n->why = event->why;
+        lose_circuit(n, event->circuit);
         break;
     case MEMBER_REFUSED:
         n->refused++;
@@ -56,10 +75,12 @@ static void env_event(void *ctx, const struct member_event *event)
         n->data++;
         n->data_bytes += event->payload.len;
         break;
-    case MEMBER_PACKET:
     case MEMBER_PONG:
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:
+        break;
+    case MEMBER_PACKET:
+        take_packet(n, event);
         break;
     }
 }
@@ -310,6 +331,9 @@ static void node_tick(void *engine, uint64_t now)
         return;
     member_tick(n->member, now, wall_of(n, now));
     answer_echoes(n, now);
+    sim_tcp_tick(n, now);
+    if (n->streams != NULL)
+        streams_tick(n->streams, now);
     solve(n, now);
 }
 
@@ -319,9 +343,11 @@ static uint64_t node_next_deadline(void *engine)
 
     if (n->asleep)
         return TIME_NEVER;
-    return n->echo_count > 0 || n->task_id != 0
-               ? sim_now(n->sim)
-               : member_next_deadline(n->member);
+    if (n->echo_count > 0 || n->task_id != 0 || sim_tcp_pending(n))
+        return sim_now(n->sim);
+    return time_min(member_next_deadline(n->member),
+                    n->streams == NULL ? TIME_NEVER
+                                       : streams_next_deadline(n->streams));
 }
 
 static void node_free(void *engine)
@@ -330,6 +356,7 @@ static void node_free(void *engine)
 
     n->dying = true;
     member_free(n->member, 0);
+    streams_free(n->streams);
     builtin_provider_deinit(&n->builtin);
     free(n);
 }
@@ -409,6 +436,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     policy_init(&n->policy, true, c.testing_network);
     policy_init(&n->tcp_policy, true, c.testing_network);
     env.tcp_policy = &n->tcp_policy;
+    sim_tcp_world(n, &env.outlet);
     builtin_provider_init(&n->builtin, dht->dht, provider_now, n);
     n->builtin.met = on_met;
     env.ctx = env.exit.ctx = env.service.ctx = n;
@@ -428,6 +456,28 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
 struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node)
 {
     return sim_engine_of(s, node, SIM_PLANE_TUNNEL);
+}
+
+static void streams_send(void *ctx, uint64_t path, bool to_acceptor,
+                         struct bytes packet, uint64_t now)
+{
+    struct sim_tunnel *n = ctx;
+
+    (void)to_acceptor;
+    member_packet(n->member, (uint32_t)path, packet, now);
+}
+
+struct streams *sim_streams_of(struct sim *s, uint32_t node)
+{
+    struct sim_tunnel *n = sim_tunnel_of(s, node);
+    struct stream_config config;
+    struct stream_env env = {.ctx = n, .send = streams_send};
+
+    if (n == NULL || n->streams != NULL)
+        return n == NULL ? NULL : n->streams;
+    env.random = (struct random_source){.ctx = n, .fill = env_random};
+    stream_config_init(&config);
+    return streams_new(&config, &env, &n->streams) == OK ? n->streams : NULL;
 }
 
 struct services *sim_services_of(const struct sim *s, uint32_t node)

@@ -2,18 +2,21 @@
  *
  * A member of the tunnel community as a node of the simulated network, beside
  * its DHT engine and reaching it as a real node does. Destinations are not
- * simulated: an exit's datagram comes back as its answer at once.
+ * simulated: an exit's datagram comes back as its answer at once, and so does
+ * what streams carry.
  */
 #ifndef WARREN_SIM_TUNNEL_NODE_H
 #define WARREN_SIM_TUNNEL_NODE_H
 
 #include "provider/builtin_provider.h"
 #include "sim/sim.h"
+#include "stream/stream.h"
 #include "tunnel/member/member.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* Wall seconds at the simulated network's time 0. */
 #define SIM_WALL UINT64_C(1900000000)
@@ -59,6 +62,10 @@ struct sim_tunnel {
     unsigned sockets;
     unsigned echo_count;
     struct sim_echo echoes[SIM_ECHOES];
+    LIST_HEAD(, sim_tcp) tcp; /* tunnel_tcp.c */
+    unsigned tcp_open;
+    bool tcp_pending;
+    struct streams *streams; /* that it opens; NULL: none yet */
 
     /* What its services tell; NULL: nobody hears it. */
     void (*on_service)(struct sim_tunnel *n, const struct service_event *event);
@@ -86,6 +93,10 @@ enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops);
 /* For service_serve and service_join: views of the rows. */
 struct service_memory sim_memory_of(const struct sim_rows *rows);
 
+/* The streams that a node opens, whose paths are its circuits. NULL: no memory,
+ * or as above. Call sim_wake after using it. */
+struct streams *sim_streams_of(struct sim *s, uint32_t node);
+
 /* NULL for a node that is dead or no member. Call sim_wake after using it. */
 struct services *sim_services_of(const struct sim *s, uint32_t node);
 
@@ -93,5 +104,12 @@ struct services *sim_services_of(const struct sim *s, uint32_t node);
  * when there is none. */
 enum error sim_tunnel_data(struct sim *s, uint32_t node, unsigned hops,
                            const struct endpoint *to, struct bytes payload);
+
+/* ---- tunnel_tcp.c, for tunnel_node.c ------------------------------------ */
+
+void sim_tcp_world(struct sim_tunnel *n, struct outlet_world *out);
+/* Connects are answered. */
+void sim_tcp_tick(struct sim_tunnel *n, uint64_t now);
+bool sim_tcp_pending(const struct sim_tunnel *n);
 
 #endif
