@@ -502,6 +502,33 @@ static void test_outlet_without_memory(void **state)
     }
 }
 
+/* Beside its socket: of the connection, and of each stream that is idle. */
+static void test_outlet_idle_streams_are_small(void **state)
+{
+    struct outlet_config c = usual();
+    struct world *w = start(&c);
+    size_t conn, streams;
+    unsigned n = 0;
+
+    (void)state;
+    serve(w, 0, "8.8.8.8:80");
+    conn = world_stats(w).stream.memory;
+    for (unsigned turn = 0; turn < 25; turn++) {
+        for (unsigned i = 0; i < 40 && n < 500; i++, n++)
+            assert_non_null(flow_connect(w, 0, target(n % 100, 80)));
+        world_run(w, 300 * TIME_MS);
+    }
+    world_run(w, 2 * TIME_S);
+    assert_int_equal(w->open, n);
+    streams = world_stats(w).stream.memory - conn;
+    print_message("  a connection %zu bytes, a stream %zu\n", conn,
+                  streams / n);
+    assert_true(conn < 32 * 1024);
+    assert_true(streams / n < 3 * 1024);
+    serve(w, HONEST, "8.8.8.8:80");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_outlet_caps_connections_of_a_circuit),
         cmocka_unit_test(test_outlet_circuit_that_is_gone),
         cmocka_unit_test(test_outlet_without_memory),
+        cmocka_unit_test(test_outlet_idle_streams_are_small),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
