@@ -29,7 +29,7 @@ struct config_key {
     const char *meaning;      /* one or more lines */
 };
 
-#define CONFIG_KEYS_MAX 160 /* of the table, for arrays beside it */
+#define CONFIG_KEYS_MAX 192 /* of the table, for arrays beside it */
 
 extern const struct config_key config_keys[];
 extern const size_t config_keys_count;
