@@ -131,7 +131,7 @@ static void keep_to_files(struct warren *w, struct config *config)
 
     files_plan(config, 0, 0, &wanted);
     plan = wanted;
-    if (plan.sockets == 0 || !files_plan_fit(&plan, limit))
+    if (plan.sockets + plan.proxy == 0 || !files_plan_fit(&plan, limit))
         return;
     files_plan_keep(&plan, config);
     text_init(&said, CONFIG_ERRORS_MAX);

@@ -13,6 +13,10 @@
  * was cut off. */
 #define OF_A_QUESTION 2
 
+/* max_sockets of services is of the sockets for datagrams, and once more of the
+ * connections of streams. */
+#define OF_SERVICES 2
+
 void files_plan(const struct config *config, unsigned clients, unsigned pages,
                 struct files_plan *out)
 {
@@ -20,12 +24,14 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
     bool tcp = exit && config->tunnel.exit_tcp;
 
     *out = (struct files_plan){
-        .own = OWN + config->listen.count,
+        .own = OWN + config->listen.count + config->socks.count,
         .names = exit ? OF_A_QUESTION * config->tunnel.exit.max_questions : 0,
         .clients = clients,
         .pages = pages,
-        .services = config->services.count > 0 ? config->max_service_sockets
-                                               : 0,
+        .services = config->services.count > 0
+                        ? OF_SERVICES * config->max_service_sockets
+                        : 0,
+        .proxy = config->socks.count > 0 ? config->socks_max_clients : 0,
         .tcp = tcp ? config->tunnel.outlet.max_sockets : 0,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
@@ -33,8 +39,8 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
 
 unsigned files_plan_sum(const struct files_plan *p)
 {
-    return p->own + p->names + p->clients + p->pages + p->services + p->tcp +
-           p->sockets;
+    return p->own + p->names + p->clients + p->pages + p->services + p->proxy +
+           p->tcp + p->sockets;
 }
 
 /* Of each that is wanted at all one is to be there. */
@@ -55,15 +61,18 @@ bool files_plan_fit(struct files_plan *p, unsigned limit)
     unsigned rest;
 
     if (limit < p->own + least(p->names) + least(p->clients) + least(p->pages) +
-                    least(p->services) + least(p->tcp) + least(p->sockets))
+                    least(p->services) + least(p->proxy) + least(p->tcp) +
+                    least(p->sockets))
         return false;
-    /* A quarter, or more, is left to an exit, half of it to its streams. */
+    /* Three tenths, or more, are left to the proxy and the exit. */
     rest = limit - p->own;
-    lower(&fit.names, rest / 4);
-    lower(&fit.clients, rest / 4);
+    lower(&fit.names, rest / 5);
+    lower(&fit.clients, rest / 5);
     lower(&fit.pages, rest / 8);
-    lower(&fit.services, rest / 8);
+    lower(&fit.services, rest / 6);
     rest -= fit.names + fit.clients + fit.pages + fit.services;
+    lower(&fit.proxy, fit.sockets > 0 ? rest / 2 : rest);
+    rest -= fit.proxy;
     lower(&fit.tcp, rest / 2);
     rest -= fit.tcp;
     if (fit.sockets > rest)
@@ -88,7 +97,9 @@ void files_plan_keep(const struct files_plan *p, struct config *config)
     if (p->clients > 0)
         keep(&config->max_control_clients, p->clients);
     if (p->services > 0)
-        keep(&config->max_service_sockets, p->services);
+        keep(&config->max_service_sockets, p->services / OF_SERVICES);
+    if (p->proxy > 0)
+        keep(&config->socks_max_clients, p->proxy);
 }
 
 void files_plan_explain(const struct files_plan *wanted,
@@ -116,7 +127,11 @@ void files_plan_explain(const struct files_plan *wanted,
                   granted->clients, wanted->clients);
     if (granted->services < wanted->services)
         text_addf(out, " at most %u local sockets of services instead of %u,",
-                  granted->services, wanted->services);
+                  granted->services / OF_SERVICES,
+                  wanted->services / OF_SERVICES);
+    if (granted->proxy < wanted->proxy)
+        text_addf(out, " at most %u clients of the proxy instead of %u,",
+                  granted->proxy, wanted->proxy);
     text_add(out, " the rest is for control, store, DNS and pages; raise the "
                   "hard limit (`ulimit -Hn`, LimitNOFILE= of a unit, "
                   "--ulimit nofile= of docker)");

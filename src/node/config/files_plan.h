@@ -9,7 +9,8 @@
  *     names     that an exit asks the DNS for
  *     clients   of the control socket
  *     pages     connections for the HTTP pages
- *     services  local sockets for peers of hidden services
+ *     services  local sockets for peers of hidden services, and connections
+ *     proxy     clients of the proxy: at most half of what is left to exits
  *     tcp       connections of streams that leave here: half of what is left
  *     sockets   of an exit: the rest
  */
@@ -22,7 +23,7 @@
 #include <stdbool.h>
 
 struct files_plan {
-    unsigned own, names, clients, pages, services, tcp, sockets;
+    unsigned own, names, clients, pages, services, proxy, tcp, sockets;
 };
 
 /* What the settings can need, with so many clients and pages at most; 0 where

@@ -47,6 +47,24 @@ static void test_files_plan_needs(void **state)
     assert_int_equal(p.tcp, 0);
 }
 
+static void test_files_plan_needs_of_services_and_the_proxy(void **state)
+{
+    struct files_plan before, p;
+
+    (void)state;
+    files_plan(&config, 16, 16, &before);
+    assert_int_equal(before.services + before.proxy, 0);
+    config.services.count = 1;
+    config.max_service_sockets = 30;
+    config.socks.count = 2;
+    config.socks_max_clients = 500;
+    files_plan(&config, 16, 16, &p);
+    assert_int_equal(p.services, 60); /* for datagrams, and of streams */
+    assert_int_equal(p.proxy, 500);
+    assert_int_equal(p.own, before.own + 2); /* it listens at two */
+    assert_int_equal(files_plan_sum(&p), files_plan_sum(&before) + 562);
+}
+
 /* At every limit: the sum fits, everybody who wants something has something,
  * nobody has more than wanted, and a higher limit takes nothing away. */
 static void test_files_plan_fits_every_limit(void **state)
@@ -58,10 +76,10 @@ static void test_files_plan_fits_every_limit(void **state)
     config.tunnel.become_exitnode = true;
     config.tunnel.exit.max_sockets = 2048;
     config.services.count = 1;
+    config.socks.count = 1;
     files_plan(&config, 16, 16, &wanted);
-    assert_int_equal(wanted.services, config.max_service_sockets);
-    least = wanted.own + 6;
-    for (unsigned limit = 0; limit < 12000; limit++) {
+    least = wanted.own + 7;
+    for (unsigned limit = 0; limit < 18000; limit++) {
         bool fits;
 
         p = wanted;
@@ -76,11 +94,12 @@ static void test_files_plan_fits_every_limit(void **state)
         assert_in_range(p.clients, 1, wanted.clients);
         assert_in_range(p.pages, 1, wanted.pages);
         assert_in_range(p.services, 1, wanted.services);
+        assert_in_range(p.proxy, 1, wanted.proxy);
         assert_in_range(p.sockets, 1, wanted.sockets);
         assert_in_range(p.tcp, 1, wanted.tcp);
         assert_true(files_plan_sum(&p) <= limit);
         assert_true(p.names >= before.names && p.clients >= before.clients &&
-                    p.pages >= before.pages);
+                    p.pages >= before.pages && p.services >= before.services);
         before = p;
     }
     assert_memory_equal(&p, &wanted, sizeof(p));
@@ -88,7 +107,26 @@ static void test_files_plan_fits_every_limit(void **state)
     assert_true(files_plan_fit(&p, 1024));
     assert_int_equal(p.clients, 16);
     assert_int_equal(p.pages, 16);
+    assert_true(p.proxy > 250 && p.sockets > 120 && p.tcp > 120);
+    config.socks.count = 0;
+    files_plan(&config, 16, 16, &p);
+    assert_true(files_plan_fit(&p, 1024));
     assert_true(p.sockets > 250 && p.tcp > 250);
+}
+
+/* Who has a proxy alone leaves it nearly all. */
+static void test_files_plan_without_an_exit(void **state)
+{
+    struct files_plan p;
+
+    (void)state;
+    config.socks.count = 1;
+    files_plan(&config, 16, 16, &p);
+    assert_true(files_plan_fit(&p, 1024));
+    assert_int_equal(files_plan_sum(&p), 1024);
+    assert_true(p.proxy > 900);
+    files_plan_keep(&p, &config);
+    assert_int_equal(config.socks_max_clients, p.proxy);
 }
 
 static void test_files_plan_lowers_caps(void **state)
@@ -110,6 +148,12 @@ static void test_files_plan_lowers_caps(void **state)
     assert_int_equal(config.tunnel.exit.max_questions, p.names / 2);
     assert_int_equal(config.tunnel.outlet.max_sockets, p.tcp);
     assert_int_equal(config.max_control_clients, 16);
+    config.services.count = 1;
+    config.max_service_sockets = 40;
+    p.services = 12;
+    files_plan_keep(&p, &config);
+    assert_int_equal(config.max_service_sockets, 6);
+    config.services.count = 0;
     /* The settings can need no more then. */
     files_plan(&config, config.max_control_clients, p.pages, &p);
     assert_true(files_plan_sum(&p) <= 200);
@@ -140,6 +184,31 @@ static void test_files_plan_explains_what_is_less(void **state)
     assert_non_null(strstr(text_get(&out), "max_sockets in [exit]"));
     assert_non_null(strstr(text_get(&out), "or tcp_max_sockets"));
     assert_null(strstr(text_get(&out), "control clients"));
+    assert_null(strstr(text_get(&out), "services"));
+    assert_null(strstr(text_get(&out), "proxy"));
+    text_deinit(&out);
+}
+
+static void test_files_plan_explains_services_and_the_proxy(void **state)
+{
+    struct files_plan wanted, p;
+    struct text out;
+
+    (void)state;
+    config.services.count = 1;
+    config.socks.count = 1;
+    files_plan(&config, 16, 16, &wanted);
+    text_init(&out, CONFIG_ERRORS_MAX);
+    p = wanted;
+    p.services = 60;
+    p.proxy = 100;
+    files_plan_explain(&wanted, &p, 1024, &out);
+    assert_non_null(strstr(text_get(&out),
+                           "at most 30 local sockets of services instead of "
+                           "256,"));
+    assert_non_null(strstr(text_get(&out),
+                           "at most 100 clients of the proxy instead of "
+                           "4096,"));
     text_deinit(&out);
 }
 
@@ -147,6 +216,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_files_plan_needs, setup),
+        cmocka_unit_test_setup(test_files_plan_needs_of_services_and_the_proxy,
+                               setup),
+        cmocka_unit_test_setup(test_files_plan_without_an_exit, setup),
+        cmocka_unit_test_setup(test_files_plan_explains_services_and_the_proxy,
+                               setup),
         cmocka_unit_test_setup(test_files_plan_fits_every_limit, setup),
         cmocka_unit_test_setup(test_files_plan_lowers_caps, setup),
         cmocka_unit_test_setup(test_files_plan_explains_what_is_less, setup),
