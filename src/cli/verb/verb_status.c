@@ -249,6 +249,60 @@ static void print_tunnels(struct mp_reader map)
                 text_count(reply_uint(t, "guards"), "guard", c));
 }
 
+/* ---- Streams ------------------------------------------------------------ */
+
+static void print_proxy(struct mp_reader s)
+{
+    char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE];
+
+    if (reply_bool(s, "proxy"))
+        screen_line("proxy",
+                    "%s now; since the start %s opened, %" PRIu64 " refused",
+                    text_count(reply_uint(s, "proxy_clients"), "client", a),
+                    text_count(reply_uint(s, "proxy_opened"), "stream", b),
+                    reply_uint(s, "proxy_refused"));
+}
+
+static void print_own_streams(struct mp_reader s)
+{
+    char now[TEXT_COUNT_SIZE], out[AMOUNT_SIZE], in[AMOUNT_SIZE];
+
+    if (reply_uint(s, "opened") == 0)
+        return;
+    screen_line("own streams",
+                "%s of %" PRIu64 " since the start; %s sent, %s received",
+                text_count(reply_uint(s, "now"), "stream", now),
+                reply_uint(s, "opened"),
+                amount_print(reply_uint(s, "sent_bytes"), out),
+                amount_print(reply_uint(s, "received_bytes"), in));
+}
+
+/* Beside what leaves in datagrams. */
+static void print_exit_streams(struct mp_reader s)
+{
+    char now[TEXT_COUNT_SIZE], out[AMOUNT_SIZE], in[AMOUNT_SIZE];
+
+    if (reply_bool(s, "exit"))
+        screen_line("exit streams",
+                    "%s now, %" PRIu64 " connected since the start; %s to the "
+                    "Internet, %s from there",
+                    text_count(reply_uint(s, "exit_now"), "stream", now),
+                    reply_uint(s, "exit_connected"),
+                    amount_print(reply_uint(s, "exit_sent_bytes"), out),
+                    amount_print(reply_uint(s, "exit_received_bytes"), in));
+}
+
+static void print_streams(struct mp_reader map)
+{
+    struct mp_reader s;
+
+    if (!reply_find(map, "streams", &s)) /* an older daemon */
+        return;
+    print_exit_streams(s);
+    print_own_streams(s);
+    print_proxy(s);
+}
+
 /* What the next start finds. */
 static void print_store(struct mp_reader map)
 {
@@ -282,6 +336,7 @@ static void print_status(struct mp_reader map)
     print_trains(map);
     print_dht(map);
     print_tunnels(map);
+    print_streams(map);
     print_store(map);
 }
 

@@ -578,6 +578,11 @@ struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h)
     return h->deliveries;
 }
 
+struct traffic_host *tunnel_host_traffic(const struct tunnel_host *h)
+{
+    return h->traffic;
+}
+
 const struct policy *tunnel_host_policy(const struct tunnel_host *h)
 {
     return &h->policy;

@@ -31,6 +31,7 @@ struct policy;
 struct member;
 struct member_event;
 struct service_host;
+struct traffic_host;
 struct tunnel_host;
 struct view;
 
@@ -120,6 +121,8 @@ tunnel_host_counters(const struct tunnel_host *h);
 struct member *tunnel_host_member(const struct tunnel_host *h);
 /* For delivery_start and delivery_cancel. */
 struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h);
+/* Streams, and who uses them. */
+struct traffic_host *tunnel_host_traffic(const struct tunnel_host *h);
 
 /* ---- Events ------------------------------------------------------------- */
 

@@ -8,7 +8,9 @@
 #include "node/os/clock.h"
 #include "node/os/process.h"
 #include "node/rpc/rpc_internal.h"
+#include "node/traffic/traffic_host.h"
 #include "tunnel/member/member.h"
+#include "tunnel/outlet/outlet.h"
 
 #include <unistd.h>
 
@@ -167,6 +169,47 @@ static void write_tunnels(const struct node *n, uint64_t now,
     write_relayed(t, &s, w);
 }
 
+/* Of circuits of others. */
+static void write_outlet(const struct member *t, struct mp_writer *w)
+{
+    struct outlet_stats s = {0};
+
+    if (member_outlet(t) != NULL)
+        outlet_get_stats(member_outlet(t), &s);
+    rpc_write_bool(w, "exit", member_outlet(t) != NULL);
+    rpc_write_uint(w, "exit_now", s.streams);
+    rpc_write_uint(w, "exit_connected", s.connected);
+    rpc_write_uint(w, "exit_sent_bytes", s.stream.bytes_in);
+    rpc_write_uint(w, "exit_received_bytes", s.stream.bytes_out);
+}
+
+static void write_proxy(const struct socks_server *s, struct mp_writer *w)
+{
+    rpc_write_bool(w, "proxy", s != NULL);
+    rpc_write_uint(w, "proxy_clients", s == NULL ? 0 : socks_server_clients(s));
+    rpc_write_uint(w, "proxy_opened",
+                   s == NULL ? 0 : socks_server_counters(s)->opened);
+    rpc_write_uint(w, "proxy_refused",
+                   s == NULL ? 0 : socks_server_counters(s)->refused);
+}
+
+static void write_streams(const struct node *n, struct mp_writer *w)
+{
+    const struct traffic_host *traffic = tunnel_host_traffic(n->tunnels);
+    const struct carrier *carrier = traffic_host_carrier(traffic);
+    const struct stream_stats *own = carrier_stream_stats(carrier);
+
+    mp_write_text(w, "streams");
+    mp_write_map(w, 14);
+    rpc_write_uint(w, "now", own->streams);
+    rpc_write_uint(w, "opened", own->opened);
+    rpc_write_uint(w, "sent_bytes", own->bytes_out);
+    rpc_write_uint(w, "received_bytes", own->bytes_in);
+    rpc_write_uint(w, "moves", carrier_stats(carrier)->moves);
+    write_proxy(traffic_host_socks(traffic), w);
+    write_outlet(tunnel_host_member(n->tunnels), w);
+}
+
 static void write_store(const struct node *n, struct mp_writer *w)
 {
     struct store_health s;
@@ -191,7 +234,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
 
     (void)params;
     health_check(n, now, &health);
-    mp_write_map(w, 14);
+    mp_write_map(w, 15);
     rpc_write_bool(w, "healthy",
                    health.count == 0 ||
                        health.problems[0].level != HEALTH_ERROR);
@@ -207,6 +250,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
     write_trains(n, w);
     write_dht(n, now, w);
     write_tunnels(n, now, w);
+    write_streams(n, w);
     write_store(n, w);
     control_finish(call);
 }
