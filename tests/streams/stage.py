@@ -162,10 +162,10 @@ class Streams(ProcessTest):
                         config)
         return node, ("127.0.0.1", port)
 
-    def service(self, ports):
+    def service(self, ports, config=""):
         """A hidden service with these ports, and its address."""
         lines = "".join(f"port = {p}\n" for p in ports)
-        node = self.add(f"[service web]\n{lines}")
+        node = self.add(f"{config}[service web]\n{lines}")
         wait_for("the service can be reached", lambda: node.json(
             "service", "show", "web").get("state") == "fine" and node.json(
                 "service", "show", "web")["published"], PATIENCE, 0.3)

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from stage import (PATIENCE, SocksError, Streams, bytes_of, curl, echo, http,
-                   read_all, socks)
+                   read_all, socks, wait_for)
 
 EXIT = ("--exit.become_exitnode", "yes", "--exit.policy", "accept *:*",
         "--exit.tcp_policy", "accept *:*")
@@ -18,7 +18,7 @@ EXIT = ("--exit.become_exitnode", "yes", "--exit.policy", "accept *:*",
 class StreamExits(Streams):
     def test_pages_bytes_and_ends(self):
         page = bytes_of("page", 200_000)
-        self.add(flags=EXIT)
+        leaves = self.add(flags=EXIT)
         web, mirror = self.server(http(page)), self.server(echo)
         client, proxy = self.proxy()
         url = "http://%s:%d/" % web.server_address
@@ -53,7 +53,33 @@ class StreamExits(Streams):
                 s.shutdown(socket.SHUT_WR)
                 self.assertEqual(read_all(s), b"x")
                 s.close()
+
+        with self.subTest("what went on is told"):
+            self.assert_told(client, leaves, 3 * len(page))
         self.assertTrue(client.is_running())
+
+    def assert_told(self, client, leaves, least):
+        """By the metrics of both ends, and by their status: seven streams, and
+        one to a server that is not there."""
+        wait_for("the streams are over", lambda: client.metrics()[
+            "warren_socks_clients"] == 0, PATIENCE)
+        own, others = client.metrics(), leaves.metrics()
+        self.assertEqual(own["warren_socks_clients_total"], 8)
+        self.assertEqual(own["warren_socks_opened_total"], 7)
+        self.assertEqual(own["warren_socks_refused_total"], 1)
+        self.assertEqual(own["warren_stream_asked_total"], 8)
+        self.assertEqual(
+            own['warren_stream_refused_total{reason="refused"}'], 1)
+        self.assertEqual(others["warren_exit_tcp_connected_total"], 7)
+        for page, key in ((own, 'in_total{whose="own"}'),
+                          (others, 'out_total{whose="others"}')):
+            self.assertGreater(page["warren_stream_bytes_" + key], least)
+        status = client.cli("status").stdout
+        self.assertRegex(status, r"proxy +0 clients now; since the start 7 "
+                         "streams opened, 1 refused")
+        self.assertRegex(status, "own streams +0 streams of [0-9]+ since")
+        self.assertRegex(leaves.cli("status").stdout,
+                         r"exit streams +0 streams now, 7 connected since")
 
 
 class StreamsOutliveRelays(Streams):

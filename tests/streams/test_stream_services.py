@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Streams to hidden services, through the proxy of a client: a page by curl,
-bytes both ways, ends and resets, servers that are not there, who the peer is.
-No node of these networks is an exit."""
+bytes both ways, ends and resets, servers that are not there, who the peer is;
+and caps of [streams]."""
 import socket
 import struct
+import threading
 import unittest
 
 from stage import (PATIENCE, SocksError, Streams, bytes_of, curl, echo, http,
-                   read_all, read_exact, socks)
+                   read_all, read_exact, socks, wait_for)
+
+EXIT = ("--exit.become_exitnode", "yes", "--exit.policy", "accept *:*",
+        "--exit.tcp_policy", "accept *:*")
 
 
 class StreamServices(Streams):
@@ -108,7 +112,71 @@ class StreamServices(Streams):
             for i, s in enumerate(streams):
                 self.assertEqual(read_all(s), bytes_of(i, 5000))
                 s.close()
+
+        with self.subTest("what went on is told"):
+            wait_for("the streams are over", lambda: node.metrics()[
+                "warren_services_streams"] == 0, PATIENCE)
+            seen = node.metrics()
+            refused = "warren_services_streams_refused_total{reason=%s}"
+            self.assertEqual(seen["warren_services_streams_total"], 45)
+            self.assertEqual(seen[refused % '"refused"'], 1)
+            self.assertEqual(seen[refused % '"no_port"'], 1)
+            self.assertEqual(seen[refused % '"unreachable"'], 0)
         self.assertTrue(client.is_running())
+
+
+class StreamCaps(Streams):
+    def echoed(self, s, text):
+        s.sendall(text)
+        return read_exact(s, len(text))
+
+    def test_connections_at_their_cap(self):
+        """A client's isolation keys; those that are there go on."""
+        mirror = self.server(echo)
+        self.add(flags=EXIT)
+        _, proxy = self.proxy("[streams]\nmax_trunks = 2\n")
+        host, port = mirror.server_address
+        first = [socks(proxy, host, port, user=(name, "x")) for name in "ab"]
+        with self.assertRaises(SocksError):
+            socks(proxy, host, port, user=("c", "x"))
+        first.append(socks(proxy, host, port, user=("a", "x")))
+        for s in first:
+            self.assertEqual(self.echoed(s, b"still here"), b"still here")
+            s.close()
+
+    def test_streams_that_wait_at_their_cap(self):
+        """For a server that does not answer; who has a stream goes on, and gets
+        another one when they have been told so."""
+        mirror = self.server(echo)
+        slow = socket.socket()
+        self.closing.append(slow)
+        slow.bind((self.net.prefix + ".201", 0))
+        slow.listen(0)
+        _, address = self.service(
+            ["7 tcp %s:%d" % mirror.server_address,
+             "5 tcp %s:%d" % slow.getsockname()],
+            "[streams]\nmax_visits = 3\n")
+        _, proxy = self.proxy()
+        s = socks(proxy, address, 7)
+        codes = []
+
+        def wait():
+            try:
+                self.closing.append(socks(proxy, address, 5))
+            except SocksError as e:
+                codes.append(e.args[0])
+        waiting = [threading.Thread(target=wait) for _ in range(9)]
+        for thread in waiting:
+            thread.start()
+        wait_for("one is refused", lambda: len(codes) > 0, PATIENCE)
+        self.assertEqual(self.echoed(s, b"still here"), b"still here")
+        for thread in waiting:
+            thread.join()
+        self.assertGreaterEqual(len(codes), 4)
+        again = socks(proxy, address, 7)
+        self.assertEqual(self.echoed(again, b"once more"), b"once more")
+        for s in (s, again):
+            s.close()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include "node/monitor/tunnel_metrics.h"
 
 #include "node/monitor/service_metrics.h"
+#include "node/monitor/stream_metrics.h"
 #include "node/os/clock.h"
 #include "tunnel/member/member.h"
 
@@ -19,11 +20,6 @@ static const char *reason_label(int r)
 static const char *verdict_label(int v)
 {
     return policy_verdict_name((enum policy_verdict)v);
-}
-
-static const char *stream_end_label(int e)
-{
-    return stream_end_name((enum stream_end)e);
 }
 
 /* ---- Links, circuits of others and our own ------------------------------ */
@@ -351,57 +347,6 @@ static const struct metric_row policy_rows[] = {
      METRIC_EACH(struct policy, verdicts, "verdict", 0, verdict_label)},
 };
 
-static const struct metric_row outlet_rows[] = {
-    {"warren_exit_tcp_requests_total", "Requests of streams.",
-     METRIC_AT(struct outlet_stats, requests)},
-    {"warren_exit_tcp_refused_total", "Streams that were refused, by reason.",
-     METRIC_EACH(struct outlet_stats, refused, "reason", 0, reason_label)},
-    {"warren_exit_tcp_connects_total", "TCP connections begun.",
-     METRIC_AT(struct outlet_stats, connects)},
-    {"warren_exit_tcp_connected_total", "Those that were answered.",
-     METRIC_AT(struct outlet_stats, connected)},
-    {"warren_exit_tcp_lookups_total", "Names looked up for streams.",
-     METRIC_AT(struct outlet_stats, lookups)},
-    {"warren_exit_tcp_reversals_total", "Names asked for of addresses.",
-     METRIC_AT(struct outlet_stats, reversals)},
-    {"warren_exit_tcp_displaced_total",
-     "TCP connections that made way for others.",
-     METRIC_AT(struct outlet_stats, displaced)},
-    {"warren_exit_tcp_idle_total", "Streams that were idle for too long.",
-     METRIC_AT(struct outlet_stats, idle)},
-    {"warren_exit_tcp_moved_total",
-     "Clients that went on over another circuit.",
-     METRIC_AT(struct outlet_stats, stream.moved)},
-    {"warren_exit_tcp_sent_bytes_total", "Bytes to clients.",
-     METRIC_AT(struct outlet_stats, stream.bytes_out)},
-    {"warren_exit_tcp_received_bytes_total", "Bytes from clients.",
-     METRIC_AT(struct outlet_stats, stream.bytes_in)},
-    {"warren_exit_tcp_lost_total", "Packets to clients that were said again.",
-     METRIC_AT(struct outlet_stats, stream.lost)},
-    {"warren_exit_tcp_unknown_total", "Packets of no client.",
-     METRIC_AT(struct outlet_stats, stream.dropped_unknown)},
-    {"warren_exit_tcp_invalid_total", "Packets that make no sense.",
-     METRIC_AT(struct outlet_stats, stream.dropped_invalid)},
-    {"warren_exit_tcp_rejected_total",
-     "Clients that were not taken, for want of memory or room.",
-     METRIC_AT(struct outlet_stats, stream.refused)},
-    {"warren_exit_tcp_ended_total", "Clients that have ended, by reason.",
-     METRIC_EACH(struct outlet_stats, stream.ended, "reason", 0,
-                 stream_end_label)},
-    {"warren_exit_tcp_circuits", "Circuits with streams.",
-     METRIC_AT(struct outlet_stats, circuits)},
-    {"warren_exit_tcp_clients", "Clients with streams.",
-     METRIC_AT(struct outlet_stats, stream.connections)},
-    {"warren_exit_tcp_streams", "Streams.",
-     METRIC_AT(struct outlet_stats, streams)},
-    {"warren_exit_tcp_sockets", "Their TCP connections.",
-     METRIC_AT(struct outlet_stats, sockets)},
-    {"warren_exit_tcp_connecting", "Connects that wait for an answer.",
-     METRIC_AT(struct outlet_stats, connecting)},
-    {"warren_exit_tcp_memory_bytes", "Memory of what is on its way.",
-     METRIC_AT(struct outlet_stats, stream.memory)},
-};
-
 static const struct metric_row tcp_policy_rows[] = {
     {"warren_exit_tcp_policy_total",
      "Destinations of streams decided on, by verdict.",
@@ -432,15 +377,6 @@ static void add_policy(const struct policy *p, const char *name,
              p->rest_hits);
 }
 
-static void add_outlet(const struct outlet *o, struct metrics *m)
-{
-    struct outlet_stats s = {0};
-
-    if (o != NULL)
-        outlet_get_stats(o, &s);
-    METRICS_ROWS(m, outlet_rows, &s);
-}
-
 static void add_exit(const struct tunnel_host *h, struct metrics *m)
 {
     const struct exit *x = member_exit(tunnel_host_member(h));
@@ -458,7 +394,6 @@ static void add_exit(const struct tunnel_host *h, struct metrics *m)
     METRICS_ROWS(m, policy_rows, tunnel_host_policy(h));
     add_policy(tunnel_host_policy(h), "warren_exit_policy_line_total",
                "Destinations that a line of the policy decided on.", m);
-    add_outlet(member_outlet(tunnel_host_member(h)), m);
     METRICS_ROWS(m, tcp_policy_rows, tunnel_host_tcp_policy(h));
     add_policy(tunnel_host_tcp_policy(h), "warren_exit_tcp_policy_line_total",
                "Destinations of streams that a line of theirs decided on.", m);
@@ -492,4 +427,5 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     METRICS_ROWS(m, directory_rows, directory_stats(directory));
     METRICS_ROWS(m, puncture_rows, member_punctures(t));
     add_exit(h, m);
+    stream_metrics(h, m);
 }
