@@ -158,7 +158,6 @@ void warren_on_tunnel_event(void *arg, const struct member_event *event)
     case MEMBER_PONG:
     case MEMBER_SPEEDTEST:
     case MEMBER_LEARNED:
-    case MEMBER_PACKET:
         break; /* nothing that a program asks for */
     }
 }
