@@ -3,7 +3,8 @@
 """A network of 20 real nodes on this machine, shown at work and then broken.
 
 12 of them relay, 2 are exits as well, one is a client that talks to an echo
-server through them; all are in the DHT. Some run hidden services.
+server through them, and fetches pages; all are in the DHT. Some run hidden
+services.
 
 Usage: run.py [PATH_TO_WARREN] [--keep]
 
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests" / "process"))
 from harness import (DONE, NEGATIVE, Failure, Network,  # noqa: E402
                      wait_for, warren)
 import services  # noqa: E402
+import streams  # noqa: E402
 import tunnels  # noqa: E402
 
 COUNT = 20
@@ -45,6 +47,7 @@ class Demo:
         self.rows = []
         self.dead = []
         self.services = None
+        self.streams = None
 
     def living(self):
         return [n for n in self.net.nodes if n not in self.dead]
@@ -99,6 +102,7 @@ class Demo:
         for number in range(1, COUNT):
             node = self.net.add([first])
             node.start(*tunnels.flags(number), *services.flags(number, node),
+                       *streams.flags(number, node),
                        wait=False)
         for node in self.net.nodes:
             node.wait_ready(30)
@@ -216,8 +220,10 @@ class Demo:
         self.see_each_other()
         self.tunnels = tunnels.Tunnels(self, say)
         self.tunnels.run()
+        self.streams = streams.Streams(self, say)
         self.services = services.Services(self, say)
         self.services.run()
+        self.streams.run(self.services.address)
         say("Announcing on three, looking from others ...")
         announcers = (2, 9, 15)
         self.announce(*announcers)
@@ -256,6 +262,7 @@ class Demo:
         say(f"  warren dht get {self.target} --trace {talk}")
         self.tunnels.say_how_to_talk()
         self.services.say_how_to_talk()
+        self.streams.say_how_to_talk(self.services.address)
         say(f"  curl http://{node.address}:7882/metrics")
         say("Stop all of them:")
         say(f"  kill $(cat {pids}); rm -r {self.net.root}")

@@ -16,7 +16,7 @@ MEMBERS = (14, 17)  # register the string
 HOST = 18           # has a service with a key
 CLIENT, SECOND = 14, 15
 TRIES = 60
-SECTION = "[service web]\nport = 7 udp {}\n"
+SECTION = "[service web]\nport = 7 udp {}\nport = 80 tcp {}\n"
 
 
 def config_of(node):
@@ -112,7 +112,8 @@ class Services:
 
     def serve(self):
         begun = time.monotonic()
-        config_of(self.host).write_text(SECTION.format(self.echo.endpoint))
+        config_of(self.host).write_text(SECTION.format(
+            self.echo.endpoint, self.demo.streams.server.endpoint))
         self.host.send_signal(signal.SIGHUP)
         wait_for("the service has started", lambda: self.host.json(
             "service", "list")["services"], 10, 0.02)
