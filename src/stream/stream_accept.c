@@ -242,6 +242,43 @@ static enum error read_packet(struct stream_conn *c, uint64_t path,
     return OK;
 }
 
+/* How much of it are packets of the handshake, which come first. */
+static size_t handshake_part(const uint8_t *packet, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && (packet[at] & 0x80) != 0) {
+        ngtcp2_pkt_hd hd;
+        ngtcp2_ssize head =
+            ngtcp2_pkt_decode_hd_long(&hd, packet + at, len - at);
+
+        if (head < 0 || hd.len > len - at - (size_t)head)
+            break;
+        at += (size_t)head + hd.len;
+    }
+    return at;
+}
+
+/* ngtcp2 has completed the opener's handshake when it has sent its last word;
+ * what an acceptor has said behind its own by then can make it read what it
+ * has freed. So that waits until the word was sent. */
+static enum error read_first_packets(struct stream_conn *c, uint64_t path,
+                                     const uint8_t *packet, size_t len)
+{
+    size_t part = handshake_part(packet, len);
+    enum error err = OK;
+
+    if (part > 0)
+        err = read_packet(c, path, packet, part);
+    if (err != OK || part == len)
+        return err;
+    if (!c->over && c->answered && c->path != 0)
+        conn_flush(c);
+    if (c->over || !c->open)
+        return ERR_UNEXPECTED;
+    return read_packet(c, path, packet + part, len - part);
+}
+
 enum error streams_receive(struct streams *s, uint64_t path, bool to_acceptor,
                            const struct endpoint *source, const uint8_t *packet,
                            size_t len, uint64_t now)
@@ -258,7 +295,9 @@ enum error streams_receive(struct streams *s, uint64_t path, bool to_acceptor,
                       : find_opener(s, path, &c);
     if (err == OK && c->over)
         err = ERR_UNEXPECTED;
-    if (err == OK)
+    if (err == OK && c->opener && !c->open)
+        err = read_first_packets(c, path, packet, len);
+    else if (err == OK)
         err = read_packet(c, path, packet, len);
     if (c != NULL && err != ERR_NO_MEMORY)
         conn_mark(c);

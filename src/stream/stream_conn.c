@@ -64,6 +64,18 @@ static int remove_id(ngtcp2_conn *q, const ngtcp2_cid *id, void *user_data)
     return 0;
 }
 
+/* First called when the handshake is left behind. */
+static int id_used(ngtcp2_conn *q, ngtcp2_connection_id_status_type type,
+                   uint64_t seq, const ngtcp2_cid *id, const uint8_t *token,
+                   void *user_data)
+{
+    struct stream_conn *c = user_data;
+
+    (void)q, (void)type, (void)seq, (void)id, (void)token;
+    c->open = true;
+    return 0;
+}
+
 static int challenge(ngtcp2_conn *q, uint8_t *data, void *user_data)
 {
     struct stream_conn *c = user_data;
@@ -80,6 +92,7 @@ static ngtcp2_callbacks callbacks(void)
         .rand = fill_random,
         .get_new_connection_id = new_id,
         .remove_connection_id = remove_id,
+        .dcid_status = id_used,
         .recv_stateless_reset = forgotten,
         .get_path_challenge_data = challenge,
     };

@@ -148,6 +148,7 @@ struct stream_conn {
 
     bool begun;    /* something was sent */
     bool answered; /* the handshake is done */
+    bool open;     /* opener: ngtcp2 has sent the last word of it */
     bool ping;     /* say where we are */
     bool over, tell_other;
     enum stream_end why;
