@@ -235,6 +235,53 @@ static void test_stream_hostile_handshake(void **state)
     }
 }
 
+/* The acceptor's packets of ordinary form are replaced by one that ends the
+ * handshake, right behind its own word. */
+static size_t handshake_len(const struct world_packet *p)
+{
+    size_t at = 0;
+
+    while ((p->bytes[at] & 0x80) != 0) {
+        bool initial = (p->bytes[at] & 0x30) == 0;
+
+        at += 1 + 4 + 1 + 1 + STREAM_ID_BYTES + initial;
+        at += 4 + (bytes_get_number(p->bytes + at, 4) & 0x3fffffff);
+    }
+    return at;
+}
+
+static bool say_done(struct world *w, struct world_packet *p)
+{
+    static const uint8_t done[] = {0x40, 40, 0x1e, 0, 0, 0};
+    size_t at;
+
+    (void)w;
+    if (p->to != OPENER || p->path != 1 || (p->bytes[0] & 0x80) == 0)
+        return true;
+    at = handshake_len(p);
+    memset(p->bytes + at, 0, sizeof(p->bytes) - at);
+    memcpy(p->bytes + at, done, sizeof(done));
+    p->len = at + sizeof(done) + TAG;
+    p->bytes[p->len - 1] = done[1];
+    return true;
+}
+
+static void test_stream_hostile_done_too_early(void **state)
+{
+    struct world *w = start();
+    struct flow *f;
+
+    (void)state;
+    w->tap = say_done;
+    w->like.echo = true;
+    world_flow(w, world_connect(w, 1), 20000);
+    f = world_flow(w, world_connect(w, 2), 20000);
+    f->seed_in = f->seed;
+    world_run(w, 500 * TIME_MS);
+    check_honest(w, f, 20000);
+    world_free(w);
+}
+
 /* ---- Who knows a connection's id ---------------------------------------- */
 
 /* A packet that somebody else has kept, said again over another path: what is
@@ -279,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_stream_hostile_lengths),
         cmocka_unit_test(test_stream_hostile_frames),
         cmocka_unit_test(test_stream_hostile_handshake),
+        cmocka_unit_test(test_stream_hostile_done_too_early),
         cmocka_unit_test(test_stream_hostile_repeated_elsewhere),
     };
 
