@@ -72,6 +72,27 @@ static void test_stream_hold(void **state)
     world_free(w);
 }
 
+/* Streams of a connection share it; few acknowledgements come back. */
+static void test_stream_take_turns(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    const struct stream_stats *s = streams_stats(w->side[ACCEPTOR].s);
+
+    (void)state;
+    w->paths[1].rate = 2000000;
+    w->paths[1].queue = 50 * TIME_MS;
+    for (unsigned i = 0; i < 3; i++)
+        world_flow(w, c, 4 << 20);
+    world_run(w, 3 * TIME_S);
+    for (size_t i = 3; i < 6; i++) {
+        assert_true(w->flows[i]->in > 1200000);
+        assert_true(w->flows[i]->in < 2400000);
+    }
+    assert_true(s->packets_out < s->packets_in / 5);
+    world_free(w);
+}
+
 static void make_bad(struct world_path *path)
 {
     path->loss = 500;
@@ -142,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_stream_echo),
         cmocka_unit_test(test_stream_goes_with_the_first_packet),
         cmocka_unit_test(test_stream_hold),
+        cmocka_unit_test(test_stream_take_turns),
         cmocka_unit_test(test_stream_whole_over_a_bad_path),
         cmocka_unit_test(test_stream_very_late_packets),
     };

@@ -134,6 +134,42 @@ static void test_stream_memory_ends_need_no_window(void **state)
     world_free(w);
 }
 
+/* What was taken, and what never will be, is given back to the window of the
+ * connection: however a stream ends. */
+static void test_stream_memory_window_comes_back(void **state)
+{
+    struct world *w;
+    struct stream_conn *c;
+    struct flow *f;
+
+    (void)state;
+    config.connection_window = 1; /* as little as the protocol grants */
+    w = start();
+    c = world_connect(w, 1);
+    for (unsigned i = 0; i < 30; i++) {
+        struct flow *g;
+
+        w->like.takes = i % 3 == 0 ? 100 : 0;
+        f = world_flow(w, c, 60000);
+        world_run(w, 300 * TIME_MS);
+        g = w->flows[w->flow_count - 1];
+        assert_ptr_not_equal(f, g);
+        if (i % 2 == 0)
+            stream_reset(g->st, 1, w->now);
+        else if (f->st != NULL)
+            stream_reset(f->st, 1, w->now);
+        if (g->st != NULL)
+            stream_reset(g->st, 1, w->now);
+        world_run(w, 300 * TIME_MS);
+        assert_int_equal(stream_conn_streams(w->side[ACCEPTOR].conn), 0);
+    }
+    w->like.takes = SIZE_MAX;
+    f = world_flow(w, c, 3 << 20);
+    world_run(w, 20 * TIME_S);
+    assert_int_equal(w->flows[w->flow_count - 1]->in, 3 << 20);
+    world_free(w);
+}
+
 /* Trickling readers: each byte is offered and taken in order. */
 static void test_stream_memory_takes_in_bits(void **state)
 {
@@ -375,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup(test_stream_memory_stalled_beside_others,
                                set_up),
         cmocka_unit_test_setup(test_stream_memory_ends_need_no_window, set_up),
+        cmocka_unit_test_setup(test_stream_memory_window_comes_back, set_up),
         cmocka_unit_test_setup(test_stream_memory_takes_in_bits, set_up),
         cmocka_unit_test_setup(test_stream_memory_thousand_stalled, set_up),
         cmocka_unit_test_setup(test_stream_memory_writers_wait, set_up),

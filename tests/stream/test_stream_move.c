@@ -151,6 +151,25 @@ static void test_stream_move_nobody_answers(void **state)
     world_free(w);
 }
 
+/* Whoever moves in time is not late. */
+static void test_stream_move_from_silence(void **state)
+{
+    struct world *w = start();
+    struct flow *f = exchange(w, 4 << 20);
+
+    (void)state;
+    world_run(w, TIME_S);
+    w->paths[1].cut = true;
+    world_run(w, 40 * TIME_S);
+    w->paths[2].delay = 11 * TIME_S;
+    move(w, 2);
+    world_run(w, 23 * TIME_S);
+    w->paths[2].delay = 20 * TIME_MS;
+    assert_true(world_until(w, &f->fin, 5 * TIME_MIN));
+    check_whole(w, f, 4 << 20);
+    world_free(w);
+}
+
 /* Relays are killed one after the other, faster than connection ids come. */
 static void kill_often(uint64_t every, unsigned loss)
 {
@@ -381,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_stream_move_rest_is_quiet),
         cmocka_unit_test(test_stream_move_rest_ends),
         cmocka_unit_test(test_stream_move_nobody_answers),
+        cmocka_unit_test(test_stream_move_from_silence),
         cmocka_unit_test(test_stream_move_often),
         cmocka_unit_test(test_stream_move_before_the_handshake),
         cmocka_unit_test(test_stream_move_within_the_handshake),
