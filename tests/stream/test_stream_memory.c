@@ -230,35 +230,47 @@ static void test_stream_memory_thousand_stalled(void **state)
     world_free(w);
 }
 
-/* Writers for whom there was no memory go on when there is. */
+/* Writers for whom there was no memory go on when there is, also those who have
+ * nothing on its way. */
 static void test_stream_memory_writers_wait(void **state)
 {
     struct world *w;
     struct stream_conn *c;
-    struct flow *first, *f = NULL;
+    struct flow *poor[10], *rich[12];
 
     (void)state;
     config.max_memory = 2 << 20;
     w = start();
     c = world_connect(w, 1);
+    for (size_t i = 0; i < COUNT_OF(poor); i++) {
+        poor[i] = flow_new(w);
+        poor[i]->out_total = 1;
+        assert_int_equal(stream_open(c, poor[i], w->now, &poor[i]->st), OK);
+        flow_pump(poor[i]);
+    }
+    world_run(w, TIME_S);
+    w->like.takes = 0;
     w->paths[1].cut = true;
-    first = world_flow(w, c, 4 << 20);
-    while (stream_room(first->st) > 0 ||
-           streams_stats(w->side[OPENER].s)->memory < 3 << 19) {
-        f = flow_new(w);
-        f->out_total = 100000;
-        f->finish = true;
-        if (stream_open(c, f, w->now, &f->st) != OK)
-            break;
-        flow_pump(f);
+    for (size_t i = 0; i < COUNT_OF(rich); i++) {
+        rich[i] = flow_new(w);
+        rich[i]->out_total = 1 << 20;
+        if (stream_open(c, rich[i], w->now, &rich[i]->st) == OK)
+            flow_pump(rich[i]);
     }
-    assert_true(f->out < f->out_total);
+    assert_int_equal(stream_room(poor[9]->st), 0);
+    for (size_t i = 0; i < COUNT_OF(poor); i++) {
+        poor[i]->out_total = 10000;
+        flow_pump(poor[i]);
+    }
+    assert_int_equal(poor[9]->out, 1);
     w->paths[1].cut = false;
-    world_run(w, 30 * TIME_S);
-    for (size_t i = 0; i < w->flow_count; i++) {
-        if (w->flows[i]->out_total == 100000 && w->flows[i]->st != NULL)
-            assert_int_equal(w->flows[i]->out, 100000);
+    for (size_t i = 0; i < COUNT_OF(rich); i++) {
+        if (rich[i]->st != NULL)
+            stream_reset(rich[i]->st, 1, w->now);
     }
+    world_run(w, 10 * TIME_S);
+    for (size_t i = 0; i < COUNT_OF(poor); i++)
+        assert_int_equal(poor[i]->out, 10000);
     world_free(w);
 }
 
@@ -300,6 +312,70 @@ static void test_stream_memory_heaviest_makes_way(void **state)
     assert_true(f->in == 4 << 20 && !f->wrong);
     assert_true(streams_stats(w->side[ACCEPTOR].s)->ended[STREAM_END_MEMORY] >
                 0);
+    world_free(w);
+}
+
+/* Streams that nobody reads at the acceptor, each of 64 KB there. */
+static struct flow *stall(struct world *w, uint64_t path, unsigned streams)
+{
+    struct stream_conn *c = world_connect(w, path);
+    struct flow *first = NULL;
+
+    w->like.takes = 0;
+    for (unsigned i = 0; i < streams; i++) {
+        struct flow *f = flow_new(w);
+
+        f->out_total = 65000;
+        if (stream_open(c, f, w->now, &f->st) == OK)
+            flow_pump(f);
+        if (first == NULL)
+            first = f;
+    }
+    world_run(w, 2 * TIME_S);
+    return first;
+}
+
+/* Nearly all is taken, and nobody asks for more but a newcomer. */
+static void test_stream_memory_newcomer(void **state)
+{
+    struct stream_config small = config;
+    struct world *w;
+    struct flow *f;
+
+    (void)state;
+    small.max_memory = 24 << 20;
+    w = world_of(5, &config, &small);
+    for (uint64_t path = 1; path <= 5; path++)
+        stall(w, path, 60);
+    assert_true(memory_of(w, ACCEPTOR) > small.max_memory / 4 * 3);
+    assert_int_equal(
+        streams_stats(w->side[ACCEPTOR].s)->ended[STREAM_END_MEMORY], 0);
+    w->like.echo = true;
+    w->like.takes = SIZE_MAX;
+    f = world_flow(w, world_connect(w, 10), 100000);
+    f->seed_in = f->seed;
+    assert_true(world_until(w, &f->fin, 10 * TIME_S));
+    assert_true(f->in == 100000 && !f->wrong);
+    world_free(w);
+}
+
+/* One source has many connections, none of which weighs most. */
+static void test_stream_memory_crowd(void **state)
+{
+    struct stream_config small = config;
+    struct world *w;
+    struct flow *honest;
+
+    (void)state;
+    small.max_memory = 24 << 20;
+    w = world_of(5, &config, &small);
+    w->crowd = 30;
+    honest = stall(w, 40, 50);
+    for (uint64_t path = 1; path <= 14; path++)
+        stall(w, path, 30);
+    assert_true(streams_stats(w->side[ACCEPTOR].s)->ended[STREAM_END_MEMORY] >
+                0);
+    assert_int_equal(honest->closed, 0);
     world_free(w);
 }
 
@@ -416,6 +492,8 @@ int main(void)
         cmocka_unit_test_setup(test_stream_memory_thousand_stalled, set_up),
         cmocka_unit_test_setup(test_stream_memory_writers_wait, set_up),
         cmocka_unit_test_setup(test_stream_memory_heaviest_makes_way, set_up),
+        cmocka_unit_test_setup(test_stream_memory_newcomer, set_up),
+        cmocka_unit_test_setup(test_stream_memory_crowd, set_up),
         cmocka_unit_test_setup(test_stream_memory_of_what_is_idle, set_up),
         cmocka_unit_test_setup(test_stream_memory_allocation_fails, set_up),
     };
