@@ -227,6 +227,13 @@ void conn_apply_move(struct stream_conn *c)
 
 /* ---- The acceptor follows ----------------------------------------------- */
 
+static void follow(struct stream_conn *c, uint64_t path)
+{
+    goes_on(c, path);
+    c->streams->stats.moved++;
+    c->handler->moved(c->holder, c, path, c->streams->now);
+}
+
 struct route *path_came(struct stream_conn *c, uint64_t path)
 {
     struct route *r = route_find(c, path);
@@ -240,7 +247,7 @@ struct route *path_came(struct stream_conn *c, uint64_t path)
     r->number = ++c->numbers;
     if (!c->answered) {
         take_over(c, r);
-        goes_on(c, path);
+        follow(c, path);
     }
     return r;
 }
@@ -257,7 +264,5 @@ void conn_follow(struct stream_conn *c)
     }
     if (c->path == r->path)
         return;
-    goes_on(c, r->path);
-    c->streams->stats.moved++;
-    c->handler->moved(c->holder, c, c->path, c->streams->now);
+    follow(c, r->path);
 }

@@ -239,6 +239,7 @@ static void test_stream_move_within_the_handshake(void **state)
         check_whole(w, f, 100000);
         assert_int_equal(w->side[ACCEPTOR].accepted, 1);
         assert_int_equal(stream_conn_path(w->side[ACCEPTOR].conn), 2);
+        assert_int_equal(w->side[ACCEPTOR].moved, after > 25);
         world_free(w);
     }
 }
