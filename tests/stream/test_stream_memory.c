@@ -406,6 +406,27 @@ static void test_stream_memory_of_what_is_idle(void **state)
     world_free(w);
 }
 
+/* The bound holds for ngtcp2's own memory. */
+static void test_stream_memory_bound(void **state)
+{
+    struct stream_conn *c;
+    struct world *w;
+    uint64_t path = 1;
+    enum error err;
+
+    (void)state;
+    config.max_memory = 80000;
+    w = start();
+    do {
+        err = stream_connect(w->side[OPENER].s, path++, 0, &world_handler,
+                             &w->side[OPENER], w->now, &c);
+        assert_true(memory_of(w, OPENER) <= config.max_memory);
+    } while (err == OK);
+    assert_true(err == ERR_NO_MEMORY || err == ERR_FULL);
+    assert_true(path > 2 && path < 6);
+    world_free(w);
+}
+
 /* ---- Allocations fail --------------------------------------------------- */
 
 static void play(struct world *w)
@@ -495,6 +516,7 @@ int main(void)
         cmocka_unit_test_setup(test_stream_memory_newcomer, set_up),
         cmocka_unit_test_setup(test_stream_memory_crowd, set_up),
         cmocka_unit_test_setup(test_stream_memory_of_what_is_idle, set_up),
+        cmocka_unit_test_setup(test_stream_memory_bound, set_up),
         cmocka_unit_test_setup(test_stream_memory_allocation_fails, set_up),
     };
 
