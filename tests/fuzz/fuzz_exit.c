@@ -3,8 +3,8 @@
  * An exit with small caps, driven by arbitrary bytes: what clients send, what
  * the DNS and the Internet answer or do not, what the system refuses. Nothing
  * may ever be sent to an address that is not global or is the exit's own, nor
- * be delivered from an address that nothing was sent to; caps hold; at the
- * end nothing is left.
+ * be delivered from an address that nothing was sent to; a lookup ends once, or
+ * was cancelled; caps hold; at the end nothing is left.
  */
 #include "fuzz.h"
 
@@ -16,6 +16,7 @@
 #define CIRCUITS 4
 #define SOCKETS  6
 #define MAX_SENT 512
+#define LOOKUPS  32
 
 struct world {
     struct exit *exit;
@@ -29,6 +30,10 @@ struct world {
     unsigned depth; /* of callbacks that call back */
     struct endpoint sent[MAX_SENT];
     unsigned sent_count;
+    struct {
+        unsigned circuit;
+        bool under_way;
+    } lookup[LOOKUPS];
 };
 
 static uint8_t take(struct world *w)
@@ -166,21 +171,68 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     w->depth--;
 }
 
+static void found(void *ctx, void *owner, uint64_t lookup, enum reason why,
+                  const struct endpoint *addrs, size_t count, uint64_t ttl,
+                  uint64_t now)
+{
+    struct world *w = ctx;
+
+    (void)addrs, (void)now;
+    assert(lookup < LOOKUPS && w->lookup[lookup].under_way);
+    assert(owner == &w->circuits[w->lookup[lookup].circuit]);
+    assert(w->circuits[w->lookup[lookup].circuit] != NULL);
+    assert((why == EXIT_SENT) == (count > 0) && why < REASON_END_);
+    assert((count > 0) == (ttl > 0));
+    w->lookup[lookup].under_way = false;
+    if (w->depth++ < 3)
+        do_one(w);
+    w->depth--;
+}
+
+/* A name, or what is none, into `text`. */
+static struct bytes take_name(struct world *w, char text[32], uint8_t kind)
+{
+    size_t len = strlen("n0.example");
+
+    memcpy(text, "n0.example", len + 1);
+    text[1] = (char)('0' + kind % 8);
+    if ((kind & 0x80) == 0)
+        return bytes_of(text, len);
+    len = kind % 32;
+    for (size_t i = 0; i < len; i++)
+        text[i] = (char)take(w);
+    return bytes_of(text, len);
+}
+
 static void send_name(struct world *w, struct exit_circuit *c)
 {
-    char text[32] = "n0.example";
-    size_t len = strlen(text);
+    char text[32];
     uint8_t kind = take(w);
+    struct bytes name = take_name(w, text, kind);
 
-    if (kind & 0x80) {
-        len = kind % sizeof(text);
-        for (size_t i = 0; i < len; i++)
-            text[i] = (char)take(w);
-    } else {
-        text[1] = (char)('0' + kind % 8);
+    exit_send_name(w->exit, c, name, kind & 3, bytes_of(text, kind % 16),
+                   w->now);
+}
+
+static void look_up(struct world *w, unsigned n)
+{
+    char text[32];
+    uint8_t kind = take(w);
+    unsigned lookup = take(w) % LOOKUPS;
+    struct bytes name = take_name(w, text, kind);
+
+    if (w->lookup[lookup].under_way) {
+        exit_lookup_cancel(w->exit, w->circuits[w->lookup[lookup].circuit],
+                           lookup);
+        w->lookup[lookup].under_way = false;
+        return;
     }
-    exit_send_name(w->exit, c, bytes_of(text, len), kind & 3,
-                   bytes_of(text, kind % 16), w->now);
+    w->lookup[lookup].circuit = n;
+    w->lookup[lookup].under_way = true;
+    if (exit_lookup(w->exit, w->circuits[n], name, lookup, w->now) == EXIT_SENT)
+        return;
+    assert(w->lookup[lookup].under_way);
+    w->lookup[lookup].under_way = false;
 }
 
 static void toggle(struct world *w, unsigned n)
@@ -194,8 +246,10 @@ static void toggle(struct world *w, unsigned n)
                                 &w->circuits[n]) == OK);
         return;
     }
-    w->circuits[n] = NULL;
+    for (unsigned i = 0; i < LOOKUPS; i++)
+        w->lookup[i].under_way &= w->lookup[i].circuit != n;
     exit_circuit_free(w->exit, c);
+    w->circuits[n] = NULL;
 }
 
 static void do_one(struct world *w)
@@ -227,6 +281,10 @@ static void do_one(struct world *w)
         ep = take_endpoint(w);
         if (w->circuits[n] != NULL)
             exit_send(w->exit, w->circuits[n], &ep, bytes_of("x", 1), w->now);
+        break;
+    case 6:
+        if (w->circuits[n] != NULL)
+            look_up(w, n);
         break;
     default:
         if (w->circuits[n] != NULL)
@@ -274,7 +332,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                            .ctx = &w,
                            .random = {&w, fill},
                            .deliver = deliver,
-                           .failed = failed};
+                           .failed = failed,
+                           .found = found};
 
     policy_init(&w.policy, true, false);
     assert(policy_set_own(&w.policy, &own, 1) == OK);
