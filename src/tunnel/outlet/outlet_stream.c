@@ -102,13 +102,29 @@ static struct outlet_stream *make(struct outlet *o)
     return s;
 }
 
+/* To where the engine has it: it does not tell of a move within the
+ * handshake. */
+static void follow(struct outlet_conn *conn, const struct stream_conn *engine,
+                   uint64_t now)
+{
+    struct outlet *o = conn->outlet;
+    struct outlet_circuit *c = outlet_circuit_find(o, stream_conn_path(engine));
+
+    if (c == NULL || c == conn->circuit)
+        return;
+    outlet_conn_leave(o, conn);
+    outlet_conn_enter(o, conn, c, now);
+}
+
 static void on_opened(void *holder, struct stream *st, uint64_t now)
 {
     struct outlet_conn *conn = holder;
     struct outlet *o = conn->outlet;
-    struct outlet_circuit *c = conn->circuit;
     struct outlet_stream *s = NULL;
+    struct outlet_circuit *c;
 
+    follow(conn, stream_conn_of(st), now);
+    c = conn->circuit;
     if (c != NULL && c->streams < o->config.max_circuit)
         s = make(o);
     if (s == NULL) {
@@ -417,15 +433,9 @@ static void on_moved(void *holder, struct stream_conn *sc, uint64_t path,
                      uint64_t now)
 {
     struct outlet_conn *conn = holder;
-    struct outlet *o = conn->outlet;
-    struct outlet_circuit *c = outlet_circuit_find(o, path);
 
-    (void)sc;
-    if (c == conn->circuit)
-        return;
-    outlet_conn_leave(o, conn);
-    if (c != NULL)
-        outlet_conn_enter(o, conn, c, now);
+    (void)path;
+    follow(conn, sc, now);
 }
 
 /* What is joined goes on without it. */
@@ -523,6 +533,7 @@ void outlet_stream_tick(struct outlet *o, struct outlet_stream *s, uint64_t now)
             outlet_stream_refuse(o, s, REASON_TIMEOUT, now);
         break;
     case OUTLET_NAMING: /* the exit tells, or the connection ends */
+        follow(s->conn, stream_conn_of(s->st), now);
         break;
     case OUTLET_CONNECTING:
         if (overdue)
