@@ -53,7 +53,8 @@ set(package ${CMAKE_INSTALL_LIBDIR}/cmake/warren)
 install(FILES ${PROJECT_SOURCE_DIR}/include/warren.h
   ${PROJECT_SOURCE_DIR}/include/warren_provider.h
   ${PROJECT_SOURCE_DIR}/include/warren_send.h
-  ${PROJECT_SOURCE_DIR}/include/warren_service.h TYPE INCLUDE)
+  ${PROJECT_SOURCE_DIR}/include/warren_service.h
+  ${PROJECT_SOURCE_DIR}/include/warren_stream.h TYPE INCLUDE)
 install(TARGETS warren_shared warren_static EXPORT warren)
 install(EXPORT warren NAMESPACE warren:: FILE warrenConfig.cmake
   DESTINATION ${package})

@@ -278,5 +278,6 @@ WARREN_API void warren_dht_cancel(struct warren *w, uint64_t request);
 #include "warren_provider.h"
 #include "warren_send.h"
 #include "warren_service.h"
+#include "warren_stream.h"
 
 #endif

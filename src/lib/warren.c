@@ -46,7 +46,8 @@ static void tell_later(struct warren *w)
 {
     static const struct timeval at_once;
 
-    if (warren_requests_have_news(w) || warren_services_have_news(w))
+    if (warren_requests_have_news(w) || warren_services_have_news(w) ||
+        warren_streams_have_news(w))
         evtimer_add(w->later, &at_once);
 }
 
@@ -58,6 +59,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)what;
     warren_requests_tell(w);
     warren_services_tell(w);
+    warren_streams_tell(w);
     tell_later(w);
 }
 
@@ -161,6 +163,7 @@ static enum error start(struct warren *w, struct event_base *base,
     w->listener.arg = w;
     w->listener.event = warren_on_tunnel_event;
     tunnel_host_listen(w->node->tunnels, &w->listener);
+    warren_streams_begin(w);
     return OK;
 }
 
@@ -183,6 +186,9 @@ static struct warren *make(struct event_base *base,
     calls_init(&w->requests);
     calls_init(&w->sends);
     TAILQ_INIT(&w->services);
+    TAILQ_INIT(&w->streams);
+    TAILQ_INIT(&w->resumed);
+    LIST_INIT(&w->listening);
     e = load(options, config, why);
     if (e == OK)
         e = start(w, base, config, why);
@@ -219,6 +225,7 @@ void warren_free(struct warren *w)
     if (w->node != NULL) {
         warren_requests_end(w);
         warren_sends_end(w);
+        warren_streams_end(w);
         warren_services_end(w);
     }
     node_free(w->node);

@@ -21,6 +21,7 @@
 struct event;
 struct service_destination;
 struct warren_service;
+struct warren_stream_listen;
 
 struct warren {
     struct warren_options options; /* without the settings */
@@ -34,6 +35,9 @@ struct warren {
     struct calls sends;
     TAILQ_HEAD(, warren_service) services; /* registered */
     uint32_t last_service;                 /* number given last */
+    TAILQ_HEAD(, warren_stream) streams;
+    TAILQ_HEAD(, warren_stream) resumed; /* to be told */
+    LIST_HEAD(, warren_stream_listen) listening;
     unsigned inside;     /* functions of the library that the program is in */
     bool ending;         /* warren_free runs */
     struct event *later; /* tells what could not be told out of a function */
@@ -63,5 +67,25 @@ void warren_services_end(struct warren *w);
 /* As warren_tunnel_data, for what service_destination_read takes. */
 int warren_service_data(struct warren *w, const struct service_destination *to,
                         struct bytes payload);
+
+/* What an address leads to, reached by whoever has registered it, or (`held`)
+ * for the caller, who lets it go: ERR_ADDRESS, errors of service_host_reach. */
+enum error warren_service_reach(struct warren *w, struct bytes address,
+                                unsigned hops, uint32_t *id, bool *held);
+bool warren_service_is_registered(const struct warren *w, uint32_t service);
+/* The peer of the engine's service `id`, which the program has been told of
+ * when this returns; `key` is where peer->key points to. False: it is nobody's,
+ * or was unregistered meanwhile. */
+bool warren_service_peer(struct warren *w, uint32_t id, uint64_t peer,
+                         struct warren_peer *out, uint8_t key[32]);
+
+/* warren_stream.c: hears of streams of peers; tells those that were resumed;
+ * ends each, and says so. */
+void warren_streams_begin(struct warren *w);
+bool warren_streams_have_news(const struct warren *w);
+void warren_streams_tell(struct warren *w);
+void warren_streams_end(struct warren *w);
+/* The registration ends. */
+void warren_streams_unlisten(struct warren *w, uint32_t service);
 
 #endif

@@ -571,6 +571,81 @@ int warren_new_service(struct warren *w, char address[WARREN_ADDRESS_SIZE])
     return lib_error_of(e);
 }
 
+bool warren_service_is_registered(const struct warren *w, uint32_t service)
+{
+    return find(w, service) != NULL;
+}
+
+/* ---- Streams ------------------------------------------------------------ */
+
+static struct warren_service *find_by_id(const struct warren *w, uint32_t id)
+{
+    struct warren_service *s;
+
+    TAILQ_FOREACH(s, &w->services, link)
+    if (s->id == id)
+        return s;
+    return NULL;
+}
+
+static bool peer_status(const struct warren_service *s, uint64_t peer,
+                        struct service_peer_status *out)
+{
+    unsigned count = service_peers(engine(s->w), s->id, NULL, 0);
+    struct service_peer_status *there =
+        count == 0 ? NULL : calloc(count, sizeof(*there));
+    bool found = false;
+
+    if (there == NULL)
+        return false;
+    service_peers(engine(s->w), s->id, there, count);
+    for (unsigned i = 0; i < count && !found; i++) {
+        found = there[i].id == peer;
+        if (found)
+            *out = there[i];
+    }
+    free(there);
+    return found;
+}
+
+/* A stream of it may come before its event. */
+static bool meet_peer(struct warren_service *s, uint64_t peer)
+{
+    struct service_peer_status status;
+    struct known_peer *known;
+
+    if (find_peer(s, peer) != NULL)
+        return true;
+    if (!peer_status(s, peer, &status))
+        return false;
+    known =
+        add_peer(s, peer, status.opened, status.has_key ? status.key : NULL);
+    if (known == NULL)
+        return false;
+    tell_peer(s, known);
+    return true;
+}
+
+bool warren_service_peer(struct warren *w, uint32_t id, uint64_t peer,
+                         struct warren_peer *out, uint8_t key[32])
+{
+    struct warren_service *s = find_by_id(w, id);
+    const struct known_peer *known;
+
+    if (s != NULL)
+        s = tell_first(s);
+    if (s == NULL || !meet_peer(s, peer))
+        return false;
+    s = find_by_id(w, id); /* the program may have unregistered it */
+    known = s == NULL ? NULL : find_peer(s, peer);
+    if (known == NULL)
+        return false;
+    *out = peer_of(s, known);
+    if (out->key != NULL)
+        out->key = memcpy(key, known->key, sizeof(known->key));
+    return true;
+}
+
 /* ---- Ending ------------------------------------------------------------- */
 
 static void detach(struct warren_service *s)
@@ -587,6 +662,7 @@ int warren_unregister_service(struct warren *w, uint32_t service)
     if (s == NULL)
         return WARREN_ERR_NOT_FOUND;
     warren_enter(w);
+    warren_streams_unlisten(w, service);
     detach(s);
     release(s);
     service_host_rearm(host(w));
@@ -649,6 +725,22 @@ static enum error send_to_address(struct warren *w, struct bytes address,
     if (s == NULL || s->role != REACHES)
         return send_to_stranger(w, i.key, port, payload);
     return service_send(engine(w), s->id, port, payload, clock_now());
+}
+
+enum error warren_service_reach(struct warren *w, struct bytes address,
+                                unsigned hops, uint32_t *id, bool *held)
+{
+    struct identifier i = {.is_address = true};
+    const struct warren_service *s;
+
+    if (address_read(w->node->config.dht.network, address, i.key) != OK)
+        return ERR_ADDRESS;
+    s = find_same(w, &i);
+    *held = s == NULL || s->role != REACHES;
+    if (*held)
+        return service_host_reach(host(w), i.key, NULL, hops, clock_now(), id);
+    *id = s->id;
+    return OK;
 }
 
 int warren_service_data(struct warren *w, const struct service_destination *to,

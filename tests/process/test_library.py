@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import socket
+import socketserver
 import subprocess
 import tempfile
 import threading
@@ -24,6 +25,7 @@ CFLAGS = os.environ.get("WARREN_TEST_CFLAGS", "-fsanitize=address,undefined")
 NM = os.environ.get("WARREN_TEST_NM", "nm")
 README = ROOT / "examples/README.md"
 EXAMPLE = ROOT / "examples/send_through_exit.c"
+PAGE = b"<p>a page of this size</p>\n" * 5000
 
 
 def run(*command, **kwargs):
@@ -204,6 +206,80 @@ class Services(unittest.TestCase):
         config.write_text(f"[node]\ndata_dir = {folder}/alone\n"
                           f"listen = 127.61.1.200:{PORT}\n")
         return config
+
+
+class Page(socketserver.StreamRequestHandler):
+    """A web server with one page."""
+
+    def handle(self):
+        self.server.asked.append((self.client_address[0],
+                                  self.rfile.readline()))
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE)
+
+
+class Fetching(unittest.TestCase):
+    """The example fetches a page through an exit, and from a service."""
+
+    def web_server(self, address):
+        server = socketserver.TCPServer((address, 0), Page)
+        server.asked = []
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, args=(0.05,),
+                         daemon=True).start()
+        return server, "%s:%d" % server.server_address
+
+    def start_network(self, root, web):
+        exit_node = Node(root / "exit", "127.61.2.1")
+        others = [Node(root / f"relay{i}", f"127.61.2.{i + 2}",
+                       [exit_node.endpoint]) for i in range(5)]
+        for node in [exit_node, *others]:
+            self.addCleanup(node.kill)
+        exit_node.start("--exit.become_exitnode", "yes", "--exit.tcp_policy",
+                        "accept *:*")
+        section = root / "service.ini"
+        section.write_text(f"[service web]\nport = 80 tcp {web}\n")
+        for node in others[:-1]:
+            node.start()
+        others[-1].start("--config", section)
+        return exit_node, others[-1]
+
+    def fetch(self, root, *args):
+        return subprocess.run(
+            [BUILD / "examples/fetch", root / "client.ini", *args],
+            capture_output=True, timeout=120, check=False,
+            env=clean_environment())
+
+    def test_fetches_pages(self):
+        server, web = self.web_server("127.61.3.1")
+        with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
+            root = pathlib.Path(folder)
+            exit_node, host = self.start_network(root, web)
+            (root / "client.ini").write_text(
+                f"[node]\ndata_dir = {root}/client\n"
+                f"listen = 127.61.2.100:{PORT}\ntesting_network = true\n"
+                f"[dht]\nbootstrap = {exit_node.endpoint}\n"
+                "[tunnel]\nmax_relays_or_exits = 0\n")
+            wait_for("the service can be found", lambda: host.json(
+                "service", "show", "web")["published"], 90)
+            address = host.json("service", "show", "web")["address"]
+            for to in web, address + ":80":
+                with self.subTest(to=to):
+                    done = self.fetch(root, to, "a/page")
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertEqual(done.stdout,
+                                     b"HTTP/1.0 200 OK\r\n\r\n" + PAGE)
+            done = self.fetch(root, web.split(":", maxsplit=1)[0] + ":1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"refused by the exit: ", done.stderr)
+            self.assertEqual(self.fetch(root, "nowhere").returncode, 1)
+            self.doCleanups()
+        self.assertEqual([line for _, line in server.asked],
+                         [b"GET /a/page HTTP/1.0\r\n"] * 2)
+        self.assertEqual([source for source, _ in server.asked],
+                         [exit_node.address, "127.0.0.1"])
 
 
 class Example(unittest.TestCase):

@@ -17,6 +17,8 @@ struct traffic_host {
     const char *network;
     struct carrier *carrier;
     struct stream_ports *ports;
+    struct carrier_host servers; /* the ports' */
+    struct traffic_guest guest;
     struct socks_server *socks; /* NULL: nobody listens */
 };
 
@@ -55,6 +57,24 @@ static void on_rearm(void *arg)
     struct traffic_host *h = arg;
 
     h->world.rearm(h->world.arg);
+}
+
+static void on_visited(void *ctx, struct carrier_visit *v, uint32_t service,
+                       uint64_t peer, uint16_t port, uint64_t now)
+{
+    struct traffic_host *h = ctx;
+    const struct traffic_guest *g = &h->guest;
+
+    if (g->visited == NULL || !g->visited(g->arg, v, service, peer, port, now))
+        h->servers.visited(h->servers.ctx, v, service, peer, port, now);
+}
+
+/* A guest has answered at once. */
+static void on_parted(void *ctx, struct carrier_visit *v, uint64_t now)
+{
+    struct traffic_host *h = ctx;
+
+    h->servers.parted(h->servers.ctx, v, now);
 }
 
 /* ---- The proxy ---------------------------------------------------------- */
@@ -123,13 +143,14 @@ static enum error start(struct traffic_host *h, const struct config *config,
 {
     struct stream_ports_env env = {
         .base = h->world.base, .arg = h, .ports = on_ports, .rearm = on_rearm};
-    struct carrier_host host;
+    struct carrier_host host = {
+        .ctx = h, .visited = on_visited, .parted = on_parted};
     enum error e =
         stream_ports_new(&env, config->max_service_sockets, &h->ports);
 
     if (e != OK)
         return e;
-    stream_ports_host(h->ports, &host);
+    stream_ports_host(h->ports, &h->servers);
     e = carrier_new(&config->carrier, h->world.member, h->world.claims,
                     &h->world.random, &host, &h->carrier);
     if (e != OK)
@@ -183,6 +204,12 @@ void traffic_host_tick(struct traffic_host *h, uint64_t now)
 uint64_t traffic_host_next_deadline(const struct traffic_host *h)
 {
     return carrier_next_deadline(h->carrier);
+}
+
+void traffic_host_invite(struct traffic_host *h,
+                         const struct traffic_guest *guest)
+{
+    h->guest = *guest;
 }
 
 struct carrier *traffic_host_carrier(const struct traffic_host *h)

@@ -15,6 +15,7 @@
 #include "node/socks/socks_server.h"
 #include "tunnel/traffic/carrier.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct claims;
@@ -48,6 +49,16 @@ void traffic_host_event(struct traffic_host *h,
                         const struct member_event *event, uint64_t now);
 void traffic_host_tick(struct traffic_host *h, uint64_t now);
 uint64_t traffic_host_next_deadline(const struct traffic_host *h);
+
+/* Who is asked about streams of peers before the ports of our services are:
+ * true when it has taken (carrier_take) or refused it. */
+struct traffic_guest {
+    void *arg;
+    bool (*visited)(void *arg, struct carrier_visit *v, uint32_t service,
+                    uint64_t peer, uint16_t port, uint64_t now);
+};
+void traffic_host_invite(struct traffic_host *h,
+                         const struct traffic_guest *guest);
 
 struct carrier *traffic_host_carrier(const struct traffic_host *h);
 /* NULL: nobody listens. */
