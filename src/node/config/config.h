@@ -160,6 +160,8 @@ struct config {
     bool socks_allow_public; /* else all listen on loopback, or are Unix's */
     unsigned socks_max_clients;
     unsigned socks_max_clients_per_source;
+    unsigned socks_max_associations;
+    unsigned socks_max_associations_per_source;
     uint64_t socks_handshake_timeout;
     struct carrier_config carrier; /* streams of our own */
 

@@ -438,6 +438,16 @@ const struct config_key config_keys[] = {
          "The same of one IPv4 address or IPv6 /64. A /56 may have twice as\n"
          "many, a /24 or /48 four times, a /16 or /32 sixteen times, but no\n"
          "more than half of all. All Unix sockets count as 127.0.0.1."},
+    {"socks", "max_associations", &config_count, AT(socks_max_associations),
+     FIXED, .min = 1, .max = 65536, .init = "256",
+     .meaning =
+         "UDP associations of the proxy at a time; one more is refused.\n"
+         "Each has a socket."},
+    {"socks", "max_associations_per_source", &config_count,
+     AT(socks_max_associations_per_source), FIXED, .min = 1, .max = 65536,
+     .init = "128",
+     .meaning = "The same of one source, counted as for\n"
+                "max_clients_per_source."},
     {"socks", "handshake_timeout", &config_duration,
      AT(socks_handshake_timeout), FIXED, .min = TIME_S, .max = 10 * TIME_MIN,
      .init = "30s",

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define TYPE_IPV4 1
 #define TYPE_NAME 3
@@ -110,4 +111,13 @@ size_t socks_address_write(const struct socks_address *a,
     }
     bytes_put_number(out + len, PORT_LEN, a->ep.port);
     return len + PORT_LEN;
+}
+
+bool socks_address_is_service(const struct socks_address *a)
+{
+    static const char suffix[] = ".warren";
+    size_t len = sizeof(suffix) - 1;
+
+    return a->name_len > len &&
+           strcasecmp(a->name + a->name_len - len, suffix) == 0;
 }

@@ -17,6 +17,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ struct socks_address {
  * a colon or a bracket in it. */
 enum error socks_address_set(struct socks_address *out, struct bytes host,
                              uint16_t port);
+
+/* The name of a service: NAME.warren. */
+bool socks_address_is_service(const struct socks_address *a);
 
 /* How many bytes the address has that begins with `in`: more than those while
  * more have to come, 0 for an address type that is none. */

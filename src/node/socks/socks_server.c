@@ -6,6 +6,8 @@
  *     CALLING    the call is under way; what comes waits in `early`, or goes
  *                ahead (carrier_early)
  *     SPLICED    socket and stream are each other's
+ *     ASSOCIATED datagrams go through (socks_udp.h) until the client closes;
+ *                what comes is dropped
  *     ENDING     the last answer is on its way; what comes is dropped
  */
 #include "node/socks/socks_server.h"
@@ -17,6 +19,7 @@
 #include "node/os/unix_socket.h"
 #include "node/socks/socks_clients.h"
 #include "node/socks/socks_handshake.h"
+#include "node/socks/socks_udp.h"
 #include "node/splice/splice.h"
 #include "stream/stream_request.h"
 #include "tunnel/traffic/carrier.h"
@@ -47,7 +50,7 @@ struct listener {
     struct event *readable;
 };
 
-enum client_state { HANDSHAKE, CALLING, SPLICED, ENDING };
+enum client_state { HANDSHAKE, CALLING, SPLICED, ASSOCIATED, ENDING };
 
 struct client {
     TAILQ_ENTRY(client) link;
@@ -61,6 +64,7 @@ struct client {
     uint32_t service; /* 0: none is held */
     struct carrier_call *call;
     struct splice *splice;
+    struct association *association;
     uint8_t *early;
     size_t early_len;
 };
@@ -72,6 +76,7 @@ struct socks_server {
     unsigned listening;
     TAILQ_HEAD(, client) clients;
     struct socks_clients count;
+    struct socks_udp *udp;
     struct socks_counters counters;
     uint8_t key[SOCKS_KEY_BYTES];
 };
@@ -103,6 +108,8 @@ static void client_free(struct client *c)
         carrier_cancel(c->call, now);
     if (c->splice != NULL)
         splice_free(c->splice, REASON_SHUTDOWN, now);
+    if (c->association != NULL)
+        socks_dissociate(c->association);
     if (c->service != 0)
         s->world.let_go(s->world.arg, c->service);
     free_events(c);
@@ -274,15 +281,6 @@ static uint64_t isolation_of(const struct client *c)
     return bytes_get_number(hash, 8);
 }
 
-static bool is_service(const struct socks_address *to)
-{
-    static const char suffix[] = ".warren";
-    size_t len = sizeof(suffix) - 1;
-
-    return to->name_len > len &&
-           strcasecmp(to->name + to->name_len - len, suffix) == 0;
-}
-
 static enum reason target_service(struct client *c,
                                   struct carrier_target *target)
 {
@@ -316,7 +314,7 @@ static enum reason target_of(struct client *c, struct carrier_target *target)
         .request = {.ep = to->ep,
                     .port = to->ep.port,
                     .name = bytes_of((const uint8_t *)to->name, to->name_len)}};
-    if (is_service(to))
+    if (socks_address_is_service(to))
         return target_service(c, target);
     if (to->name_len > STREAM_NAME_MAX)
         return REASON_PROTOCOL;
@@ -355,6 +353,45 @@ static void call(struct client *c, uint64_t now)
     rearm(c->server);
 }
 
+/* ---- Associations ------------------------------------------------------- */
+
+/* Where the client has reached us; through a Unix socket: this machine. */
+static bool reached_at(const struct client *c, struct endpoint *out)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    if (c->listener->config->is_unix) {
+        *out = (struct endpoint){.addr = {127, 0, 0, 1}};
+        return true;
+    }
+    return getsockname(c->fd, (struct sockaddr *)&sa, &len) == 0 &&
+           sockaddr_to_endpoint((struct sockaddr *)&sa, out) == OK;
+}
+
+static void associate(struct client *c, uint64_t now)
+{
+    struct associate wish = {.client = c->counted.from,
+                             .port = c->handshake.request.to.ep.port,
+                             .hops = c->listener->config->hops,
+                             .isolation = isolation_of(c)};
+    struct endpoint at;
+    enum error e = ERR_IO;
+
+    if (reached_at(c, &wish.reached))
+        e = socks_associate(c->server->udp, &wish, now, &at, &c->association);
+    if (e != OK) {
+        refuse(c, e == ERR_IO ? REASON_IO : REASON_FULL);
+        return;
+    }
+    c->server->counters.opened++;
+    c->state = ASSOCIATED;
+    event_del(c->late);
+    socks_handshake_done(&c->handshake, &at);
+    flush(c); /* one that is gone is found to be so where it is read */
+    rearm(c->server);
+}
+
 /* ---- Bytes -------------------------------------------------------------- */
 
 /* What comes before the answer. False: there is no room for more. */
@@ -380,6 +417,10 @@ static void receive_handshake(struct client *c, struct bytes data)
         break;
     case SOCKS_ASKED:
         socks_clients_asked(&c->server->count, &c->counted);
+        if (c->handshake.request.command == SOCKS_ASSOCIATE) {
+            associate(c, clock_now());
+            break;
+        }
         if (!keep_early(c, data)) {
             client_free(c);
             break;
@@ -596,12 +637,27 @@ static enum error listen_at(struct socks_server *s, unsigned i,
 
 /* ---- Life --------------------------------------------------------------- */
 
+static enum error make_udp(struct socks_server *s)
+{
+    struct socks_udp_world world = {.base = s->world.base,
+                                    .random = s->world.random,
+                                    .flows = s->world.flows,
+                                    .arg = s->world.arg,
+                                    .service = s->world.service,
+                                    .let_go = s->world.let_go,
+                                    .service_send = s->world.service_send,
+                                    .rearm = s->world.rearm};
+
+    return socks_udp_new(&world, s->config.max_associations,
+                         s->config.max_source_associations, &s->udp);
+}
+
 enum error socks_server_new(const struct socks_world *world,
                             const struct socks_config *config,
                             struct socks_server **out, struct text *why)
 {
     struct socks_server *s = calloc(1, sizeof(*s));
-    enum error e = OK;
+    enum error e;
 
     if (s == NULL)
         return ERR_NO_MEMORY;
@@ -611,6 +667,7 @@ enum error socks_server_new(const struct socks_world *world,
     socks_clients_init(&s->count, config->max_clients, config->max_source,
                        &world->random);
     world->random.fill(world->random.ctx, s->key, sizeof(s->key));
+    e = make_udp(s);
     for (unsigned i = 0; i < config->listen_count && e == OK; i++)
         e = listen_at(s, i, why);
     if (e != OK) {
@@ -629,6 +686,7 @@ void socks_server_free(struct socks_server *s)
         client_free(TAILQ_FIRST(&s->clients));
     while (s->listening > 0)
         close_listener(&s->listeners[--s->listening]);
+    socks_udp_free(s->udp);
     socks_clients_deinit(&s->count);
     sodium_memzero(s->key, sizeof(s->key));
     free(s);
@@ -647,4 +705,9 @@ unsigned socks_server_clients(const struct socks_server *s)
 const struct socks_counters *socks_server_counters(const struct socks_server *s)
 {
     return &s->counters;
+}
+
+struct socks_udp *socks_server_udp(const struct socks_server *s)
+{
+    return s->udp;
 }

@@ -9,6 +9,8 @@
  * What a client sends before the answer travels with the request. A client
  * that has not said what it wants when handshake_time is over is closed.
  *
+ * The datagrams of an association go through flows (socks_udp.h).
+ *
  * Each listener, and each pair of user and password at it, is an isolation key
  * of its own.
  */
@@ -29,7 +31,9 @@
 
 struct carrier;
 struct event_base;
+struct flows;
 struct socks_server;
+struct socks_udp;
 
 /* Where to listen, and over how many hops its clients go. */
 struct socks_listen {
@@ -42,8 +46,10 @@ struct socks_listen {
 struct socks_config {
     struct socks_listen listen[SOCKS_LISTENERS_MAX];
     unsigned listen_count;
-    unsigned max_clients;    /* over all */
-    unsigned max_source;     /* of one address; all of a Unix socket are one */
+    unsigned max_clients; /* over all */
+    unsigned max_source;  /* of one address; all of a Unix socket are one */
+    unsigned max_associations; /* over all */
+    unsigned max_source_associations;
     uint64_t handshake_time; /* ns, until a client has said what it wants */
     uint64_t connect_time;   /* ns, until that is answered */
 };
@@ -52,13 +58,17 @@ struct socks_world {
     struct event_base *base;
     struct random_source random;
     struct carrier *carrier;
+    struct flows *flows;
     void *arg;
     /* The service with this address, reached over so many hops: its number.
      * ERR_SYNTAX, ERR_FULL, ERR_NO_MEMORY. */
     enum error (*service)(void *arg, struct bytes address, unsigned hops,
                           uint32_t *id);
     void (*let_go)(void *arg, uint32_t id); /* as often as it was asked for */
-    void (*rearm)(void *arg); /* something was done with the carrier */
+    /* A datagram to a port of it, now or when it is there. */
+    enum error (*service_send)(void *arg, uint32_t id, uint16_t port,
+                               struct bytes data);
+    void (*rearm)(void *arg); /* something was done with carrier or flows */
 };
 
 struct socks_counters {
@@ -83,5 +93,8 @@ const struct endpoint *socks_server_at(const struct socks_server *s,
 unsigned socks_server_clients(const struct socks_server *s); /* now */
 const struct socks_counters *
 socks_server_counters(const struct socks_server *s);
+
+/* Its associations. */
+struct socks_udp *socks_server_udp(const struct socks_server *s);
 
 #endif

@@ -4,7 +4,9 @@
 #include "base/timestamp.h"
 #include "node/os/clock.h"
 #include "node/service/service_host.h"
+#include "node/socks/socks_udp.h"
 #include "tunnel/record/address.h"
+#include "tunnel/traffic/flow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +18,12 @@ struct traffic_host {
     struct traffic_host_world world;
     const char *network;
     struct carrier *carrier;
+    struct flows *flows;
     struct stream_ports *ports;
     struct carrier_host servers; /* the ports' */
     struct traffic_guest guest;
-    struct socks_server *socks; /* NULL: nobody listens */
+    struct socks_server *socks;      /* NULL: nobody listens */
+    struct service_listener answers; /* of services, to its associations */
 };
 
 /* ---- Services ----------------------------------------------------------- */
@@ -42,6 +46,26 @@ static void on_let_go(void *arg, uint32_t id)
     struct traffic_host *h = arg;
 
     service_host_let_go(h->world.services, id, clock_now());
+}
+
+static enum error on_service_send(void *arg, uint32_t id, uint16_t port,
+                                  struct bytes data)
+{
+    struct traffic_host *h = arg;
+    enum error e = service_send(service_host_engine(h->world.services), id,
+                                port, data, clock_now());
+
+    service_host_rearm(h->world.services);
+    return e;
+}
+
+static void on_service_event(void *arg, const struct service_event *event)
+{
+    struct traffic_host *h = arg;
+
+    if (event->kind == SERVICE_EVENT_DATA)
+        socks_udp_from_service(socks_server_udp(h->socks), event->service,
+                               event->port, event->payload);
 }
 
 static const struct config_ports *on_ports(void *arg, uint32_t service)
@@ -85,6 +109,8 @@ static void take_settings(const struct config *config, struct socks_config *out)
         .listen_count = config->socks.count,
         .max_clients = config->socks_max_clients,
         .max_source = config->socks_max_clients_per_source,
+        .max_associations = config->socks_max_associations,
+        .max_source_associations = config->socks_max_associations_per_source,
         .handshake_time = config->socks_handshake_timeout,
         .connect_time = CONNECT_TIME};
     for (unsigned i = 0; i < config->socks.count; i++) {
@@ -120,9 +146,11 @@ static enum error start_socks(struct traffic_host *h,
     struct socks_world world = {.base = h->world.base,
                                 .random = h->world.random,
                                 .carrier = h->carrier,
+                                .flows = h->flows,
                                 .arg = h,
                                 .service = on_service,
                                 .let_go = on_let_go,
+                                .service_send = on_service_send,
                                 .rearm = on_rearm};
     struct socks_config settings;
     enum error e;
@@ -131,9 +159,12 @@ static enum error start_socks(struct traffic_host *h,
         return OK;
     take_settings(config, &settings);
     e = socks_server_new(&world, &settings, &h->socks, why);
-    if (e == OK)
-        say_listening(h, &settings);
-    return e;
+    if (e != OK)
+        return e;
+    h->answers = (struct service_listener){.arg = h, .event = on_service_event};
+    service_host_listen(h->world.services, &h->answers);
+    say_listening(h, &settings);
+    return OK;
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -156,6 +187,10 @@ static enum error start(struct traffic_host *h, const struct config *config,
     if (e != OK)
         return e;
     service_host_carry(h->world.services, h->carrier);
+    e = flows_new(h->world.member, h->world.claims, &h->world.random,
+                  &h->flows);
+    if (e != OK)
+        return e;
     return start_socks(h, config, why);
 }
 
@@ -183,7 +218,9 @@ void traffic_host_free(struct traffic_host *h)
 {
     if (h == NULL)
         return;
+    service_host_unlisten(h->world.services, &h->answers);
     socks_server_free(h->socks);
+    flows_free(h->flows);
     stream_ports_free(h->ports);
     service_host_carry(h->world.services, NULL);
     carrier_free(h->carrier);
@@ -194,16 +231,19 @@ void traffic_host_event(struct traffic_host *h,
                         const struct member_event *event, uint64_t now)
 {
     carrier_event(h->carrier, event, now);
+    flows_event(h->flows, event, now);
 }
 
 void traffic_host_tick(struct traffic_host *h, uint64_t now)
 {
     carrier_tick(h->carrier, now);
+    flows_tick(h->flows, now);
 }
 
 uint64_t traffic_host_next_deadline(const struct traffic_host *h)
 {
-    return carrier_next_deadline(h->carrier);
+    return time_min(carrier_next_deadline(h->carrier),
+                    flows_next_deadline(h->flows));
 }
 
 void traffic_host_invite(struct traffic_host *h,
@@ -215,6 +255,11 @@ void traffic_host_invite(struct traffic_host *h,
 struct carrier *traffic_host_carrier(const struct traffic_host *h)
 {
     return h->carrier;
+}
+
+const struct flows *traffic_host_flows(const struct traffic_host *h)
+{
+    return h->flows;
 }
 
 const struct socks_server *traffic_host_socks(const struct traffic_host *h)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Streams on the event loop: the carrier, and those who use it: the proxy, and
+ * Streams and flows on the event loop, and those who use them: the proxy, and
  * ports of our services. The one who has the member drives it.
  */
 #ifndef WARREN_NODE_TRAFFIC_TRAFFIC_HOST_H
@@ -20,6 +20,7 @@
 
 struct claims;
 struct event_base;
+struct flows;
 struct member;
 struct member_event;
 struct service_host;
@@ -61,6 +62,7 @@ void traffic_host_invite(struct traffic_host *h,
                          const struct traffic_guest *guest);
 
 struct carrier *traffic_host_carrier(const struct traffic_host *h);
+const struct flows *traffic_host_flows(const struct traffic_host *h);
 /* NULL: nobody listens. */
 const struct socks_server *traffic_host_socks(const struct traffic_host *h);
 const struct stream_ports *traffic_host_ports(const struct traffic_host *h);
