@@ -31,7 +31,9 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
         .services = config->services.count > 0
                         ? OF_SERVICES * config->max_service_sockets
                         : 0,
-        .proxy = config->socks.count > 0 ? config->socks_max_clients : 0,
+        .proxy = config->socks.count > 0 ? config->socks_max_clients +
+                                               config->socks_max_associations
+                                         : 0,
         .tcp = tcp ? config->tunnel.outlet.max_sockets : 0,
         .sockets = exit ? config->tunnel.exit.max_sockets : 0,
     };
@@ -87,6 +89,15 @@ static void keep(unsigned *cap, unsigned most)
         *cap = most < 1 ? 1 : most;
 }
 
+/* An eighth, or what is left over, to the sockets of associations. */
+static void keep_proxy(struct config *config, unsigned most)
+{
+    if (config->socks_max_clients + config->socks_max_associations <= most)
+        return;
+    keep(&config->socks_max_associations, most / 8);
+    keep(&config->socks_max_clients, most - config->socks_max_associations);
+}
+
 void files_plan_keep(const struct files_plan *p, struct config *config)
 {
     if (config->tunnel.become_exitnode) {
@@ -99,7 +110,7 @@ void files_plan_keep(const struct files_plan *p, struct config *config)
     if (p->services > 0)
         keep(&config->max_service_sockets, p->services / OF_SERVICES);
     if (p->proxy > 0)
-        keep(&config->socks_max_clients, p->proxy);
+        keep_proxy(config, p->proxy);
 }
 
 void files_plan_explain(const struct files_plan *wanted,
@@ -130,7 +141,7 @@ void files_plan_explain(const struct files_plan *wanted,
                   granted->services / OF_SERVICES,
                   wanted->services / OF_SERVICES);
     if (granted->proxy < wanted->proxy)
-        text_addf(out, " at most %u clients of the proxy instead of %u,",
+        text_addf(out, " at most %u sockets of the proxy instead of %u,",
                   granted->proxy, wanted->proxy);
     text_add(out, " the rest is for control, store, DNS and pages; raise the "
                   "hard limit (`ulimit -Hn`, LimitNOFILE= of a unit, "

@@ -10,7 +10,8 @@
  *     clients   of the control socket
  *     pages     connections for the HTTP pages
  *     services  local sockets for peers of hidden services, and connections
- *     proxy     clients of the proxy: at most half of what is left to exits
+ *     proxy     clients and associations of the proxy: at most half of what is
+ *               left to exits
  *     tcp       connections of streams that leave here: half of what is left
  *     sockets   of an exit: the rest
  */

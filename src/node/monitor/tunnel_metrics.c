@@ -5,6 +5,7 @@
  */
 #include "node/monitor/tunnel_metrics.h"
 
+#include "node/monitor/proxy_metrics.h"
 #include "node/monitor/service_metrics.h"
 #include "node/monitor/stream_metrics.h"
 #include "node/os/clock.h"
@@ -428,4 +429,5 @@ void tunnel_metrics(const struct tunnel_host *h, uint64_t now,
     METRICS_ROWS(m, puncture_rows, member_punctures(t));
     add_exit(h, m);
     stream_metrics(h, m);
+    proxy_metrics(h, m);
 }

@@ -57,7 +57,8 @@ static void test_files_plan_needs_of_services_and_the_proxy(void **state)
     config.services.count = 1;
     config.max_service_sockets = 30;
     config.socks.count = 2;
-    config.socks_max_clients = 500;
+    config.socks_max_clients = 480;
+    config.socks_max_associations = 20;
     files_plan(&config, 16, 16, &p);
     assert_int_equal(p.services, 60); /* for datagrams, and of streams */
     assert_int_equal(p.proxy, 500);
@@ -126,7 +127,15 @@ static void test_files_plan_without_an_exit(void **state)
     assert_int_equal(files_plan_sum(&p), 1024);
     assert_true(p.proxy > 900);
     files_plan_keep(&p, &config);
-    assert_int_equal(config.socks_max_clients, p.proxy);
+    assert_int_equal(config.socks_max_associations, p.proxy / 8);
+    assert_int_equal(config.socks_max_clients + config.socks_max_associations,
+                     p.proxy);
+    /* Few clients with many associations: nothing to lower. */
+    config.socks_max_clients = 10;
+    config.socks_max_associations = 500;
+    files_plan_keep(&p, &config);
+    assert_int_equal(config.socks_max_clients, 10);
+    assert_int_equal(config.socks_max_associations, 500);
 }
 
 static void test_files_plan_lowers_caps(void **state)
@@ -207,8 +216,8 @@ static void test_files_plan_explains_services_and_the_proxy(void **state)
                            "at most 30 local sockets of services instead of "
                            "256,"));
     assert_non_null(strstr(text_get(&out),
-                           "at most 100 clients of the proxy instead of "
-                           "4096,"));
+                           "at most 100 sockets of the proxy instead of "
+                           "4352,"));
     text_deinit(&out);
 }
 
