@@ -37,8 +37,6 @@ class UdpEcho(threading.Thread):
                 data, source = self.sock.recvfrom(65536)
             except OSError:
                 return
-            if not data and not self.sock.fileno() >= 0:
-                return
             self.seen.append((data, source))
             self.sock.sendto(b"echo " + data, source)
 
@@ -215,10 +213,11 @@ class SocksDatagrams(Streams):
             c.close()
             wait_for("there is room", lambda: client.metrics()[
                 "warren_socks_associations"] == 2, PATIENCE)
-            with self.assertRaises(ConnectionRefusedError):
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s, \
+                    self.assertRaises(ConnectionRefusedError):
                 s.connect(c.at)
                 s.send(b"x")
+                s.settimeout(PATIENCE)
                 s.recv(1)
             d = self.associate(proxy)
             d.ask(host, port, b"honest")
@@ -250,7 +249,7 @@ class SocksDatagramsToServices(Streams):
     def test_a_service(self):
         echo = UdpEcho("127.0.0.1")
         self.closing.append(echo)
-        _, address = self.service([f"53 127.0.0.1:{echo.at[1]}"])
+        _, address = self.service([f"53 udp 127.0.0.1:{echo.at[1]}"])
         _, proxy = self.proxy()
         a = Association(proxy)
         self.closing.append(a)
