@@ -247,8 +247,8 @@ enum error member_open(struct member *t, unsigned hops,
 /* Its exit is not replaced from here on: the circuit ends with it. */
 enum error member_keep_exit(struct member *t, uint32_t circuit);
 /* The exit of a circuit, and whether it says that it sends datagrams to `port`,
- * or connects streams. False when there is no such circuit, or its exit is no
- * longer known. */
+ * or connects streams; with 0, that it does so to any, and so resolves names.
+ * False when there is no such circuit, or its exit is no longer known. */
 bool member_exit_of(const struct member *t, uint32_t circuit,
                     uint8_t identity[32]);
 bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port);

@@ -273,13 +273,16 @@ static bool exit_says(const struct member *t, uint32_t circuit,
                       enum member_protocol protocol, uint16_t port)
 {
     const struct known_relay *exit;
+    struct bytes summary;
     uint8_t identity[32];
 
     if (!member_exit_of(t, circuit, identity))
         return false;
     exit = directory_find(t->directory, identity);
-    return exit != NULL &&
-           policy_summary_accepts(summary_for(&exit->d, protocol), port);
+    if (exit == NULL)
+        return false;
+    summary = summary_for(&exit->d, protocol);
+    return port != 0 ? policy_summary_accepts(summary, port) : summary.len > 0;
 }
 
 bool member_sends_to(const struct member *t, uint32_t circuit, uint16_t port)

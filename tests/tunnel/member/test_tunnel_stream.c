@@ -353,6 +353,9 @@ static void test_tunnel_stream_goes_through(void **state)
     (void)state;
     assert_true(
         member_connects_to(p->w->member[0].tunnel, circuit_of(p, 0), 80));
+    assert_true(/* names have no port */
+                member_connects_to(p->w->member[0].tunnel, circuit_of(p, 0),
+                                   0));
     run(p->w, 10 * TIME_S);
     assert_true(f->answered);
     assert_int_equal(f->answer.reason, 0);
@@ -400,6 +403,7 @@ static void test_tunnel_stream_needs_an_exit_of_streams(void **state)
 
     (void)state;
     assert_false(member_connects_to(client->tunnel, circuit_of(p, 0), 80));
+    assert_false(member_connects_to(client->tunnel, circuit_of(p, 0), 0));
     assert_true(member_sends_to(client->tunnel, circuit_of(p, 0), 80));
     assert_null(member_outlet(p->w->member[EXIT].tunnel));
     run(p->w, TIME_S);
