@@ -107,8 +107,11 @@ static void go_on(struct carrier_call *call, uint64_t now)
         fail(call, why, now);
         return;
     }
-    if (t == NULL && call->target.request.kind != STREAM_PORT)
-        trunk_open_for(call, now);
+    if (t == NULL && call->target.request.kind != STREAM_PORT &&
+        !trunk_open_for(call, now) && call->refusals > 0) {
+        fail(call, call->why, now); /* all exits that there are refused */
+        return;
+    }
     put_off(call, now);
 }
 

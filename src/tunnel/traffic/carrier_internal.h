@@ -112,8 +112,9 @@ struct carrier {
  * peer for it; NULL: not yet, or never (`*why` is set). */
 struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
                         enum reason *why);
-/* Begins one more circuit for the call. */
-void trunk_open_for(struct carrier_call *call, uint64_t now);
+/* Begins one more circuit for the call, if it may have one now. False: there
+ * is no exit for it but those that have refused. */
+bool trunk_open_for(struct carrier_call *call, uint64_t now);
 /* A connection that a peer has opened. NULL: no memory. */
 struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,
                                 uint64_t peer);

@@ -190,15 +190,18 @@ static uint32_t draw_circuit(const struct carrier_call *call)
                       keep_free(c, call->target.isolation, ids, count));
 }
 
-void trunk_open_for(struct carrier_call *call, uint64_t now)
+bool trunk_open_for(struct carrier_call *call, uint64_t now)
 {
     struct chooser chooser = chooser_of(call->carrier);
     struct circuit_wish wish = wish_of(call);
+    enum error e;
 
     if (call->opening != 0 || call->opened == OPEN_MAX)
-        return;
-    if (choose_to_open(&chooser, &wish, NULL, NULL, now, &call->opening))
+        return true;
+    e = choose_to_open(&chooser, &wish, NULL, NULL, now, &call->opening);
+    if (e == OK)
         call->opened++;
+    return e != ERR_NO_NODES;
 }
 
 /* ---- To exits ----------------------------------------------------------- */

@@ -54,9 +54,10 @@ uint32_t choose_one(const struct chooser *c, const uint32_t *ids,
 
 /* ---- One more ----------------------------------------------------------- */
 
-bool choose_to_open(const struct chooser *c, const struct circuit_wish *wish,
-                    bool (*in_use)(const void *arg, uint32_t circuit),
-                    const void *arg, uint64_t now, uint32_t *opening)
+enum error choose_to_open(const struct chooser *c,
+                          const struct circuit_wish *wish,
+                          bool (*in_use)(const void *arg, uint32_t circuit),
+                          const void *arg, uint64_t now, uint32_t *opening)
 {
     struct member_wish exit = {.protocol = wish->protocol,
                                .port = wish->port,
@@ -70,8 +71,7 @@ bool choose_to_open(const struct chooser *c, const struct circuit_wish *wish,
                              arg, now);
     if (spare != 0)
         member_close(c->member, spare, now);
-    if (e != OK)
-        return false;
-    claims_take(c->claims, *opening, wish->hops, wish->isolation, now);
-    return true;
+    if (e == OK)
+        claims_take(c->claims, *opening, wish->hops, wish->isolation, now);
+    return e;
 }

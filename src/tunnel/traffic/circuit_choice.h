@@ -46,9 +46,10 @@ uint32_t choose_one(const struct chooser *c, const uint32_t *ids,
 
 /* Builds one more, which is the key's. When the pool is full the circuit of
  * another key that rests longest makes room: its end is told in the next turn.
- * `in_use` may keep more than claims_spare does. */
-bool choose_to_open(const struct chooser *c, const struct circuit_wish *wish,
-                    bool (*in_use)(const void *arg, uint32_t circuit),
-                    const void *arg, uint64_t now, uint32_t *opening);
+ * `in_use` may keep more than claims_spare does. As member_open returns. */
+enum error choose_to_open(const struct chooser *c,
+                          const struct circuit_wish *wish,
+                          bool (*in_use)(const void *arg, uint32_t circuit),
+                          const void *arg, uint64_t now, uint32_t *opening);
 
 #endif

@@ -117,8 +117,8 @@ static bool open_for(struct deliveries *ds, struct delivery *d, uint16_t port,
 {
     struct circuit_wish wish = wish_of(d, port);
 
-    if (d->opened == OPEN_MAX ||
-        !choose_to_open(&ds->chooser, &wish, is_in_use, ds, now, &d->opening))
+    if (d->opened == OPEN_MAX || choose_to_open(&ds->chooser, &wish, is_in_use,
+                                                ds, now, &d->opening) != OK)
         return false;
     d->opened++;
     return true;

@@ -124,7 +124,8 @@ void lane_open(struct bundle *b, const struct destination *d, bool any,
     if (b->opening != 0 || b->opened == OPEN_MAX)
         return;
     b->opened++;
-    if (choose_to_open(c, &wish, is_opening, b->flows, now, &b->opening) ||
+    if (choose_to_open(c, &wish, is_opening, b->flows, now, &b->opening) ==
+            OK ||
         !any)
         return;
     wish.port = 0;
