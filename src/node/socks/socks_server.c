@@ -39,6 +39,7 @@
 #define ACCEPTS     64                  /* a turn of the loop */
 #define EARLY_MAX   ((size_t)16 * 1024) /* bytes before the answer */
 #define ENDING_TIME (2 * TIME_S)        /* for the client to read its answer */
+#define REST_TIME   (TIME_S / 4)        /* when there are no descriptors */
 
 struct listener {
     struct socks_server *server;
@@ -47,7 +48,7 @@ struct listener {
     int fd;
     struct unix_listener local; /* of a Unix socket */
     struct endpoint at;
-    struct event *readable;
+    struct event *readable, *rested;
 };
 
 enum client_state { HANDSHAKE, CALLING, SPLICED, ASSOCIATED, ENDING };
@@ -122,12 +123,17 @@ static void client_free(struct client *c)
     free(c);
 }
 
-static void await(struct client *c, uint64_t time)
+static void add_timer(struct event *timer, uint64_t time)
 {
     struct timeval tv = {.tv_sec = (time_t)(time / TIME_S),
                          .tv_usec = (suseconds_t)(time % TIME_S / TIME_US)};
 
-    event_add(c->late, &tv);
+    event_add(timer, &tv);
+}
+
+static void await(struct client *c, uint64_t time)
+{
+    add_timer(c->late, time);
 }
 
 /* ---- Answers ------------------------------------------------------------ */
@@ -555,6 +561,28 @@ static void client_new(struct listener *l, int fd,
     await(c, s->config.handshake_time);
 }
 
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+
+    (void)fd;
+    (void)what;
+    event_add(l->readable, NULL);
+}
+
+/* Without a rest the loop would spin on the client that it cannot accept. */
+static void rest(struct listener *l)
+{
+    event_del(l->readable);
+    add_timer(l->rested, REST_TIME);
+}
+
+static bool is_out_of_descriptors(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS ||
+           errnum == ENOMEM;
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     /* Who comes through a Unix socket. */
@@ -571,8 +599,11 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         int client = accept4(fd, (struct sockaddr *)&sa, &len,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (client < 0)
+        if (client < 0) {
+            if (is_out_of_descriptors(errno))
+                rest(l);
             return;
+        }
         if (!l->config->is_unix)
             sockaddr_to_endpoint((struct sockaddr *)&sa, &source);
         if (!make_room(s, &source)) {
@@ -610,6 +641,8 @@ static void close_listener(struct listener *l)
 {
     if (l->readable != NULL)
         event_free(l->readable);
+    if (l->rested != NULL)
+        event_free(l->rested);
     if (l->config->is_unix)
         unix_unlisten(&l->local);
     else
@@ -630,7 +663,9 @@ static enum error listen_at(struct socks_server *s, unsigned i,
     s->listening++;
     l->readable =
         event_new(s->world.base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
-    if (l->readable == NULL || event_add(l->readable, NULL) != 0)
+    l->rested = evtimer_new(s->world.base, on_rested, l);
+    if (l->readable == NULL || l->rested == NULL ||
+        event_add(l->readable, NULL) != 0)
         return ERR_NO_MEMORY;
     return OK;
 }
