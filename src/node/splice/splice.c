@@ -40,15 +40,20 @@ static void free_events(struct splice *s)
     s->readable = s->writable = NULL;
 }
 
-/* An end without a word is a good end; RST is none. */
+/* An end without a word is a good end; RST is none. It is what the kernel says,
+ * too, when this process is killed. */
+static void end_badly(int fd, bool badly)
+{
+    struct linger now = {.l_onoff = badly};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static void close_socket(struct splice *s)
 {
-    struct linger now = {.l_onoff = 1};
-
     if (s->fd < 0)
         return;
-    if (s->why != OK)
-        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    end_badly(s->fd, s->why != OK);
     close(s->fd);
     s->fd = -1;
 }
@@ -240,6 +245,7 @@ enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
         return ERR_NO_MEMORY;
     }
     s->st = st;
+    end_badly(fd, true);
     stream_hand_over(st, &handler, s);
     *out = s;
     stream_resume(st, now);
