@@ -75,7 +75,8 @@ struct flow {
     char name[STREAM_NAME_MAX + 1]; /* of the answer */
     uint32_t code;
     uint64_t in, out, to_write;
-    uint8_t head[16]; /* of what came */
+    uint8_t head[16];             /* of what came */
+    void (*then)(struct flow *f); /* within the call that brings the answer */
 };
 
 struct world {
@@ -349,6 +350,8 @@ static inline void flow_answer(struct flow *f, struct bytes *data)
     snprintf(f->name, sizeof(f->name), "%.*s", (int)f->answer.name.len,
              f->answer.name.len > 0 ? (const char *)f->answer.name.p : "");
     f->answered = true;
+    if (f->then != NULL)
+        f->then(f);
 }
 
 /* Its bytes are 0, 1, 2, ... */

@@ -182,6 +182,31 @@ static void test_outlet_says_why_not(void **state)
     world_free(w);
 }
 
+/* Within one call, so that it leaves as one. */
+static void ask_and_write(struct flow *f)
+{
+    flow_write(flow_connect(f->w, 0, "10.0.0.1:80"), 100);
+}
+
+/* What came with a request that is refused is dropped, and keeps nothing. */
+static void test_outlet_drops_what_is_refused(void **state)
+{
+    struct world *w = start();
+    struct flow *f = flow_connect(w, 0, "8.8.8.8:80"), *g;
+
+    (void)state;
+    f->then = ask_and_write;
+    world_run(w, 200 * TIME_MS);
+    assert_int_equal(w->flows, 2);
+    g = &w->flow[1];
+    flow_assert(g, REASON_POLICY);
+    stream_finish(g->st, w->now);
+    world_run(w, 200 * TIME_MS);
+    assert_null(g->st);
+    assert_int_equal(world_stats(w).stream.streams, 1);
+    world_free(w);
+}
+
 static void test_outlet_connects_that_never_answer_end(void **state)
 {
     struct world *w = start();
@@ -489,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_outlet_half_closes),
         cmocka_unit_test(test_outlet_resets_go_through),
         cmocka_unit_test(test_outlet_says_why_not),
+        cmocka_unit_test(test_outlet_drops_what_is_refused),
         cmocka_unit_test(test_outlet_connects_that_never_answer_end),
         cmocka_unit_test(test_outlet_client_gives_up),
         cmocka_unit_test(test_outlet_connects_to_names),
