@@ -112,10 +112,12 @@ void conn_unmark(struct stream_conn *c)
     c->streams->dirty_count--;
 }
 
+/* ngtcp2 wants time that never goes back, and callers differ: who reads packets
+ * in batches has looked at the clock earlier than who writes between them. */
 void streams_enter(struct streams *s, uint64_t now)
 {
     if (s->depth++ == 0)
-        s->now = now;
+        s->now = now > s->now ? now : s->now;
 }
 
 static void settle_all(struct streams *s)

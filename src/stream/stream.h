@@ -31,6 +31,9 @@
  * functions here but streams_free; what those send or tell leaves when the
  * outermost call ends.
  *
+ * Times may be a little older than those of an earlier call; they are taken as
+ * the latest then.
+ *
  * The other end is not trusted: its windows, limits and acks are checked by
  * ngtcp2, and what it can have us keep is bounded by struct stream_config.
  */

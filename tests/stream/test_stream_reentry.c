@@ -269,11 +269,41 @@ static void test_stream_reentry_ends(void **state)
     world_free(w);
 }
 
+/* Whoever holds a stream looks at the clock later than whoever reads packets in
+ * batches: between two packets of one batch time goes back. */
+static bool resume_ahead(struct world *w, struct world_packet *p)
+{
+    (void)p;
+    if (w->flows[0]->st != NULL)
+        stream_resume(w->flows[0]->st, w->now + w->ahead);
+    return true;
+}
+
+static void test_stream_reentry_clocks_differ(void **state)
+{
+    struct stream_config config;
+    struct world *w;
+    struct flow *f;
+
+    (void)state;
+    stream_config_init(&config);
+    w = world_new(3, &config);
+    w->like.echo = true;
+    w->tap = resume_ahead;
+    w->ahead = 3 * TIME_MS;
+    f = world_flow(w, world_connect(w, 1), 300000);
+    world_run(w, 10 * TIME_S);
+    assert_int_equal(f->in, 300000);
+    assert_int_equal(f->closed, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream_reentry_all_from_all),
         cmocka_unit_test(test_stream_reentry_ends),
+        cmocka_unit_test(test_stream_reentry_clocks_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
