@@ -3,6 +3,8 @@
 and servers; and the programs that tests of applications start."""
 import http.server
 import os
+import pathlib
+import pwd
 import shutil
 import socket
 import subprocess
@@ -118,22 +120,33 @@ class Scene(Streams):
         self.addCleanup(end)
         return process
 
-    def resident(self):
-        """KiB of memory that each daemon has."""
-        out = {}
-        for node in self.net.nodes:
-            if node.is_running():
-                with open(f"/proc/{node.process.pid}/status",
-                          encoding="ascii") as f:
-                    out[node.address] = next(
-                        int(line.split()[1]) for line in f
-                        if line.startswith("VmRSS"))
-        return out
-
-
-def free_port(host="127.0.0.1"):
-    with socket.create_server((host, 0)) as s:
-        return s.getsockname()[1]
+    def sshd(self):
+        """An sshd of this user's own: its port, and a configuration for ssh
+        with a key that it takes. Skips the test where there is none."""
+        if missing("ssh", "ssh-keygen") or shutil.which(
+                "sshd", path="/usr/sbin:/usr/bin") is None:
+            print("skipped: no ssh and sshd here", flush=True)
+            self.skipTest("no ssh and sshd")
+        there = self.net.root / "sshd"
+        there.mkdir(mode=0o700)
+        for name in "host", "user":
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                there / name)
+        if os.geteuid() == 0:  # else sshd asks for no such place
+            pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+        with socket.create_server((self.host, 0)) as s:
+            port = s.getsockname()[1]
+        (there / "server").write_text(
+            f"ListenAddress {self.host}:{port}\nHostKey {there}/host\n"
+            f"AuthorizedKeysFile {there}/user.pub\nStrictModes no\n"
+            f"PidFile {there}/pid\nUsePAM no\nPasswordAuthentication no\n")
+        (there / "client").write_text(
+            f"IdentityFile {there}/user\nStrictHostKeyChecking accept-new\n"
+            f"UserKnownHostsFile {there}/known\n"
+            f"User {pwd.getpwuid(os.geteuid()).pw_name}\n")
+        self.background("/usr/sbin/sshd", "-D", "-e", "-f", there / "server")
+        listens(self.host, port)
+        return port, there / "client"
 
 
 def listens(host, port):

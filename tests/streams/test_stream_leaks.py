@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
 from machines import SpaceTest  # noqa
 from nameserver import Dns  # noqa
 
+from page import block  # noqa
 from scene import Web, missing  # noqa
 from stage import PATIENCE  # noqa
 
@@ -89,7 +90,8 @@ class Leaks(SpaceTest):
         site.address("s0", f"{WEB}/24")
         site.ip("route", "add", "default", "via", "10.78.0.1")
         self.dns = self.core.within(
-            lambda: Dns(NAMES, {"web.example": [WEB]}, 53))
+            lambda: Dns(NAMES, {"web.example": [WEB],
+                                "example.org": [WEB]}, 53))
         self.web = site.within(
             lambda: Web((WEB, 80), {"/": b"a page\n"}))
         self.addCleanup(self.web.close)
@@ -127,8 +129,8 @@ class Leaks(SpaceTest):
         self.leaf.run("curl", "-sS", "--socks5-hostname", PROXY,
                       "http://no.example/", timeout=PATIENCE)
         if not missing("torsocks"):
-            self.assertEqual(self.done("torsocks", "-a", "127.0.0.1", "-P",
-                                       "1080", "curl", "-sS", url), "a page\n")
+            self.assertEqual(self.done("sh", "-e", "-c", block("torsocks")),
+                             "a page\n")
         if not missing("tor-resolve"):
             self.assertEqual(self.done("tor-resolve", "web.example",
                                        PROXY).strip(), WEB)

@@ -4,14 +4,10 @@
 PySocks, python-socks, nc, ncat, ssh, proxychains4, tor-resolve. A program that
 is not installed is said and left out. (torsocks: test_stream_leaks.py.)"""
 import asyncio
-import pathlib
-import pwd
-import os
-import shutil
 import socket
 import unittest
 
-from scene import Scene, free_port, listens, missing, run
+from scene import Scene, missing, run
 from stage import PATIENCE, bytes_of, echo
 
 try:
@@ -256,25 +252,7 @@ class Others(Scene):
 class Ssh(Scene):
     def test_ssh(self):
         """A session, by nc and by ncat as ProxyCommand; and a copy."""
-        if missing("ssh", "ssh-keygen") or shutil.which("sshd", path=(
-                "/usr/sbin:/usr/bin")) is None:
-            print("skipped: no ssh and sshd", flush=True)
-            self.skipTest("no ssh and sshd")
-        there = self.net.root / "sshd"
-        there.mkdir(mode=0o700)
-        for name in "host", "user":
-            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
-                there / name)
-        (there / "user.pub").rename(there / "authorized")
-        if os.geteuid() == 0:
-            pathlib.Path("/run/sshd").mkdir(exist_ok=True)
-        port = free_port(self.host)
-        (there / "config").write_text(
-            f"ListenAddress {self.host}:{port}\nHostKey {there}/host\n"
-            f"AuthorizedKeysFile {there}/authorized\nStrictModes no\n"
-            f"PidFile {there}/pid\nUsePAM no\nPasswordAuthentication no\n")
-        self.background("/usr/sbin/sshd", "-D", "-e", "-f", there / "config")
-        listens(self.host, port)
+        port, config = self.sshd()
         _, (host, proxy) = self.proxy()
         ways = []
         if not missing("nc"):
@@ -282,14 +260,10 @@ class Ssh(Scene):
         if not missing("ncat"):
             ways.append(f"ncat --proxy {host}:{proxy} --proxy-type socks5 "
                         "--proxy-dns remote %h %p")
-        user = pwd.getpwuid(os.geteuid()).pw_name
         for way in ways:
             with self.subTest(way):
-                ssh = ("ssh", "-F", "/dev/null", "-i", there / "user", "-o",
-                       f"UserKnownHostsFile={there}/known", "-o",
-                       "StrictHostKeyChecking=accept-new", "-o",
-                       f"ProxyCommand={way}", "-p", port,
-                       f"{user}@web.example")
+                ssh = ("ssh", "-F", config, "-o", f"ProxyCommand={way}", "-p",
+                       port, "web.example")
                 done = run(*ssh, "echo $SSH_CONNECTION")
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(done.stdout.split()[0].decode(),

@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""docs/applications.md does what it says: its command lines are taken out of it
+and run, with the addresses of a network of ours put in the place of its own;
+its table of errors is that of the source."""
+import re
+import ssl
+import sys
+import unittest
+
+from page import PAGE, block, blocks
+from scene import Scene, missing, run
+from stage import PATIENCE, ROOT, echo, wait_for
+
+SOURCE = ROOT.parent / "src"
+MADE = re.compile(r"(<!-- made from: socks_code.c -->\n)(.*?)(<!-- end -->)",
+                  re.S)
+
+
+def errors():
+    """The table of reasons, from the source."""
+    def read(path):
+        return (SOURCE / path).read_text()
+    texts = dict((name, (short, text)) for name, short, text in re.findall(
+        r'\[(REASON_\w+)\] = \{"(\w+)",\s*"([^"]*)"\}',
+        read("tunnel/link/reason.c")))
+    numbers = dict(re.findall(r"(SOCKS5_\w+) = (\d+)",
+                              read("node/socks/socks_code.h")))
+    code = read("node/socks/socks_code.c")
+    words = dict(re.findall(r'#define (\w+)\s+"([^"]*)"', code))
+    out = "| reason | SOCKS5 | HTTP | means |\n|---|---|---|---|\n"
+    for reason, number, status in re.findall(
+            r"\[(REASON_\w+)\] = \{(\w+), (\w+)\}", code):
+        short, text = texts[reason]
+        out += f"| `{short}` | {numbers[number]} | {words[status]} | {text} |\n"
+    return out
+
+
+class Table(unittest.TestCase):
+    def test_errors(self):
+        self.maxDiff = None
+        table = MADE.search(PAGE.read_text())[2]
+        self.assertGreater(table.count("\n"), 20)
+        self.assertEqual(table, errors(),
+                         "run tests/streams/test_applications.py --write")
+
+    def test_each_block_is_run(self):
+        """By a test here, or in test_stream_leaks.py."""
+        named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
+        self.assertEqual(named - {""}, set(RUN) | {
+            "start", "service", "visit", "torsocks"})
+
+
+class Recipes(Scene):
+    """The page says example.org, where this network has a name of its own,
+    ports that anybody may have, and another directory."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.net.root / "home"
+        self.folder.mkdir()
+        self.env = {"HOME": str(self.folder)}
+        self.dns.names["example.org"] = [self.host]
+        self.site, self.port = self.web({"/": b"a page\n"},
+                                        self.net.root / "files")
+
+    def listening(self, words):
+        """A client that was started as the page says."""
+        start = block("start").split()
+        self.assertEqual(start[:2], ["warren", "run"])
+        flags = dict(zip(start[2::2], start[3::2]))
+        self.assertEqual(flags, {"--bootstrap": "HOST:PORT",
+                                 "--socks": "127.0.0.1:1080"})
+        node, (host, port) = self.proxy()
+        self.at = f"{host}:{port}"
+        self.words = {"127.0.0.1:1080": self.at,
+                      "127.0.0.1 1080": f"{host} {port}",
+                      "http://example.org/": f"http://example.org:{self.port}/"
+                      } | words
+        return node
+
+    def put(self, text):
+        for said, here in self.words.items():
+            text = text.replace(said, here)
+        return text
+
+    def shell(self, name, **env):
+        done = run("sh", "-e", "-c", self.put(block(name)), cwd=self.folder,
+                   env=self.env | env, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, (name, done.stderr))
+        return done.stdout
+
+    def test_recipes(self):
+        mirror = self.server(echo).server_address[1]
+        node = self.listening({"example.org 7": f"example.org {mirror}"})
+        for name in RUN:
+            with self.subTest(name):
+                getattr(self, name)()
+        self.assertEqual({a for a, _ in self.site.seen}, {self.exit.address})
+        self.assertTrue(node.is_running())
+
+    def curl(self):
+        if not missing("curl"):
+            self.assertEqual(self.shell("curl"), 3 * b"a page\n")
+
+    def wget(self):
+        if missing("wget", "openssl"):
+            return
+        key, cert = self.folder / "key.pem", self.folder / "cert.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
+            "-days", "2", "-subj", "/CN=example.org", "-addext",
+            "subjectAltName=DNS:example.org")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        safe, port = self.web({"/": b"by TLS\n"})
+        safe.socket = context.wrap_socket(safe.socket, server_side=True)
+        trust = self.folder / "wgetrc"
+        trust.write_text(f"ca_certificate = {cert}\n")
+        self.words["https://example.org/"] = f"https://example.org:{port}/"
+        self.shell("wget", WGETRC=str(trust))
+        self.assertEqual((self.folder / "page.html").read_bytes(), b"by TLS\n")
+
+    def git(self):
+        origin = self.net.root / "files" / "project.git"
+        work = self.net.root / "work"
+        (work).mkdir()
+        (work / "file").write_text("of a project\n")
+        for args in (("init", "-q"), ("add", "file"),
+                     ("-c", "user.name=a", "-c", "user.email=a@example",
+                      "commit", "-q", "-m", "one"),
+                     ("clone", "-q", "--bare", ".", origin)):
+            run("git", "-C", work, *args, env=self.env)
+        run("git", "-C", origin, "update-server-info", env=self.env)
+        self.shell("git")
+        self.assertEqual((self.folder / "project/file").read_text(),
+                         "of a project\n")
+        # What was set for always is what the next one uses.
+        done = run("git", "clone", "-q",
+                   f"http://example.org:{self.port}/project.git", "again",
+                   cwd=self.folder, env=self.env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def ssh(self):
+        if missing("ssh", "nc", "ncat"):
+            return
+        port, config = self.sshd()
+        base = config.read_text() + f"Port {port}\n"
+        config.write_text(base)
+        self.words["ssh -o"] = f"ssh -F {config} -o"
+        self.assertIn(b"load average", self.shell("ssh"))
+        config.write_text(self.put(block("ssh", "text")) + "Host *\n" + base)
+        done = run("ssh", "-F", config, "example.org", "echo", "$SSH_CLIENT")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.split()[0].decode(), self.exit.address)
+
+    def nc(self):
+        if not missing("nc"):
+            self.assertEqual(self.shell("nc"), b"hello\n")
+
+    def proxychains(self):
+        if missing("proxychains4", "wget"):
+            return
+        (self.folder / "proxychains.conf").write_text(
+            self.put(block("proxychains", "text")))
+        self.shell("proxychains")
+        self.assertEqual((self.folder / "page.html").read_bytes(), b"a page\n")
+
+    def resolve(self):
+        if not missing("tor-resolve"):
+            self.assertEqual(self.shell("resolve").strip(),
+                             self.host.encode())
+
+    def isolation(self):
+        if not missing("curl"):
+            self.assertEqual(self.shell("isolation"), 2 * b"a page\n")
+
+    def test_service(self):
+        """The configuration of the page is the node's; so is what it prints
+        the address with."""
+        _, text = next(b for b in blocks("service") if b[0] == "ini")
+        text = text.replace("127.0.0.1:8080", f"{self.host}:{self.port}")
+        node = self.add(text)
+        wait_for("the service is published", lambda: node.json(
+            "service", "show", "web")["published"], PATIENCE, 0.3)
+        words = block("service").split()
+        done = node.cli(*words[1:])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        address = re.search(r"\b[a-z2-7]{56}\.warren\b", done.stdout)[0]
+        self.listening({"ADDRESS.warren": address})
+        if not missing("curl"):
+            self.assertEqual(self.shell("visit"), b"a page\n")
+
+    def test_configuration(self):
+        """The proxy of the page's file listens at both, with its hops."""
+        _, text = next(b for b in blocks("start") if b[0] == "ini")
+        path = self.net.root / "page.ini"
+        path.write_text(text)
+        done = run(self.relays[0].binary, "config", "check", path)
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+
+
+RUN = ("curl", "wget", "git", "ssh", "nc", "proxychains", "resolve",
+       "isolation")
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(MADE.sub(lambda m: m[1] + errors() + m[3],
+                                 PAGE.read_text()))
+    else:
+        unittest.main()
