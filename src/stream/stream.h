@@ -88,8 +88,9 @@ struct stream_handler {
      * more of what we write. */
     void (*reset)(void *arg, struct stream *st, bool reading, uint32_t code,
                   uint64_t now);
-    /* Both halves have ended, or the connection has. `st` is gone when this
-     * returns; the last call for it. */
+    /* Both halves have ended and were read, or the connection has: then what
+     * was not taken is lost, and `data` has not said `fin`. `st` is gone when
+     * this returns; the last call for it. */
     void (*closed)(void *arg, struct stream *st, uint64_t now);
     /* The connection goes on over another path (acceptor). */
     void (*moved)(void *holder, struct stream_conn *c, uint64_t path,
@@ -113,7 +114,9 @@ struct stream_env {
                                            uint64_t path, void **holder);
 };
 
-struct stream_config {        /* nothing may be 0 */
+struct stream_config {        /* nothing may be 0; what the protocol grants at
+                                 least (docs/protocol-streams.md, 5) counts
+                                 where less is said */
     unsigned max_connections; /* accepted ones; at the cap an idle one, or one
                                  of whoever has most, makes way (shares.h) */
     unsigned max_streams;     /* of a connection, opened by the other end */
@@ -123,7 +126,7 @@ struct stream_config {        /* nothing may be 0 */
     size_t max_memory;  /* bytes of everything, buffers and ngtcp2's own;
                            above it nothing is opened nor taken */
     uint64_t idle_time; /* ns, without streams */
-    uint64_t rest_time; /* ns, without a path */
+    uint64_t rest_time; /* ns, without a path, or without an answer on one */
 };
 
 void stream_config_init(struct stream_config *config);
