@@ -4,7 +4,7 @@
  * promises is checked at each call: a callback comes out of the loop, never
  * out of a function, and never while another callback runs.
  */
-#include "warren_nodes.h"
+#include "warren_inside.h"
 
 #define RELAYS 4 /* nodes 0 (the exit) to 3; the client is CLIENT */
 /* For services there are more; HOST has those that the client finds. */
@@ -12,155 +12,7 @@
 #define HOST           8
 #define STRING         "a string"
 #define SERVICE_TURNS  3
-#define STATE_TURNS    20 /* as many as there are functions, or more */
-
-static const uint8_t hash[20] = {4, 7, 1};
-
-/* Where the program is: in a function of the library, in a callback. */
-static bool in_function, in_callback, in_free;
-
-static void come_in(void)
-{
-    assert_false(in_function && !in_free);
-    assert_false(in_callback);
-    in_callback = true;
-}
-
-static void go_out(void)
-{
-    in_callback = false;
-}
-
-/* One call of a function that may not call back. */
-#define CALL(call)           \
-    do {                     \
-        in_function = true;  \
-        call;                \
-        in_function = false; \
-    } while (0)
-
-/* ---- One request ends another ------------------------------------------- */
-
-struct round {
-    struct warren *w;
-    unsigned ended;
-    int error, withdrawn;
-};
-
-static void on_round(void *arg, int error,
-                     const struct warren_dht_result *result)
-{
-    struct round *r = arg;
-
-    (void)result;
-    come_in();
-    r->ended++;
-    r->error = error;
-    if (r->w != NULL)
-        CALL(r->withdrawn = warren_dht_withdraw(r->w, hash));
-    go_out();
-}
-
-static bool never(const struct node *n)
-{
-    (void)n;
-    return false;
-}
-
-/* The second announcement ends the first one, which in its `done` withdraws
- * the second one. */
-static void test_warren_withdraw_in_done_of_replaced(void **state)
-{
-    struct round first = {0}, second = {0};
-    const struct warren_dht_handler h[2] = {{&first, NULL, on_round},
-                                            {&second, NULL, on_round}};
-    uint64_t id[2] = {0};
-    int e;
-
-    (void)state;
-    start(0, NULL);
-    first.w = nodes[0].w;
-    CALL(e = warren_dht_announce(nodes[0].w, hash, 4000, &h[0], &id[0]));
-    assert_int_equal(e, WARREN_OK);
-    CALL(e = warren_dht_announce(nodes[0].w, hash, 4001, &h[1], &id[1]));
-    assert_int_equal(e, WARREN_OK);
-    assert_true(id[0] != 0 && id[1] != 0 && id[0] != id[1]);
-    assert_int_equal(first.ended + second.ended, 0);
-    while (second.ended == 0)
-        event_base_loop(base, EVLOOP_ONCE);
-    assert_int_equal(first.ended, 1);
-    assert_int_equal(first.error, WARREN_ERR_CANCELLED);
-    assert_int_equal(first.withdrawn, WARREN_OK);
-    assert_int_equal(second.error, WARREN_ERR_CANCELLED);
-    run_until(never, &nodes[0], 1);
-    assert_int_equal(first.ended + second.ended, 2);
-    CALL(e = warren_dht_withdraw(nodes[0].w, hash));
-    assert_int_equal(e, WARREN_ERR_NOT_FOUND);
-    stop(0);
-}
-
-/* What has ended, but was not told yet, can still be cancelled. */
-static void test_warren_cancel_before_it_is_told(void **state)
-{
-    struct round first = {0}, second = {0};
-    const struct warren_dht_handler h[2] = {{&first, NULL, on_round},
-                                            {&second, NULL, on_round}};
-    uint64_t id[2] = {0};
-
-    (void)state;
-    start(0, NULL);
-    warren_dht_announce(nodes[0].w, hash, 4000, &h[0], &id[0]);
-    warren_dht_announce(nodes[0].w, hash, 4001, &h[1], &id[1]);
-    warren_dht_cancel(nodes[0].w, id[0]);
-    warren_dht_withdraw(nodes[0].w, hash);
-    warren_dht_cancel(nodes[0].w, id[1]);
-    warren_dht_cancel(nodes[0].w, id[1]);
-    run_until(never, &nodes[0], 1);
-    assert_int_equal(first.ended + second.ended, 0);
-    stop(0);
-}
-
-/* Who announces again whenever an announcement was replaced keeps two of them
- * ending each other; the loop goes on nevertheless. */
-struct stubborn {
-    struct warren *w;
-    unsigned ended;
-    int error;
-};
-
-static void on_replaced(void *arg, int error,
-                        const struct warren_dht_result *result)
-{
-    struct stubborn *s = arg;
-    const struct warren_dht_handler h = {s, NULL, on_replaced};
-
-    (void)result;
-    s->ended++;
-    s->error = warren_dht_announce(s->w, hash, 4000, &h, NULL);
-    if (!in_free)
-        assert_int_equal(error == WARREN_OK || error == WARREN_ERR_NO_NODES ||
-                             error == WARREN_ERR_CANCELLED,
-                         1);
-}
-
-static void test_warren_announce_in_done(void **state)
-{
-    struct stubborn s = {0};
-    const struct warren_dht_handler h = {&s, NULL, on_replaced};
-
-    (void)state;
-    start(0, NULL);
-    s.w = nodes[0].w;
-    assert_int_equal(warren_dht_announce(s.w, hash, 4000, &h, NULL), WARREN_OK);
-    assert_int_equal(warren_dht_announce(s.w, hash, 4000, &h, NULL), WARREN_OK);
-    run_until(never, &nodes[0], 1);
-    assert_true(s.ended > 10);
-    assert_int_equal(s.error, WARREN_OK);
-    in_free = true;
-    stop(0);
-    in_free = false;
-    assert_int_equal(s.error, WARREN_ERR_CANCELLED);
-}
+#define STATE_TURNS    30 /* as many as there are functions, or more */
 
 /* ---- Every function out of every callback ------------------------------- */
 
@@ -176,6 +28,12 @@ enum {
     SERVICE_DATA,
     SERVICE_GONE,
     SERVICE_STATE,
+    STREAM_VISIT,
+    STREAM_OPENED,
+    STREAM_DATA,
+    STREAM_END,
+    STREAM_WRITABLE,
+    STREAM_CLOSED,
     CALLBACKS
 };
 
@@ -184,6 +42,7 @@ static unsigned
 static uint64_t last_request, last_send;
 static uint32_t last_service;
 static struct warren_peer last_peer;
+static struct warren_stream *last_stream;         /* NULL: it is gone */
 static char service_address[WARREN_ADDRESS_SIZE]; /* "": there is none */
 
 static void call_a_function(struct node *n, unsigned callback);
@@ -398,7 +257,131 @@ static void close_peer(struct node *n)
     warren_close_peer(n->w, last_peer.id);
 }
 
-static void (*const functions[])(struct node *n) = {look,
+/* ---- Streams ---- */
+
+static void on_any_opened(void *arg, struct warren_stream *st)
+{
+    (void)st;
+    call_a_function(arg, STREAM_OPENED);
+}
+
+static size_t on_any_stream_data(void *arg, struct warren_stream *st,
+                                 const void *data, size_t len)
+{
+    (void)st, (void)data;
+    call_a_function(arg, STREAM_DATA);
+    return turn[STREAM_DATA] % 2 == 0 ? len / 2 : len;
+}
+
+static void on_any_end(void *arg, struct warren_stream *st)
+{
+    (void)st;
+    call_a_function(arg, STREAM_END);
+}
+
+static void on_any_writable(void *arg, struct warren_stream *st)
+{
+    (void)st;
+    call_a_function(arg, STREAM_WRITABLE);
+}
+
+static void on_any_closed(void *arg, struct warren_stream *st, int error,
+                          const struct warren_reason *why)
+{
+    (void)error, (void)why;
+    call_a_function(arg, STREAM_CLOSED);
+    last_stream = last_stream == st ? NULL : last_stream;
+}
+
+static struct warren_stream_handler any_stream(struct node *n)
+{
+    return (struct warren_stream_handler){.arg = n,
+                                          .on_opened = on_any_opened,
+                                          .on_data = on_any_stream_data,
+                                          .on_end = on_any_end,
+                                          .on_writable = on_any_writable,
+                                          .on_closed = on_any_closed};
+}
+
+static int on_any_visit(void *arg, struct warren_stream *st,
+                        const struct warren_peer *peer, uint16_t port,
+                        struct warren_stream_handler *handler)
+{
+    (void)peer, (void)port;
+    last_stream = st;
+    call_a_function(arg, STREAM_VISIT);
+    *handler = any_stream(arg);
+    return 1;
+}
+
+/* To whom there is: a peer, or a host that the exits refuse. */
+static int connect_stream(struct node *n)
+{
+    const struct warren_stream_handler h = any_stream(n);
+    char to[WARREN_PEER_SIZE + 8] = NOT_THERE;
+
+    if (last_peer.id != 0)
+        snprintf(to, sizeof(to), "%s:80", last_peer.destination);
+    return warren_connect(n->w, 0, to, 1, &h, &last_stream);
+}
+
+static void connect_one(struct node *n)
+{
+    int e = connect_stream(n);
+
+    assert_true(e == WARREN_OK || e == WARREN_ERR_NOT_FOUND ||
+                e == WARREN_ERR_FULL);
+}
+
+/* More than is taken at once. */
+static void write_stream(struct node *n)
+{
+    static const uint8_t much[5 * 1000 * 1000];
+
+    (void)n;
+    if (last_stream != NULL)
+        warren_stream_write(last_stream, much, sizeof(much));
+}
+
+static void shut_stream(struct node *n)
+{
+    (void)n;
+    if (last_stream != NULL)
+        warren_stream_shutdown(last_stream);
+}
+
+static void resume_stream(struct node *n)
+{
+    (void)n;
+    if (last_stream != NULL)
+        warren_stream_resume(last_stream);
+}
+
+static void reset_stream(struct node *n)
+{
+    struct warren_stream *st = last_stream;
+
+    (void)n;
+    last_stream = NULL;
+    if (st != NULL)
+        warren_stream_reset(st);
+}
+
+static void listen_one(struct node *n)
+{
+    const struct warren_stream_listener l = {n, on_any_visit};
+    static unsigned calls;
+
+    warren_listen(n->w, last_service, 80, calls++ % 8 == 7 ? NULL : &l);
+}
+
+static void (*const functions[])(struct node *n) = {listen_one,
+                                                    connect_one,
+                                                    write_stream,
+                                                    resume_stream,
+                                                    shut_stream,
+                                                    reset_stream,
+                                                    look,
                                                     build,
                                                     stop_pool,
                                                     close_one,
@@ -436,6 +419,10 @@ static void nothing_begins(struct node *n)
     unregister(n);
     assert_int_equal(warren_build_tunnels(n->w, HOPS), WARREN_ERR_CANCELLED);
     assert_int_equal(deliver(n, 0), WARREN_ERR_CANCELLED);
+    assert_int_equal(connect_stream(n), WARREN_ERR_CANCELLED);
+    assert_int_equal(warren_listen(n->w, 1, 80, NULL), WARREN_ERR_CANCELLED);
+    write_stream(n);
+    resume_stream(n);
     assert_int_equal(warren_dht_get_peers(n->w, hash, &nobody, NULL),
                      WARREN_ERR_CANCELLED);
     assert_int_equal(warren_dht_announce(n->w, hash, 1, &nobody, NULL),
@@ -585,6 +572,106 @@ static void test_warren_functions_in_service_callbacks(void **state)
     service_address[0] = '\0';
 }
 
+/* ---- Out of those of streams -------------------------------------------- */
+
+/* The host says again what it hears, and ends when that does; and it opens a
+ * stream to each that comes. */
+static size_t on_host_stream_data(void *arg, struct warren_stream *st,
+                                  const void *data, size_t len)
+{
+    (void)arg;
+    warren_stream_write(st, data, len);
+    return len;
+}
+
+static void on_host_stream_end(void *arg, struct warren_stream *st)
+{
+    (void)arg;
+    warren_stream_shutdown(st);
+}
+
+static const struct warren_stream_handler host_stream = {
+    .on_data = on_host_stream_data, .on_end = on_host_stream_end};
+
+static int on_host_visit(void *arg, struct warren_stream *st,
+                         const struct warren_peer *peer, uint16_t port,
+                         struct warren_stream_handler *handler)
+{
+    struct node *n = arg;
+    char to[WARREN_PEER_SIZE + 8];
+    struct warren_stream *own;
+
+    (void)st, (void)port;
+    *handler = host_stream;
+    snprintf(to, sizeof(to), "%s:80", peer->destination);
+    if (warren_connect(n->w, 0, to, 1, &host_stream, &own) == WARREN_OK)
+        warren_stream_write(own, "hello", 5);
+    return 1;
+}
+
+static void listen_at_host(void)
+{
+    struct node *n = &nodes[HOST];
+    const struct warren_service_options o = {.arg = n};
+    const struct warren_stream_listener l = {n, on_host_visit};
+    const char *const services[] = {service_address, STRING};
+
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t service;
+
+        assert_int_equal(
+            warren_register_service(n->w, services[i], 1, &o, &service),
+            WARREN_OK);
+        assert_int_equal(warren_listen(n->w, service, 80, &l), WARREN_OK);
+    }
+}
+
+static bool streams_are_through(const struct node *n)
+{
+    static unsigned again;
+    struct node *client = (struct node *)(uintptr_t)n;
+    bool through = true;
+
+    if (again++ % 32 == 0) {
+        CALL(register_string(client));
+        CALL(listen_one(client));
+        CALL(register_address(client));
+        CALL(listen_one(client));
+    }
+    if (again % 8 == 0) {
+        CALL(connect_one(client));
+        CALL(write_stream(client));
+    }
+    if (again % 16 == 0)
+        CALL(shut_stream(client));
+    for (unsigned i = STREAM_VISIT; i <= STREAM_CLOSED; i++)
+        through = through && turn[i] >= COUNT_OF(functions);
+    return through;
+}
+
+static void test_warren_functions_in_stream_callbacks(void **state)
+{
+    (void)state;
+    memset(turn, 0, sizeof(turn));
+    memset(&last_peer, 0, sizeof(last_peer));
+    last_stream = NULL;
+    for (unsigned i = 0; i < SERVICE_RELAYS; i++)
+        start(i, NULL);
+    start_host();
+    listen_at_host();
+    start(CLIENT, NULL);
+    if (!run_until(streams_are_through, &nodes[CLIENT], PATIENCE))
+        for (unsigned i = STREAM_VISIT; i <= STREAM_CLOSED; i++)
+            if (turn[i] < COUNT_OF(functions))
+                fail_msg("callback %u came %u times only", i, turn[i]);
+    CALL(connect_one(&nodes[CLIENT]));
+    stop_in_free(CLIENT);
+    stop(HOST);
+    for (unsigned i = 0; i < SERVICE_RELAYS; i++)
+        stop(i);
+    service_address[0] = '\0';
+}
+
 /* ---- Out of the functions of a program's DHT ---------------------------- */
 
 static int their_announce(void *ctx, const uint8_t h[20])
@@ -683,13 +770,10 @@ static void test_warren_functions_in_their_dht(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_warren_withdraw_in_done_of_replaced,
-                                  stop_all),
-        cmocka_unit_test_teardown(test_warren_cancel_before_it_is_told,
-                                  stop_all),
-        cmocka_unit_test_teardown(test_warren_announce_in_done, stop_all),
         cmocka_unit_test_teardown(test_warren_functions_in_callbacks, stop_all),
         cmocka_unit_test_teardown(test_warren_functions_in_service_callbacks,
+                                  stop_all),
+        cmocka_unit_test_teardown(test_warren_functions_in_stream_callbacks,
                                   stop_all),
         cmocka_unit_test_teardown(test_warren_functions_in_their_dht, stop_all),
     };

@@ -316,14 +316,17 @@ static void on_state(struct service_host *h, struct hosted *s,
     say_state(h, s);
 }
 
+/* Streams first: who hears of those may end services and their listeners. */
 static void on_event(void *ctx, const struct service_event *e)
 {
     struct service_host *h = ctx;
-    struct hosted *s = find_id(h, e->service);
-    struct walk walk = {.outer = h->walks, .next = h->listeners};
+    struct walk walk = {.outer = h->walks};
+    struct hosted *s;
 
     if (h->carrier != NULL)
         carrier_service_event(h->carrier, e, clock_now());
+    s = find_id(h, e->service);
+    walk.next = h->listeners;
     if (s != NULL && e->kind == SERVICE_EVENT_STATE)
         on_state(h, s, e->problem);
     if (s != NULL && e->kind == SERVICE_EVENT_DATA)
