@@ -119,8 +119,17 @@ class Misuse(Scene):
             s.shutdown(socket.SHUT_WR)
             self.assertEqual(self.after_answers(s), b"all at once")
 
-    def request(self):
-        host, port = self.mirror
+        with self.subTest("all said before there is an answer"):
+            self.dns.names["slow.example"] = [self.mirror[0]]
+            self.dns.delay = 2
+            s = socket.create_connection(self.at, PATIENCE)
+            s.sendall(self.request("slow.example") + b"early")
+            wait_for("the exit asks", lambda: "slow.example" in self.dns.asked)
+            s.shutdown(socket.SHUT_WR)
+            self.assertEqual(self.after_answers(s), b"early")
+
+    def request(self, host=None):
+        host, port = host or self.mirror[0], self.mirror[1]
         return (b"\5\1\0" b"\5\1\0\3" + bytes([len(host)]) + host.encode() +
                 port.to_bytes(2, "big"))
 

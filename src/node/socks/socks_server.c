@@ -460,11 +460,11 @@ static size_t room_of(const struct client *c)
     return c->state == CALLING ? EARLY_MAX - c->early_len : EARLY_MAX;
 }
 
-/* A client that has sent all that it has to say may still want the answer; one
- * that has said nothing is gone. */
+/* A client that has sent all that it has to say may still want the answer, also
+ * when it went ahead; one that has said nothing is gone. */
 static void on_end_of_file(struct client *c)
 {
-    if (c->state == CALLING && c->early_len > 0)
+    if (c->state == CALLING && c->early != NULL)
         event_del(c->readable);
     else
         client_free(c);
