@@ -187,8 +187,7 @@ static void on_refuse(evutil_socket_t fd, short what, void *arg)
 {
     struct service_host *h = arg;
 
-    (void)fd;
-    (void)what;
+    (void)fd, (void)what;
     while (h->unsolved_count > 0)
         services_solved(h->engine, h->unsolved[--h->unsolved_count], false,
                         NULL, clock_now());
@@ -257,31 +256,13 @@ static void to_port(struct service_host *h, const struct hosted *s,
     h->counters.no_port += ports->count > 0;
 }
 
-static bool has_peer(struct service_host *h, uint32_t id, uint64_t peer)
-{
-    unsigned count = service_peers(h->engine, id, NULL, 0);
-    struct service_peer_status *peers =
-        count == 0 ? NULL : calloc(count, sizeof(*peers));
-    bool has = false;
-
-    if (peers != NULL)
-        count = service_peers(h->engine, id, peers, count);
-    for (unsigned i = 0; peers != NULL && i < count && !has; i++)
-        has = peers[i].id == peer;
-    free(peers);
-    return has;
-}
-
 static void on_refused(void *arg, uint64_t peer, uint16_t port)
 {
     struct service_host *h = arg;
+    const struct hosted *s = find_id(h, service_of_peer(h->engine, peer));
 
-    for (unsigned i = 0; i < h->count; i++) {
-        if (h->hosted[i]->id == 0 || !has_peer(h, h->hosted[i]->id, peer))
-            continue;
-        say_not_delivered(h, h->hosted[i], port, ERR_UNREACHABLE);
-        return;
-    }
+    if (s != NULL)
+        say_not_delivered(h, s, port, ERR_UNREACHABLE);
 }
 
 /* ---- Events ------------------------------------------------------------- */
@@ -325,8 +306,8 @@ static void on_event(void *ctx, const struct service_event *e)
 
     if (h->carrier != NULL)
         carrier_service_event(h->carrier, e, clock_now());
-    s = find_id(h, e->service);
     walk.next = h->listeners;
+    s = find_id(h, e->service);
     if (s != NULL && e->kind == SERVICE_EVENT_STATE)
         on_state(h, s, e->problem);
     if (s != NULL && e->kind == SERVICE_EVENT_DATA)

@@ -184,6 +184,13 @@ unsigned __wrap_service_peers(const struct services *s, uint32_t id,
     return 1;
 }
 
+__typeof__(service_of_peer) __wrap_service_of_peer;
+uint32_t __wrap_service_of_peer(const struct services *s, uint64_t peer)
+{
+    (void)s;
+    return peer == 17 ? fakes[0].id : 0;
+}
+
 __typeof__(service_get_status) __wrap_service_get_status;
 enum error __wrap_service_get_status(const struct services *s, uint32_t id,
                                      uint64_t now, struct service_status *out)
