@@ -48,6 +48,7 @@ static void on_batch_begin(void *arg, uint64_t now)
 
     n->batch_now = now;
     n->batch_wall = clock_wall();
+    tunnel_host_batch_begin(n->tunnels, now);
     if (load_look(&n->load, now)) {
         dht_set_load(dht_host_engine(n->dht), n->load.average);
         member_set_load(tunnel_host_member(n->tunnels), n->load.average);
@@ -97,7 +98,7 @@ static void on_batch_end(void *arg)
     struct node *n = arg;
 
     dht_host_rearm(n->dht);
-    tunnel_host_rearm(n->tunnels);
+    tunnel_host_batch_end(n->tunnels);
 }
 
 /* ---- The clock ---------------------------------------------------------- */

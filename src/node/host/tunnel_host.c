@@ -241,6 +241,19 @@ void tunnel_host_rearm(struct tunnel_host *h)
                  time_min(at, traffic_host_next_deadline(h->traffic)));
 }
 
+void tunnel_host_batch_begin(struct tunnel_host *h, uint64_t now)
+{
+    member_batch_begin(h->member, now);
+    traffic_host_batch_begin(h->traffic, now);
+}
+
+void tunnel_host_batch_end(struct tunnel_host *h)
+{
+    traffic_host_batch_end(h->traffic);
+    member_batch_end(h->member);
+    tunnel_host_rearm(h);
+}
+
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,
                                size_t len, uint64_t now, uint64_t wall)

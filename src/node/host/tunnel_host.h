@@ -81,6 +81,10 @@ void tunnel_host_clock_is_right(struct tunnel_host *h);
  * than the configuration's until that is read again. */
 enum error tunnel_host_stop(struct tunnel_host *h, unsigned hops);
 
+/* Around datagrams that come in a batch. */
+void tunnel_host_batch_begin(struct tunnel_host *h, uint64_t now);
+void tunnel_host_batch_end(struct tunnel_host *h);
+
 /* As member_receive. */
 enum error tunnel_host_receive(struct tunnel_host *h,
                                const struct endpoint *from, uint8_t *datagram,

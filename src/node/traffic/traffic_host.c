@@ -234,6 +234,16 @@ void traffic_host_event(struct traffic_host *h,
     flows_event(h->flows, event, now);
 }
 
+void traffic_host_batch_begin(struct traffic_host *h, uint64_t now)
+{
+    carrier_hold(h->carrier, now);
+}
+
+void traffic_host_batch_end(struct traffic_host *h)
+{
+    carrier_release(h->carrier);
+}
+
 void traffic_host_tick(struct traffic_host *h, uint64_t now)
 {
     carrier_tick(h->carrier, now);

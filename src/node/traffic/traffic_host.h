@@ -48,6 +48,9 @@ void traffic_host_free(struct traffic_host *h);
 
 void traffic_host_event(struct traffic_host *h,
                         const struct member_event *event, uint64_t now);
+/* As carrier_hold, carrier_release. */
+void traffic_host_batch_begin(struct traffic_host *h, uint64_t now);
+void traffic_host_batch_end(struct traffic_host *h);
 void traffic_host_tick(struct traffic_host *h, uint64_t now);
 uint64_t traffic_host_next_deadline(const struct traffic_host *h);
 

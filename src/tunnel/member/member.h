@@ -209,6 +209,10 @@ void member_exit_receive(struct member *t, uint32_t cookie,
 void member_exit_resolved(struct member *t, uint32_t cookie,
                           const struct endpoint *addrs, size_t count,
                           uint64_t ttl, uint64_t now);
+/* Around datagrams that come in a batch: packets of streams that leave here are
+ * answered together. */
+void member_batch_begin(struct member *t, uint64_t now);
+void member_batch_end(struct member *t);
 /* Of streams that leave here: as outlet.h says. */
 void member_outlet_connected(struct member *t, uint64_t id, enum error e,
                              uint64_t now);

@@ -248,6 +248,18 @@ void member_exit_resolved(struct member *t, uint32_t cookie,
         exit_resolved(t->exit, cookie, addrs, count, ttl, now);
 }
 
+void member_batch_begin(struct member *t, uint64_t now)
+{
+    if (t->outlet != NULL)
+        outlet_hold(t->outlet, now);
+}
+
+void member_batch_end(struct member *t)
+{
+    if (t->outlet != NULL)
+        outlet_release(t->outlet);
+}
+
 void member_outlet_connected(struct member *t, uint64_t id, enum error e,
                              uint64_t now)
 {

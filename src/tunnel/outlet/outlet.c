@@ -205,6 +205,16 @@ static void tick_streams(struct outlet *o, uint64_t now)
     o->tick_at = time_after(now, OUTLET_TICK);
 }
 
+void outlet_hold(struct outlet *o, uint64_t now)
+{
+    streams_hold(o->engine, now);
+}
+
+void outlet_release(struct outlet *o)
+{
+    streams_release(o->engine);
+}
+
 void outlet_tick(struct outlet *o, uint64_t now)
 {
     streams_tick(o->engine, now);

@@ -157,6 +157,9 @@ void outlet_parted(struct outlet *o, uint64_t id);
 void outlet_reversed(struct outlet *o, uint64_t id, struct bytes name,
                      uint64_t ttl, uint64_t now);
 
+/* Around packets that come in a batch: as streams_hold. */
+void outlet_hold(struct outlet *o, uint64_t now);
+void outlet_release(struct outlet *o);
 void outlet_tick(struct outlet *o, uint64_t now);
 uint64_t outlet_next_deadline(const struct outlet *o);
 

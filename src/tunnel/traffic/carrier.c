@@ -472,6 +472,16 @@ void carrier_peer_packet(struct carrier *c, uint64_t peer, bool to_acceptor,
                     packet.p, packet.len, now);
 }
 
+void carrier_hold(struct carrier *c, uint64_t now)
+{
+    streams_hold(c->streams, now);
+}
+
+void carrier_release(struct carrier *c)
+{
+    streams_release(c->streams);
+}
+
 void carrier_tick(struct carrier *c, uint64_t now)
 {
     streams_tick(c->streams, now);

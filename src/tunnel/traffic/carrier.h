@@ -133,6 +133,9 @@ void carrier_service_event(struct carrier *c, const struct service_event *event,
                            uint64_t now);
 void carrier_peer_packet(struct carrier *c, uint64_t peer, bool to_acceptor,
                          struct bytes packet, uint64_t now);
+/* Around packets that come in a batch: as streams_hold. */
+void carrier_hold(struct carrier *c, uint64_t now);
+void carrier_release(struct carrier *c);
 void carrier_tick(struct carrier *c, uint64_t now);
 uint64_t carrier_next_deadline(const struct carrier *c);
 
