@@ -494,6 +494,70 @@ static void test_warren_stream_of_a_string(void **state)
     }
 }
 
+/* ---- Beside a section --------------------------------------------------- */
+
+static void write_config(char path[TEXT])
+{
+    FILE *f;
+
+    snprintf(path, TEXT, "%s/section.ini", root);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f, "[service club]\nstring = a string\nport = 80 tcp %s\n", SERVER);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void say_hello(const char *to)
+{
+    memset(&there, 0, sizeof(there));
+    connect_ok(BOB, to, &here);
+    there.echoes = true;
+    warren_stream_write(here.st, "hello", 5);
+    warren_stream_shutdown(here.st);
+    wait_count("it is over", &here.closed, 1);
+    assert_int_equal(here.error, WARREN_OK);
+    assert_int_equal(here.heard, 5);
+}
+
+/* The program comes first, and the section has what is left. */
+static void test_warren_stream_beside_a_section(void **state)
+{
+    const struct warren_stream_listener l = {.arg = &there,
+                                             .on_stream = on_stream};
+    struct evconnlistener *server = server_new();
+    char path[TEXT], to[WARREN_PEER_SIZE + 8];
+
+    (void)state;
+    write_config(path);
+    for (unsigned i = 0; i < RELAYS; i++)
+        start_with(i, NULL, 0, NULL);
+    config_file = path;
+    start_program(ALICE);
+    config_file = NULL;
+    start_program(BOB);
+    assert_int_equal(register_it(BOB, "a string", 1), WARREN_OK);
+    wait_count("Bob finds Alice", &programs[BOB].told, 1);
+    snprintf(to, sizeof(to), "%s:80", programs[BOB].peer.destination);
+    visits = 0;
+    say_hello(to);
+    assert_int_equal(served, 1);
+
+    assert_int_equal(register_it(ALICE, "a string", 1), WARREN_OK);
+    assert_int_equal(
+        warren_listen(nodes[ALICE].w, programs[ALICE].service, 80, &l),
+        WARREN_OK);
+    say_hello(to);
+    assert_int_equal(visits, 1);
+    wait_count("on the other side too", &there.closed, 1);
+    assert_int_equal(
+        warren_unregister_service(nodes[ALICE].w, programs[ALICE].service),
+        WARREN_OK);
+    say_hello(to);
+    assert_int_equal(visits, 1);
+    assert_int_equal(served, 2);
+    evconnlistener_free(server);
+}
+
 /* ---- What is wrong ------------------------------------------------------ */
 
 static void test_warren_stream_arguments(void **state)
@@ -552,6 +616,8 @@ int main(void)
         cmocka_unit_test_teardown(test_warren_stream_through_an_exit, stop_all),
         cmocka_unit_test_teardown(test_warren_stream_of_peers, stop_all),
         cmocka_unit_test_teardown(test_warren_stream_of_a_string, stop_all),
+        cmocka_unit_test_teardown(test_warren_stream_beside_a_section,
+                                  stop_all),
         cmocka_unit_test_teardown(test_warren_stream_arguments, stop_all),
     };
 
