@@ -18,7 +18,7 @@
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
 #define RETRY_MIN   (100 * TIME_MS)
 #define RETRY_FIRST (1 * TIME_S) /* there are too many attempts already */
-#define RETRY_MAX   (32 * TIME_S)
+#define RETRY_MAX   (4 * TIME_S)
 
 static const struct route_ops leg_ops;
 
@@ -142,15 +142,15 @@ static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
     s->env.world.packet(s->env.world.ctx, p->id, to_acceptor, packet, now);
 }
 
-/* Half as long as it is lost already: attempts that fail at once, as long as
- * the same relay is in the way, are no reason to wait for half a minute. */
+/* A quarter of the time for which it is lost: attempts that fail at once, as
+ * long as the same relay is in the way, are no reason to wait for long. */
 static uint64_t retry_pause(unsigned tries, uint64_t lost)
 {
     if (tries < 2) /* at another point, over other relays */
         return 0;
-    if (lost / 2 < RETRY_MIN)
+    if (lost / 4 < RETRY_MIN)
         return RETRY_MIN;
-    return time_min(lost / 2, RETRY_MAX);
+    return time_min(lost / 4, RETRY_MAX);
 }
 
 /* The other end knows nothing of the channel that was to go on: its end is

@@ -56,11 +56,13 @@ static void check_one_peer(void)
     assert_int_equal(host->gone, 0);
 }
 
-/* What tells that a relay is gone is that it is silent: ten questions of the
- * channel, 10 s with the round trips of this network. */
+/* What tells that a relay is gone is that it is silent, and that the others do
+ * not know it either: of 24 relays the dead one may also be on the way of the
+ * next attempts, at either end. */
 static void test_sim_service_rendezvous_dies(void **state)
 {
     struct world *w = &world;
+    unsigned quick = 0;
     uint64_t gap;
 
     (void)state;
@@ -74,9 +76,11 @@ static void test_sim_service_rendezvous_dies(void **state)
         gap = traffic_gap();
         print_message("  rendezvous %u dead: a gap of %.2f s, %u refused\n", i,
                       (double)gap / 1e9, traffic.refused);
-        assert_at_most(gap / TIME_MS, 30000);
+        assert_at_most(gap / TIME_MS, 40000);
+        quick += gap <= 15 * TIME_S;
         check_one_peer();
     }
+    assert_at_least(quick, 2);
     newcomer(w, "after all rendezvous");
     traffic_end(w);
     assert_int_equal(traffic.twice, 0);
