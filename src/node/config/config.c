@@ -87,19 +87,22 @@ static void derive_control(struct config *c, wrong_fn *wrong, void *arg)
               "a Unix socket's name; set control in [node] to a shorter one");
 }
 
-static void derive_socks(struct config *c, wrong_fn *wrong, void *arg)
+/* `instead` is what may be said without allow_public. */
+static void derive_listeners(const struct config_listeners *list, bool public,
+                             const char *section, const char *instead,
+                             wrong_fn *wrong, void *arg)
 {
-    const struct config_listener *l = config_public_listener(&c->socks);
+    const struct config_listener *l = config_public_listener(list);
     char at[CONFIG_LISTENER_SIZE], what[512];
 
-    if (l == NULL || c->socks_allow_public)
+    if (l == NULL || public)
         return;
     snprintf(what, sizeof(what),
-             "listen in [socks] is '%s', where other machines could use this "
-             "node's circuits without a password; take a loopback address or "
-             "unix:/PATH, or say allow_public = yes in [socks]",
-             config_print_listener(l, at));
-    wrong(arg, "socks", "listen", what);
+             "listen in [%s] is '%s', where other machines could use this "
+             "node's circuits without a password; take %s, or say "
+             "allow_public = yes in [%s]",
+             section, config_print_listener(l, at), instead, section);
+    wrong(arg, section, "listen", what);
 }
 
 /* Called whenever keys have changed, so that no value can be left behind. */
@@ -108,7 +111,10 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
     struct member_config *t = &c->tunnel;
 
     derive_control(c, wrong, arg);
-    derive_socks(c, wrong, arg);
+    derive_listeners(&c->socks, c->socks_allow_public, "socks",
+                     "a loopback address or unix:/PATH", wrong, arg);
+    derive_listeners(&c->dns, c->dns_allow_public, "dns", "a loopback address",
+                     wrong, arg);
     if (c->listen.count == 0)
         wrong(arg, "node", "listen",
               "listen in [node] is empty but must be ADDR:PORT, like "

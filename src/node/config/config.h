@@ -165,6 +165,14 @@ struct config {
     uint64_t socks_handshake_timeout;
     struct carrier_config carrier; /* streams of our own */
 
+    struct config_listeners
+        dns; /* where the resolver listens; none is Unix's */
+    bool dns_allow_public;
+    unsigned dns_max_questions;
+    unsigned dns_max_questions_per_source;
+    unsigned dns_max_cached;
+    uint64_t dns_timeout;
+
     struct config_http http;
     struct config_names http_hosts; /* besides addresses and localhost */
     bool http_is_default;           /* nobody has asked for it */

@@ -21,9 +21,9 @@
 #define LIFETIME .type = &config_duration, .min = TIME_S, .max = 7 * DAY
 #define DAY      (24 * TIME_HOUR)
 
-const char *const config_sections[] = {
-    "node",  "dht",     "tunnel", "exit", "services", "meeting",
-    "socks", "streams", "http",   "log",  NULL};
+const char *const config_sections[] = {"node",     "dht",     "tunnel", "exit",
+                                       "services", "meeting", "socks",  "dns",
+                                       "streams",  "http",    "log",    NULL};
 
 const struct config_key config_keys[] = {
     /* ---- [node] ---- */
@@ -453,6 +453,31 @@ const struct config_key config_keys[] = {
      .init = "30s",
      .meaning = "A program that has not said by then where it wants to go is\n"
                 "sent away."},
+    /* ---- [dns] ---- */
+    {"dns", "listen", &config_dns, AT(dns), FIXED, .max = CONFIG_LISTENERS_MAX,
+     .flag = "dns",
+     .meaning =
+         "Where programs reach a resolver (UDP) that asks exits, a list;\n"
+         "none: no resolver. A, AAAA and PTR; other kinds get NOTIMP."},
+    {"dns", "allow_public", &config_bool, AT(dns_allow_public), FIXED,
+     .meaning = "The resolver may listen on addresses that are not loopback.\n"
+                "Whoever reaches them uses this node's circuits."},
+    {"dns", "max_questions", &config_count, AT(dns_max_questions), FIXED,
+     .min = 1, .max = CARRIER_CALLS_MAX, .init = "256",
+     .meaning = "Names and addresses looked up at a time; one more gets\n"
+                "SERVFAIL. Equal questions count once."},
+    {"dns", "max_questions_per_source", &config_count,
+     AT(dns_max_questions_per_source), FIXED, .min = 1,
+     .max = CARRIER_CALLS_MAX, .init = "128",
+     .meaning = "The same of one source, counted as for\n"
+                "max_clients_per_source in [socks]."},
+    {"dns", "max_cached", &config_count, AT(dns_max_cached), FIXED, .min = 1,
+     .max = 65536, .init = "1024",
+     .meaning = "Answers kept of each listener; the one not used for longest\n"
+                "makes room."},
+    {"dns", "timeout", &config_duration, AT(dns_timeout), FIXED, .min = TIME_S,
+     .max = TIME_MIN, .init = "20s",
+     .meaning = "A question that has no answer by then gets SERVFAIL."},
     /* ---- [streams] ---- */
     {"streams", "max_memory", &config_size, AT(carrier.stream.max_memory),
      FIXED, .min = 1 << 20, .max = (uint64_t)1 << 40,

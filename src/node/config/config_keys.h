@@ -87,7 +87,8 @@ extern const struct config_type config_hosts;     /* struct config_hosts */
 extern const struct config_type config_names;     /* struct config_names */
 extern const struct config_type config_http;      /* struct config_http */
 /* config_socks.c */
-extern const struct config_type config_socks; /* struct config_listeners */
+/* struct config_listeners; of dns none is Unix's */
+extern const struct config_type config_socks, config_dns;
 /* config_tunnel.c */
 extern const struct config_type config_hops;   /* bool[ONION_HOPS_MAX + 1] */
 extern const struct config_type config_policy; /* struct config_policy */

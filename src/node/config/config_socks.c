@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the proxy listens: "127.0.0.1:1080 hops=3", "unix:/run/x hops=1". Each
- * listener has its own number of hops, so that a program chooses by the port
- * that it is told.
+ * Where the proxy listens: "127.0.0.1:1080 hops=3", "unix:/run/x hops=1", and
+ * the resolver: "127.0.0.1:5353". Each listener has its own number of hops, so
+ * that a program chooses by the port that it is told.
  */
 #include "node/config/config_keys.h"
 
@@ -73,6 +73,18 @@ static enum error parse_socks(const struct config_key *key, const char *text,
     return OK;
 }
 
+static enum error parse_dns(const struct config_key *key, const char *text,
+                            void *value, struct text *why)
+{
+    struct config_listeners *list = value;
+    enum error e = parse_socks(key, text, value, why);
+
+    if (e != OK || list->count == 0 || !list->at[list->count - 1].is_unix)
+        return e;
+    list->count--;
+    return ERR_SYNTAX;
+}
+
 const char *config_print_listener(const struct config_listener *l,
                                   char out[CONFIG_LISTENER_SIZE])
 {
@@ -107,6 +119,17 @@ const struct config_type config_socks = {
             CONFIG_SOCKS_HOPS) ", "
                                "like 127.0.0.1:1080 or 127.0.0.1:1081 " HOPS
                                "1",
+    .list = true};
+
+const struct config_type config_dns = {
+    .parse = parse_dns,
+    .print = print_socks,
+    .explain = config_explain_fixed,
+    .explained =
+        "ADDR:PORT, and " HOPS "N behind it for another number of hops (1 "
+                               "to " TEXT_OF(ONION_HOPS_MAX) ") than " TEXT_OF(
+                                   CONFIG_SOCKS_HOPS) ", like "
+                                                      "127.0.0.1:5353",
     .list = true};
 
 const struct config_listener *

@@ -24,7 +24,8 @@ void files_plan(const struct config *config, unsigned clients, unsigned pages,
     bool tcp = exit && config->tunnel.exit_tcp;
 
     *out = (struct files_plan){
-        .own = OWN + config->listen.count + config->socks.count,
+        .own = OWN + config->listen.count + config->socks.count +
+               config->dns.count,
         .names = exit ? OF_A_QUESTION * config->tunnel.exit.max_questions : 0,
         .clients = clients,
         .pages = pages,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/monitor/proxy_metrics.h"
 
+#include "node/dns/dns_server.h"
 #include "node/host/tunnel_host.h"
 #include "node/socks/socks_udp.h"
 #include "node/traffic/traffic_host.h"
@@ -53,6 +54,27 @@ static const struct metric_row socks_rows[] = {
      METRIC_AT(struct socks_udp_counters, lost), "reason", "lost"},
 };
 
+static const struct metric_row dns_rows[] = {
+    {"warren_dns_questions_total", "Questions to the resolver.",
+     METRIC_AT(struct dns_server_counters, questions)},
+    {"warren_dns_senseless_total", "What came there and is no question.",
+     METRIC_AT(struct dns_server_counters, senseless)},
+    {"warren_dns_cached_total", "Questions whose answer was known.",
+     METRIC_AT(struct dns_server_counters, cached)},
+    {"warren_dns_joined_total", "Questions that waited for an equal one.",
+     METRIC_AT(struct dns_server_counters, joined)},
+    {"warren_dns_lookups_total", "Lookups that exits were asked for.",
+     METRIC_AT(struct dns_server_counters, lookups)},
+    {"warren_dns_looked_up_total", "What became of them.",
+     METRIC_AT(struct dns_server_counters, found), "result", "found"},
+    {"warren_dns_looked_up_total", "",
+     METRIC_AT(struct dns_server_counters, missing), "result", "missing"},
+    {"warren_dns_looked_up_total", "",
+     METRIC_AT(struct dns_server_counters, failed), "result", "failed"},
+    {"warren_dns_crowded_total", "Questions that there was no room for.",
+     METRIC_AT(struct dns_server_counters, crowded)},
+};
+
 #define OR_ZEROS(type, p) ((p) != NULL ? (p) : &(const struct type){0})
 
 void proxy_metrics_write(const struct proxy_sources *from, struct metrics *m)
@@ -61,17 +83,24 @@ void proxy_metrics_write(const struct proxy_sources *from, struct metrics *m)
     METRICS_ROWS(m, socks_rows, OR_ZEROS(socks_udp_counters, from->socks));
     metrics_gauge(m, "warren_socks_associations", "UDP associations.",
                   from->associations);
+    METRICS_ROWS(m, dns_rows, OR_ZEROS(dns_server_counters, from->dns));
+    metrics_gauge(m, "warren_dns_lookups", "Lookups under way.", from->lookups);
 }
 
 void proxy_metrics(const struct tunnel_host *h, struct metrics *m)
 {
     const struct traffic_host *t = tunnel_host_traffic(h);
     const struct socks_server *socks = traffic_host_socks(t);
+    const struct dns_server *dns = traffic_host_dns(t);
     struct proxy_sources from = {.flows = flows_stats(traffic_host_flows(t))};
 
     if (socks != NULL) {
         from.socks = socks_udp_counters(socks_server_udp(socks));
         from.associations = socks_udp_count(socks_server_udp(socks));
+    }
+    if (dns != NULL) {
+        from.dns = dns_server_counters(dns);
+        from.lookups = dns_server_lookups(dns);
     }
     proxy_metrics_write(&from, m);
 }

@@ -2,6 +2,7 @@
 #include "node/traffic/traffic_host.h"
 
 #include "base/timestamp.h"
+#include "node/dns/dns_server.h"
 #include "node/os/clock.h"
 #include "node/service/service_host.h"
 #include "node/socks/socks_udp.h"
@@ -24,6 +25,7 @@ struct traffic_host {
     struct traffic_guest guest;
     struct socks_server *socks;      /* NULL: nobody listens */
     struct service_listener answers; /* of services, to its associations */
+    struct dns_server *dns;          /* NULL: nobody listens */
 };
 
 /* ---- Services ----------------------------------------------------------- */
@@ -167,6 +169,39 @@ static enum error start_socks(struct traffic_host *h,
     return OK;
 }
 
+/* ---- The resolver ------------------------------------------------------- */
+
+static enum error start_dns(struct traffic_host *h, const struct config *config,
+                            struct text *why)
+{
+    struct dns_server_world world = {.base = h->world.base,
+                                     .random = h->world.random,
+                                     .carrier = h->carrier,
+                                     .arg = h,
+                                     .rearm = on_rearm};
+    struct dns_server_config settings = {
+        .listen_count = config->dns.count,
+        .max_questions = config->dns_max_questions,
+        .max_source = config->dns_max_questions_per_source,
+        .max_cached = config->dns_max_cached,
+        .timeout = config->dns_timeout,
+        .local_too = config->dht.testing_network};
+    char at[ENDPOINT_TEXT_SIZE];
+    enum error e;
+
+    if (config->dns.count == 0)
+        return OK;
+    for (unsigned i = 0; i < config->dns.count; i++)
+        settings.listen[i] =
+            (struct dns_listen){config->dns.at[i].at, config->dns.at[i].hops};
+    e = dns_server_new(&world, &settings, &h->dns, why);
+    for (unsigned i = 0; e == OK && i < config->dns.count; i++)
+        log_info(h->world.log, "resolver at %s, over %u hop%s",
+                 endpoint_print(dns_server_at(h->dns, i), at),
+                 settings.listen[i].hops, text_plural(settings.listen[i].hops));
+    return e;
+}
+
 /* ---- Life --------------------------------------------------------------- */
 
 static enum error start(struct traffic_host *h, const struct config *config,
@@ -191,7 +226,8 @@ static enum error start(struct traffic_host *h, const struct config *config,
                   &h->flows);
     if (e != OK)
         return e;
-    return start_socks(h, config, why);
+    e = start_socks(h, config, why);
+    return e == OK ? start_dns(h, config, why) : e;
 }
 
 enum error traffic_host_new(const struct traffic_host_world *world,
@@ -219,6 +255,7 @@ void traffic_host_free(struct traffic_host *h)
     if (h == NULL)
         return;
     service_host_unlisten(h->world.services, &h->answers);
+    dns_server_free(h->dns);
     socks_server_free(h->socks);
     flows_free(h->flows);
     stream_ports_free(h->ports);
@@ -275,6 +312,11 @@ const struct flows *traffic_host_flows(const struct traffic_host *h)
 const struct socks_server *traffic_host_socks(const struct traffic_host *h)
 {
     return h->socks;
+}
+
+const struct dns_server *traffic_host_dns(const struct traffic_host *h)
+{
+    return h->dns;
 }
 
 const struct stream_ports *traffic_host_ports(const struct traffic_host *h)

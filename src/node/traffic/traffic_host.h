@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Streams and flows on the event loop, and those who use them: the proxy, and
- * ports of our services. The one who has the member drives it.
+ * Streams and flows on the event loop, and those who use them: the proxy, the
+ * resolver, and ports of our services. The one who has the member drives it.
  */
 #ifndef WARREN_NODE_TRAFFIC_TRAFFIC_HOST_H
 #define WARREN_NODE_TRAFFIC_TRAFFIC_HOST_H
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct claims;
+struct dns_server;
 struct event_base;
 struct flows;
 struct member;
@@ -68,6 +69,8 @@ struct carrier *traffic_host_carrier(const struct traffic_host *h);
 const struct flows *traffic_host_flows(const struct traffic_host *h);
 /* NULL: nobody listens. */
 const struct socks_server *traffic_host_socks(const struct traffic_host *h);
+/* NULL: nobody listens. */
+const struct dns_server *traffic_host_dns(const struct traffic_host *h);
 const struct stream_ports *traffic_host_ports(const struct traffic_host *h);
 
 #endif

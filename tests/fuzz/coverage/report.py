@@ -37,6 +37,7 @@ PARSERS = {
     "node/socks": [
         "http_connect.c", "socks4.c", "socks5.c", "socks_address.c",
         "socks_datagram.c", "socks_handshake.c"],
+    "node/dns": ["dns_message.c"],
     "node/net": ["udp_batch.c", "udp_queue.c"],
 }
 

@@ -131,6 +131,7 @@ static const struct {
     {&config_endpoints, {"192.0.2.1:1", "[2001:db8::1]:2, 192.0.2.3:4"}},
     {&config_hops, {"1", "2, 4"}},
     {&config_socks, {"127.0.0.1:1", "unix:/run/w hops=1, [::1]:2"}},
+    {&config_dns, {"127.0.0.1:1", "127.0.0.1:1 hops=1, [::1]:2"}},
     {&config_policy, {"accept *:443", "reject 192.0.2.0/24, accept *"}},
 };
 

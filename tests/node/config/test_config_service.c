@@ -159,9 +159,9 @@ static const struct {
      "1: [service abcdefghijklmnopqrstuvwxyz012345]" MUST_BE_NAME},
     {"[service a]\n[log]\n[service a]\nhops = 9\n",
      "3: [service a] stands twice, first on line 1; leave one"},
-    {"[servce a]\n",
-     "1: unknown section [servce a]; there are [node] [dht] "
-     "[tunnel] [exit] [services] [meeting] [socks] [streams] [http] [log]"},
+    {"[servce a]\n", "1: unknown section [servce a]; there are [node] [dht] "
+                     "[tunnel] [exit] [services] [meeting] [socks] [dns] "
+                     "[streams] [http] [log]"},
     {"[service a]\nhop = 3\n",
      "2: unknown key 'hop' in [service a]; did you mean 'hops'?"},
     {"[service a]\nlevel = 3\n",

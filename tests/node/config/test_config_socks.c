@@ -28,19 +28,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum error load(const char *listen, const char *allow_public)
+static enum error load_section(const char *section, const char *listen,
+                               const char *allow_public)
 {
     char flags[2][1024];
     char *argv[] = {flags[0], flags[1]};
     struct config_input input = {.argv = argv,
                                  .argc = allow_public == NULL ? 1 : 2};
 
-    snprintf(flags[0], sizeof(flags[0]), "--socks.listen=%s", listen);
+    snprintf(flags[0], sizeof(flags[0]), "--%s.listen=%s", section, listen);
     if (allow_public != NULL)
-        snprintf(flags[1], sizeof(flags[1]), "--socks.allow_public=%s",
+        snprintf(flags[1], sizeof(flags[1]), "--%s.allow_public=%s", section,
                  allow_public);
     text_clear(&errors);
     return config_load(&input, &config, &errors);
+}
+
+static enum error load(const char *listen, const char *allow_public)
+{
+    return load_section("socks", listen, allow_public);
 }
 
 static void check_printed(const char *expected)
@@ -201,6 +207,26 @@ static void test_config_socks_public_must_be_said(void **state)
     }
 }
 
+/* The resolver is on UDP, so at no Unix socket, and asked for as the proxy. */
+static void test_config_dns_listeners(void **state)
+{
+    (void)state;
+    assert_int_equal(load_section("dns", "127.0.0.1:53, [::1]:53 hops=1", NULL),
+                     OK);
+    assert_int_equal(config.dns.count, 2);
+    assert_int_equal(config.dns.at[0].hops, CONFIG_SOCKS_HOPS);
+    assert_int_equal(config.dns.at[1].hops, 1);
+    assert_int_equal(config.socks.count, 0);
+    assert_int_equal(load_section("dns", "unix:/run/dns", NULL), ERR_SYNTAX);
+    assert_int_equal(load_section("dns", "0.0.0.0:53", NULL), ERR_SYNTAX);
+    assert_string_equal(
+        text_get(&errors),
+        "--dns.listen: listen in [dns] is '0.0.0.0:53', where other machines "
+        "could use this node's circuits without a password; take a loopback "
+        "address, or say allow_public = yes in [dns]\n");
+    assert_int_equal(load_section("dns", "0.0.0.0:53", "yes"), OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_config_socks_longest_path),
         cmocka_unit_test(test_config_socks_list_has_a_cap),
         cmocka_unit_test(test_config_socks_public_must_be_said),
+        cmocka_unit_test(test_config_dns_listeners),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

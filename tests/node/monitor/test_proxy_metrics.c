@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/monitor/proxy_metrics.h"
 
+#include "node/dns/dns_server.h"
 #include "node/socks/socks_udp.h"
 #include "testing.h"
 #include "tunnel/traffic/flow.h"
@@ -55,16 +56,20 @@ static void test_proxy_metrics_have_every_counter(void **state)
 {
     struct flow_stats flows = {0};
     struct socks_udp_counters socks = {0};
-    struct proxy_sources from = {.flows = &flows, .socks = &socks};
+    struct dns_server_counters dns = {0};
+    struct proxy_sources from = {.flows = &flows, .socks = &socks, .dns = &dns};
 
     (void)state;
     check_each(&from, (uint64_t *)&flows, offsetof(struct flow_stats, flows));
     check_each(&from, (uint64_t *)&socks, sizeof(socks));
+    check_each(&from, (uint64_t *)&dns, sizeof(dns));
     flows.waiting = 101;
     from.associations = 102;
+    from.lookups = 103;
     write_page(&from);
     assert_int_equal(lines_with(101), 1);
     assert_int_equal(lines_with(102), 1);
+    assert_int_equal(lines_with(103), 1);
 }
 
 /* A node whose proxy is off has the same families. */

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/dns/dns_server.h"
+
+#include "base/source.h"
+#include "base/table/shares.h"
+#include "node/dns/dns_cache.h"
+#include "node/os/bind.h"
+#include "node/os/clock.h"
+#include "node/os/sockaddr.h"
+#include "stream/stream_request.h"
+#include "tunnel/exit/name.h"
+#include "tunnel/traffic/carrier.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BATCH       64 /* datagrams of one socket, a turn of the loop */
+#define QUERY_MAX   1500
+#define MISSING_TTL 60 /* s, of what does not exist */
+
+struct listener {
+    struct dns_server *server;
+    const struct dns_listen *config;
+    int fd;
+    struct endpoint at;
+    struct event *readable;
+    uint64_t isolation;
+    struct dns_cache cache;
+};
+
+struct waiter {
+    STAILQ_ENTRY(waiter) link;
+    struct endpoint from;
+    struct dns_question question;
+};
+
+struct lookup {
+    TAILQ_ENTRY(lookup) link;
+    struct listener *listener;
+    struct carrier_call *call;
+    struct endpoint source; /* who has asked first */
+    bool reverse;
+    char key[DNS_TEXT_SIZE]; /* the name in the question */
+    STAILQ_HEAD(, waiter) waiters;
+    unsigned waiting;
+};
+
+struct dns_server {
+    struct dns_server_world world;
+    struct dns_server_config config;
+    struct listener listeners[DNS_LISTENERS_MAX];
+    unsigned listening;
+    TAILQ_HEAD(, lookup) lookups;
+    unsigned count;
+    struct shares shares;
+    struct dns_server_counters counters;
+};
+
+/* ---- Replies ------------------------------------------------------------ */
+
+static void reply(const struct listener *l, const struct endpoint *to,
+                  const struct dns_question *q, const struct dns_reply *r)
+{
+    uint8_t out[DNS_DATAGRAM_MAX];
+    size_t len = dns_reply_write(q, r, out);
+    struct sockaddr_storage sa;
+    socklen_t sa_len = sockaddr_from_endpoint(to, &sa);
+
+    /* What the socket does not take is lost, as on the way. */
+    (void)!sendto(l->fd, out, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
+                  sa_len);
+}
+
+static void reply_code(const struct listener *l, const struct endpoint *to,
+                       const struct dns_question *q, enum dns_rcode code)
+{
+    const struct dns_reply r = {.code = code};
+
+    reply(l, to, q, &r);
+}
+
+static void reply_known(const struct listener *l, const struct endpoint *to,
+                        const struct dns_question *q,
+                        const struct dns_known *known)
+{
+    const struct dns_reply r = {.code = known->code,
+                                .ttl = known->ttl,
+                                .addrs = known->addrs,
+                                .count = known->count,
+                                .name = bytes_of_text(known->name)};
+
+    reply(l, to, q, &r);
+}
+
+/* ---- Lookups ------------------------------------------------------------ */
+
+static void lookup_free(struct lookup *k)
+{
+    struct dns_server *s = k->listener->server;
+    struct waiter *w;
+
+    if (k->call != NULL)
+        carrier_cancel(k->call, clock_now());
+    while ((w = STAILQ_FIRST(&k->waiters)) != NULL) {
+        STAILQ_REMOVE_HEAD(&k->waiters, link);
+        free(w);
+    }
+    TAILQ_REMOVE(&s->lookups, k, link);
+    s->count--;
+    shares_remove(&s->shares, &k->source);
+    free(k);
+}
+
+static void finish(struct lookup *k, const struct dns_known *known)
+{
+    const struct waiter *w;
+
+    STAILQ_FOREACH(w, &k->waiters, link)
+    {
+        reply_known(k->listener, &w->from, &w->question, known);
+    }
+    lookup_free(k);
+}
+
+static void add_address(const struct dns_server *s, struct dns_known *known,
+                        const struct endpoint *ep)
+{
+    if (known->count < DNS_ADDRS &&
+        (s->config.local_too || endpoint_is_global(ep)))
+        known->addrs[known->count++] = *ep;
+}
+
+/* False when it has nothing that can be told. */
+static bool take_answer(const struct lookup *k, const struct stream_answer *a,
+                        struct dns_known *out)
+{
+    *out = (struct dns_known){.ttl = a->ttl};
+    if (k->reverse) {
+        if (!dns_name_is_sound(a->name))
+            return false;
+        memcpy(out->name, a->name.p, a->name.len);
+        return true;
+    }
+    for (unsigned i = 0; i < a->address_count; i++)
+        add_address(k->listener->server, out, &a->address[i]);
+    return out->count > 0;
+}
+
+static void on_answered(void *arg, struct stream *st,
+                        const struct stream_answer *answer, uint64_t now)
+{
+    struct lookup *k = arg;
+    struct dns_known known;
+
+    (void)st;
+    k->call = NULL;
+    if (take_answer(k, answer, &known)) {
+        k->listener->server->counters.found++;
+        dns_cache_add(&k->listener->cache, k->key, &known, now);
+    } else {
+        k->listener->server->counters.failed++;
+        known.code = DNS_RCODE_FAILED;
+    }
+    finish(k, &known);
+}
+
+static void on_failed(void *arg, enum reason why, uint64_t now)
+{
+    struct lookup *k = arg;
+    struct dns_known known = {.code = DNS_RCODE_FAILED};
+
+    k->call = NULL;
+    if (why == REASON_RESOLVE) {
+        known =
+            (struct dns_known){.code = DNS_RCODE_NO_NAME, .ttl = MISSING_TTL};
+        k->listener->server->counters.missing++;
+        dns_cache_add(&k->listener->cache, k->key, &known, now);
+    } else {
+        k->listener->server->counters.failed++;
+    }
+    finish(k, &known);
+}
+
+static bool add_waiter(struct lookup *k, const struct endpoint *from,
+                       const struct dns_question *q)
+{
+    struct waiter *w;
+
+    STAILQ_FOREACH(w, &k->waiters, link)
+    {
+        if (endpoint_equal(&w->from, from) && w->question.id == q->id &&
+            w->question.type == q->type)
+            return true; /* it is said again */
+    }
+    w = k->waiting < DNS_WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+    if (w == NULL)
+        return false;
+    w->from = *from;
+    w->question = *q;
+    STAILQ_INSERT_TAIL(&k->waiters, w, link);
+    k->waiting++;
+    return true;
+}
+
+static struct lookup *find_lookup(const struct listener *l, const char *key)
+{
+    struct lookup *k;
+
+    TAILQ_FOREACH(k, &l->server->lookups, link)
+    {
+        if (k->listener == l && strcmp(k->key, key) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+static bool has_room(const struct dns_server *s, const struct endpoint *from)
+{
+    if (s->count >= s->config.max_questions)
+        return false;
+    for (int level = 0; level < SOURCE_LEVELS; level++) {
+        enum source_level at = (enum source_level)level;
+
+        if (source_counts(from, at) &&
+            shares_count(&s->shares, from, at) >=
+                source_allowance(at, s->config.max_source,
+                                 s->config.max_questions))
+            return false;
+    }
+    return true;
+}
+
+static struct lookup *lookup_new(struct listener *l,
+                                 const struct endpoint *from, const char *key)
+{
+    struct dns_server *s = l->server;
+    struct lookup *k = calloc(1, sizeof(*k));
+
+    if (k == NULL)
+        return NULL;
+    if (shares_add(&s->shares, from) != OK) {
+        free(k);
+        return NULL;
+    }
+    k->listener = l;
+    k->source = *from;
+    memcpy(k->key, key, strlen(key));
+    STAILQ_INIT(&k->waiters);
+    TAILQ_INSERT_TAIL(&s->lookups, k, link);
+    s->count++;
+    return k;
+}
+
+static bool ask_exit(struct lookup *k, const struct stream_request *request,
+                     uint64_t now)
+{
+    static const struct carrier_handler handler = {.answered = on_answered,
+                                                   .failed = on_failed};
+    struct dns_server *s = k->listener->server;
+    const struct carrier_target target = {.request = *request,
+                                          .hops = k->listener->config->hops,
+                                          .isolation = k->listener->isolation,
+                                          .timeout = s->config.timeout};
+
+    return carrier_open(s->world.carrier, &target, &handler, k, now,
+                        &k->call) == OK;
+}
+
+/* False when it cannot be looked up now. */
+static bool look_up(struct listener *l, const struct endpoint *from,
+                    const struct dns_question *q,
+                    const struct stream_request *request, uint64_t now)
+{
+    struct lookup *k = find_lookup(l, q->name);
+
+    if (k != NULL) {
+        l->server->counters.joined++;
+        return add_waiter(k, from, q);
+    }
+    k = has_room(l->server, from) ? lookup_new(l, from, q->name) : NULL;
+    if (k == NULL)
+        return false;
+    k->reverse = request->kind == STREAM_REVERSE;
+    if (!add_waiter(k, from, q) || !ask_exit(k, request, now)) {
+        lookup_free(k);
+        return false;
+    }
+    l->server->counters.lookups++;
+    return true;
+}
+
+/* ---- Questions ---------------------------------------------------------- */
+
+static bool request_name(const struct dns_question *q, struct name *name,
+                         struct stream_request *out)
+{
+    struct endpoint ep;
+    bool is_address;
+
+    if (name_parse(bytes_of_text(q->name), name, &ep, &is_address) != OK ||
+        is_address)
+        return false;
+    *out = (struct stream_request){
+        .kind = STREAM_RESOLVE,
+        .name = bytes_of((const uint8_t *)name->text, name->len)};
+    return true;
+}
+
+/* Who is asked for an address of this network would learn how it is made. */
+static bool request_reverse(const struct dns_server *s,
+                            const struct dns_question *q,
+                            struct stream_request *out)
+{
+    *out = (struct stream_request){.kind = STREAM_REVERSE};
+    return dns_reverse_read(q->name, &out->ep) &&
+           (s->config.local_too || endpoint_is_global(&out->ep));
+}
+
+/* A name under in-addr.arpa or ip6.arpa has no address. */
+static bool is_of_address(const struct dns_question *q)
+{
+    struct endpoint ep;
+
+    return dns_reverse_read(q->name, &ep);
+}
+
+static bool is_answered_here(const struct dns_question *q, enum dns_rcode *code)
+{
+    if (q->opcode != 0 || q->class != DNS_CLASS_IN) {
+        *code = DNS_RCODE_NOT_IMPLEMENTED;
+        return true;
+    }
+    switch (q->type) {
+    case DNS_TYPE_A:
+    case DNS_TYPE_AAAA:
+        *code = is_of_address(q) ? DNS_RCODE_OK : DNS_RCODE_NO_NAME;
+        return q->name[0] == '\0' || is_of_address(q);
+    case DNS_TYPE_PTR:
+        *code = DNS_RCODE_NO_NAME;
+        return q->name[0] == '\0';
+    case DNS_TYPE_HTTPS:
+    case DNS_TYPE_SVCB:
+        *code = DNS_RCODE_OK;
+        return true;
+    default:
+        *code = DNS_RCODE_NOT_IMPLEMENTED;
+        return true;
+    }
+}
+
+static void answer(struct listener *l, const struct endpoint *from,
+                   const struct dns_question *q, uint64_t now)
+{
+    struct dns_server *s = l->server;
+    struct stream_request request;
+    struct dns_known known;
+    enum dns_rcode code;
+    struct name name;
+
+    if (is_answered_here(q, &code)) {
+        reply_code(l, from, q, code);
+    } else if (q->type == DNS_TYPE_PTR ? !request_reverse(s, q, &request)
+                                       : !request_name(q, &name, &request)) {
+        reply_code(l, from, q, DNS_RCODE_NO_NAME);
+    } else if (dns_cache_find(&l->cache, q->name, now, &known)) {
+        s->counters.cached++;
+        reply_known(l, from, q, &known);
+    } else if (!look_up(l, from, q, &request, now)) {
+        s->counters.crowded++;
+        reply_code(l, from, q, DNS_RCODE_FAILED);
+    }
+}
+
+static void take(struct listener *l, struct bytes in,
+                 const struct endpoint *from, uint64_t now)
+{
+    struct dns_server *s = l->server;
+    struct dns_question q;
+    enum error e = dns_question_read(in, &q);
+
+    if (e == OK) {
+        s->counters.questions++;
+        answer(l, from, &q, now);
+        return;
+    }
+    s->counters.senseless++;
+    if (e == ERR_SYNTAX)
+        reply_code(l, from, &q, DNS_RCODE_FORMAT);
+}
+
+static bool receive(struct listener *l, uint64_t now)
+{
+    uint8_t in[QUERY_MAX];
+    struct sockaddr_storage sa;
+    socklen_t sa_len = sizeof(sa);
+    struct endpoint from;
+    ssize_t r =
+        recvfrom(l->fd, in, sizeof(in), 0, (struct sockaddr *)&sa, &sa_len);
+
+    if (r < 0)
+        return false;
+    if (sockaddr_to_endpoint((struct sockaddr *)&sa, &from) == OK &&
+        from.port != 0)
+        take(l, bytes_of(in, (size_t)r), &from, now);
+    return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+    uint64_t now = clock_now();
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < BATCH; i++)
+        if (!receive(l, now))
+            break;
+    l->server->world.rearm(l->server->world.arg);
+}
+
+/* ---- Life --------------------------------------------------------------- */
+
+static enum error listen_at(struct dns_server *s, unsigned i, struct text *why)
+{
+    const struct random_source *random = &s->world.random;
+    struct listener *l = &s->listeners[i];
+    enum error e;
+
+    *l = (struct listener){
+        .server = s, .config = &s->config.listen[i], .fd = -1};
+    e = bind_socket(SOCK_DGRAM, &l->config->at, "[dns] listen", &l->fd, &l->at,
+                    why);
+    if (e != OK)
+        return e;
+    s->listening++;
+    random->fill(random->ctx, &l->isolation, sizeof(l->isolation));
+    dns_cache_init(&l->cache, s->config.max_cached, random);
+    l->readable =
+        event_new(s->world.base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+    if (l->readable == NULL || event_add(l->readable, NULL) != 0)
+        return ERR_NO_MEMORY;
+    return OK;
+}
+
+static void close_listener(struct listener *l)
+{
+    if (l->readable != NULL)
+        event_free(l->readable);
+    dns_cache_deinit(&l->cache);
+    close(l->fd);
+}
+
+enum error dns_server_new(const struct dns_server_world *world,
+                          const struct dns_server_config *config,
+                          struct dns_server **out, struct text *why)
+{
+    struct dns_server *s = calloc(1, sizeof(*s));
+    enum error e = OK;
+
+    if (s == NULL)
+        return ERR_NO_MEMORY;
+    s->world = *world;
+    s->config = *config;
+    TAILQ_INIT(&s->lookups);
+    shares_init(&s->shares, &world->random);
+    for (unsigned i = 0; i < config->listen_count && e == OK; i++)
+        e = listen_at(s, i, why);
+    if (e != OK) {
+        dns_server_free(s);
+        return e;
+    }
+    *out = s;
+    return OK;
+}
+
+void dns_server_free(struct dns_server *s)
+{
+    if (s == NULL)
+        return;
+    while (!TAILQ_EMPTY(&s->lookups))
+        lookup_free(TAILQ_FIRST(&s->lookups));
+    while (s->listening > 0)
+        close_listener(&s->listeners[--s->listening]);
+    shares_deinit(&s->shares);
+    free(s);
+}
+
+const struct endpoint *dns_server_at(const struct dns_server *s, unsigned i)
+{
+    return &s->listeners[i].at;
+}
+
+unsigned dns_server_lookups(const struct dns_server *s)
+{
+    return s->count;
+}
+
+const struct dns_server_counters *
+dns_server_counters(const struct dns_server *s)
+{
+    return &s->counters;
+}
