@@ -81,7 +81,7 @@ class Resolver(Streams):
             self.assertEqual(code, 0)
             self.assertEqual({a for _, a in records},
                              {self.host, self.net.prefix + ".202"})
-            self.assertTrue(all(0 < t <= 60 for t, _ in records))
+            self.assertTrue(all(5 <= t <= 3600 for t, _ in records), records)
         with self.subTest("it is known now, and has no other addresses"):
             asked = len(self.dns.asked)
             self.assertEqual(len(self.ask("web.example", A)[1]), 2)
@@ -103,12 +103,10 @@ class Resolver(Streams):
             self.assertEqual(self.count("lookups_total"), 2)
             self.assertEqual(len(self.dns.asked), asked)
 
-        with self.subTest("the exit's server says nothing, or fails"):
+        with self.subTest("the exit's server says nothing, which is not kept"):
             self.assertEqual(self.ask("silent.example", A), (FAILED, []))
-            self.assertEqual(self.ask("failing.example", A), (FAILED, []))
-            # Which is not kept.
             lookups = self.count("lookups_total")
-            self.assertEqual(self.ask("failing.example", A), (FAILED, []))
+            self.assertEqual(self.ask("silent.example", A), (FAILED, []))
             self.assertEqual(self.count("lookups_total"), lookups + 1)
 
         with self.subTest("equal questions wait for one answer"):

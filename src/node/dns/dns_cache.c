@@ -70,7 +70,7 @@ bool dns_cache_find(struct dns_cache *c, const char *key, uint64_t now,
     return true;
 }
 
-static uint32_t bounded(uint32_t ttl)
+uint32_t dns_ttl(uint32_t ttl)
 {
     if (ttl < DNS_TTL_MIN)
         return DNS_TTL_MIN;
@@ -90,7 +90,7 @@ void dns_cache_add(struct dns_cache *c, const char *key,
     if (fresh == NULL)
         return;
     fresh->known = *known;
-    fresh->until = time_after(now, bounded(known->ttl) * TIME_S);
+    fresh->until = time_after(now, dns_ttl(known->ttl) * TIME_S);
     fresh->key_len = strlen(key);
     memcpy(fresh->key, key, fresh->key_len);
     if (keyed_table_add(&c->entries, &fresh->entry) != OK)

@@ -21,6 +21,9 @@
 #define DNS_TTL_MAX 3600
 #define DNS_ADDRS   16
 
+/* Within these bounds. */
+uint32_t dns_ttl(uint32_t ttl);
+
 struct dns_cache {
     struct keyed_table entries;
 };

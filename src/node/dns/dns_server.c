@@ -18,9 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH       64 /* datagrams of one socket, a turn of the loop */
-#define QUERY_MAX   1500
-#define MISSING_TTL 60 /* s, of what does not exist */
+#define BATCH     64 /* datagrams of one socket, a turn of the loop */
+#define QUERY_MAX 1500
+/* s, of what does not exist, or cannot be resolved now: exits say no more. */
+#define MISSING_TTL 10
 
 struct listener {
     struct dns_server *server;
@@ -138,7 +139,7 @@ static void add_address(const struct dns_server *s, struct dns_known *known,
 static bool take_answer(const struct lookup *k, const struct stream_answer *a,
                         struct dns_known *out)
 {
-    *out = (struct dns_known){.ttl = a->ttl};
+    *out = (struct dns_known){.ttl = dns_ttl(a->ttl)};
     if (k->reverse) {
         if (!dns_name_is_sound(a->name))
             return false;
