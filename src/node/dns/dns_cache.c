@@ -24,6 +24,23 @@ static struct bytes key_of(const struct keyed_entry *e)
     return bytes_of((const uint8_t *)c->key, c->key_len);
 }
 
+bool dns_known_take(struct dns_known *out, const struct stream_answer *answer,
+                    bool reverse, bool local_too)
+{
+    *out = (struct dns_known){.ttl = dns_ttl(answer->ttl)};
+    if (reverse) {
+        if (!dns_name_is_sound(answer->name))
+            return false;
+        memcpy(out->name, answer->name.p, answer->name.len);
+        return true;
+    }
+    for (unsigned i = 0; i < answer->address_count; i++)
+        if (out->count < DNS_ADDRS &&
+            (local_too || endpoint_is_global(&answer->address[i])))
+            out->addrs[out->count++] = answer->address[i];
+    return out->count > 0;
+}
+
 void dns_cache_init(struct dns_cache *c, size_t max,
                     const struct random_source *random)
 {

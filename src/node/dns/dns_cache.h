@@ -13,6 +13,7 @@
 #include "base/table/keyed_table.h"
 #include "base/timestamp.h"
 #include "node/dns/dns_message.h"
+#include "stream/stream_request.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,12 @@ struct dns_known {
     size_t count;
     char name[DNS_TEXT_SIZE]; /* of an address; else empty */
 };
+
+/* What an exit has answered to RESOLVE, or to REVERSE. Addresses that are not
+ * of the Internet are left out, unless they are wanted too. False: it has
+ * nothing that can be told. */
+bool dns_known_take(struct dns_known *out, const struct stream_answer *answer,
+                    bool reverse, bool local_too);
 
 void dns_cache_init(struct dns_cache *c, size_t max,
                     const struct random_source *random);

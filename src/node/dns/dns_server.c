@@ -127,30 +127,6 @@ static void finish(struct lookup *k, const struct dns_known *known)
     lookup_free(k);
 }
 
-static void add_address(const struct dns_server *s, struct dns_known *known,
-                        const struct endpoint *ep)
-{
-    if (known->count < DNS_ADDRS &&
-        (s->config.local_too || endpoint_is_global(ep)))
-        known->addrs[known->count++] = *ep;
-}
-
-/* False when it has nothing that can be told. */
-static bool take_answer(const struct lookup *k, const struct stream_answer *a,
-                        struct dns_known *out)
-{
-    *out = (struct dns_known){.ttl = dns_ttl(a->ttl)};
-    if (k->reverse) {
-        if (!dns_name_is_sound(a->name))
-            return false;
-        memcpy(out->name, a->name.p, a->name.len);
-        return true;
-    }
-    for (unsigned i = 0; i < a->address_count; i++)
-        add_address(k->listener->server, out, &a->address[i]);
-    return out->count > 0;
-}
-
 static void on_answered(void *arg, struct stream *st,
                         const struct stream_answer *answer, uint64_t now)
 {
@@ -159,7 +135,8 @@ static void on_answered(void *arg, struct stream *st,
 
     (void)st;
     k->call = NULL;
-    if (take_answer(k, answer, &known)) {
+    if (dns_known_take(&known, answer, k->reverse,
+                       k->listener->server->config.local_too)) {
         k->listener->server->counters.found++;
         dns_cache_add(&k->listener->cache, k->key, &known, now);
     } else {

@@ -108,9 +108,40 @@ static void test_dns_cache_without_memory(void **state)
     assert_true(has("a", 1, 60, NOW));
 }
 
+/* Exits lie: nothing of this machine's networks, and no bytes but a host's. */
+static void test_dns_known_leaves_out_what_is_local(void **state)
+{
+    static const char *const addrs[] = {"127.0.0.1",   "192.168.1.1",
+                                        "169.254.0.1", "8.8.8.8",
+                                        "::1",         "2a00:1450::1"};
+    struct stream_answer a = {.ttl = 0, .address_count = COUNT_OF(addrs)};
+    struct dns_known known;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(addrs); i++)
+        assert_int_equal(endpoint_parse_addr(addrs[i], &a.address[i]), OK);
+    assert_true(dns_known_take(&known, &a, false, false));
+    assert_int_equal(known.count, 2);
+    assert_true(endpoint_equal(&known.addrs[0], &a.address[3]));
+    assert_true(endpoint_equal(&known.addrs[1], &a.address[5]));
+    assert_int_equal(known.ttl, DNS_TTL_MIN);
+    assert_true(dns_known_take(&known, &a, false, true));
+    assert_int_equal(known.count, COUNT_OF(addrs));
+    a.address_count = 3;
+    assert_false(dns_known_take(&known, &a, false, false));
+    a.name = bytes_of_text("host.example");
+    assert_true(dns_known_take(&known, &a, true, false));
+    assert_string_equal(known.name, "host.example");
+    a.name = bytes_of_text("host example");
+    assert_false(dns_known_take(&known, &a, true, false));
+    a.name = bytes_of_text("");
+    assert_false(dns_known_take(&known, &a, true, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dns_known_leaves_out_what_is_local),
         cmocka_unit_test_setup_teardown(test_dns_cache_keeps_for_the_ttl, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_dns_cache_bounds_the_ttl, setup,
