@@ -3,6 +3,8 @@
 """Streams to hidden services, through the proxy of a client: a page by curl,
 bytes both ways, ends and resets, servers that are not there, who the peer is;
 and caps of [streams]."""
+import pathlib
+import signal
 import socket
 import struct
 import threading
@@ -176,6 +178,33 @@ class StreamCaps(Streams):
         again = socks(proxy, address, 7)
         self.assertEqual(self.echoed(again, b"once more"), b"once more")
         for s in (s, again):
+            s.close()
+
+    def test_connections_to_servers_at_their_cap(self):
+        """Who has one goes on; a reload lowers it."""
+        mirror = self.server(echo)
+        node, address = self.service(
+            ["7 tcp %s:%d" % mirror.server_address],
+            "[services]\nmax_sockets = 3\n")
+        _, proxy = self.proxy()
+        streams = [socks(proxy, address, 7) for _ in range(3)]
+        self.assertRaises(SocksError, socks, proxy, address, 7)
+        config = pathlib.Path(str(node.dir) + ".ini")
+        config.write_text(config.read_text().replace("= 3", "= 2"))
+        node.send_signal(signal.SIGHUP)
+        wait_for("it is loaded", lambda: "loaded again" in node.log_text(),
+                 PATIENCE)
+        for s in streams:
+            self.assertEqual(self.echoed(s, b"still here"), b"still here")
+        for left in (2, 1):
+            streams.pop().close()
+            wait_for("it has ended", lambda n=left: node.metrics()[
+                "warren_services_streams"] == n, PATIENCE)
+            if left == 2:
+                self.assertRaises(SocksError, socks, proxy, address, 7)
+        streams.append(socks(proxy, address, 7))
+        for s in streams:
+            self.assertEqual(self.echoed(s, b"and on"), b"and on")
             s.close()
 
 

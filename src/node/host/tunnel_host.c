@@ -393,6 +393,7 @@ void tunnel_host_reconfigure(struct tunnel_host *h, const struct config *config,
     set_policies(h, config);
     if (h->exit != NULL)
         exit_host_configure(h->exit, config);
+    traffic_host_reconfigure(h->traffic, config);
     h->config = config;
     look_at_addresses(h, true, now);
 }

@@ -279,6 +279,11 @@ void stream_ports_free(struct stream_ports *p)
     free(p);
 }
 
+void stream_ports_configure(struct stream_ports *p, unsigned max)
+{
+    p->max = max;
+}
+
 const struct stream_ports_counters *
 stream_ports_counters(const struct stream_ports *p)
 {

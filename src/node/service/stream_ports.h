@@ -45,6 +45,8 @@ enum error stream_ports_new(const struct stream_ports_env *env, unsigned max,
                             struct stream_ports **out);
 /* Connections are closed. */
 void stream_ports_free(struct stream_ports *p);
+/* Above the new `max` those that there are stay. */
+void stream_ports_configure(struct stream_ports *p, unsigned max);
 /* What the carrier is to call. */
 void stream_ports_host(struct stream_ports *p, struct carrier_host *host);
 

@@ -264,6 +264,12 @@ void traffic_host_free(struct traffic_host *h)
     free(h);
 }
 
+void traffic_host_reconfigure(struct traffic_host *h,
+                              const struct config *config)
+{
+    stream_ports_configure(h->ports, config->max_service_sockets);
+}
+
 void traffic_host_event(struct traffic_host *h,
                         const struct member_event *event, uint64_t now)
 {

@@ -47,6 +47,10 @@ enum error traffic_host_new(const struct traffic_host_world *world,
 /* Connections of applications are closed. */
 void traffic_host_free(struct traffic_host *h);
 
+/* Takes how many connections services may have. */
+void traffic_host_reconfigure(struct traffic_host *h,
+                              const struct config *config);
+
 void traffic_host_event(struct traffic_host *h,
                         const struct member_event *event, uint64_t now);
 /* As carrier_hold, carrier_release. */
