@@ -2,8 +2,13 @@
  *
  * The life of a call, from what an application wants to the answer of the
  * other end. A call that looks is shown each event that may help it; handlers
- * may begin and end others meanwhile: so the list is looked through from its
- * beginning after each, and a turn's number tells who was seen.
+ * may begin and end others meanwhile: so who was seen goes to the end of the
+ * list, with the number of the turn. Those that begin meanwhile wait for the
+ * next one.
+ *
+ * While calls are shown something, and while one ends, the streams are held
+ * (streams_hold): else a reset would have others' handlers called in between,
+ * who may end the call that is looked at.
  */
 #include "tunnel/traffic/carrier_internal.h"
 
@@ -56,9 +61,11 @@ static void fail(struct carrier_call *call, enum reason why, uint64_t now)
     void *arg = call->arg;
 
     c->stats.refused[why]++;
+    streams_hold(c->streams, now);
     drop_stream(call, why, now);
     call_free(call);
     handler.failed(arg, why, now);
+    streams_release(c->streams);
 }
 
 /* ---- Looking ------------------------------------------------------------ */
@@ -266,6 +273,7 @@ static struct carrier_call *call_new(struct carrier *c,
     if (call == NULL)
         return NULL;
     call->carrier = c;
+    call->turn = c->turn;
     call->target = *target;
     if (target->request.name.len > 0)
         memcpy(call->name, target->request.name.p, target->request.name.len);
@@ -319,8 +327,12 @@ size_t carrier_early(struct carrier_call *call, struct bytes data, uint64_t now)
 
 void carrier_cancel(struct carrier_call *call, uint64_t now)
 {
+    struct streams *s = call->carrier->streams;
+
+    streams_hold(s, now);
     drop_stream(call, REASON_REQUESTED, now);
     call_free(call);
+    streams_release(s);
 }
 
 /* ---- Events and time ---------------------------------------------------- */
@@ -332,36 +344,36 @@ static bool may_help(const struct member_event *event)
            event->kind == MEMBER_LEARNED;
 }
 
-/* One that looks, or is late, and was not seen in this turn. */
-static struct carrier_call *next_call(const struct carrier *c, uint64_t due)
+/* The next one that was not seen in this turn. */
+static struct carrier_call *next_call(struct carrier *c)
 {
-    struct carrier_call *call;
+    struct carrier_call *call = TAILQ_FIRST(&c->calls);
 
-    TAILQ_FOREACH(call, &c->calls, link)
-    {
-        if (call->turn == c->turn)
-            continue;
-        if (call->end_at <= due ||
-            (call->state == LOOKING && call->retry_at <= due))
-            return call;
-    }
-    return NULL;
+    if (call == NULL || call->turn == c->turn)
+        return NULL;
+    TAILQ_REMOVE(&c->calls, call, link);
+    TAILQ_INSERT_TAIL(&c->calls, call, link);
+    call->turn = c->turn;
+    return call;
 }
 
+static enum reason lateness(const struct carrier_call *call)
+{
+    if (call->why != REASON_UNKNOWN)
+        return call->why;
+    return call->state == ASKED ? REASON_TIMEOUT : REASON_NO_RELAYS;
+}
+
+/* Those that look, and whose retry is due by then, and those that are late. */
 static void show(struct carrier *c, uint64_t due, uint64_t now)
 {
     struct carrier_call *call;
 
     c->turn++;
-    while ((call = next_call(c, due)) != NULL) {
-        call->turn = c->turn;
+    while ((call = next_call(c)) != NULL) {
         if (now >= call->end_at)
-            fail(call,
-                 call->why != REASON_UNKNOWN ? call->why
-                 : call->state == ASKED      ? REASON_TIMEOUT
-                                             : REASON_NO_RELAYS,
-                 now);
-        else if (call->state == LOOKING)
+            fail(call, lateness(call), now);
+        else if (call->state == LOOKING && call->retry_at <= due)
             go_on(call, now);
     }
 }
@@ -380,12 +392,14 @@ static void forget_opening(struct carrier *c, uint32_t circuit)
 void carrier_event(struct carrier *c, const struct member_event *event,
                    uint64_t now)
 {
+    streams_hold(c->streams, now);
     trunks_event(c, event, now);
-    if (!may_help(event))
-        return;
-    if (event->circuit != 0)
-        forget_opening(c, event->circuit);
-    show(c, TIME_NEVER - 1, now);
+    if (may_help(event)) {
+        if (event->circuit != 0)
+            forget_opening(c, event->circuit);
+        show(c, TIME_NEVER, now);
+    }
+    streams_release(c->streams);
 }
 
 static enum reason problem_reason(enum service_problem p)
@@ -418,40 +432,41 @@ static enum reason problem_reason(enum service_problem p)
     return REASON_UNKNOWN;
 }
 
-static struct carrier_call *next_to(const struct carrier *c, uint32_t service)
+static bool waits_for(const struct carrier_call *call, uint32_t service)
+{
+    return call->state == LOOKING && call->target.request.kind == STREAM_PORT &&
+           call->target.service == service;
+}
+
+static void show_service(struct carrier *c, uint32_t service, enum reason why,
+                         uint64_t now)
 {
     struct carrier_call *call;
 
-    TAILQ_FOREACH(call, &c->calls, link)
-    {
-        if (call->turn != c->turn && call->state == LOOKING &&
-            call->target.request.kind == STREAM_PORT &&
-            call->target.service == service)
-            return call;
+    c->turn++;
+    while ((call = next_call(c)) != NULL) {
+        if (!waits_for(call, service))
+            continue;
+        if (why != REASON_UNKNOWN)
+            fail(call, why, now);
+        else
+            go_on(call, now);
     }
-    return NULL;
 }
 
 void carrier_service_event(struct carrier *c, const struct service_event *event,
                            uint64_t now)
 {
     enum reason why = REASON_UNKNOWN;
-    struct carrier_call *call;
 
+    streams_hold(c->streams, now);
     if (event->kind == SERVICE_EVENT_GONE)
         trunks_peer_gone(c, event->peer, now);
     if (event->kind == SERVICE_EVENT_STATE)
         why = problem_reason(event->problem);
-    if (event->kind != SERVICE_EVENT_PEER && why == REASON_UNKNOWN)
-        return;
-    c->turn++;
-    while ((call = next_to(c, event->service)) != NULL) {
-        call->turn = c->turn;
-        if (why != REASON_UNKNOWN)
-            fail(call, why, now);
-        else
-            go_on(call, now);
-    }
+    if (event->kind == SERVICE_EVENT_PEER || why != REASON_UNKNOWN)
+        show_service(c, event->service, why, now);
+    streams_release(c->streams);
 }
 
 /* Each is a source of its own: addresses that nobody has. */
@@ -485,8 +500,10 @@ void carrier_release(struct carrier *c)
 void carrier_tick(struct carrier *c, uint64_t now)
 {
     streams_tick(c->streams, now);
+    streams_hold(c->streams, now);
     trunks_tick(c, now);
     show(c, now, now);
+    streams_release(c->streams);
 }
 
 uint64_t carrier_next_deadline(const struct carrier *c)

@@ -35,6 +35,7 @@ struct trunk {
     enum trunk_kind kind;
     unsigned place; /* in carrier->trunks */
     struct stream_conn *conn;
+    bool ending;   /* it is closed, which is told when the engine is left */
     uint64_t path; /* as the engine knows it; 0: it rests */
     uint64_t peer; /* PEER, VISITORS */
     uint32_t service;

@@ -99,6 +99,14 @@ void trunk_free(struct trunk *t)
     free(t);
 }
 
+/* It carries nothing any more; freed before this returns, or when the engine
+ * is left. */
+static void end(struct trunk *t, uint64_t now)
+{
+    t->ending = true;
+    stream_conn_close(t->conn, REASON_LINK_LOST, now);
+}
+
 /* ---- Circuits ----------------------------------------------------------- */
 
 /* A number of its own each time: what is on its way belongs to the last. */
@@ -210,7 +218,8 @@ static bool suits(const struct trunk *t, const struct carrier_call *call)
 {
     const struct carrier *c = t->carrier;
 
-    return t->kind == TRUNK_EXIT && t->hops == call->target.hops &&
+    return t->kind == TRUNK_EXIT && !t->ending &&
+           t->hops == call->target.hops &&
            t->isolation == call->target.isolation &&
            !has_refused(call, t->exit) &&
            (t->circuit == 0 ||
@@ -279,7 +288,7 @@ static struct trunk *find_peer(const struct carrier *c, enum trunk_kind kind,
     for (unsigned i = 0; i < c->places; i++) {
         struct trunk *t = c->trunks[i];
 
-        if (t != NULL && t->kind == kind && t->peer == peer)
+        if (t != NULL && t->kind == kind && t->peer == peer && !t->ending)
             return t;
     }
     return NULL;
@@ -358,7 +367,7 @@ void trunks_peer_gone(struct carrier *c, uint64_t peer, uint64_t now)
         struct trunk *t = c->trunks[i];
 
         if (t != NULL && t->kind != TRUNK_EXIT && t->peer == peer)
-            stream_conn_close(t->conn, REASON_LINK_LOST, now);
+            end(t, now);
     }
 }
 
@@ -464,7 +473,7 @@ static void lose_circuit(struct trunk *t, uint64_t now)
 
     leave_circuit(t);
     if (stream_conn_streams(t->conn) == 0) {
-        stream_conn_close(t->conn, REASON_LINK_LOST, now);
+        end(t, now);
         return;
     }
     streams_path_gone(t->carrier->streams, path, now);

@@ -375,6 +375,51 @@ static void test_carrier_exit_that_is_gone_ends_streams(void **state)
     party_free(p);
 }
 
+/* ---- Handlers ----------------------------------------------------------- */
+
+static unsigned failures_of_tick, tick_of_failures, most_of_tick;
+
+static void again(struct talk *t, uint64_t now)
+{
+    struct carrier_target target = target_of(80, 2);
+
+    (void)now;
+    if (t->p->ticks != tick_of_failures)
+        failures_of_tick = 0;
+    tick_of_failures = t->p->ticks;
+    if (++failures_of_tick > most_of_tick)
+        most_of_tick = failures_of_tick;
+    if (failures_of_tick >= 20 || t->p->ticks > 100000)
+        return;
+    t->failed = 0;
+    assert_int_equal(talk_to(t->p, t, &target), OK);
+}
+
+/* Who calls again whenever it fails is not heard again in the same turn. */
+static void test_carrier_calls_again_in_the_next_turn(void **state)
+{
+    struct talk first = {0}, t = {.on_failed = again};
+    struct carrier_config config;
+    struct party *p;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.max_trunks = 1;
+    p = party_with(1, &config, NULL);
+    member_build(p->client->tunnel, HOPS, p->w->now);
+    talk(p, &first, 80, 1, 0);
+    run(p->w, 10 * TIME_S);
+    assert_non_null(first.st);
+    talk(p, &t, 80, 2, 0);
+    for (unsigned i = 0; i < 10; i++)
+        carrier_tick(p->carrier, p->w->now + i);
+    assert_in_range(most_of_tick, 2, 10);
+    if (t.call != NULL)
+        cancel(&t, p->w->now);
+    member_stop(p->client->tunnel, HOPS);
+    party_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_gets_old),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_is_silent),
         cmocka_unit_test(test_carrier_exit_that_is_gone_ends_streams),
+        cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
     };
 
     if (sodium_init() < 0)
