@@ -41,6 +41,7 @@ struct trunk {
     uint32_t service;
 
     unsigned hops; /* EXIT: from here on */
+    bool holds;    /* relays are looked for while it may have to move */
     uint64_t isolation;
     uint8_t exit[32];
     uint32_t circuit, opening[TRUNK_OPENING];

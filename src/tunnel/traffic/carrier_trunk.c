@@ -92,6 +92,8 @@ void trunk_free(struct trunk *t)
     struct carrier *c = t->carrier;
 
     leave_circuit(t);
+    if (t->holds)
+        member_release(c->member, t->hops);
     if (c->last == t)
         c->last = NULL;
     c->trunks[t->place] = NULL;
@@ -252,6 +254,7 @@ static struct trunk *connect_over(const struct carrier_call *call,
         return NULL;
     t->hops = call->target.hops;
     t->isolation = call->target.isolation;
+    t->holds = member_hold(c->member, t->hops, now) == OK;
     member_exit_of(c->member, circuit, t->exit);
     enter_circuit(t, circuit, now);
     if (t->circuit == 0 ||
@@ -646,7 +649,8 @@ static void look_at_ages(struct carrier *c, uint64_t now)
         struct trunk *t = c->trunks[i];
 
         if (t != NULL && t->circuit != 0 && t->retry_at == TIME_NEVER &&
-            !is_opening(t) && member_retires(c->member, t->circuit))
+            !is_opening(t) && stream_conn_streams(t->conn) > 0 &&
+            member_retires(c->member, t->circuit))
             look(t, now);
     }
 }

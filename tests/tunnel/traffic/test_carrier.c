@@ -310,6 +310,30 @@ static void test_carrier_trunk_moves_when_its_circuit_gets_old(void **state)
     party_free(p);
 }
 
+/* Nobody uses it: no circuits are built for it. */
+static void
+test_carrier_trunk_without_streams_ends_with_its_circuit(void **state)
+{
+    struct member_config c = config_of(0);
+    struct carrier_config config;
+    struct talk t = {0};
+    struct party *p;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.stream.idle_time = TIME_MIN * 10;
+    c.max_time = 30 * TIME_S;
+    p = party_with(1, &config, &c);
+    talk(p, &t, 80, 1, 10);
+    run(p->w, 5 * TIME_S);
+    assert_int_equal(t.closed, 1);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 1);
+    run(p->w, 3 * TIME_MIN);
+    assert_int_equal(carrier_stats(p->carrier)->moves, 0);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 0);
+    party_free(p);
+}
+
 struct first_hop {
     uint32_t circuit;
     struct endpoint ep;
@@ -375,6 +399,27 @@ static void test_carrier_exit_that_is_gone_ends_streams(void **state)
     party_free(p);
 }
 
+/* Streams may have to go on over circuits that are not there yet: relays are
+ * looked for as long as there are some. */
+static void test_carrier_holds_circuits_while_there_are_streams(void **state)
+{
+    struct party *p = party_new(1);
+    struct carrier_config config;
+    struct talk t = {0};
+
+    (void)state;
+    carrier_config_init(&config);
+    talk(p, &t, 80, 1, 0);
+    run(p->w, 5 * TIME_S);
+    assert_int_equal(t.answered, 1);
+    assert_true(member_keeps(p->client->tunnel, HOPS));
+    stream_reset(t.st, REASON_REQUESTED, p->w->now);
+    run(p->w, config.stream.idle_time + TIME_S);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 0);
+    assert_false(member_keeps(p->client->tunnel, HOPS));
+    party_free(p);
+}
+
 /* ---- Handlers ----------------------------------------------------------- */
 
 static unsigned failures_of_tick, tick_of_failures, most_of_tick;
@@ -436,8 +481,11 @@ int main(void)
         cmocka_unit_test(test_carrier_leaves_circuits_of_deliveries),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_ends),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_gets_old),
+        cmocka_unit_test(
+            test_carrier_trunk_without_streams_ends_with_its_circuit),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_is_silent),
         cmocka_unit_test(test_carrier_exit_that_is_gone_ends_streams),
+        cmocka_unit_test(test_carrier_holds_circuits_while_there_are_streams),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
     };
 
