@@ -85,8 +85,9 @@ class WrongArguments(unittest.TestCase):
 def relay(number, **more):
     return {"identity": f"{number:02x}" * 32,
             "addresses": [f"192.0.2.{number}:7881"], "roles": ["relay"],
-            "exit_policy": "", "tcp_policy": "", "guard": False, "usable": True, "rtt": None,
-            "failures": 0, "doubt": 0, "capacity": 0, "last_seen": 5, **more}
+            "exit_policy": "", "tcp_policy": "", "guard": False,
+            "usable": True, "rtt": None, "failures": 0,
+            "doubt": 0, "capacity": 0, "last_seen": 5, **more}
 
 
 def hop(number, rtt=None):
