@@ -174,14 +174,14 @@ static void meddle_conn(struct world *w, struct world_side *side,
 static void play(struct world *w)
 {
     struct stream_conn *c = world_connect(w, 1);
-    struct flow *f[4];
+    struct flow *f[4] = {NULL};
 
     w->like.out_total = 180000;
     w->like.finish = true;
     for (unsigned i = 0; i < 4 && w->side[OPENER].conn != NULL; i++)
         f[i] = world_flow(w, c, i < 2 ? 180000 : 3000);
     world_run(w, 120 * TIME_MS);
-    if (w->side[OPENER].conn == c && f[0]->st != NULL)
+    if (w->side[OPENER].conn == c && f[0] != NULL && f[0]->st != NULL)
         stream_reset(f[0]->st, 1, w->now);
     if (w->flow_count > 5 && w->flows[5]->st != NULL)
         stream_reset(w->flows[5]->st, 1, w->now);
