@@ -12,7 +12,7 @@
 #define HOST           8
 #define STRING         "a string"
 #define SERVICE_TURNS  3
-#define STREAM_TURNS   6 /* functions of streams are the first ones */
+#define STREAM_TURNS   6  /* functions of streams are the first ones */
 #define STATE_TURNS    30 /* as many as there are functions, or more */
 
 /* ---- Every function out of every callback ------------------------------- */
