@@ -53,7 +53,8 @@ struct service_event;
 
 struct carrier_config {
     struct stream_config stream;
-    unsigned max_trunks;
+    unsigned max_trunks; /* that we open; at the cap one without streams makes
+                            way. Peers': stream.max_connections */
     unsigned max_visits; /* streams of peers that wait for carrier_take */
 };
 

@@ -99,6 +99,7 @@ struct carrier {
     struct streams *streams;
     struct trunk **trunks; /* by place; NULL: free */
     unsigned places;
+    unsigned own;       /* that we have opened, and that do not end */
     struct trunk *last; /* whose packet came last */
     uint64_t turns;     /* of paths */
     struct carrier_calls calls;

@@ -56,12 +56,35 @@ static bool find_place(struct carrier *c, unsigned *place)
     return grow(c);
 }
 
+/* It carries nothing any more; freed before this returns, or when the engine
+ * is left. */
+static void end(struct trunk *t, uint64_t now)
+{
+    if (!t->ending && t->kind != TRUNK_VISITORS)
+        t->carrier->own--;
+    t->ending = true;
+    stream_conn_close(t->conn, REASON_LINK_LOST, now);
+}
+
+static void end_unused(struct carrier *c, uint64_t now)
+{
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+
+        if (t != NULL && t->kind != TRUNK_VISITORS && !t->ending &&
+            stream_conn_streams(t->conn) == 0) {
+            end(t, now);
+            return;
+        }
+    }
+}
+
 static struct trunk *trunk_new(struct carrier *c, enum trunk_kind kind)
 {
     struct trunk *t;
     unsigned place;
 
-    if (c->stats.trunks >= c->config.max_trunks || !find_place(c, &place))
+    if (!find_place(c, &place))
         return NULL;
     t = calloc(1, sizeof(*t));
     if (t == NULL)
@@ -72,7 +95,17 @@ static struct trunk *trunk_new(struct carrier *c, enum trunk_kind kind)
     t->ask_at = t->retry_at = TIME_NEVER;
     c->trunks[place] = t;
     c->stats.trunks++;
+    c->own += kind != TRUNK_VISITORS;
     return t;
+}
+
+/* At the cap one that nobody uses makes way. */
+static struct trunk *trunk_of_ours(struct carrier *c, enum trunk_kind kind,
+                                   uint64_t now)
+{
+    if (c->own >= c->config.max_trunks)
+        end_unused(c, now);
+    return c->own < c->config.max_trunks ? trunk_new(c, kind) : NULL;
 }
 
 static void leave_circuit(struct trunk *t)
@@ -98,15 +131,8 @@ void trunk_free(struct trunk *t)
         c->last = NULL;
     c->trunks[t->place] = NULL;
     c->stats.trunks--;
+    c->own -= t->kind != TRUNK_VISITORS && !t->ending;
     free(t);
-}
-
-/* It carries nothing any more; freed before this returns, or when the engine
- * is left. */
-static void end(struct trunk *t, uint64_t now)
-{
-    t->ending = true;
-    stream_conn_close(t->conn, REASON_LINK_LOST, now);
 }
 
 /* ---- Circuits ----------------------------------------------------------- */
@@ -248,7 +274,7 @@ static struct trunk *connect_over(const struct carrier_call *call,
                                   uint32_t circuit, uint64_t now)
 {
     struct carrier *c = call->carrier;
-    struct trunk *t = trunk_new(c, TRUNK_EXIT);
+    struct trunk *t = trunk_of_ours(c, TRUNK_EXIT, now);
 
     if (t == NULL)
         return NULL;
@@ -327,7 +353,7 @@ static struct trunk *peer_for(struct carrier_call *call, uint64_t now,
     }
     if (t != NULL)
         return t;
-    t = trunk_new(c, TRUNK_PEER);
+    t = trunk_of_ours(c, TRUNK_PEER, now);
     if (t == NULL) {
         *why = REASON_FULL;
         return NULL;

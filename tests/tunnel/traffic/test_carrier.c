@@ -420,6 +420,30 @@ static void test_carrier_holds_circuits_while_there_are_streams(void **state)
     party_free(p);
 }
 
+static void test_carrier_unused_trunk_makes_way(void **state)
+{
+    struct talk first = {0}, second = {0}, third = {0};
+    struct carrier_config config;
+    struct party *p;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.max_trunks = 1;
+    p = party_with(1, &config, NULL);
+    talk(p, &first, 80, 1, 10);
+    run(p->w, 5 * TIME_S);
+    assert_int_equal(first.closed, 1);
+    talk(p, &second, 80, 2, 0);
+    run(p->w, 5 * TIME_S);
+    assert_non_null(second.st);
+    talk(p, &third, 80, 3, 0); /* and one that is used does not */
+    run(p->w, 5 * TIME_S);
+    assert_int_equal(third.why, REASON_FULL);
+    assert_non_null(second.st);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 1);
+    party_free(p);
+}
+
 /* ---- Handlers ----------------------------------------------------------- */
 
 static unsigned failures_of_tick, tick_of_failures, most_of_tick;
@@ -486,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_is_silent),
         cmocka_unit_test(test_carrier_exit_that_is_gone_ends_streams),
         cmocka_unit_test(test_carrier_holds_circuits_while_there_are_streams),
+        cmocka_unit_test(test_carrier_unused_trunk_makes_way),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
     };
 

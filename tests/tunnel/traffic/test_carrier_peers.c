@@ -117,8 +117,8 @@ enum error __wrap_service_peer_packet(struct services *s, uint64_t peer,
 
 uint32_t __wrap_service_of_peer(const struct services *s, uint64_t peer)
 {
-    (void)s;
-    return peer == THE_SERVER ? 0 : SERVICE;
+    (void)s, (void)peer;
+    return SERVICE;
 }
 
 /* ---- The host ----------------------------------------------------------- */
@@ -269,18 +269,24 @@ static void on_failed(void *arg, enum reason why, uint64_t at)
     }
 }
 
-static void call(unsigned from, struct call *c)
+static void call_peer(unsigned from, uint64_t peer, struct call *c)
 {
     static const struct carrier_handler handler = {
         .asked = on_asked, .answered = on_answered, .failed = on_failed};
     const struct carrier_target target = {
         .request = {.kind = STREAM_PORT, .port = 80},
         .service = SERVICE,
+        .peer = peer,
         .timeout = TIMEOUT};
 
     assert_int_equal(
         carrier_open(side[from].carrier, &target, &handler, c, now, &c->call),
         OK);
+}
+
+static void call(unsigned from, struct call *c)
+{
+    call_peer(from, 0, c);
 }
 
 /* ---- Life --------------------------------------------------------------- */
@@ -482,6 +488,28 @@ static void test_peers_that_are_not_found_end_calls(void **state)
     end();
 }
 
+/* However many come: we can still go out ourselves. */
+static void test_peers_take_no_trunks_of_ours(void **state)
+{
+    struct call c[2] = {{0}}, ours = {0};
+    struct carrier_config config;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.max_trunks = 1;
+    start_with(&config);
+    side[SERVER].takes = side[0].takes = true;
+    call(0, &c[0]);
+    call(1, &c[1]);
+    run(TIME_S);
+    assert_int_equal(c[0].answered + c[1].answered, 2);
+    call_peer(SERVER, 1, &ours);
+    run(TIME_S);
+    assert_int_equal(ours.answered, 1);
+    assert_int_equal(carrier_stats(side[SERVER].carrier)->trunks, 3);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_peers_part_while_they_wait),
         cmocka_unit_test(test_peers_are_waited_for),
         cmocka_unit_test(test_peers_that_are_not_found_end_calls),
+        cmocka_unit_test(test_peers_take_no_trunks_of_ours),
     };
 
     if (sodium_init() < 0)
