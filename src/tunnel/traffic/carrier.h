@@ -55,7 +55,8 @@ struct carrier_config {
     struct stream_config stream;
     unsigned max_trunks; /* that we open; at the cap one without streams makes
                             way. Peers': stream.max_connections */
-    unsigned max_visits; /* streams of peers that wait for carrier_take */
+    unsigned max_visits; /* streams of peers that wait for carrier_take; at the
+                            cap one of the peer that has most makes way */
 };
 
 void carrier_config_init(struct carrier_config *config);
@@ -92,7 +93,8 @@ struct carrier_host {
      * or carrier_refuse, now or later. */
     void (*visited)(void *ctx, struct carrier_visit *v, uint32_t service,
                     uint64_t peer, uint16_t port, uint64_t now);
-    /* It has gone before it was answered; no more is heard of it. */
+    /* It has gone before it was answered, or made way; no more is heard of
+     * it. */
     void (*parted)(void *ctx, struct carrier_visit *v, uint64_t now);
 };
 

@@ -39,6 +39,7 @@ struct trunk {
     uint64_t path; /* as the engine knows it; 0: it rests */
     uint64_t peer; /* PEER, VISITORS */
     uint32_t service;
+    unsigned visits; /* VISITORS: that wait */
 
     unsigned hops; /* EXIT: from here on */
     bool holds;    /* relays are looked for while it may have to move */

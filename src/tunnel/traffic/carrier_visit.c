@@ -15,6 +15,7 @@ static void visit_free(struct carrier_visit *v)
 
     TAILQ_REMOVE(&c->visits, v, link);
     c->stats.visits--;
+    v->trunk->visits--;
     free(v);
 }
 
@@ -33,13 +34,14 @@ static void part(struct carrier_visit *v, uint64_t now)
     visit_free(v);
 }
 
-static void write_answer(struct stream *st, enum reason why, uint64_t now)
+/* False: there was no memory for all of it. */
+static bool write_answer(struct stream *st, enum reason why, uint64_t now)
 {
     struct stream_answer a = {.reason = (uint8_t)why};
     uint8_t text[STREAM_MESSAGE_MAX];
     size_t len = stream_answer_write(&a, STREAM_PORT, text);
 
-    stream_write(st, bytes_of(text, len), now);
+    return stream_write(st, bytes_of(text, len), now) == len;
 }
 
 void carrier_refuse(struct carrier_visit *v, enum reason why, uint64_t now)
@@ -59,7 +61,8 @@ struct stream *carrier_take(struct carrier_visit *v,
     struct stream *st = v->stream;
 
     visit_free(v);
-    write_answer(st, REASON_UNKNOWN, now);
+    if (!write_answer(st, REASON_UNKNOWN, now))
+        stream_finish(st, now); /* without an answer the peer ends it */
     stream_hand_over(st, handler, arg);
     return st;
 }
@@ -136,13 +139,53 @@ static void on_writable(void *arg, struct stream *st, uint64_t now)
     (void)arg, (void)st, (void)now;
 }
 
+/* The oldest one of the peer that has most, who has more than it would leave
+ * to this one; NULL: there is none. */
+static struct carrier_visit *find_spare(const struct carrier *c,
+                                        const struct trunk *t)
+{
+    struct carrier_visit *found = NULL, *v;
+    unsigned most = t->visits + 1;
+
+    TAILQ_FOREACH(v, &c->visits, link)
+    {
+        if (v->trunk->visits > most) {
+            most = v->trunk->visits;
+            found = v;
+        }
+    }
+    return found;
+}
+
+static void end_visit(struct carrier_visit *v, uint64_t now)
+{
+    struct stream *st = v->stream;
+
+    stream_hand_over(st, NULL, NULL);
+    part(v, now);
+    stream_reset(st, REASON_FULL, now);
+}
+
+static bool make_room(struct carrier *c, const struct trunk *t, uint64_t now)
+{
+    struct carrier_visit *spare;
+
+    if (c->stats.visits < c->config.max_visits)
+        return true;
+    spare = find_spare(c, t);
+    if (spare == NULL)
+        return false;
+    end_visit(spare, now);
+    return true;
+}
+
 static void on_opened(void *holder, struct stream *st, uint64_t now)
 {
     struct trunk *t = holder;
     struct carrier *c = t->carrier;
     struct carrier_visit *v = NULL;
 
-    if (c->stats.visits < c->config.max_visits)
+    if (make_room(c, t, now))
         v = calloc(1, sizeof(*v));
     if (v == NULL) {
         stream_reset(st, REASON_FULL, now);
@@ -153,6 +196,7 @@ static void on_opened(void *holder, struct stream *st, uint64_t now)
     v->stream = st;
     TAILQ_INSERT_TAIL(&c->visits, v, link);
     c->stats.visits++;
+    t->visits++;
     stream_hand_over(st, NULL, v);
 }
 

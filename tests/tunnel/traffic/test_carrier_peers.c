@@ -3,6 +3,7 @@
  * Streams between peers of a service: two clients' carriers and that of who
  * runs it, with channels that lose nothing in place of services.
  */
+#include "fail_alloc.h"
 #include "testing.h"
 
 #include "tunnel/member/member.h"
@@ -40,7 +41,7 @@ struct side {
     struct carrier_visit *waits[WAITS_MAX];
     uint64_t wait_of[WAITS_MAX];
     unsigned visited, parted;
-    bool refuses, takes;
+    bool refuses, takes, says_nothing;
     struct stream *st; /* the last that was taken */
 };
 
@@ -104,7 +105,8 @@ enum error __wrap_service_peer_packet(struct services *s, uint64_t peer,
     struct packet *p = malloc(sizeof(*p));
 
     (void)at;
-    assert_non_null(p);
+    if (p == NULL)
+        return ERR_NO_MEMORY; /* lost */
     assert_true(count < PACKETS && data.len <= sizeof(p->bytes));
     *p = (struct packet){.to = from == SERVER ? (unsigned)peer - 1 : SERVER,
                          .peer = from == SERVER ? THE_SERVER : from + 1,
@@ -126,9 +128,9 @@ uint32_t __wrap_service_of_peer(const struct services *s, uint64_t peer)
 static size_t taken_data(void *arg, struct stream *st, struct bytes data,
                          bool fin, uint64_t at)
 {
-    size_t n = stream_write(st, data, at);
+    const struct side *s = arg;
+    size_t n = s->says_nothing ? data.len : stream_write(st, data, at);
 
-    (void)arg;
     if (fin && n == data.len)
         stream_finish(st, at);
     return n;
@@ -510,6 +512,59 @@ static void test_peers_take_no_trunks_of_ours(void **state)
     end();
 }
 
+/* Who has many waiting does not keep another one out, but himself. */
+static void test_peers_visits_are_shared_out(void **state)
+{
+    struct call greedy[6] = {{0}}, honest[2] = {{0}};
+    struct carrier_config config;
+    unsigned full = 0;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.max_visits = 4;
+    start_with(&config);
+    for (unsigned i = 0; i < 6; i++)
+        call(0, &greedy[i]);
+    run(TIME_S);
+    assert_int_equal(side[SERVER].visited, 4);
+    for (unsigned i = 0; i < 2; i++) {
+        call(1, &honest[i]);
+        run(TIME_S);
+        assert_int_equal(side[SERVER].visited, 5 + i);
+        assert_int_equal(side[SERVER].parted, 1 + i);
+        assert_int_equal(honest[i].failed, 0);
+    }
+    for (unsigned i = 0; i < 6; i++)
+        full += greedy[i].failed && greedy[i].why == REASON_FULL;
+    assert_int_equal(full, 4);
+    assert_int_equal(carrier_stats(side[SERVER].carrier)->visits, 4);
+    end();
+}
+
+static void test_peers_answer_for_which_there_is_no_memory(void **state)
+{
+    (void)state;
+    for (unsigned n = 1;; n++) {
+        struct call c = {0};
+        bool failed;
+
+        start();
+        call(0, &c);
+        run(TIME_S);
+        assert_int_equal(side[SERVER].visited, 1);
+        side[SERVER].says_nothing = true;
+        fail_alloc_at(n);
+        take(&side[SERVER], side[SERVER].waits[0]);
+        failed = fail_alloc_end();
+        run(TIME_MIN);
+        assert_int_equal(c.answered + c.failed, 1);
+        assert_true(c.answered || c.why != REASON_TIMEOUT);
+        end();
+        if (!failed)
+            break;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +575,8 @@ int main(void)
         cmocka_unit_test(test_peers_are_waited_for),
         cmocka_unit_test(test_peers_that_are_not_found_end_calls),
         cmocka_unit_test(test_peers_take_no_trunks_of_ours),
+        cmocka_unit_test(test_peers_visits_are_shared_out),
+        cmocka_unit_test(test_peers_answer_for_which_there_is_no_memory),
     };
 
     if (sodium_init() < 0)
