@@ -29,10 +29,18 @@ void carrier_config_init(struct carrier_config *config)
 
 /* ---- The end ------------------------------------------------------------ */
 
+static void stop_opening(struct carrier_call *call)
+{
+    if (call->opening != 0)
+        LIST_REMOVE(call, of_opening);
+    call->opening = 0;
+}
+
 static void call_free(struct carrier_call *call)
 {
     struct carrier *c = call->carrier;
 
+    stop_opening(call);
     TAILQ_REMOVE(&c->calls, call, link);
     c->stats.calls--;
     if (call->target.request.kind != STREAM_PORT)
@@ -380,12 +388,12 @@ static void show(struct carrier *c, uint64_t due, uint64_t now)
 
 static void forget_opening(struct carrier *c, uint32_t circuit)
 {
-    struct carrier_call *call;
+    struct carrier_call *call = LIST_FIRST(&c->opening), *next;
 
-    TAILQ_FOREACH(call, &c->calls, link)
-    {
+    for (; call != NULL; call = next) {
+        next = LIST_NEXT(call, of_opening);
         if (call->opening == circuit)
-            call->opening = 0;
+            stop_opening(call);
     }
 }
 
@@ -543,6 +551,7 @@ enum error carrier_new(const struct carrier_config *config, struct member *t,
     c->random = *random;
     c->host = *host;
     TAILQ_INIT(&c->calls);
+    LIST_INIT(&c->opening);
     TAILQ_INIT(&c->visits);
     e = streams_new(&config->stream, &env, &c->streams);
     if (e != OK) {

@@ -71,7 +71,8 @@ struct carrier_call {
     unsigned refusals;
     enum reason why;  /* of the last one */
     bool spoke;       /* bytes of the application are on their way */
-    uint32_t opening; /* a circuit that is built for it */
+    uint32_t opening; /* a circuit that is built for it, or 0 */
+    LIST_ENTRY(carrier_call) of_opening;
     unsigned opened;
     uint64_t began_at, end_at, retry_at;
     unsigned retries;
@@ -104,6 +105,7 @@ struct carrier {
     struct trunk *last; /* whose packet came last */
     uint64_t turns;     /* of paths */
     struct carrier_calls calls;
+    LIST_HEAD(, carrier_call) opening; /* calls that circuits are built for */
     TAILQ_HEAD(, carrier_visit) visits;
     unsigned turn;
     uint64_t look_at; /* whether circuits get old */
@@ -116,8 +118,9 @@ struct carrier {
  * peer for it; NULL: not yet, or never (`*why` is set). */
 struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
                         enum reason *why);
-/* Begins one more circuit for the call, if it may have one now. False: there
- * is no exit for it but those that have refused. */
+/* Begins one more circuit for the call, if it may have one now, and none that
+ * is built for another one will do. False: there is no exit for it but those
+ * that have refused. */
 bool trunk_open_for(struct carrier_call *call, uint64_t now);
 /* A connection that a peer has opened. NULL: no memory. */
 struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,

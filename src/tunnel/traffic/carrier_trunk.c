@@ -226,17 +226,44 @@ static uint32_t draw_circuit(const struct carrier_call *call)
                       keep_free(c, call->target.isolation, ids, count));
 }
 
+/* What is built for the one does for the other. */
+static bool wants_the_same(const struct carrier_call *a,
+                           const struct carrier_call *b)
+{
+    return a->target.isolation == b->target.isolation &&
+           a->target.hops == b->target.hops &&
+           port_of(&a->target.request) == port_of(&b->target.request) &&
+           a->refusals == 0 && b->refusals == 0;
+}
+
+static bool is_opened_for_another(const struct carrier_call *call)
+{
+    const struct carrier_call *other;
+
+    LIST_FOREACH(other, &call->carrier->opening, of_opening)
+    {
+        if (wants_the_same(call, other))
+            return true;
+    }
+    return false;
+}
+
 bool trunk_open_for(struct carrier_call *call, uint64_t now)
 {
     struct chooser chooser = chooser_of(call->carrier);
     struct circuit_wish wish = wish_of(call);
+    uint32_t opening;
     enum error e;
 
-    if (call->opening != 0 || call->opened == OPEN_MAX)
+    if (call->opening != 0 || call->opened == OPEN_MAX ||
+        is_opened_for_another(call))
         return true;
-    e = choose_to_open(&chooser, &wish, NULL, NULL, now, &call->opening);
-    if (e == OK)
+    e = choose_to_open(&chooser, &wish, NULL, NULL, now, &opening);
+    if (e == OK) {
         call->opened++;
+        call->opening = opening;
+        LIST_INSERT_HEAD(&call->carrier->opening, call, of_opening);
+    }
     return e != ERR_NO_NODES;
 }
 

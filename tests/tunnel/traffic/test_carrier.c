@@ -3,6 +3,7 @@
  * Streams of applications on virtual time, over a whole member, relays and
  * exits of streams: which circuit, which exit, where they go on, how they end.
  */
+#include "fail_alloc.h"
 #include "traffic/carrier_world.h"
 
 /* ---- Answers ------------------------------------------------------------ */
@@ -226,6 +227,31 @@ static void test_carrier_keys_share_no_circuit(void **state)
     assert_int_equal(claimed_by(p, 1), 1);
     assert_int_equal(claimed_by(p, 2), 1);
     assert_int_equal(carrier_stats(p->carrier)->trunks, 2);
+    party_free(p);
+}
+
+static unsigned claims_of(const struct party *p, uint64_t isolation)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < p->claims.count; i++)
+        n += p->claims.list[i].isolation == isolation;
+    return n;
+}
+
+/* A page with twenty things on it: one circuit will do for them. */
+static void test_carrier_calls_at_once_wait_for_one_circuit(void **state)
+{
+    struct party *p = party_new(1);
+    struct talk t[20] = {{0}};
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        talk(p, &t[i], 80, 1, 1000);
+    run(p->w, 10 * TIME_S);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(t[i].in, 1000);
+    assert_in_range(claims_of(p, 1), 1, 2);
     party_free(p);
 }
 
@@ -489,6 +515,37 @@ static void test_carrier_calls_again_in_the_next_turn(void **state)
     party_free(p);
 }
 
+static void test_carrier_calls_when_memory_runs_out(void **state)
+{
+    (void)state;
+    for (unsigned n = 1;; n++) {
+        struct carrier_target target = target_of(80, 1);
+        struct party *p = party_new(1);
+        struct talk t = {.to_write = 1000};
+        enum error e;
+        bool failed;
+
+        member_build(p->client->tunnel, HOPS, p->w->now);
+        run(p->w, 5 * TIME_S);
+        p->w->sink = true; /* packets that are made here are lost */
+        fail_alloc_at(n);
+        e = talk_to(p, &t, &target);
+        carrier_tick(p->carrier, p->w->now);
+        failed = fail_alloc_end();
+        p->w->sink = false;
+        run(p->w, TIMEOUT);
+        if (e == OK)
+            assert_int_equal(t.answered + t.failed, 1);
+        else
+            assert_int_equal(e, ERR_NO_MEMORY);
+        assert_int_equal(carrier_stats(p->carrier)->calls, 0);
+        member_stop(p->client->tunnel, HOPS);
+        party_free(p);
+        if (!failed)
+            break;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_carrier_refuses_nonsense),
         cmocka_unit_test(test_carrier_cancel_in_each_state),
         cmocka_unit_test(test_carrier_keys_share_no_circuit),
+        cmocka_unit_test(test_carrier_calls_at_once_wait_for_one_circuit),
         cmocka_unit_test(test_carrier_leaves_circuits_of_deliveries),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_ends),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_gets_old),
@@ -511,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_carrier_exit_that_is_gone_ends_streams),
         cmocka_unit_test(test_carrier_holds_circuits_while_there_are_streams),
         cmocka_unit_test(test_carrier_unused_trunk_makes_way),
+        cmocka_unit_test(test_carrier_calls_when_memory_runs_out),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
     };
 
