@@ -546,6 +546,47 @@ static void test_carrier_calls_when_memory_runs_out(void **state)
     }
 }
 
+/* Ends its own stream and another's call, and begins one. */
+static void do_all(struct talk *t, uint64_t now)
+{
+    static struct talk more[8];
+    static unsigned count;
+    struct talk *next = &more[count++ % 8];
+
+    if (t->st != NULL)
+        stream_reset(t->st, REASON_REQUESTED, now);
+    if (t->other->call != NULL)
+        cancel(t->other, now);
+    *next = (struct talk){.on_asked = cancel};
+    talk(t->p, next, 80, 1, 0);
+}
+
+static void test_carrier_handlers_may_call_everything(void **state)
+{
+    struct party *p = party_new(1);
+    struct talk other[3] = {{0}};
+    struct talk asked = {.on_asked = do_all, .other = &other[0]};
+    struct talk answered = {.on_answered = do_all, .other = &other[1]};
+    struct talk failed = {.on_failed = do_all, .other = &other[2]};
+
+    (void)state;
+    talk(p, &asked, 80, 1, 0);
+    talk(p, &answered, 80, 1, 0);
+    talk(p, &failed, REFUSES, 1, 0);
+    for (unsigned i = 0; i < 3; i++)
+        talk(p, &other[i], SILENT, 1, 0);
+    run(p->w, 10 * TIME_S);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_null(other[i].call);
+        assert_int_equal(other[i].answered + other[i].failed, 0);
+    }
+    assert_int_equal(answered.answered, 1);
+    assert_int_equal(answered.closed, 1);
+    assert_int_equal(failed.failed, 1);
+    assert_int_equal(carrier_stats(p->carrier)->calls, 0);
+    party_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_carrier_holds_circuits_while_there_are_streams),
         cmocka_unit_test(test_carrier_unused_trunk_makes_way),
         cmocka_unit_test(test_carrier_calls_when_memory_runs_out),
+        cmocka_unit_test(test_carrier_handlers_may_call_everything),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
     };
 
