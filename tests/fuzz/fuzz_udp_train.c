@@ -150,9 +150,14 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags,
                     struct timespec *timeout)
 {
     static const int errors[] = {EAGAIN, EINVAL, EIO, ECONNREFUSED};
-    unsigned want = take() % (UDP_BATCH + 1);
+    unsigned want;
 
-    (void)fd, (void)flags, (void)timeout;
+    (void)fd, (void)timeout;
+    if (flags & MSG_ERRQUEUE) { /* nobody is unreachable */
+        errno = EAGAIN;
+        return -1;
+    }
+    want = take() % (UDP_BATCH + 1);
     assert(n >= 1 && n <= UDP_BATCH);
     w.current = w.count = 0;
     while (w.count < n && w.count < want && w.messages < MESSAGES &&

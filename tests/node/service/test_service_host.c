@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The host of services around an engine that the test plays: it notes what it
- * is asked, and tells what the test has it tell.
- */
+ * The host around an engine that the test plays: it notes what is asked. */
 #include "node/service/service_host.h"
 
 #include "fail_alloc.h"
