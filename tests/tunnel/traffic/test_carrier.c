@@ -172,6 +172,27 @@ static void cancel(struct talk *t, uint64_t now)
     carrier_cancel(call, now);
 }
 
+static void test_carrier_calls_have_a_cap(void **state)
+{
+    static struct talk t[CARRIER_CALLS_MAX];
+    struct carrier_target target = target_of(80, 1);
+    struct party *p = party_new(1);
+    struct talk more = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < CARRIER_CALLS_MAX; i++)
+        assert_int_equal(talk_to(p, &t[i], &target), OK);
+    assert_int_equal(talk_to(p, &more, &target), ERR_FULL);
+    cancel(&t[7], p->w->now);
+    assert_int_equal(talk_to(p, &more, &target), OK);
+    for (unsigned i = 0; i < CARRIER_CALLS_MAX; i++)
+        if (t[i].call != NULL)
+            cancel(&t[i], p->w->now);
+    run(p->w, 10 * TIME_S);
+    assert_int_equal(more.answered, 1);
+    party_free(p);
+}
+
 static void test_carrier_cancel_in_each_state(void **state)
 {
     struct party *p = party_new(1);
@@ -598,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_carrier_calls_time_out),
         cmocka_unit_test(test_carrier_without_relays_there_is_none),
         cmocka_unit_test(test_carrier_refuses_nonsense),
+        cmocka_unit_test(test_carrier_calls_have_a_cap),
         cmocka_unit_test(test_carrier_cancel_in_each_state),
         cmocka_unit_test(test_carrier_keys_share_no_circuit),
         cmocka_unit_test(test_carrier_calls_at_once_wait_for_one_circuit),
