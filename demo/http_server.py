@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The HTTP server of the demo: http_server.py ADDRESS PORT. Prints `ready`, then
-who asks. Two pages: / at once, /slow in some seconds."""
+"""The HTTP server of the demo: http_server.py ADDRESS PORT. Prints `ready`,
+then who asks. Two pages: / at once, /slow in some seconds."""
 import http.server
 import sys
 import time
