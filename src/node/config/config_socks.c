@@ -125,11 +125,11 @@ const struct config_type config_dns = {
     .parse = parse_dns,
     .print = print_socks,
     .explain = config_explain_fixed,
-    .explained =
-        "ADDR:PORT, and " HOPS "N behind it for another number of hops (1 "
-                               "to " TEXT_OF(ONION_HOPS_MAX) ") than " TEXT_OF(
-                                   CONFIG_SOCKS_HOPS) ", like "
-                                                      "127.0.0.1:5353",
+    .explained = "ADDR:PORT, and " HOPS
+                 "N behind it for another number of hops (1 "
+                 "to " TEXT_OF(ONION_HOPS_MAX) ") than " TEXT_OF(
+                     CONFIG_SOCKS_HOPS) ", like "
+                                        "127.0.0.1:5353",
     .list = true};
 
 const struct config_listener *

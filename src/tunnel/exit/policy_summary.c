@@ -76,7 +76,7 @@ static bool list_ports(const struct policy *p, bool want, char *text,
             n = snprintf(item, sizeof(item), "%u", port);
         else
             n = snprintf(item, sizeof(item), "%u-%u", port, last);
-        if ((size_t)(len + 1 + n) >= size)
+        if ((size_t)len + 1 + (size_t)n >= size)
             return false;
         text[len] = len == 6 ? ' ' : ',';
         memcpy(text + len + 1, item, (size_t)n + 1);
