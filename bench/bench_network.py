@@ -31,7 +31,9 @@ WINDOW = 1472  # cells under way, 32 trains, as the load has
 
 
 class Bench:
-    def __init__(self, build, seconds):
+    def __init__(self, build, seconds, *flags):
+        """`flags`: of the client, besides."""
+        self.flags = flags
         self.build = pathlib.Path(build).resolve()
         self.seconds = seconds
         self.net = Network(str(self.build / "warren"))
@@ -54,7 +56,7 @@ class Bench:
         self.client = self.net.add([first])
         self.client.start("--tunnel.max_relays_or_exits", "0",
                           "--tunnel.min_circuits", "4", "--build", "3",
-                          wait=False)
+                          *self.flags, wait=False)
         for node in self.net.nodes:
             node.wait_ready(30)
         for node in self.net.nodes:
