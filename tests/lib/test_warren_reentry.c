@@ -269,9 +269,12 @@ static void on_any_opened(void *arg, struct warren_stream *st)
 static size_t on_any_stream_data(void *arg, struct warren_stream *st,
                                  const void *data, size_t len)
 {
-    (void)st, (void)data;
+    (void)data;
     call_a_function(arg, STREAM_DATA);
-    return turn[STREAM_DATA] % 2 == 0 ? len / 2 : len;
+    if (turn[STREAM_DATA] % 2 != 0)
+        return len;
+    warren_stream_resume(st); /* or it would stand in the way of others */
+    return len / 2;
 }
 
 static void on_any_end(void *arg, struct warren_stream *st)

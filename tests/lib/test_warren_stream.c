@@ -417,7 +417,9 @@ static void reset_in_a_callback(void)
     there.resets_on_data = true;
     warren_stream_write(here.st, "x", 1);
     wait_count("it is broken off", &here.closed, 1);
-    assert_int_equal(here.error, WARREN_ERR_FAILED);
+    /* Also before the word that it was taken has left. */
+    assert_true(here.error == WARREN_ERR_FAILED ||
+                here.error == WARREN_ERR_REFUSED);
     assert_int_equal(there.offered, 1);
     assert_int_equal(there.closed, 0);
 }

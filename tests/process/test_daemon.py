@@ -248,7 +248,7 @@ class Refusals(ProcessTest):
 
     def test_soft_limit_of_files_is_raised(self):
         node = self.net.add()
-        node.start("--exit", "--exit.max_sockets", "900",
+        node.start("--exit", "--exit.tcp", "no", "--exit.max_sockets", "900",
                    "--exit.max_questions", "10",
                    preexec_fn=lambda: resource.setrlimit(
                        resource.RLIMIT_NOFILE, (64, 4096)))
