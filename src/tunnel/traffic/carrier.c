@@ -314,7 +314,6 @@ enum error carrier_open(struct carrier *c, const struct carrier_target *target,
     }
     call->handler = *handler;
     call->arg = arg;
-    call->began_at = now;
     call->end_at = time_after(now, target->timeout);
     call->retry_at = now; /* in the next turn: nobody is called from here */
     c->stats.asked++;

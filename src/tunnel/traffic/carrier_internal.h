@@ -74,7 +74,7 @@ struct carrier_call {
     uint32_t opening; /* a circuit that is built for it, or 0 */
     LIST_ENTRY(carrier_call) of_opening;
     unsigned opened;
-    uint64_t began_at, end_at, retry_at;
+    uint64_t end_at, retry_at;
     unsigned retries;
     unsigned turn;
 };
