@@ -29,9 +29,13 @@ RESEND_AFTER = 0.1  # seconds without an answer: what is missing is lost
 # ---- SOCKS5 -----------------------------------------------------------------
 
 def destination(address):
-    """An IPv4 address and port as SOCKS5 has them."""
-    return b"\x01" + socket.inet_aton(address[0]) + struct.pack(
-        ">H", address[1])
+    """An IPv4 address or a name, and a port, as SOCKS5 has them."""
+    host, port = address
+    try:
+        where = b"\x01" + socket.inet_aton(host)
+    except OSError:
+        where = b"\x03" + bytes((len(host),)) + host.encode()
+    return where + struct.pack(">H", port)
 
 
 def receive(sock, count):
@@ -44,13 +48,22 @@ def receive(sock, count):
     return data
 
 
-def ask(proxy, command, address, meanwhile=lambda: None):
+def greet(sock, user):
+    sock.sendall(b"\x05\x01" + (b"\x02" if user else b"\x00"))
+    method = receive(sock, 2)[1]
+    if user and method == 2:
+        sock.sendall(b"\x01" + bytes((len(user),)) + user.encode() +
+                     b"\x01x")
+        method = receive(sock, 2)[1]
+    if method != 0:
+        raise Failure("the SOCKS proxy refuses who asks")
+
+
+def ask(proxy, command, address, meanwhile=lambda: None, user=None):
     """The connection, and where datagrams go. meanwhile() is called between
-    the request and its answer."""
+    the request and its answer; `user` has circuits of his own."""
     sock = socket.create_connection(proxy, PATIENCE)
-    sock.sendall(b"\x05\x01\x00")
-    if receive(sock, 2) != b"\x05\x00":
-        raise Failure("the SOCKS proxy wants a password")
+    greet(sock, user)
     sock.sendall(bytes((5, command, 0)) + destination(address))
     meanwhile()
     head = receive(sock, 4)
@@ -62,11 +75,14 @@ def ask(proxy, command, address, meanwhile=lambda: None):
 
 # ---- The server -------------------------------------------------------------
 
-def serve_stream(listener, count):
-    sock = listener.accept()[0]
+def take_stream(sock, count):
     buffer = bytearray(1 << 18)
     while got := sock.recv_into(buffer):
         count.value += got
+
+
+def serve(listener, function, *arguments):
+    function(listener.accept()[0], *arguments)
 
 
 def serve_datagrams(sock, count):
@@ -82,10 +98,11 @@ def serve_datagrams(sock, count):
             sock.sendto(buffer[:HEAD.size], source)
 
 
-def server_socket(kind, address):
+def server_socket(kind, address, port=0):
     sock = socket.socket(socket.AF_INET, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.settimeout(PATIENCE)
-    sock.bind((address, 0))
+    sock.bind((address, port))
     if kind == socket.SOCK_STREAM:
         sock.listen()
     else:
@@ -124,12 +141,18 @@ def send_datagrams(sock, _control, header, window):
 
 # ---- Both -------------------------------------------------------------------
 
-class Load:
-    """One transfer at a time, from `proxy` to a server on `address`."""
+def at_once(function, *arguments):
+    return function(*arguments)
 
-    def __init__(self, proxy, address):
+
+class Load:
+    """One transfer at a time, from `proxy` to a server on `address`. `here`
+    and `there` call a function where client and server are."""
+
+    def __init__(self, proxy, address, here=at_once, there=at_once):
         self.proxy = proxy
         self.address = address
+        self.here, self.there = here, there
         self.count = FORK.RawValue("Q", 0)
         self.window = FORK.RawValue("Q", ACK_EACH)
         self.processes = []
@@ -141,13 +164,18 @@ class Load:
         process.start()
         self.processes.append(process)
 
-    def start_stream(self, meanwhile):
-        with server_socket(socket.SOCK_STREAM, self.address) as listener:
-            self.start(serve_stream, listener, self.count)
-            sock = ask(self.proxy, STREAM, listener.getsockname(),
-                       meanwhile)[0]
+    def start_stream(self, meanwhile=lambda: None, user=None, to=None,
+                     port=0, down=False):
+        """Up, or `down`. `to`: what leads to the server, on `port`."""
+        send, take = (send_stream,), (take_stream, self.count)
+        with self.there(server_socket, socket.SOCK_STREAM, self.address,
+                        port) as listener:
+            self.start(serve, listener, *(send if down else take))
+            sock = self.here(ask, self.proxy, STREAM,
+                             to or listener.getsockname(), meanwhile, user)[0]
         with sock:
-            self.start(send_stream, sock)
+            self.start((take if down else send)[0], sock,
+                       *(take if down else send)[1:])
 
     def start_datagrams(self):
         with server_socket(socket.SOCK_DGRAM, self.address) as server:
@@ -162,21 +190,28 @@ class Load:
 
     def measure(self, pids, seconds):
         """MB/s that came, and processor seconds of `pids` for a gigabyte."""
-        cpu, count = sum(map(cpu_of, pids)), self.count.value
-        begun = time.monotonic()
-        time.sleep(seconds)
-        elapsed = time.monotonic() - begun
-        megabytes = (self.count.value - count) / 1e6
-        cpu = sum(map(cpu_of, pids)) - cpu
-        if megabytes == 0:
-            raise Failure("nothing came to the server")
-        return megabytes / elapsed, cpu / megabytes * 1e3
+        return together([self], pids, seconds)[1:]
 
     def stop(self):
         for process in self.processes:
             process.kill()
             process.join()
         self.processes = []
+
+
+def together(loads, pids, seconds):
+    """MB/s of each, and what Load.measure says of all."""
+    cpu = sum(map(cpu_of, pids))
+    before = [load.count.value for load in loads]
+    begun = time.monotonic()
+    time.sleep(seconds)
+    elapsed = time.monotonic() - begun
+    each = [(load.count.value - count) / 1e6 / elapsed
+            for load, count in zip(loads, before)]
+    cpu = sum(map(cpu_of, pids)) - cpu
+    if min(each) == 0:
+        raise Failure("nothing came to the server")
+    return each, sum(each), cpu / (sum(each) * elapsed) * 1e3
 
 
 def quietly(function, *arguments):

@@ -97,7 +97,7 @@ class TorControl:
 
     def attach(self, circuit):
         """The next stream that a program asks for goes over this circuit."""
-        stream = self.event(r"STREAM (\d+) NEW ")[1]
+        stream = self.event(r"STREAM (\d+) NEW .*PURPOSE=USER")[1]
         self.command(f"ATTACHSTREAM {stream} {circuit}")
 
     def remove(self, circuit):
