@@ -234,9 +234,12 @@ static bool has_room(const struct pool *p, unsigned hops)
 }
 
 enum error pool_add(struct pool *p, const struct link_target *path,
-                    unsigned hops, uint64_t now, struct circuit **out)
+                    unsigned hops, bool place, uint64_t now,
+                    struct circuit **out)
 {
-    if (!has_room(p, hops))
+    unsigned most = p->config.max_circuits * (place ? 2 : 1);
+
+    if (count_circuits(p, hops, true) >= most)
         return ERR_FULL;
     p->deadline = now;
     return circuit_new(p->circuits, path, hops, now, out);

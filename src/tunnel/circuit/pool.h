@@ -53,9 +53,12 @@ enum error pool_hold(struct pool *p, unsigned hops, uint64_t now);
 void pool_release(struct pool *p, unsigned hops);
 bool pool_keeps(const struct pool *p, unsigned hops);
 /* One more circuit than are kept, through `path`, which retires as they do.
- * ERR_FULL (max_circuits), errors of circuit_new. */
+ * One that takes the `place` of another, which goes soon, finds room for as
+ * many again: or at the cap nothing could go on. ERR_FULL (max_circuits),
+ * errors of circuit_new. */
 enum error pool_add(struct pool *p, const struct link_target *path,
-                    unsigned hops, uint64_t now, struct circuit **out);
+                    unsigned hops, bool place, uint64_t now,
+                    struct circuit **out);
 
 /* Data can be sent over it now: it is of this length (0: of any), ready, and
  * does not retire; or all of its length retire, which is better than none. */

@@ -194,7 +194,8 @@ struct member_wish {
 };
 /* Begins one more circuit, beside those that are kept, which retires as they
  * do. ERR_RANGE, ERR_NO_NODES (no such exit, or no way to it), ERR_FULL
- * (max_circuits), ERR_NO_MEMORY, ERR_CANCELLED (in member_free). */
+ * (max_circuits; as many again to one exit), ERR_NO_MEMORY, ERR_CANCELLED (in
+ * member_free). */
 enum error member_open(struct member *t, unsigned hops,
                        const struct member_wish *wish, uint64_t now,
                        uint32_t *circuit);

@@ -236,7 +236,7 @@ enum error member_open(struct member *t, unsigned hops,
                              : choose(t, &request, need, &path);
     if (result != PATH_FOUND)
         return ERR_NO_NODES;
-    e = pool_add(&t->pool, path.hops, hops, now, &c);
+    e = pool_add(&t->pool, path.hops, hops, wish->exit != NULL, now, &c);
     if (e != OK)
         return e;
     client = member_client_of(c);

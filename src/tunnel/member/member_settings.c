@@ -16,7 +16,7 @@ void member_config_init(struct member_config *config)
         .network = "main",
         .family = {true, true},
         .min_circuits = 2,
-        .max_circuits = 8,
+        .max_circuits = 32,
         .max_relays_or_exits = 1000,
         .max_time = 10 * TIME_MIN,
         .max_time_inactive = 5 * TIME_MIN,
@@ -81,7 +81,7 @@ struct router_config member_router_config(const struct member_config *c)
                     .extend_source_burst = c->create_source_rate,
                     .max_sources = c->max_sources,
                     .queue = c->queue},
-        .circuit = {.max_circuits = ONION_HOPS_MAX * c->max_circuits,
+        .circuit = {.max_circuits = 2 * ONION_HOPS_MAX * c->max_circuits,
                     .max_service_circuits = c->max_service_circuits},
     };
 

@@ -66,6 +66,7 @@ static void end(struct trunk *t, uint64_t now)
     stream_conn_close(t->conn, REASON_LINK_LOST, now);
 }
 
+/* Of those without streams. */
 static void end_unused(struct carrier *c, uint64_t now)
 {
     for (unsigned i = 0; i < c->places; i++) {
@@ -248,6 +249,34 @@ static bool is_opened_for_another(const struct carrier_call *call)
     return false;
 }
 
+/* A circuit that carries no streams, of another key, makes way: its trunk ends,
+ * and then it is nobody's (claims_spare). */
+static void give_way(const struct carrier_call *call, uint64_t now)
+{
+    struct carrier *c = call->carrier;
+    const struct claim *oldest = NULL;
+    struct trunk *found = NULL;
+
+    for (unsigned i = 0; i < c->places; i++) {
+        struct trunk *t = c->trunks[i];
+        const struct claim *claim;
+
+        if (t == NULL || t->kind != TRUNK_EXIT || t->ending ||
+            t->hops != call->target.hops ||
+            t->isolation == call->target.isolation ||
+            stream_conn_streams(t->conn) > 0)
+            continue;
+        claim = claims_find(c->claims, t->circuit);
+        if (claim != NULL &&
+            (oldest == NULL || claim->used_at < oldest->used_at)) {
+            oldest = claim;
+            found = t;
+        }
+    }
+    if (found != NULL)
+        end(found, now);
+}
+
 bool trunk_open_for(struct carrier_call *call, uint64_t now)
 {
     struct chooser chooser = chooser_of(call->carrier);
@@ -259,6 +288,8 @@ bool trunk_open_for(struct carrier_call *call, uint64_t now)
         is_opened_for_another(call))
         return true;
     e = choose_to_open(&chooser, &wish, NULL, NULL, now, &opening);
+    if (e == ERR_FULL)
+        give_way(call, now);
     if (e == OK) {
         call->opened++;
         call->opening = opening;

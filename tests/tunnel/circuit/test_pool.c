@@ -423,6 +423,29 @@ static void test_pool_leaves_services_alone(void **state)
     net_free(w.net);
 }
 
+/* At the cap one that takes another's place is made all the same. */
+static void test_pool_room_for_successors(void **state)
+{
+    struct pool_config c = config();
+    struct link_target hop;
+    struct circuit *made;
+
+    (void)state;
+    start(76, &c);
+    hop = net_target(&w.net->node[1]);
+    for (unsigned i = 0; i < c.max_circuits; i++)
+        assert_int_equal(pool_add(&w.pool, &hop, 1, false, w.net->now, &made),
+                         OK);
+    assert_int_equal(pool_add(&w.pool, &hop, 1, false, w.net->now, &made),
+                     ERR_FULL);
+    for (unsigned i = 0; i < c.max_circuits; i++)
+        assert_int_equal(pool_add(&w.pool, &hop, 1, true, w.net->now, &made),
+                         OK);
+    assert_int_equal(pool_add(&w.pool, &hop, 1, true, w.net->now, &made),
+                     ERR_FULL);
+    net_free(w.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_pool_ready_counts_all),
         cmocka_unit_test(test_pool_backs_off),
         cmocka_unit_test(test_pool_leaves_services_alone),
+        cmocka_unit_test(test_pool_room_for_successors),
     };
 
     if (sodium_init() < 0)

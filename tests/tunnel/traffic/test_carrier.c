@@ -608,6 +608,23 @@ static void test_carrier_handlers_may_call_everything(void **state)
     party_free(p);
 }
 
+/* More keys than circuits, one after the other: those that rest make way. */
+static void test_carrier_keys_that_rest_make_way(void **state)
+{
+    enum { KEYS = 40 }; /* max_circuits is 32 */
+    struct party *p = party_new(1);
+    struct talk t[KEYS] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < KEYS; i++) {
+        talk(p, &t[i], 80, i + 1, 100);
+        run(p->w, 3 * TIME_S); /* all of them before one is idle */
+        assert_int_equal(t[i].answered, 1);
+        assert_int_equal(t[i].closed, 1);
+    }
+    party_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -635,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_carrier_calls_when_memory_runs_out),
         cmocka_unit_test(test_carrier_handlers_may_call_everything),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
+        cmocka_unit_test(test_carrier_keys_that_rest_make_way),
     };
 
     if (sodium_init() < 0)
