@@ -6,7 +6,7 @@
  *     slow_links NAMESPACE...
  *
  * Gives the Nth namespace (of ip-netns(8)) a device w0, whose address is to be
- * 10.88.0.N, says "ready", and carries packets between them until its input
+ * 5.88.0.N, says "ready", and carries packets between them until its input
  * ends. A line of that, "DELAY LOSS", has them come after so many ms, and so
  * many of 10,000 be lost; at first 0 and 0. Those to and from the last
  * namespace always come at once: servers are there.
@@ -33,7 +33,7 @@
 #define PACKET_MAX 1500
 #define SLOTS      (1U << 16) /* on their way; more are lost */
 #define BATCH      64
-#define NETWORK    0x0a580000U /* 10.88.0.0 */
+#define NETWORK    0x05580000U /* 5.88.0.0 */
 
 struct packet {
     uint64_t at; /* ns */
@@ -177,11 +177,12 @@ static int run(void)
     net.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (poll < 0 || net.timer < 0)
         die("epoll, timerfd");
-    for (unsigned i = 0; i <= net.ports; i++) {
+    net.port[net.ports] = net.timer;
+    net.port[net.ports + 1] = STDIN_FILENO;
+    for (unsigned i = 0; i < net.ports + 2; i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
 
-        epoll_ctl(poll, EPOLL_CTL_ADD, i < net.ports ? net.port[i] : net.timer,
-                  &e);
+        epoll_ctl(poll, EPOLL_CTL_ADD, net.port[i], &e);
     }
     puts("ready");
     fflush(stdout);
