@@ -58,6 +58,8 @@ static void env_event(void *ctx, const struct member_event *event)
 {
     struct sim_tunnel *n = ctx;
 
+    if (n->above.event != NULL && !n->dying)
+        n->above.event(n->above.arg, event, sim_now(n->sim));
     switch (event->kind) {
     case MEMBER_CIRCUIT_READY:
         n->ready++;
@@ -334,20 +336,26 @@ static void node_tick(void *engine, uint64_t now)
     sim_tcp_tick(n, now);
     if (n->streams != NULL)
         streams_tick(n->streams, now);
+    if (n->above.tick != NULL)
+        n->above.tick(n->above.arg, now);
     solve(n, now);
 }
 
 static uint64_t node_next_deadline(void *engine)
 {
     struct sim_tunnel *n = engine;
+    uint64_t at;
 
     if (n->asleep)
         return TIME_NEVER;
     if (n->echo_count > 0 || n->task_id != 0 || sim_tcp_pending(n))
         return sim_now(n->sim);
-    return time_min(member_next_deadline(n->member),
-                    n->streams == NULL ? TIME_NEVER
-                                       : streams_next_deadline(n->streams));
+    at = member_next_deadline(n->member);
+    if (n->streams != NULL)
+        at = time_min(at, streams_next_deadline(n->streams));
+    if (n->above.next_deadline != NULL)
+        at = time_min(at, n->above.next_deadline(n->above.arg));
+    return at;
 }
 
 static void node_free(void *engine)

@@ -43,6 +43,15 @@ struct sim_rows {
     struct vanguard_set third, layer2;
 };
 
+/* What is on top of a member, and driven with it. Copies what it is told; to be
+ * taken off before it is freed, and before the node dies. */
+struct sim_above {
+    void *arg;
+    void (*event)(void *arg, const struct member_event *event, uint64_t now);
+    void (*tick)(void *arg, uint64_t now);
+    uint64_t (*next_deadline)(const void *arg);
+};
+
 /* Owned by the network and freed when the node dies. */
 struct sim_tunnel {
     struct sim *sim;
@@ -66,6 +75,7 @@ struct sim_tunnel {
     unsigned tcp_open;
     bool tcp_pending;
     struct streams *streams; /* that it opens; NULL: none yet */
+    struct sim_above above;  /* all NULL: nothing is */
 
     /* What its services tell; NULL: nobody hears it. */
     void (*on_service)(struct sim_tunnel *n, const struct service_event *event);

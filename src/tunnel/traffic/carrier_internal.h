@@ -48,7 +48,7 @@ struct trunk {
     uint32_t circuit, opening[TRUNK_OPENING];
     uint64_t ask_at;
     bool waiting;   /* for something to come, as something was sent */
-    bool asked;     /* and its hops were, too: at ask_at it is given up */
+    unsigned asked; /* so often its hops were, too; then it is given up */
     uint64_t quiet; /* so long nothing may come while there are streams */
     uint64_t retry_at;
     unsigned tries;

@@ -13,9 +13,11 @@
 #define OPEN_MAX 8 /* circuits built for one call */
 
 /* A circuit on which nothing comes back for what was sent is asked after four
- * round trips, within these; as long again, and it is given up. */
+ * round trips, within these; and again each half of that, as a question can be
+ * lost like anything else. Without an answer to all it is given up. */
 #define SILENCE_MIN (400 * TIME_MS)
 #define SILENCE_MAX (3 * TIME_S)
+#define QUESTIONS   3
 /* One on which nothing was sent is asked, too: who waits for bytes would never
  * know. The longer it is quiet the seldomer. */
 #define QUIET_MIN (500 * TIME_MS)
@@ -118,7 +120,8 @@ static void leave_circuit(struct trunk *t)
     t->circuit = 0;
     t->path = 0;
     t->ask_at = TIME_NEVER;
-    t->waiting = t->asked = false;
+    t->waiting = false;
+    t->asked = 0;
 }
 
 void trunk_free(struct trunk *t)
@@ -607,7 +610,8 @@ static void circuit_closed(struct trunk *t, uint32_t circuit, uint64_t now)
 /* Something came: a packet, or the word of the exit that it is there. */
 static void heard(struct trunk *t, uint64_t quiet, uint64_t now)
 {
-    t->waiting = t->asked = false;
+    t->waiting = false;
+    t->asked = 0;
     t->quiet = quiet;
     t->ask_at = time_after(now, quiet);
 }
@@ -698,19 +702,20 @@ static void doubt(struct trunk *t, uint64_t now)
     struct carrier *c = t->carrier;
     uint32_t circuit = t->circuit;
 
-    if (!t->waiting && !t->asked && stream_conn_streams(t->conn) == 0) {
+    if (!t->waiting && t->asked == 0 && stream_conn_streams(t->conn) == 0) {
         t->ask_at = TIME_NEVER; /* nobody cares, until something is sent */
         return;
     }
-    t->ask_at = time_after(now, patience(t));
-    if (!t->asked) {
-        t->asked = true;
+    t->ask_at = time_after(now, patience(t) / 2);
+    if (t->asked < QUESTIONS) {
+        t->asked++;
         member_ping(c->member, circuit, now);
         return;
     }
     c->stats.silences++;
-    lose_circuit(t, now);
-    member_close(c->member, circuit, now);
+    member_close(c->member, circuit, now); /* first: else look finds it */
+    if (t->circuit == circuit)
+        lose_circuit(t, now);
 }
 
 static void tick(struct trunk *t, uint64_t now)
