@@ -256,6 +256,11 @@ bool stream_conn_answered(const struct stream_conn *c)
     return c->answered;
 }
 
+bool stream_conn_is_clogged(const struct stream_conn *c)
+{
+    return c->kept >= c->streams->config.connection_window / 2;
+}
+
 unsigned stream_conn_streams(const struct stream_conn *c)
 {
     return c->count;

@@ -71,9 +71,9 @@ enum stream_end {
 };
 
 /* Codes of resets and closes are the holder's, up to 2^32 - 1. `opened`,
- * `moved` and `over` are the connection's, with its `holder`; the others the
- * stream's, with its `arg`: a stream has the handler of its connection until
- * stream_hand_over gives it another one. */
+ * `openable`, `moved` and `over` are the connection's, with its `holder`; the
+ * others the stream's, with its `arg`: a stream has the handler of its
+ * connection until stream_hand_over gives it another one. */
 struct stream_handler {
     /* Acceptor: a new stream, whose arg is NULL. */
     void (*opened)(void *holder, struct stream *st, uint64_t now);
@@ -92,6 +92,9 @@ struct stream_handler {
      * was not taken is lost, and `data` has not said `fin`. `st` is gone when
      * this returns; the last call for it. */
     void (*closed)(void *arg, struct stream *st, uint64_t now);
+    /* After stream_open has said ERR_FULL: the other end allows more, or some
+     * have ended (opener). May be NULL. */
+    void (*openable)(void *holder, struct stream_conn *c, uint64_t now);
     /* The connection goes on over another path (acceptor). */
     void (*moved)(void *holder, struct stream_conn *c, uint64_t path,
                   uint64_t now);
@@ -153,6 +156,8 @@ void stream_conn_close(struct stream_conn *c, uint32_t code, uint64_t now);
 
 uint64_t stream_conn_path(const struct stream_conn *c); /* 0: it rests */
 bool stream_conn_answered(const struct stream_conn *c); /* handshake is done */
+/* Half of what may be on its way to us has come, and nobody takes it. */
+bool stream_conn_is_clogged(const struct stream_conn *c);
 unsigned stream_conn_streams(const struct stream_conn *c);
 uint64_t stream_conn_rtt(const struct stream_conn *c); /* smoothed; 0 unknown */
 void *stream_conn_holder(const struct stream_conn *c);

@@ -117,7 +117,6 @@ static void set(struct streams *s, uint64_t rtt, ngtcp2_settings *settings)
     settings->pmtud_probes = no_sizes;
     settings->pmtud_probeslen = 1;
     settings->ack_thresh = ACK_THRESH;
-    settings->max_stream_window = s->config.window;
     settings->handshake_timeout = UINT64_MAX;
     settings->rand_ctx.native_handle = s;
 }
@@ -391,6 +390,8 @@ void conn_settle(struct stream_conn *c)
         conn_flush(c);
     if (!c->over)
         conn_offer_room(c);
+    if (!c->over)
+        conn_offer_streams(c);
     if (c->over)
         finish(c);
     else

@@ -18,6 +18,7 @@ static struct stream *stream_new(struct stream_conn *c, int64_t id)
     st->conn = c;
     st->handler = c->handler;
     st->id = id;
+    window_open(st);
     TAILQ_INSERT_TAIL(&c->list, st, link);
     c->count++;
     c->idle_at = TIME_NEVER;
@@ -66,6 +67,7 @@ void stream_free(struct stream *st)
     if (!st->told)
         forget_holder(st);
     give_back(st);
+    window_close(st);
     stream_unready(st);
     stream_unchange(st);
     if (st->is_waiting)
@@ -101,6 +103,11 @@ static bool stream_is_read(const struct stream *st)
 
 /* ---- The interface ------------------------------------------------------ */
 
+static bool has_room_for_one(const struct stream_conn *c)
+{
+    return ngtcp2_conn_get_streams_bidi_left(c->quic) > c->opening;
+}
+
 enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
                        struct stream **out)
 {
@@ -108,9 +115,12 @@ enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
 
     if (c->over || !c->opener)
         return ERR_NOT_FOUND;
-    if (memory_is_short(c->streams) ||
-        ngtcp2_conn_get_streams_bidi_left(c->quic) <= c->opening)
+    if (memory_is_short(c->streams))
         return ERR_FULL;
+    if (!has_room_for_one(c)) {
+        c->wants_streams = true;
+        return ERR_FULL;
+    }
     streams_enter(c->streams, now);
     st = stream_new(c, ID_NONE);
     if (st != NULL) {
@@ -306,9 +316,10 @@ static void apply_reset(struct stream *st)
 static void apply_returned(struct stream *st)
 {
     struct stream_conn *c = st->conn;
-    int rv = st->id < 0 ? 0
-                        : ngtcp2_conn_extend_max_stream_offset(c->quic, st->id,
-                                                               st->returned);
+    size_t more = window_returns(st, st->returned);
+    int rv = st->id < 0 || more == 0
+                 ? 0
+                 : ngtcp2_conn_extend_max_stream_offset(c->quic, st->id, more);
 
     c->returned += st->returned;
     st->returned = 0;
@@ -378,6 +389,16 @@ static bool is_asked_for(const struct stream *st)
 {
     return st->resuming || st->resetting || st->maybe_stopped ||
            st->returned > 0;
+}
+
+void conn_offer_streams(struct stream_conn *c)
+{
+    if (!c->wants_streams || c->over || memory_is_short(c->streams) ||
+        !has_room_for_one(c))
+        return;
+    c->wants_streams = false;
+    if (c->handler->openable != NULL)
+        c->handler->openable(c->holder, c, c->streams->now);
 }
 
 void conn_offer_room(struct stream_conn *c)

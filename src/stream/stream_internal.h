@@ -16,6 +16,7 @@
 #include "base/table/keyed_table.h"
 #include "base/table/shares.h"
 #include "stream/stream_heap.h"
+#include "stream/stream_memory.h"
 
 #include <ngtcp2/ngtcp2.h>
 #include <sodium.h>
@@ -71,8 +72,12 @@ struct stream {
 #define ID_GONE (-2) /* ngtcp2 is done with it, its reader is not */
     struct send_buffer out;
     struct kept kept;
-    size_t returned; /* bytes taken; the other end does not know yet */
-    uint32_t code;   /* of a reset */
+    size_t returned;     /* bytes taken; the other end does not know yet */
+    size_t window;       /* what may be on its way to us, */
+    size_t owed;         /* less this, which is told with more of it */
+    uint64_t quarter_at; /* when a quarter of it was told last; 0: not yet */
+    bool counts;         /* what it has grown by is in conn->grown */
+    uint32_t code;       /* of a reset */
     bool is_ready, is_changed, is_waiting;
     bool wants_room;
     bool finished, fin_sent;
@@ -127,9 +132,15 @@ struct stream_conn {
     bool opener, is_dirty;
 
     struct stream_list list, ready, changed;
-    unsigned count;   /* streams that the holder has */
-    unsigned opening; /* of these, those without an id */
-    size_t returned;  /* bytes of streams that are gone */
+    unsigned count;         /* streams that the holder has */
+    unsigned opening;       /* of these, those without an id */
+    size_t returned;        /* bytes of streams that are gone */
+    size_t grown;           /* by so much the windows of streams have grown, */
+    unsigned grown_streams; /* and of so many; */
+    bool is_tight;          /* somebody would have more, and there is none */
+    uint64_t lapsed_at;     /* when unused ones were looked for */
+    size_t kept;            /* came, and was not taken, of all streams */
+    bool wants_streams;     /* stream_open has said ERR_FULL */
     size_t memory;
 
     struct route routes[ROUTES];
@@ -229,8 +240,17 @@ void stream_unchange(struct stream *st);
 void conn_apply_streams(struct stream_conn *c);
 /* The other end reads no more. */
 void stream_stopped(struct stream *st);
+/* Calls `openable` if that was waited for, and is so. */
+void conn_offer_streams(struct stream_conn *c);
 /* Calls `writable` where there is room again. */
 void conn_offer_room(struct stream_conn *c);
+
+/* ---- stream_window.c ---------------------------------------------------- */
+
+void window_open(struct stream *st);
+void window_close(struct stream *st);
+/* So much of it was taken; by how much ngtcp2 is to extend what may come. */
+size_t window_returns(struct stream *st, size_t taken);
 
 /* ---- stream_keep.c ------------------------------------------------------ */
 
@@ -273,23 +293,6 @@ void conn_apply_move(struct stream_conn *c);
 struct route *path_came(struct stream_conn *c, uint64_t path);
 /* Acceptor: which path ngtcp2 is on now. */
 void conn_follow(struct stream_conn *c);
-
-/* ---- stream_memory.c ---------------------------------------------------- */
-
-/* For ngtcp2, counted, up to max_memory. */
-void memory_for_quic(struct stream_conn *c);
-/* Our own, zeroed: none when less than a quarter is left, so that what is
- * under way can end. `c` may be NULL. */
-void *memory_new(struct streams *s, struct stream_conn *c, size_t size);
-/* The same for what the other end may send: up to max_memory. */
-void *memory_must(struct streams *s, struct stream_conn *c, size_t size);
-void memory_free(struct streams *s, struct stream_conn *c, void *p,
-                 size_t size);
-bool memory_is_short(const struct streams *s);
-void memory_count(struct stream_conn *c, size_t n);
-void memory_uncount(struct stream_conn *c, size_t n);
-/* Ends who weighs most when little is left; wakes writers when much is. */
-void memory_relieve(struct streams *s);
 
 /* ---- stream_accept.c ---------------------------------------------------- */
 

@@ -36,6 +36,7 @@ bool kept_add(struct stream *st, struct bytes data)
             part = data.len;
         memcpy(k->last->data + end, data.p, part);
         k->len += part;
+        st->conn->kept += part;
         data = bytes_of(data.p + part, data.len - part);
     }
     return true;
@@ -66,6 +67,7 @@ static void kept_take(struct stream *st, size_t n)
 
     k->at += n;
     k->len -= n;
+    st->conn->kept -= n;
     if (k->len == 0 || k->at == CHUNK_BYTES)
         drop_first(st);
 }
@@ -74,6 +76,7 @@ void kept_forget(struct stream *st)
 {
     while (st->kept.first != NULL)
         drop_first(st);
+    st->conn->kept -= st->kept.len;
     st->kept.len = 0;
 }
 

@@ -64,7 +64,7 @@ struct world_side {
     struct world *w;
     unsigned index;
     struct streams *s;
-    unsigned over, moved, accepted;
+    unsigned over, moved, accepted, openable;
     enum stream_end why;
     uint32_t code;
     struct stream_conn *conn; /* the last one; NULL when it is over */
@@ -232,6 +232,17 @@ static inline void flow_opened(void *holder, struct stream *st, uint64_t now)
     flow_pump(f);
 }
 
+static inline void side_openable(void *holder, struct stream_conn *c,
+                                 uint64_t now)
+{
+    struct world_side *side = holder;
+
+    (void)now;
+    side->openable++;
+    if (side->w->meddle_conn != NULL)
+        side->w->meddle_conn(side->w, side, c, "openable");
+}
+
 static inline void side_moved(void *holder, struct stream_conn *c,
                               uint64_t path, uint64_t now)
 {
@@ -265,6 +276,7 @@ static const struct stream_handler world_handler = {
     .writable = flow_writable,
     .reset = flow_reset,
     .closed = flow_closed,
+    .openable = side_openable,
     .moved = side_moved,
     .over = side_over,
 };

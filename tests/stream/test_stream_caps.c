@@ -127,10 +127,14 @@ static void test_stream_caps_streams(void **state)
 
     (void)state;
     assert_int_equal(open_many(w, c, 200), 64);
+    assert_int_equal(w->side[OPENER].openable, 0);
     world_run(w, TIME_S);
+    assert_int_equal(w->side[OPENER].openable, 1);
     assert_int_equal(open_many(w, c, 200), 36);
     world_run(w, TIME_S);
     assert_int_equal(open_many(w, c, 200), 0);
+    world_run(w, TIME_S);
+    assert_int_equal(w->side[OPENER].openable, 1);
     assert_int_equal(stream_conn_streams(w->side[ACCEPTOR].conn), 100);
     other = world_connect(w, 2);
     assert_true(works(w, other));
@@ -139,6 +143,7 @@ static void test_stream_caps_streams(void **state)
     for (size_t i = 0; i < 30; i++)
         stream_reset(w->flows[i]->st, 1, w->now);
     world_run(w, TIME_S);
+    assert_int_equal(w->side[OPENER].openable, 2);
     assert_int_equal(open_many(w, c, 200), 30);
     world_free(w);
 }

@@ -106,6 +106,84 @@ static void test_stream_memory_stalled_beside_others(void **state)
     world_free(w);
 }
 
+/* Readers of the acceptor, from the first one on. */
+static void all_take(struct world *w, size_t from, size_t takes)
+{
+    w->like.takes = takes;
+    for (size_t i = from; i < w->flow_count; i++)
+        if (w->flows[i]->out_total == 0)
+            w->flows[i]->takes = takes;
+}
+
+/* Those that were fast when they stalled, and so had large windows. */
+static void test_stream_memory_fast_ones_stall(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    uint64_t begun;
+
+    (void)state;
+    for (unsigned i = 0; i < 24; i++)
+        world_flow(w, c, 64 << 20)->finish = false;
+    world_run(w, 3 * TIME_S);
+    all_take(w, 0, 0);
+    world_run(w, 3 * TIME_S);
+    print_message("%zu bytes of 24 are not taken\n", memory_of(w, ACCEPTOR));
+    assert_true(memory_of(w, ACCEPTOR) > 4 << 20);
+    w->like = (struct flow){.takes = SIZE_MAX, .finish = true};
+    begun = w->now;
+    world_flow(w, c, 4 << 20);
+    while (!w->flows[w->flow_count - 1]->fin) {
+        world_run(w, 10 * TIME_MS);
+        assert_true(time_since(begun, w->now) < 20 * TIME_S);
+    }
+    assert_int_equal(w->flows[w->flow_count - 1]->in, 4 << 20);
+    world_free(w);
+}
+
+/* Megabytes that come in a second of so many streams, after a while. */
+static uint64_t speed(struct world *w, struct stream_conn *c, unsigned streams)
+{
+    uint64_t before = 0, after = 0;
+    size_t first = w->flow_count;
+
+    for (unsigned i = 0; i < streams; i++)
+        world_flow(w, c, 512 << 20)->finish = false;
+    world_run(w, 3 * TIME_S);
+    for (size_t i = first; i < w->flow_count; i++)
+        before += w->flows[i]->in;
+    world_run(w, TIME_S);
+    for (size_t i = first; i < w->flow_count; i++)
+        after += w->flows[i]->in;
+    for (size_t i = first; i < w->flow_count; i++)
+        if (w->flows[i]->st != NULL && w->flows[i]->out_total > 0)
+            w->flows[i]->out_total = w->flows[i]->out; /* it says no more */
+    world_run(w, TIME_S);
+    return (after - before) >> 20;
+}
+
+/* Who has had large windows and says nothing does not keep others small. */
+static void test_stream_memory_windows_lapse(void **state)
+{
+    struct world *w;
+    struct stream_conn *c;
+    uint64_t alone, later;
+
+    (void)state;
+    config.connection_window = 4 << 20;
+    w = start();
+    c = world_connect(w, 1);
+    alone = speed(w, c, 1);
+    speed(w, c, 6);
+    world_run(w, 5 * TIME_S);
+    later = speed(w, c, 1);
+    print_message("%zu MB/s, and %zu MB/s beside seven that rest\n",
+                  (size_t)alone, (size_t)later);
+    assert_true(alone >= 5);
+    assert_true(later >= alone / 2);
+    world_free(w);
+}
+
 /* The window of the connection is shut: ends arrive nevertheless. */
 static void test_stream_memory_ends_need_no_window(void **state)
 {
@@ -503,6 +581,8 @@ static void test_stream_memory_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_stream_memory_fast_ones_stall, set_up),
+        cmocka_unit_test_setup(test_stream_memory_windows_lapse, set_up),
         cmocka_unit_test_setup(test_stream_memory_stalled_reader, set_up),
         cmocka_unit_test_setup(test_stream_memory_reads_after_the_end, set_up),
         cmocka_unit_test_setup(test_stream_memory_stalled_beside_others,

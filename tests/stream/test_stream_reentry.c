@@ -131,8 +131,9 @@ static const struct {
 
 /* ---- Where -------------------------------------------------------------- */
 
-static const char *const places[] = {"opened", "data",  "writable", "reset",
-                                     "closed", "moved", "over",     "accept"};
+static const char *const places[] = {"opened", "data",   "writable",
+                                     "reset",  "closed", "moved",
+                                     "over",   "accept", "openable"};
 
 static struct {
     action_fn *run;
@@ -170,6 +171,22 @@ static void meddle_conn(struct world *w, struct world_side *side,
     act(&p, where);
 }
 
+/* Opens streams until there may be no more, and resets them. */
+static void fill(struct world *w, struct stream_conn *c)
+{
+    size_t first = w->flow_count;
+
+    while (w->flow_count < first + 100) {
+        struct flow *f = flow_new(w);
+
+        if (stream_open(c, f, w->now, &f->st) != OK)
+            break;
+    }
+    for (size_t i = first; i < w->flow_count; i++)
+        if (w->flows[i]->st != NULL && w->side[OPENER].conn == c)
+            stream_reset(w->flows[i]->st, 1, w->now);
+}
+
 /* All handlers are called in this, at both ends. */
 static void play(struct world *w)
 {
@@ -180,6 +197,8 @@ static void play(struct world *w)
     w->like.finish = true;
     for (unsigned i = 0; i < 4 && w->side[OPENER].conn != NULL; i++)
         f[i] = world_flow(w, c, i < 2 ? 180000 : 3000);
+    if (strcmp(plan.where, "openable") == 0 && w->side[OPENER].conn == c)
+        fill(w, c);
     world_run(w, 120 * TIME_MS);
     if (w->side[OPENER].conn == c && f[0] != NULL && f[0]->st != NULL)
         stream_reset(f[0]->st, 1, w->now);
