@@ -175,9 +175,9 @@ void streams_path_gone(struct streams *s, uint64_t path, uint64_t now);
 
 /* ---- Streams ------------------------------------------------------------ */
 
-/* Opener. ERR_FULL: the other end allows no more now, or max_memory;
- * ERR_NO_MEMORY, ERR_NOT_FOUND (it is ending). The other end hears of it with
- * its first byte, or its end. */
+/* Opener. ERR_FULL: the other end allows no more now, which ends with openable;
+ * ERR_NO_MEMORY (or max_memory), ERR_NOT_FOUND (it is ending). The other end
+ * hears of it with its first byte, or its end. */
 enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
                        struct stream **out);
 /* From here on it is told to these, once more also that no more comes, after a

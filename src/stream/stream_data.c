@@ -116,7 +116,7 @@ enum error stream_open(struct stream_conn *c, void *arg, uint64_t now,
     if (c->over || !c->opener)
         return ERR_NOT_FOUND;
     if (memory_is_short(c->streams))
-        return ERR_FULL;
+        return ERR_NO_MEMORY;
     if (!has_room_for_one(c)) {
         c->wants_streams = true;
         return ERR_FULL;

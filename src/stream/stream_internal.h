@@ -142,7 +142,6 @@ struct stream_conn {
     size_t kept;            /* came, and was not taken, of all streams */
     bool wants_streams;     /* stream_open has said ERR_FULL */
     size_t memory;
-
     struct route routes[ROUTES];
     uint64_t path; /* 0: it rests */
     uint64_t number_now, numbers;

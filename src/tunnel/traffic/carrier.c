@@ -91,8 +91,10 @@ static bool send_request(struct carrier_call *call, struct trunk *t,
 {
     uint8_t text[STREAM_MESSAGE_MAX];
     size_t len = stream_request_write(&call->target.request, text);
+    enum error e = stream_open(t->conn, call, now, &call->stream);
 
-    if (stream_open(t->conn, call, now, &call->stream) != OK)
+    t->full = e == ERR_FULL;
+    if (e != OK)
         return false;
     if (stream_write(call->stream, bytes_of(text, len), now) != len) {
         drop_stream(call, REASON_FULL, now);
@@ -111,7 +113,8 @@ static bool send_request(struct carrier_call *call, struct trunk *t,
 static void go_on(struct carrier_call *call, uint64_t now)
 {
     enum reason why;
-    struct trunk *t = trunk_for(call, now, &why);
+    bool waits;
+    struct trunk *t = trunk_for(call, now, &why, &waits);
 
     if (t != NULL && send_request(call, t, now)) {
         if (call->handler.asked != NULL)
@@ -122,12 +125,25 @@ static void go_on(struct carrier_call *call, uint64_t now)
         fail(call, why, now);
         return;
     }
-    if (t == NULL && call->target.request.kind != STREAM_PORT &&
+    if (t == NULL && !waits && call->target.request.kind != STREAM_PORT &&
         !trunk_open_for(call, now) && call->refusals > 0) {
         fail(call, call->why, now); /* all exits that there are refused */
         return;
     }
     put_off(call, now);
+}
+
+/* The next one that was not seen in this turn. */
+static struct carrier_call *next_call(struct carrier *c)
+{
+    struct carrier_call *call = TAILQ_FIRST(&c->calls);
+
+    if (call == NULL || call->turn == c->turn)
+        return NULL;
+    TAILQ_REMOVE(&c->calls, call, link);
+    TAILQ_INSERT_TAIL(&c->calls, call, link);
+    call->turn = c->turn;
+    return call;
 }
 
 /* ---- Answers ------------------------------------------------------------ */
@@ -244,6 +260,23 @@ static void on_writable(void *arg, struct stream *st, uint64_t now)
         call->handler.asked(call->arg, now);
 }
 
+/* As many calls go on as there is room for. */
+static void on_openable(void *holder, struct stream_conn *conn, uint64_t now)
+{
+    struct trunk *t = holder;
+    struct carrier *c = t->carrier;
+    struct carrier_call *call;
+
+    (void)conn;
+    t->full = false;
+    streams_hold(c->streams, now);
+    c->turn++;
+    while (!t->full && !t->ending && (call = next_call(c)) != NULL)
+        if (call->state == LOOKING)
+            go_on(call, now);
+    streams_release(c->streams);
+}
+
 static void on_over(void *holder, struct stream_conn *conn, enum stream_end why,
                     uint32_t code, uint64_t now)
 {
@@ -255,6 +288,7 @@ const struct stream_handler carrier_call_streams = {.data = on_data,
                                                     .reset = on_reset,
                                                     .closed = on_closed,
                                                     .writable = on_writable,
+                                                    .openable = on_openable,
                                                     .over = on_over};
 
 /* ---- Commands ----------------------------------------------------------- */
@@ -349,19 +383,6 @@ static bool may_help(const struct member_event *event)
     return event->kind == MEMBER_CIRCUIT_READY ||
            event->kind == MEMBER_CIRCUIT_CLOSED ||
            event->kind == MEMBER_LEARNED;
-}
-
-/* The next one that was not seen in this turn. */
-static struct carrier_call *next_call(struct carrier *c)
-{
-    struct carrier_call *call = TAILQ_FIRST(&c->calls);
-
-    if (call == NULL || call->turn == c->turn)
-        return NULL;
-    TAILQ_REMOVE(&c->calls, call, link);
-    TAILQ_INSERT_TAIL(&c->calls, call, link);
-    call->turn = c->turn;
-    return call;
 }
 
 static enum reason lateness(const struct carrier_call *call)
@@ -509,6 +530,7 @@ void carrier_tick(struct carrier *c, uint64_t now)
     streams_tick(c->streams, now);
     streams_hold(c->streams, now);
     trunks_tick(c, now);
+    carrier_visits_tick(c, now);
     show(c, now, now);
     streams_release(c->streams);
 }
@@ -519,6 +541,7 @@ uint64_t carrier_next_deadline(const struct carrier *c)
         time_min(streams_next_deadline(c->streams), trunks_deadline(c));
     const struct carrier_call *call;
 
+    at = time_min(at, carrier_visits_deadline(c));
     TAILQ_FOREACH(call, &c->calls, link)
     {
         at = time_min(at, call->end_at);
@@ -552,6 +575,8 @@ enum error carrier_new(const struct carrier_config *config, struct member *t,
     TAILQ_INIT(&c->calls);
     LIST_INIT(&c->opening);
     TAILQ_INIT(&c->visits);
+    TAILQ_INIT(&c->parting);
+    trunks_init(c);
     e = streams_new(&config->stream, &env, &c->streams);
     if (e != OK) {
         free(c);

@@ -5,6 +5,7 @@
 #ifndef WARREN_TUNNEL_TRAFFIC_CARRIER_INTERNAL_H
 #define WARREN_TUNNEL_TRAFFIC_CARRIER_INTERNAL_H
 
+#include "base/table/keyed_table.h"
 #include "tunnel/member/member.h"
 #include "tunnel/traffic/carrier.h"
 #include "tunnel/traffic/circuit_choice.h"
@@ -31,11 +32,14 @@ enum trunk_kind { TRUNK_EXIT, TRUNK_PEER, TRUNK_VISITORS };
 #define TRUNK_OPENING 2 /* the second one may be there sooner, and is spare */
 
 struct trunk {
+    struct keyed_entry entry; /* of carrier->by_circuit, while it is on one */
+    LIST_ENTRY(trunk) of_exits;
     struct carrier *carrier;
     enum trunk_kind kind;
     unsigned place; /* in carrier->trunks */
     struct stream_conn *conn;
     bool ending;   /* it is closed, which is told when the engine is left */
+    bool full;     /* until it is told that one more stream may be opened */
     uint64_t path; /* as the engine knows it; 0: it rests */
     uint64_t peer; /* PEER, VISITORS */
     uint32_t service;
@@ -81,14 +85,18 @@ struct carrier_call {
 
 TAILQ_HEAD(carrier_calls, carrier_call);
 
-/* A stream that a peer has opened, until it is taken or refused. */
+/* A stream that a peer has opened, until it is taken; or, refused, until the
+ * peer has ended its half, too. */
 struct carrier_visit {
     TAILQ_ENTRY(carrier_visit) link;
     struct carrier *carrier;
     struct trunk *trunk;
     struct stream *stream;
     struct stream_message request;
-    bool told; /* the host knows of it */
+    bool told;         /* the host knows of it */
+    bool refused;      /* in carrier->parting */
+    uint64_t parts_at; /* then it is reset */
+    enum reason why;
     void *holder;
 };
 
@@ -101,12 +109,14 @@ struct carrier {
     struct streams *streams;
     struct trunk **trunks; /* by place; NULL: free */
     unsigned places;
-    unsigned own;       /* that we have opened, and that do not end */
-    struct trunk *last; /* whose packet came last */
-    uint64_t turns;     /* of paths */
+    unsigned own; /* that we have opened, and that do not end */
+    LIST_HEAD(, trunk) exits;
+    struct keyed_table by_circuit;
+    uint64_t turns; /* of paths */
     struct carrier_calls calls;
     LIST_HEAD(, carrier_call) opening; /* calls that circuits are built for */
-    TAILQ_HEAD(, carrier_visit) visits;
+    TAILQ_HEAD(visit_list, carrier_visit) visits, parting;
+    unsigned parting_count;
     unsigned turn;
     uint64_t look_at; /* whether circuits get old */
     struct carrier_stats stats;
@@ -115,9 +125,11 @@ struct carrier {
 /* ---- carrier_trunk.c ---------------------------------------------------- */
 
 /* One that the call's stream can go over now, made if there is a circuit or a
- * peer for it; NULL: not yet, or never (`*why` is set). */
+ * peer for it; NULL: not yet, or never (`*why` is set). One that is full, or
+ * clogged by those who do not read, is left for another one; `*waits`: but for
+ * one that has not said yet how many streams it takes. */
 struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
-                        enum reason *why);
+                        enum reason *why, bool *waits);
 /* Begins one more circuit for the call, if it may have one now, and none that
  * is built for another one will do. False: there is no exit for it but those
  * that have refused. */
@@ -125,6 +137,7 @@ bool trunk_open_for(struct carrier_call *call, uint64_t now);
 /* A connection that a peer has opened. NULL: no memory. */
 struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,
                                 uint64_t peer);
+void trunks_init(struct carrier *c);
 /* Its connection is gone. */
 void trunk_free(struct trunk *t);
 /* For an exit, no more of the calls' streams go there. */
@@ -144,6 +157,8 @@ extern const struct stream_handler carrier_call_streams;
 
 const struct stream_handler *carrier_accept(void *ctx, struct stream_conn *conn,
                                             uint64_t path, void **holder);
+void carrier_visits_tick(struct carrier *c, uint64_t now);
+uint64_t carrier_visits_deadline(const struct carrier *c);
 void carrier_visits_free(struct carrier *c);
 
 #endif

@@ -23,11 +23,29 @@
 #define QUIET_MIN (500 * TIME_MS)
 #define QUIET_MAX (15 * TIME_S)
 
+#define CLOGGED_TRIES 3 /* of a call, for another one than a clogged one */
+
 #define RETRY_FIRST (100 * TIME_MS) /* doubled each time */
 #define RETRY_MAX   (4 * TIME_S)
 #define LOOK_EVERY  TIME_S /* whether circuits get old */
 
 /* ---- Life --------------------------------------------------------------- */
+
+static struct bytes circuit_key(const struct keyed_entry *e)
+{
+    const struct trunk *t = (const struct trunk *)e;
+
+    return bytes_of((const uint8_t *)&t->circuit, sizeof(t->circuit));
+}
+
+void trunks_init(struct carrier *c)
+{
+    uint8_t secret[KEYED_TABLE_SECRET];
+
+    LIST_INIT(&c->exits);
+    c->random.fill(c->random.ctx, secret, sizeof(secret));
+    keyed_table_init(&c->by_circuit, SIZE_MAX, circuit_key, secret);
+}
 
 static bool grow(struct carrier *c)
 {
@@ -99,6 +117,8 @@ static struct trunk *trunk_new(struct carrier *c, enum trunk_kind kind)
     c->trunks[place] = t;
     c->stats.trunks++;
     c->own += kind != TRUNK_VISITORS;
+    if (kind == TRUNK_EXIT)
+        LIST_INSERT_HEAD(&c->exits, t, of_exits);
     return t;
 }
 
@@ -115,8 +135,11 @@ static void leave_circuit(struct trunk *t)
 {
     struct claim *claim = claims_find(t->carrier->claims, t->circuit);
 
-    if (t->circuit != 0 && claim != NULL && claim->users > 0)
+    if (t->circuit == 0)
+        return;
+    if (claim != NULL && claim->users > 0)
         claim->users--;
+    keyed_table_remove(&t->carrier->by_circuit, &t->entry);
     t->circuit = 0;
     t->path = 0;
     t->ask_at = TIME_NEVER;
@@ -131,8 +154,8 @@ void trunk_free(struct trunk *t)
     leave_circuit(t);
     if (t->holds)
         member_release(c->member, t->hops);
-    if (c->last == t)
-        c->last = NULL;
+    if (t->kind == TRUNK_EXIT)
+        LIST_REMOVE(t, of_exits);
     c->trunks[t->place] = NULL;
     c->stats.trunks--;
     c->own -= t->kind != TRUNK_VISITORS && !t->ending;
@@ -142,7 +165,15 @@ void trunk_free(struct trunk *t)
 /* ---- Circuits ----------------------------------------------------------- */
 
 /* A number of its own each time: what is on its way belongs to the last. */
-static void enter_circuit(struct trunk *t, uint32_t circuit, uint64_t now)
+static uint64_t next_path(struct trunk *t)
+{
+    return ++t->carrier->turns << PLACE_BITS | t->place;
+}
+
+/* Packets of the connection go over it, by this number. False: no memory, and
+ * it is on none. */
+static bool enter_circuit(struct trunk *t, uint32_t circuit, uint64_t path,
+                          uint64_t now)
 {
     struct carrier *c = t->carrier;
     struct claim *claim;
@@ -150,15 +181,20 @@ static void enter_circuit(struct trunk *t, uint32_t circuit, uint64_t now)
     leave_circuit(t);
     claim = claims_take(c->claims, circuit, t->hops, t->isolation, now);
     if (claim == NULL)
-        return; /* looked for again */
+        return false;
+    t->circuit = circuit;
+    if (keyed_table_add(&c->by_circuit, &t->entry) != OK) {
+        t->circuit = 0;
+        return false;
+    }
     claim->users++;
     member_keep_exit(c->member, circuit);
-    t->circuit = circuit;
-    t->path = ++c->turns << PLACE_BITS | t->place;
+    t->path = path;
     t->tries = 0;
     t->retry_at = TIME_NEVER;
     t->quiet = QUIET_MIN;
     t->ask_at = time_after(now, t->quiet);
+    return true;
 }
 
 static uint64_t path_rtt(const struct trunk *t)
@@ -316,16 +352,29 @@ static bool suits(const struct trunk *t, const struct carrier_call *call)
                                port_of(&call->target.request)));
 }
 
-static struct trunk *find_exit(const struct carrier_call *call)
+/* How soon a stream that is opened there now gets anywhere; 0: not now. */
+static unsigned promise_of(const struct trunk *t)
 {
-    const struct carrier *c = call->carrier;
-    struct trunk *found = NULL;
+    if (t->full)
+        return 0;
+    if (stream_conn_is_clogged(t->conn))
+        return 1;
+    return t->circuit == 0 ? 2 : 3;
+}
 
-    for (unsigned i = 0; i < c->places; i++) {
-        struct trunk *t = c->trunks[i];
+/* The best of those that suit. `waits`: there is one that is full, and will say
+ * how many streams it takes. */
+static struct trunk *find_exit(const struct carrier_call *call, bool *waits)
+{
+    struct trunk *found = NULL, *t;
 
-        if (t != NULL && suits(t, call) &&
-            (found == NULL || found->circuit == 0))
+    *waits = false;
+    LIST_FOREACH(t, &call->carrier->exits, of_exits)
+    {
+        if (!suits(t, call))
+            continue;
+        *waits |= t->full && !stream_conn_answered(t->conn);
+        if (promise_of(t) > (found == NULL ? 0 : promise_of(found)))
             found = t;
     }
     return found;
@@ -343,8 +392,7 @@ static struct trunk *connect_over(const struct carrier_call *call,
     t->isolation = call->target.isolation;
     t->holds = member_hold(c->member, t->hops, now) == OK;
     member_exit_of(c->member, circuit, t->exit);
-    enter_circuit(t, circuit, now);
-    if (t->circuit == 0 ||
+    if (!enter_circuit(t, circuit, next_path(t), now) ||
         stream_connect(c->streams, t->path, path_rtt(t), &carrier_call_streams,
                        t, now, &t->conn) != OK) {
         trunk_free(t);
@@ -354,20 +402,20 @@ static struct trunk *connect_over(const struct carrier_call *call,
 }
 
 static struct trunk *exit_for(struct carrier_call *call, uint64_t now,
-                              enum reason *why)
+                              enum reason *why, bool *waits)
 {
-    struct trunk *t = find_exit(call);
+    struct trunk *found = find_exit(call, waits), *t;
     uint32_t circuit;
 
-    if (t != NULL)
-        return t;
+    if (*waits || (found != NULL && promise_of(found) > 1))
+        return found;
     circuit = draw_circuit(call);
-    if (circuit == 0)
-        return NULL;
+    if (circuit == 0) /* a clogged one is better than none at all */
+        return call->retries < CLOGGED_TRIES ? NULL : found;
     t = connect_over(call, circuit, now);
-    if (t == NULL)
+    if (t == NULL && found == NULL)
         *why = REASON_FULL;
-    return t;
+    return t != NULL ? t : found;
 }
 
 /* ---- To peers ----------------------------------------------------------- */
@@ -413,7 +461,7 @@ static struct trunk *peer_for(struct carrier_call *call, uint64_t now,
         return NULL;
     }
     if (t != NULL)
-        return t;
+        return t->full ? NULL : t;
     t = trunk_of_ours(c, TRUNK_PEER, now);
     if (t == NULL) {
         *why = REASON_FULL;
@@ -430,11 +478,13 @@ static struct trunk *peer_for(struct carrier_call *call, uint64_t now,
 }
 
 struct trunk *trunk_for(struct carrier_call *call, uint64_t now,
-                        enum reason *why)
+                        enum reason *why, bool *waits)
 {
     *why = REASON_UNKNOWN;
-    return call->target.request.kind == STREAM_PORT ? peer_for(call, now, why)
-                                                    : exit_for(call, now, why);
+    *waits = false;
+    if (call->target.request.kind == STREAM_PORT)
+        return peer_for(call, now, why);
+    return exit_for(call, now, why, waits);
 }
 
 struct trunk *trunk_of_visitors(struct carrier *c, struct stream_conn *conn,
@@ -488,17 +538,24 @@ static uint32_t find_ready(const struct trunk *t)
     return 0;
 }
 
-static void move_to(struct trunk *t, uint32_t circuit, uint64_t now)
+/* The connection first: without memory for it to move it stays where it is.
+ * Nothing is sent before we are left. */
+static bool move_to(struct trunk *t, uint32_t circuit, uint64_t now)
 {
     struct carrier *c = t->carrier;
+    uint64_t path = next_path(t);
 
-    enter_circuit(t, circuit, now);
-    if (t->circuit == 0 || stream_move(t->conn, t->path, now) != OK) {
-        leave_circuit(t);
+    if (stream_move(t->conn, path, now) != OK) {
         look_later(t, now);
-        return;
+        return false;
+    }
+    if (!enter_circuit(t, circuit, path, now)) {
+        streams_path_gone(c->streams, path, now);
+        look_later(t, now);
+        return false;
     }
     c->stats.moves++;
+    return true;
 }
 
 static bool is_opening(const struct trunk *t)
@@ -588,9 +645,8 @@ static void circuit_ready(struct trunk *t, uint32_t circuit, uint64_t now)
         if (wants_another(t))
             look(t, now);
     } else if (circuit == t->circuit) {
-        if (leads_there(t, circuit))
-            move_to(t, circuit, now); /* the exit has it as another one */
-        else
+        /* The exit has it as another one. */
+        if (!leads_there(t, circuit) || !move_to(t, circuit, now))
             lose_circuit(t, now);
     }
 }
@@ -616,17 +672,12 @@ static void heard(struct trunk *t, uint64_t quiet, uint64_t now)
     t->ask_at = time_after(now, quiet);
 }
 
-static struct trunk *trunk_on(struct carrier *c, uint32_t circuit)
+static struct trunk *trunk_on(const struct carrier *c, uint32_t circuit)
 {
-    if (c->last != NULL && c->last->circuit == circuit)
-        return c->last;
-    for (unsigned i = 0; i < c->places; i++) {
-        struct trunk *t = c->trunks[i];
+    const struct bytes key =
+        bytes_of((const uint8_t *)&circuit, sizeof(circuit));
 
-        if (t != NULL && t->kind == TRUNK_EXIT && t->circuit == circuit)
-            return c->last = t;
-    }
-    return NULL;
+    return (struct trunk *)keyed_table_find(&c->by_circuit, key);
 }
 
 static void packet_came(struct carrier *c, const struct member_event *event,
@@ -644,15 +695,14 @@ static void packet_came(struct carrier *c, const struct member_event *event,
 void trunks_event(struct carrier *c, const struct member_event *event,
                   uint64_t now)
 {
+    struct trunk *t;
+
     if (event->kind == MEMBER_PACKET) {
         packet_came(c, event, now);
         return;
     }
-    for (unsigned i = 0; i < c->places; i++) {
-        struct trunk *t = c->trunks[i];
-
-        if (t == NULL || t->kind != TRUNK_EXIT)
-            continue;
+    LIST_FOREACH(t, &c->exits, of_exits)
+    {
         if (event->kind == MEMBER_CIRCUIT_READY)
             circuit_ready(t, event->circuit, now);
         else if (event->kind == MEMBER_CIRCUIT_CLOSED)
@@ -720,8 +770,6 @@ static void doubt(struct trunk *t, uint64_t now)
 
 static void tick(struct trunk *t, uint64_t now)
 {
-    if (t->kind != TRUNK_EXIT)
-        return;
     if (now >= t->retry_at) {
         t->retry_at = TIME_NEVER;
         if (wants_another(t))
@@ -733,12 +781,13 @@ static void tick(struct trunk *t, uint64_t now)
 
 static void look_at_ages(struct carrier *c, uint64_t now)
 {
-    c->look_at = time_after(now, LOOK_EVERY);
-    for (unsigned i = 0; i < c->places; i++) {
-        struct trunk *t = c->trunks[i];
+    struct trunk *t;
 
-        if (t != NULL && t->circuit != 0 && t->retry_at == TIME_NEVER &&
-            !is_opening(t) && stream_conn_streams(t->conn) > 0 &&
+    c->look_at = time_after(now, LOOK_EVERY);
+    LIST_FOREACH(t, &c->exits, of_exits)
+    {
+        if (t->circuit != 0 && t->retry_at == TIME_NEVER && !is_opening(t) &&
+            stream_conn_streams(t->conn) > 0 &&
             member_retires(c->member, t->circuit))
             look(t, now);
     }
@@ -746,22 +795,24 @@ static void look_at_ages(struct carrier *c, uint64_t now)
 
 void trunks_tick(struct carrier *c, uint64_t now)
 {
-    for (unsigned i = 0; i < c->places; i++)
-        if (c->trunks[i] != NULL)
-            tick(c->trunks[i], now);
+    struct trunk *t;
+
+    LIST_FOREACH(t, &c->exits, of_exits)
+    {
+        tick(t, now);
+    }
     if (now >= c->look_at)
         look_at_ages(c, now);
 }
 
 uint64_t trunks_deadline(const struct carrier *c)
 {
-    uint64_t at = c->stats.trunks > 0 ? c->look_at : TIME_NEVER;
+    uint64_t at = LIST_EMPTY(&c->exits) ? TIME_NEVER : c->look_at;
+    const struct trunk *t;
 
-    for (unsigned i = 0; i < c->places; i++) {
-        const struct trunk *t = c->trunks[i];
-
-        if (t != NULL)
-            at = time_min(at, time_min(t->ask_at, t->retry_at));
+    LIST_FOREACH(t, &c->exits, of_exits)
+    {
+        at = time_min(at, time_min(t->ask_at, t->retry_at));
     }
     return at;
 }

@@ -5,17 +5,33 @@
  */
 #include "tunnel/traffic/carrier_internal.h"
 
+#include "base/timestamp.h"
+
 #include <stdlib.h>
+
+#define PARTING                                                  \
+    (5 * TIME_S) /* for the peer to end its half after a refusal \
+                  */
 
 /* ---- The end ------------------------------------------------------------ */
 
-static void visit_free(struct carrier_visit *v)
+static void unlist(struct carrier_visit *v)
 {
     struct carrier *c = v->carrier;
 
+    if (v->refused) {
+        TAILQ_REMOVE(&c->parting, v, link);
+        c->parting_count--;
+        return;
+    }
     TAILQ_REMOVE(&c->visits, v, link);
     c->stats.visits--;
     v->trunk->visits--;
+}
+
+static void visit_free(struct carrier_visit *v)
+{
+    unlist(v);
     free(v);
 }
 
@@ -23,6 +39,49 @@ void carrier_visits_free(struct carrier *c)
 {
     while (!TAILQ_EMPTY(&c->visits))
         visit_free(TAILQ_FIRST(&c->visits));
+    while (!TAILQ_EMPTY(&c->parting))
+        visit_free(TAILQ_FIRST(&c->parting));
+}
+
+/* The peer had its time. */
+static void reset_parting(struct carrier_visit *v, uint64_t now)
+{
+    struct stream *st = v->stream;
+    enum reason why = v->why;
+
+    stream_hand_over(st, NULL, NULL);
+    visit_free(v);
+    stream_reset(st, why, now);
+}
+
+static void begin_parting(struct carrier_visit *v, enum reason why,
+                          uint64_t now)
+{
+    struct carrier *c = v->carrier;
+
+    if (c->parting_count >= c->config.max_visits)
+        reset_parting(TAILQ_FIRST(&c->parting), now);
+    unlist(v);
+    v->refused = true;
+    v->why = why;
+    v->parts_at = time_after(now, PARTING);
+    TAILQ_INSERT_TAIL(&c->parting, v, link);
+    c->parting_count++;
+}
+
+void carrier_visits_tick(struct carrier *c, uint64_t now)
+{
+    struct carrier_visit *v;
+
+    while ((v = TAILQ_FIRST(&c->parting)) != NULL && v->parts_at <= now)
+        reset_parting(v, now);
+}
+
+uint64_t carrier_visits_deadline(const struct carrier *c)
+{
+    const struct carrier_visit *v = TAILQ_FIRST(&c->parting);
+
+    return v == NULL ? TIME_NEVER : v->parts_at;
 }
 
 static void part(struct carrier_visit *v, uint64_t now)
@@ -47,11 +106,14 @@ static bool write_answer(struct stream *st, enum reason why, uint64_t now)
 void carrier_refuse(struct carrier_visit *v, enum reason why, uint64_t now)
 {
     struct stream *st = v->stream;
+    struct streams *s = v->carrier->streams;
 
-    visit_free(v);
-    stream_hand_over(st, NULL, NULL);
+    streams_hold(s, now);
+    begin_parting(v, why, now);
+    stream_hand_over(st, NULL, v);
     write_answer(st, why, now);
     stream_finish(st, now);
+    streams_release(s);
 }
 
 struct stream *carrier_take(struct carrier_visit *v,
@@ -102,8 +164,8 @@ static size_t on_data(void *arg, struct stream *st, struct bytes data, bool fin,
     enum error e;
 
     (void)st;
-    if (v == NULL)
-        return data.len; /* it was refused */
+    if (v == NULL || v->refused)
+        return data.len;
     if (v->told)
         return 0;
     e = stream_message_take(&v->request, &rest);
@@ -120,7 +182,7 @@ static void on_reset(void *arg, struct stream *st, bool reading, uint32_t code,
     struct carrier_visit *v = arg;
 
     (void)reading;
-    if (v == NULL)
+    if (v == NULL || v->refused)
         return;
     stream_hand_over(st, NULL, NULL);
     part(v, now);
@@ -129,9 +191,15 @@ static void on_reset(void *arg, struct stream *st, bool reading, uint32_t code,
 
 static void on_closed(void *arg, struct stream *st, uint64_t now)
 {
+    struct carrier_visit *v = arg;
+
     (void)st;
-    if (arg != NULL)
-        part(arg, now);
+    if (v == NULL)
+        return;
+    if (v->refused)
+        visit_free(v);
+    else
+        part(v, now);
 }
 
 static void on_writable(void *arg, struct stream *st, uint64_t now)

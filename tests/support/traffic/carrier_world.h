@@ -47,6 +47,7 @@ struct talk {
     bool fin, reset;
     uint64_t in, out, to_write;
     size_t early;
+    bool stalls; /* takes nothing */
     /* What the test does in the handlers; NULL: nothing. */
     void (*on_asked)(struct talk *t, uint64_t now);
     void (*on_answered)(struct talk *t, uint64_t now);
@@ -211,6 +212,8 @@ static inline size_t talk_data(void *arg, struct stream *st, struct bytes data,
     struct talk *t = arg;
 
     (void)st, (void)now;
+    if (t->stalls)
+        return 0;
     for (size_t i = 0; i < data.len; i++, t->in++)
         assert_int_equal(data.p[i], (uint8_t)(t->in % 251));
     t->fin |= fin;

@@ -276,6 +276,53 @@ static void test_carrier_calls_at_once_wait_for_one_circuit(void **state)
     party_free(p);
 }
 
+/* An exit takes so many streams of a connection, and no more. */
+static void test_carrier_full_trunk_is_not_the_only_one(void **state)
+{
+    static struct talk t[100];
+    struct member_config c = config_of(EXIT);
+    struct party *p = party_new(1);
+
+    (void)state;
+    memset(t, 0, sizeof(t));
+    member_free(p->shore[0].exit->tunnel, p->w->now);
+    c.become_exitnode = c.exit_tcp = true;
+    c.outlet.stream.max_streams = 1; /* so 64, as the protocol says */
+    resident_start(p->shore[0].exit, &c);
+    run(p->w, 5 * TIME_S);
+    for (unsigned i = 0; i < 100; i++)
+        talk(p, &t[i], 80, 1, 0);
+    run(p->w, 10 * TIME_S);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(t[i].answered, 1);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 2);
+    party_free(p);
+}
+
+/* Readers who stall hold half of what their connection may have on its way. */
+static void test_carrier_clogged_trunk_is_left(void **state)
+{
+    struct talk stalled[3] = {
+        {.stalls = true}, {.stalls = true}, {.stalls = true}};
+    struct carrier_config config;
+    struct talk t = {0};
+    struct party *p;
+
+    (void)state;
+    carrier_config_init(&config);
+    config.stream.connection_window = 1; /* as little as there may be */
+    p = party_with(1, &config, NULL);
+    for (unsigned i = 0; i < 3; i++)
+        talk(p, &stalled[i], 80, 1, 1000000);
+    run(p->w, 10 * TIME_S);
+    talk(p, &t, 80, 1, 200000);
+    run(p->w, 10 * TIME_S);
+    assert_int_equal(t.in, 200000);
+    assert_true(t.fin);
+    assert_int_equal(carrier_stats(p->carrier)->trunks, 2);
+    party_free(p);
+}
+
 /* What others have sent datagrams through is theirs. */
 static void test_carrier_leaves_circuits_of_deliveries(void **state)
 {
@@ -567,6 +614,38 @@ static void test_carrier_calls_when_memory_runs_out(void **state)
     }
 }
 
+/* There is no memory for the move: it is made later. */
+static void test_carrier_moves_when_memory_runs_out(void **state)
+{
+    (void)state;
+    for (unsigned n = 1;; n++) {
+        struct party *p = party_new(1);
+        struct talk t = {0};
+        bool failed;
+
+        member_build(p->client->tunnel, HOPS, p->w->now);
+        talk(p, &t, 80, 1, 0);
+        run(p->w, 10 * TIME_S);
+        assert_non_null(t.st);
+        p->w->sink = true; /* packets that are made here are lost */
+        fail_alloc_at(n);
+        member_close(p->client->tunnel, circuit_of(p, 1), p->w->now);
+        failed = fail_alloc_end();
+        p->w->sink = false;
+        run(p->w, 5 * TIME_S);
+        t.to_write = 100000;
+        talk_pump(&t, p->w->now);
+        run(p->w, 10 * TIME_S);
+        assert_int_equal(t.in, 100000);
+        assert_true(t.fin);
+        assert_true(carrier_stats(p->carrier)->moves >= 1);
+        member_stop(p->client->tunnel, HOPS);
+        party_free(p);
+        if (!failed)
+            break;
+    }
+}
+
 /* Ends its own stream and another's call, and begins one. */
 static void do_all(struct talk *t, uint64_t now)
 {
@@ -640,6 +719,8 @@ int main(void)
         cmocka_unit_test(test_carrier_cancel_in_each_state),
         cmocka_unit_test(test_carrier_keys_share_no_circuit),
         cmocka_unit_test(test_carrier_calls_at_once_wait_for_one_circuit),
+        cmocka_unit_test(test_carrier_full_trunk_is_not_the_only_one),
+        cmocka_unit_test(test_carrier_clogged_trunk_is_left),
         cmocka_unit_test(test_carrier_leaves_circuits_of_deliveries),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_ends),
         cmocka_unit_test(test_carrier_trunk_moves_when_its_circuit_gets_old),
@@ -650,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_carrier_holds_circuits_while_there_are_streams),
         cmocka_unit_test(test_carrier_unused_trunk_makes_way),
         cmocka_unit_test(test_carrier_calls_when_memory_runs_out),
+        cmocka_unit_test(test_carrier_moves_when_memory_runs_out),
         cmocka_unit_test(test_carrier_handlers_may_call_everything),
         cmocka_unit_test(test_carrier_calls_again_in_the_next_turn),
         cmocka_unit_test(test_carrier_keys_that_rest_make_way),

@@ -59,7 +59,8 @@ static struct side side[SIDES];
 static struct packet *queue[PACKETS];
 static size_t first, count;
 static uint64_t now;
-static bool there; /* the peers are */
+static bool there;          /* the peers are */
+static struct streams *raw; /* in place of the carrier of client 1 */
 static unsigned connects;
 
 /* ---- In place of services ----------------------------------------------- */
@@ -343,8 +344,11 @@ static void deliver(void)
 
         first++;
         count--;
-        carrier_peer_packet(side[p->to].carrier, p->peer, p->to_acceptor,
-                            bytes_of(p->bytes, p->len), now);
+        if (raw != NULL && p->to == 1)
+            streams_receive(raw, 1, false, NULL, p->bytes, p->len, now);
+        else
+            carrier_peer_packet(side[p->to].carrier, p->peer, p->to_acceptor,
+                                bytes_of(p->bytes, p->len), now);
         free(p);
     }
 }
@@ -355,6 +359,8 @@ static void run(uint64_t duration)
         for (unsigned i = 0; i < SIDES; i++)
             if (carrier_next_deadline(side[i].carrier) <= now)
                 carrier_tick(side[i].carrier, now);
+        if (raw != NULL)
+            streams_tick(raw, now);
         deliver();
     }
 }
@@ -416,6 +422,116 @@ static void test_peers_visit_is_refused(void **state)
     assert_int_equal(later.why, REASON_FULL);
     assert_int_equal(carrier_stats(side[SERVER].carrier)->visits, 0);
     assert_int_equal(carrier_stream_stats(side[SERVER].carrier)->streams, 0);
+    end();
+}
+
+/* ---- A peer that is no carrier ------------------------------------------ */
+
+static unsigned raw_over;
+
+static size_t raw_data(void *arg, struct stream *st, struct bytes data,
+                       bool fin, uint64_t at)
+{
+    (void)arg, (void)st, (void)fin, (void)at;
+    return data.len;
+}
+
+static void raw_reset(void *arg, struct stream *st, bool reading, uint32_t code,
+                      uint64_t at)
+{
+    (void)arg, (void)st, (void)reading, (void)code, (void)at;
+}
+
+static void raw_closed(void *arg, struct stream *st, uint64_t at)
+{
+    (void)arg, (void)st, (void)at;
+}
+
+static void raw_ended(void *holder, struct stream_conn *c, enum stream_end why,
+                      uint32_t code, uint64_t at)
+{
+    (void)holder, (void)c, (void)why, (void)code, (void)at;
+    raw_over++;
+}
+
+static void raw_send(void *ctx, uint64_t path, bool to_acceptor,
+                     struct bytes packet, uint64_t at)
+{
+    (void)ctx, (void)path;
+    __wrap_service_peer_packet((struct services *)(void *)&side[1], 1,
+                               to_acceptor, packet, at);
+}
+
+/* Refused, it says nothing more, and does not end its half: it is not kept. */
+static void test_peers_refused_who_do_not_end(void **state)
+{
+    static const struct stream_handler handler = {.data = raw_data,
+                                                  .writable = call_writable,
+                                                  .reset = raw_reset,
+                                                  .closed = raw_closed,
+                                                  .over = raw_ended};
+    const struct stream_request q = {.kind = STREAM_PORT, .port = 80};
+    const struct stream_env env = {.random = {.fill = fill}, .send = raw_send};
+    uint8_t text[STREAM_MESSAGE_MAX];
+    size_t len = stream_request_write(&q, text);
+    const struct stream_stats *stats;
+    struct stream_config config;
+    struct stream_conn *conn;
+    struct call honest = {0};
+
+    (void)state;
+    start();
+    stream_config_init(&config);
+    side[SERVER].refuses = true;
+    stats = carrier_stream_stats(side[SERVER].carrier);
+    assert_int_equal(streams_new(&config, &env, &raw), OK);
+    assert_int_equal(stream_connect(raw, 1, 0, &handler, NULL, now, &conn), OK);
+    for (unsigned i = 0; i < 50; i++) {
+        struct stream *st;
+
+        assert_int_equal(stream_open(conn, NULL, now, &st), OK);
+        assert_int_equal(stream_write(st, bytes_of(text, len), now), len);
+    }
+    run(TIME_S);
+    assert_int_equal(side[SERVER].visited, 50);
+    assert_int_equal(stats->streams, 50); /* it may yet end them well */
+    run(10 * TIME_S);
+    assert_int_equal(stats->streams, 0);
+    side[SERVER].refuses = false;
+    side[SERVER].takes = true;
+    call(0, &honest);
+    run(TIME_S);
+    assert_int_equal(honest.answered, 1);
+    streams_free(raw);
+    raw = NULL;
+    end();
+}
+
+/* One connection is all that there is to a peer: who finds it full waits, and
+ * comes next. */
+static void test_peers_wait_for_room(void **state)
+{
+    static struct call c[70];
+    struct carrier_config config;
+    unsigned answered = 0;
+
+    (void)state;
+    memset(c, 0, sizeof(c));
+    carrier_config_init(&config);
+    config.stream.max_streams = 1; /* so 64, as the protocol says */
+    start_with(&config);
+    side[SERVER].takes = true;
+    for (unsigned i = 0; i < 70; i++)
+        call(0, &c[i]);
+    run(5 * TIME_S);
+    for (unsigned i = 0; i < 70; i++)
+        answered += c[i].answered;
+    assert_int_equal(answered, 64);
+    for (unsigned i = 0; i < 6; i++)
+        stream_reset(c[i].st, REASON_REQUESTED, now);
+    run(100 * TIME_MS);
+    for (unsigned i = 64; i < 70; i++)
+        assert_int_equal(c[i].answered, 1);
     end();
 }
 
@@ -571,6 +687,8 @@ int main(void)
         cmocka_unit_test(test_peers_visit_is_taken_at_once),
         cmocka_unit_test(test_peers_visit_is_taken_later),
         cmocka_unit_test(test_peers_visit_is_refused),
+        cmocka_unit_test(test_peers_refused_who_do_not_end),
+        cmocka_unit_test(test_peers_wait_for_room),
         cmocka_unit_test(test_peers_part_while_they_wait),
         cmocka_unit_test(test_peers_are_waited_for),
         cmocka_unit_test(test_peers_that_are_not_found_end_calls),
