@@ -10,6 +10,10 @@
  *     many     20 of IPv4 and 2001:db8::1
  *     other    an answer about a name that differs in upper and lower case
  *     anything else                         there is no such name
+ *
+ * Of addresses (PTR) that end in 1 it says one.example; in 2 the same, by way
+ * of a CNAME; in 3 nothing; in 4 a name with a slash. Of IPv6 those bytes are
+ * nibbles.
  */
 #ifndef WARREN_TESTS_NAME_SERVER_H
 #define WARREN_TESTS_NAME_SERVER_H
@@ -56,6 +60,61 @@ static inline size_t name_server_put(uint8_t *out, size_t at, unsigned kind,
     return at + 12 + len;
 }
 
+/* A name on the wire, from its text. */
+static inline size_t name_server_put_name(uint8_t *out, const char *name)
+{
+    size_t at = 0;
+
+    for (const char *dot; *name != '\0'; name = *dot == '.' ? dot + 1 : dot) {
+        dot = strchr(name, '.') != NULL ? strchr(name, '.')
+                                        : name + strlen(name);
+        out[at] = (uint8_t)(dot - name);
+        memcpy(out + at + 1, name, (size_t)(dot - name));
+        at += 1 + (size_t)(dot - name);
+    }
+    out[at] = 0;
+    return at + 1;
+}
+
+/* Of type PTR or CNAME; `owner` NULL: the question's name. */
+static inline size_t name_server_put_pointer(uint8_t *out, size_t at,
+                                             unsigned kind, const char *owner,
+                                             const char *name)
+{
+    size_t len;
+
+    if (owner != NULL) {
+        at += name_server_put_name(out + at, owner);
+    } else {
+        out[at++] = 0xc0;
+        out[at++] = 12;
+    }
+    memcpy(out + at, (uint8_t[]){0, (uint8_t)kind, 0, 1, 0, 0, 0, 60, 0}, 9);
+    len = name_server_put_name(out + at + 10, name);
+    out[at + 9] = (uint8_t)len;
+    return at + 10 + len;
+}
+
+/* Records about the name of an address. */
+static inline unsigned name_server_reverse(uint8_t *out, size_t *at, char last)
+{
+    switch (last) {
+    case '1':
+        *at = name_server_put_pointer(out, *at, 12, NULL, "one.example");
+        return 1;
+    case '2':
+        *at = name_server_put_pointer(out, *at, 5, NULL, "x.reverse.example");
+        *at = name_server_put_pointer(out, *at, 12, "x.reverse.example",
+                                      "one.example");
+        return 2;
+    case '4':
+        *at = name_server_put_pointer(out, *at, 12, NULL, "a/b.example");
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static inline bool name_server_is(const char *name, const char *label)
 {
     return strncasecmp(name, label, strlen(label)) == 0;
@@ -66,7 +125,7 @@ static inline size_t name_server_answer(struct name_server *s, const uint8_t *q,
                                         size_t len, bool tcp, uint8_t out[2048])
 {
     size_t at = 12, end;
-    unsigned kind, records = 0, code = 0;
+    unsigned kind, records = 0, code = 0, pointers = 0;
     bool cut = false;
 
     s->name[0] = '\0';
@@ -92,6 +151,8 @@ static inline size_t name_server_answer(struct name_server *s, const uint8_t *q,
         records = kind == 1 ? 20 : 1;
     else if (name_server_is(s->name, "long"))
         records = kind == 1 && tcp ? 40 : 0, cut = kind == 1 && !tcp;
+    else if (kind == 12 && s->name[0] >= '1' && s->name[0] <= '4')
+        pointers = name_server_reverse(out, &at, s->name[0]);
     else if (!name_server_is(s->name, "empty"))
         code = 3;
     if (name_server_is(s->name, "other"))
@@ -101,7 +162,7 @@ static inline size_t name_server_answer(struct name_server *s, const uint8_t *q,
         at = name_server_put(out, at, kind, i + 1);
     out[2] = (uint8_t)(0x81 | (cut ? 2 : 0));
     out[3] = (uint8_t)(0x80 | code);
-    out[7] = (uint8_t)records;
+    out[7] = (uint8_t)(records + pointers);
     out[9] = out[11] = 0;
     return at;
 }

@@ -36,11 +36,12 @@ struct watch {
     struct event *event;
 };
 
-/* The question for one family. */
+/* The question for one family, or for the name of an address of it. */
 struct part {
     struct dns_query *query;
     enum family family;
     enum dns_result result;
+    bool reverse;
 };
 
 struct dns_query {
@@ -252,6 +253,39 @@ static enum dns_result read_ipv6(struct dns_answer *a,
     return count > 0 ? DNS_FOUND : DNS_NO_ADDRESS;
 }
 
+static enum dns_result read_name(struct dns_answer *a, enum family family,
+                                 const unsigned char *message, int len)
+{
+    static const uint8_t unused[16];
+    bool v6 = family == FAMILY_IPV6;
+    struct hostent *host = NULL;
+    int status = ares_parse_ptr_reply(message, len, unused, v6 ? 16 : 4,
+                                      v6 ? AF_INET6 : AF_INET, &host);
+    enum dns_result result = result_of(status);
+
+    if (result == DNS_FOUND &&
+        (host->h_name == NULL || strlen(host->h_name) >= sizeof(a->name)))
+        result = DNS_USELESS;
+    if (result == DNS_FOUND) {
+        snprintf(a->name, sizeof(a->name), "%s", host->h_name);
+        a->ttl = DNS_REVERSE_TTL;
+    }
+    if (host != NULL)
+        ares_free_hostent(host);
+    return result;
+}
+
+static enum dns_result read_answer(const struct part *p,
+                                   const unsigned char *message, int len)
+{
+    struct dns_answer *a = &p->query->answer;
+
+    if (p->reverse)
+        return read_name(a, p->family, message, len);
+    return p->family == FAMILY_IPV6 ? read_ipv6(a, message, len)
+                                    : read_ipv4(a, message, len);
+}
+
 static void on_answer(void *arg, int status, int timeouts,
                       unsigned char *message, int len)
 {
@@ -266,9 +300,7 @@ static void on_answer(void *arg, int status, int timeouts,
         !is_ours(q, message, len))
         p->result = DNS_USELESS;
     if (p->result == DNS_FOUND)
-        p->result = p->family == FAMILY_IPV6
-                        ? read_ipv6(&q->answer, message, len)
-                        : read_ipv4(&q->answer, message, len);
+        p->result = read_answer(p, message, len);
     if (--q->waiting == 0)
         event_active(q->timer, EV_TIMEOUT, 0);
 }
@@ -363,21 +395,24 @@ static bool open_channel(struct dns_query *q, const struct endpoint *server)
                q->channel, endpoint_print(server, text)) == ARES_SUCCESS;
 }
 
-static void ask(struct dns_query *q, enum family family)
+static void ask(struct dns_query *q, enum family family, bool reverse)
 {
     struct part *p = &q->parts[family];
+    int type = family == FAMILY_IPV6 ? ns_t_aaaa : ns_t_a;
 
     p->query = q;
     p->family = family;
     p->result = DNS_SILENT;
-    ares_query(q->channel, q->name, ns_c_in,
-               family == FAMILY_IPV6 ? ns_t_aaaa : ns_t_a, on_answer, p);
+    p->reverse = reverse;
+    ares_query(q->channel, q->name, ns_c_in, reverse ? ns_t_ptr : type,
+               on_answer, p);
 }
 
-struct dns_query *dns_query_new(struct event_base *base,
-                                const struct endpoint *server, const char *name,
-                                const bool families[FAMILIES], uint64_t timeout,
-                                dns_query_fn *done, void *arg)
+/* Nothing is asked yet. */
+static struct dns_query *query_new(struct event_base *base,
+                                   const struct endpoint *server,
+                                   const char *name, uint64_t timeout,
+                                   dns_query_fn *done, void *arg)
 {
     struct timeval tv = {.tv_sec = (time_t)(timeout / TIME_S),
                          .tv_usec = (suseconds_t)(timeout % TIME_S / TIME_US)};
@@ -388,6 +423,8 @@ struct dns_query *dns_query_new(struct event_base *base,
     q->base = base;
     q->done = done;
     q->arg = arg;
+    for (int f = 0; f < FAMILIES; f++)
+        q->parts[f].result = DNS_NO_ADDRESS;
     snprintf(q->name, sizeof(q->name), "%s", name);
     shuffle_case(q->name);
     q->timer = evtimer_new(base, on_timer, q);
@@ -396,13 +433,58 @@ struct dns_query *dns_query_new(struct event_base *base,
         dns_query_free(q);
         return NULL;
     }
-    for (int f = 0; f < FAMILIES; f++) {
-        q->parts[f].result = DNS_NO_ADDRESS;
+    return q;
+}
+
+struct dns_query *dns_query_new(struct event_base *base,
+                                const struct endpoint *server, const char *name,
+                                const bool families[FAMILIES], uint64_t timeout,
+                                dns_query_fn *done, void *arg)
+{
+    struct dns_query *q = query_new(base, server, name, timeout, done, arg);
+
+    if (q == NULL)
+        return NULL;
+    for (int f = 0; f < FAMILIES; f++)
         q->waiting += families[f];
-    }
     for (int f = 0; f < FAMILIES; f++)
         if (families[f])
-            ask(q, (enum family)f);
+            ask(q, (enum family)f, false);
+    return q;
+}
+
+/* "1.2.0.192.in-addr.arpa", and the nibbles of ip6.arpa. */
+static void reverse_name(const struct endpoint *address,
+                         char out[DNS_NAME_SIZE])
+{
+    bool v6 = address->family == FAMILY_IPV6;
+    size_t at = 0;
+
+    for (size_t i = endpoint_addr_len(address); i-- > 0;) {
+        unsigned b = address->addr[i];
+
+        at += (size_t)(v6 ? snprintf(out + at, DNS_NAME_SIZE - at, "%x.%x.",
+                                     b & 15, b >> 4)
+                          : snprintf(out + at, DNS_NAME_SIZE - at, "%u.", b));
+    }
+    snprintf(out + at, DNS_NAME_SIZE - at, v6 ? "ip6.arpa" : "in-addr.arpa");
+}
+
+struct dns_query *dns_query_reverse(struct event_base *base,
+                                    const struct endpoint *server,
+                                    const struct endpoint *address,
+                                    uint64_t timeout, dns_query_fn *done,
+                                    void *arg)
+{
+    char name[DNS_NAME_SIZE];
+    struct dns_query *q;
+
+    reverse_name(address, name);
+    q = query_new(base, server, name, timeout, done, arg);
+    if (q == NULL)
+        return NULL;
+    q->waiting = 1;
+    ask(q, (enum family)address->family, true);
     return q;
 }
 

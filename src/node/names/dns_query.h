@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * One question to one DNS server, for the addresses of a name: c-ares on a
- * libevent loop. Each question has a socket of its own, so a source port that
- * the kernel chooses, a number from c-ares, and the letters of its name in
- * upper and lower case by chance: an answer that does not repeat all three is
- * not taken. An answer that was cut off is asked for again by TCP.
+ * One question to one DNS server, for the addresses of a name or the name of an
+ * address: c-ares on a libevent loop. Each question has a socket of its own, so
+ * a source port that the kernel chooses, a number from c-ares, and the letters
+ * of its name in upper and lower case by chance: an answer that does not repeat
+ * all three is not taken. An answer that was cut off is asked for again by TCP.
  */
 #ifndef WARREN_NODE_NAMES_DNS_QUERY_H
 #define WARREN_NODE_NAMES_DNS_QUERY_H
 
 #include "base/endpoint.h"
+#include "base/timestamp.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,11 +21,13 @@ struct dns_query;
 
 #define DNS_ADDRESSES 16  /* of one name and family; more are left out */
 #define DNS_NAME_SIZE 256 /* with the terminator */
+/* Of the name of an address: c-ares does not say. */
+#define DNS_REVERSE_TTL (5 * TIME_MIN)
 
 enum dns_result {
     DNS_FOUND,
     DNS_NO_NAME,    /* there is no such name */
-    DNS_NO_ADDRESS, /* it has none in these families */
+    DNS_NO_ADDRESS, /* it has none in these families; an address no name */
     DNS_SILENT,     /* nothing was heard, or nobody is there */
     DNS_FAILED,     /* the server says so: SERVFAIL */
     DNS_REFUSED,    /* or refuses, or cannot do this at all */
@@ -37,10 +40,11 @@ const char *dns_result_text(enum dns_result result);
 bool dns_result_is_answer(enum dns_result result);
 
 struct dns_answer {
-    enum dns_result result;
-    uint64_t ttl; /* ns, the shortest; 0 without addresses */
-    size_t count; /* 0 but for DNS_FOUND; the families in turn */
+    enum dns_result result; /* but for DNS_FOUND the rest is empty */
+    uint64_t ttl;           /* ns, the shortest */
+    size_t count;           /* the families in turn */
     struct endpoint addrs[FAMILIES * DNS_ADDRESSES]; /* the ports are 0 */
+    char name[DNS_NAME_SIZE];                        /* of an address */
 };
 
 /* From the loop, once, never out of dns_query_new; frees the query. */
@@ -53,6 +57,12 @@ struct dns_query *dns_query_new(struct event_base *base,
                                 const struct endpoint *server, const char *name,
                                 const bool families[FAMILIES], uint64_t timeout,
                                 dns_query_fn *done, void *arg);
+/* The same for the name of an address. */
+struct dns_query *dns_query_reverse(struct event_base *base,
+                                    const struct endpoint *server,
+                                    const struct endpoint *address,
+                                    uint64_t timeout, dns_query_fn *done,
+                                    void *arg);
 /* Nobody is told. */
 void dns_query_free(struct dns_query *q);
 

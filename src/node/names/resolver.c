@@ -37,6 +37,8 @@ struct resolution {
     dns_query_fn *done;
     void *arg;
     bool families[FAMILIES];
+    bool reverse; /* it is the name of `address` that is asked for */
+    struct endpoint address;
     struct event *later;
     struct dns_query *query; /* under way, to order[place] since asked_at */
     uint64_t asked_at;
@@ -130,11 +132,14 @@ static void on_answer(void *arg, const struct dns_answer *answer);
 static bool ask_server(struct resolution *x)
 {
     const struct server *s = &x->owner->servers[x->order[x->place]];
+    struct event_base *base = x->owner->base;
+    uint64_t timeout = RESOLVER_TIMEOUT << x->round;
 
     x->asked_at = clock_now();
-    x->query = dns_query_new(x->owner->base, &s->ep, x->names[x->name],
-                             x->families, RESOLVER_TIMEOUT << x->round,
-                             on_answer, x);
+    x->query = x->reverse ? dns_query_reverse(base, &s->ep, &x->address,
+                                              timeout, on_answer, x)
+                          : dns_query_new(base, &s->ep, x->names[x->name],
+                                          x->families, timeout, on_answer, x);
     return x->query != NULL;
 }
 
@@ -210,6 +215,22 @@ struct resolution *resolver_ask(struct resolver *r, const char *name,
     if (x == NULL)
         return NULL;
     snprintf(x->names[x->name_count++], DNS_NAME_SIZE, "%s", name);
+    start(x);
+    return x;
+}
+
+struct resolution *resolver_ask_reverse(struct resolver *r,
+                                        const struct endpoint *address,
+                                        dns_query_fn *done, void *arg)
+{
+    static const bool none[FAMILIES];
+    struct resolution *x = resolution_new(r, 1, none, done, arg);
+
+    if (x == NULL)
+        return NULL;
+    x->reverse = true;
+    x->address = *address;
+    x->name_count = 1;
     start(x);
     return x;
 }

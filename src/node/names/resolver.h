@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The addresses of names, from several DNS servers.
+ * The addresses of names, and the names of addresses, from several DNS servers.
  *
  * A server that is silent costs RESOLVER_TIMEOUT, and then the next one is
  * asked. It is asked last from then on, but for one question in
@@ -45,8 +45,13 @@ struct resolution *resolver_ask(struct resolver *r, const char *name,
                                 const bool families[FAMILIES],
                                 dns_query_fn *done, void *arg);
 
-/* The same as programs of this machine look a name up: first in the hosts
- * file, then with the search domains of `conf`. */
+/* Likewise for the name of an address. */
+struct resolution *resolver_ask_reverse(struct resolver *r,
+                                        const struct endpoint *address,
+                                        dns_query_fn *done, void *arg);
+
+/* As resolver_ask, as programs of this machine look a name up: first in the
+ * hosts file, then with the search domains of `conf`. */
 struct resolution *resolver_ask_as_local(struct resolver *r,
                                          const struct resolv_conf *conf,
                                          const char *name,

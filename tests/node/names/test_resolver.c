@@ -128,6 +128,41 @@ static void test_resolver_says_why_not(void **state)
                                     dns_result_text((enum dns_result)b));
 }
 
+static enum dns_result ask_reverse(const char *address)
+{
+    struct endpoint ep;
+
+    assert_int_equal(endpoint_parse_addr(address, &ep), OK);
+    assert_non_null(resolver_ask_reverse(resolver, &ep, on_answer, NULL));
+    run_until(told + 1, 20 * TIME_S);
+    return answer.result;
+}
+
+static void test_resolver_finds_names_of_addresses(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_reverse("192.0.2.1"), DNS_FOUND);
+    assert_string_equal(answer.name, "one.example");
+    assert_int_equal(answer.count, 0);
+    assert_true(answer.ttl == DNS_REVERSE_TTL);
+    assert_int_equal(strcasecmp(first.name, "1.2.0.192.in-addr.arpa"), 0);
+    assert_int_equal(ask_reverse("198.51.100.2"), DNS_FOUND);
+    assert_string_equal(answer.name, "one.example");
+    assert_int_equal(ask_reverse("2001:db8::ab:cd:1"), DNS_FOUND);
+    assert_string_equal(answer.name, "one.example");
+    assert_int_equal(strcasecmp(first.name, "1.0.0.0.d.c.0.0.b.a.0.0.0.0.0.0."
+                                            "0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
+                                            "ip6.arpa"),
+                     0);
+    assert_int_equal(ask_reverse("192.0.2.3"), DNS_NO_ADDRESS);
+    assert_int_equal(ask_reverse("192.0.2.9"), DNS_NO_NAME);
+    assert_int_equal(second.asked, 0);
+    /* A dead server is passed by. */
+    first.mute = true;
+    assert_int_equal(ask_reverse("192.0.2.1"), DNS_FOUND);
+    assert_int_equal(second.asked, 1);
+}
+
 static void test_resolver_asks_again_by_tcp(void **state)
 {
     (void)state;
@@ -330,6 +365,7 @@ int main(void)
         TEST(test_resolver_finds_both_families),
         TEST(test_resolver_many_of_one_family_leave_room),
         TEST(test_resolver_says_why_not),
+        TEST(test_resolver_finds_names_of_addresses),
         TEST(test_resolver_asks_again_by_tcp),
         TEST(test_resolver_passes_by_a_dead_server),
         TEST(test_resolver_silent_zones_are_not_held_against_servers),
