@@ -115,11 +115,19 @@ static struct endpoint take_endpoint(struct world *w)
 static void answer(struct world *w, uint32_t cookie)
 {
     struct endpoint addrs[10];
-    size_t count = take(w) % 11;
+    uint8_t how = take(w) % 12;
+    size_t count = how % 11;
 
     for (size_t i = 0; i < count; i++)
         addrs[i] = take_endpoint(w);
-    exit_resolved(w->exit, cookie, addrs, count, take(w) * TIME_S, w->now);
+    exit_resolved(
+        w->exit, cookie,
+        &(struct exit_answer){.addrs = addrs,
+                              .count = count,
+                              .name = bytes_of("N0.Example./" + how % 3, how),
+                              .why = how == 11 ? REASON_NO_NAME : EXIT_SENT,
+                              .ttl = take(w) * TIME_S},
+        w->now);
 }
 
 static enum error resolve(void *ctx, const char *name, uint32_t cookie)
@@ -134,6 +142,16 @@ static enum error resolve(void *ctx, const char *name, uint32_t cookie)
     if (fate == 6)
         answer(w, cookie);
     return OK;
+}
+
+static enum error reverse(void *ctx, const struct endpoint *address,
+                          uint32_t cookie)
+{
+    const struct world *w = ctx;
+
+    assert(endpoint_is_global(address) && address->port == 0);
+    assert(!endpoint_same_addr(address, &w->policy.own[0]));
+    return resolve(ctx, "address", cookie);
 }
 
 static void cancel(void *ctx, uint32_t cookie)
@@ -171,18 +189,18 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     w->depth--;
 }
 
-static void found(void *ctx, void *owner, uint64_t lookup, enum reason why,
-                  const struct endpoint *addrs, size_t count, uint64_t ttl,
-                  uint64_t now)
+static void found(void *ctx, void *owner, uint64_t lookup,
+                  const struct exit_answer *answer, uint64_t now)
 {
     struct world *w = ctx;
+    bool is_found = answer->why == EXIT_SENT;
 
-    (void)addrs, (void)now;
+    (void)now;
     assert(lookup < LOOKUPS && w->lookup[lookup].under_way);
     assert(owner == &w->circuits[w->lookup[lookup].circuit]);
     assert(w->circuits[w->lookup[lookup].circuit] != NULL);
-    assert((why == EXIT_SENT) == (count > 0) && why < REASON_END_);
-    assert((count > 0) == (ttl > 0));
+    assert(is_found == (answer->count > 0 || answer->name.len > 0));
+    assert(is_found == (answer->ttl > 0) && answer->why < REASON_END_);
     w->lookup[lookup].under_way = false;
     if (w->depth++ < 3)
         do_one(w);
@@ -229,8 +247,16 @@ static void look_up(struct world *w, unsigned n)
     }
     w->lookup[lookup].circuit = n;
     w->lookup[lookup].under_way = true;
-    if (exit_lookup(w->exit, w->circuits[n], name, lookup, w->now) == EXIT_SENT)
+    if (kind >> 5 == 3) {
+        struct endpoint ep = take_endpoint(w);
+
+        if (exit_reverse(w->exit, w->circuits[n], &ep, lookup, w->now) ==
+            EXIT_SENT)
+            return;
+    } else if (exit_lookup(w->exit, w->circuits[n], name, lookup, w->now) ==
+               EXIT_SENT) {
         return;
+    }
     assert(w->lookup[lookup].under_way);
     w->lookup[lookup].under_way = false;
 }
@@ -328,6 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .send = send_out,
                                      .close = close_socket,
                                      .resolve = resolve,
+                                     .reverse = reverse,
                                      .resolve_cancel = cancel},
                            .ctx = &w,
                            .random = {&w, fill},

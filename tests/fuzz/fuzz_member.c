@@ -579,8 +579,13 @@ static void answer_exit(void)
     static const uint8_t zeros[2048];
 
     if (how & 8)
-        member_exit_resolved(t, w.question, addrs, how >> 4 & 1 ? 2 : 0,
-                             TIME_MIN, w.now);
+        member_exit_resolved(
+            t, w.question,
+            &(struct exit_answer){.addrs = addrs,
+                                  .count = how >> 4 & 1 ? 2 : 0,
+                                  .why = how >> 5 & 1 ? REASON_DNS : EXIT_SENT,
+                                  .ttl = TIME_MIN},
+            w.now);
     else if (s->open)
         member_exit_receive(t, s->cookie, how & 16 ? &addrs[0] : &s->to,
                             bytes_of(zeros, (size_t)(how >> 5) * 290), w.now);

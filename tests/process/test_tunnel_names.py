@@ -63,7 +63,7 @@ class Names(ProcessTest):
         self.refused(f"{self.exit.address}:7881", "policy")
         self.refused("169.254.169.254:80", "policy")
         self.refused("[fe80::1]:80", "policy")
-        self.refused("missing.example:80", "resolve")
+        self.refused("missing.example:80", "no_name")
         for name in "empty", "local", "mapped":  # it has no IPv6
             self.refused(f"{name}.example:80", "resolve")
         self.assertEqual(self.echo.askers(), set())

@@ -105,6 +105,10 @@ static void test_stream_doc_answers(void **state)
     check_answer("answer_port", STREAM_PORT, &a);
     a.reason = 22;
     check_answer("answer_refused", STREAM_CONNECT, &a);
+    a.reason = 23;
+    check_answer("answer_no_name", STREAM_RESOLVE, &a);
+    a.reason = 24;
+    check_answer("answer_dns", STREAM_REVERSE, &a);
 }
 
 /* ---- The first packet --------------------------------------------------- */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The resolver of a client: names that exits look up through three hops, and
 what is known, refused, dropped, and asked nobody."""
+import ipaddress
 import pathlib
 import socket
 import struct
@@ -25,8 +26,19 @@ def question(name, kind, ident=7):
         struct.pack(">BHH", 0, kind, 1)
 
 
+def text_of(data):
+    """An address, or a name."""
+    if len(data) in (4, 16):
+        return str(ipaddress.ip_address(data))
+    labels = []
+    while data[0]:
+        labels.append(data[1:1 + data[0]].decode())
+        data = data[1 + data[0]:]
+    return ".".join(labels)
+
+
 def read(answer, asked):
-    """The code, and (ttl, address) of each record."""
+    """The code, and (ttl, address or name) of each record."""
     ident, flags, questions, count, _, _ = struct.unpack_from(">6H", answer)
     assert ident == struct.unpack_from(">H", asked)[0] and questions == 1
     assert flags & 0x8180 == 0x8180, hex(flags)
@@ -36,8 +48,7 @@ def read(answer, asked):
         pointer, _, _, ttl, length = struct.unpack_from(">HHHIH", answer, at)
         assert pointer == 0xc00c
         data = answer[at + 12:at + 12 + length]
-        family = {4: socket.AF_INET, 16: socket.AF_INET6}[length]
-        records.append((ttl, socket.inet_ntop(family, data)))
+        records.append((ttl, text_of(data)))
         at += 12 + length
     assert at == len(answer)
     return flags & 15, records
@@ -49,7 +60,7 @@ class Resolver(Streams):
         self.host = self.net.prefix + ".201"
         self.dns = Dns(f"{self.net.prefix}.210", {
             "web.example": [self.host, self.net.prefix + ".202"],
-            "slow.example": [self.host]})
+            "slow.example": [self.host], "empty.example": []})
         self.add(flags=("--exit.become_exitnode", "yes", "--exit.policy",
                         "accept *:*", "--exit.tcp_policy", "accept *:*",
                         "--exit.nameservers", self.dns.endpoint,
@@ -92,6 +103,21 @@ class Resolver(Streams):
             self.assertEqual(self.ask("missing.example", A), (NO_NAME, []))
             self.assertEqual(self.ask("missing.example", A), (NO_NAME, []))
             self.assertEqual(self.count("lookups_total"), 2)
+        with self.subTest("it has no address, or its servers fail"):
+            self.assertEqual(self.ask("empty.example", A), (0, []))
+            self.assertEqual(self.ask("empty.example", AAAA), (0, []))
+            self.assertEqual(self.ask("failing.example", A), (FAILED, []))
+            self.assertEqual(self.count("lookups_total"), 4)
+        with self.subTest("the name of an address, and that there is none"):
+            self.dns.reverse[self.host] = "web.example"
+            back = ipaddress.ip_address(self.host).reverse_pointer
+            none = ipaddress.ip_address("203.0.113.9").reverse_pointer
+            for _ in range(2):
+                code, records = self.ask(back, PTR)
+                self.assertEqual((code, [n for _, n in records]),
+                                 (0, ["web.example"]))
+                self.assertEqual(self.ask(none, PTR), (NO_NAME, []))
+            self.assertEqual(self.count("lookups_total"), 6)
         with self.subTest("asked nobody"):
             asked = len(self.dns.asked)
             for name in "a.warren", "localhost", "x.onion", "127.0.0.1":
@@ -100,7 +126,7 @@ class Resolver(Streams):
             self.assertEqual(self.ask("web.example", HTTPS), (0, []))
             self.assertEqual(self.ask("web.example", MX),
                              (NOT_IMPLEMENTED, []))
-            self.assertEqual(self.count("lookups_total"), 2)
+            self.assertEqual(self.count("lookups_total"), 6)
             self.assertEqual(len(self.dns.asked), asked)
 
         with self.subTest("the exit's server says nothing, which is not kept"):

@@ -224,6 +224,12 @@ class Others(Scene):
                                    self.at).strip(), self.host.encode())
         self.assertNotEqual(run("tor-resolve", "no.example",
                                 self.at).returncode, 0)
+        self.dns.reverse[self.host] = "web.example"
+        self.assertEqual(self.done("tor-resolve", "-x", self.host,
+                                   self.at).strip(), b"web.example")
+        for address in self.exit.address, "169.254.169.254", "203.0.113.9":
+            self.assertNotEqual(run("tor-resolve", "-x", address,
+                                    self.at).returncode, 0)
 
     def hundreds(self):
         """python-socks, 300 at once, each with a key of one of four."""

@@ -60,6 +60,7 @@ struct world {
     enum reason found_why;
     struct endpoint found_addrs[8];
     size_t found_count;
+    char found_name[256];
     struct exit_circuit *free_when_found;
     uint64_t cancel_when_found; /* a lookup of `circuit` */
     const char *again;          /* is looked up from within the callback */
@@ -123,7 +124,9 @@ static inline void world_answer(struct world *w, uint32_t cookie,
     snprintf(copy, sizeof(copy), "%s", text);
     for (char *p; (p = strtok_r(rest, " ", &rest)) != NULL; count++)
         assert_int_equal(endpoint_parse_addr(p, &addrs[count]), OK);
-    exit_resolved(w->exit, cookie, addrs, count, ttl, now);
+    exit_resolved(
+        w->exit, cookie,
+        &(struct exit_answer){.addrs = addrs, .count = count, .ttl = ttl}, now);
 }
 
 static inline enum error fake_resolve(void *ctx, const char *name,
@@ -139,6 +142,32 @@ static inline enum error fake_resolve(void *ctx, const char *name,
     if (w->answer_at_once != NULL)
         world_answer(w, cookie, w->answer_at_once, TIME_MIN, NOW);
     return OK;
+}
+
+/* Why there is nothing. */
+static inline void world_answer_none(struct world *w, uint32_t cookie,
+                                     enum reason why, uint64_t now)
+{
+    exit_resolved(w->exit, cookie, &(struct exit_answer){.why = why}, now);
+}
+
+/* The name of an address. */
+static inline void world_answer_name(struct world *w, uint32_t cookie,
+                                     const char *name, uint64_t now)
+{
+    exit_resolved(
+        w->exit, cookie,
+        &(struct exit_answer){.name = bytes_of_text(name), .ttl = TIME_MIN},
+        now);
+}
+
+static inline enum error fake_reverse(void *ctx, const struct endpoint *address,
+                                      uint32_t cookie)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+
+    assert_int_equal(address->port, 0);
+    return fake_resolve(ctx, endpoint_print_addr(address, text), cookie);
 }
 
 static inline void fake_cancel(void *ctx, uint32_t cookie)
@@ -178,8 +207,7 @@ static inline void fake_failed(void *ctx, void *owner, enum reason why,
 }
 
 static inline void fake_found(void *ctx, void *owner, uint64_t lookup,
-                              enum reason why, const struct endpoint *addrs,
-                              size_t count, uint64_t ttl, uint64_t now)
+                              const struct exit_answer *answer, uint64_t now)
 {
     struct world *w = ctx;
     const char *again = w->again;
@@ -187,12 +215,14 @@ static inline void fake_found(void *ctx, void *owner, uint64_t lookup,
     w->found++;
     w->found_by = (uintptr_t)owner;
     w->found_lookup = lookup;
-    w->found_why = why;
-    w->found_ttl = ttl;
-    w->found_count = count;
-    assert_true(count <= COUNT_OF(w->found_addrs));
-    for (size_t i = 0; i < count; i++)
-        w->found_addrs[i] = addrs[i];
+    w->found_why = answer->why;
+    w->found_ttl = answer->ttl;
+    w->found_count = answer->count;
+    assert_true(answer->count <= COUNT_OF(w->found_addrs));
+    for (size_t i = 0; i < answer->count; i++)
+        w->found_addrs[i] = answer->addrs[i];
+    snprintf(w->found_name, sizeof(w->found_name), "%.*s",
+             (int)answer->name.len, (const char *)answer->name.p);
     exit_circuit_free(w->exit, w->free_when_found);
     if (w->free_when_found == w->circuit)
         w->circuit = NULL;
@@ -231,6 +261,7 @@ static inline void world_start(struct world *w)
                                      .send = fake_send,
                                      .close = fake_close,
                                      .resolve = fake_resolve,
+                                     .reverse = fake_reverse,
                                      .resolve_cancel = fake_cancel},
                            .ctx = w,
                            .random = test_source(&w->random),

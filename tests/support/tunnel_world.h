@@ -226,7 +226,10 @@ static inline enum error resolve_fake(void *ctx, const char *name,
     endpoint_parse("9.9.9.9:0", &addr);
     if (strcmp(name, "echo.example") != 0)
         return ERR_NOT_FOUND;
-    member_exit_resolved(m->tunnel, cookie, &addr, 1, TIME_MIN, m->world->now);
+    member_exit_resolved(
+        m->tunnel, cookie,
+        &(struct exit_answer){.addrs = &addr, .count = 1, .ttl = TIME_MIN},
+        m->world->now);
     return OK;
 }
 

@@ -149,12 +149,11 @@ static void on_answered(void *arg, struct stream *st,
 static void on_failed(void *arg, enum reason why, uint64_t now)
 {
     struct lookup *k = arg;
-    struct dns_known known = {.code = DNS_RCODE_FAILED};
+    struct dns_known known = {.code = DNS_RCODE_FAILED, .ttl = MISSING_TTL};
 
     k->call = NULL;
-    if (why == REASON_RESOLVE) {
-        known =
-            (struct dns_known){.code = DNS_RCODE_NO_NAME, .ttl = MISSING_TTL};
+    if (why == REASON_NO_NAME || why == REASON_RESOLVE) {
+        known.code = why == REASON_NO_NAME ? DNS_RCODE_NO_NAME : DNS_RCODE_OK;
         k->listener->server->counters.missing++;
         dns_cache_add(&k->listener->cache, k->key, &known, now);
     } else {

@@ -287,6 +287,14 @@ enum error exit_host_resolve(void *ctx, const char *name, uint32_t cookie)
     return exit_names_ask(x->names, name, cookie);
 }
 
+enum error exit_host_reverse(void *ctx, const struct endpoint *address,
+                             uint32_t cookie)
+{
+    struct exit_host *x = ctx;
+
+    return exit_names_ask_reverse(x->names, address, cookie);
+}
+
 void exit_host_resolve_cancel(void *ctx, uint32_t cookie)
 {
     struct exit_host *x = ctx;

@@ -11,6 +11,7 @@
 #include "node/config/config.h"
 #include "node/exit/exit_names.h"
 #include "node/log/log.h"
+#include "tunnel/exit/exit.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,9 +28,8 @@ struct exit_host_handler {
                      struct bytes payload);
     /* After these. */
     void (*batch_end)(void *arg);
-    /* `ttl` in ns; no address: the name has none, or it cannot be found. */
-    void (*resolved)(void *arg, uint32_t cookie, const struct endpoint *addrs,
-                     size_t count, uint64_t ttl);
+    void (*resolved)(void *arg, uint32_t cookie,
+                     const struct exit_answer *answer);
 };
 
 /* ERR_NO_MEMORY. */
@@ -83,6 +83,8 @@ void exit_host_close(void *ctx, void *handle);
 
 /* ERR_NO_MEMORY, ERR_IO (no name server). */
 enum error exit_host_resolve(void *ctx, const char *name, uint32_t cookie);
+enum error exit_host_reverse(void *ctx, const struct endpoint *address,
+                             uint32_t cookie);
 void exit_host_resolve_cancel(void *ctx, uint32_t cookie);
 
 #endif

@@ -131,20 +131,43 @@ static void drop(struct question *q)
     free(q);
 }
 
+static enum reason reason_of_result(enum dns_result result)
+{
+    switch (result) {
+    case DNS_FOUND:
+        break;
+    case DNS_NO_NAME:
+        return REASON_NO_NAME;
+    case DNS_NO_ADDRESS:
+        return REASON_RESOLVE;
+    case DNS_SILENT:
+        return REASON_TIMEOUT;
+    case DNS_FAILED:
+    case DNS_REFUSED:
+    case DNS_USELESS:
+        return REASON_DNS;
+    }
+    return EXIT_SENT;
+}
+
 static void on_answer(void *arg, const struct dns_answer *answer)
 {
     struct question *q = arg;
     struct exit_names *n = q->owner;
     uint32_t cookie = q->cookie;
+    const struct exit_answer told = {.why = reason_of_result(answer->result),
+                                     .addrs = answer->addrs,
+                                     .count = answer->count,
+                                     .name = bytes_of_text(answer->name),
+                                     .ttl = answer->ttl};
 
     drop(q);
     note(n, answer->result, false);
-    n->handler.resolved(n->handler.arg, cookie, answer->addrs, answer->count,
-                        answer->ttl);
+    n->handler.resolved(n->handler.arg, cookie, &told);
 }
 
-enum error exit_names_ask(struct exit_names *n, const char *name,
-                          uint32_t cookie)
+static enum error ask(struct exit_names *n, const char *name,
+                      const struct endpoint *address, uint32_t cookie)
 {
     struct question *q;
 
@@ -155,13 +178,29 @@ enum error exit_names_ask(struct exit_names *n, const char *name,
         return ERR_NO_MEMORY;
     q->owner = n;
     q->cookie = cookie;
-    q->resolution = resolver_ask(n->resolver, name, n->family, on_answer, q);
+    q->resolution =
+        address != NULL
+            ? resolver_ask_reverse(n->resolver, address, on_answer, q)
+            : resolver_ask(n->resolver, name, n->family, on_answer, q);
     if (q->resolution == NULL) {
         free(q);
         return ERR_NO_MEMORY;
     }
     LIST_INSERT_HEAD(&n->running, q, link);
     return OK;
+}
+
+enum error exit_names_ask(struct exit_names *n, const char *name,
+                          uint32_t cookie)
+{
+    return ask(n, name, NULL, cookie);
+}
+
+enum error exit_names_ask_reverse(struct exit_names *n,
+                                  const struct endpoint *address,
+                                  uint32_t cookie)
+{
+    return ask(n, NULL, address, cookie);
 }
 
 void exit_names_cancel(struct exit_names *n, uint32_t cookie)

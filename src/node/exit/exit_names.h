@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The addresses of names, from the DNS and nothing else: names are absolute,
- * neither search domains nor the hosts file are looked at.
+ * The addresses of names and the names of addresses, from the DNS and nothing
+ * else: names are absolute, neither search domains nor the hosts file are
+ * looked at.
  */
 #ifndef WARREN_NODE_EXIT_EXIT_NAMES_H
 #define WARREN_NODE_EXIT_EXIT_NAMES_H
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "node/config/config.h"
 #include "node/log/log.h"
+#include "tunnel/exit/exit.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +22,8 @@ struct exit_names;
 struct exit_names_handler {
     void *arg;
     /* As in struct exit_host_handler. */
-    void (*resolved)(void *arg, uint32_t cookie, const struct endpoint *addrs,
-                     size_t count, uint64_t ttl);
+    void (*resolved)(void *arg, uint32_t cookie,
+                     const struct exit_answer *answer);
 };
 
 /* Knows no server until it is configured. NULL when memory is out. */
@@ -56,6 +58,10 @@ void exit_names_state(const struct exit_names *n, struct exit_names_state *out);
 /* ERR_IO: there is no server. ERR_NO_MEMORY. */
 enum error exit_names_ask(struct exit_names *n, const char *name,
                           uint32_t cookie);
+/* Likewise for the name of an address. */
+enum error exit_names_ask_reverse(struct exit_names *n,
+                                  const struct endpoint *address,
+                                  uint32_t cookie);
 void exit_names_cancel(struct exit_names *n, uint32_t cookie);
 
 #endif

@@ -181,12 +181,11 @@ static void on_exit_received(void *arg, uint32_t cookie,
 }
 
 static void on_exit_resolved(void *arg, uint32_t cookie,
-                             const struct endpoint *addrs, size_t count,
-                             uint64_t ttl)
+                             const struct exit_answer *answer)
 {
     struct tunnel_host *h = arg;
 
-    member_exit_resolved(h->member, cookie, addrs, count, ttl, clock_now());
+    member_exit_resolved(h->member, cookie, answer, clock_now());
     tunnel_host_rearm(h);
 }
 
@@ -478,6 +477,7 @@ static enum error make_member(struct tunnel_host *h,
                  .send = exit_host_send,
                  .close = exit_host_close,
                  .resolve = exit_host_resolve,
+                 .reverse = exit_host_reverse,
                  .resolve_cancel = exit_host_resolve_cancel},
         .remember = host_remember,
         .forget = host_forget,

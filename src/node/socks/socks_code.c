@@ -36,6 +36,8 @@ static const struct {
     [REASON_SILENT] = {SOCKS5_NO_HOST, NO_ANSWER},
     [REASON_IO] = {SOCKS5_NO_HOST, BAD_GATEWAY},
     [REASON_REFUSED] = {SOCKS5_REFUSED, BAD_GATEWAY},
+    [REASON_NO_NAME] = {SOCKS5_NO_HOST, BAD_GATEWAY},
+    [REASON_DNS] = {SOCKS5_NO_HOST, BAD_GATEWAY},
 };
 
 enum socks5_code socks5_code_of(enum reason r)

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SILENCES 4 /* entries of exit_silence for each socket */
 
@@ -256,13 +257,13 @@ static enum reason send_to(struct exit *x, struct exit_circuit *c,
 
 /* Tries the addresses in turn, as long as another one may do better. */
 static enum reason send_any(struct exit *x, struct exit_circuit *c,
-                            const struct name_addrs *addrs, uint16_t port,
+                            const struct name_answer *answer, uint16_t port,
                             struct bytes payload, uint64_t now)
 {
-    enum reason why = REASON_RESOLVE;
+    enum reason why = answer->why;
 
-    for (unsigned i = 0; i < addrs->count; i++) {
-        struct endpoint to = addrs->ep[i];
+    for (unsigned i = 0; i < answer->count; i++) {
+        struct endpoint to = answer->ep[i];
         enum reason r;
 
         to.port = port;
@@ -276,39 +277,42 @@ static enum reason send_any(struct exit *x, struct exit_circuit *c,
 }
 
 static enum reason tell_found(struct exit *x, const struct exit_circuit *c,
-                              uint64_t lookup, const struct name_addrs *addrs,
+                              uint64_t lookup, const struct name_answer *answer,
                               uint64_t now)
 {
-    /* What is told may change the cache, where they may be. */
-    const struct name_addrs told = *addrs;
+    /* What is told may change the cache, where it may be. */
+    const struct name_answer told = *answer;
+    const struct exit_answer out = {
+        .addrs = told.ep,
+        .count = told.count,
+        .name = bytes_of((const uint8_t *)told.host.text, told.host.len),
+        .ttl = NAME_TTL_MAX};
 
-    if (told.count == 0)
-        return REASON_RESOLVE;
-    x->env.found(x->env.ctx, c->owner, lookup, EXIT_SENT, told.ep, told.count,
-                 NAME_TTL_MAX, now);
-    return EXIT_SENT;
+    if (told.why == EXIT_SENT)
+        x->env.found(x->env.ctx, c->owner, lookup, &out, now);
+    return told.why;
 }
 
 enum reason exit_serve(struct exit *x, struct exit_circuit *c,
                        const struct exit_want *want,
-                       const struct name_addrs *addrs, uint64_t now)
+                       const struct name_answer *answer, uint64_t now)
 {
     if (want->lookup)
-        return tell_found(x, c, want->number, addrs, now);
-    return send_any(x, c, addrs, want->port, want->payload, now);
+        return tell_found(x, c, want->number, answer, now);
+    return send_any(x, c, answer, want->port, want->payload, now);
 }
 
 static enum reason want_name(struct exit *x, struct exit_circuit *c,
                              const struct name *name,
                              const struct exit_want *want, uint64_t now)
 {
-    const struct name_addrs *addrs =
+    const struct name_answer *answer =
         name_cache_get(&x->cache, &c->names, name, now);
 
-    if (addrs == NULL)
+    if (answer == NULL)
         return exit_wait(x, c, name, want, now);
     x->stats.cache_hits++;
-    return exit_serve(x, c, want, addrs, now);
+    return exit_serve(x, c, want, answer, now);
 }
 
 static enum reason counted(struct exit *x, enum reason why)
@@ -363,7 +367,7 @@ static enum reason look_up(struct exit *x, struct exit_circuit *c,
                            struct bytes text, uint64_t lookup, uint64_t now)
 {
     const struct exit_want want = {.lookup = true, .number = lookup};
-    struct name_addrs itself = {.count = 1};
+    struct name_answer itself = {.count = 1};
     struct name name;
     bool is_address;
     enum error e = name_parse(text, &name, &itself.ep[0], &is_address);
@@ -382,6 +386,41 @@ enum reason exit_lookup(struct exit *x, struct exit_circuit *c,
 {
     x->stats.lookups++;
     return counted(x, look_up(x, c, name, lookup, now));
+}
+
+/* Of the operator's own networks nothing is told, least of all by his own name
+ * server. */
+static bool may_be_told(const struct exit *x, const struct endpoint *address)
+{
+    return (endpoint_is_global(address) || x->policy->testing_network) &&
+           !policy_is_own(x->policy, address) &&
+           !policy_is_near(x->policy, address);
+}
+
+static enum reason reverse(struct exit *x, struct exit_circuit *c,
+                           const struct endpoint *address, uint64_t lookup,
+                           uint64_t now)
+{
+    struct exit_want want = {
+        .lookup = true, .number = lookup, .reverse = true, .address = *address};
+    struct name name;
+
+    want.address.port = 0;
+    if (x->env.world.reverse == NULL)
+        return REASON_NO_EXIT;
+    if (!may_be_told(x, address))
+        return REASON_POLICY;
+    endpoint_print_addr(address, name.text);
+    name.len = (uint8_t)strlen(name.text);
+    return want_name(x, c, &name, &want, now);
+}
+
+enum reason exit_reverse(struct exit *x, struct exit_circuit *c,
+                         const struct endpoint *address, uint64_t lookup,
+                         uint64_t now)
+{
+    x->stats.reversals++;
+    return counted(x, reverse(x, c, address, lookup, now));
 }
 
 static void note_answer(struct exit_destination *it, uint64_t now)

@@ -7,6 +7,7 @@
  *     deliver  <---- destination known? <------------------------- exit_receive
  *
  *     exit_lookup -> name? --resolve--> found: a name for another purpose
+ *     exit_reverse -> policy -> --reverse--> found: the name of an address
  *
  * Every circuit has at most one UDP socket of each family, opened when it is
  * first needed and closed when the circuit is idle. Rules:
@@ -30,12 +31,17 @@
  * - A circuit learns nothing of what others have asked the DNS: it has
  *   questions and names of its own, and no answer is sooner than that to the
  *   first who asked was (exit_pace.h).
+ * - The name of an address is asked for when all may send there: nothing of
+ *   this node's addresses and networks, or that is not global.
  *
  * Reasons for a refusal:
  *   PROTOCOL   text that is neither address nor name, or too long a datagram
- *   RESOLVE    the name has no address, or none that can be had
+ *   NO_NAME    there is no such name, or none of that address
+ *   RESOLVE    the name has no address that can be had, the address no name
  *   TIMEOUT    the DNS does not answer
- *   POLICY     the policy refuses every address of it
+ *   DNS        it says that it failed, or cannot be asked
+ *   POLICY     the policy refuses every address of it, or to say its name
+ *   NO_EXIT    names of addresses are not to be had here
  *   FULL       a cap is reached (destinations, sockets, questions), or the
  *              question made room for another's
  *   RATE       the circuit, or all of them, send too much
@@ -78,6 +84,15 @@ struct exit_config {              /* nothing may be 0 */
 /* What a public node is fine with. */
 void exit_config_default(struct exit_config *config);
 
+/* What the DNS says; views are valid during the call. */
+struct exit_answer {
+    enum reason why;              /* EXIT_SENT; else there is nothing below */
+    const struct endpoint *addrs; /* of a name; their ports do not matter */
+    size_t count;
+    struct bytes name; /* of an address */
+    uint64_t ttl;      /* ns */
+};
+
 /* What an exit needs of the system. No function may free the exit. */
 struct exit_world {
     void *ctx;
@@ -96,6 +111,9 @@ struct exit_world {
      * file. The answer goes to exit_resolved with this `cookie`, also at
      * once. An error: there will be none. */
     enum error (*resolve)(void *ctx, const char *name, uint32_t cookie);
+    /* Likewise for the name of an address. NULL: there is none to be had. */
+    enum error (*reverse)(void *ctx, const struct endpoint *address,
+                          uint32_t cookie);
     /* Nobody waits for that answer any more. */
     void (*resolve_cancel)(void *ctx, uint32_t cookie);
 };
@@ -110,13 +128,10 @@ struct exit_env {
                     struct bytes payload, uint64_t now);
     /* A datagram that exit_send took was not sent after all. */
     void (*failed)(void *ctx, void *owner, enum reason why, uint64_t now);
-    /* A lookup has ended: EXIT_SENT and the addresses, which are valid during
-     * the call, or why there are none. They hold for `ttl` (ns), which is the
-     * same for all names: what the DNS says is how long ago somebody else has
-     * asked. */
-    void (*found)(void *ctx, void *owner, uint64_t lookup, enum reason why,
-                  const struct endpoint *addrs, size_t count, uint64_t ttl,
-                  uint64_t now);
+    /* A lookup has ended. Its `ttl` is the same for all that is found: what
+     * the DNS says is how long ago somebody else has asked. */
+    void (*found)(void *ctx, void *owner, uint64_t lookup,
+                  const struct exit_answer *answer, uint64_t now);
 };
 
 struct exit_stats {
@@ -126,6 +141,7 @@ struct exit_stats {
     uint64_t strangers;            /* answers that nobody asked for */
     uint64_t late;                 /* for a socket that was closed */
     uint64_t questions, cache_hits, late_answers, lookups;
+    uint64_t reversals;
     uint64_t displaced; /* questions and circuits that made room for others */
     /* now */
     unsigned circuits, sockets, open_questions, waiting, names;
@@ -163,6 +179,10 @@ enum reason exit_send_name(struct exit *x, struct exit_circuit *c,
  * returns; any result but EXIT_SENT is the reason why it will not. */
 enum reason exit_lookup(struct exit *x, struct exit_circuit *c,
                         struct bytes name, uint64_t lookup, uint64_t now);
+/* Asks for the name of an address, whose port does not matter. Likewise. */
+enum reason exit_reverse(struct exit *x, struct exit_circuit *c,
+                         const struct endpoint *address, uint64_t lookup,
+                         uint64_t now);
 /* It is not told any more. One that was is left alone. */
 void exit_lookup_cancel(struct exit *x, struct exit_circuit *c,
                         uint64_t lookup);
@@ -171,11 +191,9 @@ void exit_lookup_cancel(struct exit *x, struct exit_circuit *c,
 void exit_receive(struct exit *x, uint32_t cookie, const struct endpoint *from,
                   struct bytes payload, uint64_t now);
 
-/* The DNS has answered. Without addresses (`count` 0) the name has none. The
- * ports do not matter; `ttl` is in ns. */
+/* The DNS has answered. */
 void exit_resolved(struct exit *x, uint32_t cookie,
-                   const struct endpoint *addrs, size_t count, uint64_t ttl,
-                   uint64_t now);
+                   const struct exit_answer *answer, uint64_t now);
 
 void exit_tick(struct exit *x, uint64_t now);
 uint64_t exit_next_deadline(const struct exit *x);

@@ -109,7 +109,8 @@ static void free_waits(struct exit *x, struct exit_question *q)
 }
 
 static struct exit_question *ask(struct exit *x, struct exit_circuit *c,
-                                 const struct name *name, uint64_t now)
+                                 const struct name *name,
+                                 const struct exit_want *want, uint64_t now)
 {
     struct exit_question *q = grow(x) ? calloc(1, sizeof(*q)) : NULL;
 
@@ -121,6 +122,8 @@ static struct exit_question *ask(struct exit *x, struct exit_circuit *c,
     q->deadline = time_after(now, x->config.resolve_timeout);
     q->cookie = x->next_cookie++;
     q->name = *name;
+    q->reverse = want->reverse;
+    q->address = want->address;
     TAILQ_INSERT_TAIL(&x->questions, q, age);
     TAILQ_INSERT_TAIL(&c->questions, q, of_circuit);
     q->place = x->question_count++;
@@ -161,7 +164,8 @@ static void refuse(struct exit *x, struct exit_circuit *c,
 {
     x->stats.refused[why]++;
     if (want->lookup)
-        x->env.found(x->env.ctx, c->owner, want->number, why, NULL, 0, 0, now);
+        x->env.found(x->env.ctx, c->owner, want->number,
+                     &(struct exit_answer){.why = why}, now);
     else
         x->env.failed(x->env.ctx, c->owner, why, now);
 }
@@ -169,7 +173,7 @@ static void refuse(struct exit *x, struct exit_circuit *c,
 /* Does what waits for `q`, or says why it is not done, and frees `q`. The
  * callbacks may free any circuit, which takes its waits along. */
 static void serve(struct exit *x, struct exit_question *q,
-                  const struct name_addrs *addrs, enum reason otherwise,
+                  const struct name_answer *answer, enum reason otherwise,
                   uint64_t now)
 {
     q->outer = x->answered;
@@ -179,8 +183,8 @@ static void serve(struct exit *x, struct exit_question *q,
         struct exit_wait *w = take_first(x, q);
         enum reason why = otherwise;
 
-        if (addrs != NULL)
-            why = exit_serve(x, c, &w->want, addrs, now);
+        if (answer != NULL)
+            why = exit_serve(x, c, &w->want, answer, now);
         if (why != EXIT_SENT)
             refuse(x, c, &w->want, why, now);
         free(w);
@@ -257,9 +261,14 @@ static void displace(struct exit *x, uint64_t cookie, uint64_t now)
  * gone then. */
 static enum reason ask_world(struct exit *x, struct exit_question *q)
 {
+    const struct exit_world *world = &x->env.world;
+    const struct endpoint address = q->address;
     uint32_t cookie = q->cookie;
+    enum error e = q->reverse
+                       ? world->reverse(world->ctx, &address, cookie)
+                       : world->resolve(world->ctx, q->name.text, cookie);
 
-    if (x->env.world.resolve(x->env.world.ctx, q->name.text, cookie) == OK)
+    if (e == OK)
         return EXIT_SENT;
     q = find_cookie(x, cookie);
     if (q == NULL)
@@ -267,7 +276,7 @@ static enum reason ask_world(struct exit *x, struct exit_question *q)
     take_out(x, q);
     free_waits(x, q);
     free(q);
-    return REASON_RESOLVE;
+    return REASON_DNS;
 }
 
 enum reason exit_wait(struct exit *x, struct exit_circuit *c,
@@ -292,7 +301,7 @@ enum reason exit_wait(struct exit *x, struct exit_circuit *c,
     if (w == NULL)
         return REASON_FULL;
     if (another)
-        q = ask(x, c, name, now);
+        q = ask(x, c, name, want, now);
     if (q == NULL) {
         shares_remove(&x->waiting_by, &c->neighbour);
         free(w);
@@ -373,9 +382,9 @@ void exit_waits_drop(struct exit *x, struct exit_circuit *c)
 static void end(struct exit *x, struct exit_question *q, uint64_t now)
 {
     take_out(x, q);
-    name_cache_put(&x->cache, &q->circuit->names, &q->name, &q->addrs, q->ttl,
+    name_cache_put(&x->cache, &q->circuit->names, &q->name, &q->answer, q->ttl,
                    now);
-    serve(x, q, &q->addrs, EXIT_SENT, now);
+    serve(x, q, &q->answer, EXIT_SENT, now);
 }
 
 static void hold(struct exit *x, struct exit_question *q, uint64_t until)
@@ -396,9 +405,45 @@ static void hold(struct exit *x, struct exit_question *q, uint64_t until)
         TAILQ_INSERT_HEAD(&x->held, q, age);
 }
 
+static void take_addresses(struct name_answer *out,
+                           const struct exit_answer *answer)
+{
+    for (size_t i = 0; i < answer->count && i < NAME_ADDRS_MAX; i++) {
+        out->ep[i] = answer->addrs[i];
+        out->ep[i].port = 0;
+        out->count++;
+    }
+    if (out->count == 0)
+        out->why = REASON_RESOLVE;
+}
+
+/* Whoever has an address can have anything for its name: what is none that
+ * could be asked for is not passed on. */
+static void take_host(struct name_answer *out, const struct exit_answer *answer)
+{
+    struct endpoint ep;
+    bool is_address;
+
+    if (name_parse(answer->name, &out->host, &ep, &is_address) != OK ||
+        is_address)
+        out->why = REASON_RESOLVE;
+}
+
+static void take_answer(struct exit_question *q,
+                        const struct exit_answer *answer)
+{
+    q->answer.why = answer->why;
+    q->ttl = answer->ttl;
+    if (answer->why != EXIT_SENT)
+        return;
+    if (q->reverse)
+        take_host(&q->answer, answer);
+    else
+        take_addresses(&q->answer, answer);
+}
+
 void exit_resolved(struct exit *x, uint32_t cookie,
-                   const struct endpoint *addrs, size_t count, uint64_t ttl,
-                   uint64_t now)
+                   const struct exit_answer *answer, uint64_t now)
 {
     struct exit_question *q = find_cookie(x, cookie);
     uint64_t took, pace;
@@ -407,12 +452,7 @@ void exit_resolved(struct exit *x, uint32_t cookie,
         x->stats.late_answers++;
         return;
     }
-    for (size_t i = 0; i < count && i < NAME_ADDRS_MAX; i++) {
-        q->addrs.ep[i] = addrs[i];
-        q->addrs.ep[i].port = 0;
-        q->addrs.count++;
-    }
-    q->ttl = ttl;
+    take_answer(q, answer);
     took = time_since(q->asked_at, now);
     pace = exit_pace_of(&x->pace, &q->name, took, now);
     if (pace > took)

@@ -50,11 +50,14 @@ struct exit_socket {
     uint8_t family;
 };
 
-/* What somebody wants of a name: a datagram sent to it, or its addresses. */
+/* What somebody wants of a name: a datagram sent to it, or its addresses; or
+ * the name of an address. */
 struct exit_want {
     bool lookup;
     uint64_t number; /* of the lookup */
-    uint16_t port;   /* of the datagram */
+    bool reverse;    /* which is one of `address` */
+    struct endpoint address;
+    uint16_t port; /* of the datagram */
     struct bytes payload;
 };
 
@@ -74,11 +77,13 @@ struct exit_question {
     uint64_t deadline;
     uint64_t asked_at;
     bool held; /* answered: until its deadline */
-    struct name_addrs addrs;
+    struct name_answer answer;
     uint64_t ttl;
     uint32_t cookie;
     uint32_t place; /* in x->places */
     struct name name;
+    bool reverse; /* the name is the text of `address`, which no name is */
+    struct endpoint address;
 };
 
 struct exit {
@@ -116,11 +121,11 @@ struct exit {
 /* exit.c: closes and forgets what it can have again. */
 void exit_circuit_rest(struct exit *x, struct exit_circuit *c);
 
-/* exit.c: what becomes of a want, now that its name is known. EXIT_SENT: it was
- * done. */
+/* exit.c: what becomes of a want, now that the DNS has answered. EXIT_SENT: it
+ * was done. */
 enum reason exit_serve(struct exit *x, struct exit_circuit *c,
                        const struct exit_want *want,
-                       const struct name_addrs *addrs, uint64_t now);
+                       const struct name_answer *answer, uint64_t now);
 
 /* exit_socket.c */
 enum reason exit_socket_get(struct exit *x, struct exit_circuit *c,

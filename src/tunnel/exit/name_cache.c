@@ -20,7 +20,7 @@ struct name_entry {
     TAILQ_ENTRY(name_entry) use;
     struct name_holder *holder;
     uint64_t expires_at;
-    struct name_addrs addrs;
+    struct name_answer answer;
     size_t key_len;
     uint8_t key[]; /* the beginning of a struct name_key */
 };
@@ -96,9 +96,9 @@ static struct name_entry *find(const struct name_cache *c,
     return entry_of(keyed_table_find(&c->table, bytes_of(&key, len)));
 }
 
-const struct name_addrs *name_cache_get(struct name_cache *c,
-                                        struct name_holder *h,
-                                        const struct name *name, uint64_t now)
+const struct name_answer *name_cache_get(struct name_cache *c,
+                                         struct name_holder *h,
+                                         const struct name *name, uint64_t now)
 {
     struct name_entry *n = find(c, h, name);
 
@@ -107,7 +107,7 @@ const struct name_addrs *name_cache_get(struct name_cache *c,
     keyed_table_touch(&c->table, &n->entry);
     TAILQ_REMOVE(&h->by_use, n, use);
     TAILQ_INSERT_TAIL(&h->by_use, n, use);
-    return &n->addrs;
+    return &n->answer;
 }
 
 static struct name_entry *add(struct name_cache *c, struct name_holder *h,
@@ -136,9 +136,9 @@ static struct name_entry *add(struct name_cache *c, struct name_holder *h,
     return n;
 }
 
-static uint64_t lifetime(const struct name_addrs *addrs, uint64_t ttl)
+static uint64_t lifetime(const struct name_answer *answer, uint64_t ttl)
 {
-    if (addrs->count == 0)
+    if (answer->why != 0)
         return NAME_TTL_NONE;
     if (ttl < NAME_TTL_MIN)
         return NAME_TTL_MIN;
@@ -146,7 +146,7 @@ static uint64_t lifetime(const struct name_addrs *addrs, uint64_t ttl)
 }
 
 void name_cache_put(struct name_cache *c, struct name_holder *h,
-                    const struct name *name, const struct name_addrs *addrs,
+                    const struct name *name, const struct name_answer *answer,
                     uint64_t ttl, uint64_t now)
 {
     struct name_entry *n = find(c, h, name);
@@ -155,8 +155,8 @@ void name_cache_put(struct name_cache *c, struct name_holder *h,
         n = add(c, h, name);
     if (n == NULL)
         return;
-    n->addrs = *addrs;
-    n->expires_at = time_after(now, lifetime(addrs, ttl));
+    n->answer = *answer;
+    n->expires_at = time_after(now, lifetime(answer, ttl));
     if (c->sweep_at == TIME_NEVER)
         c->sweep_at = time_after(now, SWEEP_EVERY);
 }

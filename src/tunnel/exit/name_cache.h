@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What names resolved to, for as long as their TTL says but at most
- * NAME_TTL_MAX; that a name has no address is kept for NAME_TTL_NONE.
+ * What the DNS has said of names and addresses, for as long as their TTL says
+ * but at most NAME_TTL_MAX; that there is nothing, or that it failed, is kept
+ * for NAME_TTL_NONE.
  *
  * Each circuit has names of its own, which no other finds: how fast an answer
  * comes would tell what others have asked for. Capped: at NAME_HOLDER_MAX the
@@ -16,6 +17,7 @@
 #include "base/table/keyed_table.h"
 #include "base/timestamp.h"
 #include "tunnel/exit/name.h"
+#include "tunnel/link/reason.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,10 +29,12 @@
 #define NAME_TTL_MAX    (5 * TIME_MIN)
 #define NAME_TTL_NONE   (10 * TIME_S)
 
-/* The addresses of a name; the ports are 0. */
-struct name_addrs {
+/* Of a name its addresses, whose ports are 0; of an address its name. */
+struct name_answer {
+    enum reason why; /* there is nothing of it; 0: there is */
     uint8_t count;
     struct endpoint ep[NAME_ADDRS_MAX];
+    struct name host;
 };
 
 /* Whose names they are. */
@@ -58,13 +62,13 @@ void name_holder_leave(struct name_cache *c, struct name_holder *h);
 
 /* NULL when the name is not there or its time is over; else valid until the
  * next call that changes the cache. */
-const struct name_addrs *name_cache_get(struct name_cache *c,
-                                        struct name_holder *h,
-                                        const struct name *name, uint64_t now);
+const struct name_answer *name_cache_get(struct name_cache *c,
+                                         struct name_holder *h,
+                                         const struct name *name, uint64_t now);
 
 /* Out of memory the cache stays as it is. */
 void name_cache_put(struct name_cache *c, struct name_holder *h,
-                    const struct name *name, const struct name_addrs *addrs,
+                    const struct name *name, const struct name_answer *answer,
                     uint64_t ttl, uint64_t now);
 
 /* Drops what is over. Call at c->sweep_at. */

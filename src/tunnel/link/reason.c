@@ -34,6 +34,8 @@ static const struct {
                        "the destination has not answered what was sent before"},
     [REASON_IO] = {"io", "the system of the exit cannot send there"},
     [REASON_REFUSED] = {"refused", "the destination refuses connections"},
+    [REASON_NO_NAME] = {"no_name", "there is no such name"},
+    [REASON_DNS] = {"dns", "the name servers of the exit fail"},
 };
 
 const char *reason_text(enum reason r)

@@ -32,6 +32,8 @@ enum reason {
     REASON_SILENT = 20,     /* so much was sent, and no answer came */
     REASON_IO = 21,         /* the system of the exit does not send it */
     REASON_REFUSED = 22,    /* the destination takes no connections there */
+    REASON_NO_NAME = 23,    /* there is no such name */
+    REASON_DNS = 24,        /* the name servers of the exit fail */
     REASON_END_
 };
 

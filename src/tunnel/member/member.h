@@ -21,8 +21,8 @@
  *     function of struct member_env     may call
  *     event, exit_world, dht_provider,  commands, and what looks inside
  *       outlet_world
- *     exit_world.resolve                member_exit_resolved too
- *     outlet_world.join, .reverse       member_outlet_parted, _reversed too
+ *     exit_world.resolve, .reverse      member_exit_resolved too
+ *     outlet_world.join                 member_outlet_parted too
  *     dht_provider                      its handler's functions too
  *     send, random, remember, forget,   nothing: they come in the middle of
  *       rotated, retired                whatever is done
@@ -157,8 +157,7 @@ void member_exit_receive(struct member *t, uint32_t cookie,
                          const struct endpoint *from, struct bytes payload,
                          uint64_t now);
 void member_exit_resolved(struct member *t, uint32_t cookie,
-                          const struct endpoint *addrs, size_t count,
-                          uint64_t ttl, uint64_t now);
+                          const struct exit_answer *answer, uint64_t now);
 /* Around datagrams that come in a batch: packets of streams that leave here are
  * answered together. */
 void member_batch_begin(struct member *t, uint64_t now);
@@ -167,8 +166,6 @@ void member_batch_end(struct member *t);
 void member_outlet_connected(struct member *t, uint64_t id, enum error e,
                              uint64_t now);
 void member_outlet_parted(struct member *t, uint64_t id);
-void member_outlet_reversed(struct member *t, uint64_t id, struct bytes name,
-                            uint64_t ttl, uint64_t now);
 void member_tick(struct member *t, uint64_t now, uint64_t wall);
 uint64_t member_next_deadline(const struct member *t);
 

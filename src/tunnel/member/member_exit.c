@@ -174,14 +174,13 @@ static void failed(void *ctx, void *owner, enum reason why, uint64_t now)
     transit_answer(t->router.transits, owner, &m, now);
 }
 
-static void found(void *ctx, void *owner, uint64_t lookup, enum reason why,
-                  const struct endpoint *addrs, size_t count, uint64_t ttl,
-                  uint64_t now)
+static void found(void *ctx, void *owner, uint64_t lookup,
+                  const struct exit_answer *answer, uint64_t now)
 {
     struct member *t = ctx;
 
     (void)owner;
-    outlet_found(t->outlet, lookup, why, addrs, count, ttl, now);
+    outlet_found(t->outlet, lookup, answer, now);
 }
 
 static void send_packet(void *ctx, void *owner, struct bytes packet,
@@ -241,11 +240,10 @@ void member_exit_receive(struct member *t, uint32_t cookie,
 }
 
 void member_exit_resolved(struct member *t, uint32_t cookie,
-                          const struct endpoint *addrs, size_t count,
-                          uint64_t ttl, uint64_t now)
+                          const struct exit_answer *answer, uint64_t now)
 {
     if (t->exit != NULL)
-        exit_resolved(t->exit, cookie, addrs, count, ttl, now);
+        exit_resolved(t->exit, cookie, answer, now);
 }
 
 void member_batch_begin(struct member *t, uint64_t now)
@@ -271,11 +269,4 @@ void member_outlet_parted(struct member *t, uint64_t id)
 {
     if (t->outlet != NULL)
         outlet_parted(t->outlet, id);
-}
-
-void member_outlet_reversed(struct member *t, uint64_t id, struct bytes name,
-                            uint64_t ttl, uint64_t now)
-{
-    if (t->outlet != NULL)
-        outlet_reversed(t->outlet, id, name, ttl, now);
 }

@@ -17,9 +17,9 @@
  *
  * - The policy decides about each address after resolution, as for datagrams,
  *   by lines of its own.
- * - A circuit has at most so many streams, and so many connects and reversals
- *   under way. A source has so many sockets, and all together: at that cap the
- *   one unused for longest of whoever has most makes way (base/table/shares.h).
+ * - A circuit has at most so many streams, and so many connects under way. A
+ * source has so many sockets, and all together: at that cap the one unused for
+ * longest of whoever has most makes way (base/table/shares.h).
  * - A circuit, a source and all have a rate of requests, a source has one of
  *   connects to one address.
  * - An exit is no port scanner: what does not answer, or refuses, is counted
@@ -32,7 +32,7 @@
  * What an application sends before it is connected waits in the stream engine,
  * within the windows.
  *
- * Reasons in answers (enum reason): PROTOCOL, RESOLVE, TIMEOUT, POLICY, FULL,
+ * Reasons in answers (enum reason): PROTOCOL, those of names (exit.h), FULL,
  * RATE, UNREACHABLE (no route), REFUSED (nobody listens there), NO_EXIT (asked
  * for what there is not here), IO, LINK_LOST (a connect ended while there was
  * no circuit). A stream whose request is refused ends with its answer. One too
@@ -99,12 +99,6 @@ struct outlet_world {
     void (*close)(void *ctx, void *handle, uint32_t code);
     /* When a byte last went through what is joined, either way. */
     uint64_t (*used_at)(void *ctx, void *handle);
-    /* The name of an address; told by outlet_reversed, also at once. NULL:
-     * there is none to be had. */
-    enum error (*reverse)(void *ctx, const struct endpoint *address,
-                          uint64_t id);
-    /* Nobody waits for that any more. */
-    void (*reverse_cancel)(void *ctx, uint64_t id);
 };
 
 struct outlet_env {
@@ -122,7 +116,7 @@ struct outlet_env {
 struct outlet;
 struct outlet_circuit;
 
-/* `exit` resolves names, with its caps and cache; `policy` is TCP's. Both stay
+/* `exit` looks names up, with its caps and cache; `policy` is TCP's. Both stay
  * the caller's, and outlive it. ERR_NO_MEMORY. */
 enum error outlet_new(const struct outlet_config *config,
                       const struct outlet_env *env, struct exit *exit,
@@ -144,18 +138,14 @@ enum error outlet_receive(struct outlet *o, struct outlet_circuit *c,
                           struct bytes packet, uint64_t now);
 
 /* What exit_env.found tells, of lookups of circuits that env.names gave. */
-void outlet_found(struct outlet *o, uint64_t lookup, enum reason why,
-                  const struct endpoint *addrs, size_t count, uint64_t ttl,
-                  uint64_t now);
+void outlet_found(struct outlet *o, uint64_t lookup,
+                  const struct exit_answer *answer, uint64_t now);
 /* What became of world.connect: OK, or the handle is gone: ERR_REMOTE (it was
  * refused), ERR_TIMEOUT, ERR_UNREACHABLE or any other. */
 void outlet_connected(struct outlet *o, uint64_t id, enum error e,
                       uint64_t now);
 /* What was joined has ended, both ways; its handle is gone. */
 void outlet_parted(struct outlet *o, uint64_t id);
-/* `name` empty: there is none. */
-void outlet_reversed(struct outlet *o, uint64_t id, struct bytes name,
-                     uint64_t ttl, uint64_t now);
 
 /* Around packets that come in a batch: as streams_hold. */
 void outlet_hold(struct outlet *o, uint64_t now);

@@ -8,7 +8,7 @@
  * its connection, as long as the world has something left for its socket.
  *
  *     opened -> ASKING -> NAMING -> CONNECTING -> JOINED -> parted
- *                      \-> NAMING, or REVERSING -> answered
+ *                      \-> NAMING -> answered
  *
  * Except in JOINED, a stream of the engine (`st`) is handled here; one that was
  * answered or reset is handed over to a handler that drops what still comes.
@@ -33,7 +33,6 @@ enum outlet_state {
     OUTLET_ASKING,
     OUTLET_NAMING,
     OUTLET_CONNECTING,
-    OUTLET_REVERSING,
     OUTLET_JOINED
 };
 
@@ -42,7 +41,7 @@ struct outlet_circuit {
     void *owner;
     struct exit_circuit *names; /* NULL: none were asked for */
     struct outlet_share share;
-    unsigned streams, under_way; /* connects and reversals */
+    unsigned streams, under_way; /* connects */
     LIST_HEAD(, outlet_conn) conns;
 };
 

@@ -68,7 +68,7 @@ static struct outlet_circuit *circuit_of(const struct outlet_stream *s)
 
 static bool is_under_way(const struct outlet_stream *s)
 {
-    return s->state == OUTLET_CONNECTING || s->state == OUTLET_REVERSING;
+    return s->state == OUTLET_CONNECTING;
 }
 
 static void count_in(const struct outlet_stream *s, struct outlet_circuit *c)
@@ -164,13 +164,6 @@ static void stop_looking(struct outlet *o, struct outlet_stream *s)
     exit_lookup_cancel(o->exit, circuit_of(s)->names, s->id);
 }
 
-static void stop_waiting(struct outlet *o, struct outlet_stream *s)
-{
-    stop_looking(o, s);
-    if (s->state == OUTLET_REVERSING)
-        o->env.world.reverse_cancel(o->env.world.ctx, s->id);
-}
-
 void outlet_stream_free(struct outlet *o, struct outlet_stream *s)
 {
     struct outlet_circuit *c = circuit_of(s);
@@ -208,14 +201,14 @@ void outlet_stream_refuse(struct outlet *o, struct outlet_stream *s,
     const struct stream_answer a = {.reason = (uint8_t)why};
 
     o->stats.refused[why]++;
-    stop_waiting(o, s);
+    stop_looking(o, s);
     outlet_stream_answer(o, s, &a, now);
 }
 
 void outlet_stream_abandon(struct outlet *o, struct outlet_stream *s,
                            enum reason why)
 {
-    stop_waiting(o, s);
+    stop_looking(o, s);
     outlet_socket_close(o, s, why);
     outlet_stream_free(o, s);
 }
@@ -232,33 +225,47 @@ void outlet_stream_drop(struct outlet *o, struct outlet_stream *s,
 
 /* ---- Requests ----------------------------------------------------------- */
 
-/* Its circuit is there, and asks for the addresses of a name. */
-static void look_up(struct outlet *o, struct outlet_stream *s, uint64_t now)
+static enum reason look_up_now(struct outlet *o, const struct outlet_stream *s,
+                               struct exit_circuit *names, uint64_t now)
 {
     const struct stream_request *q = &s->request->asked;
-    struct outlet_circuit *c = circuit_of(s);
-    enum reason why = REASON_FULL;
+    const struct endpoint address = q->ep; /* it may go */
 
-    o->stats.lookups++;
+    if (names == NULL)
+        return REASON_FULL;
+    if (q->kind != STREAM_REVERSE) {
+        o->stats.lookups++;
+        return exit_lookup(o->exit, names, q->name, s->id, now);
+    }
+    o->stats.reversals++;
+    return exit_reverse(o->exit, names, &address, s->id, now);
+}
+
+/* Its circuit is there, and asks for the addresses of a name, or the name of an
+ * address. */
+static void look_up(struct outlet *o, struct outlet_stream *s, uint64_t now)
+{
+    struct outlet_circuit *c = circuit_of(s);
+    enum reason why;
+
     if (c->names == NULL)
         c->names = o->env.names(o->env.ctx, c->owner, now);
     s->request->is_looking = true;
-    if (c->names != NULL)
-        why = exit_lookup(o->exit, c->names, q->name, s->id, now);
+    why = look_up_now(o, s, c->names, now);
     if (why == EXIT_SENT)
         return; /* it may be gone already */
     s->request->is_looking = false;
     outlet_stream_refuse(o, s, why, now);
 }
 
-static void answer_addresses(struct outlet *o, struct outlet_stream *s,
-                             const struct endpoint *addrs, size_t count,
-                             uint64_t ttl, uint64_t now)
+static void answer_found(struct outlet *o, struct outlet_stream *s,
+                         const struct exit_answer *found, uint64_t now)
 {
-    struct stream_answer a = {.ttl = (uint32_t)(ttl / TIME_S)};
+    struct stream_answer a = {.ttl = (uint32_t)(found->ttl / TIME_S),
+                              .name = found->name};
 
-    for (size_t i = 0; i < count && i < STREAM_ADDRESSES_MAX; i++)
-        a.address[a.address_count++] = addrs[i];
+    for (size_t i = 0; i < found->count && i < STREAM_ADDRESSES_MAX; i++)
+        a.address[a.address_count++] = found->addrs[i];
     outlet_stream_answer(o, s, &a, now);
 }
 
@@ -271,70 +278,22 @@ static void keep_addresses(struct outlet_request *r,
     }
 }
 
-void outlet_found(struct outlet *o, uint64_t lookup, enum reason why,
-                  const struct endpoint *addrs, size_t count, uint64_t ttl,
-                  uint64_t now)
+void outlet_found(struct outlet *o, uint64_t lookup,
+                  const struct exit_answer *answer, uint64_t now)
 {
     struct outlet_stream *s = outlet_stream_find(o, lookup);
 
     if (s == NULL || s->state != OUTLET_NAMING)
         return;
     s->request->is_looking = false;
-    if (why != EXIT_SENT) {
-        outlet_stream_refuse(o, s, why, now);
-    } else if (s->request->asked.kind == STREAM_RESOLVE) {
-        answer_addresses(o, s, addrs, count, ttl, now);
+    if (answer->why != EXIT_SENT) {
+        outlet_stream_refuse(o, s, answer->why, now);
+    } else if (s->request->asked.kind != STREAM_CONNECT) {
+        answer_found(o, s, answer, now);
     } else {
-        keep_addresses(s->request, addrs, count);
+        keep_addresses(s->request, answer->addrs, answer->count);
         outlet_connect_next(o, s, now);
     }
-}
-
-/* Whose name may be told: nothing of the operator's own networks. */
-static bool is_public(const struct outlet *o, const struct endpoint *address)
-{
-    return (endpoint_is_global(address) || o->policy->testing_network) &&
-           !policy_is_own(o->policy, address) &&
-           !policy_is_near(o->policy, address);
-}
-
-static void reverse(struct outlet *o, struct outlet_stream *s, uint64_t now)
-{
-    const struct endpoint address = s->request->asked.ep; /* may go */
-
-    if (o->env.world.reverse == NULL) {
-        outlet_stream_refuse(o, s, REASON_NO_EXIT, now);
-    } else if (!is_public(o, &address)) {
-        outlet_stream_refuse(o, s, REASON_POLICY, now);
-    } else if (circuit_of(s)->under_way >= o->config.max_connects) {
-        outlet_stream_refuse(o, s, REASON_FULL, now);
-    } else {
-        uint64_t id = s->id;
-
-        o->stats.reversals++;
-        outlet_stream_enter(o, s, OUTLET_REVERSING, now);
-        if (o->env.world.reverse(o->env.world.ctx, &address, id) == OK)
-            return;
-        s = outlet_stream_find(o, id);
-        if (s != NULL)
-            outlet_stream_refuse(o, s, REASON_RESOLVE, now);
-    }
-}
-
-void outlet_reversed(struct outlet *o, uint64_t id, struct bytes name,
-                     uint64_t ttl, uint64_t now)
-{
-    struct outlet_stream *s = outlet_stream_find(o, id);
-    const struct stream_answer a = {.ttl = (uint32_t)(ttl / TIME_S),
-                                    .name = name};
-
-    if (s == NULL || s->state != OUTLET_REVERSING)
-        return;
-    outlet_stream_enter(o, s, OUTLET_ASKING, now);
-    if (name.len == 0 || name.len > STREAM_NAME_MAX)
-        outlet_stream_refuse(o, s, REASON_RESOLVE, now);
-    else
-        outlet_stream_answer(o, s, &a, now);
 }
 
 static void ask(struct outlet *o, struct outlet_stream *s, uint64_t now)
@@ -352,11 +311,9 @@ static void ask(struct outlet *o, struct outlet_stream *s, uint64_t now)
         look_up(o, s, now);
         break;
     case STREAM_RESOLVE:
+    case STREAM_REVERSE:
         outlet_stream_enter(o, s, OUTLET_NAMING, now);
         look_up(o, s, now);
-        break;
-    case STREAM_REVERSE:
-        reverse(o, s, now);
         break;
     case STREAM_PORT: /* of a service */
         outlet_stream_refuse(o, s, REASON_NO_EXIT, now);
@@ -528,7 +485,6 @@ void outlet_stream_tick(struct outlet *o, struct outlet_stream *s, uint64_t now)
 
     switch ((enum outlet_state)s->state) {
     case OUTLET_ASKING:
-    case OUTLET_REVERSING:
         if (overdue)
             outlet_stream_refuse(o, s, REASON_TIMEOUT, now);
         break;

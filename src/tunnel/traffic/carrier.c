@@ -153,7 +153,8 @@ static bool may_ask_another(const struct carrier_call *call, enum reason why)
 {
     return call->target.request.kind != STREAM_PORT && !call->spoke &&
            call->refusals < CARRIER_EXITS_MAX && why != REASON_PROTOCOL &&
-           why != REASON_RESOLVE && why != REASON_REFUSED;
+           why != REASON_RESOLVE && why != REASON_NO_NAME &&
+           why != REASON_REFUSED;
 }
 
 static void refused(struct carrier_call *call, enum reason why, uint64_t now)

@@ -35,6 +35,8 @@ static struct {
     size_t len, count;
     struct endpoint addrs[16];
     uint64_t ttl;
+    enum reason why;
+    char name[256];
 } told;
 
 static void on_received(void *arg, uint32_t cookie, const struct endpoint *from,
@@ -57,15 +59,17 @@ static void on_batch_end(void *arg)
 }
 
 static void on_resolved(void *arg, uint32_t cookie,
-                        const struct endpoint *addrs, size_t count,
-                        uint64_t ttl)
+                        const struct exit_answer *answer)
 {
     (void)arg;
     told.resolved++;
     told.cookie = cookie;
-    told.count = count;
-    memcpy(told.addrs, addrs, count * sizeof(*addrs));
-    told.ttl = ttl;
+    told.why = answer->why;
+    told.count = answer->count;
+    memcpy(told.addrs, answer->addrs, answer->count * sizeof(*answer->addrs));
+    memcpy(told.name, answer->name.p, answer->name.len);
+    told.name[answer->name.len] = '\0';
+    told.ttl = answer->ttl;
 }
 
 static struct endpoint ep(const char *text)
@@ -219,6 +223,34 @@ static void test_exit_host_resolves_names(void **state)
     run_until(&told.resolved, 2);
     assert_int_equal(told.cookie, 8);
     assert_int_equal(told.count, 0);
+    assert_int_equal(told.why, REASON_NO_NAME);
+    assert_int_equal(exit_host_resolve(host, "empty.example", 9), OK);
+    run_until(&told.resolved, 3);
+    assert_int_equal(told.why, REASON_RESOLVE);
+    assert_int_equal(exit_host_resolve(host, "failing.example", 9), OK);
+    run_until(&told.resolved, 4);
+    assert_int_equal(told.why, REASON_DNS);
+    name_server_close(&dns);
+}
+
+static void test_exit_host_asks_for_names_of_addresses(void **state)
+{
+    struct endpoint address = ep("192.0.2.1:1");
+
+    (void)state;
+    serve_names();
+    start("0.0.0.0:7881");
+    assert_int_equal(exit_host_reverse(host, &address, 7), OK);
+    run_until(&told.resolved, 1);
+    assert_int_equal(told.why, EXIT_SENT);
+    assert_int_equal(told.cookie, 7);
+    assert_string_equal(told.name, "one.example");
+    address = ep("192.0.2.9:1");
+    assert_int_equal(exit_host_reverse(host, &address, 8), OK);
+    run_until(&told.resolved, 2);
+    assert_int_equal(told.why, REASON_NO_NAME);
+    assert_int_equal(exit_host_reverse(host, &address, 9), OK);
+    exit_host_resolve_cancel(host, 9);
     name_server_close(&dns);
 }
 
@@ -354,6 +386,7 @@ int main(void)
         TEST(test_exit_host_counts_what_the_system_had_no_room_for),
         TEST(test_exit_host_cannot_open_without_the_address),
         TEST(test_exit_host_resolves_names),
+        TEST(test_exit_host_asks_for_names_of_addresses),
         TEST(test_exit_host_asks_the_dns_alone),
         TEST(test_exit_host_cancelled_questions_are_not_answered),
         TEST(test_exit_host_new_servers_take_over_questions),

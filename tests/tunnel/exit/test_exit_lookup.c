@@ -85,10 +85,163 @@ static void test_lookup_says_why_there_is_none(void **state)
     assert_int_equal(w.found_why, REASON_TIMEOUT);
     assert_int_equal(w.failed, 0);
     w.resolve_error = ERR_IO;
-    assert_int_equal(look_up(&w, "b.example", 6, NOW), REASON_RESOLVE);
+    assert_int_equal(look_up(&w, "b.example", 6, NOW), REASON_DNS);
     assert_int_equal(w.found, 2);
-    assert_int_equal(stats_of(&w).refused[REASON_RESOLVE], 4);
+    assert_int_equal(stats_of(&w).refused[REASON_RESOLVE], 3);
     assert_int_equal(stats_of(&w).waiting, 0);
+    world_end(&w);
+}
+
+static void test_lookup_tells_failures_apart(void **state)
+{
+    static const enum reason why[] = {REASON_NO_NAME, REASON_RESOLVE,
+                                      REASON_DNS, REASON_TIMEOUT};
+    char name[32];
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (unsigned i = 0; i < COUNT_OF(why); i++) {
+        snprintf(name, sizeof(name), "n%u.example", i);
+        assert_int_equal(look_up(&w, name, i, NOW), EXIT_SENT);
+        assert_int_equal(send_name_to(&w, name, NOW), EXIT_SENT);
+        world_answer_none(&w, w.question, why[i], NOW);
+        assert_int_equal(w.found, i + 1);
+        assert_int_equal(w.found_why, why[i]);
+        assert_int_equal(w.failed_why, why[i]);
+        /* which is known for a while */
+        assert_int_equal(look_up(&w, name, i, NOW + 1), why[i]);
+        assert_int_equal(w.asked, i + 1);
+    }
+    assert_int_equal(look_up(&w, name, 9, NOW + NAME_TTL_NONE + 1), EXIT_SENT);
+    world_end(&w);
+}
+
+/* ---- Names of addresses ------------------------------------------------- */
+
+static enum reason reverse(struct world *w, const char *address,
+                           uint64_t lookup, uint64_t now)
+{
+    struct endpoint ep = test_ep(address);
+
+    return exit_reverse(w->exit, w->circuit, &ep, lookup, now);
+}
+
+static void test_lookup_reverses(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    assert_int_equal(reverse(&w, "8.8.8.8:53", 1, NOW), EXIT_SENT);
+    assert_string_equal(w.asked_name, "8.8.8.8");
+    world_answer_name(&w, w.question, "Dns.Example.", NOW);
+    assert_int_equal(w.found, 1);
+    assert_int_equal(w.found_why, EXIT_SENT);
+    assert_string_equal(w.found_name, "dns.example");
+    assert_int_equal(w.found_ttl, NAME_TTL_MAX);
+    /* From the cache, whatever the port. */
+    assert_int_equal(reverse(&w, "8.8.8.8:1", 2, NOW), EXIT_SENT);
+    assert_int_equal(w.found_lookup, 2);
+    assert_string_equal(w.found_name, "dns.example");
+    assert_int_equal(w.asked, 1);
+    /* Its name in the DNS is another thing, and so is itself. */
+    assert_int_equal(look_up(&w, "8.8.8.8.in-addr.arpa", 3, NOW), EXIT_SENT);
+    assert_int_equal(w.asked, 2);
+    assert_int_equal(look_up(&w, "8.8.8.8", 4, NOW), EXIT_SENT);
+    assert_found(&w, 4, "8.8.8.8", 1);
+    assert_int_equal(reverse(&w, "[2606::1]:1", 5, NOW), EXIT_SENT);
+    world_answer_none(&w, w.question, REASON_NO_NAME, NOW);
+    assert_int_equal(w.found_why, REASON_NO_NAME);
+    assert_int_equal(stats_of(&w).reversals, 3);
+    world_end(&w);
+}
+
+/* What is none that could be looked up is none. */
+static void test_lookup_reverses_to_sound_names_only(void **state)
+{
+    static const char *const bad[] = {
+        "",         "a/b.example",  "8.8.8.8", "localhost",
+        "a.warren", "router.local", "a b",     "-a.example"};
+    struct world w;
+    char address[32];
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    for (unsigned i = 0; i < COUNT_OF(bad); i++) {
+        snprintf(address, sizeof(address), "8.8.8.%u:1", i);
+        assert_int_equal(reverse(&w, address, i, NOW), EXIT_SENT);
+        world_answer_name(&w, w.question, bad[i], NOW);
+        assert_int_equal(w.found, i + 1);
+        assert_int_equal(w.found_why, REASON_RESOLVE);
+        assert_string_equal(w.found_name, "");
+    }
+    world_end(&w);
+}
+
+static void test_lookup_reverses_nothing_of_our_own(void **state)
+{
+    static const char *const refused[] = {"10.0.0.1:1",
+                                          "192.168.1.1:1",
+                                          "127.0.0.1:1",
+                                          "169.254.169.254:1",
+                                          "100.64.0.1:1",
+                                          "[fe80::1]:1",
+                                          "[::1]:1",
+                                          "[fd00::1]:1",
+                                          "[2002:a00::]:1",
+                                          "[64:ff9b::a00:1]:1",
+                                          "[::ffff:10.0.0.1]:1",
+                                          "9.9.9.1:1",
+                                          "8.8.4.77:1"};
+    struct endpoint own = test_ep("9.9.9.1:7881"), in = test_ep("8.8.4.4:1");
+    struct policy_network near;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    near = policy_network_of(&in, 24);
+    assert_int_equal(policy_set_own(&w.policy, &own, 1), OK);
+    assert_int_equal(policy_set_networks(&w.policy, &near, 1), OK);
+    world_start(&w);
+    for (unsigned i = 0; i < COUNT_OF(refused); i++)
+        assert_int_equal(reverse(&w, refused[i], i, NOW), REASON_POLICY);
+    assert_int_equal(w.asked, 0);
+    world_end(&w);
+    world_init(&w);
+    w.policy.testing_network = true;
+    world_start(&w);
+    assert_int_equal(reverse(&w, "127.0.0.1:1", 1, NOW), EXIT_SENT);
+    world_end(&w);
+}
+
+/* As of names: an address that another circuit has asked for is no sooner
+ * known. */
+static void test_lookup_reverses_as_late_as_the_first(void **state)
+{
+    static const uint64_t took = 31 * TIME_MS;
+    struct endpoint ep = test_ep("8.8.8.8:1");
+    struct exit_circuit *other;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    other = world_circuit(&w, 2);
+    assert_int_equal(reverse(&w, "8.8.8.8:1", 1, NOW), EXIT_SENT);
+    world_answer_name(&w, w.question, "dns.example", NOW + took);
+    assert_int_equal(exit_reverse(w.exit, other, &ep, 1, NOW + TIME_S),
+                     EXIT_SENT);
+    assert_int_equal(w.asked, 2);
+    world_answer_name(&w, w.question, "dns.example", NOW + TIME_S + TIME_MS);
+    assert_int_equal(w.found, 1);
+    exit_tick(w.exit, NOW + TIME_S + took);
+    assert_int_equal(w.found, 2);
+    assert_int_equal(w.found_by, 2);
+    exit_circuit_free(w.exit, other);
     world_end(&w);
 }
 
@@ -293,6 +446,11 @@ int main(void)
         cmocka_unit_test(test_lookup_tells_all_addresses),
         cmocka_unit_test(test_lookup_of_an_address_is_itself),
         cmocka_unit_test(test_lookup_says_why_there_is_none),
+        cmocka_unit_test(test_lookup_tells_failures_apart),
+        cmocka_unit_test(test_lookup_reverses),
+        cmocka_unit_test(test_lookup_reverses_to_sound_names_only),
+        cmocka_unit_test(test_lookup_reverses_nothing_of_our_own),
+        cmocka_unit_test(test_lookup_reverses_as_late_as_the_first),
         cmocka_unit_test(test_lookup_shares_a_question),
         cmocka_unit_test(test_lookup_is_as_late_as_the_first),
         cmocka_unit_test(test_lookup_is_cancelled),

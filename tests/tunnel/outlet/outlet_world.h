@@ -104,8 +104,7 @@ struct world {
         uint64_t due;
     } question[QUESTIONS];
     unsigned questions, asked, cancelled;
-    uint64_t reversing;
-    unsigned reverse_cancelled;
+    uint32_t reversing; /* of the last question that is not answered */
     bool no_reverse;
 };
 
@@ -245,26 +244,6 @@ static inline uint64_t tcp_used_at(void *ctx, void *handle)
     return t->used_at;
 }
 
-static inline enum error tcp_reverse(void *ctx, const struct endpoint *address,
-                                     uint64_t id)
-{
-    struct world *w = ctx;
-
-    w->reversing = id;
-    if (address->addr[3] == 9)
-        outlet_reversed(w->o, id, TEST_BYTES("nine.example"), 60 * TIME_S,
-                        w->now);
-    return address->addr[3] == 7 ? ERR_IO : OK;
-}
-
-static inline void tcp_reverse_cancel(void *ctx, uint64_t id)
-{
-    struct world *w = ctx;
-
-    (void)id;
-    w->reverse_cancelled++;
-}
-
 /* ---- Names -------------------------------------------------------------- */
 
 static inline enum error dns_resolve(void *ctx, const char *name,
@@ -302,6 +281,33 @@ static inline void dns_cancel(void *ctx, uint32_t cookie)
     w->cancelled++;
 }
 
+static inline void dns_answer_name(struct world *w, uint32_t cookie,
+                                   const char *name)
+{
+    exit_resolved(
+        w->exit, cookie,
+        &(struct exit_answer){.name = bytes_of_text(name), .ttl = TIME_MIN},
+        w->now);
+}
+
+/* x.x.x.9 is known at once, of x.x.x.7 there is no name, of others there is no
+ * answer. */
+static inline enum error dns_reverse(void *ctx, const struct endpoint *address,
+                                     uint32_t cookie)
+{
+    struct world *w = ctx;
+
+    w->asked++;
+    if (address->addr[3] == 9)
+        dns_answer_name(w, cookie, "nine.example");
+    else if (address->addr[3] == 7)
+        exit_resolved(w->exit, cookie,
+                      &(struct exit_answer){.why = REASON_NO_NAME}, w->now);
+    else
+        w->reversing = cookie;
+    return OK;
+}
+
 static inline void dns_answer(struct world *w, uint32_t cookie,
                               const char *text)
 {
@@ -312,17 +318,19 @@ static inline void dns_answer(struct world *w, uint32_t cookie,
     snprintf(copy, sizeof(copy), "%s", text);
     for (char *p; (p = strtok_r(rest, " ", &rest)) != NULL; count++)
         assert_int_equal(endpoint_parse_addr(p, &addrs[count]), OK);
-    exit_resolved(w->exit, cookie, addrs, count, TIME_MIN, w->now);
+    exit_resolved(
+        w->exit, cookie,
+        &(struct exit_answer){.addrs = addrs, .count = count, .ttl = TIME_MIN},
+        w->now);
 }
 
 static inline void world_found(void *ctx, void *owner, uint64_t lookup,
-                               enum reason why, const struct endpoint *addrs,
-                               size_t count, uint64_t ttl, uint64_t now)
+                               const struct exit_answer *answer, uint64_t now)
 {
     struct world *w = ctx;
 
     (void)owner;
-    outlet_found(w->o, lookup, why, addrs, count, ttl, now);
+    outlet_found(w->o, lookup, answer, now);
 }
 
 static inline struct exit_circuit *world_names(void *ctx, void *owner,
@@ -537,6 +545,7 @@ static inline void world_start(struct world *w)
     struct exit_config xc;
     struct exit_env x = {.world = {.ctx = w,
                                    .resolve = dns_resolve,
+                                   .reverse = dns_reverse,
                                    .resolve_cancel = dns_cancel},
                          .ctx = w,
                          .random = test_source(&w->random),
@@ -547,9 +556,7 @@ static inline void world_start(struct world *w)
                                        .connect = tcp_connect,
                                        .join = tcp_join,
                                        .close = tcp_close,
-                                       .used_at = tcp_used_at,
-                                       .reverse = tcp_reverse,
-                                       .reverse_cancel = tcp_reverse_cancel},
+                                       .used_at = tcp_used_at},
                              .send = outlet_send,
                              .names = world_names};
     struct stream_env se = {
@@ -557,7 +564,7 @@ static inline void world_start(struct world *w)
     struct stream_config sc;
 
     if (w->no_reverse)
-        env.world.reverse = NULL;
+        x.world.reverse = NULL;
     exit_config_default(&xc);
     assert_int_equal(exit_new(&xc, &x, &w->udp, &w->exit), OK);
     assert_int_equal(outlet_new(&w->config, &env, w->exit, &w->policy, &w->o),
