@@ -16,8 +16,9 @@ def wire(name):
 
 class Dns(threading.Thread):
     """Knows the addresses of a few names, and the names of a few addresses
-    (`reverse`), and notes which it is asked for, and from which ports. It may take its time (`delay`, s) for a name that it
-    is asked for first, as one with a cache does."""
+    (`reverse`), and notes which it is asked for, and from which ports. It may
+    take its time (`delay`, s) for a name that it is asked for first, as one
+    with a cache does."""
 
     def __init__(self, address, names, port=0, delay=0):
         super().__init__(daemon=True)
