@@ -38,19 +38,29 @@ def text_of(data):
 
 
 def read(answer, asked):
-    """The code, and (ttl, address or name) of each record."""
-    ident, flags, questions, count, _, _ = struct.unpack_from(">6H", answer)
+    """The code, and (ttl, address or name) of each record; that there is none
+    is said with how long."""
+    ident, flags, questions, count, rest, edns = struct.unpack_from(
+        ">6H", answer)
     assert ident == struct.unpack_from(">H", asked)[0] and questions == 1
-    assert flags & 0x8180 == 0x8180, hex(flags)
-    assert answer[12:len(asked)] == asked[12:]
-    records, at = [], len(asked)
+    assert flags & 0x8180 == 0x8180 and not flags & 0x200, hex(flags)
+    end = 12 + asked[12:].index(0) + 5
+    assert answer[12:end] == asked[12:end]
+    records, at = [], end
     for _ in range(count):
         pointer, _, _, ttl, length = struct.unpack_from(">HHHIH", answer, at)
         assert pointer == 0xc00c
-        data = answer[at + 12:at + 12 + length]
-        records.append((ttl, text_of(data)))
+        records.append((ttl, text_of(answer[at + 12:at + 12 + length])))
         at += 12 + length
-    assert at == len(answer)
+    nothing = flags & 15 == NO_NAME or (flags & 15 == 0 and not records)
+    assert rest == nothing
+    if nothing:
+        assert answer[at:at + 5] == b"\0\0\x06\0\1"  # SOA
+        ttl, least = struct.unpack_from(">I20xI", answer, at + 5)
+        assert 0 < ttl == least <= 3600, (ttl, least)
+        at += 33
+    assert edns == struct.unpack_from(">H", asked, 10)[0]
+    assert at + 11 * edns == len(answer)
     return flags & 15, records
 
 
@@ -120,8 +130,15 @@ class Resolver(Streams):
             self.assertEqual(self.count("lookups_total"), 6)
         with self.subTest("asked nobody"):
             asked = len(self.dns.asked)
-            for name in "a.warren", "localhost", "x.onion", "127.0.0.1":
+            for name in "a.warren", "a.local", "x.onion", "127.0.0.1":
                 self.assertEqual(self.ask(name, A), (NO_NAME, []))
+            for name in "a.warren", "x.onion":
+                for kind in MX, HTTPS, PTR:
+                    self.assertEqual(self.ask(name, kind), (NO_NAME, []))
+            for name in "localhost", "www.LOCALHOST":
+                self.assertEqual(self.ask(name, A), (0, [(3600, "127.0.0.1")]))
+                self.assertEqual(self.ask(name, AAAA), (0, [(3600, "::1")]))
+                self.assertEqual(self.ask(name, MX), (0, []))
             self.assertEqual(self.ask("x.example", PTR), (NO_NAME, []))
             self.assertEqual(self.ask("web.example", HTTPS), (0, []))
             self.assertEqual(self.ask("web.example", MX),
@@ -150,6 +167,29 @@ class Resolver(Streams):
             self.assertEqual(self.count("lookups_total"), lookups + 1)
             self.assertEqual(self.count("joined_total"), 2)
         self.assertTrue(self.client.is_running())
+
+    def test_edns(self):
+        """Larger answers for who can take them; letters of a name come back
+        as they are."""
+        many = [f"{self.net.prefix}.{i}" for i in range(100, 108)]
+        name = ".".join(["a" * 60] * 4)
+        self.dns.names[name] = many
+        plain = question(name.replace("aa", "aA"), A)
+        for opt, code in ((b"", 0),
+                          (struct.pack(">BHHIH", 0, 41, 1232, 0x8000, 0), 0),
+                          (struct.pack(">BHHIH", 0, 41, 1232, 1 << 16, 0), 16)):
+            with self.subTest(opt=opt):
+                asked = plain[:11] + bytes([opt != b""]) + plain[12:] + opt
+                self.sock.sendto(asked, self.at)
+                answer = self.sock.recv(2048)
+                if code == 16:
+                    self.assertEqual(answer[-11:], struct.pack(
+                        ">BHHIH", 0, 41, 1232, 1 << 24, 0))
+                    continue
+                self.assertEqual({a for _, a in read(answer, asked)[1]},
+                                 set(many))
+                if opt:
+                    self.assertEqual(answer[-11:], opt)
 
     def test_its_cap(self):
         """One source has two lookups under way, and another one is served;

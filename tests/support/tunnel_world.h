@@ -221,15 +221,13 @@ static inline enum error resolve_fake(void *ctx, const char *name,
 {
     struct resident *m = ctx;
     struct endpoint addr;
+    struct exit_answer answer = {.addrs = &addr, .count = 1, .ttl = TIME_MIN};
 
     resident_called(m, CALL_RESOLVE);
     endpoint_parse("9.9.9.9:0", &addr);
     if (strcmp(name, "echo.example") != 0)
-        return ERR_NOT_FOUND;
-    member_exit_resolved(
-        m->tunnel, cookie,
-        &(struct exit_answer){.addrs = &addr, .count = 1, .ttl = TIME_MIN},
-        m->world->now);
+        answer = (struct exit_answer){.why = REASON_NO_NAME};
+    member_exit_resolved(m->tunnel, cookie, &answer, m->world->now);
     return OK;
 }
 

@@ -458,7 +458,8 @@ const struct config_key config_keys[] = {
      .flag = "dns",
      .meaning =
          "Where programs reach a resolver (UDP) that asks exits, a list;\n"
-         "none: no resolver. A, AAAA and PTR; other kinds get NOTIMP."},
+         "none: no resolver. A, AAAA and PTR; HTTPS and SVCB are empty, other\n"
+         "kinds get NOTIMP."},
     {"dns", "allow_public", &config_bool, AT(dns_allow_public), FIXED,
      .meaning = "The resolver may listen on addresses that are not loopback.\n"
                 "Whoever reaches them uses this node's circuits."},

@@ -6,6 +6,10 @@
  *     n   question name: length and label, ..., 0; type (2), class (2)
  *     n   records  name (2: a pointer to the question's), type, class, ttl (4),
  *                  length (2), data
+ *
+ * EDNS is a record among the additional: the root, type OPT, as the class the
+ * bytes of a datagram, as the ttl the upper 8 bits of the rcode, a version (8)
+ * and flags (16).
  */
 #include "node/dns/dns_message.h"
 
@@ -16,10 +20,21 @@
 #define LABEL_MAX   63
 #define RECORD_HEAD 12
 #define POINTER     0xc00c /* to the name of the question */
+#define COMPRESSED  0xc0   /* of a pointer's first byte */
+#define ROOT_HEAD   11     /* of a record of the root */
 
 #define FLAG_QR 0x8000
 #define FLAG_RD 0x0100
 #define FLAG_RA 0x0080
+#define FLAG_CD 0x0010
+#define FLAG_DO 0x8000 /* of EDNS */
+
+#define TYPE_SOA 6
+#define TYPE_OPT 41
+
+/* Of the SOA: names of its server and its keeper, which are the root; five
+ * numbers of 32 bits. */
+#define SOA_SIZE 22
 
 #define IPV4_SUFFIX ".in-addr.arpa"
 #define IPV6_SUFFIX ".ip6.arpa"
@@ -117,8 +132,75 @@ static enum error read_question(struct bytes in, struct dns_question *out)
     return OK;
 }
 
+/* Bytes of the name of a record at `at`, which may end in a pointer; 0: none is
+ * there. */
+static size_t record_name_length(struct bytes in, size_t at)
+{
+    size_t len = 0;
+
+    for (; at + len < in.len; len += 1u + in.p[at + len]) {
+        if (in.p[at + len] == 0)
+            return len + 1;
+        if ((in.p[at + len] & COMPRESSED) == COMPRESSED)
+            return len + 2;
+        if (in.p[at + len] > LABEL_MAX)
+            return 0;
+    }
+    return 0;
+}
+
+static enum error read_edns(const uint8_t *fields, struct dns_edns *out)
+{
+    uint16_t room = (uint16_t)bytes_get_number(fields + 2, 2);
+
+    if (out->there)
+        return ERR_SYNTAX;
+    if (room > DNS_DATAGRAM_MAX)
+        room = DNS_DATAGRAM_MAX;
+    *out = (struct dns_edns){
+        .there = true,
+        .version = fields[5],
+        .proofs = (bytes_get_number(fields + 6, 2) & FLAG_DO) != 0,
+        .room = room < DNS_PLAIN_MAX ? DNS_PLAIN_MAX : room};
+    return OK;
+}
+
+/* The one at `at`, which is moved behind it. */
+static enum error read_record(struct bytes in, size_t *at, bool additional,
+                              struct dns_question *out)
+{
+    size_t len = record_name_length(in, *at);
+    const uint8_t *fields = in.p + *at + len;
+    size_t data;
+
+    if (len == 0 || in.len - *at < len + ROOT_HEAD - 1)
+        return ERR_SYNTAX;
+    data = (size_t)bytes_get_number(fields + 8, 2);
+    if (in.len - *at - len - (ROOT_HEAD - 1) < data)
+        return ERR_SYNTAX;
+    *at += len + ROOT_HEAD - 1 + data;
+    if (!additional || bytes_get_number(fields, 2) != TYPE_OPT)
+        return OK;
+    return len == 1 ? read_edns(fields, &out->edns) : ERR_SYNTAX;
+}
+
+/* What is behind the question. */
+static enum error read_records(struct bytes in, struct dns_question *out)
+{
+    size_t before = (size_t)bytes_get_number(in.p + 6, 2) +
+                    (size_t)bytes_get_number(in.p + 8, 2);
+    size_t count = before + (size_t)bytes_get_number(in.p + 10, 2);
+    size_t at = HEAD + out->wire_len;
+    enum error e = OK;
+
+    for (size_t i = 0; i < count && e == OK; i++)
+        e = read_record(in, &at, i >= before, out);
+    return e;
+}
+
 enum error dns_question_read(struct bytes in, struct dns_question *out)
 {
+    enum error e;
     uint16_t flags;
 
     if (in.len < HEAD)
@@ -128,17 +210,24 @@ enum error dns_question_read(struct bytes in, struct dns_question *out)
         return ERR_UNKNOWN_KIND;
     *out = (struct dns_question){.id = (uint16_t)bytes_get_number(in.p, 2),
                                  .opcode = (uint8_t)(flags >> 11 & 15),
-                                 .recursion = (flags & FLAG_RD) != 0};
+                                 .recursion = (flags & FLAG_RD) != 0,
+                                 .unchecked = (flags & FLAG_CD) != 0,
+                                 .edns = {.room = DNS_PLAIN_MAX}};
     if (bytes_get_number(in.p + 4, 2) != 1)
         return ERR_SYNTAX;
-    return read_question(bytes_of(in.p + HEAD, in.len - HEAD), out);
+    e = read_question(bytes_of(in.p + HEAD, in.len - HEAD), out);
+    if (e == OK)
+        e = read_records(in, out);
+    if (e != OK) /* nothing is certain of it */
+        out->edns = (struct dns_edns){.room = DNS_PLAIN_MAX};
+    return e;
 }
 
 /* ---- Replies ------------------------------------------------------------ */
 
 struct writer {
     uint8_t *out;
-    size_t len;
+    size_t len, room;
     unsigned records;
 };
 
@@ -147,7 +236,7 @@ static void add_record(struct writer *w, uint16_t type, uint32_t ttl,
 {
     uint8_t *at = w->out + w->len;
 
-    if (w->len + RECORD_HEAD + data.len > DNS_DATAGRAM_MAX)
+    if (w->len + RECORD_HEAD + data.len > w->room)
         return;
     bytes_put_number(at, 2, POINTER);
     bytes_put_number(at + 2, 2, type);
@@ -185,21 +274,73 @@ static void add_records(struct writer *w, const struct dns_question *q,
                    bytes_of(name, write_name(r->name, name)));
 }
 
+/* A record of the root, of which there is one. */
+static void add_root(struct writer *w, uint16_t type, uint16_t class,
+                     uint32_t ttl, struct bytes data)
+{
+    uint8_t *at = w->out + w->len;
+
+    at[0] = 0;
+    bytes_put_number(at + 1, 2, type);
+    bytes_put_number(at + 3, 2, class);
+    bytes_put_number(at + 5, 4, ttl);
+    bytes_put_number(at + 9, 2, data.len);
+    if (data.len > 0)
+        memcpy(at + ROOT_HEAD, data.p, data.len);
+    w->len += ROOT_HEAD + data.len;
+}
+
+static void add_soa(struct writer *w, uint32_t ttl)
+{
+    uint8_t data[SOA_SIZE] = {0};
+
+    bytes_put_number(data + 2, 4, 1);      /* serial; then, for who copies */
+    bytes_put_number(data + 6, 4, 3600);   /* zones: when to look again, */
+    bytes_put_number(data + 10, 4, 600);   /* to try again, */
+    bytes_put_number(data + 14, 4, 86400); /* to give up */
+    bytes_put_number(data + 18, 4, ttl);
+    add_root(w, TYPE_SOA, DNS_CLASS_IN, ttl, bytes_of(data, sizeof(data)));
+}
+
+static void add_edns(struct writer *w, const struct dns_question *q,
+                     enum dns_rcode code)
+{
+    uint32_t ttl = (uint32_t)code >> 4 << 24 | (q->edns.proofs ? FLAG_DO : 0);
+
+    add_root(w, TYPE_OPT, DNS_DATAGRAM_MAX, ttl, bytes_of(NULL, 0));
+}
+
+static bool is_nothing(const struct dns_reply *r, const struct writer *w)
+{
+    return r->code == DNS_RCODE_NO_NAME ||
+           (r->code == DNS_RCODE_OK && w->records == 0);
+}
+
 size_t dns_reply_write(const struct dns_question *q, const struct dns_reply *r,
                        uint8_t out[DNS_DATAGRAM_MAX])
 {
     struct writer w = {.out = out, .len = HEAD + q->wire_len};
     unsigned flags = FLAG_QR | FLAG_RA | (unsigned)q->opcode << 11 |
-                     (q->recursion ? FLAG_RD : 0) | (unsigned)r->code;
+                     (q->recursion ? FLAG_RD : 0) |
+                     (q->unchecked ? FLAG_CD : 0) | ((unsigned)r->code & 15);
+    bool nothing;
 
+    w.room = (size_t)q->edns.room - (q->edns.there ? ROOT_HEAD : 0u);
     memset(out, 0, HEAD);
     memcpy(out + HEAD, q->wire, q->wire_len);
     if (r->code == DNS_RCODE_OK && q->wire_len > 0)
         add_records(&w, q, r);
+    nothing = q->wire_len > 0 && is_nothing(r, &w);
+    if (nothing)
+        add_soa(&w, r->ttl);
+    if (q->edns.there)
+        add_edns(&w, q, r->code);
     bytes_put_number(out, 2, q->id);
     bytes_put_number(out + 2, 2, flags);
     bytes_put_number(out + 4, 2, q->wire_len > 0);
     bytes_put_number(out + 6, 2, w.records);
+    bytes_put_number(out + 8, 2, nothing);
+    bytes_put_number(out + 10, 2, q->edns.there);
     return w.len;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Questions to a resolver and its replies, as they stand in a datagram (RFC
- * 1035 §4): one question, no compression in it, and what follows it (EDNS) is
- * not looked at. Replies have 512 bytes at most; addresses that have no room
- * are left out.
+ * 1035 §4): one question, no compression in it, and of what follows it EDNS
+ * alone (RFC 6891). A reply has EDNS if the question has it, repeats its name
+ * letter by letter, and is never cut off (TC): 8 addresses have room behind the
+ * longest name without EDNS, 16 with it, and further ones are left out. That
+ * there is nothing is said with an SOA of the root, whose last number is how
+ * long that may be kept (RFC 2308).
  */
 #ifndef WARREN_NODE_DNS_DNS_MESSAGE_H
 #define WARREN_NODE_DNS_DNS_MESSAGE_H
@@ -16,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_DATAGRAM_MAX 512
+#define DNS_PLAIN_MAX    512       /* bytes of a reply without EDNS */
+#define DNS_DATAGRAM_MAX 1232      /* with it */
 #define DNS_WIRE_MAX     (255 + 4) /* bytes of a question: name, type, class */
 #define DNS_TEXT_SIZE    254       /* of a name, with the terminator */
 
@@ -32,24 +36,32 @@ enum dns_rcode {
     DNS_RCODE_FORMAT = 1,
     DNS_RCODE_FAILED = 2,
     DNS_RCODE_NO_NAME = 3,
-    DNS_RCODE_NOT_IMPLEMENTED = 4
+    DNS_RCODE_NOT_IMPLEMENTED = 4,
+    DNS_RCODE_BAD_VERSION = 16 /* of EDNS, which alone can say it */
 };
 
 struct dns_question {
     uint16_t id;
     uint8_t opcode;
     bool recursion; /* wanted */
+    bool unchecked; /* CD: nothing needs to be proven; as it came */
     uint16_t type, class;
     uint8_t wire[DNS_WIRE_MAX]; /* as it came */
     size_t wire_len;            /* 0: none was understood */
     /* In lower case, without the dot of the root; empty when a label has a
      * byte in it that is no letter, digit, '-' or '_'. */
     char name[DNS_TEXT_SIZE];
+    struct dns_edns {
+        bool there;
+        uint8_t version;
+        bool proofs;   /* DO: wanted; as it came */
+        uint16_t room; /* bytes of a reply */
+    } edns;
 };
 
 struct dns_reply {
     enum dns_rcode code;
-    uint32_t ttl;                 /* s */
+    uint32_t ttl;                 /* s, also of what there is not */
     const struct endpoint *addrs; /* those of the question's type are said */
     size_t count;
     struct bytes name; /* to PTR; empty: none */

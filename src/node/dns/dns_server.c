@@ -20,8 +20,6 @@
 
 #define BATCH     64 /* datagrams of one socket, a turn of the loop */
 #define QUERY_MAX 1500
-/* s, of what does not exist, or cannot be resolved now: exits say no more. */
-#define MISSING_TTL 10
 
 struct listener {
     struct dns_server *server;
@@ -79,7 +77,7 @@ static void reply(const struct listener *l, const struct endpoint *to,
 static void reply_code(const struct listener *l, const struct endpoint *to,
                        const struct dns_question *q, enum dns_rcode code)
 {
-    const struct dns_reply r = {.code = code};
+    const struct dns_reply r = {.code = code, .ttl = DNS_NOTHING_TTL};
 
     reply(l, to, q, &r);
 }
@@ -139,9 +137,10 @@ static void on_answered(void *arg, struct stream *st,
                        k->listener->server->config.local_too)) {
         k->listener->server->counters.found++;
         dns_cache_add(&k->listener->cache, k->key, &known, now);
-    } else {
-        k->listener->server->counters.failed++;
-        known.code = DNS_RCODE_FAILED;
+    } else { /* of what it says nothing may be told */
+        k->listener->server->counters.missing++;
+        known = (struct dns_known){.ttl = DNS_NOTHING_TTL};
+        dns_cache_add(&k->listener->cache, k->key, &known, now);
     }
     finish(k, &known);
 }
@@ -149,7 +148,7 @@ static void on_answered(void *arg, struct stream *st,
 static void on_failed(void *arg, enum reason why, uint64_t now)
 {
     struct lookup *k = arg;
-    struct dns_known known = {.code = DNS_RCODE_FAILED, .ttl = MISSING_TTL};
+    struct dns_known known = {.code = DNS_RCODE_FAILED, .ttl = DNS_NOTHING_TTL};
 
     k->call = NULL;
     if (why == REASON_NO_NAME || why == REASON_RESOLVE) {
@@ -305,28 +304,69 @@ static bool is_of_address(const struct dns_question *q)
     return dns_reverse_read(q->name, &ep);
 }
 
-static bool is_answered_here(const struct dns_question *q, enum dns_rcode *code)
+static bool is_root(const struct dns_question *q)
 {
-    if (q->opcode != 0 || q->class != DNS_CLASS_IN) {
-        *code = DNS_RCODE_NOT_IMPLEMENTED;
-        return true;
-    }
+    return q->wire[0] == 0;
+}
+
+static bool is_localhost(const struct dns_question *q)
+{
+    static const char top[] = "localhost";
+    size_t len = strlen(q->name), end = sizeof(top) - 1;
+
+    return len >= end && strcmp(q->name + len - end, top) == 0 &&
+           (len == end || q->name[len - end - 1] == '.');
+}
+
+/* One that exits are not asked for, as .warren and .onion. */
+static bool is_kept_back(const struct dns_question *q)
+{
+    struct endpoint ep;
+    struct name name;
+    bool is_address;
+
+    return name_parse(bytes_of_text(q->name), &name, &ep, &is_address) ==
+           ERR_UNSUPPORTED;
+}
+
+/* What is said without an exit; FAILED: one is to be asked. */
+static enum dns_rcode code_here(const struct dns_question *q)
+{
+    if (q->edns.version > 0)
+        return DNS_RCODE_BAD_VERSION;
+    if (q->opcode != 0 || q->class != DNS_CLASS_IN)
+        return DNS_RCODE_NOT_IMPLEMENTED;
+    if (is_kept_back(q))
+        return is_localhost(q) ? DNS_RCODE_OK : DNS_RCODE_NO_NAME;
     switch (q->type) {
     case DNS_TYPE_A:
     case DNS_TYPE_AAAA:
-        *code = is_of_address(q) ? DNS_RCODE_OK : DNS_RCODE_NO_NAME;
-        return q->name[0] == '\0' || is_of_address(q);
+        if (is_of_address(q) || is_root(q))
+            return DNS_RCODE_OK;
+        return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
     case DNS_TYPE_PTR:
-        *code = DNS_RCODE_NO_NAME;
-        return q->name[0] == '\0';
+        return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
     case DNS_TYPE_HTTPS:
     case DNS_TYPE_SVCB:
-        *code = DNS_RCODE_OK;
-        return true;
+        return DNS_RCODE_OK;
     default:
-        *code = DNS_RCODE_NOT_IMPLEMENTED;
-        return true;
+        return DNS_RCODE_NOT_IMPLEMENTED;
     }
+}
+
+/* RFC 6761 §6.3 */
+static void answer_localhost(const struct listener *l,
+                             const struct endpoint *from,
+                             const struct dns_question *q)
+{
+    static const struct endpoint addrs[] = {
+        {.family = FAMILY_IPV4, .addr = {127, 0, 0, 1}},
+        {.family = FAMILY_IPV6, .addr = {[15] = 1}}};
+    const struct dns_reply r = {.ttl = DNS_LOCALHOST_TTL,
+                                .addrs = addrs,
+                                .count = sizeof(addrs) / sizeof(addrs[0])};
+
+    reply(l, from, q, &r);
 }
 
 static void answer(struct listener *l, const struct endpoint *from,
@@ -334,11 +374,13 @@ static void answer(struct listener *l, const struct endpoint *from,
 {
     struct dns_server *s = l->server;
     struct stream_request request;
+    enum dns_rcode code = code_here(q);
     struct dns_known known;
-    enum dns_rcode code;
     struct name name;
 
-    if (is_answered_here(q, &code)) {
+    if (code == DNS_RCODE_OK && is_localhost(q)) {
+        answer_localhost(l, from, q);
+    } else if (code != DNS_RCODE_FAILED) {
         reply_code(l, from, q, code);
     } else if (q->type == DNS_TYPE_PTR ? !request_reverse(s, q, &request)
                                        : !request_name(q, &name, &request)) {

@@ -6,12 +6,18 @@
  *     A, AAAA        the addresses of a name, of those asked for at once both
  *     PTR            the name of an address
  *     HTTPS, SVCB    none, so that browsers ask for the addresses
- *     others         NOTIMP
+ *     others         NOTIMP: that there were none would be believed, and mail
+ *                    sent elsewhere
  *
- * Names that no exit resolves (name.h: .warren, .onion, localhost, ...) do not
- * exist, and are asked nobody. An exit's addresses that are not of the Internet
- * are left out, unless those of a test network are wanted: whoever pays for a
- * name must not point it at machines here.
+ * Names that no exit resolves (name.h: .warren, .onion, .local, ...) do not
+ * exist, and are asked nobody; localhost is where it always is. An exit's
+ * addresses that are not of the Internet are left out, unless those of a test
+ * network are wanted: whoever pays for a name must not point it at machines
+ * here.
+ *
+ * That there is no such name is NXDOMAIN, that it has no such address an empty
+ * answer, both for DNS_NOTHING_TTL; all else that went wrong is SERVFAIL, which
+ * nobody keeps. There is no TCP: no reply is ever cut off (dns_message.h).
  *
  * Equal questions wait for one answer. One that has none in time, or for which
  * there is no room, gets SERVFAIL. Each listener is an isolation key, and has a
@@ -30,6 +36,9 @@
 
 #define DNS_LISTENERS_MAX 16
 #define DNS_WAITERS_MAX   16 /* for one answer */
+/* s, of what there is not: exits say no more. */
+#define DNS_NOTHING_TTL   10
+#define DNS_LOCALHOST_TTL 3600
 
 struct carrier;
 struct dns_server;

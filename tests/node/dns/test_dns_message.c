@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/dns/dns_message.h"
 
+#include "stream/stream_request.h"
 #include "testing.h"
+#include "tunnel/exit/name_cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,9 +30,12 @@ static void test_dns_message_question(void **state)
     assert_int_equal(q.class, DNS_CLASS_IN);
     assert_string_equal(q.name, "www.example.org");
     assert_int_equal(q.wire_len, 21);
-    /* What follows is not looked at. */
+    assert_false(q.edns.there);
+    assert_int_equal(q.edns.room, DNS_PLAIN_MAX);
+    /* What is more than it counts is not looked at. */
     assert_int_equal(READ(QUESTION("\1a", "\1") "\0\0\x29\x10\0", &q), OK);
     assert_string_equal(q.name, "a");
+    assert_false(q.edns.there);
     /* The root, and a name that no host has. */
     assert_int_equal(READ(QUESTION("", "\1"), &q), OK);
     assert_string_equal(q.name, "");
@@ -55,6 +60,98 @@ static void test_dns_message_mistakes(void **state)
     assert_int_equal(READ(QUESTION("\xc0\x0c", "\1"), &q), ERR_SYNTAX);
     assert_int_equal(q.id, 0x1234);
     assert_int_equal(q.wire_len, 0);
+}
+
+/* ---- EDNS --------------------------------------------------------------- */
+
+#define HEAD(answers, authorities, additional) \
+    "\x12\x34\x01\x10\0\1\0" answers "\0" authorities "\0" additional
+#define ASKED          "\1A\0\0\1\0\1"
+#define OPT(room, ttl) "\0\0\x29" room ttl "\0\0"
+
+static void test_dns_message_edns(void **state)
+{
+    struct dns_question q;
+
+    (void)state;
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED OPT("\x04\xd0", "\0\0\x80\0"), &q),
+        OK);
+    assert_true(q.edns.there && q.edns.proofs && q.unchecked);
+    assert_int_equal(q.edns.version, 0);
+    assert_int_equal(q.edns.room, 1232);
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED OPT("\x02\x58", "\0\0\0\0"), &q), OK);
+    assert_int_equal(q.edns.room, 600);
+    assert_false(q.edns.proofs);
+    /* Less than all can take, and more than we say. */
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED OPT("\0\x20", "\0\0\0\0"), &q), OK);
+    assert_int_equal(q.edns.room, 512);
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED OPT("\xff\xff", "\0\7\0\0"), &q), OK);
+    assert_int_equal(q.edns.room, DNS_DATAGRAM_MAX);
+    assert_int_equal(q.edns.version, 7);
+    /* Behind other records, with options. */
+    assert_int_equal(READ(HEAD("\1", "\1", "\2") ASKED
+                          "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4"
+                          "\1b\xc0\x0c\0\x29\0\1\0\0\0\0\0\0"
+                          "\1b\0\0\1\0\1\0\0\0\0\0\0"
+                          "\0\0\x29\4\0\0\0\0\0\0\5\0\xa\0\1x",
+                          &q),
+                     OK);
+    assert_true(q.edns.there);
+    assert_int_equal(q.edns.room, 1024);
+}
+
+static void test_dns_message_edns_mistakes(void **state)
+{
+    static const char whole[] = HEAD("\0", "\0", "\1") ASKED
+        "\0\0\x29\4\0\0\0\0\0\0\2xx";
+    struct dns_question q;
+
+    (void)state;
+    assert_int_equal(READ(whole, &q), OK);
+    for (size_t len = sizeof(whole) - 14; len < sizeof(whole) - 1; len++) {
+        assert_int_equal(
+            dns_question_read(bytes_of((const uint8_t *)whole, len), &q),
+            ERR_SYNTAX);
+        assert_false(q.edns.there);
+    }
+    /* Two of them, and one that is not of the root. */
+    assert_int_equal(READ(HEAD("\0", "\0", "\2") ASKED OPT("\4\0", "\0\0\0\0")
+                              OPT("\4\0", "\0\0\0\0"),
+                          &q),
+                     ERR_SYNTAX);
+    assert_false(q.edns.there);
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED "\1a" OPT("\4\0", "\0\0\0\0"), &q),
+        ERR_SYNTAX);
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED "\x80" OPT("\4\0", "\0\0\0\0"), &q),
+        ERR_SYNTAX);
+}
+
+static void test_dns_message_edns_is_answered(void **state)
+{
+    static const char edns[] = OPT("\4\xd0", "\0\0\x80\0"),
+                      bad[] = OPT("\4\xd0", "\1\0\0\0");
+    struct endpoint addr = {.addr = {1, 2, 3, 4}};
+    struct dns_reply r = {.addrs = &addr, .count = 1};
+    uint8_t out[DNS_DATAGRAM_MAX];
+    struct dns_question q;
+
+    (void)state;
+    assert_int_equal(
+        READ(HEAD("\0", "\0", "\1") ASKED OPT("\4\0", "\0\0\x80\0"), &q), OK);
+    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 16 + 11);
+    assert_memory_equal(out, "\x12\x34\x81\x90\0\1\0\1\0\0\0\1" ASKED, 19);
+    assert_memory_equal(out + 35, edns, 11);
+    r.code = DNS_RCODE_BAD_VERSION;
+    q.edns.proofs = false;
+    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 11);
+    assert_int_equal(out[3] & 15, 0);
+    assert_memory_equal(out + 19, bad, 11);
 }
 
 /* A name of `len` bytes on the wire. */
@@ -107,29 +204,58 @@ static void test_dns_message_addresses(void **state)
     q.type = DNS_TYPE_AAAA;
     assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 28);
     q.type = DNS_TYPE_HTTPS;
-    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7);
+    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 33);
     assert_int_equal(out[7], 0);
-    r.code = DNS_RCODE_NO_NAME;
+    r.code = DNS_RCODE_FAILED;
     q.type = DNS_TYPE_A;
     assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7);
-    assert_int_equal(out[3], 0x83);
+    assert_int_equal(out[3], 0x82);
 }
 
-/* As many as there is room for, behind the longest question. */
-static void test_dns_message_has_its_size(void **state)
+static void test_dns_message_says_how_long_there_is_nothing(void **state)
 {
-    struct endpoint addrs[32] = {{.addr = {0}}};
-    struct dns_reply r = {.addrs = addrs, .count = 32};
+    static const char soa[] = "\0\0\6\0\1\0\0\0\x0a\0\x16"
+                              "\0\0\0\0\0\1\0\0\x0e\x10\0\0\2\x58"
+                              "\0\1\x51\x80\0\0\0\x0a";
+    struct dns_reply r = {.code = DNS_RCODE_NO_NAME, .ttl = 10};
     uint8_t out[DNS_DATAGRAM_MAX];
     struct dns_question q;
 
     (void)state;
-    for (unsigned i = 0; i < 32; i++)
+    assert_int_equal(READ(QUESTION("\1a", "\1"), &q), OK);
+    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 33);
+    assert_memory_equal(out, "\x12\x34\x81\x83\0\1\0\0\0\1\0\0", 12);
+    assert_memory_equal(out + 19, soa, 33);
+    r.code = DNS_RCODE_OK;
+    assert_int_equal(dns_reply_write(&q, &r, out), 12 + 7 + 33);
+    assert_int_equal(out[3], 0x80);
+    assert_memory_equal(out + 19, soa, 33);
+}
+
+/* What an exit of ours says has room behind the longest question, and with EDNS
+ * what any may say: so nothing is ever cut off. */
+static void test_dns_message_has_its_size(void **state)
+{
+    struct endpoint addrs[64] = {{.addr = {0}}};
+    struct dns_reply r = {.addrs = addrs, .count = 64};
+    uint8_t out[DNS_DATAGRAM_MAX];
+    struct dns_question q;
+
+    (void)state;
+    for (unsigned i = 0; i < 64; i++)
         addrs[i].family = FAMILY_IPV6;
     assert_int_equal(read_long(255, &q), OK);
     q.type = DNS_TYPE_AAAA;
     assert_int_equal(dns_reply_write(&q, &r, out), 12 + 259 + 8 * 28);
-    assert_int_equal(out[7], 8);
+    assert_int_equal(out[7], NAME_ADDRS_MAX);
+    assert_int_equal(out[2] & 2, 0);
+    q.edns = (struct dns_edns){.there = true, .room = DNS_PLAIN_MAX};
+    assert_true(dns_reply_write(&q, &r, out) <= DNS_PLAIN_MAX);
+    assert_int_equal(out[7], NAME_ADDRS_MAX);
+    q.edns.room = DNS_DATAGRAM_MAX;
+    assert_true(dns_reply_write(&q, &r, out) <= DNS_DATAGRAM_MAX);
+    assert_true(out[7] >= STREAM_ADDRESSES_MAX);
+    assert_int_equal(out[2] & 2, 0);
 }
 
 static void test_dns_message_names(void **state)
@@ -192,7 +318,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dns_message_question),
         cmocka_unit_test(test_dns_message_mistakes),
+        cmocka_unit_test(test_dns_message_edns),
+        cmocka_unit_test(test_dns_message_edns_mistakes),
+        cmocka_unit_test(test_dns_message_edns_is_answered),
         cmocka_unit_test(test_dns_message_longest_name),
+        cmocka_unit_test(test_dns_message_says_how_long_there_is_nothing),
         cmocka_unit_test(test_dns_message_addresses),
         cmocka_unit_test(test_dns_message_has_its_size),
         cmocka_unit_test(test_dns_message_names),

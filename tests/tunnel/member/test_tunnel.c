@@ -66,7 +66,7 @@ static void test_tunnel_names_and_refusals(void **state)
                      bytes_of_text("hi"), w->now);
     run(w, TIME_S);
     assert_int_equal(client->refused, 1);
-    assert_int_equal(client->why, REASON_DNS);
+    assert_int_equal(client->why, REASON_NO_NAME);
     for (unsigned i = 0; i < COUNT_OF(bad); i++) {
         endpoint_parse(bad[i], &to);
         member_data(client->tunnel, id, &to, bytes_of_text("x"), w->now);

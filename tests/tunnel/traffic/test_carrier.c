@@ -46,7 +46,7 @@ static void test_carrier_names_are_resolved(void **state)
     assert_null(t.st);
     assert_int_equal(t.answer.address_count, 1);
     assert_int_equal(unknown.failed, 1);
-    assert_int_equal(unknown.why, REASON_RESOLVE);
+    assert_int_equal(unknown.why, REASON_NO_NAME);
     party_free(p);
 }
 
