@@ -101,9 +101,9 @@ class Demo:
         first.start()
         for number in range(1, COUNT):
             node = self.net.add([first])
-            node.start(*tunnels.flags(number), *services.flags(number, node),
-                       *streams.flags(number, node),
-                       wait=False)
+            node.start(*tunnels.flags(number, node),
+                       *services.flags(number, node),
+                       *streams.flags(number, node), wait=False)
         for node in self.net.nodes:
             node.wait_ready(30)
         for node in self.net.nodes:

@@ -182,7 +182,7 @@ class Services:
         self.find_others(victims)
         self.ask("send to a service", SECOND, "are you there?")
         for node in victims:
-            node.start(*tunnels.flags(self.nodes.index(node)))
+            node.start(*tunnels.flags(self.nodes.index(node), node))
             node.wait_joined()
 
     def close(self):

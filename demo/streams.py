@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The part of the demo that fetches pages through a proxy, as curl does: from a
-server behind an exit, and from a hidden service. A download goes on while a
+server behind an exit, also by its name, which a resolver of the node has exits
+look up, and from a hidden service. A download goes on while a
 relay of its circuit is killed."""
 import pathlib
 import socket
@@ -15,26 +16,32 @@ import tunnels
 
 CLIENT = 15
 PORT = 1080
+DNS = 5353
+NAME = "page.example"
 
 
 def flags(number, node):
     if number != CLIENT:
         return []
-    return ["--socks", f"{node.address}:{PORT}"]
+    return ["--socks", f"{node.address}:{PORT}", "--dns",
+            f"{node.address}:{DNS}"]
 
 
 class Server:
-    """The HTTP server (http_server.py) as a process, which tells who asked."""
+    """The HTTP server (http_server.py) as a process, which tells who asked; or
+    the name server."""
 
-    def __init__(self, address, log, port=8080):
+    def __init__(self, address, log, port=8080, program="http_server.py",
+                 args=()):
         self.endpoint = f"{address}:{port}"
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
                 ["/usr/bin/python3",
-                 pathlib.Path(__file__).with_name("http_server.py"), address,
-                 str(port)], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        wait_for(f"the HTTP server listens on {self.endpoint}",
+                 pathlib.Path(__file__).with_name(program), address,
+                 str(port), *args], stdout=out, stderr=out,
+                stdin=subprocess.DEVNULL)
+        wait_for(f"{program} listens on {self.endpoint}",
                  lambda: self.log.read_text().startswith("ready\n"))
 
     def askers(self):
@@ -77,6 +84,19 @@ def fetch(proxy, host, port, path="/"):
     return answer.partition(b"\r\n\r\n")[2]
 
 
+def resolve(server, name):
+    """Asks this resolver for the address of a name."""
+    labels = b"".join(bytes([len(x)]) + x.encode() for x in name.split("."))
+    asked = b"\0\7\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(60)
+        s.sendto(asked, server)
+        answer = s.recv(512)
+    if answer[3] & 15 != 0 or answer[7] != 1:
+        raise Failure(f"the resolver does not find {name}: {answer}")
+    return socket.inet_ntoa(answer[len(asked) + 12:][:4])
+
+
 class Streams:
     def __init__(self, demo, say):
         self.demo = demo
@@ -85,7 +105,11 @@ class Streams:
         self.proxy = (self.client.address, PORT)
         self.server = Server(f"{demo.net.prefix}.202",
                              demo.net.root / "http.log")
-        demo.net.servers.append(self.server)
+        self.dns = (self.client.address, DNS)
+        host = self.server.endpoint.split(":")[0]
+        demo.net.servers += [self.server, Server(
+            tunnels.name_server(self.client), demo.net.root / "names.log",
+            tunnels.NAMES, "name_server.py", (NAME, host))]
 
     def row(self, what, begun, found):
         self.demo.add_row(what, self.client, 3,
@@ -97,6 +121,15 @@ class Streams:
         if page != PAGE:
             raise Failure(f"the proxy brought {page[:80]} of {host}")
         self.row(what, begun, f"{len(page)} bytes of {host[:16]}")
+
+    def by_name(self, port):
+        begun = time.monotonic()
+        host = resolve(self.dns, NAME)
+        page = fetch(self.proxy, host, port)
+        if page != PAGE:
+            raise Failure(f"the proxy brought {page[:80]} of {host}")
+        self.row("by name", begun,
+                 f"{NAME} is at {host}, an exit says; {len(page)} bytes")
 
     def middle(self):
         """A node in the middle of circuits of the client, or none."""
@@ -120,13 +153,14 @@ class Streams:
         self.row("download", begun, f"{len(got[0])} bytes, whole, while "
                  f"{', '.join(n.dir.name for n in victims)} was killed")
         for node in victims:
-            node.start(*tunnels.flags(self.demo.net.nodes.index(node)))
+            node.start(*tunnels.flags(self.demo.net.nodes.index(node), node))
             node.wait_joined()
 
     def run(self, service):
         self.say("Fetching pages through the proxy of a node ...")
         host, port = self.server.endpoint.split(":")
         self.page("fetch a page", host, int(port))
+        self.by_name(int(port))
         self.page("of a service", service, 80)
         self.download(host, int(port))
         exits = {self.demo.net.nodes[i].address for i in tunnels.EXITS}
@@ -140,3 +174,4 @@ class Streams:
         self.say(f"  curl --socks5-hostname {proxy} "
                  f"http://{self.server.endpoint}/")
         self.say(f"  curl --socks5-hostname {proxy} http://{service}/")
+        self.say("  dig -p %d @%s %s" % (*reversed(self.dns), NAME))

@@ -12,12 +12,21 @@ CLIENT = 14  # the others are in the DHT and nothing else
 SPEEDTEST_SECONDS = 3
 
 
-def flags(number):
+NAMES = 53533  # the port of the name server
+
+
+def name_server(node):
+    """Where it is, of this node's network."""
+    return node.address.rpartition(".")[0] + ".210"
+
+
+def flags(number, node):
     """What a node is started with, by its number."""
     if number in RELAYS:
         return []
     if number in EXITS:
-        return ["--exit.become_exitnode", "true"]
+        return ["--exit.become_exitnode", "true", "--exit.nameservers",
+                f"{name_server(node)}:{NAMES}"]
     if number == CLIENT:  # looks for relays from the start
         return ["--tunnel.max_relays_or_exits", "0", "--build", "1"]
     return ["--tunnel.max_relays_or_exits", "0"]
@@ -90,8 +99,7 @@ class Tunnels:
                       found="second hop of a circuit in use")
         for number in range(1, 4):
             self.send("send", 3, f"after the kill {number}")
-        number = self.nodes.index(victim)
-        victim.start(*flags(number))
+        victim.start(*flags(self.nodes.index(victim), victim))
         victim.wait_joined()
 
     def speedtest(self):
