@@ -71,8 +71,10 @@ class Fuzz:
         frame = [0, msgid, dice.choice(METHODS), [self.params()]]
         kind = dice.random()
         if kind < 0.05:
-            frame[dice.randrange(2)] = dice.choice([None, "x", -1, 2**32, []])
-            return msgpack.packb(frame), None
+            wrong = dice.randrange(2)
+            frame[wrong] = dice.choice([None, "x", -1, 2**32, [], 1, 2, 7]
+                                       [:5 + 3 * (wrong == 0)])
+            return msgpack.packb(frame), None if wrong == 1 else msgid
         if kind < 0.15:
             frame[dice.randrange(2, 4)] = self.value()
         elif kind < 0.2:
@@ -121,9 +123,9 @@ class Random(ProcessTest):
                 sock.sendall(sent[at:at + 3000])
             if fuzz.dice.random() < 0.5:
                 sock.shutdown(socket.SHUT_WR)
-            self.check(sock, due, ends)
+            self.check(sock, due, ends, cut)
 
-    def check(self, sock, due, ends):
+    def check(self, sock, due, ends, cut):
         unpacker = msgpack.Unpacker()
         last = None
         while (due and not ends) or (ends and last is None):
@@ -140,7 +142,8 @@ class Random(ProcessTest):
                     self.assertTrue(frame[2] is None or
                                     set(frame[2]) == {"code", "text"}, frame)
                 elif frame[1] == "closed":
-                    self.assertTrue(ends, frame)
+                    self.assertTrue(ends or cut and frame[2][1]["code"] ==
+                                    "missing", frame)
                     last = frame
 
 

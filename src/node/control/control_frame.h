@@ -8,9 +8,10 @@
  *                                                   {"code": , "text": }
  *     notification  [2, method, [msgid, params]]    news of a running request
  *
- * A request that is laid out wrongly is answered as long as its msgid can be
- * read. What cannot be answered ends the connection, after one more
- * notification, "closed", about msgid 0: {"code": , "text": }.
+ * What a client sends and is no request is answered with an error as long as a
+ * msgid can be read, which is the second element. What cannot be answered ends
+ * the connection, after one more notification, "closed", about msgid 0:
+ * {"code": , "text": }. Both say what was wrong, and what would be right.
  *
  * Ids, keys, signatures and addresses are text (hex, "1.2.3.4:80"); only the
  * values of items are msgpack as they came. Durations are milliseconds.
@@ -26,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_REQUEST_MAX    8192 /* bytes of a request */
+#define CONTROL_REQUEST_MAX    65536 /* bytes of a request */
 #define CONTROL_REQUEST_TOKENS 2048
 #define CONTROL_FRAME_MAX      (1024 * 1024) /* bytes of anything else */
 #define CONTROL_FRAME_TOKENS   (128 * 1024)
@@ -39,7 +40,7 @@ enum control_kind {
     CONTROL_REQUEST = 0,
     CONTROL_RESPONSE = 1,
     CONTROL_NOTIFICATION = 2,
-    CONTROL_BAD_REQUEST /* only its msgid is known */
+    CONTROL_BAD_REQUEST /* its msgid is known, and what is wrong: `text` */
 };
 
 struct control_frame {
@@ -47,7 +48,7 @@ struct control_frame {
     uint32_t msgid;
     struct bytes method;    /* requests, notifications */
     struct bytes code;      /* responses that failed, "closed"; else empty */
-    struct bytes text;      /* for people */
+    struct bytes text;      /* likewise, for people; of a BAD_REQUEST ours */
     struct mp_reader value; /* at the params or the result */
 };
 
@@ -57,6 +58,12 @@ struct control_frame {
  * too few elements. */
 enum error control_frame_read(struct mp_tape *tape, struct bytes in,
                               size_t *used, struct control_frame *out);
+
+/* The same for what a client has sent, all of which is a REQUEST or a
+ * BAD_REQUEST. ERR_SYNTAX: a BAD_REQUEST of which not even the msgid can be
+ * read; `out` and `used` are there all the same. */
+enum error control_frame_read_request(struct mp_tape *tape, struct bytes in,
+                                      size_t *used, struct control_frame *out);
 
 /* Each writes what goes before the value, which the caller writes next. */
 void control_write_request(struct mp_writer *w, uint32_t msgid,

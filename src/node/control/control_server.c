@@ -40,10 +40,13 @@
 
 struct control_call {
     LIST_ENTRY(control_call) link;
+    TAILQ_ENTRY(control_call) wanting_link;
     struct client *client;
     uint32_t msgid;
     void (*cancel)(void *arg);
     void *cancel_arg;
+    void (*room)(void *arg); /* NULL: it is not among the wanting */
+    void *room_arg;
 };
 
 enum client_state { OPEN, ANSWERS_LAST, REASON_LAST, DOOMED };
@@ -52,7 +55,9 @@ struct client {
     LIST_ENTRY(client) link;
     struct control_server *server;
     struct bufferevent *bev;
-    LIST_HEAD(, control_call) calls;
+    LIST_HEAD(, control_call) calls; /* newest first */
+    TAILQ_HEAD(wanting_head, control_call)
+    wanting; /* room, the longest first */
     unsigned call_count;
     enum client_state state;
     bool has_asked;
@@ -95,14 +100,22 @@ static void client_doom(struct client *c)
     wake(c->server);
 }
 
+static void client_end(struct client *c, enum error err, const char *text);
+
 /* Dooms one that has got all that it was to get. */
 static void client_done(struct client *c)
 {
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    bool answered = c->state == ANSWERS_LAST && c->call_count == 0;
+
     if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
         return;
-    if (c->state == REASON_LAST ||
-        (c->state == ANSWERS_LAST && c->call_count == 0))
+    if (answered && evbuffer_get_length(in) > 0) {
+        evbuffer_drain(in, evbuffer_get_length(in));
+        client_end(c, ERR_MISSING, "the last frame is not whole");
+    } else if (answered || c->state == REASON_LAST) {
         client_doom(c);
+    }
 }
 
 static void client_read_no_more(struct client *c, enum client_state state)
@@ -129,6 +142,8 @@ static void call_free(struct control_call *call)
     struct client *c = call->client;
 
     LIST_REMOVE(call, link);
+    if (call->room != NULL)
+        TAILQ_REMOVE(&c->wanting, call, wanting_link);
     c->call_count--;
     c->used_at = clock_now();
     if (c->server->waiting != NULL)
@@ -140,16 +155,13 @@ static void call_free(struct control_call *call)
 static void client_free(struct client *c)
 {
     struct control_server *s = c->server;
-    struct control_call *call = LIST_FIRST(&c->calls);
+    struct control_call *call;
 
     c->state = DOOMED;
-    while (call != NULL) {
-        struct control_call *next = LIST_NEXT(call, link);
-
+    while ((call = LIST_FIRST(&c->calls)) != NULL) {
         if (call->cancel != NULL)
             call->cancel(call->cancel_arg);
         call_free(call);
-        call = next;
     }
     LIST_REMOVE(c, link);
     s->client_count--;
@@ -376,21 +388,134 @@ void control_notified(struct control_call *call)
         client_send(c, mp_writer_bytes(&c->server->writer));
 }
 
-static void send_error(struct client *c, uint32_t msgid, enum error err,
-                       const char *text)
+static void send_error_as(struct client *c, uint32_t msgid, const char *code,
+                          const char *text)
 {
     struct mp_writer *w = frame_begin(c->server);
 
     c->server->counters.failed++;
-    control_write_error(w, msgid, error_name(err),
-                        text != NULL ? text : error_text(err));
+    control_write_error(w, msgid, code, text);
     client_send(c, mp_writer_bytes(w));
+}
+
+static void send_error(struct client *c, uint32_t msgid, enum error err,
+                       const char *text)
+{
+    send_error_as(c, msgid, error_name(err),
+                  text != NULL ? text : error_text(err));
 }
 
 void control_fail(struct control_call *call, enum error err, const char *text)
 {
     send_error(call->client, call->msgid, err, text);
     call_free(call);
+}
+
+void control_fail_as(struct control_call *call, const char *code,
+                     const char *text)
+{
+    send_error_as(call->client, call->msgid, code, text);
+    call_free(call);
+}
+
+/* ---- Calls that go on --------------------------------------------------- */
+
+uint32_t control_msgid(const struct control_call *call)
+{
+    return call->msgid;
+}
+
+bool control_same_client(const struct control_call *a,
+                         const struct control_call *b)
+{
+    return a->client == b->client;
+}
+
+enum error control_find(const struct control_call *call, uint32_t msgid,
+                        struct control_call **out)
+{
+    struct control_call *found = NULL, *other;
+
+    LIST_FOREACH(other, &call->client->calls, link)
+    {
+        if (other == call || other->msgid != msgid)
+            continue;
+        if (found != NULL)
+            return ERR_IN_USE;
+        found = other;
+    }
+    if (found == NULL)
+        return ERR_NOT_FOUND;
+    *out = found;
+    return OK;
+}
+
+void *control_held(const struct control_call *call, void (*cancel)(void *arg))
+{
+    return call->cancel == cancel ? call->cancel_arg : NULL;
+}
+
+bool control_cancel(struct control_call *call)
+{
+    if (call->cancel == NULL)
+        return false;
+    call->cancel(call->cancel_arg);
+    control_fail(call, ERR_CANCELLED, NULL);
+    return true;
+}
+
+static size_t waiting_for(const struct control_call *call)
+{
+    return evbuffer_get_length(bufferevent_get_output(call->client->bev));
+}
+
+bool control_has_room(const struct control_call *call)
+{
+    return waiting_for(call) < CONTROL_ROOM_MAX;
+}
+
+bool control_takes_news(const struct control_call *call)
+{
+    return waiting_for(call) < CONTROL_NEWS_MAX;
+}
+
+void control_on_room(struct control_call *call, void (*room)(void *arg),
+                     void *arg)
+{
+    struct client *c = call->client;
+
+    if (call->room == NULL)
+        TAILQ_INSERT_TAIL(&c->wanting, call, wanting_link);
+    call->room = room;
+    call->room_arg = arg;
+    if (waiting_for(call) <= CONTROL_ROOM_LEFT)
+        bufferevent_trigger(c->bev, EV_WRITE,
+                            BEV_TRIG_IGNORE_WATERMARKS |
+                                BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void control_lost(struct control_call *call)
+{
+    call->client->server->counters.lost++;
+}
+
+/* Those that want room again meanwhile wait for the next time. */
+static void tell_room(struct client *c)
+{
+    const struct control_call *last = TAILQ_LAST(&c->wanting, wanting_head);
+    struct control_call *call;
+    bool more = last != NULL;
+
+    while (more && c->state < REASON_LAST &&
+           (call = TAILQ_FIRST(&c->wanting)) != NULL &&
+           control_has_room(call)) {
+        void (*room)(void *arg) = call->room;
+
+        more = call != last;
+        TAILQ_REMOVE(&c->wanting, call, wanting_link);
+        call->room = NULL;
+        room(call->room_arg);
+    }
 }
 
 /* ---- Requests ---------------------------------------------------------- */
@@ -429,7 +554,8 @@ static void client_end(struct client *c, enum error err, const char *text)
         client_read_no_more(c, REASON_LAST);
 }
 
-static void client_refuse(struct client *c, enum error err)
+/* `text` NULL: nothing is known of it. */
+static void client_refuse(struct client *c, enum error err, const char *text)
 {
     struct control_server *s = c->server;
 
@@ -437,11 +563,13 @@ static void client_refuse(struct client *c, enum error err)
     log_warn(s->log, "a control client sent no valid request: cut off");
     if (err == ERR_MISSING || err == ERR_TOO_LARGE)
         client_end(c, ERR_TOO_LARGE,
-                   "a request is at most 8192 bytes and 2048 values");
+                   "a request is at most 65536 bytes and 2048 values");
+    else if (text != NULL)
+        client_end(c, err, text);
     else
         client_end(c, ERR_SYNTAX,
-                   "this is no request: [0, msgid, method, [params]] in "
-                   "msgpack");
+                   "this is no msgpack: send requests, [0, msgid, method, "
+                   "[params]]");
 }
 
 /* True when there may be one more. */
@@ -452,7 +580,7 @@ static bool client_read_one(struct client *c)
     size_t len = evbuffer_get_length(in);
     struct mp_tape tape = {.tokens = s->tokens, .cap = CONTROL_REQUEST_TOKENS};
     const uint8_t *bytes = evbuffer_pullup(in, -1);
-    struct control_frame f;
+    struct control_frame f = {0};
     size_t used;
     enum error err;
 
@@ -462,7 +590,7 @@ static bool client_read_one(struct client *c)
         client_end(c, ERR_NO_MEMORY, error_text(ERR_NO_MEMORY));
         return false;
     }
-    err = control_frame_read(&tape, bytes_of(bytes, len), &used, &f);
+    err = control_frame_read_request(&tape, bytes_of(bytes, len), &used, &f);
     if (err == ERR_MISSING && len < CONTROL_REQUEST_MAX)
         return false;
     if (err == OK && used > CONTROL_REQUEST_MAX)
@@ -470,10 +598,9 @@ static bool client_read_one(struct client *c)
     if (err == OK && f.kind == CONTROL_REQUEST) {
         client_call(c, &f);
     } else if (err == OK && f.kind == CONTROL_BAD_REQUEST) {
-        send_error(c, f.msgid, ERR_SYNTAX,
-                   "a request is [0, msgid, method, [params]]");
+        send_error(c, f.msgid, ERR_SYNTAX, (const char *)f.text.p);
     } else {
-        client_refuse(c, err);
+        client_refuse(c, err, (const char *)f.text.p);
         return false;
     }
     evbuffer_drain(in, used);
@@ -494,6 +621,7 @@ static void on_written(struct bufferevent *bev, void *arg)
     (void)bev;
     if (c->server->waiting != NULL)
         wake(c->server);
+    tell_room(c);
     client_done(c);
 }
 
@@ -535,6 +663,8 @@ static struct client *client_new(struct control_server *s, evutil_socket_t fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) != 0)
         c->peer = (struct ucred){0};
     LIST_INIT(&c->calls);
+    TAILQ_INIT(&c->wanting);
+    bufferevent_setwatermark(c->bev, EV_WRITE, CONTROL_ROOM_LEFT, 0);
     LIST_INSERT_HEAD(&s->clients, c, link);
     s->client_count++;
     return c;

@@ -14,14 +14,20 @@
 #include "wire/msgpack/mp_reader.h"
 #include "wire/msgpack/mp_writer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event_base;
 
-#define CONTROL_CALLS_MAX 16 /* running for one client */
+#define CONTROL_CALLS_MAX 512 /* running for one client */
 #define CONTROL_OUTPUT_MAX                            \
     (4 * CONTROL_FRAME_MAX) /* waiting for one client \
                              */
+
+/* Bytes waiting for one client, above which */
+#define CONTROL_ROOM_MAX  (256 * 1024)  /* there is no room for streams */
+#define CONTROL_NEWS_MAX  (1024 * 1024) /* news are not told any more */
+#define CONTROL_ROOM_LEFT (64 * 1024)   /* there is room again, at most */
 
 struct control_counters {
     uint64_t accepted; /* clients */
@@ -30,6 +36,7 @@ struct control_counters {
     uint64_t bad_frames;   /* clients cut off for what they sent */
     uint64_t slow_clients; /* clients cut off for what they did not read */
     uint64_t made_way;     /* clients cut off for others */
+    uint64_t lost;         /* news that did not fit: control_lost */
 };
 
 /* A request that was not answered yet. It ends with control_finish or
@@ -78,5 +85,34 @@ void control_notified(struct control_call *call);
 
 /* Answers with an error and frees the call. `text` NULL: error_text. */
 void control_fail(struct control_call *call, enum error err, const char *text);
+/* The same with a code that is no name of an error. */
+void control_fail_as(struct control_call *call, const char *code,
+                     const char *text);
+
+/* ---- Calls that go on, and calls about them ----------------------------- */
+
+uint32_t control_msgid(const struct control_call *call);
+bool control_same_client(const struct control_call *a,
+                         const struct control_call *b);
+/* Another call of the same client, by its msgid: ERR_NOT_FOUND, ERR_IN_USE when
+ * several have it. */
+enum error control_find(const struct control_call *call, uint32_t msgid,
+                        struct control_call **out);
+/* What was given to control_on_cancel with `cancel`; NULL: it was called with
+ * something else. */
+void *control_held(const struct control_call *call, void (*cancel)(void *arg));
+/* As if its client had gone, but it is answered with ERR_CANCELLED. False: it
+ * cannot be. */
+bool control_cancel(struct control_call *call);
+
+/* Whoever has much to tell asks whether it is being read. */
+bool control_has_room(const struct control_call *call);   /* CONTROL_ROOM_MAX */
+bool control_takes_news(const struct control_call *call); /* CONTROL_NEWS_MAX */
+/* `room` is called once, out of the loop, when CONTROL_ROOM_LEFT wait at most:
+ * soon, if they do. May end calls, this one as well. */
+void control_on_room(struct control_call *call, void (*room)(void *arg),
+                     void *arg);
+/* Counts news that were not told. */
+void control_lost(struct control_call *call);
 
 #endif

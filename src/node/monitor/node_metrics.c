@@ -289,6 +289,9 @@ static const struct metric_row control_rows[] = {
     {"warren_control_made_way_total",
      "Clients cut off for others, of the program that had most.",
      METRIC_AT(struct control_counters, made_way)},
+    {"warren_control_lost_total",
+     "News that were not told to a client that did not read.",
+     METRIC_AT(struct control_counters, lost)},
 };
 
 static void add_control(const struct control_server *control, struct metrics *m)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -134,6 +135,63 @@ static void test_control_frame_refuses(void **state)
     }
 }
 
+static enum error read_client_frame(const char *bytes, size_t len, size_t *used,
+                                    struct control_frame *f)
+{
+    static struct mp_token tokens[64];
+    struct mp_tape tape = {.tokens = tokens, .cap = 64};
+
+    return control_frame_read_request(&tape, bytes_of(bytes, len), used, f);
+}
+
+/* What is no request is answered by its second element, or not at all. */
+static void test_control_frame_of_clients(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum error err;
+        const char *says;
+    } rows[] = {
+        {"\x94\x00\x07\xa1m\x90", 6, OK, NULL},
+        {"\x94\x01\x07\xc0\xc0", 5, OK, "response"},
+        {"\x93\x01\x07\xc0", 4, OK, "response"},
+        {"\x93\x02\x07\x90", 4, OK, "notification"},
+        {"\x93\x02\xa1m\x90", 5, ERR_SYNTAX, "notification"},
+        {"\x93\x02\xa1m\x92\x07\x80", 7, ERR_SYNTAX, "notification"},
+        {"\x94\x07\x07\xa1m\x90", 6, OK, "first element"},
+        {"\x94\xa1x\x07\xa1m\x90", 7, OK, "first element"},
+        {"\x94\x90\x07\xa1m\x90", 6, OK, "first element"},
+        {"\x91\x05", 2, ERR_SYNTAX, "first element"},
+        {"\x94\x00\xff\xa1m\x90", 6, ERR_SYNTAX, "msgid"},
+        {"\x94\x00\xc0\xa1m\x90", 6, ERR_SYNTAX, "msgid"},
+        {"\x92\x00\x07", 3, OK, "four elements"},
+        {"\x94\x00\x07\x05\x90", 5, OK, "method"},
+        {"\x94\x00\x07\xa1m\x80", 6, OK, "parameters"},
+        {"\x80", 1, ERR_SYNTAX, "list"},
+        {"\x07", 1, ERR_SYNTAX, "list"},
+        {"\x90", 1, ERR_SYNTAX, "first element"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct control_frame f = {0};
+        size_t used = 0;
+        enum error err =
+            read_client_frame(rows[i].bytes, rows[i].len, &used, &f);
+
+        assert_int_equal(err, rows[i].err);
+        assert_int_equal(used, rows[i].len);
+        if (rows[i].says == NULL) {
+            assert_int_equal(f.kind, CONTROL_REQUEST);
+            continue;
+        }
+        assert_int_equal(f.kind, CONTROL_BAD_REQUEST);
+        assert_int_equal(f.msgid, err == OK ? 7 : f.msgid);
+        assert_non_null(strstr((const char *)f.text.p, rows[i].says));
+    }
+}
+
 /* Everything after the msgid is wrong: there is somebody to tell. */
 static void test_control_frame_bad_request(void **state)
 {
@@ -192,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_control_frame_refuses),
         cmocka_unit_test(test_control_frame_bad_request),
         cmocka_unit_test(test_control_frame_closed),
+        cmocka_unit_test(test_control_frame_of_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
