@@ -17,6 +17,8 @@ static const struct {
     uint32_t required, optional; /* enum rpc_param */
 } methods[] = {
     {"status", rpc_status, 0, 0},
+    {"cancel", rpc_cancel, RPC_CALL, 0},
+    {"events", rpc_events, 0, RPC_KINDS},
     {"dht.nodes", rpc_dht_nodes, 0, 0},
     {"dht.ping", rpc_dht_ping, RPC_ADDRESS, 0},
     {"dht.find_node", rpc_dht_find_node, RPC_TARGET, RPC_TRACE | RPC_STREAM},
@@ -41,6 +43,8 @@ static const struct {
     {"tunnel.speedtest", rpc_tunnel_speedtest, RPC_HOPS,
      RPC_DURATION | RPC_TIMEOUT | RPC_STREAM},
     {"tunnel.close", rpc_tunnel_close, RPC_CIRCUIT, 0},
+    {"tunnel.active", rpc_tunnel_active, RPC_HOPS, 0},
+    {"tunnel.data", rpc_tunnel_data, RPC_TO | RPC_DATA, RPC_CIRCUIT | RPC_TYPE},
     {"service.list", rpc_service_list, 0, 0},
     {"service.show", rpc_service_show, RPC_NAME, 0},
     {"service.peers", rpc_service_peers, 0, RPC_NAME},
@@ -110,6 +114,11 @@ enum error rpc_new(struct node *node, struct rpc **out)
         return ERR_NO_MEMORY;
     rpc->node = node;
     calls_init(&rpc->dht_calls);
+    LIST_INIT(&rpc->joined);
+    if (rpc_live_new(rpc) != OK) {
+        free(rpc);
+        return ERR_NO_MEMORY;
+    }
     *out = rpc;
     return OK;
 }
@@ -119,6 +128,7 @@ void rpc_free(struct rpc *rpc)
     if (rpc == NULL)
         return;
     rpc_dht_end(rpc);
+    rpc_live_free(rpc);
     free(rpc);
 }
 

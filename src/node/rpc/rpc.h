@@ -4,6 +4,8 @@
  * answers with a map; names are those of the command line:
  *
  *     status
+ *     cancel         call
+ *     events                              kinds
  *     dht.nodes
  *     dht.ping       address
  *     dht.find_node  target               trace, stream
@@ -23,6 +25,8 @@
  *     tunnel.ping       circuit           timeout
  *     tunnel.speedtest  hops              duration, timeout, stream
  *     tunnel.close      circuit
+ *     tunnel.active     hops
+ *     tunnel.data       to, data          circuit, type
  *     service.list
  *     service.show      name
  *     service.peers                       name

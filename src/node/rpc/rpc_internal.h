@@ -10,8 +10,15 @@
 #include "node/host/node.h"
 #include "node/rpc/rpc_params.h"
 
+#include <sys/queue.h>
+
+struct live;
+struct service_call;
+
 struct rpc {
     struct node *node;
+    struct live *live;                /* node/rpc/live */
+    LIST_HEAD(, service_call) joined; /* members of strings, of clients */
     /* Calls end with their clients, whom the control server cancels; these
      * may go on without. */
     struct calls dht_calls;
@@ -33,7 +40,7 @@ rpc_method_fn rpc_dht_ping, rpc_dht_find_node, rpc_dht_get_peers,
 /* rpc_tunnel.c, rpc_tunnel_list.c, rpc_tunnel_send.c, rpc_tunnel_speed.c */
 rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,
     rpc_tunnel_stop, rpc_tunnel_send, rpc_tunnel_ping, rpc_tunnel_speedtest,
-    rpc_tunnel_close;
+    rpc_tunnel_close, rpc_tunnel_active;
 
 /* rpc_service.c, rpc_service_list.c, rpc_service_key.c */
 rpc_method_fn rpc_service_list, rpc_service_show, rpc_service_peers,
@@ -41,6 +48,24 @@ rpc_method_fn rpc_service_list, rpc_service_show, rpc_service_peers,
     rpc_service_disallow, rpc_service_export, rpc_service_import,
     rpc_service_register, rpc_service_receive, rpc_service_connect,
     rpc_service_send, rpc_service_size, rpc_service_probe;
+
+/* node/rpc/live: events, datagrams, streams */
+rpc_method_fn rpc_cancel, rpc_events, rpc_tunnel_data;
+
+/* What they share; ERR_NO_MEMORY. */
+enum error rpc_live_new(struct rpc *rpc);
+void rpc_live_free(struct rpc *rpc);
+/* Tells those who want to know that a datagram has left. `circuit` 0: to a
+ * service or a peer. */
+void rpc_tell_sent(struct rpc *rpc, uint32_t circuit, struct bytes to,
+                   struct bytes data);
+
+/* A service by its name, string or address, as clients know it; nil when it is
+ * gone. */
+void rpc_write_service(struct rpc *rpc, struct mp_writer *w, const char *key,
+                       uint32_t service);
+/* The other way round; 0: there is none. */
+uint32_t rpc_find_service(struct rpc *rpc, struct bytes text);
 
 /* Ends what still runs without an answer. */
 void rpc_dht_end(struct rpc *rpc);

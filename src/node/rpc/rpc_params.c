@@ -203,6 +203,48 @@ static void read_wait(struct mp_reader *r, struct rpc_params *p)
     p->wait = mp_read_bool(r);
 }
 
+static void read_kinds(struct mp_reader *r, struct rpc_params *p)
+{
+    p->kinds = mp_read_bytes(r, 0, TEXT_MAX);
+}
+
+static void read_type(struct mp_reader *r, struct rpc_params *p)
+{
+    p->type = mp_read_bytes(r, 0, TEXT_MAX);
+}
+
+static void read_call(struct mp_reader *r, struct rpc_params *p)
+{
+    p->call = (uint32_t)mp_read_uint(r, UINT32_MAX);
+}
+
+static void read_credit(struct mp_reader *r, struct rpc_params *p)
+{
+    p->credit = mp_read_uint(r, UINT32_MAX);
+}
+
+static void read_isolation(struct mp_reader *r, struct rpc_params *p)
+{
+    static const uint8_t use[16] = "control socket";
+    struct bytes text;
+    uint8_t hash[16];
+
+    if (mp_peek(r) == MP_UINT) {
+        p->isolation = mp_read_uint(r, UINT64_MAX);
+        return;
+    }
+    text = mp_read_bytes(r, 1, SERVICE_TEXT_MAX);
+    if (r->err != OK)
+        return;
+    crypto_generichash(hash, sizeof(hash), text.p, text.len, use, sizeof(use));
+    memcpy(&p->isolation, hash, sizeof(p->isolation));
+}
+
+static void read_visit(struct mp_reader *r, struct rpc_params *p)
+{
+    p->visit = mp_read_uint(r, UINT64_MAX);
+}
+
 static const struct {
     const char *name;
     enum rpc_param bit;
@@ -239,6 +281,14 @@ static const struct {
      "a key as `warren service key export` "
      "prints it"},
     {"wait", RPC_WAIT, read_wait, "true or false"},
+    {"kinds", RPC_KINDS, read_kinds,
+     "names with commas between: circuits, data, peers, services, streams"},
+    {"type", RPC_TYPE, read_type, "\"data\""},
+    {"call", RPC_CALL, read_call, "the msgid of a request that runs"},
+    {"credit", RPC_CREDIT, read_credit, "bytes, at most 2^32 - 1"},
+    {"isolation", RPC_ISOLATION, read_isolation,
+     "a number from 0 to 2^64 - 1, or a text of 1 to 255 bytes"},
+    {"visit", RPC_VISIT, read_visit, "the number of a visit"},
 };
 
 #define PARAMS (sizeof(params) / sizeof(params[0]))
@@ -299,6 +349,12 @@ enum error rpc_params_read(struct mp_reader *r, uint32_t required,
     out->service = bytes_of(NULL, 0);
     out->line = bytes_of(NULL, 0);
     out->wait = true;
+    out->kinds = bytes_of(NULL, 0);
+    out->type = bytes_of(NULL, 0);
+    out->call = 0;
+    out->credit = 0;
+    out->isolation = 0;
+    out->visit = 0;
     out->timeout = RPC_TIMEOUT_DEFAULT;
     out->duration = RPC_DURATION_DEFAULT;
     if (r->at != r->end)

@@ -42,7 +42,13 @@ enum rpc_param {
     RPC_SERVICE = 1 << 21,
     RPC_ACCESS = 1 << 22,
     RPC_LINE = 1 << 23,
-    RPC_WAIT = 1 << 24
+    RPC_WAIT = 1 << 24,
+    RPC_KINDS = 1 << 25,
+    RPC_TYPE = 1 << 26,
+    RPC_CALL = 1 << 27,
+    RPC_CREDIT = 1 << 28,
+    RPC_ISOLATION = 1 << 29,
+    RPC_VISIT = 1 << 30
 };
 
 #define RPC_TIMEOUT_DEFAULT  (30 * TIME_S)
@@ -70,6 +76,11 @@ struct rpc_params {
     struct bytes service, line; /* a string or an address; a key as text */
     uint8_t access[32];
     bool wait;
+    struct bytes kinds, type; /* views of the request */
+    uint32_t call;            /* the msgid of another request */
+    uint64_t credit;          /* bytes */
+    uint64_t isolation;       /* a number, or made from a text */
+    uint64_t visit;
 };
 
 /* Reads the map at `r` (or nothing, at its end). ERR_SYNTAX, and `why` gets a

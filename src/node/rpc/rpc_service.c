@@ -148,10 +148,13 @@ void rpc_service_register(struct rpc *rpc, struct control_call *call,
         return;
     }
     c = service_call_new(rpc, call, params, TIME_NEVER, &watching);
-    if (c == NULL)
+    if (c == NULL) {
         service_leave(service_host_engine(host(rpc)), id, false, clock_now());
-    else
+    } else {
         service_call_hear(c, id, SERVICE_HOLD_OWN);
+        if (service_call_join(c, params->service) != OK)
+            service_call_fail(c, ERR_NO_MEMORY, NULL);
+    }
     service_host_rearm(host(rpc));
 }
 
@@ -348,6 +351,8 @@ static void sent(struct service_call *c, const struct rpc_params *params,
                  enum error err)
 {
     service_host_rearm(host(c->rpc));
+    if (err == OK)
+        rpc_tell_sent(c->rpc, 0, params->to, params->data);
     if (err != OK)
         service_call_fail(c, err, say_send_error(err, c->peer != 0));
     else if (!params->wait)

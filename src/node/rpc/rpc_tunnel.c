@@ -18,6 +18,14 @@ static struct member *member(const struct rpc *rpc)
 
 /* ---- build ------------------------------------------------------------- */
 
+static void write_ids(struct mp_writer *w, unsigned active, const uint32_t *ids)
+{
+    mp_write_text(w, "circuits");
+    mp_write_array(w, active < ACTIVE_MAX ? active : ACTIVE_MAX);
+    for (unsigned i = 0; i < active && i < ACTIVE_MAX; i++)
+        mp_write_uint(w, ids[i]);
+}
+
 static void answer_build(struct tunnel_call *c, unsigned active,
                          const uint32_t *ids)
 {
@@ -29,10 +37,7 @@ static void answer_build(struct tunnel_call *c, unsigned active,
     mp_write_text(w, "ready");
     mp_write_double(w, member_ready(tunnel_call_member(c)));
     rpc_write_ms(w, "duration", time_since(c->began_at, clock_now()));
-    mp_write_text(w, "circuits");
-    mp_write_array(w, active < ACTIVE_MAX ? active : ACTIVE_MAX);
-    for (unsigned i = 0; i < active && i < ACTIVE_MAX; i++)
-        mp_write_uint(w, ids[i]);
+    write_ids(w, active, ids);
     control_finish(c->call);
     tunnel_call_free(c);
 }
@@ -123,6 +128,21 @@ void rpc_tunnel_stop(struct rpc *rpc, struct control_call *call,
     rpc_write_uint(w, "hops", params->hops);
     rpc_write_uint(w, "active",
                    member_active(member(rpc), params->hops, NULL, 0));
+    control_finish(call);
+}
+
+void rpc_tunnel_active(struct rpc *rpc, struct control_call *call,
+                       const struct rpc_params *params)
+{
+    uint32_t ids[ACTIVE_MAX];
+    unsigned active = member_active(member(rpc), params->hops, ids, ACTIVE_MAX);
+    struct mp_writer *w = control_reply(call);
+
+    mp_write_map(w, 3);
+    rpc_write_uint(w, "hops", params->hops);
+    mp_write_text(w, "ready");
+    mp_write_double(w, member_ready(member(rpc)));
+    write_ids(w, active, ids);
     control_finish(call);
 }
 

@@ -151,6 +151,8 @@ static enum error start(struct sending *s, const struct host_port *to,
                                   clock_now(), &s->delivery);
 
     tunnel_host_rearm(s->rpc->node->tunnels);
+    if (e == OK)
+        rpc_tell_sent(s->rpc, 0, params->to, params->data);
     return e;
 }
 

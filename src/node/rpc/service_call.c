@@ -8,10 +8,14 @@
 #include "base/timestamp.h"
 #include "node/os/clock.h"
 
+#include "tunnel/record/address.h"
+
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define WAKE (200 * TIME_MS)
+#define WAKE               (200 * TIME_MS)
+#define SERVICES_LOOKED_AT 256
 
 static struct service_host *host(const struct service_call *c)
 {
@@ -46,6 +50,9 @@ void service_call_free(struct service_call *c)
     if (c == NULL)
         return;
     service_host_unlisten(host(c), &c->listener);
+    if (c->joined != NULL)
+        LIST_REMOVE(c, joined_link);
+    free(c->joined);
     if (c->timer != NULL)
         event_free(c->timer);
     local_listener_free(c->local);
@@ -143,6 +150,113 @@ void service_call_hear(struct service_call *c, uint32_t service,
     c->hold = hold;
     c->listener.service = service;
     service_host_listen(host(c), &c->listener);
+}
+
+enum error service_call_join(struct service_call *c, struct bytes string)
+{
+    c->joined = malloc(string.len);
+    if (c->joined == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(c->joined, string.p, string.len);
+    c->joined_len = string.len;
+    LIST_INSERT_HEAD(&c->rpc->joined, c, joined_link);
+    return OK;
+}
+
+/* ---- Services by what they are called ----------------------------------- */
+
+static struct bytes string_of(const struct service_call *c)
+{
+    return bytes_of(c->joined, c->joined_len);
+}
+
+static void write_string(struct mp_writer *w, const char *key,
+                         struct bytes string)
+{
+    struct text shown;
+
+    text_init(&shown, 4 * SERVICE_STRING_MAX);
+    text_add_printable(&shown, string);
+    rpc_write_text(w, key, text_get(&shown));
+    text_deinit(&shown);
+}
+
+static const struct service_call *find_joined(const struct rpc *rpc,
+                                              uint32_t service)
+{
+    const struct service_call *c;
+
+    LIST_FOREACH(c, &rpc->joined, joined_link)
+    if (c->service == service)
+        return c;
+    return NULL;
+}
+
+void rpc_write_service(struct rpc *rpc, struct mp_writer *w, const char *key,
+                       uint32_t service)
+{
+    const struct hosted *hosted =
+        service_host_by_id(rpc->node->services, service);
+    const struct service_call *joined = find_joined(rpc, service);
+    struct services *engine = service_host_engine(rpc->node->services);
+    char address[ADDRESS_TEXT_SIZE];
+    struct service_status s;
+
+    if (hosted != NULL) {
+        rpc_write_text(w, key, hosted->name);
+    } else if (joined != NULL) {
+        write_string(w, key, string_of(joined));
+    } else if (engine != NULL &&
+               service_get_status(engine, service, clock_now(), &s) == OK &&
+               s.kind != SERVICE_STRING) {
+        rpc_write_text(
+            w, key,
+            address_print(rpc->node->config.dht.network, s.key, address));
+    } else {
+        mp_write_text(w, key);
+        mp_write_nil(w);
+    }
+}
+
+static uint32_t find_address(const struct rpc *rpc, struct bytes text)
+{
+    struct services *engine = service_host_engine(rpc->node->services);
+    uint32_t ids[SERVICES_LOOKED_AT];
+    struct service_status s;
+    uint8_t key[32];
+    unsigned count;
+
+    if (address_read(rpc->node->config.dht.network, text, key) != OK)
+        return 0;
+    count = services_list(engine, ids, SERVICES_LOOKED_AT);
+    for (unsigned i = 0; i < count && i < SERVICES_LOOKED_AT; i++)
+        if (service_get_status(engine, ids[i], clock_now(), &s) == OK &&
+            s.kind != SERVICE_STRING && memcmp(s.key, key, sizeof(key)) == 0)
+            return s.id;
+    return 0;
+}
+
+uint32_t rpc_find_service(struct rpc *rpc, struct bytes text)
+{
+    struct service_host *h = rpc->node->services;
+    const struct service_call *c;
+    const struct hosted *hosted = NULL;
+    char name[SERVICE_NAME_SIZE] = "";
+
+    if (service_host_engine(h) == NULL)
+        return 0;
+    if (address_is(text))
+        return find_address(rpc, text);
+    if (text.len < sizeof(name)) {
+        memcpy(name, text.p, text.len);
+        hosted = service_host_find(h, name);
+    }
+    if (hosted != NULL)
+        return hosted->id;
+    LIST_FOREACH(c, &rpc->joined, joined_link)
+    if (bytes_equal(text, string_of(c)))
+        return c->service;
+    return service_host_of_string(h, text);
 }
 
 /* ---- Telling ------------------------------------------------------------ */
