@@ -142,6 +142,32 @@ static enum error take_frames(struct control_client *c,
     return err;
 }
 
+/* The first news of the request that runs. */
+static enum error wait_for_news(struct control_client *c, uint64_t timeout,
+                                struct control_frame *out)
+{
+    uint64_t begun = clock_now(), waited = 0;
+    struct control_frame f;
+    enum error err;
+
+    while ((err = next_frame(c, &f)) == OK || err == ERR_MISSING) {
+        if (err == OK && (f.msgid == c->msgid || f.code.len > 0)) {
+            *out = f;
+            if (f.kind == CONTROL_RESPONSE)
+                return f.code.len > 0 ? ERR_REMOTE : ERR_UNKNOWN_KIND;
+            return f.code.len > 0 ? ERR_IO : OK;
+        }
+        if (waited >= timeout)
+            return ERR_TIMEOUT;
+        if (err == ERR_MISSING)
+            err = fill(c, time_min(WAIT_STEP, timeout - waited));
+        if (err != OK)
+            break;
+        waited = time_since(begun, clock_now());
+    }
+    return err;
+}
+
 static enum error wait_for_answer(struct control_client *c, uint64_t timeout,
                                   const struct control_listener *listener,
                                   struct control_frame *out)
@@ -199,6 +225,23 @@ enum error control_client_call(struct control_client *c, const char *method,
     err = send_request(c, method, params);
     if (err == OK)
         err = wait_for_answer(c, timeout, listener, &last);
+    if (err == OK || err == ERR_REMOTE)
+        *out = last;
+    explain(err, timeout, &last, why);
+    return err;
+}
+
+enum error control_client_begin(struct control_client *c, const char *method,
+                                struct bytes params, uint64_t timeout,
+                                struct control_frame *out, struct text *why)
+{
+    struct control_frame last = {0};
+    enum error err;
+
+    reply_forget();
+    err = send_request(c, method, params);
+    if (err == OK)
+        err = wait_for_news(c, timeout, &last);
     if (err == OK || err == ERR_REMOTE)
         *out = last;
     explain(err, timeout, &last, why);

@@ -48,4 +48,11 @@ enum error control_client_call(struct control_client *c, const char *method,
                                const struct control_listener *listener,
                                struct control_frame *out, struct text *why);
 
+/* Sends a request that goes on, and waits for its first news: `out`. From then
+ * on the socket is the caller's to watch; what comes is the end of the request,
+ * or of the daemon. Errors as above. */
+enum error control_client_begin(struct control_client *c, const char *method,
+                                struct bytes params, uint64_t timeout,
+                                struct control_frame *out, struct text *why);
+
 #endif

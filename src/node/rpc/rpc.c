@@ -63,6 +63,7 @@ static const struct {
     {"service.send", rpc_service_send, RPC_TO | RPC_DATA,
      RPC_HOPS | RPC_ACCESS | RPC_WAIT | RPC_TIMEOUT},
     {"service.size", rpc_service_size, RPC_SERVICE, RPC_HOPS | RPC_TIMEOUT},
+    {"socks.open", rpc_socks_open, RPC_HOPS, RPC_NAME},
     {"service.probe", rpc_service_probe, RPC_NAME, RPC_TIMEOUT},
 };
 

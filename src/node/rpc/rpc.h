@@ -43,6 +43,7 @@
  *     service.send      to, data          hops, access, wait, timeout
  *     service.size      service           hops, timeout
  *     service.probe     name              timeout
+ *     socks.open        hops              name
  *
  * What stands after the gap is optional. With `trace` the answer has `steps`;
  * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
@@ -51,6 +52,10 @@
  * service.register, receive and connect tell what happens as notifications
  * "peer", "data", "gone", "state" and "listening", and are answered when the
  * `timeout` is over, if there is one.
+ *
+ * socks.open is a proxy for one program, with a user and a password of its own
+ * (notification "listening"), until its client leaves. Those with the same
+ * `name` share circuits; without one nobody shares them.
  *
  * A new method is a row in the table of rpc.c and a function, declared in
  * rpc_internal.h; a new parameter is a row in rpc_params.c.

@@ -67,6 +67,9 @@ void rpc_write_service(struct rpc *rpc, struct mp_writer *w, const char *key,
 /* The other way round; 0: there is none. */
 uint32_t rpc_find_service(struct rpc *rpc, struct bytes text);
 
+/* rpc_socks.c */
+rpc_method_fn rpc_socks_open;
+
 /* Ends what still runs without an answer. */
 void rpc_dht_end(struct rpc *rpc);
 

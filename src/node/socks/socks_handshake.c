@@ -111,20 +111,25 @@ enum socks_state socks_handshake_receive(struct socks_handshake *h,
     return h->state;
 }
 
-void handshake_isolate(struct socks_handshake *h, struct bytes user,
-                       struct bytes password)
+void socks_isolation(const uint8_t key[SOCKS_KEY_BYTES], struct bytes user,
+                     struct bytes password, uint8_t out[SOCKS_ISOLATION_BYTES])
 {
     const uint8_t len[2] = {(uint8_t)(user.len >> 8), (uint8_t)user.len};
     crypto_generichash_state s;
 
-    if (user.len == 0 && password.len == 0)
-        return;
-    crypto_generichash_init(&s, h->key, SOCKS_KEY_BYTES, SOCKS_ISOLATION_BYTES);
+    crypto_generichash_init(&s, key, SOCKS_KEY_BYTES, SOCKS_ISOLATION_BYTES);
     crypto_generichash_update(&s, len, sizeof(len));
     crypto_generichash_update(&s, user.p, user.len);
     crypto_generichash_update(&s, password.p, password.len);
-    crypto_generichash_final(&s, h->request.isolation, SOCKS_ISOLATION_BYTES);
+    crypto_generichash_final(&s, out, SOCKS_ISOLATION_BYTES);
     sodium_memzero(&s, sizeof(s));
+}
+
+void handshake_isolate(struct socks_handshake *h, struct bytes user,
+                       struct bytes password)
+{
+    if (user.len > 0 || password.len > 0)
+        socks_isolation(h->key, user, password, h->request.isolation);
 }
 
 /* What can be answered without asking anybody is; a port that nobody listens

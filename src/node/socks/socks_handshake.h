@@ -91,6 +91,10 @@ void socks_handshake_deinit(struct socks_handshake *h);
 enum socks_state socks_handshake_receive(struct socks_handshake *h,
                                          struct bytes *data);
 
+/* The isolation of a user and a password, not both empty. */
+void socks_isolation(const uint8_t key[SOCKS_KEY_BYTES], struct bytes user,
+                     struct bytes password, uint8_t out[SOCKS_ISOLATION_BYTES]);
+
 /* In ASKED, one of these. Done: `at` is where the exit has connected from, the
  * address for the datagrams of an association, or that of the name; NULL of a
  * CONNECT says that nobody knows. An IPv6 address is refused where SOCKS4 asks

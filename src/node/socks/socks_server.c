@@ -49,6 +49,14 @@ struct listener {
     struct unix_listener local; /* of a Unix socket */
     struct endpoint at;
     struct event *readable, *rested;
+    bool is_private;
+    uint64_t isolation;                    /* with is_private, as is */
+    uint8_t secret[SOCKS_ISOLATION_BYTES]; /* what its clients must have */
+};
+
+struct socks_private {
+    struct listener listener;
+    struct socks_listen config;
 };
 
 enum client_state { HANDSHAKE, CALLING, SPLICED, ASSOCIATED, ENDING };
@@ -275,9 +283,12 @@ static void on_failed(void *arg, enum reason why, uint64_t now)
 static uint64_t isolation_of(const struct client *c)
 {
     uint8_t hash[crypto_generichash_BYTES_MIN];
-    uint8_t index = (uint8_t)c->listener->index;
+    const struct listener *l = c->listener;
+    uint8_t index = (uint8_t)l->index;
     crypto_generichash_state state;
 
+    if (l->is_private)
+        return l->isolation;
     crypto_generichash_init(&state, c->server->key, sizeof(c->server->key),
                             sizeof(hash));
     crypto_generichash_update(&state, &index, 1);
@@ -414,6 +425,13 @@ static bool keep_early(struct client *c, struct bytes data)
     return true;
 }
 
+static bool is_stranger(const struct client *c)
+{
+    return c->listener->is_private &&
+           sodium_memcmp(c->handshake.request.isolation, c->listener->secret,
+                         SOCKS_ISOLATION_BYTES) != 0;
+}
+
 static void receive_handshake(struct client *c, struct bytes data)
 {
     switch (socks_handshake_receive(&c->handshake, &data)) {
@@ -422,6 +440,10 @@ static void receive_handshake(struct client *c, struct bytes data)
             client_free(c);
         break;
     case SOCKS_ASKED:
+        if (is_stranger(c)) {
+            refuse(c, REASON_POLICY);
+            break;
+        }
         socks_clients_asked(&c->server->count, &c->counted);
         if (c->handshake.request.command == SOCKS_ASSOCIATE) {
             associate(c, clock_now());
@@ -649,6 +671,18 @@ static void close_listener(struct listener *l)
         close(l->fd);
 }
 
+static enum error await_clients(struct listener *l)
+{
+    struct event_base *base = l->server->world.base;
+
+    l->readable = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    l->rested = evtimer_new(base, on_rested, l);
+    if (l->readable == NULL || l->rested == NULL ||
+        event_add(l->readable, NULL) != 0)
+        return ERR_NO_MEMORY;
+    return OK;
+}
+
 static enum error listen_at(struct socks_server *s, unsigned i,
                             struct text *why)
 {
@@ -661,13 +695,79 @@ static enum error listen_at(struct socks_server *s, unsigned i,
     if (e != OK)
         return e;
     s->listening++;
-    l->readable =
-        event_new(s->world.base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
-    l->rested = evtimer_new(s->world.base, on_rested, l);
-    if (l->readable == NULL || l->rested == NULL ||
-        event_add(l->readable, NULL) != 0)
+    return await_clients(l);
+}
+
+/* ---- Private listeners -------------------------------------------------- */
+
+static uint64_t private_isolation(const struct socks_server *s,
+                                  struct bytes name)
+{
+    static const uint8_t private_ones = UINT8_MAX; /* no listener's index */
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash_state state;
+    uint64_t alone;
+
+    if (name.len == 0) {
+        s->world.random.fill(s->world.random.ctx, &alone, sizeof(alone));
+        return alone;
+    }
+    crypto_generichash_init(&state, s->key, sizeof(s->key), sizeof(hash));
+    crypto_generichash_update(&state, &private_ones, 1);
+    crypto_generichash_update(&state, name.p, name.len);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    return bytes_get_number(hash, 8);
+}
+
+enum error socks_server_open(struct socks_server *s,
+                             const struct socks_wish *wish,
+                             struct socks_private **out, struct endpoint *at,
+                             struct text *why)
+{
+    struct socks_private *p = calloc(1, sizeof(*p));
+    struct listener *l;
+    enum error e;
+
+    if (p == NULL)
         return ERR_NO_MEMORY;
+    p->config = (struct socks_listen){.at = {.addr = {127, 0, 0, 1}},
+                                      .hops = wish->hops};
+    l = &p->listener;
+    *l = (struct listener){.server = s,
+                           .config = &p->config,
+                           .fd = -1,
+                           .is_private = true,
+                           .isolation = private_isolation(s, wish->isolation)};
+    socks_isolation(s->key, bytes_of_text(SOCKS_PRIVATE_USER),
+                    bytes_of_text(wish->password), l->secret);
+    e = open_listener(l, why);
+    if (e != OK) {
+        free(p);
+        return e;
+    }
+    e = await_clients(l);
+    if (e != OK) {
+        socks_server_close(p);
+        return e;
+    }
+    *at = l->at;
+    *out = p;
     return OK;
+}
+
+void socks_server_close(struct socks_private *p)
+{
+    struct socks_server *s = p->listener.server;
+    struct client *c, *next;
+
+    for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (c->listener == &p->listener)
+            client_free(c);
+    }
+    close_listener(&p->listener);
+    sodium_memzero(p, sizeof(*p));
+    free(p);
 }
 
 /* ---- Life --------------------------------------------------------------- */

@@ -12,7 +12,8 @@
  * The datagrams of an association go through flows (socks_udp.h).
  *
  * Each listener, and each pair of user and password at it, is an isolation key
- * of its own.
+ * of its own. A private listener is there for one who has asked for it, and
+ * does nothing for a client without its user and password.
  */
 #ifndef WARREN_NODE_SOCKS_SOCKS_SERVER_H
 #define WARREN_NODE_SOCKS_SOCKS_SERVER_H
@@ -28,10 +29,12 @@
 
 #define SOCKS_LISTENERS_MAX 16
 #define SOCKS_PATH_SIZE     104
+#define SOCKS_PRIVATE_USER  "exec"
 
 struct carrier;
 struct event_base;
 struct flows;
+struct socks_private;
 struct socks_server;
 struct socks_udp;
 
@@ -86,6 +89,24 @@ enum error socks_server_new(const struct socks_world *world,
                             struct socks_server **out, struct text *why);
 /* All clients are closed. */
 void socks_server_free(struct socks_server *s);
+
+/* What a private listener is to be. */
+struct socks_wish {
+    unsigned hops;
+    const char *password;   /* secret; the user is SOCKS_PRIVATE_USER */
+    struct bytes isolation; /* those with the same share circuits; empty: no
+                               other does */
+};
+
+/* Listens at a free port of 127.0.0.1; `at` gets it. A reset reaches a client
+ * by TCP, but none by a Unix socket. ERR_IO, with a sentence in `why`;
+ * ERR_NO_MEMORY. */
+enum error socks_server_open(struct socks_server *s,
+                             const struct socks_wish *wish,
+                             struct socks_private **out, struct endpoint *at,
+                             struct text *why);
+/* Closes its clients too; before the server is freed. */
+void socks_server_close(struct socks_private *p);
 
 /* Where listener `i` is, with the port that it has. */
 const struct endpoint *socks_server_at(const struct socks_server *s,

@@ -14,6 +14,7 @@
 
 /* A client that waits for an exit or a service for longer is told. */
 #define CONNECT_TIME TIME_MIN
+#define WHY_MAX      256
 
 struct traffic_host {
     struct traffic_host_world world;
@@ -143,7 +144,8 @@ static void say_listening(const struct traffic_host *h,
 }
 
 static enum error start_socks(struct traffic_host *h,
-                              const struct config *config, struct text *why)
+                              const struct socks_config *settings,
+                              struct text *why)
 {
     struct socks_world world = {.base = h->world.base,
                                 .random = h->world.random,
@@ -154,19 +156,32 @@ static enum error start_socks(struct traffic_host *h,
                                 .let_go = on_let_go,
                                 .service_send = on_service_send,
                                 .rearm = on_rearm};
-    struct socks_config settings;
-    enum error e;
+    enum error e = socks_server_new(&world, settings, &h->socks, why);
 
-    if (config->socks.count == 0)
-        return OK;
-    take_settings(config, &settings);
-    e = socks_server_new(&world, &settings, &h->socks, why);
     if (e != OK)
         return e;
     h->answers = (struct service_listener){.arg = h, .event = on_service_event};
     service_host_listen(h->world.services, &h->answers);
-    say_listening(h, &settings);
+    say_listening(h, settings);
     return OK;
+}
+
+enum error traffic_host_need_socks(struct traffic_host *h,
+                                   const struct config *config,
+                                   struct socks_server **out)
+{
+    struct socks_config settings;
+    struct text why;
+    enum error e = OK;
+
+    take_settings(config, &settings);
+    settings.listen_count = 0;
+    text_init(&why, WHY_MAX);
+    if (h->socks == NULL)
+        e = start_socks(h, &settings, &why);
+    text_deinit(&why);
+    *out = h->socks;
+    return e;
 }
 
 /* ---- The resolver ------------------------------------------------------- */
@@ -211,6 +226,7 @@ static enum error start(struct traffic_host *h, const struct config *config,
         .base = h->world.base, .arg = h, .ports = on_ports, .rearm = on_rearm};
     struct carrier_host host = {
         .ctx = h, .visited = on_visited, .parted = on_parted};
+    struct socks_config socks;
     enum error e =
         stream_ports_new(&env, config->max_service_sockets, &h->ports);
 
@@ -226,7 +242,8 @@ static enum error start(struct traffic_host *h, const struct config *config,
                   &h->flows);
     if (e != OK)
         return e;
-    e = start_socks(h, config, why);
+    take_settings(config, &socks);
+    e = socks.listen_count == 0 ? OK : start_socks(h, &socks, why);
     return e == OK ? start_dns(h, config, why) : e;
 }
 

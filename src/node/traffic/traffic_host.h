@@ -71,7 +71,13 @@ void traffic_host_invite(struct traffic_host *h,
 
 struct carrier *traffic_host_carrier(const struct traffic_host *h);
 const struct flows *traffic_host_flows(const struct traffic_host *h);
-/* NULL: nobody listens. */
+/* The proxy, which is made if nobody listens yet: for listeners of its own
+ * (socks_server_open). ERR_NO_MEMORY. */
+enum error traffic_host_need_socks(struct traffic_host *h,
+                                   const struct config *config,
+                                   struct socks_server **out);
+
+/* NULL: nobody listens, or ever did. */
 const struct socks_server *traffic_host_socks(const struct traffic_host *h);
 /* NULL: nobody listens. */
 const struct dns_server *traffic_host_dns(const struct traffic_host *h);
