@@ -21,7 +21,7 @@
 
 static bool wants_help(const struct cli *cli)
 {
-    for (int i = 0; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++) {
+    for (int i = 0; i < cli_own_words(cli); i++) {
         if (cli_help_is_flag(cli->argv[i]))
             return true;
     }
@@ -42,7 +42,7 @@ static bool hold_standard_files(void)
 
 static bool wants_json(int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--json") == 0)
             return true;
     }
@@ -68,7 +68,7 @@ int cli_main(int argc, char **argv, char **environment)
 
     if (!hold_standard_files())
         return EXIT_TROUBLE;
-    say_as_json(wants_json(argc, argv));
+    say_as_json(wants_json(argc - 1, argv + 1));
     if (sodium_init() < 0)
         return cli_fail(EXIT_TROUBLE, "libsodium does not work here");
     if (argc < 2) {
@@ -84,5 +84,6 @@ int cli_main(int argc, char **argv, char **environment)
         return cli_help_unknown(argc - 1, argv + 1);
     cli.argc = argc - 1 - words;
     cli.argv = argv + 1 + words;
+    say_as_json(wants_json(cli_own_words(&cli), cli.argv));
     return run_verb(&cli);
 }

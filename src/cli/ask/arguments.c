@@ -161,6 +161,36 @@ static bool is_flag(const struct cli *cli, const char *word)
     return find_option(cli->verb, word, strcspn(word, "="), &place) != NULL;
 }
 
+static bool runs_program(const struct cli_verb *verb)
+{
+    return strstr(verb->args, "...") != NULL;
+}
+
+/* The flag at argv[i] takes the next word as its value. */
+static bool takes_next(const struct cli *cli, int i)
+{
+    const char *flag = cli->argv[i];
+    size_t place;
+    const struct cli_option *option =
+        find_option(cli->verb, flag, strlen(flag), &place);
+
+    return option != NULL && option->value != NULL && i + 1 < cli->argc &&
+           !is_flag(cli, cli->argv[i + 1]);
+}
+
+int cli_own_words(const struct cli *cli)
+{
+    int i;
+
+    for (i = 0; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++) {
+        if (runs_program(cli->verb) && cli->argv[i][0] != '-')
+            break;
+        if (runs_program(cli->verb) && takes_next(cli, i))
+            i++;
+    }
+    return i;
+}
+
 /* Takes the flag at argv[*i], and its value. */
 static bool take_flag(struct cli *cli, int *i)
 {
@@ -224,7 +254,11 @@ bool cli_parse(struct cli *cli)
         } else if (flags && arg[0] == '-' && arg[1] == '-') {
             if (!take_flag(cli, &i))
                 return false;
-        } else if (count == cli->verb->arg_count) {
+        } else if (runs_program(cli->verb) && (!flags || arg[0] != '-')) {
+            cli->program = cli->argv + i;
+            count++;
+            break;
+        } else if (runs_program(cli->verb) || count == cli->verb->arg_count) {
             if (flags && arg[0] == '-' && arg[1] != '\0')
                 return unknown_flag(cli, arg, strlen(arg));
             return cli_wrong_count(cli->verb, count + 1);

@@ -26,7 +26,8 @@ struct cli;
 struct cli_verb {
     const char *name; /* "dht key new"; NULL ends a table */
     const char *args; /* "HASH"; "" for none; the last may be missing as
-                         "[VALUE]", then it is NULL in cli->args */
+                         "[VALUE]", then it is NULL in cli->args; after
+                         "PROGRAM [ARGS...]" all is the program's */
     unsigned arg_count;
     const char *meaning;
     /* Flags besides the ones of all verbs that talk to the daemon; NULL ends
@@ -44,6 +45,7 @@ struct cli {
     char **argv;
     char **environment;
     const char *args[CLI_ARGS_MAX];
+    char **program; /* with its arguments, and NULL at the end */
     const char *values[CLI_OPTIONS_MAX]; /* as cli_value; by option */
     bool json;
     uint64_t timeout; /* ns */
@@ -52,6 +54,9 @@ struct cli {
 /* The flags of a verb, its own and those of all; NULL past the end. */
 const struct cli_option *cli_option_at(const struct cli_verb *verb,
                                        size_t place);
+
+/* How many of argv are the verb's, up to "--" or to the program. */
+int cli_own_words(const struct cli *cli);
 
 /* Reads what follows the words of the verb; false after a sentence. */
 bool cli_parse(struct cli *cli);

@@ -284,6 +284,21 @@ enum exit_code cli_talk_call(struct cli_talk *t, const char *method)
     return code;
 }
 
+enum exit_code cli_talk_begin(struct cli_talk *t, const char *method)
+{
+    struct text why;
+    enum error err;
+    enum exit_code code = EXIT_DONE;
+
+    text_init(&why, WHY_LIMIT);
+    err = control_client_begin(&t->client, method, mp_writer_bytes(&t->writer),
+                               t->cli->timeout, &t->answer, &why);
+    if (err != OK)
+        code = say_error(t, err, &why);
+    text_deinit(&why);
+    return code;
+}
+
 bool cli_talk_json(const struct cli_talk *t)
 {
     struct mp_reader value = t->answer.value;

@@ -52,6 +52,10 @@ struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
  * fails is said, in JSON too if that was asked for. */
 enum exit_code cli_talk_call(struct cli_talk *t, const char *method);
 
+/* The same for a request that goes on: its first news are in t->answer, and
+ * from then on nothing is waited for. */
+enum exit_code cli_talk_begin(struct cli_talk *t, const char *method);
+
 /* A whole conversation of one request without params: its answer is printed as
  * JSON, when that was asked for, or by `print`. */
 enum exit_code cli_talk_show(struct cli *cli, const char *method,
