@@ -21,9 +21,9 @@ void stream_config_init(struct stream_config *config)
     *config = (struct stream_config){
         .max_connections = 1000,
         .max_streams = 1000,
-        .window = 2 * MB,
-        .connection_window = 16 * MB,
-        .buffer = 4 * MB,
+        .window = 8 * MB,
+        .connection_window = 32 * MB,
+        .buffer = 16 * MB,
         .max_memory = 256 * MB,
         .idle_time = 2 * TIME_MIN,
         .rest_time = TIME_MIN,
