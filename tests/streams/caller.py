@@ -13,6 +13,7 @@ class Caller(Control):
         super().__init__(node)
         self.answers = {}  # msgid: error and result
         self.news = []     # [name, [msgid, params]]
+        self.streams = {}  # msgid: Stream
 
     def take(self, timeout):
         """The next frame, kept; False when none comes in time."""
@@ -24,7 +25,11 @@ class Caller(Control):
         if frame[0] == 1:
             self.answers[frame[1]] = frame[2:]
         else:
-            self.news.append(frame[1:])
+            name, (msgid, params) = frame[1:]
+            if msgid in self.streams and name == "data":
+                self.streams[msgid].take(params["data"])
+            else:
+                self.news.append(frame[1:])
         return True
 
     def until(self, what, condition, timeout=PATIENCE):
@@ -64,3 +69,50 @@ class Caller(Control):
         """Takes what comes until nothing does."""
         while self.take(quiet):
             pass
+
+    def connect(self, to, **params):
+        return Stream(self, self.send("stream.connect", to=to, **params))
+
+    def accept(self, visit, **params):
+        return Stream(self, self.send("stream.accept", visit=visit, **params))
+
+
+class Stream:
+    """One of a caller's. It reads as long as `reads`, as much at a time as it
+    began with."""
+
+    def __init__(self, caller, msgid, reads=True):
+        self.caller = caller
+        self.msgid = msgid
+        self.reads = reads
+        self.data = bytearray()
+        self.unread = 0  # and no credit given for it yet
+        caller.streams[msgid] = self
+
+    def ask(self, method, **params):
+        return self.caller.ask(f"stream.{method}", call=self.msgid, **params)
+
+    def take(self, data):
+        self.data += data
+        self.unread += len(data)
+        if self.reads and self.unread >= 32768:
+            self.caller.send("stream.read", call=self.msgid,
+                             credit=self.unread)
+            self.unread = 0
+
+    def hear(self, name, timeout=PATIENCE):
+        return self.caller.hear(self.msgid, name, timeout)
+
+    def write(self, data, piece=32768):
+        for at in range(0, len(data), piece):
+            answer = self.ask("write", data=data[at:at + piece])
+            if answer != {}:
+                raise Failure(f"a write is answered with {answer}")
+
+    def read(self, count):
+        """Until so many bytes have come in all."""
+        self.caller.until(f"{count} bytes", lambda: len(self.data) >= count)
+        return bytes(self.data)
+
+    def end(self):
+        return self.caller.end(self.msgid)

@@ -65,6 +65,15 @@ static const struct {
     {"service.size", rpc_service_size, RPC_SERVICE, RPC_HOPS | RPC_TIMEOUT},
     {"socks.open", rpc_socks_open, RPC_HOPS, RPC_NAME},
     {"service.probe", rpc_service_probe, RPC_NAME, RPC_TIMEOUT},
+    {"stream.connect", rpc_stream_connect, RPC_TO,
+     RPC_HOPS | RPC_ISOLATION | RPC_TIMEOUT | RPC_CREDIT | RPC_ACCESS},
+    {"stream.write", rpc_stream_write, RPC_CALL | RPC_DATA, 0},
+    {"stream.read", rpc_stream_read, RPC_CALL | RPC_CREDIT, 0},
+    {"stream.shutdown", rpc_stream_shutdown, RPC_CALL, 0},
+    {"stream.reset", rpc_stream_reset, RPC_CALL, 0},
+    {"stream.listen", rpc_stream_listen, RPC_SERVICE | RPC_PORT, 0},
+    {"stream.accept", rpc_stream_accept, RPC_VISIT, RPC_CREDIT},
+    {"stream.refuse", rpc_stream_refuse, RPC_VISIT, 0},
 };
 
 #define METHODS   (sizeof(methods) / sizeof(methods[0]))

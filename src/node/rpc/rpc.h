@@ -44,6 +44,15 @@
  *     service.size      service           hops, timeout
  *     service.probe     name              timeout
  *     socks.open        hops              name
+ *     stream.connect    to                hops, isolation, timeout, credit,
+ *                                         access
+ *     stream.write      call, data
+ *     stream.read       call, credit
+ *     stream.shutdown   call
+ *     stream.reset      call
+ *     stream.listen     service, port
+ *     stream.accept     visit             credit
+ *     stream.refuse     visit
  *
  * What stands after the gap is optional. With `trace` the answer has `steps`;
  * with `stream`, "step", "peer" and "item" come as notifications meanwhile;

@@ -50,7 +50,9 @@ rpc_method_fn rpc_service_list, rpc_service_show, rpc_service_peers,
     rpc_service_send, rpc_service_size, rpc_service_probe;
 
 /* node/rpc/live: events, datagrams, streams */
-rpc_method_fn rpc_cancel, rpc_events, rpc_tunnel_data;
+rpc_method_fn rpc_cancel, rpc_events, rpc_tunnel_data, rpc_stream_connect,
+    rpc_stream_write, rpc_stream_read, rpc_stream_shutdown, rpc_stream_reset,
+    rpc_stream_listen, rpc_stream_accept, rpc_stream_refuse;
 
 /* What they share; ERR_NO_MEMORY. */
 enum error rpc_live_new(struct rpc *rpc);
@@ -59,6 +61,9 @@ void rpc_live_free(struct rpc *rpc);
  * service or a peer. */
 void rpc_tell_sent(struct rpc *rpc, uint32_t circuit, struct bytes to,
                    struct bytes data);
+
+/* The service has ended, and so do those who listen for its streams. */
+void rpc_service_ended(struct rpc *rpc, uint32_t service);
 
 /* A service by its name, string or address, as clients know it; nil when it is
  * gone. */

@@ -106,11 +106,15 @@ void rpc_service_import(struct rpc *rpc, struct control_call *call,
 void rpc_service_remove(struct rpc *rpc, struct control_call *call,
                         const struct rpc_params *params)
 {
+    const struct hosted *s;
     struct text why;
     enum error err;
+    uint32_t id;
 
     if (rpc_services(rpc, call) == NULL)
         return;
+    s = service_host_find(host(rpc), params->name);
+    id = s == NULL ? 0 : s->id;
     text_init(&why, WHY_LIMIT);
     err = service_host_remove(host(rpc), params->name, &why, clock_now());
     if (err != OK) {
@@ -118,6 +122,8 @@ void rpc_service_remove(struct rpc *rpc, struct control_call *call,
         return;
     }
     text_deinit(&why);
+    if (id != 0)
+        rpc_service_ended(rpc, id);
     mp_write_map(control_reply(call), 0);
     control_finish(call);
 }

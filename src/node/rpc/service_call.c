@@ -58,8 +58,10 @@ void service_call_free(struct service_call *c)
     local_listener_free(c->local);
     if (c->hold == SERVICE_HOLD_REACHED)
         service_host_let_go(host(c), c->service, now);
-    else if (c->hold == SERVICE_HOLD_OWN)
+    else if (c->hold == SERVICE_HOLD_OWN) {
         service_leave(service_host_engine(host(c)), c->service, false, now);
+        rpc_service_ended(c->rpc, c->service);
+    }
     service_host_rearm(host(c));
     free(c);
 }

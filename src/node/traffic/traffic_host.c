@@ -96,12 +96,13 @@ static void on_visited(void *ctx, struct carrier_visit *v, uint32_t service,
         h->servers.visited(h->servers.ctx, v, service, peer, port, now);
 }
 
-/* A guest has answered at once. */
 static void on_parted(void *ctx, struct carrier_visit *v, uint64_t now)
 {
     struct traffic_host *h = ctx;
+    const struct traffic_guest *g = &h->guest;
 
-    h->servers.parted(h->servers.ctx, v, now);
+    if (g->parted == NULL || !g->parted(g->arg, v, now))
+        h->servers.parted(h->servers.ctx, v, now);
 }
 
 /* ---- The proxy ---------------------------------------------------------- */

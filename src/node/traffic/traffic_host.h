@@ -59,12 +59,15 @@ void traffic_host_batch_end(struct traffic_host *h);
 void traffic_host_tick(struct traffic_host *h, uint64_t now);
 uint64_t traffic_host_next_deadline(const struct traffic_host *h);
 
-/* Who is asked about streams of peers before the ports of our services are:
- * true when it has taken (carrier_take) or refused it. */
+/* Who is asked about streams of peers before the ports of our services are. All
+ * may be NULL. */
 struct traffic_guest {
     void *arg;
+    /* True: it takes (carrier_take) or refuses it, now or later. */
     bool (*visited)(void *arg, struct carrier_visit *v, uint32_t service,
                     uint64_t peer, uint16_t port, uint64_t now);
+    /* As that of struct carrier_host; true: it was one of its own. */
+    bool (*parted)(void *arg, struct carrier_visit *v, uint64_t now);
 };
 void traffic_host_invite(struct traffic_host *h,
                          const struct traffic_guest *guest);

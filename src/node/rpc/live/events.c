@@ -266,6 +266,49 @@ void rpc_tell_sent(struct rpc *rpc, uint32_t circuit, struct bytes to,
     }
 }
 
+static void write_stream(struct mp_writer *w, const struct stream_news *n)
+{
+    char peer[SERVICE_PEER_TEXT];
+
+    mp_write_map(w, 2 + (n->to.len > 0 ? 1u : 0) + (n->peer != 0 ? 2u : 0) +
+                        (n->counts ? 4u : 0));
+    rpc_write_text(w, "event", n->event);
+    rpc_write_uint(w, "stream", n->stream);
+    if (n->to.len > 0) {
+        mp_write_text(w, "to");
+        mp_write_text_n(w, n->to);
+    }
+    if (n->peer != 0) {
+        rpc_write_text(w, "peer", service_peer_text(n->peer, peer));
+        rpc_write_uint(w, "port", n->port);
+    }
+    if (!n->counts)
+        return;
+    rpc_write_uint(w, "read", n->read);
+    rpc_write_uint(w, "written", n->written);
+    if (n->bad) {
+        rpc_write_text(w, "reason", n->reason);
+        rpc_write_text(w, "text", n->text);
+    } else {
+        write_nil(w, "reason");
+        write_nil(w, "text");
+    }
+}
+
+void live_tell_stream(struct rpc *rpc, const struct stream_news *news)
+{
+    struct subscriber *s;
+    struct mp_writer *w;
+
+    TAILQ_FOREACH(s, &rpc->live->subscribers, link)
+    {
+        if ((s->kinds & KIND_STREAMS) == 0 || (w = begin(s, "stream")) == NULL)
+            continue;
+        write_stream(w, news);
+        control_notified(s->call);
+    }
+}
+
 /* ---- Subscribing -------------------------------------------------------- */
 
 static enum kind find_kind(struct bytes name)

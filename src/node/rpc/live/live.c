@@ -13,6 +13,7 @@
 #include "tunnel/member/member.h"
 #include "tunnel/record/address.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 
 #define HOPS_TO_SERVICES 3
@@ -23,15 +24,23 @@ enum error rpc_live_new(struct rpc *rpc)
     if (rpc->live == NULL)
         return ERR_NO_MEMORY;
     TAILQ_INIT(&rpc->live->subscribers);
+    LIST_INIT(&rpc->live->listening);
+    TAILQ_INIT(&rpc->live->visits);
+    live_invite(rpc);
     return OK;
 }
 
+/* The control server has cancelled all that ran. */
 void rpc_live_free(struct rpc *rpc)
 {
+    live_uninvite(rpc);
+    if (rpc->live->piece_event != NULL)
+        event_free(rpc->live->piece_event);
+    free(rpc->live->piece);
     free(rpc->live);
 }
 
-static void answer_nothing(struct control_call *call)
+void live_answer(struct control_call *call)
 {
     mp_write_map(control_reply(call), 0);
     control_finish(call);
@@ -54,7 +63,7 @@ void rpc_cancel(struct rpc *rpc, struct control_call *call,
     else if (!control_cancel(other))
         control_fail(call, ERR_UNSUPPORTED, "this request cannot be ended");
     else
-        answer_nothing(call);
+        live_answer(call);
 }
 
 /* ---- tunnel.data -------------------------------------------------------- */
@@ -76,7 +85,7 @@ static void sent(struct rpc *rpc, struct control_call *call, uint32_t circuit,
                  const struct rpc_params *params)
 {
     rpc_tell_sent(rpc, circuit, params->to, params->data);
-    answer_nothing(call);
+    live_answer(call);
 }
 
 static enum error send_to_address(struct rpc *rpc, struct bytes address,
