@@ -3,6 +3,7 @@
 """docs/applications.md does what it says: its command lines are taken out of it
 and run, with the addresses of a network of ours put in the place of its own;
 its table of errors is that of the source."""
+import importlib.util
 import re
 import ssl
 import sys
@@ -11,6 +12,7 @@ import unittest
 from page import PAGE, block, blocks
 from scene import Scene, missing, run
 from stage import PATIENCE, ROOT, echo, wait_for
+from test_socks_datagrams import UdpEcho
 
 SOURCE = ROOT.parent / "src"
 MADE = re.compile(r"(<!-- made from: socks_code.c -->\n)(.*?)(<!-- end -->)",
@@ -48,7 +50,7 @@ class Table(unittest.TestCase):
         """By a test here, or in test_stream_leaks.py."""
         named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
         self.assertEqual(named - {""}, set(RUN) | {
-            "start", "service", "visit", "torsocks"})
+            "start", "service", "visit", "torsocks", "names"})
 
 
 class Recipes(Scene):
@@ -61,6 +63,9 @@ class Recipes(Scene):
         self.folder.mkdir()
         self.env = {"HOME": str(self.folder)}
         self.dns.names["example.org"] = [self.host]
+        self.dns.reverse[self.host] = "example.org"
+        self.echo = UdpEcho(self.host)
+        self.closing.append(self.echo)
         self.site, self.port = self.web({"/": b"a page\n"},
                                         self.net.root / "files")
 
@@ -75,6 +80,8 @@ class Recipes(Scene):
         self.at = f"{host}:{port}"
         self.words = {"127.0.0.1:1080": self.at,
                       "127.0.0.1 1080": f"{host} {port}",
+                      "127.0.0.1 port = 1080": f"{host} port = {port}",
+                      '"127.0.0.1", 1080': f'"{host}", {port}',
                       "http://example.org/": f"http://example.org:{self.port}/"
                       } | words
         return node
@@ -92,7 +99,11 @@ class Recipes(Scene):
 
     def test_recipes(self):
         mirror = self.server(echo).server_address[1]
-        node = self.listening({"example.org 7": f"example.org {mirror}"})
+        there = self.echo.at[1]
+        node = self.listening({
+            "nc -u -w 5 example.org 7": f"nc -u -w 5 example.org {there}",
+            "example.org 7": f"example.org {mirror}", "192.0.2.1": self.host,
+            '"example.org", 7': f'"example.org", {there}'})
         for name in RUN:
             with self.subTest(name):
                 getattr(self, name)()
@@ -168,8 +179,26 @@ class Recipes(Scene):
 
     def resolve(self):
         if not missing("tor-resolve"):
-            self.assertEqual(self.shell("resolve").strip(),
-                             self.host.encode())
+            self.assertEqual(self.shell("resolve").split(),
+                             [self.host.encode(), b"example.org"])
+
+    def answered(self, what, ask):
+        """Datagrams may get lost: it is asked until it is answered."""
+        wait_for(what, lambda: b"hello" in ask(), PATIENCE)
+        self.assertEqual({s[0] for _, s in self.echo.seen},
+                         {self.exit.address})
+
+    def udp(self):
+        (self.folder / "socks.conf").write_text(self.put(block("udp", "text")))
+        if not missing("socksify", "nc"):
+            self.answered("socksify", lambda: self.shell("udp"))
+        if importlib.util.find_spec("socks") is None:
+            print("skipped: there is no PySocks (python3-socks)", flush=True)
+            return
+        script = self.put(block("udp", "python")).replace("timeout(60)",
+                                                          "timeout(5)")
+        self.answered("PySocks", lambda: run(
+            sys.executable, "-c", script, env=self.env).stdout)
 
     def isolation(self):
         if not missing("curl"):
@@ -201,7 +230,7 @@ class Recipes(Scene):
 
 
 RUN = ("curl", "wget", "git", "ssh", "nc", "proxychains", "resolve",
-       "isolation")
+       "isolation", "udp")
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--write"]:

@@ -23,11 +23,11 @@ SHORT = 1.5  # s, in which nothing is to come
 class UdpEcho(threading.Thread):
     """Says again what it hears, and notes from where."""
 
-    def __init__(self, address):
+    def __init__(self, address, port=0):
         super().__init__(daemon=True)
         self.seen = []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((address, 0))
+        self.sock.bind((address, port))
         self.at = self.sock.getsockname()
         self.start()
 

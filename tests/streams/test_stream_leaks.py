@@ -5,7 +5,8 @@ of the DHT and the tunnels, from the daemon's one port to relays, and nothing
 else. Neither a name server nor a destination sees a packet of it.
 
 The machine is a network namespace, and every packet on its cable is recorded.
-torsocks is tried here, as it lets nobody connect to loopback. Needs root and
+torsocks is tried here, as it lets nobody connect to loopback, and so is the
+resolver as that of the whole machine. Needs root and
 iproute2, and says so where they are missing.
 """
 import pathlib
@@ -20,15 +21,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
 from machines import SpaceTest  # noqa
 from nameserver import Dns  # noqa
 
-from page import block  # noqa
+from page import block, blocks  # noqa
 from scene import Web, missing  # noqa
 from stage import PATIENCE  # noqa
+from test_socks_datagrams import Association, UdpEcho  # noqa
 
 RELAYS = 6
 LEAF = "10.77.0.100"
 WEB = "10.78.0.201"
 NAMES = "10.77.0.210"
 PROXY = "127.0.0.1:1080"
+RESOLVER = "127.0.0.1:53"
 EVERYTHING = 3  # ETH_P_ALL
 ARP = 0x0806
 
@@ -90,22 +93,26 @@ class Leaks(SpaceTest):
         site.address("s0", f"{WEB}/24")
         site.ip("route", "add", "default", "via", "10.78.0.1")
         self.dns = self.core.within(
-            lambda: Dns(NAMES, {"web.example": [WEB],
+            lambda: Dns(NAMES, {"web.example": [WEB], "none.example": [],
                                 "example.org": [WEB]}, 53))
         self.web = site.within(
             lambda: Web((WEB, 80), {"/": b"a page\n"}))
         self.addCleanup(self.web.close)
+        self.dns.reverse[WEB] = "web.example"
+        self.echo = site.within(lambda: UdpEcho(WEB, 7))
+        self.addCleanup(self.echo.close)
         self.leaf.resolv(NAMES)  # what a program would ask by itself
         exit_node = self.node(
             self.core, "--testing-network", "--listen", "10.77.0.50:7881",
             "--bootstrap", "10.77.0.1:7881", "--exit",
             "--exit.nameservers", f"{NAMES}:53", "--exit.tcp_policy",
-            f"accept {WEB}/32:*, accept *:*", "--http", "127.0.0.1:7950")
+            f"accept {WEB}/32:*, accept *:*", "--exit.policy", "accept *:*",
+            "--http", "127.0.0.1:7950")
         self.core.address("c0", "10.77.0.50/24")
         exit_node.start()
         self.client = self.node(
             self.leaf, "--testing-network", "--listen", f"{LEAF}:7881",
-            "--bootstrap", "10.77.0.1:7881", "--socks", PROXY,
+            "--bootstrap", "10.77.0.1:7881", "--socks", PROXY, "--dns", RESOLVER,
             "--tunnel.max_relays_or_exits", "0")
         self.client.start()
         for node in (exit_node, self.client):
@@ -113,9 +120,15 @@ class Leaks(SpaceTest):
                       PATIENCE)
 
     def done(self, *args):
-        done = self.leaf.run(*args, timeout=PATIENCE)
+        done = self.leaf.run(*args, timeout=PATIENCE, cwd=self.root)
         self.assertEqual(done.returncode, 0, (args, done.stderr))
         return done.stdout
+
+    def assert_tunnels_alone(self, sent):
+        relays = {f"10.77.0.{i}" for i in (*range(1, RELAYS + 1), 50)}
+        self.assertEqual({(p, port) for p, _, port, _ in sent},
+                         {(socket.IPPROTO_UDP, 7881)})
+        self.assertLessEqual({to for _, to, _, _ in sent}, relays)
 
     def test_only_datagrams_of_tunnels_leave(self):
         if missing("curl"):
@@ -140,15 +153,61 @@ class Leaks(SpaceTest):
                               "[ProxyList]\nsocks5 127.0.0.1 1080\n")
             self.assertEqual(self.done("proxychains4", "-f", config, "curl",
                                        "-sS", url), "a page\n")
-        sent = recorder.stop()
-        relays = {f"10.77.0.{i}" for i in (*range(1, RELAYS + 1), 50)}
-        self.assertEqual({(p, port) for p, _, port, _ in sent},
-                         {(socket.IPPROTO_UDP, 7881)})
-        self.assertLessEqual({to for _, to, _, _ in sent}, relays)
+        self.assert_tunnels_alone(recorder.stop())
         # Somebody saw it all, and it was not the client.
         self.assertIn("web.example", self.dns.asked)
         self.assertIn("no.example", self.dns.asked)
         self.assertNotIn(LEAF, {a for a, _ in self.web.seen})
+
+    def page_resolver(self):
+        """The machine has the name server of docs/applications.md."""
+        _, text = next(b for b in blocks("names") if b[0] == "ini")
+        self.assertEqual(text, f"[dns]\nlisten = {RESOLVER}\n")
+        self.leaf.resolv("127.0.0.1")
+        place = pathlib.Path("/etc/netns") / self.leaf.name / "resolv.conf"
+        place.write_text(block("names", "text"))
+
+    def test_names_of_the_machine_and_datagrams(self):
+        self.page_resolver()
+        recorder = Recorder(self.leaf, "l0")
+        script = block("names").replace("192.0.2.1", WEB)
+        lines = self.done("sh", "-e", "-c", script).splitlines()
+        self.assertEqual({x.split()[0] for x in lines}, {WEB}, lines)
+        self.assertEqual(lines[-1].split()[1], "web.example")
+        for name, code in (("a.warren", 2), ("no.example", 2),
+                           ("none.example", 2)):
+            done = self.leaf.run("getent", "ahostsv4", name, timeout=PATIENCE)
+            self.assertEqual(done.returncode, code, (name, done.stderr))
+        self.assertEqual(self.done("getent", "ahostsv4", "localhost").split()[
+            0], "127.0.0.1")
+        if not missing("dig"):
+            self.assertEqual(self.done("dig", "+short", "web.example"),
+                             WEB + "\n")
+            self.assertIn("status: NOTIMP", self.done("dig", "web.example",
+                                                      "MX"))
+            self.assertIn("status: NXDOMAIN", self.done("dig", "no.example"))
+        # A program by name: it is the address that goes to the proxy.
+        if not missing("curl"):
+            self.assertEqual(self.done("curl", "-sS", "--socks5", PROXY,
+                                       "http://web.example/"), "a page\n")
+        self.datagrams()
+        self.assert_tunnels_alone(recorder.stop())
+        self.assertIn("example.org", self.dns.asked)
+        self.assertNotIn("a.warren", self.dns.asked)
+
+    def datagrams(self):
+        """By dante's socksify, and by hand."""
+        (self.root / "socks.conf").write_text(block("udp", "text"))
+        a = self.leaf.within(lambda: Association(("127.0.0.1", 1080)))
+        self.assertTrue(a.ask(WEB, 7, b"by address"))
+        self.assertTrue(a.ask("web.example", 7, b"by name"))
+        a.send("no.example", 7, b"x")
+        a.send("a.onion", 7, b"x")
+        a.close()  # of two of one key the first may get the other's answers
+        if not missing("socksify", "nc"):
+            self.wait("socksify", lambda: "hello" in self.done(
+                "sh", "-e", "-c", block("udp")), PATIENCE)
+        self.assertEqual({s[0] for _, s in self.echo.seen}, {"10.77.0.50"})
 
     def test_the_recorder_sees_a_leak(self):
         """A program that resolves by itself is seen: the test can fail."""
