@@ -82,9 +82,6 @@ REFUSED_BY_DAEMON = [
     (["probe", "club"], "only a service with an address can be probed; "
      "`warren service size` tells how many members of a string are found",
      TROUBLE),
-    (["register", "chess"], "this node is a member of that string already: "
-     "`warren service list` names the service, `warren service receive NAME` "
-     "shows what comes", TROUBLE),
     (["size", FOREIGN], "a service with an address has no members; service "
      "must be a string, or the name of one in `warren service list`", USAGE),
     (["send", "there", "x"], "to must be a peer, like p17.peer.warren or "

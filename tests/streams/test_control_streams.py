@@ -282,6 +282,10 @@ class ControlStreams(Streams):
         watch.hear(events, "subscribed")
         visit = None
 
+        with self.subTest("it is registered as well"):
+            self.assertEqual(server.ask("service.register", service=address,
+                                        timeout=50), {"peers": 0, "data": 0})
+
         with self.subTest("8 MB each way"):
             there, back = bytes_of("there", BULK), bytes_of("back", BULK)
             st = caller.connect(f"{address}:80")
@@ -401,7 +405,16 @@ class ControlStreams(Streams):
                 taken.ask("shutdown")
                 st.ask("shutdown")
                 self.assertEqual(st.end(), {"read": 0, "written": 9})
-        callers[0].ask("cancel", call=registers[0])
+        with self.subTest("it is shared, and handed on"):
+            second = self.caller(nodes[0])
+            shared = second.send("service.register", service="a swarm")
+            self.assertEqual(second.hear(shared, "peer")["peer"], peers[0])
+            callers[0].ask("cancel", call=registers[0])
+            self.assertEqual(second.ask("tunnel.data", to=peers[0] + ":5",
+                                        data=b"still there"), {})
+            callers[1].hear(events[1], "data", data=b"still there")
+            self.assertNotIn(listens[0], callers[0].answers)
+            second.socket.close()
         self.assertEqual(callers[0].end(listens[0]), "not_found")
         callers[1].hear(events[1], "gone")
 

@@ -71,6 +71,8 @@ void rpc_write_service(struct rpc *rpc, struct mp_writer *w, const char *key,
                        uint32_t service);
 /* The other way round; 0: there is none. */
 uint32_t rpc_find_service(struct rpc *rpc, struct bytes text);
+/* That which is a member of the string; 0: there is none. */
+uint32_t rpc_find_string(struct rpc *rpc, struct bytes string);
 
 /* rpc_socks.c */
 rpc_method_fn rpc_socks_open;

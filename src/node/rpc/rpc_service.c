@@ -125,21 +125,44 @@ static void watch_address(struct rpc *rpc, struct control_call *call,
     service_host_rearm(host(rpc));
 }
 
-void rpc_service_register(struct rpc *rpc, struct control_call *call,
-                          const struct rpc_params *params)
+/* A service of ours with this address; 0: it is none of ours. */
+static uint32_t find_own(struct rpc *rpc, struct bytes address)
 {
-    unsigned hops;
+    uint32_t id = rpc_find_service(rpc, address);
+    struct service_status s;
+
+    if (id == 0 || service_get_status(service_host_engine(host(rpc)), id,
+                                      clock_now(), &s) != OK)
+        return 0;
+    return s.kind == SERVICE_KEY ? id : 0;
+}
+
+/* One that is there already, of a section, a key file or another client. */
+static void share(struct rpc *rpc, struct control_call *call,
+                  const struct rpc_params *params, uint32_t id)
+{
+    struct service_call *c =
+        service_call_new(rpc, call, params, TIME_NEVER, &watching);
+
+    if (c == NULL)
+        return;
+    service_call_hear(c, id, SERVICE_HOLD_NONE);
+    if (!address_is(params->service) &&
+        service_call_join(c, params->service) != OK) {
+        service_call_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    service_call_tell_peers(c);
+}
+
+static void join_string(struct rpc *rpc, struct control_call *call,
+                        const struct rpc_params *params)
+{
+    unsigned hops = hops_of(call, params);
     struct service_call *c;
     uint32_t id;
     enum error err;
 
-    if (rpc_services(rpc, call) == NULL)
-        return;
-    if (address_is(params->service)) {
-        watch_address(rpc, call, params);
-        return;
-    }
-    hops = hops_of(call, params);
     if (hops == 0)
         return;
     err = join(rpc, params, hops, false, &id);
@@ -150,11 +173,29 @@ void rpc_service_register(struct rpc *rpc, struct control_call *call,
     c = service_call_new(rpc, call, params, TIME_NEVER, &watching);
     if (c == NULL) {
         service_leave(service_host_engine(host(rpc)), id, false, clock_now());
-    } else {
-        service_call_hear(c, id, SERVICE_HOLD_OWN);
-        if (service_call_join(c, params->service) != OK)
-            service_call_fail(c, ERR_NO_MEMORY, NULL);
+        return;
     }
+    service_call_hear(c, id, SERVICE_HOLD_OWN);
+    if (service_call_join(c, params->service) != OK)
+        service_call_fail(c, ERR_NO_MEMORY, NULL);
+}
+
+void rpc_service_register(struct rpc *rpc, struct control_call *call,
+                          const struct rpc_params *params)
+{
+    bool is_address = address_is(params->service);
+    uint32_t id;
+
+    if (rpc_services(rpc, call) == NULL)
+        return;
+    id = is_address ? find_own(rpc, params->service)
+                    : rpc_find_string(rpc, params->service);
+    if (id != 0)
+        share(rpc, call, params, id);
+    else if (is_address)
+        watch_address(rpc, call, params);
+    else
+        join_string(rpc, call, params);
     service_host_rearm(host(rpc));
 }
 

@@ -43,6 +43,21 @@ void rpc_no_service(struct control_call *call, const char *name)
     text_deinit(&why);
 }
 
+/* To another client that has registered the same; false: there is none. */
+static bool hand_on(const struct service_call *c)
+{
+    struct service_call *other;
+
+    LIST_FOREACH(other, &c->rpc->joined, joined_link)
+    {
+        if (other->service != c->service)
+            continue;
+        other->hold = SERVICE_HOLD_OWN;
+        return true;
+    }
+    return false;
+}
+
 void service_call_free(struct service_call *c)
 {
     uint64_t now = clock_now();
@@ -58,7 +73,7 @@ void service_call_free(struct service_call *c)
     local_listener_free(c->local);
     if (c->hold == SERVICE_HOLD_REACHED)
         service_host_let_go(host(c), c->service, now);
-    else if (c->hold == SERVICE_HOLD_OWN) {
+    else if (c->hold == SERVICE_HOLD_OWN && !hand_on(c)) {
         service_leave(service_host_engine(host(c)), c->service, false, now);
         rpc_service_ended(c->rpc, c->service);
     }
@@ -238,10 +253,19 @@ static uint32_t find_address(const struct rpc *rpc, struct bytes text)
     return 0;
 }
 
+uint32_t rpc_find_string(struct rpc *rpc, struct bytes string)
+{
+    const struct service_call *c;
+
+    LIST_FOREACH(c, &rpc->joined, joined_link)
+    if (bytes_equal(string, string_of(c)))
+        return c->service;
+    return service_host_of_string(rpc->node->services, string);
+}
+
 uint32_t rpc_find_service(struct rpc *rpc, struct bytes text)
 {
     struct service_host *h = rpc->node->services;
-    const struct service_call *c;
     const struct hosted *hosted = NULL;
     char name[SERVICE_NAME_SIZE] = "";
 
@@ -255,10 +279,7 @@ uint32_t rpc_find_service(struct rpc *rpc, struct bytes text)
     }
     if (hosted != NULL)
         return hosted->id;
-    LIST_FOREACH(c, &rpc->joined, joined_link)
-    if (bytes_equal(text, string_of(c)))
-        return c->service;
-    return service_host_of_string(h, text);
+    return rpc_find_string(rpc, text);
 }
 
 /* ---- Telling ------------------------------------------------------------ */
@@ -294,8 +315,13 @@ static void tell_peer(struct service_call *c, const struct service_event *e)
 
 static void tell_data(struct service_call *c, const struct service_event *e)
 {
-    struct mp_writer *w = control_notify(c->call, "data");
+    struct mp_writer *w;
 
+    if (!control_takes_news(c->call)) { /* lost, as on the way */
+        control_lost(c->call);
+        return;
+    }
+    w = control_notify(c->call, "data");
     mp_write_map(w, 3);
     write_peer(w, e);
     rpc_write_uint(w, "port", e->port);
@@ -324,6 +350,29 @@ static void tell_state(struct service_call *c, const struct service_event *e)
     rpc_write_text(w, "state", service_problem_name(e->problem));
     rpc_write_text(w, "text", service_problem_text(e->problem));
     control_notified(c->call);
+}
+
+void service_call_tell_peers(struct service_call *c)
+{
+    struct services *engine = service_host_engine(host(c));
+    unsigned count = service_peers(engine, c->service, NULL, 0);
+    struct service_peer_status *there =
+        count == 0 ? NULL : calloc(count, sizeof(*there));
+
+    if (there == NULL)
+        return;
+    service_peers(engine, c->service, there, count);
+    for (unsigned i = 0; i < count; i++) {
+        struct service_event e = {.kind = SERVICE_EVENT_PEER,
+                                  .service = c->service,
+                                  .peer = there[i].id,
+                                  .opened = there[i].opened,
+                                  .has_key = there[i].has_key};
+
+        memcpy(e.key, there[i].key, sizeof(e.key));
+        tell_peer(c, &e);
+    }
+    free(there);
 }
 
 void service_call_tell(struct service_call *c, const struct service_event *e)

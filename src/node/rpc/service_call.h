@@ -31,7 +31,8 @@ struct service_call_kind {
 enum service_hold {
     SERVICE_HOLD_NONE,
     SERVICE_HOLD_REACHED, /* one of others */
-    SERVICE_HOLD_OWN      /* one that is there for the call alone */
+    SERVICE_HOLD_OWN      /* one that is there for the call, and for those that
+                             joined it after: the next of them has it then */
 };
 
 struct service_call {
@@ -72,6 +73,8 @@ void service_call_free(struct service_call *c);
 void service_call_fail(struct service_call *c, enum error err,
                        const char *text);
 
+/* "peer" for each that is there already. */
+void service_call_tell_peers(struct service_call *c);
 /* Notifications "peer", "data", "gone", "state" for an event; counted. */
 void service_call_tell(struct service_call *c, const struct service_event *e);
 
