@@ -3,11 +3,15 @@
 """Events over the control socket: who subscribes hears of circuits and
 datagrams, several at once; one that does not read loses some, is told how many,
 and disturbs nobody. Requests that run are cancelled."""
+import json
 import socket
+import subprocess
+import time
 import unittest
 
 from stage import CLIENT, PATIENCE, ProcessTest, wait_for
 from caller import Caller
+from harness import BINARY, DONE, USAGE
 
 EXIT = ("--exit.become_exitnode", "yes",
         "--exit.policy", "reject *:9, accept *:*")
@@ -144,6 +148,37 @@ class Events(ProcessTest):
         self.assertGreaterEqual(slow.told(lies, "lost")[0]["count"], 20)
         asks.ask("tunnel.data", circuit=circuit, to=to, data=b"last")
         slow.hear(lies, "data", data=b"last")
+
+    def test_the_verb_prints_them(self):
+        caller = self.caller()
+        verb = subprocess.Popen(
+            [BINARY, "events", "--timeout", "3s", "--json", "--data-dir",
+             self.node.dir], stdout=subprocess.PIPE, text=True)
+        self.assertIn('"subscribed"', verb.stdout.readline())
+        circuit = self.circuit(caller)
+        printed, _ = verb.communicate(timeout=PATIENCE)
+        news = [json.loads(line) for line in printed.splitlines()]
+        self.assertIn({"news": "circuit", "event": "ready",
+                       "circuit": circuit, "hops": 2, "hop": 0,
+                       "reason": None, "text": None}, news)
+        self.assertGreater(news[-1]["told"], 0)
+        self.assertEqual(news[-1]["lost"], 0)
+        self.assertEqual(verb.returncode, DONE)
+        verb = subprocess.Popen(
+            [BINARY, "events", "--timeout", "3s", "--kinds", "circuits,data",
+             "--data-dir", self.node.dir], stdout=subprocess.PIPE, text=True)
+        wait_for("it listens", lambda: self.node.metrics()
+                 ["warren_control_clients"] == 2)
+        time.sleep(0.3)
+        caller.ask("tunnel.data", circuit=circuit, to="192.0.2.7:99",
+                   data=b"a\tb")
+        caller.ask("tunnel.close", circuit=circuit)
+        printed, _ = verb.communicate(timeout=PATIENCE)
+        self.assertIn(f"data to 192.0.2.7:99 by circuit {circuit}: a", printed)
+        self.assertIn(f"circuit {circuit} of 2 hops closed: ", printed)
+        done = self.node.cli("events", "--kinds", "tea")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("kinds must be some of circuits, data", done.stderr)
 
     def test_what_runs_is_cancelled(self):
         caller, events = self.subscribed()

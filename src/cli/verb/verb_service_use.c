@@ -14,9 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FOR_EVER    (UINT64_C(100) * 365 * 24 * TIME_HOUR)
 #define HOPS_MAX    3
-#define PAYLOAD_MAX 7000U /* a request has 8 KiB, for all that it says */
+#define PAYLOAD_MAX 7000U /* less than PIECE_MESSAGE_MAX, with room */
 #define EVENT_MAX   (256 * 1024)
 
 #define HOPS_OPTION                                                   \
@@ -149,7 +148,7 @@ static enum exit_code stay(struct cli_talk *t, const char *method)
     t->notified = on_event;
     t->draws_itself = true;
     if (cli_value(t->cli, "--timeout") == NULL)
-        t->slack = FOR_EVER;
+        t->slack = CLI_FOR_EVER;
     code = cli_talk_call(t, method);
     if (code != EXIT_DONE)
         return code;

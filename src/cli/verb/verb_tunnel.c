@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PAYLOAD_MAX 8000U /* a request has 8 KiB, for all that it says */
+#define PAYLOAD_MAX 8000U /* less than PIECE_MESSAGE_MAX, with room */
 
 #define HOPS_OPTION                              \
     {                                            \

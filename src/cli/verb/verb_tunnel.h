@@ -5,12 +5,15 @@
 #ifndef WARREN_CLI_VERB_VERB_TUNNEL_H
 #define WARREN_CLI_VERB_VERB_TUNNEL_H
 
+#include "base/timestamp.h"
 #include "cli/ask/talk.h"
 
 #define CLI_HOPS_DEFAULT 3
 #define CLI_SHORT_ID     8 /* digits of an identity in tables */
 #define CLI_TUNNEL_SLACK 5 /* s for the daemon to say why not */
 #define CLI_CIRCUIT_MAX  UINT32_MAX
+/* The slack of a verb that stays until it is ended by hand. */
+#define CLI_FOR_EVER (UINT64_C(100) * 365 * 24 * TIME_HOUR)
 
 /* --hops; false after a sentence on stderr. */
 bool cli_read_hops(const struct cli *cli, uint64_t *out);

@@ -16,6 +16,7 @@ extern const struct cli_verb cli_dht_verbs[];   /* verb_dht.c */
 extern const struct cli_verb cli_item_verbs[];  /* verb_item.c */
 extern const struct cli_verb cli_published_verbs[];
 extern const struct cli_verb cli_status_verbs[];
+extern const struct cli_verb cli_events_verbs[]; /* verb_events.c */
 extern const struct cli_verb cli_tunnel_verbs[]; /* verb_tunnel.c */
 extern const struct cli_verb cli_tunnel_list_verbs[];
 extern const struct cli_verb cli_tunnel_speed_verbs[];

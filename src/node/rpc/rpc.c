@@ -18,7 +18,7 @@ static const struct {
 } methods[] = {
     {"status", rpc_status, 0, 0},
     {"cancel", rpc_cancel, RPC_CALL, 0},
-    {"events", rpc_events, 0, RPC_KINDS},
+    {"events", rpc_events, 0, RPC_KINDS | RPC_TIMEOUT},
     {"dht.nodes", rpc_dht_nodes, 0, 0},
     {"dht.ping", rpc_dht_ping, RPC_ADDRESS, 0},
     {"dht.find_node", rpc_dht_find_node, RPC_TARGET, RPC_TRACE | RPC_STREAM},

@@ -5,7 +5,7 @@
  *
  *     status
  *     cancel         call
- *     events                              kinds
+ *     events                              kinds, timeout
  *     dht.nodes
  *     dht.ping       address
  *     dht.find_node  target               trace, stream
@@ -58,9 +58,9 @@
  * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
  * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
  *
- * service.register, receive and connect tell what happens as notifications
- * "peer", "data", "gone", "state" and "listening", and are answered when the
- * `timeout` is over, if there is one.
+ * events, service.register, receive and connect tell what happens as
+ * notifications "peer", "data", "gone", "state" and "listening", and are
+ * answered when the `timeout` is over, if there is one.
  *
  * socks.open is a proxy for one program, with a user and a password of its own
  * (notification "listening"), until its client leaves. Those with the same

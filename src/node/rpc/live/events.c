@@ -5,12 +5,14 @@
  * to them. Nothing waits here: an event that the client has no room for is
  * counted, and `lost` tells of it before the next one that fits.
  */
+#include "base/timestamp.h"
 #include "node/host/tunnel_host.h"
 #include "node/rpc/live/live.h"
 #include "node/service/destination.h"
 #include "node/service/service_host.h"
 #include "tunnel/member/member.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,7 +42,8 @@ struct subscriber {
     struct rpc *rpc;
     struct control_call *call;
     unsigned kinds;
-    uint64_t lost; /* and not yet told */
+    struct event *timer; /* NULL: it goes on until it is cancelled */
+    uint64_t told, lost, lost_in_all; /* `lost`: not yet told */
     struct tunnel_listener tunnels;
     struct service_listener services;
 };
@@ -70,11 +73,13 @@ static struct mp_writer *begin(struct subscriber *s, const char *event)
 {
     if (!control_takes_news(s->call)) {
         s->lost++;
+        s->lost_in_all++;
         control_lost(s->call);
         control_on_room(s->call, on_room, s);
         return NULL;
     }
     tell_lost(s);
+    s->told++;
     return control_notify(s->call, event);
 }
 
@@ -365,7 +370,34 @@ static void on_cancel(void *arg)
     tunnel_host_unlisten(s->rpc->node->tunnels, &s->tunnels);
     service_host_unlisten(s->rpc->node->services, &s->services);
     TAILQ_REMOVE(&s->rpc->live->subscribers, s, link);
+    if (s->timer != NULL)
+        event_free(s->timer);
     free(s);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+    struct subscriber *s = arg;
+    struct mp_writer *w;
+
+    (void)fd;
+    (void)what;
+    tell_lost(s);
+    w = control_reply(s->call);
+    mp_write_map(w, 2);
+    rpc_write_uint(w, "told", s->told);
+    rpc_write_uint(w, "lost", s->lost_in_all);
+    control_finish(s->call);
+    on_cancel(s);
+}
+
+static bool start_timer(struct subscriber *s, uint64_t timeout)
+{
+    struct timeval tv = {.tv_sec = (time_t)(timeout / TIME_S),
+                         .tv_usec = (suseconds_t)(timeout % TIME_S / TIME_US)};
+
+    s->timer = evtimer_new(s->rpc->node->base, on_time, s);
+    return s->timer != NULL && evtimer_add(s->timer, &tv) == 0;
 }
 
 static void listen_to_tunnels(struct subscriber *s)
@@ -407,6 +439,11 @@ void rpc_events(struct rpc *rpc, struct control_call *call,
     s->services =
         (struct service_listener){.arg = s, .event = on_service_event};
     service_host_listen(rpc->node->services, &s->services);
+    if ((params->has & RPC_TIMEOUT) != 0 && !start_timer(s, params->timeout)) {
+        on_cancel(s);
+        control_fail(call, ERR_NO_MEMORY, NULL);
+        return;
+    }
     control_on_cancel(call, on_cancel, s);
     tell_subscribed(s);
 }
