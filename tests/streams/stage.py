@@ -56,6 +56,30 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.server_close()
 
 
+class UdpEcho(threading.Thread):
+    """Says again what it hears, and notes from where."""
+
+    def __init__(self, address, port=0):
+        super().__init__(daemon=True)
+        self.seen = []
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((address, port))
+        self.at = self.sock.getsockname()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                data, source = self.sock.recvfrom(65536)
+            except OSError:
+                return
+            self.seen.append((data, source))
+            self.sock.sendto(b"echo " + data, source)
+
+    def close(self):
+        self.sock.close()
+
+
 def echo(_, s):
     """Says again what it hears, and ends when that does."""
     while data := s.recv(65536):

@@ -11,8 +11,7 @@ import unittest
 
 from page import PAGE, block, blocks
 from scene import Scene, missing, run
-from stage import PATIENCE, ROOT, echo, wait_for
-from test_socks_datagrams import UdpEcho
+from stage import PATIENCE, ROOT, UdpEcho, echo, wait_for
 
 SOURCE = ROOT.parent / "src"
 MADE = re.compile(r"(<!-- made from: socks_code.c -->\n)(.*?)(<!-- end -->)",
@@ -47,7 +46,7 @@ class Table(unittest.TestCase):
                          "run tests/streams/test_applications.py --write")
 
     def test_each_block_is_run(self):
-        """By a test here, or in test_stream_leaks.py."""
+        """By a test here, in test_stream_leaks.py or test_stream_browser.py."""
         named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
         self.assertEqual(named - {""}, set(RUN) | {
             "start", "service", "visit", "torsocks", "names"})

@@ -7,41 +7,17 @@ import ipaddress
 import pathlib
 import socket
 import sys
-import threading
 import time
 import unittest
 
-from stage import PATIENCE, SocksError, Streams, read_exact, wait_for
+from stage import (PATIENCE, SocksError, Streams, UdpEcho, read_exact,
+                   wait_for)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
                        "process"))
 from nameserver import Dns  # noqa: E402
 
 SHORT = 1.5  # s, in which nothing is to come
-
-
-class UdpEcho(threading.Thread):
-    """Says again what it hears, and notes from where."""
-
-    def __init__(self, address, port=0):
-        super().__init__(daemon=True)
-        self.seen = []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((address, port))
-        self.at = self.sock.getsockname()
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                data, source = self.sock.recvfrom(65536)
-            except OSError:
-                return
-            self.seen.append((data, source))
-            self.sock.sendto(b"echo " + data, source)
-
-    def close(self):
-        self.sock.close()
 
 
 def head(host, port, fragment=0):
