@@ -49,7 +49,7 @@ class Table(unittest.TestCase):
         """By a test here, in test_stream_leaks.py or test_stream_browser.py."""
         named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
         self.assertEqual(named - {""}, set(RUN) | {
-            "start", "service", "visit", "torsocks", "names"})
+            "start", "service", "visit", "torsocks", "names", "browser"})
 
 
 class Recipes(Scene):
