@@ -23,7 +23,9 @@ CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
 METHODS = ("status dht.nodes dht.ping dht.find_node dht.get_peers dht.announce "
            "dht.withdraw dht.get dht.put dht.sample tunnel.peers "
            "tunnel.circuits tunnel.build tunnel.stop tunnel.send tunnel.ping "
-           "tunnel.speedtest tunnel.close no.such").split()
+           "tunnel.speedtest tunnel.close tunnel.active tunnel.data cancel "
+           "stream.write stream.read stream.shutdown stream.reset "
+           "stream.accept stream.refuse no.such").split()
 
 
 class Fuzz:
@@ -53,10 +55,13 @@ class Fuzz:
             "data": dice.randbytes(dice.randrange(500)), "timeout": 50,
             "duration": 50, "key": dice.randbytes(32).hex(),
             "signature": dice.randbytes(64).hex(), "seq": dice.randrange(9),
-            "cas": 1, "after": dice.randbytes(32).hex()}[name]
+            "cas": 1, "after": dice.randbytes(32).hex(),
+            "call": dice.randrange(4), "credit": dice.randrange(2**32),
+            "visit": dice.randrange(4), "type": "data"}[name]
 
     NAMES = ("address target port value salt trace stream hops count circuit "
-             "to data timeout duration key signature seq cas after").split()
+             "to data timeout duration key signature seq cas after call "
+             "credit visit type").split()
 
     def params(self):
         dice = self.dice

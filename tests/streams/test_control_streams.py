@@ -367,6 +367,50 @@ class ControlStreams(Streams):
             self.assertIsInstance(st.end(), str)
         self.no_streams_left(client, serves)
 
+    def test_visits_that_nobody_answers(self):
+        """They time out, and make way; somebody else is served meanwhile."""
+        serves = self.add("[streams]\nmax_visits = 4\n")
+        greedy, honest = self.add(), self.add()
+        server = self.caller(serves)
+        address = server.ask("service.new", name="quiet")["address"]
+        listens = server.send("stream.listen", service="quiet", port=80)
+        wait_for("it is published", lambda: serves.json(
+            "service", "show", "quiet")["published"], PATIENCE, 0.3)
+        caller = self.caller(greedy)
+        streams = [caller.connect(f"{address}:80") for _ in range(8)]
+        server.until("they come", lambda: len(
+            server.told(listens, "stream")) >= 4)
+        other = self.caller(honest)
+        st = other.connect(f"{address}:80")
+        peers = {v["peer"] for v in server.told(listens, "stream")}
+        server.until("another one comes", lambda: {
+            v["peer"] for v in server.told(listens, "stream")} - peers)
+        visit = server.told(listens, "stream")[-1]["visit"]
+        taken = server.accept(visit)
+        taken.write(b"welcome")
+        st.hear("opened")
+        self.assertEqual(st.read(7), b"welcome")
+        server.hear(listens, "parted")
+        full = [s for s in streams if s.msgid in caller.answers]
+        caller.settle()
+        self.assertTrue(all(s.end() == "full" for s in full))
+
+        quick = server.send("stream.listen", service="quiet", port=81,
+                            timeout=200)
+        server.hear(quick, "listening")
+        late = other.connect(f"{address}:81")
+        number = server.hear(quick, "stream")["visit"]
+        server.hear(quick, "parted", visit=number)
+        self.assertEqual(late.end(), "timeout")
+
+        with self.subTest("the daemon stops in the midst of all"):
+            waits = server.send("stream.connect", to="192.0.2.9:80")
+            server.send("stream.write", call=waits, data=bytes(9000))
+            server.send("events")
+            server.settle()
+            for node in (serves, greedy, honest):
+                self.assertEqual(node.stop()[0], 0, node.log_text())
+
     def test_peers_of_a_string(self):
         """Two clients register the same string, find each other, and are full
         peers: datagrams and streams both ways."""

@@ -71,7 +71,7 @@ static const struct {
     {"stream.read", rpc_stream_read, RPC_CALL | RPC_CREDIT, 0},
     {"stream.shutdown", rpc_stream_shutdown, RPC_CALL, 0},
     {"stream.reset", rpc_stream_reset, RPC_CALL, 0},
-    {"stream.listen", rpc_stream_listen, RPC_SERVICE | RPC_PORT, 0},
+    {"stream.listen", rpc_stream_listen, RPC_SERVICE | RPC_PORT, RPC_TIMEOUT},
     {"stream.accept", rpc_stream_accept, RPC_VISIT, RPC_CREDIT},
     {"stream.refuse", rpc_stream_refuse, RPC_VISIT, 0},
 };

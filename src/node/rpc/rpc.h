@@ -50,7 +50,7 @@
  *     stream.read       call, credit
  *     stream.shutdown   call
  *     stream.reset      call
- *     stream.listen     service, port
+ *     stream.listen     service, port     timeout
  *     stream.accept     visit             credit
  *     stream.refuse     visit
  *

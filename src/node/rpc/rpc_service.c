@@ -121,6 +121,7 @@ static void watch_address(struct rpc *rpc, struct control_call *call,
         return;
     }
     service_call_hear(c, id, SERVICE_HOLD_REACHED);
+    service_call_tell_peers(c);
     service_connect(service_host_engine(host(rpc)), id, clock_now());
     service_host_rearm(host(rpc));
 }

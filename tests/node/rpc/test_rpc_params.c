@@ -103,6 +103,13 @@ static void test_rpc_params_ranges(void **state)
         {"timeout", 0, "timeout must be milliseconds, at most a day"},
         {"timeout", 86400001, "timeout must be milliseconds, at most a day"},
         {"duration", 0, "duration must be milliseconds, at most a day"},
+        {"credit", (uint64_t)UINT32_MAX + 1,
+         "credit must be bytes, at most 2^32 - 1"},
+        {"call", (uint64_t)UINT32_MAX + 1,
+         "call must be the msgid of a request that runs"},
+        {"kinds", 1,
+         "kinds must be names with commas between: circuits, data, peers, "
+         "services, streams"},
         {"to", 1, "to must be \"HOST:PORT\""},
         {"data", 1, "data must be bytes"},
     };
@@ -142,6 +149,45 @@ static void test_rpc_params_required(void **state)
     text_deinit(&r.why);
 }
 
+static uint64_t isolation_of(const char *text)
+{
+    struct request r;
+    struct rpc_params p;
+    struct mp_writer *w = begin(&r, 1);
+
+    mp_write_text(w, "isolation");
+    mp_write_text(w, text);
+    assert_int_equal(end(&r, 0, ALL, &p), OK);
+    return p.isolation;
+}
+
+/* A text is one key, whoever says it; numbers are what they are. */
+static void test_rpc_params_isolation(void **state)
+{
+    static char long_text[257];
+    struct request r;
+    struct rpc_params p;
+    struct mp_writer *w = begin(&r, 1);
+
+    (void)state;
+    mp_write_text(w, "isolation");
+    mp_write_uint(w, UINT64_MAX);
+    assert_int_equal(end(&r, 0, ALL, &p), OK);
+    assert_true(p.isolation == UINT64_MAX);
+    assert_true(isolation_of("a") == isolation_of("a"));
+    assert_true(isolation_of("a") != isolation_of("b"));
+    assert_true(isolation_of("a") != 0);
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    w = begin(&r, 1);
+    mp_write_text(w, "isolation");
+    mp_write_text(w, long_text);
+    assert_int_equal(end(&r, 0, ALL, &p), ERR_SYNTAX);
+    assert_string_equal(text_get(&r.why),
+                        "isolation must be a number from 0 to 2^64 - 1, or a "
+                        "text of 1 to 255 bytes");
+    text_deinit(&r.why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_rpc_params_defaults),
         cmocka_unit_test(test_rpc_params_ranges),
         cmocka_unit_test(test_rpc_params_required),
+        cmocka_unit_test(test_rpc_params_isolation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

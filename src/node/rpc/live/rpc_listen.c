@@ -2,7 +2,7 @@
  *
  * Streams that peers open to services of this node, for a client that listens:
  *
- *     stream.listen    "stream" {visit}   waits, VISIT_TIME at most
+ *     stream.listen    "stream" {visit}   waits, VISIT_TIME by default
  *     stream.accept                       it is the client's (stream_call.h)
  *     stream.refuse                       or not
  *
@@ -21,8 +21,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#define VISIT_TIME_S 30
-#define PEERS_MAX    1024 /* of a service, to look for one */
+#define VISIT_TIME (30 * TIME_S)
+#define PEERS_MAX  1024 /* of a service, to look for one */
 
 struct listening {
     LIST_ENTRY(listening) link;
@@ -30,6 +30,7 @@ struct listening {
     struct control_call *call;
     uint32_t service;
     uint16_t port;
+    uint64_t patience; /* ns that a visit waits */
 };
 
 struct visit {
@@ -81,7 +82,9 @@ static void on_overdue(evutil_socket_t fd, short what, void *arg)
 static struct visit *visit_new(struct listening *l, struct carrier_visit *cv,
                                uint64_t peer)
 {
-    static const struct timeval patience = {.tv_sec = VISIT_TIME_S};
+    struct timeval patience = {
+        .tv_sec = (time_t)(l->patience / TIME_S),
+        .tv_usec = (suseconds_t)(l->patience % TIME_S / TIME_US)};
     struct live *live = l->rpc->live;
     struct visit *v = calloc(1, sizeof(*v));
 
@@ -258,8 +261,13 @@ void rpc_stream_listen(struct rpc *rpc, struct control_call *call,
         control_fail(call, ERR_NO_MEMORY, NULL);
         return;
     }
-    *l = (struct listening){
-        .rpc = rpc, .call = call, .service = service, .port = params->port};
+    *l = (struct listening){.rpc = rpc,
+                            .call = call,
+                            .service = service,
+                            .port = params->port,
+                            .patience = (params->has & RPC_TIMEOUT) != 0
+                                            ? params->timeout
+                                            : VISIT_TIME};
     LIST_INSERT_HEAD(&rpc->live->listening, l, link);
     control_on_cancel(call, on_cancel, l);
     tell_listening(l);

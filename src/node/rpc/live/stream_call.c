@@ -13,12 +13,48 @@
 
 static void on_cancel(void *arg);
 
+/* ---- What is told in pieces ---------------------------------------------- */
+
+static void tell_piece(struct live *live)
+{
+    struct stream_call *s = live->piece_of;
+    struct mp_writer *w;
+
+    live->piece_of = NULL;
+    if (s == NULL)
+        return;
+    w = control_notify(s->call, "data");
+    mp_write_map(w, 1);
+    mp_write_text(w, "data");
+    mp_write_bin(w, bytes_of(live->piece, live->piece_len));
+    control_notified(s->call);
+    live->piece_len = 0;
+}
+
+static void on_piece(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    tell_piece(arg);
+}
+
+static bool have_piece(struct rpc *rpc)
+{
+    struct live *live = rpc->live;
+
+    if (live->piece == NULL)
+        live->piece = malloc(STREAM_PIECE);
+    if (live->piece_event == NULL)
+        live->piece_event = evtimer_new(rpc->node->base, on_piece, live);
+    return live->piece != NULL && live->piece_event != NULL;
+}
+
 /* ---- Life --------------------------------------------------------------- */
 
 struct stream_call *stream_call_new(struct rpc *rpc, struct control_call *call,
                                     const struct rpc_params *params)
 {
-    struct stream_call *s = calloc(1, sizeof(*s));
+    struct stream_call *s = have_piece(rpc) ? calloc(1, sizeof(*s)) : NULL;
 
     if (s == NULL) {
         control_fail(call, ERR_NO_MEMORY, NULL);
@@ -128,40 +164,6 @@ struct stream_call *stream_call_find(struct control_call *call,
 
 /* ---- What comes --------------------------------------------------------- */
 
-static void tell_piece(struct live *live)
-{
-    struct stream_call *s = live->piece_of;
-    struct mp_writer *w;
-
-    live->piece_of = NULL;
-    if (s == NULL)
-        return;
-    w = control_notify(s->call, "data");
-    mp_write_map(w, 1);
-    mp_write_text(w, "data");
-    mp_write_bin(w, bytes_of(live->piece, live->piece_len));
-    control_notified(s->call);
-    live->piece_len = 0;
-}
-
-static void on_piece(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    tell_piece(arg);
-}
-
-static bool have_piece(struct rpc *rpc)
-{
-    struct live *live = rpc->live;
-
-    if (live->piece == NULL)
-        live->piece = malloc(STREAM_PIECE);
-    if (live->piece_event == NULL)
-        live->piece_event = evtimer_new(rpc->node->base, on_piece, live);
-    return live->piece != NULL && live->piece_event != NULL;
-}
-
 /* Puts some of it to what is told next; how much. */
 static size_t gather(struct stream_call *s, struct bytes data)
 {
@@ -175,9 +177,10 @@ static size_t gather(struct stream_call *s, struct bytes data)
         len = STREAM_PIECE - live->piece_len;
     if (len > s->credit)
         len = (size_t)s->credit;
-    if (!control_has_room(s->call) || !have_piece(s->rpc) ||
-        evtimer_add(live->piece_event, &at_once) != 0)
+    if (!control_has_room(s->call))
         return 0;
+    if (evtimer_add(live->piece_event, &at_once) != 0)
+        event_active(live->piece_event, EV_TIMEOUT, 0);
     memcpy(live->piece + live->piece_len, data.p, len);
     live->piece_of = s;
     live->piece_len += len;
