@@ -1,13 +1,67 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""`warren exec`, and the private proxy that it opens."""
+"""`warren exec`, and the private proxy that it opens. What leaves the machine
+meanwhile is looked at in test_exec_leaks.py."""
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
 import socket
-import sys
+import struct
+import subprocess
+import textwrap
+import time
 import unittest
 
-from scene import Scene
-from stage import PATIENCE, SocksError, echo, read_exact, socks
-from harness import Control, Failure
+from scene import Scene, missing, run
+from stage import (PATIENCE, SocksError, echo, read_exact, socks, wait_for)
+from harness import (BINARY, NO_DAEMON, TROUBLE, USAGE, Control, Failure,
+                     ProcessTest, clean_environment, warren)
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing is a reset
+RAW = r"""
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* RAW ADDRESS PORT: connects and talks by system calls alone. */
+int main(int argc, char **argv)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    char buf[64] = {0};
+    long fd = syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+
+    if (argc < 3)
+        return 1;
+    at.sin_port = htons((unsigned short)atoi(argv[2]));
+    inet_pton(AF_INET, argv[1], &at.sin_addr);
+    if (syscall(SYS_connect, fd, &at, sizeof(at)) != 0)
+        return 2;
+    syscall(SYS_write, fd, "raw", 3);
+    syscall(SYS_read, fd, buf, sizeof(buf) - 1);
+    puts(buf);
+    return 0;
+}
+"""
+
+
+def why_not():
+    """Why `warren exec` cannot do what it is for here; empty when it can."""
+    made = subprocess.run(["unshare", "--user", "--net", "--mount", "true"],
+                          capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        return f"no namespaces here: {made.stderr.strip()}"
+    lacks = [p for p in ("ip", "nft") if shutil.which(
+        p, path="/usr/sbin:/usr/bin:/sbin:/bin") is None]
+    return f"not installed here: {', '.join(lacks)}" if lacks else ""
+
+
+WHY_NOT = why_not()
+if WHY_NOT:
+    print(f"skipped: {WHY_NOT}", flush=True)
 
 
 class Private(Scene):
@@ -67,6 +121,14 @@ class Private(Scene):
             self.closing.append(socks(proxy, "web.example", port, user=user))
             counts.append(trunks())
         self.assertEqual(counts, [1, 1, 2, 3, 4])
+        # Other users of one proxy, who share with nobody either.
+        for lane in "07":
+            self.closing.append(socks(proxy, "web.example", port, user=(
+                f"{user[0]}.{lane}", user[1])))
+            counts.append(trunks())
+        self.assertEqual(counts[-2:], [5, 6])
+        with self.assertRaises(SocksError):
+            socks(proxy, "web.example", port, user=(f"{user[0]}.8", user[1]))
 
     def test_senseless_requests(self):
         node = self.add()
@@ -75,6 +137,544 @@ class Private(Scene):
                                  ({"hops": 9}, "from 1 to 4")):
                 with self.assertRaisesRegex(Failure, said):
                     control.call("socks.open", **params)
+
+
+def python(text, *args):
+    """The words of a Python program that uses sockets and knows no proxy."""
+    return ("/usr/bin/python3", "-c", "import socket, struct, sys\n" +
+            textwrap.dedent(text), *args)
+
+
+class Running:
+    def words(self, node, *args, flags=("--hops", "1")):
+        return [BINARY, "exec", "--data-dir", str(node.dir), *flags,
+                *map(str, args)]
+
+    def exec(self, node, *args, flags=("--hops", "1"), **more):
+        return run(*self.words(node, *args, flags=flags), **more)
+
+    def done(self, node, *args, **more):
+        done = self.exec(node, *args, **more)
+        self.assertEqual((done.returncode, done.stderr), (0, b""), args)
+        return done.stdout
+
+    def carriers(self, node):
+        """Processes that carry for programs of this daemon."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[1:2] == [b"exec"] and os.fsencode(node.dir) in words:
+                found.append(int(path.parent.name))
+        return found
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Programs(Running, Scene):
+    """Each as it is, with no word of a proxy."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.net.root / "home"
+        self.folder.mkdir()
+        self.env = {"HOME": str(self.folder),
+                    "https_proxy": "http://127.0.0.1:9",
+                    "ALL_PROXY": "socks5h://127.0.0.1:9"}
+
+    def test_programs(self):
+        node = self.add()
+        for name in ("curl", "wget", "git", "ssh", "raw"):
+            with self.subTest(name):
+                getattr(self, name)(node)
+        wait_for("nothing is left of them", lambda: not self.carriers(node),
+                 PATIENCE)
+
+    def curl(self, node):
+        if missing("curl"):
+            return
+        site, port = self.web({"/": b"a page\n"})
+        for more in (), ("-4",), ("-6",):
+            self.assertEqual(self.done(node, "curl", "-sS", *more,
+                                       f"http://web.example:{port}/",
+                                       env=self.env), b"a page\n")
+        self.assertEqual({a for a, _ in site.seen}, {self.exit.address})
+        self.assertEqual(set(site.hosts), {f"web.example:{port}"})
+
+    def wget(self, node):
+        if not missing("wget"):
+            _, port = self.web({"/": b"a page\n"})
+            self.assertEqual(self.done(
+                node, "wget", "-q", "-O", "-", f"http://web.example:{port}/",
+                env=self.env, flags=()), b"a page\n")
+
+    def git(self, node):
+        if missing("git"):
+            return
+        files = self.net.root / "files"
+        work, origin = self.net.root / "work", files / "project.git"
+        work.mkdir()
+        (work / "file").write_text("of a project\n")
+        for args in (("init", "-q"), ("add", "file"),
+                     ("-c", "user.name=a", "-c", "user.email=a@example",
+                      "commit", "-q", "-m", "one"),
+                     ("clone", "-q", "--bare", ".", origin)):
+            run("git", "-C", work, *args, env=self.env)
+        run("git", "-C", origin, "update-server-info", env=self.env)
+        _, port = self.web((), files)
+        self.done(node, "git", "clone", "-q",
+                  f"http://web.example:{port}/project.git", cwd=self.folder,
+                  env=self.env)
+        self.assertEqual((self.folder / "project/file").read_text(),
+                         "of a project\n")
+
+    def ssh(self, node):
+        if missing("ssh", "ssh-keygen") or not pathlib.Path(
+                "/usr/sbin/sshd").exists():
+            return
+        port, config = self.sshd()
+        said = self.done(node, "ssh", "-q", "-F", config, "-p", port,
+                         "web.example", "echo $SSH_CLIENT; cat",
+                         data=b"through\n", env=self.env)
+        self.assertEqual(said.split()[0].decode(), self.exit.address)
+        self.assertEqual(said.splitlines()[1], b"through")
+
+    def raw(self, node):
+        """Neither a library nor a variable has a say in it."""
+        if missing("cc"):
+            return
+        source, program = self.folder / "raw.c", self.folder / "raw"
+        source.write_text(RAW)
+        made = run("cc", "-static", "-O1", "-o", program, source)
+        if made.returncode != 0:
+            print(f"skipped: no static program: {made.stderr.decode()}")
+            return
+        port = self.server(echo).server_address[1]
+        self.assertEqual(self.done(
+            node, "sh", "-c", f"{program} $(getent ahostsv4 web.example | "
+            f"sed -n '1s/ .*//p') {port}", env=self.env), b"raw\n")
+
+    def test_service(self):
+        if missing("curl"):
+            self.skipTest("no curl")
+        _, port = self.web({"/": b"a page\n"})
+        _, address = self.service([f"80 tcp {self.host}:{port}"])
+        self.assertEqual(self.done(self.add(), "curl", "-sS",
+                                   f"http://{address}/"), b"a page\n")
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Traffic(Running, Scene):
+    def test_ends_of_streams(self):
+        """Ends and resets reach the other side as what they are."""
+        node = self.add()
+        ends = []
+
+        def talk(server, s):
+            word = s.recv(5)
+            if word == b"reset":
+                s.sendall(b"part")
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                time.sleep(0.2)  # or the kernel drops what it has not sent
+                s.close()
+            elif word == b"watch":
+                try:
+                    ends.append(s.recv(1))
+                except ConnectionResetError:
+                    ends.append("reset")
+            else:
+                echo(server, s)
+
+        port = self.server(talk).server_address[1]
+        said = self.done(node, *python("""
+            to = "web.example", int(sys.argv[1])
+
+            def dial(word, to=to):
+                s = socket.create_connection(to, 60)
+                s.settimeout(60)
+                s.sendall(word)
+                return s
+
+            def rest(s):
+                out = b""
+                try:
+                    while data := s.recv(65536):
+                        out += data
+                except ConnectionResetError:
+                    return out, "reset"
+                return out, "end"
+
+            s = dial(b"hello")
+            s.sendall(b"x" * 3000000)
+            s.shutdown(socket.SHUT_WR)
+            out, end = rest(s)
+            print(len(out), end)
+            print(*rest(dial(b"reset")))
+            s = dial(b"reset")
+            s.shutdown(socket.SHUT_WR)
+            print(*rest(s))
+            print(*rest(dial(b"", ("web.example", 9))))
+            print(*rest(dial(b"", ("nowhere.example", 9))))
+            dial(b"watch").close()
+            s = dial(b"watch")
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack("ii", 1, 0))
+            import time
+            time.sleep(1)
+            s.close()
+            time.sleep(1)
+            """, port))
+        self.assertEqual(said.decode().splitlines(), [
+            "3000000 end", "b'part' reset", "b'part' reset", "b'' reset",
+            "b'' reset"])
+        wait_for("the server sees both", lambda: len(ends) == 2, PATIENCE)
+        self.assertEqual(set(ends), {b"", "reset"})
+
+    def test_many_at_once(self):
+        port = self.server(echo).server_address[1]
+        said = self.done(self.add(), *python("""
+            import threading
+            whole = []
+
+            def one(i):
+                s = socket.create_connection(("web.example",
+                                              int(sys.argv[1])), 60)
+                s.settimeout(60)
+                data = b"%d " % i * 20000
+
+                def send():
+                    s.sendall(data)
+                    s.shutdown(socket.SHUT_WR)
+                threading.Thread(target=send, daemon=True).start()
+                got = b""
+                while more := s.recv(65536):
+                    got += more
+                if got == data:
+                    whole.append(i)
+            threads = [threading.Thread(target=one, args=(i,))
+                       for i in range(200)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            print(len(whole))
+            """, port), timeout=2 * PATIENCE)
+        self.assertEqual(said, b"200\n")
+
+    def test_slow_reader(self):
+        """Who does not read holds up the other end, and nobody's memory."""
+        sent = []
+
+        def pour(_, s):
+            s.settimeout(1)
+            try:
+                while True:
+                    sent.append(s.send(bytes(65536)))
+            except TimeoutError:
+                pass
+            s.settimeout(None)
+            s.sendall(b"end")
+
+        node = self.add(config="[streams]\nwindow = 256k\nbuffer = 256k\n")
+        port = self.server(pour).server_address[1]
+        process = subprocess.Popen(self.words(node, *python("""
+            s = socket.create_connection(("web.example", int(sys.argv[1])))
+            sys.stdin.read(1)
+            count = 0
+            while data := s.recv(65536):
+                count += len(data)
+            print(count, data)
+            """, port)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=clean_environment())
+        self.closing.append(process.stdout)
+
+        def stuck():
+            before = sum(sent)
+            time.sleep(1.2)
+            return before > 0 and sum(sent) == before
+        wait_for("the server is held up", stuck, PATIENCE)
+        carrier, = self.carriers(node)[1:] or self.carriers(node)
+        held = re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(
+            f"/proc/{carrier}/status").read_text())[1]
+        self.assertLess(int(held), 64 * 1024)  # with the sanitizers
+        out, _ = process.communicate(b"x", timeout=PATIENCE)
+        self.assertEqual(out.split()[0], b"%d" % (sum(sent) + 3))
+
+    def test_datagrams(self):
+        """To a name, by either family: the answer is from where it went."""
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.closing.append(server)
+        server.bind((self.host, 0))
+        process = self.background("/usr/bin/python3", "-c", textwrap.dedent("""
+            import socket, sys
+            s = socket.socket(fileno=int(sys.argv[1]))
+            while True:
+                data, who = s.recvfrom(65536)
+                s.sendto(data + b" " + who[0].encode(), who)
+            """), server.fileno(), pass_fds=[server.fileno()])
+        said = self.done(self.add(), *python("""
+            port = int(sys.argv[1])
+            for family in socket.AF_INET, socket.AF_INET6:
+                to = socket.getaddrinfo("web.example", port, family,
+                                        socket.SOCK_DGRAM)[0][4]
+                s = socket.socket(family, socket.SOCK_DGRAM)
+                s.settimeout(60)
+                for data in b"one", b"x" * 1100:
+                    s.sendto(data, to)
+                    answer, who = s.recvfrom(65536)
+                    print(answer.split()[0] == data, who[:2] == to[:2])
+                s = socket.socket(family, socket.SOCK_DGRAM)
+                s.settimeout(60)
+                s.connect(to)  # takes what is from there alone
+                s.send(b"two")
+                print(*s.recv(65536).decode().split())
+                print(socket.gethostbyaddr(to[0])[0])
+            # Each of several that speak at once gets its own answers.
+            many = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    for _ in range(4)]
+            for i, s in enumerate(many):
+                s.settimeout(60)
+                s.sendto(b"%d" % i, ("web.example", port))
+            print(*(s.recv(99).split()[0].decode() for s in many))
+            """, server.getsockname()[1]))
+        self.assertTrue(process.poll() is None)
+        self.assertEqual(said.decode(), 2 * (
+            f"True True\nTrue True\ntwo {self.exit.address}\n"
+            "web.example\n") + "0 1 2 3\n")
+
+    def test_daemon_killed(self):
+        node = self.add()
+        port = self.server(echo).server_address[1]
+        process = subprocess.Popen(self.words(node, *python("""
+            s = socket.create_connection(("web.example", int(sys.argv[1])))
+            there = s.getpeername()
+            s.sendall(b"hello")
+            print(s.recv(5), flush=True)
+            try:
+                s.recv(1)
+            except OSError as error:
+                print(error.strerror)
+            try:
+                while True:  # until who carries has gone too
+                    socket.create_connection(there[:2]).close()
+            except OSError as error:
+                print(error.strerror)
+            """, port)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=clean_environment())
+        self.assertEqual(process.stdout.readline(), b"b'hello'\n")
+        node.kill()
+        out, said = process.communicate(timeout=PATIENCE)
+        self.assertEqual(out, b"Connection reset by peer\n"
+                         b"Connection refused\n")
+        self.assertEqual(said, b"warren: the daemon is gone, and with it the "
+                         b"connections of /usr/bin/python3\n")
+        self.assertEqual(process.returncode, 0)
+
+    def test_isolation(self):
+        """All runs share circuits, but for those with --isolate."""
+        node = self.add()
+        port = self.server(echo).server_address[1]
+        counts, processes = [], []
+        for flags in (), (), ("--isolate",), ("--isolate",), ():
+            process = subprocess.Popen(self.words(node, *python("""
+                s = socket.create_connection(("web.example",
+                                              int(sys.argv[1])))
+                s.sendall(b"hello")
+                print(s.recv(5), flush=True)
+                sys.stdin.read()
+                """, port), flags=("--hops", "1", *flags)),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=clean_environment())
+            processes.append(process)
+            self.assertEqual(process.stdout.readline(), b"b'hello'\n")
+            counts.append(node.metrics()[
+                'warren_stream_connections{whose="own"}'])
+        for process in processes:
+            process.communicate(b"", timeout=PATIENCE)
+        self.assertEqual(counts, [1, 1, 2, 3, 3])
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Process(Running, ProcessTest):
+    """It is the program, to whoever has started it."""
+
+    def setUp(self):
+        super().setUp()
+        self.node = self.network_of(2)[1]
+
+    def test_status_and_signals(self):
+        for words, status in ((("true",), 0), (("sh", "-c", "exit 7"), 7),
+                              (("sh", "-c", "kill -TERM $$"),
+                               -signal.SIGTERM)):
+            self.assertEqual(self.exec(self.node, *words).returncode, status)
+        done = run("sh", "-c", '"$@"; echo $?', "sh", *self.words(
+            self.node, "sh", "-c", "kill -KILL $$"))
+        self.assertEqual(done.stdout.split()[-1], b"137")
+        done = self.exec(self.node, "no-such-program")
+        self.assertEqual((done.returncode, done.stderr), (
+            127, b"warren: cannot run no-such-program: No such file or "
+            b"directory\n"))
+        done = self.exec(self.node, "/etc/passwd")
+        self.assertEqual((done.returncode, done.stderr), (
+            126, b"warren: cannot run /etc/passwd: Permission denied\n"))
+        process = subprocess.Popen(self.words(self.node, "sleep", 60),
+                                   env=clean_environment())
+        wait_for("it runs", lambda: b"sleep" == pathlib.Path(
+            f"/proc/{process.pid}/cmdline").read_bytes()[:5], PATIENCE)
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE), -signal.SIGTERM)
+        wait_for("nothing is left", lambda: not self.carriers(self.node),
+                 PATIENCE)
+
+    def test_usage(self):
+        node = self.node
+        for words, status, said in (
+                ((), USAGE, b"needs an argument: warren exec PROGRAM"),
+                (("--hops", "9", "true"), USAGE, b"from 1 to 4, not '9'"),
+                (("--hop", "1", "true"), USAGE, b"did you mean --hops?"),
+                (("-x", "true"), USAGE, b"has no flag -x")):
+            done = self.exec(node, *words, flags=())
+            self.assertEqual(done.returncode, status, words)
+            self.assertIn(said, done.stderr)
+        done = warren("exec", "--data-dir", self.net.root / "none", "true")
+        self.assertEqual(done.returncode, NO_DAEMON)
+        self.assertIn("no daemon listens", done.stderr)
+        # Flags of the program are its own.
+        self.assertEqual(self.done(node, "echo", "--help", "--json", "--",
+                                   "-n"), b"--help --json -- -n\n")
+        self.assertEqual(self.done(node, "--", "echo", "--hops"),
+                         b"--hops\n")
+        self.assertIn("--allow-leaks", warren("exec", "--help").stdout)
+
+    def test_what_the_program_finds(self):
+        """The same user, place, files and environment, without privileges."""
+        here = self.net.root
+        said = self.done(self.node, "sh", "-c", """
+            id; pwd; cat; echo "$WORD"; env | grep -ci _proxy
+            grep -E '^(Cap(Amb|Inh)|NoNewPrivs)' /proc/self/status
+            cat /etc/resolv.conf; grep ^hosts /etc/nsswitch.conf
+            """, data=b"of stdin\n", cwd=here,
+            env={"WORD": "a word", "http_proxy": "http://127.0.0.1:9"})
+        lines = said.decode().splitlines()
+        self.assertEqual(lines[0].split()[:2],
+                         run("id").stdout.decode().split()[:2])
+        self.assertEqual(lines[1:], [
+            str(here), "of stdin", "a word", "0", "CapInh:\t" + 16 * "0",
+            "CapAmb:\t" + 16 * "0", "NoNewPrivs:\t1", "# by warren exec",
+            "nameserver 127.0.0.1", "hosts: files dns"])
+
+    def test_inherited_files(self):
+        """A pipe comes along; a socket to the network does not."""
+        reader, writer = os.pipe()
+        with socket.create_server(("127.0.0.1", 0)) as server, \
+                socket.create_connection(server.getsockname()) as s:
+            done = self.exec(self.node, "sh", "-c", f"""
+                echo through >&{writer}
+                echo leak >&{s.fileno()} || echo closed
+                """, pass_fds=[writer, s.fileno()])
+            self.assertEqual(done.stdout, b"closed\n", done.stderr)
+        os.close(writer)  # nobody else has it: neither has who carries
+        with open(reader, "rb") as pipe:
+            self.assertEqual(pipe.read(), b"through\n")
+
+    def test_terminal(self):
+        """Ctrl-Z stops the program, Ctrl-C ends it, as a shell that started
+        it sees; what carries for it has no terminal and goes on."""
+        words = self.words(self.node, "sh", "-c", "echo ready; exec sleep 60")
+        seen, tell = os.pipe()
+        leader, master = pty.fork()
+        if leader == 0:  # a shell in as many lines as it takes
+            pid = os.fork()
+            if pid == 0:
+                os.setpgid(0, 0)
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                os.tcsetpgrp(0, os.getpid())
+                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+                os.execve(words[0], words, clean_environment())
+            status = os.waitpid(pid, os.WUNTRACED)[1]
+            os.write(tell, b"%d %d\n" % (pid, status))
+            os.killpg(pid, signal.SIGCONT)
+            os.write(tell, b"%d\n" % os.waitpid(pid, 0)[1])
+            os._exit(0)
+        os.close(tell)
+        self.addCleanup(os.close, master)
+        said = b""
+        while b"ready" not in said:
+            said += os.read(master, 4096)
+        with open(seen, "rb", buffering=0) as shell:
+            os.write(master, b"\x1a")
+            pid, status = map(int, shell.readline().split())
+            self.assertTrue(os.WIFSTOPPED(status), status)
+            self.assertEqual(os.WSTOPSIG(status), signal.SIGTSTP)
+            carrier, = self.carriers(self.node)
+            self.assertNotEqual(carrier, pid)
+            self.assertNotEqual(os.getsid(carrier), leader)
+            os.write(master, b"\x03")
+            status = int(shell.readline())
+            self.assertTrue(os.WIFSIGNALED(status), status)
+            self.assertEqual(os.WTERMSIG(status), signal.SIGINT)
+        os.waitpid(leader, 0)
+        wait_for("nothing is left", lambda: not self.carriers(self.node),
+                 PATIENCE)
+
+
+class WithoutNamespaces(Running, Scene):
+    """On a system that lets nobody make one more."""
+
+    def setUp(self):
+        super().setUp()
+        if WHY_NOT and "namespaces" in WHY_NOT:
+            self.within = ()
+        else:
+            self.within = (shutil.which("unshare"), "--user",
+                           "--map-root-user", "/bin/sh", "-c",
+                           "echo 0 >/proc/sys/user/max_user_namespaces && "
+                           "exec \"$@\"", "sh")
+
+    def limited(self, node, *args, flags=(), **more):
+        return run(*self.within, *self.words(
+            node, *args, flags=("--hops", "1", *flags)), **more)
+
+    def test_refuses(self):
+        done = self.limited(self.add(), "true")
+        self.assertEqual(done.returncode, TROUBLE)
+        self.assertRegex(done.stderr.decode(),
+                         "no namespaces can be made here: unshare: .*"
+                         "--allow-leaks")
+
+    def path(self, *programs):
+        """A PATH with these only."""
+        folder = self.net.root / "-".join(programs)
+        folder.mkdir()
+        for program in programs:
+            (folder / program).symlink_to(shutil.which(program))
+        return {"PATH": str(folder)}
+
+    def test_what_is_done_instead(self):
+        if missing("curl"):
+            self.skipTest("no curl")
+        node = self.add()
+        _, port = self.web({"/": b"a page\n"})
+        fetch = ("curl", "-sS", f"http://web.example:{port}/")
+        tried = [("proxy variables", self.path("curl"))]
+        if not missing("proxychains4"):
+            tried.append(("proxychains4", self.path(
+                "proxychains4", "curl")))
+        for name, env in tried:
+            with self.subTest(name):
+                done = self.limited(node, *fetch, flags=("--allow-leaks",),
+                                    env=env | {"all_proxy": "http://x:1"})
+                self.assertEqual((done.returncode, done.stdout),
+                                 (0, b"a page\n"), done.stderr)
+                self.assertIn(f"curl runs by {name}: what it sends past that "
+                              "is not hidden".encode(), done.stderr)
+        wait_for("nothing is left", lambda: not self.carriers(node), PATIENCE)
+        # torsocks lets nobody connect to loopback, where the sites are:
+        # test_exec_leaks.py shows it at work.
+        if not missing("torsocks"):
+            done = self.limited(node, "true", flags=("--allow-leaks",))
+            self.assertIn(b"true runs by torsocks", done.stderr)
 
 
 if __name__ == "__main__":

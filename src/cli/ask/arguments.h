@@ -27,7 +27,7 @@ struct cli_verb {
     const char *name; /* "dht key new"; NULL ends a table */
     const char *args; /* "HASH"; "" for none; the last may be missing as
                          "[VALUE]", then it is NULL in cli->args; after
-                         "PROGRAM [ARGS...]" all is the program's */
+                         "PROGRAM ARGS..." all is the program's */
     unsigned arg_count;
     const char *meaning;
     /* Flags besides the ones of all verbs that talk to the daemon; NULL ends

@@ -189,7 +189,7 @@ static enum exit_code exec_program(struct cli *cli)
 }
 
 const struct cli_verb cli_exec_verbs[] = {
-    {"exec", "PROGRAM [ARGS...]", 1,
+    {"exec", "PROGRAM ARGS...", 1,
      "run a program with all of its traffic through the network", exec_options,
      true, false, exec_program},
     {0}};
