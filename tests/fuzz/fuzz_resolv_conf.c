@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(c.server_count >= 1 && c.server_count <= RESOLV_SERVERS_MAX);
     assert(!c.assumed || c.server_count == 1);
     for (unsigned i = 0; i < c.server_count; i++)
-        assert(c.servers[i].port == 53 && c.servers[i].family < FAMILIES);
+        assert(c.servers[i].ep.port == 53 && c.servers[i].ep.family < FAMILIES);
     assert(c.domain_count <= RESOLV_DOMAINS_MAX);
     for (unsigned i = 0; i < c.domain_count; i++)
         assert(strlen(c.domains[i]) > 0 &&

@@ -25,9 +25,11 @@ class Dns(threading.Thread):
         self.names, self.asked, self.broken = names, [], False
         self.delay, self.ports = delay, []
         self.reverse = {}
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((address, port))
-        self.endpoint = "%s:%d" % self.sock.getsockname()
+        family, _, _, _, at = socket.getaddrinfo(
+            address, port, type=socket.SOCK_DGRAM)[0]
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.bind(at)
+        self.endpoint = "%s:%d" % self.sock.getsockname()[:2]
         self.start()
 
     def run(self):

@@ -48,12 +48,22 @@ class FieldNames(SpaceTest):
         node = self.start("--bootstrap", "boot.example:7881")
         self.wait("it joins", lambda: node.nodes() > 0, 15)
 
+    def test_a_server_with_a_zone(self):
+        """A link-local address, as routers announce."""
+        self.core.address("c0", "fe80::53/64")
+        names = self.core.within(Dns, "fe80::53%c0", NAMES, 53)
+        self.leaf.resolv("fe80::53%l0")
+        node = self.start("--bootstrap", "boot.example:7881")
+        self.wait("it joins", lambda: node.nodes() > 0, 60)
+        self.assertIn("boot.example", names.asked)
+        self.assertEqual(self.dns.asked, [])
+
     def test_a_bootstrap_name_says_why_it_fails(self):
         for server, name, words in (
                 ("50", "failing.example", "SERVFAIL"),
                 ("50", "nothing.example", "no such name"),
                 ("51", "boot.example", "no name server answers"),
-                ("", "boot.example", "fe80::1%eth0, cannot")):
+                ("", "boot.example", "fe80::1%eth0, must be an interface")):
             with self.subTest(name=name, server=server):
                 self.leaf.resolv(NET + server if server else "fe80::2%leaf")
                 node = self.start("--bootstrap", f"{name}:7881")

@@ -228,7 +228,9 @@ void exit_names_configure(struct exit_names *n,
                           const struct config_endpoints *servers,
                           const bool families[FAMILIES])
 {
+    struct dns_place places[RESOLVER_SERVERS_MAX];
     struct resolv_conf conf;
+    unsigned count = 0;
 
     if (n->probe != NULL)
         resolver_cancel(n->probe);
@@ -238,7 +240,9 @@ void exit_names_configure(struct exit_names *n,
     n->assumed = NULL;
     memcpy(n->family, families, sizeof(n->family));
     if (servers->count > 0) {
-        resolver_set_servers(n->resolver, servers->at, servers->count);
+        for (; count < servers->count && count < RESOLVER_SERVERS_MAX; count++)
+            places[count] = (struct dns_place){.ep = servers->at[count]};
+        resolver_set_servers(n->resolver, places, count);
         return;
     }
     resolv_conf_read(RESOLV_CONF_PATH, &conf);

@@ -54,6 +54,7 @@ struct dns_query {
     struct part parts[FAMILIES];
     unsigned waiting; /* parts without an answer */
     bool ending;
+    unsigned zone;
     char name[DNS_NAME_SIZE]; /* as it was asked for */
     struct dns_answer answer;
 };
@@ -385,14 +386,33 @@ static ares_channel channel_new(struct dns_query *q)
                                                                   : NULL;
 }
 
-static bool open_channel(struct dns_query *q, const struct endpoint *server)
+/* Before it is connected: where a link-local address is reached. c-ares has no
+ * zones in its version 1.18. */
+static int on_socket(ares_socket_t fd, int type, void *arg)
 {
-    char text[ENDPOINT_TEXT_SIZE];
+    struct dns_query *q = arg;
+    int zone = (int)q->zone;
 
+    (void)type;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &zone, sizeof(zone));
+}
+
+static bool open_channel(struct dns_query *q, const struct dns_place *server)
+{
+    const struct endpoint *ep = &server->ep;
+    struct ares_addr_port_node node = {
+        .family = AF_INET, .udp_port = ep->port, .tcp_port = ep->port};
+
+    if (ep->family == FAMILY_IPV6)
+        node.family = AF_INET6;
+    memcpy(&node.addr, ep->addr, endpoint_addr_len(ep));
     q->channel = channel_new(q);
-    return q->channel != NULL &&
-           ares_set_servers_ports_csv(
-               q->channel, endpoint_print(server, text)) == ARES_SUCCESS;
+    if (q->channel == NULL)
+        return false;
+    q->zone = server->zone;
+    if (q->zone != 0)
+        ares_set_socket_configure_callback(q->channel, on_socket, q);
+    return ares_set_servers_ports(q->channel, &node) == ARES_SUCCESS;
 }
 
 static void ask(struct dns_query *q, enum family family, bool reverse)
@@ -410,7 +430,7 @@ static void ask(struct dns_query *q, enum family family, bool reverse)
 
 /* Nothing is asked yet. */
 static struct dns_query *query_new(struct event_base *base,
-                                   const struct endpoint *server,
+                                   const struct dns_place *server,
                                    const char *name, uint64_t timeout,
                                    dns_query_fn *done, void *arg)
 {
@@ -437,9 +457,9 @@ static struct dns_query *query_new(struct event_base *base,
 }
 
 struct dns_query *dns_query_new(struct event_base *base,
-                                const struct endpoint *server, const char *name,
-                                const bool families[FAMILIES], uint64_t timeout,
-                                dns_query_fn *done, void *arg)
+                                const struct dns_place *server,
+                                const char *name, const bool families[FAMILIES],
+                                uint64_t timeout, dns_query_fn *done, void *arg)
 {
     struct dns_query *q = query_new(base, server, name, timeout, done, arg);
 
@@ -471,7 +491,7 @@ static void reverse_name(const struct endpoint *address,
 }
 
 struct dns_query *dns_query_reverse(struct event_base *base,
-                                    const struct endpoint *server,
+                                    const struct dns_place *server,
                                     const struct endpoint *address,
                                     uint64_t timeout, dns_query_fn *done,
                                     void *arg)

@@ -24,6 +24,13 @@ struct dns_query;
 /* Of the name of an address: c-ares does not say. */
 #define DNS_REVERSE_TTL (5 * TIME_MIN)
 
+/* Where a server is. */
+struct dns_place {
+    struct endpoint ep;
+    unsigned zone; /* of a link-local address: the index of the interface; 0:
+                      none */
+};
+
 enum dns_result {
     DNS_FOUND,
     DNS_NO_NAME,    /* there is no such name */
@@ -54,12 +61,13 @@ typedef void dns_query_fn(void *arg, const struct dns_answer *answer);
  * which there is at least one, for at most `timeout` ns. NULL: it cannot be
  * asked (no memory, no socket). */
 struct dns_query *dns_query_new(struct event_base *base,
-                                const struct endpoint *server, const char *name,
-                                const bool families[FAMILIES], uint64_t timeout,
-                                dns_query_fn *done, void *arg);
+                                const struct dns_place *server,
+                                const char *name, const bool families[FAMILIES],
+                                uint64_t timeout, dns_query_fn *done,
+                                void *arg);
 /* The same for the name of an address. */
 struct dns_query *dns_query_reverse(struct event_base *base,
-                                    const struct endpoint *server,
+                                    const struct dns_place *server,
                                     const struct endpoint *address,
                                     uint64_t timeout, dns_query_fn *done,
                                     void *arg);

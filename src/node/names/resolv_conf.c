@@ -5,6 +5,8 @@
  */
 #include "node/names/resolv_conf.h"
 
+#include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +14,57 @@
 #define BLANKS   " \t\r\n"
 #define DNS_PORT 53
 
+static bool is_link_local(const struct endpoint *ep)
+{
+    return ep->family == FAMILY_IPV6 && ep->addr[0] == 0xfe &&
+           (ep->addr[1] & 0xc0) == 0x80;
+}
+
+/* By its name, or its number; 0: there is none. */
+static unsigned zone_of(const char *text)
+{
+    char name[IF_NAMESIZE], *end;
+    unsigned zone = if_nametoindex(text);
+    unsigned long number;
+
+    if (zone != 0 || text[0] < '1' || text[0] > '9')
+        return zone;
+    number = strtoul(text, &end, 10);
+    if (*end != '\0' || number > INT_MAX ||
+        if_indextoname((unsigned)number, name) == NULL)
+        return 0;
+    return (unsigned)number;
+}
+
+/* What is behind `percent` may be NULL: there is no zone. */
+static bool read_place(const char *text, const char *percent,
+                       struct dns_place *out)
+{
+    char address[ENDPOINT_TEXT_SIZE];
+    size_t len = percent == NULL ? strlen(text) : (size_t)(percent - text);
+
+    *out = (struct dns_place){.zone = 0};
+    if (len >= sizeof(address))
+        return false;
+    memcpy(address, text, len);
+    address[len] = '\0';
+    if (endpoint_parse_addr(address, &out->ep) != OK)
+        return false;
+    out->ep.port = DNS_PORT;
+    if (percent == NULL)
+        return true;
+    out->zone = is_link_local(&out->ep) ? zone_of(percent + 1) : 0;
+    return out->zone != 0;
+}
+
 static void take_server(struct resolv_conf *c, const char *text)
 {
-    struct endpoint ep;
-
     if (text == NULL || c->server_count == RESOLV_SERVERS_MAX)
         return;
-    if (endpoint_parse_addr(text, &ep) != OK) {
+    if (read_place(text, strchr(text, '%'), &c->servers[c->server_count]))
+        c->server_count++;
+    else
         c->passed_over = true;
-        return;
-    }
-    ep.port = DNS_PORT;
-    c->servers[c->server_count++] = ep;
 }
 
 /* The last line about them counts. The dot at the end, which they may have, is
@@ -77,8 +118,8 @@ static void take_line(struct resolv_conf *c, char *line)
 const char *resolv_conf_why_assumed(const struct resolv_conf *c)
 {
     return c->passed_over ? "of " RESOLV_CONF_PATH
-                            " no name server can be asked (an address with a "
-                            "zone, like fe80::1%eth0, cannot), and none "
+                            " no name server can be asked (a zone, as in "
+                            "fe80::1%eth0, must be an interface), and none "
                             "answers on this machine"
                           : "no name server is named in " RESOLV_CONF_PATH
                             ", and none answers on this machine";

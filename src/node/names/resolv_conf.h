@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * What /etc/resolv.conf says (resolv.conf(5)), as far as we ask for it: name
- * servers, search domains and ndots. Servers on a link-local address with a
- * zone are passed over.
+ * servers, search domains and ndots. A server may have a link-local address
+ * with a zone (fe80::1%eth0), if there is such an interface.
  */
 #ifndef WARREN_NODE_NAMES_RESOLV_CONF_H
 #define WARREN_NODE_NAMES_RESOLV_CONF_H
 
-#include "base/endpoint.h"
+#include "node/names/dns_query.h"
 
 #include <stdbool.h>
 
@@ -20,7 +20,7 @@
 
 struct resolv_conf {
     unsigned server_count;
-    struct endpoint servers[RESOLV_SERVERS_MAX]; /* port 53 */
+    struct dns_place servers[RESOLV_SERVERS_MAX]; /* port 53 */
     /* It names no server, or cannot be read: the one server is on this
      * machine, as all resolvers take it. */
     bool assumed;

@@ -19,7 +19,7 @@
 #define NAMES_MAX (RESOLV_DOMAINS_MAX + 1)
 
 struct server {
-    struct endpoint ep;
+    struct dns_place place;
     uint64_t answered_at; /* 0: never */
     uint64_t bad_at;      /* silent, or refused; 0: it is well */
 };
@@ -136,9 +136,9 @@ static bool ask_server(struct resolution *x)
     uint64_t timeout = RESOLVER_TIMEOUT << x->round;
 
     x->asked_at = clock_now();
-    x->query = x->reverse ? dns_query_reverse(base, &s->ep, &x->address,
+    x->query = x->reverse ? dns_query_reverse(base, &s->place, &x->address,
                                               timeout, on_answer, x)
-                          : dns_query_new(base, &s->ep, x->names[x->name],
+                          : dns_query_new(base, &s->place, x->names[x->name],
                                           x->families, timeout, on_answer, x);
     return x->query != NULL;
 }
@@ -298,7 +298,7 @@ struct resolution *resolver_ask_as_local(struct resolver *r,
 
 /* ---- Life --------------------------------------------------------------- */
 
-void resolver_set_servers(struct resolver *r, const struct endpoint *servers,
+void resolver_set_servers(struct resolver *r, const struct dns_place *servers,
                           unsigned count)
 {
     struct resolution *x;
@@ -306,7 +306,7 @@ void resolver_set_servers(struct resolver *r, const struct endpoint *servers,
     r->server_count = count < RESOLVER_SERVERS_MAX ? count
                                                    : RESOLVER_SERVERS_MAX;
     for (unsigned i = 0; i < r->server_count; i++)
-        r->servers[i] = (struct server){.ep = servers[i]};
+        r->servers[i] = (struct server){.place = servers[i]};
     LIST_FOREACH(x, &r->running, link)
     {
         if (x->query == NULL)

@@ -34,7 +34,7 @@ void resolver_free(struct resolver *r);
 
 /* In the order in which they are asked, at most RESOLVER_SERVERS_MAX; more are
  * left out. What is under way begins anew with them. */
-void resolver_set_servers(struct resolver *r, const struct endpoint *servers,
+void resolver_set_servers(struct resolver *r, const struct dns_place *servers,
                           unsigned count);
 unsigned resolver_server_count(const struct resolver *r);
 

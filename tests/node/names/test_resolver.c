@@ -8,6 +8,7 @@
 #include "name_server.h"
 #include "node/os/clock.h"
 
+#include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +35,7 @@ static void on_answer(void *arg, const struct dns_answer *a)
 
 static int setup(void **state)
 {
-    struct endpoint servers[2];
+    struct dns_place servers[2] = {{.zone = 0}};
 
     (void)state;
     told = 0;
@@ -42,8 +43,8 @@ static int setup(void **state)
     resolver = resolver_new(base);
     name_server_open(&first, base, 1);
     name_server_open(&second, base, 2);
-    servers[0] = first.at;
-    servers[1] = second.at;
+    servers[0].ep = first.at;
+    servers[1].ep = second.at;
     resolver_set_servers(resolver, servers, 2);
     return 0;
 }
@@ -238,7 +239,7 @@ static void test_resolver_new_servers_are_asked_instead(void **state)
     first.mute = true;
     assert_non_null(
         resolver_ask(resolver, "two.example", ipv4, on_answer, NULL));
-    resolver_set_servers(resolver, &second.at, 1);
+    resolver_set_servers(resolver, &(struct dns_place){.ep = second.at}, 1);
     run_until(1, TIME_S);
     assert_int_equal(answer.result, DNS_FOUND);
     resolver_set_servers(resolver, NULL, 0);
@@ -251,7 +252,7 @@ static void test_resolver_nobody_listens(void **state)
         .family = FAMILY_IPV4, .port = 9, .addr = {127, 0, 0, 1}};
 
     (void)state;
-    resolver_set_servers(resolver, &nobody, 1);
+    resolver_set_servers(resolver, &(struct dns_place){.ep = nobody}, 1);
     assert_int_equal(ask("two.example", both), DNS_SILENT);
 }
 
@@ -278,7 +279,7 @@ static void test_resolver_works_without_memory(void **state)
     bool has_failed = true;
 
     (void)state;
-    resolver_set_servers(resolver, &first.at, 1);
+    resolver_set_servers(resolver, &(struct dns_place){.ep = first.at}, 1);
     for (unsigned n = 1; has_failed; n++) {
         unsigned before = told;
         struct resolution *x;
@@ -335,17 +336,25 @@ static void test_resolv_conf_is_read(void **state)
 
     (void)state;
     fputs("# nameserver 192.0.2.9\nnameserver 192.0.2.1\n"
-          "  nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n"
+          "  nameserver\t2001:db8::1 \nnameserver fe80::1%nowhere\n"
+          "nameserver fe80::1%lo\nnameserver fe80::2%1\n"
+          "nameserver 2001:db8::2%lo\nnameserver 192.0.2.2%lo\n"
+          "nameserver fe80::3%\nnameserver fe80::4%1x\nnameserver %lo\n"
           "nameserver\nnameserver nobody\nsearch a.example.  b.example . ..\n"
           "options rotate ndots:3\n",
           file);
     fclose(file);
     resolv_conf_read(path, &conf);
     assert_true(!conf.assumed && conf.passed_over);
-    assert_int_equal(conf.server_count, 2);
-    assert_int_equal(conf.servers[0].addr[3], 1);
-    assert_int_equal(conf.servers[0].port, 53);
-    assert_int_equal(conf.servers[1].family, FAMILY_IPV6);
+    assert_int_equal(conf.server_count, 4);
+    assert_int_equal(conf.servers[1].zone, 0);
+    assert_int_equal(conf.servers[2].zone, if_nametoindex("lo"));
+    assert_int_equal(conf.servers[2].ep.addr[0], 0xfe);
+    assert_int_equal(conf.servers[2].ep.port, 53);
+    assert_int_equal(conf.servers[3].zone, 1);
+    assert_int_equal(conf.servers[0].ep.addr[3], 1);
+    assert_int_equal(conf.servers[0].ep.port, 53);
+    assert_int_equal(conf.servers[1].ep.family, FAMILY_IPV6);
     assert_int_equal(conf.domain_count, 2);
     assert_string_equal(conf.domains[0], "a.example");
     assert_string_equal(conf.domains[1], "b.example");
@@ -354,7 +363,7 @@ static void test_resolv_conf_is_read(void **state)
     resolv_conf_read(path, &conf);
     assert_true(conf.assumed && !conf.passed_over);
     assert_int_equal(conf.server_count, 1);
-    assert_true(endpoint_is_loopback(&conf.servers[0]));
+    assert_true(endpoint_is_loopback(&conf.servers[0].ep));
     assert_int_equal(conf.ndots, 1);
 }
 
