@@ -158,6 +158,14 @@ static void closed(void *arg, struct stream *st, uint64_t now)
     }
 }
 
+static void openable(void *holder, struct stream_conn *c, uint64_t now)
+{
+    const struct side *side = holder;
+
+    (void)now;
+    assert(side->conn == c);
+}
+
 static void moved(void *holder, struct stream_conn *c, uint64_t path,
                   uint64_t now)
 {
@@ -176,8 +184,8 @@ static void over(void *holder, struct stream_conn *c, enum stream_end why,
         side->conn = NULL;
 }
 
-static const struct stream_handler handler = {opened, data,  writable, reset,
-                                              closed, moved, over};
+static const struct stream_handler handler = {opened, data,     writable, reset,
+                                              closed, openable, moved,    over};
 
 static const struct stream_handler *take(void *ctx, struct stream_conn *c,
                                          uint64_t path, void **holder)
