@@ -200,8 +200,8 @@ static void over(void *holder, struct stream_conn *c, enum stream_end why,
     exit(1);
 }
 
-static const struct stream_handler handler = {opened, data,  writable, reset,
-                                              closed, moved, over};
+static const struct stream_handler handler = {opened, data, writable, reset,
+                                              closed, NULL, moved,    over};
 
 static const struct stream_handler *take(void *ctx, struct stream_conn *c,
                                          uint64_t path, void **holder)

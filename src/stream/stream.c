@@ -22,7 +22,7 @@ void stream_config_init(struct stream_config *config)
         .max_connections = 1000,
         .max_streams = 1000,
         .window = 8 * MB,
-        .connection_window = 32 * MB,
+        .connection_window = 80 * MB,
         .buffer = 16 * MB,
         .max_memory = 256 * MB,
         .idle_time = 2 * TIME_MIN,

@@ -124,7 +124,8 @@ struct stream_config {        /* nothing may be 0; what the protocol grants at
                                  of whoever has most, makes way (shares.h) */
     unsigned max_streams;     /* of a connection, opened by the other end */
     size_t window;            /* bytes on their way to us, of a stream */
-    size_t connection_window; /* of all streams of a connection */
+    size_t connection_window; /* of all streams of a connection: half of it, up
+                                 to 16 MB, is what windows grow by */
     size_t buffer;      /* bytes written, not yet acknowledged: a stream */
     size_t max_memory;  /* bytes of everything, buffers and ngtcp2's own;
                            above it nothing is opened nor taken */

@@ -156,6 +156,16 @@ static bool writes(const struct stream *st)
  * reader who stalls. */
 #define UNSENT_MAX ((size_t)131072)
 
+/* And of all streams of a connection together: above it each may have so little
+ * that a thousand that wait for their turn do not weigh much. */
+#define UNSENT_ALL ((size_t)4 << 20)
+#define UNSENT_MIN ((size_t)8192)
+
+static size_t unsent_max(const struct stream_conn *c)
+{
+    return c->unsent < UNSENT_ALL ? UNSENT_MAX : UNSENT_MIN;
+}
+
 static size_t room(const struct stream *st)
 {
     const struct streams *s = st->conn->streams;
@@ -163,7 +173,8 @@ static size_t room(const struct stream *st)
     size_t kept = (size_t)(b->end - b->acked);
     size_t unsent = (size_t)(b->end - b->sent);
     size_t left = kept >= s->config.buffer ? 0 : s->config.buffer - kept;
-    size_t may = unsent >= UNSENT_MAX ? 0 : UNSENT_MAX - unsent;
+    size_t most = unsent_max(st->conn);
+    size_t may = unsent >= most ? 0 : most - unsent;
 
     return may < left ? may : left;
 }
@@ -363,18 +374,19 @@ void conn_apply_streams(struct stream_conn *c)
 }
 
 /* Less is not worth a call. */
-static size_t worth_telling(const struct streams *s)
+static size_t worth_telling(const struct stream_conn *c)
 {
-    size_t few = s->config.buffer / 4;
+    size_t few = c->streams->config.buffer / 4;
+    size_t part = unsent_max(c) / 4;
 
-    return few < UNSENT_MAX / 4 ? few : UNSENT_MAX / 4;
+    return few < part ? few : part;
 }
 
 static void offer_room(struct stream *st)
 {
     struct stream_conn *c = st->conn;
 
-    if (!st->wants_room || !writes(st) || room(st) < worth_telling(c->streams))
+    if (!st->wants_room || !writes(st) || room(st) < worth_telling(c))
         return;
     if (memory_is_short(c->streams)) {
         wait_for_memory(st);

@@ -20,7 +20,6 @@
 
 #include <ngtcp2/ngtcp2.h>
 #include <sodium.h>
-
 #include <sys/queue.h>
 
 /* What the protocol fixes, so that the first packet can carry data: what an
@@ -140,6 +139,7 @@ struct stream_conn {
     bool is_tight;          /* somebody would have more, and there is none */
     uint64_t lapsed_at;     /* when unused ones were looked for */
     size_t kept;            /* came, and was not taken, of all streams */
+    size_t unsent;          /* was written, and is not on its way, of all */
     bool wants_streams;     /* stream_open has said ERR_FULL */
     size_t memory;
     struct route routes[ROUTES];

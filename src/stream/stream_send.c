@@ -61,6 +61,7 @@ size_t send_buffer_add(struct stream *st, struct bytes data)
                data.p + done, part);
         done += part;
         b->end += part;
+        st->conn->unsent += part;
     }
     return done;
 }
@@ -96,6 +97,7 @@ void send_buffer_forget(struct stream *st)
 {
     while (st->out.first != NULL)
         drop_first(st);
+    st->conn->unsent -= (size_t)(st->out.end - st->out.sent);
     st->out.acked = st->out.end = st->out.sent;
 }
 
@@ -159,6 +161,7 @@ static void stream_went(struct stream *st, size_t n, bool fin)
     struct stream_conn *c = st->conn;
 
     went(&st->out, n);
+    c->unsent -= n;
     st->fin_sent |= fin;
     c->streams->stats.bytes_out += n;
     TAILQ_REMOVE(&c->ready, st, ready);

@@ -3,8 +3,8 @@
  * How much may be on its way to us of each stream. A window grows while its
  * reader takes what comes, as fast as it comes. That of a reader who stalls
  * stays as it is, full, and cannot be taken back; so what windows have grown by
- * is kept to a share of the connection's window: with the rest the other
- * streams go on.
+ * is kept to a share of the connection's window, whose rest has room for what
+ * all streams begin with: however many stall, others go on.
  *
  * Who would have more where all of the share is given away has it from those
  * who have more than an equal part, who give back as they are read, and from
@@ -16,10 +16,13 @@
  * keeps the other end from sending. */
 #define QUICK_RTTS 2
 #define LAPSE      (5 * TIME_S) /* a window that nobody used for so long */
+#define GROWN_MAX  ((size_t)16000000)
 
 static size_t share(const struct stream_conn *c)
 {
-    return c->streams->config.connection_window / 2;
+    size_t half = c->streams->config.connection_window / 2;
+
+    return half < GROWN_MAX ? half : GROWN_MAX;
 }
 
 static size_t grown(const struct stream *st)

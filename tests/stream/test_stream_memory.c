@@ -118,11 +118,14 @@ static void all_take(struct world *w, size_t from, size_t takes)
 /* Those that were fast when they stalled, and so had large windows. */
 static void test_stream_memory_fast_ones_stall(void **state)
 {
-    struct world *w = start();
-    struct stream_conn *c = world_connect(w, 1);
+    struct world *w;
+    struct stream_conn *c;
     uint64_t begun;
 
     (void)state;
+    config.connection_window = 16 << 20;
+    w = start();
+    c = world_connect(w, 1);
     for (unsigned i = 0; i < 24; i++)
         world_flow(w, c, 64 << 20)->finish = false;
     world_run(w, 3 * TIME_S);
@@ -138,6 +141,29 @@ static void test_stream_memory_fast_ones_stall(void **state)
         assert_true(time_since(begun, w->now) < 20 * TIME_S);
     }
     assert_int_equal(w->flows[w->flow_count - 1]->in, 4 << 20);
+    world_free(w);
+}
+
+/* All of a connection but the last one, as many as there may be. */
+static void test_stream_memory_all_but_one_stall(void **state)
+{
+    struct world *w = start();
+    struct stream_conn *c = world_connect(w, 1);
+    struct flow *f;
+
+    (void)state;
+    w->like.takes = 0;
+    for (unsigned i = 0; i < 999; i++) {
+        if (i % 50 == 0)
+            world_run(w, TIME_S);
+        world_flow(w, c, 200000);
+    }
+    world_run(w, 20 * TIME_S);
+    assert_true(memory_of(w, ACCEPTOR) > 999 * 65536);
+    w->like.takes = SIZE_MAX;
+    w->like.finish = true;
+    f = world_flow(w, c, 1 << 20);
+    assert_true(world_until(w, &f->fin, 20 * TIME_S));
     world_free(w);
 }
 
@@ -582,6 +608,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_stream_memory_fast_ones_stall, set_up),
+        cmocka_unit_test_setup(test_stream_memory_all_but_one_stall, set_up),
         cmocka_unit_test_setup(test_stream_memory_windows_lapse, set_up),
         cmocka_unit_test_setup(test_stream_memory_stalled_reader, set_up),
         cmocka_unit_test_setup(test_stream_memory_reads_after_the_end, set_up),

@@ -123,10 +123,16 @@ def read_exact(s, count):
 
 
 def socks(proxy, host, port, timeout=PATIENCE, user=None, early=b"",
-          command=1):
-    """A connection to host:port by SOCKS5, by hand; SocksError(code)."""
-    s = socket.create_connection(proxy, timeout)
+          command=1, buffer=None):
+    """A connection to host:port by SOCKS5, by hand; SocksError(code). `buffer`
+    is how much the kernel keeps that is not read."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     s.settimeout(timeout)
+    if buffer is not None:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        # Of what the other side's kernel keeps: ten segments at least.
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+    s.connect(proxy)
     if user is None:
         s.sendall(b"\5\1\0")
         assert read_exact(s, 2) == b"\5\0"
