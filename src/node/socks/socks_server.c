@@ -17,6 +17,7 @@
 #include "node/os/clock.h"
 #include "node/os/sockaddr.h"
 #include "node/os/unix_socket.h"
+#include "node/socks/socks_answer.h"
 #include "node/socks/socks_clients.h"
 #include "node/socks/socks_handshake.h"
 #include "node/socks/socks_udp.h"
@@ -259,15 +260,20 @@ static void on_answered(void *arg, struct stream *st,
                         const struct stream_answer *answer, uint64_t now)
 {
     struct client *c = arg;
-    const struct endpoint *at = answer->address_count > 0 ? &answer->address[0]
-                                                          : NULL;
+    struct endpoint at;
 
     c->call = NULL;
+    if (!socks_answer_choose(&c->handshake.request, answer,
+                             c->server->config.local_too, &at)) {
+        refuse(c, REASON_RESOLVE);
+        return;
+    }
     c->server->counters.opened++;
     if (c->handshake.request.command == SOCKS_REVERSE)
         socks_handshake_named(&c->handshake, answer->name);
     else
-        socks_handshake_done(&c->handshake, at);
+        socks_handshake_done(&c->handshake,
+                             answer->address_count > 0 ? &at : NULL);
     if (st != NULL)
         splice_with(c, st, now);
     else

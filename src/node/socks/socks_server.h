@@ -56,6 +56,7 @@ struct socks_config {
     unsigned max_source_associations;
     uint64_t handshake_time; /* ns, until a client has said what it wants */
     uint64_t connect_time;   /* ns, until that is answered */
+    bool local_too; /* a testing network: names have local addresses, too */
 };
 
 struct socks_world {

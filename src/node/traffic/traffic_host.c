@@ -116,7 +116,8 @@ static void take_settings(const struct config *config, struct socks_config *out)
         .max_associations = config->socks_max_associations,
         .max_source_associations = config->socks_max_associations_per_source,
         .handshake_time = config->socks_handshake_timeout,
-        .connect_time = CONNECT_TIME};
+        .connect_time = CONNECT_TIME,
+        .local_too = config->dht.testing_network};
     for (unsigned i = 0; i < config->socks.count; i++) {
         const struct config_listener *from = &config->socks.at[i];
         struct socks_listen *to = &out->listen[i];
