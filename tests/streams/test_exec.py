@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import textwrap
 import time
 import unittest
 
+from page import block
 from scene import Scene, missing, run
 from stage import (PATIENCE, SocksError, echo, read_exact, socks, wait_for)
 from harness import (BINARY, NO_DAEMON, TROUBLE, USAGE, Control, Failure,
@@ -185,11 +187,27 @@ class Programs(Running, Scene):
 
     def test_programs(self):
         node = self.add()
-        for name in ("curl", "wget", "git", "ssh", "raw"):
+        for name in ("page", "curl", "wget", "ssh", "raw"):
             with self.subTest(name):
                 getattr(self, name)(node)
         wait_for("nothing is left of them", lambda: not self.carriers(node),
                  PATIENCE)
+
+    def page(self, node):
+        """The lines of docs/applications.md."""
+        if missing("curl", "git"):
+            return
+        files = self.repository()
+        site, port = self.web({"/": b"a page\n"}, files)
+        text = block("exec").replace("example.org", f"web.example:{port}")
+        words = shlex.join(self.words(node, flags=("--hops", "1")))
+        done = run("sh", "-e", "-c", text.replace("warren exec", words),
+                   cwd=self.folder, env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (0, b"a page\n"),
+                         done.stderr)
+        self.assertEqual((self.folder / "project/file").read_text(),
+                         "of a project\n")
+        self.assertEqual({a for a, _ in site.seen}, {self.exit.address})
 
     def curl(self, node):
         if missing("curl"):
@@ -209,9 +227,7 @@ class Programs(Running, Scene):
                 node, "wget", "-q", "-O", "-", f"http://web.example:{port}/",
                 env=self.env, flags=()), b"a page\n")
 
-    def git(self, node):
-        if missing("git"):
-            return
+    def repository(self):
         files = self.net.root / "files"
         work, origin = self.net.root / "work", files / "project.git"
         work.mkdir()
@@ -222,12 +238,7 @@ class Programs(Running, Scene):
                      ("clone", "-q", "--bare", ".", origin)):
             run("git", "-C", work, *args, env=self.env)
         run("git", "-C", origin, "update-server-info", env=self.env)
-        _, port = self.web((), files)
-        self.done(node, "git", "clone", "-q",
-                  f"http://web.example:{port}/project.git", cwd=self.folder,
-                  env=self.env)
-        self.assertEqual((self.folder / "project/file").read_text(),
-                         "of a project\n")
+        return files
 
     def ssh(self, node):
         if missing("ssh", "ssh-keygen") or not pathlib.Path(
@@ -511,7 +522,8 @@ class Process(Running, ProcessTest):
         done = run("sh", "-c", '"$@"; echo $?', "sh", *self.words(
             self.node, "sh", "-c", "kill -KILL $$"))
         self.assertEqual(done.stdout.split()[-1], b"137")
-        done = self.exec(self.node, "no-such-program")
+        done = self.exec(self.node, "no-such-program",
+                         env={"PATH": "/usr/bin:/bin"})
         self.assertEqual((done.returncode, done.stderr), (
             127, b"warren: cannot run no-such-program: No such file or "
             b"directory\n"))

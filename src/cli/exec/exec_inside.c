@@ -13,6 +13,7 @@
 
 #include "cli/exec/exec_hide.h"
 #include "cli/exec/exec_names.h"
+#include "cli/exec/exec_privileges.h"
 #include "node/os/sockaddr.h"
 
 #include <errno.h>
@@ -61,7 +62,8 @@ static void become(char *const argv[], int in, int said)
     dup2(said, STDOUT_FILENO);
     dup2(said, STDERR_FILENO);
     putenv(path);
-    execvpe(argv[0], argv, environment);
+    if (exec_keep_network_privileges())
+        execvpe(argv[0], argv, environment);
     dprintf(STDERR_FILENO, "%s: %s", argv[0],
             errno == ENOENT ? "not installed" : strerror(errno));
     _exit(EXIT_FAILURE);

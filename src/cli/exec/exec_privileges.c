@@ -16,6 +16,21 @@
     (BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | \
      BIT(CAP_FSETID) | BIT(CAP_KILL) | BIT(CAP_SETGID) | BIT(CAP_SETUID))
 
+bool exec_keep_network_privileges(void)
+{
+    struct __user_cap_header_struct head = {.version =
+                                                _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+
+    if (syscall(SYS_capget, &head, sets) != 0)
+        return false;
+    sets[0].inheritable |= BIT(CAP_NET_ADMIN) | BIT(CAP_NET_RAW);
+    return syscall(SYS_capset, &head, sets) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) ==
+               0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0;
+}
+
 bool exec_drop_privileges(bool keep_files)
 {
     uint32_t kept = keep_files ? FILE_CAPABILITIES : 0;

@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+/* A program that this process becomes keeps those over the network, which only
+ * root's would otherwise. False, with errno. */
+bool exec_keep_network_privileges(void);
+
 /* Gives up all capabilities, in all sets, for good, and those that a program
  * could give; root keeps those over files and ids, which have no say in the
  * network. False, with errno. */
