@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`warren exec`, and the private proxy that it opens. What leaves the machine
 meanwhile is looked at in test_exec_leaks.py."""
+import errno
 import os
 import pathlib
 import pty
@@ -574,7 +575,29 @@ class Process(Running, ProcessTest):
         self.assertEqual(lines[1:], [
             str(here), "of stdin", "a word", "0", "CapInh:\t" + 16 * "0",
             "CapAmb:\t" + 16 * "0", "NoNewPrivs:\t1", "# by warren exec",
-            "nameserver 127.0.0.1", "hosts: files dns"])
+            "nameserver 127.0.0.1", "search .", "hosts: files dns"])
+
+    def test_families_of_sockets(self):
+        """Those that a network namespace keeps apart, and no others."""
+        said = self.done(self.node, *python("""
+            for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6,
+                           socket.AF_NETLINK, socket.AF_VSOCK,
+                           socket.AF_BLUETOOTH, socket.AF_ALG, 42):
+                try:
+                    socket.socket(family, socket.SOCK_DGRAM).close()
+                    print("made")
+                except OSError as error:
+                    print(error.errno)
+            """))
+        self.assertEqual(said.decode().split(),
+                         4 * ["made"] + 4 * [str(errno.EAFNOSUPPORT)])
+
+    def test_root_of_a_namespace(self):
+        """Root with few ids is served as a user is."""
+        done = run("unshare", "--user", "--map-root-user",
+                   *self.words(self.node, "id", "-u"))
+        self.assertEqual((done.returncode, done.stdout), (0, b"0\n"),
+                         done.stderr)
 
     def test_inherited_files(self):
         """A pipe comes along; a socket to the network does not."""

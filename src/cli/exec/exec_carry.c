@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define FILES     (2 * EXEC_STREAMS_MAX + 2 * EXEC_FLOWS_MAX + 64)
+#define HOST_SIZE 256
 #define DNS_BATCH 64
 #define QUERY_MAX 4096
 
@@ -31,7 +32,8 @@ struct carrier {
     const struct exec_carry *plan;
     struct event_base *base;
     int program; /* a pidfd */
-    bool ipv6;
+    char own[HOST_SIZE];
+    struct exec_dns dns;
     struct exec_names names;
     struct exec_streams streams;
     struct exec_datagrams datagrams;
@@ -54,8 +56,8 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
 
         if (r < 0)
             return;
-        len = exec_dns_answer(&c->names, c->ipv6, bytes_of(in, (size_t)r),
-                              clock_now(), out);
+        len =
+            exec_dns_answer(&c->dns, bytes_of(in, (size_t)r), clock_now(), out);
         if (len > 0)
             (void)sendto(fd, out, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
                          sa_len);
@@ -111,7 +113,9 @@ static bool start(struct carrier *c)
         return false;
     if (s == NULL)
         return true;
-    c->ipv6 = s->tcp[FAMILY_IPV6] >= 0;
+    gethostname(c->own, sizeof(c->own) - 1);
+    c->dns = (struct exec_dns){
+        .names = &c->names, .own = c->own, .ipv6 = s->tcp[FAMILY_IPV6] >= 0};
     exec_names_init(&c->names, EXEC_NAMES_MAX, &random);
     return watch(c, s->dns, on_question) &&
            exec_streams_start(&c->streams, c->base, proxy, &c->names, s->tcp) ==

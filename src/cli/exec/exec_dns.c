@@ -5,6 +5,7 @@
 #include "tunnel/exit/name.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define LOCALHOST "localhost"
 
@@ -34,23 +35,23 @@ static bool can_be_asked_for(const char *text)
     return name_parse(name, &parsed, &ep, &is_address) == OK && !is_address;
 }
 
-static enum dns_rcode give_address(struct exec_names *names, bool ipv6,
+static enum dns_rcode give_address(const struct exec_dns *d,
                                    const struct dns_question *q, uint64_t now,
                                    struct endpoint out[FAMILIES],
                                    struct dns_reply *reply)
 {
     struct exec_name *name;
 
-    if (is_localhost(q->name)) {
+    if (is_localhost(q->name) || strcasecmp(q->name, d->own) == 0) {
         reply->addrs = local_addresses;
         reply->count = FAMILIES;
         return DNS_RCODE_OK;
     }
     if (!can_be_asked_for(q->name))
         return DNS_RCODE_NO_NAME;
-    if (q->type != DNS_TYPE_A && (q->type != DNS_TYPE_AAAA || !ipv6))
+    if (q->type != DNS_TYPE_A && (q->type != DNS_TYPE_AAAA || !d->ipv6))
         return DNS_RCODE_OK; /* it is there, without records */
-    if (exec_names_get(names, q->name, now, &name) != OK)
+    if (exec_names_get(d->names, q->name, now, &name) != OK)
         return DNS_RCODE_FAILED;
     out[0] = exec_name_address(name, FAMILY_IPV4);
     out[1] = exec_name_address(name, FAMILY_IPV6);
@@ -59,7 +60,7 @@ static enum dns_rcode give_address(struct exec_names *names, bool ipv6,
     return DNS_RCODE_OK;
 }
 
-static enum dns_rcode give_name(struct exec_names *names,
+static enum dns_rcode give_name(const struct exec_dns *d,
                                 const struct dns_question *q, uint64_t now,
                                 struct dns_reply *reply)
 {
@@ -72,15 +73,15 @@ static enum dns_rcode give_name(struct exec_names *names,
         reply->name = bytes_of_text(LOCALHOST);
         return DNS_RCODE_OK;
     }
-    name = exec_names_find(names, &ep, now);
+    name = exec_names_find(d->names, &ep, now);
     if (name == NULL)
         return DNS_RCODE_NO_NAME;
     reply->name = bytes_of((const uint8_t *)name->text, name->len);
     return DNS_RCODE_OK;
 }
 
-size_t exec_dns_answer(struct exec_names *names, bool ipv6, struct bytes in,
-                       uint64_t now, uint8_t out[DNS_DATAGRAM_MAX])
+size_t exec_dns_answer(const struct exec_dns *d, struct bytes in, uint64_t now,
+                       uint8_t out[DNS_DATAGRAM_MAX])
 {
     struct dns_reply reply = {.ttl = EXEC_NAME_TTL};
     struct endpoint addrs[FAMILIES];
@@ -96,8 +97,8 @@ size_t exec_dns_answer(struct exec_names *names, bool ipv6, struct bytes in,
     else if (q.name[0] == '\0')
         reply.code = DNS_RCODE_NO_NAME;
     else if (q.type == DNS_TYPE_PTR)
-        reply.code = give_name(names, &q, now, &reply);
+        reply.code = give_name(d, &q, now, &reply);
     else
-        reply.code = give_address(names, ipv6, &q, now, addrs, &reply);
+        reply.code = give_address(d, &q, now, addrs, &reply);
     return dns_reply_write(&q, &reply, out);
 }

@@ -3,7 +3,8 @@
  * The resolver of `warren exec`: gives an address that stands for the name
  * (exec_names.h), and asks nobody.
  *
- *     A, AAAA     of every name that an exit or a service could be asked for
+ *     A, AAAA     of every name that an exit or a service could be asked for;
+ *                 of localhost and the machine's own: loopback
  *     PTR         of those addresses, the name; of others: none
  *     others      no records, so that programs go on to the addresses
  *
@@ -20,8 +21,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct exec_dns {
+    struct exec_names *names;
+    const char *own; /* name of the machine, which exits are not to hear */
+    bool ipv6;       /* the program has it */
+};
+
 /* Returns the bytes of the reply; 0: none. */
-size_t exec_dns_answer(struct exec_names *names, bool ipv6, struct bytes in,
-                       uint64_t now, uint8_t out[DNS_DATAGRAM_MAX]);
+size_t exec_dns_answer(const struct exec_dns *d, struct bytes in, uint64_t now,
+                       uint8_t out[DNS_DATAGRAM_MAX]);
 
 #endif

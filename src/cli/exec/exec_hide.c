@@ -21,7 +21,9 @@
 #define NSSWITCH_MAX ((size_t)64 * 1024)
 #define PATH_SIZE    4096
 
-static const char resolv_conf[] = "# by warren exec\nnameserver 127.0.0.1\n";
+/* Without a list of domains the machine's own would be one, and go to exits. */
+static const char resolv_conf[] =
+    "# by warren exec\nnameserver 127.0.0.1\nsearch .\n";
 static const char hosts[] = "hosts: files dns\n";
 
 /* Who resolves names for others, fetches for them, or runs what they say

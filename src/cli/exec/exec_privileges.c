@@ -3,7 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -31,6 +35,55 @@ bool exec_keep_network_privileges(void)
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0;
 }
 
+/* ---- Families of sockets ------------------------------------------------ */
+
+#if defined(__x86_64__)
+#define MACHINE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define MACHINE AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define MACHINE AUDIT_ARCH_RISCV64
+#elif defined(__s390x__)
+#define MACHINE AUDIT_ARCH_S390X
+#else
+#define MACHINE 0 /* no calls are looked at */
+#endif
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FIRST_ARGUMENT offsetof(struct seccomp_data, args)
+#else
+#define FIRST_ARGUMENT (offsetof(struct seccomp_data, args) + 4)
+#endif
+#define X32_BIT 0x40000000u /* x86: the same calls with other pointers */
+
+#define LOAD(offset)       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offset))
+#define IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
+
+static bool forbid_families(void)
+{
+    static struct sock_filter filter[] = {
+        LOAD(offsetof(struct seccomp_data, arch)),
+        IF(MACHINE, 0, 9),
+        LOAD(offsetof(struct seccomp_data, nr)),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~X32_BIT),
+        IF(SYS_socket, 0, 6),
+        LOAD(FIRST_ARGUMENT),
+        IF(AF_UNIX, 4, 0),
+        IF(AF_INET, 3, 0),
+        IF(AF_INET6, 2, 0),
+        IF(AF_NETLINK, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {
+        .len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 ||
+           errno == EINVAL; /* a kernel without */
+}
+
+/* ---- All of them -------------------------------------------------------- */
+
 bool exec_drop_privileges(bool keep_files)
 {
     uint32_t kept = keep_files ? FILE_CAPABILITIES : 0;
@@ -47,7 +100,7 @@ bool exec_drop_privileges(bool keep_files)
     }
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
-           syscall(SYS_capset, &head, sets) == 0;
+           syscall(SYS_capset, &head, sets) == 0 && forbid_families();
 }
 
 static bool is_leaky(int fd)

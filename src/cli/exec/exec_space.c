@@ -177,13 +177,14 @@ static bool map_ids(pid_t pid)
 {
     char uid[MAP_MAX], gid[MAP_MAX];
 
-    if (geteuid() == 0 && write_file(pid, "uid_map", ALL_IDS) &&
-        write_file(pid, "gid_map", ALL_IDS))
+    bool mapped = geteuid() == 0 && write_file(pid, "uid_map", ALL_IDS);
+
+    if (mapped && write_file(pid, "gid_map", ALL_IDS))
         return true;
     snprintf(uid, sizeof(uid), "%u %u 1", geteuid(), geteuid());
     snprintf(gid, sizeof(gid), "%u %u 1", getegid(), getegid());
     return write_file(pid, "setgroups", "deny") &&
-           (geteuid() == 0 || write_file(pid, "uid_map", uid)) &&
+           (mapped || write_file(pid, "uid_map", uid)) &&
            write_file(pid, "gid_map", gid);
 }
 
