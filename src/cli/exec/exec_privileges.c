@@ -54,9 +54,9 @@ bool exec_keep_network_privileges(void)
 #else
 #define FIRST_ARGUMENT (offsetof(struct seccomp_data, args) + 4)
 #endif
-#define X32_BIT 0x40000000u /* x86: the same calls with other pointers */
+#define X32_BIT 0x40000000U /* x86: the same calls with other pointers */
 
-#define LOAD(offset)       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offset))
+#define LOAD(at)           BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(at))
 #define IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 
 static bool forbid_families(void)
