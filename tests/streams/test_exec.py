@@ -7,6 +7,8 @@ import os
 import pathlib
 import pty
 import re
+import resource
+import selectors
 import shlex
 import shutil
 import signal
@@ -14,11 +16,13 @@ import socket
 import struct
 import subprocess
 import textwrap
+import threading
 import time
 import unittest
+import unittest.mock
 
 from page import block
-from scene import Scene, missing, run
+from scene import EXIT, Scene, missing, run
 from stage import (PATIENCE, SocksError, echo, read_exact, socks, wait_for)
 from harness import (BINARY, NO_DAEMON, TROUBLE, USAGE, Control, Failure,
                      ProcessTest, clean_environment, warren)
@@ -505,6 +509,104 @@ class Traffic(Running, Scene):
         for process in processes:
             process.communicate(b"", timeout=PATIENCE)
         self.assertEqual(counts, [1, 1, 2, 3, 3])
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Caps(Running, Scene):
+    """What one run has at most; an exit that takes more of one client."""
+    MORE = ("--exit.tcp_circuit_burst", "5000", "--exit.tcp_circuit_rate",
+            "5000", "--exit.tcp_source_rate", "5000", "--exit.tcp_rate",
+            "5000", "--exit.tcp_address_rate", "100000")
+
+    def setUp(self):
+        with unittest.mock.patch("scene.EXIT", EXIT + self.MORE):
+            super().setUp()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 4096:
+            self.skipTest(f"no more than {hard} files may be open")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
+                        (soft, hard))
+        self.node = self.add()
+
+    def echoes(self):
+        """The port of an echo server for a thousand, in one thread."""
+        server = socket.create_server((self.host, 0), backlog=1024)
+        chooser = selectors.DefaultSelector()
+        chooser.register(server, selectors.EVENT_READ)
+        self.closing.append(server)
+
+        def serve():
+            while server.fileno() >= 0:
+                for key, _ in chooser.select(0.5):
+                    if key.fileobj is server:
+                        s, _ = server.accept()
+                        chooser.register(s, selectors.EVENT_READ)
+                    elif data := key.fileobj.recv(100):
+                        key.fileobj.send(data)
+                    else:
+                        chooser.unregister(key.fileobj)
+                        key.fileobj.close()
+        threading.Thread(target=serve, daemon=True).start()
+        return server.getsockname()[1]
+
+    def test_connections_beyond_the_cap_wait(self):
+        said = self.done(self.node, *python("""
+            import resource
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
+
+            def dial():
+                s = socket.create_connection(("web.example",
+                                              int(sys.argv[1])))
+                s.settimeout(60)
+                s.sendall(b"hello")
+                return s
+            held = []
+            for _ in range(10):
+                some = [dial() for _ in range(96)]
+                assert all(s.recv(5) == b"hello" for s in some)
+                held += some
+            late = dial()
+            late.settimeout(0.5)
+            try:
+                print(late.recv(5))
+            except TimeoutError:
+                print(len(held), "are there, the next waits")
+            held[7].close()
+            late.settimeout(60)
+            print(late.recv(5).decode())
+            """, self.echoes()), timeout=2 * PATIENCE)
+        self.assertEqual(said.decode(),
+                         "960 are there, the next waits\nhello\n")
+
+    def test_sockets_beyond_the_cap_make_way(self):
+        """Of more UDP sockets than there are associations each is answered;
+        the daemon never sees more than it has for one source."""
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.closing.append(server)
+        server.bind((self.host, 0))
+        self.background("/usr/bin/python3", "-c", textwrap.dedent("""
+            import socket, sys
+            s = socket.socket(fileno=int(sys.argv[1]))
+            while True:
+                s.sendto(*s.recvfrom(99))
+            """), server.fileno(), pass_fds=[server.fileno()])
+        said = self.done(self.node, *python("""
+            many = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    for _ in range(140)]
+            right = 0
+            for i, s in enumerate(many + many[:5]):
+                s.settimeout(60)
+                s.sendto(b"%d" % i, ("web.example", int(sys.argv[1])))
+                right += s.recv(99) == b"%d" % i
+            print(right)
+            """, server.getsockname()[1]), timeout=2 * PATIENCE)
+        self.assertEqual(said, b"145\n")
+        metrics = self.node.metrics()
+        self.assertEqual(metrics["warren_socks_associations_total"], 145)
+        self.assertEqual(metrics["warren_socks_associations_crowded_total"],
+                         0)
 
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)

@@ -21,7 +21,9 @@
 
 #include <sys/queue.h>
 
-#define EXEC_STREAMS_MAX 1024 /* at a time; more wait to be accepted */
+#define EXEC_STREAMS_MAX                                  \
+    960 /* at a time; more wait to be accepted. A circuit \
+           carries 1000 */
 
 struct event;
 struct event_base;
