@@ -46,17 +46,12 @@ class Table(unittest.TestCase):
                          "run tests/streams/test_applications.py --write")
 
     def test_each_block_is_run(self):
-<<<<<<< HEAD
-        """By a test here, in test_stream_leaks.py or test_stream_browser.py."""
+        """By a test here, in test_stream_leaks.py, test_stream_browser.py or
+        test_exec.py."""
         named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
         self.assertEqual(named - {""}, set(RUN) | {
-            "start", "service", "visit", "torsocks", "names", "browser"})
-=======
-        """By a test here, in test_stream_leaks.py or in test_exec.py."""
-        named = set(re.findall(r"^```\w* ?(.*)$", PAGE.read_text(), re.M))
-        self.assertEqual(named - {""}, set(RUN) | {
-            "start", "service", "visit", "torsocks", "exec"})
->>>>>>> 5337506 (docs: warren exec, what it hides and what not)
+            "start", "service", "visit", "torsocks", "names", "browser",
+            "exec"})
 
 
 class Recipes(Scene):
