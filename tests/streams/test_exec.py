@@ -694,6 +694,35 @@ class Process(Running, ProcessTest):
         self.assertEqual(said.decode().split(),
                          4 * ["made"] + 4 * [str(errno.EAFNOSUPPORT)])
 
+    def test_hidden_sockets(self):
+        """Who would act for the program outside is not there; others are."""
+        folder = self.net.root / "run"
+        folder.mkdir()
+        for name in "bus", "other":
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.bind(str(folder / name))
+            s.listen()
+        said = self.done(self.node, *python("""
+            import os
+            print("DBUS_SESSION_BUS_ADDRESS" in os.environ)
+            for name in sys.argv[1:]:
+                try:
+                    socket.socket(socket.AF_UNIX).connect(name)
+                    print("there")
+                except OSError as error:
+                    print(error.strerror)
+            """, folder / "bus", folder / "other"), env={
+                "XDG_RUNTIME_DIR": str(folder),
+                "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"})
+        self.assertEqual(said, b"False\nConnection refused\nthere\n")
+
+    def test_within_itself(self):
+        done = self.exec(self.node, *self.words(self.node, "true"))
+        self.assertEqual((done.returncode, done.stderr), (
+            USAGE, b"warren: this is run by 'warren exec' already: true can "
+            b"be run as it is\n"))
+
     def test_root_of_a_namespace(self):
         """Root with few ids is served as a user is."""
         done = run("unshare", "--user", "--map-root-user",

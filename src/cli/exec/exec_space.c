@@ -10,7 +10,9 @@
 #include "cli/exec/exec_space.h"
 
 #include "cli/exec/exec_inside.h"
+#include "cli/exec/exec_names.h"
 #include "cli/exec/exec_privileges.h"
+#include "node/os/sockaddr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +188,21 @@ static bool map_ids(pid_t pid)
     return write_file(pid, "setgroups", "deny") &&
            (mapped || write_file(pid, "uid_map", uid)) &&
            write_file(pid, "gid_map", gid);
+}
+
+bool exec_space_is_here(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_storage sa;
+    struct endpoint own;
+    bool here;
+
+    if (fd < 0 || endpoint_parse_addr(EXEC_OWN_IPV4, &own) != OK)
+        return false;
+    here = bind(fd, (struct sockaddr *)&sa,
+                sockaddr_from_endpoint(&own, &sa)) == 0;
+    close(fd);
+    return here;
 }
 
 static enum error talk_to(struct exec_space *s, struct text *why)

@@ -42,6 +42,9 @@ struct exec_space {
     struct exec_sockets sockets;
 };
 
+/* This process is in such a space already: it has the address of its own. */
+bool exec_space_is_here(void);
+
 /* ERR_UNSUPPORTED, with a sentence in `why`: what the system does not allow or
  * have. */
 enum error exec_space_make(struct exec_space *out, struct text *why);

@@ -180,6 +180,11 @@ static enum exit_code exec_program(struct cli *cli)
 
     if (text != NULL && !cli_read_number("--hops", text, 1, HOPS_MAX, &hops))
         return EXIT_USAGE;
+    if (exec_space_is_here())
+        return cli_fail(EXIT_USAGE,
+                        "this is run by 'warren exec' already: %s can be run "
+                        "as it is",
+                        cli->program[0]);
     code = cli_talk_init(&t, cli, "opening a proxy");
     if (code != EXIT_DONE)
         return code;
