@@ -4,6 +4,8 @@ import asyncio
 import unittest
 import unittest.mock
 
+import msgpack
+
 from fake import FakeTest, warren
 from warren._stream import CREDIT, HIGH_WATER
 
@@ -79,6 +81,17 @@ class Streams(FakeTest):
         self.assertTrue(await self.soon(reader.read()) == BIG)
         await writing
         self.assertTrue(self.daemon.stream.got == BIG)
+
+    async def test_more_than_the_buffer_at_once(self):
+        """The reader pauses and resumes all the while."""
+        reader, writer = await self.connect(limit=1000)
+        stream = self.daemon.stream
+        for at in range(0, len(BIG), 7000):
+            stream.out.append(BIG[at:at + 7000])
+        stream.flow()
+        self.assertTrue(await self.soon(
+            reader.readexactly(len(BIG))) == BIG)
+        writer.close()
 
     async def test_program_does_not_read(self):
         """No more is asked for than fits here; then all of it comes."""
@@ -245,6 +258,31 @@ class Streams(FakeTest):
         writer.write(b"still there")
         self.assertEqual(await self.soon(reader.readexactly(11)),
                          b"still there")
+
+    async def test_end_comes_in_a_turn_of_its_own(self):
+        """Else asyncio's TLS loses what it has not handed on yet."""
+        class Watch(asyncio.Protocol):
+            same_turn = False
+            ends = []
+
+            def data_received(self, data):
+                self.same_turn = True
+                asyncio.get_running_loop().call_soon(self.turn)
+
+            def turn(self):
+                self.same_turn = False
+
+            def eof_received(self):
+                self.ends.append(self.same_turn)
+        transport, watch = await self.node.create_connection(
+            Watch, "a.example:80")
+        msgid = self.daemon.stream.msgid
+        self.daemon.last.raw(
+            msgpack.packb([2, "data", [msgid, {"data": b"x"}]]) +
+            msgpack.packb([2, "end", [msgid, {}]]))
+        await self.until(lambda: watch.ends)
+        self.assertEqual(watch.ends, [False])
+        transport.abort()
 
     async def test_buffered_protocol(self):
         class Buffered(asyncio.BufferedProtocol):

@@ -73,6 +73,7 @@ class StreamTransport(asyncio.Transport):
         self._credit = CREDIT  # that the daemon still has
         self._owed = 0  # to grant
         self._end_came = False
+        self._end_due = False
         self._end_told = False
         self._good_end = False  # both halves were shut
         # What goes out.
@@ -115,7 +116,8 @@ class StreamTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._paused = False
-        self._deliver()
+        # Never at once: who resumes is not ready yet for what comes then.
+        self._loop.call_soon(self._deliver)
 
     def can_write_eof(self) -> bool:
         return True
@@ -245,15 +247,25 @@ class StreamTransport(asyncio.Transport):
         if self._paused and not self._closing:
             return
         self._grant()
-        if self._end_came and not self._end_told:
-            self._end_told = True
-            if not self._closing and not self._tell_eof():
-                self.close()
-        if self._good_end:
+        if self._end_came and not self._end_told and not self._end_due:
+            self._end_due = True
+            self._loop.call_soon(self._tell_end)
+        elif self._end_told and self._good_end:
             self._lose(None)
 
-    def _tell_eof(self) -> bool:
-        """Whether the protocol wants to write on."""
+    def _tell_end(self) -> None:
+        """In a turn of the loop of its own, as the end of a socket comes:
+        what has resumed reading in this one has not read yet, and asyncio's
+        TLS would lose what it still has."""
+        self._end_due = False
+        if self._lost or (self._paused and not self._closing):
+            return
+        self._end_told = True
+        if not self._closing and not self._wants_to_write():
+            self.close()
+        self._deliver()
+
+    def _wants_to_write(self) -> bool:
         protocol = self._protocol
         assert isinstance(protocol, (asyncio.Protocol,
                                      asyncio.BufferedProtocol))

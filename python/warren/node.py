@@ -194,23 +194,35 @@ class Node:
         """
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=limit, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         transport: asyncio.Transport
-        transport, protocol = await self.create_connection(
-            lambda: asyncio.StreamReaderProtocol(reader, loop=loop),
-            destination, hops, isolation, timeout, access, early)
-        if ssl is not None:
-            host = server_hostname or str(destination).rpartition(":")[0]
-            try:
-                secure = await loop.start_tls(transport, protocol, ssl,
-                                              server_hostname=host)
-            except BaseException:
-                transport.abort()
-                raise
-            if secure is None:
-                raise StreamError("tls", "the stream ended meanwhile")
-            transport = secure
-            reader._transport = secure  # type: ignore[attr-defined]
+        if ssl is None:
+            transport, _ = await self.create_connection(
+                lambda: protocol, destination, hops, isolation, timeout,
+                access, early)
+        else:
+            below, _ = await self.create_connection(
+                asyncio.Protocol, destination, hops, isolation, timeout,
+                access, early)
+            transport = await self._secure(
+                below, protocol, ssl,
+                server_hostname or str(destination).rpartition(":")[0])
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    @staticmethod
+    async def _secure(below: StreamTransport,
+                      protocol: asyncio.StreamReaderProtocol,
+                      context: tls.SSLContext, host: str) -> asyncio.Transport:
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                below, protocol, context, server_hostname=host)
+            if secure is None:
+                raise StreamError("tls", "the stream has ended meanwhile")
+        except BaseException:
+            below.abort()
+            raise
+        protocol.connection_made(secure)
+        return secure
 
     def _keep(self, transport: StreamTransport) -> None:
         self._streams.add(transport)
