@@ -168,12 +168,8 @@ class Events(FakeTest):
 class Services(FakeTest):
     async def asyncSetUp(self):
         await super().asyncSetUp()
-        self.services = []
-        self.daemon.handlers["service.list"] = lambda c, msgid, _: c.answer(
-            msgid, services=self.services)
+        self.daemon.answers("service.list", services=[])
         self.daemon.runs("service.register")
-        self.daemon.runs("service.receive")
-        self.daemon.answers("service.peers", peers=[])
         self.heard = []
 
     def on(self, name):
@@ -224,36 +220,19 @@ class Services(FakeTest):
             msgid, "full")
         await self.fails("full", self.register())
 
-    async def test_address_of_others(self):
-        self.services = [{"name": None, "kind": "remote", "address": ADDRESS}]
+    async def test_address(self):
         await self.register(ADDRESS, access="cd" * 32)
-        self.assertIn(("service.register", {
-            "service": ADDRESS, "access": "cd" * 32}),
-            self.daemon.last.requests)
+        self.assertEqual(self.daemon.last.requests[0], (
+            "service.register", {"service": ADDRESS, "access": "cd" * 32}))
 
-    async def test_address_of_this_node(self):
-        self.services = [{"name": "web", "kind": "key", "address": ADDRESS}]
-        there = {"peer": "p3.peer.warren", "service": "web", "key": None,
-                 "opened": False}
-        self.daemon.answers("service.peers", peers=[there])
-        service = await self.register(ADDRESS)
-        self.assertIn(("service.receive", {"name": "web"}),
-                      self.daemon.last.requests)
-        self.assertNotIn("service.register", self.daemon.methods())
-        self.assertEqual(self.heard, [("peer", service.peers[0])])
-
-    async def test_string_that_runs_already(self):
-        self.daemon.handlers["service.register"] = lambda c, msgid, _: c.fail(
-            msgid, "in_use")
-        await self.fails("in_use", self.register())
-        self.services = [{"name": None, "kind": "string"},
-                         {"name": "other", "kind": "string"},
-                         {"name": "mine", "kind": "string"}]
-        self.daemon.handlers["service.show"] = lambda c, msgid, p: c.answer(
-            msgid, string=b"club" if p["name"] == "mine" else b"\xff")
-        await self.register()
-        self.assertIn(("service.receive", {"name": "mine"}),
-                      self.daemon.last.requests)
+    async def test_who_gives_up_waiting_cancels(self):
+        self.daemon.runs("service.list")
+        registering = asyncio.ensure_future(self.register())
+        await self.until(lambda: "service.list" in self.daemon.methods())
+        registering.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await registering
+        await self.until(lambda: not self.client._running)
 
     async def test_callbacks_that_fail(self):
         def bad(_):

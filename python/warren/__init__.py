@@ -6,7 +6,7 @@
         await node.build_tunnels(hops=3)
         reader, writer = await node.open_connection("example.org:80")
 
-README.md has examples; docs/operating.md of warren says more of the control
+README.md has examples; docs/control.md of warren says more of the control
 socket, include/warren.h of what the words mean.
 """
 from ._client import Client, Request

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The frames of the control socket (docs/operating.md): msgpack-RPC, one
+"""The frames of the control socket (docs/control.md): msgpack-RPC, one
 object after the other. Nothing here trusts what it reads."""
 from __future__ import annotations
 

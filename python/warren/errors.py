@@ -7,7 +7,7 @@ from __future__ import annotations
 class WarrenError(Exception):
     """The daemon answered with an error, or something of it did not work.
 
-    `code` is one of the words of docs/operating.md ("syntax", "full",
+    `code` is one of the words of docs/control.md ("syntax", "full",
     "not_found", "timeout", ...) and stays; `text` is for people.
     """
 

@@ -53,7 +53,7 @@ class Node:
 
     async def call(self, method: str, /, on_news: Optional[News] = None,
                    **params: Any) -> Params:
-        """A method of the control socket (docs/operating.md), and its
+        """A method of the control socket (docs/control.md), and its
         result."""
         return await self.client.call(method, on_news, **params)
 
@@ -248,48 +248,13 @@ class Node:
         given.
 
         What the daemon's configuration, or another program, has registered
-        already is heard here too, where it has a name; it goes on then after
-        close(), with its own number of hops.
+        already is shared: those who are there are told first, and it goes on
+        after close(), with its own number of hops.
         """
-        name = await self._own_service(identifier)
-        if name is None:
-            service = Service(self, identifier, identifier, on_peer, on_data,
-                              on_gone, on_state)
-            try:
-                await service._begin("service.register", service=identifier,
-                                     hops=hops, access=access)
-                return service
-            except WarrenError as error:
-                if error.code != "in_use":
-                    raise
-                name = await self._named(identifier)
-                if name is None:
-                    raise
-        service = Service(self, identifier, name, on_peer, on_data, on_gone,
+        service = Service(self, identifier, on_peer, on_data, on_gone,
                           on_state)
-        await service._begin("service.receive", name=name)
-        await service._meet(name)
+        await service._begin(hops=hops, access=access)
         return service
-
-    async def _own_service(self, address: str) -> Optional[str]:
-        """The name of a service that this node has the key of."""
-        if not address.endswith(".warren"):
-            return None
-        for s in v.maps(await self.client.call("service.list"), "services"):
-            if s.get("kind") == "key" and s.get("address") == address:
-                return v.maybe_text(s, "name")
-        return None
-
-    async def _named(self, string: str) -> Optional[str]:
-        """The name of a string that runs already."""
-        for s in v.maps(await self.client.call("service.list"), "services"):
-            name = v.maybe_text(s, "name")
-            if name is None or s.get("kind") != "string":
-                continue
-            shown = await self.client.call("service.show", name=name)
-            if v.maybe_text(shown, "string") == string:
-                return name
-        return None
 
     async def new_service(self, name: str, string: Optional[str] = None
                           ) -> NewService:

@@ -34,14 +34,13 @@ class Service:
     coroutine functions, each call of which becomes a task.
     """
 
-    def __init__(self, node: "Node", identifier: str, name: str,
+    def __init__(self, node: "Node", identifier: str,
                  on_peer: Optional[OnPeer], on_data: Optional[OnData],
                  on_gone: Optional[OnGone], on_state: Optional[OnState]
                  ) -> None:
         self.identifier = identifier
         self._node = node
         self._client: Client = node.client
-        self._name = name  # by which the daemon knows it
         self._on = (on_peer, on_data, on_gone, on_state)
         self._peers: Dict[str, Peer] = {}
         self._state: Optional[State] = None
@@ -92,7 +91,7 @@ class Service:
 
         Code "in_use": somebody takes the streams of that port already."""
         server = Server(self, callback, port, accept, limit)
-        await server._start(self._name)
+        await server._start()
         self._servers.append(server)
         return server
 
@@ -127,10 +126,11 @@ class Service:
 
     # ---- Inside ------------------------------------------------------------
 
-    async def _begin(self, method: str, **params: Any) -> None:
+    async def _begin(self, **params: Any) -> None:
         """Returns when the daemon has taken it; nothing is said then, but it
         answers in order: what it refuses it has refused before the next."""
-        self._request = self._client.start(method, self._news, **params)
+        self._request = self._client.start(
+            "service.register", self._news, service=self.identifier, **params)
         self._request.answer.add_done_callback(self._ended)
         try:
             await self._client.call("service.list")
@@ -139,13 +139,6 @@ class Service:
             raise
         if self._request.answer.done():
             await self._request.answer
-
-    async def _meet(self, name: str) -> None:
-        """Those who were there before."""
-        m = await self._client.call("service.peers", name=name)
-        for there in v.maps(m, "peers"):
-            if v.text(there, "peer") not in self._peers:
-                self._news("peer", there)
 
     def _ended(self, answer: "asyncio.Future[Params]") -> None:
         for waiting in self._somebody:
@@ -253,9 +246,10 @@ class Server:
         self.close()
         await self.wait_closed()
 
-    async def _start(self, service: str) -> None:
+    async def _start(self) -> None:
         self._request = self._client.start(
-            "stream.listen", self._news, service=service, port=self.port)
+            "stream.listen", self._news, service=self._service.identifier,
+            port=self.port)
         self._request.answer.add_done_callback(self._ended)
         try:
             await asyncio.shield(self._listening)

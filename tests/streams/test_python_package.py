@@ -99,6 +99,8 @@ class Package(Scene):
         asyncio.run(asyncio.wait_for(self.streams(), 3 * PATIENCE))
         for node in self.net.nodes:
             self.assertTrue(node.is_running())
+        with self.subTest("a daemon that stops"):
+            asyncio.run(asyncio.wait_for(self.daemon_stops(), PATIENCE))
 
     def example_call(self):
         self.assertRegex(self.done("call"),
@@ -256,6 +258,10 @@ class Package(Scene):
         peer = await theirs.wait_peer()
         await mine.wait_peer()
         self.assertEqual(len(peer.key), 64)
+        # Another registration of the same daemon has who is there at once.
+        async with await a.register_service("a string of the test") as same:
+            self.assertEqual([p.name for p in same.peers],
+                             [p.name for p in mine.peers])
 
         reader, writer = await b.open_connection(peer.at(80))
         data = bytes_of("peers", 1_000_000)
@@ -281,6 +287,25 @@ class Package(Scene):
         self.assertEqual(caught.exception.code, "refused")
         await mine.close()
         await theirs.close()
+
+
+    async def daemon_stops(self):
+        """Nothing that runs looks as if it had ended well."""
+        server = self.server(lambda _, s: s.recv(100))
+        async with warren.open(data_dir=self.other.dir) as node:
+            reader, writer = await node.open_connection(
+                f"{self.host}:{server.server_address[1]}")
+            service = await node.register_service("another string")
+            waits = [asyncio.ensure_future(w) for w in (
+                reader.read(), service.wait_peer(), service.wait_closed(),
+                node.events().__anext__(), writer.wait_closed())]
+            await node.status()
+            await asyncio.get_running_loop().run_in_executor(
+                None, self.other.stop)
+            for waiting in waits:
+                with self.assertRaises(warren.Disconnected) as caught:
+                    await waiting
+                self.assertIn("the daemon stops", caught.exception.text)
 
 
 class Install(unittest.TestCase):
