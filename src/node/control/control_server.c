@@ -45,7 +45,8 @@ struct control_call {
     uint32_t msgid;
     void (*cancel)(void *arg);
     void *cancel_arg;
-    void (*room)(void *arg); /* NULL: it is not among the wanting */
+    bool wants_room; /* it is among the wanting */
+    void (*room)(void *arg);
     void *room_arg;
 };
 
@@ -142,7 +143,7 @@ static void call_free(struct control_call *call)
     struct client *c = call->client;
 
     LIST_REMOVE(call, link);
-    if (call->room != NULL)
+    if (call->wants_room)
         TAILQ_REMOVE(&c->wanting, call, wanting_link);
     c->call_count--;
     c->used_at = clock_now();
@@ -484,8 +485,9 @@ void control_on_room(struct control_call *call, void (*room)(void *arg),
 {
     struct client *c = call->client;
 
-    if (call->room == NULL)
+    if (!call->wants_room)
         TAILQ_INSERT_TAIL(&c->wanting, call, wanting_link);
+    call->wants_room = true;
     call->room = room;
     call->room_arg = arg;
     if (waiting_for(call) <= CONTROL_ROOM_LEFT)
@@ -509,12 +511,10 @@ static void tell_room(struct client *c)
     while (more && c->state < REASON_LAST &&
            (call = TAILQ_FIRST(&c->wanting)) != NULL &&
            control_has_room(call)) {
-        void (*room)(void *arg) = call->room;
-
         more = call != last;
         TAILQ_REMOVE(&c->wanting, call, wanting_link);
-        call->room = NULL;
-        room(call->room_arg);
+        call->wants_room = false;
+        call->room(call->room_arg);
     }
 }
 
