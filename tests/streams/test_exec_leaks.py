@@ -23,7 +23,7 @@ from nameserver import Dns  # noqa
 from scene import Web, missing  # noqa
 from stage import PATIENCE  # noqa
 from test_exec import WHY_NOT  # noqa
-from test_stream_leaks import Recorder  # noqa
+from watched import Recorder  # noqa
 
 RELAYS = 4
 LEAF = "10.77.0.100"
