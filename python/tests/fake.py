@@ -78,7 +78,7 @@ class Stream:
         self.out = collections.deque()
         self.shut = False
         self.read, self.written, self.asked = 0, 0, 0
-        self.ended = False
+        self.ended = self.said_end = False
         self.takes = True  # what is written
         self.waiting = []  # writes that were not taken
         self.echo = True
@@ -99,10 +99,16 @@ class Stream:
         if self.shut and not self.out and not self.ended and self.echo:
             self.end()
 
+    def half_end(self):
+        """No more comes."""
+        if not self.said_end:
+            self.said_end = True
+            self.connection.tell(self.msgid, "end")
+
     def end(self):
         """Well, both halves."""
         self.ended = True
-        self.connection.tell(self.msgid, "end")
+        self.half_end()
         self.connection.answer(self.msgid, read=self.read,
                                written=self.written)
 

@@ -59,7 +59,7 @@ class Streams(FakeTest):
 
         reader, writer = await self.connect()
         stream = self.daemon.stream
-        self.daemon.last.tell(stream.msgid, "end")
+        stream.half_end()
         self.assertEqual(await self.soon(reader.read()), b"")
         self.assertFalse(writer.is_closing())
         writer.write(b"still")
@@ -240,6 +240,15 @@ class Streams(FakeTest):
         await self.fails("too_large", reader.read(), warren.ProtocolError)
         await self.fails("too_large", writer.drain(), warren.ProtocolError)
 
+    async def test_data_after_the_end(self):
+        """Likewise."""
+        reader, writer = await self.connect()
+        for method in "end", "data":
+            self.daemon.last.tell(self.daemon.stream.msgid, method, data=b"x")
+        await self.until(lambda: self.node.closed)
+        await self.fails("unexpected", reader.read(), warren.ProtocolError)
+        await self.fails("unexpected", writer.drain(), warren.ProtocolError)
+
     async def test_protocol_that_fails(self):
         """Its own stream ends, and no other."""
         class Bad(asyncio.Protocol):
@@ -352,7 +361,7 @@ class Servers(FakeTest):
             self.assertEqual(stream.params["visit"], 7)
             stream.echo = False
             stream.say(b"hello")
-            self.daemon.last.tell(stream.msgid, "end")
+            stream.half_end()
             await self.until(lambda: stream.shut)
             self.assertEqual(stream.got, b"you said hello")
             self.daemon.last.answer(stream.msgid, read=5, written=14)

@@ -181,6 +181,8 @@ class StreamTransport(asyncio.Transport):
     # ---- What the daemon says ----------------------------------------------
 
     def _news(self, method: str, params: Params) -> None:
+        if method in ("data", "end") and self._end_came:
+            raise WarrenError("unexpected", "a stream goes on after its end")
         if method == "data":
             data = v.data(params, "data")
             self._credit -= len(data)
