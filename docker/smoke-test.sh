@@ -4,7 +4,7 @@
 # Brings docker/compose.yml up on the engine of this machine and checks what
 # it promises: an image whose name is nobody else's, healthy containers, a
 # lookup across them, data through a circuit of three hops, a hidden service
-# that is asked, identities that outlive a killed container, no keys behind
+# that is asked, pages through the proxy, identities that outlive a killed container, no keys behind
 # `down -v`. Leaves nothing running. Status 77: no engine.
 
 set -eu
@@ -139,6 +139,31 @@ asks_the_service() {
     esac
 }
 
+# A page of HOST, by name, through the proxy of the client.
+page_of() {
+    docker exec "$(container client 1)" perl -MIO::Socket::INET -e '
+        my $s = IO::Socket::INET->new("127.0.0.1:1080") or die "no proxy: $!";
+        print $s "CONNECT $ARGV[0]:80 HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.0\r\nHost: $ARGV[0]\r\n\r\n";
+        $s->shutdown(1);
+        print <$s>' "$1"
+}
+
+gets_a_page_through_an_exit() {
+    page=$(page_of echo)
+    echo "$page"
+    for number in $(seq "$exits"); do
+        case $page in
+        *"from $(address_of exit "$number")"*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+gets_a_hidden_page() {
+    page_of "$1" | grep '^a hidden page$'
+}
+
 ./base-image.sh
 trap cleanup EXIT
 trap 'exit 1' INT TERM
@@ -163,6 +188,10 @@ within 30 sends_through_an_exit || fail "nothing came back"
 echo "== the client asks a hidden service, which no exit leads to"
 hidden=$(hidden_address) || fail "the service has no address"
 within 30 asks_the_service "$hidden" || fail "the service did not answer"
+
+echo "== a program in the client's container gets pages through its proxy"
+within 30 gets_a_page_through_an_exit || fail "no page came from an exit"
+within 30 gets_a_hidden_page "$hidden" || fail "no page of the service came"
 
 echo "== killed and recreated containers keep their identities"
 before=$(identities)
