@@ -71,7 +71,7 @@ static void test_control_server_cancels(void **state)
 static void test_control_server_cap_calls(void **state)
 {
     struct fixture *f = *state;
-    int fd = dial(f);
+    int fd = dial(f), other = dial(f);
 
     for (uint32_t i = 0; i < CONTROL_CALLS_MAX; i++)
         request(f, fd, i, "wait", "");
@@ -79,6 +79,14 @@ static void test_control_server_cap_calls(void **state)
     struct control_frame frame = next_frame(fd);
     assert_int_equal(frame.msgid, 99);
     assert_true(bytes_equal(frame.code, bytes_of_text("full")));
+    request(f, other, 1, "echo", "x");
+    assert_int_equal(next_frame(other).msgid, 1);
+    control_fail(f->last_waiting, ERR_TIMEOUT, NULL);
+    turn(f);
+    assert_int_equal(next_frame(fd).msgid, CONTROL_CALLS_MAX - 1);
+    request(f, fd, 99, "echo", "in its place");
+    assert_int_equal(next_frame(fd).msgid, 99);
+    close(other);
     close(fd);
 }
 
