@@ -361,8 +361,11 @@ class ControlStreams(Streams):
             server.hear(listens, "listening", service="files")
 
         with self.subTest("the service goes"):
+            registered = server.send("service.register", service=address)
+            server.hear(registered, "peer")
             self.assertEqual(server.ask("service.remove", name="files"), {})
             self.assertEqual(server.end(listens), "not_found")
+            self.assertEqual(server.end(registered), "not_found")
             self.assertIsInstance(taken.end(), str)
             self.assertIsInstance(st.end(), str)
         self.no_streams_left(client, serves)

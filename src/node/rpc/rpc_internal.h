@@ -18,7 +18,7 @@ struct service_call;
 struct rpc {
     struct node *node;
     struct live *live;                /* node/rpc/live */
-    LIST_HEAD(, service_call) joined; /* members of strings, of clients */
+    LIST_HEAD(, service_call) joined; /* registrations of clients */
     /* Calls end with their clients, whom the control server cancels; these
      * may go on without. */
     struct calls dht_calls;

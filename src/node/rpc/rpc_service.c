@@ -148,8 +148,7 @@ static void share(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     service_call_hear(c, id, SERVICE_HOLD_NONE);
-    if (!address_is(params->service) &&
-        service_call_join(c, params->service) != OK) {
+    if (service_call_join(c, params->service) != OK) {
         service_call_fail(c, ERR_NO_MEMORY, NULL);
         return;
     }

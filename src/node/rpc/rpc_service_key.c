@@ -122,8 +122,10 @@ void rpc_service_remove(struct rpc *rpc, struct control_call *call,
         return;
     }
     text_deinit(&why);
-    if (id != 0)
+    if (id != 0) {
+        service_calls_end(rpc, id);
         rpc_service_ended(rpc, id);
+    }
     mp_write_map(control_reply(call), 0);
     control_finish(call);
 }

@@ -180,6 +180,17 @@ enum error service_call_join(struct service_call *c, struct bytes string)
     return OK;
 }
 
+void service_calls_end(struct rpc *rpc, uint32_t service)
+{
+    struct service_call *c = LIST_FIRST(&rpc->joined), *next;
+
+    for (; c != NULL; c = next) {
+        next = LIST_NEXT(c, joined_link);
+        if (c->service == service && c->hold == SERVICE_HOLD_NONE)
+            service_call_fail(c, ERR_NOT_FOUND, "the service has ended");
+    }
+}
+
 /* ---- Services by what they are called ----------------------------------- */
 
 static struct bytes string_of(const struct service_call *c)

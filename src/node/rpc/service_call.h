@@ -37,7 +37,7 @@ enum service_hold {
 
 struct service_call {
     LIST_ENTRY(service_call) joined_link;
-    uint8_t *joined; /* the string whose member it is; NULL: none */
+    uint8_t *joined; /* as what it was registered; NULL: it was not */
     size_t joined_len;
     struct rpc *rpc;
     struct control_call *call;
@@ -65,9 +65,11 @@ struct service_call *service_call_new(struct rpc *rpc,
 /* Of whose events it is to hear from now on; 0: of all. */
 void service_call_hear(struct service_call *c, uint32_t service,
                        enum service_hold hold);
-/* The call is a member of this string: rpc_find_service finds it by that.
+/* The call has registered this: rpc_find_service finds a string by it.
  * ERR_NO_MEMORY. */
 enum error service_call_join(struct service_call *c, struct bytes string);
+/* Those that have registered it: it is there no more. */
+void service_calls_end(struct rpc *rpc, uint32_t service);
 /* After the answer. */
 void service_call_free(struct service_call *c);
 void service_call_fail(struct service_call *c, enum error err,
