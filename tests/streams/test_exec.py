@@ -1,33 +1,26 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""`warren exec`, and the private proxy that it opens. What leaves the machine
-meanwhile is looked at in test_exec_leaks.py."""
+"""`warren exec` as it is to programs and to whoever starts them, and the private
+proxy that it opens. test_exec_traffic.py looks at what they send,
+test_exec_leaks.py at what leaves the machine meanwhile."""
 import errno
 import os
 import pathlib
 import pty
-import re
-import resource
-import selectors
 import shlex
 import shutil
 import signal
 import socket
-import struct
 import subprocess
-import textwrap
-import threading
-import time
 import unittest
-import unittest.mock
 
 from page import block
-from scene import EXIT, Scene, missing, run
-from stage import (PATIENCE, SocksError, echo, read_exact, socks, wait_for)
-from harness import (BINARY, NO_DAEMON, TROUBLE, USAGE, Control, Failure,
-                     ProcessTest, clean_environment, warren)
+from running import WHY_NOT, Running, python
+from scene import Scene, missing, run
+from stage import PATIENCE, SocksError, echo, read_exact, socks, wait_for
+from harness import (NO_DAEMON, TROUBLE, USAGE, Control, Failure, ProcessTest,
+                     clean_environment, warren)
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing is a reset
 RAW = r"""
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -53,22 +46,6 @@ int main(int argc, char **argv)
     return 0;
 }
 """
-
-
-def why_not():
-    """Why `warren exec` cannot do what it is for here; empty when it can."""
-    made = subprocess.run(["unshare", "--user", "--net", "--mount", "true"],
-                          capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        return f"no namespaces here: {made.stderr.strip()}"
-    lacks = [p for p in ("ip", "nft") if shutil.which(
-        p, path="/usr/sbin:/usr/bin:/sbin:/bin") is None]
-    return f"not installed here: {', '.join(lacks)}" if lacks else ""
-
-
-WHY_NOT = why_not()
-if WHY_NOT:
-    print(f"skipped: {WHY_NOT}", flush=True)
 
 
 class Private(Scene):
@@ -144,38 +121,6 @@ class Private(Scene):
                                  ({"hops": 9}, "from 1 to 4")):
                 with self.assertRaisesRegex(Failure, said):
                     control.call("socks.open", **params)
-
-
-def python(text, *args):
-    """The words of a Python program that uses sockets and knows no proxy."""
-    return ("/usr/bin/python3", "-c", "import socket, struct, sys\n" +
-            textwrap.dedent(text), *args)
-
-
-class Running:
-    def words(self, node, *args, flags=("--hops", "1")):
-        return [BINARY, "exec", "--data-dir", str(node.dir), *flags,
-                *map(str, args)]
-
-    def exec(self, node, *args, flags=("--hops", "1"), **more):
-        return run(*self.words(node, *args, flags=flags), **more)
-
-    def done(self, node, *args, **more):
-        done = self.exec(node, *args, **more)
-        self.assertEqual((done.returncode, done.stderr), (0, b""), args)
-        return done.stdout
-
-    def carriers(self, node):
-        """Processes that carry for programs of this daemon."""
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[1:2] == [b"exec"] and os.fsencode(node.dir) in words:
-                found.append(int(path.parent.name))
-        return found
 
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)
@@ -278,335 +223,6 @@ class Programs(Running, Scene):
         _, address = self.service([f"80 tcp {self.host}:{port}"])
         self.assertEqual(self.done(self.add(), "curl", "-sS",
                                    f"http://{address}/"), b"a page\n")
-
-
-@unittest.skipIf(WHY_NOT, WHY_NOT)
-class Traffic(Running, Scene):
-    def test_ends_of_streams(self):
-        """Ends and resets reach the other side as what they are."""
-        node = self.add()
-        ends = []
-
-        def talk(server, s):
-            word = s.recv(5)
-            if word == b"reset":
-                s.sendall(b"part")
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                time.sleep(0.2)  # or the kernel drops what it has not sent
-                s.close()
-            elif word == b"watch":
-                try:
-                    ends.append(s.recv(1))
-                except ConnectionResetError:
-                    ends.append("reset")
-            else:
-                echo(server, s)
-
-        port = self.server(talk).server_address[1]
-        said = self.done(node, *python("""
-            to = "web.example", int(sys.argv[1])
-
-            def dial(word, to=to):
-                s = socket.create_connection(to, 60)
-                s.settimeout(60)
-                s.sendall(word)
-                return s
-
-            def rest(s):
-                out = b""
-                try:
-                    while data := s.recv(65536):
-                        out += data
-                except ConnectionResetError:
-                    return out, "reset"
-                return out, "end"
-
-            s = dial(b"hello")
-            s.sendall(b"x" * 3000000)
-            s.shutdown(socket.SHUT_WR)
-            out, end = rest(s)
-            print(len(out), end)
-            print(*rest(dial(b"reset")))
-            s = dial(b"reset")
-            s.shutdown(socket.SHUT_WR)
-            print(*rest(s))
-            print(*rest(dial(b"", ("web.example", 9))))
-            print(*rest(dial(b"", ("nowhere.example", 9))))
-            dial(b"watch").close()
-            s = dial(b"watch")
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                         struct.pack("ii", 1, 0))
-            import time
-            time.sleep(1)
-            s.close()
-            time.sleep(1)
-            """, port))
-        self.assertEqual(said.decode().splitlines(), [
-            "3000000 end", "b'part' reset", "b'part' reset", "b'' reset",
-            "b'' reset"])
-        wait_for("the server sees both", lambda: len(ends) == 2, PATIENCE)
-        self.assertEqual(set(ends), {b"", "reset"})
-
-    def test_many_at_once(self):
-        port = self.server(echo).server_address[1]
-        said = self.done(self.add(), *python("""
-            import threading
-            whole = []
-
-            def one(i):
-                s = socket.create_connection(("web.example",
-                                              int(sys.argv[1])), 60)
-                s.settimeout(60)
-                data = b"%d " % i * 20000
-
-                def send():
-                    s.sendall(data)
-                    s.shutdown(socket.SHUT_WR)
-                threading.Thread(target=send, daemon=True).start()
-                got = b""
-                while more := s.recv(65536):
-                    got += more
-                if got == data:
-                    whole.append(i)
-            threads = [threading.Thread(target=one, args=(i,))
-                       for i in range(200)]
-            for t in threads:
-                t.start()
-            for t in threads:
-                t.join()
-            print(len(whole))
-            """, port), timeout=2 * PATIENCE)
-        self.assertEqual(said, b"200\n")
-
-    def test_slow_reader(self):
-        """Who does not read holds up the other end, and nobody's memory."""
-        sent = []
-
-        def pour(_, s):
-            s.settimeout(1)
-            try:
-                while True:
-                    sent.append(s.send(bytes(65536)))
-            except TimeoutError:
-                pass
-            s.settimeout(None)
-            s.sendall(b"end")
-
-        node = self.add(config="[streams]\nwindow = 256k\nbuffer = 256k\n")
-        port = self.server(pour).server_address[1]
-        process = subprocess.Popen(self.words(node, *python("""
-            s = socket.create_connection(("web.example", int(sys.argv[1])))
-            sys.stdin.read(1)
-            count = 0
-            while data := s.recv(65536):
-                count += len(data)
-            print(count, data)
-            """, port)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=clean_environment())
-        self.closing.append(process.stdout)
-
-        def stuck():
-            before = sum(sent)
-            time.sleep(1.2)
-            return before > 0 and sum(sent) == before
-        wait_for("the server is held up", stuck, PATIENCE)
-        carrier, = self.carriers(node)[1:] or self.carriers(node)
-        held = re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(
-            f"/proc/{carrier}/status").read_text())[1]
-        self.assertLess(int(held), 64 * 1024)  # with the sanitizers
-        out, _ = process.communicate(b"x", timeout=PATIENCE)
-        self.assertEqual(out.split()[0], b"%d" % (sum(sent) + 3))
-
-    def test_datagrams(self):
-        """To a name, by either family: the answer is from where it went."""
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.closing.append(server)
-        server.bind((self.host, 0))
-        process = self.background("/usr/bin/python3", "-c", textwrap.dedent("""
-            import socket, sys
-            s = socket.socket(fileno=int(sys.argv[1]))
-            while True:
-                data, who = s.recvfrom(65536)
-                s.sendto(data + b" " + who[0].encode(), who)
-            """), server.fileno(), pass_fds=[server.fileno()])
-        said = self.done(self.add(), *python("""
-            port = int(sys.argv[1])
-            for family in socket.AF_INET, socket.AF_INET6:
-                to = socket.getaddrinfo("web.example", port, family,
-                                        socket.SOCK_DGRAM)[0][4]
-                s = socket.socket(family, socket.SOCK_DGRAM)
-                s.settimeout(60)
-                for data in b"one", b"x" * 1100:
-                    s.sendto(data, to)
-                    answer, who = s.recvfrom(65536)
-                    print(answer.split()[0] == data, who[:2] == to[:2])
-                s = socket.socket(family, socket.SOCK_DGRAM)
-                s.settimeout(60)
-                s.connect(to)  # takes what is from there alone
-                s.send(b"two")
-                print(*s.recv(65536).decode().split())
-                print(socket.gethostbyaddr(to[0])[0])
-            # Each of several that speak at once gets its own answers.
-            many = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                    for _ in range(4)]
-            for i, s in enumerate(many):
-                s.settimeout(60)
-                s.sendto(b"%d" % i, ("web.example", port))
-            print(*(s.recv(99).split()[0].decode() for s in many))
-            """, server.getsockname()[1]))
-        self.assertTrue(process.poll() is None)
-        self.assertEqual(said.decode(), 2 * (
-            f"True True\nTrue True\ntwo {self.exit.address}\n"
-            "web.example\n") + "0 1 2 3\n")
-
-    def test_daemon_killed(self):
-        node = self.add()
-        port = self.server(echo).server_address[1]
-        process = subprocess.Popen(self.words(node, *python("""
-            s = socket.create_connection(("web.example", int(sys.argv[1])))
-            there = s.getpeername()
-            s.sendall(b"hello")
-            print(s.recv(5), flush=True)
-            try:
-                s.recv(1)
-            except OSError as error:
-                print(error.strerror)
-            try:
-                while True:  # until who carries has gone too
-                    socket.create_connection(there[:2]).close()
-            except OSError as error:
-                print(error.strerror)
-            """, port)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=clean_environment())
-        self.assertEqual(process.stdout.readline(), b"b'hello'\n")
-        node.kill()
-        out, said = process.communicate(timeout=PATIENCE)
-        self.assertEqual(out, b"Connection reset by peer\n"
-                         b"Connection refused\n")
-        self.assertEqual(said, b"warren: the daemon is gone, and with it the "
-                         b"connections of /usr/bin/python3\n")
-        self.assertEqual(process.returncode, 0)
-
-    def test_isolation(self):
-        """All runs share circuits, but for those with --isolate."""
-        node = self.add()
-        port = self.server(echo).server_address[1]
-        counts, processes = [], []
-        for flags in (), (), ("--isolate",), ("--isolate",), ():
-            process = subprocess.Popen(self.words(node, *python("""
-                s = socket.create_connection(("web.example",
-                                              int(sys.argv[1])))
-                s.sendall(b"hello")
-                print(s.recv(5), flush=True)
-                sys.stdin.read()
-                """, port), flags=("--hops", "1", *flags)),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env=clean_environment())
-            processes.append(process)
-            self.assertEqual(process.stdout.readline(), b"b'hello'\n")
-            counts.append(node.metrics()[
-                'warren_stream_connections{whose="own"}'])
-        for process in processes:
-            process.communicate(b"", timeout=PATIENCE)
-        self.assertEqual(counts, [1, 1, 2, 3, 3])
-
-
-@unittest.skipIf(WHY_NOT, WHY_NOT)
-class Caps(Running, Scene):
-    """What one run has at most; an exit that takes more of one client."""
-    MORE = ("--exit.tcp_circuit_burst", "5000", "--exit.tcp_circuit_rate",
-            "5000", "--exit.tcp_source_rate", "5000", "--exit.tcp_rate",
-            "5000", "--exit.tcp_address_rate", "100000")
-
-    def setUp(self):
-        with unittest.mock.patch("scene.EXIT", EXIT + self.MORE):
-            super().setUp()
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if hard < 4096:
-            self.skipTest(f"no more than {hard} files may be open")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
-                        (soft, hard))
-        self.node = self.add()
-
-    def echoes(self):
-        """The port of an echo server for a thousand, in one thread."""
-        server = socket.create_server((self.host, 0), backlog=1024)
-        chooser = selectors.DefaultSelector()
-        chooser.register(server, selectors.EVENT_READ)
-        self.closing.append(server)
-
-        def serve():
-            while server.fileno() >= 0:
-                for key, _ in chooser.select(0.5):
-                    if key.fileobj is server:
-                        s, _ = server.accept()
-                        chooser.register(s, selectors.EVENT_READ)
-                    elif data := key.fileobj.recv(100):
-                        key.fileobj.send(data)
-                    else:
-                        chooser.unregister(key.fileobj)
-                        key.fileobj.close()
-        threading.Thread(target=serve, daemon=True).start()
-        return server.getsockname()[1]
-
-    def test_connections_beyond_the_cap_wait(self):
-        said = self.done(self.node, *python("""
-            import resource
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
-
-            def dial():
-                s = socket.create_connection(("web.example",
-                                              int(sys.argv[1])))
-                s.settimeout(60)
-                s.sendall(b"hello")
-                return s
-            held = []
-            for _ in range(10):
-                some = [dial() for _ in range(96)]
-                assert all(s.recv(5) == b"hello" for s in some)
-                held += some
-            late = dial()
-            late.settimeout(0.5)
-            try:
-                print(late.recv(5))
-            except TimeoutError:
-                print(len(held), "are there, the next waits")
-            held[7].close()
-            late.settimeout(60)
-            print(late.recv(5).decode())
-            """, self.echoes()), timeout=2 * PATIENCE)
-        self.assertEqual(said.decode(),
-                         "960 are there, the next waits\nhello\n")
-
-    def test_sockets_beyond_the_cap_make_way(self):
-        """Of more UDP sockets than there are associations each is answered;
-        the daemon never sees more than it has for one source."""
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.closing.append(server)
-        server.bind((self.host, 0))
-        self.background("/usr/bin/python3", "-c", textwrap.dedent("""
-            import socket, sys
-            s = socket.socket(fileno=int(sys.argv[1]))
-            while True:
-                s.sendto(*s.recvfrom(99))
-            """), server.fileno(), pass_fds=[server.fileno()])
-        said = self.done(self.node, *python("""
-            many = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                    for _ in range(140)]
-            right = 0
-            for i, s in enumerate(many + many[:5]):
-                s.settimeout(60)
-                s.sendto(b"%d" % i, ("web.example", int(sys.argv[1])))
-                right += s.recv(99) == b"%d" % i
-            print(right)
-            """, server.getsockname()[1]), timeout=2 * PATIENCE)
-        self.assertEqual(said, b"145\n")
-        metrics = self.node.metrics()
-        self.assertEqual(metrics["warren_socks_associations_total"], 145)
-        self.assertEqual(metrics["warren_socks_associations_crowded_total"],
-                         0)
 
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)

@@ -20,9 +20,9 @@ from harness import BINARY  # noqa
 from machines import SpaceTest  # noqa
 from nameserver import Dns  # noqa
 
+from running import WHY_NOT  # noqa
 from scene import Web, missing  # noqa
 from stage import PATIENCE  # noqa
-from test_exec import WHY_NOT  # noqa
 from watched import Recorder  # noqa
 
 RELAYS = 4

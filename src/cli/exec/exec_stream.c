@@ -204,13 +204,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 /* What follows the answer is the destination's. */
 static void begin(struct exec_stream *c, size_t used)
 {
-    event_callback_fn back = on_readable;
     struct half *h = &c->back;
 
     c->open = true;
     event_free(h->readable);
-    h->readable =
-        event_new(c->streams->base, h->from, EV_READ | EV_PERSIST, back, h);
+    h->readable = event_new(c->streams->base, h->from, EV_READ | EV_PERSIST,
+                            on_readable, h);
     if (h->readable == NULL || event_add(h->readable, NULL) != 0) {
         stream_free(c, true);
         return;
