@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""`warren exec` as it is to programs and to whoever starts them, and the private
-proxy that it opens. test_exec_traffic.py looks at what they send,
+"""`warren exec` as it is to programs and to whoever starts them, and the
+private proxy that it opens. test_exec_traffic.py looks at what they send,
 test_exec_leaks.py at what leaves the machine meanwhile."""
 import errno
 import os
