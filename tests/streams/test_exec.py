@@ -310,6 +310,21 @@ class Process(Running, ProcessTest):
         self.assertEqual(said.decode().split(),
                          4 * ["made"] + 4 * [str(errno.EAFNOSUPPORT)])
 
+    def test_resolvers(self):
+        """Whatever resolv.conf may say by then: systemd-resolved puts its own
+        in the place of another, and with it 127.0.0.53."""
+        said = self.done(self.node, *python("""
+            query = (b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0"
+                     b"\\3web\\7example\\0\\0\\1\\0\\1")
+            for resolver in "127.0.0.1", "127.0.0.53":
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s.connect((resolver, 53))
+                s.settimeout(60)
+                s.send(query)
+                print(socket.inet_ntoa(s.recv(512)[-4:]))
+            """))
+        self.assertEqual(said, 2 * b"198.18.0.1\n")
+
     def test_hidden_sockets(self):
         """Who would act for the program outside is not there; others are."""
         folder = self.net.root / "run"

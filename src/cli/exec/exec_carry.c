@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -23,10 +24,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILES     (2 * EXEC_STREAMS_MAX + 2 * EXEC_FLOWS_MAX + 64)
-#define HOST_SIZE 256
-#define DNS_BATCH 64
-#define QUERY_MAX 4096
+#define FILES       (2 * EXEC_STREAMS_MAX + 2 * EXEC_FLOWS_MAX + 64)
+#define HOST_SIZE   256
+#define DNS_BATCH   64
+#define QUERY_MAX   4096
+#define CONTROL_MAX 256
 
 struct carrier {
     const struct exec_carry *plan;
@@ -41,6 +43,22 @@ struct carrier {
 
 /* ---- What comes --------------------------------------------------------- */
 
+/* The answer is to come from where the question went. */
+static void turn_round(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL;
+         c = CMSG_NXTHDR(m, c)) {
+        struct in_pktinfo info;
+
+        if (c->cmsg_level != SOL_IP || c->cmsg_type != IP_PKTINFO)
+            continue;
+        memcpy(&info, CMSG_DATA(c), sizeof(info));
+        info.ipi_ifindex = 0;
+        info.ipi_spec_dst = info.ipi_addr;
+        memcpy(CMSG_DATA(c), &info, sizeof(info));
+    }
+}
+
 static void on_question(evutil_socket_t fd, short what, void *arg)
 {
     struct carrier *c = arg;
@@ -48,19 +66,25 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (unsigned i = 0; i < DNS_BATCH; i++) {
         uint8_t in[QUERY_MAX], out[DNS_DATAGRAM_MAX];
+        _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
         struct sockaddr_storage sa;
-        socklen_t sa_len = sizeof(sa);
-        ssize_t r =
-            recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&sa, &sa_len);
-        size_t len;
+        struct iovec io = {.iov_base = in, .iov_len = sizeof(in)};
+        struct msghdr m = {.msg_name = &sa,
+                           .msg_namelen = sizeof(sa),
+                           .msg_iov = &io,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof(control)};
+        ssize_t r = recvmsg(fd, &m, 0);
 
         if (r < 0)
             return;
-        len =
+        io.iov_base = out;
+        io.iov_len =
             exec_dns_answer(&c->dns, bytes_of(in, (size_t)r), clock_now(), out);
-        if (len > 0)
-            (void)sendto(fd, out, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
-                         sa_len);
+        turn_round(&m);
+        if (io.iov_len > 0)
+            (void)sendmsg(fd, &m, MSG_NOSIGNAL);
     }
 }
 

@@ -212,20 +212,20 @@ static int raw(enum family family)
     return fd;
 }
 
+/* At all addresses of loopback: a resolv.conf that the machine puts in the
+ * place of ours may name another one. */
 static int resolver(void)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const struct sockaddr_in at = {
-        .sin_family = AF_INET,
-        .sin_port = htons(DNS_PORT),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(DNS_PORT)};
 
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0) {
+    if (fd >= 0 && set(fd, SOL_IP, IP_PKTINFO, 1) &&
+        bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    if (fd >= 0)
         close(fd);
-        return -1;
-    }
-    return fd;
+    return -1;
 }
 
 /* ---- A family ----------------------------------------------------------- */

@@ -32,7 +32,7 @@ struct exec_sockets {
                         */
     int udp[FAMILIES]; /* with the address that a datagram went to beside it */
     int raw[FAMILIES];
-    int dns; /* 127.0.0.1:53 */
+    int dns; /* port 53 of loopback; knows where a question went */
 };
 
 struct exec_space {
