@@ -17,7 +17,7 @@ import unittest.mock
 
 from running import WHY_NOT, Running, python
 from scene import EXIT, Scene
-from stage import PATIENCE, echo, wait_for
+from stage import CLIENT, PATIENCE, echo, wait_for
 from harness import clean_environment
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing is a reset
@@ -201,6 +201,38 @@ class Traffic(Running, Scene):
         self.assertEqual(said.decode(), 2 * (
             f"True True\nTrue True\ntwo {self.exit.address}\n"
             "web.example\n") + "0 1 2 3\n")
+
+    def test_few_files(self):
+        """A daemon that may open few files serves as many connections as half
+        of them, and goes on: it can be asked, and by another run."""
+        port = self.server(echo).server_address[1]
+        node = self.add()
+        node.stop()
+        node.start(*CLIENT, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (240, 240)))
+        node.wait_joined()
+        process = subprocess.Popen(self.words(node, *python("""
+            held = []
+            for _ in range(200):
+                s = socket.create_connection(("web.example",
+                                              int(sys.argv[1])))
+                s.settimeout(60)
+                try:
+                    s.sendall(b"hello")
+                    if s.recv(5) == b"hello":
+                        held.append(s)
+                except ConnectionResetError:
+                    pass
+            print(len(held), flush=True)
+            sys.stdin.read()
+            """, port)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=clean_environment())
+        served = int(process.stdout.readline())
+        self.assertGreater(served, 80)
+        self.assertLessEqual(served, 120)
+        self.assertTrue(node.status()["dht"]["joined"])
+        process.communicate(b"", timeout=PATIENCE)
+        self.assertEqual(self.done(node, "echo", "served"), b"served\n")
 
     def test_daemon_killed(self):
         node = self.add()

@@ -4,6 +4,7 @@
 #include "base/timestamp.h"
 #include "node/dns/dns_server.h"
 #include "node/os/clock.h"
+#include "node/os/files.h"
 #include "node/service/service_host.h"
 #include "node/socks/socks_udp.h"
 #include "tunnel/record/address.h"
@@ -168,6 +169,21 @@ static enum error start_socks(struct traffic_host *h,
     return OK;
 }
 
+/* Nobody had planned for the files of a proxy when the node began: half of
+ * those that there may be are left to the rest of it. */
+static void plan_files(struct socks_config *s)
+{
+    unsigned wanted = s->max_clients + s->max_associations;
+    unsigned half = files_raise(files_limit() + 2 * wanted) / 2;
+
+    if (wanted <= half)
+        return;
+    if (s->max_associations > half / 8)
+        s->max_associations = half / 8;
+    if (s->max_clients > half - s->max_associations)
+        s->max_clients = half - s->max_associations;
+}
+
 enum error traffic_host_need_socks(struct traffic_host *h,
                                    const struct config *config,
                                    struct socks_server **out)
@@ -179,8 +195,10 @@ enum error traffic_host_need_socks(struct traffic_host *h,
     take_settings(config, &settings);
     settings.listen_count = 0;
     text_init(&why, WHY_MAX);
-    if (h->socks == NULL)
+    if (h->socks == NULL) {
+        plan_files(&settings);
         e = start_socks(h, &settings, &why);
+    }
     text_deinit(&why);
     *out = h->socks;
     return e;
