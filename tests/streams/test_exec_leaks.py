@@ -22,7 +22,7 @@ from nameserver import Dns  # noqa
 
 from running import WHY_NOT  # noqa
 from scene import Web, missing  # noqa
-from stage import PATIENCE  # noqa
+from stage import PATIENCE, Server, echo  # noqa
 from watched import Recorder  # noqa
 
 RELAYS = 4
@@ -46,7 +46,10 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(60)
 s.sendto(b"hello", ("web.example", %d))
 print(s.recv(999).decode())
-""" % (ECHO, SITE, SITE6, ECHO)
+s = socket.create_connection(("%s", %d), 60)
+s.sendall(b"hello")
+print(s.recv(999).decode())
+""" % (ECHO, SITE, SITE6, ECHO, SITE6, ECHO)
 
 # What it tries would do no harm if it succeeded: a hole in `warren exec` is not
 # to take the machine down that finds it.
@@ -133,6 +136,9 @@ class Leaks(SpaceTest):
         self.addCleanup(self.web.close)
         for family, at in ((socket.AF_INET, SITE), (socket.AF_INET6, SITE6)):
             self.echo(site, family, at)
+        server = site.within(lambda: Server(
+            (SITE6, ECHO), echo, family=socket.AF_INET6))
+        self.addCleanup(server.close)
         self.leaf.resolv(NAMES)  # what a program would ask by itself
         exit_node = self.node(
             self.core, "--testing-network", "--listen", "10.77.0.50:7881",
@@ -193,7 +199,7 @@ class Leaks(SpaceTest):
                 "curl", "-sS", "http://no.example/").returncode, 0)
         self.assertEqual(self.done("/usr/bin/python3", "-c", HONEST), (
             "hello from 10.77.0.50 True\nhello from fd78::1 True\n"
-            "hello from 10.77.0.50\n"))
+            "hello from 10.77.0.50\nhello\n"))
         self.check(recorder)
         self.assertIn("web.example", self.dns.asked)
         self.assertNotIn(LEAF, {a for a, _ in self.web.seen})
