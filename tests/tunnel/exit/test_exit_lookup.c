@@ -421,6 +421,39 @@ static void test_lookup_flood_leaves_room(void **state)
     world_end(&w);
 }
 
+/* Names of addresses have the same caps. */
+static void test_lookup_flood_of_addresses_leaves_room(void **state)
+{
+    struct endpoint ep = test_ep("8.8.0.0:1");
+    struct exit_circuit *greedy, *honest;
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    w.config.max_waiting = 8;
+    w.config.question_burst = 12;
+    world_start(&w);
+    greedy = world_circuit_from(&w, 2, "5.5.5.5:1");
+    honest = world_circuit_from(&w, 3, "6.6.6.6:1");
+    for (unsigned i = 0; i < 100; i++) {
+        enum reason full = i < 12 ? REASON_FULL : REASON_RATE;
+
+        ep.addr[3] = (uint8_t)i;
+        assert_int_equal(exit_reverse(w.exit, greedy, &ep, i, NOW),
+                         i < 8 ? EXIT_SENT : full);
+    }
+    assert_int_equal(exit_reverse(w.exit, honest, &ep, 1, NOW + 1), EXIT_SENT);
+    assert_int_equal(w.found_by, 2);
+    assert_int_equal(w.found_why, REASON_FULL);
+    world_answer_name(&w, w.question, "dns.example", NOW + 2);
+    assert_int_equal(w.found_by, 3);
+    assert_string_equal(w.found_name, "dns.example");
+    exit_circuit_free(w.exit, greedy);
+    exit_circuit_free(w.exit, honest);
+    assert_int_equal(stats_of(&w).waiting, 0);
+    world_end(&w);
+}
+
 static void test_lookup_flood_meets_the_rate(void **state)
 {
     struct world w;
@@ -458,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_lookup_is_told_before_it_returns),
         cmocka_unit_test(test_lookup_flood_leaves_room),
         cmocka_unit_test(test_lookup_flood_meets_the_rate),
+        cmocka_unit_test(test_lookup_flood_of_addresses_leaves_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
