@@ -168,6 +168,8 @@ class Package(Scene):
                 warren.open(data_dir=self.other.dir) as b:
             with self.subTest("a download through an exit"):
                 await self.download(a)
+            with self.subTest("a program that does not read"):
+                await self.slow_reader(a)
             with self.subTest("a page by TLS"):
                 await self.tls(a)
             with self.subTest("a server that resets"):
@@ -185,6 +187,30 @@ class Package(Scene):
         self.assertTrue(await reader.read() == body)
         writer.close()
         await writer.wait_closed()
+
+    async def slow_reader(self, node):
+        """The server is kept from sending on, and nothing is lost."""
+        block = bytes_of("slow", 100_000)
+        sent = [0]
+
+        def talk(_, s):
+            for _ in range(1000):
+                s.sendall(block)
+                sent[0] += len(block)
+        server = self.server(talk)
+        reader, writer = await node.open_connection(
+            f"{self.host}:{server.server_address[1]}")
+        before = -1
+        while before != sent[0] or not sent[0]:
+            before = sent[0]
+            await asyncio.sleep(0.5)
+        self.assertLess(len(reader._buffer), 500_000)
+        print(f"{sent[0]} bytes were sent to a program that does not read",
+              flush=True)
+        self.assertLess(sent[0], 60_000_000)
+        for _ in range(100):
+            self.assertTrue(await reader.readexactly(len(block)) == block)
+        writer.transport.abort()
 
     async def tls(self, node):
         if missing("openssl"):
