@@ -270,13 +270,23 @@ void rpc_service_show(struct rpc *rpc, struct control_call *call,
 
 /* ---- peers -------------------------------------------------------------- */
 
+static void write_path(struct mp_writer *w, const struct service_peer_status *p)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+
+    mp_write_text(w, "path");
+    mp_write_array(w, p->path_length);
+    for (unsigned i = 0; i < p->path_length; i++)
+        mp_write_text(w, endpoint_print(&p->path[i], text));
+}
+
 static void write_peer(const struct rpc *rpc, struct mp_writer *w,
                        const struct service_peer_status *p, uint64_t now)
 {
     const struct hosted *s = service_host_by_id(host(rpc), p->service);
     char text[SERVICE_PEER_TEXT];
 
-    mp_write_map(w, 8);
+    mp_write_map(w, 9);
     rpc_write_text(w, "peer", service_peer_text(p->id, text));
     if (s != NULL)
         rpc_write_text(w, "service", s->name);
@@ -291,6 +301,7 @@ static void write_peer(const struct rpc *rpc, struct mp_writer *w,
     write_age(w, "age", p->since, now);
     rpc_write_uint(w, "sent", p->sent);
     rpc_write_uint(w, "received", p->received);
+    write_path(w, p);
 }
 
 /* Of one service, or of all; how many. */

@@ -202,6 +202,9 @@ struct service_peer_status {
     uint8_t key[32];
     uint64_t since;          /* monotonic */
     uint64_t sent, received; /* datagrams */
+    /* Our own hops, up to the rendezvous point; none in a gap. */
+    struct endpoint path[ONION_HOPS_MAX];
+    unsigned path_length;
 };
 unsigned service_peers(const struct services *s, uint32_t id,
                        struct service_peer_status *out, unsigned max);

@@ -137,6 +137,7 @@ unsigned service_points(const struct services *s, uint32_t id,
 
 static struct service_peer_status status_of(const struct service_peer *p)
 {
+    const struct circuit *c = channel_circuit(p->channel);
     const struct channel_stats *stats = channel_stats(p->channel);
     struct service_peer_status out = {.id = p->id,
                                       .service = p->service->id,
@@ -148,6 +149,8 @@ static struct service_peer_status status_of(const struct service_peer *p)
                                       .received = stats->received};
 
     memcpy(out.key, p->key, sizeof(out.key));
+    for (unsigned i = 0; c != NULL && i < c->length; i++)
+        out.path[out.path_length++] = c->hop[i].target.ep;
     return out;
 }
 
