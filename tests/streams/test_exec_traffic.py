@@ -309,20 +309,33 @@ class Caps(Running, Scene):
         server = socket.create_server((self.host, 0), backlog=1024)
         chooser = selectors.DefaultSelector()
         chooser.register(server, selectors.EVENT_READ)
-        self.closing.append(server)
+
+        def answer(s):
+            try:
+                data = s.recv(100)
+                s.send(data)
+            except OSError:
+                data = b""
+            if not data:
+                chooser.unregister(s)
+                s.close()
 
         def serve():
-            while server.fileno() >= 0:
+            while not over.is_set():
                 for key, _ in chooser.select(0.5):
                     if key.fileobj is server:
                         s, _ = server.accept()
                         chooser.register(s, selectors.EVENT_READ)
-                    elif data := key.fileobj.recv(100):
-                        key.fileobj.send(data)
                     else:
-                        chooser.unregister(key.fileobj)
-                        key.fileobj.close()
-        threading.Thread(target=serve, daemon=True).start()
+                        answer(key.fileobj)
+            for key in list(chooser.get_map().values()):
+                key.fileobj.close()
+            chooser.close()
+        over = threading.Event()
+        thread = threading.Thread(target=serve)
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        thread.start()
         return server.getsockname()[1]
 
     def test_connections_beyond_the_cap_wait(self):
