@@ -39,6 +39,9 @@ class Connection:
             for kind, msgid, method, params in unpacker:
                 assert kind == 0
                 self.requests.append((method, params[0]))
+                if len(self.running) >= self.daemon.running_max:
+                    self.send([1, msgid, {"code": "full", "text": ""}, None])
+                    continue
                 self.running[msgid] = method
                 handler = self.daemon.handlers.get(method)
                 if handler is None:
@@ -141,6 +144,7 @@ class Daemon:
         self.dir = tempfile.TemporaryDirectory(prefix="warren-")
         self.path = f"{self.dir.name}/control.sock"
         self.connections = []
+        self.running_max = 512
         self.handlers = {"cancel": cancel}
 
     async def start(self):

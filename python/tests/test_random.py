@@ -74,7 +74,7 @@ class Anything(FakeTest):
         for wait in done:
             self.assertIsInstance(wait.exception(),
                                   (warren.WarrenError, type(None)))
-        self.assertTrue(self.node.closed)
+        await self.until(lambda: self.node.closed)
         self.told += 1
 
     @staticmethod

@@ -318,6 +318,32 @@ class Streams(FakeTest):
         self.assertTrue(protocol.end)
         self.assertIsNone(protocol.lost)
 
+    async def test_more_than_the_daemon_runs_at_a_time(self):
+        """What streams ask for then is asked for again."""
+        both = [await self.connect() for _ in range(5)]
+        self.daemon.running_max = 6
+        with unittest.mock.patch("warren._client.AGAIN", 0.001):
+            for reader, writer in both:
+                writer.write(BIG[:400_000])
+                writer.write_eof()
+            for reader, writer in both:
+                self.assertTrue(await self.soon(reader.read()) ==
+                                BIG[:400_000])
+        got = sum(len(s.got) for s in self.daemon.last.streams.values())
+        self.assertEqual(got, 5 * 400_000)
+        self.daemon.running_max = 0
+        await self.fails("full", self.connect(), warren.StreamError)
+        self.assertFalse(self.client.closed)
+
+    async def test_more_than_one_connection_has_room_for(self):
+        with unittest.mock.patch("warren._stream.STREAMS_MAX", 2):
+            both = [await self.connect() for _ in range(2)]
+            error = await self.fails("full", self.connect(),
+                                     warren.StreamError)
+            self.assertIn("open() another", error.text)
+            both[0][1].transport.abort()
+            await self.connect()
+
     async def test_many(self):
         async def one(n):
             reader, writer = await self.connect(isolation=n % 4)
@@ -379,6 +405,16 @@ class Servers(FakeTest):
         await self.until(lambda: self.daemon.methods()[-1] == "stream.accept")
         server.close()
         await self.soon(server.wait_closed())
+
+    async def test_more_visitors_than_there_is_room_for(self):
+        kept = []
+        await self.service.start_server(lambda *both: kept.append(both), 80)
+        with unittest.mock.patch("warren._stream.STREAMS_MAX", 1):
+            self.visit(1)
+            self.visit(2)
+            await self.until(
+                lambda: "stream.refuse" in self.daemon.methods())
+        self.assertEqual(self.daemon.methods().count("stream.accept"), 1)
 
     async def test_visitor_that_has_gone(self):
         async def serve(reader, _):

@@ -19,6 +19,7 @@ from .errors import Disconnected, NoDaemon, ProtocolError, WarrenError
 Params = Dict[str, Any]
 News = Callable[[str, Params], None]  # method, params
 CLOSED = "closed"  # the last notification
+AGAIN = 0.05  # s after which the daemon may have room for a request
 
 
 class Request:
@@ -96,6 +97,33 @@ class Client(asyncio.Protocol):
         self._transport.write(frame)
         return request
 
+    def insist(self, method: str, /, **params: Any
+               ) -> "asyncio.Future[Params]":
+        """Asks again for as long as too many requests run at a time. For
+        methods that are not answered with "full" for anything else."""
+        done: "asyncio.Future[Params]" = self._loop.create_future()
+        done.add_done_callback(lambda d: d.cancelled() or d.exception())
+
+        def ask() -> None:
+            try:
+                request = self.start(method, **params)
+            except WarrenError as error:
+                done.set_exception(error)
+            else:
+                request.answer.add_done_callback(answered)
+
+        def answered(answer: "asyncio.Future[Params]") -> None:
+            error = answer.exception()
+            if error is None:
+                done.set_result(answer.result())
+            elif (isinstance(error, WarrenError) and error.code == "full" and
+                  not self.closed):
+                self._loop.call_later(AGAIN, ask)
+            else:
+                done.set_exception(error)
+        ask()
+        return done
+
     async def close(self) -> None:
         """Ends the connection, and with it all that runs over it."""
         self._end(Disconnected("cancelled", "this program has closed it"))
@@ -162,7 +190,7 @@ class Client(asyncio.Protocol):
 
     def _cancel(self, request: Request) -> None:
         if self._running.get(request.msgid) is request and not self.closed:
-            self.start("cancel", call=request.msgid)
+            self.insist("cancel", call=request.msgid)
 
     def _answered(self, frame: Response) -> None:
         request = self._running.pop(frame.msgid, None)

@@ -19,6 +19,9 @@ from .errors import Disconnected, StreamError, WarrenError
 CREDIT = 256 * 1024  # bytes that may be on their way to the program
 WRITE_MAX = 32768  # bytes of one stream.write
 HIGH_WATER = 128 * 1024
+# At a time, over one connection: the daemon runs 512 requests for each, and a
+# stream has two of them.
+STREAMS_MAX = 240
 LINGER = 60.0  # s after close() in which the other end may end its half
 
 Data = Union[bytes, bytearray, memoryview]
@@ -175,7 +178,7 @@ class StreamTransport(asyncio.Transport):
         if self._lost:
             return
         if self._request is not None and not self._client.closed:
-            self._client.start("stream.reset", call=self._request.msgid)
+            self._client.insist("stream.reset", call=self._request.msgid)
         self._lose(exc)
 
     # ---- What the daemon says ----------------------------------------------
@@ -222,8 +225,8 @@ class StreamTransport(asyncio.Transport):
         if (self._owed < CREDIT // 2 or self._end_came or self._lost or
                 self._request is None or self._client.closed):
             return
-        self._client.start("stream.read", call=self._request.msgid,
-                           credit=self._owed)
+        self._client.insist("stream.read", call=self._request.msgid,
+                            credit=self._owed)
         self._credit += self._owed
         self._owed = 0
 
@@ -285,12 +288,12 @@ class StreamTransport(asyncio.Transport):
             data = bytes(self._buffer[:WRITE_MAX])
             del self._buffer[:WRITE_MAX]
             self._in_flight = len(data)
-            self._client.start("stream.write", call=request.msgid, data=data
-                               ).answer.add_done_callback(self._written)
+            self._client.insist("stream.write", call=request.msgid, data=data
+                                ).add_done_callback(self._written)
         elif self._eof:
             self._shut = True
-            self._client.start("stream.shutdown", call=request.msgid
-                               ).answer.add_done_callback(self._written)
+            self._client.insist("stream.shutdown", call=request.msgid
+                                ).add_done_callback(self._written)
 
     def _written(self, answer: "asyncio.Future[Params]") -> None:
         self._in_flight = 0

@@ -7,6 +7,7 @@ import ssl as tls
 from typing import (Any, Callable, Coroutine, Generator, Generic, List,
                     Optional, Set, Tuple, TypeVar, Union)
 
+from . import _stream
 from . import _values as v
 from ._client import Client, News, Params, open_client
 from ._stream import StreamTransport
@@ -154,6 +155,9 @@ class Node:
             timeout: Optional[float] = None, access: Optional[str] = None,
             early: bool = False) -> Tuple[StreamTransport, P]:
         """As open_connection(), for protocols of asyncio."""
+        if not self._has_room():
+            raise StreamError("full", f"{_stream.STREAMS_MAX} streams are "
+                              "open over this connection: open() another")
         protocol = protocol_factory()
         transport = StreamTransport(self.client, protocol, {
             "peername": str(destination),
@@ -223,6 +227,10 @@ class Node:
             raise
         protocol.connection_made(secure)
         return secure
+
+    def _has_room(self) -> bool:
+        open_ones = sum(not t.lost.done() for t in self._streams)
+        return open_ones < _stream.STREAMS_MAX
 
     def _keep(self, transport: StreamTransport) -> None:
         self._streams.add(transport)

@@ -272,12 +272,13 @@ class Server:
     def _visit(self, visit: int, name: str, key: Optional[str]) -> None:
         peer = self._service._peers.get(name) or Peer(name, key)
         try:
-            wanted = self._accept is None or self._accept(peer)
+            wanted = self._service._node._has_room() and (
+                self._accept is None or self._accept(peer))
         except Exception as error:
             self._service._say(error)
             wanted = False
         if not wanted:
-            self._client.start("stream.refuse", visit=visit)
+            self._client.insist("stream.refuse", visit=visit)
             return
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=self._limit, loop=loop)
