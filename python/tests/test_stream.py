@@ -255,15 +255,19 @@ class Streams(FakeTest):
             def data_received(self, data):
                 raise ZeroDivisionError
 
+            def eof_received(self):
+                raise ZeroDivisionError
+
             def connection_lost(self, exc):
                 self.lost = exc
         reader, writer = await self.connect()
-        _, bad = await self.node.create_connection(Bad, "b.example:80")
-        self.daemon.stream.say(b"x")
-        await self.until(lambda: hasattr(bad, "lost"))
-        self.assertIsInstance(bad.lost, ZeroDivisionError)
-        self.assertIsInstance(self.trouble.pop()["exception"],
-                              ZeroDivisionError)
+        for happens in ("half_end",), ("say", b"x"):
+            _, bad = await self.node.create_connection(Bad, "b.example:80")
+            getattr(self.daemon.stream, happens[0])(*happens[1:])
+            await self.until(lambda: hasattr(bad, "lost"))
+            self.assertIsInstance(bad.lost, ZeroDivisionError)
+            self.assertIsInstance(self.trouble.pop()["exception"],
+                                  ZeroDivisionError)
         writer.write(b"still there")
         self.assertEqual(await self.soon(reader.readexactly(11)),
                          b"still there")

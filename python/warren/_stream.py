@@ -192,7 +192,8 @@ class StreamTransport(asyncio.Transport):
             if self._credit < 0:
                 raise WarrenError("too_large", "more data than this stream "
                                   "has asked for")
-            self._held.append(data)
+            if data:
+                self._held.append(data)
         elif method == "end":
             self._end_came = True
         elif method == "opened" and not self.opened.done():
@@ -241,12 +242,8 @@ class StreamTransport(asyncio.Transport):
                 continue
             try:
                 _hand(self._protocol, data)
-            except Exception as error:  # of the program: its stream alone ends
-                self._loop.call_exception_handler({
-                    "message": "a protocol failed at data of a stream",
-                    "exception": error, "transport": self,
-                    "protocol": self._protocol})
-                self._force_close(error)
+            except Exception as error:
+                self._failed(error)
             if self._lost:
                 return
         if self._paused and not self._closing:
@@ -266,9 +263,20 @@ class StreamTransport(asyncio.Transport):
         if self._lost or (self._paused and not self._closing):
             return
         self._end_told = True
-        if not self._closing and not self._wants_to_write():
-            self.close()
+        try:
+            if not self._closing and not self._wants_to_write():
+                self.close()
+        except Exception as error:
+            self._failed(error)
         self._deliver()
+
+    def _failed(self, error: Exception) -> None:
+        """A fault of the program: its stream alone ends."""
+        self._loop.call_exception_handler({
+            "message": "a protocol failed at what came on a stream",
+            "exception": error, "transport": self,
+            "protocol": self._protocol})
+        self._force_close(error)
 
     def _wants_to_write(self) -> bool:
         protocol = self._protocol
