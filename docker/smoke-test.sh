@@ -4,8 +4,9 @@
 # Brings docker/compose.yml up on the engine of this machine and checks what
 # it promises: an image whose name is nobody else's, healthy containers, a
 # lookup across them, data through a circuit of three hops, a hidden service
-# that is asked, pages through the proxy, identities that outlive a killed container, no keys behind
-# `down -v`. Leaves nothing running. Status 77: no engine.
+# that is asked, pages through the proxy, identities that outlive a killed
+# container, no keys behind `down -v`. Leaves nothing running. Status 77: no
+# engine.
 
 set -eu
 cd "$(dirname "$0")"

@@ -118,7 +118,8 @@ class Torrent(Watched):
         log = open(self.root / "leech.log", "w+", errors="replace")
         self.addCleanup(log.close)
         leech = self.torrent(
-            self.leaf, "a.torrent", "got", f"proxy_type={int(lt.proxy_type_t.socks5)}",
+            self.leaf, "a.torrent", "got",
+            f"proxy_type={int(lt.proxy_type_t.socks5)}",
             "proxy_hostname=127.0.0.1", "proxy_port=1080",
             "proxy_hostnames=yes", "proxy_peer_connections=yes",
             "proxy_tracker_connections=yes",

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A torrent client (libtorrent), as a program: torrent.py FILE FOLDER SETTING=VALUE...
+"""A torrent client (libtorrent), as a program:
+
+    torrent.py FILE FOLDER SETTING=VALUE...
+
 `FILE` is a torrent, `FOLDER` has what there is of it. Runs until all of it is
 there and its tracker has heard so, or, with stay=1, until it is killed."""
 import sys
