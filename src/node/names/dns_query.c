@@ -397,22 +397,31 @@ static int on_socket(ares_socket_t fd, int type, void *arg)
     return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &zone, sizeof(zone));
 }
 
+/* As it is: newer versions want a text to name the interface. */
+static bool set_zoned_server(struct dns_query *q,
+                             const struct dns_place *server)
+{
+    struct ares_addr_port_node node = {.family = AF_INET6,
+                                       .udp_port = server->ep.port,
+                                       .tcp_port = server->ep.port};
+
+    memcpy(&node.addr, server->ep.addr, endpoint_addr_len(&server->ep));
+    q->zone = server->zone;
+    ares_set_socket_configure_callback(q->channel, on_socket, q);
+    return ares_set_servers_ports(q->channel, &node) == ARES_SUCCESS;
+}
+
 static bool open_channel(struct dns_query *q, const struct dns_place *server)
 {
-    const struct endpoint *ep = &server->ep;
-    struct ares_addr_port_node node = {
-        .family = AF_INET, .udp_port = ep->port, .tcp_port = ep->port};
+    char text[ENDPOINT_TEXT_SIZE];
 
-    if (ep->family == FAMILY_IPV6)
-        node.family = AF_INET6;
-    memcpy(&node.addr, ep->addr, endpoint_addr_len(ep));
     q->channel = channel_new(q);
     if (q->channel == NULL)
         return false;
-    q->zone = server->zone;
-    if (q->zone != 0)
-        ares_set_socket_configure_callback(q->channel, on_socket, q);
-    return ares_set_servers_ports(q->channel, &node) == ARES_SUCCESS;
+    if (server->zone != 0)
+        return set_zoned_server(q, server);
+    return ares_set_servers_ports_csv(
+               q->channel, endpoint_print(&server->ep, text)) == ARES_SUCCESS;
 }
 
 static void ask(struct dns_query *q, enum family family, bool reverse)
