@@ -83,7 +83,7 @@ static void went_over(struct flow *f, struct destination *d, struct lane *lane,
 static enum error send_now(struct flow *f, struct destination *d,
                            struct bytes data, bool any, uint64_t now)
 {
-    struct lane *lane = lane_for(f->bundle, d, any, now);
+    struct lane *lane = lane_for(f, d, any, now);
     enum error e;
 
     if (lane == NULL)

@@ -60,6 +60,15 @@ uint16_t destination_port(const struct destination *d)
     return (uint16_t)bytes_get_number(d->key + 1, 2);
 }
 
+bool destinations_meet(const struct destination *a, const struct destination *b)
+{
+    if (destination_port(a) != destination_port(b))
+        return false;
+    return is_name(a) || is_name(b) ||
+           (a->key_len == b->key_len &&
+            memcmp(a->key, b->key, a->key_len) == 0);
+}
+
 /* ---- The table ---------------------------------------------------------- */
 
 void destinations_init(struct flow *f)

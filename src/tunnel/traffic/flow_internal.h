@@ -102,6 +102,9 @@ struct destination *destination_find(const struct flow *f,
 struct destination *destination_named(const struct flow *f, uint32_t circuit,
                                       uint16_t port);
 uint16_t destination_port(const struct destination *d);
+/* What comes from the one may come from the other. */
+bool destinations_meet(const struct destination *a,
+                       const struct destination *b);
 /* Whether no exit is to be asked for it now; refusals are forgotten in time. */
 bool destination_is_refused(struct destination *d, uint64_t now);
 void destination_refuse(struct destination *d, const uint8_t exit[32],
@@ -114,10 +117,11 @@ enum error destination_send(const struct destination *d, struct member *t,
 
 struct lane *lane_find(const struct bundle *b, uint32_t circuit);
 void lane_free(struct lane *lane);
-/* The lane for a destination, which is the one that it is on or is a new one;
- * `any`: its exit need not say that it sends there. NULL: none. */
-struct lane *lane_for(struct bundle *b, const struct destination *d, bool any,
-                      uint64_t now);
+/* The lane for a destination of the flow, which is the one that it is on or is
+ * a new one; `any`: its exit need not say that it sends there, and other flows
+ * may send there over it, too. NULL: none. */
+struct lane *lane_for(const struct flow *f, const struct destination *d,
+                      bool any, uint64_t now);
 /* One more circuit is being built, if one can be. */
 void lane_open(struct bundle *b, const struct destination *d, bool any,
                uint64_t now);

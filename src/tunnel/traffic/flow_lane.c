@@ -83,19 +83,57 @@ static uint32_t pick(const struct chooser *c, uint32_t *ids, unsigned count)
     return choose_one(c, ids, stay > 0 ? stay : count);
 }
 
-struct lane *lane_for(struct bundle *b, const struct destination *d, bool any,
-                      uint64_t now)
+static unsigned leave_out(uint32_t *ids, unsigned count, uint32_t circuit)
 {
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (ids[i] != circuit)
+            ids[left++] = ids[i];
+    return left;
+}
+
+/* Those stay over which no other flow sends to where answers to this one come
+ * from. Returns how many. */
+static unsigned keep_apart(const struct flow *f, const struct destination *d,
+                           uint32_t *ids, unsigned count, uint64_t now)
+{
+    const struct flow *other;
+    struct keyed_entry *e;
+
+    TAILQ_FOREACH(other, &f->bundle->members, link)
+    {
+        if (other == f)
+            continue;
+        for (e = other->destinations.newest; e != NULL; e = e->older) {
+            const struct destination *to = destination_of(e);
+
+            if (to->circuit != 0 && time_since(to->sent_at, now) < FLOW_APART &&
+                destinations_meet(to, d))
+                count = leave_out(ids, count, to->circuit);
+        }
+    }
+    return count;
+}
+
+struct lane *lane_for(const struct flow *f, const struct destination *d,
+                      bool any, uint64_t now)
+{
+    struct bundle *b = f->bundle;
     const struct chooser *c = &b->flows->chooser;
     struct circuit_wish wish = wish_of(b, d, any);
     uint32_t ids[CHOICE_MAX], circuit;
     struct lane *lane = NULL;
+    unsigned count;
 
     if (d->circuit != 0)
         lane = lane_find(b, d->circuit);
     if (lane != NULL)
         return lane;
-    circuit = pick(c, ids, choose_fitting(c, &wish, ids));
+    count = keep_apart(f, d, ids, choose_fitting(c, &wish, ids), now);
+    if (count == 0 && any)
+        count = choose_fitting(c, &wish, ids);
+    circuit = pick(c, ids, count);
     if (circuit == 0 ||
         claims_take(c->claims, circuit, b->hops, b->isolation, now) == NULL)
         return NULL;

@@ -519,6 +519,38 @@ static void test_flow_answers_go_to_who_sent_last(void **state)
     desk_close(&desk);
 }
 
+/* Two programs that ask the same server at once. */
+static void test_flow_answers_to_two_of_a_key_are_told_apart(void **state)
+{
+    static const char *const to[][2] = {
+        {"9.9.9.9:7", "9.9.9.9:7"},
+        {"echo.example:9", "echo.example:9"},
+        {"echo.example:11", "9.9.9.9:11"},
+    };
+    struct desk desk;
+    struct user a, b;
+
+    (void)state;
+    desk_open(&desk);
+    open_flow(&desk, &a, 7);
+    open_flow(&desk, &b, 7);
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned round = 0; round < 4; round++) {
+            unsigned before[] = {a.received, b.received};
+
+            say(&desk, &a, to[i][0], "of a");
+            run(desk.w, round == 0 ? 10 * TIME_S : HOPS * DELAY + TIME_MS);
+            say(&desk, &b, to[i][1], "of b"); /* while the answer comes back */
+            run(desk.w, round == 0 ? 10 * TIME_S : 200 * TIME_MS);
+            assert_int_equal(a.received, before[0] + 1);
+            assert_int_equal(b.received, before[1] + 1);
+            assert_string_equal(a.payload, "of a");
+            assert_string_equal(b.payload, "of b");
+        }
+    }
+    desk_close(&desk);
+}
+
 static void test_flow_closed_in_its_callback(void **state)
 {
     struct desk desk;
@@ -590,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_flow_tries_another_exit),
         cmocka_unit_test(test_flow_gives_up_where_all_refuse),
         cmocka_unit_test(test_flow_answers_go_to_who_sent_last),
+        cmocka_unit_test(test_flow_answers_to_two_of_a_key_are_told_apart),
         cmocka_unit_test(test_flow_closed_in_its_callback),
         cmocka_unit_test(test_flow_without_memory),
     };
