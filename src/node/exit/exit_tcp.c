@@ -126,7 +126,8 @@ static void on_join(void *ctx, void *handle, struct stream *st, bool ended,
 
     (void)ended;
     s->fd = -1;
-    if (splice_new(&env, fd, st, on_over, s, clock_now(), &s->splice) == OK)
+    if (splice_new(&env, fd, st, bytes_of(NULL, 0), on_over, s, clock_now(),
+                   &s->splice) == OK)
         return;
     socket_free(s);
     x->handler.parted(x->handler.arg, id);

@@ -148,7 +148,8 @@ static void on_dialled(void *arg, enum error e, int fd)
     p->counters.to_server++;
     st = carrier_take(s->visit, NULL, NULL, now);
     s->visit = NULL;
-    if (splice_new(&env, fd, st, on_over, s, now, &s->splice) != OK)
+    if (splice_new(&env, fd, st, bytes_of(NULL, 0), on_over, s, now,
+                   &s->splice) != OK)
         server_stream_free(s);
     p->env.rearm(p->env.arg);
 }

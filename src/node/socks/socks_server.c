@@ -227,32 +227,29 @@ static void on_spliced_over(void *arg, enum error why)
     client_free(c);
 }
 
-/* The rest of what came before the answer fits: an empty stream takes more. */
-static bool write_early(struct client *c, struct stream *st, uint64_t now)
-{
-    struct bytes early = bytes_of(c->early, c->early_len);
-
-    return early.len == 0 || stream_write(st, early, now) == early.len;
-}
-
 static void splice_with(struct client *c, struct stream *st, uint64_t now)
 {
     struct splice_env env = {.base = c->server->world.base,
                              .arg = c->server->world.arg,
                              .rearm = c->server->world.rearm};
+    struct bytes first = bytes_of(c->early, c->early_len);
+    uint8_t *early = c->early;
     int fd = c->fd;
+    enum error e;
 
-    if (!flush(c) || !write_early(c, st, now)) {
+    if (!flush(c)) {
         stream_reset(st, REASON_IO, now);
         client_free(c);
         return;
     }
     free_events(c);
-    free(c->early);
     c->early = NULL;
+    c->early_len = 0;
     c->fd = -1;
     c->state = SPLICED;
-    if (splice_new(&env, fd, st, on_spliced_over, c, now, &c->splice) != OK)
+    e = splice_new(&env, fd, st, first, on_spliced_over, c, now, &c->splice);
+    free(early);
+    if (e != OK)
         client_free(c);
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ struct splice {
     int fd;
     struct stream *st;
     struct event *readable, *writable;
+    uint8_t *first; /* read, and not yet taken by the stream; or NULL */
+    size_t first_len;
     uint64_t used_at;
     bool ended; /* the socket has sent its last byte */
     bool shut;  /* and was given its last one */
@@ -58,6 +61,14 @@ static void close_socket(struct splice *s)
     s->fd = -1;
 }
 
+static void splice_release(struct splice *s)
+{
+    free_events(s);
+    close_socket(s);
+    free(s->first);
+    free(s);
+}
+
 static void rearm(const struct splice_env *env)
 {
     if (env->rearm != NULL)
@@ -75,6 +86,23 @@ static void break_off(struct splice *s, enum error why, enum reason code,
 }
 
 /* ---- From the socket ---------------------------------------------------- */
+
+/* False while the stream has no room for all of it. */
+static bool pass_first(struct splice *s, uint64_t now)
+{
+    size_t took;
+
+    if (s->first_len == 0)
+        return true;
+    took = stream_write(s->st, bytes_of(s->first, s->first_len), now);
+    s->first_len -= took;
+    memmove(s->first, s->first + took, s->first_len);
+    if (s->first_len > 0)
+        return false; /* on_room follows */
+    free(s->first);
+    s->first = NULL;
+    return true;
+}
 
 /* False when no more is to be read now. */
 static bool read_some(struct splice *s, uint64_t now)
@@ -125,8 +153,7 @@ static void on_room(void *arg, struct stream *st, uint64_t now)
     struct splice *s = arg;
 
     (void)st;
-    (void)now;
-    if (!s->ended)
+    if (!s->ended && pass_first(s, now))
         event_add(s->readable, NULL);
 }
 
@@ -195,9 +222,7 @@ static void on_closed(void *arg, struct stream *st, uint64_t now)
     done = s->done;
     holder = s->arg;
     why = s->why;
-    free_events(s);
-    close_socket(s);
-    free(s);
+    splice_release(s);
     done(holder, why);
 }
 
@@ -220,13 +245,24 @@ static bool make_events(struct splice *s)
     s->readable =
         event_new(s->env.base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     s->writable = event_new(s->env.base, s->fd, EV_WRITE, on_writable, s);
-    return s->readable != NULL && s->writable != NULL &&
-           event_add(s->readable, NULL) == 0;
+    return s->readable != NULL && s->writable != NULL;
+}
+
+static bool keep_first(struct splice *s, struct bytes first)
+{
+    if (first.len == 0)
+        return true;
+    s->first = malloc(first.len);
+    if (s->first == NULL)
+        return false;
+    memcpy(s->first, first.p, first.len);
+    s->first_len = first.len;
+    return true;
 }
 
 enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
-                      splice_done_fn *done, void *arg, uint64_t now,
-                      struct splice **out)
+                      struct bytes first, splice_done_fn *done, void *arg,
+                      uint64_t now, struct splice **out)
 {
     struct splice *s = calloc(1, sizeof(*s));
 
@@ -237,10 +273,9 @@ enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
     }
     *s = (struct splice){
         .env = *env, .fd = fd, .used_at = now, .done = done, .arg = arg};
-    if (!make_events(s)) {
-        free_events(s);
-        close(fd);
-        free(s);
+    if (!keep_first(s, first) || !make_events(s)) {
+        s->why = ERR_NO_MEMORY;
+        splice_release(s);
         stream_reset(st, REASON_FULL, now);
         return ERR_NO_MEMORY;
     }
@@ -248,6 +283,8 @@ enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
     end_badly(fd, true);
     stream_hand_over(st, &handler, s);
     *out = s;
+    if (pass_first(s, now))
+        event_add(s->readable, NULL);
     stream_resume(st, now);
     return OK;
 }
@@ -262,9 +299,7 @@ void splice_free(struct splice *s, uint32_t code, uint64_t now)
     struct stream *st = s->st;
 
     s->why = ERR_CANCELLED;
-    free_events(s);
-    close_socket(s);
-    free(s);
+    splice_release(s);
     stream_hand_over(st, NULL, NULL); /* which tells nobody more than its end */
     stream_reset(st, code, now);
 }

@@ -36,11 +36,12 @@ struct splice_env {
 typedef void splice_done_fn(void *arg, enum error why);
 
 /* Takes over `fd`, which is non-blocking, and hands the stream over; what it
- * has for us comes from here on. `done` may be called before it returns.
+ * has for us comes from here on. `first` was read from the socket already, and
+ * goes before all that follows; copied. `done` may be called before it returns.
  * ERR_NO_MEMORY: fd is closed, the stream is reset. */
 enum error splice_new(const struct splice_env *env, int fd, struct stream *st,
-                      splice_done_fn *done, void *arg, uint64_t now,
-                      struct splice **out);
+                      struct bytes first, splice_done_fn *done, void *arg,
+                      uint64_t now, struct splice **out);
 /* Breaks it off, the stream with `code`; `done` is not called. */
 void splice_free(struct splice *s, uint32_t code, uint64_t now);
 /* When a byte went through last, either way. */

@@ -64,8 +64,9 @@ size_t __wrap_carrier_early(struct carrier_call *c, struct bytes data,
 size_t __wrap_stream_write(struct stream *st, struct bytes data, uint64_t now);
 void __wrap_stream_reset(struct stream *st, uint32_t code, uint64_t now);
 enum error __wrap_splice_new(const struct splice_env *env, int fd,
-                             struct stream *st, splice_done_fn *over, void *arg,
-                             uint64_t now, struct splice **out);
+                             struct stream *st, struct bytes first,
+                             splice_done_fn *over, void *arg, uint64_t now,
+                             struct splice **out);
 void __wrap_splice_free(struct splice *s, uint32_t code, uint64_t now);
 enum error __wrap_flow_open(struct flows *fs, unsigned hops, uint64_t isolation,
                             flow_received_fn *received, void *arg, uint64_t now,
@@ -130,11 +131,13 @@ static struct {
 } spliced;
 
 enum error __wrap_splice_new(const struct splice_env *env, int fd,
-                             struct stream *st, splice_done_fn *over, void *arg,
-                             uint64_t now, struct splice **out)
+                             struct stream *st, struct bytes first,
+                             splice_done_fn *over, void *arg, uint64_t now,
+                             struct splice **out)
 {
     (void)env, (void)now;
     assert_ptr_equal(st, &stream_here);
+    __wrap_stream_write(st, first, now);
     spliced.fd = fd;
     spliced.over = over;
     spliced.arg = arg;
