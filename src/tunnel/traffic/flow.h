@@ -26,11 +26,11 @@
  *
  * Flows of one key may share a circuit, but not for what they send to the same
  * place within FLOW_APART, or to the same port where one of them sends to a
- * name: whose answers could nobody tell apart. Only when there is no other
- * circuit to be had in FLOW_LOOK_AROUND they share one even so. An answer is
- * for whom of them has sent to its source last; where no one has by its
- * address, to that port of a name; and else for whom has sent over that circuit
- * last.
+ * name: whose answers could nobody tell apart. When no other circuit is to be
+ * had in FLOW_LOOK_AROUND, or FLOW_CIRCUITS serve the key already, they share
+ * even so: that over which nobody has sent there for longest. An answer is for
+ * whom of them has sent to its source last; where no one has by its address, to
+ * that port of a name; and else for whom has sent over that circuit last.
  *
  * A command here calls nobody back. `received` comes out of flows_event, and
  * may call all functions of one flow and flow_open.
@@ -54,7 +54,8 @@
 #define FLOW_QUEUE_BYTES  ((size_t)64 * 1024)
 #define FLOW_QUEUE_TIME   (30 * TIME_S)
 #define FLOW_LOOK_AROUND  (2 * TIME_S)
-#define FLOW_APART        (2 * TIME_MIN)
+#define FLOW_APART        (30 * TIME_S)
+#define FLOW_CIRCUITS     8
 #define FLOW_EXITS_MAX    3
 #define FLOW_REFUSAL_TIME TIME_MIN
 

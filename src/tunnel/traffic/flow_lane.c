@@ -83,23 +83,14 @@ static uint32_t pick(const struct chooser *c, uint32_t *ids, unsigned count)
     return choose_one(c, ids, stay > 0 ? stay : count);
 }
 
-static unsigned leave_out(uint32_t *ids, unsigned count, uint32_t circuit)
-{
-    unsigned left = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        if (ids[i] != circuit)
-            ids[left++] = ids[i];
-    return left;
-}
-
-/* Those stay over which no other flow sends to where answers to this one come
- * from. Returns how many. */
-static unsigned keep_apart(const struct flow *f, const struct destination *d,
-                           uint32_t *ids, unsigned count, uint64_t now)
+/* When another flow has last sent over the circuit to where answers to this one
+ * come from; 0: not within FLOW_APART. */
+static uint64_t met_at(const struct flow *f, const struct destination *d,
+                       uint32_t circuit, uint64_t now)
 {
     const struct flow *other;
     struct keyed_entry *e;
+    uint64_t at = 0;
 
     TAILQ_FOREACH(other, &f->bundle->members, link)
     {
@@ -108,12 +99,65 @@ static unsigned keep_apart(const struct flow *f, const struct destination *d,
         for (e = other->destinations.newest; e != NULL; e = e->older) {
             const struct destination *to = destination_of(e);
 
-            if (to->circuit != 0 && time_since(to->sent_at, now) < FLOW_APART &&
+            if (to->circuit == circuit && to->sent_at > at &&
+                time_since(to->sent_at, now) < FLOW_APART &&
                 destinations_meet(to, d))
-                count = leave_out(ids, count, to->circuit);
+                at = to->sent_at;
         }
     }
-    return count;
+    return at;
+}
+
+/* Of the circuits those stay over which no other flow sends there. Without any
+ * the one over which that was longest ago, if they are to `share`. Returns how
+ * many. */
+static unsigned keep_apart(const struct flow *f, const struct destination *d,
+                           bool share, uint32_t *ids, unsigned count,
+                           uint64_t now)
+{
+    uint64_t oldest = TIME_NEVER;
+    uint32_t longest_ago = 0;
+    unsigned free_ones = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at = met_at(f, d, ids[i], now);
+
+        if (at == 0) {
+            ids[free_ones++] = ids[i];
+        } else if (at < oldest) {
+            oldest = at;
+            longest_ago = ids[i];
+        }
+    }
+    if (free_ones > 0 || longest_ago == 0 || !share)
+        return free_ones;
+    ids[0] = longest_ago;
+    return 1;
+}
+
+static bool is_well_served(const struct bundle *b)
+{
+    const struct lane *lane;
+    unsigned count = 0;
+
+    LIST_FOREACH(lane, &b->lanes, link)
+    {
+        count++;
+    }
+    return count >= FLOW_CIRCUITS;
+}
+
+/* As fits `wish`, and as keep_apart. */
+static unsigned choose_apart(const struct flow *f, const struct destination *d,
+                             bool any, uint32_t ids[CHOICE_MAX], uint64_t now)
+{
+    const struct chooser *c = &f->bundle->flows->chooser;
+    struct circuit_wish wish = wish_of(f->bundle, d, any);
+    unsigned count = choose_fitting(c, &wish, ids);
+
+    if (TAILQ_FIRST(&f->bundle->members) == f && TAILQ_NEXT(f, link) == NULL)
+        return count;
+    return keep_apart(f, d, any || is_well_served(f->bundle), ids, count, now);
 }
 
 struct lane *lane_for(const struct flow *f, const struct destination *d,
@@ -121,19 +165,14 @@ struct lane *lane_for(const struct flow *f, const struct destination *d,
 {
     struct bundle *b = f->bundle;
     const struct chooser *c = &b->flows->chooser;
-    struct circuit_wish wish = wish_of(b, d, any);
     uint32_t ids[CHOICE_MAX], circuit;
     struct lane *lane = NULL;
-    unsigned count;
 
     if (d->circuit != 0)
         lane = lane_find(b, d->circuit);
     if (lane != NULL)
         return lane;
-    count = keep_apart(f, d, ids, choose_fitting(c, &wish, ids), now);
-    if (count == 0 && any)
-        count = choose_fitting(c, &wish, ids);
-    circuit = pick(c, ids, count);
+    circuit = pick(c, ids, choose_apart(f, d, any, ids, now));
     if (circuit == 0 ||
         claims_take(c->claims, circuit, b->hops, b->isolation, now) == NULL)
         return NULL;
