@@ -9,7 +9,6 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,8 +38,6 @@ struct flow {
     struct exec_name *name;
     int control, fd; /* to the proxy; of the datagrams */
     struct event *readable, *writable, *answered;
-    uint16_t port; /* of what it has sent to first */
-    unsigned lane;
     bool open;
     uint64_t used_at;
     size_t said_len, heard_len;
@@ -191,31 +188,6 @@ static bool open_socket(struct flow *f, uint16_t *port)
     return true;
 }
 
-/* The lane with the fewest that go to this port. */
-static unsigned choose_lane(const struct exec_datagrams *d, uint16_t port)
-{
-    unsigned counts[EXEC_LANES] = {0}, best = 0;
-
-    for (struct keyed_entry *e = d->flows.oldest; e != NULL; e = e->newer) {
-        const struct flow *f = (const struct flow *)(void *)e;
-
-        counts[f->lane] += f->port == port;
-    }
-    for (unsigned i = 1; i < EXEC_LANES; i++)
-        if (counts[i] < counts[best])
-            best = i;
-    return best;
-}
-
-static size_t say(struct flow *f, const struct socks_address *own)
-{
-    struct exec_proxy as = *f->all->proxy;
-
-    snprintf(as.user, sizeof(as.user), "%.24s.%u", f->all->proxy->user,
-             f->lane);
-    return exec_socks_say(&as, true, own, f->said);
-}
-
 static bool call(struct flow *f)
 {
     struct socks_address own = {.ep = {.family = FAMILY_IPV4}};
@@ -230,7 +202,7 @@ static bool call(struct flow *f)
     if (connect(f->control, (struct sockaddr *)&sa, len) != 0 &&
         errno != EINPROGRESS)
         return false;
-    f->said_len = say(f, &own);
+    f->said_len = exec_socks_say(proxy, true, &own, f->said);
     f->readable = event_new(base, f->fd, EV_READ | EV_PERSIST, on_datagram, f);
     f->writable = event_new(base, f->control, EV_WRITE, on_writable, f);
     f->answered =
@@ -269,8 +241,6 @@ static struct flow *flow_new(struct exec_datagrams *d,
         return NULL;
     f->all = d;
     f->control = f->fd = -1;
-    f->port = to->port;
-    f->lane = choose_lane(d, to->port);
     f->program = *program;
     memcpy(f->key, key, KEY_SIZE);
     if (keyed_table_add(&d->flows, &f->entry) != OK) {

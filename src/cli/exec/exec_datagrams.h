@@ -6,9 +6,7 @@
  *
  * What a socket of the program sends to addresses goes through one association;
  * what it sends to a name through another one, so that answers, which are from
- * an address that the exit knows, can be told to be from that name. Those that
- * begin with one port are spread over EXEC_LANES circuits, as two that send to
- * one place over one circuit would get each other's answers. One that
+ * an address that the exit knows, can be told to be from that name. One that
  * nothing has gone through for IDLE ends, and with EXEC_FLOWS_MAX the one not
  * used for longest makes way.
  */
@@ -21,7 +19,6 @@
 #include "cli/exec/exec_socks.h"
 
 #define EXEC_FLOWS_MAX 96 /* associations; the daemon has 128 for a source */
-#define EXEC_LANES     8
 
 struct event;
 struct event_base;

@@ -30,7 +30,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -51,18 +50,14 @@ struct listener {
     struct unix_listener local; /* of a Unix socket */
     struct endpoint at;
     struct event *readable, *rested;
-    const struct socks_private *own; /* NULL: it is anybody's */
+    bool is_private;
+    uint64_t isolation;                    /* with is_private, as is */
+    uint8_t secret[SOCKS_ISOLATION_BYTES]; /* what its clients must have */
 };
-
-#define PRIVATE_USERS (1 + SOCKS_PRIVATE_LANES)
 
 struct socks_private {
     struct listener listener;
     struct socks_listen config;
-    struct {
-        uint8_t secret[SOCKS_ISOLATION_BYTES]; /* as his handshake has it */
-        uint64_t isolation;
-    } users[PRIVATE_USERS]; /* the one without a lane first */
 };
 
 enum client_state { HANDSHAKE, CALLING, SPLICED, ASSOCIATED, ENDING };
@@ -73,8 +68,7 @@ struct client {
     struct listener *listener;
     struct socks_client counted;
     enum client_state state;
-    unsigned user; /* of a private listener */
-    int fd;        /* -1: the splice's */
+    int fd; /* -1: the splice's */
     struct event *readable, *writable, *late;
     struct socks_handshake handshake;
     uint32_t service; /* 0: none is held */
@@ -296,8 +290,8 @@ static uint64_t isolation_of(const struct client *c)
     uint8_t index = (uint8_t)l->index;
     crypto_generichash_state state;
 
-    if (l->own != NULL)
-        return l->own->users[c->user].isolation;
+    if (l->is_private)
+        return l->isolation;
     crypto_generichash_init(&state, c->server->key, sizeof(c->server->key),
                             sizeof(hash));
     crypto_generichash_update(&state, &index, 1);
@@ -434,19 +428,11 @@ static bool keep_early(struct client *c, struct bytes data)
     return true;
 }
 
-/* Finds the user; true when there is none of this password. */
-static bool is_stranger(struct client *c)
+static bool is_stranger(const struct client *c)
 {
-    const struct socks_private *own = c->listener->own;
-
-    if (own == NULL)
-        return false;
-    for (c->user = 0; c->user < PRIVATE_USERS; c->user++)
-        if (sodium_memcmp(c->handshake.request.isolation,
-                          own->users[c->user].secret,
-                          SOCKS_ISOLATION_BYTES) == 0)
-            return false;
-    return true;
+    return c->listener->is_private &&
+           sodium_memcmp(c->handshake.request.isolation, c->listener->secret,
+                         SOCKS_ISOLATION_BYTES) != 0;
 }
 
 static void receive_handshake(struct client *c, struct bytes data)
@@ -717,42 +703,23 @@ static enum error listen_at(struct socks_server *s, unsigned i,
 
 /* ---- Private listeners -------------------------------------------------- */
 
-static uint64_t random_number(const struct socks_server *s)
-{
-    uint64_t number;
-
-    s->world.random.fill(s->world.random.ctx, &number, sizeof(number));
-    return number;
-}
-
-static uint64_t shared_isolation(const struct socks_server *s,
-                                 struct bytes name)
+static uint64_t private_isolation(const struct socks_server *s,
+                                  struct bytes name)
 {
     static const uint8_t private_ones = UINT8_MAX; /* no listener's index */
     uint8_t hash[crypto_generichash_BYTES_MIN];
     crypto_generichash_state state;
+    uint64_t alone;
 
+    if (name.len == 0) {
+        s->world.random.fill(s->world.random.ctx, &alone, sizeof(alone));
+        return alone;
+    }
     crypto_generichash_init(&state, s->key, sizeof(s->key), sizeof(hash));
     crypto_generichash_update(&state, &private_ones, 1);
     crypto_generichash_update(&state, name.p, name.len);
     crypto_generichash_final(&state, hash, sizeof(hash));
     return bytes_get_number(hash, 8);
-}
-
-static void make_users(struct socks_private *p, const struct socks_wish *wish)
-{
-    const struct socks_server *s = p->listener.server;
-    char user[sizeof(SOCKS_PRIVATE_USER) + 8] = SOCKS_PRIVATE_USER;
-
-    for (unsigned i = 0; i < PRIVATE_USERS; i++) {
-        if (i > 0)
-            snprintf(user, sizeof(user), SOCKS_PRIVATE_USER ".%u", i - 1);
-        socks_isolation(s->key, bytes_of_text(user),
-                        bytes_of_text(wish->password), p->users[i].secret);
-        p->users[i].isolation = random_number(s);
-    }
-    if (wish->isolation.len > 0)
-        p->users[0].isolation = shared_isolation(s, wish->isolation);
 }
 
 enum error socks_server_open(struct socks_server *s,
@@ -769,9 +736,13 @@ enum error socks_server_open(struct socks_server *s,
     p->config = (struct socks_listen){.at = {.addr = {127, 0, 0, 1}},
                                       .hops = wish->hops};
     l = &p->listener;
-    *l = (struct listener){
-        .server = s, .config = &p->config, .own = p, .fd = -1};
-    make_users(p, wish);
+    *l = (struct listener){.server = s,
+                           .config = &p->config,
+                           .fd = -1,
+                           .is_private = true,
+                           .isolation = private_isolation(s, wish->isolation)};
+    socks_isolation(s->key, bytes_of_text(SOCKS_PRIVATE_USER),
+                    bytes_of_text(wish->password), l->secret);
     e = open_listener(l, why);
     if (e != OK) {
         free(p);
@@ -792,12 +763,12 @@ void socks_server_close(struct socks_private *p)
     struct socks_server *s = p->listener.server;
     struct client *c, *next;
 
-    close_listener(&p->listener);
     for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
         if (c->listener == &p->listener)
             client_free(c);
     }
+    close_listener(&p->listener);
     sodium_memzero(p, sizeof(*p));
     free(p);
 }

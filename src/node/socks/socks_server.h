@@ -30,7 +30,6 @@
 #define SOCKS_LISTENERS_MAX 16
 #define SOCKS_PATH_SIZE     104
 #define SOCKS_PRIVATE_USER  "exec"
-#define SOCKS_PRIVATE_LANES 8
 
 struct carrier;
 struct event_base;
@@ -100,10 +99,7 @@ struct socks_wish {
                                other does */
 };
 
-/* Listens at a free port of 127.0.0.1; `at` gets it. The users
- * SOCKS_PRIVATE_USER ".0", ".1", ... of SOCKS_PRIVATE_LANES have a circuit of
- * their own each: of two associations that send to one place over one circuit
- * nobody can tell whose an answer is. A reset reaches a client
+/* Listens at a free port of 127.0.0.1; `at` gets it. A reset reaches a client
  * by TCP, but none by a Unix socket. ERR_IO, with a sentence in `why`;
  * ERR_NO_MEMORY. */
 enum error socks_server_open(struct socks_server *s,
