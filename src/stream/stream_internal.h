@@ -30,7 +30,6 @@
 #define STREAM_CONNECTION_IDS          8
 
 #define STREAM_HELLO_MAX 256 /* of the handshake: length, parameters */
-
 /* ---- What was written --------------------------------------------------- */
 
 #define CHUNK_BYTES 4064
@@ -156,10 +155,11 @@ struct stream_conn {
     uint64_t idle_at;       /* NEVER: it has streams */
     uint64_t unanswered_at; /* since when nothing came for what was sent */
 
-    bool begun;    /* something was sent */
-    bool answered; /* the handshake is done */
-    bool open;     /* opener: ngtcp2 has sent the last word of it */
-    bool ping;     /* say where we are */
+    bool begun;           /* something was sent */
+    bool answered;        /* the handshake is done */
+    bool open;            /* opener: ngtcp2 has sent the last word of it */
+    bool ping;            /* say where we are */
+    uint64_t shows_until; /* opener: that is said again and again; 0: not */
     bool over, tell_other;
     enum stream_end why;
     uint32_t code;

@@ -10,6 +10,8 @@
 
 #include <netinet/in.h>
 
+#define SHOW_TIME (10 * TIME_S) /* of an opener that has moved */
+
 static struct sockaddr_in6 address_of(uint64_t number)
 {
     struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(1)};
@@ -223,6 +225,7 @@ void conn_apply_move(struct stream_conn *c)
     else
         take_over(c, r);
     c->ping = true;
+    c->shows_until = time_after(c->streams->now, SHOW_TIME);
 }
 
 /* ---- The acceptor follows ----------------------------------------------- */

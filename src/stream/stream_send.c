@@ -293,10 +293,19 @@ static void ping_begin(struct stream_conn *c)
         ngtcp2_conn_set_keep_alive_timeout(c->quic, 1);
 }
 
+/* What proves to an acceptor that a new path leads to us can be lost: then it
+ * may say nothing, and we, who may have nothing to say, would wait for each
+ * other. So who has moved says where it is while it is quiet, for some time. */
+#define SHOW_EVERY (500 * TIME_MS)
+
 static void ping_end(struct stream_conn *c)
 {
-    if (c->ping)
-        ngtcp2_conn_set_keep_alive_timeout(c->quic, 0);
+    bool shows = c->streams->now < c->shows_until;
+
+    if (c->ping || (c->shows_until != 0 && !shows))
+        ngtcp2_conn_set_keep_alive_timeout(c->quic, shows ? SHOW_EVERY : 0);
+    if (!shows)
+        c->shows_until = 0;
     c->ping = false;
 }
 

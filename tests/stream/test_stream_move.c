@@ -393,9 +393,52 @@ static void test_stream_move_back_and_in_use(void **state)
     world_free(w);
 }
 
+/* What the opener says first on its new path arrives and is acknowledged, and
+ * then for a while nothing does: no proof that the path leads to it. */
+static uint64_t moved_at;
+
+static bool lose_proof(struct world *w, struct world_packet *p)
+{
+    uint64_t since = time_since(moved_at, w->now);
+
+    return p->to != ACCEPTOR || p->path != 2 || since > 3 * TIME_S ||
+           since < 40 * TIME_MS;
+}
+
+/* Only the acceptor has something to say, and it must not: so the opener shows
+ * once more where it is. */
+static void test_stream_move_proof_is_lost(void **state)
+{
+    struct stream_config config;
+    struct stream_conn *c;
+    struct world *w;
+    struct flow *f;
+
+    (void)state;
+    stream_config_init(&config);
+    w = world_new(21, &config);
+    w->paths[1].rate = w->paths[2].rate = 1000000;
+    w->like.out_total = 3 << 20;
+    w->like.finish = true;
+    c = world_connect(w, 1);
+    f = world_flow(w, c, 10);
+    world_run(w, TIME_S);
+    assert_true(f->in > 0 && !f->fin);
+    w->paths[1].cut = true;
+    streams_path_gone(w->side[OPENER].s, 1, w->now);
+    streams_path_gone(w->side[ACCEPTOR].s, 1, w->now);
+    moved_at = w->now;
+    w->tap = lose_proof;
+    assert_int_equal(stream_move(c, 2, w->now), OK);
+    assert_true(world_until(w, &f->fin, 8 * TIME_S));
+    assert_int_equal(f->in, 3 << 20);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream_move_proof_is_lost),
         cmocka_unit_test(test_stream_move_as_planned),
         cmocka_unit_test(test_stream_move_after_a_rest),
         cmocka_unit_test(test_stream_move_rest_is_quiet),
