@@ -21,6 +21,11 @@
 #define BATCH     64 /* datagrams of one socket, a turn of the loop */
 #define QUERY_MAX 1500
 
+/* An exit that is asked too fast is asked again after this long, and as soon as
+ * it answers. */
+#define REST    (200 * TIME_MS)
+#define ASK_MAX 16 /* lookups let go at once */
+
 struct listener {
     struct dns_server *server;
     const struct dns_listen *config;
@@ -29,6 +34,8 @@ struct listener {
     struct event *readable;
     uint64_t isolation;
     struct dns_cache cache;
+    unsigned resting; /* lookups */
+    unsigned may_ask; /* of those, in the next turn */
 };
 
 struct waiter {
@@ -43,6 +50,9 @@ struct lookup {
     struct carrier_call *call;
     struct endpoint source; /* who has asked first */
     bool reverse;
+    bool resting;            /* until exits can be asked again */
+    struct endpoint address; /* whose name is asked for: reverse */
+    uint64_t deadline;
     char key[DNS_TEXT_SIZE]; /* the name in the question */
     STAILQ_HEAD(, waiter) waiters;
     unsigned waiting;
@@ -56,6 +66,7 @@ struct dns_server {
     TAILQ_HEAD(, lookup) lookups;
     unsigned count;
     struct shares shares;
+    struct event *rested;
     struct dns_server_counters counters;
 };
 
@@ -110,6 +121,7 @@ static void lookup_free(struct lookup *k)
     }
     TAILQ_REMOVE(&s->lookups, k, link);
     s->count--;
+    k->listener->resting -= k->resting;
     shares_remove(&s->shares, &k->source);
     free(k);
 }
@@ -125,6 +137,31 @@ static void finish(struct lookup *k, const struct dns_known *known)
     lookup_free(k);
 }
 
+static void look_at_resting(struct dns_server *s, uint64_t after)
+{
+    struct timeval tv = {.tv_usec = (suseconds_t)(after / TIME_US)};
+
+    (void)evtimer_add(s->rested, &tv);
+}
+
+/* Exits are asked too fast: it waits for its turn, until it is too late. */
+static void rest(struct lookup *k)
+{
+    k->resting = true;
+    k->listener->resting++;
+    if (!evtimer_pending(k->listener->server->rested, NULL))
+        look_at_resting(k->listener->server, REST);
+}
+
+/* An exit has looked something up: it may do more. */
+static void let_go_on(struct listener *l)
+{
+    if (l->resting == 0)
+        return;
+    l->may_ask = l->may_ask + 2 < ASK_MAX ? l->may_ask + 2 : ASK_MAX;
+    look_at_resting(l->server, 0);
+}
+
 static void on_answered(void *arg, struct stream *st,
                         const struct stream_answer *answer, uint64_t now)
 {
@@ -133,6 +170,7 @@ static void on_answered(void *arg, struct stream *st,
 
     (void)st;
     k->call = NULL;
+    let_go_on(k->listener);
     if (dns_known_take(&known, answer, k->reverse,
                        k->listener->server->config.local_too)) {
         k->listener->server->counters.found++;
@@ -151,7 +189,12 @@ static void on_failed(void *arg, enum reason why, uint64_t now)
     struct dns_known known = {.code = DNS_RCODE_FAILED, .ttl = DNS_NOTHING_TTL};
 
     k->call = NULL;
+    if (why == REASON_RATE && k->deadline > now) {
+        rest(k);
+        return;
+    }
     if (why == REASON_NO_NAME || why == REASON_RESOLVE) {
+        let_go_on(k->listener);
         known.code = why == REASON_NO_NAME ? DNS_RCODE_NO_NAME : DNS_RCODE_OK;
         k->listener->server->counters.missing++;
         dns_cache_add(&k->listener->cache, k->key, &known, now);
@@ -194,9 +237,25 @@ static struct lookup *find_lookup(const struct listener *l, const char *key)
     return NULL;
 }
 
+/* Lookups that one socket has asked for first. */
+static unsigned held_by(const struct dns_server *s, const struct endpoint *from)
+{
+    const struct lookup *k;
+    unsigned held = 0;
+
+    TAILQ_FOREACH(k, &s->lookups, link)
+    {
+        held += endpoint_equal(&k->source, from);
+    }
+    return held;
+}
+
+/* All programs of a machine are one source: one that asks much from one socket
+ * leaves half of its room to the others. */
 static bool has_room(const struct dns_server *s, const struct endpoint *from)
 {
-    if (s->count >= s->config.max_questions)
+    if (s->count >= s->config.max_questions ||
+        held_by(s, from) >= (s->config.max_source + 1) / 2)
         return false;
     for (int level = 0; level < SOURCE_LEVELS; level++) {
         enum source_level at = (enum source_level)level;
@@ -231,17 +290,21 @@ static struct lookup *lookup_new(struct listener *l,
     return k;
 }
 
-static bool ask_exit(struct lookup *k, const struct stream_request *request,
-                     uint64_t now)
+static bool ask_exit(struct lookup *k, uint64_t now)
 {
     static const struct carrier_handler handler = {.answered = on_answered,
                                                    .failed = on_failed};
     struct dns_server *s = k->listener->server;
-    const struct carrier_target target = {.request = *request,
-                                          .hops = k->listener->config->hops,
-                                          .isolation = k->listener->isolation,
-                                          .timeout = s->config.timeout};
+    struct carrier_target target = {.hops = k->listener->config->hops,
+                                    .isolation = k->listener->isolation,
+                                    .timeout = k->deadline - now};
 
+    if (k->reverse)
+        target.request =
+            (struct stream_request){.kind = STREAM_REVERSE, .ep = k->address};
+    else
+        target.request = (struct stream_request){.kind = STREAM_RESOLVE,
+                                                 .name = bytes_of_text(k->key)};
     return carrier_open(s->world.carrier, &target, &handler, k, now,
                         &k->call) == OK;
 }
@@ -261,12 +324,95 @@ static bool look_up(struct listener *l, const struct endpoint *from,
     if (k == NULL)
         return false;
     k->reverse = request->kind == STREAM_REVERSE;
-    if (!add_waiter(k, from, q) || !ask_exit(k, request, now)) {
+    k->address = request->ep;
+    k->deadline = time_after(now, l->server->config.timeout);
+    if (!add_waiter(k, from, q) || (l->resting == 0 && !ask_exit(k, now))) {
         lookup_free(k);
         return false;
     }
+    if (k->call == NULL) /* behind others that rest */
+        rest(k);
     l->server->counters.lookups++;
     return true;
+}
+
+/* ---- Resting ------------------------------------------------------------ */
+
+static void give_up(struct lookup *k)
+{
+    const struct dns_known known = {.code = DNS_RCODE_FAILED,
+                                    .ttl = DNS_NOTHING_TTL};
+
+    k->listener->server->counters.failed++;
+    finish(k, &known);
+}
+
+/* Of the socket that has least under way, so that nobody waits for all that
+ * another one asks; of its own the oldest. */
+static struct lookup *next_resting(const struct listener *l)
+{
+    struct lookup *k, *best = NULL;
+    unsigned least = 0;
+
+    TAILQ_FOREACH(k, &l->server->lookups, link)
+    {
+        unsigned held;
+
+        if (k->listener != l || !k->resting)
+            continue;
+        held = held_by(l->server, &k->source);
+        if (best == NULL || held < least) {
+            best = k;
+            least = held;
+        }
+    }
+    return best;
+}
+
+static void go_on(struct listener *l, uint64_t now)
+{
+    unsigned count = l->may_ask > 0 ? l->may_ask : 1;
+
+    l->may_ask = 0;
+    for (; count > 0 && l->resting > 0; count--) {
+        struct lookup *k = next_resting(l);
+
+        k->resting = false;
+        l->resting--;
+        if (!ask_exit(k, now))
+            give_up(k);
+    }
+}
+
+static void end_late(struct dns_server *s, uint64_t now)
+{
+    struct lookup *k = TAILQ_FIRST(&s->lookups);
+
+    while (k != NULL) {
+        struct lookup *next = TAILQ_NEXT(k, link);
+
+        if (k->resting && k->deadline <= now)
+            give_up(k);
+        k = next;
+    }
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_server *s = arg;
+    uint64_t now = clock_now();
+    unsigned resting = 0;
+
+    (void)fd;
+    (void)what;
+    end_late(s, now);
+    for (unsigned i = 0; i < s->listening; i++) {
+        go_on(&s->listeners[i], now);
+        resting += s->listeners[i].resting;
+    }
+    if (resting > 0)
+        look_at_resting(s, REST);
+    s->world.rearm(s->world.arg);
 }
 
 /* ---- Questions ---------------------------------------------------------- */
@@ -486,6 +632,9 @@ enum error dns_server_new(const struct dns_server_world *world,
     s->config = *config;
     TAILQ_INIT(&s->lookups);
     shares_init(&s->shares, &world->random);
+    s->rested = evtimer_new(world->base, on_rested, s);
+    if (s->rested == NULL)
+        e = ERR_NO_MEMORY;
     for (unsigned i = 0; i < config->listen_count && e == OK; i++)
         e = listen_at(s, i, why);
     if (e != OK) {
@@ -505,6 +654,8 @@ void dns_server_free(struct dns_server *s)
     while (s->listening > 0)
         close_listener(&s->listeners[--s->listening]);
     shares_deinit(&s->shares);
+    if (s->rested != NULL)
+        event_free(s->rested);
     free(s);
 }
 

@@ -20,7 +20,9 @@
  * nobody keeps. There is no TCP: no reply is ever cut off (dns_message.h).
  *
  * Equal questions wait for one answer. One that has none in time, or for which
- * there is no room, gets SERVFAIL. Each listener is an isolation key, and has a
+ * there is no room, gets SERVFAIL. Exits that are asked too fast (RATE) are
+ * asked again until then, first for the socket that has least under way. Each
+ * listener is an isolation key, and has a
  * cache of its own.
  */
 #ifndef WARREN_NODE_DNS_DNS_SERVER_H
@@ -51,7 +53,7 @@ struct dns_server_config {
     } listen[DNS_LISTENERS_MAX];
     unsigned listen_count;
     unsigned max_questions; /* lookups under way, of all listeners */
-    unsigned max_source;    /* of one source */
+    unsigned max_source;    /* of one source; of one socket half as many */
     unsigned max_cached;    /* names and addresses of each listener */
     uint64_t timeout;       /* ns */
     bool local_too;         /* addresses that are not of the Internet */

@@ -302,15 +302,16 @@ static void test_dns_server_tells_failures_apart(void **state)
     assert_int_equal(called, 2);
     assert_int_equal(counters()->missing, 2);
     for (int why = 0; why < REASON_END_; why++) {
-        if (why == REASON_NO_NAME || why == REASON_RESOLVE)
+        if (why == REASON_NO_NAME || why == REASON_RESOLVE ||
+            why == REASON_RATE) /* which is asked again */
             continue;
         ask(5, "bad", A);
         fail_call(called - 1, (enum reason)why);
         assert_reply(5, DNS_RCODE_FAILED, 0);
         assert_int_equal(reply[9], 0);
     }
-    assert_int_equal(called, 2 + REASON_END_ - 2);
-    assert_int_equal(counters()->failed, REASON_END_ - 2);
+    assert_int_equal(called, 2 + REASON_END_ - 3);
+    assert_int_equal(counters()->failed, REASON_END_ - 3);
 }
 
 /* An exit's name points nobody at machines here. */
@@ -390,28 +391,106 @@ static void test_dns_server_listeners_share_nothing(void **state)
     assert_memory_equal(reply + reply_len - 4, "\x8\x8\4\4", 4);
 }
 
-static void test_dns_server_its_cap(void **state)
+/* Another socket from here on; of another address when there is one. */
+static void other_client(uint32_t address)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(0x7f010002)};
-    char label[16];
+                             .sin_addr.s_addr = htonl(address)};
 
-    (void)state;
-    for (unsigned i = 0; i < config.max_source + 2; i++) {
-        snprintf(label, sizeof(label), "n%u", i);
-        ask((uint8_t)i, label, A);
-    }
-    assert_int_equal(called, config.max_source);
-    assert_reply(8, DNS_RCODE_FAILED, 0);
-    assert_reply(9, DNS_RCODE_FAILED, 0);
-    assert_false(has_reply());
     close(client);
     client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+}
+
+static void ask_many(unsigned from, unsigned to)
+{
+    char label[16];
+
+    for (unsigned i = from; i < to; i++) {
+        snprintf(label, sizeof(label), "n%u", i);
+        ask((uint8_t)i, label, A);
+    }
+}
+
+static void test_dns_server_its_cap(void **state)
+{
+    unsigned half = config.max_source / 2;
+
+    (void)state;
+    ask_many(0, half + 2);
+    assert_int_equal(called, half);
+    assert_reply((uint8_t)half, DNS_RCODE_FAILED, 0);
+    assert_reply((uint8_t)(half + 1), DNS_RCODE_FAILED, 0);
+    assert_false(has_reply());
+    /* Of the same address another socket has the rest. */
+    other_client(INADDR_LOOPBACK);
+    ask_many(half, 2 * half);
+    assert_int_equal(called, config.max_source);
+    other_client(INADDR_LOOPBACK);
+    ask(9, "more", A);
+    assert_reply(9, DNS_RCODE_FAILED, 0);
+    other_client(0x7f010002);
     ask(1, "honest", A);
     answer(config.max_source, "8.8.8.8", 60);
     assert_reply(1, DNS_RCODE_OK, 1);
-    assert_int_equal(counters()->crowded, 2);
+    assert_int_equal(counters()->crowded, 3);
+}
+
+static void turns_until(unsigned calls_made)
+{
+    for (unsigned i = 0; i < 1000 && called < calls_made; i++)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(called, calls_made);
+}
+
+/* An exit that says "not so fast" is asked again; who has asked once comes
+ * before the rest of who has asked much. */
+static void
+test_dns_server_waits_for_exits_that_are_asked_too_fast(void **state)
+{
+    (void)state;
+    ask_many(0, 3);
+    for (unsigned i = 0; i < 3; i++)
+        fail_call(i, REASON_RATE);
+    assert_false(has_reply());
+    other_client(INADDR_LOOPBACK);
+    ask(7, "honest", A);
+    assert_int_equal(called, 3); /* there is no point in asking now */
+    assert_int_equal(dns_server_lookups(server), 4);
+    turns_until(4);
+    assert_string_equal(calls[3].name, "honest.example");
+    assert_true(calls[3].target.timeout < config.timeout);
+    answer(3, "8.8.8.8", 60);
+    assert_reply(7, DNS_RCODE_OK, 1);
+    /* It answers again: the others go on at once. */
+    turns_until(6);
+    assert_string_equal(calls[4].name, "n0.example");
+    fail_call(4, REASON_NO_NAME);
+    fail_call(5, REASON_RATE);
+    turns_until(8);
+    assert_int_equal(counters()->lookups, 4);
+    assert_int_equal(counters()->failed, 0);
+    assert_int_equal(counters()->crowded, 0);
+}
+
+static void test_dns_server_does_not_wait_for_ever(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    dns_server_free(server);
+    config.timeout = TIME_S;
+    assert_int_equal(start(), OK);
+    ask(1, "web", A);
+    while (!has_reply()) {
+        turns_until(n + 1);
+        fail_call(n++, REASON_RATE);
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+    assert_int_equal(reply[3] & 15, DNS_RCODE_FAILED);
+    assert_true(n > 1);
+    assert_int_equal(counters()->failed, 1);
+    assert_int_equal(dns_server_lookups(server), 0);
 }
 
 static void test_dns_server_ends_in_the_middle(void **state)
@@ -520,6 +599,8 @@ int main(void)
         TEST(test_dns_server_asks_for_names_of_addresses),
         TEST(test_dns_server_listeners_share_nothing),
         TEST(test_dns_server_its_cap),
+        TEST(test_dns_server_waits_for_exits_that_are_asked_too_fast),
+        TEST(test_dns_server_does_not_wait_for_ever),
         TEST(test_dns_server_ends_in_the_middle),
         TEST(test_dns_server_answers_by_itself),
         TEST(test_dns_server_without_memory),
