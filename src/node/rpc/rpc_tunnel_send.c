@@ -159,16 +159,15 @@ static enum error start(struct sending *s, const struct host_port *to,
 void rpc_tunnel_send(struct rpc *rpc, struct control_call *call,
                      const struct rpc_params *params)
 {
-    enum error e = ERR_NO_MEMORY;
     struct host_port to;
+    enum error e = host_port_parse(params->to, &to);
     struct sending *s;
 
-    if (host_port_parse(params->to, &to) != OK) {
-        control_fail(call, ERR_SYNTAX,
-                     "to must be \"HOST:PORT\": an address or a name, and a "
-                     "port from 1 to 65535");
+    if (e != OK) {
+        control_fail(call, ERR_SYNTAX, host_port_error_text(e));
         return;
     }
+    e = ERR_NO_MEMORY;
     s = malloc(sizeof(*s));
     if (s != NULL) {
         *s = (struct sending){.rpc = rpc, .call = call, .hops = params->hops};

@@ -64,3 +64,17 @@ enum error host_port_parse(struct bytes text, struct host_port *out)
     *out = d;
     return OK;
 }
+
+const char *host_port_error_text(enum error e)
+{
+    if (e == ERR_SYNTAX)
+        return "to must be \"HOST:PORT\": an address or a name, and a port "
+               "from 1 to 65535";
+    if (e == ERR_ADDRESS)
+        return "to must have a port from 1 to 65535, and an address that "
+               "somebody can have: no multicast and the like";
+    if (e == ERR_UNSUPPORTED)
+        return "no exit looks up names that are local, such as localhost and "
+               "those of .local and .onion";
+    return error_text(e);
+}

@@ -20,5 +20,7 @@ struct host_port {
 /* ERR_SYNTAX; ERR_ADDRESS (nobody can have it, or port 0); ERR_UNSUPPORTED (a
  * name that is never resolved, like localhost). */
 enum error host_port_parse(struct bytes text, struct host_port *out);
+/* What is wrong and would be right, for each of these errors. */
+const char *host_port_error_text(enum error e);
 
 #endif

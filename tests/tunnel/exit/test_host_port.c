@@ -74,6 +74,8 @@ static void test_host_port_wrong(void **state)
 
         if (err != rows[i].err || d.ep.port != 7)
             fail_msg("%s: %s", rows[i].text, error_text(err));
+        /* More than the error's own name says. */
+        assert_string_not_equal(host_port_error_text(err), error_text(err));
     }
 }
 

@@ -136,7 +136,7 @@ static void send_to_host(struct rpc *rpc, struct control_call *call,
     if (err != OK) {
         control_fail(call, err,
                      err != ERR_SYNTAX
-                         ? NULL
+                         ? host_port_error_text(err)
                          : "to must be \"HOST:PORT\", a peer or the address "
                            "of a service and a port");
         return;

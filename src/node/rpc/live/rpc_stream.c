@@ -67,11 +67,12 @@ static enum error to_host(struct bytes text, struct host_port *to,
 {
     enum error err = host_port_parse(text, to);
 
-    if (err == ERR_SYNTAX)
-        *say = "to must be \"HOST:PORT\", a peer or the address of a service "
-               "and a port";
-    if (err != OK)
+    if (err != OK) {
+        *say = err == ERR_SYNTAX ? "to must be \"HOST:PORT\", a peer or the "
+                                   "address of a service and a port"
+                                 : host_port_error_text(err);
         return err;
+    }
     if (to->name.len > 0 &&
         address_is(bytes_of((const uint8_t *)to->name.text, to->name.len))) {
         *say = "no service can have this address";
