@@ -48,6 +48,12 @@ dpkg --remove python3-msgpack
 cat out
 grep -q "apt-get install.* python3-msgpack" out
 
+echo "== this release has what the tests need"
+! su user -c "./dev setup" >out 2>&1 || { echo "nothing was missing"; exit 1; }
+sed -n "s/^ *sudo \(apt-get install .*\)/\1 -q --simulate/p" out >in
+grep -q python3-nacl in
+sh in >out || { cat in; exit 1; }
+
 echo "== as a user, without what cmake needs"
 rm build/release/CMakeCache.txt
 dpkg --remove libmd-dev
