@@ -16,7 +16,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wtrampolines)
 else()
   # Pragmas in the sources name gcc's warnings too.
-  list(APPEND WARREN_WARNINGS -Wno-unknown-warning-option)
+  list(APPEND WARREN_WARNINGS -Wnull-dereference -Wno-unknown-warning-option)
 endif()
 if(WARREN_WERROR)
   list(APPEND WARREN_WARNINGS -Werror)
