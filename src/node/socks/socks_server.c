@@ -763,12 +763,12 @@ void socks_server_close(struct socks_private *p)
     struct socks_server *s = p->listener.server;
     struct client *c, *next;
 
+    close_listener(&p->listener);
     for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
         if (c->listener == &p->listener)
             client_free(c);
     }
-    close_listener(&p->listener);
     sodium_memzero(p, sizeof(*p));
     free(p);
 }
