@@ -129,9 +129,9 @@ static void test_link_gone_is_noticed_at_once(void **state)
     (void)state;
     h->dead = true;
     say(h, link);
-    go(h, 40 * TIME_MS);
+    go(h, 20 * TIME_MS);
     assert_int_equal(h->w->a.downs, 0); /* it may be made up */
-    go(h, 30 * TIME_MS);
+    go(h, 20 * TIME_MS);
     assert_int_equal(h->w->a.downs, 1);
     assert_int_equal(h->w->a.why, REASON_TIMEOUT);
     assert_int_equal(links_stats(h->w->a.links)->doubts_wrong, 0);
