@@ -147,6 +147,23 @@ enum error circuit_new_for_service(struct circuits *cs,
     return begin(cs, CIRCUIT_FOR_SERVICE, hops, length, now, out);
 }
 
+/* What others have named is no hop of our choice: they would learn whether we
+ * have a relay on a way by having it lost. */
+static void note_lost(struct circuits *cs, const struct circuit *c,
+                      enum reason why, unsigned hop, uint64_t now)
+{
+    bool gone = why == REASON_LINK_LOST || why == REASON_UNREACHABLE ||
+                why == REASON_TIMEOUT;
+
+    if (gone && hop > 0 && hop <= c->chosen && c->use == CIRCUIT_FOR_SERVICE)
+        lost_relays_note(&cs->lost, c->hop[hop - 1].target.identity, now);
+}
+
+const struct lost_relays *circuits_lost(const struct circuits *cs)
+{
+    return &cs->lost;
+}
+
 void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
                       unsigned hop, uint64_t now)
 {
@@ -154,6 +171,7 @@ void circuit_end_with(struct circuits *cs, struct circuit *c, enum reason why,
         return;
     c->closing = true;
     cs->stats.ended[why]++;
+    note_lost(cs, c, why, hop, now);
     cs->env.closed(cs->env.ctx, c, why, hop, now);
     forget(cs, c, now);
 }

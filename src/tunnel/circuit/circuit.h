@@ -23,6 +23,7 @@
 #include "tunnel/circuit/circuit_end.h"
 #include "tunnel/circuit/circuit_message.h"
 #include "tunnel/circuit/circuit_shared.h"
+#include "tunnel/circuit/lost_relays.h"
 #include "tunnel/circuit/onion.h"
 #include "tunnel/link/reason.h"
 
@@ -195,6 +196,8 @@ const struct circuit_stats *circuits_stats(const struct circuits *cs);
 /* How long a step of building may take, learned from those before: for the hop
  * that is given the longest; ns. */
 uint64_t circuits_step_timeout(const struct circuits *cs);
+/* Hops of our own choice that circuits for services have lost a moment ago. */
+const struct lost_relays *circuits_lost(const struct circuits *cs);
 /* When the answer of a hop so far away is overdue, learned likewise; ns. */
 uint64_t circuits_overdue(const struct circuits *cs, unsigned hops);
 

@@ -20,6 +20,7 @@ struct circuits {
     struct patience step[ONION_HOPS_MAX]; /* by hop: its distance makes most
                                              of the time */
     struct patience sure[ONION_HOPS_MAX]; /* of messages said only once */
+    struct lost_relays lost;
     struct circuit_stats stats;
 };
 

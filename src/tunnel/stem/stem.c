@@ -21,8 +21,11 @@
 
 /* Between tries. */
 #define PAUSE_MIN      (250 * TIME_MS)
-#define PAUSE_NO_PATH  (2 * TIME_S)  /* at most, when no path was found, */
-#define PAUSE_CIRCUITS (30 * TIME_S) /* and when circuits failed */
+#define PAUSE_NO_PATH  (2 * TIME_S)   /* at most, when no path was found, */
+#define PAUSE_CIRCUITS (30 * TIME_S)  /* and when circuits failed */
+#define LATE_TIMES     2              /* of what a stem should take, */
+#define LATE_LEAST     (50 * TIME_MS) /* before another one is built */
+#define NEWS_MAX       3              /* failures that make no pause */
 
 struct stem {
     struct stem_kit *kit;
@@ -51,6 +54,7 @@ struct stem_kit {
     uint64_t tell_at;  /* that nothing suits; 0: not */
     uint64_t deadline; /* of its next tick; 0: now */
     unsigned failures;
+    uint64_t news_at; /* when the last of them was at a relay that was lost */
 };
 
 struct stems {
@@ -87,6 +91,39 @@ static uint64_t old_age(const struct stem_kit *k)
     return k->s->env.max_age / 4 * 3;
 }
 
+/* Through none of those that were lost a moment ago. */
+static bool leads_clear(const struct stem_kit *k, const struct circuit *c,
+                        uint64_t now)
+{
+    const struct lost_relays *lost = circuits_lost(k->s->env.circuits);
+
+    for (unsigned i = 0; i < c->length; i++)
+        if (lost_relays_has(lost, c->hop[i].target.identity, now))
+            return false;
+    return true;
+}
+
+/* One that is not ready when it should be, by what others took, may never be:
+ * somebody who waits for one is not to wait for it. */
+static uint64_t late_at(const struct stem_kit *k, const struct stem *stem)
+{
+    uint64_t time = 0;
+
+    if (stem->ready)
+        return TIME_NEVER;
+    for (unsigned i = 1; i <= k->hops; i++)
+        time += circuits_overdue(k->s->env.circuits, i);
+    time *= LATE_TIMES;
+    return time_after(stem->c->created_at,
+                      time > LATE_LEAST ? time : LATE_LEAST);
+}
+
+static bool is_late(const struct stem_kit *k, const struct stem *stem,
+                    uint64_t now)
+{
+    return k->waiting && now >= late_at(k, stem);
+}
+
 /* Those that are not to be replaced soon. */
 static unsigned young(const struct stem_kit *k, uint64_t now)
 {
@@ -94,7 +131,9 @@ static unsigned young(const struct stem_kit *k, uint64_t now)
 
     for (unsigned i = 0; i < STEM_SLOTS; i++)
         count += k->slots[i].c != NULL &&
-                 age_of(&k->slots[i], now) < old_age(k);
+                 age_of(&k->slots[i], now) < old_age(k) &&
+                 leads_clear(k, k->slots[i].c, now) &&
+                 !is_late(k, &k->slots[i], now);
     return count;
 }
 
@@ -182,14 +221,20 @@ static bool has_third(const struct stem_kit *k)
 
 enum from { FROM_FIRST, FROM_ALL, FROM_ANYWHERE };
 
-static enum path_result choose(struct stem_kit *k, const struct want *want,
-                               enum from from, uint64_t now, struct path *path)
+static enum path_result choose_without(struct stem_kit *k,
+                                       const struct want *want, enum from from,
+                                       const uint8_t (*avoid)[32],
+                                       unsigned avoid_count, uint64_t now,
+                                       struct path *path)
 {
     struct stems *s = k->s;
     uint64_t wall = wall_now(s, now);
     struct path_place places[ONION_HOPS_MAX] = {{0}};
     struct path_place *last = &places[k->hops - 1];
-    struct path_request r = {.hops = k->hops, .places = places};
+    struct path_request r = {.hops = k->hops,
+                             .places = places,
+                             .avoid = avoid,
+                             .avoid_count = avoid_count};
     struct pick layer2, third;
 
     if (has_layer2(k) && from != FROM_ANYWHERE) {
@@ -214,6 +259,28 @@ static enum path_result choose(struct stem_kit *k, const struct want *want,
     path->count = 0;
     return path_choose(s->env.directory, s->env.guards, &r, &s->env.random,
                        wall, now, path);
+}
+
+static enum path_result choose(struct stem_kit *k, const struct want *want,
+                               enum from from, uint64_t now, struct path *path)
+{
+    return choose_without(k, want, from, NULL, 0, now, path);
+}
+
+/* Around those that were lost a moment ago, but through the sets: whoever says
+ * that a member is gone does not have one more drawn. */
+static bool find_around(struct stem_kit *k, const struct want *want,
+                        uint64_t now, struct path *path)
+{
+    uint8_t lost[LOST_MAX][32];
+    unsigned count =
+        lost_relays_list(circuits_lost(k->s->env.circuits), now, lost);
+
+    for (unsigned from = FROM_FIRST; count > 0 && from <= FROM_ALL; from++)
+        if (choose_without(k, want, (enum from)from, (const uint8_t(*)[32])lost,
+                           count, now, path) == PATH_FOUND)
+            return true;
+    return false;
 }
 
 static void update_sets(struct stem_kit *k, uint64_t now)
@@ -251,6 +318,8 @@ static enum path_result find_path(struct stem_kit *k, const struct want *want,
     enum path_result r;
 
     update_sets(k, now);
+    if (find_around(k, want, now, path))
+        return PATH_FOUND;
     r = choose(k, want, FROM_FIRST, now, path);
     if (r == PATH_FOUND || !has_layer2(k))
         return r;
@@ -370,16 +439,42 @@ static void stem_ready(void *holder, struct circuit *c, uint64_t now)
         tell(k, now);
 }
 
+/* The relay at which it failed was not known to be lost when its hops were
+ * chosen: the next one goes around it. */
+static bool is_news(const struct stem_kit *k, const struct circuit *c,
+                    uint64_t now)
+{
+    const struct lost_relays *lost = circuits_lost(k->s->env.circuits);
+
+    for (unsigned i = 0; i < c->length; i++)
+        if (lost_relays_since(lost, c->hop[i].target.identity, c->created_at,
+                              now))
+            return true;
+    return false;
+}
+
+/* All may be gone: then each is news. */
+static void stem_failed(struct stem_kit *k, const struct circuit *c,
+                        uint64_t now)
+{
+    if (k->failures >= NEWS_MAX || !is_news(k, c, now)) {
+        pause(k, PAUSE_CIRCUITS, now);
+        return;
+    }
+    k->failures += k->news_at != now;
+    k->news_at = now;
+}
+
 static void stem_closed(void *holder, struct circuit *c, enum reason why,
                         unsigned hop, uint64_t now)
 {
     struct stem *stem = holder;
 
-    (void)c, (void)why, (void)hop;
+    (void)why, (void)hop;
     stem->c = NULL;
     stem->kit->deadline = 0;
     if (!stem->ready)
-        pause(stem->kit, PAUSE_CIRCUITS, now);
+        stem_failed(stem->kit, c, now);
 }
 
 /* ---- Taking ------------------------------------------------------------- */
@@ -432,7 +527,7 @@ static bool circuit_suits(const struct stem_kit *k, const struct want *want,
 
 /* The oldest one: what it is wanted for does not matter. */
 static struct stem *find_ready(struct stem_kit *k, const struct want *want,
-                               uint64_t now)
+                               bool clear, uint64_t now)
 {
     struct stem *found = NULL;
 
@@ -441,7 +536,8 @@ static struct stem *find_ready(struct stem_kit *k, const struct want *want,
 
         if (stem->c == NULL || !stem->ready ||
             age_of(stem, now) >= k->s->env.max_age ||
-            !circuit_suits(k, want, stem->c))
+            !circuit_suits(k, want, stem->c) ||
+            (clear && !leads_clear(k, stem->c, now)))
             continue;
         if (found == NULL || age_of(stem, now) > age_of(found, now))
             found = stem;
@@ -449,11 +545,14 @@ static struct stem *find_ready(struct stem_kit *k, const struct want *want,
     return found;
 }
 
-static bool is_coming(const struct stem_kit *k, const struct want *want)
+static bool is_coming(const struct stem_kit *k, const struct want *want,
+                      uint64_t now)
 {
     for (unsigned i = 0; i < STEM_SLOTS; i++)
         if (k->slots[i].c != NULL && !k->slots[i].ready &&
-            circuit_suits(k, want, k->slots[i].c))
+            circuit_suits(k, want, k->slots[i].c) &&
+            leads_clear(k, k->slots[i].c, now) &&
+            !is_late(k, &k->slots[i], now))
             return true;
     for (unsigned i = 0; i < k->plan_count; i++)
         if (suits(k->s, want, k->plans[i].hops, k->hops))
@@ -469,7 +568,7 @@ static enum path_result plan(struct stem_kit *k, const struct want *want,
     struct path path;
 
     k->waiting = true;
-    if (!k->s->ticked || is_coming(k, want) || k->plan_count == PLANS)
+    if (!k->s->ticked || is_coming(k, want, now) || k->plan_count == PLANS)
         return PATH_FOUND;
     r = find_path(k, want, now, &path);
     if (r == PATH_FOUND) {
@@ -500,12 +599,15 @@ static enum path_result take(struct stem_kit *k, const struct want *want,
     bool rested = !k->begun || !is_used(k, now);
     unsigned plans = k->plan_count;
     enum path_result r = PATH_FOUND;
+    struct path path;
 
     k->begun = true;
     k->used_at = now;
-    *out = find_ready(k, want, now);
+    *out = find_ready(k, want, true, now);
     if (*out == NULL)
         r = plan(k, want, now);
+    if (*out == NULL && k->s->ticked && !find_around(k, want, now, &path))
+        *out = find_ready(k, want, false, now); /* better than none */
     if (*out != NULL || rested || k->plan_count > plans)
         k->deadline = 0;
     else if (k->tell_at != 0)
@@ -724,6 +826,8 @@ static uint64_t deadline_of(const struct stem_kit *k, uint64_t now)
             continue;
         if (age_of(stem, now) < old_age(k))
             left = old_age(k);
+        if (k->waiting && !is_late(k, stem, now))
+            at = time_min(at, late_at(k, stem));
         at = time_min(at, stem->c->created_at + left);
     }
     if (k->plan_count > 0 || (room && young(k, now) < STEM_SPARE))

@@ -13,6 +13,7 @@
 #ifndef WARREN_TESTS_SERVICE_SCENE_H
 #define WARREN_TESTS_SERVICE_SCENE_H
 
+#include "scene_circuits.h"
 #include "testing.h"
 
 #include "tunnel/channel/channel_leg.h"

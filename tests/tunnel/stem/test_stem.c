@@ -162,6 +162,67 @@ static void test_kit_is_filled_while_it_is_used(void **state)
     world_deinit(&w);
 }
 
+static void lose(struct world *w, const uint8_t identity[32])
+{
+    struct lost_relays *lost =
+        (struct lost_relays *)(uintptr_t)circuits_lost(world_circuits(w));
+
+    lost_relays_note(lost, identity, w->net->now);
+}
+
+/* Who was lost a moment ago is in none that is taken, whether it was ready or
+ * is built, until that is forgotten. No set grows for it. */
+static void test_stems_lead_around_lost_relays(void **state)
+{
+    struct stem_kit *kit;
+    struct world w;
+    uint64_t until;
+    unsigned hops[3], lost, through = 0;
+
+    (void)state;
+    world_init(&w, 41, 23);
+    kit = kit_new(&w, 3, NULL);
+    take_one(&w, kit, NULL, hops);
+    world_run(&w, TIME_S);
+    lost = hops[1];
+    lose(&w, w.net->node[lost].identity);
+    until = w.net->now + LOST_LIFE;
+    while (w.net->now + TIME_S < until) {
+        take_one(&w, kit, NULL, hops);
+        assert_int_not_equal(hops[1], lost);
+        assert_int_not_equal(hops[2], lost);
+        world_run(&w, 50 * TIME_MS);
+    }
+    world_run(&w, TIME_S);
+    for (unsigned i = 0; i < 60; i++) {
+        take_one(&w, kit, NULL, hops);
+        through += hops[1] == lost;
+        world_run(&w, 50 * TIME_MS);
+    }
+    assert_in_range(through, 4, 40);
+    assert_int_equal(w.vanguards.layer2.count, VANGUARD_LAYER2);
+    world_deinit(&w);
+}
+
+/* One through a relay that was lost is better than none. */
+static void test_stems_when_all_are_lost(void **state)
+{
+    struct stem_kit *kit;
+    struct world w;
+    unsigned hops[3];
+
+    (void)state;
+    world_init(&w, 42, 23);
+    kit = kit_new(&w, 3, NULL);
+    take_one(&w, kit, NULL, hops);
+    world_run(&w, TIME_S);
+    for (unsigned i = 0; i < w.vanguards.layer2.count; i++)
+        lose(&w, w.vanguards.layer2.list[i].identity);
+    assert_non_null(take(&w, kit, NULL));
+    assert_int_equal(w.vanguards.layer2.count, VANGUARD_LAYER2);
+    world_deinit(&w);
+}
+
 /* A stem that is taken is never older than STEM_AGE, and while the kit is used
  * there is always one. */
 static void test_stems_are_fresh(void **state)
@@ -212,7 +273,7 @@ static void test_stems_that_fail_are_built_with_back_off(void **state)
         world_run(&w, TIME_MIN);
     }
     before = started(&w);
-    assert_in_range(before, 8, 10 * 4 * 4);
+    assert_in_range(before, 8, 10 * 4 * 5);
     for (unsigned n = 1; n <= 12; n++)
         w.net->node[n].dead = false;
     w.told = 0;
@@ -720,6 +781,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stems_lead_through_guard_and_vanguards),
         cmocka_unit_test(test_kit_is_filled_while_it_is_used),
+        cmocka_unit_test(test_stems_lead_around_lost_relays),
+        cmocka_unit_test(test_stems_when_all_are_lost),
         cmocka_unit_test(test_stems_are_fresh),
         cmocka_unit_test(test_stems_that_fail_are_built_with_back_off),
         cmocka_unit_test(test_kit_says_why_there_is_no_path),
