@@ -26,7 +26,7 @@
 #define LONG_MOST  (20 * TIME_S)
 /* A second attempt: after so many times what an answer over a circuit takes. */
 #define SECOND_TIMES 4
-#define SECOND_LEAST (1 * TIME_S)
+#define SECOND_LEAST (25 * TIME_MS)
 
 enum stage { GATHER, ASK, WAIT };
 
@@ -47,6 +47,7 @@ struct connect {
     connect_done_fn *done;
     void *arg;
     enum stage stage;
+    uint64_t began;
     struct arm meeting, asking;
     struct relay_target rendezvous;
     uint8_t cookie[MEETING_COOKIE_BYTES];
@@ -120,6 +121,7 @@ static void joined(struct connect *c, struct bytes noise2, uint64_t now)
         finish(c, CONNECT_HANDSHAKE, now);
         return;
     }
+    patience_learn(&c->service->all->meeting, time_since(c->began, now));
     c->sealed = false;
     r.circuit = c->meeting.c;
     r.circuit->joined = true;
@@ -486,6 +488,16 @@ bool connect_is_taken(const struct connect *c)
     return c->stage == WAIT;
 }
 
+uint64_t connect_overdue_at(const struct connect *c)
+{
+    uint64_t time =
+        2 * SECOND_TIMES *
+        circuits_overdue(circuits_of(c), c->service->options.hops + 1);
+
+    time = patience_overdue(&c->service->all->meeting, time);
+    return time_after(c->began, time > SECOND_LEAST ? time : SECOND_LEAST);
+}
+
 uint64_t connect_second_at(const struct service *service, uint64_t now)
 {
     uint64_t time = SECOND_TIMES * circuits_overdue(service->all->env.circuits,
@@ -526,6 +538,7 @@ enum error connect_new(struct service *service, struct stem_kit *kit,
         c->goal.member_secret = c->member_secret;
     }
     c->over = over;
+    c->began = now;
     c->done = done;
     c->arg = arg;
     s->env.random.fill(s->env.random.ctx, c->cookie, sizeof(c->cookie));

@@ -81,6 +81,8 @@ void connect_free(struct connect *c, uint64_t now);
 bool connect_has_asked(const struct connect *c);
 /* It comes: the point has said so. */
 bool connect_is_taken(const struct connect *c);
+/* When it should be joined, by what those before it took. */
+uint64_t connect_overdue_at(const struct connect *c);
 /* When an attempt that begins now has been under way for so long that a second
  * one, at another point, is begun beside it. */
 uint64_t connect_second_at(const struct service *service, uint64_t now);

@@ -5,6 +5,7 @@
 #include "tunnel/service/peer.h"
 
 #include "tunnel/service/gate.h"
+#include "tunnel/service/host.h"
 #include "tunnel/service/remote.h"
 #include "tunnel/service/swarm.h"
 
@@ -16,9 +17,15 @@
  * older than ours by as much as stems get, a fifth of it (services.c). */
 #define RENEW_PART  7  /* tenths of max_time */
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
-#define RETRY_MIN   (100 * TIME_MS)
+#define BESIDE_MAX  5  /* attempts beside the first, until all have failed */
+#define RETRY_MIN   (25 * TIME_MS)
 #define RETRY_FIRST (1 * TIME_S) /* there are too many attempts already */
 #define RETRY_MAX   (4 * TIME_S)
+
+/* Who waits for the other end to resume looks after so long, and up to as much
+ * more by chance, whether it can be reached at all. */
+#define CHECK_AFTER (1 * TIME_S)
+#define CHECK_AGAIN (15 * TIME_S)
 
 static const struct route_ops leg_ops;
 
@@ -42,12 +49,28 @@ static void tell(struct service_peer *p, enum service_event_kind kind,
 
 static void end_connects(struct service_peer *p, uint64_t now)
 {
-    if (p->connect != NULL)
-        connect_free(p->connect, now);
-    if (p->second != NULL)
-        connect_free(p->second, now);
-    p->connect = p->second = NULL;
-    p->second_at = TIME_NEVER;
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++) {
+        if (p->attempts[i].connect != NULL)
+            connect_free(p->attempts[i].connect, now);
+        p->attempts[i].connect = NULL;
+    }
+    p->beside_at = TIME_NEVER;
+}
+
+static struct peer_attempt *free_attempt(struct service_peer *p)
+{
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++)
+        if (p->attempts[i].connect == NULL)
+            return &p->attempts[i];
+    return NULL;
+}
+
+static bool is_connecting(const struct service_peer *p)
+{
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++)
+        if (p->attempts[i].connect != NULL)
+            return true;
+    return false;
 }
 
 static void forget(struct service_peer *p, uint64_t now)
@@ -146,7 +169,7 @@ static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
  * long as the same relay is in the way, are no reason to wait for long. */
 static uint64_t retry_pause(unsigned tries, uint64_t lost)
 {
-    if (tries < 2) /* at another point, over other relays */
+    if (tries < 3) /* at another point, over other relays */
         return 0;
     if (lost / 4 < RETRY_MIN)
         return RETRY_MIN;
@@ -202,8 +225,10 @@ static void met(struct service_peer *p, const struct connect_result *r,
         p->goal.greeting = r->greeting;
     p->again += at_once;
     p->tries += !at_once;
-    if (p->connect != NULL || p->second != NULL)
-        return; /* the other one goes on */
+    if (is_connecting(p)) {
+        p->beside_at = time_min(p->beside_at, now); /* in its place */
+        return;
+    }
     channel_move_end(p->channel);
     if (p->service->remote != NULL && channel_in_gap(p->channel))
         remote_points_fail(p->service->remote, now);
@@ -215,18 +240,10 @@ static void met(struct service_peer *p, const struct connect_result *r,
 
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)
 {
-    struct service_peer *p = arg;
+    struct peer_attempt *a = arg;
 
-    p->connect = NULL;
-    met(p, r, now);
-}
-
-static void met_second(void *arg, const struct connect_result *r, uint64_t now)
-{
-    struct service_peer *p = arg;
-
-    p->second = NULL;
-    met(p, r, now);
+    a->connect = NULL;
+    met(a->peer, r, now);
 }
 
 /* No leg is left, or the one in use seems to be gone. */
@@ -258,36 +275,62 @@ static void meet_again(struct service_peer *p, uint64_t now)
     bool lost = is_lost(p), found = p->resuming && !lost;
 
     p->retry_at = TIME_NEVER;
-    if (p->connect != NULL || p->second != NULL || !p->opened)
+    if (is_connecting(p) || !p->opened)
         return;
     p->resuming = lost;
-    if (p->tries == 0)
+    if (p->tries == 0) {
         p->lost_at = now;
+        p->turn = 0;
+    }
     if (found) /* again, while it was to be resumed */
         return;
     p->goal.resume = lost && channel_resume_id(p->channel, p->goal.resume_id);
     if (lost)
-        next_point(p, p->tries, &p->goal);
+        next_point(p, p->turn++, &p->goal);
+    p->beside = 0;
     if (connect_new(p->service, kit_of(p), &p->goal, lost ? NULL : p->channel,
-                    met_again, p, now, &p->connect) != OK)
+                    met_again, &p->attempts[0], now,
+                    &p->attempts[0].connect) != OK)
         p->retry_at = time_after(now, RETRY_FIRST);
     else if (lost)
-        p->second_at = connect_second_at(p->service, now);
+        p->beside_at = connect_second_at(p->service, now);
 }
 
-/* The point of the first attempt may be gone, or a relay on the way. */
+/* When those that are under way should be through; somebody comes to one of
+ * them, or there is no use in waiting. */
+static uint64_t overdue_at(const struct service_peer *p, uint64_t now)
+{
+    uint64_t at = now;
+
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++) {
+        const struct connect *c = p->attempts[i].connect;
+
+        if (c != NULL && connect_is_taken(c) && connect_overdue_at(c) > at)
+            at = connect_overdue_at(c);
+    }
+    return at;
+}
+
+/* The point of the first attempt may be gone, or a relay on the way, at either
+ * end: also when it is said that somebody comes. */
 static void meet_beside(struct service_peer *p, uint64_t now)
 {
     struct connect_goal goal = p->goal;
+    struct peer_attempt *a = free_attempt(p);
 
-    p->second_at = TIME_NEVER;
-    if (p->connect == NULL || p->second != NULL || !is_lost(p) ||
-        goal.has_work || connect_is_taken(p->connect))
+    p->beside_at = TIME_NEVER;
+    if (!is_connecting(p) || a == NULL || !is_lost(p) || goal.has_work ||
+        p->beside >= BESIDE_MAX)
         return;
-    next_point(p, p->tries + 1, &goal);
-    if (connect_new(p->service, kit_of(p), &goal, NULL, met_second, p, now,
-                    &p->second) != OK)
-        p->second = NULL;
+    if (overdue_at(p, now) > now) {
+        p->beside_at = overdue_at(p, now);
+        return;
+    }
+    p->beside++;
+    next_point(p, p->turn++, &goal);
+    if (connect_new(p->service, kit_of(p), &goal, NULL, met_again, a, now,
+                    &a->connect) == OK)
+        p->beside_at = connect_second_at(p->service, now);
     sodium_memzero(&goal, sizeof(goal));
 }
 
@@ -297,12 +340,33 @@ static void on_renew(void *holder, struct channel *ch, uint64_t now)
     meet_again(holder, now);
 }
 
+static uint64_t check_pause(const struct service_peer *p)
+{
+    const struct random_source *random = &p->service->all->env.random;
+
+    return CHECK_AFTER + CHECK_AFTER / 1024 * random_below(random, 1024);
+}
+
+static void check_points(struct service_peer *p, uint64_t now)
+{
+    p->check_at = TIME_NEVER;
+    if (!channel_in_gap(p->channel))
+        return;
+    p->check_at = time_after(now, CHECK_AGAIN);
+    if (p->service->host != NULL)
+        host_check(p->service->host, now);
+    if (p->service->swarm != NULL)
+        swarm_check(p->service->swarm, now);
+}
+
 static void on_gap(void *holder, struct channel *ch, uint64_t now)
 {
     struct service_peer *p = holder;
 
     (void)ch;
-    if (p->connect != NULL && !p->resuming) /* a MOVE leads nowhere now */
+    if (!p->opened)
+        p->check_at = time_after(now, check_pause(p));
+    if (is_connecting(p) && !p->resuming) /* a MOVE leads nowhere now */
         end_connects(p, now);
     if (!p->resuming || p->retry_at == TIME_NEVER)
         meet_again(p, now);
@@ -331,8 +395,8 @@ static void on_move_refused(void *holder, struct channel *ch, enum reason why,
 
     (void)ch;
     (void)why;
-    if (p->connect != NULL)
-        connect_move_refused(p->connect, now);
+    if (p->attempts[0].connect != NULL) /* a MOVE is alone */
+        connect_move_refused(p->attempts[0].connect, now);
 }
 
 static void on_leg_over(void *holder, struct channel *ch, struct circuit *c,
@@ -419,40 +483,59 @@ static uint64_t renew_at(const struct services *s, uint64_t now)
     return time_after(now, s->config.max_time / 10 * RENEW_PART + jitter);
 }
 
-static bool is_kept(const struct service_peer *p, const struct circuit *c)
+static bool is_way_of(const struct service_peer *p, unsigned k,
+                      const struct circuit *c)
 {
-    for (unsigned k = 0; k < p->hop_sets; k++) {
-        unsigned same = 0;
-
-        for (unsigned i = 0; i < p->service->options.hops; i++)
-            same += memcmp(p->hops[k][i].identity, c->hop[i].target.identity,
-                           sizeof(c->hop[i].target.identity)) == 0;
-        if (same == p->service->options.hops)
-            return true;
-    }
-    return false;
+    for (unsigned i = 0; i < p->service->options.hops; i++)
+        if (memcmp(p->hops[k][i].identity, c->hop[i].target.identity,
+                   sizeof(c->hop[i].target.identity)) != 0)
+            return false;
+    return true;
 }
 
-static void keep_hops(struct service_peer *p, const struct circuit *c)
+void peer_keep_hops(struct service_peer *p, const struct circuit *c)
 {
     unsigned hops = p->service->options.hops;
 
-    if (p->opened || p->hop_sets == PEER_HOPS || c->length < hops ||
-        is_kept(p, c))
+    if (p->opened || p->hop_sets == PEER_HOPS || c->length < hops)
         return;
+    for (unsigned k = 0; k < p->hop_sets; k++)
+        if (is_way_of(p, k, c))
+            return;
     for (unsigned i = 0; i < hops; i++)
         p->hops[p->hop_sets][i] = c->hop[i].target;
     p->hop_sets++;
 }
 
+static bool are_lost(const struct service_peer *p,
+                     const struct link_target *hops, uint64_t now)
+{
+    const struct lost_relays *lost =
+        circuits_lost(p->service->all->env.circuits);
+
+    for (unsigned i = 0; i < p->service->options.hops; i++)
+        if (lost_relays_has(lost, hops[i].identity, now))
+            return true;
+    return false;
+}
+
+static void forget_lost_hops(struct service_peer *p, uint64_t now)
+{
+    for (unsigned k = p->hop_sets; k-- > 0;)
+        if (are_lost(p, p->hops[k], now))
+            memmove(p->hops[k], p->hops[--p->hop_sets], sizeof(p->hops[k]));
+}
+
 /* No relay extends to itself, nor back to the one before it. */
-const struct link_target *peer_hops_to(const struct service_peer *peer,
-                                       const uint8_t target[32])
+const struct link_target *peer_hops_to(struct service_peer *peer,
+                                       const uint8_t target[32],
+                                       const struct circuit *but, uint64_t now)
 {
     unsigned hops = peer->service->options.hops;
 
+    forget_lost_hops(peer, now);
     for (unsigned k = 0; k < peer->hop_sets; k++) {
-        bool leads = true;
+        bool leads = but == NULL || !is_way_of(peer, k, but);
 
         for (unsigned i = 1; i <= 2 && i <= hops; i++)
             leads &= memcmp(peer->hops[k][hops - i].identity, target, 32) != 0;
@@ -467,7 +550,7 @@ void peer_add_leg(struct service_peer *peer, struct circuit *circuit,
 {
     struct services *s = peer->service->all;
 
-    keep_hops(peer, circuit);
+    peer_keep_hops(peer, circuit);
     route_pass(circuit, &leg_ops, peer);
     channel_attach(peer->channel, circuit, keys, renew_at(s, now), now);
 }
@@ -549,7 +632,9 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
     p->opened = goal != NULL;
     p->has_key = key != NULL;
     p->since = now;
-    p->retry_at = p->second_at = TIME_NEVER;
+    p->retry_at = p->beside_at = p->check_at = TIME_NEVER;
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++)
+        p->attempts[i].peer = p;
     if (goal != NULL)
         p->goal = *goal;
     if (key != NULL)
@@ -645,9 +730,12 @@ void peers_free_of(struct service *service, uint64_t now)
 /* It was not gone, and the other end knows nothing of it yet. */
 static void call_off(struct service_peer *p, uint64_t now)
 {
-    if (p->connect == NULL || !p->resuming || is_lost(p) ||
-        connect_has_asked(p->connect) || p->second != NULL)
+    if (!is_connecting(p) || !p->resuming || is_lost(p))
         return;
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++)
+        if (p->attempts[i].connect != NULL &&
+            connect_has_asked(p->attempts[i].connect))
+            return;
     end_connects(p, now);
     p->resuming = false;
 }
@@ -662,8 +750,10 @@ void peers_tick(struct services *s, uint64_t now)
         call_off(p, now);
         if (now >= p->retry_at)
             meet_again(p, now);
-        if (now >= p->second_at)
+        if (now >= p->beside_at)
             meet_beside(p, now);
+        if (now >= p->check_at)
+            check_points(p, now);
         if (now >= channel_next_deadline(p->channel))
             channel_tick(p->channel, now);
     }
@@ -675,7 +765,8 @@ uint64_t peers_deadline(const struct services *s)
 
     for (unsigned i = 0; i < s->peer_count; i++) {
         at = time_min(at, s->peers[i]->retry_at);
-        at = time_min(at, s->peers[i]->second_at);
+        at = time_min(at, s->peers[i]->beside_at);
+        at = time_min(at, s->peers[i]->check_at);
         at = time_min(at, channel_next_deadline(s->peers[i]->channel));
     }
     return at;

@@ -14,7 +14,8 @@
 
 /* Ways that a peer is met over: the other one is for rendezvous points that are
  * among the last hops of the first. */
-#define PEER_HOPS 2
+#define PEER_ATTEMPTS 3
+#define PEER_HOPS     2
 
 struct service_peer {
     uint64_t id;
@@ -30,15 +31,22 @@ struct service_peer {
 
     /* opened: where it can be met again */
     struct connect_goal goal;
-    struct connect *connect; /* under way */
-    struct connect *second;  /* beside it, at another point */
-    uint64_t second_at;
-    bool resuming;    /* by RESUME; else by MOVE */
-    uint64_t lost_at; /* with tries: since when there are some */
+    struct peer_attempt {
+        struct service_peer *peer;
+        struct connect *connect; /* NULL: none */
+    } attempts[PEER_ATTEMPTS];   /* beside each other, at other points */
+    unsigned turn;               /* of the next point */
+    unsigned beside;             /* those begun beside the first */
+    uint64_t beside_at;          /* when there is to be one more */
+    bool resuming;               /* by RESUME; else by MOVE */
+    uint64_t lost_at;            /* with tries: since when there are some */
     unsigned tries, again;
     uint64_t retry_at;
 
-    /* else: our key in its handshakes, and our hops to rendezvous points */
+    /* else: when the way to our points is looked at, as nobody has come by them
+     * since the gap began; our key in its handshakes, and our hops to
+     * rendezvous points */
+    uint64_t check_at;
     uint8_t secret[32], own[32];
     struct link_target hops[PEER_HOPS][SERVICE_HOPS_MAX];
     unsigned hop_sets;
@@ -54,9 +62,14 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
 /* One more leg. */
 void peer_add_leg(struct service_peer *peer, struct circuit *circuit,
                   const struct channel_keys *keys, uint64_t now);
-/* Over which of the ways a circuit leads to `target`; NULL: none. */
-const struct link_target *peer_hops_to(const struct service_peer *peer,
-                                       const uint8_t target[32]);
+/* Over which of the ways a circuit leads to `target`; NULL: none. Those through
+ * a relay that was lost are forgotten; `but`: NULL, or it is another one than
+ * this circuit's. */
+const struct link_target *peer_hops_to(struct service_peer *peer,
+                                       const uint8_t target[32],
+                                       const struct circuit *but, uint64_t now);
+/* It goes over these from now on as well, while it has less than PEER_HOPS. */
+void peer_keep_hops(struct service_peer *peer, const struct circuit *c);
 /* There is room for one more. */
 bool peer_may_come(const struct service *service);
 

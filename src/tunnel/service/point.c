@@ -20,6 +20,7 @@
 #define SAY_TIME    (6 * TIME_S)
 #define RENEW_PART  8  /* tenths of max_time */
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
+#define CHECK_PAUSE (5 * TIME_S)
 #define REST        (200 * TIME_MS) /* when no relay can be had */
 #define POINTS_SETS (2 * SERVICE_POINTS_MAX)
 
@@ -33,7 +34,9 @@ struct point_set {
     struct point *points[POINTS_SETS];
     unsigned count;
     uint64_t choose_at;
-    bool changed; /* to be told in the next tick */
+    uint64_t checked_at; /* 0: never */
+    unsigned noted;      /* relays that were lost, when that was looked at */
+    bool changed;        /* to be told in the next tick */
 };
 
 static const struct route_ops point_route;
@@ -414,6 +417,19 @@ static void went_down(struct point *p, bool silent, uint64_t now)
         p->act_at = now;
 }
 
+static bool is_ours(struct point *p, unsigned hop)
+{
+    return hop > 0 && hop <= set_of(p)->service->options.hops;
+}
+
+/* A hop of ours is gone, and the relay has no part in that: it is reached over
+ * others, and the sooner the better. */
+static void lost_way(struct point *p, uint64_t now)
+{
+    p->reached = p->up = false;
+    p->down_at = p->act_at = now;
+}
+
 /* The attempt to replace its circuit failed: the old one serves on. */
 static void renewal_failed(struct point *p, uint64_t now)
 {
@@ -433,7 +449,9 @@ static void point_closed(void *holder, struct circuit *c, enum reason why,
     }
     p->c = p->next; /* the one on its way is all that is left */
     p->next = NULL;
-    if (p->c == NULL)
+    if (p->c == NULL && p->up && is_ours(p, hop))
+        lost_way(p, now);
+    else if (p->c == NULL)
         went_down(p, !p->up && hop == c->length, now);
     else
         p->up = false;
@@ -571,8 +589,44 @@ static bool is_superfluous(const struct point_set *set, const struct point *p)
            points_up(set) > set->wanted;
 }
 
+static void say_something(struct point_set *set, const struct point *p,
+                          uint64_t now)
+{
+    circuit_ping(circuits_of(set), p->c, p->c->length, now);
+}
+
+static const struct lost_relays *lost_of(const struct point_set *set)
+{
+    return circuits_lost(set->service->all->env.circuits);
+}
+
+static bool leads_through_lost(const struct point_set *set,
+                               const struct circuit *c, uint64_t now)
+{
+    for (unsigned i = 0; i < c->chosen; i++)
+        if (lost_relays_has(lost_of(set), c->hop[i].target.identity, now))
+            return true;
+    return false;
+}
+
+/* A hop that was lost on one circuit may be on those of points, too, where
+ * those before it know nothing yet. */
+static void check_lost(struct point_set *set, uint64_t now)
+{
+    if (set->noted == lost_of(set)->noted)
+        return;
+    set->noted = lost_of(set)->noted;
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct point *p = set->points[i];
+
+        if (p->up && leads_through_lost(set, p->c, now))
+            say_something(set, p, now);
+    }
+}
+
 void points_tick(struct point_set *set, uint64_t now)
 {
+    check_lost(set, now);
     for (unsigned i = set->count; i-- > 0;) {
         struct point *p = set->points[i];
 
@@ -615,9 +669,23 @@ void points_suspect(struct point_set *set, uint64_t now)
     }
 }
 
+void points_check(struct point_set *set, uint64_t now)
+{
+    if (set->checked_at != 0 && time_since(set->checked_at, now) < CHECK_PAUSE)
+        return;
+    set->checked_at = now;
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct point *p = set->points[i];
+
+        if (p->up)
+            say_something(set, p, now);
+    }
+}
+
 uint64_t points_deadline(const struct point_set *set)
 {
-    uint64_t at = set->changed ? 0 : set->choose_at;
+    bool soon = set->changed || set->noted != lost_of(set)->noted;
+    uint64_t at = soon ? 0 : set->choose_at;
 
     for (unsigned i = 0; i < set->count; i++)
         at = time_min(at, set->points[i]->act_at);

@@ -73,6 +73,9 @@ const struct point *points_at(const struct point_set *set, unsigned i);
 void points_stems(struct point_set *set, enum path_result why, uint64_t now);
 /* All circuits are suspect. */
 void points_suspect(struct point_set *set, uint64_t now);
+/* The way to some may be gone, and nobody has noticed: something is said on
+ * each circuit, so that those along it find out. At most each CHECK_PAUSE. */
+void points_check(struct point_set *set, uint64_t now);
 void points_tick(struct point_set *set, uint64_t now);
 uint64_t points_deadline(const struct point_set *set);
 

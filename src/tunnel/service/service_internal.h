@@ -83,6 +83,7 @@ struct services {
     unsigned connect_count;
     uint32_t connect_round;
     struct patience introducing; /* from INTRODUCE to its ACK */
+    struct patience meeting;     /* from the beginning to JOINED */
     struct news news;
     struct services_stats stats;
     uint64_t wall;

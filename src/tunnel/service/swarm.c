@@ -623,6 +623,16 @@ void swarm_suspect(struct swarm *w, uint64_t now)
     }
 }
 
+void swarm_check(struct swarm *w, uint64_t now)
+{
+    for (unsigned i = 0; i < w->season_count; i++) {
+        if (w->seasons[i]->points != NULL)
+            points_check(w->seasons[i]->points, now);
+        if (w->seasons[i]->inquiry != NULL)
+            inquiry_hurry(w->seasons[i]->inquiry, now);
+    }
+}
+
 /* Of points of ours, those of the present period. */
 static unsigned points_up_now(const struct swarm *w)
 {

@@ -4,6 +4,9 @@
  *
  *     queue -> EXTENDING (stem, or the peer's hops) -> JOINING -> gone
  *        ^________/   not reached: over another stem
+ *
+ * One that takes longer than it should has a second one beside it, over another
+ * way to the same place; whichever is joined first ends the other.
  */
 #include "tunnel/service/visit.h"
 
@@ -16,15 +19,18 @@
 #define ANSWER  (8 * TIME_S)   /* from JOIN to JOINED */
 #define TRIES   3              /* stems, until one leads there */
 #define PAUSE   (20 * TIME_MS) /* of the queue, for want of stems or tokens */
+#define BESIDE  (20 * TIME_MS) /* at least, until there is a second one */
 
 struct visit {
     TAILQ_ENTRY(visit) link;
     struct visits *all;
     struct visit_plan plan;
+    struct visit *beside; /* the other one to the same place, or NULL */
     bool at_once;
     uint64_t since;      /* in the queue, or on the way */
     unsigned tries;      /* circuits that it had */
     uint64_t over_at;    /* whoever asked waits no longer; with the first try */
+    uint64_t beside_at;  /* when there is to be a second one, or never */
     struct circuit *c;   /* on the way */
     struct asking asked; /* JOIN; again_at is TIME_NEVER before */
 };
@@ -61,6 +67,8 @@ enum error visits_new(struct service *service, struct visits **out)
 
 static void wipe(struct visit *v)
 {
+    if (v->beside != NULL)
+        v->beside->beside = NULL;
     sodium_memzero(v, sizeof(*v));
     free(v);
 }
@@ -81,7 +89,7 @@ static void end(struct visit *v)
 
 static void fail(struct visit *v, uint64_t now)
 {
-    v->all->service->all->stats.joins_failed++;
+    v->all->service->all->stats.joins_failed += v->beside == NULL;
     if (v->c != NULL)
         route_drop(circuits_of(v), v->c, now);
     end(v);
@@ -127,7 +135,7 @@ static uint64_t queued_until(const struct visit *v)
 static void give_up(struct visits *all, struct visit *v)
 {
     all->missed += v->plan.effort > 0 && v->tries == 0;
-    all->service->all->stats.joins_failed++;
+    all->service->all->stats.joins_failed += v->beside == NULL;
     leave_queue(all, v);
     wipe(v);
 }
@@ -144,7 +152,7 @@ static enum error make_room(struct visits *all, uint32_t effort)
     return OK;
 }
 
-static bool set_out(struct visit *v, uint64_t now);
+static bool set_out(struct visit *v, const struct circuit *but, uint64_t now);
 
 enum error visit_add(struct visits *all, const struct visit_plan *plan,
                      bool at_once, uint64_t now)
@@ -164,7 +172,7 @@ enum error visit_add(struct visits *all, const struct visit_plan *plan,
     v->at_once = at_once;
     v->since = now;
     insert(all, v);
-    return !at_once || set_out(v, now) ? OK : ERR_UNREACHABLE;
+    return !at_once || set_out(v, NULL, now) ? OK : ERR_UNREACHABLE;
 }
 
 void visits_forget_peer(struct visits *all, const struct service_peer *peer)
@@ -195,6 +203,16 @@ unsigned visits_queued(const struct visits *v)
 
 /* ---- To the rendezvous point -------------------------------------------- */
 
+/* What is left to be built, and the JOIN. */
+static uint64_t time_of(const struct visit *v)
+{
+    uint64_t time = circuits_overdue(circuits_of(v), v->c->length);
+
+    for (unsigned i = v->c->built + 1; i <= v->c->length; i++)
+        time += circuits_overdue(circuits_of(v), i);
+    return time > BESIDE ? time : BESIDE;
+}
+
 static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
 {
     leave_queue(v->all, v);
@@ -205,6 +223,9 @@ static void on_the_way(struct visit *v, struct circuit *c, uint64_t now)
     v->asked.again_at = TIME_NEVER;
     if (v->tries++ == 0)
         v->over_at = time_after(now, GO_TIME);
+    v->beside_at = TIME_NEVER;
+    if (v->tries < TRIES && v->beside == NULL)
+        v->beside_at = time_after(now, time_of(v));
 }
 
 /* Over the hops that this peer has had. */
@@ -239,19 +260,26 @@ static void go_over_stem(struct visit *v, uint64_t now)
     if (c == NULL)
         return;
     on_the_way(v, c, now);
+    if (v->plan.peer != NULL)
+        peer_keep_hops(v->plan.peer, c);
     if (!service_link_target(s, c->hop[c->length - 1].target.identity,
                              &v->plan.rendezvous, &last) ||
         circuit_extend(s->env.circuits, c, &last, now) != OK)
         fail(v, now);
 }
 
-/* False: it is given up. */
-static bool set_out(struct visit *v, uint64_t now)
+/* `but`: NULL, or a way that another one takes. False: it is given up. */
+static bool set_out(struct visit *v, const struct circuit *but, uint64_t now)
 {
+    struct service_peer *p = v->plan.peer;
     const struct link_target *hops = NULL;
 
-    if (v->plan.peer != NULL)
-        hops = peer_hops_to(v->plan.peer, v->plan.rendezvous.identity);
+    if (p != NULL)
+        hops = peer_hops_to(p, v->plan.rendezvous.identity, but, now);
+    if (hops == NULL && but != NULL && p != NULL && p->hop_sets == PEER_HOPS) {
+        give_up(v->all, v);
+        return false;
+    }
     if (hops == NULL) {
         go_over_stem(v, now);
         return true;
@@ -273,7 +301,7 @@ void visits_go_on(struct visits *all, uint64_t now)
            token_bucket_has(&s->joins, &s->join_rate, now)) {
         unsigned queued = all->queued;
 
-        set_out(v, now);
+        set_out(v, NULL, now);
         if (all->queued == queued) /* no stem */
             return;
         token_bucket_take(&s->joins, &s->join_rate, now);
@@ -316,6 +344,18 @@ static void become_peer(struct visit *v, uint64_t now)
     memcpy(p->own, plan->own, sizeof(p->own));
 }
 
+static void end_beside(struct visit *v, uint64_t now)
+{
+    struct visit *other = v->beside;
+
+    if (other == NULL)
+        return;
+    if (other->c != NULL)
+        fail(other, now); /* which counts nothing: this one is there */
+    else
+        give_up(v->all, other);
+}
+
 static bool visit_message(void *holder, struct circuit *c,
                           const struct meeting_message *m, uint64_t now)
 {
@@ -326,6 +366,7 @@ static bool visit_message(void *holder, struct circuit *c,
         return false;
     c->joined = true;
     v->all->service->all->stats.joins++;
+    end_beside(v, now);
     if (v->plan.peer != NULL)
         peer_add_leg(v->plan.peer, c, &v->plan.keys, now);
     else
@@ -385,12 +426,44 @@ static const struct route_ops visit_ops = {.ready = visit_ready,
 
 /* ---- Time --------------------------------------------------------------- */
 
+/* With many under way there is none, as with what is tried again; nor while
+ * others wait for their turn. */
+static void go_beside(struct visit *v, uint64_t now)
+{
+    struct visits *all = v->all;
+    struct services *s = all->service->all;
+    struct visit *other;
+
+    v->beside_at = TIME_NEVER;
+    if (all->queued > 0 || all->count > VISIT_ACTIVE / 2 || v->beside != NULL ||
+        !token_bucket_take(&s->joins, &s->join_rate, now))
+        return;
+    other = calloc(1, sizeof(*other));
+    if (other == NULL)
+        return;
+    *other = (struct visit){.all = all,
+                            .plan = v->plan,
+                            .since = now,
+                            .tries = v->tries,
+                            .over_at = v->over_at,
+                            .beside = v};
+    v->beside = other;
+    TAILQ_INSERT_HEAD(&all->queue, other, link);
+    all->queued++;
+    set_out(other, v->c, now);
+    if (v->beside != NULL && v->beside->c == NULL) /* there is no stem */
+        give_up(all, v->beside);
+    v->tries += v->beside != NULL;
+}
+
 static void tick_active(struct visit *v, uint64_t now)
 {
     if (now >= v->over_at) {
         fail(v, now);
         return;
     }
+    if (now >= v->beside_at)
+        go_beside(v, now);
     if (now < v->asked.again_at)
         return;
     asking_again(&v->asked, now);
@@ -422,6 +495,7 @@ uint64_t visits_deadline(const struct visits *all)
     TAILQ_FOREACH(v, &all->active, link)
     {
         at = time_min(at, v->over_at);
+        at = time_min(at, v->beside_at);
         at = time_min(at, v->asked.again_at);
     }
     TAILQ_FOREACH(v, &all->queue, link)

@@ -406,6 +406,53 @@ static void test_visit_over_the_hops_of_a_peer(void **state)
     finish();
 }
 
+/* What takes too long is done over another way as well, once; who is there
+ * first ends the other. */
+static void test_visit_has_another_beside_it(void **state)
+{
+    struct circuit *first, *second;
+
+    (void)state;
+    begin();
+    first = set_out(3);
+    scene.ready = 2;
+    pass(SCENE_OVERDUE / 2);
+    assert_int_equal(scene.ready, 2); /* not yet */
+    pass(TIME_S);
+    assert_int_equal(scene.ready, 1); /* and no third one */
+    second = &scene.circuits.at[scene.circuits.count - 1]->c;
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(last_target(), 3);
+    scene_reached(second);
+    assert_true(joined(second));
+    assert_int_equal(scene.s->peer_count, 1);
+    assert_int_equal(scene.circuits.count, 1); /* the first is gone */
+    assert_int_equal(scene.s->stats.joins_failed, 0);
+    assert_int_equal(scene.s->stats.joins, 1);
+    finish();
+}
+
+/* Not while others wait, nor faster than may be set out at all. */
+static void test_visit_is_alone_when_there_are_others(void **state)
+{
+    struct service_config config = scene_config();
+
+    (void)state;
+    config.join_rate = 1;
+    begin_with(&config);
+    set_out(3);
+    add(9, 0);
+    scene.ready = 0;
+    pass(TIME_S);
+    scene.ready = 4;
+    assert_int_equal(visits_queued(v), 1);
+    pass(TIME_S / 2);
+    assert_int_equal(scene.ready, 3);
+    pass(TIME_S / 4);
+    assert_int_equal(scene.ready, 3);
+    finish();
+}
+
 /* A relay extends neither to itself nor back: then a stem is taken. */
 static void test_visit_to_a_hop_of_the_peer(void **state)
 {
@@ -420,7 +467,8 @@ static void test_visit_to_a_hop_of_the_peer(void **state)
         plan.peer = p;
         scene.ready = 1;
         assert_int_equal(visit_add(v, &plan, true, scene.now), OK);
-        assert_int_equal(scene.ready, i == 0); /* the guard: own hops do */
+        /* To the guard its own hops do; what is taken then is kept. */
+        assert_int_equal(scene.ready, i != 1);
     }
     finish();
 }
@@ -538,6 +586,8 @@ int main(void)
         cmocka_unit_test(test_visit_cannot_extend),
         cmocka_unit_test(test_visit_other_family),
         cmocka_unit_test(test_visit_over_the_hops_of_a_peer),
+        cmocka_unit_test(test_visit_has_another_beside_it),
+        cmocka_unit_test(test_visit_is_alone_when_there_are_others),
         cmocka_unit_test(test_visit_to_a_hop_of_the_peer),
         cmocka_unit_test(test_visit_that_cannot_set_out),
         cmocka_unit_test(test_visit_keeps_two_ways_to_a_peer),
