@@ -28,7 +28,6 @@ void lost_relays_note(struct lost_relays *l, const uint8_t identity[32],
             continue;
         memcpy(relay->identity, identity, sizeof(relay->identity));
         relay->until = time_after(now, LOST_LIFE);
-        l->noted++;
         return;
     }
 }

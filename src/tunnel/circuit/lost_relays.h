@@ -22,7 +22,6 @@ struct lost_relays {
         uint8_t identity[32];
         uint64_t until; /* 0: a free place */
     } list[LOST_MAX];
-    unsigned noted; /* ever */
 };
 
 /* Lost just now. When there are LOST_MAX already it is left out. */

@@ -214,6 +214,11 @@ void host_stems(struct host *h, enum path_result why, uint64_t now)
     points_stems(h->points, why, now);
 }
 
+void host_lost_hop(struct host *h)
+{
+    points_lost_hop(h->points);
+}
+
 void host_check(struct host *h, uint64_t now)
 {
     points_check(h->points, now);

@@ -26,6 +26,7 @@ bool host_is_gone(const struct host *h, uint64_t now);
 void host_changed(struct host *h, uint64_t now);
 void host_stems(struct host *h, enum path_result why, uint64_t now);
 void host_suspect(struct host *h, uint64_t now);
+void host_lost_hop(struct host *h);            /* points_lost_hop */
 void host_check(struct host *h, uint64_t now); /* points_check */
 /* ERR_IN_USE: one is under way. ERR_NOT_FOUND: no point to ask at. */
 enum error host_probe(struct host *h, uint64_t now);

@@ -432,9 +432,14 @@ static void leg_closed(void *holder, struct circuit *c, enum reason why,
                        unsigned hop, uint64_t now)
 {
     struct service_peer *p = holder;
+    struct service *service = p->service;
+    bool ours = !p->opened && hop > 0 && hop <= service->options.hops;
 
     (void)why;
-    (void)hop;
+    if (ours && service->host != NULL)
+        host_lost_hop(service->host);
+    if (ours && service->swarm != NULL)
+        swarm_lost_hop(service->swarm);
     channel_detach(p->channel, c, now);
 }
 

@@ -35,7 +35,7 @@ struct point_set {
     unsigned count;
     uint64_t choose_at;
     uint64_t checked_at; /* 0: never */
-    unsigned noted;      /* relays that were lost, when that was looked at */
+    bool lost_hop;       /* to be looked at in the next tick */
     bool changed;        /* to be told in the next tick */
 };
 
@@ -426,6 +426,7 @@ static bool is_ours(struct point *p, unsigned hop)
  * others, and the sooner the better. */
 static void lost_way(struct point *p, uint64_t now)
 {
+    set_of(p)->lost_hop = true;
     p->reached = p->up = false;
     p->down_at = p->act_at = now;
 }
@@ -613,15 +614,20 @@ static bool leads_through_lost(const struct point_set *set,
  * those before it know nothing yet. */
 static void check_lost(struct point_set *set, uint64_t now)
 {
-    if (set->noted == lost_of(set)->noted)
+    if (!set->lost_hop)
         return;
-    set->noted = lost_of(set)->noted;
+    set->lost_hop = false;
     for (unsigned i = 0; i < set->count; i++) {
         const struct point *p = set->points[i];
 
         if (p->up && leads_through_lost(set, p->c, now))
             say_something(set, p, now);
     }
+}
+
+void points_lost_hop(struct point_set *set)
+{
+    set->lost_hop = true;
 }
 
 void points_tick(struct point_set *set, uint64_t now)
@@ -684,7 +690,7 @@ void points_check(struct point_set *set, uint64_t now)
 
 uint64_t points_deadline(const struct point_set *set)
 {
-    bool soon = set->changed || set->noted != lost_of(set)->noted;
+    bool soon = set->changed || set->lost_hop;
     uint64_t at = soon ? 0 : set->choose_at;
 
     for (unsigned i = 0; i < set->count; i++)

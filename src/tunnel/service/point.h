@@ -73,6 +73,10 @@ const struct point *points_at(const struct point_set *set, unsigned i);
 void points_stems(struct point_set *set, enum path_result why, uint64_t now);
 /* All circuits are suspect. */
 void points_suspect(struct point_set *set, uint64_t now);
+/* Another circuit of the service has lost a hop of ours, which may be on those
+ * of points as well: something is said on these in the next tick, but on none
+ * of another service, or somebody learned that they are of one node. */
+void points_lost_hop(struct point_set *set);
 /* The way to some may be gone, and nobody has noticed: something is said on
  * each circuit, so that those along it find out. At most each CHECK_PAUSE. */
 void points_check(struct point_set *set, uint64_t now);

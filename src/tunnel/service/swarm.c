@@ -625,12 +625,16 @@ void swarm_suspect(struct swarm *w, uint64_t now)
 
 void swarm_check(struct swarm *w, uint64_t now)
 {
-    for (unsigned i = 0; i < w->season_count; i++) {
+    for (unsigned i = 0; i < w->season_count; i++)
         if (w->seasons[i]->points != NULL)
             points_check(w->seasons[i]->points, now);
-        if (w->seasons[i]->inquiry != NULL)
-            inquiry_hurry(w->seasons[i]->inquiry, now);
-    }
+}
+
+void swarm_lost_hop(struct swarm *w)
+{
+    for (unsigned i = 0; i < w->season_count; i++)
+        if (w->seasons[i]->points != NULL)
+            points_lost_hop(w->seasons[i]->points);
 }
 
 /* Of points of ours, those of the present period. */

@@ -49,6 +49,7 @@ void swarm_next_point(struct swarm *w, const uint8_t member[32],
 
 void swarm_stems(struct swarm *w, enum path_result why, uint64_t now);
 void swarm_suspect(struct swarm *w, uint64_t now);
+void swarm_lost_hop(struct swarm *w);            /* points_lost_hop */
 void swarm_check(struct swarm *w, uint64_t now); /* points_check */
 void swarm_tick(struct swarm *w, uint64_t now);
 uint64_t swarm_deadline(const struct swarm *w);
