@@ -68,9 +68,11 @@ class Watcher:
 
 
 class Services(ProcessTest):
+    relays_wanted = RELAYS
+
     def setUp(self):
         super().setUp()
-        self.relays = self.network_of(RELAYS)
+        self.relays = self.network_of(self.relays_wanted)
         self.watchers = []
 
     def tearDown(self):
