@@ -62,8 +62,8 @@ static void refuse_method(struct socks_handshake *h)
 {
     refuse(h, "405 Method Not Allowed", "Allow: CONNECT\r\n",
            "This port is warren's proxy, not a web server: it speaks SOCKS5, "
-           "SOCKS4a and CONNECT\nof HTTP. Enter it as a SOCKS5 proxy where "
-           "names are looked up by the proxy.\n");
+           "SOCKS4a and\nCONNECT of HTTP. Enter it as a SOCKS5 proxy where "
+           "names are looked\nup by the proxy.\n");
 }
 
 static void refuse_scheme(struct socks_handshake *h)

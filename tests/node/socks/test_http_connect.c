@@ -39,6 +39,13 @@ static void test_http_connect_examples(void **state)
 
 /* ---- Errors ---- */
 
+/* People read them in terminals. */
+static void check_width(const char *lines)
+{
+    for (; *lines != '\0'; lines += strcspn(lines, "\n") + 1)
+        assert_in_range(strcspn(lines, "\n"), 0, 80);
+}
+
 /* The output is one whole response; returns its body. */
 static const char *read_response(const struct socks_handshake *h,
                                  const char *status,
@@ -60,6 +67,7 @@ static const char *read_response(const struct socks_handshake *h,
     body += 4;
     assert_int_equal(strtoul(length + 16, NULL, 10), strlen(body));
     assert_int_equal(body[strlen(body) - 1], '\n');
+    check_width(body);
     return body;
 }
 
