@@ -182,12 +182,12 @@ class Reload(ProcessTest):
         config = self.net.root / "reload.ini"
         config.write_text("")
         node = self.net.add().start("--config", config)
-        log = self.reload(node, "[tunnel]\nmin_circuits = 20\n"
-                                "max_circuits = 40\ncreate_rate = 7\n")
-        self.assertIn("[tunnel] max_circuits is '8' and stays so until a "
+        log = self.reload(node, "[tunnel]\nmin_circuits = 40\n"
+                                "max_circuits = 50\ncreate_rate = 7\n")
+        self.assertIn("[tunnel] max_circuits is '32' and stays so until a "
                       "restart", log)
         self.assertIn("[tunnel] min_circuits is '2' and stays so until a "
-                      "restart; the settings now say '20': ", log)
+                      "restart; the settings now say '40': ", log)
         self.assertNotIn("keep their old settings", log)
         log = self.reload(node, "[tunnel]\nmin_circuits = 5\n"
                                 "family = ours\n")

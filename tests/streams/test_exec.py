@@ -17,7 +17,7 @@ import unittest
 from page import block
 from running import WHY_NOT, Running, python
 from scene import Scene, missing, run
-from stage import PATIENCE, SocksError, echo, read_exact, socks, wait_for
+from stage import CLIENT, PATIENCE, SocksError, echo, read_exact, socks, wait_for
 from harness import (NO_DAEMON, TROUBLE, USAGE, Control, Failure, ProcessTest,
                      clean_environment, warren)
 
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 """
 
 
-class Private(Scene):
+class Private(Running, Scene):
     """The method socks.open."""
 
     def opened(self, node, **params):
@@ -90,6 +90,19 @@ class Private(Scene):
         with socks(other, "web.example", port, user=another) as s:
             s.sendall(b"still")
             self.assertEqual(read_exact(s, 5), b"still")
+
+    def test_one_process_leaves_room(self):
+        """A process that opens proxies has a quarter of them."""
+        node = self.add(flags=CLIENT + ("--socks.max_private", "8"))
+        for _ in range(2):
+            self.opened(node, hops=1)
+        with Control(node) as control:
+            with self.assertRaisesRegex(Failure, "socks.max_private"):
+                control.call("socks.open", hops=1)
+        self.assertEqual(node.metrics()["warren_socks_private"], 2)
+        done = run(*self.words(node, "true")) if not WHY_NOT else None
+        self.assertIn(done and (done.returncode, done.stderr),
+                      (None, (0, b"")))
 
     def test_names_share_circuits(self):
         """Of one name one connection to the exit, of none a new one each."""

@@ -162,6 +162,7 @@ struct config {
     unsigned socks_max_clients_per_source;
     unsigned socks_max_associations;
     unsigned socks_max_associations_per_source;
+    unsigned socks_max_private;
     uint64_t socks_handshake_timeout;
     struct carrier_config carrier; /* streams of our own */
 

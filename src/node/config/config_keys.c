@@ -448,6 +448,12 @@ const struct config_key config_keys[] = {
      .init = "128",
      .meaning = "The same of one source, counted as for\n"
                 "max_clients_per_source."},
+    {"socks", "max_private", &config_count, AT(socks_max_private), FIXED,
+     .min = 1, .max = 65536, .init = "256",
+     .meaning =
+         "Proxies of `warren exec` and other programs (socks.open) at a\n"
+         "time, but an eighth of the files that may be open; a quarter\n"
+         "for one process."},
     {"socks", "handshake_timeout", &config_duration,
      AT(socks_handshake_timeout), FIXED, .min = TIME_S, .max = 10 * TIME_MIN,
      .init = "30s",

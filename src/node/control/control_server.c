@@ -432,6 +432,12 @@ bool control_same_client(const struct control_call *a,
     return a->client == b->client;
 }
 
+bool control_same_process(const struct control_call *a,
+                          const struct control_call *b)
+{
+    return same_process(a->client, b->client);
+}
+
 enum error control_find(const struct control_call *call, uint32_t msgid,
                         struct control_call **out)
 {

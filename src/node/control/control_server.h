@@ -94,6 +94,8 @@ void control_fail_as(struct control_call *call, const char *code,
 uint32_t control_msgid(const struct control_call *call);
 bool control_same_client(const struct control_call *a,
                          const struct control_call *b);
+bool control_same_process(const struct control_call *a,
+                          const struct control_call *b);
 /* Another call of the same client, by its msgid: ERR_NOT_FOUND, ERR_IN_USE when
  * several have it. */
 enum error control_find(const struct control_call *call, uint32_t msgid,

@@ -83,6 +83,8 @@ void proxy_metrics_write(const struct proxy_sources *from, struct metrics *m)
     METRICS_ROWS(m, socks_rows, OR_ZEROS(socks_udp_counters, from->socks));
     metrics_gauge(m, "warren_socks_associations", "UDP associations.",
                   from->associations);
+    metrics_gauge(m, "warren_socks_private", "Proxies of programs.",
+                  from->private_ones);
     METRICS_ROWS(m, dns_rows, OR_ZEROS(dns_server_counters, from->dns));
     metrics_gauge(m, "warren_dns_lookups", "Lookups under way.", from->lookups);
 }
@@ -97,6 +99,7 @@ void proxy_metrics(const struct tunnel_host *h, struct metrics *m)
     if (socks != NULL) {
         from.socks = socks_udp_counters(socks_server_udp(socks));
         from.associations = socks_udp_count(socks_server_udp(socks));
+        from.private_ones = socks_server_private(socks);
     }
     if (dns != NULL) {
         from.dns = dns_server_counters(dns);

@@ -18,6 +18,7 @@ struct proxy_sources {
     const struct flow_stats *flows;
     const struct socks_udp_counters *socks;
     unsigned associations;
+    unsigned private_ones;
     const struct dns_server_counters *dns;
     unsigned lookups;
 };

@@ -125,6 +125,7 @@ enum error rpc_new(struct node *node, struct rpc **out)
     rpc->node = node;
     calls_init(&rpc->dht_calls);
     LIST_INIT(&rpc->joined);
+    LIST_INIT(&rpc->proxies);
     if (rpc_live_new(rpc) != OK) {
         free(rpc);
         return ERR_NO_MEMORY;

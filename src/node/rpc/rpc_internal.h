@@ -19,6 +19,7 @@ struct rpc {
     struct node *node;
     struct live *live;                /* node/rpc/live */
     LIST_HEAD(, service_call) joined; /* registrations of clients */
+    LIST_HEAD(, rpc_proxy) proxies;   /* private ones */
     /* Calls end with their clients, whom the control server cancels; these
      * may go on without. */
     struct calls dht_calls;

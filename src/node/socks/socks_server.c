@@ -86,6 +86,7 @@ struct socks_server {
     unsigned listening;
     TAILQ_HEAD(, client) clients;
     struct socks_clients count;
+    unsigned private_count;
     struct socks_udp *udp;
     struct socks_counters counters;
     uint8_t key[SOCKS_KEY_BYTES];
@@ -727,10 +728,13 @@ enum error socks_server_open(struct socks_server *s,
                              struct socks_private **out, struct endpoint *at,
                              struct text *why)
 {
-    struct socks_private *p = calloc(1, sizeof(*p));
+    struct socks_private *p;
     struct listener *l;
     enum error e;
 
+    if (s->private_count >= s->config.max_private)
+        return ERR_FULL;
+    p = calloc(1, sizeof(*p));
     if (p == NULL)
         return ERR_NO_MEMORY;
     p->config = (struct socks_listen){.at = {.addr = {127, 0, 0, 1}},
@@ -748,6 +752,7 @@ enum error socks_server_open(struct socks_server *s,
         free(p);
         return e;
     }
+    s->private_count++;
     e = await_clients(l);
     if (e != OK) {
         socks_server_close(p);
@@ -763,6 +768,7 @@ void socks_server_close(struct socks_private *p)
     struct socks_server *s = p->listener.server;
     struct client *c, *next;
 
+    s->private_count--;
     close_listener(&p->listener);
     for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
@@ -838,6 +844,11 @@ const struct endpoint *socks_server_at(const struct socks_server *s, unsigned i)
 unsigned socks_server_clients(const struct socks_server *s)
 {
     return s->count.count;
+}
+
+unsigned socks_server_private(const struct socks_server *s)
+{
+    return s->private_count;
 }
 
 const struct socks_counters *socks_server_counters(const struct socks_server *s)

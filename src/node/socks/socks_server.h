@@ -53,6 +53,7 @@ struct socks_config {
     unsigned max_source;  /* of one address; all of a Unix socket are one */
     unsigned max_associations; /* over all */
     unsigned max_source_associations;
+    unsigned max_private;    /* listeners of programs */
     uint64_t handshake_time; /* ns, until a client has said what it wants */
     uint64_t connect_time;   /* ns, until that is answered */
     bool local_too; /* a testing network: names have local addresses, too */
@@ -100,8 +101,8 @@ struct socks_wish {
 };
 
 /* Listens at a free port of 127.0.0.1; `at` gets it. A reset reaches a client
- * by TCP, but none by a Unix socket. ERR_IO, with a sentence in `why`;
- * ERR_NO_MEMORY. */
+ * by TCP, but none by a Unix socket. ERR_FULL (max_private); ERR_IO, with a
+ * sentence in `why`; ERR_NO_MEMORY. */
 enum error socks_server_open(struct socks_server *s,
                              const struct socks_wish *wish,
                              struct socks_private **out, struct endpoint *at,
@@ -113,6 +114,7 @@ void socks_server_close(struct socks_private *p);
 const struct endpoint *socks_server_at(const struct socks_server *s,
                                        unsigned i);
 unsigned socks_server_clients(const struct socks_server *s); /* now */
+unsigned socks_server_private(const struct socks_server *s); /* listeners */
 const struct socks_counters *
 socks_server_counters(const struct socks_server *s);
 

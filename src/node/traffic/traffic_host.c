@@ -14,8 +14,9 @@
 #include <string.h>
 
 /* A client that waits for an exit or a service for longer is told. */
-#define CONNECT_TIME TIME_MIN
-#define WHY_MAX      256
+#define CONNECT_TIME  TIME_MIN
+#define WHY_MAX       256
+#define PRIVATE_SHARE 8 /* of the files that may be open */
 
 struct traffic_host {
     struct traffic_host_world world;
@@ -116,6 +117,7 @@ static void take_settings(const struct config *config, struct socks_config *out)
         .max_source = config->socks_max_clients_per_source,
         .max_associations = config->socks_max_associations,
         .max_source_associations = config->socks_max_associations_per_source,
+        .max_private = config->socks_max_private,
         .handshake_time = config->socks_handshake_timeout,
         .connect_time = CONNECT_TIME,
         .local_too = config->dht.testing_network};
@@ -146,9 +148,21 @@ static void say_listening(const struct traffic_host *h,
     }
 }
 
+/* Each is a file. */
+static unsigned limited_private(unsigned wanted)
+{
+    unsigned most = files_limit() / PRIVATE_SHARE;
+
+    return wanted < most ? wanted : most;
+}
+
+unsigned traffic_host_max_private(const struct config *config)
+{
+    return limited_private(config->socks_max_private);
+}
+
 static enum error start_socks(struct traffic_host *h,
-                              const struct socks_config *settings,
-                              struct text *why)
+                              struct socks_config *settings, struct text *why)
 {
     struct socks_world world = {.base = h->world.base,
                                 .random = h->world.random,
@@ -159,8 +173,10 @@ static enum error start_socks(struct traffic_host *h,
                                 .let_go = on_let_go,
                                 .service_send = on_service_send,
                                 .rearm = on_rearm};
-    enum error e = socks_server_new(&world, settings, &h->socks, why);
+    enum error e;
 
+    settings->max_private = limited_private(settings->max_private);
+    e = socks_server_new(&world, settings, &h->socks, why);
     if (e != OK)
         return e;
     h->answers = (struct service_listener){.arg = h, .event = on_service_event};

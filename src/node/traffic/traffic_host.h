@@ -79,6 +79,8 @@ const struct flows *traffic_host_flows(const struct traffic_host *h);
 enum error traffic_host_need_socks(struct traffic_host *h,
                                    const struct config *config,
                                    struct socks_server **out);
+/* Private listeners that there may be at a time. */
+unsigned traffic_host_max_private(const struct config *config);
 
 /* NULL: nobody listens, or ever did. */
 const struct socks_server *traffic_host_socks(const struct traffic_host *h);

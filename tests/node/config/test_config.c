@@ -421,7 +421,7 @@ static const struct {
      "2: unknown key 'max_circuit' in [tunnel]; did you mean 'max_circuits'?"},
     {"[tunnel]\nbuild = 3, 5\n",
      "2: build is '5' but must be a number of hops from 1 to 4"},
-    {"[tunnel]\nmin_circuits = 9\n",
+    {"[tunnel]\nmin_circuits = 33\n",
      "2: min_circuits in [tunnel] is more than max_circuits; raise that or "
      "lower this"},
     {"[tunnel]\nmax_traffic = 1k\n",

@@ -203,19 +203,19 @@ static void test_config_reload_says_what_does_not_fit_what_runs(void **state)
 {
     struct config running = loaded(NULL, NULL);
     struct config fresh =
-        loaded("--tunnel.min_circuits=20", "--tunnel.max_circuits=40");
+        loaded("--tunnel.min_circuits=40", "--tunnel.max_circuits=50");
 
     (void)state;
     config_reload(&running, &fresh, &report);
     assert_string_equal(
         text_get(&report),
-        "[tunnel] max_circuits is '8' and stays so until a restart; the "
-        "settings now say '40'\n"
+        "[tunnel] max_circuits is '32' and stays so until a restart; the "
+        "settings now say '50'\n"
         "[tunnel] min_circuits is '2' and stays so until a restart; the "
-        "settings now say '20': min_circuits in [tunnel] is more than "
+        "settings now say '40': min_circuits in [tunnel] is more than "
         "max_circuits; raise that or lower this\n");
     assert_int_equal(running.tunnel.min_circuits, 2);
-    assert_int_equal(running.tunnel.max_circuits, 8);
+    assert_int_equal(running.tunnel.max_circuits, 32);
     /* And it harms no later one. */
     fresh = loaded("--tunnel.min_circuits=5", "--tunnel.create_rate=7");
     text_clear(&report);

@@ -66,10 +66,12 @@ static void test_proxy_metrics_have_every_counter(void **state)
     flows.waiting = 101;
     from.associations = 102;
     from.lookups = 103;
+    from.private_ones = 104;
     write_page(&from);
     assert_int_equal(lines_with(101), 1);
     assert_int_equal(lines_with(102), 1);
     assert_int_equal(lines_with(103), 1);
+    assert_int_equal(lines_with(104), 1);
 }
 
 /* A node whose proxy is off has the same families. */

@@ -258,6 +258,7 @@ static int setup(void **state)
                                    .max_source = 64,
                                    .max_associations = 4,
                                    .max_source_associations = 4,
+                                   .max_private = 2,
                                    .handshake_time = TIME_MIN,
                                    .connect_time = TIME_MIN};
     for (unsigned i = 0; i < 2; i++) {
@@ -686,6 +687,29 @@ static void test_socks_server_without_memory(void **state)
     assert_int_equal(cancelled, calls);
 }
 
+static void test_socks_server_private_cap(void **state)
+{
+    const struct socks_wish wish = {.hops = 1, .password = "secret"};
+    struct socks_private *p[3];
+    struct endpoint at;
+    struct text why;
+
+    (void)state;
+    text_init(&why, 500);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(socks_server_open(server, &wish, &p[i], &at, &why),
+                         OK);
+    assert_int_equal(socks_server_open(server, &wish, &p[2], &at, &why),
+                     ERR_FULL);
+    assert_int_equal(socks_server_private(server), 2);
+    socks_server_close(p[0]);
+    assert_int_equal(socks_server_open(server, &wish, &p[0], &at, &why), OK);
+    socks_server_close(p[0]);
+    socks_server_close(p[1]);
+    assert_int_equal(socks_server_private(server), 0);
+    text_deinit(&why);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -700,6 +724,7 @@ int main(void)
         TEST(test_socks_server_waits_for_no_one),
         TEST(test_socks_server_datagrams),
         TEST(test_socks_server_without_memory),
+        TEST(test_socks_server_private_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,9 +224,9 @@ static void test_sim_tunnel_paths_to_an_exit_for_a_port(void **state)
     (void)state;
     exits_start(w, lines);
     client = client_of(w);
-    assert_int_equal(open_all(w, &wish, identity_of(w, RELAYS + 3)), 6);
+    assert_int_equal(open_all(w, &wish, identity_of(w, RELAYS + 3)), 30);
     sim_run_for(w->sim, 10 * TIME_S);
-    assert_int_equal(member_active(client->member, HOPS, NULL, 0), 8);
+    assert_int_equal(member_active(client->member, HOPS, NULL, 0), 32);
     renew(w, TIME_S);
     memcpy(avoid[0], identity_of(w, RELAYS + 3), 32);
     wish.avoid = (const uint8_t(*)[32])avoid;
