@@ -17,7 +17,8 @@ import unittest
 from page import block
 from running import WHY_NOT, Running, python
 from scene import Scene, missing, run
-from stage import CLIENT, PATIENCE, SocksError, echo, read_exact, socks, wait_for
+from stage import (CLIENT, PATIENCE, SocksError, echo, read_exact, socks,
+                   wait_for)
 from harness import (NO_DAEMON, TROUBLE, USAGE, Control, Failure, ProcessTest,
                      clean_environment, warren)
 

@@ -491,7 +491,10 @@ static enum dns_rcode code_here(const struct dns_question *q)
             return DNS_RCODE_OK;
         return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
     case DNS_TYPE_PTR:
-        return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
+        if (q->name[0] == '\0' && !is_root(q))
+            return DNS_RCODE_NO_NAME;
+        /* NXDOMAIN would be of all names below as well (RFC 8020). */
+        return is_of_address(q) ? DNS_RCODE_FAILED : DNS_RCODE_OK;
     case DNS_TYPE_HTTPS:
     case DNS_TYPE_SVCB:
         return DNS_RCODE_OK;
