@@ -80,7 +80,7 @@ class Resolver(Streams):
             self.at = s.getsockname()
         self.client = self.add(
             f"[dns]\nlisten = 127.0.0.1:{self.at[1]}\ntimeout = 60s\n"
-            "max_questions = 4\nmax_questions_per_source = 4\n"
+            "max_questions = 4\nmax_questions_per_source = 2\n"
             "[http]\nlisten = 127.0.0.1:0\n")
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.settimeout(PATIENCE)
@@ -192,7 +192,7 @@ class Resolver(Streams):
                     self.assertEqual(answer[-11:], opt)
 
     def test_its_cap(self):
-        """One socket has two lookups under way, and others are served;
+        """One source has two lookups under way, and another one is served;
         nonsense is answered as such, or dropped."""
         self.assertEqual(self.ask("web.example", A)[0], 0)
         self.dns.delay = 1

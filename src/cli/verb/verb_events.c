@@ -37,9 +37,10 @@ static void print_circuit(struct mp_reader e)
 {
     bool closed = reply_bytes(e, "text").len > 0;
 
-    printf("circuit %" PRIu64 " of %" PRIu64 " hops %s%s%s\n",
+    printf("circuit %" PRIu64 " of %" PRIu64 " hop%s %s%s%s\n",
            reply_uint(e, "circuit"), reply_uint(e, "hops"),
-           reply_text(e, "event"), closed ? ": " : "", reply_text(e, "text"));
+           text_plural(reply_uint(e, "hops")), reply_text(e, "event"),
+           closed ? ": " : "", reply_text(e, "text"));
 }
 
 static void print_data(struct mp_reader e)

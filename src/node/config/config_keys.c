@@ -476,9 +476,9 @@ const struct config_key config_keys[] = {
     {"dns", "max_questions_per_source", &config_count,
      AT(dns_max_questions_per_source), FIXED, .min = 1,
      .max = CARRIER_CALLS_MAX, .init = "128",
-     .meaning =
-         "The same of one source, counted as for\n"
-         "max_clients_per_source in [socks]; half of it for one socket."},
+     .meaning = "The same of one source, counted as for\n"
+                "max_clients_per_source in [socks]; the socket with most\n"
+                "makes way for one with none."},
     {"dns", "max_cached", &config_count, AT(dns_max_cached), FIXED, .min = 1,
      .max = 65536, .init = "1024",
      .meaning = "Answers kept of each listener; the one not used for longest\n"

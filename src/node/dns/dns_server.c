@@ -25,6 +25,7 @@
  * it answers. */
 #define REST    (200 * TIME_MS)
 #define ASK_MAX 16 /* lookups let go at once */
+#define PORTS   1024
 
 struct listener {
     struct dns_server *server;
@@ -137,6 +138,15 @@ static void finish(struct lookup *k, const struct dns_known *known)
     lookup_free(k);
 }
 
+static void give_up(struct lookup *k)
+{
+    const struct dns_known known = {.code = DNS_RCODE_FAILED,
+                                    .ttl = DNS_NOTHING_TTL};
+
+    k->listener->server->counters.failed++;
+    finish(k, &known);
+}
+
 static void look_at_resting(struct dns_server *s, uint64_t after)
 {
     struct timeval tv = {.tv_usec = (suseconds_t)(after / TIME_US)};
@@ -237,25 +247,49 @@ static struct lookup *find_lookup(const struct listener *l, const char *key)
     return NULL;
 }
 
-/* Lookups that one socket has asked for first. */
-static unsigned held_by(const struct dns_server *s, const struct endpoint *from)
+/* Lookups under way, by the port of who asked first: those of a socket, and now
+ * and then of another one. */
+static void count_ports(const struct dns_server *s, uint16_t held[PORTS])
 {
     const struct lookup *k;
-    unsigned held = 0;
 
+    memset(held, 0, PORTS * sizeof(held[0]));
     TAILQ_FOREACH(k, &s->lookups, link)
     {
-        held += endpoint_equal(&k->source, from);
+        held[k->source.port % PORTS]++;
     }
-    return held;
 }
 
-/* All programs of a machine are one source: one that asks much from one socket
- * leaves half of its room to the others. */
+static unsigned held_by(const uint16_t held[PORTS], const struct lookup *k)
+{
+    return held[k->source.port % PORTS];
+}
+
+/* All programs of a machine are one source: of the socket that has most the
+ * last lookup makes way for one that has none. */
+static void make_way(struct dns_server *s, const struct endpoint *from)
+{
+    struct lookup *k, *most = NULL;
+    uint16_t held[PORTS];
+
+    count_ports(s, held);
+    if (held[from->port % PORTS] > 0)
+        return;
+    TAILQ_FOREACH(k, &s->lookups, link)
+    {
+        if (endpoint_same_addr(&k->source, from) && held_by(held, k) > 1 &&
+            (most == NULL || held_by(held, k) >= held_by(held, most)))
+            most = k;
+    }
+    if (most != NULL) {
+        s->counters.crowded++;
+        give_up(most);
+    }
+}
+
 static bool has_room(const struct dns_server *s, const struct endpoint *from)
 {
-    if (s->count >= s->config.max_questions ||
-        held_by(s, from) >= (s->config.max_source + 1) / 2)
+    if (s->count >= s->config.max_questions)
         return false;
     for (int level = 0; level < SOURCE_LEVELS; level++) {
         enum source_level at = (enum source_level)level;
@@ -320,6 +354,8 @@ static bool look_up(struct listener *l, const struct endpoint *from,
         l->server->counters.joined++;
         return add_waiter(k, from, q);
     }
+    if (!has_room(l->server, from))
+        make_way(l->server, from);
     k = has_room(l->server, from) ? lookup_new(l, from, q->name) : NULL;
     if (k == NULL)
         return false;
@@ -338,33 +374,19 @@ static bool look_up(struct listener *l, const struct endpoint *from,
 
 /* ---- Resting ------------------------------------------------------------ */
 
-static void give_up(struct lookup *k)
-{
-    const struct dns_known known = {.code = DNS_RCODE_FAILED,
-                                    .ttl = DNS_NOTHING_TTL};
-
-    k->listener->server->counters.failed++;
-    finish(k, &known);
-}
-
 /* Of the socket that has least under way, so that nobody waits for all that
  * another one asks; of its own the oldest. */
 static struct lookup *next_resting(const struct listener *l)
 {
     struct lookup *k, *best = NULL;
-    unsigned least = 0;
+    uint16_t held[PORTS];
 
+    count_ports(l->server, held);
     TAILQ_FOREACH(k, &l->server->lookups, link)
     {
-        unsigned held;
-
-        if (k->listener != l || !k->resting)
-            continue;
-        held = held_by(l->server, &k->source);
-        if (best == NULL || held < least) {
+        if (k->listener == l && k->resting &&
+            (best == NULL || held_by(held, k) < held_by(held, best)))
             best = k;
-            least = held;
-        }
     }
     return best;
 }

@@ -53,7 +53,7 @@ struct dns_server_config {
     } listen[DNS_LISTENERS_MAX];
     unsigned listen_count;
     unsigned max_questions; /* lookups under way, of all listeners */
-    unsigned max_source;    /* of one source; of one socket half as many */
+    unsigned max_source;    /* of one source */
     unsigned max_cached;    /* names and addresses of each listener */
     uint64_t timeout;       /* ns */
     bool local_too;         /* addresses that are not of the Internet */

@@ -397,9 +397,27 @@ static void other_client(uint32_t address)
     struct sockaddr_in sa = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(address)};
 
-    close(client);
+    if (client >= 0)
+        close(client);
     client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+}
+
+/* Sockets are counted by their ports' last ten bits: one of its own. */
+static void distinct_client(unsigned *last)
+{
+    struct sockaddr_in sa;
+    socklen_t len = sizeof(sa);
+    unsigned before[3] = {last[0], last[1], last[2]}, bits;
+
+    do {
+        other_client(INADDR_LOOPBACK);
+        assert_int_equal(getsockname(client, (struct sockaddr *)&sa, &len), 0);
+        bits = 1 + ntohs(sa.sin_port) % 1024;
+    } while (bits == before[0] || bits == before[1] || bits == before[2]);
+    last[2] = before[1];
+    last[1] = before[0];
+    last[0] = bits;
 }
 
 static void ask_many(unsigned from, unsigned to)
@@ -414,26 +432,46 @@ static void ask_many(unsigned from, unsigned to)
 
 static void test_dns_server_its_cap(void **state)
 {
-    unsigned half = config.max_source / 2;
-
     (void)state;
-    ask_many(0, half + 2);
-    assert_int_equal(called, half);
-    assert_reply((uint8_t)half, DNS_RCODE_FAILED, 0);
-    assert_reply((uint8_t)(half + 1), DNS_RCODE_FAILED, 0);
-    assert_false(has_reply());
-    /* Of the same address another socket has the rest. */
-    other_client(INADDR_LOOPBACK);
-    ask_many(half, 2 * half);
+    ask_many(0, config.max_source + 2);
     assert_int_equal(called, config.max_source);
-    other_client(INADDR_LOOPBACK);
-    ask(9, "more", A);
+    assert_reply(8, DNS_RCODE_FAILED, 0);
     assert_reply(9, DNS_RCODE_FAILED, 0);
+    assert_false(has_reply());
     other_client(0x7f010002);
     ask(1, "honest", A);
     answer(config.max_source, "8.8.8.8", 60);
     assert_reply(1, DNS_RCODE_OK, 1);
-    assert_int_equal(counters()->crowded, 3);
+    assert_int_equal(counters()->crowded, 2);
+}
+
+/* Programs of one address: who has asked nothing yet is served beside sockets
+ * that ask for all that there is room for. */
+static void test_dns_server_the_busiest_socket_makes_way(void **state)
+{
+    unsigned ports[3] = {0}, few = config.max_source / 4;
+    int busy;
+
+    (void)state;
+    distinct_client(ports);
+    ask_many(0, few);
+    distinct_client(ports);
+    ask_many(few, config.max_source + 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_reply((uint8_t)(config.max_source + i), DNS_RCODE_FAILED, 0);
+    assert_int_equal(called, config.max_source);
+    busy = client;
+    client = -1;
+    distinct_client(ports);
+    ask(40, "honest", A);
+    answer(config.max_source, "8.8.8.8", 60);
+    assert_reply(40, DNS_RCODE_OK, 1);
+    close(client);
+    client = busy;
+    assert_reply((uint8_t)(config.max_source - 1), DNS_RCODE_FAILED, 0);
+    assert_false(has_reply());
+    assert_int_equal(cancelled, 1);
+    assert_int_equal(counters()->crowded, 4);
 }
 
 static void turns_until(unsigned calls_made)
@@ -448,12 +486,15 @@ static void turns_until(unsigned calls_made)
 static void
 test_dns_server_waits_for_exits_that_are_asked_too_fast(void **state)
 {
+    unsigned ports[3] = {0};
+
     (void)state;
+    distinct_client(ports);
     ask_many(0, 3);
     for (unsigned i = 0; i < 3; i++)
         fail_call(i, REASON_RATE);
     assert_false(has_reply());
-    other_client(INADDR_LOOPBACK);
+    distinct_client(ports);
     ask(7, "honest", A);
     assert_int_equal(called, 3); /* there is no point in asking now */
     assert_int_equal(dns_server_lookups(server), 4);
@@ -604,6 +645,7 @@ int main(void)
         TEST(test_dns_server_asks_for_names_of_addresses),
         TEST(test_dns_server_listeners_share_nothing),
         TEST(test_dns_server_its_cap),
+        TEST(test_dns_server_the_busiest_socket_makes_way),
         TEST(test_dns_server_waits_for_exits_that_are_asked_too_fast),
         TEST(test_dns_server_does_not_wait_for_ever),
         TEST(test_dns_server_ends_in_the_middle),
