@@ -59,10 +59,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class UdpEcho(threading.Thread):
     """Says again what it hears, and notes from where."""
 
-    def __init__(self, address, port=0):
+    def __init__(self, address, port=0, family=socket.AF_INET):
         super().__init__(daemon=True)
         self.seen = []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
         self.sock.bind((address, port))
         self.at = self.sock.getsockname()
         self.start()

@@ -17,8 +17,11 @@ from stage import PATIENCE, UdpEcho  # noqa
 
 RELAYS = 6
 LEAF = "10.77.0.100"
+LEAF6 = "fd77::100"
 WEB = "10.78.0.201"
+WEB6 = "fd78::201"
 NAMES = "10.77.0.210"
+POLICY = f"accept {WEB}/32:*, accept {WEB6}/128:*, accept *:*"
 PROXY = "127.0.0.1:1080"
 RESOLVER = "127.0.0.1:53"
 EVERYTHING = 3  # ETH_P_ALL
@@ -70,6 +73,7 @@ class Recorder(threading.Thread):
 class Watched(SpaceTest):
     """Relays, an exit and a name server on one machine, a web server behind
     them on another, and a client on a third, whose every packet is seen."""
+    IPV6 = False  # addresses and a way out of it too
 
     def setUp(self):
         super().setUp()
@@ -79,11 +83,18 @@ class Watched(SpaceTest):
         self.leaf.address("l0", f"{LEAF}/24")
         # What leaks has a way out, to be seen there.
         self.leaf.ip("route", "add", "default", "via", "10.77.0.1")
+        if self.IPV6:
+            self.core.address("c0", "fd77::1/64")
+            self.leaf.address("l0", f"{LEAF6}/64")
+            self.leaf.ip("route", "add", "default", "via", "fd77::1")
         site = self.site = self.machine("site")
         self.cable(self.core, "c1", site, "s0")
         self.core.address("c1", "10.78.0.1/24")
         site.address("s0", f"{WEB}/24")
         site.ip("route", "add", "default", "via", "10.78.0.1")
+        if self.IPV6:
+            self.core.address("c1", "fd78::1/64")
+            site.address("s0", f"{WEB6}/64")
         self.dns = self.core.within(
             lambda: Dns(NAMES, {"web.example": [WEB], "none.example": [],
                                 "example.org": [WEB]}, 53))
@@ -97,9 +108,8 @@ class Watched(SpaceTest):
         exit_node = self.node(
             self.core, "--testing-network", "--listen", "10.77.0.50:7881",
             "--bootstrap", "10.77.0.1:7881", "--exit",
-            "--exit.policy", "accept *:*",
-            "--exit.nameservers", f"{NAMES}:53", "--exit.tcp_policy",
-            f"accept {WEB}/32:*, accept *:*", "--http", "127.0.0.1:7950")
+            "--exit.policy", POLICY, "--exit.tcp_policy", POLICY,
+            "--exit.nameservers", f"{NAMES}:53", "--http", "127.0.0.1:7950")
         self.core.address("c0", "10.77.0.50/24")
         exit_node.start()
         self.client = self.node(

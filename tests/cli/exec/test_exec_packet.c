@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * That the kernel takes such packets is shown by tests/streams/test_exec.py.
+ * That the kernel takes such packets is shown by
+ * tests/exec/test_exec_traffic.py.
  */
 #include "cli/exec/exec_packet.h"
 

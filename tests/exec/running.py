@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Programs that `warren exec` runs, for tests."""
+"""Programs that `warren exec` runs, for tests. To be imported first: it finds
+the modules of tests/streams, which find those of tests/process."""
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import textwrap
 
-from scene import run
-from harness import BINARY
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] /
+                       "streams"))
+from scene import run  # noqa: E402
+from harness import BINARY  # noqa: E402
 
 
 def why_not():

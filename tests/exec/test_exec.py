@@ -14,8 +14,8 @@ import socket
 import subprocess
 import unittest
 
-from page import block
 from running import WHY_NOT, Running, python
+from page import block
 from scene import Scene, missing, run
 from stage import (CLIENT, PATIENCE, SocksError, echo, read_exact, socks,
                    wait_for)
