@@ -187,6 +187,9 @@ class Services(FakeTest):
         service = await self.register(hops=1)
         self.assertEqual(self.daemon.last.requests[0], (
             "service.register", {"service": "club", "hops": 1}))
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(service.wait_peer(), 0.01)
+        self.assertEqual(service._somebody, [])  # nobody waits any more
         waiting = asyncio.ensure_future(service.wait_peer())
         tell = self.daemon.tell
         tell("service.register", "state", state="fine", text="all is well")

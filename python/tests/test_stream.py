@@ -420,6 +420,18 @@ class Servers(FakeTest):
                 lambda: "stream.refuse" in self.daemon.methods())
         self.assertEqual(self.daemon.methods().count("stream.accept"), 1)
 
+    async def test_function_that_fails(self):
+        """Its own stream ends, and no other, nor the service."""
+        def bad(*_):
+            raise ZeroDivisionError
+        server = await self.service.start_server(bad, 80)
+        self.visit(1)
+        await self.until(lambda: "stream.reset" in self.daemon.methods())
+        self.assertIsInstance(self.trouble.pop()["exception"],
+                              ZeroDivisionError)
+        self.assertTrue(server.is_serving())
+        self.assertFalse(self.node.closed)
+
     async def test_visitor_that_has_gone(self):
         async def serve(reader, _):
             try:

@@ -97,7 +97,10 @@ class StreamTransport(asyncio.Transport):
     def made(self) -> None:
         """Has the protocol know of it, and have what came meanwhile."""
         self._made = True
-        self._protocol.connection_made(self)
+        try:
+            self._protocol.connection_made(self)
+        except Exception as error:
+            self._failed(error)
         self._deliver()
 
     # ---- asyncio.Transport -------------------------------------------------
@@ -273,7 +276,7 @@ class StreamTransport(asyncio.Transport):
     def _failed(self, error: Exception) -> None:
         """A fault of the program: its stream alone ends."""
         self._loop.call_exception_handler({
-            "message": "a protocol failed at what came on a stream",
+            "message": "a protocol failed at a stream",
             "exception": error, "transport": self,
             "protocol": self._protocol})
         self._force_close(error)

@@ -69,7 +69,7 @@ class StateEvent:
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """"asked", "opened", "visit", "accepted" or "ended"."""
+    """"asked", "opened", "accepted" or "ended"."""
     event: str
     stream: int
     to: Optional[str]

@@ -71,7 +71,11 @@ class Service:
         if self._request is None or self._request.answer.done():
             raise WarrenError("cancelled", "the service was closed")
         self._somebody.append(waiting)
-        return await waiting
+        try:
+            return await waiting
+        finally:
+            if waiting in self._somebody:
+                self._somebody.remove(waiting)
 
     async def send(self, peer: Union[Peer, str], payload: bytes,
                    port: int = 0) -> None:
@@ -92,6 +96,7 @@ class Service:
         Code "in_use": somebody takes the streams of that port already."""
         server = Server(self, callback, port, accept, limit)
         await server._start()
+        self._servers = [s for s in self._servers if s.is_serving()]
         self._servers.append(server)
         return server
 
