@@ -357,6 +357,27 @@ class Process(Running, ProcessTest):
                 "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"})
         self.assertEqual(said, b"False\nConnection refused\nthere\n")
 
+    def test_hidden_sockets_without_a_variable(self):
+        """A program knows where they are without XDG_RUNTIME_DIR."""
+        said = run("unshare", "--user", "--map-root-user", "--mount", "sh",
+                   "-ec", """mount -t tmpfs run /run
+                   mkdir -p /run/user/0
+                   exec env -u XDG_RUNTIME_DIR "$@" """, "sh", *python("""
+            import subprocess
+            s = socket.socket(socket.AF_UNIX)
+            s.bind("/run/user/0/bus")
+            s.listen()
+            sys.exit(subprocess.call(sys.argv[1:]))
+            """), *self.words(self.node, *python("""
+            try:
+                socket.socket(socket.AF_UNIX).connect("/run/user/0/bus")
+                print("there")
+            except OSError as error:
+                print(error.strerror)
+            """)))
+        self.assertEqual((said.stdout, said.stderr),
+                         (b"Connection refused\n", b""))
+
     def test_within_itself(self):
         done = self.exec(self.node, *self.words(self.node, "true"))
         self.assertEqual((done.returncode, done.stderr), (

@@ -20,6 +20,7 @@
 #define NSSWITCH     "/etc/nsswitch.conf"
 #define NSSWITCH_MAX ((size_t)64 * 1024)
 #define PATH_SIZE    4096
+#define RUN_SIZE     32
 
 /* Without a list of domains the machine's own would be one, and go to exits. */
 static const char resolv_conf[] =
@@ -41,7 +42,8 @@ static const char *const system_sockets[] = {
     "/run/podman/podman.sock",
     "/run/snapd.socket",
 };
-/* In $XDG_RUNTIME_DIR. */
+/* In $XDG_RUNTIME_DIR, and in /run/user/UID: a program can look there without
+ * being told. */
 static const char *const user_sockets[] = {
     "bus",         "systemd/private",    "gnupg/S.dirmngr",
     "docker.sock", "podman/podman.sock",
@@ -77,14 +79,19 @@ static enum error hide_in(const char *folder, const char *name,
 
 static enum error hide_sockets(struct text *why)
 {
+    char run[RUN_SIZE];
     enum error e = OK;
 
+    snprintf(run, sizeof(run), "/run/user/%u", getuid());
     for (size_t i = 0;
          i < sizeof(system_sockets) / sizeof(system_sockets[0]) && e == OK; i++)
         e = hide(system_sockets[i], why);
     for (size_t i = 0;
-         i < sizeof(user_sockets) / sizeof(user_sockets[0]) && e == OK; i++)
+         i < sizeof(user_sockets) / sizeof(user_sockets[0]) && e == OK; i++) {
         e = hide_in(getenv("XDG_RUNTIME_DIR"), user_sockets[i], why);
+        if (e == OK)
+            e = hide_in(run, user_sockets[i], why);
+    }
     if (e == OK)
         e = hide_in(getenv("HOME"), ".gnupg/S.dirmngr", why);
     return e;

@@ -182,13 +182,14 @@ bool exec_names_target(struct exec_names *n, const struct endpoint *to,
     if (!exec_names_is_virtual(to))
         return true;
     found = exec_names_find(n, to, now);
-    if (found == NULL)
+    if (found == NULL ||
+        socks_address_set(out,
+                          bytes_of((const uint8_t *)found->text, found->len),
+                          to->port) != OK)
         return false;
     exec_name_hold(found);
     *name = found;
-    return socks_address_set(out,
-                             bytes_of((const uint8_t *)found->text, found->len),
-                             to->port) == OK;
+    return true;
 }
 
 void exec_name_hold(struct exec_name *name)
