@@ -9,18 +9,6 @@
 
 #define LOCALHOST "localhost"
 
-static const struct endpoint local_addresses[] = {
-    {.family = FAMILY_IPV4, .addr = {127, 0, 0, 1}},
-    {.family = FAMILY_IPV6, .addr = {[15] = 1}}};
-
-static bool is_localhost(const char *name)
-{
-    size_t len = strlen(name), end = strlen(LOCALHOST);
-
-    return len >= end && strcmp(name + len - end, LOCALHOST) == 0 &&
-           (len == end || name[len - end - 1] == '.');
-}
-
 /* The node, or an exit, can be asked for it. */
 static bool can_be_asked_for(const char *text)
 {
@@ -42,8 +30,8 @@ static enum dns_rcode give_address(const struct exec_dns *d,
 {
     struct exec_name *name;
 
-    if (is_localhost(q->name) || strcasecmp(q->name, d->own) == 0) {
-        reply->addrs = local_addresses;
+    if (dns_name_is_localhost(q->name) || strcasecmp(q->name, d->own) == 0) {
+        reply->addrs = dns_localhost;
         reply->count = FAMILIES;
         return DNS_RCODE_OK;
     }
@@ -94,6 +82,10 @@ size_t exec_dns_answer(const struct exec_dns *d, struct bytes in, uint64_t now,
         return 0;
     else if (q.opcode != 0 || q.class != DNS_CLASS_IN)
         reply.code = DNS_RCODE_NOT_IMPLEMENTED;
+    else if (q.edns.version > 0)
+        reply.code = DNS_RCODE_BAD_VERSION;
+    else if (dns_question_is_of_root(&q))
+        reply.code = DNS_RCODE_OK;
     else if (q.name[0] == '\0')
         reply.code = DNS_RCODE_NO_NAME;
     else if (q.type == DNS_TYPE_PTR)

@@ -344,7 +344,9 @@ size_t dns_reply_write(const struct dns_question *q, const struct dns_reply *r,
     return w.len;
 }
 
-/* ---- Names of addresses ------------------------------------------------- */
+/* ---- Names that are known ----------------------------------------------- */
+
+#define LOCALHOST "localhost"
 
 static bool ends_in(const char *name, const char *suffix, size_t *rest)
 {
@@ -355,6 +357,24 @@ static bool ends_in(const char *name, const char *suffix, size_t *rest)
     *rest = len - end;
     return true;
 }
+
+const struct endpoint dns_localhost[FAMILIES] = {
+    {.family = FAMILY_IPV4, .addr = {127, 0, 0, 1}},
+    {.family = FAMILY_IPV6, .addr = {[15] = 1}}};
+
+bool dns_name_is_localhost(const char *name)
+{
+    size_t rest;
+
+    return strcmp(name, LOCALHOST) == 0 || ends_in(name, "." LOCALHOST, &rest);
+}
+
+bool dns_question_is_of_root(const struct dns_question *q)
+{
+    return q->wire_len > 0 && q->wire[0] == 0;
+}
+
+/* ---- Names of addresses ------------------------------------------------- */
 
 /* "4", "40", "104", and not "04"; moves behind it. */
 static bool read_byte(const char **at, uint8_t *out)

@@ -79,6 +79,13 @@ size_t dns_reply_write(const struct dns_question *q, const struct dns_reply *r,
  * 63 bytes, 253 in all. */
 bool dns_name_is_sound(struct bytes name);
 
+/* "localhost" and what ends in it (RFC 6761 §6.3), which has these addresses.
+ */
+bool dns_name_is_localhost(const char *name);
+extern const struct endpoint dns_localhost[FAMILIES];
+
+bool dns_question_is_of_root(const struct dns_question *q);
+
 /* "1.2.0.192.in-addr.arpa", and the nibbles of ip6.arpa. False: no address. */
 bool dns_reverse_read(const char *name, struct endpoint *out);
 

@@ -472,20 +472,6 @@ static bool is_of_address(const struct dns_question *q)
     return dns_reverse_read(q->name, &ep);
 }
 
-static bool is_root(const struct dns_question *q)
-{
-    return q->wire[0] == 0;
-}
-
-static bool is_localhost(const struct dns_question *q)
-{
-    static const char top[] = "localhost";
-    size_t len = strlen(q->name), end = sizeof(top) - 1;
-
-    return len >= end && strcmp(q->name + len - end, top) == 0 &&
-           (len == end || q->name[len - end - 1] == '.');
-}
-
 /* One that exits are not asked for, as .warren and .onion. */
 static bool is_kept_back(const struct dns_question *q)
 {
@@ -505,11 +491,12 @@ static enum dns_rcode code_here(const struct dns_question *q)
     if (q->opcode != 0 || q->class != DNS_CLASS_IN)
         return DNS_RCODE_NOT_IMPLEMENTED;
     if (is_kept_back(q))
-        return is_localhost(q) ? DNS_RCODE_OK : DNS_RCODE_NO_NAME;
+        return dns_name_is_localhost(q->name) ? DNS_RCODE_OK
+                                              : DNS_RCODE_NO_NAME;
     switch (q->type) {
     case DNS_TYPE_A:
     case DNS_TYPE_AAAA:
-        if (is_of_address(q) || is_root(q))
+        if (is_of_address(q) || dns_question_is_of_root(q))
             return DNS_RCODE_OK;
         return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
     case DNS_TYPE_PTR:
@@ -530,12 +517,8 @@ static void answer_localhost(const struct listener *l,
                              const struct endpoint *from,
                              const struct dns_question *q)
 {
-    static const struct endpoint addrs[] = {
-        {.family = FAMILY_IPV4, .addr = {127, 0, 0, 1}},
-        {.family = FAMILY_IPV6, .addr = {[15] = 1}}};
-    const struct dns_reply r = {.ttl = DNS_LOCALHOST_TTL,
-                                .addrs = addrs,
-                                .count = sizeof(addrs) / sizeof(addrs[0])};
+    const struct dns_reply r = {
+        .ttl = DNS_LOCALHOST_TTL, .addrs = dns_localhost, .count = FAMILIES};
 
     reply(l, from, q, &r);
 }
@@ -549,7 +532,7 @@ static void answer(struct listener *l, const struct endpoint *from,
     struct dns_known known;
     struct name name;
 
-    if (code == DNS_RCODE_OK && is_localhost(q)) {
+    if (code == DNS_RCODE_OK && dns_name_is_localhost(q->name)) {
         answer_localhost(l, from, q);
     } else if (code != DNS_RCODE_FAILED) {
         reply_code(l, from, q, code);

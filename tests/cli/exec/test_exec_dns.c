@@ -17,6 +17,8 @@
 
 static struct exec_names names;
 static struct exec_dns dns = {.names = &names, .own = "MyBox"};
+/* EDNS of version 1. */
+#define OPT_1 "\0\0\x29\x4\0\0\1\0\0\0\0"
 static uint8_t reply[DNS_DATAGRAM_MAX];
 
 static void fill(void *ctx, void *buf, size_t len)
@@ -124,16 +126,10 @@ static void test_exec_dns_has_no_other_records(void **state)
 
 static void test_exec_dns_refuses_names(void **state)
 {
-    static const char *const none[] = {"",
-                                       "a.onion",
-                                       "printer.local",
-                                       "x.invalid",
-                                       "10.0.0.1",
-                                       "127.1",
-                                       "0x7f000001",
-                                       "a b.example",
-                                       "warren",
-                                       "notlocalhost.local"};
+    static const char *const none[] = {
+        "a.onion",     "printer.local", "x.invalid",
+        "10.0.0.1",    "127.1",         "0x7f000001",
+        "a b.example", "warren",        "notlocalhost.local"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(none); i++) {
@@ -168,19 +164,35 @@ static void test_exec_dns_gives_names(void **state)
     assert_int_equal(code(), DNS_RCODE_OK);
 }
 
+/* It is there, or a cache would believe that nothing is below it. */
+static void test_exec_dns_root(void **state)
+{
+    (void)state;
+    ask("", DNS_TYPE_A, true);
+    assert_int_equal(code(), DNS_RCODE_OK);
+    assert_int_equal(answers(), 0);
+}
+
 static void test_exec_dns_senseless(void **state)
 {
     uint8_t in[DNS_DATAGRAM_MAX];
     struct bytes q = question("a.example", DNS_TYPE_A, in);
+    size_t len;
 
     (void)state;
-    for (size_t len = 0; len < q.len; len++) {
+    for (len = 0; len < q.len; len++) {
         size_t said = exec_dns_answer(&dns, bytes_of(in, len), NOW, reply);
 
         assert_int_equal(said == 0, len < sizeof(HEAD) - 1);
         if (said > 0)
             assert_int_equal(code(), DNS_RCODE_FORMAT);
     }
+    memcpy(in + q.len, OPT_1, sizeof(OPT_1) - 1);
+    in[11] = 1; /* additional */
+    len = exec_dns_answer(&dns, bytes_of(in, q.len + sizeof(OPT_1) - 1), NOW,
+                          reply);
+    assert_int_equal(reply[len - 6], DNS_RCODE_BAD_VERSION >> 4);
+    in[11] = 0;
     in[q.len - 1] = 3; /* CHAOS */
     exec_dns_answer(&dns, q, NOW, reply);
     assert_int_equal(code(), DNS_RCODE_NOT_IMPLEMENTED);
@@ -199,6 +211,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_exec_dns_gives_names, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_exec_dns_root, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exec_dns_senseless, setup,
                                         teardown),
     };
