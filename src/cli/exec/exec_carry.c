@@ -234,7 +234,7 @@ enum error exec_carry_start(const struct exec_carry *plan, struct text *why)
               read(ready[0], &byte, 1) == 1;
     if (!started)
         text_addf(why, "the process beside the program does not start: %s",
-                  strerror(errno));
+                  pid < 0 ? strerror(errno) : "it has ended");
     if (ready[0] >= 0)
         close(ready[0]);
     if (c.program >= 0)

@@ -745,13 +745,13 @@ enum error socks_server_open(struct socks_server *s,
                            .fd = -1,
                            .is_private = true,
                            .isolation = private_isolation(s, wish->isolation)};
-    socks_isolation(s->key, bytes_of_text(SOCKS_PRIVATE_USER),
-                    bytes_of_text(wish->password), l->secret);
     e = open_listener(l, why);
     if (e != OK) {
         free(p);
         return e;
     }
+    socks_isolation(s->key, bytes_of_text(SOCKS_PRIVATE_USER),
+                    bytes_of_text(wish->password), l->secret);
     s->private_count++;
     e = await_clients(l);
     if (e != OK) {

@@ -54,7 +54,7 @@ struct stream_news {
 
 void live_tell_stream(struct rpc *rpc, const struct stream_news *news);
 
-/* ---- Streams of peers (listen.c) ---------------------------------------- */
+/* ---- Streams of peers (rpc_listen.c) ------------------------------------ */
 
 void live_invite(struct rpc *rpc);
 void live_uninvite(struct rpc *rpc);
