@@ -131,8 +131,7 @@ static void client_read_no_more(struct client *c, enum client_state state)
 
 static void wake_in(struct control_server *s, uint64_t ns)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ns / TIME_S),
-                         .tv_usec = (suseconds_t)(ns % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(ns);
 
     if (!evtimer_pending(s->reaper, NULL) && evtimer_add(s->reaper, &tv) != 0)
         wake(s);

@@ -42,8 +42,7 @@ struct bootstrap {
 
 static void arm(struct bootstrap *b, uint64_t delay)
 {
-    struct timeval tv = {.tv_sec = (time_t)(delay / TIME_S),
-                         .tv_usec = (suseconds_t)(delay % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(delay);
 
     evtimer_add(b->timer, &tv);
 }

@@ -299,8 +299,7 @@ static struct connection *next_to_go(const struct http *http)
 
 static void rest(struct http *http, uint64_t ns)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ns / TIME_S),
-                         .tv_usec = (suseconds_t)(ns % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(ns);
 
     if (evtimer_add(http->rest, &tv) == 0)
         evconnlistener_disable(http->listener);

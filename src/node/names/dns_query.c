@@ -12,6 +12,7 @@
 #include "node/names/dns_query.h"
 
 #include "base/timestamp.h"
+#include "node/os/clock.h"
 
 #define CARES_NO_DEPRECATED /* of version 1.28, not yet in Debian 12 */
 #include <ares.h>
@@ -443,8 +444,7 @@ static struct dns_query *query_new(struct event_base *base,
                                    const char *name, uint64_t timeout,
                                    dns_query_fn *done, void *arg)
 {
-    struct timeval tv = {.tv_sec = (time_t)(timeout / TIME_S),
-                         .tv_usec = (suseconds_t)(timeout % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(timeout);
     struct dns_query *q = calloc(1, sizeof(*q));
 
     if (q == NULL)

@@ -36,3 +36,9 @@ uint64_t clock_wall(void)
 {
     return clock_wall_ms() / 1000;
 }
+
+struct timeval clock_timeval(uint64_t ns)
+{
+    return (struct timeval){.tv_sec = (time_t)(ns / TIME_S),
+                            .tv_usec = (suseconds_t)(ns % TIME_S / TIME_US)};
+}

@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 
 #include <stdint.h>
+#include <sys/time.h>
 
 /* Nanoseconds that never go back (base/timestamp.h). Time asleep counts, so
  * that what expired while a laptop was closed is expired when it wakes. */
@@ -17,5 +18,8 @@ uint64_t clock_now(void);
  * back: only for what is written to disk, signed or logged. */
 uint64_t clock_wall_ms(void);
 uint64_t clock_wall(void);
+
+/* Of a duration in ns, as timers of libevent are told; cut to microseconds. */
+struct timeval clock_timeval(uint64_t ns);
 
 #endif

@@ -63,8 +63,7 @@ static bool arm(struct tunnel_call *c, uint64_t now)
     if (c->kind->wake != NULL)
         delay = time_min(delay, WAKE);
     delay += TIME_US; /* waking early would find nothing due */
-    tv.tv_sec = (time_t)(delay / TIME_S);
-    tv.tv_usec = (suseconds_t)(delay % TIME_S / TIME_US);
+    tv = clock_timeval(delay);
     return evtimer_add(c->timer, &tv) == 0;
 }
 

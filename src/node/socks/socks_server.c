@@ -135,8 +135,7 @@ static void client_free(struct client *c)
 
 static void add_timer(struct event *timer, uint64_t time)
 {
-    struct timeval tv = {.tv_sec = (time_t)(time / TIME_S),
-                         .tv_usec = (suseconds_t)(time % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(time);
 
     event_add(timer, &tv);
 }

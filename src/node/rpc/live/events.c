@@ -5,8 +5,8 @@
  * to them. Nothing waits here: an event that the client has no room for is
  * counted, and `lost` tells of it before the next one that fits.
  */
-#include "base/timestamp.h"
 #include "node/host/tunnel_host.h"
+#include "node/os/clock.h"
 #include "node/rpc/live/live.h"
 #include "node/service/destination.h"
 #include "node/service/service_host.h"
@@ -393,8 +393,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 
 static bool start_timer(struct subscriber *s, uint64_t timeout)
 {
-    struct timeval tv = {.tv_sec = (time_t)(timeout / TIME_S),
-                         .tv_usec = (suseconds_t)(timeout % TIME_S / TIME_US)};
+    struct timeval tv = clock_timeval(timeout);
 
     s->timer = evtimer_new(s->rpc->node->base, on_time, s);
     return s->timer != NULL && evtimer_add(s->timer, &tv) == 0;

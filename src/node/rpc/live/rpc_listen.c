@@ -82,9 +82,7 @@ static void on_overdue(evutil_socket_t fd, short what, void *arg)
 static struct visit *visit_new(struct listening *l, struct carrier_visit *cv,
                                uint64_t peer)
 {
-    struct timeval patience = {
-        .tv_sec = (time_t)(l->patience / TIME_S),
-        .tv_usec = (suseconds_t)(l->patience % TIME_S / TIME_US)};
+    struct timeval patience = clock_timeval(l->patience);
     struct live *live = l->rpc->live;
     struct visit *v = calloc(1, sizeof(*v));
 
