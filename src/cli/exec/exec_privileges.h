@@ -14,7 +14,8 @@ bool exec_keep_network_privileges(void);
 /* Gives up all capabilities, in all sets, for good, and those that a program
  * could give; root keeps those over files and ids, which have no say in the
  * network. Sockets of families that no namespace keeps apart (AF_VSOCK leads to
- * the host of a virtual machine) can be made no more. False, with errno. */
+ * the host of a virtual machine) can be made no more, and there is no io_uring.
+ * False, with errno. */
 bool exec_drop_privileges(bool keep_files);
 
 /* Closes sockets beyond standard error that are not Unix ones: they are in the
