@@ -388,6 +388,15 @@ class Process(Running, ProcessTest):
             USAGE, b"warren: this is run by 'warren exec' already: true can "
             b"be run as it is\n"))
 
+    def test_addresses_of_others_can_be_bound(self):
+        """Which is no sign of running within itself."""
+        done = run("unshare", "--user", "--map-root-user", "--net", "sh",
+                   "-ec", """ip link set lo up
+                   echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind
+                   exec "$@" """, "sh", *self.words(self.node, "echo", "runs"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, b"runs\n", b""))
+
     def test_root_of_a_namespace(self):
         """Root with few ids is served as a user is."""
         done = run("unshare", "--user", "--map-root-user",

@@ -190,17 +190,25 @@ static bool map_ids(pid_t pid)
            write_file(pid, "gid_map", gid);
 }
 
+/* What is sent to an address of this machine is sent from it. To bind to one
+ * says less: net.ipv4.ip_nonlocal_bind. */
 bool exec_space_is_here(void)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct endpoint own, from;
     struct sockaddr_storage sa;
-    struct endpoint own;
+    socklen_t len;
     bool here;
 
-    if (fd < 0 || endpoint_parse_addr(EXEC_OWN_IPV4, &own) != OK)
+    if (fd < 0)
         return false;
-    here = bind(fd, (struct sockaddr *)&sa,
-                sockaddr_from_endpoint(&own, &sa)) == 0;
+    endpoint_parse_addr(EXEC_OWN_IPV4, &own);
+    own.port = 1;
+    len = sockaddr_from_endpoint(&own, &sa);
+    here = connect(fd, (struct sockaddr *)&sa, len) == 0 &&
+           getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+           sockaddr_to_endpoint((struct sockaddr *)&sa, &from) == OK &&
+           endpoint_same_addr(&from, &own);
     close(fd);
     return here;
 }
