@@ -18,8 +18,8 @@
  * - The policy decides about each address after resolution, as for datagrams,
  *   by lines of its own.
  * - A circuit has at most so many streams, and so many connects under way. A
- * source has so many sockets, and all together: at that cap the one unused for
- * longest of whoever has most makes way (base/table/shares.h).
+ *   source has so many sockets, and all together: at that cap the one unused
+ *   for longest of whoever has most makes way (base/table/shares.h).
  * - A circuit, a source and all have a rate of requests, a source has one of
  *   connects to one address.
  * - An exit is no port scanner: what does not answer, or refuses, is counted
