@@ -183,6 +183,18 @@ class Services(FakeTest):
     def come(self, name="p1.peer.warren", method="service.register"):
         self.daemon.tell(method, "peer", peer=name, key=None, opened=True)
 
+    async def test_closed_by_a_callback_of_its_own(self):
+        """Which goes on; others that run are cancelled."""
+        async def leave(peer):
+            await service.close()
+            await asyncio.sleep(0)
+            done.append(peer.name)
+        done = []
+        service = await self.node.register_service("club", on_peer=leave)
+        self.come()
+        await self.until(lambda: done)
+        self.assertEqual(done, ["p1.peer.warren"])
+
     async def test_string(self):
         service = await self.register(hops=1)
         self.assertEqual(self.daemon.last.requests[0], (

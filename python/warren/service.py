@@ -111,7 +111,8 @@ class Service:
             self._request.cancel()
             await asyncio.wait([self._request.answer])
         for task in self._tasks:
-            task.cancel()
+            if task is not asyncio.current_task():
+                task.cancel()
 
     async def wait_closed(self) -> None:
         """Returns after close(); raises what else has ended it."""
