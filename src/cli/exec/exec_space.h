@@ -28,8 +28,8 @@
 /* Sockets in the network, by family; -1 where there is no IPv6. Not blocking.
  * What `raw` sends goes to programs there, from whatever address it says. */
 struct exec_sockets {
-    int tcp[FAMILIES]; /* listening: where a connection went is its own address
-                        */
+    int tcp[FAMILIES]; /* listening; a connection's own address is where it
+                          went */
     int udp[FAMILIES]; /* with the address that a datagram went to beside it */
     int raw[FAMILIES];
     int dns; /* port 53 of loopback; knows where a question went */

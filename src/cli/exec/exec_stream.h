@@ -21,9 +21,8 @@
 
 #include <sys/queue.h>
 
-#define EXEC_STREAMS_MAX                                  \
-    960 /* at a time; more wait to be accepted. A circuit \
-           carries 1000 */
+/* At a time; more wait to be accepted. A circuit carries 1000. */
+#define EXEC_STREAMS_MAX 960
 
 struct event;
 struct event_base;

@@ -9,9 +9,7 @@
 
 #include <stdlib.h>
 
-#define PARTING                                                  \
-    (5 * TIME_S) /* for the peer to end its half after a refusal \
-                  */
+#define PARTING (5 * TIME_S) /* for the peer to end its half once refused */
 
 /* ---- The end ------------------------------------------------------------ */
 
