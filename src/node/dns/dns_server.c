@@ -500,7 +500,7 @@ static enum dns_rcode code_here(const struct dns_question *q)
             return DNS_RCODE_OK;
         return q->name[0] == '\0' ? DNS_RCODE_NO_NAME : DNS_RCODE_FAILED;
     case DNS_TYPE_PTR:
-        if (q->name[0] == '\0' && !is_root(q))
+        if (q->name[0] == '\0' && !dns_question_is_of_root(q))
             return DNS_RCODE_NO_NAME;
         /* NXDOMAIN would be of all names below as well (RFC 8020). */
         return is_of_address(q) ? DNS_RCODE_FAILED : DNS_RCODE_OK;
