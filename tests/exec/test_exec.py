@@ -409,10 +409,14 @@ class Process(Running, ProcessTest):
         reader, writer = os.pipe()
         with socket.create_server(("127.0.0.1", 0)) as server, \
                 socket.create_connection(server.getsockname()) as s:
-            done = self.exec(self.node, "sh", "-c", f"""
-                echo through >&{writer}
-                echo leak >&{s.fileno()} || echo closed
-                """, pass_fds=[writer, s.fileno()])
+            done = self.exec(self.node, *python("""
+                import os
+                os.write(int(sys.argv[1]), b"through\\n")
+                try:
+                    os.write(int(sys.argv[2]), b"leak")
+                except OSError:
+                    print("closed")
+                """, writer, s.fileno()), pass_fds=[writer, s.fileno()])
             self.assertEqual(done.stdout, b"closed\n", done.stderr)
         os.close(writer)  # nobody else has it: neither has who carries
         with open(reader, "rb") as pipe:
