@@ -658,7 +658,8 @@ static enum service_problem problem_of(const struct swarm *w, uint64_t now)
         return SERVICE_FINE;
     if (w->service->options.observer && w->crowd.count > 0)
         return SERVICE_FINE;
-    if (w->path != PATH_FOUND)
+    /* Of a member points are up: it lacks no more than a circuit to spare. */
+    if (w->service->options.observer && w->path != PATH_FOUND)
         return SERVICE_NO_PATH;
     if (time_since(w->company_at, now) >= LONELY)
         return SERVICE_ALONE;

@@ -792,6 +792,10 @@ static void test_swarm_problems(void **state)
     sets[0]->up = 3;
     at(NOON, 50 * TIME_S);
     assert_int_equal(problem, SERVICE_STARTING);
+    swarm_stems(service.swarm, PATH_NO_RELAYS, 50 * TIME_S); /* one more */
+    at(NOON, 51 * TIME_S);
+    assert_int_equal(problem, SERVICE_STARTING);
+    swarm_stems(service.swarm, PATH_FOUND, 51 * TIME_S);
     at(NOON, TIME_MIN);
     assert_int_equal(problem, SERVICE_ALONE);
     key_of(true, 1, key);
