@@ -8,8 +8,9 @@ set(WARREN_WARNINGS
   -Wformat=2 -Wwrite-strings -Wcast-align -Wcast-qual -Wpointer-arith
   -Wswitch-enum -Wimplicit-fallthrough -Wdouble-promotion)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-  # Later ones guess further across functions, and warn where nothing is wrong.
-  if(CMAKE_C_COMPILER_VERSION VERSION_LESS 13)
+  # The more is inlined, the more is guessed across functions, and warned of
+  # where nothing is wrong: by later ones, and in builds for speed.
+  if(CMAKE_C_COMPILER_VERSION VERSION_LESS 13 AND WARREN_SANITIZE)
     list(APPEND WARREN_WARNINGS -Wnull-dereference)
   endif()
   list(APPEND WARREN_WARNINGS
