@@ -89,14 +89,17 @@ class Tunnels:
             f"{rtt:.1f}" for rtt in rtts) + " ms")
 
     def kill_relay(self):
-        """The middle of a circuit of three, and later start it again."""
+        """The middle of a circuit of three, and later start it again. Where
+        that is the one whom all others ask first it is another hop."""
         circuits = [c for c in self.client.json("circuits")["circuits"]
                     if c["hops"] == 3 and c["state"] == "ready"]
-        used = {c["path"][1]["address"] for c in circuits}
-        victim = next(n for n in self.nodes[1:] if n.endpoint in used)
+        hops = [(c["path"][hop]["address"], word) for hop, word in (
+            (1, "second"), (0, "first")) for c in circuits]
+        victim, which = next((n, word) for address, word in hops
+                             for n in self.nodes[1:] if n.endpoint == address)
         victim.kill()
         self.demo.row("SIGKILL", victim, seconds=0,
-                      found="second hop of a circuit in use")
+                      found=f"{which} hop of a circuit in use")
         for number in range(1, 4):
             self.send("send", 3, f"after the kill {number}")
         victim.start(*flags(self.nodes.index(victim), victim))

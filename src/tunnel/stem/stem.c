@@ -26,6 +26,7 @@
 #define LATE_TIMES     2              /* of what a stem should take, */
 #define LATE_LEAST     (50 * TIME_MS) /* before another one is built */
 #define NEWS_MAX       3              /* failures that make no pause */
+#define WAITED_MAX     12 /* while somebody waits: the lost are known still */
 
 struct stem {
     struct stem_kit *kit;
@@ -103,8 +104,7 @@ static bool leads_clear(const struct stem_kit *k, const struct circuit *c,
     return true;
 }
 
-/* One that is not ready when it should be, by what others took, may never be:
- * somebody who waits for one is not to wait for it. */
+/* By what others took it should be ready by then, and may never be. */
 static uint64_t late_at(const struct stem_kit *k, const struct stem *stem)
 {
     uint64_t time = 0;
@@ -347,6 +347,8 @@ static void pause(struct stem_kit *k, uint64_t most, uint64_t now)
 
     if (now < k->retry_at)
         return;
+    if (most == PAUSE_CIRCUITS && k->waiting && k->failures < WAITED_MAX)
+        most = LOST_LIFE / 2;
     for (unsigned i = 0; i < k->failures && wait < most; i++)
         wait *= 2;
     k->failures++;
