@@ -16,7 +16,7 @@ import unittest
 
 from running import WHY_NOT, Running, python
 from page import block
-from scene import Scene, missing, run
+from scene import Scene, git_repository, missing, run
 from stage import (CLIENT, PATIENCE, SocksError, echo, read_exact, socks,
                    wait_for)
 from harness import (NO_DAEMON, TROUBLE, USAGE, Control, Failure, ProcessTest,
@@ -156,7 +156,7 @@ class Programs(Running, Scene):
         """The lines of docs/applications.md."""
         if missing("curl", "git"):
             return
-        files = self.repository()
+        files = git_repository(self.net.root, self.env)
         site, port = self.web({"/": b"a page\n"}, files)
         text = block("exec").replace("example.org", f"web.example:{port}")
         words = shlex.join(self.words(node, flags=("--hops", "1")))
@@ -185,19 +185,6 @@ class Programs(Running, Scene):
             self.assertEqual(self.done(
                 node, "wget", "-q", "-O", "-", f"http://web.example:{port}/",
                 env=self.env, flags=()), b"a page\n")
-
-    def repository(self):
-        files = self.net.root / "files"
-        work, origin = self.net.root / "work", files / "project.git"
-        work.mkdir()
-        (work / "file").write_text("of a project\n")
-        for args in (("init", "-q"), ("add", "file"),
-                     ("-c", "user.name=a", "-c", "user.email=a@example",
-                      "commit", "-q", "-m", "one"),
-                     ("clone", "-q", "--bare", ".", origin)):
-            run("git", "-C", work, *args, env=self.env)
-        run("git", "-C", origin, "update-server-info", env=self.env)
-        return files
 
     def ssh(self, node):
         if missing("ssh", "ssh-keygen") or not pathlib.Path(

@@ -37,6 +37,21 @@ def run(*args, data=None, timeout=PATIENCE, env=None, **more):
                           env=clean | (env or {}), check=False, **more)
 
 
+def git_repository(root, env):
+    """A folder to be served over HTTP, with a project.git in it."""
+    files = root / "files"
+    work, origin = root / "work", files / "project.git"
+    work.mkdir()
+    (work / "file").write_text("of a project\n")
+    for args in (("init", "-q"), ("add", "file"),
+                 ("-c", "user.name=a", "-c", "user.email=a@example",
+                  "commit", "-q", "-m", "one"),
+                 ("clone", "-q", "--bare", ".", origin)):
+        run("git", "-C", work, *args, env=env)
+    run("git", "-C", origin, "update-server-info", env=env)
+    return files
+
+
 class Web(http.server.ThreadingHTTPServer):
     """Pages from a dictionary, by path; what is put there can be had again.
     Notes who connected (`seen`), and for what (`hosts`)."""

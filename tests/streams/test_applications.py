@@ -10,7 +10,7 @@ import sys
 import unittest
 
 from page import PAGE, block, blocks
-from scene import Scene, missing, run
+from scene import Scene, git_repository, missing, run
 from stage import PATIENCE, ROOT, UdpEcho, echo, wait_for
 
 SOURCE = ROOT.parent / "src"
@@ -134,16 +134,7 @@ class Recipes(Scene):
         self.assertEqual((self.folder / "page.html").read_bytes(), b"by TLS\n")
 
     def git(self):
-        origin = self.net.root / "files" / "project.git"
-        work = self.net.root / "work"
-        (work).mkdir()
-        (work / "file").write_text("of a project\n")
-        for args in (("init", "-q"), ("add", "file"),
-                     ("-c", "user.name=a", "-c", "user.email=a@example",
-                      "commit", "-q", "-m", "one"),
-                     ("clone", "-q", "--bare", ".", origin)):
-            run("git", "-C", work, *args, env=self.env)
-        run("git", "-C", origin, "update-server-info", env=self.env)
+        git_repository(self.net.root, self.env)
         self.shell("git")
         self.assertEqual((self.folder / "project/file").read_text(),
                          "of a project\n")
