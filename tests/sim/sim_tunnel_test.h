@@ -146,4 +146,53 @@ static inline bool is_guard(const struct world *w, uint32_t member)
     return k != NULL && k->record.guard_since != 0;
 }
 
+/* ---- Relays of one circuit ---------------------------------------------- */
+
+struct hops {
+    uint32_t circuit;
+    unsigned length;
+    struct endpoint ep[ONION_HOPS_MAX];
+};
+
+static inline void find_hops(void *ctx, const struct circuit *c)
+{
+    struct hops *h = ctx;
+
+    if (c->id != h->circuit)
+        return;
+    h->length = c->length;
+    for (unsigned i = 0; i < c->length; i++)
+        h->ep[i] = c->hop[i].target.ep;
+}
+
+static inline bool is_relay_of(const struct hops *h, const struct endpoint *ep)
+{
+    for (unsigned k = 0; k + 1 < h->length; k++)
+        if (endpoint_equal(ep, &h->ep[k]))
+            return true;
+    return false;
+}
+
+/* All of the client's circuit but its exit; how many. */
+static inline unsigned
+kill_relays_of(struct world *w, const struct member *client, uint32_t circuit)
+{
+    struct hops h = {.circuit = circuit};
+    unsigned killed = 0;
+
+    member_circuits(client, find_hops, &h);
+    for (uint32_t i = 0; i < RELAYS; i++) {
+        uint32_t node = w->net.members[i];
+        struct endpoint ep;
+
+        if (sim_tunnel_of(w->sim, node) != NULL &&
+            sim_endpoint(w->sim, node, FAMILY_IPV4, &ep) &&
+            is_relay_of(&h, &ep)) {
+            sim_kill(w->sim, node);
+            killed++;
+        }
+    }
+    return killed;
+}
+
 #endif

@@ -56,52 +56,6 @@ static void finish(struct world *w)
 
 /* ---- Relays die --------------------------------------------------------- */
 
-struct hops {
-    uint32_t circuit;
-    unsigned length;
-    struct endpoint ep[ONION_HOPS_MAX];
-};
-
-static void find_hops(void *ctx, const struct circuit *c)
-{
-    struct hops *h = ctx;
-
-    if (c->id != h->circuit)
-        return;
-    h->length = c->length;
-    for (unsigned i = 0; i < c->length; i++)
-        h->ep[i] = c->hop[i].target.ep;
-}
-
-static bool is_relay_of(const struct hops *h, const struct endpoint *ep)
-{
-    for (unsigned k = 0; k + 1 < h->length; k++)
-        if (endpoint_equal(ep, &h->ep[k]))
-            return true;
-    return false;
-}
-
-/* All but the exit of the circuit that the streams are on. */
-static unsigned kill_relays(struct world *w)
-{
-    struct hops h = {.circuit = carried_circuit()};
-    unsigned killed = 0;
-
-    member_circuits(carried.client->member, find_hops, &h);
-    for (uint32_t i = 0; i < RELAYS; i++) {
-        uint32_t node = w->net.members[i];
-        struct endpoint ep;
-
-        if (sim_alive(w->sim, node) &&
-            sim_endpoint(w->sim, node, FAMILY_IPV4, &ep) &&
-            is_relay_of(&h, &ep)) {
-            sim_kill(w->sim, node);
-            killed++;
-        }
-    }
-    return killed;
-}
-
 static void run_until_in(struct world *w, const struct cargo *c, uint64_t bytes)
 {
     uint64_t last = c->in, heard_at = sim_now(w->sim);
@@ -130,7 +84,7 @@ static void test_sim_carry_much_while_relays_die(void **state)
     cargo_send(&c, bytes, bytes);
     for (unsigned i = 1; i <= DEATHS; i++) {
         run_until_in(w, &c, bytes / (DEATHS + 1) * i);
-        killed += kill_relays(w);
+        killed += kill_relays_of(w, carried.client->member, carried_circuit());
     }
     run_until_in(w, &c, bytes);
     sim_run_for(w->sim, TIME_MIN);

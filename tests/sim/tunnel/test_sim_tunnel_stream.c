@@ -192,48 +192,6 @@ static void test_sim_stream_does_as_the_destination(void **state)
 
 /* ---- Relays die --------------------------------------------------------- */
 
-struct hops {
-    uint32_t circuit;
-    unsigned length;
-    struct endpoint ep[ONION_HOPS_MAX];
-};
-
-static void find_hops(void *ctx, const struct circuit *c)
-{
-    struct hops *h = ctx;
-
-    if (c->id != h->circuit)
-        return;
-    h->length = c->length;
-    for (unsigned i = 0; i < c->length; i++)
-        h->ep[i] = c->hop[i].target.ep;
-}
-
-/* All but the exit of the circuit that the stream is on. */
-static unsigned kill_relays_of(struct world *w, uint32_t circuit)
-{
-    struct hops h = {.circuit = circuit};
-    unsigned killed = 0;
-
-    member_circuits(client_of(w)->member, find_hops, &h);
-    for (uint32_t i = 0; i < RELAYS; i++) {
-        uint32_t node = w->net.members[i];
-        struct endpoint ep;
-
-        if (sim_tunnel_of(w->sim, node) == NULL ||
-            !sim_endpoint(w->sim, node, FAMILY_IPV4, &ep))
-            continue;
-        for (unsigned k = 0; k + 1 < h.length; k++) {
-            if (!endpoint_equal(&ep, &h.ep[k]))
-                continue;
-            sim_kill(w->sim, node);
-            killed++;
-            break;
-        }
-    }
-    return killed;
-}
-
 /* One with this exit that is ready, or is opened; 0: not yet. */
 static uint32_t circuit_to(struct world *w, const uint8_t exit[32])
 {
@@ -281,7 +239,8 @@ static void test_sim_stream_outlives_its_relays(void **state)
 
         sim_run_for(w->sim, 500 * TIME_MS);
         assert_false(f->fin);
-        killed += kill_relays_of(w, (uint32_t)stream_conn_path(conn));
+        killed += kill_relays_of(w, client_of(w)->member,
+                                 (uint32_t)stream_conn_path(conn));
         renew(w, TIME_S);
         for (unsigned s = 0; next == 0; s++) {
             assert_true(s < 55);
