@@ -100,7 +100,7 @@ static void print_config_options(void)
 {
     print_option(&(struct cli_option){"--config", "F", "read this INI file"});
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
         char left[CLI_NAME_SIZE];
 
         if (key->flag == NULL)

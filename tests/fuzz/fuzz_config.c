@@ -7,9 +7,9 @@
  */
 #include "fuzz.h"
 
+#include "base/setting/ini.h"
 #include "node/config/config.h"
 #include "node/config/config_keys.h"
-#include "node/config/ini.h"
 #include "warren.h"
 
 #include <assert.h>
@@ -56,7 +56,7 @@ static void print_services(const struct config *c, struct text *out)
 
         text_addf(out, "[service %s]\n", service->name);
         for (size_t i = 0; i < CONFIG_SERVICE_KEYS; i++) {
-            const struct config_key *key = &config_service_keys[i];
+            const struct setting_key *key = &config_service_keys[i];
 
             text_addf(out, "%s = ", key->name);
             key->type->print(key, (const char *)service + key->offset, out);
@@ -71,7 +71,7 @@ static void print_all(const struct config *c, struct text *out)
     for (size_t i = 0; i < config_keys_count; i++) {
         text_addf(out, "[%s]\n%s = ", config_keys[i].section,
                   config_keys[i].name);
-        config_print(&config_keys[i], c, out);
+        setting_print(&config_keys[i], c, out);
         text_add(out, "\n");
     }
     print_services(c, out);

@@ -66,12 +66,12 @@ bool cli_read_time(const char *what, const char *text, uint64_t min,
         snprintf(in_seconds, sizeof(in_seconds), "%.20ss", text);
     else
         snprintf(in_seconds, sizeof(in_seconds), "%s", text);
-    if (config_read_duration(in_seconds, &ns) && ns >= min && ns <= max) {
+    if (setting_read_duration(in_seconds, &ns) && ns >= min && ns <= max) {
         *out = ns;
         return true;
     }
     text_init(&limits, CONFIG_ERRORS_MAX);
-    config_explain_duration(min, max, &limits);
+    setting_explain_duration(min, max, &limits);
     cli_fail(EXIT_USAGE, "%s must be %s, or a number of seconds, not '%s'",
              what, text_get(&limits), text);
     text_deinit(&limits);

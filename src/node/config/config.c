@@ -18,9 +18,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define COMMENT_WIDTH 79
-#define SENTENCE_MAX  1024
-
 /* ---- Defaults ---------------------------------------------------------- */
 
 void config_default_data_dir(char out[CONFIG_PATH_SIZE])
@@ -49,10 +46,10 @@ static void init(struct config *config)
     config_default_data_dir(config->data_dir);
     text_init(&why, CONFIG_ERRORS_MAX);
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
         enum error err = key->init == NULL
                              ? OK
-                             : config_set(key, key->init, config, false, &why);
+                             : setting_set(key, key->init, config, false, &why);
 
         assert(err == OK);
     }
@@ -178,22 +175,22 @@ struct reload {
 };
 
 static void copy_key(struct config *to, const struct config *from,
-                     const struct config_key *key)
+                     const struct setting_key *key)
 {
     memcpy((char *)to + key->offset, (const char *)from + key->offset,
            key->size);
 }
 
 /* One that cannot change, or whose new value does not fit those. */
-static void keep(struct reload *r, const struct config_key *key,
+static void keep(struct reload *r, const struct setting_key *key,
                  const char *because)
 {
     struct text was, is;
 
     text_init(&was, CONFIG_ERRORS_MAX);
     text_init(&is, CONFIG_ERRORS_MAX);
-    config_print(key, r->running, &was);
-    config_print(key, r->fresh, &is);
+    setting_print(key, r->running, &was);
+    setting_print(key, r->fresh, &is);
     if (strcmp(text_get(&was), text_get(&is)) != 0)
         text_addf(r->report,
                   "[%s] %s is '%s' and stays so until a restart; the settings "
@@ -209,7 +206,7 @@ static void take_back(void *arg, const char *section, const char *name,
                       const char *what)
 {
     struct reload *r = arg;
-    const struct config_key *key = config_key_find(section, name);
+    const struct setting_key *key = config_key_find(section, name);
 
     assert(key != NULL);
     keep(r, key, what);
@@ -223,7 +220,7 @@ void config_reload(struct config *current, const struct config *fresh,
         .next = *current, .running = current, .fresh = fresh, .report = report};
 
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
 
         if (key->reloadable)
             copy_key(&r.next, fresh, key);
@@ -237,72 +234,13 @@ void config_reload(struct config *current, const struct config *fresh,
 
 /* ---- Print ------------------------------------------------------------- */
 
-static void print_comment(const char *lines, struct text *out)
-{
-    while (*lines != '\0') {
-        size_t len = strcspn(lines, "\n");
-
-        text_addf(out, "# %.*s\n", (int)len, lines);
-        lines += len + (lines[len] == '\n');
-    }
-}
-
-/* A sentence as a comment, in lines that fit the screen. */
-static void print_folded(const char *sentence, struct text *out)
-{
-    size_t used = 0;
-
-    while (*sentence != '\0') {
-        size_t len = strcspn(sentence, " ");
-
-        if (used > 0 && used + 1 + len > COMMENT_WIDTH) {
-            text_add(out, "\n");
-            used = 0;
-        }
-        if (used == 0) {
-            text_add(out, "#");
-            used = 1;
-        }
-        text_addf(out, " %.*s", (int)len, sentence);
-        used += 1 + len;
-        sentence += len + (sentence[len] == ' ');
-    }
-    text_add(out, "\n");
-}
-
-static void print_must_be(const struct config_key *key, struct text *out)
-{
-    struct text sentence;
-
-    text_init(&sentence, SENTENCE_MAX);
-    text_add(&sentence, "Must be ");
-    key->type->explain(key, &sentence);
-    text_add(&sentence, key->reloadable ? ". SIGHUP reloads it." : ".");
-    print_folded(text_get(&sentence), out);
-    text_deinit(&sentence);
-}
-
-static void print_default(const struct config_key *key,
+static void print_default(const struct setting_key *key,
                           const struct config *defaults, struct text *out)
 {
-    size_t bare;
-    bool first = config_key_find(key->section, NULL) == key;
-
-    if (first)
+    if (config_key_find(key->section, NULL) == key)
         text_addf(out, "\n[%s]\n", key->section);
     text_add(out, "\n");
-    print_comment(key->meaning, out);
-    print_must_be(key, out);
-    text_addf(out, "#%s =", key->name);
-    bare = out->len;
-    text_add(out, " ");
-    if (key->shown != NULL)
-        text_add(out, key->shown);
-    else
-        config_print(key, defaults, out);
-    if (out->len == bare + 1)
-        text_cut(out, bare); /* no blank at the end of a line */
-    text_add(out, "\n");
+    setting_print_default(key, defaults, "#", out);
 }
 
 /* A comment as a whole: there is no service unless somebody wants one. */
@@ -317,19 +255,10 @@ static void print_service(struct text *out)
              "a section is for\n# other settings and for local ports.\n"
              "#\n# [service NAME]\n");
     for (size_t i = 0; i < CONFIG_SERVICE_KEYS; i++) {
-        const struct config_key *key = &config_service_keys[i];
-        size_t bare;
+        const struct setting_key *key = &config_service_keys[i];
 
         text_add(out, "#\n");
-        print_comment(key->meaning, out);
-        print_must_be(key, out);
-        text_addf(out, "# %s =", key->name);
-        bare = out->len;
-        text_add(out, " ");
-        key->type->print(key, (const char *)&service + key->offset, out);
-        if (out->len == bare + 1)
-            text_cut(out, bare);
-        text_add(out, "\n");
+        setting_print_default(key, &service, "# ", out);
     }
 }
 

@@ -10,9 +10,21 @@
 #include <stdio.h>
 #include <string.h>
 
+bool config_read_unix(const char *text, char path[CONFIG_SOCKET_SIZE])
+{
+    static const char prefix[] = "unix:";
+    size_t len = strlen(text), skip = sizeof(prefix) - 1;
+
+    if (len < skip + 1 || len - skip >= CONFIG_SOCKET_SIZE ||
+        memcmp(text, prefix, skip) != 0 || text[skip] != '/')
+        return false;
+    memcpy(path, text + skip, len - skip + 1);
+    return true;
+}
+
 /* ---- Lists of endpoints ------------------------------------------------ */
 
-static void print_endpoints(const struct config_key *key, const void *value,
+static void print_endpoints(const struct setting_key *key, const void *value,
                             struct text *out)
 {
     const struct config_endpoints *list = value;
@@ -29,7 +41,7 @@ typedef bool (*endpoint_check)(const struct config_endpoints *list,
                                const struct endpoint *ep, struct text *why);
 
 /* An empty text is an empty list. */
-static enum error parse_element(const struct config_key *key, const char *text,
+static enum error parse_element(const struct setting_key *key, const char *text,
                                 struct config_endpoints *list,
                                 endpoint_check check, struct text *why)
 {
@@ -40,7 +52,7 @@ static enum error parse_element(const struct config_key *key, const char *text,
     if (endpoint_parse(text, &ep) != OK || !check(list, &ep, why))
         return ERR_SYNTAX;
     if (list->count == key->max)
-        return config_list_full(key, "addresses", why);
+        return setting_list_full(key, "addresses", why);
     list->at[list->count++] = ep;
     return OK;
 }
@@ -57,16 +69,16 @@ static bool is_new(const struct config_endpoints *list,
     return true;
 }
 
-static enum error parse_listen(const struct config_key *key, const char *text,
+static enum error parse_listen(const struct setting_key *key, const char *text,
                                void *value, struct text *why)
 {
     return parse_element(key, text, value, is_new, why);
 }
 
-const struct config_type config_listen = {
+const struct setting_type config_listen = {
     .parse = parse_listen,
     .print = print_endpoints,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "ADDR:PORT, like 0.0.0.0:7881 or [::]:7881",
     .list = true};
 
@@ -82,16 +94,17 @@ static bool is_one_machine(const struct config_endpoints *list,
     return false;
 }
 
-static enum error parse_endpoint(const struct config_key *key, const char *text,
-                                 void *value, struct text *why)
+static enum error parse_endpoint(const struct setting_key *key,
+                                 const char *text, void *value,
+                                 struct text *why)
 {
     return parse_element(key, text, value, is_one_machine, why);
 }
 
-const struct config_type config_endpoints = {
+const struct setting_type config_endpoints = {
     .parse = parse_endpoint,
     .print = print_endpoints,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "ADDR:PORT, like 192.0.2.1:7881 or [2001:db8::1]:7881",
     .list = true};
 
@@ -114,7 +127,7 @@ static bool read_port(const char *text, uint16_t *out)
 {
     uint64_t port;
 
-    if (!config_read_number(text, &port) || port == 0 || port > UINT16_MAX)
+    if (!setting_read_number(text, &port) || port == 0 || port > UINT16_MAX)
         return false;
     *out = (uint16_t)port;
     return true;
@@ -137,7 +150,7 @@ static bool read_host_port(const char *text, struct config_host *out)
            read_port(colon + 1, &out->port);
 }
 
-static enum error parse_host(const struct config_key *key, const char *text,
+static enum error parse_host(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     struct config_hosts *list = value;
@@ -152,12 +165,12 @@ static enum error parse_host(const struct config_key *key, const char *text,
         return ERR_SYNTAX;
     }
     if (list->count == key->max)
-        return config_list_full(key, "nodes", why);
+        return setting_list_full(key, "nodes", why);
     list->at[list->count++] = host;
     return OK;
 }
 
-static void print_hosts(const struct config_key *key, const void *value,
+static void print_hosts(const struct setting_key *key, const void *value,
                         struct text *out)
 {
     const struct config_hosts *list = value;
@@ -172,18 +185,19 @@ static void print_hosts(const struct config_key *key, const void *value,
     }
 }
 
-const struct config_type config_hosts = {
+const struct setting_type config_hosts = {
     .parse = parse_host,
     .print = print_hosts,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "HOST:PORT, like node.example.org:7881, 192.0.2.1:7881 or "
                  "[2001:db8::1]:7881",
     .list = true};
 
 /* ---- Names of this machine --------------------------------------------- */
 
-static enum error parse_own_name(const struct config_key *key, const char *text,
-                                 void *value, struct text *why)
+static enum error parse_own_name(const struct setting_key *key,
+                                 const char *text, void *value,
+                                 struct text *why)
 {
     struct config_names *list = value;
     char name[CONFIG_HOST_SIZE];
@@ -193,12 +207,12 @@ static enum error parse_own_name(const struct config_key *key, const char *text,
     if (!read_host(text, strlen(text), name))
         return ERR_SYNTAX;
     if (list->count == key->max)
-        return config_list_full(key, "names", why);
+        return setting_list_full(key, "names", why);
     memcpy(list->at[list->count++], name, sizeof(name));
     return OK;
 }
 
-static void print_own_names(const struct config_key *key, const void *value,
+static void print_own_names(const struct setting_key *key, const void *value,
                             struct text *out)
 {
     const struct config_names *list = value;
@@ -208,17 +222,17 @@ static void print_own_names(const struct config_key *key, const void *value,
         text_addf(out, "%s%s", i == 0 ? "" : ", ", list->at[i]);
 }
 
-const struct config_type config_names = {.parse = parse_own_name,
-                                         .print = print_own_names,
-                                         .explain = config_explain_fixed,
-                                         .explained = "a name without a port, "
-                                                      "like node.example.org",
-                                         .list = true};
+const struct setting_type config_names = {.parse = parse_own_name,
+                                          .print = print_own_names,
+                                          .explain = setting_explain_fixed,
+                                          .explained = "a name without a port, "
+                                                       "like node.example.org",
+                                          .list = true};
 
 /* ---- The HTTP pages ---------------------------------------------------- */
 
 /* "none", because a variable that is empty counts as one that is not set. */
-static enum error parse_http(const struct config_key *key, const char *text,
+static enum error parse_http(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     bool on = text[0] != '\0' && strcmp(text, "none") != 0;
@@ -234,7 +248,7 @@ static enum error parse_http(const struct config_key *key, const char *text,
     return OK;
 }
 
-static void print_http(const struct config_key *key, const void *value,
+static void print_http(const struct setting_key *key, const void *value,
                        struct text *out)
 {
     const struct config_http *http = value;
@@ -244,8 +258,8 @@ static void print_http(const struct config_key *key, const void *value,
     text_add(out, http->on ? endpoint_print(&http->listen, buf) : "none");
 }
 
-const struct config_type config_http = {
+const struct setting_type config_http = {
     .parse = parse_http,
     .print = print_http,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "ADDR:PORT, like 127.0.0.1:7882, or none"};

@@ -5,8 +5,8 @@
  */
 #include "node/config/config_source.h"
 
+#include "base/setting/ini.h"
 #include "base/words.h"
-#include "node/config/ini.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ static const char *nearest_key(const char *section, const char *name)
     const char *best = NULL;
 
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
 
         if (strcmp(key->section, section) == 0 &&
             words_similar(name, key->name) &&
@@ -64,7 +64,7 @@ static const char *nearest_key(const char *section, const char *name)
 static void unknown_key(struct config_loader *l, const char *where,
                         const char *section, const char *name)
 {
-    const struct config_key *elsewhere = config_key_find(NULL, name);
+    const struct setting_key *elsewhere = config_key_find(NULL, name);
     const char *near = nearest_key(section, name);
 
     if (elsewhere != NULL)
@@ -103,7 +103,7 @@ static void read_section(struct config_loader *l, const char *where,
 static void read_pair(struct config_loader *l, const char *where,
                       const struct ini_item *item)
 {
-    const struct config_key *key = NULL;
+    const struct setting_key *key = NULL;
 
     if (l->service != NULL) {
         config_load_service_pair(l, where, item->line, item->key, item->value);

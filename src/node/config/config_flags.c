@@ -15,16 +15,17 @@
 #define PREFIX_LEN 7 /* of "WARREN_" */
 
 /* "--listen"; empty when the key has none. */
-static void short_name(const struct config_key *key,
+static void short_name(const struct setting_key *key,
                        char name[CONFIG_NAME_SIZE])
 {
     snprintf(name, CONFIG_NAME_SIZE, "%s%s", key->flag == NULL ? "" : "--",
              key->flag == NULL ? "" : key->flag);
 }
 
-typedef void name_fn(const struct config_key *key, char name[CONFIG_NAME_SIZE]);
+typedef void name_fn(const struct setting_key *key,
+                     char name[CONFIG_NAME_SIZE]);
 
-static const struct config_key *find_named(const char *typed, name_fn *name)
+static const struct setting_key *find_named(const char *typed, name_fn *name)
 {
     char buf[CONFIG_NAME_SIZE];
 
@@ -78,7 +79,7 @@ static bool is_no_setting(const char *name)
 static void load_variable(struct config_loader *l, const char *name,
                           const char *value)
 {
-    const struct config_key *key = find_named(name, config_environment_name);
+    const struct setting_key *key = find_named(name, config_environment_name);
     char best[CONFIG_NAME_SIZE] = "";
 
     if (key != NULL) {
@@ -118,7 +119,7 @@ void config_load_environment(struct config_loader *l, char *const *environment)
 static void load_setting(struct config_loader *l,
                          const struct warren_setting *setting)
 {
-    const struct config_key *key =
+    const struct setting_key *key =
         find_named(setting->name, config_setting_name);
     char best[CONFIG_NAME_SIZE] = "";
 
@@ -171,10 +172,10 @@ static bool is_config_flag(const struct flag *flag)
 }
 
 /* The key of a flag; `implied` gets the value of one that takes none. */
-static const struct config_key *find_flag(const struct flag *flag,
-                                          const char **implied)
+static const struct setting_key *find_flag(const struct flag *flag,
+                                           const char **implied)
 {
-    const struct config_key *key = find_named(flag->name, config_flag_name);
+    const struct setting_key *key = find_named(flag->name, config_flag_name);
 
     *implied = NULL;
     if (key != NULL)
@@ -255,7 +256,7 @@ static void load_flag(struct config_loader *l, const struct flag *flag,
                       const char *value)
 {
     const char *implied;
-    const struct config_key *key = find_flag(flag, &implied);
+    const struct setting_key *key = find_flag(flag, &implied);
 
     if (key == NULL && !is_config_flag(flag))
         unknown_flag(l, flag);

@@ -14,7 +14,7 @@
 
 /* ---- Strings ----------------------------------------------------------- */
 
-static enum error parse_string(const struct config_key *key, const char *text,
+static enum error parse_string(const struct setting_key *key, const char *text,
                                void *value, struct text *why)
 {
     size_t len = strlen(text);
@@ -29,48 +29,48 @@ static enum error parse_string(const struct config_key *key, const char *text,
     return OK;
 }
 
-static void print_string(const struct config_key *key, const void *value,
+static void print_string(const struct setting_key *key, const void *value,
                          struct text *out)
 {
     (void)key;
     text_add(out, value);
 }
 
-static const struct config_type string_type = {.parse = parse_string,
-                                               .print = print_string,
-                                               .explain = config_explain_fixed,
-                                               .explained =
-                                                   "at most 255 bytes"};
+static const struct setting_type string_type = {
+    .parse = parse_string,
+    .print = print_string,
+    .explain = setting_explain_fixed,
+    .explained = "at most 255 bytes"};
 
 /* ---- Hops -------------------------------------------------------------- */
 
-static enum error parse_hops(const struct config_key *key, const char *text,
+static enum error parse_hops(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     uint64_t n = 0;
 
-    if (config_read_number(text, &n) && n >= key->min && n <= key->max) {
+    if (setting_read_number(text, &n) && n >= key->min && n <= key->max) {
         *(unsigned *)value = (unsigned)n;
         return OK;
     }
-    config_explain_fixed(key, why);
+    setting_explain_fixed(key, why);
     if (n > key->max)
         text_add(why, ": a circuit has four hops at most, and the last one is "
                       "a relay that somebody else has chosen");
     return ERR_SYNTAX;
 }
 
-static void print_hops(const struct config_key *key, const void *value,
+static void print_hops(const struct setting_key *key, const void *value,
                        struct text *out)
 {
     (void)key;
     text_addf(out, "%u", *(const unsigned *)value);
 }
 
-static const struct config_type hops_type = {
+static const struct setting_type hops_type = {
     .parse = parse_hops,
     .print = print_hops,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "a number of hops from 1 to 3"};
 
 /* ---- Ports: "53 udp 127.0.0.1:5353", "80 tcp unix:/run/x proxy" --------- */
@@ -87,15 +87,15 @@ static bool parse_proxy(const char *text, struct config_port *port)
 {
     char word[8];
 
-    if (config_next_word(&text, word, sizeof(word))) {
+    if (setting_next_word(&text, word, sizeof(word))) {
         port->tells_peer = port->is_tcp && strcmp(word, "proxy") == 0;
         if (!port->tells_peer)
             return false;
     }
-    return config_is_blank(text);
+    return setting_is_blank(text);
 }
 
-static enum error parse_port(const struct config_key *key, const char *text,
+static enum error parse_port(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     struct config_ports *ports = value;
@@ -105,17 +105,17 @@ static enum error parse_port(const struct config_key *key, const char *text,
 
     if (text[0] == '\0')
         return OK;
-    if (!config_next_word(&text, word, sizeof(word)) ||
-        !config_read_number(word, &number) || number == 0 ||
+    if (!setting_next_word(&text, word, sizeof(word)) ||
+        !setting_read_number(word, &number) || number == 0 ||
         number > UINT16_MAX)
         return ERR_SYNTAX;
     port.port = (uint16_t)number;
-    if (!config_next_word(&text, word, sizeof(word)))
+    if (!setting_next_word(&text, word, sizeof(word)))
         return ERR_SYNTAX;
     port.is_tcp = strcmp(word, "tcp") == 0;
     if (!port.is_tcp && strcmp(word, "udp") != 0)
         return ERR_SYNTAX;
-    if (!config_next_word(&text, word, sizeof(word)) ||
+    if (!setting_next_word(&text, word, sizeof(word)) ||
         !parse_target(word, &port) || !parse_proxy(text, &port))
         return ERR_SYNTAX;
     for (unsigned i = 0; i < ports->count; i++) {
@@ -127,7 +127,7 @@ static enum error parse_port(const struct config_key *key, const char *text,
         }
     }
     if (ports->count == key->max)
-        return config_list_full(key, "ports", why);
+        return setting_list_full(key, "ports", why);
     ports->at[ports->count++] = port;
     return OK;
 }
@@ -144,7 +144,7 @@ const char *config_port_print(const struct config_port *port,
     return text;
 }
 
-static void print_ports(const struct config_key *key, const void *value,
+static void print_ports(const struct setting_key *key, const void *value,
                         struct text *out)
 {
     const struct config_ports *ports = value;
@@ -156,10 +156,10 @@ static void print_ports(const struct config_key *key, const void *value,
                   config_port_print(&ports->at[i], one));
 }
 
-static const struct config_type port_type = {
+static const struct setting_type port_type = {
     .parse = parse_port,
     .print = print_ports,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "PORT udp ADDR:PORT, PORT tcp ADDR:PORT, or with unix:/PATH "
                  "as the address, like 80 tcp 127.0.0.1:8080; behind a port "
                  "of tcp may stand proxy",
@@ -171,7 +171,7 @@ static const struct config_type port_type = {
     .offset = offsetof(struct config_service, member), \
     .size = sizeof(((struct config_service *)0)->member), .reloadable = true
 
-const struct config_key config_service_keys[CONFIG_SERVICE_KEYS] = {
+const struct setting_key config_service_keys[CONFIG_SERVICE_KEYS] = {
     {"service", "string", &string_type, AT(string),
      .max = CONFIG_STRING_SIZE - 1,
      .meaning = "Everybody who has this string is a member of the service and\n"
@@ -180,10 +180,10 @@ const struct config_key config_service_keys[CONFIG_SERVICE_KEYS] = {
     {"service", "hops", &hops_type, AT(hops), .min = 1, .max = 3, .init = "3",
      .meaning = "Relays between this node and the relay that it meets others\n"
                 "at; fewer are faster and hide less."},
-    {"service", "points", &config_count, AT(points), .min = 1,
+    {"service", "points", &setting_count, AT(points), .min = 1,
      .max = SERVICE_POINTS_MAX, .init = "3",
      .meaning = "Relays that introduce others to this service."},
-    {"service", "max_peers", &config_count, AT(max_peers), .min = 1,
+    {"service", "max_peers", &setting_count, AT(max_peers), .min = 1,
      .max = 10000, .init = "32", .meaning = "Peers of this service."},
     {"service", "port", &port_type, AT(ports), .max = CONFIG_PORTS_MAX,
      .meaning =
@@ -203,8 +203,8 @@ void config_service_init(struct config_service *service)
     text_init(&why, 256);
     for (size_t i = 0; i < CONFIG_SERVICE_KEYS; i++)
         if (config_service_keys[i].init != NULL)
-            config_set(&config_service_keys[i], config_service_keys[i].init,
-                       service, false, &why);
+            setting_set(&config_service_keys[i], config_service_keys[i].init,
+                        service, false, &why);
     text_deinit(&why);
 }
 
@@ -299,7 +299,7 @@ void config_load_service_pair(struct config_loader *l, const char *where,
                               unsigned line, const char *name,
                               const char *value)
 {
-    const struct config_key *key = config_service_keys;
+    const struct setting_key *key = config_service_keys;
     struct text why;
     size_t i = 0;
 
@@ -316,7 +316,7 @@ void config_load_service_pair(struct config_loader *l, const char *where,
         return;
     }
     text_init(&why, 1024);
-    if (config_set(&key[i], value, l->service, l->service_set[i] != 0, &why) !=
+    if (setting_set(&key[i], value, l->service, l->service_set[i] != 0, &why) !=
         OK)
         config_loader_report(l, where, "%s", text_get(&why));
     text_deinit(&why);

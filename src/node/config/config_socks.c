@@ -20,7 +20,7 @@ static bool parse_hops(const char *word, unsigned *out)
     uint64_t hops;
 
     if (strncmp(word, HOPS, len) != 0 ||
-        !config_read_number(word + len, &hops) || hops == 0 ||
+        !setting_read_number(word + len, &hops) || hops == 0 ||
         hops > ONION_HOPS_MAX)
         return false;
     *out = (unsigned)hops;
@@ -31,15 +31,15 @@ static bool parse_listener(const char *text, struct config_listener *out)
 {
     char word[CONFIG_SOCKET_SIZE + 8];
 
-    if (!config_next_word(&text, word, sizeof(word)))
+    if (!setting_next_word(&text, word, sizeof(word)))
         return false;
     out->is_unix = config_read_unix(word, out->path);
     if (!out->is_unix && endpoint_parse(word, &out->at) != OK)
         return false;
-    if (config_is_blank(text))
+    if (setting_is_blank(text))
         return true;
-    return config_next_word(&text, word, sizeof(word)) &&
-           parse_hops(word, &out->hops) && config_is_blank(text);
+    return setting_next_word(&text, word, sizeof(word)) &&
+           parse_hops(word, &out->hops) && setting_is_blank(text);
 }
 
 /* Port 0 is another one each time. */
@@ -51,7 +51,7 @@ static bool is_same(const struct config_listener *a,
     return a->at.port != 0 && endpoint_equal(&a->at, &b->at);
 }
 
-static enum error parse_socks(const struct config_key *key, const char *text,
+static enum error parse_socks(const struct setting_key *key, const char *text,
                               void *value, struct text *why)
 {
     struct config_listener listener = {.hops = CONFIG_SOCKS_HOPS};
@@ -68,12 +68,12 @@ static enum error parse_socks(const struct config_key *key, const char *text,
         }
     }
     if (list->count == key->max)
-        return config_list_full(key, "listeners", why);
+        return setting_list_full(key, "listeners", why);
     list->at[list->count++] = listener;
     return OK;
 }
 
-static enum error parse_dns(const struct config_key *key, const char *text,
+static enum error parse_dns(const struct setting_key *key, const char *text,
                             void *value, struct text *why)
 {
     struct config_listeners *list = value;
@@ -97,7 +97,7 @@ const char *config_print_listener(const struct config_listener *l,
     return out;
 }
 
-static void print_socks(const struct config_key *key, const void *value,
+static void print_socks(const struct setting_key *key, const void *value,
                         struct text *out)
 {
     const struct config_listeners *list = value;
@@ -109,10 +109,10 @@ static void print_socks(const struct config_key *key, const void *value,
                   config_print_listener(&list->at[i], at), list->at[i].hops);
 }
 
-const struct config_type config_socks = {
+const struct setting_type config_socks = {
     .parse = parse_socks,
     .print = print_socks,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained =
         "ADDR:PORT or unix:/PATH, and " HOPS "N behind it for another "
         "number of hops (1 to " TEXT_OF(ONION_HOPS_MAX) ") than " TEXT_OF(
@@ -121,10 +121,10 @@ const struct config_type config_socks = {
                                "1",
     .list = true};
 
-const struct config_type config_dns = {
+const struct setting_type config_dns = {
     .parse = parse_dns,
     .print = print_socks,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "ADDR:PORT, and " HOPS
                  "N behind it for another number of hops (1 "
                  "to " TEXT_OF(ONION_HOPS_MAX) ") than " TEXT_OF(

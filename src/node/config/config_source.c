@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the sources of settings share: one value is set, and what is wrong
- * with it is reported with the place where it stands. config_file.c and
+ * What the sources of settings share: what is wrong with a value is reported
+ * with the place where it stands. config_file.c and
  * config_flags.c find out which key and which text.
  */
 #include "node/config/config_source.h"
@@ -10,50 +10,6 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-static enum error set_one(const struct config_key *key, const char *text,
-                          void *base, struct text *why)
-{
-    size_t before = why->len, said;
-    enum error err;
-
-    text_addf(why, "%s is '", key->name);
-    text_add_printable(why, bytes_of(text, strnlen(text, 200)));
-    text_add(why, "' but must be ");
-    said = why->len;
-    err = key->type->parse(key, text, (char *)base + key->offset, why);
-    if (err == OK)
-        text_cut(why, before);
-    else if (why->len == said)
-        key->type->explain(key, why);
-    return err;
-}
-
-enum error config_set(const struct config_key *key, const char *text,
-                      void *base, bool append, struct text *why)
-{
-    static const char blanks[] = " \t";
-    char part[CONFIG_PATH_SIZE];
-    enum error err = OK;
-
-    if (!key->type->list)
-        return set_one(key, text, base, why);
-    if (!append)
-        memset((char *)base + key->offset, 0, key->size);
-    for (bool more = true; more && err == OK;) {
-        size_t len = strcspn(text, ","), from = strspn(text, blanks);
-        size_t to = len;
-
-        while (to > from && strchr(blanks, text[to - 1]) != NULL)
-            to--;
-        snprintf(part, sizeof(part), "%.*s", to > from ? (int)(to - from) : 0,
-                 text + from);
-        err = set_one(key, part, base, why);
-        more = text[len] == ',';
-        text += len + more;
-    }
-    return err;
-}
 
 /* Both may have what somebody wrote into a file, a variable, a flag. */
 static void report(struct config_loader *l, const char *where, const char *what)
@@ -80,7 +36,7 @@ void config_loader_report(struct config_loader *l, const char *where,
     text_deinit(&what);
 }
 
-void config_loader_set(struct config_loader *l, const struct config_key *key,
+void config_loader_set(struct config_loader *l, const struct setting_key *key,
                        const char *text, enum config_source source,
                        unsigned line, const char *where)
 {
@@ -98,7 +54,7 @@ void config_loader_set(struct config_loader *l, const struct config_key *key,
     if (again && l->set[i].full)
         return;
     text_init(&why, 1024);
-    err = config_set(key, text, &l->config, again, &why);
+    err = setting_set(key, text, &l->config, again, &why);
     if (err != OK)
         report(l, where, text_get(&why));
     text_deinit(&why);
@@ -107,7 +63,7 @@ void config_loader_set(struct config_loader *l, const struct config_key *key,
     l->set[i].full = err == ERR_FULL;
 }
 
-void config_environment_name(const struct config_key *key,
+void config_environment_name(const struct setting_key *key,
                              char name[CONFIG_NAME_SIZE])
 {
     int n = snprintf(name, CONFIG_NAME_SIZE, "WARREN_%s_%s", key->section,
@@ -117,13 +73,14 @@ void config_environment_name(const struct config_key *key,
         name[i] = (char)toupper((unsigned char)name[i]);
 }
 
-void config_setting_name(const struct config_key *key,
+void config_setting_name(const struct setting_key *key,
                          char name[CONFIG_NAME_SIZE])
 {
     snprintf(name, CONFIG_NAME_SIZE, "%s.%s", key->section, key->name);
 }
 
-void config_flag_name(const struct config_key *key, char name[CONFIG_NAME_SIZE])
+void config_flag_name(const struct setting_key *key,
+                      char name[CONFIG_NAME_SIZE])
 {
     snprintf(name, CONFIG_NAME_SIZE, "--%s.%s", key->section, key->name);
 }
@@ -155,7 +112,7 @@ static void where_set(const struct config_loader *l, size_t i,
 
 static size_t index_of(const char *section, const char *name)
 {
-    const struct config_key *key = config_key_find(section, name);
+    const struct setting_key *key = config_key_find(section, name);
 
     assert(key != NULL);
     return (size_t)(key - config_keys);

@@ -41,19 +41,12 @@ struct config_loader {
     } set[CONFIG_KEYS_MAX];
 };
 
-/* Sets a value, a list's entries separated by commas, instead of what the
- * list has or, with `append`, behind it. `base` is the struct config (of a key
- * of a service the struct config_service). ERR_SYNTAX, ERR_FULL: `why` gets
- * "KEY is 'TEXT' but must be ...". */
-enum error config_set(const struct config_key *key, const char *text,
-                      void *base, bool append, struct text *why);
-
 /* "WARREN_DHT_MAX_ITEMS", "dht.max_items" and "--dht.max_items". */
-void config_environment_name(const struct config_key *key,
+void config_environment_name(const struct setting_key *key,
                              char name[CONFIG_NAME_SIZE]);
-void config_setting_name(const struct config_key *key,
+void config_setting_name(const struct setting_key *key,
                          char name[CONFIG_NAME_SIZE]);
-void config_flag_name(const struct config_key *key,
+void config_flag_name(const struct setting_key *key,
                       char name[CONFIG_NAME_SIZE]);
 
 /* Where --config or --config=F stands, if it does. */
@@ -64,7 +57,7 @@ void config_loader_report(struct config_loader *l, const char *where,
                           const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Sets a key from `source`; a mistake stands at `where`. */
-void config_loader_set(struct config_loader *l, const struct config_key *key,
+void config_loader_set(struct config_loader *l, const struct setting_key *key,
                        const char *text, enum config_source source,
                        unsigned line, const char *where);
 

@@ -16,7 +16,7 @@
 
 /* ---- Hops: a list that is a set, one bool for each number -------------- */
 
-static enum error parse_hops(const struct config_key *key, const char *text,
+static enum error parse_hops(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     bool *wanted = value;
@@ -26,13 +26,13 @@ static enum error parse_hops(const struct config_key *key, const char *text,
     (void)why;
     if (text[0] == '\0')
         return OK;
-    if (!config_read_number(text, &hops) || hops == 0 || hops > ONION_HOPS_MAX)
+    if (!setting_read_number(text, &hops) || hops == 0 || hops > ONION_HOPS_MAX)
         return ERR_SYNTAX;
     wanted[hops] = true;
     return OK;
 }
 
-static void print_hops(const struct config_key *key, const void *value,
+static void print_hops(const struct setting_key *key, const void *value,
                        struct text *out)
 {
     const bool *wanted = value;
@@ -47,16 +47,16 @@ static void print_hops(const struct config_key *key, const void *value,
     }
 }
 
-const struct config_type config_hops = {
+const struct setting_type config_hops = {
     .parse = parse_hops,
     .print = print_hops,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "a number of hops from 1 to " TEXT_OF(ONION_HOPS_MAX),
     .list = true};
 
 /* ---- Exit policy ------------------------------------------------------- */
 
-static enum error parse_policy(const struct config_key *key, const char *text,
+static enum error parse_policy(const struct setting_key *key, const char *text,
                                void *value, struct text *why)
 {
     char wrong[POLICY_ERROR_SIZE];
@@ -66,17 +66,17 @@ static enum error parse_policy(const struct config_key *key, const char *text,
     if (text[0] == '\0')
         return OK;
     if (policy_parse_line(bytes_of_text(text), &line, wrong) != OK) {
-        config_explain_fixed(key, why);
+        setting_explain_fixed(key, why);
         text_addf(why, " (%s)", wrong);
         return ERR_SYNTAX;
     }
     if (policy->count == key->max)
-        return config_list_full(key, "lines", why);
+        return setting_list_full(key, "lines", why);
     policy->lines[policy->count++] = line;
     return OK;
 }
 
-static void print_policy(const struct config_key *key, const void *value,
+static void print_policy(const struct setting_key *key, const void *value,
                          struct text *out)
 {
     const struct config_policy *policy = value;
@@ -88,10 +88,10 @@ static void print_policy(const struct config_key *key, const void *value,
                   policy_print_line(&policy->lines[i], buf));
 }
 
-const struct config_type config_policy = {
+const struct setting_type config_policy = {
     .parse = parse_policy,
     .print = print_policy,
-    .explain = config_explain_fixed,
+    .explain = setting_explain_fixed,
     .explained = "accept or reject with ADDR[/BITS][:PORT[-PORT]], like accept "
                  "*:443 or reject 192.0.2.0/24",
     .list = true};

@@ -50,10 +50,10 @@ static void write_file_bytes(const char *content, size_t len)
 static void print_all(const struct config *c, struct text *out)
 {
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
 
         text_addf(out, "[%s] %s = ", key->section, key->name);
-        config_print(key, c, out);
+        setting_print(key, c, out);
         text_add(out, "\n");
     }
 }
@@ -314,7 +314,7 @@ static void test_config_table_is_sound(void **state)
 {
     (void)state;
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
 
         assert_ptr_equal(config_key_find(key->section, key->name), key);
         assert_true(key->meaning[0] != '\0');

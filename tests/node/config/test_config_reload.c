@@ -61,16 +61,16 @@ static struct config loaded(const char *a, const char *b)
     return config;
 }
 
-static const char *printed(const struct config_key *key,
+static const char *printed(const struct setting_key *key,
                            const struct config *config, struct text *out)
 {
     text_clear(out);
-    config_print(key, config, out);
+    setting_print(key, config, out);
     return text_get(out);
 }
 
 /* Whether the report says that the key needs a restart. */
-static bool is_named(const struct config_key *key)
+static bool is_named(const struct setting_key *key)
 {
     char start[CONFIG_NAME_SIZE];
 
@@ -102,7 +102,7 @@ static void reload_and_compare(const struct config *before,
     text_clear(&report);
     config_reload(&running, fresh, &report);
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
 
         assert_string_equal(
             printed(key, &running, &is),
@@ -116,14 +116,14 @@ static void reload_and_compare(const struct config *before,
 
 /* Values that are no default, by kind; numbers take their limits. */
 static const struct {
-    const struct config_type *type;
+    const struct setting_type *type;
     const char *values[2];
 } others[] = {
-    {&config_bool, {"true", "false"}},
+    {&setting_bool, {"true", "false"}},
     {&config_level, {"error", "debug"}},
     {&config_format, {"json", "json"}},
-    {&config_name, {"ours", "theirs"}},
-    {&config_path, {"/srv/a", "~/b"}},
+    {&setting_name, {"ours", "theirs"}},
+    {&setting_path, {"/srv/a", "~/b"}},
     {&config_listen, {"127.0.0.1:1", "[::1]:2, 127.0.0.1:3"}},
     {&config_hosts, {"a.example:1", "192.0.2.1:2, [2001:db8::1]:3"}},
     {&config_http, {"none", "127.0.0.1:1"}},
@@ -135,7 +135,7 @@ static const struct {
     {&config_policy, {"accept *:443", "reject 192.0.2.0/24, accept *"}},
 };
 
-static const char *other_value(const struct config_key *key, size_t which,
+static const char *other_value(const struct setting_key *key, size_t which,
                                char out[64])
 {
     for (size_t i = 0; i < COUNT_OF(others); i++) {
@@ -145,14 +145,14 @@ static const char *other_value(const struct config_key *key, size_t which,
     assert_non_null(key->type->units);
     snprintf(out, 64, "%llu%s",
              (unsigned long long)(which == 0 ? key->min : key->max) /
-                 (key->type == &config_duration ? TIME_MS : 1),
-             key->type == &config_duration ? "ms" : "");
+                 (key->type == &setting_duration ? TIME_MS : 1),
+             key->type == &setting_duration ? "ms" : "");
     return out;
 }
 
 /* The defaults but for this key. False if that changes nothing, or cannot be:
  * at the limit of one key another may not fit, as with min_circuits. */
-static bool change(const struct config_key *key, size_t which,
+static bool change(const struct setting_key *key, size_t which,
                    const struct config *defaults, struct config *fresh)
 {
     char flag[CONFIG_NAME_SIZE + 64], value[64];
@@ -180,7 +180,7 @@ static void test_config_reload_every_key_changes_or_is_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
         unsigned changes = 0;
 
         for (size_t which = 0; which < 2; which++) {

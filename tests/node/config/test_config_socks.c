@@ -54,7 +54,7 @@ static void check_printed(const char *expected)
     struct text out;
 
     text_init(&out, 4096);
-    config_print(config_key_find("socks", "listen"), &config, &out);
+    setting_print(config_key_find("socks", "listen"), &config, &out);
     assert_string_equal(text_get(&out), expected);
     text_deinit(&out);
 }

@@ -194,7 +194,7 @@ static void show(const struct world *w, struct text *out)
         if (strcmp(config_keys[i].name, "data_dir") == 0)
             continue;
         text_addf(out, "%s.%s ", config_keys[i].section, config_keys[i].name);
-        config_print(&config_keys[i], &view, out);
+        setting_print(&config_keys[i], &view, out);
         text_add(out, "\n");
     }
     show_dht(out, d);
@@ -211,20 +211,20 @@ static void show(const struct world *w, struct text *out)
 
 /* Values that are not the default, for the kinds that are no numbers. */
 static const struct {
-    const struct config_type *type;
+    const struct setting_type *type;
     const char *value;
 } others[] = {
-    {&config_bool, "true"},
+    {&setting_bool, "true"},
     {&config_level, "error"},
     {&config_format, "json"},
-    {&config_name, "ours"},
+    {&setting_name, "ours"},
     {&config_hosts, "127.0.0.1:1"},
     {&config_endpoints, "127.0.0.7:1, 127.0.0.8:1"},
     {&config_hops, "1, 3"},
     {&config_policy, "reject 192.0.2.0/24, accept *:443"},
 };
 
-static void flag_of(const struct config_key *key, bool most,
+static void flag_of(const struct setting_key *key, bool most,
                     char flag[CONFIG_NAME_SIZE + 64])
 {
     size_t len;
@@ -235,7 +235,7 @@ static void flag_of(const struct config_key *key, bool most,
         if (key->type == others[i].type)
             snprintf(flag + len, 64, "=%s", others[i].value);
     }
-    if (key->type == &config_duration)
+    if (key->type == &setting_duration)
         snprintf(flag + len, 64, "=%" PRIu64 "ms",
                  (most ? key->max : key->min) / TIME_MS);
     else if (key->type->units != NULL)
@@ -310,7 +310,7 @@ static void test_node_starts_at_the_limits_of_every_key(void **state)
 
     (void)state;
     for (size_t i = 0; i < config_keys_count; i++) {
-        const struct config_key *key = &config_keys[i];
+        const struct setting_key *key = &config_keys[i];
         char flag[CONFIG_NAME_SIZE + 64];
 
         if (key->reloadable || key->type->units == NULL)

@@ -4,7 +4,7 @@
  * the = or the ]. A line that makes no sense is an item, too, so that the
  * caller can say where it stands and go on behind it.
  */
-#include "node/config/ini.h"
+#include "base/setting/ini.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,37 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
  * Kinds of values that are one number, one word or one path. Each kind is a
- * row of three functions, below those functions; config_address.c and
- * config_tunnel.c have the rest.
+ * row of three functions, below those functions.
  */
-#include "node/config/config_keys.h"
+#include "base/setting/setting.h"
+
+#include "base/timestamp.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void config_explain_fixed(const struct config_key *key, struct text *out)
+void setting_explain_fixed(const struct setting_key *key, struct text *out)
 {
     text_add(out, key->type->explained);
-}
-
-void config_print(const struct config_key *key, const struct config *config,
-                  struct text *out)
-{
-    key->type->print(key, (const char *)config + key->offset, out);
 }
 
 /* ---- Numbers ----------------------------------------------------------- */
 
 /* Largest first: the first that divides a value prints it shortest. */
-static const struct config_unit sizes[] = {
+static const struct setting_unit sizes[] = {
     {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"", 1}, {NULL, 0}};
-static const struct config_unit times[] = {
+static const struct setting_unit times[] = {
     {"d", 24 * TIME_HOUR}, {"h", TIME_HOUR}, {"m", TIME_MIN},
     {"s", TIME_S},         {"ms", TIME_MS},  {NULL, 0}};
-static const struct config_unit ones[] = {{"", 1}, {NULL, 0}};
+static const struct setting_unit ones[] = {{"", 1}, {NULL, 0}};
 
-static bool read_number(const char *text, const struct config_unit *units,
+static bool read_number(const char *text, const struct setting_unit *units,
                         uint64_t *out)
 {
     uint64_t n = 0;
@@ -55,12 +51,12 @@ static bool read_number(const char *text, const struct config_unit *units,
     return false;
 }
 
-bool config_read_number(const char *text, uint64_t *out)
+bool setting_read_number(const char *text, uint64_t *out)
 {
     return read_number(text, ones, out);
 }
 
-static void add_number(uint64_t n, const struct config_unit *units,
+static void add_number(uint64_t n, const struct setting_unit *units,
                        struct text *out)
 {
     while (units[1].suffix != NULL && (n == 0 || n % units->factor != 0))
@@ -69,7 +65,7 @@ static void add_number(uint64_t n, const struct config_unit *units,
 }
 
 /* Numbers and enumerations are 4 or 8 bytes: what the member is. */
-static void store(const struct config_key *key, void *value, uint64_t n)
+static void store(const struct setting_key *key, void *value, uint64_t n)
 {
     if (key->size == sizeof(uint64_t))
         *(uint64_t *)value = n;
@@ -77,13 +73,13 @@ static void store(const struct config_key *key, void *value, uint64_t n)
         *(uint32_t *)value = (uint32_t)n;
 }
 
-static uint64_t stored(const struct config_key *key, const void *value)
+static uint64_t stored(const struct setting_key *key, const void *value)
 {
     return key->size == sizeof(uint64_t) ? *(const uint64_t *)value
                                          : *(const uint32_t *)value;
 }
 
-static enum error parse_number(const struct config_key *key, const char *text,
+static enum error parse_number(const struct setting_key *key, const char *text,
                                void *value, struct text *why)
 {
     uint64_t n;
@@ -96,18 +92,23 @@ static enum error parse_number(const struct config_key *key, const char *text,
     return OK;
 }
 
-static void print_number(const struct config_key *key, const void *value,
+static void print_number(const struct setting_key *key, const void *value,
                          struct text *out)
 {
     add_number(stored(key, value), key->type->units, out);
 }
 
-bool config_read_duration(const char *text, uint64_t *out)
+bool setting_read_duration(const char *text, uint64_t *out)
 {
     return read_number(text, times, out);
 }
 
-void config_explain_duration(uint64_t min, uint64_t max, struct text *out)
+void setting_print_duration(uint64_t ns, struct text *out)
+{
+    add_number(ns, times, out);
+}
+
+void setting_explain_duration(uint64_t min, uint64_t max, struct text *out)
 {
     text_add(out, "a duration from ");
     add_number(min, times, out);
@@ -116,12 +117,12 @@ void config_explain_duration(uint64_t min, uint64_t max, struct text *out)
     text_add(out, ", like 30s, 15m or 2h");
 }
 
-static void explain_number(const struct config_key *key, struct text *out)
+static void explain_number(const struct setting_key *key, struct text *out)
 {
-    const struct config_unit *units = key->type->units;
+    const struct setting_unit *units = key->type->units;
 
     if (units == times) {
-        config_explain_duration(key->min, key->max, out);
+        setting_explain_duration(key->min, key->max, out);
         return;
     }
     text_add(out, units == sizes ? "a size from " : "a whole number from ");
@@ -134,9 +135,71 @@ static void explain_number(const struct config_key *key, struct text *out)
 
 #define NUMBER \
     .parse = parse_number, .print = print_number, .explain = explain_number
-const struct config_type config_count = {NUMBER, .units = ones};
-const struct config_type config_size = {NUMBER, .units = sizes};
-const struct config_type config_duration = {NUMBER, .units = times};
+const struct setting_type setting_count = {NUMBER, .units = ones};
+const struct setting_type setting_size = {NUMBER, .units = sizes};
+const struct setting_type setting_duration = {NUMBER, .units = times};
+
+/* ---- Shares ------------------------------------------------------------- */
+
+bool setting_read_real(const char *text, double *out)
+{
+    const char *p = text;
+    double n = 0, scale = 1;
+    bool point = false, digits = false;
+
+    for (; (*p >= '0' && *p <= '9') || (*p == '.' && !point); p++) {
+        if (*p == '.') {
+            point = true;
+            continue;
+        }
+        digits = true;
+        n = n * 10 + (*p - '0');
+        if (point)
+            scale *= 10;
+    }
+    if (!digits || *p != '\0' || p - text > 17)
+        return false;
+    *out = n / scale;
+    return true;
+}
+
+bool setting_read_share(const char *text, double *out)
+{
+    size_t len = strlen(text);
+    bool percent = len > 0 && text[len - 1] == '%';
+    char digits[24];
+    double n;
+
+    len -= percent;
+    if (len >= sizeof(digits))
+        return false;
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    if (!setting_read_real(digits, &n) || n > (percent ? 100 : 1))
+        return false;
+    *out = percent ? n / 100 : n;
+    return true;
+}
+
+static enum error parse_share(const struct setting_key *key, const char *text,
+                              void *value, struct text *why)
+{
+    (void)key, (void)why;
+    return setting_read_share(text, value) ? OK : ERR_SYNTAX;
+}
+
+static void print_share(const struct setting_key *key, const void *value,
+                        struct text *out)
+{
+    (void)key;
+    text_addf(out, "%.10g%%", *(const double *)value * 100);
+}
+
+const struct setting_type setting_share = {
+    .parse = parse_share,
+    .print = print_share,
+    .explain = setting_explain_fixed,
+    .explained = "a share from 0% to 100%, like 5% or 0.05"};
 
 /* ---- Words ------------------------------------------------------------- */
 
@@ -150,7 +213,7 @@ static int index_of(const char *text, const char *const *names)
     return -1;
 }
 
-static enum error parse_bool(const struct config_key *key, const char *text,
+static enum error parse_bool(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     int i = index_of(text, key->type->names);
@@ -161,7 +224,7 @@ static enum error parse_bool(const struct config_key *key, const char *text,
     return i >= 0 ? OK : ERR_SYNTAX;
 }
 
-static void print_bool(const struct config_key *key, const void *value,
+static void print_bool(const struct setting_key *key, const void *value,
                        struct text *out)
 {
     text_add(out, key->type->names[*(const bool *)value]);
@@ -170,14 +233,14 @@ static void print_bool(const struct config_key *key, const void *value,
 static const char *const bools[] = {"false", "true", "no", "yes", "off",
                                     "on",    "0",    "1",  NULL};
 
-const struct config_type config_bool = {.parse = parse_bool,
-                                        .print = print_bool,
-                                        .explain = config_explain_fixed,
-                                        .explained = "true or false",
-                                        .names = bools};
+const struct setting_type setting_bool = {.parse = parse_bool,
+                                          .print = print_bool,
+                                          .explain = setting_explain_fixed,
+                                          .explained = "true or false",
+                                          .names = bools};
 
-static enum error parse_choice(const struct config_key *key, const char *text,
-                               void *value, struct text *why)
+enum error setting_choice_parse(const struct setting_key *key, const char *text,
+                                void *value, struct text *why)
 {
     int i = index_of(text, key->type->names);
 
@@ -187,13 +250,13 @@ static enum error parse_choice(const struct config_key *key, const char *text,
     return i >= 0 ? OK : ERR_SYNTAX;
 }
 
-static void print_choice(const struct config_key *key, const void *value,
-                         struct text *out)
+void setting_choice_print(const struct setting_key *key, const void *value,
+                          struct text *out)
 {
     text_add(out, key->type->names[stored(key, value)]);
 }
 
-static void explain_choice(const struct config_key *key, struct text *out)
+void setting_choice_explain(const struct setting_key *key, struct text *out)
 {
     const char *const *names = key->type->names;
 
@@ -201,18 +264,9 @@ static void explain_choice(const struct config_key *key, struct text *out)
         text_addf(out, "%s%s", i == 0 ? "one of " : ", ", names[i]);
 }
 
-/* In the order of their enumerations. */
-static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
-static const char *const formats[] = {"text", "json", NULL};
-
-#define CHOICE \
-    .parse = parse_choice, .print = print_choice, .explain = explain_choice
-const struct config_type config_level = {CHOICE, .names = levels};
-const struct config_type config_format = {CHOICE, .names = formats};
-
 /* ---- Strings ----------------------------------------------------------- */
 
-static enum error parse_name(const struct config_key *key, const char *text,
+static enum error parse_name(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
@@ -226,7 +280,7 @@ static enum error parse_name(const struct config_key *key, const char *text,
     return OK;
 }
 
-static void explain_name(const struct config_key *key, struct text *out)
+static void explain_name(const struct setting_key *key, struct text *out)
 {
     if (key->min == 0)
         text_add(out, "up to ");
@@ -236,7 +290,7 @@ static void explain_name(const struct config_key *key, struct text *out)
 }
 
 /* "~" is the home directory and "~/x" below it, as a shell would have it. */
-static enum error parse_path(const struct config_key *key, const char *text,
+static enum error parse_path(const struct setting_key *key, const char *text,
                              void *value, struct text *why)
 {
     bool at_home = text[0] == '~' && (text[1] == '/' || text[1] == '\0');
@@ -257,28 +311,28 @@ static enum error parse_path(const struct config_key *key, const char *text,
     return OK;
 }
 
-static void explain_path(const struct config_key *key, struct text *out)
+static void explain_path(const struct setting_key *key, struct text *out)
 {
     text_addf(out, "a path of 1 to %zu bytes", key->size - 1);
 }
 
-static void print_string(const struct config_key *key, const void *value,
+static void print_string(const struct setting_key *key, const void *value,
                          struct text *out)
 {
     (void)key;
     text_add(out, value);
 }
 
-const struct config_type config_name = {
+const struct setting_type setting_name = {
     .parse = parse_name, .print = print_string, .explain = explain_name};
-const struct config_type config_path = {
+const struct setting_type setting_path = {
     .parse = parse_path, .print = print_string, .explain = explain_path};
 
 /* ---- Words in a value --------------------------------------------------- */
 
 #define BLANKS " \t"
 
-bool config_next_word(const char **text, char *out, size_t size)
+bool setting_next_word(const char **text, char *out, size_t size)
 {
     const char *from = *text + strspn(*text, BLANKS);
     size_t len = strcspn(from, BLANKS);
@@ -291,31 +345,65 @@ bool config_next_word(const char **text, char *out, size_t size)
     return true;
 }
 
-bool config_is_blank(const char *text)
+bool setting_is_blank(const char *text)
 {
     return text[strspn(text, BLANKS)] == '\0';
 }
 
-bool config_read_unix(const char *text, char path[CONFIG_SOCKET_SIZE])
-{
-    static const char prefix[] = "unix:";
-    size_t len = strlen(text), skip = sizeof(prefix) - 1;
-
-    if (len < skip + 1 || len - skip >= CONFIG_SOCKET_SIZE ||
-        memcmp(text, prefix, skip) != 0 || text[skip] != '/')
-        return false;
-    memcpy(path, text + skip, len - skip + 1);
-    return true;
-}
-
 /* ---- Lists ------------------------------------------------------------- */
 
-enum error config_list_full(const struct config_key *key, const char *entries,
-                            struct text *why)
+enum error setting_list_full(const struct setting_key *key, const char *entries,
+                             struct text *why)
 {
     text_addf(why,
               "one of at most %" PRIu64 " %s; leave it out, and what "
               "follows it",
               key->max, entries);
     return ERR_FULL;
+}
+
+/* ---- Setting one --------------------------------------------------------- */
+
+static enum error set_one(const struct setting_key *key, const char *text,
+                          void *base, struct text *why)
+{
+    size_t before = why->len, said;
+    enum error err;
+
+    text_addf(why, "%s is '", key->name);
+    text_add_printable(why, bytes_of(text, strnlen(text, 200)));
+    text_add(why, "' but must be ");
+    said = why->len;
+    err = key->type->parse(key, text, (char *)base + key->offset, why);
+    if (err == OK)
+        text_cut(why, before);
+    else if (why->len == said)
+        key->type->explain(key, why);
+    return err;
+}
+
+enum error setting_set(const struct setting_key *key, const char *text,
+                       void *base, bool append, struct text *why)
+{
+    static const char blanks[] = " \t";
+    char part[SETTING_TEXT_SIZE];
+    enum error err = OK;
+
+    if (!key->type->list)
+        return set_one(key, text, base, why);
+    if (!append)
+        memset((char *)base + key->offset, 0, key->size);
+    for (bool more = true; more && err == OK;) {
+        size_t len = strcspn(text, ","), from = strspn(text, blanks);
+        size_t to = len;
+
+        while (to > from && strchr(blanks, text[to - 1]) != NULL)
+            to--;
+        snprintf(part, sizeof(part), "%.*s", to > from ? (int)(to - from) : 0,
+                 text + from);
+        err = set_one(key, part, base, why);
+        more = text[len] == ',';
+        text += len + more;
+    }
+    return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/config/ini.h"
+#include "base/setting/ini.h"
 
 #include "testing.h"
 
