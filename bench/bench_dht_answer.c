@@ -8,7 +8,7 @@
  */
 #include "bench_server.h"
 #include "dht/dht.h"
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 #include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>

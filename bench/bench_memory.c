@@ -7,7 +7,7 @@
 #include "dht/dht.h"
 #include "dht/storage/peer_store.h"
 #include "dht/table/table.h"
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "base/timestamp.h"
 #include "bench.h"
 #include "engine_stub.h"
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 #include "tunnel/link/link_table.h"
 #include "tunnel/transit/transit_table.h"
 

@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "base/timestamp.h"
 #include "sim/address.h"
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 
 #include <stdbool.h>
 #include <stddef.h>

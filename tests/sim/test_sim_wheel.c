@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 #include "sim/wheel.h"
 #include "sim_test.h"
 

@@ -5,8 +5,8 @@
  * and stream. NOT cryptographic: what it yields can be predicted, which is
  * what a run that can be repeated needs and a real node must never have.
  */
-#ifndef WARREN_SIM_RNG_H
-#define WARREN_SIM_RNG_H
+#ifndef WARREN_SIM_CHANCE_RNG_H
+#define WARREN_SIM_CHANCE_RNG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * splitmix64 (Steele, Lea and Flood, 2014) turns a seed and the number of a
  * stream into the state of xoshiro256++.
  */
-#include "sim/rng.h"
+#include "sim/chance/rng.h"
 
 #include <string.h>
 

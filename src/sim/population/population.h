@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is in the network: members that arrive, are present for a session, are
+ * away and come back or are replaced, as the scenario's [nodes] says. What
+ * kind of node each is is drawn when it is first made; who wants to know of
+ * comings and goings listens.
+ *
+ * Everything here happens between two windows of the simulated network
+ * (sim_at), never inside of an engine.
+ */
+#ifndef WARREN_SIM_POPULATION_POPULATION_H
+#define WARREN_SIM_POPULATION_POPULATION_H
+
+#include "base/error.h"
+#include "sim/scenario/scenario.h"
+#include "sim/sim.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum population_role {
+    POPULATION_PLAIN, /* of the DHT alone */
+    POPULATION_RELAY, /* roles of the tunnel community follow */
+    POPULATION_EXIT,  /* a relay, too */
+    POPULATION_CLIENT,
+    POPULATION_SERVICE,  /* serves a key */
+    POPULATION_ASSOCIATE /* one of the members of a string */
+};
+
+struct population_member {
+    uint32_t index; /* its place in the population */
+    uint32_t node;  /* of the simulated network */
+    enum population_role role;
+    bool present;
+    bool bootstrap; /* stays for ever and is known to all */
+    bool hostile;   /* its engines are the adversary's */
+    bool read_only;
+    bool variant;        /* has engines[1] of the scenario */
+    int64_t clock_error; /* seconds */
+    uint64_t came;       /* when its session began */
+    uint32_t session;    /* how often it has come, from 1 */
+};
+
+/* Each member may be NULL. */
+struct population_listener {
+    void *ctx;
+    /* Its engines run and have been told of the bootstrap nodes. */
+    void (*came)(void *ctx, struct population_member *m, uint64_t now);
+    /* Before its engines are freed. */
+    void (*leaves)(void *ctx, struct population_member *m, uint64_t now);
+    /* The engine of a hostile member without a role, instead of an honest one:
+     * attaches it to m->node. Of one listener only. */
+    enum error (*start_hostile)(void *ctx, struct population_member *m);
+    /* The tunnel engine of a member with a role, hostile or not, beside its
+     * honest DHT engine. Of one listener only. */
+    enum error (*start_tunnel)(void *ctx, struct population_member *m);
+};
+
+struct population;
+
+/* `scenario` is kept, not copied. ERR_NO_MEMORY, and of a trace that cannot be
+ * read ERR_IO or ERR_SYNTAX: `why` says what is wrong with which line. */
+enum error population_new(const struct scenario *scenario, struct sim *sim,
+                          struct population **out, struct text *why);
+void population_free(struct population *p);
+
+#define POPULATION_LISTENERS_MAX 4
+/* Before population_begin; copied. */
+void population_listen(struct population *p,
+                       const struct population_listener *l);
+
+/* The first arrivals begin; sessions end and begin by themselves from then on
+ * while the network runs. */
+enum error population_begin(struct population *p);
+/* The first failure of an arrival since then; the run is to end. */
+enum error population_error(const struct population *p);
+
+/* All that ever were; those of a network whose nodes are replaced get more. */
+uint32_t population_count(const struct population *p);
+struct population_member *population_at(struct population *p, uint32_t index);
+/* NULL: none has that node. */
+struct population_member *population_of_node(struct population *p,
+                                             uint32_t node);
+uint32_t population_present(const struct population *p);
+/* One by chance of those present, honest and no bootstrap nodes; NULL: none. */
+struct population_member *population_any(struct population *p,
+                                         struct sim_rng *r);
+
+#endif

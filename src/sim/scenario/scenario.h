@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an experiment is to be: the values of a scenario file, an INI file in
+ * the daemon's own manner. Every key stands once, in scenario_keys.c, with its
+ * limits, default and meaning; what the values do is said by the rooms that
+ * read them (sim/population, sim/part).
+ */
+#ifndef WARREN_SIM_SCENARIO_SCENARIO_H
+#define WARREN_SIM_SCENARIO_SCENARIO_H
+
+#include "base/endpoint.h"
+#include "base/error.h"
+#include "base/setting/setting.h"
+#include "base/text.h"
+#include "dht/types/dht_config.h"
+#include "sim/chance/spread.h"
+#include "tunnel/member/member.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCENARIO_PARTITIONS_MAX 8
+#define SCENARIO_NETWORKS_MAX   16
+#define SCENARIO_HOPS_MAX       4
+
+/* [run] */
+struct scenario_run {
+    uint64_t seed;
+    uint64_t duration; /* virtual, ns; counted from the end of the warm-up */
+    uint64_t warmup;   /* ns; nothing of it is measured */
+    uint64_t sample;   /* ns between two rows of results */
+    unsigned threads;  /* changes nothing but the speed */
+};
+
+/* [nodes] */
+enum scenario_arrival { ARRIVE_AT_ONCE, ARRIVE_EVENLY, ARRIVE_BY_CHANCE };
+
+struct scenario_nodes {
+    unsigned count;      /* that are there at a time, but for who is offline */
+    unsigned bootstraps; /* of them, known to newcomers; 0: by the count */
+    enum scenario_arrival arrival;
+    uint64_t arrival_time;          /* ns that the first arrivals take */
+    struct spread session, offline; /* of all but the bootstrap nodes */
+    bool same_id; /* who comes back has its id, address and table's nodes */
+    char trace[SETTING_TEXT_SIZE]; /* CSV of joins and leaves, or empty */
+    double ipv6_only, dual;        /* shares; the rest has IPv4 */
+    double read_only;
+    double cone_nat, symmetric_nat;
+    double wrong_clock; /* share whose wall clock is off by clock_error */
+    uint64_t clock_error;
+};
+
+/* [network] */
+struct scenario_partition {
+    uint64_t from, to; /* ns after the warm-up */
+    double share;      /* of the nodes, cut off from the rest */
+};
+
+struct scenario_network {
+    struct spread latency; /* one way; as `regions` says where that is set */
+    char regions[SETTING_TEXT_SIZE]; /* CSV matrix of one-way times, ms */
+    char places[SETTING_TEXT_SIZE];  /* CSV of each node's region */
+    double loss, duplicate, reorder;
+    uint64_t reorder_delay;
+    struct spread uplink; /* bytes a second of a node; none: no limit */
+    unsigned partition_count;
+    struct scenario_partition partitions[SCENARIO_PARTITIONS_MAX];
+};
+
+/* [lookups], [items] */
+enum scenario_popularity { POPULAR_UNIFORM, POPULAR_ZIPF };
+
+struct scenario_lookups {
+    double rate;         /* lookups a node and hour */
+    unsigned keys;       /* distinct infohashes; 0: lookups of random ids */
+    unsigned announcers; /* nodes that announce each */
+    bool renew;          /* announcements are kept alive */
+    enum scenario_popularity popularity;
+    double zipf;     /* exponent */
+    uint64_t probe;  /* ns between looks at who can still be found */
+    unsigned traced; /* lookups whose steps are written down */
+};
+
+struct scenario_items {
+    unsigned count; /* mutable ones, put by as many nodes */
+    double rate;    /* gets a node and hour */
+    bool renew;
+};
+
+/* [tunnels], [services] */
+struct scenario_tunnels {
+    unsigned relays, exits, clients;  /* nodes; all 0: no tunnels at all */
+    bool hops[SCENARIO_HOPS_MAX + 1]; /* circuits that clients keep */
+    double rate;                      /* datagrams a client and second */
+    unsigned size;                    /* bytes of each */
+};
+
+struct scenario_services {
+    unsigned keys;    /* services with keys */
+    double rate;      /* connects to them, a client and hour */
+    unsigned strings; /* strings that members share */
+    unsigned members; /* of each string */
+    unsigned hops;
+};
+
+/* [adversary] */
+enum scenario_behaviour {
+    BEHAVE_DROP,    /* answers no query */
+    BEHAVE_COLLUDE, /* answers with its accomplices */
+    BEHAVE_CROWD,   /* takes the ids nearest to a target */
+    BEHAVE_MADE_UP, /* names nodes that do not exist */
+    BEHAVE_RELAY,   /* goes out of its way to be a relay */
+    BEHAVE_REFUSE,  /* extends to its accomplices only */
+    BEHAVE_OBSERVE, /* does as it should, and writes down what it sees */
+    BEHAVIOURS
+};
+
+struct scenario_adversary {
+    double share;    /* of the nodes, in each role */
+    unsigned count;  /* and so many more */
+    unsigned relays; /* and so many more that are relays */
+    bool does[BEHAVIOURS];
+    uint64_t start; /* ns after the warm-up; until then they are honest */
+    unsigned network_count; /* prefixes in which its addresses are; 0: any */
+    struct scenario_prefix {
+        struct endpoint ep;
+        unsigned bits;
+    } networks[SCENARIO_NETWORKS_MAX];
+    double weight; /* by which its relays say that they are faster */
+};
+
+/* Settings of the engines, by the daemon's own keys. */
+struct scenario_engines {
+    struct dht_config dht;
+    struct member_config tunnel;
+};
+
+struct scenario {
+    struct scenario_run run;
+    struct scenario_nodes nodes;
+    struct scenario_network network;
+    struct scenario_lookups lookups;
+    struct scenario_items items;
+    struct scenario_tunnels tunnels;
+    struct scenario_services services;
+    struct scenario_adversary adversary;
+    double variant; /* share of the nodes whose engines are engines[1] */
+    struct scenario_engines engines[2];
+};
+
+#endif
