@@ -52,9 +52,12 @@ struct scenario_nodes {
 };
 
 /* [network] */
-struct scenario_partition {
-    uint64_t from, to; /* ns after the warm-up */
-    double share;      /* of the nodes, cut off from the rest */
+struct scenario_partitions {
+    unsigned count;
+    struct scenario_partition {
+        uint64_t from, to; /* ns after the warm-up */
+        double share;      /* of the nodes, cut off from the rest */
+    } at[SCENARIO_PARTITIONS_MAX];
 };
 
 struct scenario_network {
@@ -64,8 +67,7 @@ struct scenario_network {
     double loss, duplicate, reorder;
     uint64_t reorder_delay;
     struct spread uplink; /* bytes a second of a node; none: no limit */
-    unsigned partition_count;
-    struct scenario_partition partitions[SCENARIO_PARTITIONS_MAX];
+    struct scenario_partitions partitions;
 };
 
 /* [lookups], [items] */
@@ -116,17 +118,21 @@ enum scenario_behaviour {
     BEHAVIOURS
 };
 
+struct scenario_networks {
+    unsigned count;
+    struct scenario_prefix {
+        struct endpoint ep; /* without a port */
+        unsigned bits;
+    } at[SCENARIO_NETWORKS_MAX];
+};
+
 struct scenario_adversary {
     double share;    /* of the nodes, in each role */
     unsigned count;  /* and so many more */
     unsigned relays; /* and so many more that are relays */
     bool does[BEHAVIOURS];
     uint64_t start; /* ns after the warm-up; until then they are honest */
-    unsigned network_count; /* prefixes in which its addresses are; 0: any */
-    struct scenario_prefix {
-        struct endpoint ep;
-        unsigned bits;
-    } networks[SCENARIO_NETWORKS_MAX];
+    struct scenario_networks networks; /* of its addresses; none: any */
     double weight; /* by which its relays say that they are faster */
 };
 
@@ -148,5 +154,45 @@ struct scenario {
     double variant; /* share of the nodes whose engines are engines[1] */
     struct scenario_engines engines[2];
 };
+
+/* ---- scenario_load.c ----------------------------------------------------- */
+
+/* The daemon's keys that a scenario may set, for each of the two engines: rows
+ * whose values stand in base[0] and base[1], which hold the defaults. */
+struct scenario_daemon {
+    const struct setting_key *keys;
+    size_t key_count;
+    bool (*may_set)(const struct setting_key *key);
+    void *base[2];
+};
+
+/* One key from a command line: "network.loss", "5%". */
+struct scenario_override {
+    const char *name, *value;
+    const char *where; /* "--set": what a mistake is reported with */
+};
+
+/* The defaults; engines[] has those of the engines. */
+void scenario_init(struct scenario *s);
+
+/* Reads `path` (NULL: nothing), then the overrides, and reports every mistake
+ * as a line in `errors`, "FILE:LINE: ..." or "--set: ...". `daemon` may be
+ * NULL: then keys of engines are unknown. ERR_SYNTAX when there was a mistake,
+ * ERR_IO when the file cannot be read; `out` changes on success, but for
+ * engines[], which follow from what is in daemon->base then. */
+enum error scenario_load(const char *path, const struct scenario_daemon *daemon,
+                         const struct scenario_override *overrides,
+                         size_t count, struct scenario *out,
+                         struct text *errors);
+
+/* An INI file of every key with its meaning, limits and default. */
+void scenario_print_defaults(const struct scenario_daemon *daemon,
+                             struct text *out);
+
+/* All values but the seed and the threads, one "section.key = value" a line:
+ * what the results depend on. */
+void scenario_print_values(const struct scenario *s,
+                           const struct scenario_daemon *daemon,
+                           struct text *out);
 
 #endif
