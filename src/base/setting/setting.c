@@ -103,6 +103,16 @@ bool setting_read_duration(const char *text, uint64_t *out)
     return read_number(text, times, out);
 }
 
+bool setting_read_size(const char *text, uint64_t *out)
+{
+    return read_number(text, sizes, out);
+}
+
+void setting_print_size(uint64_t bytes, struct text *out)
+{
+    add_number(bytes, sizes, out);
+}
+
 void setting_print_duration(uint64_t ns, struct text *out)
 {
     add_number(ns, times, out);

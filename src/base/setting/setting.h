@@ -108,6 +108,9 @@ bool setting_read_number(const char *text, uint64_t *out);
  * duration from ...". */
 bool setting_read_duration(const char *text, uint64_t *out);
 void setting_print_duration(uint64_t ns, struct text *out);
+/* The same for sizes in bytes. */
+bool setting_read_size(const char *text, uint64_t *out);
+void setting_print_size(uint64_t bytes, struct text *out);
 void setting_explain_duration(uint64_t min, uint64_t max, struct text *out);
 /* Digits with at most one point, and nothing else: no sign, no exponent, in
  * every locale. */

@@ -195,4 +195,15 @@ void scenario_print_values(const struct scenario *s,
                            const struct scenario_daemon *daemon,
                            struct text *out);
 
+/* From now on the files that it names are found from everywhere: those that
+ * are not absolute stand beside the scenario's own, `path` (NULL: in the
+ * working directory). ERR_RANGE: a path gets too long. */
+enum error scenario_resolve(struct scenario *s, const char *path);
+
+#define SCENARIO_HASH_SIZE 65 /* BLAKE2b-256 in hex, with its terminator */
+/* Of what scenario_print_values says, and of the files that it names, once it
+ * has been resolved; the same on every machine. ERR_IO: `why` says which. */
+enum error scenario_hash(const struct scenario *s, const char *values,
+                         char out[SCENARIO_HASH_SIZE], struct text *why);
+
 #endif
