@@ -13,7 +13,9 @@
 #ifndef WARREN_SIM_MEASURE_MEASURE_H
 #define WARREN_SIM_MEASURE_MEASURE_H
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +35,9 @@ enum measure_unit {
     UNIT_ONE,  /* a plain number */
     UNIT_TIME, /* ns; shown as seconds */
     UNIT_BYTES,
-    UNIT_RATE /* a millionth a node and second; shown a node and second */
+    UNIT_RATE,      /* a millionth a node and second; shown a node and second */
+    UNIT_BYTE_RATE, /* the same of bytes */
+    UNIT_MILLI      /* a thousandth; shown as a plain number */
 };
 
 enum measure {
@@ -43,7 +47,7 @@ enum measure {
     M_BYTES,          /* COUNT: in them */
     M_LOST,           /* COUNT: of them */
     M_NODE_DATAGRAMS, /* LEVEL, RATE: datagrams a node and second */
-    M_NODE_BYTES,     /* LEVEL, RATE: bytes a node and second */
+    M_NODE_BYTES,     /* LEVEL, BYTE_RATE: bytes a node and second */
     /* The DHT. */
     M_LOOKUP_SUCCESS,   /* SHARE: that found what somebody had announced */
     M_LOOKUP_HOPS,      /* VALUES */
@@ -53,9 +57,9 @@ enum measure {
     M_LOOKUP_FIRST,     /* VALUES, TIME: till the first value */
     M_CLOSEST_FOUND,    /* SHARE: of the true k closest to the target */
     M_JOIN_TIME,        /* VALUES, TIME: till the table was first not empty */
-    M_UPKEEP_BYTES,     /* LEVEL, RATE: sent by nodes without requests */
+    M_UPKEEP_BYTES,     /* LEVEL, BYTE_RATE: sent by nodes without requests */
     M_UPKEEP_DATAGRAMS, /* LEVEL, RATE: the same */
-    M_TABLE_NODES,      /* LEVEL: in a node's routing table, a thousandth */
+    M_TABLE_NODES,      /* LEVEL, MILLI: in a node's routing table, the mean */
     M_TABLE_STALE,      /* SHARE: of them, not there any more */
     M_PEER_FINDABLE,    /* CURVE: announced once, by its age in minutes */
     M_ITEM_SUCCESS,     /* SHARE: gets that got the newest */
@@ -103,11 +107,14 @@ void measures_free(struct measures *m);
 
 /* From now on it counts. */
 void measures_begin(struct measures *m, uint64_t now);
-/* Ends a sample: a row of all measures since the last one. ERR_NO_MEMORY. */
+/* Ends a sample: a row of all measures since the last one. ERR_NO_MEMORY, also
+ * of what was to be counted since: then something of it is missing. */
 enum error measures_sample(struct measures *m, uint64_t now);
 
 void measure_count(struct measures *m, enum measure what, uint64_t n);
+/* The last one given in a sample is that sample's. */
 void measure_level(struct measures *m, enum measure what, uint64_t level);
+/* hits <= of. */
 void measure_share(struct measures *m, enum measure what, uint64_t hits,
                    uint64_t of);
 void measure_value(struct measures *m, enum measure what, uint64_t value);
@@ -115,7 +122,7 @@ void measure_value(struct measures *m, enum measure what, uint64_t value);
 #define MEASURE_CURVE_MAX 1440
 void measure_curve(struct measures *m, enum measure what, uint64_t at,
                    uint64_t hits, uint64_t of);
-#define MEASURE_REASONS_MAX 64
+#define MEASURE_REASONS_MAX 64 /* more is the last */
 void measure_reason(struct measures *m, enum measure what, unsigned reason);
 
 /* ---- Reading ------------------------------------------------------------- */
@@ -126,10 +133,15 @@ bool measure_is_used(const struct measures *m, enum measure what);
 /* One measure in one sample, or in total (`sample` MEASURE_TOTAL). */
 #define MEASURE_TOTAL SIZE_MAX
 struct measure_summary {
-    uint64_t count; /* events; of a SHARE and of a CURVE: `of` */
+    uint64_t count; /* events, values; `of` of a SHARE and of a CURVE; samples
+                       in which a LEVEL was given, in one: 1 or 0 */
     uint64_t hits;  /* of a SHARE, CURVE */
-    uint64_t sum;   /* of values, saturating; a LEVEL's last value */
-    uint64_t least, median, p90, p99, most; /* of VALUES */
+    uint64_t sum;   /* of VALUES, of the samples of a LEVEL; saturating */
+    uint64_t least, most; /* of VALUES; of the samples of a LEVEL */
+    /* Of VALUES: bounds of the buckets in which the values of rank ceil(0.5
+     * count), ceil(0.9 count) and ceil(0.99 count) are: those values or at
+     * most a thirty-second more, never more than `most`. */
+    uint64_t median, p90, p99;
 };
 size_t measures_samples(const struct measures *m);
 /* When it ended, ns since measures_begin. */
@@ -138,7 +150,9 @@ void measure_summarize(const struct measures *m, enum measure what,
                        size_t sample, struct measure_summary *out);
 
 /* The distribution of all VALUES in total, by buckets whose width is at most a
- * thirty-second of their value, ascending: false past the last one. */
+ * thirty-second of their value (below 64: by values), ascending and without
+ * empty ones: `value` is the largest that belongs to it, or `most`. False past
+ * the last one. */
 bool measure_bucket(const struct measures *m, enum measure what, size_t i,
                     uint64_t *value, uint64_t *count);
 /* A CURVE at one place, or the counts of one reason in `count`. */
@@ -147,10 +161,25 @@ void measure_at(const struct measures *m, enum measure what, uint64_t at,
 
 /* `value` of this measure's unit as it is shown: seconds, bytes. */
 double measure_shown(enum measure what, uint64_t value);
-const char *measure_unit_name(enum measure what); /* "s", "bytes", "" */
+const char *measure_unit_name(enum measure what); /* "s", "bytes", "/s",
+                                                    "bytes/s", "" */
+/* Of MEASURE_REASONS, for columns and people: "no_relays". */
+const char *measure_reason_name(unsigned reason);
 
 /* Adds all that `other` counted: runs of other seeds. Samples are added one by
  * one; those that only one has stay. ERR_NO_MEMORY. */
 enum error measures_add(struct measures *m, const struct measures *other);
+
+/* ---- Saved --------------------------------------------------------------- */
+
+/* All that was counted, as lines of text that measures_read takes elsewhere;
+ * what was counted since the last sample is in the totals alone. */
+void measures_write(const struct measures *m, struct text *out);
+/* Takes what measures_write wrote off the front of `in`; measures_write would
+ * write the same again, but nothing more can be counted. Lines of others are
+ * refused: ERR_SYNTAX (`why`: which line, and what is wrong with it),
+ * ERR_NO_MEMORY. */
+enum error measures_read(struct bytes *in, struct measures **out,
+                         struct text *why);
 
 #endif

@@ -28,6 +28,7 @@ PARSERS = {
     "tunnel/channel": ["end_message.c", "invitation.c"],
     "tunnel/exit": ["policy*.c", "host_port.c", "name.c"],
     "stream": ["stream_request.c"],
+    "sim/measure": ["measures_read.c"],
     "store": ["table.c"],
     "node/config": ["ini.c", "config_*.c"],
     "node/control": ["control_frame.c", "reply.c"],

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The measures: what a column, an axis and a line of the documentation say.
+ * A name is a column of files that people keep, so it never changes.
+ */
+#include "sim/measure/measure.h"
+
+const struct measure_row measure_rows[MEASURES] = {
+    [M_NODES] = {"nodes", MEASURE_LEVEL, UNIT_ONE, "nodes present",
+                 "Nodes that are in the network when the sample is taken."},
+    [M_DATAGRAMS] = {"datagrams", MEASURE_COUNT, UNIT_ONE, "datagrams sent",
+                     "Datagrams that all nodes sent, lost ones too."},
+    [M_BYTES] = {"bytes", MEASURE_COUNT, UNIT_BYTES, "bytes sent",
+                 "Bytes in those datagrams, without headers of UDP and IP."},
+    [M_LOST] = {"lost", MEASURE_COUNT, UNIT_ONE, "datagrams lost",
+                "Datagrams that the network did not deliver."},
+    [M_NODE_DATAGRAMS] = {"node_datagrams", MEASURE_LEVEL, UNIT_RATE,
+                          "datagrams sent a node and second",
+                          "Datagrams sent since the last sample, divided by "
+                          "the nodes present and the seconds."},
+    [M_NODE_BYTES] = {"node_bytes", MEASURE_LEVEL, UNIT_BYTE_RATE,
+                      "bytes sent a node and second",
+                      "Bytes sent since the last sample, divided by the nodes "
+                      "present and the seconds."},
+    [M_LOOKUP_SUCCESS] = {"lookup_success", MEASURE_SHARE, UNIT_ONE,
+                          "lookups that succeed",
+                          "Share of the lookups of announced keys that found a "
+                          "peer which announced it."},
+    [M_LOOKUP_HOPS] = {"lookup_hops", MEASURE_VALUES, UNIT_ONE,
+                       "hops of a lookup",
+                       "Length of the chain of nodes, each named by the one "
+                       "before, to the first peer found or, of a lookup of an "
+                       "id, to the closest node."},
+    [M_LOOKUP_MESSAGES] = {"lookup_messages", MEASURE_VALUES, UNIT_ONE,
+                           "queries of a lookup",
+                           "Queries that a lookup sent until it ended."},
+    [M_LOOKUP_TIMEOUTS] = {"lookup_timeouts", MEASURE_VALUES, UNIT_ONE,
+                           "queries of a lookup without an answer",
+                           "Queries of a lookup that were not answered in "
+                           "time."},
+    [M_LOOKUP_TIME] = {"lookup_time", MEASURE_VALUES, UNIT_TIME,
+                       "time of a lookup",
+                       "Time from the start of a lookup to its end, when the "
+                       "closest nodes have answered."},
+    [M_LOOKUP_FIRST] = {"lookup_first", MEASURE_VALUES, UNIT_TIME,
+                        "time to the first peer found",
+                        "Time from the start of a lookup to the first peer."},
+    [M_CLOSEST_FOUND] = {"closest_found", MEASURE_SHARE, UNIT_ONE,
+                         "true k closest nodes found",
+                         "Share of the k nodes present that are closest to a "
+                         "lookup's target which the lookup found."},
+    [M_JOIN_TIME] = {"join_time", MEASURE_VALUES, UNIT_TIME, "time to join",
+                     "Time from a node's start to the first node in its "
+                     "routing table."},
+    [M_UPKEEP_BYTES] = {"upkeep_bytes", MEASURE_LEVEL, UNIT_BYTE_RATE,
+                        "bytes of upkeep a node and second",
+                        "Bytes that nodes without requests of their own send: "
+                        "pings, refreshes and answers; of sampled nodes."},
+    [M_UPKEEP_DATAGRAMS] = {"upkeep_datagrams", MEASURE_LEVEL, UNIT_RATE,
+                            "datagrams of upkeep a node and second",
+                            "Datagrams that nodes without requests of their "
+                            "own send; of sampled nodes."},
+    [M_TABLE_NODES] = {"table_nodes", MEASURE_LEVEL, UNIT_MILLI,
+                       "nodes in a routing table",
+                       "Mean number of nodes in the routing tables of sampled "
+                       "nodes."},
+    [M_TABLE_STALE] = {"table_stale", MEASURE_SHARE, UNIT_ONE,
+                       "routing table entries that are stale",
+                       "Share of the entries in the routing tables of sampled "
+                       "nodes whose node is not in the network any more."},
+    [M_PEER_FINDABLE] = {"peer_findable", MEASURE_CURVE, UNIT_ONE,
+                         "announced peers that can be found",
+                         "Share of the peers announced once that a lookup "
+                         "finds, by minutes since the announcement."},
+    [M_ITEM_SUCCESS] = {"item_success", MEASURE_SHARE, UNIT_ONE,
+                        "gets of items that succeed",
+                        "Share of the gets that returned the newest version "
+                        "of the item."},
+    [M_ITEM_TIME] = {"item_time", MEASURE_VALUES, UNIT_TIME,
+                     "time of a get of an item",
+                     "Time from the start of a get to its end."},
+    [M_ITEM_FINDABLE] = {"item_findable", MEASURE_CURVE, UNIT_ONE,
+                         "items that can be found",
+                         "Share of the items put once that a get finds, by "
+                         "minutes since the put."},
+    [M_CIRCUIT_BUILT] = {"circuit_built", MEASURE_SHARE, UNIT_ONE,
+                         "circuits that get ready",
+                         "Share of the circuits begun by clients that got "
+                         "ready."},
+    [M_CIRCUIT_TIME] = {"circuit_time", MEASURE_VALUES, UNIT_TIME,
+                        "time to build a circuit",
+                        "Time from the start of a circuit until it is ready."},
+    [M_CIRCUIT_FAILURES] = {"circuit_failures", MEASURE_REASONS, UNIT_ONE,
+                            "circuits that failed",
+                            "Circuits that ended before they were ready, by "
+                            "reason."},
+    [M_CIRCUIT_BOTH_ENDS] = {"circuit_both_ends", MEASURE_SHARE, UNIT_ONE,
+                             "circuits with both ends hostile",
+                             "Share of the circuits ready whose first and "
+                             "last hop are the adversary's."},
+    [M_CIRCUIT_FIRST] = {"circuit_first", MEASURE_SHARE, UNIT_ONE,
+                         "circuits with a hostile first hop",
+                         "Share of the circuits ready whose first hop is the "
+                         "adversary's."},
+    [M_GUARD_HOSTILE] = {"guard_hostile", MEASURE_CURVE, UNIT_ONE,
+                         "clients that have had a hostile guard",
+                         "Share of the clients one of whose guards has been "
+                         "the adversary's, by minutes since they came."},
+    [M_SECOND_KNOWN] = {"second_known", MEASURE_CURVE, UNIT_ONE,
+                        "services with a known second hop",
+                        "Share of the services whose second hop the adversary "
+                        "has come to know, by minutes since they came."},
+    [M_THIRD_KNOWN] = {"third_known", MEASURE_CURVE, UNIT_ONE,
+                       "services with a known third hop",
+                       "Share of the services whose third hop the adversary "
+                       "has come to know, by minutes since they came."},
+    [M_VIEW] = {"view", MEASURE_SHARE, UNIT_ONE, "relays known to a client",
+                "Share of the relays present that a client knows, over the "
+                "sampled clients."},
+    [M_VIEW_HOSTILE] = {"view_hostile", MEASURE_SHARE, UNIT_ONE,
+                        "hostile relays in a client's view",
+                        "Share of the relays known to a client that are the "
+                        "adversary's, over the sampled clients."},
+    [M_DATAGRAM_ANSWERED] = {"datagram_answered", MEASURE_SHARE, UNIT_ONE,
+                             "datagrams answered through circuits",
+                             "Share of the datagrams sent through circuits "
+                             "whose answer came back."},
+    [M_DATAGRAM_TIME] = {"datagram_time", MEASURE_VALUES, UNIT_TIME,
+                         "round trip through a circuit",
+                         "Time from sending a datagram through a circuit to "
+                         "its answer."},
+    [M_SERVICE_CONNECTED] = {"service_connected", MEASURE_SHARE, UNIT_ONE,
+                             "connects to services that succeed",
+                             "Share of the connects of clients to services "
+                             "that got a channel."},
+    [M_SERVICE_TIME] = {"service_time", MEASURE_VALUES, UNIT_TIME,
+                        "time to connect to a service",
+                        "Time from the start of a connect until the channel "
+                        "is there."},
+    [M_MEMBERS_FOUND] = {"members_found", MEASURE_SHARE, UNIT_ONE,
+                         "pairs of members that have met",
+                         "Share of the pairs of members of a string that have "
+                         "a channel to each other."},
+    [M_MEMBER_TIME] = {"member_time", MEASURE_VALUES, UNIT_TIME,
+                       "time until a member is met",
+                       "Time from a member's start until it has met "
+                       "another."},
+};
