@@ -31,8 +31,13 @@ enum error experiment_step(struct experiment *x, bool *done);
 uint64_t experiment_time(const struct experiment *x, uint64_t *all);
 uint32_t experiment_present(const struct experiment *x);
 uint64_t experiment_datagrams(const struct experiment *x);
+/* What was measured so far. */
 const struct measures *experiment_measures(const struct experiment *x);
 /* Steps of lookups that [lookups] traced asked for. */
 const struct trace_log *experiment_traces(const struct experiment *x);
+
+/* Frees it but for its measures, which are the caller's now, and for the steps
+ * of its lookups, which go to `traces` (NULL: they are freed too). */
+struct measures *experiment_end(struct experiment *x, struct trace_log *traces);
 
 #endif

@@ -23,6 +23,7 @@
 
 /* One run. */
 struct report_run {
+    uint64_t number; /* among all runs of the sweep, from 0 */
     uint64_t seed;
     /* The values of the keys that were swept, as they were given. */
     const char *value[REPORT_SWEEPS_MAX];

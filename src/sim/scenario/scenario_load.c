@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)1024 * 1024)
+#define VARIANT  2 /* its place among the tables */
 
 void scenario_report(struct scenario_loader *l, const char *where,
                      const char *format, ...)
@@ -165,6 +166,18 @@ static struct scenario_table *find(struct scenario_loader *l,
     return NULL;
 }
 
+/* What engines have in common is the variant's too, unless it says else. */
+static void inherit(struct scenario_loader *l, const struct scenario_table *t,
+                    size_t i)
+{
+    struct scenario_table *variant = &l->table[VARIANT];
+    size_t at = t->keys[i].offset;
+
+    if (t == &l->table[VARIANT - 1] && variant->set[i].where == NULL)
+        memcpy((char *)variant->base + at, (const char *)t->base + at,
+               t->keys[i].size);
+}
+
 /* `line` 0: not of the file; `source` tells a list's next line from another
  * source, which replaces it. */
 static void set(struct scenario_loader *l, const char *section,
@@ -199,6 +212,7 @@ static void set(struct scenario_loader *l, const char *section,
     t->set[i].where = source;
     t->set[i].line = line;
     t->set[i].full = err == ERR_FULL;
+    inherit(l, t, i);
 }
 
 /* ---- Sources --------------------------------------------------------------
