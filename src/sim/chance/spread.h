@@ -37,8 +37,11 @@ struct spread {
     double shape;  /* SHAPE, SIGMA */
 };
 
-/* UINT64_MAX for SPREAD_FOREVER, and for what would be more. */
+/* Takes one number of the stream, of FOREVER and FIXED none. UINT64_MAX for
+ * SPREAD_FOREVER, and for what would be more. */
 uint64_t spread_draw(const struct spread *s, struct sim_rng *r);
+/* What a draw is below of with probability p, which is neither 0 nor 1. */
+uint64_t spread_quantile(const struct spread *s, double p);
 /* No draw is smaller. */
 uint64_t spread_least(const struct spread *s);
 
