@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The vote on our address: VOTE_CANDIDATES addresses, and VOTE_VOTERS votes
- * that name one of them by its place. Both are small enough to be counted anew
- * each time.
+ * that name one of them by its place. They are few enough to be counted anew
+ * with each that comes.
  */
 #include "dht/contacts/vote.h"
 
@@ -32,14 +32,21 @@ static bool is_cast(const struct vote *v, int i, uint32_t tick)
            tick - v->cast[i].at <= (uint32_t)(VOTE_LIFETIME / TIME_S);
 }
 
-static unsigned votes_for(const struct vote *v, unsigned candidate,
-                          uint32_t tick)
+/* How many vote for each candidate. */
+static void count_votes(const struct vote *v, uint32_t tick,
+                        unsigned votes[VOTE_CANDIDATES])
 {
-    unsigned count = 0;
-
+    memset(votes, 0, VOTE_CANDIDATES * sizeof(*votes));
     for (int i = 0; i < VOTE_VOTERS; i++)
-        count += is_cast(v, i, tick) && v->cast[i].candidate == candidate;
-    return count;
+        votes[v->cast[i].candidate] += is_cast(v, i, tick);
+}
+
+static void take_back_votes(struct vote *v, unsigned candidate)
+{
+    for (int i = 0; i < VOTE_VOTERS; i++) {
+        if (v->cast[i].candidate == candidate)
+            v->cast[i].at = 0;
+    }
 }
 
 /* The place of `claimed` among the candidates. One that is new gets that of the
@@ -47,18 +54,19 @@ static unsigned votes_for(const struct vote *v, unsigned candidate,
 static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
                              uint32_t tick)
 {
+    unsigned votes[VOTE_CANDIDATES];
     unsigned fewest = 0;
 
     for (unsigned i = 0; i < VOTE_CANDIDATES; i++) {
         if (endpoint_same_addr(&v->candidate[i], claimed))
             return i;
-        if (votes_for(v, i, tick) < votes_for(v, fewest, tick))
+    }
+    count_votes(v, tick, votes);
+    for (unsigned i = 1; i < VOTE_CANDIDATES; i++) {
+        if (votes[i] < votes[fewest])
             fewest = i;
     }
-    for (int i = 0; i < VOTE_VOTERS; i++) {
-        if (v->cast[i].candidate == fewest)
-            v->cast[i].at = 0;
-    }
+    take_back_votes(v, fewest);
     return fewest;
 }
 
@@ -79,31 +87,35 @@ static int place_of(const struct vote *v, uint64_t voter, uint32_t tick)
 }
 
 /* Whether `candidate`, which has just got a vote, is ahead of the winner. */
-static bool wins(const struct vote *v, unsigned candidate, uint32_t tick)
+static bool wins(const unsigned votes[VOTE_CANDIDATES], unsigned candidate)
 {
-    unsigned votes = votes_for(v, candidate, tick);
-
-    if (votes < VOTE_QUORUM)
+    if (votes[candidate] < VOTE_QUORUM)
         return false;
     for (unsigned i = 0; i < VOTE_CANDIDATES; i++) {
-        if (i != candidate && votes_for(v, i, tick) >= votes)
+        if (i != candidate && votes[i] >= votes[candidate])
             return false;
     }
     return true;
 }
 
-/* The port that more than half of those claim who vote for `candidate`; 0. */
-static uint16_t port_of(const struct vote *v, unsigned candidate, uint32_t tick)
+static bool is_cast_for(const struct vote *v, int i, unsigned candidate,
+                        uint32_t tick)
 {
-    unsigned votes = votes_for(v, candidate, tick);
+    return v->cast[i].candidate == candidate && is_cast(v, i, tick);
+}
 
+/* The port that more than half of those `votes` claim who vote for
+ * `candidate`; 0. */
+static uint16_t port_of(const struct vote *v, unsigned candidate,
+                        unsigned votes, uint32_t tick)
+{
     for (int i = 0; i < VOTE_VOTERS; i++) {
         uint16_t port = v->cast[i].port;
         unsigned count = 0;
 
         for (int j = 0; j < VOTE_VOTERS; j++)
-            count += is_cast(v, j, tick) && v->cast[j].port == port &&
-                     v->cast[j].candidate == candidate;
+            count += v->cast[j].port == port &&
+                     is_cast_for(v, j, candidate, tick);
         if (2 * count > votes)
             return port;
     }
@@ -113,8 +125,9 @@ static uint16_t port_of(const struct vote *v, unsigned candidate, uint32_t tick)
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now)
 {
-    uint32_t tick = (uint32_t)(now / TIME_S) + 1;
-    unsigned candidate;
+    const uint32_t tick = (uint32_t)(now / TIME_S) + 1;
+    const uint64_t network = voter_of(voter);
+    unsigned votes[VOTE_CANDIDATES], candidate;
     uint16_t port;
     bool changed;
     int place;
@@ -123,16 +136,17 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
         !endpoint_is_usable(claimed))
         return false;
     candidate = candidate_of(v, claimed, tick);
-    place = place_of(v, voter_of(voter), tick);
+    place = place_of(v, network, tick);
     v->candidate[candidate] = *claimed;
-    v->cast[place].voter = voter_of(voter);
+    v->cast[place].voter = network;
     v->cast[place].at = tick;
     v->cast[place].candidate = (uint8_t)candidate;
     v->cast[place].port = claimed->port;
-    if (!wins(v, candidate, tick))
+    count_votes(v, tick, votes);
+    if (!wins(votes, candidate))
         return false;
     changed = !v->known || !endpoint_same_addr(&v->winner, claimed);
-    port = port_of(v, candidate, tick);
+    port = port_of(v, candidate, votes[candidate], tick);
     if (port == 0 && !changed)
         port = v->winner.port;
     v->known = v->ever_known = true;
@@ -153,14 +167,16 @@ void vote_settle(struct vote *v, const struct endpoint *ours)
 
 bool vote_is_contradicted(const struct vote *v)
 {
+    bool for_winner[VOTE_CANDIDATES];
     uint32_t confirmed = 0;
     unsigned others = 0;
 
     if (!v->known)
         return false;
+    for (int i = 0; i < VOTE_CANDIDATES; i++)
+        for_winner[i] = endpoint_same_addr(&v->candidate[i], &v->winner);
     for (int i = 0; i < VOTE_VOTERS; i++)
-        if (v->cast[i].at > confirmed &&
-            endpoint_same_addr(&v->candidate[v->cast[i].candidate], &v->winner))
+        if (v->cast[i].at > confirmed && for_winner[v->cast[i].candidate])
             confirmed = v->cast[i].at;
     for (int i = 0; i < VOTE_VOTERS; i++)
         others += v->cast[i].at > confirmed;
