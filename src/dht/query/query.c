@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SLOTS 8
+#define FIRST_SLOTS 4
 #define VERSION     "WR01" /* `v` of our messages */
 
 void queries_init(struct queries *qs, struct dht_world *w,
@@ -25,9 +25,17 @@ void queries_init(struct queries *qs, struct dht_world *w,
     *qs = (struct queries){.w = w, .contacts = contacts, .next_at = TIME_NEVER};
 }
 
-void queries_deinit(struct queries *qs)
+/* Most of the time nothing is in flight, and nothing is kept for it. */
+static void free_slots(struct queries *qs)
 {
     free(qs->slots);
+    qs->slots = NULL;
+    qs->cap = 0;
+}
+
+void queries_deinit(struct queries *qs)
+{
+    free_slots(qs);
     queries_init(qs, qs->w, qs->contacts);
 }
 
@@ -89,6 +97,8 @@ static void free_slot(struct queries *qs, size_t slot)
     qs->used--;
     while (qs->end > 0 && qs->slots[qs->end - 1].sent_at == 0)
         qs->end--;
+    if (qs->used == 0)
+        free_slots(qs);
     if (was_next)
         find_next(qs);
 }

@@ -68,8 +68,9 @@ struct query {
     bool slow; /* past its short timeout */
 };
 
-/* Grows up to config.max_pending; free slots are taken lowest first, so that
- * what is in use stays at the front. */
+/* Grows up to config.max_pending, and has no memory while nothing is in flight;
+ * free slots are taken lowest first, so that what is in use stays at the front.
+ */
 struct queries {
     struct dht_world *w;
     struct contacts *contacts;

@@ -14,8 +14,6 @@
 #include <string.h>
 
 #define FIRST_BYTES 1024
-/* What a queue that is empty keeps of its buffer. */
-#define KEPT_BYTES 16384
 
 enum kind { FORGOTTEN, EVENT, PEER, ITEM, STEP, SAMPLES, DONE };
 
@@ -308,6 +306,6 @@ void callbacks_run(struct callbacks *c, const struct dht_env *env,
         take_first(c, &e);
         tell(&e, env);
     }
-    if (c->waiting == 0 && c->promised == 0 && c->cap > KEPT_BYTES)
+    if (c->waiting == 0 && c->promised == 0 && c->cap > 0)
         callbacks_deinit(c);
 }

@@ -6,8 +6,9 @@
  * calls finds everything in order.
  *
  * Entries are copies, of different lengths, in one buffer that grows when it
- * has to and is used again. Without memory an entry is lost, except for the
- * `done` of a request: room for that is promised when the request begins.
+ * has to, and is there only while something waits or was promised. Without
+ * memory an entry is lost, except for the `done` of a request: room for that is
+ * promised when the request begins.
  */
 #ifndef WARREN_DHT_WORLD_CALLBACKS_H
 #define WARREN_DHT_WORLD_CALLBACKS_H
