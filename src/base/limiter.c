@@ -16,8 +16,7 @@
 #include <string.h>
 
 /* Slots that one source can be in: two cache lines. */
-#define WAYS         8
-#define FIRST_GROUPS 4
+#define WAYS 8
 
 /* The rate over all is not made less than this part of what is configured. */
 #define LEAST_PART 64
@@ -152,7 +151,7 @@ static void rehash(const struct limiter *l, struct limiter_slot *to,
 static bool grow(struct limiter *l)
 {
     unsigned most = l->max_sources / l->ways;
-    unsigned groups = l->groups == 0 ? FIRST_GROUPS : 2 * l->groups;
+    unsigned groups = l->groups == 0 ? 1 : 2 * l->groups;
     struct limiter_slot *slots;
 
     if (groups > most)
