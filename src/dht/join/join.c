@@ -25,6 +25,8 @@
 #define DOUBT_EVERY (10 * TIME_MIN)
 #define ROUND_DELAY (200 * TIME_MS) /* doubled from round to round */
 
+#define BOOTSTRAPS_MORE 4 /* for which room is made at a time */
+
 /* ---- Whom to begin with -------------------------------------------------- */
 
 static bool is_possible(const struct maintain *m, const struct endpoint *ep)
@@ -37,6 +39,22 @@ static void try_at(struct join *j, uint64_t at)
 {
     if (!j->joined)
         j->at = time_min(j->at, at);
+}
+
+/* Makes room for one more. */
+static enum error reserve_bootstrap(struct ways_in *ways)
+{
+    size_t count = ways->bootstrap_count;
+    struct endpoint *grown;
+
+    if (count % BOOTSTRAPS_MORE != 0)
+        return OK;
+    grown =
+        realloc(ways->bootstraps, (count + BOOTSTRAPS_MORE) * sizeof(*grown));
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    ways->bootstraps = grown;
+    return OK;
 }
 
 enum error join_bootstrap_add(struct maintain *m, const struct endpoint *ep,
@@ -52,9 +70,7 @@ enum error join_bootstrap_add(struct maintain *m, const struct endpoint *ep,
     }
     if (ways->bootstrap_count == JOIN_BOOTSTRAPS)
         return ERR_FULL;
-    if (ways->bootstraps == NULL)
-        ways->bootstraps = calloc(JOIN_BOOTSTRAPS, sizeof(*ways->bootstraps));
-    if (ways->bootstraps == NULL)
+    if (reserve_bootstrap(ways) != OK)
         return ERR_NO_MEMORY;
     ways->bootstraps[ways->bootstrap_count++] = *ep;
     try_at(&m->join[ep->family], now);

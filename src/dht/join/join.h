@@ -50,7 +50,7 @@ struct stored_node {
 /* Whom to begin with. */
 struct ways_in {
     size_t bootstrap_count, stored_count;
-    struct endpoint *bootstraps; /* JOIN_BOOTSTRAPS, once there is one */
+    struct endpoint *bootstraps; /* at most JOIN_BOOTSTRAPS */
     struct stored_node *stored;  /* JOIN_STORED, until joined */
 };
 
