@@ -146,6 +146,7 @@ enum error dht_new(const struct dht_config *config, const struct dht_env *env,
 static void destroy(struct dht *d)
 {
     requests_free(d);
+    asks_free(d);
     publish_deinit(&d->publications);
     maintain_deinit(&d->maintain);
     lookups_deinit(&d->lookups);

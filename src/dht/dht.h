@@ -98,6 +98,17 @@ enum error dht_ping(struct dht *d, const struct endpoint *ep,
                     const struct dht_handler *handler, uint64_t now,
                     dht_request *out);
 
+/* One find_node to one address, for who walks the network: whom it names, in
+ * all families that are on, is told to `answer` and not gone after. It waits
+ * for as long as an answer may take (query_timeout); `done` is as with a ping.
+ * Apart from lookups: a quarter of max_pending may wait, ERR_FULL then;
+ * ERR_ADDRESS. */
+enum error dht_ask(struct dht *d, const struct endpoint *ep,
+                   const struct id *target,
+                   void (*answer)(void *ctx, const struct dht_answer *),
+                   const struct dht_handler *handler, uint64_t now,
+                   dht_request *out);
+
 /* BEP 51. */
 enum error dht_sample(struct dht *d, const struct endpoint *ep,
                       const struct id *target,

@@ -19,8 +19,9 @@
 
 #include <stdbool.h>
 
-/* A request that runs: request.c. */
+/* A request that runs: request.c, ask.c. */
 struct lookup_request;
+struct ask_request;
 
 struct dht {
     struct dht_world world;
@@ -32,8 +33,10 @@ struct dht {
     struct publications publications; /* of our own */
     struct lookup_request *requests;
     unsigned request_count; /* which max_lookups bounds */
-    unsigned depth;         /* calls of the interface that run, nested */
-    bool doomed;            /* dht_free was called by a callback */
+    struct ask_request *asks;
+    unsigned ask_count; /* which max_pending bounds */
+    unsigned depth;     /* calls of the interface that run, nested */
+    bool doomed;        /* dht_free was called by a callback */
 };
 
 /* Around whatever a function of the interface does. The outermost dht_leave
@@ -44,5 +47,11 @@ void dht_leave(struct dht *d);
 
 /* Forgets all requests. */
 void requests_free(struct dht *d);
+/* The same for those of dht_ask, all of them or this one, if it is of them. */
+void asks_free(struct dht *d);
+void ask_cancel(struct dht *d, dht_request request);
+
+/* ERR_ADDRESS: nothing can be sent there. */
+enum error dht_check_endpoint(const struct dht *d, const struct endpoint *ep);
 
 #endif

@@ -133,7 +133,7 @@ static enum error start(struct lookup_request *r, struct lookup_params *p,
 
 /* ---- Single queries ------------------------------------------------------ */
 
-static enum error check_endpoint(const struct dht *d, const struct endpoint *ep)
+enum error dht_check_endpoint(const struct dht *d, const struct endpoint *ep)
 {
     if (!endpoint_is_usable(ep) || !d->world.config.family[ep->family])
         return ERR_ADDRESS;
@@ -146,7 +146,7 @@ ask_one(struct dht *d, const struct endpoint *ep, struct lookup_params *p,
         void (*samples)(void *ctx, const struct dht_samples *),
         const struct dht_handler *handler, uint64_t now, dht_request *out)
 {
-    enum error err = check_endpoint(d, ep);
+    enum error err = dht_check_endpoint(d, ep);
     struct lookup_request *r;
 
     if (err != OK)
@@ -252,6 +252,7 @@ void dht_cancel(struct dht *d, dht_request request)
     dht_enter(d, d->world.now);
     callbacks_forget_request(&d->world.callbacks, request);
     publish_cancel(&d->publications, request);
+    ask_cancel(d, request);
     r = find(d, request);
     if (r != NULL) {
         callbacks_forget(&d->world.callbacks, &r->caller);

@@ -77,6 +77,16 @@ struct dht_handler {
     void (*done)(void *ctx, const struct dht_result *result);
 };
 
+/* What a node says to one find_node. Views are valid during the call. */
+struct dht_answer {
+    struct id id;
+    struct endpoint from;
+    uint64_t rtt;                 /* ns */
+    struct bytes version;         /* `v`, at most 8 bytes; empty: it has none */
+    struct bytes nodes[FAMILIES]; /* compact: id and endpoint, 26 or 38 bytes
+                                     each, at most DHT_NODES_MAX */
+};
+
 /* BEP 51. `samples` are DHT_HASH_BYTES each. */
 struct dht_samples {
     struct bytes samples;

@@ -15,7 +15,7 @@
 
 #define FIRST_BYTES 1024
 
-enum kind { FORGOTTEN, EVENT, PEER, ITEM, STEP, SAMPLES, DONE };
+enum kind { FORGOTTEN, EVENT, PEER, ITEM, STEP, SAMPLES, ANSWER, DONE };
 
 struct head {
     uint32_t len; /* of the whole entry, a multiple of its alignment */
@@ -23,6 +23,7 @@ struct head {
     dht_request request; /* 0: an event */
     struct dht_handler handler;
     void (*samples)(void *ctx, const struct dht_samples *);
+    void (*answer)(void *ctx, const struct dht_answer *);
 };
 
 struct peer_record {
@@ -43,6 +44,13 @@ struct samples_record {
     struct head head;
     struct dht_samples samples; /* likewise */
     uint8_t bytes[DHT_SAMPLES_MAX * DHT_HASH_BYTES];
+};
+
+struct answer_record {
+    struct head head;
+    struct dht_answer answer; /* likewise */
+    uint8_t version[DHT_VERSION_MAX];
+    uint8_t nodes[DHT_NODES_MAX * (COMPACT_NODE4 + COMPACT_NODE6)];
 };
 
 struct step_record {
@@ -67,6 +75,7 @@ union record {
     struct item_record item;
     struct step_record step;
     struct samples_record samples;
+    struct answer_record answer;
     struct done_record done;
 };
 
@@ -138,7 +147,8 @@ static struct head head_of(enum kind kind, const struct caller *caller)
     return (struct head){.kind = kind,
                          .request = caller->request,
                          .handler = caller->handler,
-                         .samples = caller->samples};
+                         .samples = caller->samples,
+                         .answer = caller->answer};
 }
 
 /* ---- Promises ------------------------------------------------------------ */
@@ -235,6 +245,35 @@ void callbacks_samples(struct callbacks *c, const struct caller *caller,
     add(c, &e.head, sizeof(e));
 }
 
+/* Nodes as they were read from a message: no more than there is room for. */
+static void copy_nodes(struct answer_record *e, const struct dht_answer *answer)
+{
+    const struct bytes *nodes = answer->nodes;
+    size_t at = 0;
+
+    for (int f = 0; f < FAMILIES; f++) {
+        assert(at + nodes[f].len <= sizeof(e->nodes));
+        if (nodes[f].len > 0)
+            memcpy(e->nodes + at, nodes[f].p, nodes[f].len);
+        at += nodes[f].len;
+    }
+}
+
+void callbacks_answer(struct callbacks *c, const struct caller *caller,
+                      const struct dht_answer *answer)
+{
+    struct answer_record e = {.head = head_of(ANSWER, caller)};
+
+    if (caller->answer == NULL)
+        return;
+    e.answer = *answer;
+    assert(answer->version.len <= sizeof(e.version));
+    if (answer->version.len > 0)
+        memcpy(e.version, answer->version.p, answer->version.len);
+    copy_nodes(&e, answer);
+    add(c, &e.head, sizeof(e));
+}
+
 void callbacks_done(struct callbacks *c, struct caller *caller,
                     const struct dht_result *result)
 {
@@ -276,6 +315,13 @@ static void tell(union record *e, const struct dht_env *env)
     case SAMPLES:
         e->samples.samples.samples.p = e->samples.bytes;
         e->head.samples(h->ctx, &e->samples.samples);
+        break;
+    case ANSWER:
+        e->answer.answer.version.p = e->answer.version;
+        e->answer.answer.nodes[FAMILY_IPV4].p = e->answer.nodes;
+        e->answer.answer.nodes[FAMILY_IPV6].p =
+            e->answer.nodes + e->answer.answer.nodes[FAMILY_IPV4].len;
+        e->head.answer(h->ctx, &e->answer.answer);
         break;
     case DONE:
         h->done(h->ctx, &e->done.result);

@@ -25,6 +25,7 @@ struct caller {
     dht_request request;
     struct dht_handler handler;
     void (*samples)(void *ctx, const struct dht_samples *);
+    void (*answer)(void *ctx, const struct dht_answer *);
     bool promised; /* `done` is still to be told */
 };
 
@@ -55,6 +56,8 @@ void callbacks_step(struct callbacks *c, const struct caller *caller,
                     const struct dht_step *step);
 void callbacks_samples(struct callbacks *c, const struct caller *caller,
                        const struct dht_samples *samples);
+void callbacks_answer(struct callbacks *c, const struct caller *caller,
+                      const struct dht_answer *answer);
 /* The last one; without effect when it was told or the caller forgotten. */
 void callbacks_done(struct callbacks *c, struct caller *caller,
                     const struct dht_result *result);
