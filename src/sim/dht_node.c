@@ -79,8 +79,11 @@ static void engine_free(void *engine)
     free(n);
 }
 
-static const struct sim_engine dht_engine = {engine_receive, engine_tick,
-                                             engine_next_deadline, engine_free};
+static const struct sim_engine dht_engine = {.receive = engine_receive,
+                                             .tick = engine_tick,
+                                             .next_deadline =
+                                                 engine_next_deadline,
+                                             .free = engine_free};
 
 enum error sim_dht_revive(struct sim *s, uint32_t node,
                           const struct dht_config *config)

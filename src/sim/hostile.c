@@ -309,8 +309,11 @@ static uint64_t hostile_next_deadline(void *engine)
                                                                   : h->next;
 }
 
-static const struct sim_engine hostile_engine = {hostile_receive, hostile_tick,
-                                                 hostile_next_deadline, free};
+static const struct sim_engine hostile_engine = {.receive = hostile_receive,
+                                                 .tick = hostile_tick,
+                                                 .next_deadline =
+                                                     hostile_next_deadline,
+                                                 .free = free};
 
 enum error sim_hostile_add(struct sim *s, const struct sim_place *place,
                            const struct sim_hostile_config *config,

@@ -89,6 +89,19 @@ static enum sim_fate judge(struct sim *s, const struct sim_node *n,
     return to->group == n->group ? SIM_SENT : SIM_CUT;
 }
 
+void sim_refuse(struct sim *s, const struct sim_datagram *g, uint64_t arrival)
+{
+    struct sim_datagram back = *g;
+
+    if (!s->config.refuses || g->to_node == SIM_NODE_NONE)
+        return;
+    back.entry = (struct sim_wheel_entry){.kind = ENTRY_REFUSAL};
+    back.len = 0;
+    launch(s, &back, bytes_of(NULL, 0),
+           arrival + delay(s, sim_node_of(s, g->to_node),
+                           sim_node_of(s, g->from_node)));
+}
+
 void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
                  const struct endpoint *to, struct bytes datagram)
 {
@@ -123,6 +136,8 @@ void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
                  launch(s, &head, datagram, leaves + delay(s, n, r)))
             sim_see(s, SIM_DUPLICATED, node, to_node, from, to, datagram);
     }
+    if (fate == SIM_UNREACHABLE && to_node != SIM_NODE_NONE)
+        sim_refuse(s, &head, leaves + delay(s, n, sim_node_of(s, to_node)));
     sim_see(s, fate, node, to_node, from, to, datagram);
 }
 

@@ -13,7 +13,8 @@
 /* Nodes come in blocks that never move: their timers are linked. */
 #define NODE_BLOCK 512
 
-enum entry_kind { ENTRY_NODE, ENTRY_DATAGRAM, ENTRY_CALL };
+/* A refusal is a datagram that has come back to its sender. */
+enum entry_kind { ENTRY_NODE, ENTRY_DATAGRAM, ENTRY_REFUSAL, ENTRY_CALL };
 
 struct sim_node {
     struct sim_wheel_entry timer; /* first; one for all its engines, and never
@@ -80,6 +81,10 @@ static inline uint64_t sim_tick_of(uint64_t at)
 }
 
 void sim_datagram_free(struct sim *s, struct sim_datagram *g);
+
+/* Nobody is there to get this datagram, which would have arrived at `arrival`:
+ * its sender hears of it as long after that as it was on its way. */
+void sim_refuse(struct sim *s, const struct sim_datagram *g, uint64_t arrival);
 
 static inline void sim_see(struct sim *s, enum sim_fate fate,
                            uint32_t from_node, uint32_t to_node,

@@ -116,6 +116,7 @@ static void arrive(struct sim *s, struct sim_datagram *g)
     if (!sim_node_runs(n)) {
         sim_see(s, SIM_UNREACHABLE, g->from_node, g->to_node, &g->from, &g->to,
                 datagram);
+        sim_refuse(s, g, sim_now(s));
     } else {
         int p = engine_for(n, g);
 
@@ -127,6 +128,18 @@ static void arrive(struct sim *s, struct sim_datagram *g)
             n->vtable[p]->receive(n->engine[p], &g->from, datagram, sim_now(s));
         refile(s, n, s->wheel.now);
     }
+    sim_datagram_free(s, g);
+}
+
+static void come_back(struct sim *s, struct sim_datagram *g)
+{
+    struct sim_node *n = sim_node_of(s, g->from_node);
+
+    for (int p = 0; p < SIM_PLANES; p++)
+        if (n->engine[p] != NULL && n->vtable[p]->unreachable != NULL)
+            n->vtable[p]->unreachable(n->engine[p], &g->to, sim_now(s));
+    if (sim_node_runs(n))
+        refile(s, n, s->wheel.now);
     sim_datagram_free(s, g);
 }
 
@@ -172,6 +185,8 @@ static void dispatch(struct sim *s, struct sim_wheel_entry *e)
     s->inside = true;
     if (e->kind == ENTRY_NODE)
         tick(s, (struct sim_node *)(void *)e);
+    else if (e->kind == ENTRY_REFUSAL)
+        come_back(s, (struct sim_datagram *)(void *)e);
     else
         arrive(s, (struct sim_datagram *)(void *)e);
     s->inside = false;

@@ -83,7 +83,7 @@ static void drain(struct sim *s)
     struct sim_wheel_entry *e;
 
     while ((e = sim_wheel_pop(&s->wheel, SIM_WHEEL_HORIZON)) != NULL)
-        if (e->kind == ENTRY_DATAGRAM)
+        if (e->kind == ENTRY_DATAGRAM || e->kind == ENTRY_REFUSAL)
             sim_datagram_free(s, (struct sim_datagram *)(void *)e);
     while (s->calls.next != &s->calls) {
         struct sim_call *c = s->calls.next;

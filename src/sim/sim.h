@@ -60,6 +60,9 @@ struct sim_config {
      * longer than uplink_queue (ns) is dropped. */
     uint32_t uplink;
     uint64_t uplink_queue;
+    /* Who sends to a node that is dead hears of it (sim_engine.unreachable), as
+     * the ICMP of a machine whose program has ended tells it. */
+    bool refuses;
 };
 
 /* A wide-area network: 10 to 130 ms one way, no loss. */
@@ -86,6 +89,8 @@ struct sim_engine {
     void (*tick)(void *engine, uint64_t now);
     uint64_t (*next_deadline)(void *engine);
     void (*free)(void *engine);
+    /* Nobody receives at `to`; NULL: the engine does not want to know. */
+    void (*unreachable)(void *engine, const struct endpoint *to, uint64_t now);
 };
 
 /* The planes of one UDP port (wire/msgpack/plane.h): a datagram that is of

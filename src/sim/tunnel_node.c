@@ -369,8 +369,21 @@ static void node_free(void *engine)
     free(n);
 }
 
+static void node_unreachable(void *engine, const struct endpoint *to,
+                             uint64_t now)
+{
+    struct sim_tunnel *n = engine;
+
+    if (!n->asleep)
+        member_unreachable(n->member, to, now);
+}
+
 static const struct sim_engine community_engine = {
-    node_receive, node_tick, node_next_deadline, node_free};
+    .receive = node_receive,
+    .tick = node_tick,
+    .next_deadline = node_next_deadline,
+    .free = node_free,
+    .unreachable = node_unreachable};
 
 static void make_keys(struct sim_tunnel *n, struct member_config *c)
 {
@@ -439,7 +452,8 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     n->sim = s;
     n->node = node;
     n->clock_error = clock_error;
-    make_keys(n, &c);
+    if (sodium_is_zero(c.identity, sizeof(c.identity)))
+        make_keys(n, &c);
     count = own_addresses(s, node, &c, own);
     policy_init(&n->policy, true, c.testing_network);
     policy_init(&n->tcp_policy, true, c.testing_network);

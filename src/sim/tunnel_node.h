@@ -86,8 +86,9 @@ struct sim_tunnel {
 };
 
 /* Joins a node that has a DHT engine to the community. Identity and keys are
- * made from the node's random stream; testing_network follows its addresses.
- * The rest of `config` counts. ERR_NO_NODES (no DHT engine), errors of
+ * made from the node's random stream, unless `config` has an identity (of a
+ * node that was there before); testing_network follows its addresses. The rest
+ * of `config` counts. ERR_NO_NODES (no DHT engine), errors of
  * member_new. */
 enum error sim_tunnel_add(struct sim *s, uint32_t node,
                           const struct member_config *config,

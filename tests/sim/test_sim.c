@@ -6,6 +6,8 @@
 
 /* An engine that notes what it gets and echoes until told not to. */
 struct echo {
+    unsigned refusals; /* that it has heard of */
+    uint64_t refused_at;
     struct sim *sim;
     uint32_t node;
     uint64_t interval; /* sends to `peer` that often; 0 never */
@@ -59,8 +61,21 @@ static void echo_free(void *engine)
         *e->freed = true;
 }
 
-static const struct sim_engine echo_vtable = {echo_receive, echo_tick,
-                                              echo_deadline, echo_free};
+static void echo_unreachable(void *engine, const struct endpoint *to,
+                             uint64_t now)
+{
+    struct echo *e = engine;
+
+    assert_true(endpoint_equal(to, &e->peer));
+    e->refusals++;
+    e->refused_at = now;
+}
+
+static const struct sim_engine echo_vtable = {.unreachable = echo_unreachable,
+                                              .receive = echo_receive,
+                                              .tick = echo_tick,
+                                              .next_deadline = echo_deadline,
+                                              .free = echo_free};
 static const struct sim_place v4 = {.family = {true, false}};
 
 static struct sim *make(struct sim_config *config)
@@ -256,6 +271,37 @@ static void test_sim_partition_and_death(void **state)
     sim_run_for(s, TIME_S);
     assert_at_least(b.got, got + 80);
     sim_free(s);
+}
+
+/* Who sends to the dead hears of it, when the network says such things, as long
+ * after as the way there and back takes. */
+static void test_sim_refuses(void **state)
+{
+    struct sim_config c;
+    struct echo a, b;
+    uint64_t killed;
+    struct sim *s;
+
+    (void)state;
+    config(&c);
+    for (int i = 0; i < 2; i++) {
+        c.refuses = i > 0;
+        c.latency = (struct sim_latency){.base = 30 * TIME_MS};
+        s = make(&c);
+        add(s, &a);
+        add(s, &b);
+        aim(&a, &b, 10 * TIME_MS);
+        sim_run_for(s, TIME_S);
+        assert_int_equal(a.refusals, 0);
+        sim_kill(s, b.node);
+        killed = sim_now(s);
+        sim_run_for(s, 200 * TIME_MS);
+        assert_int_equal(a.refusals > 0, c.refuses);
+        if (c.refuses) /* what was under way is refused, too */
+            assert_in_range(a.refusals, 15, 20);
+        assert_true(a.refused_at == 0 || a.refused_at > killed);
+        sim_free(s);
+    }
 }
 
 static void test_sim_deadline_that_moves(void **state)
@@ -459,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_sim_clean_link_keeps_order),
         cmocka_unit_test(test_sim_latency_bounds),
         cmocka_unit_test(test_sim_partition_and_death),
+        cmocka_unit_test(test_sim_refuses),
         cmocka_unit_test(test_sim_deadline_that_moves),
         cmocka_unit_test(test_sim_impatient_engine_lets_time_pass),
         cmocka_unit_test(test_sim_caps),
