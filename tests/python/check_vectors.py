@@ -77,6 +77,7 @@ class Vectors(unittest.TestCase):
         self.assertEqual(msgpack.packb([w.COOKIE, bytes(range(1, 9)), cookie]),
                          v("cookie_for_ask"))
         self.assertEqual(msgpack.packb([w.POKE]), v("poke"))
+        self.assertEqual(msgpack.packb([w.UNKNOWN, 0x01020304]), v("unknown"))
 
     def test_c_cells(self):
         keys = w.CellKeys(v("to_responder"))

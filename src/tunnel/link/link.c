@@ -72,6 +72,13 @@ enum error links_new(const struct link_config *config,
     limits.source_rate = KNOCK_RATE;
     limits.source_burst = KNOCK_BURST;
     limiter_init(&l->targets, &limits, &env->random);
+    limits = (struct limiter_config){.rate = LINK_UNKNOWN_RATE,
+                                     .burst = LINK_UNKNOWN_RATE,
+                                     .source_rate = LINK_UNKNOWN_SOURCE,
+                                     .source_burst = LINK_UNKNOWN_SOURCE,
+                                     .max_sources = config->max_sources};
+    limiter_init(&l->unknown, &limits, &env->random);
+    l->heard_rate = token_rate_of(LINK_UNKNOWN_HEARD, LINK_UNKNOWN_HEARD);
     shares_init(&l->shares, &env->random);
     shares_init(&l->half_shares, &env->random);
     /* A link has three sessions at most while it rekeys. */
@@ -100,6 +107,7 @@ void links_free(struct links *l)
     shares_deinit(&l->half_shares);
     shares_deinit(&l->shares);
     limiter_deinit(&l->targets);
+    limiter_deinit(&l->unknown);
     limiter_deinit(&l->limiter);
     cookie_jar_deinit(&l->jar);
     free(l->half);
@@ -176,6 +184,7 @@ void links_set_load(struct links *l, unsigned load)
 
     limiter_load(&l->limiter, load);
     limiter_load(&l->targets, load);
+    limiter_load(&l->unknown, load);
     l->free_rate.interval = (uint64_t)((double)l->free_interval *
                                        (double)of_all->all_rate.interval /
                                        (double)of_all->full_rate.interval);

@@ -17,7 +17,8 @@
  * knows both addresses can make up: it is asked about, faster than after a
  * silence, and the slower the more often it was wrong (links_unreachable). Whom
  * that has shown to be gone is knocked at once, and not for long, for some
- * time.
+ * time. A peer that was started again says itself that it knows nothing of a
+ * session (UNKNOWN), which proves no more: it is asked about in the same way.
  *
  * A link is held by who opened it: we ourselves, a stranger, or the neighbour
  * because of whom we did (link_open_for). At max_links one of whoever holds
@@ -168,7 +169,9 @@ struct link_stats {
     uint64_t made_way;   /* for another, at max_links */
     uint64_t large_lost; /* links that were found to lose large cells */
     uint64_t parts_in, parts_out;
-    uint64_t doubts, doubts_wrong; /* links_unreachable; peers that answered */
+    uint64_t doubts, doubts_wrong;      /* of peers; of those, who answered */
+    uint64_t unknown_out, unknown_held; /* cells of no session; not answered */
+    uint64_t unknown_in, unknown_odd;   /* hints; about no link of ours */
 };
 
 /* How many links are up by what becomes of large cells. */
@@ -225,7 +228,7 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
 /* One datagram that is half of a cell (part.h); likewise. ERR_NO_MEMORY. */
 enum error links_receive_part(struct links *l, const struct endpoint *from,
                               struct bytes datagram, uint64_t now);
-/* One INIT, ACCEPT, RETRY or REFUSE, as read from `datagram`. */
+/* One INIT, ACCEPT, RETRY, REFUSE or UNKNOWN, as read from `datagram`. */
 enum error links_receive_message(struct links *l, const struct endpoint *from,
                                  const struct link_message *m, uint64_t now);
 

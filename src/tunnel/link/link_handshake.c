@@ -27,6 +27,19 @@ static void send_message(struct links *l, const struct endpoint *to,
     l->env.send(l->env.send_ctx, to, bytes_of(d, len));
 }
 
+void link_say_unknown(struct links *l, const struct endpoint *to,
+                      uint32_t index, uint64_t now)
+{
+    struct link_message m = {.kind = LINK_UNKNOWN, .receiver = index};
+
+    if (!limiter_allow(&l->unknown, to, now)) {
+        l->stats.unknown_held++;
+        return;
+    }
+    l->stats.unknown_out++;
+    send_message(l, to, &m);
+}
+
 static void fresh(struct links *l, uint8_t *out, size_t len)
 {
     l->env.random.fill(l->env.random.ctx, out, len);
@@ -297,6 +310,8 @@ enum error links_receive_message(struct links *l, const struct endpoint *from,
         return receive_accept(l, from, m, now);
     case LINK_RETRY:
         return receive_retry(l, from, m, now);
+    case LINK_UNKNOWN:
+        return link_hear_unknown(l, from, m->receiver, now);
     case LINK_REFUSE:
         return receive_refuse(l, from, m, now);
     case LINK_CELL:

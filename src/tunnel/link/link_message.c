@@ -98,6 +98,9 @@ static void read_fields(struct mp_reader *r, struct bytes datagram,
         break;
     case LINK_POKE:
         break;
+    case LINK_UNKNOWN:
+        m->receiver = read_index(r);
+        break;
     case LINK_COOKIE:
         m->nonce = mp_read_bytes(r, LINK_ASK_NONCE, LINK_ASK_NONCE);
         m->cookie = read_exactly(r, LINK_COOKIE_BYTES);
@@ -119,7 +122,7 @@ enum error link_message_read(struct bytes datagram, struct link_message *out)
     mp_reader_parse(&r, &tape, datagram);
     mp_read_array(&r, ELEMENTS_MAX);
     m.kind = (enum link_kind)mp_read_uint(&r, UINT8_MAX);
-    if (r.err == OK && m.kind > LINK_COOKIE)
+    if (r.err == OK && m.kind > LINK_UNKNOWN)
         return ERR_UNKNOWN_KIND;
     read_fields(&r, datagram, &m);
     if (r.err != OK)
@@ -233,6 +236,11 @@ size_t link_message_write(struct link_message *m, uint8_t out[LINK_MESSAGE_MAX])
         mp_write_uint(&w, LINK_COOKIE);
         mp_write_bin(&w, m->nonce);
         mp_write_bin(&w, bytes_of(m->cookie, LINK_COOKIE_BYTES));
+        break;
+    case LINK_UNKNOWN:
+        mp_write_array(&w, 2);
+        mp_write_uint(&w, LINK_UNKNOWN);
+        mp_write_uint(&w, m->receiver);
         break;
     case LINK_CELL:
     case LINK_PART:

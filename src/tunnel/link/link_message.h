@@ -13,6 +13,7 @@
  *   TELL    [6, nonce, descriptor]
  *   POKE    [7]                                  opens a NAT, and is ignored
  *   COOKIE  [9, nonce, cookie]                   instead of TELL, when busy
+ *   UNKNOWN [10, receiver]                       a cell of no session of ours
  *
  * `index` is the session index by which the sender wants to be addressed,
  * `receiver` the one that the receiver chose. INIT and ASK are padded so that
@@ -64,7 +65,8 @@ enum link_kind {
     LINK_TELL = 6,
     LINK_POKE = 7,
     LINK_PART = 8,
-    LINK_COOKIE = 9
+    LINK_COOKIE = 9,
+    LINK_UNKNOWN = 10
 };
 
 /* One struct for reading and for writing; views point into the datagram. */
@@ -72,7 +74,8 @@ struct link_message {
     enum link_kind kind;
     uint64_t version;
     uint32_t index;       /* the sender's */
-    uint32_t receiver;    /* ACCEPT, RETRY; REFUSE: the INIT's index */
+    uint32_t receiver;    /* ACCEPT, RETRY; REFUSE: the INIT's index; UNKNOWN:
+                             the cell's */
     const uint8_t *noise; /* NOISE_OVERHEAD bytes */
     const uint8_t *mac1;  /* LINK_MAC_BYTES */
     const uint8_t *mac2;

@@ -176,9 +176,11 @@ static enum error dispatch(struct links *l, struct link *link,
 }
 
 /* What is known before any key is used: the session, and a counter that it has
- * not seen. */
-static enum error read_cell(const struct links *l, struct bytes datagram,
-                            struct session **session, uint64_t *counter)
+ * not seen. Who was started again has none of those that others have with it:
+ * they would say much, and wait long, until the silence tells them. */
+static enum error read_cell(struct links *l, const struct endpoint *from,
+                            struct bytes datagram, struct session **session,
+                            uint64_t *counter, uint64_t now)
 {
     struct session *s;
     uint32_t index;
@@ -187,6 +189,8 @@ static enum error read_cell(const struct links *l, struct bytes datagram,
     if (e != OK)
         return e;
     s = session_find(&l->sessions, index);
+    if (s == NULL)
+        link_say_unknown(l, from, index, now);
     if (s == NULL || s == s->link->opening)
         return ERR_NOT_FOUND;
     if (!replay_is_fresh(&s->replay, *counter))
@@ -223,7 +227,7 @@ enum error links_receive_cell(struct links *l, const struct endpoint *from,
     uint64_t counter;
     enum error e;
 
-    e = read_cell(l, bytes_of(datagram, len), &s, &counter);
+    e = read_cell(l, from, bytes_of(datagram, len), &s, &counter, now);
     if (e == OK)
         e = open_cell(s, counter, datagram, len, &head);
     if (e != OK)

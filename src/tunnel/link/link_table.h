@@ -47,8 +47,12 @@
 #define LINK_DOUBT_TRUST   (50 * TIME_MS)
 #define LINK_DOUBTS_WRONG  7
 #define LINK_DOUBT_RATE    100 /* a second, over all links */
-#define LINK_GONE_MAX      16
-#define LINK_GONE_LIFE     (10 * TIME_S)
+/* UNKNOWN: said a second, over all and to one host; listened to, over all. */
+#define LINK_UNKNOWN_RATE   256
+#define LINK_UNKNOWN_SOURCE 8
+#define LINK_UNKNOWN_HEARD  1000
+#define LINK_GONE_MAX       16
+#define LINK_GONE_LIFE      (10 * TIME_S)
 
 /* A peer that answered within `patience`, and then was gone as the network had
  * said. */
@@ -70,6 +74,9 @@ struct links {
     struct limiter targets; /* of INITs because of neighbours, by target */
     struct token_rate doubt_rate;
     struct token_bucket doubt_bucket;
+    struct limiter unknown; /* UNKNOWN, by whom it is said to */
+    struct token_rate heard_rate;
+    struct token_bucket heard_bucket; /* of those that come */
     struct link_gone gone[LINK_GONE_MAX];
     struct slot_table sessions;
     struct link **links; /* of all states */
@@ -129,6 +136,13 @@ void link_use_first_session(struct links *l, struct link *link,
                             struct session *s, uint64_t now);
 void link_use_next_session(struct links *l, struct link *link,
                            struct session *s, uint64_t now);
+
+/* Somebody at `to` sends with a session that is none of ours. */
+void link_say_unknown(struct links *l, const struct endpoint *to,
+                      uint32_t index, uint64_t now);
+/* link_time.c: the peer at `from` says that of one of ours. */
+enum error link_hear_unknown(struct links *l, const struct endpoint *from,
+                             uint32_t index, uint64_t now);
 
 /* link_time.c: the peer that was doubted has been heard. */
 void link_believe(struct links *l, struct link *link, uint64_t now);

@@ -300,13 +300,51 @@ void link_believe(struct links *l, struct link *link, uint64_t now)
     l->stats.doubts_wrong++;
 }
 
+static bool may_doubt(const struct link *link, uint64_t now)
+{
+    return link->state != LINK_HALF_OPEN && !link->closing && !link->doubted &&
+           now >= link->trusted_until;
+}
+
+/* The index is the peer's, which nobody knows who has not seen our cells. */
+static struct link *sends_with(const struct links *l, uint32_t index,
+                               const struct endpoint *to)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct link *link = l->links[i];
+
+        if (link->state == LINK_UP && link->session->remote == index &&
+            endpoint_equal(&link->peer.ep, to))
+            return link;
+    }
+    return NULL;
+}
+
+enum error link_hear_unknown(struct links *l, const struct endpoint *from,
+                             uint32_t index, uint64_t now)
+{
+    struct link *link;
+
+    l->stats.unknown_in++;
+    if (!token_bucket_take(&l->heard_bucket, &l->heard_rate, now))
+        return ERR_RATE_LIMITED;
+    link = sends_with(l, index, from);
+    if (link == NULL) {
+        l->stats.unknown_odd++;
+        return ERR_UNEXPECTED;
+    }
+    if (may_doubt(link, now) &&
+        token_bucket_take(&l->doubt_bucket, &l->doubt_rate, now))
+        doubt(l, link, now);
+    return OK;
+}
+
 void links_unreachable(struct links *l, const struct endpoint *ep, uint64_t now)
 {
     for (size_t i = 0; i < l->count; i++) {
         struct link *link = l->links[i];
 
-        if (link->state == LINK_HALF_OPEN || link->closing || link->doubted ||
-            now < link->trusted_until || !endpoint_equal(&link->peer.ep, ep))
+        if (!may_doubt(link, now) || !endpoint_equal(&link->peer.ep, ep))
             continue;
         if (!token_bucket_take(&l->doubt_bucket, &l->doubt_rate, now))
             return;

@@ -228,7 +228,7 @@ static enum error receive(struct router *e, const struct endpoint *from,
     err = link_message_read(bytes_of(datagram, len), &m);
     if (err != OK)
         return err;
-    return m.kind <= LINK_RETRY
+    return m.kind <= LINK_RETRY || m.kind == LINK_UNKNOWN
                ? links_receive_message(e->shared.links, from, &m, now)
                : e->env.message(e->env.hooks, from, &m, now);
 }

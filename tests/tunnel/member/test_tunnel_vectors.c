@@ -173,6 +173,8 @@ static void put_small_messages(void)
     put_message("cookie_for_ask", &m);
     m = (struct link_message){.kind = LINK_POKE};
     put_message("poke", &m);
+    m = (struct link_message){.kind = LINK_UNKNOWN, .receiver = 0x01020304};
+    put_message("unknown", &m);
 }
 
 static void put_cell(const char *name, const struct cell_keys *keys,
