@@ -11,11 +11,39 @@
 
 /* ---- The engine in its world ------------------------------------------- */
 
+static bool is_upkeep(enum dht_method method)
+{
+    return method == DHT_PING || method == DHT_FIND_NODE;
+}
+
+static bool asks_upkeep(struct bytes datagram)
+{
+    struct dht_message m;
+
+    return dht_message_read(datagram, &m) == OK && m.kind == DHT_QUERY &&
+           is_upkeep(m.method);
+}
+
+/* An answer leaves while its query is being received, and so it is known what
+ * it is for. */
+static void count_upkeep(const struct sim_dht *n, struct bytes datagram)
+{
+    struct dht_message m;
+
+    if (dht_message_read(datagram, &m) != OK ||
+        !(m.kind == DHT_QUERY ? is_upkeep(m.method) : n->answers_upkeep))
+        return;
+    n->upkeep->datagrams++;
+    n->upkeep->bytes += datagram.len;
+}
+
 static void env_send(void *ctx, const struct endpoint *to,
                      struct bytes datagram)
 {
     struct sim_dht *n = ctx;
 
+    if (n->upkeep != NULL)
+        count_upkeep(n, datagram);
     sim_send(n->sim, n->node, to, datagram);
 }
 
@@ -32,6 +60,7 @@ static void env_event(void *ctx, const struct dht_event *event)
 
     switch (event->kind) {
     case DHT_EVENT_ID:
+        n->id[event->family] = event->id;
         n->id_changes++;
         break;
     case DHT_EVENT_JOINED:
@@ -54,7 +83,11 @@ static void engine_receive(void *engine, const struct endpoint *from,
 {
     struct sim_dht *n = engine;
 
+    if (n->takes != NULL && n->takes(n, from, datagram))
+        return;
+    n->answers_upkeep = n->upkeep != NULL && asks_upkeep(datagram);
     dht_receive(n->dht, from, datagram, now);
+    n->answers_upkeep = false;
 }
 
 static void engine_tick(void *engine, uint64_t now)
@@ -85,6 +118,15 @@ static const struct sim_engine dht_engine = {.receive = engine_receive,
                                                  engine_next_deadline,
                                              .free = engine_free};
 
+/* Those that it begins with: of every other one it tells. */
+static void take_ids(struct sim_dht *n)
+{
+    struct dht_status status;
+
+    dht_status(n->dht, n->started_at, &status);
+    memcpy(n->id, status.id, sizeof(n->id));
+}
+
 enum error sim_dht_revive(struct sim *s, uint32_t node,
                           const struct dht_config *config)
 {
@@ -110,6 +152,7 @@ enum error sim_dht_revive(struct sim *s, uint32_t node,
         free(n);
         return err;
     }
+    take_ids(n);
     sim_attach(s, node, SIM_PLANE_DHT, &dht_engine, n);
     return OK;
 }
@@ -156,12 +199,17 @@ void sim_dht_status(const struct sim *s, uint32_t node, struct dht_status *out)
 
 /* ---- Requests ---------------------------------------------------------- */
 
+static void see_first(struct sim_request *r, const struct dht_step *found_by)
+{
+    r->first = time_min(r->first, found_by->answered_at);
+}
+
 static void on_peer(void *ctx, const struct endpoint *peer,
                     const struct dht_step *found_by)
 {
     struct sim_request *r = ctx;
 
-    (void)found_by;
+    see_first(r, found_by);
     if (r->peer_count < SIM_REQUEST_PEERS)
         r->peers[r->peer_count++] = *peer;
 }
@@ -171,7 +219,7 @@ static void on_item(void *ctx, const struct dht_item *item,
 {
     struct sim_request *r = ctx;
 
-    (void)found_by;
+    see_first(r, found_by);
     r->items++;
     r->item_seq = item->seq;
     r->item = *item->value;
@@ -184,6 +232,8 @@ static void on_step(void *ctx, const struct dht_step *step)
     r->steps++;
     r->timeouts += step->outcome == DHT_STEP_TIMEOUT;
     r->distrusted += step->outcome == DHT_STEP_DISTRUST;
+    if (r->on_step != NULL)
+        r->on_step(r->on_step_arg, step);
 }
 
 static void on_done(void *ctx, const struct dht_result *result)
@@ -203,6 +253,8 @@ static struct dht *begin(struct sim *s, uint32_t node, struct sim_request *r,
     *h = (struct dht_handler){r, on_peer, on_item, on_step, on_done};
     memset(r, 0, sizeof(*r));
     r->node = node;
+    r->began = sim_now(s);
+    r->first = TIME_NEVER;
     return n != NULL ? n->dht : NULL;
 }
 

@@ -13,6 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a node sent for the tables' upkeep: pings and find_nodes, and answers to
+ * those of others. UDP payload alone. */
+struct sim_upkeep {
+    uint64_t datagrams, bytes;
+};
+
 /* Owned by the network and freed when the node dies. */
 struct sim_dht {
     struct sim *sim;
@@ -20,8 +26,17 @@ struct sim_dht {
     struct dht *dht;
     uint64_t started_at;
     uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
+    struct id id[FAMILIES];
     unsigned id_changes;
     unsigned published, publish_failed; /* renewals, by how they ended */
+    /* For liars: whether a datagram is kept from the engine, which may have
+     * been answered in its place. NULL: none is. */
+    bool (*takes)(struct sim_dht *n, const struct endpoint *from,
+                  struct bytes datagram);
+    void *takes_arg;
+    /* Counted into while somebody looks; not owned. NULL: nobody does. */
+    struct sim_upkeep *upkeep;
+    bool answers_upkeep; /* what it is just receiving asks for some */
 };
 
 /* A node with a DHT engine at `place`; the families of `config` are those of
@@ -51,6 +66,8 @@ void sim_dht_status(const struct sim *s, uint32_t node, struct dht_status *out);
 struct sim_request {
     uint32_t node; /* who was asked to */
     dht_request id;
+    uint64_t began;
+    uint64_t first; /* when the first peer or item came; TIME_NEVER */
     bool done;
     struct dht_result result; /* once done */
     size_t peer_count;        /* at most SIM_REQUEST_PEERS are kept */
@@ -59,6 +76,9 @@ struct sim_request {
     int64_t item_seq;
     struct value item;
     unsigned steps, timeouts, distrusted;
+    /* May be set once it has begun: hears of each step, too. */
+    void (*on_step)(void *arg, const struct dht_step *step);
+    void *on_step_arg;
 };
 
 /* Each starts a request; `r` must stay until it is done, or the node dead.
