@@ -104,6 +104,8 @@ static enum error env_exit_send(void *ctx, void *handle,
     struct sim_tunnel *n = ctx;
     struct sim_echo *e;
 
+    if (n->swallows)
+        return OK;
     if (n->echo_count == SIM_ECHOES || payload.len > SIM_DATAGRAM_MAX)
         return ERR_NO_SPACE;
     e = &n->echoes[n->echo_count++];
@@ -197,7 +199,8 @@ static void env_remember_point(void *ctx, uint32_t service,
     if (rows == NULL)
         return;
     i = find_point(rows, row->relay.identity);
-    assert(i < SIM_POINT_ROWS);
+    if (i == SIM_POINT_ROWS)
+        memmove(rows->points, rows->points + 1, --i * sizeof(*rows->points));
     rows->points[i] = *row;
     if (i == rows->point_count)
         rows->point_count++;
@@ -227,7 +230,8 @@ static void env_remember_seq(void *ctx, uint32_t service,
     while (i < rows->seq_count && (rows->seqs[i].period != row->period ||
                                    rows->seqs[i].access != row->access))
         i++;
-    assert(i < SIM_SEQ_ROWS);
+    if (i == SIM_SEQ_ROWS)
+        memmove(rows->seqs, rows->seqs + 1, --i * sizeof(*rows->seqs));
     rows->seqs[i] = *row;
     if (i == rows->seq_count)
         rows->seq_count++;
@@ -478,6 +482,26 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
 struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node)
 {
     return sim_engine_of(s, node, SIM_PLANE_TUNNEL);
+}
+
+const uint8_t *sim_tunnel_identity(const struct sim_tunnel *n)
+{
+    return directory_config_of(member_directory(n->member))->identity;
+}
+
+enum error sim_tunnel_reconfigure(struct sim_tunnel *n,
+                                  const struct member_config *config)
+{
+    struct member_config c = *config;
+    struct endpoint own[FAMILIES];
+    size_t count = own_addresses(n->sim, n->node, &c, own);
+    uint64_t now = sim_now(n->sim);
+    enum error e = member_reconfigure(n->member, &c, now);
+
+    if (e == OK)
+        member_set_addresses(n->member, own, count, 0, now);
+    sim_wake(n->sim, n->node);
+    return e;
 }
 
 static void streams_send(void *ctx, uint64_t path, bool to_acceptor,

@@ -30,6 +30,8 @@ struct sim_echo {
     uint8_t bytes[SIM_DATAGRAM_MAX];
 };
 
+/* More than there are at a time, of today and the days around it; the oldest
+ * make room. */
 #define SIM_POINT_ROWS 64
 #define SIM_SEQ_ROWS   64
 
@@ -61,6 +63,7 @@ struct sim_tunnel {
     struct policy policy, tcp_policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
+    bool swallows;       /* a liar: what leaves here goes nowhere */
     bool asleep;         /* the machine is: it hears nothing, does nothing */
     /* For liars: whether a datagram is kept to itself. NULL: none is. */
     bool (*keeps)(const struct sim_tunnel *n, const struct endpoint *to,
@@ -97,6 +100,14 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
 /* NULL for a node that is dead or no member. Call sim_wake after using
  * `tunnel` directly. */
 struct sim_tunnel *sim_tunnel_of(const struct sim *s, uint32_t node);
+
+/* By which relays know it; 32 bytes. */
+const uint8_t *sim_tunnel_identity(const struct sim_tunnel *n);
+
+/* Other limits as a relay, and another descriptor that follows from them
+ * (member_reconfigure). */
+enum error sim_tunnel_reconfigure(struct sim_tunnel *n,
+                                  const struct member_config *config);
 
 /* Keeps circuits of this length. */
 enum error sim_tunnel_build(struct sim *s, uint32_t node, unsigned hops);
