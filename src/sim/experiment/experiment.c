@@ -6,7 +6,7 @@
  */
 #include "sim/experiment/experiment.h"
 
-#include "sim/chance/rng.h"
+#include "sim/measure/trace_log.h"
 
 #include <assert.h>
 #include <stdlib.h>
