@@ -51,11 +51,10 @@ static uint64_t hot_deadline(void *engine)
     return TIME_NEVER;
 }
 
-static const struct sim_engine hot_engine = {
-    .receive = hot_receive,
-    .tick = hot_tick,
-    .next_deadline = hot_deadline,
-    .free = free};
+static const struct sim_engine hot_engine = {.receive = hot_receive,
+                                             .tick = hot_tick,
+                                             .next_deadline = hot_deadline,
+                                             .free = free};
 
 static double bare(uint32_t n)
 {

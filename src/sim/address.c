@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses are computed from a node's index, and the hash that leads back from
- * one to its node only ever grows.
+ * Addresses are computed from a node's index and back. The hash for those that
+ * were asked for only ever grows.
  */
 #include "sim/address.h"
 
@@ -12,6 +12,8 @@
 /* Odd, so that multiplying is a permutation of the 22 bits: neighbours in
  * index are not neighbours in address. */
 #define SCATTER 2654435761u
+/* SCATTER * GATHER = 1 modulo 2^32. */
+#define GATHER 244002641u
 
 /* 24.0.0.0 up to 87.255.255.255 is global unicast throughout (IANA IPv4
  * special-purpose registry): 2^22 networks of /24. */
@@ -44,6 +46,32 @@ void sim_address_make(enum sim_addressing addressing, enum family family,
         put_bits(ep.addr + 1, index + 1, 3);
     }
     *out = ep;
+}
+
+static uint32_t get_bits(const uint8_t *in, int bytes)
+{
+    uint32_t value = 0;
+
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | in[i];
+    return value;
+}
+
+bool sim_address_index(enum sim_addressing addressing,
+                       const struct endpoint *ep, uint32_t *out)
+{
+    struct endpoint made;
+    uint32_t spread;
+
+    if (ep->family == FAMILY_IPV6)
+        spread = get_bits(ep->addr + 4, 1) << 16 | get_bits(ep->addr + 2, 2);
+    else if (addressing == SIM_ADDRESS_GLOBAL)
+        spread = get_bits(ep->addr, 3) - GLOBAL4_FIRST;
+    else
+        spread = (get_bits(ep->addr + 1, 3) - 1) * SCATTER;
+    *out = (spread * GATHER) & (SIM_NODES_MAX - 1);
+    sim_address_make(addressing, (enum family)ep->family, *out, &made);
+    return endpoint_equal(&made, ep);
 }
 
 void sim_address_map_init(struct sim_address_map *m)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which node has which address. Addresses are made from the node's index, no
- * two nodes in one /24 (IPv4) or /48 (IPv6); a node may also ask for one. The
- * way back is a flat hash with one word an address.
+ * two nodes in one /24 (IPv4) or /48 (IPv6), and the index can be computed from
+ * them; a node may also ask for an address, which a flat hash leads back from.
  */
 #ifndef WARREN_SIM_ADDRESS_H
 #define WARREN_SIM_ADDRESS_H
@@ -27,7 +27,12 @@ enum sim_addressing {
 void sim_address_make(enum sim_addressing addressing, enum family family,
                       uint32_t index, struct endpoint *out);
 
-/* Open addressing with linear probing, at most half full. */
+/* The other way. False when `ep` is the address of no index. */
+bool sim_address_index(enum sim_addressing addressing,
+                       const struct endpoint *ep, uint32_t *out);
+
+/* Those that were asked for: open addressing with linear probing, at most half
+ * full. */
 struct sim_address_map {
     struct sim_address_slot *slots;
     size_t mask; /* slots - 1 */

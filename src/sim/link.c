@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * A datagram from a node's hands to the wheel: who can get it, whether and
- * when it will arrive. A node behind NAT would have its addresses rewritten
- * in sim_send, and be filtered before `arrive` in run.c.
+ * A datagram from a node's hands to the calendar of its receiver's worker:
+ * from which address it leaves (leave), who can get it (judge), how long it
+ * takes (delay, which is never shorter than sim_link_shortest says). Whether
+ * the receiver lets it in is asked when it arrives (admit, in window.c).
+ *
+ * Everything random about a datagram is drawn from a stream of its own, which
+ * follows from the seed, the sender and how many that had sent before.
  */
 #include "sim/network.h"
 
 #include <assert.h>
 #include <string.h>
 
-static size_t datagram_size(size_t len)
-{
-    return sizeof(struct sim_datagram) + len;
-}
-
-void sim_datagram_free(struct sim *s, struct sim_datagram *g)
-{
-    s->stats.in_flight--;
-    sim_pool_put(&s->pool, g, datagram_size(g->len));
-}
-
 /* On a torus by steps along its axes: 0..65,536. */
-static uint32_t distance(const struct sim_node *a, const struct sim_node *b)
+static uint32_t distance(const struct sim_site *a, const struct sim_site *b)
 {
     uint16_t dx = (uint16_t)(a->x - b->x), dy = (uint16_t)(a->y - b->y);
     uint32_t x = dx > 0x8000 ? 0x10000u - dx : dx;
@@ -30,20 +23,28 @@ static uint32_t distance(const struct sim_node *a, const struct sim_node *b)
     return x + y;
 }
 
-static uint64_t delay(struct sim *s, const struct sim_node *a,
-                      const struct sim_node *b)
+uint64_t sim_link_shortest(const struct sim_config *config)
+{
+    uint64_t ticks = config->latency.base / SIM_TICK;
+
+    return ticks > 0 ? ticks : 1;
+}
+
+/* One way from a to b, in ns. */
+static uint64_t delay(const struct sim *s, const struct sim_site *a,
+                      const struct sim_site *b, struct sim_draw *draw)
 {
     const struct sim_latency *l = &s->config.latency;
     uint64_t far = ((uint64_t)l->distance * distance(a, b)) >> 16;
 
     return (uint64_t)l->base + a->access + b->access + far +
-           sim_rng_below(&s->rng, l->jitter);
+           sim_draw_below(draw, l->jitter);
 }
 
 /* When the sender's uplink has sent it; TIME_NEVER when its queue is full. */
-static uint64_t departure(struct sim *s, struct sim_node *n, size_t len)
+static uint64_t departure(const struct sim *s, struct sim_node *n, size_t len,
+                          uint64_t now)
 {
-    uint64_t now = sim_now(s);
     uint64_t at = n->uplink_free > now ? n->uplink_free : now;
 
     if (s->config.uplink == 0)
@@ -54,101 +55,180 @@ static uint64_t departure(struct sim *s, struct sim_node *n, size_t len)
     return n->uplink_free;
 }
 
-/* One copy into the wheel. False when there is no room for it. */
-static bool launch(struct sim *s, const struct sim_datagram *head,
+/* Between windows all share what room there is. */
+static bool take_room(struct sim_worker *w)
+{
+    struct sim *s = w->sim;
+
+    if (s->inside) {
+        if (w->room == 0)
+            return false;
+        w->room--;
+    } else {
+        if (s->in_flight >= s->config.max_datagrams)
+            return false;
+        s->in_flight++;
+    }
+    w->stats.in_flight++;
+    return true;
+}
+
+static size_t record_size(size_t len)
+{
+    return (offsetof(struct sim_arrival, data) + len + 7) & ~(size_t)7;
+}
+
+/* One copy into the calendar. False when there is no room for it. */
+static bool launch(struct sim_worker *w, const struct sim_arrival *head,
                    struct bytes datagram, uint64_t arrival)
 {
-    struct sim_datagram *g;
+    struct sim *s = w->sim;
+    uint32_t to_node = head->head.node;
+    uint64_t tick = sim_tick_of(arrival);
+    struct sim_arrival *g;
+    struct sim_record record;
 
-    if (s->stats.in_flight >= s->config.max_datagrams)
+    assert(tick >= w->now + s->shortest && tick < SIM_NEVER);
+    if (!take_room(w))
         return false;
-    g = sim_pool_get(&s->pool, datagram_size(datagram.len));
-    if (g == NULL)
+    g = sim_calendar_add(w->to[to_node % s->worker_count], &w->datagram_chunks,
+                         tick, to_node, record_size(datagram.len));
+    if (g == NULL) {
+        w->ended++;
         return false;
+    }
+    record = g->head;
     *g = *head;
+    g->head = record;
     if (datagram.len > 0)
         memcpy(g->data, datagram.p, datagram.len);
-    sim_wheel_add(&s->wheel, &g->entry, sim_tick_of(arrival));
-    s->stats.in_flight++;
     return true;
 }
 
 /* What becomes of it before the first copy is made. */
-static enum sim_fate judge(struct sim *s, const struct sim_node *n,
-                           uint32_t to_node)
+static enum sim_fate judge(const struct sim *s, const struct sim_site *from,
+                           uint32_t to_node, struct sim_draw *draw)
 {
-    const struct sim_node *to;
+    const struct sim_site *to;
 
-    if (sim_rng_chance(&s->rng, s->loss))
+    if (sim_draw_chance(draw, s->loss))
         return SIM_LOST;
     if (to_node == SIM_NODE_NONE)
         return SIM_UNREACHABLE;
-    to = sim_node_of(s, to_node);
-    if (!sim_node_runs(to))
+    to = &s->sites[to_node];
+    if (!to->runs)
         return SIM_UNREACHABLE;
-    return to->group == n->group ? SIM_SENT : SIM_CUT;
+    return to->group == from->group ? SIM_SENT : SIM_CUT;
 }
 
-void sim_refuse(struct sim *s, const struct sim_datagram *g, uint64_t arrival)
+/* Makes the copies of one that gets through. */
+static enum sim_fate launch_all(struct sim_worker *w,
+                                const struct sim_arrival *head,
+                                struct bytes datagram, uint64_t leaves,
+                                struct sim_draw *draw)
 {
-    struct sim_datagram back = *g;
+    struct sim *s = w->sim;
+    uint32_t from = head->from_node, to = head->head.node;
+    const struct sim_site *a = &s->sites[from], *b = &s->sites[to];
+    uint64_t arrival = leaves + delay(s, a, b, draw);
 
-    if (!s->config.refuses || g->to_node == SIM_NODE_NONE)
+    if (sim_draw_chance(draw, s->reorder)) {
+        arrival += sim_draw_below(draw, s->config.reorder_delay);
+        sim_see(w, SIM_REORDERED, from, to, &head->from, &head->to, datagram);
+    }
+    if (!launch(w, head, datagram, arrival))
+        return SIM_OVERFLOW;
+    if (sim_draw_chance(draw, s->duplicate) &&
+        launch(w, head, datagram, leaves + delay(s, a, b, draw)))
+        sim_see(w, SIM_DUPLICATED, from, to, &head->from, &head->to, datagram);
+    return SIM_SENT;
+}
+
+/* Who sends: the worker that runs here, else the one of the node. */
+static struct sim_worker *sender_worker(const struct sim *s, uint32_t node)
+{
+    struct sim_worker *w = sim_worker_of(s, node);
+
+    assert(node < s->node_count);
+    assert(!s->inside || sim_worker_here == w);
+    return w;
+}
+
+void sim_refuse(struct sim_worker *w, const struct sim_arrival *g, uint64_t at)
+{
+    const struct sim *s = w->sim;
+    struct sim_draw draw;
+    struct sim_arrival back = *g;
+
+    if (!s->config.refuses || g->refusal || g->head.node == SIM_NODE_NONE)
         return;
-    back.entry = (struct sim_wheel_entry){.kind = ENTRY_REFUSAL};
+    back.head.node = g->from_node;
+    back.from_node = g->head.node;
+    back.refusal = true;
     back.len = 0;
-    launch(s, &back, bytes_of(NULL, 0),
-           arrival + delay(s, sim_node_of(s, g->to_node),
-                           sim_node_of(s, g->from_node)));
+    draw = sim_draw_of(~s->config.seed, g->from_node, g->count);
+    launch(w, &back, bytes_of(NULL, 0),
+           at + delay(s, &s->sites[back.from_node], &s->sites[back.head.node],
+                      &draw));
+}
+
+/* Of one whose receiver was gone before it left. */
+static void refuse_unsent(struct sim_worker *w, const struct sim_arrival *head,
+                          uint64_t leaves, struct sim_draw *draw)
+{
+    const struct sim *s = w->sim;
+
+    if (s->config.refuses && head->head.node != SIM_NODE_NONE)
+        sim_refuse(w, head,
+                   leaves + delay(s, &s->sites[head->from_node],
+                                  &s->sites[head->head.node], draw));
 }
 
 void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
                  const struct endpoint *to, struct bytes datagram)
 {
+    struct sim_worker *w = sender_worker(s, node);
     struct sim_node *n = sim_node_of(s, node);
-    uint32_t to_node = sim_address_map_find(&s->addresses, to);
-    struct sim_datagram head = {.entry.kind = ENTRY_DATAGRAM,
-                                .from_node = node,
-                                .to_node = to_node,
-                                .from = *from,
-                                .to = *to,
-                                .len = (uint16_t)datagram.len};
-    enum sim_fate fate;
+    struct sim_arrival head = {.head.node = sim_node_at(s, to),
+                               .from_node = node,
+                               .count = (uint32_t)n->sent,
+                               .from = *from,
+                               .to = *to,
+                               .len = (uint16_t)datagram.len};
+    struct sim_draw draw = sim_draw_of(s->config.seed, node, n->sent);
+    enum sim_fate fate = SIM_OVERFLOW;
     uint64_t leaves;
 
     assert(datagram.len <= SIM_DATAGRAM_MAX);
     n->sent++;
-    s->stats.offered++;
-    s->stats.offered_bytes += datagram.len;
-    leaves = departure(s, n, datagram.len);
-    fate = leaves == TIME_NEVER ? SIM_OVERFLOW : judge(s, n, to_node);
-    if (fate == SIM_SENT) {
-        const struct sim_node *r = sim_node_of(s, to_node);
-        uint64_t arrival = leaves + delay(s, n, r);
+    w->stats.offered++;
+    w->stats.offered_bytes += datagram.len;
+    leaves = departure(s, n, datagram.len, w->now * SIM_TICK);
+    if (leaves != TIME_NEVER)
+        fate = judge(s, &s->sites[node], head.head.node, &draw);
+    if (fate == SIM_SENT)
+        fate = launch_all(w, &head, datagram, leaves, &draw);
+    if (fate == SIM_UNREACHABLE)
+        refuse_unsent(w, &head, leaves, &draw);
+    sim_see(w, fate, node, head.head.node, from, to, datagram);
+}
 
-        if (sim_rng_chance(&s->rng, s->reorder)) {
-            arrival += sim_rng_below(&s->rng, s->config.reorder_delay);
-            sim_see(s, SIM_REORDERED, node, to_node, from, to, datagram);
-        }
-        if (!launch(s, &head, datagram, arrival))
-            fate = SIM_OVERFLOW;
-        else if (sim_rng_chance(&s->rng, s->duplicate) &&
-                 launch(s, &head, datagram, leaves + delay(s, n, r)))
-            sim_see(s, SIM_DUPLICATED, node, to_node, from, to, datagram);
-    }
-    if (fate == SIM_UNREACHABLE && to_node != SIM_NODE_NONE)
-        sim_refuse(s, &head, leaves + delay(s, n, sim_node_of(s, to_node)));
-    sim_see(s, fate, node, to_node, from, to, datagram);
+/* The address that the receiver will see; false when it has none to send
+ * from. */
+static bool leave(const struct sim *s, uint32_t node, const struct endpoint *to,
+                  struct endpoint *from)
+{
+    return to->family < FAMILIES &&
+           sim_endpoint(s, node, (enum family)to->family, from);
 }
 
 void sim_send(struct sim *s, uint32_t node, const struct endpoint *to,
               struct bytes datagram)
 {
-    const struct sim_node *n = sim_node_of(s, node);
+    struct endpoint from;
 
-    assert(node < s->node_count);
-    if (to->family < FAMILIES && n->has[to->family])
-        sim_send_as(s, node, &n->at[to->family], to, datagram);
+    if (leave(s, node, to, &from))
+        sim_send_as(s, node, &from, to, datagram);
     else
-        s->stats.fate[SIM_UNREACHABLE]++;
+        sender_worker(s, node)->stats.fate[SIM_UNREACHABLE]++;
 }

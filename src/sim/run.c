@@ -1,204 +1,199 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop: the wheel gives out what happens next, which is one of three
- * things, a node's deadline (tick), a datagram (arrive) or a call of a scenario
- * (call). After the first two the node's next deadline is asked for and put
- * into the wheel (refile).
+ * The loop. Time goes from one call of a scenario to the next; what lies
+ * between is worked off in windows, none longer than a calendar's day and none
+ * across two days (window.c).
  */
 #include "sim/network.h"
-#include "wire/msgpack/plane.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 uint64_t sim_now(const struct sim *s)
 {
-    return s->wheel.now * SIM_TICK;
+    const struct sim_worker *w = sim_worker_here;
+
+    return (w != NULL && w->sim == s ? w->now : s->now) * SIM_TICK;
 }
 
-/* ---- Deadlines --------------------------------------------------------- */
-
-static uint64_t deadline_of(const struct sim_node *n)
+static void set_now(struct sim *s, uint64_t tick)
 {
-    uint64_t at = TIME_NEVER;
-
-    for (int p = 0; p < SIM_PLANES; p++)
-        if (n->engine[p] != NULL)
-            at = time_min(at, n->vtable[p]->next_deadline(n->engine[p]));
-    return at;
+    s->now = tick;
+    sim_workers_set_now(s);
 }
 
-/* Puts the node's deadline into the wheel, not before the step `earliest`. A
- * deadline that moved away is left where it is, and looked at again when it
- * fires: an engine that puts it off with every datagram costs nothing. */
-static void refile(struct sim *s, struct sim_node *n, uint64_t earliest)
-{
-    uint64_t at = deadline_of(n);
-    uint64_t tick = sim_tick_of(at);
+/* ---- Calls --------------------------------------------------------------- */
 
-    if (tick >= SIM_WHEEL_HORIZON)
-        return;
-    if (tick < earliest)
-        tick = earliest;
-    if (sim_wheel_has(&n->timer)) {
-        if (n->timer.tick <= tick)
+static bool earlier(const struct sim_call *a, const struct sim_call *b)
+{
+    return a->tick != b->tick ? a->tick < b->tick : a->number < b->number;
+}
+
+static void swap(struct sim_call *a, struct sim_call *b)
+{
+    struct sim_call c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+static void sift_up(struct sim_call *heap, size_t i)
+{
+    for (; i > 0 && earlier(&heap[i], &heap[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(&heap[i], &heap[(i - 1) / 2]);
+}
+
+static void sift_down(struct sim_call *heap, size_t count)
+{
+    size_t i = 0;
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child + 1 < count && earlier(&heap[child + 1], &heap[child]))
+            child++;
+        if (child >= count || !earlier(&heap[child], &heap[i]))
             return;
-        sim_wheel_remove(&s->wheel, &n->timer);
+        swap(&heap[i], &heap[child]);
+        i = child;
     }
-    sim_wheel_add(&s->wheel, &n->timer, tick);
 }
 
-void sim_wake(struct sim *s, uint32_t node)
+static enum error reserve_call(struct sim *s)
 {
-    assert(node < s->node_count);
-    refile(s, sim_node_of(s, node), s->wheel.now);
+    size_t cap = s->call_cap == 0 ? 64 : 2 * s->call_cap;
+    struct sim_call *calls;
+
+    if (s->call_count < s->call_cap)
+        return OK;
+    calls = realloc(s->calls, cap * sizeof(*calls));
+    if (calls == NULL)
+        return ERR_NO_MEMORY;
+    s->calls = calls;
+    s->call_cap = cap;
+    return OK;
 }
-
-static void tick(struct sim *s, struct sim_node *n)
-{
-    uint64_t now = sim_now(s);
-    bool ticked = false;
-
-    for (int p = 0; p < SIM_PLANES; p++) {
-        void *engine = n->engine[p];
-
-        if (engine == NULL || n->vtable[p]->next_deadline(engine) > now)
-            continue;
-        n->vtable[p]->tick(engine, now);
-        ticked = true;
-        s->stats.ticks++;
-    }
-    if (!ticked)
-        s->stats.idle_ends++;
-    /* The next step at the earliest: time must pass even if an engine is
-     * never content. */
-    refile(s, n, s->wheel.now + 1);
-}
-
-/* ---- Datagrams --------------------------------------------------------- */
-
-/* Which of its engines gets it, as in the daemon; SIM_PLANES: none. A node
- * that has only one lets that see everything. */
-static int engine_for(const struct sim_node *n, const struct sim_datagram *g)
-{
-    enum plane plane;
-
-    if (n->engine[SIM_PLANE_TUNNEL] == NULL)
-        return SIM_PLANE_DHT;
-    if (n->engine[SIM_PLANE_DHT] == NULL)
-        return SIM_PLANE_TUNNEL;
-    plane = plane_of(bytes_of(g->data, g->len));
-    if (plane == PLANE_DHT)
-        return SIM_PLANE_DHT;
-    return plane == PLANE_TUNNEL ? SIM_PLANE_TUNNEL : SIM_PLANES;
-}
-
-/* Mixes one delivery in; the bytes at the datagram's end stand for all. */
-static void digest(struct sim *s, const struct sim_datagram *g)
-{
-    uint64_t tail = 0, h = s->stats.digest;
-    size_t n = g->len < sizeof(tail) ? g->len : sizeof(tail);
-
-    memcpy(&tail, g->data + g->len - n, n);
-    h ^= s->wheel.now ^ ((uint64_t)g->from_node << 40) ^
-         ((uint64_t)g->to_node << 18) ^ g->len;
-    h *= UINT64_C(0x9e3779b97f4a7c15);
-    h = sim_rng_rotate(h ^ tail, 29) * UINT64_C(0xbf58476d1ce4e5b9);
-    s->stats.digest = h ^ (h >> 32);
-}
-
-static void arrive(struct sim *s, struct sim_datagram *g)
-{
-    struct sim_node *n = sim_node_of(s, g->to_node);
-    struct bytes datagram = bytes_of(g->data, g->len);
-
-    if (!sim_node_runs(n)) {
-        sim_see(s, SIM_UNREACHABLE, g->from_node, g->to_node, &g->from, &g->to,
-                datagram);
-        sim_refuse(s, g, sim_now(s));
-    } else {
-        int p = engine_for(n, g);
-
-        s->stats.delivered_bytes += g->len;
-        digest(s, g);
-        sim_see(s, SIM_DELIVERED, g->from_node, g->to_node, &g->from, &g->to,
-                datagram);
-        if (p != SIM_PLANES)
-            n->vtable[p]->receive(n->engine[p], &g->from, datagram, sim_now(s));
-        refile(s, n, s->wheel.now);
-    }
-    sim_datagram_free(s, g);
-}
-
-static void come_back(struct sim *s, struct sim_datagram *g)
-{
-    struct sim_node *n = sim_node_of(s, g->from_node);
-
-    for (int p = 0; p < SIM_PLANES; p++)
-        if (n->engine[p] != NULL && n->vtable[p]->unreachable != NULL)
-            n->vtable[p]->unreachable(n->engine[p], &g->to, sim_now(s));
-    if (sim_node_runs(n))
-        refile(s, n, s->wheel.now);
-    sim_datagram_free(s, g);
-}
-
-/* ---- Calls ------------------------------------------------------------- */
 
 enum error sim_at(struct sim *s, uint64_t at,
                   void (*fire)(void *ctx, uint64_t now), void *ctx)
 {
-    struct sim_call *c = malloc(sizeof(*c));
+    enum error err = reserve_call(s);
 
-    assert(sim_tick_of(at) < SIM_WHEEL_HORIZON);
-    if (c == NULL)
-        return ERR_NO_MEMORY;
-    *c = (struct sim_call){.entry.kind = ENTRY_CALL,
-                           .fire = fire,
-                           .ctx = ctx,
-                           .next = &s->calls,
-                           .prev = s->calls.prev};
-    c->prev->next = c;
-    c->next->prev = c;
-    sim_wheel_add(&s->wheel, &c->entry, sim_tick_of(at));
+    assert(sim_tick_of(at) < SIM_NEVER);
+    assert(!s->inside || s->tap.see != NULL);
+    if (err != OK)
+        return err;
+    s->calls[s->call_count] =
+        (struct sim_call){sim_tick_of(at), s->call_number++, fire, ctx};
+    sift_up(s->calls, s->call_count++);
     return OK;
 }
 
-static void call(struct sim *s, struct sim_call *c)
+static uint64_t next_call(const struct sim *s)
 {
-    struct sim_call copy = *c;
-
-    c->prev->next = c->next;
-    c->next->prev = c->prev;
-    free(c);
-    copy.fire(copy.ctx, sim_now(s));
+    return s->call_count > 0 ? s->calls[0].tick : SIM_NEVER;
 }
 
-/* ---- The loop ---------------------------------------------------------- */
-
-static void dispatch(struct sim *s, struct sim_wheel_entry *e)
+static void call(struct sim *s)
 {
-    if (e->kind == ENTRY_CALL) {
-        call(s, (struct sim_call *)(void *)e);
-        return;
+    struct sim_call c = s->calls[0];
+
+    s->calls[0] = s->calls[--s->call_count];
+    sift_down(s->calls, s->call_count);
+    c.fire(c.ctx, sim_now(s));
+}
+
+/* ---- Windows ------------------------------------------------------------- */
+
+static uint64_t next_day(const struct sim *s)
+{
+    uint64_t day = UINT64_MAX;
+
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        const struct sim_worker *w = &s->workers[i];
+
+        day = time_min(day, sim_calendar_next(w->timers));
+        for (uint32_t j = 0; j < s->worker_count; j++)
+            day = time_min(day, sim_calendar_next(w->to[j]));
     }
-    s->inside = true;
-    if (e->kind == ENTRY_NODE)
-        tick(s, (struct sim_node *)(void *)e);
-    else if (e->kind == ENTRY_REFUSAL)
-        come_back(s, (struct sim_datagram *)(void *)e);
+    return day;
+}
+
+static void go_to(struct sim *s, uint64_t day)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        struct sim_worker *w = &s->workers[i];
+
+        sim_calendar_go(w->timers, &w->timer_chunks, day);
+        for (uint32_t j = 0; j < s->worker_count; j++)
+            sim_calendar_go(w->to[j], &w->datagram_chunks, day);
+    }
+}
+
+/* The day is over: its chunks go back to where they came from. */
+static void end_day(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        struct sim_worker *w = &s->workers[i];
+
+        assert(w->rest.count == 0);
+        sim_calendar_done(w->timers);
+        for (uint32_t j = 0; j < s->worker_count; j++) {
+            struct sim_worker *from = &s->workers[j];
+
+            sim_calendar_done(w->to[j]);
+            sim_pool_put(&from->datagram_chunks, &w->read[j]);
+        }
+    }
+}
+
+/* Where the window of today ends that a tap sees: after the first step at
+ * which something happens, if that is before `end`. */
+static uint64_t one_step(struct sim *s, uint64_t end)
+{
+    return time_min(end, sim_worker_gather(&s->workers[0]) + 1);
+}
+
+/* Works off the next window with anything in it, up to the tick `limit`. False
+ * when nothing is left before that. */
+static bool window(struct sim *s, uint64_t limit)
+{
+    uint64_t day = next_day(s);
+    unsigned shift = s->workers[0].timers->shift;
+    uint64_t over = (day + 1) << shift;
+    uint64_t end = time_min(over, limit);
+
+    if (day == UINT64_MAX || day << shift >= limit)
+        return false;
+    go_to(s, day);
+    if (s->tap.see != NULL)
+        end = one_step(s, end);
+    sim_workers_work(s, end);
+    if (end - 1 > s->now)
+        set_now(s, end - 1);
     else
-        arrive(s, (struct sim_datagram *)(void *)e);
-    s->inside = false;
+        sim_workers_set_now(s);
+    if (end == over)
+        end_day(s);
+    return end < limit;
 }
 
 bool sim_run_until_set(struct sim *s, const bool *flag, uint64_t limit)
 {
-    struct sim_wheel_entry *e;
+    uint64_t last = limit / SIM_TICK;
 
-    assert(!s->inside);
-    while (!*flag && (e = sim_wheel_pop(&s->wheel, limit / SIM_TICK)) != NULL)
-        dispatch(s, e);
+    assert(!s->inside && sim_worker_here == NULL);
+    while (!*flag && last >= s->now) {
+        uint64_t stop = time_min(next_call(s), last + 1);
+
+        if (stop <= s->now) {
+            call(s);
+        } else if (!window(s, stop)) {
+            set_now(s, time_min(stop, last));
+            if (stop > last)
+                break;
+        }
+    }
     return *flag;
 }
 

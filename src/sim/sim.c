@@ -7,6 +7,8 @@
 
 #include "sim/network.h"
 
+#include "sim/parts/pages.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@ void sim_config_init(struct sim_config *config)
         .addressing = SIM_ADDRESS_PRIVATE,
         .max_nodes = SIM_NODES_MAX,
         .max_datagrams = 4 * 1000 * 1000,
+        .threads = 1,
         .latency = {.base = 10 * TIME_MS,
                     .access = 20 * TIME_MS,
                     .distance = 60 * TIME_MS,
@@ -28,7 +31,7 @@ void sim_config_init(struct sim_config *config)
     };
 }
 
-void sim_reconfigure(struct sim *s, const struct sim_config *config)
+static void set_links(struct sim *s, const struct sim_config *config)
 {
     s->config.latency = config->latency;
     s->config.reorder_delay = config->reorder_delay;
@@ -37,32 +40,49 @@ void sim_reconfigure(struct sim *s, const struct sim_config *config)
     s->loss = sim_rng_threshold(config->loss);
     s->duplicate = sim_rng_threshold(config->duplicate);
     s->reorder = sim_rng_threshold(config->reorder);
+    s->shortest = sim_link_shortest(&s->config);
+}
+
+void sim_reconfigure(struct sim *s, const struct sim_config *config)
+{
+    assert(!s->inside);
+    set_links(s, config);
+    sim_workers_refit(s);
+}
+
+static size_t nodes_bytes(const struct sim *s)
+{
+    return s->config.max_nodes * sizeof(struct sim_node);
+}
+
+static size_t sites_bytes(const struct sim *s)
+{
+    return s->config.max_nodes * sizeof(struct sim_site);
 }
 
 enum error sim_new(const struct sim_config *config, struct sim **out)
 {
-    uint32_t blocks = config->max_nodes / NODE_BLOCK + 1;
     struct sim *s;
 
     if (config->max_nodes == 0 || config->max_nodes > SIM_NODES_MAX ||
-        config->max_datagrams == 0 ||
-        sim_tick_of(config->start) >= SIM_WHEEL_HORIZON / 2)
+        config->max_datagrams == 0 || config->threads == 0 ||
+        config->threads > SIM_THREADS_MAX ||
+        sim_tick_of(config->start) >= SIM_NEVER / 2)
         return ERR_RANGE;
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return ERR_NO_MEMORY;
-    s->blocks = calloc(blocks, sizeof(struct sim_node *));
-    if (s->blocks == NULL) {
-        free(s);
+    s->config = *config;
+    set_links(s, config);
+    s->now = sim_tick_of(config->start);
+    sim_rng_init(&s->rng, config->seed, UINT64_MAX);
+    sim_address_map_init(&s->addresses);
+    s->nodes = sim_pages_new(nodes_bytes(s));
+    s->sites = sim_pages_new(sites_bytes(s));
+    if (s->nodes == NULL || s->sites == NULL || sim_workers_new(s) != OK) {
+        sim_free(s);
         return ERR_NO_MEMORY;
     }
-    s->config = *config;
-    sim_reconfigure(s, config);
-    sim_rng_init(&s->rng, config->seed, UINT64_MAX);
-    sim_wheel_init(&s->wheel, sim_tick_of(config->start));
-    sim_pool_init(&s->pool);
-    sim_address_map_init(&s->addresses);
-    s->calls.next = s->calls.prev = &s->calls;
     *out = s;
     return OK;
 }
@@ -74,22 +94,7 @@ static void free_engines(struct sim_node *n)
         if (n->engine[p] != NULL)
             n->vtable[p]->free(n->engine[p]);
         n->engine[p] = NULL;
-    }
-}
-
-/* What is on its way, and calls that have not fired. */
-static void drain(struct sim *s)
-{
-    struct sim_wheel_entry *e;
-
-    while ((e = sim_wheel_pop(&s->wheel, SIM_WHEEL_HORIZON)) != NULL)
-        if (e->kind == ENTRY_DATAGRAM || e->kind == ENTRY_REFUSAL)
-            sim_datagram_free(s, (struct sim_datagram *)(void *)e);
-    while (s->calls.next != &s->calls) {
-        struct sim_call *c = s->calls.next;
-
-        s->calls.next = c->next;
-        free(c);
+        n->due[p] = SIM_NEVER;
     }
 }
 
@@ -100,68 +105,76 @@ void sim_free(struct sim *s)
     assert(!s->inside);
     for (uint32_t i = 0; i < s->node_count; i++)
         free_engines(sim_node_of(s, i));
-    drain(s);
-    for (uint32_t i = 0; i <= s->config.max_nodes / NODE_BLOCK; i++)
-        free(s->blocks[i]);
-    free(s->blocks);
-    sim_pool_deinit(&s->pool);
+    sim_workers_free(s);
+    sim_pages_free(s->nodes, nodes_bytes(s));
+    sim_pages_free(s->sites, sites_bytes(s));
     sim_address_map_deinit(&s->addresses);
+    free(s->calls);
     free(s);
 }
 
 /* ---- Nodes ------------------------------------------------------------- */
 
 /* All of its addresses or none. */
-static enum error take_addresses(struct sim *s, struct sim_node *n,
+static enum error take_addresses(struct sim *s, uint32_t index,
                                  const struct sim_place *place)
 {
+    struct sim_node *n = sim_node_of(s, index);
+    struct sim_site *site = &s->sites[index];
+
     for (int f = 0; f < FAMILIES; f++) {
         if (!place->family[f])
             continue;
         if (place->at[f] != NULL)
             n->at[f] = *place->at[f];
         else
-            sim_address_make(s->config.addressing, (enum family)f, n->index,
+            sim_address_make(s->config.addressing, (enum family)f, index,
                              &n->at[f]);
         if (sim_node_at(s, &n->at[f]) != SIM_NODE_NONE)
             return ERR_IN_USE;
-        n->has[f] = true;
+        site->has |= (uint8_t)(1u << f);
+        site->asked |= (uint8_t)((place->at[f] != NULL) << f);
     }
     if (!sim_address_map_reserve(&s->addresses, FAMILIES))
         return ERR_NO_MEMORY;
     for (int f = 0; f < FAMILIES; f++)
-        if (n->has[f])
-            sim_address_map_add(&s->addresses, &n->at[f], n->index);
+        if (site->asked >> f & 1)
+            sim_address_map_add(&s->addresses, &n->at[f], index);
     return OK;
+}
+
+/* Its place, and its access delay. */
+static void settle(struct sim *s, uint32_t index)
+{
+    struct sim_draw draw = sim_draw_of(s->config.seed, index, UINT64_MAX);
+    struct sim_site *site = &s->sites[index];
+    uint64_t x = sim_draw_next(&draw);
+
+    site->x = (uint16_t)x;
+    site->y = (uint16_t)(x >> 16);
+    site->access = (uint32_t)(((x >> 32) * s->config.latency.access) >> 32);
 }
 
 enum error sim_node_add(struct sim *s, const struct sim_place *place,
                         uint32_t *out)
 {
     uint32_t index = s->node_count;
-    struct sim_node **block = &s->blocks[index / NODE_BLOCK];
-    struct sim_node *n;
-    uint64_t draw;
     enum error err;
 
     if (!place->family[FAMILY_IPV4] && !place->family[FAMILY_IPV6])
         return ERR_RANGE;
     if (index == s->config.max_nodes)
         return ERR_FULL;
-    if (*block == NULL)
-        *block = calloc(NODE_BLOCK, sizeof(struct sim_node));
-    if (*block == NULL)
-        return ERR_NO_MEMORY;
-    n = &(*block)[index % NODE_BLOCK];
-    *n = (struct sim_node){.index = index, .timer.kind = ENTRY_NODE};
-    err = take_addresses(s, n, place);
+    s->sites[index] = (struct sim_site){.has = 0};
+    *sim_node_of(s, index) =
+        (struct sim_node){.due = {SIM_NEVER, SIM_NEVER},
+                          .filed = SIM_NEVER,
+                          .later = SIM_NEVER,
+                          .random = sim_draw_of(~s->config.seed, index, 0)};
+    err = take_addresses(s, index, place);
     if (err != OK)
         return err;
-    sim_rng_init(&n->rng, s->config.seed, index);
-    draw = sim_rng_next(&n->rng); /* its place, and its access delay */
-    n->x = (uint16_t)draw;
-    n->y = (uint16_t)(draw >> 16);
-    n->access = (uint32_t)(((draw >> 32) * s->config.latency.access) >> 32);
+    settle(s, index);
     s->node_count++;
     *out = index;
     return OK;
@@ -175,19 +188,32 @@ void sim_attach(struct sim *s, uint32_t node, enum sim_plane plane,
     assert(node < s->node_count && n->engine[plane] == NULL);
     n->vtable[plane] = vtable;
     n->engine[plane] = engine;
+    s->sites[node].runs = true;
     sim_wake(s, node);
 }
 
 void sim_kill(struct sim *s, uint32_t node)
 {
     assert(node < s->node_count && !s->inside);
-    sim_wheel_remove(&s->wheel, &sim_node_of(s, node)->timer);
+    s->sites[node].runs = false;
     free_engines(sim_node_of(s, node));
+}
+
+/* What a node has left to do in a window is seen by who works it off. */
+void sim_wake(struct sim *s, uint32_t node)
+{
+    struct sim_worker *w = sim_worker_of(s, node);
+
+    assert(node < s->node_count);
+    assert(!s->inside || sim_worker_here == w);
+    sim_node_read_due(sim_node_of(s, node));
+    if (w->node != node)
+        sim_node_file(w, sim_node_of(s, node), s->inside ? w->end : s->now);
 }
 
 bool sim_alive(const struct sim *s, uint32_t node)
 {
-    return node < s->node_count && sim_node_runs(sim_node_of(s, node));
+    return node < s->node_count && s->sites[node].runs;
 }
 
 void *sim_engine_of(const struct sim *s, uint32_t node, enum sim_plane plane)
@@ -203,57 +229,54 @@ uint32_t sim_nodes(const struct sim *s)
 bool sim_endpoint(const struct sim *s, uint32_t node, enum family family,
                   struct endpoint *out)
 {
-    const struct sim_node *n = sim_node_of(s, node);
-
     assert(node < s->node_count);
-    if (!n->has[family])
+    if (!(s->sites[node].has >> family & 1))
         return false;
-    *out = n->at[family];
+    *out = sim_node_of(s, node)->at[family];
     return true;
 }
 
 uint32_t sim_node_at(const struct sim *s, const struct endpoint *ep)
 {
-    return sim_address_map_find(&s->addresses, ep);
+    uint32_t index;
+
+    if (ep->family < FAMILIES &&
+        sim_address_index(s->config.addressing, ep, &index) &&
+        index < s->node_count && s->sites[index].has >> ep->family & 1 &&
+        !(s->sites[index].asked >> ep->family & 1))
+        return index;
+    return s->addresses.count == 0 ? SIM_NODE_NONE
+                                   : sim_address_map_find(&s->addresses, ep);
 }
 
 void sim_random(struct sim *s, uint32_t node, void *buf, size_t len)
 {
-    sim_rng_fill(&sim_node_of(s, node)->rng, buf, len);
+    sim_draw_fill(&sim_node_of(s, node)->random, buf, len);
 }
 
 struct sim_rng *sim_rng(struct sim *s)
 {
+    assert(!s->inside);
     return &s->rng;
 }
 
 void sim_partition(struct sim *s, uint32_t node, uint16_t group)
 {
-    assert(node < s->node_count);
-    sim_node_of(s, node)->group = group;
+    assert(node < s->node_count && !s->inside);
+    s->sites[node].group = group;
 }
 
 void sim_heal(struct sim *s)
 {
     for (uint32_t i = 0; i < s->node_count; i++)
-        sim_node_of(s, i)->group = 0;
+        s->sites[i].group = 0;
 }
 
 void sim_set_tap(struct sim *s, const struct sim_tap *tap)
 {
+    /* It would be called from all of them at once, in no order. */
+    assert(s->worker_count == 1 || tap == NULL);
     s->tap = tap != NULL ? *tap : (struct sim_tap){0};
-}
-
-void sim_stats(const struct sim *s, struct sim_stats *out)
-{
-    *out = s->stats;
-    out->memory =
-        sizeof(*s) + s->pool.memory +
-        (s->config.max_nodes / NODE_BLOCK + 1) * sizeof(struct sim_node *) +
-        (s->node_count + NODE_BLOCK - 1) / NODE_BLOCK * NODE_BLOCK *
-            sizeof(struct sim_node);
-    if (s->addresses.slots != NULL)
-        out->memory += (s->addresses.mask + 1) * sizeof(*s->addresses.slots);
 }
 
 uint64_t sim_node_sent(const struct sim *s, uint32_t node)

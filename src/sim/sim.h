@@ -8,10 +8,33 @@
  * Time moves in steps of a microsecond (SIM_TICK) and only in sim_run_*. A
  * deadline or an arrival between two steps happens at the later one.
  *
- * Single-threaded. Nothing here may be called from inside an engine's
- * functions but sim_send*, sim_now and sim_random; the tap, which may be called
- * from there, may also add nodes. What sim_at calls is inside of no engine: it
- * may do anything but let the time run.
+ * Windows. A datagram takes at least the shortest latency of the network, so
+ * nodes cannot touch each other for that long: time is worked off in windows
+ * no longer than it, and in a window node by node, each with its arrivals and
+ * deadlines of that window in their order (conservative parallel simulation:
+ * Chandy and Misra, 1979; Bryant, 1977). Between two nodes there is no order
+ * within a window. What holds:
+ *   - a node's arrivals come by (step, sender, the sender's count), those of a
+ *     step before the node's deadlines of that step;
+ *   - what chance does to a datagram hangs on the seed, its sender and how many
+ *     that had sent, on nothing else;
+ *   - the calls of sim_at, and whatever is done outside of sim_run_*, happen
+ *     between windows: at their exact step, before anything else of it, while
+ *     nothing else runs.
+ * So the same program with the same seed does the same to the bit, whatever
+ * the number of threads and the machine. A window ends at each call of
+ * sim_at: many calls at one step cost less than one a step.
+ *
+ * What may be called where:
+ *   - inside an engine's functions: sim_send*, sim_random and sim_wake of its
+ *     own node, sim_now (which is that node's time), and to look at what only
+ *     changes between windows: sim_alive, sim_endpoint, sim_node_at, sim_nodes.
+ *     With threads, what an engine's callbacks write is to be of its own node,
+ *     and nothing reads it before the window has ended;
+ *   - in the tap also sim_at and sim_node_add; there is a tap only with one
+ *     thread, and it sees all in the order of time (the windows are one step
+ *     long);
+ *   - in what sim_at calls: everything but sim_run_*.
  */
 #ifndef WARREN_SIM_SIM_H
 #define WARREN_SIM_SIM_H
@@ -30,6 +53,7 @@
 #define SIM_TICK         TIME_US
 #define SIM_DATAGRAM_MAX 1500
 #define SIM_NODE_NONE    UINT32_MAX
+#define SIM_THREADS_MAX  64
 
 /* ---- Configuration ----------------------------------------------------- */
 
@@ -48,8 +72,11 @@ struct sim_config {
     uint64_t seed;
     uint64_t start; /* the first `now` */
     enum sim_addressing addressing;
-    uint32_t max_nodes;     /* dead ones count; <= SIM_NODES_MAX */
-    uint32_t max_datagrams; /* in flight; more are dropped and counted */
+    uint32_t max_nodes; /* dead ones count; <= SIM_NODES_MAX */
+    /* In flight, counted at the beginning of a window: what one node sends
+     * in it beyond that is dropped and counted. */
+    uint32_t max_datagrams;
+    uint32_t threads; /* <= SIM_THREADS_MAX; the caller's is one of them */
     struct sim_latency latency;
     /* Probabilities, 0..1, for each datagram. */
     double loss;
@@ -82,7 +109,9 @@ void sim_reconfigure(struct sim *s, const struct sim_config *config);
 /* ---- Nodes ------------------------------------------------------------- */
 
 /* How an engine is driven; the shapes of dht.h. next_deadline may return a
- * time that has passed: tick is then called at the next step. */
+ * time that has passed: tick is then called at the next step. It is asked after
+ * each call of the others, and by sim_wake. Different nodes' are called from
+ * different threads, those of one node from one at a time. */
 struct sim_engine {
     void (*receive)(void *engine, const struct endpoint *from,
                     struct bytes datagram, uint64_t now);
@@ -91,6 +120,9 @@ struct sim_engine {
     void (*free)(void *engine);
     /* Nobody receives at `to`; NULL: the engine does not want to know. */
     void (*unreachable)(void *engine, const struct endpoint *to, uint64_t now);
+    /* NULL, or brings into the cache what a call is going to touch: called
+     * some events ahead, twice, first with `near` false. Changes nothing. */
+    void (*prefetch)(const void *engine, bool near);
 };
 
 /* The planes of one UDP port (wire/msgpack/plane.h): a datagram that is of
@@ -159,7 +191,8 @@ enum sim_fate {
     SIM_FATES
 };
 
-/* Sees everything; `from_node` sent it, `to_node` may be SIM_NODE_NONE. */
+/* Sees everything; `from_node` sent it, `to_node` may be SIM_NODE_NONE. Only
+ * with one thread. */
 struct sim_tap {
     void *ctx;
     void (*see)(void *ctx, enum sim_fate fate, uint32_t from_node,
@@ -172,14 +205,17 @@ void sim_set_tap(struct sim *s, const struct sim_tap *tap);
 
 /* ---- Time -------------------------------------------------------------- */
 
+/* Inside an engine its time, else the last step that was worked off. */
 uint64_t sim_now(const struct sim *s);
 void sim_run_until(struct sim *s, uint64_t until);
 void sim_run_for(struct sim *s, uint64_t duration);
-/* Until `*flag`, looked at after each event, or `limit`; returns *flag. */
+/* Until `*flag`, looked at after each window and each call of sim_at, or
+ * `limit`; returns *flag. */
 bool sim_run_until_set(struct sim *s, const bool *flag, uint64_t limit);
 
-/* Calls `fire` once at `at`; it may call sim_at again. ERR_NO_MEMORY. What
- * has not fired is dropped by sim_free. */
+/* Calls `fire` once at `at`; it may call sim_at again. Calls of one step fire
+ * in the order in which they were asked for. ERR_NO_MEMORY. What has not fired
+ * is dropped by sim_free. */
 enum error sim_at(struct sim *s, uint64_t at,
                   void (*fire)(void *ctx, uint64_t now), void *ctx);
 
@@ -196,10 +232,13 @@ struct sim_stats {
     uint64_t ticks;     /* calls of an engine's tick */
     uint64_t idle_ends; /* timers that had moved on when they fired */
     uint64_t in_flight;
-    /* Hash of every delivery: time, ends, length, bytes at both ends. Equal
-     * for two runs that did the same. */
+    /* Sum of a hash of every delivery: time, ends, the sender's count, length,
+     * last bytes. Equal for two runs that did the same, whatever the order in
+     * which nodes were worked off. */
     uint64_t digest;
-    size_t memory; /* bytes of the simulator without the engines */
+    /* Bytes of the simulator without the engines; the only one of these
+     * numbers that depends on the number of threads. */
+    size_t memory;
 };
 
 void sim_stats(const struct sim *s, struct sim_stats *out);

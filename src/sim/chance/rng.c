@@ -7,22 +7,13 @@
 
 #include <string.h>
 
-static uint64_t splitmix(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 void sim_rng_init(struct sim_rng *r, uint64_t seed, uint64_t stream)
 {
-    uint64_t state = seed;
-    uint64_t mixed = splitmix(&state) ^ stream;
+    struct sim_draw state = {seed};
+    struct sim_draw mixed = {sim_draw_next(&state) ^ stream};
 
     for (int i = 0; i < 4; i++)
-        r->s[i] = splitmix(&mixed);
+        r->s[i] = sim_draw_next(&mixed);
 }
 
 void sim_rng_fill(struct sim_rng *r, void *buf, size_t len)
@@ -31,6 +22,20 @@ void sim_rng_fill(struct sim_rng *r, void *buf, size_t len)
 
     while (len > 0) {
         uint64_t x = sim_rng_next(r);
+        size_t n = len < sizeof(x) ? len : sizeof(x);
+
+        memcpy(p, &x, n);
+        p += n;
+        len -= n;
+    }
+}
+
+void sim_draw_fill(struct sim_draw *d, void *buf, size_t len)
+{
+    uint8_t *p = buf;
+
+    while (len > 0) {
+        uint64_t x = sim_draw_next(d);
         size_t n = len < sizeof(x) ? len : sizeof(x);
 
         memcpy(p, &x, n);

@@ -63,4 +63,48 @@ static inline bool sim_rng_chance(struct sim_rng *r, uint64_t threshold)
     return threshold != 0 && sim_rng_next(r) >> 11 < threshold;
 }
 
+/* ---- In eight bytes ------------------------------------------------------ */
+
+/* splitmix64 (Steele, Lea and Flood, 2014) alone: for a stream a node, and one
+ * a datagram, of which there are too many for the above. */
+struct sim_draw {
+    uint64_t s;
+};
+
+static inline uint64_t sim_mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* The stream of (seed, who, which); the same for the same three. */
+static inline struct sim_draw sim_draw_of(uint64_t seed, uint32_t who,
+                                          uint64_t which)
+{
+    uint64_t mixed = sim_mix(seed + UINT64_C(0x9e3779b97f4a7c15) * (who + 1));
+
+    return (struct sim_draw){
+        sim_mix(mixed + UINT64_C(0xd1b54a32d192ed03) * (which + 1))};
+}
+
+static inline uint64_t sim_draw_next(struct sim_draw *d)
+{
+    return sim_mix(d->s += UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* As sim_rng_below. */
+static inline uint32_t sim_draw_below(struct sim_draw *d, uint32_t n)
+{
+    return (uint32_t)(((sim_draw_next(d) >> 32) * n) >> 32);
+}
+
+/* As sim_rng_chance. */
+static inline bool sim_draw_chance(struct sim_draw *d, uint64_t threshold)
+{
+    return threshold != 0 && sim_draw_next(d) >> 11 < threshold;
+}
+
+void sim_draw_fill(struct sim_draw *d, void *buf, size_t len);
+
 #endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Slabs of many chunks are taken from malloc and kept until the end.
+ */
+#include "sim/parts/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define CHUNKS_A_SLAB 32
+
+void sim_pool_init(struct sim_pool *p, size_t chunk)
+{
+    assert(chunk >= 64 && chunk <= 65536);
+    *p = (struct sim_pool){.chunk = chunk};
+}
+
+void sim_pool_deinit(struct sim_pool *p)
+{
+    while (p->slabs != NULL) {
+        struct sim_chunk *slab = p->slabs;
+
+        p->slabs = slab->next;
+        free(slab);
+    }
+    sim_pool_init(p, p->chunk);
+}
+
+/* The first chunk of a slab is its head, so that the others stay aligned. */
+static void refill(struct sim_pool *p)
+{
+    size_t bytes = p->chunk * CHUNKS_A_SLAB;
+    struct sim_chunk *slab = aligned_alloc(64, bytes);
+
+    if (slab == NULL)
+        return;
+    slab->next = p->slabs;
+    p->slabs = slab;
+    p->memory += bytes;
+    for (size_t i = 1; i < CHUNKS_A_SLAB; i++) {
+        struct sim_chunk *c = (void *)((char *)slab + i * p->chunk);
+
+        c->next = NULL;
+        sim_chunks_append(&p->free, c);
+    }
+}
+
+struct sim_chunk *sim_pool_get(struct sim_pool *p)
+{
+    struct sim_chunk *c;
+
+    if (p->free.first == NULL)
+        refill(p);
+    c = p->free.first;
+    if (c == NULL)
+        return NULL;
+    p->free.first = c->next;
+    if (c->next == NULL)
+        p->free.last = NULL;
+    c->next = NULL;
+    c->used = 0;
+    return c;
+}
