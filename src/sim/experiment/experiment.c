@@ -32,6 +32,7 @@ static enum error make_network(struct experiment *x)
 
     sim_config_init(&config);
     config.seed = x->scenario->run.seed;
+    config.threads = x->scenario->run.threads;
     config.addressing = SIM_ADDRESS_GLOBAL;
     config.loss = x->scenario->network.loss;
     config.duplicate = x->scenario->network.duplicate;
