@@ -5,18 +5,34 @@
  * kind of node each is is drawn when it is first made; who wants to know of
  * comings and goings listens.
  *
- * Everything here happens between two windows of the simulated network
- * (sim_at), never inside of an engine.
+ * There are [nodes] count seats, and more for who the adversary has besides. A
+ * seat has a role, belongs to the adversary or not, and is taken by one member
+ * after the other: by the same one (same_id), or by a newcomer each time. Of
+ * each role exactly the asked share is hostile. The bootstrap nodes and the
+ * adversary's stay: it has no reason to leave.
+ *
+ * Who comes back with same_id has its ids, address and some nodes of its table,
+ * as a daemon has from its store. Nobody comes back whose `offline` is forever.
+ *
+ * With a trace, its nodes 0, 1, ... are the seats behind the bootstrap nodes,
+ * and sessions and arrivals are what it says; there is room for
+ * count - bootstraps of them, and those that it does not name never come.
+ *
+ * Comings and goings happen in steps of POPULATION_STEP, between two windows of
+ * the simulated network (sim_at), never inside of an engine.
  */
 #ifndef WARREN_SIM_POPULATION_POPULATION_H
 #define WARREN_SIM_POPULATION_POPULATION_H
 
 #include "base/error.h"
+#include "base/timestamp.h"
 #include "sim/scenario/scenario.h"
 #include "sim/sim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define POPULATION_STEP (10 * TIME_MS)
 
 enum population_role {
     POPULATION_PLAIN, /* of the DHT alone */
@@ -58,8 +74,10 @@ struct population_listener {
 
 struct population;
 
-/* `scenario` is kept, not copied. ERR_NO_MEMORY, and of a trace that cannot be
- * read ERR_IO or ERR_SYNTAX: `why` says what is wrong with which line. */
+/* `scenario` is kept, not copied. ERR_NO_MEMORY; ERR_RANGE when there are more
+ * roles than nodes; of a trace that cannot be read ERR_IO or ERR_SYNTAX. `why`
+ * says what is wrong, and with which line. The network is not to run on after
+ * population_free. */
 enum error population_new(const struct scenario *scenario, struct sim *sim,
                           struct population **out, struct text *why);
 void population_free(struct population *p);
@@ -69,8 +87,8 @@ void population_free(struct population *p);
 void population_listen(struct population *p,
                        const struct population_listener *l);
 
-/* The first arrivals begin; sessions end and begin by themselves from then on
- * while the network runs. */
+/* The bootstrap nodes are there, and the first arrivals begin; sessions end and
+ * begin by themselves from then on while the network runs. */
 enum error population_begin(struct population *p);
 /* The first failure of an arrival since then; the run is to end. */
 enum error population_error(const struct population *p);
@@ -82,6 +100,8 @@ struct population_member *population_at(struct population *p, uint32_t index);
 struct population_member *population_of_node(struct population *p,
                                              uint32_t node);
 uint32_t population_present(const struct population *p);
+/* How many nodes are bootstraps: as the scenario says, or by their count. */
+uint32_t population_bootstraps(const struct scenario *scenario);
 /* One by chance of those present, honest and no bootstrap nodes; NULL: none. */
 struct population_member *population_any(struct population *p,
                                          struct sim_rng *r);
