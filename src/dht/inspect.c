@@ -15,12 +15,13 @@ struct visit_nodes {
 static void visit_contact(void *ctx, const struct contact *c, unsigned bucket)
 {
     const struct visit_nodes *v = ctx;
-    uint64_t age = (uint64_t)contact_age(c->last_answer, contact_tick(v->now))
-                   << CONTACT_TICK_SHIFT;
+    uint64_t age =
+        (uint64_t)contact_age(c->state.last_answer, contact_tick(v->now))
+        << CONTACT_TICK_SHIFT;
     const struct dht_node_info info = {
         .id = c->id,
-        .ep = contact_endpoint(c),
-        .quality = contact_quality(c, v->now),
+        .ep = c->ep,
+        .quality = contact_quality(&c->state, v->now),
         .last_seen = age < v->now ? v->now - age : 0,
         .rtt = c->rtt_us * TIME_US,
         .bucket = bucket,

@@ -271,7 +271,7 @@ static void flood(struct world *w, uint32_t *attackers, unsigned n,
 
 /* Ten minutes of every flood at once at two nodes, 700 datagrams a second in
  * all: each holds less than 2 MB, 99 % of the lookups that honest nodes make
- * find, and three hours later the memory is what it was, give or take: the
+ * find, and three hours later the memory is what it was but for some 4 KB: the
  * limiter has had to grow for their sources, and stays as large. */
 static void test_sim_dht_hostile_floods(void **state)
 {
@@ -303,8 +303,7 @@ static void test_sim_dht_hostile_floods(void **state)
     for (int v = 0; v < 2; v++) {
         print_message("  memory: %zu after, %zu before\n",
                       memory_of(w, w->net.members[v]), before[v]);
-        assert_at_most(memory_of(w, w->net.members[v]),
-                       before[v] + before[v] / 2);
+        assert_at_most(memory_of(w, w->net.members[v]), before[v] + 6000);
     }
     world_end(w);
 }

@@ -247,10 +247,11 @@ static void sample(struct dht_service *s, struct answer *a,
 static bool is_contact(const struct dht_service *s, const struct endpoint *from,
                        const struct id *id)
 {
-    const struct contact *c = table_find(&s->contacts->table[from->family], id);
+    struct contact c;
 
-    return c != NULL && contact_is_at(c, from) &&
-           contact_quality(c, s->w->now) == DHT_GOOD;
+    return table_find(&s->contacts->table[from->family], id, &c) &&
+           endpoint_equal(&c.ep, from) &&
+           contact_quality(&c.state, s->w->now) == DHT_GOOD;
 }
 
 /* The known have a limiter of their own: who floods in their name or in that of

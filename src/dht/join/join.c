@@ -385,28 +385,18 @@ static struct id target_in(const struct join *j, int bucket)
     return target;
 }
 
-static void count_bucket(void *ctx, const struct contact *c, unsigned bucket)
-{
-    unsigned *count = ctx;
-
-    (void)c;
-    count[bucket]++;
-}
-
 /* One lookup after the other into the far buckets that have room. */
 static void fill_buckets(struct join *j)
 {
     const struct table *table = &j->m->contacts->table[j->family];
-    unsigned count[TABLE_MAX_BUCKETS] = {0};
 
     if (j->fill < 0 || j->far != NULL)
         return;
-    table_visit(table, count_bucket, count);
     while (j->joined && j->m->purse.credit > 0 &&
            j->fill + 1 < table->bucket_count) {
         int bucket = j->fill++;
 
-        if (count[bucket] < DHT_K) {
+        if (table_has_room(table, (unsigned)bucket)) {
             struct id target = target_in(j, bucket);
 
             j->far = start(j, &far_client, &target);

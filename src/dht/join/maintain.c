@@ -20,7 +20,7 @@ static void send_chore(struct maintain *m, const struct contact *c,
                        const struct id *target)
 {
     struct query q = {
-        .to = contact_endpoint(c),
+        .to = c->ep,
         .id = c->id,
         .id_known = true,
         .rtt_hint = c->rtt_us,
@@ -52,44 +52,23 @@ static void refresh(struct maintain *m, enum family f, const struct id *target)
 /* Contacts that are not good are not handed out: the one that was silent for
  * longest is asked before or soon after that happens, if nothing else wants
  * what the purse has saved. */
-struct stalest {
-    uint64_t now;
-    uint32_t age; /* ticks */
-    const struct contact *contact;
-};
-
-static void find_stalest(void *ctx, const struct contact *c, unsigned bucket)
-{
-    struct stalest *s = ctx;
-    uint32_t tick = contact_tick(s->now);
-    uint32_t age = contact_age(c->last_answer, tick);
-    uint32_t heard = contact_age(c->last_heard, tick);
-
-    (void)bucket;
-    if (heard < age && c->fails == 0)
-        age = heard;
-    if (age > s->age) {
-        s->age = age;
-        s->contact = c;
-    }
-}
-
 static void keep_alive(struct maintain *m, enum family f)
 {
     const uint32_t limit = (uint32_t)(CONTACT_FRESH >> CONTACT_TICK_SHIFT);
-    struct stalest s = {.now = m->w->now};
     uint64_t *at = &m->alive_at[f];
+    struct contact stalest;
+    uint32_t age = 0;
 
     if (*at > m->w->now)
         return;
-    table_visit(&m->contacts->table[f], find_stalest, &s);
-    if (s.age >= limit && purse_has(&m->purse, m->w->now)) {
-        send_chore(m, s.contact, NULL);
+    table_stalest(&m->contacts->table[f], m->w->now, &stalest, &age);
+    if (age >= limit && purse_has(&m->purse, m->w->now)) {
+        send_chore(m, &stalest, NULL);
         *at = time_after(m->w->now, m->w->config.query_timeout);
-    } else if (s.age >= limit) {
+    } else if (age >= limit) {
         *at = purse_ready_at(&m->purse);
     } else {
-        *at = time_after(m->w->now, (uint64_t)(limit - s.age)
+        *at = time_after(m->w->now, (uint64_t)(limit - age)
                                         << CONTACT_TICK_SHIFT);
     }
 }

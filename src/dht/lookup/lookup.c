@@ -179,12 +179,9 @@ static void seed(struct lookup *l, enum family f)
     size_t n =
         table_closest(table, &l->target, near, 2 * DHT_K, TABLE_ANY, now);
 
-    for (size_t i = 0; i < n; i++) {
-        struct endpoint ep = contact_endpoint(&near[i]);
-
-        lookup_side_add(&l->side[f], &near[i].id, &ep, 1, LOOKUP_NOBODY,
+    for (size_t i = 0; i < n; i++)
+        lookup_side_add(&l->side[f], &near[i].id, &near[i].ep, 1, LOOKUP_NOBODY,
                         near[i].rtt_us);
-    }
     if (!l->client->seed(l->ctx, l, f))
         table_touch_bucket(table, &l->target, now);
 }

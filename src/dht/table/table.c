@@ -15,7 +15,8 @@
 void table_init(struct table *t, enum family family, const struct id *self,
                 bool testing, uint64_t refresh, uint64_t now)
 {
-    *t = (struct table){.self = *self, .family = family, .testing = testing};
+    *t = (struct table){
+        .self = *self, .family = (uint8_t)family, .testing = testing};
     t->refresh = refresh;
     t->refresh_at = time_after(now, refresh);
     t->ping_at = now;
@@ -23,13 +24,12 @@ void table_init(struct table *t, enum family family, const struct id *self,
 
 void table_deinit(struct table *t)
 {
-    for (unsigned i = 0; i < t->bucket_count; i++) {
-        free(t->buckets[i].live);
-        free(t->buckets[i].cache);
-    }
     free(t->buckets);
+    free(t->states);
     t->buckets = NULL;
-    t->bucket_count = t->bucket_cap = 0;
+    t->states = NULL;
+    t->cards = NULL;
+    t->bucket_count = t->bucket_cap = t->contact_cap = 0;
     t->live = t->cached = 0;
 }
 
@@ -37,15 +37,6 @@ void table_set_refresh(struct table *t, uint64_t refresh)
 {
     t->refresh = refresh;
     t->refresh_at = 0;
-}
-
-static struct contact new_contact(const struct id *id,
-                                  const struct endpoint *ep)
-{
-    struct contact c = {.id = *id, .port = ep->port, .family = ep->family};
-
-    memcpy(c.addr, ep->addr, sizeof(c.addr));
-    return c;
 }
 
 /* Whether it may enter at all (table.h, "who gets in"). */
@@ -56,7 +47,9 @@ static bool admissible(const struct table *t, const struct id *id,
            (t->testing || node_id_matches(id, ep));
 }
 
-static void note_answer(struct contact *c, uint64_t rtt, uint64_t now)
+/* The round trip of a contact after one more, as in RFC 6298; `rtt_us` 0: it is
+ * the first. */
+static uint32_t smoothed(uint32_t rtt_us, uint64_t rtt)
 {
     uint64_t us = rtt / TIME_US;
 
@@ -64,33 +57,31 @@ static void note_answer(struct contact *c, uint64_t rtt, uint64_t now)
         us = 1;
     if (us > UINT32_MAX)
         us = UINT32_MAX;
-    /* Smoothed as in RFC 6298. */
-    c->rtt_us = c->rtt_us == 0 ? (uint32_t)us
-                               : (uint32_t)((7 * (uint64_t)c->rtt_us + us) / 8);
-    if (c->rtt_us == 0)
-        c->rtt_us = 1;
-    c->fails = 0;
-    c->last_answer = contact_tick(now);
+    return (uint32_t)(rtt_us == 0 ? us : (7 * (uint64_t)rtt_us + us) / 8);
 }
 
-/* A node that was not live has answered. */
-static enum table_change promote(struct table *t, const struct id *id,
-                                 const struct endpoint *ep, uint64_t rtt,
-                                 uint64_t now)
+static void note_answer(struct contact_state *state, uint64_t now)
 {
-    struct contact c = new_contact(id, ep);
-    struct table_bucket *b = table_bucket_of(t, id);
-    struct contact *known =
-        b == NULL ? NULL : contact_by_id(b->cache, b->cache_count, id);
+    state->fails = 0;
+    state->last_answer = contact_tick(now);
+}
+
+/* A node that was not live has answered; `known`: it is a candidate. */
+static enum table_change promote(struct table *t, unsigned known,
+                                 const struct id *id, const struct endpoint *ep,
+                                 uint64_t rtt, uint64_t now)
+{
+    struct contact c = {.id = *id, .ep = *ep};
     enum table_change change = TABLE_REFUSED;
     bool cleared;
 
-    if (known != NULL) {
-        if (contact_is_at(known, ep))
-            c = *known;
-        table_drop_candidate(t, b, known);
+    if (known != TABLE_NOBODY) {
+        if (table_is_at(t, known, ep))
+            c = table_read(t, known);
+        table_erase(t, table_bucket_of(t, id), known);
     }
-    note_answer(&c, rtt, now);
+    c.rtt_us = smoothed(c.rtt_us, rtt);
+    note_answer(&c.state, now);
     if (!table_clear_way(t, &c, &cleared, now))
         return TABLE_REFUSED;
     if (table_place(t, &c, now, &change) == OK && cleared &&
@@ -99,47 +90,47 @@ static enum table_change promote(struct table *t, const struct id *id,
     return change;
 }
 
+/* The number of `id` in its bucket `b`, live or not; TABLE_NOBODY. */
+static unsigned find(const struct table *t, const struct table_bucket *b,
+                     const struct id *id)
+{
+    return b == NULL ? TABLE_NOBODY
+                     : table_number_of(t, b->first, table_end_of(b), id);
+}
+
 enum table_change table_answered(struct table *t, const struct id *id,
                                  const struct endpoint *ep, uint64_t rtt,
                                  uint64_t now)
 {
     struct table_bucket *b = table_bucket_of(t, id);
-    struct contact *c = b == NULL ? NULL
-                                  : contact_by_id(b->live, b->live_count, id);
+    unsigned i = find(t, b, id);
+    bool live = i != TABLE_NOBODY && table_is_live(b, i);
 
-    if (c != NULL && contact_is_at(c, ep)) {
-        note_answer(c, rtt, now);
+    if (live && table_is_at(t, i, ep)) {
+        table_card(t, i)->rtt_us = smoothed(table_card(t, i)->rtt_us, rtt);
+        note_answer(&t->states[i], now);
         b->touched = contact_tick(now);
         return TABLE_REFRESHED;
     }
     if (!admissible(t, id, ep))
         return TABLE_REFUSED;
-    return promote(t, id, ep, rtt, now);
+    return promote(t, live ? TABLE_NOBODY : i, id, ep, rtt, now);
 }
 
-/* Of a node that is not live at `ep`. */
-static void candidate_seen(struct table *t, struct table_bucket *b,
-                           const struct id *id, const struct endpoint *ep,
-                           uint64_t now)
+/* A node that its bucket `b`, which may be NULL, does not know. */
+static void seen_first(struct table *t, struct table_bucket *b,
+                       const struct id *id, const struct endpoint *ep,
+                       uint64_t now)
 {
-    struct contact *c = b == NULL ? NULL
-                                  : contact_by_id(b->cache, b->cache_count, id);
-    struct contact fresh;
+    const struct contact c = {
+        .id = *id, .ep = *ep, .state.last_heard = contact_tick(now)};
 
-    if (c != NULL) {
-        if (contact_is_at(c, ep))
-            c->last_heard = contact_tick(now);
-        return;
-    }
     if (!admissible(t, id, ep))
         return;
     if (b == NULL)
         b = table_add_bucket(t, contact_tick(now));
-    if (b == NULL)
-        return;
-    fresh = new_contact(id, ep);
-    fresh.last_heard = contact_tick(now);
-    table_add_candidate(t, b, &fresh, now);
+    if (b != NULL)
+        table_add_candidate(t, b, &c, now);
 }
 
 /* It has shown up: by `itself`, or in what somebody else said. */
@@ -147,13 +138,12 @@ static void seen(struct table *t, const struct id *id,
                  const struct endpoint *ep, bool itself, uint64_t now)
 {
     struct table_bucket *b = table_bucket_of(t, id);
-    struct contact *c = b == NULL ? NULL
-                                  : contact_by_id(b->live, b->live_count, id);
+    unsigned i = find(t, b, id);
 
-    if (c == NULL)
-        candidate_seen(t, b, id, ep, now);
-    else if (itself && contact_is_at(c, ep))
-        c->last_heard = contact_tick(now);
+    if (i == TABLE_NOBODY)
+        seen_first(t, b, id, ep, now);
+    else if ((itself || !table_is_live(b, i)) && table_is_at(t, i, ep))
+        t->states[i].last_heard = contact_tick(now);
 }
 
 void table_heard(struct table *t, const struct id *id,
@@ -172,19 +162,17 @@ void table_failed(struct table *t, const struct id *id,
                   const struct endpoint *ep, uint64_t now)
 {
     struct table_bucket *b = table_bucket_of(t, id);
-    struct contact *c;
+    unsigned i = find(t, b, id);
 
-    if (b == NULL)
+    if (i == TABLE_NOBODY || !table_is_at(t, i, ep))
         return;
-    c = contact_by_id(b->cache, b->cache_count, id);
-    if (c != NULL && contact_is_at(c, ep))
-        table_drop_candidate(t, b, c);
-    c = contact_by_id(b->live, b->live_count, id);
-    if (c == NULL || !contact_is_at(c, ep))
+    if (!table_is_live(b, i)) {
+        table_erase(t, b, i);
         return;
-    c->fails++;
-    if (c->fails >= TABLE_DROP_FAILS)
-        table_remove_live(t, b, c, now);
+    }
+    t->states[i].fails++;
+    if (t->states[i].fails >= TABLE_DROP_FAILS)
+        table_remove_live(t, b, i, now);
     else if (b->cache_count > 0)
         table_ping_soon(t, now);
 }

@@ -24,9 +24,9 @@
  * A bad contact stays until somebody takes its place or it has failed
  * TABLE_DROP_FAILS times in a row: after an outage there is whom to ask.
  *
- * Memory: nothing at first, then 32 bytes a bucket and 56 a contact, grown as
- * needed; at most 160 * 2 * DHT_K contacts. Out of memory, a contact is
- * refused.
+ * Memory: nothing at first, then 12 bytes a bucket and, in one array of all,
+ * 48 (IPv4) or 60 a contact; at most 160 * 2 * DHT_K contacts. Out of memory, a
+ * contact is refused.
  */
 #ifndef WARREN_DHT_TABLE_TABLE_H
 #define WARREN_DHT_TABLE_TABLE_H
@@ -59,16 +59,19 @@ struct table_bucket;
 
 struct table {
     struct id self;
-    enum family family;
+    uint8_t family; /* enum family */
     bool testing;
     uint16_t bucket_count; /* 0 until the first contact; then at least 1 */
     uint16_t bucket_cap;
-    unsigned live, cached; /* contacts, in all buckets */
-    uint64_t refresh;      /* ns after which an idle bucket is refreshed */
-    uint64_t refresh_at;   /* not before this is a refresh due */
-    uint64_t ping_at;      /* not before this is a ping due, */
-    uint64_t ping_floor;   /* nor before this: TABLE_PING_ANY */
+    uint16_t contact_cap;
+    uint16_t live, cached; /* contacts, in all buckets */
     struct table_bucket *buckets;
+    struct contact_state *states; /* of all contacts (table_bucket.h), */
+    uint8_t *cards;               /* and the rest of them */
+    uint64_t ping_at;             /* not before this is a ping due, */
+    uint64_t ping_floor;          /* nor before this: TABLE_PING_ANY */
+    uint64_t refresh_at;          /* not before this is a refresh due */
+    uint64_t refresh; /* ns after which an idle bucket is refreshed */
 };
 
 void table_init(struct table *t, enum family family, const struct id *self,
@@ -133,6 +136,12 @@ bool table_refresh_due(struct table *t, const struct random_source *random,
  * May be early, is never late. */
 uint64_t table_next_deadline(const struct table *t);
 
+/* The live contact that was silent for longest, and for how many ticks: a query
+ * of its own counts as well as an answer, unless it has failed since. False
+ * when there is none, or all have just been heard. */
+bool table_stalest(const struct table *t, uint64_t now, struct contact *out,
+                   uint32_t *ticks);
+
 /* ---- Looking ----------------------------------------------------------- */
 
 enum table_which {
@@ -152,8 +161,12 @@ size_t table_closest(const struct table *t, const struct id *target,
 size_t table_write_closest(const struct table *t, const struct id *target,
                            uint8_t *out, size_t max, uint64_t now);
 
-/* The live contact with this id, or NULL. Valid until the table changes. */
-const struct contact *table_find(const struct table *t, const struct id *id);
+/* The live contact with this id; false when there is none. */
+bool table_find(const struct table *t, const struct id *id,
+                struct contact *out);
+
+/* A bucket, of those that there are, with less than DHT_K live contacts. */
+bool table_has_room(const struct table *t, unsigned bucket);
 
 /* Live contacts, bucket by bucket. `visit` must not change the table. */
 void table_visit(const struct table *t,

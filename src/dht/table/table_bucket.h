@@ -1,20 +1,79 @@
 /* SPDX-License-Identifier: MIT
  *
  * The inside of the routing table, for its own files only.
+ *
+ * All contacts of a table lie in one array, those of a bucket beside each other
+ * and the live ones first; the last bucket, which splits, has its at the
+ * beginning. So a table is as long as it has contacts, and what is looked at
+ * together is read together. A contact is known by its number in the array,
+ * which is in two parts:
+ *
+ *     states   what is read of many to find one (struct contact_state)
+ *     cards    id, address, round trip (struct table_card)
+ *
+ * Numbers hold until a contact is put in or taken out.
  */
 #ifndef WARREN_DHT_TABLE_TABLE_BUCKET_H
 #define WARREN_DHT_TABLE_TABLE_BUCKET_H
 
 #include "dht/table/table.h"
 
+#include <string.h>
+
+#define TABLE_NOBODY UINT32_MAX
+
 /* Contacts are in no order. */
 struct table_bucket {
-    struct contact *live, *cache;
     uint32_t touched; /* tick of the last answer, change or lookup */
     uint32_t pinged;  /* tick of the last ping of a questionable contact */
-    uint8_t live_count, live_cap;
-    uint8_t cache_count, cache_cap; /* none above DHT_K */
+    uint16_t first;   /* of its contacts */
+    uint8_t live_count, cache_count; /* none above DHT_K */
 };
+
+struct table_card {
+    struct id id;
+    uint32_t rtt_us;
+    uint16_t port;
+    uint8_t addr[]; /* 4 or 16, as the family has */
+};
+
+/* ---- Contacts by number ------------------------------------------------ */
+
+static inline size_t table_addr_len(const struct table *t)
+{
+    return t->family == FAMILY_IPV4 ? 4 : 16;
+}
+
+/* 32 or 44. */
+static inline size_t table_card_size(const struct table *t)
+{
+    return offsetof(struct table_card, addr) + table_addr_len(t) + 2;
+}
+
+static inline struct table_card *table_card(const struct table *t, unsigned i)
+{
+    return (struct table_card *)(void *)(t->cards + i * table_card_size(t));
+}
+
+static inline unsigned table_cache_of(const struct table_bucket *b)
+{
+    return b->first + b->live_count;
+}
+
+static inline unsigned table_end_of(const struct table_bucket *b)
+{
+    return table_cache_of(b) + b->cache_count;
+}
+
+static inline bool table_is_live(const struct table_bucket *b, unsigned i)
+{
+    return i < table_cache_of(b);
+}
+
+static inline uint32_t table_tag(const struct id *id)
+{
+    return (uint32_t)(id->b[16] << 16 | id->b[17] << 8 | id->b[18]);
+}
 
 /* The bucket that `id` belongs to; NULL in a table that has none yet. */
 static inline struct table_bucket *table_bucket_of(const struct table *t,
@@ -29,64 +88,91 @@ static inline struct table_bucket *table_bucket_of(const struct table *t,
     return &t->buckets[bits < last ? bits : last];
 }
 
-static inline struct contact *contact_by_id(struct contact *at, unsigned count,
-                                            const struct id *id)
+/* Of the contacts from `from` until before `to` the one with this id, or
+ * TABLE_NOBODY. */
+static inline unsigned table_number_of(const struct table *t, unsigned from,
+                                       unsigned to, const struct id *id)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (memcmp(at[i].id.b, id->b, ID_BYTES) == 0)
-            return &at[i];
+    uint32_t tag = table_tag(id);
+
+    for (unsigned i = from; i < to; i++) {
+        if (t->states[i].tag == tag &&
+            memcmp(table_card(t, i)->id.b, id->b, ID_BYTES) == 0)
+            return i;
     }
-    return NULL;
+    return TABLE_NOBODY;
+}
+
+/* Exactly this address and port. */
+static inline bool table_is_at(const struct table *t, unsigned i,
+                               const struct endpoint *ep)
+{
+    const struct table_card *card = table_card(t, i);
+
+    return card->port == ep->port && t->family == ep->family &&
+           memcmp(card->addr, ep->addr, table_addr_len(t)) == 0;
 }
 
 /* What counts as the same address: IP, in testing mode IP and port. */
-static inline bool contact_conflicts(const struct contact *c, uint16_t port,
-                                     const uint8_t addr[16], bool testing)
+static inline bool table_conflicts(const struct table *t, unsigned i,
+                                   const struct endpoint *ep)
 {
-    return memcmp(c->addr, addr, 16) == 0 && (!testing || c->port == port);
+    const struct table_card *card = table_card(t, i);
+
+    return memcmp(card->addr, ep->addr, table_addr_len(t)) == 0 &&
+           (!t->testing || card->port == ep->port);
 }
 
-/* Its last sign of life. */
-static inline uint32_t contact_seen(const struct contact *c, uint32_t tick)
+static inline bool table_same_subnet(const struct table *t, unsigned i,
+                                     const struct endpoint *ep)
+{
+    size_t bits = t->family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
+
+    return memcmp(table_card(t, i)->addr, ep->addr, bits / 8) == 0;
+}
+
+/* The last sign of life. */
+static inline uint32_t contact_seen(const struct contact_state *c,
+                                    uint32_t tick)
 {
     return contact_age(c->last_answer, tick) < contact_age(c->last_heard, tick)
                ? c->last_answer
                : c->last_heard;
 }
 
-static inline bool table_same_subnet(const struct table *t,
-                                     const struct contact *a,
-                                     const struct contact *b)
-{
-    size_t bits = t->family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
+/* ---- table_contacts.c -------------------------------------------------- */
 
-    return memcmp(a->addr, b->addr, bits / 8) == 0;
-}
+struct contact table_read(const struct table *t, unsigned i);
+void table_write(struct table *t, unsigned i, const struct contact *c);
+/* Memory for one more; false when there is none. */
+bool table_reserve(struct table *t);
+/* A place for one more in bucket `b`, as the last of its live ones or of its
+ * candidates; to be written by the caller. There is memory for it. */
+unsigned table_insert(struct table *t, struct table_bucket *b, bool live);
+/* Takes one out of its bucket, where the last of its kind takes its place. */
+void table_erase(struct table *t, struct table_bucket *b, unsigned i);
 
 /* ---- table_cache.c ----------------------------------------------------- */
 
-/* Room for one more of at most DHT_K; false without memory. */
-bool table_reserve(struct contact **at, uint8_t count, uint8_t *cap);
 /* table_next_ping may have something now. */
 void table_ping_soon(struct table *t, uint64_t now);
-/* A bad live contact, or NULL. */
-struct contact *table_find_bad(const struct table_bucket *b);
-/* The one of `count` contacts that has the address of `c`, or NULL. */
-struct contact *table_find_conflict(const struct table *t, struct contact *at,
-                                    unsigned count, const struct contact *c);
+/* A bad live contact, or TABLE_NOBODY. */
+unsigned table_find_bad(const struct table *t, const struct table_bucket *b);
+/* The one from `from` until before `to` that has this address, or
+ * TABLE_NOBODY. */
+unsigned table_find_conflict(const struct table *t, unsigned from, unsigned to,
+                             const struct endpoint *ep);
 /* Takes a candidate that its bucket does not know by id. False when it has
  * no place. */
 bool table_add_candidate(struct table *t, struct table_bucket *b,
                          const struct contact *c, uint64_t now);
-void table_drop_candidate(struct table *t, struct table_bucket *b,
-                          struct contact *c);
 
 /* ---- table_place.c ----------------------------------------------------- */
 
 /* Appends an empty bucket; NULL without memory. */
 struct table_bucket *table_add_bucket(struct table *t, uint32_t touched);
-void table_remove_live(struct table *t, struct table_bucket *b,
-                       struct contact *c, uint64_t now);
+void table_remove_live(struct table *t, struct table_bucket *b, unsigned i,
+                       uint64_t now);
 /* Makes way for `c` where its id or address is somebody's who is bad. False
  * when that is somebody who is not. */
 bool table_clear_way(struct table *t, const struct contact *c, bool *cleared,

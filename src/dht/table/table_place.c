@@ -29,99 +29,111 @@ struct table_bucket *table_add_bucket(struct table *t, uint32_t touched)
     return b;
 }
 
-/* Moves those that share more than `from` bits with us: their bucket is the
- * one after it. */
-static void move_far(const struct table *t, unsigned from, struct contact *at,
-                     uint8_t *count, struct contact *to, uint8_t *to_count)
+/* ---- Splitting --------------------------------------------------------- */
+
+/* Contacts on their way from one bucket into two. */
+struct pile {
+    struct contact at[DHT_K];
+    uint8_t count;
+};
+
+static void take(const struct table *t, unsigned from, unsigned count,
+                 struct pile *pile)
 {
-    for (unsigned i = 0; i < *count;) {
-        if ((unsigned)id_common_bits(&t->self, &at[i].id) > from) {
-            to[(*to_count)++] = at[i];
-            at[i] = at[--*count];
+    for (unsigned i = 0; i < count; i++)
+        pile->at[i] = table_read(t, from + i);
+    pile->count = (uint8_t)count;
+}
+
+/* Moves those that share more than `bits` bits with us: their bucket is the one
+ * after it. */
+static void move_near(const struct table *t, unsigned bits, struct pile *from,
+                      struct pile *to)
+{
+    to->count = 0;
+    for (unsigned i = 0; i < from->count;) {
+        if ((unsigned)id_common_bits(&t->self, &from->at[i].id) > bits) {
+            to->at[to->count++] = from->at[i];
+            from->at[i] = from->at[--from->count];
         } else {
             i++;
         }
     }
 }
 
-/* Room for as many as `from` has, should all move. */
-static bool adopt_caps(const struct table_bucket *from, struct table_bucket *to)
+static void lay(struct table *t, struct table_bucket *b, unsigned first,
+                const struct pile *live, const struct pile *cache)
 {
-    to->live = malloc(from->live_cap * sizeof(*to->live));
-    if (to->live == NULL)
-        return false;
-    to->live_cap = from->live_cap;
-    if (from->cache_count == 0)
-        return true;
-    to->cache = malloc(from->cache_cap * sizeof(*to->cache));
-    to->cache_cap = from->cache_cap;
-    return to->cache != NULL;
+    b->first = (uint16_t)first;
+    b->live_count = live->count;
+    b->cache_count = cache->count;
+    for (unsigned i = 0; i < live->count; i++)
+        table_write(t, first + i, &live->at[i]);
+    for (unsigned i = 0; i < cache->count; i++)
+        table_write(t, first + live->count + i, &cache->at[i]);
 }
 
 /* Splits the last bucket; false, and nothing moved, at the most buckets and
  * without memory. */
 static bool split(struct table *t)
 {
+    struct pile live, cache, near_live, near_cache;
+    struct table_bucket *far, *near;
     unsigned last = t->bucket_count - 1u;
-    struct table_bucket room = {0};
-    struct table_bucket *from, *to = NULL;
 
     if (t->bucket_count == TABLE_MAX_BUCKETS)
         return false;
-    if (adopt_caps(&t->buckets[last], &room))
-        to = table_add_bucket(t, t->buckets[last].touched);
-    if (to == NULL) {
-        free(room.live);
-        free(room.cache);
+    near = table_add_bucket(t, t->buckets[last].touched);
+    if (near == NULL)
         return false;
-    }
-    from = &t->buckets[last];
-    room.touched = from->touched;
-    *to = room;
-    move_far(t, last, from->live, &from->live_count, to->live, &to->live_count);
-    move_far(t, last, from->cache, &from->cache_count, to->cache,
-             &to->cache_count);
+    far = &t->buckets[last];
+    take(t, far->first, far->live_count, &live);
+    take(t, table_cache_of(far), far->cache_count, &cache);
+    move_near(t, last, &live, &near_live);
+    move_near(t, last, &cache, &near_cache);
+    lay(t, near, far->first, &near_live, &near_cache);
+    lay(t, far, table_end_of(near), &live, &cache);
     return true;
 }
 
-void table_remove_live(struct table *t, struct table_bucket *b,
-                       struct contact *c, uint64_t now)
+/* ---- Placing ----------------------------------------------------------- */
+
+void table_remove_live(struct table *t, struct table_bucket *b, unsigned i,
+                       uint64_t now)
 {
-    assert(b->live != NULL && b->live_count > 0);
-    *c = b->live[--b->live_count];
-    t->live--;
+    assert(table_is_live(b, i));
+    table_erase(t, b, i);
     if (b->cache_count > 0)
         table_ping_soon(t, now);
 }
 
 /* False when the subnet of `c` has as many as it may; then `victim` is a bad
- * one of them, or NULL. */
+ * one of them, or TABLE_NOBODY. */
 static bool subnet_has_room(const struct table *t, const struct table_bucket *b,
-                            const struct contact *c, struct contact **victim)
+                            const struct contact *c, unsigned *victim)
 {
     unsigned count = 0;
 
-    *victim = NULL;
+    *victim = TABLE_NOBODY;
     if (t->testing)
         return true;
-    for (unsigned i = 0; i < b->live_count; i++) {
-        if (!table_same_subnet(t, &b->live[i], c))
+    for (unsigned i = b->first; i < table_cache_of(b); i++) {
+        if (!table_same_subnet(t, i, &c->ep))
             continue;
         count++;
-        if (b->live[i].fails >= CONTACT_BAD_FAILS)
-            *victim = &b->live[i];
+        if (t->states[i].fails >= CONTACT_BAD_FAILS)
+            *victim = i;
     }
     if (count < TABLE_SUBNET_MAX)
-        *victim = NULL;
+        *victim = TABLE_NOBODY;
     return count < TABLE_SUBNET_MAX;
 }
 
 static void fill(struct table *t, struct table_bucket *b,
                  const struct contact *c, uint64_t now)
 {
-    b->live[b->live_count++] = *c;
+    table_write(t, table_insert(t, b, true), c);
     b->touched = contact_tick(now);
-    t->live++;
 }
 
 /* At whose cost: of a bad one of its subnet, if that has as many as it may; in
@@ -131,23 +143,23 @@ enum error table_place(struct table *t, const struct contact *c, uint64_t now,
                        enum table_change *change)
 {
     struct table_bucket *b = table_bucket_of(t, &c->id);
-    struct contact *victim;
+    unsigned victim;
 
     if (b == NULL)
         b = table_add_bucket(t, contact_tick(now));
     if (b == NULL)
         return ERR_NO_MEMORY;
     *change = TABLE_REFUSED;
-    if (!subnet_has_room(t, b, c, &victim) && victim == NULL)
+    if (!subnet_has_room(t, b, c, &victim) && victim == TABLE_NOBODY)
         return OK;
-    if (victim == NULL && b->live_count == DHT_K)
-        victim = table_find_bad(b);
-    if (victim != NULL) {
+    if (victim == TABLE_NOBODY && b->live_count == DHT_K)
+        victim = table_find_bad(t, b);
+    if (victim != TABLE_NOBODY) {
         table_remove_live(t, b, victim, now);
         fill(t, b, c, now);
         *change = TABLE_REPLACED;
     } else if (b->live_count < DHT_K) {
-        if (!table_reserve(&b->live, b->live_count, &b->live_cap))
+        if (!table_reserve(t))
             return ERR_NO_MEMORY;
         fill(t, b, c, now);
         *change = TABLE_ADDED;
@@ -159,21 +171,21 @@ enum error table_place(struct table *t, const struct contact *c, uint64_t now,
     return OK;
 }
 
-static struct contact *find_address(const struct table *t,
-                                    const struct contact *c,
-                                    struct table_bucket **in)
+/* Of the live ones in all buckets; `in` gets its bucket. */
+static unsigned find_address(const struct table *t, const struct endpoint *ep,
+                             struct table_bucket **in)
 {
     for (unsigned i = 0; i < t->bucket_count; i++) {
         struct table_bucket *b = &t->buckets[i];
-        struct contact *found =
-            table_find_conflict(t, b->live, b->live_count, c);
+        unsigned found =
+            table_find_conflict(t, b->first, table_cache_of(b), ep);
 
-        if (found != NULL) {
+        if (found != TABLE_NOBODY) {
             *in = b;
             return found;
         }
     }
-    return NULL;
+    return TABLE_NOBODY;
 }
 
 /* First whoever has its id, then whoever has its address. */
@@ -181,20 +193,21 @@ bool table_clear_way(struct table *t, const struct contact *c, bool *cleared,
                      uint64_t now)
 {
     struct table_bucket *b = table_bucket_of(t, &c->id);
-    struct contact *old =
-        b == NULL ? NULL : contact_by_id(b->live, b->live_count, &c->id);
+    unsigned old =
+        b == NULL ? TABLE_NOBODY
+                  : table_number_of(t, b->first, table_cache_of(b), &c->id);
 
     *cleared = false;
     for (int i = 0; i < 2; i++) {
-        if (old != NULL && old->fails < CONTACT_BAD_FAILS)
+        if (old != TABLE_NOBODY && t->states[old].fails < CONTACT_BAD_FAILS)
             return false;
-        if (old != NULL) {
+        if (old != TABLE_NOBODY) {
             table_remove_live(t, b, old, now);
             *cleared = true;
         }
-        old = find_address(t, c, &b);
+        old = find_address(t, &c->ep, &b);
     }
-    return old == NULL;
+    return old == TABLE_NOBODY;
 }
 
 /* ---- A new id ---------------------------------------------------------- */
@@ -216,7 +229,8 @@ static enum error adopt(struct table *t, const struct contact *c, bool live,
         b = table_add_bucket(t, contact_tick(now));
     if (b == NULL)
         return ERR_NO_MEMORY;
-    if (contact_by_id(b->cache, b->cache_count, &c->id) == NULL)
+    if (table_number_of(t, table_cache_of(b), table_end_of(b), &c->id) ==
+        TABLE_NOBODY)
         table_add_candidate(t, b, c, now);
     return OK;
 }
@@ -226,11 +240,12 @@ static enum error adopt_all(struct table *t, const struct table *old, bool live,
 {
     for (unsigned i = 0; i < old->bucket_count; i++) {
         const struct table_bucket *b = &old->buckets[i];
-        unsigned count = live ? b->live_count : b->cache_count;
-        const struct contact *at = live ? b->live : b->cache;
+        unsigned from = live ? b->first : table_cache_of(b);
+        unsigned to = live ? table_cache_of(b) : table_end_of(b);
 
-        for (unsigned j = 0; j < count; j++) {
-            enum error e = adopt(t, &at[j], live, now);
+        for (unsigned j = from; j < to; j++) {
+            const struct contact c = table_read(old, j);
+            enum error e = adopt(t, &c, live, now);
 
             if (e != OK)
                 return e;
@@ -244,7 +259,8 @@ enum error table_rehome(struct table *t, const struct id *self, uint64_t now)
     struct table fresh;
     enum error e;
 
-    table_init(&fresh, t->family, self, t->testing, t->refresh, now);
+    table_init(&fresh, (enum family)t->family, self, t->testing, t->refresh,
+               now);
     e = adopt_all(&fresh, t, true, now);
     if (e == OK)
         e = adopt_all(&fresh, t, false, now);

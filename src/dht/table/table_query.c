@@ -26,7 +26,8 @@ struct walk {
 
 struct found {
     uint64_t distance; /* its first 64 bits */
-    const struct contact *c;
+    const struct table_card *card;
+    unsigned i;
 };
 
 static const struct table_bucket *next_bucket(struct walk *w)
@@ -59,7 +60,7 @@ static bool nearer(const struct id *target, const struct found *a,
 {
     if (a->distance != b->distance)
         return a->distance < b->distance;
-    return id_compare_distance(target, &a->c->id, &b->c->id) < 0;
+    return id_compare_distance(target, &a->card->id, &b->card->id) < 0;
 }
 
 /* The next bucket's contacts, nearest first; false when there is none. */
@@ -72,13 +73,14 @@ static bool next_sorted(struct walk *w, struct found sorted[DHT_K],
     *count = 0;
     if (b == NULL)
         return false;
-    for (unsigned i = 0; i < b->live_count; i++) {
-        struct found f = {.c = &b->live[i]};
+    for (unsigned i = b->first; i < table_cache_of(b); i++) {
+        struct found f = {.card = table_card(w->t, i), .i = i};
         unsigned at = *count;
 
-        if (w->which == TABLE_GOOD && contact_quality(f.c, w->now) != DHT_GOOD)
+        if (w->which == TABLE_GOOD &&
+            contact_quality(&w->t->states[i], w->now) != DHT_GOOD)
             continue;
-        f.distance = first_bits(&f.c->id) ^ target;
+        f.distance = first_bits(&f.card->id) ^ target;
         for (; at > 0 && nearer(w->target, &f, &sorted[at - 1]); at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = f;
@@ -98,21 +100,20 @@ size_t table_closest(const struct table *t, const struct id *target,
 
     while (n < max && next_sorted(&w, sorted, &count)) {
         for (unsigned i = 0; i < count && n < max; i++)
-            out[n++] = *sorted[i].c;
+            out[n++] = table_read(t, sorted[i].i);
     }
     return n;
 }
 
-static uint8_t *write_node(const struct contact *c, uint8_t *to)
+static uint8_t *write_node(const struct table_card *card, size_t addr_len,
+                           uint8_t *to)
 {
-    size_t len = c->family == FAMILY_IPV4 ? 4 : 16;
-
-    memcpy(to, c->id.b, ID_BYTES);
+    memcpy(to, card->id.b, ID_BYTES);
     to += ID_BYTES;
-    memcpy(to, c->addr, len);
-    to += len;
-    *to++ = (uint8_t)(c->port >> 8);
-    *to++ = (uint8_t)c->port;
+    memcpy(to, card->addr, addr_len);
+    to += addr_len;
+    *to++ = (uint8_t)(card->port >> 8);
+    *to++ = (uint8_t)card->port;
     return to;
 }
 
@@ -127,16 +128,29 @@ size_t table_write_closest(const struct table *t, const struct id *target,
 
     while (n < max && next_sorted(&w, sorted, &count)) {
         for (unsigned i = 0; i < count && n < max; i++, n++)
-            to = write_node(sorted[i].c, to);
+            to = write_node(sorted[i].card, table_addr_len(t), to);
     }
     return (size_t)(to - out);
 }
 
-const struct contact *table_find(const struct table *t, const struct id *id)
+bool table_find(const struct table *t, const struct id *id, struct contact *out)
 {
     const struct table_bucket *b = table_bucket_of(t, id);
+    unsigned i;
 
-    return b == NULL ? NULL : contact_by_id(b->live, b->live_count, id);
+    if (b == NULL)
+        return false;
+    i = table_number_of(t, b->first, table_cache_of(b), id);
+    if (i == TABLE_NOBODY)
+        return false;
+    *out = table_read(t, i);
+    return true;
+}
+
+bool table_has_room(const struct table *t, unsigned bucket)
+{
+    assert(bucket < t->bucket_count);
+    return t->buckets[bucket].live_count < DHT_K;
 }
 
 void table_visit(const struct table *t,
@@ -145,25 +159,31 @@ void table_visit(const struct table *t,
                  void *ctx)
 {
     for (unsigned i = 0; i < t->bucket_count; i++) {
-        for (unsigned j = 0; j < t->buckets[i].live_count; j++)
-            visit(ctx, &t->buckets[i].live[j], i);
+        const struct table_bucket *b = &t->buckets[i];
+
+        for (unsigned j = b->first; j < table_cache_of(b); j++) {
+            const struct contact c = table_read(t, j);
+
+            visit(ctx, &c, i);
+        }
     }
 }
 
 void table_counts(const struct table *t, uint64_t now, struct table_counts *out)
 {
+    size_t contact = sizeof(struct contact_state) + table_card_size(t);
+
     *out = (struct table_counts){.live = t->live,
                                  .cached = t->cached,
                                  .buckets = t->bucket_count,
                                  .memory = t->bucket_cap *
-                                           sizeof(struct table_bucket)};
+                                               sizeof(struct table_bucket) +
+                                           t->contact_cap * contact};
     for (unsigned i = 0; i < t->bucket_count; i++) {
         const struct table_bucket *b = &t->buckets[i];
 
-        out->memory +=
-            (size_t)(b->live_cap + b->cache_cap) * sizeof(struct contact);
-        for (unsigned j = 0; j < b->live_count; j++) {
-            enum dht_quality q = contact_quality(&b->live[j], now);
+        for (unsigned j = b->first; j < table_cache_of(b); j++) {
+            enum dht_quality q = contact_quality(&t->states[j], now);
 
             out->good += q == DHT_GOOD;
             out->bad += q == DHT_BAD;
@@ -174,31 +194,31 @@ void table_counts(const struct table *t, uint64_t now, struct table_counts *out)
 /* ---- Invariants -------------------------------------------------------- */
 
 static void check_contact(const struct table *t, const struct table_bucket *b,
-                          const struct contact *c)
+                          unsigned i)
 {
-    assert(c->family == t->family);
-    assert(!id_equal(&c->id, &t->self));
-    assert(table_bucket_of(t, &c->id) == b);
+    const struct id *id = &table_card(t, i)->id;
+
+    assert(!id_equal(id, &t->self));
+    assert(t->states[i].tag == table_tag(id));
+    assert(table_bucket_of(t, id) == b);
+    assert(table_number_of(t, b->first, table_end_of(b), id) == i);
 }
 
 static void check_live(const struct table *t, const struct table_bucket *b,
                        unsigned at)
 {
-    const struct contact *c = &b->live[at];
+    const struct contact c = table_read(t, at);
     unsigned same_address = 0, same_subnet = 0;
 
-    check_contact(t, b, c);
-    assert(c->last_answer != 0 && c->fails < TABLE_DROP_FAILS);
-    assert(contact_by_id(b->live, at, &c->id) == NULL);
-    for (unsigned i = 0; i < b->live_count; i++)
-        same_subnet += table_same_subnet(t, &b->live[i], c);
+    assert(c.state.last_answer != 0 && c.state.fails < TABLE_DROP_FAILS);
+    for (unsigned i = b->first; i < table_cache_of(b); i++)
+        same_subnet += table_same_subnet(t, i, &c.ep);
     assert(t->testing || same_subnet <= TABLE_SUBNET_MAX);
     for (unsigned i = 0; i < t->bucket_count; i++) {
         const struct table_bucket *other = &t->buckets[i];
 
-        for (unsigned j = 0; j < other->live_count; j++)
-            same_address += contact_conflicts(&other->live[j], c->port, c->addr,
-                                              t->testing);
+        for (unsigned j = other->first; j < table_cache_of(other); j++)
+            same_address += table_conflicts(t, j, &c.ep);
     }
     assert(same_address == 1);
 }
@@ -209,20 +229,17 @@ void table_check(const struct table *t)
 
     assert(t->bucket_count <= TABLE_MAX_BUCKETS);
     assert(t->bucket_count <= t->bucket_cap);
-    for (unsigned i = 0; i < t->bucket_count; i++) {
+    assert(t->live + t->cached <= t->contact_cap);
+    /* The last bucket's contacts come first. */
+    for (unsigned i = t->bucket_count; i-- > 0;) {
         const struct table_bucket *b = &t->buckets[i];
 
-        assert(b->live_count <= b->live_cap && b->live_cap <= DHT_K);
-        assert(b->cache_count <= b->cache_cap && b->cache_cap <= DHT_K);
-        for (unsigned j = 0; j < b->live_count; j++)
+        assert(b->first == live + cached);
+        assert(b->live_count <= DHT_K && b->cache_count <= DHT_K);
+        for (unsigned j = b->first; j < table_end_of(b); j++)
+            check_contact(t, b, j);
+        for (unsigned j = b->first; j < table_cache_of(b); j++)
             check_live(t, b, j);
-        for (unsigned j = 0; j < b->cache_count; j++) {
-            const struct id *id = &b->cache[j].id;
-
-            check_contact(t, b, &b->cache[j]);
-            assert(contact_by_id(b->cache, j, id) == NULL);
-            assert(contact_by_id(b->live, b->live_count, id) == NULL);
-        }
         live += b->live_count;
         cached += b->cache_count;
     }

@@ -28,15 +28,15 @@ static uint32_t until(uint32_t age, uint32_t limit)
 /* A full bucket that may split has room for a candidate when its contacts do
  * not all share as many bits with us as the candidate does. */
 static bool fits_after_split(const struct table *t,
-                             const struct table_bucket *b,
-                             const struct contact *c)
+                             const struct table_bucket *b, unsigned candidate)
 {
-    int bits = id_common_bits(&t->self, &c->id);
+    int bits;
 
     if (b != &t->buckets[t->bucket_count - 1])
         return false;
-    for (unsigned i = 0; i < b->live_count; i++) {
-        if (id_common_bits(&t->self, &b->live[i].id) != bits)
+    bits = id_common_bits(&t->self, &table_card(t, candidate)->id);
+    for (unsigned i = b->first; i < table_cache_of(b); i++) {
+        if (id_common_bits(&t->self, &table_card(t, i)->id) != bits)
             return true;
     }
     return false;
@@ -45,30 +45,29 @@ static bool fits_after_split(const struct table *t,
 /* A candidate that was not asked of late: a good one first, then the one
  * heard of last. `wait` becomes the ticks until there is one. With `split`
  * only those for which a split would make room. */
-static struct contact *candidate_to_ping(const struct table *t,
-                                         const struct table_bucket *b,
-                                         bool split, uint64_t now,
-                                         uint32_t *wait)
+static unsigned candidate_to_ping(const struct table *t,
+                                  const struct table_bucket *b, bool split,
+                                  uint64_t now, uint32_t *wait)
 {
     uint32_t tick = contact_tick(now);
-    struct contact *best = NULL;
+    unsigned best = TABLE_NOBODY;
     uint64_t best_rank = 0;
 
     *wait = UINT32_MAX;
-    for (unsigned i = 0; i < b->cache_count; i++) {
-        struct contact *c = &b->cache[i];
+    for (unsigned i = table_cache_of(b); i < table_end_of(b); i++) {
+        const struct contact_state *c = &t->states[i];
         uint32_t left = until(contact_age(c->last_asked, tick),
                               ticks_of(TABLE_PING_CONTACT));
         bool good = contact_quality(c, now) == DHT_GOOD;
         uint64_t rank = (uint64_t)!good << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
-        if (split && !fits_after_split(t, b, c))
+        if (split && !fits_after_split(t, b, i))
             continue;
         if (left < *wait)
             *wait = left;
-        if (left == 0 && (best == NULL || rank < best_rank)) {
-            best = c;
+        if (left == 0 && (best == TABLE_NOBODY || rank < best_rank)) {
+            best = i;
             best_rank = rank;
         }
     }
@@ -77,7 +76,7 @@ static struct contact *candidate_to_ping(const struct table *t,
 
 /* Ticks until a contact may be pinged for being questionable. */
 static uint32_t questionable_wait(const struct table_bucket *b,
-                                  const struct contact *c, uint32_t tick)
+                                  const struct contact_state *c, uint32_t tick)
 {
     uint32_t wait =
         until(contact_age(c->last_asked, tick), ticks_of(TABLE_PING_CONTACT));
@@ -89,46 +88,45 @@ static uint32_t questionable_wait(const struct table_bucket *b,
 }
 
 /* The least recently seen contact of a full bucket, once questionable. */
-static struct contact *live_to_ping(struct table_bucket *b, uint64_t now,
-                                    uint32_t *wait)
+static unsigned live_to_ping(const struct table *t, struct table_bucket *b,
+                             uint64_t now, uint32_t *wait)
 {
     uint32_t tick = contact_tick(now);
     uint32_t oldest_age = 0;
-    struct contact *oldest = NULL;
+    unsigned oldest = TABLE_NOBODY;
 
-    for (unsigned i = 0; i < b->live_count; i++) {
-        struct contact *c = &b->live[i];
-        uint32_t age = contact_age(contact_seen(c, tick), tick);
+    for (unsigned i = b->first; i < table_cache_of(b); i++) {
+        uint32_t age = contact_age(contact_seen(&t->states[i], tick), tick);
 
-        if (oldest == NULL || age > oldest_age) {
-            oldest = c;
+        if (oldest == TABLE_NOBODY || age > oldest_age) {
+            oldest = i;
             oldest_age = age;
         }
     }
     *wait = until(oldest_age, CONTACT_FRESH_TICKS + 1);
     if (*wait > 0)
-        return NULL;
-    *wait = questionable_wait(b, oldest, tick);
+        return TABLE_NOBODY;
+    *wait = questionable_wait(b, &t->states[oldest], tick);
     if (*wait > 0)
-        return NULL;
+        return TABLE_NOBODY;
     b->pinged = tick;
     return oldest;
 }
 
-/* Whom to ping in this bucket; else NULL, and the ticks until somebody is. */
-static struct contact *bucket_ping(const struct table *t,
-                                   struct table_bucket *b, uint64_t now,
-                                   uint32_t *wait)
+/* Whom to ping in this bucket; else TABLE_NOBODY, and the ticks until somebody
+ * is. */
+static unsigned bucket_ping(const struct table *t, struct table_bucket *b,
+                            uint64_t now, uint32_t *wait)
 {
-    bool full = b->live_count == DHT_K && table_find_bad(b) == NULL;
-    struct contact *c = candidate_to_ping(t, b, full, now, wait);
+    bool full = b->live_count == DHT_K && table_find_bad(t, b) == TABLE_NOBODY;
+    unsigned i = candidate_to_ping(t, b, full, now, wait);
     uint32_t live_wait = UINT32_MAX;
 
-    if (c == NULL && full)
-        c = live_to_ping(b, now, &live_wait);
+    if (i == TABLE_NOBODY && full)
+        i = live_to_ping(t, b, now, &live_wait);
     if (live_wait < *wait)
         *wait = live_wait;
-    return c;
+    return i;
 }
 
 bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
@@ -140,16 +138,16 @@ bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
     /* Nearest to us first: those buckets have the most to lose. */
     for (unsigned i = t->bucket_count; i-- > 0;) {
         struct table_bucket *b = &t->buckets[i];
-        struct contact *c;
+        unsigned found;
         uint32_t wait;
 
         if (b->cache_count == 0)
             continue;
-        c = bucket_ping(t, b, now, &wait);
-        if (c != NULL) {
-            c->last_asked = contact_tick(now);
+        found = bucket_ping(t, b, now, &wait);
+        if (found != TABLE_NOBODY) {
+            t->states[found].last_asked = contact_tick(now);
             t->ping_floor = time_after(now, TABLE_PING_ANY);
-            *out = *c;
+            *out = table_read(t, found);
             return true;
         }
         next = time_min(next, ticks_ahead(now, wait));
@@ -201,4 +199,38 @@ uint64_t table_next_deadline(const struct table *t)
     if (t->cached == 0)
         ping = TIME_NEVER;
     return t->live == 0 ? ping : time_min(ping, t->refresh_at);
+}
+
+/* Ticks since a live contact was last heard of, as table_stalest counts. */
+static uint32_t silence_of(const struct contact_state *c, uint32_t tick)
+{
+    uint32_t answered = contact_age(c->last_answer, tick);
+    uint32_t heard = contact_age(c->last_heard, tick);
+
+    return heard < answered && c->fails == 0 ? heard : answered;
+}
+
+bool table_stalest(const struct table *t, uint64_t now, struct contact *out,
+                   uint32_t *ticks)
+{
+    uint32_t tick = contact_tick(now), most = 0;
+    unsigned stalest = TABLE_NOBODY;
+
+    for (unsigned i = 0; i < t->bucket_count; i++) {
+        const struct table_bucket *b = &t->buckets[i];
+
+        for (unsigned j = b->first; j < table_cache_of(b); j++) {
+            uint32_t age = silence_of(&t->states[j], tick);
+
+            if (age > most) {
+                most = age;
+                stalest = j;
+            }
+        }
+    }
+    if (stalest == TABLE_NOBODY)
+        return false;
+    *out = table_read(t, stalest);
+    *ticks = most;
+    return true;
 }

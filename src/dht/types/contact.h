@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node as the routing table remembers it, in 56 bytes. A plain value: what
- * the table hands out is a copy.
+ * A node as the routing table remembers it. A plain value: what the table hands
+ * out is a copy.
  *
  * Times are ticks of 2^27 ns (an eighth of a second) that wrap after 18
  * years; 0 is never.
@@ -17,7 +17,6 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #define CONTACT_TICK_SHIFT 27
 #define CONTACT_FRESH      (15 * TIME_MIN) /* BEP 5 */
@@ -25,20 +24,24 @@
     (uint32_t)((CONTACT_FRESH >> CONTACT_TICK_SHIFT) + 1)
 #define CONTACT_BAD_FAILS 3 /* unanswered in a row */
 
-struct contact {
-    struct id id;
-    uint8_t addr[16]; /* as in struct endpoint */
-    uint16_t port;
-    uint8_t family;
-    uint8_t fails;        /* queries of ours unanswered in a row */
+/* How it behaves: what the table looks at of many contacts to find one. */
+struct contact_state {
+    uint32_t tag : 24;    /* bits of its id, for the table's own use */
+    uint32_t fails : 8;   /* queries of ours unanswered in a row */
     uint32_t last_answer; /* tick of its last answer to us */
     uint32_t last_heard;  /* tick of its last query to us, or, in the cache,
                              of when it was last named */
     uint32_t last_asked;  /* tick of the last ping that the table asked for */
-    uint32_t rtt_us;      /* smoothed round trip; 0 unknown */
 };
 
-static_assert(sizeof(struct contact) <= 64, "a contact fits a cache line");
+static_assert(sizeof(struct contact_state) == 16, "four fill a cache line");
+
+struct contact {
+    struct id id;
+    struct endpoint ep;
+    uint32_t rtt_us; /* smoothed round trip; 0 unknown */
+    struct contact_state state;
+};
 
 static inline uint32_t contact_tick(uint64_t now)
 {
@@ -58,25 +61,9 @@ static inline uint32_t contact_age(uint32_t then, uint32_t now)
     return age > UINT32_MAX / 2 ? 0 : age;
 }
 
-static inline struct endpoint contact_endpoint(const struct contact *c)
-{
-    struct endpoint ep = {.port = c->port, .family = c->family};
-
-    memcpy(ep.addr, c->addr, sizeof(ep.addr));
-    return ep;
-}
-
-/* Exactly this address and port. */
-static inline bool contact_is_at(const struct contact *c,
-                                 const struct endpoint *ep)
-{
-    return c->port == ep->port && c->family == ep->family &&
-           memcmp(c->addr, ep->addr, sizeof(c->addr)) == 0;
-}
-
 /* BEP 5: good has answered within 15 minutes, or has ever answered and asked
  * us within 15 minutes; bad has left three queries in a row unanswered. */
-static inline enum dht_quality contact_quality(const struct contact *c,
+static inline enum dht_quality contact_quality(const struct contact_state *c,
                                                uint64_t now)
 {
     uint32_t tick = contact_tick(now);

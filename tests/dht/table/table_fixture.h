@@ -24,7 +24,8 @@ struct fixture {
     uint64_t now;
 };
 
-static inline void init(struct fixture *f, bool testing)
+static inline void init_family(struct fixture *f, enum family family,
+                               bool testing)
 {
     struct id self;
 
@@ -32,7 +33,12 @@ static inline void init(struct fixture *f, bool testing)
     f->random = test_source(&f->r);
     f->now = START;
     self = test_random_id(&f->r);
-    table_init(&f->t, FAMILY_IPV4, &self, testing, 15 * TIME_MIN, f->now);
+    table_init(&f->t, family, &self, testing, 15 * TIME_MIN, f->now);
+}
+
+static inline void init(struct fixture *f, bool testing)
+{
+    init_family(f, FAMILY_IPV4, testing);
 }
 
 static inline void deinit(struct fixture *f)
@@ -45,6 +51,19 @@ static inline void deinit(struct fixture *f)
 static inline struct endpoint nth_ep(unsigned n)
 {
     return test_ep4(10, (uint8_t)(n >> 8), (uint8_t)n, 1, 6881);
+}
+
+/* The same in the table's family; private too, in a /32 of its own. */
+static inline struct endpoint nth_ep_of(const struct fixture *f, unsigned n)
+{
+    struct endpoint ep = nth_ep(n);
+
+    if (f->t.family == FAMILY_IPV6) {
+        ep.family = FAMILY_IPV6;
+        ep.addr[0] = 0xfd;
+        ep.addr[15] = 1;
+    }
+    return ep;
 }
 
 static inline enum table_change answered(struct fixture *f, const struct id *id,
@@ -86,7 +105,25 @@ static inline void unanswered(struct fixture *f, const struct id *id,
 
 static inline bool is_live(const struct fixture *f, const struct id *id)
 {
-    return table_find(&f->t, id) != NULL;
+    struct contact c;
+
+    return table_find(&f->t, id, &c);
+}
+
+static inline void assert_same(const struct contact *a, const struct contact *b)
+{
+    assert_true(id_equal(&a->id, &b->id) && endpoint_equal(&a->ep, &b->ep));
+    assert_int_equal(a->rtt_us, b->rtt_us);
+    assert_memory_equal(&a->state, &b->state, sizeof(a->state));
+}
+
+/* The live contact with this id, which there must be. */
+static inline struct contact live(const struct fixture *f, const struct id *id)
+{
+    struct contact c;
+
+    assert_true(table_find(&f->t, id, &c));
+    return c;
 }
 
 #endif

@@ -98,7 +98,7 @@ static void test_table_pings_candidates_for_a_hole(void **state)
     table_named(&f.t, &id, &ep, f.now);
     assert_int_equal(table_next_deadline(&f.t), f.now);
     assert_true(table_next_ping(&f.t, f.now, &c));
-    assert_true(id_equal(&c.id, &id) && contact_is_at(&c, &ep));
+    assert_true(id_equal(&c.id, &id) && endpoint_equal(&c.ep, &ep));
     assert_false(table_next_ping(&f.t, f.now + TABLE_PING_ANY, &c));
     f.now = table_next_deadline(&f.t);
     assert_in_range(f.now, START + TABLE_PING_CONTACT - TIME_S,
@@ -174,7 +174,7 @@ static void test_table_keeps_lru_that_lives(void **state)
     while (f.now < START + 3 * TIME_HOUR) {
         table_heard(&f.t, &id, &ep, f.now);
         while (table_next_ping(&f.t, f.now, &c)) {
-            struct endpoint from = contact_endpoint(&c);
+            struct endpoint from = c.ep;
 
             pings++;
             assert_int_equal(answered(&f, &c.id, &from), TABLE_REFRESHED);
@@ -237,7 +237,7 @@ static void test_table_deadline_is_never_late(void **state)
             assert_true(table_next_deadline(&f.t) <= f.now);
         f.t.ping_floor = copy.ping_floor;
         while (table_next_ping(&f.t, f.now, &c)) {
-            struct endpoint to = contact_endpoint(&c);
+            struct endpoint to = c.ep;
 
             if (test_random_below(&f.r, 2) == 0)
                 answered(&f, &c.id, &to);
@@ -323,6 +323,38 @@ static void test_table_takes_new_refresh_time(void **state)
     deinit(&f);
 }
 
+static void test_table_names_who_was_silent_longest(void **state)
+{
+    struct endpoint ep[3];
+    struct contact c;
+    struct fixture f;
+    struct id id[3];
+    uint32_t ticks;
+
+    (void)state;
+    init(&f, false);
+    assert_false(table_stalest(&f.t, f.now, &c, &ticks));
+    for (unsigned i = 0; i < 3; i++) {
+        id[i] = test_near_id(&f.r, &f.t.self, (int)i);
+        ep[i] = nth_ep(i);
+        answered(&f, &id[i], &ep[i]);
+        assert_true(table_has_room(&f.t, 0));
+        f.now += TIME_MIN;
+    }
+    assert_true(table_stalest(&f.t, f.now, &c, &ticks));
+    assert_true(id_equal(&c.id, &id[0]));
+    assert_in_range(ticks, 3 * TIME_MIN >> CONTACT_TICK_SHIFT,
+                    1 + (3 * TIME_MIN >> CONTACT_TICK_SHIFT));
+    /* A query of its own counts, until it has failed. */
+    table_heard(&f.t, &id[0], &ep[0], f.now);
+    assert_true(table_stalest(&f.t, f.now, &c, &ticks));
+    assert_true(id_equal(&c.id, &id[1]));
+    unanswered(&f, &id[0], &ep[0], 1);
+    assert_true(table_stalest(&f.t, f.now, &c, &ticks));
+    assert_true(id_equal(&c.id, &id[0]));
+    deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_table_pings_for_a_split),
         cmocka_unit_test(test_table_refreshes_idle_buckets),
         cmocka_unit_test(test_table_takes_new_refresh_time),
+        cmocka_unit_test(test_table_names_who_was_silent_longest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
