@@ -230,7 +230,7 @@ static void on_step(void *ctx, const struct dht_step *step)
     struct sim_request *r = ctx;
 
     r->steps++;
-    r->timeouts += step->outcome == DHT_STEP_TIMEOUT;
+    r->timeouts += step->outcome == DHT_STEP_TIMEOUT && !step->early;
     r->distrusted += step->outcome == DHT_STEP_DISTRUST;
     if (r->on_step != NULL)
         r->on_step(r->on_step_arg, step);

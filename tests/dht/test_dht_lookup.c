@@ -155,8 +155,10 @@ static void test_dht_lookup_nobody_answers(void **state)
     assert_int_equal(f->w.result.error, ERR_TIMEOUT);
     assert_int_equal(f->w.result.asked, 4);
     assert_int_equal(f->w.step_count, 4);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         assert_int_equal(f->w.steps[i].outcome, DHT_STEP_TIMEOUT);
+        assert_false(f->w.steps[i].early);
+    }
     end(f);
 }
 

@@ -49,6 +49,7 @@ static void report_silent(const struct lookup *l)
             const struct candidate *c = &s->slots[s->order[i]];
             struct dht_step step = lookup_step_of(l, c, DHT_STEP_TIMEOUT);
 
+            step.early = c->state == CANDIDATE_ASKED;
             if (c->state == CANDIDATE_ASKED || c->state == CANDIDATE_SLOW)
                 lookup_report(l, &step);
         }

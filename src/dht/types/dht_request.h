@@ -36,6 +36,7 @@ struct dht_step {
     struct id id; /* zero while unknown (bootstrap) */
     unsigned hop; /* 1: known before the lookup began */
     enum dht_outcome outcome;
+    bool early; /* TIMEOUT: the lookup ended before it had waited its time */
     uint64_t asked_at;
     uint64_t answered_at; /* TIME_NEVER when not */
     unsigned nodes;       /* nodes named in the answer, and of those */
