@@ -4,14 +4,17 @@
  * adversary begins.
  *
  *     relay    announced under all the well-known keys, as far as the DHT
- *              engine's max_publications goes; `weight` times as fast as the
- *              settings say, in its descriptor
+ *              engine's max_publications goes
  *     refuse   no link is opened but to accomplices: what is to be extended to
  *              others is overdue, which the client hears as the other's fault
  *     drop     circuits get built; DROP_AFTER later nothing of the client goes
  *              on through it, nor back, nor out at an exit. Introductions and
  *              lookups are done
  *     observe  what is seen of clients and services: tunnel_spy.h
+ *
+ * Whatever they do, their descriptors say that they are `weight` times as fast
+ * as the settings make them. Who knows a relay already, hears of it when that
+ * is asked again, hours later.
  *
  * Who of the adversary's is a client, a service or a member of a string does
  * what others do.
@@ -87,9 +90,7 @@ static enum error engage(struct hostile_relay *r)
     r->n->swallows = does(r->lab, BEHAVE_DROP);
     if (does(r->lab, BEHAVE_REFUSE))
         r->n->keeps = keeps;
-    return does(r->lab, BEHAVE_RELAY)
-               ? boast(r, r->lab->scenario->adversary.weight)
-               : OK;
+    return boast(r, r->lab->scenario->adversary.weight);
 }
 
 /* The engine's own announcement stays, and each is renewed by itself. */
@@ -157,7 +158,8 @@ static enum error make_room(struct enemy *x)
     return OK;
 }
 
-static enum error add(struct enemy *x, const struct population_member *m)
+static enum error add(struct enemy *x, const struct population_member *m,
+                      uint64_t now)
 {
     struct hostile_relay *r = calloc(1, sizeof(*r));
     enum error e = r == NULL ? ERR_NO_MEMORY : make_room(x);
@@ -171,7 +173,7 @@ static enum error add(struct enemy *x, const struct population_member *m)
     r->config = x->lab->scenario->engines[m->variant].tunnel;
     r->place = x->count;
     x->relays[x->count++] = r;
-    return OK;
+    return truth_enemy_is_there(x->lab, now) ? engage(r) : OK;
 }
 
 static void drop_relay(struct enemy *x, struct hostile_relay *r)
@@ -193,7 +195,7 @@ static void came(void *ctx, struct population_member *m, uint64_t now)
     enum error e = OK;
 
     if (is_hostile_relay(m) && sim_tunnel_of(x->lab->sim, m->node) != NULL)
-        e = add(x, m);
+        e = add(x, m, now);
     else if (does(x->lab, BEHAVE_OBSERVE))
         e = tunnel_spy_came(&x->spy, m, now);
     if (x->error == OK)

@@ -14,7 +14,9 @@ uint64_t truth_enemy_begins(const struct laboratory *lab)
     const struct scenario_adversary *a = &lab->scenario->adversary;
     bool any = a->share > 0 || a->count > 0 || a->relays > 0;
 
-    return any ? time_after(lab->begins, a->start) : TIME_NEVER;
+    if (!any)
+        return TIME_NEVER;
+    return a->start == 0 ? 0 : time_after(lab->begins, a->start);
 }
 
 bool truth_enemy_is_there(const struct laboratory *lab, uint64_t now)

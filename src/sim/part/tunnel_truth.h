@@ -10,7 +10,8 @@
 #include "tunnel/circuit/circuit.h"
 #include "tunnel/directory/known.h"
 
-/* When the adversary begins; TIME_NEVER: there is none. */
+/* When the adversary begins; with [adversary] start 0 it has always been there,
+ * in the warm-up too. TIME_NEVER: there is none. */
 uint64_t truth_enemy_begins(const struct laboratory *lab);
 bool truth_enemy_is_there(const struct laboratory *lab, uint64_t now);
 
