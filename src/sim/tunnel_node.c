@@ -108,6 +108,10 @@ static enum error env_exit_send(void *ctx, void *handle,
         return OK;
     if (n->echo_count == SIM_ECHOES || payload.len > SIM_DATAGRAM_MAX)
         return ERR_NO_SPACE;
+    if (n->echoes == NULL) /* large, and most members are no exits */
+        n->echoes = calloc(SIM_ECHOES, sizeof(*n->echoes));
+    if (n->echoes == NULL)
+        return ERR_NO_MEMORY;
     e = &n->echoes[n->echo_count++];
     e->cookie = (uint32_t)(uintptr_t)handle;
     e->from = *to;
@@ -370,6 +374,7 @@ static void node_free(void *engine)
     member_free(n->member, 0);
     streams_free(n->streams);
     builtin_provider_deinit(&n->builtin);
+    free(n->echoes);
     free(n);
 }
 
