@@ -25,9 +25,16 @@ static uint32_t distance(const struct sim_site *a, const struct sim_site *b)
 
 uint64_t sim_link_shortest(const struct sim_config *config)
 {
-    uint64_t ticks = config->latency.base / SIM_TICK;
+    bool by_path = config->path != NULL && path_has_latency(config->path);
+    uint64_t ticks =
+        (by_path ? path_least(config->path) : config->latency.base) / SIM_TICK;
 
     return ticks > 0 ? ticks : 1;
+}
+
+static struct path_end end_of(const struct sim *s, const struct sim_site *site)
+{
+    return (struct path_end){(uint32_t)(site - s->sites), site->x};
 }
 
 /* One way from a to b, in ns. */
@@ -35,7 +42,13 @@ static uint64_t delay(const struct sim *s, const struct sim_site *a,
                       const struct sim_site *b, struct sim_draw *draw)
 {
     const struct sim_latency *l = &s->config.latency;
-    uint64_t far = ((uint64_t)l->distance * distance(a, b)) >> 16;
+    const struct path *path = s->config.path;
+    uint64_t far;
+
+    if (path != NULL && path_has_latency(path))
+        return path_delay(path, end_of(s, a), end_of(s, b),
+                          sim_draw_next(draw));
+    far = ((uint64_t)l->distance * distance(a, b)) >> 16;
 
     return (uint64_t)l->base + a->access + b->access + far +
            sim_draw_below(draw, l->jitter);
@@ -45,13 +58,16 @@ static uint64_t delay(const struct sim *s, const struct sim_site *a,
 static uint64_t departure(const struct sim *s, struct sim_node *n, size_t len,
                           uint64_t now)
 {
+    uint32_t uplink = s->uplinks != NULL ? s->uplinks[n - s->nodes] : 0;
     uint64_t at = n->uplink_free > now ? n->uplink_free : now;
 
-    if (s->config.uplink == 0)
+    if (uplink == 0)
+        uplink = s->config.uplink;
+    if (uplink == 0)
         return now;
     if (at - now > s->config.uplink_queue)
         return TIME_NEVER;
-    n->uplink_free = at + len * TIME_S / s->config.uplink;
+    n->uplink_free = at + len * TIME_S / uplink;
     return n->uplink_free;
 }
 
@@ -106,10 +122,11 @@ static bool launch(struct sim_worker *w, const struct sim_arrival *head,
 }
 
 /* What becomes of it before the first copy is made. */
-static enum sim_fate judge(const struct sim *s, const struct sim_site *from,
-                           uint32_t to_node, struct sim_draw *draw)
+static enum sim_fate judge(const struct sim *s, uint32_t node, uint32_t to_node,
+                           uint64_t now, struct sim_draw *draw)
 {
-    const struct sim_site *to;
+    const struct sim_site *from = &s->sites[node], *to;
+    const struct path *path = s->config.path;
 
     if (sim_draw_chance(draw, s->loss))
         return SIM_LOST;
@@ -118,7 +135,10 @@ static enum sim_fate judge(const struct sim *s, const struct sim_site *from,
     to = &s->sites[to_node];
     if (!to->runs)
         return SIM_UNREACHABLE;
-    return to->group == from->group ? SIM_SENT : SIM_CUT;
+    if (to->group != from->group ||
+        (path != NULL && path_cuts(path, node, to_node, now)))
+        return SIM_CUT;
+    return SIM_SENT;
 }
 
 /* Makes the copies of one that gets through. */
@@ -160,7 +180,8 @@ void sim_refuse(struct sim_worker *w, const struct sim_arrival *g, uint64_t at)
     struct sim_draw draw;
     struct sim_arrival back = *g;
 
-    if (!s->config.refuses || g->refusal || g->head.node == SIM_NODE_NONE)
+    if (!s->config.refuses || g->refusal || g->head.node == SIM_NODE_NONE ||
+        s->sites[g->head.node].hidden) /* a NAT drops it and says nothing */
         return;
     back.head.node = g->from_node;
     back.from_node = g->head.node;
@@ -184,12 +205,26 @@ static void refuse_unsent(struct sim_worker *w, const struct sim_arrival *head,
                                   &s->sites[head->head.node], draw));
 }
 
+/* Whose address it is. All ports of a NAT lead to who is behind it. */
+static uint32_t node_at(const struct sim *s, const struct endpoint *to)
+{
+    uint32_t node = sim_node_at(s, to);
+    struct endpoint nat = *to;
+
+    if (node != SIM_NODE_NONE || s->nats == NULL)
+        return node;
+    nat.port = SIM_PORT;
+    node = sim_node_at(s, &nat);
+    return node != SIM_NODE_NONE && s->sites[node].hidden ? node
+                                                          : SIM_NODE_NONE;
+}
+
 void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
                  const struct endpoint *to, struct bytes datagram)
 {
     struct sim_worker *w = sender_worker(s, node);
     struct sim_node *n = sim_node_of(s, node);
-    struct sim_arrival head = {.head.node = sim_node_at(s, to),
+    struct sim_arrival head = {.head.node = node_at(s, to),
                                .from_node = node,
                                .count = (uint32_t)n->sent,
                                .from = *from,
@@ -205,7 +240,7 @@ void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
     w->stats.offered_bytes += datagram.len;
     leaves = departure(s, n, datagram.len, w->now * SIM_TICK);
     if (leaves != TIME_NEVER)
-        fate = judge(s, &s->sites[node], head.head.node, &draw);
+        fate = judge(s, node, head.head.node, w->now * SIM_TICK, &draw);
     if (fate == SIM_SENT)
         fate = launch_all(w, &head, datagram, leaves, &draw);
     if (fate == SIM_UNREACHABLE)
@@ -218,8 +253,14 @@ void sim_send_as(struct sim *s, uint32_t node, const struct endpoint *from,
 static bool leave(const struct sim *s, uint32_t node, const struct endpoint *to,
                   struct endpoint *from)
 {
-    return to->family < FAMILIES &&
-           sim_endpoint(s, node, (enum family)to->family, from);
+    uint64_t now = sender_worker(s, node)->now * SIM_TICK;
+
+    if (to->family >= FAMILIES ||
+        !sim_endpoint(s, node, (enum family)to->family, from))
+        return false;
+    if (s->sites[node].hidden)
+        from->port = nat_out(s->nats[node], to, now);
+    return from->port != 0;
 }
 
 void sim_send(struct sim *s, uint32_t node, const struct endpoint *to,

@@ -20,11 +20,12 @@
  * and beside each other. */
 struct sim_site {
     uint32_t access; /* its part of every latency, ns */
-    uint16_t x, y;   /* on a torus of 65,536 by 65,536 */
+    uint16_t x, y;   /* on a torus of 65,536 by 65,536; x: its region */
     uint16_t group;
     uint8_t has;   /* families, one bit each */
     uint8_t asked; /* those whose address is not made from the index */
     bool runs;     /* it has an engine */
+    bool hidden;   /* behind a NAT */
 };
 
 /* What only its worker touches; first what every event needs. */
@@ -97,6 +98,8 @@ struct sim {
     uint64_t shortest; /* ticks that any datagram takes at least */
     struct sim_site *sites;
     struct sim_node *nodes;
+    struct nat **nats; /* by node; NULL: there are none */
+    uint32_t *uplinks; /* by node, as the path says; NULL: all the same */
     uint32_t node_count;
     struct sim_address_map addresses; /* those that were asked for */
     struct sim_worker *workers;

@@ -98,6 +98,17 @@ static void free_engines(struct sim_node *n)
     }
 }
 
+/* What only some networks have. */
+static void free_extras(struct sim *s)
+{
+    /* And of one that was not added after all. */
+    for (uint32_t i = 0;
+         s->nats != NULL && i <= s->node_count && i < s->config.max_nodes; i++)
+        nat_free(s->nats[i]);
+    sim_pages_free(s->nats, s->config.max_nodes * sizeof(struct nat *));
+    sim_pages_free(s->uplinks, s->config.max_nodes * sizeof(*s->uplinks));
+}
+
 void sim_free(struct sim *s)
 {
     if (s == NULL)
@@ -108,6 +119,7 @@ void sim_free(struct sim *s)
     sim_workers_free(s);
     sim_pages_free(s->nodes, nodes_bytes(s));
     sim_pages_free(s->sites, sites_bytes(s));
+    free_extras(s);
     sim_address_map_deinit(&s->addresses);
     free(s->calls);
     free(s);
@@ -153,6 +165,40 @@ static void settle(struct sim *s, uint32_t index)
     site->x = (uint16_t)x;
     site->y = (uint16_t)(x >> 16);
     site->access = (uint32_t)(((x >> 32) * s->config.latency.access) >> 32);
+    if (s->config.path != NULL && path_has_latency(s->config.path))
+        site->x = path_region(s->config.path, index);
+}
+
+/* What the path says, in an array that only some networks have. */
+static enum error equip_uplink(struct sim *s, uint32_t index)
+{
+    uint32_t uplink =
+        s->config.path == NULL ? 0 : path_uplink(s->config.path, index);
+
+    if (uplink == 0)
+        return OK;
+    if (s->uplinks == NULL)
+        s->uplinks = sim_pages_new(s->config.max_nodes * sizeof(*s->uplinks));
+    if (s->uplinks == NULL)
+        return ERR_NO_MEMORY;
+    s->uplinks[index] = uplink;
+    return OK;
+}
+
+static enum error equip_nat(struct sim *s, uint32_t index, enum nat_kind kind)
+{
+    struct sim_draw draw = sim_draw_of(s->config.seed, index, UINT64_MAX - 1);
+
+    if (kind == NAT_NONE)
+        return OK;
+    if (s->nats == NULL)
+        s->nats = sim_pages_new(s->config.max_nodes * sizeof(struct nat *));
+    if (s->nats == NULL)
+        return ERR_NO_MEMORY;
+    nat_free(s->nats[index]); /* of a node that was not added after all */
+    s->nats[index] = nat_new(kind, SIM_PORT, sim_draw_next(&draw));
+    s->sites[index].hidden = true;
+    return s->nats[index] == NULL ? ERR_NO_MEMORY : OK;
 }
 
 enum error sim_node_add(struct sim *s, const struct sim_place *place,
@@ -171,7 +217,11 @@ enum error sim_node_add(struct sim *s, const struct sim_place *place,
                           .filed = SIM_NEVER,
                           .later = SIM_NEVER,
                           .random = sim_draw_of(~s->config.seed, index, 0)};
-    err = take_addresses(s, index, place);
+    err = equip_uplink(s, index);
+    if (err == OK)
+        err = equip_nat(s, index, place->nat);
+    if (err == OK)
+        err = take_addresses(s, index, place);
     if (err != OK)
         return err;
     settle(s, index);

@@ -45,6 +45,8 @@
 #include "base/timestamp.h"
 #include "sim/address.h"
 #include "sim/chance/rng.h"
+#include "sim/path/nat.h"
+#include "sim/path/path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,6 +92,9 @@ struct sim_config {
     /* Who sends to a node that is dead hears of it (sim_engine.unreachable), as
      * the ICMP of a machine whose program has ended tells it. */
     bool refuses;
+    /* NULL, or what else lies between nodes; outlives the network. Where it
+     * has latencies or uplinks they count instead of those above. */
+    const struct path *path;
 };
 
 /* A wide-area network: 10 to 130 ms one way, no loss. */
@@ -135,6 +140,9 @@ struct sim_place {
     bool family[FAMILIES];
     /* Its address, when it is not to be made from the index. */
     const struct endpoint *at[FAMILIES];
+    /* What it is behind: then its address is the NAT's, from other ports of
+     * which its datagrams may come. */
+    enum nat_kind nat;
 };
 
 /* A node without engine: it receives nothing yet. ERR_FULL, ERR_IN_USE (an
@@ -186,6 +194,7 @@ enum sim_fate {
     SIM_DUPLICATED, /* a second copy will arrive too */
     SIM_REORDERED,  /* was held back; in addition to SIM_SENT */
     SIM_CUT,        /* by a partition */
+    SIM_FILTERED,   /* by the NAT of its receiver */
     SIM_UNREACHABLE,
     SIM_OVERFLOW, /* max_datagrams or the uplink's queue */
     SIM_FATES

@@ -148,10 +148,17 @@ static void hand_over(struct sim_node *n, int plane,
     free(copy);
 }
 
-/* Whether the receiver lets it in. */
-static bool admit(const struct sim *s, const struct sim_arrival *g)
+/* Whether the receiver, and what it is behind, lets it in. */
+static enum sim_fate admit(const struct sim *s, const struct sim_arrival *g)
 {
-    return s->sites[g->head.node].runs;
+    const struct sim_site *site = &s->sites[g->head.node];
+
+    if (!site->runs)
+        return SIM_UNREACHABLE;
+    if (site->hidden && !nat_in(s->nats[g->head.node], &g->from, g->to.port,
+                                g->head.tick * SIM_TICK))
+        return SIM_FILTERED;
+    return SIM_DELIVERED;
 }
 
 static void come_back(struct sim_node *n, const struct sim_arrival *g,
@@ -167,7 +174,7 @@ static void arrive(struct sim_worker *w, struct sim_node *n,
                    const struct sim_arrival *g)
 {
     struct bytes datagram = bytes_of(g->data, g->len);
-    enum sim_fate fate = admit(w->sim, g) ? SIM_DELIVERED : SIM_UNREACHABLE;
+    enum sim_fate fate = admit(w->sim, g);
     int plane;
 
     w->now = g->head.tick;
@@ -177,10 +184,10 @@ static void arrive(struct sim_worker *w, struct sim_node *n,
         return;
     }
     sim_see(w, fate, g->from_node, g->head.node, &g->from, &g->to, datagram);
-    if (fate != SIM_DELIVERED) {
+    if (fate == SIM_UNREACHABLE)
         sim_refuse(w, g, w->now * SIM_TICK);
+    if (fate != SIM_DELIVERED)
         return;
-    }
     w->stats.delivered_bytes += g->len;
     w->stats.digest += digest(g);
     plane = engine_for(n, datagram);

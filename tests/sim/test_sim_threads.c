@@ -70,7 +70,11 @@ static void start(struct scene *sc, uint32_t threads, uint64_t seed)
     assert_int_equal(sim_new(&c, &sc->sim), OK);
     sim_dht_net_init(&sc->net, sc->sim);
     sc->net.bootstraps = 3;
-    assert_int_equal(sim_dht_net_grow(&sc->net, NODES, 50 * TIME_MS), OK);
+    assert_int_equal(sim_dht_net_grow(&sc->net, NODES - 10, 50 * TIME_MS), OK);
+    sc->net.place.nat = NAT_SYMMETRIC;
+    assert_int_equal(sim_dht_net_grow(&sc->net, 5, 50 * TIME_MS), OK);
+    sc->net.place.nat = NAT_CONE; /* newcomers, too */
+    assert_int_equal(sim_dht_net_grow(&sc->net, 5, 50 * TIME_MS), OK);
     assert_int_equal(sim_dht_net_churn(&sc->net, 20), OK);
     assert_int_equal(sim_at(sc->sim, sim_now(sc->sim) + TIME_MIN, cut, sc), OK);
     assert_int_equal(
