@@ -15,8 +15,7 @@
 
 #define SHOWN 40 /* of a field in an error */
 
-/* ---- Files ----------------------------------------------------------------
- */
+/* ---- Files ------------------------------------------------------------- */
 
 static enum error read_all(FILE *f, char **text, size_t *len)
 {
@@ -68,8 +67,7 @@ enum error csv_load(const char *file, char **text, size_t *len,
     return err;
 }
 
-/* ---- Rows ------------------------------------------------------------------
- */
+/* ---- Rows -------------------------------------------------------------- */
 
 void csv_init(struct csv *c, const char *file, char *text, size_t len,
               struct text *why)
@@ -150,15 +148,14 @@ bool csv_next(struct csv *c)
     return false;
 }
 
-/* ---- Numbers ---------------------------------------------------------------
- */
+/* ---- Numbers ----------------------------------------------------------- */
 
 /* Another digit of a number that must stay at most `max`. */
 static bool append(uint64_t *n, char digit, uint64_t max)
 {
     uint64_t d = (uint64_t)(digit - '0');
 
-    if (digit < '0' || digit > '9' || *n > max / 10 || *n * 10 > max - d)
+    if (digit < '0' || digit > '9' || d > max || *n > (max - d) / 10)
         return false;
     *n = *n * 10 + d;
     return true;

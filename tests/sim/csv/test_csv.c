@@ -74,6 +74,8 @@ static void test_csv_numbers_are_exact_and_bounded(void **state)
         {"0", 0, 10, true, 0},
         {"10", 0, 10, true, 10},
         {"11", 0, 10, false, 0},
+        {"3", 0, 2, false, 0},
+        {"9", 0, 0, false, 0},
         {"18446744073709551615", 0, UINT64_MAX, true, UINT64_MAX},
         {"18446744073709551616", 0, UINT64_MAX, false, 0},
         {"1.5", 3, 10000, true, 1500},
