@@ -23,8 +23,7 @@ struct path {
     uint32_t delays[QUANTILES]; /* ascending */
 };
 
-/* ---- Numbers that follow from others --------------------------------------
- */
+/* ---- Numbers that follow from others ----------------------------------- */
 
 /* The end of splitmix64 (Steele, Lea and Flood, 2014). */
 static uint64_t mix(uint64_t z)
@@ -39,8 +38,7 @@ static uint64_t number_of(const struct path *p, enum stream stream, uint64_t n)
     return mix(p->streams[stream] + n * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* ---- Making ---------------------------------------------------------------
- */
+/* ---- Making ------------------------------------------------------------ */
 
 /* In ns; not 0, so that time passes on every path. */
 static uint32_t delay_at(const struct spread *s, unsigned i)
@@ -111,8 +109,7 @@ void path_free(struct path *p)
     free(p);
 }
 
-/* ---- Latency --------------------------------------------------------------
- */
+/* ---- Latency ----------------------------------------------------------- */
 
 bool path_has_latency(const struct path *p)
 {
@@ -155,8 +152,7 @@ uint32_t path_delay(const struct path *p, struct path_end a, struct path_end b,
     return delay + (uint32_t)jitter;
 }
 
-/* ---- Uplinks and partitions ------------------------------------------------
- */
+/* ---- Uplinks and partitions -------------------------------------------- */
 
 uint32_t path_uplink(const struct path *p, uint32_t node)
 {

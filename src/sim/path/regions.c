@@ -34,8 +34,7 @@ static uint16_t find(const struct regions *r, const char *name)
     return i;
 }
 
-/* ---- The matrix -------------------------------------------------------------
- */
+/* ---- The matrix -------------------------------------------------------- */
 
 static enum error allocate(struct regions *r, size_t count)
 {
@@ -129,8 +128,7 @@ enum error regions_parse(struct regions *r, const char *file, char *text,
     return end(r, file, read_matrix(r, &c), why);
 }
 
-/* ---- Places -----------------------------------------------------------------
- */
+/* ---- Places ------------------------------------------------------------ */
 
 static bool is_title(const struct csv *c, const char *first, const char *second)
 {
@@ -254,8 +252,7 @@ uint32_t regions_least(const struct regions *r)
     return least;
 }
 
-/* ---- Files ------------------------------------------------------------------
- */
+/* ---- Files ------------------------------------------------------------- */
 
 typedef enum error parse_fn(struct regions *r, const char *file, char *text,
                             size_t len, struct text *why);

@@ -24,6 +24,17 @@ static void draw_families(const struct scenario_nodes *n, struct sim_rng *r,
     k->family[FAMILY_IPV6] = draw < only + sim_rng_threshold(n->dual);
 }
 
+static enum nat_kind draw_nat(const struct scenario_nodes *n, struct sim_rng *r)
+{
+    uint64_t draw = sim_rng_next(r) >> 11;
+    uint64_t cone = sim_rng_threshold(n->cone_nat);
+
+    if (draw < cone)
+        return NAT_CONE;
+    return draw < cone + sim_rng_threshold(n->symmetric_nat) ? NAT_SYMMETRIC
+                                                             : NAT_NONE;
+}
+
 /* Always the same number of draws, so that each is the same whatever the
  * shares of the others are. */
 struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
@@ -31,10 +42,11 @@ struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
 {
     const struct scenario_nodes *n = &scenario->nodes;
     bool serves = seat->role == POPULATION_RELAY ||
-                  seat->role == POPULATION_EXIT;
+                  seat->role == POPULATION_EXIT || seat->hostile;
     struct kind k = {0};
     struct sim_rng r;
     bool wrong, ahead, read_only;
+    enum nat_kind nat;
 
     sim_rng_init(&r, scenario->run.seed, KINDS_STREAM + index);
     draw_families(n, &r, &k);
@@ -42,6 +54,7 @@ struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
     k.variant = by_chance(&r, scenario->variant);
     wrong = by_chance(&r, n->wrong_clock);
     ahead = by_chance(&r, 0.5);
+    nat = draw_nat(n, &r);
     if (seat->bootstrap) {
         k.family[FAMILY_IPV4] = n->ipv6_only < 1;
         k.family[FAMILY_IPV6] = n->ipv6_only > 0 || n->dual > 0;
@@ -49,12 +62,13 @@ struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
         return k;
     }
     k.read_only = read_only && !serves;
+    k.nat = serves ? NAT_NONE : nat;
     if (wrong)
         k.clock_error = (int64_t)(n->clock_error / TIME_S) * (ahead ? 1 : -1);
     return k;
 }
 
-/* ---- Addresses of the adversary ------------------------------------------ */
+/* ---- Addresses of the adversary ---------------------------------------- */
 
 /* Odd: a permutation of the addresses, neighbours of which lie apart. */
 #define SCATTER 2654435761u

@@ -8,6 +8,7 @@
 #define WARREN_SIM_POPULATION_KIND_H
 
 #include "base/endpoint.h"
+#include "sim/path/nat.h"
 #include "sim/population/seat.h"
 #include "sim/scenario/scenario.h"
 
@@ -17,11 +18,13 @@
 struct kind {
     bool family[FAMILIES];
     bool read_only, variant;
+    enum nat_kind nat;
     int64_t clock_error; /* seconds */
 };
 
 /* The bootstrap nodes are plain, and have both families where any node has
- * IPv6. Relays and exits are not read-only. */
+ * IPv6. Relays, exits and the adversary are neither read-only nor behind a
+ * NAT. */
 struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
                       uint32_t index);
 

@@ -13,8 +13,7 @@
 #define TOLD      8         /* bootstrap nodes that a member is told of */
 #define CALL_MOST TIME_HOUR /* what is later is looked for again then */
 
-/* ---- One member ------------------------------------------------------------
- */
+/* ---- One member -------------------------------------------------------- */
 
 static const struct scenario_engines *engines_of(const struct population *p,
                                                  const struct member *m)
@@ -130,8 +129,7 @@ void population_leave(struct population *p, struct member *m, uint64_t now)
     sim_kill(p->sim, m->m.node);
 }
 
-/* ---- Seats -----------------------------------------------------------------
- */
+/* ---- Seats ------------------------------------------------------------- */
 
 static bool is_traced(const struct population *p)
 {
@@ -190,8 +188,7 @@ static enum error turn_seat(struct population *p, uint32_t seat, uint64_t now)
     return fill_seat(p, seat, now);
 }
 
-/* ---- What is due -----------------------------------------------------------
- */
+/* ---- What is due ------------------------------------------------------- */
 
 /* When the next one arrives, after one that arrived at `at`. */
 static uint64_t arrival_after(struct population *p, uint64_t at)

@@ -10,8 +10,7 @@
 
 #define POPULATION_STREAM UINT64_C(0x706f70756c617465) /* apart from nodes' */
 
-/* ---- Life ------------------------------------------------------------------
- */
+/* ---- Life -------------------------------------------------------------- */
 
 static enum error fill(struct population *p, struct text *why)
 {
@@ -78,8 +77,7 @@ void population_listen(struct population *p,
     p->listeners[p->listener_count++] = *l;
 }
 
-/* ---- Members ---------------------------------------------------------------
- */
+/* ---- Members ----------------------------------------------------------- */
 
 static enum error reserve_block(struct population *p)
 {
@@ -144,6 +142,7 @@ static enum error add_node(struct population *p, struct member *m)
     if (m->m.hostile && p->scenario->adversary.networks.count > 0)
         return add_hostile(p, &m->m.node);
     memcpy(place.family, m->kind.family, sizeof(place.family));
+    place.nat = m->kind.nat;
     return sim_node_add(p->sim, &place, &m->m.node);
 }
 
@@ -165,6 +164,7 @@ enum error population_make(struct population *p, uint32_t number,
                                       .bootstrap = seat.bootstrap,
                                       .hostile = seat.hostile,
                                       .read_only = m->kind.read_only,
+                                      .nat = m->kind.nat,
                                       .variant = m->kind.variant,
                                       .clock_error = m->kind.clock_error};
     err = add_node(p, m);
@@ -200,8 +200,7 @@ void population_count_out(struct population *p, struct member *m)
     m->candidate = NOBODY;
 }
 
-/* ---- Who looks at them -----------------------------------------------------
- */
+/* ---- Who looks at them ------------------------------------------------- */
 
 enum error population_error(const struct population *p)
 {

@@ -26,6 +26,8 @@
 
 #include "base/error.h"
 #include "base/timestamp.h"
+#include "sim/path/nat.h"
+#include "sim/path/path.h"
 #include "sim/scenario/scenario.h"
 #include "sim/sim.h"
 
@@ -51,6 +53,7 @@ struct population_member {
     bool bootstrap; /* stays for ever and is known to all */
     bool hostile;   /* its engines are the adversary's */
     bool read_only;
+    enum nat_kind nat;   /* what it is behind */
     bool variant;        /* has engines[1] of the scenario */
     int64_t clock_error; /* seconds */
     uint64_t came;       /* when its session began */
@@ -71,6 +74,14 @@ struct population_listener {
      * honest DHT engine. Of one listener only. */
     enum error (*start_tunnel)(void *ctx, struct population_member *m);
 };
+
+/* [network] for sim_new: links, seed, threads and a path, which is to outlive
+ * the network; the rest of `config` stays. `begins` is the end of the warm-up,
+ * from which partitions count. ERR_NO_MEMORY; of a file ERR_IO, ERR_TOO_LARGE,
+ * ERR_SYNTAX: `why` says which and what. */
+enum error population_network(const struct scenario *scenario, uint64_t begins,
+                              struct sim_config *config, struct path **out,
+                              struct text *why);
 
 struct population;
 
