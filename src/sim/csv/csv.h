@@ -28,8 +28,8 @@ struct csv {
     char *next, *end;
 };
 
-/* The file's bytes and a terminator behind them; free() them. ERR_IO,
- * ERR_TOO_LARGE, ERR_NO_MEMORY: `why` says which file and what. */
+/* csv_file.c: the file's bytes and a terminator behind them; free() them.
+ * ERR_IO, ERR_TOO_LARGE, ERR_NO_MEMORY: `why` says which file and what. */
 enum error csv_load(const char *file, char **text, size_t *len,
                     struct text *why);
 

@@ -39,6 +39,9 @@ PARSERS = {
         "http_connect.c", "socks4.c", "socks5.c", "socks_address.c",
         "socks_datagram.c", "socks_handshake.c"],
     "node/dns": ["dns_message.c"],
+    "sim/csv": ["csv.c"],
+    "sim/path": ["regions.c"],
+    "sim/population": ["trace.c"],
     "node/net": ["udp_batch.c", "udp_queue.c"],
 }
 
