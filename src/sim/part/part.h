@@ -33,17 +33,21 @@ struct part_kind {
     /* Before any node is there; it may listen to the population. *out NULL: the
      * scenario has no work for it. ERR_NO_MEMORY. */
     enum error (*make)(struct laboratory *lab, void **out);
-    /* Once a second, before the end of the warm-up too. */
+    /* Once a second, and when the warm-up or a sample ends; before the end of
+     * the warm-up too. */
     enum error (*harvest)(void *part, uint64_t now);
     /* Before each sample is taken: levels. NULL: it has none. */
     void (*sample)(void *part, uint64_t now);
+    /* When the network is gone already: its engines may tell it something until
+     * then. */
     void (*free)(void *part);
 };
 
-/* In this room. */
+/* In sim/part/dht. */
 extern const struct part_kind dht_work;     /* announces, lookups, items */
 extern const struct part_kind dht_probe;    /* tables, upkeep, the network */
 extern const struct part_kind dht_enemy;    /* hostile nodes of the DHT */
+/* In this room. */
 extern const struct part_kind tunnel_work;  /* circuits, datagrams, services */
 extern const struct part_kind tunnel_enemy; /* hostile relays, what they see */
 

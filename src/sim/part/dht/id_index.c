@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/part/id_index.h"
+#include "sim/part/dht/id_index.h"
 
 #include <stdlib.h>
 

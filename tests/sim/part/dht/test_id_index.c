@@ -2,9 +2,9 @@
  *
  * The index of ids against all ids looked at one by one.
  */
-#include "sim/part/id_index.h"
+#include "sim/part/dht/id_index.h"
 
-#include "../sim_test.h"
+#include "../../sim_test.h"
 #include "sim/chance/rng.h"
 
 #include <string.h>

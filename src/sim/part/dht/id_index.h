@@ -5,8 +5,8 @@
  * looked at in the order of their distance, which is that of the XOR of those
  * bits (Maymounkov and Mazieres, "Kademlia", 2002).
  */
-#ifndef WARREN_SIM_PART_ID_INDEX_H
-#define WARREN_SIM_PART_ID_INDEX_H
+#ifndef WARREN_SIM_PART_DHT_ID_INDEX_H
+#define WARREN_SIM_PART_DHT_ID_INDEX_H
 
 #include "base/error.h"
 #include "base/id.h"
