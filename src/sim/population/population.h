@@ -93,7 +93,7 @@ enum error population_new(const struct scenario *scenario, struct sim *sim,
                           struct population **out, struct text *why);
 void population_free(struct population *p);
 
-#define POPULATION_LISTENERS_MAX 4
+#define POPULATION_LISTENERS_MAX 8
 /* Before population_begin; copied. */
 void population_listen(struct population *p,
                        const struct population_listener *l);
