@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/part/dht/errand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void errands_init(struct errands *all, const struct laboratory *lab)
+{
+    *all = (struct errands){.lab = lab};
+    all->last = &all->first;
+}
+
+static void free_list(struct errand *a)
+{
+    while (a != NULL) {
+        struct errand *next = a->next;
+
+        free(a->trace);
+        free(a);
+        a = next;
+    }
+}
+
+void errands_deinit(struct errands *all)
+{
+    free_list(all->first);
+    free_list(all->spare);
+    errands_init(all, all->lab);
+}
+
+struct errand *errand_new(struct errands *all,
+                          const struct population_member *m,
+                          enum errand_for purpose, uint32_t what)
+{
+    struct errand *a = all->spare;
+
+    if (a != NULL)
+        all->spare = a->next;
+    else
+        a = malloc(sizeof(*a));
+    if (a == NULL)
+        return NULL;
+    /* The request itself is made new by whoever begins it. */
+    a->next = NULL;
+    a->member = m->index;
+    a->session = m->session;
+    a->purpose = purpose;
+    a->what = what;
+    a->seq = 0;
+    a->trace = NULL;
+    memset(&a->target, 0, sizeof(a->target));
+    return a;
+}
+
+static void let_go(struct errands *all, struct errand *a)
+{
+    free(a->trace);
+    a->trace = NULL;
+    a->next = all->spare;
+    all->spare = a;
+}
+
+enum error errand_begun(struct errands *all, struct errand *a, enum error err)
+{
+    if (err != OK) {
+        let_go(all, a);
+        return err;
+    }
+    *all->last = a;
+    all->last = &a->next;
+    all->count++;
+    return OK;
+}
+
+static bool is_there(const struct laboratory *lab, const struct errand *a)
+{
+    const struct population_member *m =
+        population_at(lab->population, a->member);
+
+    return m->present && m->session == a->session;
+}
+
+void errands_harvest(struct errands *all,
+                     void (*ended)(void *ctx, struct errand *a, bool done),
+                     void *ctx)
+{
+    struct errand *rest = NULL, **last = &rest, *a = all->first;
+
+    /* What is begun meanwhile comes after those that go on. */
+    all->first = NULL;
+    all->last = &all->first;
+    while (a != NULL) {
+        struct errand *next = a->next;
+        bool there = is_there(all->lab, a);
+
+        a->next = NULL;
+        if (there && !a->r.done) {
+            *last = a;
+            last = &a->next;
+        } else {
+            all->count--;
+            ended(ctx, a, there);
+            let_go(all, a);
+        }
+        a = next;
+    }
+    *last = all->first;
+    if (all->first != NULL)
+        last = all->last;
+    all->first = rest;
+    all->last = rest != NULL ? last : &all->first;
+}
