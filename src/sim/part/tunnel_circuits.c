@@ -161,7 +161,8 @@ static uint64_t next_deadline(const void *arg)
 static enum error make_probes(struct tunnel_record *r, double rate)
 {
     struct tunnel_circuits *t = r->circuits;
-    double pending = rate * (double)(TUNNEL_ANSWER / TIME_S + 2);
+    uint64_t seconds = TUNNEL_ANSWER / TIME_S + 2;
+    double pending = rate * (double)seconds;
     uint64_t phase;
 
     t->send_at = TIME_NEVER;

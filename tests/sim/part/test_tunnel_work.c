@@ -45,6 +45,63 @@ static void test_tunnel_work_clients_send(void **state)
     lab_end(l);
 }
 
+/* Those who are gone count for nobody's view, and circuits over them fail. */
+static void test_tunnel_work_relays_leave(void **state)
+{
+    struct lab *l = &lab;
+    const struct measures *m = &l->measures;
+    uint64_t failed = 0;
+
+    (void)state;
+    clients(l, 2);
+    lab_start(l);
+    lab_run(l, 60);
+    for (unsigned i = 1; i < 8; i++)
+        lab_leave(l, &l->population.members[i]);
+    l->measures = (struct measures){.hits = {0}};
+    lab_run(l, 60);
+    lab_print(l, "view", M_VIEW);
+    assert_int_equal(m->of[M_VIEW], 2 * 5);
+    assert_all(l, M_VIEW);
+    for (unsigned i = 0; i < REASON_END_; i++)
+        failed += m->reasons[i];
+    assert_at_least(failed, 1);
+    /* Back at the same place, but under another identity. */
+    lab_come_back(l, &l->population.members[1]);
+    l->measures = (struct measures){.hits = {0}};
+    lab_run(l, 0);
+    assert_int_equal(m->hits[M_VIEW], 2 * 5);
+    assert_int_equal(m->of[M_VIEW], 2 * 6);
+    lab_end(l);
+}
+
+/* One goes in the middle of everything, and comes back. */
+static void test_tunnel_work_client_leaves(void **state)
+{
+    struct lab *l = &lab;
+    const struct measures *m = &l->measures;
+    struct population_member *client;
+
+    (void)state;
+    clients(l, 1);
+    lab_start(l);
+    lab_run(l, 60);
+    client = &l->population.members[12];
+    assert_int_equal(client->role, POPULATION_CLIENT);
+    lab_leave(l, client);
+    l->measures = (struct measures){.hits = {0}};
+    lab_run(l, 60);
+    assert_int_equal(m->of[M_VIEW], 0);
+    assert_int_equal(m->of[M_DATAGRAM_ANSWERED], 0);
+    lab_come_back(l, client);
+    lab_run(l, 90);
+    lab_print_time(l, "built", M_CIRCUIT_TIME);
+    assert_all(l, M_CIRCUIT_BUILT);
+    assert_at_least(m->of[M_CIRCUIT_BUILT], 2);
+    assert_all(l, M_DATAGRAM_ANSWERED);
+    lab_end(l);
+}
+
 /* ---- Services ------------------------------------------------------------ */
 
 static void test_tunnel_work_services_are_reached(void **state)
@@ -92,10 +149,7 @@ static void test_tunnel_work_service_comes_back(void **state)
     lab_leave(l, service);
     lab_run(l, 120);
     assert_int_equal(m->of[M_SERVICE_CONNECTED], 0); /* there is none */
-    assert_int_equal(
-        sim_dht_revive(l->w->sim, service->node, &l->w->net.config), OK);
-    sim_dht_bootstrap(l->w->sim, service->node, l->w->net.members[0]);
-    lab_come(l, service);
+    lab_come_back(l, service);
     lab_run(l, 200);
     lab_print(l, "connected", M_SERVICE_CONNECTED);
     assert_all(l, M_SERVICE_CONNECTED);
@@ -164,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tunnel_work_clients_send),
+        cmocka_unit_test(test_tunnel_work_relays_leave),
+        cmocka_unit_test(test_tunnel_work_client_leaves),
         cmocka_unit_test(test_tunnel_work_services_are_reached),
         cmocka_unit_test(test_tunnel_work_service_comes_back),
         cmocka_unit_test(test_tunnel_work_members_meet),

@@ -144,6 +144,14 @@ static inline void lab_leave(struct lab *l, struct population_member *m)
     m->present = false;
 }
 
+/* As a new node at the same place. */
+static inline void lab_come_back(struct lab *l, struct population_member *m)
+{
+    assert_int_equal(sim_dht_revive(l->w->sim, m->node, &l->w->net.config), OK);
+    sim_dht_bootstrap(l->w->sim, m->node, l->w->net.members[0]);
+    lab_come(l, m);
+}
+
 static inline unsigned lab_add(struct lab *l, enum population_role role,
                                unsigned count, unsigned hostile)
 {
