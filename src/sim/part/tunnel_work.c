@@ -50,18 +50,23 @@ static enum error begin(struct tunnel_record *r)
     return e;
 }
 
-static void end(struct tunnel_record *r)
+static void forget(struct tunnel_record *r)
 {
     struct tunnel_work *w = r->work;
 
-    r->n->above = (struct sim_above){0};
-    r->n->on_service = NULL;
-    r->n->rows = NULL;
     tunnel_circuits_end(r);
     tunnel_seat_end(r);
     w->records[r->place] = w->records[--w->count];
     w->records[r->place]->place = r->place;
     free(r);
+}
+
+static void end(struct tunnel_record *r)
+{
+    r->n->above = (struct sim_above){0};
+    r->n->on_service = NULL;
+    r->n->rows = NULL;
+    forget(r);
 }
 
 static enum error add(struct tunnel_work *w, const struct population_member *m)
@@ -145,12 +150,13 @@ static bool has_work(const struct scenario *s)
            0;
 }
 
+/* The engines may be gone: they are not touched. */
 static void release(void *part)
 {
     struct tunnel_work *w = part;
 
     while (w->count > 0)
-        end(w->records[w->count - 1]);
+        forget(w->records[w->count - 1]);
     free(w->records);
     tunnel_seats_deinit(&w->services);
     tunnel_seats_deinit(&w->associates);

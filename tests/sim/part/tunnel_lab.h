@@ -208,14 +208,15 @@ static inline void lab_run(struct lab *l, unsigned seconds)
             lab_kinds[i]->sample(l->parts[i], sim_now(l->w->sim));
 }
 
+/* The network goes first, as in an experiment. */
 static inline void lab_end(struct lab *l)
 {
+    if (l->w != NULL)
+        world_end(l->w);
     for (unsigned i = 0; i < LAB_PARTS; i++)
         if (l->parts[i] != NULL)
             lab_kinds[i]->free(l->parts[i]);
     memset(l->parts, 0, sizeof(l->parts));
-    if (l->w != NULL)
-        world_end(l->w);
 }
 
 static inline int lab_cleanup(void **state)
