@@ -90,12 +90,12 @@ uint64_t histogram_count(const struct histogram *h, size_t bucket)
     return h->counts == NULL ? 0 : h->counts[bucket];
 }
 
-size_t histogram_rank(const struct histogram *h, uint64_t rank)
+size_t histogram_rank(const struct histogram *h, uint64_t *rank)
 {
     size_t b = histogram_next(h, 0);
 
-    while (b < HISTOGRAM_BUCKETS && rank > h->counts[b]) {
-        rank -= h->counts[b];
+    while (b<HISTOGRAM_BUCKETS && * rank> h->counts[b]) {
+        *rank -= h->counts[b];
         b = histogram_next(h, b + 1);
     }
     return b;

@@ -31,9 +31,9 @@ uint64_t histogram_most(size_t bucket);  /* the largest */
 /* Counts so many more in a bucket, saturating. False: no memory. */
 bool histogram_add(struct histogram *h, size_t bucket, uint64_t count);
 
-/* The bucket of the value with that rank, from 1; HISTOGRAM_BUCKETS: there are
- * not so many. */
-size_t histogram_rank(const struct histogram *h, uint64_t rank);
+/* The bucket of the value with that rank, from 1, which becomes the rank among
+ * the bucket's own; HISTOGRAM_BUCKETS: there are not so many. */
+size_t histogram_rank(const struct histogram *h, uint64_t *rank);
 
 /* The next bucket from `bucket` on that is not empty; HISTOGRAM_BUCKETS: none.
  */

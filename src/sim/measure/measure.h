@@ -138,9 +138,10 @@ struct measure_summary {
     uint64_t hits;  /* of a SHARE, CURVE */
     uint64_t sum;   /* of VALUES, of the samples of a LEVEL; saturating */
     uint64_t least, most; /* of VALUES; of the samples of a LEVEL */
-    /* Of VALUES: bounds of the buckets in which the values of rank ceil(0.5
-     * count), ceil(0.9 count) and ceil(0.99 count) are: those values or at
-     * most a thirty-second more, never more than `most`. */
+    /* Of VALUES: those of rank ceil(0.5 count), ceil(0.9 count) and ceil(0.99
+     * count) in ascending order, exact below 64; above that, they are told by
+     * their rank among the values of their bucket, as if these lay evenly in
+     * it, and are off by less than a thirty-second. */
     uint64_t median, p90, p99;
 };
 size_t measures_samples(const struct measures *m);

@@ -35,32 +35,51 @@ static uint64_t rank_of(uint64_t count, unsigned percent)
     return rank == 0 ? 1 : rank;
 }
 
-/* The bucket of that rank in a cell; HISTOGRAM_BUCKETS: none. */
-static size_t cell_rank(const struct tally_cell *c, uint64_t rank)
+/* The bucket of that rank, which becomes the one among the bucket's own
+ * `count`; HISTOGRAM_BUCKETS: none. `c` NULL: in total. */
+static size_t find_rank(const struct ledger *l, const struct tally_cell *c,
+                        uint64_t *rank, uint64_t *count)
 {
+    size_t b;
+
+    if (c == NULL) {
+        b = histogram_rank(&l->total_values, rank);
+        *count = b < HISTOGRAM_BUCKETS ? histogram_count(&l->total_values, b)
+                                       : 0;
+        return b;
+    }
     for (size_t i = 0; i < c->bucket_count; i++) {
-        if (rank <= c->buckets[i].count)
+        *count = c->buckets[i].count;
+        if (*rank <= *count)
             return c->buckets[i].bucket;
-        rank -= c->buckets[i].count;
+        *rank -= *count;
     }
     return HISTOGRAM_BUCKETS;
 }
 
-static uint64_t bound_of(size_t bucket, uint64_t most)
+/* As if the values of a bucket lay evenly in it, the last one at its end. */
+static uint64_t value_within(size_t bucket, uint64_t rank, uint64_t count)
 {
-    if (bucket >= HISTOGRAM_BUCKETS)
-        return most;
-    return histogram_most(bucket) < most ? histogram_most(bucket) : most;
+    uint64_t least = histogram_least(bucket);
+    uint64_t width = histogram_most(bucket) - least;
+
+    for (; count > UINT32_MAX; count /= 2)
+        rank /= 2;
+    return least + width / count * rank + width % count * rank / count;
 }
 
 static uint64_t quantile(const struct ledger *l, const struct tally_cell *c,
                          const struct tally *t, unsigned percent)
 {
-    uint64_t rank = rank_of(t->count, percent);
-    size_t bucket = c == NULL ? histogram_rank(&l->total_values, rank)
-                              : cell_rank(c, rank);
+    uint64_t rank = rank_of(t->count, percent), count, value;
+    size_t bucket = find_rank(l, c, &rank, &count);
 
-    return bound_of(bucket, t->most);
+    if (bucket >= HISTOGRAM_BUCKETS)
+        return t->most;
+    value = value_within(bucket, rank, count);
+    if (value < t->least)
+        return t->least;
+    return value < t->most ? value : t->most;
 }
 
 void measure_summarize(const struct measures *m, enum measure what,
@@ -99,7 +118,9 @@ bool measure_bucket(const struct measures *m, enum measure what, size_t i,
         b = histogram_next(&l->total_values, b + 1);
     if (b >= HISTOGRAM_BUCKETS)
         return false;
-    *value = bound_of(b, l->total.most);
+    *value = histogram_most(b);
+    if (*value > l->total.most)
+        *value = l->total.most;
     *count = histogram_count(&l->total_values, b);
     return true;
 }

@@ -38,6 +38,7 @@ static void test_histogram_ranks_as_a_sorted_list(void **state)
     struct test_random r = test_seed(11);
     struct histogram h = {0};
     static uint64_t list[3000];
+    uint64_t rank;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(list); i++) {
@@ -45,9 +46,16 @@ static void test_histogram_ranks_as_a_sorted_list(void **state)
         assert_true(histogram_add(&h, histogram_bucket(list[i]), 1));
     }
     qsort(list, COUNT_OF(list), sizeof(list[0]), compare);
-    for (size_t i = 0; i < COUNT_OF(list); i++)
-        assert_int_equal(histogram_rank(&h, i + 1), histogram_bucket(list[i]));
-    assert_int_equal(histogram_rank(&h, COUNT_OF(list) + 1), HISTOGRAM_BUCKETS);
+    for (size_t i = 0; i < COUNT_OF(list); i++) {
+        size_t bucket = histogram_bucket(list[i]);
+
+        rank = i + 1;
+        assert_int_equal(histogram_rank(&h, &rank), bucket);
+        assert_true(rank >= 1 && rank <= histogram_count(&h, bucket));
+        assert_true(i + 1 == rank || histogram_bucket(list[i - rank]) < bucket);
+    }
+    rank = COUNT_OF(list) + 1;
+    assert_int_equal(histogram_rank(&h, &rank), HISTOGRAM_BUCKETS);
     histogram_clear(&h);
     assert_int_equal(histogram_next(&h, 0), HISTOGRAM_BUCKETS);
     for (size_t b = 0; b < HISTOGRAM_BUCKETS; b++)
