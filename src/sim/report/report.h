@@ -36,6 +36,8 @@ struct report {
     char hash[REPORT_HASH_SIZE]; /* of all settings but seed and threads */
     unsigned sweeps;
     const char *sweep[REPORT_SWEEPS_MAX]; /* "network.loss" */
+    /* UNIT_BYTES: "10m" is 10 megabytes; else it is 10 minutes. */
+    enum measure_unit sweep_unit[REPORT_SWEEPS_MAX];
     size_t run_count;
     const struct report_run *runs;  /* points in order, repetitions together */
     const struct trace_log *traces; /* of the first run; may be empty */
@@ -43,11 +45,31 @@ struct report {
 
 /* For people, within 80 columns. */
 void report_summary(const struct report *r, struct text *out);
-/* One object. */
+/* One object; report_json.c says which. */
 void report_json(const struct report *r, struct text *out);
-/* Into a directory, which is made: samples.csv, totals.csv, values.csv,
- * curves.csv, reasons.csv, lookups.csv. ERR_IO: `why` says what with which
- * file. */
+/* Into a directory, which is made, six tables with a line of names first. Each
+ * row begins with the swept keys (numbers: shares from 0 to 1, seconds, bytes;
+ * else words) and `seed`. Times are seconds; what does not exist is empty.
+ *
+ *     samples.csv  a row a sample: time (its end), and columns by measure
+ *     totals.csv   a row a run: complete (0: ended early), time, and the same
+ *     values.csv   distributions: measure, value (the largest of a bucket),
+ *                  count, share (of all that are at most that)
+ *     curves.csv   measure, minute, hits, of, share
+ *     reasons.csv  measure, reason, count
+ *     lookups.csv  steps of lookups of the first run: lookup, target, asker,
+ *                  asked, bits (that target and asked have in common), hop,
+ *                  time, took, outcome (answered, values, timeout, distrusted),
+ *                  hostile (1: whom it asked)
+ *
+ * The columns of a measure NAME that any run has (measure_table.c):
+ *
+ *     a count, reasons   NAME
+ *     a level            NAME (in total: the mean of the samples)
+ *     a share            NAME, NAME_hits, NAME_of
+ *     values             NAME_count, _mean, _least, _median, _p90, _p99, _most
+ *
+ * ERR_IO: `why` says what with which file. */
 enum error report_csv(const struct report *r, const char *dir,
                       struct text *why);
 /* Pictures (PNG) of what there is to draw, by gnuplot from those files in
