@@ -127,17 +127,6 @@ const char *endpoint_print(const struct endpoint *ep,
     return text;
 }
 
-bool endpoint_same_addr(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->family == b->family &&
-           memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && endpoint_same_addr(a, b);
-}
-
 /* Runs for every peer of every answer: the lengths are constants, so that no
  * memcpy is called. */
 size_t endpoint_write_compact(const struct endpoint *ep,

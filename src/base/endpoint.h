@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum family { FAMILY_IPV4 = 0, FAMILY_IPV6 = 1 };
 #define FAMILIES 2
@@ -41,8 +42,18 @@ const char *endpoint_print(const struct endpoint *ep,
 const char *endpoint_print_addr(const struct endpoint *ep,
                                 char text[ENDPOINT_TEXT_SIZE]);
 
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
-bool endpoint_same_addr(const struct endpoint *a, const struct endpoint *b);
+static inline bool endpoint_same_addr(const struct endpoint *a,
+                                      const struct endpoint *b)
+{
+    return a->family == b->family &&
+           memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
+
+static inline bool endpoint_equal(const struct endpoint *a,
+                                  const struct endpoint *b)
+{
+    return a->port == b->port && endpoint_same_addr(a, b);
+}
 
 /* The address that sockets are bound to for all of a machine: 0.0.0.0, [::]. */
 bool endpoint_is_wildcard(const struct endpoint *ep);

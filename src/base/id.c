@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Distance by XOR is decided by the first byte that differs: nothing here needs
- * numbers of 160 bits.
+ * Text, and single bits.
  */
 #include "base/id.h"
 
@@ -27,35 +26,6 @@ enum error id_parse(const char *text, struct id *out)
 const char *id_print(const struct id *id, char text[ID_TEXT_SIZE])
 {
     return sodium_bin2hex(text, ID_TEXT_SIZE, id->b, ID_BYTES);
-}
-
-bool id_equal(const struct id *a, const struct id *b)
-{
-    return memcmp(a->b, b->b, ID_BYTES) == 0;
-}
-
-int id_compare_distance(const struct id *target, const struct id *a,
-                        const struct id *b)
-{
-    for (int i = 0; i < ID_BYTES; i++) {
-        int da = a->b[i] ^ target->b[i];
-        int db = b->b[i] ^ target->b[i];
-
-        if (da != db)
-            return da - db;
-    }
-    return 0;
-}
-
-int id_common_bits(const struct id *a, const struct id *b)
-{
-    for (int i = 0; i < ID_BYTES; i++) {
-        unsigned diff = (unsigned)(a->b[i] ^ b->b[i]);
-
-        if (diff != 0)
-            return 8 * i + __builtin_clz(diff) - 24;
-    }
-    return ID_BITS;
 }
 
 bool id_bit(const struct id *id, int n)
