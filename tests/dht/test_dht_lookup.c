@@ -450,7 +450,8 @@ static void test_dht_lookup_restarted_in_callback(void **state)
 static uint8_t add(struct lookup_side *s, const struct id *id,
                    struct endpoint ep, uint8_t namer)
 {
-    enum error err = lookup_side_add(s, id, &ep, 1, namer, 0);
+    uint8_t hop = namer == LOOKUP_NOBODY ? 1 : 2;
+    enum error err = lookup_side_add(s, id, &ep, hop, namer, 0);
 
     if (err != OK)
         return LOOKUP_NOBODY;

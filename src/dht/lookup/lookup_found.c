@@ -48,22 +48,24 @@ static bool is_testing(const struct naming *n)
     return n->l->all->w->config.testing_network;
 }
 
-static bool same_place(const struct naming *n, const struct endpoint *a,
+static bool same_place(bool testing, const struct endpoint *a,
                        const struct endpoint *b)
 {
-    return is_testing(n) ? endpoint_equal(a, b) : endpoint_same_addr(a, b);
+    return testing ? endpoint_equal(a, b) : endpoint_same_addr(a, b);
 }
 
 /* One address under two ids. */
 static bool contradicts(const struct naming *n, const struct named *nodes,
                         size_t count)
 {
+    const bool testing = is_testing(n);
+
     for (size_t i = 0; i < count; i++) {
-        if (same_place(n, &nodes[i].ep, &n->by.ep) &&
+        if (same_place(testing, &nodes[i].ep, &n->by.ep) &&
             !id_equal(&nodes[i].id, &n->by.id))
             return true;
         for (size_t j = 0; j < i; j++) {
-            if (same_place(n, &nodes[i].ep, &nodes[j].ep) &&
+            if (same_place(testing, &nodes[i].ep, &nodes[j].ep) &&
                 !id_equal(&nodes[i].id, &nodes[j].id))
                 return true;
         }
@@ -89,6 +91,19 @@ static bool may_name(const struct naming *n, const struct named *node)
            !endpoint_is_global(&n->by.ep);
 }
 
+/* Leaves out those that may not be named; returns how many are left. */
+static size_t leave_out(const struct naming *n, struct named *nodes,
+                        size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (may_name(n, &nodes[i]))
+            nodes[kept++] = nodes[i];
+    }
+    return kept;
+}
+
 static void add_named(struct naming *n, enum family f,
                       const struct named *nodes, size_t count)
 {
@@ -96,17 +111,11 @@ static void add_named(struct naming *n, enum family f,
     uint8_t namer = f == n->at.family ? n->at.slot : LOOKUP_NOBODY;
 
     for (size_t i = 0; i < count; i++) {
-        enum error err;
+        enum error err = lookup_side_add(&n->l->side[f], &nodes[i].id,
+                                         &nodes[i].ep, hop, namer, 0);
 
-        if (!may_name(n, &nodes[i]))
-            continue;
         n->named++;
-        if (!is_testing(n) && !node_id_matches(&nodes[i].id, &nodes[i].ep)) {
-            n->misplaced++;
-            continue;
-        }
-        err = lookup_side_add(&n->l->side[f], &nodes[i].id, &nodes[i].ep, hop,
-                              namer, 0);
+        n->misplaced += err == ERR_SIGNATURE;
         n->step->fresh += err == OK;
         if (n->step->fresh >= LOOKUP_PER_ANSWER)
             return;
@@ -118,10 +127,8 @@ static void tell_contacts(const struct naming *n, enum family f,
 {
     struct contacts *contacts = n->l->all->contacts;
 
-    for (size_t i = 0; i < count; i++) {
-        if (may_name(n, &nodes[i]))
-            contacts_named(contacts, &nodes[i].id, &nodes[i].ep);
-    }
+    for (size_t i = 0; i < count; i++)
+        contacts_named(contacts, &nodes[i].id, &nodes[i].ep);
     if (count > 0)
         contacts_look(contacts, f);
 }
@@ -142,6 +149,7 @@ bool lookup_take_nodes(struct lookup *l, struct place by,
         step->nodes += (unsigned)count;
         if (contradicts(&n, nodes, count))
             return false;
+        count = leave_out(&n, nodes, count);
         add_named(&n, (enum family)f, nodes, count);
         if (n.misplaced < 2)
             tell_contacts(&n, (enum family)f, nodes, count);

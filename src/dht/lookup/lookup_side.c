@@ -168,7 +168,7 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
     if (id != NULL) {
         c.id = *id;
         c.id_secure = s->testing || node_id_matches(id, ep);
-        if (namer != LOOKUP_NOBODY && !c.id_secure)
+        if (hop > 1 && !c.id_secure)
             return ERR_SIGNATURE;
     }
     if (is_listed(s, &c))

@@ -68,8 +68,9 @@ void lookup_side_init(struct lookup_side *s, const struct id *target,
                       bool testing);
 void lookup_side_deinit(struct lookup_side *s);
 
-/* Adds a node; `id` NULL while it is not known: such nodes are asked first as
- * long as nobody has answered, and last after that.
+/* Adds a node, at hop 1 or, if somebody has named it, a later one; `id` NULL
+ * while it is not known: such nodes are asked first as long as nobody has
+ * answered, and last after that.
  * ERR_FULL when it is farther than all of a full list, ERR_IN_USE when it is
  * listed, ERR_SIGNATURE when its id does not fit its address (BEP 42; only
  * when somebody has named it), ERR_NO_MEMORY. */
