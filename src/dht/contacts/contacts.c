@@ -139,7 +139,8 @@ void contacts_vote(struct contacts *c, const struct endpoint *voter,
         return;
     if (count_vote(c, f, voter, claimed))
         c->moved(c->publish_ctx);
-    else if (vote_is_contradicted(&c->vote[f]))
+    else if (!endpoint_same_addr(claimed, &c->vote[f].winner) &&
+             vote_is_contradicted(&c->vote[f]))
         c->watch->doubt(c->watch_ctx, f);
     if (c->w->config.testing_network)
         return;

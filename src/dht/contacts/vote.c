@@ -26,10 +26,18 @@ static uint64_t voter_of(const struct endpoint *ep)
     return bytes_get_number64(network.addr);
 }
 
+/* Seconds since a vote was cast; UINT32_MAX: there is none. */
+static uint32_t age_of(const struct vote *v, int i, uint32_t tick)
+{
+    uint32_t age = tick - v->cast[i].at;
+
+    return v->cast[i].at == 0 || age > VOTE_LIFETIME / TIME_S ? UINT32_MAX
+                                                              : age;
+}
+
 static bool is_cast(const struct vote *v, int i, uint32_t tick)
 {
-    return v->cast[i].at != 0 &&
-           tick - v->cast[i].at <= (uint32_t)(VOTE_LIFETIME / TIME_S);
+    return age_of(v, i, tick) != UINT32_MAX;
 }
 
 /* How many vote for each candidate. */
@@ -73,15 +81,18 @@ static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
 /* The voter's earlier vote, else an unused place, else the oldest vote. */
 static int place_of(const struct vote *v, uint64_t voter, uint32_t tick)
 {
+    uint32_t oldest_age = 0;
     int oldest = 0;
 
     for (int i = 0; i < VOTE_VOTERS; i++) {
-        if (is_cast(v, i, tick) && v->cast[i].voter == voter)
+        uint32_t age = age_of(v, i, tick);
+
+        if (v->cast[i].voter == voter && age != UINT32_MAX)
             return i;
-        if (!is_cast(v, i, tick)
-                ? is_cast(v, oldest, tick)
-                : tick - v->cast[i].at > tick - v->cast[oldest].at)
+        if (age > oldest_age) {
+            oldest_age = age;
             oldest = i;
+        }
     }
     return oldest;
 }
