@@ -103,6 +103,15 @@ static inline unsigned table_number_of(const struct table *t, unsigned from,
     return TABLE_NOBODY;
 }
 
+/* By lengths that are constants, so that no memcmp is called. */
+static inline bool table_same_addr(const struct table *t,
+                                   const struct table_card *card,
+                                   const struct endpoint *ep)
+{
+    return t->family == FAMILY_IPV4 ? memcmp(card->addr, ep->addr, 4) == 0
+                                    : memcmp(card->addr, ep->addr, 16) == 0;
+}
+
 /* Exactly this address and port. */
 static inline bool table_is_at(const struct table *t, unsigned i,
                                const struct endpoint *ep)
@@ -110,7 +119,7 @@ static inline bool table_is_at(const struct table *t, unsigned i,
     const struct table_card *card = table_card(t, i);
 
     return card->port == ep->port && t->family == ep->family &&
-           memcmp(card->addr, ep->addr, table_addr_len(t)) == 0;
+           table_same_addr(t, card, ep);
 }
 
 /* What counts as the same address: IP, in testing mode IP and port. */
@@ -119,16 +128,18 @@ static inline bool table_conflicts(const struct table *t, unsigned i,
 {
     const struct table_card *card = table_card(t, i);
 
-    return memcmp(card->addr, ep->addr, table_addr_len(t)) == 0 &&
+    return table_same_addr(t, card, ep) &&
            (!t->testing || card->port == ep->port);
 }
 
 static inline bool table_same_subnet(const struct table *t, unsigned i,
                                      const struct endpoint *ep)
 {
-    size_t bits = t->family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
+    const uint8_t *addr = table_card(t, i)->addr;
 
-    return memcmp(table_card(t, i)->addr, ep->addr, bits / 8) == 0;
+    return t->family == FAMILY_IPV4
+               ? memcmp(addr, ep->addr, TABLE_SUBNET4 / 8) == 0
+               : memcmp(addr, ep->addr, TABLE_SUBNET6 / 8) == 0;
 }
 
 /* The last sign of life. */
