@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void errands_init(struct errands *all, const struct laboratory *lab)
+void dht_errands_init(struct errands *all, const struct laboratory *lab)
 {
     *all = (struct errands){.lab = lab};
     all->last = &all->first;
@@ -21,11 +21,11 @@ static void free_list(struct errand *a)
     }
 }
 
-void errands_deinit(struct errands *all)
+void dht_errands_deinit(struct errands *all)
 {
     free_list(all->first);
     free_list(all->spare);
-    errands_init(all, all->lab);
+    dht_errands_init(all, all->lab);
 }
 
 struct errand *errand_new(struct errands *all,

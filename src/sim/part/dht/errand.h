@@ -41,8 +41,8 @@ struct errands {
     size_t count;
 };
 
-void errands_init(struct errands *all, const struct laboratory *lab);
-void errands_deinit(struct errands *all);
+void dht_errands_init(struct errands *all, const struct laboratory *lab);
+void dht_errands_deinit(struct errands *all);
 
 /* One that `m` is to begin with a->r; not under way yet. NULL: no memory. */
 struct errand *errand_new(struct errands *all,

@@ -33,7 +33,7 @@ static void work_free(void *part)
 {
     struct dht_work *w = part;
 
-    errands_deinit(&w->errands);
+    dht_errands_deinit(&w->errands);
     popularity_deinit(&w->popularity);
     dht_items_deinit(&w->items);
     dht_announces_deinit(&w->announces);
@@ -61,7 +61,7 @@ static enum error work_make(struct laboratory *lab, void **out)
         return ERR_NO_MEMORY;
     w->lab = lab;
     sim_rng_init(&w->rng, lab->scenario->run.seed, STREAM);
-    errands_init(&w->errands, lab);
+    dht_errands_init(&w->errands, lab);
     err = dht_announces_init(&w->announces, lab, &w->errands);
     if (err == OK)
         err = dht_items_init(&w->items, lab, &w->errands);
