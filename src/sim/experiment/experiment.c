@@ -20,25 +20,26 @@ struct experiment {
     const struct scenario *scenario;
     struct laboratory lab;
     struct trace_log traces;
+    struct path *path; /* what lies between nodes */
     void *part[PARTS]; /* NULL: nothing to do for it */
     uint64_t start;    /* the network's first `now` */
     uint64_t ends;
     uint64_t sample; /* when the next one is due; TIME_NEVER: not yet */
 };
 
-static enum error make_network(struct experiment *x)
+static enum error make_network(struct experiment *x, struct text *why)
 {
     struct sim_config config;
+    enum error err;
 
     sim_config_init(&config);
-    config.seed = x->scenario->run.seed;
-    config.threads = x->scenario->run.threads;
     config.addressing = SIM_ADDRESS_GLOBAL;
-    config.loss = x->scenario->network.loss;
-    config.duplicate = x->scenario->network.duplicate;
-    config.reorder = x->scenario->network.reorder;
-    config.reorder_delay = (uint32_t)x->scenario->network.reorder_delay;
-    return sim_new(&config, &x->lab.sim);
+    x->start = config.start;
+    x->lab.begins = x->start + x->scenario->run.warmup;
+    x->ends = x->lab.begins + x->scenario->run.duration;
+    err =
+        population_network(x->scenario, x->lab.begins, &config, &x->path, why);
+    return err == OK ? sim_new(&config, &x->lab.sim) : err;
 }
 
 static enum error make_parts(struct experiment *x)
@@ -61,11 +62,8 @@ enum error experiment_new(const struct scenario *scenario,
     x->scenario = scenario;
     x->sample = TIME_NEVER;
     x->lab = (struct laboratory){.scenario = scenario, .traces = &x->traces};
-    err = make_network(x);
+    err = make_network(x, why);
     if (err == OK) {
-        x->start = sim_now(x->lab.sim);
-        x->lab.begins = x->start + scenario->run.warmup;
-        x->ends = x->lab.begins + scenario->run.duration;
         x->lab.measures = measures_new(scenario->run.sample);
         err = x->lab.measures == NULL ? ERR_NO_MEMORY : OK;
     }
@@ -93,6 +91,7 @@ void experiment_free(struct experiment *x)
             kinds[i]->free(x->part[i]);
     }
     population_free(x->lab.population);
+    path_free(x->path);
     measures_free(x->lab.measures);
     trace_log_deinit(&x->traces);
     free(x);

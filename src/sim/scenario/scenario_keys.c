@@ -82,14 +82,16 @@ const struct setting_key scenario_keys[] = {
     {"network", "latency", &scenario_latency, AT(network.latency),
      .min = TIME_US, .max = 4 * TIME_S, .init = "wide",
      .meaning = "How long a datagram takes, one way. wide: places on a torus,\n"
-                "10 to 130 ms. Otherwise drawn for each pair of nodes."},
+                "10 to 130 ms. Otherwise drawn for each pair of nodes, with a\n"
+                "jitter of up to a sixteenth."},
     {"network", "regions", &scenario_csv, AT(network.regions), .init = "",
      .meaning =
          "A CSV file of one-way times in ms between regions, instead of\n"
          "latency: names in the first line and the first column."},
     {"network", "places", &scenario_csv, AT(network.places), .init = "",
      .meaning = "A CSV file that says how nodes are spread over regions:\n"
-                "region,share in each line. Without it, evenly."},
+                "region,share in each line, or with node,region as its first\n"
+                "line that for each node. Without it, evenly."},
     {"network", "loss", &setting_share, AT(network.loss), .init = "0%",
      .meaning = "Share of all datagrams that is lost."},
     {"network", "duplicate", &setting_share, AT(network.duplicate),
@@ -195,7 +197,9 @@ const struct setting_key scenario_keys[] = {
                 "as they should, and write down what they see."},
     {"adversary", "start", &setting_duration, AT(adversary.start), .min = 0,
      .max = 400 * DAY, .init = "0s",
-     .meaning = "When they begin, after the warm-up; honest before."},
+     .meaning =
+         "When they begin, after the warm-up; honest before. 0s: they have\n"
+         "always been there, in the warm-up too."},
     {"adversary", "networks", &scenario_networks, AT(adversary.networks),
      .max = SCENARIO_NETWORKS_MAX, .init = "",
      .meaning = "Networks that all their addresses are in, like 24.1.0.0/16;\n"
