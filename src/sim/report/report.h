@@ -72,8 +72,18 @@ void report_json(const struct report *r, struct text *out);
  * ERR_IO: `why` says what with which file. */
 enum error report_csv(const struct report *r, const char *dir,
                       struct text *why);
-/* Pictures (PNG) of what there is to draw, by gnuplot from those files in
- * `dir`. ERR_NOT_FOUND: there is no gnuplot; ERR_IO. */
+/* Pictures (PNG) of what there is to draw, by gnuplot, into a directory, which
+ * is made; the script of each, with its data, stays beside it
+ * (base/plot/gnuplot.h).
+ *
+ *     cdf_NAME      distribution of values, a curve a point (at most 8)
+ *     time_NAME     shares and levels over time
+ *     age_NAME      curves by age
+ *     reasons_NAME  bars by reason
+ *     sweep_NAME    any against the first swept key whose values are numbers
+ *     lookup_N      one lookup: the ring of ids, and distance against time
+ *
+ * ERR_NOT_FOUND: there is no gnuplot; ERR_IO; ERR_NO_MEMORY. */
 enum error report_plot(const struct report *r, const char *dir,
                        struct text *why);
 
