@@ -2,6 +2,7 @@
  *
  * Members: made, found, counted. Who comes and goes when is in life.c.
  */
+#include "sim/population/kind.h"
 #include "sim/population/population_internal.h"
 
 #include <assert.h>
@@ -135,39 +136,61 @@ static enum error add_hostile(struct population *p, uint32_t *node)
     return err;
 }
 
-static enum error add_node(struct population *p, struct member *m)
+/* A network that is full has the addresses of those who have left: the one
+ * before it in the seat had what it is behind, too. */
+static enum error take_over(struct population *p, struct member *m)
 {
-    struct sim_place place = {.family = {false}};
+    const struct member *before;
+
+    if (p->taken_by[m->seat] == NOBODY)
+        return ERR_FULL;
+    before = member_at(p, p->taken_by[m->seat]);
+    m->m.node = before->m.node;
+    m->m.nat = before->m.nat;
+    return OK;
+}
+
+static enum error add_node(struct population *p, struct member *m,
+                           const struct kind *kind)
+{
+    struct sim_place place = {.nat = kind->nat};
+    enum error err;
 
     if (m->m.hostile && p->scenario->adversary.networks.count > 0)
         return add_hostile(p, &m->m.node);
-    memcpy(place.family, m->kind.family, sizeof(place.family));
-    place.nat = m->kind.nat;
-    return sim_node_add(p->sim, &place, &m->m.node);
+    memcpy(place.family, kind->family, sizeof(place.family));
+    err = sim_node_add(p->sim, &place, &m->m.node);
+    return err == ERR_FULL ? take_over(p, m) : err;
+}
+
+static struct population_member
+describe(uint32_t index, const struct seat *seat, const struct kind *kind)
+{
+    return (struct population_member){.index = index,
+                                      .role = seat->role,
+                                      .bootstrap = seat->bootstrap,
+                                      .hostile = seat->hostile,
+                                      .read_only = kind->read_only,
+                                      .nat = kind->nat,
+                                      .variant = kind->variant,
+                                      .clock_error = kind->clock_error};
 }
 
 enum error population_make(struct population *p, uint32_t number,
                            struct member **out)
 {
     struct seat seat = seating_at(&p->seating, number);
+    struct kind kind = kind_draw(p->scenario, &seat, p->count);
     struct member *m;
     enum error err = reserve_block(p);
 
     if (err != OK)
         return err;
     m = member_at(p, p->count);
-    *m = (struct member){.seat = number,
-                         .candidate = NOBODY,
-                         .kind = kind_draw(p->scenario, &seat, p->count)};
-    m->m = (struct population_member){.index = p->count,
-                                      .role = seat.role,
-                                      .bootstrap = seat.bootstrap,
-                                      .hostile = seat.hostile,
-                                      .read_only = m->kind.read_only,
-                                      .nat = m->kind.nat,
-                                      .variant = m->kind.variant,
-                                      .clock_error = m->kind.clock_error};
-    err = add_node(p, m);
+    *m = (struct member){.m = describe(p->count, &seat, &kind),
+                         .seat = number,
+                         .candidate = NOBODY};
+    err = add_node(p, m, &kind);
     if (err == OK)
         err = reserve_node(p, m->m.node);
     if (err != OK)

@@ -18,6 +18,9 @@
  * and sessions and arrivals are what it says; there is room for
  * count - bootstraps of them, and those that it does not name never come.
  *
+ * Newcomers get new addresses, but when the network has had as many nodes as it
+ * can have, the ones of those whom they replace.
+ *
  * Comings and goings happen in steps of POPULATION_STEP, between two windows of
  * the simulated network (sim_at), never inside of an engine.
  */
@@ -34,7 +37,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define POPULATION_STEP (10 * TIME_MS)
+/* Each is the end of a window for all nodes, so there should not be many. */
+#define POPULATION_STEP (50 * TIME_MS)
 
 enum population_role {
     POPULATION_PLAIN, /* of the DHT alone */

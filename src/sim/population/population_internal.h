@@ -7,7 +7,6 @@
 #define WARREN_SIM_POPULATION_POPULATION_INTERNAL_H
 
 #include "sim/population/agenda.h"
-#include "sim/population/kind.h"
 #include "sim/population/population.h"
 #include "sim/population/seat.h"
 #include "sim/population/stored.h"
@@ -21,7 +20,6 @@ struct member {
     struct stored *stored;      /* while it is away; NULL: nothing */
     uint32_t seat;
     uint32_t candidate; /* place among the candidates; NOBODY */
-    struct kind kind;
 };
 
 struct population {

@@ -21,6 +21,8 @@ struct crowd {
     struct scenario scenario;
     struct sim *sim;
     struct population *population;
+    struct path *path;
+    uint32_t max_nodes; /* of the network; 0: as it likes */
     struct text why;
     struct population_listener listener;
     uint64_t begun;
@@ -33,6 +35,7 @@ static inline void crowd_end(struct crowd *c)
 {
     sim_free(c->sim);
     population_free(c->population);
+    path_free(c->path);
     text_deinit(&c->why);
     *c = (struct crowd){0};
 }
@@ -50,6 +53,7 @@ static inline void crowd_init(struct crowd *c, unsigned count)
     crowd_end(c);
     text_init(&c->why, 1000);
     c->scenario.run.seed = 7;
+    c->scenario.run.threads = 1;
     c->scenario.nodes.count = count;
     c->scenario.nodes.offline.kind = SPREAD_FIXED;
     for (int i = 0; i < 2; i++)
@@ -61,8 +65,12 @@ static inline enum error crowd_make(struct crowd *c)
     struct sim_config config;
 
     sim_config_init(&config);
-    config.seed = c->scenario.run.seed;
     config.addressing = SIM_ADDRESS_GLOBAL;
+    if (c->max_nodes != 0)
+        config.max_nodes = c->max_nodes;
+    assert_int_equal(population_network(&c->scenario, config.start, &config,
+                                        &c->path, &c->why),
+                     OK);
     assert_int_equal(sim_new(&config, &c->sim), OK);
     return population_new(&c->scenario, c->sim, &c->population, &c->why);
 }

@@ -211,12 +211,23 @@ static void test_population_returns_through_what_it_stored(void **state)
     assert_int_equal(m->session, 2);
 }
 
-static uint64_t digest_of(uint64_t seed)
+static uint64_t digest_of(uint64_t seed, unsigned threads)
 {
     struct sim_stats stats;
 
     crowd_init(&crowd, 40);
     crowd.scenario.run.seed = seed;
+    crowd.scenario.run.threads = threads;
+    crowd.scenario.network.loss = 0.05;
+    crowd.scenario.network.latency = (struct spread){
+        .kind = SPREAD_LOGNORMAL, .a = 50 * TIME_MS, .shape = 0.5};
+    crowd.scenario.network.uplink =
+        (struct spread){.kind = SPREAD_UNIFORM, .a = 5000, .b = 50000};
+    crowd.scenario.network.partitions.count = 1;
+    crowd.scenario.network.partitions.at[0] =
+        (struct scenario_partition){40 * TIME_S, 60 * TIME_S, 0.5};
+    crowd.scenario.nodes.cone_nat = crowd.scenario.nodes.symmetric_nat = 0.2;
+    crowd.scenario.nodes.dual = 0.3;
     crowd.scenario.nodes.arrival = ARRIVE_BY_CHANCE;
     crowd.scenario.nodes.arrival_time = 20 * TIME_S;
     crowd.scenario.nodes.read_only = 0.2;
@@ -235,8 +246,34 @@ static void test_population_of_one_seed_does_the_same(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++)
-        assert_int_equal(digest_of(seed), digest_of(seed));
-    assert_int_not_equal(digest_of(1), digest_of(3));
+        assert_int_equal(digest_of(seed, 1),
+                         digest_of(seed, (unsigned)seed + 1));
+    assert_int_not_equal(digest_of(1, 1), digest_of(3, 1));
+}
+
+static void test_population_of_a_full_network_takes_old_addresses(void **state)
+{
+    unsigned left;
+
+    (void)state;
+    crowd_init(&crowd, 11);
+    crowd.max_nodes = 20;
+    crowd.scenario.nodes.cone_nat = 0.5;
+    crowd.scenario.nodes.session =
+        (struct spread){.kind = SPREAD_EXPONENTIAL, .a = 10 * TIME_S};
+    begin_seen();
+    crowd_run(&crowd, 60 * TIME_S);
+    left = seen.left;
+    assert_in_range(left, 30, 100);
+    assert_int_equal(sim_nodes(crowd.sim), 20);
+    assert_int_equal(population_count(crowd.population), 11 + left);
+    assert_int_equal(population_present(crowd.population), 11);
+    for (uint32_t i = 0; i < 11 + left; i++) {
+        struct population_member *m = crowd_at(&crowd, i);
+
+        if (m->present)
+            assert_ptr_equal(population_of_node(crowd.population, m->node), m);
+    }
 }
 
 static void test_population_any_is_present_and_honest(void **state)
@@ -274,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_population_who_is_away_for_ever_is_not_replaced),
         cmocka_unit_test(test_population_returns_through_what_it_stored),
         cmocka_unit_test(test_population_of_one_seed_does_the_same),
+        cmocka_unit_test(test_population_of_a_full_network_takes_old_addresses),
         cmocka_unit_test(test_population_any_is_present_and_honest),
     };
 
