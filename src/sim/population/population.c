@@ -86,11 +86,12 @@ static enum error reserve_block(struct population *p)
 
     if (block == p->block_cap) {
         size_t cap = p->block_cap == 0 ? 16 : 2 * p->block_cap;
-        struct member **blocks = realloc(p->blocks, cap * sizeof(*blocks));
+        struct member **blocks =
+            realloc(p->blocks, cap * sizeof(struct member *));
 
         if (blocks == NULL)
             return ERR_NO_MEMORY;
-        memset(blocks + block, 0, (cap - block) * sizeof(*blocks));
+        memset(blocks + block, 0, (cap - block) * sizeof(struct member *));
         p->blocks = blocks;
         p->block_cap = cap;
     }

@@ -77,7 +77,7 @@ static bool fits(struct csv *c, const struct trace *t, uint8_t *there,
 static enum error read_rows(struct trace *t, struct csv *c, uint32_t nodes,
                             uint8_t *there)
 {
-    struct trace_event e;
+    struct trace_event e = {0};
     bool first = true;
 
     for (; csv_next(c); first = false) {
