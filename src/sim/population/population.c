@@ -119,20 +119,35 @@ static enum error reserve_node(struct population *p, uint32_t node)
     return OK;
 }
 
+/* False: nobody wants it at a certain place. */
+static bool is_placed(const struct population *p, const struct member *m,
+                      unsigned again, struct endpoint *out)
+{
+    for (size_t i = 0; i < p->listener_count; i++) {
+        const struct population_listener *l = &p->listeners[i];
+
+        if (m->m.role == POPULATION_PLAIN && l->place_hostile != NULL)
+            return l->place_hostile(l->ctx, again, out);
+    }
+    return false;
+}
+
 /* At an address of the adversary's own that nobody has yet. */
-static enum error add_hostile(struct population *p, uint32_t *node)
+static enum error add_hostile(struct population *p, struct member *m)
 {
     enum error err = ERR_IN_USE;
 
-    while (err == ERR_IN_USE) {
-        struct endpoint ep = kind_hostile_address(p->scenario, p->hostile++);
+    for (unsigned again = 0; err == ERR_IN_USE; again++) {
         struct sim_place place = {.family = {false}};
+        struct endpoint ep;
 
+        if (!is_placed(p, m, again, &ep))
+            ep = kind_hostile_address(p->scenario, p->hostile++);
         place.family[ep.family] = true;
         place.at[ep.family] = &ep;
         if (ep.port < SIM_PORT)
             return ERR_FULL;
-        err = sim_node_add(p->sim, &place, node);
+        err = sim_node_add(p->sim, &place, &m->m.node);
     }
     return err;
 }
@@ -158,7 +173,7 @@ static enum error add_node(struct population *p, struct member *m,
     enum error err;
 
     if (m->m.hostile && p->scenario->adversary.networks.count > 0)
-        return add_hostile(p, &m->m.node);
+        return add_hostile(p, m);
     memcpy(place.family, kind->family, sizeof(place.family));
     err = sim_node_add(p->sim, &place, &m->m.node);
     return err == ERR_FULL ? take_over(p, m) : err;

@@ -27,6 +27,7 @@
 #ifndef WARREN_SIM_POPULATION_POPULATION_H
 #define WARREN_SIM_POPULATION_POPULATION_H
 
+#include "base/endpoint.h"
 #include "base/error.h"
 #include "base/timestamp.h"
 #include "sim/path/nat.h"
@@ -74,6 +75,10 @@ struct population_listener {
     /* The engine of a hostile member without a role, instead of an honest one:
      * attaches it to m->node. Of one listener only. */
     enum error (*start_hostile)(void *ctx, struct population_member *m);
+    /* Where the next hostile member without a role is to be, when [adversary]
+     * has networks; `again` counts how often somebody was there already. False:
+     * at an address by order. Of one listener only. */
+    bool (*place_hostile)(void *ctx, unsigned again, struct endpoint *out);
     /* The tunnel engine of a member with a role, hostile or not, beside its
      * honest DHT engine. Of one listener only. */
     enum error (*start_tunnel)(void *ctx, struct population_member *m);

@@ -300,6 +300,43 @@ static void test_population_any_is_present_and_honest(void **state)
     }
 }
 
+/* The same place for all: every second time somebody is there. */
+static bool at_one_place(void *ctx, unsigned again, struct endpoint *out)
+{
+    unsigned *asked = ctx;
+
+    ++*asked;
+    *out = (struct endpoint){.family = FAMILY_IPV4, .addr = {91, 7, 1, 1}};
+    out->port = (uint16_t)(7000 + again);
+    return *asked < 9;
+}
+
+static void test_population_adversary_chooses_places(void **state)
+{
+    unsigned asked = 0;
+    struct endpoint ep;
+    uint32_t chosen = 0;
+
+    (void)state;
+    crowd_init(&crowd, 10);
+    crowd.scenario.adversary.count = 5;
+    crowd.scenario.adversary.networks.count = 1;
+    crowd.scenario.adversary.networks.at[0] = (struct scenario_prefix){
+        .ep = {.family = FAMILY_IPV4, .addr = {91, 7}}, .bits = 16};
+    crowd.listener.ctx = &asked;
+    crowd.listener.place_hostile = at_one_place;
+    crowd_begin(&crowd);
+    crowd_run(&crowd, TIME_S);
+    for (uint32_t i = 0; i < population_count(crowd.population); i++) {
+        const struct population_member *m = crowd_at(&crowd, i);
+
+        assert_true(sim_endpoint(crowd.sim, m->node, FAMILY_IPV4, &ep));
+        chosen += ep.port >= 7000 && m->hostile;
+        assert_int_equal(m->hostile, ep.addr[0] == 91 && ep.addr[1] == 7);
+    }
+    assert_int_equal(chosen, 3); /* after 1, 2 and 3 tries */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_population_of_one_seed_does_the_same),
         cmocka_unit_test(test_population_of_a_full_network_takes_old_addresses),
         cmocka_unit_test(test_population_any_is_present_and_honest),
+        cmocka_unit_test(test_population_adversary_chooses_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, crowd_cleanup);
