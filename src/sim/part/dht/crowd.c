@@ -32,8 +32,7 @@ void crowd_id(struct sim *sim, const struct scenario *scenario, uint32_t number,
     out->b[ID_BYTES - 3] = (uint8_t)number;
 }
 
-/* ---- Addresses ------------------------------------------------------------
- */
+/* ---- Addresses ----------------------------------------------------------- */
 
 /* Bits of a subnet, of which lookups count one node. */
 static unsigned subnet_bits(const struct endpoint *ep)

@@ -14,6 +14,9 @@
 #define THROUGH 8  /* bootstrap nodes that each is told of */
 #define REFRESH 16 /* harvests until each one's ids have been looked at */
 
+#define PLACES (16 * CROWD_A_KEY) /* of a key; others are by order */
+#define PORT   6882               /* not that of addresses made from an index */
+
 struct one {
     struct liar liar;
     uint32_t node; /* SIM_NODE_NONE: it has left */
@@ -29,11 +32,13 @@ struct dht_enemy {
     uint32_t count, cap;
     uint32_t hand;
     bool ways[LIAR_MADE_UP + 1];
+    uint32_t placed; /* that were given, or refused, a place */
+    struct crowd_place places[PLACES];
+    size_t place, place_count; /* which of them is the last one's */
     enum error error;
 };
 
-/* ---- Ids of accomplices ---------------------------------------------------
- */
+/* ---- Ids of accomplices -------------------------------------------------- */
 
 static void forget(struct dht_enemy *e, struct one *o, int f)
 {
@@ -63,8 +68,43 @@ static void look_at(struct dht_enemy *e, struct one *o)
     }
 }
 
-/* ---- Coming ---------------------------------------------------------------
- */
+/* ---- Where they are ------------------------------------------------------ */
+
+/* The best places for the key at which the next ones are to crowd. */
+static void search_places(struct dht_enemy *e, uint32_t number)
+{
+    uint32_t keys = e->lab->scenario->lookups.keys;
+    uint32_t rounds = number / CROWD_A_KEY / (keys == 0 ? 1 : keys);
+
+    e->place = rounds * CROWD_A_KEY;
+    e->place_count = e->place + CROWD_A_KEY <= PLACES
+                         ? crowd_places(e->lab->sim, e->lab->scenario, number,
+                                        e->place + CROWD_A_KEY, e->places)
+                         : 0;
+}
+
+static bool on_place(void *ctx, unsigned again, struct endpoint *out)
+{
+    struct dht_enemy *e = ctx;
+    uint32_t number = e->placed;
+
+    if (!e->lab->scenario->adversary.does[BEHAVE_CROWD])
+        return false;
+    if (again == 0) {
+        if (number % CROWD_A_KEY == 0)
+            search_places(e, number);
+        else
+            e->place++;
+        e->placed++;
+    }
+    if (e->place >= e->place_count)
+        return false;
+    *out = e->places[e->place].ep;
+    out->port = (uint16_t)(PORT + again);
+    return true;
+}
+
+/* ---- Coming -------------------------------------------------------------- */
 
 /* Of what the scenario says, what the `number`th does. */
 static enum liar_way way_of(const struct dht_enemy *e, uint32_t number)
@@ -170,8 +210,7 @@ static void on_leaves(void *ctx, struct population_member *m, uint64_t now)
     }
 }
 
-/* ---- The part -------------------------------------------------------------
- */
+/* ---- The part ------------------------------------------------------------ */
 
 static void enemy_free(void *part)
 {
@@ -187,7 +226,8 @@ static void enemy_free(void *part)
 static enum error enemy_make(struct laboratory *lab, void **out)
 {
     const struct scenario_adversary *s = &lab->scenario->adversary;
-    struct population_listener listener = {.start_hostile = on_start,
+    struct population_listener listener = {.place_hostile = on_place,
+                                           .start_hostile = on_start,
                                            .leaves = on_leaves};
     struct dht_enemy *e;
     enum error err;

@@ -12,8 +12,7 @@
 #define MADE_UP    16384 /* so that some are near to whatever is asked for */
 #define BOUND_BITS 21    /* of an id, by its address (BEP 42) */
 
-/* ---- What they share ------------------------------------------------------
- */
+/* ---- What they share ----------------------------------------------------- */
 
 enum error liar_ring_init(struct liar_ring *ring, struct sim *sim,
                           size_t friends)
@@ -81,8 +80,7 @@ enum error liar_ring_make_up(struct liar_ring *ring, struct sim_rng *rng)
     return OK;
 }
 
-/* ---- Whom it names --------------------------------------------------------
- */
+/* ---- Whom it names ------------------------------------------------------- */
 
 static size_t put_node(uint8_t *buf, const struct id *id,
                        const struct endpoint *ep)
@@ -159,8 +157,7 @@ static size_t name_nodes(struct liar *l, const struct endpoint *own,
                                    : name_nobody_here(l, own, target, buf);
 }
 
-/* ---- What it says ---------------------------------------------------------
- */
+/* ---- What it says -------------------------------------------------------- */
 
 static void answer(struct liar *l, struct sim_dht *n,
                    const struct endpoint *from, const struct dht_message *q)

@@ -53,8 +53,7 @@ present(const struct dht_probe *p, uint32_t member, uint32_t session)
     return m->present && m->session == session ? m : NULL;
 }
 
-/* ---- The panel ------------------------------------------------------------
- */
+/* ---- The panel ----------------------------------------------------------- */
 
 static void sit_down(struct dht_probe *p, struct seat *s,
                      const struct population_member *m, uint64_t now)
@@ -110,8 +109,7 @@ static struct seat *left_seat(struct dht_probe *p)
     return NULL;
 }
 
-/* ---- Newcomers ------------------------------------------------------------
- */
+/* ---- Newcomers ----------------------------------------------------------- */
 
 static enum error add_newcomer(struct dht_probe *p,
                                const struct population_member *m)
@@ -155,8 +153,7 @@ static void look_at_newcomers(struct dht_probe *p, uint64_t now)
     p->newcomer_count = kept;
 }
 
-/* ---- The population -------------------------------------------------------
- */
+/* ---- The population ------------------------------------------------------ */
 
 static void on_came(void *ctx, struct population_member *m, uint64_t now)
 {
@@ -185,8 +182,7 @@ static void on_leaves(void *ctx, struct population_member *m, uint64_t now)
     seat->taken = false;
 }
 
-/* ---- Samples --------------------------------------------------------------
- */
+/* ---- Samples ------------------------------------------------------------- */
 
 /* Millionths a node and second; `ms` is the nodes' time together. */
 static uint64_t rate(uint64_t amount, uint64_t ms)
@@ -284,8 +280,7 @@ static void probe_sample(void *part, uint64_t now)
     fill_seats(p, now);
 }
 
-/* ---- The part -------------------------------------------------------------
- */
+/* ---- The part ------------------------------------------------------------ */
 
 static void probe_free(void *part)
 {

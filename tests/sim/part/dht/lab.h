@@ -17,8 +17,7 @@
 #define LAB_MEMBERS 2000
 #define LAB_VALUES  20000
 
-/* ---- Measures -------------------------------------------------------------
- */
+/* ---- Measures ------------------------------------------------------------ */
 
 struct lab_measure {
     uint64_t count, level, hits, of, sum;
@@ -82,8 +81,7 @@ enum error trace_log_add(struct trace_log *log, const struct trace_step *step)
     return OK;
 }
 
-/* ---- The population -------------------------------------------------------
- */
+/* ---- The population ------------------------------------------------------ */
 
 struct population {
     struct sim *sim;
@@ -145,8 +143,7 @@ struct population_member *population_any(struct population *p,
             return &p->members[i];
 }
 
-/* ---- The laboratory -------------------------------------------------------
- */
+/* ---- The laboratory ------------------------------------------------------ */
 
 struct lab {
     struct scenario scenario;
@@ -266,13 +263,22 @@ static inline void lab_come(struct lab *l, struct population_member *m)
     lab_tell(l, m, true);
 }
 
-/* A member like `kind` at `ep` (NULL: anywhere). */
-static inline struct population_member *
-lab_join_at(struct lab *l, struct population_member kind,
-            const struct endpoint *ep)
+/* A member like `kind`, anywhere, or where the adversary wants to have it. */
+static inline struct population_member *lab_join(struct lab *l,
+                                                 struct population_member kind)
 {
     struct population_member *m = &l->population.members[l->population.count];
-    const struct sim_place place = {.family = {true}, .at = {ep}};
+    struct sim_place place = {.family = {true}};
+    struct endpoint ep;
+
+    for (unsigned i = 0; kind.hostile && i < l->population.listener_count &&
+                         l->scenario.adversary.networks.count > 0;
+         i++) {
+        const struct population_listener *of = &l->population.listeners[i];
+
+        if (of->place_hostile != NULL && of->place_hostile(of->ctx, 0, &ep))
+            place.at[FAMILY_IPV4] = &ep;
+    }
 
     assert_true(l->population.count < LAB_MEMBERS);
     *m = kind;
@@ -318,7 +324,7 @@ static inline void lab_run(struct lab *l, uint64_t duration)
 static inline void lab_grow(struct lab *l, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        lab_join_at(l, (struct population_member){.index = 0}, NULL);
+        lab_join(l, (struct population_member){.index = 0});
         sim_run_for(l->rooms.sim, TIME_MIN / n);
     }
 }

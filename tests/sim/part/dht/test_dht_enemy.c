@@ -13,22 +13,15 @@
 
 static const struct population_member hostile = {.hostile = true};
 
-/* `places` (NULL: anywhere) are those of the hostile nodes. */
-static void start(uint32_t count, const struct crowd_place *places)
+static void start(uint32_t count)
 {
     lab.scenario.adversary.count = count;
     lab_start(&lab);
     lab_add(&lab, &dht_enemy);
     lab_add(&lab, &dht_work);
     lab_grow(&lab, HONEST);
-    for (uint32_t i = 0; i < count; i++) {
-        struct endpoint ep;
-
-        if (places != NULL)
-            ep = places[i].ep;
-        ep.port = SIM_PORT;
-        lab_join_at(&lab, hostile, places != NULL ? &ep : NULL);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        lab_join(&lab, hostile);
     lab_run(&lab, lab.rooms.begins - sim_now(lab.rooms.sim));
 }
 
@@ -78,7 +71,7 @@ static void test_dht_enemy_drops(void **state)
     with_work();
     lab.scenario.adversary.does[BEHAVE_DROP] = true;
     lab.scenario.adversary.start = 20 * TIME_MIN;
-    start(HONEST / 2, NULL);
+    start(HONEST / 2);
     lab_run(&lab, 19 * TIME_MIN);
     assert_at_least(steps_of(true, TRACE_ANSWERED), 50);
     assert_at_least(success(), 98);
@@ -97,7 +90,7 @@ static void test_dht_enemy_observes(void **state)
     (void)state;
     with_work();
     lab.scenario.adversary.does[BEHAVE_OBSERVE] = true;
-    start(HONEST / 2, NULL);
+    start(HONEST / 2);
     lab_run(&lab, 20 * TIME_MIN);
     assert_at_least(success(), 98);
     assert_at_least(steps_of(true, TRACE_VALUES), 50);
@@ -110,7 +103,7 @@ static void lookups_against(enum scenario_behaviour what,
     with_work();
     lab.config.addressing = addressing;
     lab.scenario.adversary.does[what] = true;
-    start(HONEST / 2, NULL);
+    start(HONEST / 2);
     lab_run(&lab, 30 * TIME_MIN);
     print_message(
         "  %u %% found, closest %u %%\n", success(),
@@ -144,7 +137,7 @@ static void test_dht_enemy_crowds(void **state)
     with_work();
     lab.scenario.lookups.keys = 4;
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
-    start(CROWD_A_KEY, NULL);
+    start(CROWD_A_KEY);
     lab_run(&lab, 30 * TIME_MIN);
     assert_in_range(success(), 70, 80);
     for (size_t i = 0; i < lab.traces.count; i++) {
@@ -157,8 +150,7 @@ static void test_dht_enemy_crowds(void **state)
     lab_end(&lab);
 }
 
-/* ---- Under BEP 42 ---------------------------------------------------------
- */
+/* ---- Under BEP 42 -------------------------------------------------------- */
 
 static void one_network(uint8_t a, uint8_t b, uint8_t c, unsigned bits)
 {
@@ -171,7 +163,6 @@ static void one_network(uint8_t a, uint8_t b, uint8_t c, unsigned bits)
  * best addresses of a /16 it is nearer than all others. */
 static void test_dht_enemy_crowds_with_addresses(void **state)
 {
-    struct crowd_place places[CROWD_A_KEY];
     unsigned anywhere, chosen;
 
     (void)state;
@@ -179,7 +170,7 @@ static void test_dht_enemy_crowds_with_addresses(void **state)
     lab.config.addressing = SIM_ADDRESS_GLOBAL;
     lab.scenario.lookups.keys = 1;
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
-    start(CROWD_A_KEY, NULL);
+    start(CROWD_A_KEY);
     lab_run(&lab, 30 * TIME_MIN);
     anywhere = success();
 
@@ -188,12 +179,7 @@ static void test_dht_enemy_crowds_with_addresses(void **state)
     lab.scenario.lookups.keys = 1;
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
     one_network(91, 7, 0, 16);
-    lab_start(&lab); /* for its random numbers alone */
-    assert_int_equal(
-        crowd_places(lab.rooms.sim, &lab.scenario, 0, CROWD_A_KEY, places),
-        CROWD_A_KEY);
-    sim_free(lab.rooms.sim);
-    start(CROWD_A_KEY, places);
+    start(CROWD_A_KEY);
     lab_run(&lab, 30 * TIME_MIN);
     chosen = success();
     print_message("  %u %% found, of those with addresses %u %%\n", anywhere,
@@ -274,8 +260,7 @@ static void test_dht_enemy_keys(void **state)
     assert_true(id_equal(&a, &b));
 }
 
-/* ---- Together -------------------------------------------------------------
- */
+/* ---- Together ------------------------------------------------------------ */
 
 static uint64_t run_all(uint64_t seed)
 {
@@ -285,7 +270,7 @@ static uint64_t run_all(uint64_t seed)
     lab.scenario.run.seed = seed;
     for (int i = 0; i < BEHAVIOURS; i++)
         lab.scenario.adversary.does[i] = true;
-    start(HONEST / 4, NULL);
+    start(HONEST / 4);
     lab_run(&lab, 5 * TIME_MIN);
     /* Of three ways each does one. */
     assert_at_least(steps_of(true, TRACE_ANSWERED), 10);

@@ -138,10 +138,10 @@ static void test_dht_probe_join(void **state)
     lab_init(&lab);
     start(30);
     for (int i = 0; i < 10; i++) {
-        lab_join_at(&lab, (struct population_member){.index = 0}, NULL);
+        lab_join(&lab, (struct population_member){.index = 0});
         lab_run(&lab, 10 * TIME_S);
     }
-    m = lab_join_at(&lab, (struct population_member){.index = 0}, NULL);
+    m = lab_join(&lab, (struct population_member){.index = 0});
     lab_leave(&lab, m);
     lab_run(&lab, TIME_MIN);
     assert_int_equal(M(M_JOIN_TIME).value_count, 10);
@@ -164,7 +164,7 @@ static void test_dht_probe_upkeep_of_newcomers(void **state)
     calm = M(M_UPKEEP_DATAGRAMS).level;
     for (uint32_t i = 0; i < 60; i++) {
         lab_leave(&lab, &lab.population.members[1 + i]);
-        lab_join_at(&lab, (struct population_member){.index = 0}, NULL);
+        lab_join(&lab, (struct population_member){.index = 0});
         lab_run(&lab, 10 * TIME_S);
     }
     assert_int_equal(M(M_NODES).level, 50);

@@ -66,7 +66,7 @@ static void test_dht_work_closest(void **state)
     lab_add(&lab, &dht_work);
     lab_grow(&lab, 12);
     for (int i = 0; i < 4; i++)
-        lab_join_at(&lab, (struct population_member){.read_only = true}, NULL);
+        lab_join(&lab, (struct population_member){.read_only = true});
     lab_run(&lab, 14 * TIME_MIN);
     assert_int_equal(M(M_LOOKUP_SUCCESS).of, 0);
     assert_at_least(M(M_CLOSEST_FOUND).of, 8 * 100);
@@ -150,7 +150,7 @@ static void test_dht_work_taken_over(void **state)
         if (i % 4 == 0)
             lab_come(&lab, &lab.population.members[i]);
         else
-            lab_join_at(&lab, (struct population_member){.index = 0}, NULL);
+            lab_join(&lab, (struct population_member){.index = 0});
         lab_run(&lab, 10 * TIME_S);
     }
     assert_int_equal(M(M_PEER_FINDABLE).curve_of[0], 0); /* it is renewed */
@@ -195,8 +195,7 @@ static void test_dht_work_traces(void **state)
     lab_end(&lab);
 }
 
-/* ---- Items ----------------------------------------------------------------
- */
+/* ---- Items --------------------------------------------------------------- */
 
 static void test_dht_work_items(void **state)
 {
@@ -242,8 +241,7 @@ static void test_dht_work_items_once(void **state)
     lab_end(&lab);
 }
 
-/* ---- The same again -------------------------------------------------------
- */
+/* ---- The same again ------------------------------------------------------ */
 
 static uint64_t run_once(uint64_t seed, struct measures *out)
 {
