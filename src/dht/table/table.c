@@ -110,6 +110,7 @@ enum table_change table_answered(struct table *t, const struct id *id,
         table_card(t, i)->rtt_us = smoothed(table_card(t, i)->rtt_us, rtt);
         note_answer(&t->states[i], now);
         b->touched = contact_tick(now);
+        b->ping_at = 0; /* another one is the least recently seen */
         return TABLE_REFRESHED;
     }
     if (!admissible(t, id, ep))
@@ -140,10 +141,12 @@ static void seen(struct table *t, const struct id *id,
     struct table_bucket *b = table_bucket_of(t, id);
     unsigned i = find(t, b, id);
 
-    if (i == TABLE_NOBODY)
+    if (i == TABLE_NOBODY) {
         seen_first(t, b, id, ep, now);
-    else if ((itself || !table_is_live(b, i)) && table_is_at(t, i, ep))
+    } else if ((itself || !table_is_live(b, i)) && table_is_at(t, i, ep)) {
         t->states[i].last_heard = contact_tick(now);
+        b->ping_at = 0; /* likewise */
+    }
 }
 
 void table_heard(struct table *t, const struct id *id,
@@ -171,10 +174,11 @@ void table_failed(struct table *t, const struct id *id,
         return;
     }
     t->states[i].fails++;
+    b->heard = 0; /* what it has asked of us does not count any more */
     if (t->states[i].fails >= TABLE_DROP_FAILS)
         table_remove_live(t, b, i, now);
     else if (b->cache_count > 0)
-        table_ping_soon(t, now);
+        table_ping_soon(t, b, now);
 }
 
 void table_touch_bucket(struct table *t, const struct id *target, uint64_t now)

@@ -24,7 +24,7 @@
  * A bad contact stays until somebody takes its place or it has failed
  * TABLE_DROP_FAILS times in a row: after an outage there is whom to ask.
  *
- * Memory: nothing at first, then 12 bytes a bucket and, in one array of all,
+ * Memory: nothing at first, then 20 bytes a bucket and, in one array of all,
  * 48 (IPv4) or 60 a contact; at most 160 * 2 * DHT_K contacts. Out of memory, a
  * contact is refused.
  */

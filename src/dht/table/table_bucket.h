@@ -22,10 +22,14 @@
 
 #define TABLE_NOBODY UINT32_MAX
 
-/* Contacts are in no order. */
+/* Contacts are in no order. The last two ticks keep buckets with nothing to do
+ * from being looked at. */
 struct table_bucket {
     uint32_t touched; /* tick of the last answer, change or lookup */
     uint32_t pinged;  /* tick of the last ping of a questionable contact */
+    uint32_t ping_at; /* not before this is a ping due; 0: now */
+    uint32_t heard;   /* all live ones gave a sign of life at this tick or
+                         later; 0: that is not known */
     uint16_t first;   /* of its contacts */
     uint8_t live_count, cache_count; /* none above DHT_K */
 };
@@ -165,8 +169,8 @@ void table_erase(struct table *t, struct table_bucket *b, unsigned i);
 
 /* ---- table_cache.c ----------------------------------------------------- */
 
-/* table_next_ping may have something now. */
-void table_ping_soon(struct table *t, uint64_t now);
+/* table_next_ping may have something in this bucket now. */
+void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now);
 /* A bad live contact, or TABLE_NOBODY. */
 unsigned table_find_bad(const struct table *t, const struct table_bucket *b);
 /* The one from `from` until before `to` that has this address, or

@@ -5,8 +5,9 @@
  */
 #include "dht/table/table_bucket.h"
 
-void table_ping_soon(struct table *t, uint64_t now)
+void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now)
 {
+    b->ping_at = 0;
     t->ping_at = time_min(t->ping_at, now);
 }
 
@@ -87,6 +88,6 @@ bool table_add_candidate(struct table *t, struct table_bucket *b,
     if (b->cache_count == 1 || b->live_count < DHT_K ||
         b == &t->buckets[t->bucket_count - 1] ||
         table_find_bad(t, b) != TABLE_NOBODY)
-        table_ping_soon(t, now);
+        table_ping_soon(t, b, now);
     return true;
 }

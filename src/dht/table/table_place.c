@@ -91,6 +91,7 @@ static bool split(struct table *t)
     take(t, table_cache_of(far), far->cache_count, &cache);
     move_near(t, last, &live, &near_live);
     move_near(t, last, &cache, &near_cache);
+    far->ping_at = far->heard = 0;
     lay(t, near, far->first, &near_live, &near_cache);
     lay(t, far, table_end_of(near), &live, &cache);
     return true;
@@ -104,7 +105,7 @@ void table_remove_live(struct table *t, struct table_bucket *b, unsigned i,
     assert(table_is_live(b, i));
     table_erase(t, b, i);
     if (b->cache_count > 0)
-        table_ping_soon(t, now);
+        table_ping_soon(t, b, now);
 }
 
 /* False when the subnet of `c` has as many as it may; then `victim` is a bad
@@ -134,6 +135,8 @@ static void fill(struct table *t, struct table_bucket *b,
 {
     table_write(t, table_insert(t, b, true), c);
     b->touched = contact_tick(now);
+    b->ping_at = 0; /* a full bucket pings others than one with room */
+    b->heard = 0;
 }
 
 /* At whose cost: of a bad one of its subnet, if that has as many as it may; in

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is to be done about a table: the next ping and the next refresh.
- * `ping_at` and `refresh_at` keep a table that has nothing to do from being
- * looked at.
+ * What is to be done about a table: the next ping, the next refresh, who was
+ * silent for longest. `ping_at` and `refresh_at` keep a table that has nothing
+ * to do from being looked at, those of its buckets (table_bucket.h) a bucket.
  */
 #include "dht/table/table_bucket.h"
 
@@ -23,6 +23,14 @@ static uint64_t ticks_ahead(uint64_t now, uint32_t ticks)
 static uint32_t until(uint32_t age, uint32_t limit)
 {
     return age >= limit ? 0 : limit - age;
+}
+
+/* Ticks from `tick` until `at`; 0 when that is over, or `at` is 0. */
+static uint32_t wait_for(uint32_t at, uint32_t tick)
+{
+    uint32_t wait = at - tick;
+
+    return at == 0 || wait > UINT32_MAX / 2 ? 0 : wait;
 }
 
 /* A full bucket that may split has room for a candidate when its contacts do
@@ -131,28 +139,31 @@ static unsigned bucket_ping(const struct table *t, struct table_bucket *b,
 
 bool table_next_ping(struct table *t, uint64_t now, struct contact *out)
 {
-    uint64_t next = TIME_NEVER;
+    uint32_t tick = contact_tick(now), next = UINT32_MAX;
 
     if (t->cached == 0 || now < t->ping_at || now < t->ping_floor)
         return false;
     /* Nearest to us first: those buckets have the most to lose. */
     for (unsigned i = t->bucket_count; i-- > 0;) {
         struct table_bucket *b = &t->buckets[i];
-        unsigned found;
-        uint32_t wait;
+        uint32_t wait = wait_for(b->ping_at, tick);
+        unsigned found = TABLE_NOBODY;
 
         if (b->cache_count == 0)
             continue;
-        found = bucket_ping(t, b, now, &wait);
+        if (wait == 0)
+            found = bucket_ping(t, b, now, &wait);
         if (found != TABLE_NOBODY) {
-            t->states[found].last_asked = contact_tick(now);
+            t->states[found].last_asked = tick;
             t->ping_floor = time_after(now, TABLE_PING_ANY);
             *out = table_read(t, found);
             return true;
         }
-        next = time_min(next, ticks_ahead(now, wait));
+        b->ping_at = tick + wait;
+        if (wait < next)
+            next = wait;
     }
-    t->ping_at = next;
+    t->ping_at = next == UINT32_MAX ? TIME_NEVER : ticks_ahead(now, next);
     return false;
 }
 
@@ -210,27 +221,59 @@ static uint32_t silence_of(const struct contact_state *c, uint32_t tick)
     return heard < answered && c->fails == 0 ? heard : answered;
 }
 
+/* The live contact of a bucket that was silent for longest; those of `b` are
+ * never none. What it finds is noted in the bucket. */
+static unsigned stalest_in(const struct table *t, struct table_bucket *b,
+                           uint32_t tick, uint32_t *silence)
+{
+    unsigned stalest = b->first;
+
+    *silence = silence_of(&t->states[stalest], tick);
+    for (unsigned i = b->first + 1U; i < table_cache_of(b); i++) {
+        uint32_t i_silence = silence_of(&t->states[i], tick);
+
+        if (i_silence > *silence) {
+            *silence = i_silence;
+            stalest = i;
+        }
+    }
+    b->heard = tick - *silence;
+    return stalest;
+}
+
+/* The first bucket that may have the stalest contact; NULL: none has one. */
+static struct table_bucket *stalest_bucket(const struct table *t, uint32_t tick)
+{
+    struct table_bucket *stalest = NULL;
+    uint32_t most = 0;
+
+    for (unsigned i = 0; i < t->bucket_count; i++) {
+        struct table_bucket *b = &t->buckets[i];
+        uint32_t silence = contact_age(b->heard, tick);
+
+        if (b->live_count > 0 && silence > most) {
+            stalest = b;
+            most = silence;
+        }
+    }
+    return stalest;
+}
+
+/* A bucket is only looked into while none is known to have a staler contact. */
 bool table_stalest(const struct table *t, uint64_t now, struct contact *out,
                    uint32_t *ticks)
 {
-    uint32_t tick = contact_tick(now), most = 0;
-    unsigned stalest = TABLE_NOBODY;
+    uint32_t tick = contact_tick(now), noted;
+    struct table_bucket *b;
+    unsigned i;
 
-    for (unsigned i = 0; i < t->bucket_count; i++) {
-        const struct table_bucket *b = &t->buckets[i];
-
-        for (unsigned j = b->first; j < table_cache_of(b); j++) {
-            uint32_t age = silence_of(&t->states[j], tick);
-
-            if (age > most) {
-                most = age;
-                stalest = j;
-            }
-        }
-    }
-    if (stalest == TABLE_NOBODY)
-        return false;
-    *out = table_read(t, stalest);
-    *ticks = most;
+    do {
+        b = stalest_bucket(t, tick);
+        if (b == NULL)
+            return false;
+        noted = contact_age(b->heard, tick);
+        i = stalest_in(t, b, tick, ticks);
+    } while (*ticks != noted);
+    *out = table_read(t, i);
     return true;
 }

@@ -452,6 +452,28 @@ static void check_compact(struct fixture *f, const struct id *target)
     }
 }
 
+/* In all that table_stalest does not look at, too. */
+static void check_stalest(struct fixture *f)
+{
+    static struct model m;
+    uint32_t tick = contact_tick(f->now), most = 0, ticks = 0;
+    struct contact c;
+
+    m.count = 0;
+    table_visit(&f->t, collect, &m);
+    for (size_t i = 0; i < m.count; i++) {
+        const struct contact_state *s = &m.all[i].state;
+        uint32_t age = contact_age(s->last_answer, tick);
+
+        if (s->fails == 0 && contact_age(s->last_heard, tick) < age)
+            age = contact_age(s->last_heard, tick);
+        if (age > most)
+            most = age;
+    }
+    assert_int_equal(table_stalest(&f->t, f->now, &c, &ticks), most > 0);
+    assert_int_equal(ticks, most);
+}
+
 static void random_step(struct fixture *f, struct id *known, unsigned count)
 {
     unsigned n = test_random_below(&f->r, count);
@@ -498,6 +520,7 @@ static void live_randomly(struct fixture *f)
         check_closest(f, &f->t.self, TABLE_ANY);
         check_closest(f, &known[i % KNOWN], TABLE_ANY);
         check_compact(f, &target);
+        check_stalest(f);
     }
     assert_true(f->t.live > 40);
 }
