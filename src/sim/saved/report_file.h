@@ -14,8 +14,8 @@
  *     ...                        and what measures_write says
  *     end
  */
-#ifndef WARREN_SIM_REPORT_REPORT_FILE_H
-#define WARREN_SIM_REPORT_REPORT_FILE_H
+#ifndef WARREN_SIM_SAVED_REPORT_FILE_H
+#define WARREN_SIM_SAVED_REPORT_FILE_H
 
 #include "sim/report/report.h"
 

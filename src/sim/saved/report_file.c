@@ -3,7 +3,7 @@
  * A file is read line by line; what stands in it may come from anywhere, so
  * that each line is checked and nothing is believed of sizes.
  */
-#include "sim/report/report_file.h"
+#include "sim/saved/report_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
