@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define CLI_ARGS_MAX    4
-#define CLI_OPTIONS_MAX 16
+#define CLI_OPTIONS_MAX 24
 
 struct cli_option {
     const char *name;  /* "--seq"; NULL ends a list */

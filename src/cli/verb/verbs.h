@@ -24,6 +24,7 @@ extern const struct cli_verb cli_service_verbs[]; /* verb_service.c */
 extern const struct cli_verb cli_service_key_verbs[];
 extern const struct cli_verb cli_service_use_verbs[];
 extern const struct cli_verb cli_exec_verbs[]; /* verb_exec.c */
+extern const struct cli_verb cli_sim_verbs[];  /* verb_sim.c */
 
 /* Verb `i` of all tables; NULL past the end. */
 const struct cli_verb *cli_verb_at(size_t i);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sim/sim_show.h"
+
+#include "cli/show/say.h"
+#include "sim/report/report_file.h"
+
+#include <stdio.h>
+
+#define OUTPUT_LIMIT ((size_t)256 * 1024 * 1024)
+#define WHY_LIMIT    4096
+
+static void print(const struct report *r, bool json)
+{
+    struct text out;
+
+    text_init(&out, OUTPUT_LIMIT);
+    if (json)
+        report_json(r, &out);
+    else
+        report_summary(r, &out);
+    fputs(text_get(&out), stdout);
+    text_deinit(&out);
+}
+
+/* The first thing that goes wrong does not keep the others from being tried:
+ * hours of work may be behind these results. */
+enum exit_code sim_show(const struct report *r, const struct sim_outputs *o)
+{
+    enum exit_code code = EXIT_DONE;
+    struct text why;
+
+    print(r, o->json);
+    text_init(&why, WHY_LIMIT);
+    if (o->save != NULL && report_save(r, o->runs, o->save, &why) != OK)
+        code = EXIT_TROUBLE;
+    if (o->csv != NULL && report_csv(r, o->csv, &why) != OK)
+        code = EXIT_TROUBLE;
+    if (o->plot != NULL && report_plot(r, o->plot, &why) != OK)
+        code = EXIT_TROUBLE;
+    if (code != EXIT_DONE)
+        cli_fail(code, "%s", text_get(&why));
+    text_deinit(&why);
+    return code;
+}
