@@ -2,7 +2,7 @@
 #include "cli/sim/sim_show.h"
 
 #include "cli/show/say.h"
-#include "sim/report/report_file.h"
+#include "sim/saved/report_file.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 #include "cli/sim/sim_run.h"
 #include "cli/sim/sim_show.h"
 #include "cli/verb/verbs.h"
-#include "sim/report/report_file.h"
+#include "sim/saved/report_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
