@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/report/figure.h"
-#include "sim/report/report_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -217,14 +216,6 @@ size_t report_points(const struct report *r)
     for (size_t i = 0; i < r->run_count; i = report_point_end(r, i))
         count++;
     return count;
-}
-
-void report_point_name(const struct report *r, const struct report_run *run,
-                       const char *joint, struct text *out)
-{
-    for (size_t i = 0; i < r->sweeps; i++)
-        text_addf(out, "%s%s%s%s", i > 0 ? ", " : "", r->sweep[i], joint,
-                  run->value[i]);
 }
 
 struct interval report_interval(const struct report *r, size_t first,

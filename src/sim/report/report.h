@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What runs of a scenario found, for people (a summary, pictures) and programs
- * (JSON, CSV). Runs that differ in their seed alone are repetitions of one
- * point: their mean is given with the interval in which it lies at 95 %
- * (Student's t).
+ * What runs of a scenario found, for people (a summary; pictures are in
+ * sim/plot) and programs (JSON, CSV). Runs that differ in their seed alone are
+ * repetitions of one point: their mean is given with the interval in which it
+ * lies at 95 % (Student's t).
  */
 #ifndef WARREN_SIM_REPORT_REPORT_H
 #define WARREN_SIM_REPORT_REPORT_H
@@ -20,6 +20,7 @@
 
 #define REPORT_SWEEPS_MAX 4
 #define REPORT_HASH_SIZE  65 /* BLAKE2b-256 in hex, with its terminator */
+#define REPORT_SHORT_HASH 12 /* digits of it that are shown to people */
 
 /* One run. */
 struct report_run {
@@ -47,6 +48,9 @@ struct report {
 void report_summary(const struct report *r, struct text *out);
 /* One object; report_json.c says which. */
 void report_json(const struct report *r, struct text *out);
+/* Makes a directory that may be there already. ERR_IO: `why` says so. */
+enum error report_make_dir(const char *dir, struct text *why);
+
 /* Into a directory, which is made, six tables with a line of names first. Each
  * row begins with the swept keys (numbers: shares from 0 to 1, seconds, bytes;
  * else words) and `seed`. Times are seconds; what does not exist is empty.
@@ -72,19 +76,4 @@ void report_json(const struct report *r, struct text *out);
  * ERR_IO: `why` says what with which file. */
 enum error report_csv(const struct report *r, const char *dir,
                       struct text *why);
-/* Pictures (PNG) of what there is to draw, by gnuplot, into a directory, which
- * is made; the script of each, with its data, stays beside it
- * (base/plot/gnuplot.h).
- *
- *     cdf_NAME      distribution of values, a curve a point (at most 8)
- *     time_NAME     shares and levels over time
- *     age_NAME      curves by age
- *     reasons_NAME  bars by reason
- *     sweep_NAME    any against the first swept key whose values are numbers
- *     lookup_N      one lookup: the ring of ids, and distance against time
- *
- * ERR_NOT_FOUND: there is no gnuplot; ERR_IO; ERR_NO_MEMORY. */
-enum error report_plot(const struct report *r, const char *dir,
-                       struct text *why);
-
 #endif

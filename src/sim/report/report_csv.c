@@ -6,7 +6,7 @@
  * those of several experiments put below each other.
  */
 #include "sim/report/figure.h"
-#include "sim/report/report_internal.h"
+#include "sim/report/report.h"
 #include "sim/report/sweep.h"
 
 #include <errno.h>
@@ -237,7 +237,7 @@ static void write_reasons(struct sheet *s)
 
 /* ---- Steps of lookups ---------------------------------------------------- */
 
-const char *report_outcome_name(enum trace_outcome outcome)
+static const char *outcome_name(enum trace_outcome outcome)
 {
     static const char *const names[] = {[TRACE_ANSWERED] = "answered",
                                         [TRACE_VALUES] = "values",
@@ -263,7 +263,7 @@ static void write_lookups(struct sheet *s)
                   id_common_bits(&t->target, &t->asked), t->hop);
         add_time(s, t->asked_at);
         add_time(s, t->took);
-        text_addf(&s->row, ",%s,%d", report_outcome_name(t->outcome),
+        text_addf(&s->row, ",%s,%d", outcome_name(t->outcome),
                   t->hostile ? 1 : 0);
         next_row(s);
     }

@@ -4,7 +4,7 @@
  * a row for each, as many columns beside each other as fit.
  */
 #include "sim/report/figure.h"
-#include "sim/report/report_internal.h"
+#include "sim/report/report.h"
 #include "sim/report/scale.h"
 #include "sim/report/summary_table.h"
 

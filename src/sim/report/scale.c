@@ -64,9 +64,9 @@ static int decimals_of(double number)
 
 static bool is_whole(double number)
 {
-    double size = fabs(number);
+    double size = fabs(number), off = size - floor(size + 0.5);
 
-    return size < 1e15 && floor(size) >= size;
+    return size < 1e15 && fabs(off) <= size * 1e-12;
 }
 
 static void print(double number, int decimals, struct text *out)

@@ -2,7 +2,7 @@
  *
  * Counts by reason: bars beside each other for each point.
  */
-#include "sim/report/plot.h"
+#include "sim/plot/plot.h"
 
 #include <inttypes.h>
 

@@ -2,8 +2,8 @@
  *
  * Which pictures there are. A measure that nobody counted has none.
  */
-#include "sim/report/plot.h"
-#include "sim/report/report_internal.h"
+#include "sim/plot/report_plot.h"
+#include "sim/plot/plot.h"
 
 #include <inttypes.h>
 #include <stdio.h>

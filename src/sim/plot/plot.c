@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/report/plot.h"
-#include "sim/report/report_internal.h"
+#include "sim/plot/plot.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "report_data.h"
+#include "../report/report_data.h"
+#include "sim/plot/report_plot.h"
 
 #include <dirent.h>
 #include <setjmp.h>

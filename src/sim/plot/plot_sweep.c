@@ -4,8 +4,7 @@
  * in the band of the 95 % interval. The axis is logarithmic only where its
  * values are so far apart that most of them would lie on each other.
  */
-#include "sim/report/plot.h"
-#include "sim/report/report_internal.h"
+#include "sim/plot/plot.h"
 #include "sim/report/sweep.h"
 
 #include <stdio.h>
@@ -285,24 +284,56 @@ static void no_legend(struct plot *p)
     text_add(&p->script, "unset key\nset rmargin screen 0.97\n");
 }
 
-/* Of values, three quantiles; else one figure a curve. */
-static void plot_quantiles(struct plot *p, const struct axis *a, size_t curve,
-                           const struct figure *f, size_t count, struct scale s)
+/* A curve of a sweep, and what it is called if it is not alone. */
+struct line {
+    struct figure figure;
+    const char *name;
+};
+
+/* The last one is what is shown where only one can be. */
+static size_t lines_of(enum measure what, struct line out[3])
 {
-    static const char *const names[] = {"99th percentile", "90th percentile",
-                                        "median"};
+    static const enum figure_kind kinds[] = {
+        [MEASURE_COUNT] = FIGURE_COUNT, [MEASURE_LEVEL] = FIGURE_MEAN,
+        [MEASURE_SHARE] = FIGURE_SHARE, [MEASURE_VALUES] = FIGURE_P99,
+        [MEASURE_CURVE] = FIGURE_COUNT, [MEASURE_REASONS] = FIGURE_COUNT};
+    enum measure_kind kind = measure_rows[what].kind;
+    size_t count = 0;
+
+    out[count++] =
+        (struct line){{.what = what, .kind = kinds[kind]}, "99th percentile"};
+    if (kind != MEASURE_VALUES)
+        return count;
+    /* Quantiles of small numbers lie on each other, and say little. */
+    if (measure_rows[what].unit == UNIT_ONE) {
+        out[count++] =
+            (struct line){{.what = what, .kind = FIGURE_MEAN}, "mean"};
+        return count;
+    }
+    out[count++] =
+        (struct line){{.what = what, .kind = FIGURE_P90}, "90th percentile"};
+    out[count++] =
+        (struct line){{.what = what, .kind = FIGURE_MEDIAN}, "median"};
+    return count;
+}
+
+/* Several lines of one measure. */
+static void plot_lines(struct plot *p, const struct axis *a, size_t curve,
+                       const struct line *lines, size_t count, struct scale s)
+{
     const char *sep = "plot ";
     size_t rows = 0;
 
     if (count > 1)
-        plot_legend(p, "", strlen(names[0]));
+        plot_legend(p, "", strlen(lines[0].name));
     else
         no_legend(p);
     for (size_t i = 0; i < count; i++)
-        rows += add_data(p, a, i, curve, &f[i], s.factor);
+        rows += add_data(p, a, i, curve, &lines[i].figure, s.factor);
     for (size_t i = 0; i < count; i++)
         add_curve(p, i, gnuplot_colour(count - 1 - i),
-                  count == 1 ? "" : names[i], any_repeated(p->report), &sep);
+                  count == 1 ? "" : lines[i].name, any_repeated(p->report),
+                  &sep);
     text_add(&p->script, "\n");
     if (rows > 1)
         plot_end(p);
@@ -337,22 +368,6 @@ static void plot_combinations(struct plot *p, const struct axis *a,
         plot_end(p);
 }
 
-static size_t figures_of(enum measure what, struct figure out[3])
-{
-    enum measure_kind kind = measure_rows[what].kind;
-
-    out[0] = (struct figure){.what = what,
-                             .kind = kind == MEASURE_SHARE    ? FIGURE_SHARE
-                                     : kind == MEASURE_LEVEL  ? FIGURE_MEAN
-                                     : kind == MEASURE_VALUES ? FIGURE_P99
-                                                              : FIGURE_COUNT};
-    if (kind != MEASURE_VALUES)
-        return 1;
-    out[1] = (struct figure){.what = what, .kind = FIGURE_P90};
-    out[2] = (struct figure){.what = what, .kind = FIGURE_MEDIAN};
-    return 3;
-}
-
 static double largest(const struct report *r, const struct figure *f)
 {
     double most = 0;
@@ -371,29 +386,30 @@ static double largest(const struct report *r, const struct figure *f)
 void plot_over_sweep(struct plot *p, enum measure what)
 {
     size_t first[PLOT_CURVES_MAX], curves, count;
-    struct figure f[3];
+    struct line lines[3];
     struct scale s;
     struct axis a;
     char title[128];
+    bool alone;
 
     if (!choose_axis(p->report, &a))
         return;
     curves = find_curves(p->report, &a, first);
-    count = figures_of(what, f);
-    if (curves > 1 && count == 3)
-        f[0] = f[2]; /* the medians */
-    s = scale_of(&f[0], largest(p->report, &f[0]));
+    count = lines_of(what, lines);
+    alone = curves > 1 && count > 1;
+    if (alone)
+        lines[0] = lines[count - 1];
+    s = scale_of(&lines[0].figure, largest(p->report, &lines[0].figure));
     plot_begin(p, "sweep", measure_rows[what].name, plot_title(what, title),
                any_repeated(p->report) ? "; bands: the mean's 95 % interval"
                                        : "");
     set_x_axis(p, &a);
-    snprintf(title, sizeof(title), "%s%s",
-             curves > 1 && count == 3 ? "median " : "",
-             measure_rows[what].title);
+    snprintf(title, sizeof(title), "%s%s%s", alone ? lines[0].name : "",
+             alone ? " " : "", measure_rows[what].title);
     plot_axis(p, 'y', title, s.unit);
-    set_y_axis(p, &f[0], s);
+    set_y_axis(p, &lines[0].figure, s);
     if (curves == 1)
-        plot_quantiles(p, &a, first[0], f, count, s);
+        plot_lines(p, &a, first[0], lines, count, s);
     else
-        plot_combinations(p, &a, first, curves, f, s);
+        plot_combinations(p, &a, first, curves, &lines[0].figure, s);
 }

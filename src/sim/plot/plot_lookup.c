@@ -7,8 +7,7 @@
  * with the target) against time, a line from the question to its end, where
  * nothing hides anything.
  */
-#include "sim/report/plot.h"
-#include "sim/report/report_internal.h"
+#include "sim/plot/plot.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * looked for. With repetitions curves are their means, in the band of the 95 %
  * interval where points are few.
  */
-#include "sim/report/plot.h"
+#include "sim/plot/plot.h"
 
 #include <stdio.h>
 

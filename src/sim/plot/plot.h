@@ -3,8 +3,8 @@
  * What the pictures share: which points of a sweep they show, what their
  * curves are called, and how one is drawn.
  */
-#ifndef WARREN_SIM_REPORT_PLOT_H
-#define WARREN_SIM_REPORT_PLOT_H
+#ifndef WARREN_SIM_PLOT_PLOT_H
+#define WARREN_SIM_PLOT_PLOT_H
 
 #include "base/plot/gnuplot.h"
 #include "base/text.h"

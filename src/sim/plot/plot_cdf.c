@@ -4,7 +4,8 @@
  * together. The axis ends where 99.5 % of every curve lie, if the rest would
  * make it a half longer.
  */
-#include "sim/report/plot.h"
+#include "sim/measure/histogram.h"
+#include "sim/plot/plot.h"
 
 #include <inttypes.h>
 
@@ -40,6 +41,19 @@ static double longest(const struct plot *p, enum measure what,
     return most;
 }
 
+/* Values that jump from one whole number to the next. */
+static bool is_whole(enum measure what)
+{
+    return measure_rows[what].unit == UNIT_ONE;
+}
+
+static void add_row(struct plot *p, enum measure what, struct scale s,
+                    uint64_t value, double share)
+{
+    text_addf(&p->script, "%.6g %.6g\n", measure_shown(what, value) * s.factor,
+              100 * share);
+}
+
 static void add_data(struct plot *p, size_t curve, enum measure what,
                      struct scale s, double end)
 {
@@ -50,10 +64,11 @@ static void add_data(struct plot *p, size_t curve, enum measure what,
     measure_summarize(m, what, MEASURE_TOTAL, &sum);
     text_addf(&p->script, "$c%zu << EOD\n0 0\n", curve);
     for (size_t i = 0; measure_bucket(m, what, i, &value, &count); i++) {
+        if (!is_whole(what)) /* it rises evenly from where the bucket begins */
+            add_row(p, what, s, histogram_least(histogram_bucket(value)),
+                    (double)so_far / (double)sum.count);
         so_far += count;
-        text_addf(&p->script, "%.6g %.6g\n",
-                  measure_shown(what, value) * s.factor,
-                  100 * ((double)so_far / (double)sum.count));
+        add_row(p, what, s, value, (double)so_far / (double)sum.count);
     }
     text_addf(&p->script, "%.6g 100\nEOD\n", end);
 }
@@ -91,8 +106,8 @@ void plot_cdf(struct plot *p, enum measure what)
     plot_axis(p, 'y', "share at or below", "%");
     most *= s.factor;
     /* Whole numbers jump: the last jump is not at the border. */
-    most = measure_rows[what].unit == UNIT_ONE ? most + 0.5 : most * 1.03;
-    if (measure_rows[what].unit == UNIT_ONE && most < 12)
+    most = is_whole(what) ? most + 0.5 : most * 1.03;
+    if (is_whole(what) && most < 12)
         text_add(&p->script, "set xtics 1\n");
     text_addf(&p->script,
               "set xrange [0:%.6g]\nset yrange [0:101]\n"
@@ -102,8 +117,8 @@ void plot_cdf(struct plot *p, enum measure what)
         add_data(p, i, what, s, 2 * most + all * s.factor);
     for (size_t i = 0; i < p->count; i++) {
         text_addf(&p->script, "%s$c%zu using 1:2 with %s", sep, i,
-                  measure_rows[what].unit == UNIT_ONE ? "steps" : "lines");
-        plot_curve_style(p, i, measure_rows[what].unit == UNIT_ONE);
+                  is_whole(what) ? "steps" : "lines");
+        plot_curve_style(p, i, is_whole(what));
         sep = ", \\\n ";
     }
     text_add(&p->script, "\n");
