@@ -2,6 +2,7 @@
 #include "cli/sim/sim_show.h"
 
 #include "cli/show/say.h"
+#include "sim/plot/report_plot.h"
 #include "sim/saved/report_file.h"
 
 #include <stdio.h>
