@@ -53,8 +53,7 @@ enum exit_code sim_check(const struct sim_plan *p)
     for (uint64_t run = 0; run < runs && err == OK; run += p->sweep.repeat)
         err = sim_plan_scenario(p, run, s, &errors);
     if (err != OK)
-        code = cli_say(err == ERR_SYNTAX || err == ERR_IO ? EXIT_USAGE
-                                                          : EXIT_TROUBLE,
+        code = cli_say(err == ERR_SYNTAX ? EXIT_USAGE : EXIT_TROUBLE,
                        error_name(err),
                        errors.len > 0 ? text_get(&errors) : error_text(err));
     text_deinit(&errors);
