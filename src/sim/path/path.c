@@ -11,6 +11,7 @@
 #define QUANTILE_SHIFT 52 /* the upper 12 bits of a number choose one */
 #define LONGEST        (4 * TIME_S)
 #define JITTER_SHIFT   4 /* a sixteenth */
+#define LEAST_SHIFT    5 /* a 32nd of the median */
 
 /* Streams of the seed, apart from each other and from those of nodes. */
 enum stream { OF_PAIRS = 1, OF_REGIONS, OF_UPLINKS, OF_PARTITIONS };
@@ -44,9 +45,12 @@ static uint64_t number_of(const struct path *p, enum stream stream, uint64_t n)
 static uint32_t delay_at(const struct spread *s, unsigned i)
 {
     uint64_t ns = spread_quantile(s, (i + 0.5) / QUANTILES);
+    uint64_t least = spread_quantile(s, 0.5) >> LEAST_SHIFT;
 
+    if (ns < least)
+        ns = least;
     if (ns == 0)
-        return 1;
+        ns = 1;
     return ns < LONGEST ? (uint32_t)ns : (uint32_t)LONGEST;
 }
 

@@ -8,7 +8,9 @@
  * Latency, one way, is
  *   - of a spread: drawn once for each pair of nodes, the same in both
  *     directions, from 4,096 quantiles of the spread (of a fixed one there is
- *     one); or
+ *     one). What is below a 32nd of the median is that: nodes run ahead of each
+ *     other by the least latency of all, and a spread that begins at 0 would
+ *     stop them; or
  *   - of regions: what the matrix says from one's region to the other's;
  * and to either a jitter is added, drawn for each datagram, of 0 to a
  * sixteenth of it, but for a fixed spread, which stays fixed. At most 4 s.

@@ -105,6 +105,17 @@ static void test_path_fixed_is_fixed(void **state)
     assert_int_equal(delay(1, 2, 0), 4 * TIME_S);
 }
 
+static void test_path_is_not_much_shorter_than_most(void **state)
+{
+    (void)state;
+    config.latency =
+        (struct spread){.kind = SPREAD_EXPONENTIAL, .a = 64 * TIME_MS};
+    make();
+    assert_in_range(path_least(path), 1386 * TIME_US, 1387 * TIME_US);
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_true(delay(i, i + 1, 0) >= path_least(path));
+}
+
 static void test_path_without_latency_has_none(void **state)
 {
     (void)state;
@@ -219,6 +230,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_fixed_is_fixed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_path_is_not_much_shorter_than_most,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_without_latency_has_none,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
