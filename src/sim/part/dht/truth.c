@@ -50,10 +50,11 @@ static void put(struct dht_truth *t, const struct population_member *m,
         t->error = err;
 }
 
-/* Whether it is one that a lookup can and should find. */
+/* Whether it is one that a lookup can and should find: what is behind a NAT
+ * hears none but whom it has asked itself. */
 static bool counts(const struct population_member *m)
 {
-    return m->present && !m->hostile && !m->read_only;
+    return m->present && !m->hostile && !m->read_only && m->nat == NAT_NONE;
 }
 
 static void look_at(struct dht_truth *t, const struct population_member *m)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who really lies nearest to a target: of the nodes that are present, honest
- * and answer queries. What lookups found is measured against it.
+ * Who really lies nearest to a target: of the nodes that are present, honest,
+ * answer queries, and can be reached. What lookups found is measured against
+ * it.
  *
  * Ids change when a node learns its address (BEP 42). All nodes are looked at
  * in turn, so that a change is known after DHT_TRUTH_ROUND harvests.

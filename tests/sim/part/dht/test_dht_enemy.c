@@ -104,7 +104,7 @@ static void lookups_against(enum scenario_behaviour what,
     lab.config.addressing = addressing;
     lab.scenario.adversary.does[what] = true;
     start(HONEST / 2);
-    lab_run(&lab, 30 * TIME_MIN);
+    lab_run(&lab, 15 * TIME_MIN);
     print_message(
         "  %u %% found, closest %u %%\n", success(),
         (unsigned)(M(M_CLOSEST_FOUND).hits * 100 / M(M_CLOSEST_FOUND).of));
@@ -138,7 +138,7 @@ static void test_dht_enemy_crowds(void **state)
     lab.scenario.lookups.keys = 4;
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
     start(CROWD_A_KEY);
-    lab_run(&lab, 30 * TIME_MIN);
+    lab_run(&lab, 15 * TIME_MIN);
     assert_in_range(success(), 70, 80);
     for (size_t i = 0; i < lab.traces.count; i++) {
         struct id key;
@@ -171,7 +171,7 @@ static void test_dht_enemy_crowds_with_addresses(void **state)
     lab.scenario.lookups.keys = 1;
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
     start(CROWD_A_KEY);
-    lab_run(&lab, 30 * TIME_MIN);
+    lab_run(&lab, 15 * TIME_MIN);
     anywhere = success();
 
     with_work();
@@ -180,7 +180,7 @@ static void test_dht_enemy_crowds_with_addresses(void **state)
     lab.scenario.adversary.does[BEHAVE_CROWD] = true;
     one_network(91, 7, 0, 16);
     start(CROWD_A_KEY);
-    lab_run(&lab, 30 * TIME_MIN);
+    lab_run(&lab, 15 * TIME_MIN);
     chosen = success();
     print_message("  %u %% found, of those with addresses %u %%\n", anywhere,
                   chosen);
