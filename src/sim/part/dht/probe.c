@@ -217,10 +217,20 @@ struct table_look {
     uint64_t entries, stale;
 };
 
+/* What is behind a NAT may be known by another port than its own. */
+static uint32_t whose(const struct sim *sim, const struct endpoint *ep)
+{
+    struct endpoint own = *ep;
+    uint32_t node = sim_node_at(sim, ep);
+
+    own.port = SIM_PORT;
+    return node != SIM_NODE_NONE ? node : sim_node_at(sim, &own);
+}
+
 static void look_at_entry(void *ctx, const struct dht_node_info *info)
 {
     struct table_look *look = ctx;
-    uint32_t node = sim_node_at(look->lab->sim, &info->ep);
+    uint32_t node = whose(look->lab->sim, &info->ep);
     const struct population_member *m =
         node == SIM_NODE_NONE ? NULL
                               : population_of_node(look->lab->population, node);

@@ -262,12 +262,13 @@ static void test_dht_enemy_keys(void **state)
 
 /* ---- Together ------------------------------------------------------------ */
 
-static uint64_t run_all(uint64_t seed)
+static uint64_t run_all(uint64_t seed, unsigned threads)
 {
     struct sim_stats stats;
 
     with_work();
     lab.scenario.run.seed = seed;
+    lab.config.threads = threads;
     for (int i = 0; i < BEHAVIOURS; i++)
         lab.scenario.adversary.does[i] = true;
     start(HONEST / 4);
@@ -282,11 +283,11 @@ static uint64_t run_all(uint64_t seed)
 
 static void test_dht_enemy_all_of_it(void **state)
 {
-    uint64_t digest = run_all(1);
+    uint64_t digest = run_all(1, 1);
 
     (void)state;
-    assert_true(run_all(1) == digest);
-    assert_true(run_all(2) != digest);
+    assert_true(run_all(1, 3) == digest);
+    assert_true(run_all(2, 1) != digest);
 }
 
 int main(void)

@@ -243,16 +243,18 @@ static void test_dht_work_items_once(void **state)
 
 /* ---- The same again ------------------------------------------------------ */
 
-static uint64_t run_once(uint64_t seed, struct measures *out)
+static uint64_t run_once(uint64_t seed, unsigned threads, struct measures *out)
 {
     struct sim_stats stats;
 
     lab_init(&lab);
+    lab.config.threads = threads;
     lab.scenario.run.seed = seed;
     lab.scenario.lookups.rate = 20;
     lab.scenario.lookups.keys = 10;
     lab.scenario.lookups.popularity = POPULAR_ZIPF;
     lab.scenario.lookups.zipf = 1;
+    lab.scenario.lookups.traced = 100;
     lab.scenario.items.count = 5;
     lab.scenario.items.rate = 5;
     start(50);
@@ -266,12 +268,12 @@ static uint64_t run_once(uint64_t seed, struct measures *out)
 static void test_dht_work_repeats(void **state)
 {
     static struct measures a, b, c;
-    uint64_t digest = run_once(1, &a);
+    uint64_t digest = run_once(1, 1, &a);
 
     (void)state;
-    assert_true(run_once(1, &b) == digest);
+    assert_true(run_once(1, 3, &b) == digest);
     assert_memory_equal(&a, &b, sizeof(a));
-    assert_true(run_once(2, &c) != digest);
+    assert_true(run_once(2, 1, &c) != digest);
     assert_memory_not_equal(&a, &c, sizeof(a));
 }
 
