@@ -56,8 +56,9 @@ enum measure {
     M_LOOKUP_TIME,      /* VALUES, TIME: till its end */
     M_LOOKUP_FIRST,     /* VALUES, TIME: till the first value */
     M_CLOSEST_FOUND,    /* SHARE: of the true k closest to the target */
+    M_LOOKUP_SEEN,      /* SHARE: that asked a hostile node */
     M_JOIN_TIME,        /* VALUES, TIME: till the table was first not empty */
-    M_UPKEEP_BYTES,     /* LEVEL, BYTE_RATE: sent by nodes without requests */
+    M_UPKEEP_BYTES,     /* LEVEL, BYTE_RATE: pings, find_nodes, answers */
     M_UPKEEP_DATAGRAMS, /* LEVEL, RATE: the same */
     M_TABLE_NODES,      /* LEVEL, MILLI: in a node's routing table, the mean */
     M_TABLE_STALE,      /* SHARE: of them, not there any more */

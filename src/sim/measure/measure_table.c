@@ -13,7 +13,8 @@ const struct measure_row measure_rows[MEASURES] = {
     [M_BYTES] = {"bytes", MEASURE_COUNT, UNIT_BYTES, "bytes sent",
                  "Bytes in those datagrams, without headers of UDP and IP."},
     [M_LOST] = {"lost", MEASURE_COUNT, UNIT_ONE, "datagrams lost",
-                "Datagrams that the network did not deliver."},
+                "Datagrams lost by chance, by a partition, or because an "
+                "uplink had no room."},
     [M_NODE_DATAGRAMS] = {"node_datagrams", MEASURE_LEVEL, UNIT_RATE,
                           "datagrams sent a node and second",
                           "Datagrams sent since the last sample, divided by "
@@ -47,19 +48,24 @@ const struct measure_row measure_rows[MEASURES] = {
                         "Time from the start of a lookup to the first peer."},
     [M_CLOSEST_FOUND] = {"closest_found", MEASURE_SHARE, UNIT_ONE,
                          "true k closest nodes found",
-                         "Share of the k nodes present that are closest to a "
-                         "lookup's target which the lookup found."},
+                         "Of the k nodes closest to a lookup's target that are "
+                         "present, honest and can be reached, the share that "
+                         "the lookup found."},
+    [M_LOOKUP_SEEN] = {"lookup_seen", MEASURE_SHARE, UNIT_ONE,
+                       "lookups that the adversary sees",
+                       "Share of the lookups that asked a hostile node, which "
+                       "so learns the key and who wants it."},
     [M_JOIN_TIME] = {"join_time", MEASURE_VALUES, UNIT_TIME, "time to join",
                      "Time from a node's start to the first node in its "
                      "routing table."},
     [M_UPKEEP_BYTES] = {"upkeep_bytes", MEASURE_LEVEL, UNIT_BYTE_RATE,
                         "bytes of upkeep a node and second",
-                        "Bytes that nodes without requests of their own send: "
-                        "pings, refreshes and answers; of sampled nodes."},
+                        "Bytes that nodes send to keep their tables: pings, "
+                        "find_nodes, and answers to those of others; of "
+                        "sampled nodes, newcomers among them."},
     [M_UPKEEP_DATAGRAMS] = {"upkeep_datagrams", MEASURE_LEVEL, UNIT_RATE,
                             "datagrams of upkeep a node and second",
-                            "Datagrams that nodes without requests of their "
-                            "own send; of sampled nodes."},
+                            "Datagrams with those bytes."},
     [M_TABLE_NODES] = {"table_nodes", MEASURE_LEVEL, UNIT_MILLI,
                        "nodes in a routing table",
                        "Mean number of nodes in the routing tables of sampled "

@@ -42,12 +42,14 @@ struct errand *errand_new(struct errands *all,
         return NULL;
     /* The request itself is made new by whoever begins it. */
     a->next = NULL;
+    a->lab = all->lab;
     a->member = m->index;
     a->session = m->session;
     a->purpose = purpose;
     a->what = what;
     a->seq = 0;
     a->trace = NULL;
+    a->seen = false;
     memset(&a->target, 0, sizeof(a->target));
     return a;
 }

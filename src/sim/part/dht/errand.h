@@ -25,6 +25,7 @@ enum errand_for {
 
 struct errand {
     struct errand *next;
+    const struct laboratory *lab;
     struct sim_request r;
     uint32_t member, session; /* who asks */
     enum errand_for purpose;
@@ -32,6 +33,7 @@ struct errand {
     int64_t seq; /* of items: of the newest when it began */
     struct id target;
     struct errand_trace *trace; /* trace.h; owned; NULL: none */
+    bool seen; /* a hostile node was asked; while trace.h looks */
 };
 
 struct errands {

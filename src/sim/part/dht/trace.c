@@ -8,7 +8,6 @@
 #define STEPS_MAX 256 /* a lookup has some twenty */
 
 struct errand_trace {
-    const struct sim *sim;
     size_t count;
     struct {
         struct dht_step step;
@@ -16,26 +15,39 @@ struct errand_trace {
     } steps[STEPS_MAX];
 };
 
-static void on_step(void *arg, const struct dht_step *step)
+static bool is_hostile(const struct laboratory *lab, const struct endpoint *ep)
 {
-    struct errand_trace *t = arg;
+    uint32_t node = sim_node_at(lab->sim, ep);
+    const struct population_member *m =
+        node == SIM_NODE_NONE ? NULL
+                              : population_of_node(lab->population, node);
 
-    /* Where the lookup ended first, nothing came of it. */
-    if (t->count == STEPS_MAX || step->early)
-        return;
-    t->steps[t->count].step = *step;
-    t->steps[t->count++].told = sim_now(t->sim);
+    return m != NULL && m->hostile;
 }
 
-enum error dht_trace_start(const struct laboratory *lab, struct errand *a)
+static void on_step(void *arg, const struct dht_step *step)
 {
-    a->trace = malloc(sizeof(*a->trace));
-    if (a->trace == NULL)
-        return ERR_NO_MEMORY;
-    a->trace->sim = lab->sim;
-    a->trace->count = 0;
+    struct errand *a = arg;
+    struct errand_trace *t = a->trace;
+
+    a->seen = a->seen || is_hostile(a->lab, &step->to);
+    /* Where the lookup ended first, nothing came of it. */
+    if (t == NULL || t->count == STEPS_MAX || step->early)
+        return;
+    t->steps[t->count].step = *step;
+    t->steps[t->count++].told = sim_now(a->lab->sim);
+}
+
+enum error dht_trace_start(struct errand *a, bool keep)
+{
+    if (keep) {
+        a->trace = malloc(sizeof(*a->trace));
+        if (a->trace == NULL)
+            return ERR_NO_MEMORY;
+        a->trace->count = 0;
+    }
     a->r.on_step = on_step;
-    a->r.on_step_arg = a->trace;
+    a->r.on_step_arg = a;
     return OK;
 }
 
@@ -53,16 +65,6 @@ static enum trace_outcome outcome_of(const struct dht_step *step)
         break;
     }
     return TRACE_TIMEOUT;
-}
-
-static bool is_hostile(const struct laboratory *lab, const struct endpoint *ep)
-{
-    uint32_t node = sim_node_at(lab->sim, ep);
-    const struct population_member *m =
-        node == SIM_NODE_NONE ? NULL
-                              : population_of_node(lab->population, node);
-
-    return m != NULL && m->hostile;
 }
 
 enum error dht_trace_keep(const struct laboratory *lab, const struct errand *a,

@@ -97,14 +97,19 @@ static bool choose(struct dht_work *w, uint32_t *key, struct id *target)
     return dht_announces_any(&w->announces, *key);
 }
 
+static bool has_adversary(const struct scenario *s)
+{
+    return s->adversary.share > 0 || s->adversary.count > 0;
+}
+
 static enum error trace_if_wanted(struct dht_work *w, struct errand *a)
 {
-    enum error err;
+    bool keep = w->traced + w->tracing < w->lab->scenario->lookups.traced;
+    enum error err = OK;
 
-    if (w->traced + w->tracing >= w->lab->scenario->lookups.traced)
-        return OK;
-    err = dht_trace_start(w->lab, a);
-    w->tracing += err == OK;
+    if (keep || has_adversary(w->lab->scenario))
+        err = dht_trace_start(a, keep);
+    w->tracing += a->trace != NULL;
     return err;
 }
 
@@ -156,6 +161,8 @@ static void count_lookup(struct dht_work *w, const struct errand *a)
         measure_value(m, M_LOOKUP_HOPS, r->result.hops);
     hits = dht_truth_score(&w->truth, a->member, &a->target, &r->result, &of);
     measure_share(m, M_CLOSEST_FOUND, hits, of);
+    if (has_adversary(w->lab->scenario))
+        measure_share(m, M_LOOKUP_SEEN, a->seen, 1);
 }
 
 static void lookup_ended(struct dht_work *w, const struct errand *a, bool done)

@@ -94,6 +94,9 @@ static void test_dht_enemy_observes(void **state)
     lab_run(&lab, 20 * TIME_MIN);
     assert_at_least(success(), 98);
     assert_at_least(steps_of(true, TRACE_VALUES), 50);
+    /* A third of all nodes: of some twelve that a lookup asks one is theirs. */
+    assert_int_equal(M(M_LOOKUP_SEEN).of, M(M_LOOKUP_SUCCESS).of);
+    assert_at_least(M(M_LOOKUP_SEEN).hits * 100, M(M_LOOKUP_SEEN).of * 90);
     lab_end(&lab);
 }
 

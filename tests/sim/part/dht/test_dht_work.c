@@ -50,6 +50,7 @@ static void test_dht_work_lookups(void **state)
     /* Nothing is lost; an answer may be later than answers so far. */
     assert_at_most(M(M_LOOKUP_TIMEOUTS).sum, M(M_LOOKUP_MESSAGES).sum / 1000);
     assert_true(M(M_LOOKUP_FIRST).sum < M(M_LOOKUP_TIME).sum);
+    assert_int_equal(M(M_LOOKUP_SEEN).of, 0); /* there is no adversary */
     assert_int_equal(M(M_CLOSEST_FOUND).of, 8 * M(M_LOOKUP_SUCCESS).of);
     assert_at_least(M(M_CLOSEST_FOUND).hits * 100, M(M_CLOSEST_FOUND).of * 95);
     lab_end(&lab);
