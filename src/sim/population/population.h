@@ -120,6 +120,14 @@ struct population_member *population_at(struct population *p, uint32_t index);
 struct population_member *population_of_node(struct population *p,
                                              uint32_t node);
 uint32_t population_present(const struct population *p);
+/* One that is still in the session that it was in; NULL: it has left since. */
+static inline struct population_member *
+population_still(struct population *p, uint32_t index, uint32_t session)
+{
+    struct population_member *m = population_at(p, index);
+
+    return m->present && m->session == session ? m : NULL;
+}
 /* How many nodes are bootstraps: as the scenario says, or by their count. */
 uint32_t population_bootstraps(const struct scenario *scenario);
 /* One by chance of those present, honest and no bootstrap nodes; NULL: none. */
