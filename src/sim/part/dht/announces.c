@@ -82,12 +82,6 @@ static uint16_t port_of(uint32_t announcement)
 
 /* ---- What is due --------------------------------------------------------- */
 
-/* Who asks is there, so it is the node that refuses. */
-static enum error refused(enum error err)
-{
-    return err == ERR_NO_MEMORY ? err : OK;
-}
-
 /* A node has one announcement of a key. */
 static bool has_announced(const struct dht_announces *all, uint32_t key,
                           const struct population_member *m)
@@ -135,19 +129,16 @@ static enum error announce(struct dht_announces *all, uint32_t which)
         n->member = m->index;
         n->session = m->session;
     }
-    return refused(err);
+    return errand_failure(err);
 }
 
 /* Made and kept alive by somebody who is not there any more. */
 static bool is_orphan(const struct dht_announces *all,
                       const struct dht_announce *n)
 {
-    const struct population_member *m;
-
-    if (!all->renew || !n->made)
-        return false;
-    m = population_at(all->lab->population, n->member);
-    return !m->present || m->session != n->session;
+    return all->renew && n->made &&
+           population_still(all->lab->population, n->member, n->session) ==
+               NULL;
 }
 
 static enum error probe(struct dht_announces *all, uint32_t key)
@@ -165,7 +156,7 @@ static enum error probe(struct dht_announces *all, uint32_t key)
     err = sim_dht_get_peers(all->lab->sim, m->node, &all->key[key].id, &a->r);
     if (errand_begun(all->errands, a, err) == OK)
         all->key[key].probing = true;
-    return refused(err);
+    return errand_failure(err);
 }
 
 static enum error look_at(struct dht_announces *all, uint32_t key, uint64_t now)

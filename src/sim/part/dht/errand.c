@@ -74,14 +74,6 @@ enum error errand_begun(struct errands *all, struct errand *a, enum error err)
     return OK;
 }
 
-static bool is_there(const struct laboratory *lab, const struct errand *a)
-{
-    const struct population_member *m =
-        population_at(lab->population, a->member);
-
-    return m->present && m->session == a->session;
-}
-
 void errands_harvest(struct errands *all,
                      void (*ended)(void *ctx, struct errand *a, bool done),
                      void *ctx)
@@ -93,7 +85,8 @@ void errands_harvest(struct errands *all,
     all->last = &all->first;
     while (a != NULL) {
         struct errand *next = a->next;
-        bool there = is_there(all->lab, a);
+        bool there = population_still(all->lab->population, a->member,
+                                      a->session) != NULL;
 
         a->next = NULL;
         if (there && !a->r.done) {

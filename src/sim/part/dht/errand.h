@@ -53,6 +53,13 @@ struct errand *errand_new(struct errands *all,
 /* It has begun, or was refused: then it is gone. Returns `err`. */
 enum error errand_begun(struct errands *all, struct errand *a, enum error err);
 
+/* What of the error with which a node refused to begin one ends the run: that a
+ * node does not want to is its own affair. */
+static inline enum error errand_failure(enum error err)
+{
+    return err == ERR_NO_MEMORY ? err : OK;
+}
+
 /* Tells of each that has ended, and of each whose asker has left (`done` is
  * false), and lets it go. */
 void errands_harvest(struct errands *all,

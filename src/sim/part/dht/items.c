@@ -66,11 +66,6 @@ void dht_items_deinit(struct dht_items *all)
 
 /* ---- What is due --------------------------------------------------------- */
 
-static enum error refused(enum error err)
-{
-    return err == ERR_NO_MEMORY ? err : OK;
-}
-
 /* NULL, and OK: there is nobody. */
 static enum error begin(struct dht_items *all, enum errand_for purpose,
                         uint32_t which, struct errand **out)
@@ -107,7 +102,7 @@ static enum error put(struct dht_items *all, uint32_t which)
     a->seq = item.seq;
     if (errand_begun(all->errands, a, err) == OK)
         one->busy = true;
-    return refused(err);
+    return errand_failure(err);
 }
 
 static enum error get(struct dht_items *all, enum errand_for purpose,
@@ -124,18 +119,15 @@ static enum error get(struct dht_items *all, enum errand_for purpose,
     if (errand_begun(all->errands, a, err) == OK &&
         purpose == ERRAND_ITEM_PROBE)
         one->probing = true;
-    return refused(err);
+    return errand_failure(err);
 }
 
 static bool is_orphan(const struct dht_items *all,
                       const struct dht_items_one *one)
 {
-    const struct population_member *m;
-
-    if (!all->renew || !one->made)
-        return false;
-    m = population_at(all->lab->population, one->member);
-    return !m->present || m->session != one->session;
+    return all->renew && one->made &&
+           population_still(all->lab->population, one->member, one->session) ==
+               NULL;
 }
 
 static enum error look_at(struct dht_items *all, uint32_t which, uint64_t now)
@@ -164,15 +156,16 @@ static enum error look_at_some(struct dht_items *all, uint64_t now)
     return err;
 }
 
-enum error dht_items_harvest(struct dht_items *all, uint64_t now, uint64_t past)
+enum error dht_items_harvest(struct dht_items *all, uint64_t now,
+                             uint32_t askers, uint64_t past)
 {
     enum error err = look_at_some(all, now);
     unsigned n;
 
     if (all->count == 0 || now <= all->lab->begins || err != OK)
         return err;
-    n = demand_arrivals(&all->rng, all->lab->scenario->items.rate,
-                        population_present(all->lab->population), past);
+    n = demand_arrivals(&all->rng, all->lab->scenario->items.rate, askers,
+                        past);
     for (; n > 0 && err == OK; n--) {
         uint32_t which = sim_rng_below(&all->rng, all->count);
 

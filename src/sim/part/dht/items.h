@@ -29,9 +29,10 @@ struct dht_items {
 enum error dht_items_init(struct dht_items *all, const struct laboratory *lab,
                           struct errands *errands);
 void dht_items_deinit(struct dht_items *all);
-/* `past`: since the last time, ns. ERR_NO_MEMORY. */
+/* `past` (ns) since the last time, in which `askers` nodes got some.
+ * ERR_NO_MEMORY. */
 enum error dht_items_harvest(struct dht_items *all, uint64_t now,
-                             uint64_t past);
+                             uint32_t askers, uint64_t past);
 /* A request for ERRAND_PUT, ERRAND_GET or ERRAND_ITEM_PROBE is over. */
 void dht_items_ended(struct dht_items *all, const struct errand *a, bool done);
 

@@ -43,16 +43,6 @@ struct dht_probe {
     enum error error;
 };
 
-/* NULL: it has left, or begun another session. */
-static const struct population_member *
-present(const struct dht_probe *p, uint32_t member, uint32_t session)
-{
-    const struct population_member *m =
-        population_at(p->lab->population, member);
-
-    return m->present && m->session == session ? m : NULL;
-}
-
 /* ---- The panel ----------------------------------------------------------- */
 
 static void sit_down(struct dht_probe *p, struct seat *s,
@@ -131,7 +121,8 @@ static enum error add_newcomer(struct dht_probe *p,
 static bool has_joined(const struct dht_probe *p, const struct newcomer *c,
                        uint64_t now)
 {
-    const struct population_member *m = present(p, c->member, c->session);
+    const struct population_member *m =
+        population_still(p->lab->population, c->member, c->session);
     const struct sim_dht *n = m == NULL ? NULL
                                         : sim_dht_of(p->lab->sim, m->node);
 
@@ -249,7 +240,9 @@ static void sample_tables(struct dht_probe *p, uint64_t now)
     for (unsigned i = 0; i < PANEL; i++) {
         const struct seat *s = &p->seats[i];
         const struct population_member *m =
-            s->taken ? present(p, s->member, s->session) : NULL;
+            s->taken
+                ? population_still(p->lab->population, s->member, s->session)
+                : NULL;
         const struct sim_dht *n = m == NULL ? NULL
                                             : sim_dht_of(p->lab->sim, m->node);
 

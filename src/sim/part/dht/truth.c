@@ -69,10 +69,18 @@ static void look_at(struct dht_truth *t, const struct population_member *m)
         put(t, m, (enum family)f);
 }
 
+static bool is_asker(const struct population_member *m)
+{
+    return !m->hostile && !m->bootstrap;
+}
+
 static void on_came(void *ctx, struct population_member *m, uint64_t now)
 {
+    struct dht_truth *t = ctx;
+
     (void)now;
-    look_at(ctx, m);
+    t->askers += is_asker(m);
+    look_at(t, m);
 }
 
 static void on_leaves(void *ctx, struct population_member *m, uint64_t now)
@@ -80,6 +88,7 @@ static void on_leaves(void *ctx, struct population_member *m, uint64_t now)
     struct dht_truth *t = ctx;
 
     (void)now;
+    t->askers -= is_asker(m);
     for (int f = 0; m->index < t->cap && f < FAMILIES; f++) {
         struct dht_truth_row *row = &t->rows[m->index];
 

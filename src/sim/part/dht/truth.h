@@ -25,6 +25,8 @@ struct dht_truth {
     struct dht_truth_row *rows;      /* owned: one a member */
     uint32_t cap;
     uint32_t hand; /* where the next look begins */
+    uint32_t
+        askers; /* present, honest and no bootstrap nodes: they have work */
     enum error error;
 };
 

@@ -134,7 +134,7 @@ static enum error look_up(struct dht_work *w)
     if (err != OK && has_keys(w))
         measure_share(w->lab->measures, M_LOOKUP_SUCCESS, 0, 1);
     if (errand_begun(&w->errands, a, err) != OK)
-        return err == ERR_NO_MEMORY ? err : OK;
+        return errand_failure(err);
     return trace_if_wanted(w, a);
 }
 
@@ -210,8 +210,7 @@ static enum error look_up_some(struct dht_work *w, uint64_t now)
     if (now <= w->lab->begins)
         return OK;
     n = demand_arrivals(&w->rng, w->lab->scenario->lookups.rate,
-                        population_present(w->lab->population),
-                        time_since(w->at, now));
+                        w->truth.askers, time_since(w->at, now));
     for (; n > 0 && err == OK; n--)
         err = look_up(w);
     return err;
@@ -228,7 +227,8 @@ static enum error work_harvest(void *part, uint64_t now)
     if (err == OK)
         err = dht_announces_harvest(&w->announces, now);
     if (err == OK)
-        err = dht_items_harvest(&w->items, now, time_since(w->at, now));
+        err = dht_items_harvest(&w->items, now, w->truth.askers,
+                                time_since(w->at, now));
     if (err == OK)
         err = look_up_some(w, now);
     w->at = now;

@@ -4,6 +4,7 @@
  * lookups.
  */
 #include "dht/types/node_id.h"
+#include "fail_alloc.h"
 #include "lab.h"
 #include "sim/part/dht/crowd.h"
 #include "sim/part/dht/demand.h"
@@ -73,7 +74,8 @@ static void test_dht_enemy_drops(void **state)
     lab.scenario.adversary.start = 20 * TIME_MIN;
     start(HONEST / 2);
     lab_run(&lab, 19 * TIME_MIN);
-    assert_at_least(steps_of(true, TRACE_ANSWERED), 50);
+    assert_at_least(
+        steps_of(true, TRACE_ANSWERED) + steps_of(true, TRACE_VALUES), 100);
     assert_at_least(success(), 98);
     lab_run(&lab, 2 * TIME_MIN);
     lab.traces.count = 0;
@@ -293,6 +295,46 @@ static void test_dht_enemy_all_of_it(void **state)
     assert_true(run_all(2, 1) != digest);
 }
 
+/* ---- Without memory ------------------------------------------------------ */
+
+/* Tries with the first allocations failing, up to `most` of them. */
+static void make_without_memory(const struct part_kind *kind, unsigned most)
+{
+    unsigned failed = 0;
+
+    for (unsigned n = 1; n <= most; n++) {
+        void *part = NULL;
+        enum error err;
+
+        fail_alloc_at(n);
+        err = kind->make(&lab.rooms, &part);
+        if (!fail_alloc_end()) {
+            assert_int_equal(err, OK);
+            kind->free(part);
+            break;
+        }
+        assert_int_equal(err, ERR_NO_MEMORY);
+        assert_null(part);
+        failed++;
+    }
+    assert_at_least(failed, 1);
+}
+
+static void test_dht_enemy_no_memory(void **state)
+{
+    (void)state;
+    with_work();
+    lab.scenario.lookups.popularity = POPULAR_ZIPF;
+    lab.scenario.items.count = 3;
+    lab.scenario.adversary.count = 3;
+    lab.scenario.adversary.does[BEHAVE_MADE_UP] = true;
+    lab_start(&lab);
+    make_without_memory(&dht_work, 100);
+    make_without_memory(&dht_probe, 100);
+    make_without_memory(&dht_enemy, 12); /* of some thousand */
+    lab_end(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_dht_enemy_places),
         cmocka_unit_test(test_dht_enemy_keys),
         cmocka_unit_test(test_dht_enemy_all_of_it),
+        cmocka_unit_test(test_dht_enemy_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, lab_cleanup);
