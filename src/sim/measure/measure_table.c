@@ -17,28 +17,30 @@ const struct measure_row measure_rows[MEASURES] = {
                 "uplink had no room."},
     [M_NODE_DATAGRAMS] = {"node_datagrams", MEASURE_LEVEL, UNIT_RATE,
                           "datagrams sent a node and second",
-                          "Datagrams sent since the last sample, divided by "
-                          "the nodes present and the seconds."},
+                          "Datagrams sent since the last sample, "
+                          "divided by the time that nodes were present."},
     [M_NODE_BYTES] = {"node_bytes", MEASURE_LEVEL, UNIT_BYTE_RATE,
                       "bytes sent a node and second",
-                      "Bytes sent since the last sample, divided by the nodes "
-                      "present and the seconds."},
+                      "Bytes sent since the last sample, divided by "
+                      "the time that nodes were present."},
     [M_LOOKUP_SUCCESS] = {"lookup_success", MEASURE_SHARE, UNIT_ONE,
                           "lookups that succeed",
                           "Share of the lookups of announced keys that found a "
                           "peer which announced it."},
     [M_LOOKUP_HOPS] = {"lookup_hops", MEASURE_VALUES, UNIT_ONE,
                        "hops of a lookup",
-                       "Length of the chain of nodes, each named by the one "
-                       "before, to the first peer found or, of a lookup of an "
-                       "id, to the closest node."},
+                       "Chain of nodes, each named by the one "
+                       "before, to the one that gave the first value "
+                       "or, of a lookup of a random id, to the "
+                       "closest one; of lookups that succeed."},
     [M_LOOKUP_MESSAGES] = {"lookup_messages", MEASURE_VALUES, UNIT_ONE,
                            "queries of a lookup",
                            "Queries that a lookup sent until it ended."},
     [M_LOOKUP_TIMEOUTS] = {"lookup_timeouts", MEASURE_VALUES, UNIT_ONE,
                            "queries of a lookup without an answer",
-                           "Queries of a lookup that were not answered in "
-                           "time."},
+                           "Queries of a lookup that were not answered "
+                           "in time; those in flight when it ends are "
+                           "none."},
     [M_LOOKUP_TIME] = {"lookup_time", MEASURE_VALUES, UNIT_TIME,
                        "time of a lookup",
                        "Time from the start of a lookup to its end, when the "
@@ -68,16 +70,18 @@ const struct measure_row measure_rows[MEASURES] = {
                             "Datagrams with those bytes."},
     [M_TABLE_NODES] = {"table_nodes", MEASURE_LEVEL, UNIT_MILLI,
                        "nodes in a routing table",
-                       "Mean number of nodes in the routing tables of sampled "
-                       "nodes."},
+                       "Mean number of nodes in the routing tables "
+                       "of 256 nodes."},
     [M_TABLE_STALE] = {"table_stale", MEASURE_SHARE, UNIT_ONE,
                        "routing table entries that are stale",
-                       "Share of the entries in the routing tables of sampled "
-                       "nodes whose node is not in the network any more."},
+                       "Share of the entries in the routing tables "
+                       "of 256 nodes whose node is not present under "
+                       "that id and address."},
     [M_PEER_FINDABLE] = {"peer_findable", MEASURE_CURVE, UNIT_ONE,
                          "announced peers that can be found",
-                         "Share of the peers announced once that a lookup "
-                         "finds, by minutes since the announcement."},
+                         "Share of the peers announced once that a "
+                         "lookup finds, by minutes since the "
+                         "announcement."},
     [M_ITEM_SUCCESS] = {"item_success", MEASURE_SHARE, UNIT_ONE,
                         "gets of items that succeed",
                         "Share of the gets that returned the newest version "
@@ -91,46 +95,62 @@ const struct measure_row measure_rows[MEASURES] = {
                          "minutes since the put."},
     [M_CIRCUIT_BUILT] = {"circuit_built", MEASURE_SHARE, UNIT_ONE,
                          "circuits that get ready",
-                         "Share of the circuits begun by clients that got "
-                         "ready."},
+                         "Share of the circuits that clients began for "
+                         "data which got ready; the others failed "
+                         "before. Those that a client gave up itself "
+                         "are not counted."},
     [M_CIRCUIT_TIME] = {"circuit_time", MEASURE_VALUES, UNIT_TIME,
                         "time to build a circuit",
-                        "Time from the start of a circuit until it is ready."},
+                        "Time from the first message of a circuit "
+                        "until it is ready."},
     [M_CIRCUIT_FAILURES] = {"circuit_failures", MEASURE_REASONS, UNIT_ONE,
-                            "circuits that failed",
-                            "Circuits that ended before they were ready, by "
-                            "reason."},
+                            "failures of circuits",
+                            "Hops at which circuits of clients failed, "
+                            "for data or services, while they were built "
+                            "or later, by reason; a circuit may fail at "
+                            "several hops and be mended."},
     [M_CIRCUIT_BOTH_ENDS] = {"circuit_both_ends", MEASURE_SHARE, UNIT_ONE,
                              "circuits with both ends hostile",
-                             "Share of the circuits ready whose first and "
-                             "last hop are the adversary's."},
+                             "Share of the paths with which circuits of "
+                             "clients got ready whose first and last hop "
+                             "are the adversary's."},
     [M_CIRCUIT_FIRST] = {"circuit_first", MEASURE_SHARE, UNIT_ONE,
                          "circuits with a hostile first hop",
-                         "Share of the circuits ready whose first hop is the "
+                         "Share of the paths with which circuits of "
+                         "clients got ready whose first hop is the "
                          "adversary's."},
     [M_GUARD_HOSTILE] = {"guard_hostile", MEASURE_CURVE, UNIT_ONE,
                          "clients that have had a hostile guard",
-                         "Share of the clients one of whose guards has been "
-                         "the adversary's, by minutes since they came."},
+                         "Share of the clients of whom a first hop has "
+                         "been the adversary's, of a circuit of two "
+                         "hops or more, by minutes since they came or "
+                         "the adversary began."},
     [M_SECOND_KNOWN] = {"second_known", MEASURE_CURVE, UNIT_ONE,
                         "services with a known second hop",
-                        "Share of the services whose second hop the adversary "
-                        "has come to know, by minutes since they came."},
+                        "Share of the services and members of strings "
+                        "whose second hop the adversary has come to "
+                        "know: it has been the first, second or "
+                        "third. By minutes since they came or the "
+                        "adversary began."},
     [M_THIRD_KNOWN] = {"third_known", MEASURE_CURVE, UNIT_ONE,
                        "services with a known third hop",
-                       "Share of the services whose third hop the adversary "
-                       "has come to know, by minutes since they came."},
+                       "Share of the services and members of strings "
+                       "whose third hop the adversary has come to "
+                       "know: it has been the second, the third or "
+                       "the target. By minutes since they came or "
+                       "the adversary began."},
     [M_VIEW] = {"view", MEASURE_SHARE, UNIT_ONE, "relays known to a client",
-                "Share of the relays present that a client knows, over the "
-                "sampled clients."},
+                "Share of the relays present that a client "
+                "knows; of up to 64 clients a sample."},
     [M_VIEW_HOSTILE] = {"view_hostile", MEASURE_SHARE, UNIT_ONE,
                         "hostile relays in a client's view",
-                        "Share of the relays known to a client that are the "
-                        "adversary's, over the sampled clients."},
+                        "Share of the relays known to a client that "
+                        "are the adversary's; of up to 64 clients a "
+                        "sample."},
     [M_DATAGRAM_ANSWERED] = {"datagram_answered", MEASURE_SHARE, UNIT_ONE,
                              "datagrams answered through circuits",
                              "Share of the datagrams sent through circuits "
-                             "whose answer came back."},
+                             "whose answer came within 10 seconds."},
     [M_DATAGRAM_TIME] = {"datagram_time", MEASURE_VALUES, UNIT_TIME,
                          "round trip through a circuit",
                          "Time from sending a datagram through a circuit to "
@@ -138,17 +158,20 @@ const struct measure_row measure_rows[MEASURES] = {
     [M_SERVICE_CONNECTED] = {"service_connected", MEASURE_SHARE, UNIT_ONE,
                              "connects to services that succeed",
                              "Share of the connects of clients to services "
-                             "that got a channel."},
+                             "that got a channel within 2 minutes; of "
+                             "services that had been there for 2 minutes."},
     [M_SERVICE_TIME] = {"service_time", MEASURE_VALUES, UNIT_TIME,
                         "time to connect to a service",
                         "Time from the start of a connect until the channel "
                         "is there."},
     [M_MEMBERS_FOUND] = {"members_found", MEASURE_SHARE, UNIT_ONE,
                          "pairs of members that have met",
-                         "Share of the pairs of members of a string that have "
-                         "a channel to each other."},
+                         "Share of the pairs of present members of a "
+                         "string of which the one has had a channel "
+                         "with the other; of up to 64 members a "
+                         "sample."},
     [M_MEMBER_TIME] = {"member_time", MEASURE_VALUES, UNIT_TIME,
                        "time until a member is met",
-                       "Time from a member's start until it has met "
-                       "another."},
+                       "Time from a member's joining to its first "
+                       "channel with another."},
 };
