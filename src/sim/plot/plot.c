@@ -122,8 +122,9 @@ bool plot_has_bands(const struct plot *p)
 {
     bool repeated = p->count <= 3;
 
+    /* Those of two repetitions reach from edge to edge. */
     for (size_t i = 0; i < p->count; i++)
-        repeated &= p->points[i].end - p->points[i].first > 1;
+        repeated &= p->points[i].end - p->points[i].first > 2;
     return repeated;
 }
 

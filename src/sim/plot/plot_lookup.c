@@ -92,7 +92,7 @@ static const struct {
 
 struct drawn {
     bool hop[HOPS + 1], outcome[OUTCOMES], hostile;
-    int most_bits;
+    int least_bits, most_bits;
     double end;   /* seconds */
     double asker; /* its place on the ring */
 };
@@ -119,6 +119,7 @@ static void add_blocks(struct plot *p, uint32_t lookup, struct drawn *d)
         if (s->lookup != lookup)
             continue;
         d->most_bits = bits > d->most_bits ? bits : d->most_bits;
+        d->least_bits = bits < d->least_bits ? bits : d->least_bits;
         d->end = end > d->end ? end : d->end;
         d->asker = place_of(&s->target, &s->asker);
     }
@@ -182,8 +183,8 @@ static void plot_distance(struct plot *p, const struct drawn *d)
              "spacing 1.3 title '' left\n");
     plot_axis(p, 'x', "time since the lookup began", s.unit);
     plot_axis(p, 'y', "closeness to the target (bits in common)", "");
-    text_addf(&p->script, "set xrange [0:%.6g]\nset yrange [-0.7:%d]\n",
-              1.05 * d->end * s.factor, d->most_bits + 2);
+    text_addf(&p->script, "set xrange [0:%.6g]\nset yrange [%.1f:%d]\n",
+              1.05 * d->end * s.factor, d->least_bits - 0.7, d->most_bits + 2);
     for (unsigned hop = 1; hop <= HOPS; hop++) {
         if (!d->hop[hop])
             continue;
@@ -212,11 +213,26 @@ static void plot_distance(struct plot *p, const struct drawn *d)
     text_add(&p->script, "\n");
 }
 
+/* Of the one run that it is of. */
+static void say_about(const struct plot *p, char *about, size_t size)
+{
+    const struct report *r = p->report;
+    struct text t;
+
+    text_init(&t, size - 1);
+    text_addf(&t, "%.60s, seed %" PRIu64, r->title, r->runs[0].seed);
+    for (size_t key = 0; key < r->sweeps; key++)
+        text_addf(&t, ", %s %s", r->sweep[key], r->runs[0].value[key]);
+    text_addf(&t, ", settings %.*s", REPORT_SHORT_HASH, r->hash);
+    snprintf(about, size, "%s", text_get(&t));
+    text_deinit(&t);
+}
+
 void plot_lookup(struct plot *p, uint32_t lookup)
 {
     const struct trace_log *log = p->report->traces;
-    char title[128], number[16], target[ID_TEXT_SIZE];
-    struct drawn d = {.most_bits = 0};
+    char title[128], about[240], target[ID_TEXT_SIZE];
+    struct drawn d = {.least_bits = ID_BITS};
     const struct id *of = NULL;
 
     for (size_t i = 0; log != NULL && i < log->count && of == NULL; i++) {
@@ -226,10 +242,10 @@ void plot_lookup(struct plot *p, uint32_t lookup)
     if (of == NULL)
         return;
     snprintf(title, sizeof(title), "A lookup of %s", id_print(of, target));
-    snprintf(number, sizeof(number), "%" PRIu32, lookup);
-    snprintf(p->name, sizeof(p->name), "lookup_%s", number);
+    snprintf(p->name, sizeof(p->name), "lookup_%" PRIu32, lookup);
+    say_about(p, about, sizeof(about));
     text_clear(&p->script);
-    gnuplot_begin(&p->script, p->name, WIDTH, HEIGHT, title, p->about);
+    gnuplot_begin(&p->script, p->name, WIDTH, HEIGHT, title, about);
     add_blocks(p, lookup, &d);
     text_add(&p->script, "set multiplot\n");
     plot_ring(p, &d);

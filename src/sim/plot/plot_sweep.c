@@ -245,6 +245,8 @@ static void set_y_axis(struct plot *p, const struct figure *f, struct scale s)
         in = report_interval(r, i, end, f);
         if (in.count == 0)
             continue;
+        /* A band that is wide does not make all else small. */
+        in.half = in.half < in.mean / 2 ? in.half : in.mean / 2;
         least = in.mean - in.half < least ? in.mean - in.half : least;
         most = in.mean + in.half > most ? in.mean + in.half : most;
     }
