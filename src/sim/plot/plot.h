@@ -70,6 +70,8 @@ void plot_over_age(struct plot *p, enum measure what);
  * combination of the others. */
 void plot_over_sweep(struct plot *p, enum measure what);
 void plot_reasons(struct plot *p, enum measure what);
+/* Guards, second and third hops in one, of a single point: age_known. */
+void plot_known(struct plot *p);
 void plot_lookup(struct plot *p, uint32_t lookup);
 
 #endif

@@ -7,11 +7,12 @@
 #include "sim/plot/plot.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define POINTS_MAX   120 /* of a curve over time */
 #define BINS_MAX     48  /* of one by age */
 #define POINTS_LEAST 12
-#define EVENTS_LEAST 60 /* of a share in a point, if more points than that */
+#define EVENTS_LEAST 200 /* of a share in a point, if more points than that */
 
 /* The axes' limits grow with what is drawn. */
 struct range {
@@ -134,23 +135,24 @@ static size_t most_samples(const struct plot *p)
     return most;
 }
 
-/* How many samples are one point of a curve: so many that chance does not hide
- * what a share does, while enough points stay. */
-static size_t samples_a_point(const struct plot *p, const struct figure *f)
+/* How many samples, or ages, are one point of a curve: so many that chance does
+ * not hide what a share does, while enough points stay. */
+static size_t together_of(const struct plot *p, enum measure what, size_t count,
+                          size_t points_max)
 {
-    size_t samples = most_samples(p), together = 1;
+    bool share = measure_rows[what].kind != MEASURE_LEVEL;
     uint64_t events = UINT64_MAX;
     struct measure_summary s;
+    size_t together = 1;
 
     for (size_t c = 0; c < p->count; c++) {
-        measure_summarize(p->points[c].pooled, f->what, MEASURE_TOTAL, &s);
+        measure_summarize(p->points[c].pooled, what, MEASURE_TOTAL, &s);
         if (s.count > 0 && s.count < events)
             events = s.count;
     }
-    while (samples / together > POINTS_MAX ||
-           (f->kind == FIGURE_SHARE &&
-            samples / (together + 1) >= POINTS_LEAST &&
-            events / (samples / together) < EVENTS_LEAST))
+    while (count / together > points_max ||
+           (share && count / (together + 1) >= POINTS_LEAST &&
+            events / (count / together) < EVENTS_LEAST))
         together++;
     return together;
 }
@@ -200,7 +202,7 @@ void plot_over_time(struct plot *p, enum measure what)
                        .kind = kind == MEASURE_SHARE ? FIGURE_SHARE
                                                      : FIGURE_MEAN};
     struct scale x = time_axis(p), y = scale_of(&f, largest_total(p, &f));
-    size_t together = samples_a_point(p, &f);
+    size_t together = together_of(p, what, most_samples(p), POINTS_MAX);
     struct range range = {.least = 1e300};
     char title[128], note[80], all[120];
 
@@ -227,104 +229,166 @@ void plot_over_time(struct plot *p, enum measure what)
 
 /* ---- Ages ---------------------------------------------------------------- */
 
-/* Shares of the places from `from` to before `to`, of each run. */
+/* Places at which any point has something, ascending. */
+struct ages {
+    size_t count, together; /* so many of them are one point of a curve */
+    uint64_t at[MEASURE_CURVE_MAX];
+    double unit; /* minutes on the axis */
+};
+
+static void find_ages(const struct plot *p, enum measure what, struct ages *a)
+{
+    uint64_t hits, of, any;
+
+    *a = (struct ages){.unit = 1};
+    for (uint64_t at = 0; at < MEASURE_CURVE_MAX; at++) {
+        any = 0;
+        for (size_t c = 0; c < p->count; c++) {
+            measure_at(p->points[c].pooled, what, at, &hits, &of);
+            any |= of;
+        }
+        if (any > 0)
+            a->at[a->count++] = at;
+    }
+    if (a->count == 0)
+        return;
+    a->together = together_of(p, what, a->count, BINS_MAX);
+    a->unit = a->at[a->count - 1] > 180 ? 60 : 1;
+}
+
+/* What a run has from the age `from` to `to`. */
+static struct tally_of_ages {
+    uint64_t hits, of;
+    double minutes; /* of all that it has */
+} tally_ages(const struct measures *m, enum measure what, uint64_t from,
+             uint64_t to)
+{
+    struct tally_of_ages t = {0};
+    uint64_t hits, of;
+
+    for (uint64_t at = from; at <= to; at++) {
+        measure_at(m, what, at, &hits, &of);
+        t.hits += hits;
+        t.of += of;
+        t.minutes += (double)at * (double)of;
+    }
+    return t;
+}
+
+/* The share at some ages, over the runs of a point; *minute: their middle. */
 static struct interval of_ages(const struct plot *p,
                                const struct plot_point *point,
-                               enum measure what, uint64_t from, uint64_t to)
+                               enum measure what, uint64_t from, uint64_t to,
+                               double *minute)
 {
     double values[REPORT_REPETITIONS_MAX];
+    struct tally_of_ages t;
     size_t count = 0;
 
     for (size_t i = point->first;
          i < point->end && count < REPORT_REPETITIONS_MAX; i++) {
-        uint64_t hits = 0, of = 0, more_hits, more_of;
-
-        for (uint64_t at = from; at < to; at++) {
-            measure_at(p->report->runs[i].measures, what, at, &more_hits,
-                       &more_of);
-            hits += more_hits;
-            of += more_of;
-        }
-        if (of > 0)
-            values[count++] = (double)hits / (double)of;
+        t = tally_ages(p->report->runs[i].measures, what, from, to);
+        if (t.of > 0)
+            values[count++] = (double)t.hits / (double)t.of;
     }
+    t = tally_ages(point->pooled, what, from, to);
+    *minute = t.of > 0 ? t.minutes / (double)t.of : 0;
     return interval_of(values, count);
 }
 
-/* Past the last place that any run has. */
-static uint64_t last_age(const struct plot *p, enum measure what)
+static void add_ages(struct plot *p, size_t block,
+                     const struct plot_point *point, enum measure what,
+                     const struct ages *a, struct range *range)
 {
-    uint64_t last = 0, hits, of;
-
-    for (size_t c = 0; c < p->count; c++) {
-        for (uint64_t at = last; at < MEASURE_CURVE_MAX; at++) {
-            measure_at(p->points[c].pooled, what, at, &hits, &of);
-            last = of > 0 ? at + 1 : last;
-        }
-    }
-    return last;
-}
-
-static void add_ages(struct plot *p, size_t curve, enum measure what,
-                     uint64_t bin, double unit, struct range *range)
-{
-    uint64_t last = last_age(p, what);
     size_t rows = 0;
 
-    begin_data(p, curve);
-    for (uint64_t at = 0, end; at < last; at = end) {
+    begin_data(p, block);
+    for (size_t i = 0, end; i < a->count; i = end) {
         struct interval in;
+        double minute;
 
         /* What is left at the end goes with the last one. */
-        end = at + 2 * bin <= last ? at + bin : last;
-        in = of_ages(p, &p->points[curve], what, at, end);
+        end = i + 2 * a->together <= a->count ? i + a->together : a->count;
+        in = of_ages(p, point, what, a->at[i], a->at[end - 1], &minute);
         if (in.count > 0) {
-            add_row(p, ((double)at + (double)(end - at - 1) / 2) / unit, &in,
-                    100, range);
+            add_row(p, minute / a->unit, &in, 100, range);
             rows++;
         }
     }
     end_data(p, rows, range);
 }
 
-/* Minutes a point: as samples_a_point does. */
-static uint64_t minutes_a_point(const struct plot *p, enum measure what,
-                                uint64_t last)
+static void set_age_axes(struct plot *p, const char *title, double unit,
+                         const struct range *range)
 {
-    uint64_t events = UINT64_MAX, bin = 1;
-    struct measure_summary s;
-
-    for (size_t c = 0; c < p->count; c++) {
-        measure_summarize(p->points[c].pooled, what, MEASURE_TOTAL, &s);
-        if (s.count > 0 && s.count < events)
-            events = s.count;
-    }
-    while (last / bin > BINS_MAX || (last / (bin + 1) >= POINTS_LEAST &&
-                                     events / (last / bin) < EVENTS_LEAST))
-        bin++;
-    return bin;
+    plot_axis(p, 'x', "age", unit > 1 ? "h" : "min");
+    plot_axis(p, 'y', title, "%");
+    text_addf(&p->script, "set xrange [0:%.6g]\n", range->x_most);
+    plot_share_axis(p, range->least / 100, range->most / 100);
 }
 
 void plot_over_age(struct plot *p, enum measure what)
 {
-    uint64_t last = last_age(p, what), bin;
     struct range range = {.least = 1e300};
-    bool hours = last > 180;
     char title[128], note[80];
+    struct ages a;
 
-    if (last == 0)
-        return;
-    bin = minutes_a_point(p, what, last);
+    find_ages(p, what, &a);
     plot_begin(p, "age", measure_rows[what].name, plot_title(what, title),
                plot_note(p, true, note));
-    plot_axis(p, 'x', "age", hours ? "h" : "min");
-    plot_axis(p, 'y', measure_rows[what].title, "%");
     for (size_t i = 0; i < p->count; i++)
-        add_ages(p, i, what, bin, hours ? 60 : 1, &range);
+        add_ages(p, i, &p->points[i], what, &a, &range);
     if (range.longest < 2)
         return;
-    text_addf(&p->script, "set xrange [0:%.6g]\n", range.x_most);
-    plot_share_axis(p, range.least / 100, range.most / 100);
+    set_age_axes(p, measure_rows[what].title, a.unit, &range);
     plot_curves(p);
+    plot_end(p);
+}
+
+/* ---- What an adversary comes to know ------------------------------------- */
+
+static const struct {
+    enum measure what;
+    const char *name;
+} known[] = {{M_THIRD_KNOWN, "third hop of a service"},
+             {M_SECOND_KNOWN, "second hop of a service"},
+             {M_GUARD_HOSTILE, "guard of a client"}};
+
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+void plot_known(struct plot *p)
+{
+    struct range range = {.least = 1e300};
+    const char *sep = "plot ";
+    struct ages a[KNOWN];
+    size_t drawn = 0;
+    double unit = 1;
+    char note[80];
+
+    for (size_t i = 0; i < KNOWN; i++) {
+        find_ages(p, known[i].what, &a[i]);
+        drawn += a[i].count > 1;
+        unit = a[i].unit > unit ? a[i].unit : unit;
+    }
+    if (p->count != 1 || drawn < 2)
+        return;
+    plot_begin(p, "age", "known", "What the adversary comes to know",
+               plot_note(p, false, note));
+    plot_legend(p, "", strlen(known[1].name));
+    for (size_t i = 0; i < KNOWN; i++) {
+        a[i].unit = unit;
+        add_ages(p, i, &p->points[0], known[i].what, &a[i], &range);
+    }
+    set_age_axes(p, "clients or services of which it knows that", unit, &range);
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (a[i].count < 2)
+            continue;
+        text_addf(&p->script,
+                  "%s$c%zu using 1:2 with lines linecolor '%s' linewidth 2 "
+                  "title '%s'",
+                  sep, i, gnuplot_colour(i), known[i].name);
+        sep = ", \\\n ";
+    }
+    text_add(&p->script, "\n");
     plot_end(p);
 }

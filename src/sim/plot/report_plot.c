@@ -102,6 +102,8 @@ enum error report_plot(const struct report *r, const char *dir,
         if (report_uses(r, (enum measure)i))
             draw_measure(&p, (enum measure)i);
     }
+    if (p.error == OK)
+        plot_known(&p);
     for (uint32_t i = 0; i < LOOKUPS_MAX && p.error == OK; i++)
         plot_lookup(&p, i);
     text_deinit(&p.script);
