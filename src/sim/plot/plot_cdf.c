@@ -99,6 +99,8 @@ void plot_cdf(struct plot *p, enum measure what)
     all = longest(p, what, 1000);
     if (all < 1.5 * most)
         most = all;
+    if (most <= 0 && !is_whole(what))
+        return; /* an axis without a length */
     s = scale_of(&f, most);
     plot_begin(p, "cdf", measure_rows[what].name, plot_title(what, title),
                plot_note(p, false, note));

@@ -391,7 +391,7 @@ void plot_over_sweep(struct plot *p, enum measure what)
     struct line lines[3];
     struct scale s;
     struct axis a;
-    char title[128];
+    char title[128], note[100];
     bool alone;
 
     if (!choose_axis(p->report, &a))
@@ -402,9 +402,11 @@ void plot_over_sweep(struct plot *p, enum measure what)
     if (alone)
         lines[0] = lines[count - 1];
     s = scale_of(&lines[0].figure, largest(p->report, &lines[0].figure));
+    snprintf(note, sizeof(note), "%s%s",
+             any_repeated(p->report) ? "; bands: the mean's 95 % interval" : "",
+             curves == PLOT_CURVES_MAX ? "; at most 8 curves are shown" : "");
     plot_begin(p, "sweep", measure_rows[what].name, plot_title(what, title),
-               any_repeated(p->report) ? "; bands: the mean's 95 % interval"
-                                       : "");
+               note);
     set_x_axis(p, &a);
     snprintf(title, sizeof(title), "%s%s%s", alone ? lines[0].name : "",
              alone ? " " : "", measure_rows[what].title);
