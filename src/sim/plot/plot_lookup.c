@@ -77,16 +77,18 @@ static size_t add_steps(struct plot *p, uint32_t lookup, const char *name,
 
 static const struct {
     const char *name, *title, *style;
-    int outcome;
 } outcomes[] = {
-    {"answered", "answered", "pointtype 7 pointsize 1.1", TRACE_ANSWERED},
-    {"values", "answered with values", "pointtype 5 pointsize 1.5",
-     TRACE_VALUES},
-    {"timeout", "no answer in time", "pointtype 2 pointsize 1.3 linewidth 2",
-     TRACE_TIMEOUT},
-    {"distrusted", "answer not trusted", "pointtype 9 pointsize 1.4",
-     TRACE_DISTRUSTED},
+    [TRACE_ANSWERED] = {"answered", "answered", "pointtype 7 pointsize 1.1"},
+    [TRACE_VALUES] = {"values", "answered with values",
+                      "pointtype 5 pointsize 1.5"},
+    [TRACE_TIMEOUT] = {"timeout", "no answer in time",
+                       "pointtype 2 pointsize 1.3 linewidth 2"},
+    [TRACE_DISTRUSTED] = {"distrusted", "answer not trusted",
+                          "pointtype 9 pointsize 1.4"},
 };
+
+static const char hostile_style[] =
+    "pointtype 6 pointsize 2.6 linewidth 2 linecolor '#d55e00'";
 
 #define OUTCOMES (sizeof(outcomes) / sizeof(outcomes[0]))
 
@@ -96,6 +98,16 @@ struct drawn {
     double end;   /* seconds */
     double asker; /* its place on the ring */
 };
+
+/* Far apart where hops are few. */
+static const char *hop_colour(const struct drawn *d, unsigned hop)
+{
+    unsigned most = 3;
+
+    for (unsigned i = most + 1; i <= HOPS; i++)
+        most = d->hop[i] ? i : most;
+    return gnuplot_colour_in_order(hop - 1, most);
+}
 
 static void add_blocks(struct plot *p, uint32_t lookup, struct drawn *d)
 {
@@ -107,8 +119,8 @@ static void add_blocks(struct plot *p, uint32_t lookup, struct drawn *d)
         d->hop[hop] = add_steps(p, lookup, name, hop, -1, false) > 0;
     }
     for (size_t i = 0; i < OUTCOMES; i++)
-        d->outcome[i] = add_steps(p, lookup, outcomes[i].name, 0,
-                                  outcomes[i].outcome, false) > 0;
+        d->outcome[i] =
+            add_steps(p, lookup, outcomes[i].name, 0, (int)i, false) > 0;
     d->hostile = add_steps(p, lookup, "hostile", 0, -1, true) > 0;
     add_steps(p, lookup, "all", 0, -1, false);
     for (size_t i = 0; i < log->count; i++) {
@@ -152,12 +164,21 @@ static void plot_ring(struct plot *p, const struct drawn *d)
         text_addf(&p->script,
                   "%s$hop%u using (x($5)):(y($5)):(x($4)-x($5)):(y($4)-y($5)) "
                   "with vectors nohead linecolor '%s' linewidth 0.7 notitle",
-                  sep, hop, gnuplot_colour_in_order(hop - 1, HOPS));
+                  sep, hop, hop_colour(d, hop));
         text_addf(&p->script,
                   "%s$hop%u using (x($4)):(y($4)) with points pointtype 7 "
                   "pointsize 1 linecolor '%s' notitle",
-                  sep, hop, gnuplot_colour_in_order(hop - 1, HOPS));
+                  sep, hop, hop_colour(d, hop));
     }
+    if (d->outcome[TRACE_TIMEOUT])
+        text_addf(&p->script,
+                  "%s$timeout using (x($4)):(y($4)) with points %s linecolor "
+                  "'#303030' notitle",
+                  sep, outcomes[TRACE_TIMEOUT].style);
+    if (d->hostile)
+        text_addf(&p->script,
+                  "%s$hostile using (x($4)):(y($4)) with points %s notitle",
+                  sep, hostile_style);
     text_addf(&p->script,
               "%s$all using (x($5)):(y($5)) every ::0::0 with points "
               "pointtype 13 pointsize 2 linecolor '#000000' notitle"
@@ -191,8 +212,7 @@ static void plot_distance(struct plot *p, const struct drawn *d)
         text_addf(&p->script,
                   "%s$hop%u using ($1*%g):3:($2*%g):(0) with vectors nohead "
                   "linecolor '%s' linewidth 3 title 'hop %u%s'",
-                  sep, hop, s.factor, s.factor,
-                  gnuplot_colour_in_order(hop - 1, HOPS), hop,
+                  sep, hop, s.factor, s.factor, hop_colour(d, hop), hop,
                   hop == HOPS ? " and more" : "");
         sep = ", \\\n ";
     }
@@ -206,10 +226,9 @@ static void plot_distance(struct plot *p, const struct drawn *d)
     }
     if (d->hostile)
         text_addf(&p->script,
-                  "%s$hostile using (($1+$2)*%g):3 with points pointtype 6 "
-                  "pointsize 2.6 linewidth 2 linecolor '#d55e00' title "
+                  "%s$hostile using (($1+$2)*%g):3 with points %s title "
                   "'hostile'",
-                  sep, s.factor);
+                  sep, s.factor, hostile_style);
     text_add(&p->script, "\n");
 }
 
