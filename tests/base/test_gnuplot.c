@@ -93,6 +93,8 @@ static void test_gnuplot_that_is_not_there(void **state)
     (void)state;
     text_init(&why, 500);
     setenv("PATH", dir, 1);
+    assert_int_equal(gnuplot_check(&why), ERR_NOT_FOUND);
+    text_clear(&why);
     e = draw("title", "plot x\n", &why);
     setenv("PATH", path, 1);
     assert_int_equal(e, ERR_NOT_FOUND);
@@ -116,6 +118,7 @@ static void test_gnuplot_draws(void **state)
     }
     assert_string_equal(text_get(&why), "");
     assert_int_equal(e, OK);
+    assert_int_equal(gnuplot_check(&why), OK);
     assert_true(is_there("it.png") && is_there("it.gp"));
     assert_false(is_there("made"));
     assert_int_equal(draw("title", "no such words\n", &why), ERR_IO);

@@ -151,16 +151,38 @@ static void listen_to(int said, struct text *words)
     } while (n > 0 || (n < 0 && errno == EINTR));
 }
 
+static enum error not_there(struct text *why)
+{
+    text_add(why, "gnuplot is not installed; in Debian it is the package "
+                  "gnuplot-nox");
+    return ERR_NOT_FOUND;
+}
+
+/* As execlp looks for it. */
+enum error gnuplot_check(struct text *why)
+{
+    const char *dirs = getenv("PATH");
+    char path[PATH_SIZE];
+
+    for (size_t len; dirs != NULL; dirs += len + 1) {
+        len = strcspn(dirs, ":");
+        snprintf(path, sizeof(path), "%.*s%sgnuplot", (int)len, dirs,
+                 len > 0 ? "/" : "");
+        if (access(path, X_OK) == 0)
+            return OK;
+        if (dirs[len] == '\0')
+            break;
+    }
+    return not_there(why);
+}
+
 static enum error tell_end(int status, const char *script,
                            const struct text *words, struct text *why)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return OK;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_THERE) {
-        text_add(why, "gnuplot is not installed; in Debian it is the package "
-                      "gnuplot-nox");
-        return ERR_NOT_FOUND;
-    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_THERE)
+        return not_there(why);
     text_addf(why, "gnuplot does not draw %s: %s", script, text_get(words));
     return ERR_IO;
 }

@@ -35,6 +35,10 @@ void gnuplot_add_string(struct text *script, const char *words);
 const char *gnuplot_colour(size_t i);
 const char *gnuplot_colour_in_order(size_t i, size_t count);
 
+/* ERR_NOT_FOUND: gnuplot is not installed; `why` says so, and what to install.
+ * For who is about to work for an hour before there is something to draw. */
+enum error gnuplot_check(struct text *why);
+
 /* Writes the script to DIR/NAME.gp and has gnuplot draw DIR/NAME.png. `why`
  * says what is wrong: ERR_NOT_FOUND, gnuplot is not installed; ERR_IO;
  * ERR_NO_MEMORY, the script is cut. */
