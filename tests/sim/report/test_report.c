@@ -164,6 +164,98 @@ static void test_report_summary_is_of_what_was_measured(void **state)
     text_deinit(&t);
 }
 
+/* Lookups of which so many of ten succeed, each of so many hops and ms. */
+static struct measures *ten_lookups(unsigned succeed, unsigned hops,
+                                    unsigned ms)
+{
+    struct measures *m = measures_new(TIME_MIN);
+
+    assert_non_null(m);
+    measures_begin(m, 0);
+    measure_share(m, M_LOOKUP_SUCCESS, succeed, 10);
+    for (unsigned i = 0; i < 10; i++) {
+        measure_value(m, M_LOOKUP_HOPS, hops);
+        measure_value(m, M_LOOKUP_TIME, ms * TIME_MS);
+    }
+    measure_curve(m, M_PEER_FINDABLE, 5, succeed, 10);
+    measure_curve(m, M_PEER_FINDABLE, 90, succeed / 2, 10);
+    return m;
+}
+
+/* 4.303 * 0.1 / sqrt(3) is 0.248. */
+static void test_report_summary_of_repetitions(void **state)
+{
+    struct report_run runs[3] = {
+        {.seed = 4, .measures = ten_lookups(5, 3, 100), .complete = true},
+        {.seed = 5, .measures = ten_lookups(6, 3, 200), .complete = true},
+        {.seed = 6, .measures = ten_lookups(7, 4, 300), .complete = true}};
+    struct report r = {
+        .title = "x.ini", .hash = "0123456789abcdef", .run_count = 3};
+    struct text t;
+
+    (void)state;
+    r.runs = runs;
+    text_init(&t, OUT_MAX);
+    report_summary(&r, &t);
+    assert_string_equal(
+        text_get(&t),
+        "x.ini\n3 runs, seeds 4 to 6, settings 0123456789ab\n"
+        "After +-: half of the 95 % interval of the mean of the "
+        "repetitions.\n"
+        "\nDHT\n"
+        "  lookups that succeed                  60.0 +-24.8 % of 10 each\n"
+        "  hops of a lookup                      3.33 +-1.43 / 3.33 / 3.33 of "
+        "10 each\n"
+        "  time of a lookup                      200 +-248 / 200 / 200 ms of "
+        "10 each\n"
+        "  announced peers that can be found     60.0 +-24.8 % after 5 min\n"
+        "                                        26.7 +-14.3 % after 90 min\n"
+        "\nDistributions: median / 90th / 99th percentile.\n");
+    for (size_t i = 0; i < 3; i++)
+        measures_free((struct measures *)(uintptr_t)runs[i].measures);
+    text_deinit(&t);
+}
+
+static void test_report_summary_of_a_sweep(void **state)
+{
+    struct report_run runs[2] = {
+        {.seed = 1, .measures = ten_lookups(9, 3, 100), .value = {"0%"}},
+        {.seed = 1, .measures = ten_lookups(6, 4, 2500), .value = {"10%"}}};
+    struct report r = {.title = "x.ini",
+                       .hash = "0123456789abcdef",
+                       .sweeps = 1,
+                       .sweep = {"network.loss"},
+                       .run_count = 2};
+    struct text t;
+
+    (void)state;
+    r.runs = runs;
+    runs[0].complete = runs[1].complete = true;
+    text_init(&t, OUT_MAX);
+    report_summary(&r, &t);
+    assert_string_equal(
+        text_get(&t),
+        "x.ini\n2 runs of 2 points, seed 1, settings 0123456789ab\n"
+        "\nDHT\n"
+        "              lookups                           "
+        "                     announced\n"
+        "                 that                           "
+        "                    peers that\n"
+        "              succeed    hops of a lookup      t"
+        "ime of a lookup   can be found\n"
+        "                       median  90th  99th  media"
+        "n   90th   99th  5 min  90 min\n"
+        "network.loss        %                           "
+        "s      s      s      %       %\n"
+        "0%                 90       3     3     3   0.10"
+        "0  0.100  0.100     90      40\n"
+        "10%                60       4     4     4    2.5"
+        "0   2.50   2.50     60      30\n");
+    for (size_t i = 0; i < 2; i++)
+        measures_free((struct measures *)(uintptr_t)runs[i].measures);
+    text_deinit(&t);
+}
+
 static int python(const char *script, const char *dir)
 {
     pid_t child = fork();
@@ -268,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_report_points_are_runs_of_one_value),
         cmocka_unit_test(test_report_summary_is_within_80_columns),
         cmocka_unit_test(test_report_summary_is_of_what_was_measured),
+        cmocka_unit_test(test_report_summary_of_repetitions),
+        cmocka_unit_test(test_report_summary_of_a_sweep),
         cmocka_unit_test(test_report_files_are_read_by_others),
     };
 
