@@ -109,13 +109,14 @@ static uint64_t engine_next_deadline(void *engine)
 #define PREFETCHED 3200
 #define CACHE_LINE 64
 
-static void engine_prefetch(const void *engine, bool near)
+static void engine_prefetch(const void *engine, unsigned stage)
 {
     const struct sim_dht *n = engine;
     const char *d;
 
-    __builtin_prefetch(n);
-    if (!near)
+    if (stage == 0)
+        __builtin_prefetch(n);
+    if (stage != 1)
         return;
     d = (const char *)n->dht;
     for (int i = 0; i < PREFETCHED; i += CACHE_LINE)

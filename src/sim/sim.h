@@ -125,9 +125,11 @@ struct sim_engine {
     void (*free)(void *engine);
     /* Nobody receives at `to`; NULL: the engine does not want to know. */
     void (*unreachable)(void *engine, const struct endpoint *to, uint64_t now);
-    /* NULL, or brings into the cache what a call is going to touch: called
-     * some events ahead, twice, first with `near` false. Changes nothing. */
-    void (*prefetch)(const void *engine, bool near);
+    /* NULL, or brings into the cache what a call is going to touch. Called some
+     * events ahead, with `stage` 0, and again nearer to it with 1 and 2, so
+     * that each can follow pointers which the one before has brought. Changes
+     * nothing. */
+    void (*prefetch)(const void *engine, unsigned stage);
 };
 
 /* The planes of one UDP port (wire/msgpack/plane.h): a datagram that is of

@@ -25,8 +25,7 @@
 
 /* Events ahead at which a node is brought into the cache, then its engine. */
 #define AHEAD_NODE   12
-#define AHEAD_ENGINE 8
-#define AHEAD_NEAR   4
+#define AHEAD_ENGINE 8, 4, 2 /* by stage */
 
 _Thread_local struct sim_worker *sim_worker_here;
 
@@ -361,34 +360,37 @@ static void sort_due(struct sim_dues *d, struct sim_dues *spare)
 
 /* ---- Node by node -------------------------------------------------------- */
 
-static void prefetch_engine(const struct sim_node *n, bool near)
+static void prefetch_engine(const struct sim_node *n, unsigned stage)
 {
     for (int p = 0; p < SIM_PLANES; p++)
         if (n->engine[p] != NULL && n->vtable[p]->prefetch != NULL)
-            n->vtable[p]->prefetch(n->engine[p], near);
+            n->vtable[p]->prefetch(n->engine[p], stage);
+}
+
+static void prefetch_node(const struct sim_worker *w, const struct sim_due *d)
+{
+    const char *n = (const char *)sim_node_of(w->sim, due_node(d));
+
+    __builtin_prefetch(n);
+    __builtin_prefetch(n + 64);
+    if (d->arrival == NULL)
+        return;
+    __builtin_prefetch(d->arrival);
+    __builtin_prefetch((const char *)d->arrival + 64);
 }
 
 /* What the events some places ahead of `i` are going to touch. */
 static void look_ahead(const struct sim_worker *w, size_t i)
 {
-    const struct sim *s = w->sim;
+    static const size_t ahead[] = {AHEAD_ENGINE};
 
-    if (i + AHEAD_NODE < w->due.count) {
-        const struct sim_due *d = &w->due.v[i + AHEAD_NODE];
-        const char *n = (const char *)sim_node_of(s, due_node(d));
-
-        __builtin_prefetch(n);
-        __builtin_prefetch(n + 64);
-        __builtin_prefetch(d->arrival);
-        if (d->arrival != NULL)
-            __builtin_prefetch((const char *)d->arrival + 64);
-    }
-    if (i + AHEAD_ENGINE < w->due.count)
-        prefetch_engine(sim_node_of(s, due_node(&w->due.v[i + AHEAD_ENGINE])),
-                        false);
-    if (i + AHEAD_NEAR < w->due.count)
-        prefetch_engine(sim_node_of(s, due_node(&w->due.v[i + AHEAD_NEAR])),
-                        true);
+    if (i + AHEAD_NODE < w->due.count)
+        prefetch_node(w, &w->due.v[i + AHEAD_NODE]);
+    for (unsigned stage = 0; stage < sizeof(ahead) / sizeof(ahead[0]); stage++)
+        if (i + ahead[stage] < w->due.count)
+            prefetch_engine(
+                sim_node_of(w->sim, due_node(&w->due.v[i + ahead[stage]])),
+                stage);
 }
 
 /* All that one node does in the window; returns the place of the next one. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/parts/pages.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 void *sim_pages_new(size_t bytes)
 {
@@ -22,4 +24,12 @@ void sim_pages_free(void *pages, size_t bytes)
 {
     if (pages != NULL)
         (void)munmap(pages, bytes);
+}
+
+void sim_pages_for_heap(char **argv)
+{
+    static const char name[] = "GLIBC_TUNABLES";
+
+    if (getenv(name) == NULL && setenv(name, "glibc.malloc.hugetlb=1", 0) == 0)
+        (void)execv("/proc/self/exe", argv);
 }
