@@ -244,3 +244,12 @@ size_t limiter_memory(const struct limiter *l)
 {
     return (size_t)l->groups * l->ways * sizeof(*l->slots);
 }
+
+/* All of it while there are few slots; then nobody knows which. */
+void limiter_prefetch(const struct limiter *l)
+{
+    size_t bytes = (size_t)l->groups * l->ways * sizeof(struct limiter_slot);
+
+    if (bytes <= 1024)
+        bytes_prefetch(l->slots, bytes);
+}

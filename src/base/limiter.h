@@ -95,6 +95,9 @@ bool limiter_allow_known(struct limiter *l, const struct endpoint *source,
  * quarters, to a 64th at least, and rises again while it is below one half. */
 void limiter_load(struct limiter *l, unsigned load);
 
+/* Brings what a call is likely to look at into the cache. */
+void limiter_prefetch(const struct limiter *l);
+
 /* Hosts whose bucket is not full; at most max_sources. Walks all slots. */
 unsigned limiter_sources(const struct limiter *l, uint64_t now);
 size_t limiter_memory(const struct limiter *l);

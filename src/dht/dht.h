@@ -62,6 +62,11 @@ void dht_send_failed(struct dht *d, const struct endpoint *to, enum error why,
 /* When dht_tick wants to be called; TIME_NEVER when nothing is due. */
 uint64_t dht_next_deadline(const struct dht *d);
 
+/* For who drives many nodes: brings what dht_receive and dht_tick are going to
+ * touch into the cache, with `stage` 1 the node's own memory, and with 2, when
+ * that has come, what it leads to. Changes nothing. */
+void dht_prefetch(const struct dht *d, unsigned stage);
+
 /* An address to join through when nothing else is known, asked with back-off
  * as long as the table is empty. Duplicates are ignored. ERR_FULL at 32. */
 enum error dht_bootstrap_add(struct dht *d, const struct endpoint *ep,

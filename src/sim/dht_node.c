@@ -104,23 +104,14 @@ static uint64_t engine_next_deadline(void *engine)
     return dht_next_deadline(n->dht);
 }
 
-/* The node's state begins with what every call looks at; how long it is, is
- * its own affair. */
-#define PREFETCHED 3200
-#define CACHE_LINE 64
-
 static void engine_prefetch(const void *engine, unsigned stage)
 {
     const struct sim_dht *n = engine;
-    const char *d;
 
     if (stage == 0)
         __builtin_prefetch(n);
-    if (stage != 1)
-        return;
-    d = (const char *)n->dht;
-    for (int i = 0; i < PREFETCHED; i += CACHE_LINE)
-        __builtin_prefetch(d + i);
+    else
+        dht_prefetch(n->dht, stage);
 }
 
 static void engine_free(void *engine)

@@ -79,6 +79,9 @@ void table_init(struct table *t, enum family family, const struct id *self,
 void table_deinit(struct table *t);
 void table_set_refresh(struct table *t, uint64_t refresh);
 
+/* Brings what searching it looks at into the cache. */
+void table_prefetch(const struct table *t);
+
 /* ---- What happened ----------------------------------------------------- */
 
 /* All take any endpoint; those of the other family, and our own id, have no

@@ -118,3 +118,11 @@ void table_erase(struct table *t, struct table_bucket *b, unsigned i)
     shift(t, b, last + 1, -1);
     count(t, b, live, -1);
 }
+
+void table_prefetch(const struct table *t)
+{
+    size_t count = (size_t)t->live + t->cached;
+
+    bytes_prefetch(t->buckets, t->bucket_count * sizeof(*t->buckets));
+    bytes_prefetch(t->states, count * sizeof(*t->states));
+}
