@@ -304,8 +304,9 @@ static inline bool comes_before(const struct sim_due *a,
 
     if (a->key != b->key || x == NULL || y == NULL)
         return a->key < b->key;
-    return x->from_node != y->from_node ? x->from_node < y->from_node
-                                        : x->count < y->count;
+    if (x->from_node != y->from_node)
+        return x->from_node < y->from_node;
+    return x->count != y->count ? x->count < y->count : x->refusal < y->refusal;
 }
 
 static void merge(const struct sim_due *a, size_t na, const struct sim_due *b,

@@ -45,7 +45,7 @@ static enum error worker_init(struct sim *s, uint32_t index)
     sim_pool_init(&w->timer_chunks, TIMER_CHUNK);
     sim_pool_init(&w->datagram_chunks, DATAGRAM_CHUNK);
     w->timers = calendar_new(s);
-    w->to = calloc(s->worker_count, sizeof(*w->to));
+    w->to = calloc(s->worker_count, sizeof(struct sim_calendar *));
     w->read = calloc(s->worker_count, sizeof(*w->read));
     if (w->timers == NULL || w->to == NULL || w->read == NULL)
         return ERR_NO_MEMORY;

@@ -65,6 +65,7 @@ static void start(struct scene *sc, uint32_t threads, uint64_t seed)
     c.duplicate = 0.05;
     c.reorder = 0.05;
     c.max_datagrams = 400;
+    c.refuses = true;
     c.latency.base = 70 * TIME_MS; /* long windows: threads meet seldom */
     *sc = (struct scene){.cuts = 0};
     assert_int_equal(sim_new(&c, &sc->sim), OK);
