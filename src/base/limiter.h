@@ -58,16 +58,16 @@ struct limiter_config {
 struct limiter_slot;
 
 struct limiter {
-    struct token_rate full_rate; /* over all, as configured */
-    struct token_rate all_rate;  /* as the load allows */
-    struct token_rate source_rate[SOURCE_LEVELS];
-    struct token_bucket all;   /* of strangers */
-    struct token_bucket known; /* of the known, as deep and as fast */
-    unsigned max_sources;
+    struct limiter_slot *slots;
     unsigned groups; /* of slots; 0 until the first source */
     unsigned ways;   /* slots in a group */
     uint8_t key[SOURCE_KEY_BYTES];
-    struct limiter_slot *slots;
+    struct token_bucket all;    /* of strangers */
+    struct token_rate all_rate; /* as the load allows */
+    struct token_rate source_rate[SOURCE_LEVELS];
+    struct token_bucket known;   /* of the known, as deep and as fast */
+    struct token_rate full_rate; /* over all, as configured */
+    unsigned max_sources;
 };
 
 void limiter_init(struct limiter *l, const struct limiter_config *config,

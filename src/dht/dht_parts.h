@@ -23,20 +23,23 @@
 struct lookup_request;
 struct ask_request;
 
+/* In an order in which what each message and each look for the next deadline
+ * touches lies close together: of 100,000 nodes in one process none is in the
+ * processor's cache. */
 struct dht {
-    struct dht_world world;
-    struct contacts contacts;         /* whom we know, who we are */
-    struct dht_service service;       /* what others get from us */
-    struct queries queries;           /* what we ask */
-    struct lookups lookups;           /* searches made of queries */
-    struct maintain maintain;         /* of the contacts */
-    struct publications publications; /* of our own */
     struct lookup_request *requests;
     unsigned request_count; /* which max_lookups bounds */
     struct ask_request *asks;
-    unsigned ask_count; /* which max_pending bounds */
-    unsigned depth;     /* calls of the interface that run, nested */
-    bool doomed;        /* dht_free was called by a callback */
+    unsigned ask_count;     /* which max_pending bounds */
+    unsigned depth;         /* calls of the interface that run, nested */
+    bool doomed;            /* dht_free was called by a callback */
+    struct dht_world world;
+    struct queries queries;           /* what we ask */
+    struct lookups lookups;           /* searches made of queries */
+    struct publications publications; /* of our own */
+    struct maintain maintain;         /* of the contacts */
+    struct contacts contacts;         /* whom we know, who we are */
+    struct dht_service service;       /* what others get from us */
 };
 
 /* Around whatever a function of the interface does. The outermost dht_leave

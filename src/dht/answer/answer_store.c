@@ -66,6 +66,7 @@ enum error answer_announce(struct dht_service *s, struct answer *a,
     err = peer_store_put(&s->peers, &query->target, &peer, s->w->now);
     if (err != OK)
         return answer_error(s, a, DHT_ERROR_SERVER, "full", err);
+    service_stored(s);
     s->w->stats.peers_stored++;
     s->w->stats.peers_evicted += s->peers.evicted - evicted;
     answer_send(s, a);
@@ -107,6 +108,7 @@ enum error answer_put(struct dht_service *s, struct answer *a,
         err = item_store_put(&s->items, &target, &item, cas, a->to, s->w->now);
     if (err != OK)
         return refuse_item(s, a, err);
+    service_stored(s);
     s->w->stats.items_stored++;
     s->w->stats.items_evicted += s->items.evicted - evicted;
     answer_send(s, a);

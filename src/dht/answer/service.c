@@ -47,6 +47,7 @@ void service_init(struct dht_service *s, struct dht_world *w,
     }
     peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
+    s->next_at = TIME_NEVER;
 }
 
 void service_deinit(struct dht_service *s)
@@ -68,6 +69,7 @@ void service_configure(struct dht_service *s)
     limiter_configure(&s->known, &limits);
     peer_store_configure(&s->peers, &peers);
     item_store_configure(&s->items, &items);
+    service_stored(s);
 }
 
 void service_set_load(struct dht_service *s, unsigned load)
@@ -76,18 +78,26 @@ void service_set_load(struct dht_service *s, unsigned load)
     limiter_load(&s->known, load);
 }
 
+void service_stored(struct dht_service *s)
+{
+    s->next_at = time_min(peer_store_next_deadline(&s->peers),
+                          item_store_next_deadline(&s->items));
+}
+
 void service_tick(struct dht_service *s)
 {
     uint64_t now = s->w->now;
 
+    if (s->next_at > now)
+        return;
     if (peer_store_next_deadline(&s->peers) <= now)
         peer_store_expire(&s->peers, now);
     if (item_store_next_deadline(&s->items) <= now)
         item_store_expire(&s->items, now);
+    service_stored(s);
 }
 
 uint64_t service_next_deadline(const struct dht_service *s)
 {
-    return time_min(peer_store_next_deadline(&s->peers),
-                    item_store_next_deadline(&s->items));
+    return s->next_at;
 }

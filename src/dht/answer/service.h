@@ -15,6 +15,7 @@
 #include "wire/krpc/dht_message.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct contacts;
 struct dht_world;
@@ -22,6 +23,7 @@ struct dht_world;
 struct dht_service {
     struct dht_world *w;
     struct contacts *contacts;
+    uint64_t next_at;       /* not before this does anything expire */
     struct limiter limiter; /* of all, */
     struct limiter known;   /* and of the known, when that has refused them */
     struct token_keys tokens;
@@ -38,6 +40,8 @@ void service_deinit(struct dht_service *s);
 void service_configure(struct dht_service *s);
 /* How busy the process is, of LIMITER_LOAD_MAX (limiter_load). */
 void service_set_load(struct dht_service *s, unsigned load);
+/* One of the stores has something that it had not. */
+void service_stored(struct dht_service *s);
 /* Forgets what has expired. */
 void service_tick(struct dht_service *s);
 uint64_t service_next_deadline(const struct dht_service *s);

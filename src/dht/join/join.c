@@ -475,7 +475,7 @@ void join_tick(struct maintain *m)
     for (int f = 0; f < FAMILIES; f++) {
         struct join *j = &m->join[f];
 
-        if (j->at > m->w->now)
+        if (!m->w->config.family[f] || j->at > m->w->now)
             continue;
         if (!j->joined) {
             attempt(j);

@@ -28,15 +28,15 @@ struct maintain;
 
 /* The joining of one family; see join.c for its states. */
 struct join {
-    struct maintain *m;
+    uint64_t at; /* next attempt or own lookup */
+    bool joined; /* somebody answered and is in the table */
     enum family family;
-    bool joined;        /* somebody answered and is in the table */
+    struct maintain *m;
     unsigned failed;    /* attempts in a row that reached nobody; one that
                            runs is counted until it has reached somebody */
     unsigned rounds;    /* own lookups since it joined */
     unsigned live;      /* contacts at the end of the round before */
     int fill;           /* far bucket to be filled next; -1: none is left */
-    uint64_t at;        /* next attempt or own lookup */
     uint64_t doubt_at;  /* when our address was last in doubt; 0: never */
     struct lookup *own; /* of our own id, that runs; or NULL */
     struct lookup *far; /* into a far bucket, that runs; or NULL */

@@ -176,17 +176,23 @@ void maintain_tick(struct maintain *m)
     if (m->upkeep_at > m->w->now)
         return;
     m->upkeep_at = TIME_NEVER;
-    for (int f = 0; f < FAMILIES; f++)
-        upkeep(m, (enum family)f);
-    for (int f = 0; f < FAMILIES; f++)
-        on_candidate(m, (enum family)f);
+    for (int f = 0; f < FAMILIES; f++) {
+        if (m->w->config.family[f])
+            upkeep(m, (enum family)f);
+    }
+    for (int f = 0; f < FAMILIES; f++) {
+        if (m->w->config.family[f])
+            on_candidate(m, (enum family)f);
+    }
 }
 
 uint64_t maintain_next_deadline(const struct maintain *m)
 {
     uint64_t at = m->upkeep_at;
 
-    for (int f = 0; f < FAMILIES; f++)
-        at = time_min(at, m->join[f].at);
+    for (int f = 0; f < FAMILIES; f++) {
+        if (m->w->config.family[f])
+            at = time_min(at, m->join[f].at);
+    }
     return at;
 }

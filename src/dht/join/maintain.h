@@ -28,10 +28,10 @@ struct maintain {
     struct queries *queries;
     struct lookups *lookups;
     struct purse purse;
-    struct join join[FAMILIES];
-    struct ways_in ways_in;
     uint64_t upkeep_at;
     uint64_t alive_at[FAMILIES]; /* next look for a contact to keep good */
+    struct join join[FAMILIES];
+    struct ways_in ways_in;
 };
 
 /* The pointers are set; watches the contacts from now on. */

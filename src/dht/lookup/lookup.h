@@ -62,13 +62,13 @@ struct lookup_client {
 
 /* All lookups of a node. */
 struct lookups {
+    struct lookup *first;
+    bool starved; /* one found no room for its query */
     struct dht_world *w;
     struct contacts *contacts;
     struct queries *queries;
     struct peer_store *peers; /* what we store for others is found too */
     struct item_store *items;
-    struct lookup *first;
-    bool starved; /* one found no room for its query */
 };
 
 struct lookup {

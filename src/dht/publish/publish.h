@@ -47,14 +47,14 @@ struct queries;
 struct dht_world;
 
 struct publications {
+    uint64_t at; /* earliest round that is due */
+    struct publication *first;
     struct dht_world *w;
     const struct contacts *contacts;
     struct queries *queries;
     struct lookups *lookups;
     const struct maintain *maintain; /* knows whom to begin with */
-    struct publication *first;
     unsigned count;
-    uint64_t at;   /* earliest round that is due */
     uint64_t pace; /* the rounds so far are paid until then */
 };
 

@@ -76,12 +76,12 @@ struct queries {
     struct contacts *contacts;
     struct query *slots;
     size_t cap, used;
-    size_t end;       /* slots from here on are free */
-    size_t owned;     /* that an owner waits for */
-    uint64_t last;    /* number of the last one */
-    uint64_t next_at; /* earliest deadline */
+    size_t end;    /* slots from here on are free */
+    size_t owned;  /* that an owner waits for */
+    uint64_t last; /* number of the last one */
     /* RFC 6298 over all nodes, ns; srtt 0: nothing measured yet. */
     uint64_t srtt, rttvar;
+    uint64_t next_at; /* earliest deadline */
 };
 
 /* Both are to outlive it. */

@@ -15,13 +15,15 @@
 /* Every cap has a key of the same name in the configuration's [dht], which is
  * a row of node/config/config_keys.c. */
 struct dht_config {
-    char network[DHT_NETWORK_MAX + 1];
+    /* What is looked at for each message comes first. */
     bool family[FAMILIES]; /* which of IPv4 and IPv6 is spoken */
-    bool has_id[FAMILIES]; /* else a random id is made */
+    bool read_only;        /* BEP 43: ask, but do not serve */
+    bool testing_network;  /* private addresses are fine, subnets are not
+                              counted, BEP 42 is not enforced */
+    char network[DHT_NETWORK_MAX + 1];
+    uint64_t query_timeout; /* ns; the long one, 10 s */
+    bool has_id[FAMILIES];  /* else a random id is made */
     struct id id[FAMILIES];
-    bool read_only;       /* BEP 43: ask, but do not serve */
-    bool testing_network; /* private addresses are fine, subnets are not
-                             counted, BEP 42 is not enforced */
 
     unsigned max_pending;      /* queries in flight */
     unsigned max_lookups;      /* lookups running */
@@ -43,7 +45,6 @@ struct dht_config {
     unsigned max_sources; /* sources whose rate is remembered */
 
     uint64_t bucket_refresh; /* ns; 15 min */
-    uint64_t query_timeout;  /* ns; the long one, 10 s */
 };
 
 /* Fills in the defaults. They are in dht.c, as are the checks of caps. */

@@ -92,8 +92,8 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out);
 /* Counters since creation. Each has a row in node/monitor/node_metrics.c. */
 struct dht_stats {
     uint64_t received, received_bytes, sent, sent_bytes;
-    uint64_t queries_in[DHT_METHODS], queries_out[DHT_METHODS];
     uint64_t answers_in, answers_out, errors_in, errors_out;
+    uint64_t queries_in[DHT_METHODS], queries_out[DHT_METHODS];
     uint64_t timeouts, late_answers;
     uint64_t unsent;            /* queries that did not leave this machine */
     uint64_t dropped[ERR_END_]; /* datagrams, by reason */

@@ -19,12 +19,12 @@
 #include <stdint.h>
 
 struct dht_world {
-    struct dht_env env;
-    struct dht_config config;
-    struct random_source random; /* env.random */
-    uint64_t now;                /* given to the call that runs */
-    dht_request last_request;
+    uint64_t now; /* given to the call that runs */
     struct callbacks callbacks;
+    struct dht_env env;
+    struct random_source random; /* env.random */
+    dht_request last_request;
+    struct dht_config config;
     struct dht_stats stats;
 };
 
