@@ -181,7 +181,7 @@ static void seed(struct lookup *l, enum family f)
 
     for (size_t i = 0; i < n; i++)
         lookup_side_add(&l->side[f], &near[i].id, &near[i].ep, 1, LOOKUP_NOBODY,
-                        near[i].rtt_us);
+                        near[i].state.rtt_us);
     if (!l->client->seed(l->ctx, l, f))
         table_touch_bucket(table, &l->target, now);
 }

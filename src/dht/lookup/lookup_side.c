@@ -38,6 +38,23 @@ void lookup_side_deinit(struct lookup_side *s)
 
 /* ---- Order --------------------------------------------------------------- */
 
+/* UINT32_MAX is that of candidates whose id is not known. */
+static uint32_t first_distance(const struct lookup_side *s,
+                               const struct candidate *c)
+{
+    return c->id_known
+               ? (uint32_t)((id_word(&c->id, 0) ^ id_word(&s->target, 0)) >> 32)
+               : UINT32_MAX;
+}
+
+static uint32_t addr_tag(const struct endpoint *ep)
+{
+    uint32_t words[4];
+
+    memcpy(words, ep->addr, sizeof(words));
+    return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
 static bool nearer(const struct lookup_side *s, const struct candidate *a,
                    const struct candidate *b)
 {
@@ -46,11 +63,20 @@ static bool nearer(const struct lookup_side *s, const struct candidate *a,
     return id_compare_distance(&s->target, &a->id, &b->id) < 0;
 }
 
+/* The same of candidates that have slots. */
+static bool nearer_slot(const struct lookup_side *s, uint8_t a, uint8_t b)
+{
+    if (s->distances[a] != s->distances[b])
+        return s->distances[a] < s->distances[b];
+    return nearer(s, &s->slots[a], &s->slots[b]);
+}
+
 static void place(struct lookup_side *s, uint8_t slot)
 {
     size_t i = s->count++;
 
-    while (i > 0 && nearer(s, &s->slots[slot], &s->slots[s->order[i - 1]])) {
+    s->distances[slot] = first_distance(s, &s->slots[slot]);
+    while (i > 0 && nearer_slot(s, slot, s->order[i - 1])) {
         s->order[i] = s->order[i - 1];
         i--;
     }
@@ -128,23 +154,40 @@ static enum error free_slot(struct lookup_side *s, const struct candidate *c,
 
 /* ---- Adding -------------------------------------------------------------- */
 
+/* Candidate `o` is at the same address as `c`, and keeps it out; `at_addr`
+ * counts those at that address. */
+static bool bars_addr(const struct lookup_side *s, const struct candidate *o,
+                      const struct candidate *c, unsigned *at_addr)
+{
+    if (!endpoint_same_addr(&o->ep, &c->ep))
+        return false;
+    return o->ep.port == c->ep.port ||
+           (!s->testing &&
+            (o->state == CANDIDATE_ANSWERED || ++*at_addr == LOOKUP_PER_ADDR));
+}
+
+/* Candidate `o` has answered with the id of `c`. */
+static bool bars_id(const struct candidate *o, const struct candidate *c)
+{
+    return o->state == CANDIDATE_ANSWERED && o->id_known && c->id_known &&
+           id_equal(&o->id, &c->id);
+}
+
 /* Listed already. An entry that did not answer yet does not keep out another
  * address for the same id, nor another port of the same IP: it may be the one
  * that was made up. */
 static bool is_listed(const struct lookup_side *s, const struct candidate *c)
 {
+    uint32_t distance = first_distance(s, c), addr = addr_tag(&c->ep);
     unsigned at_addr = 0;
 
     for (size_t i = 0; i < s->count; i++) {
-        const struct candidate *o = &s->slots[s->order[i]];
-        bool answered = o->state == CANDIDATE_ANSWERED;
+        uint8_t slot = s->order[i];
 
-        if (endpoint_equal(&o->ep, &c->ep))
+        if (s->addrs[slot] == addr &&
+            bars_addr(s, &s->slots[slot], c, &at_addr))
             return true;
-        if (answered && o->id_known && c->id_known && id_equal(&o->id, &c->id))
-            return true;
-        if (!s->testing && endpoint_same_addr(&o->ep, &c->ep) &&
-            (answered || ++at_addr == LOOKUP_PER_ADDR))
+        if (s->distances[slot] == distance && bars_id(&s->slots[slot], c))
             return true;
     }
     return false;
@@ -179,6 +222,7 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
     if (namer == slot)
         c.namer = LOOKUP_NOBODY; /* it had to go for this one */
     s->slots[slot] = c;
+    s->addrs[slot] = addr_tag(&c.ep);
     place(s, slot);
     return OK;
 }
@@ -352,12 +396,27 @@ void lookup_side_slow(struct lookup_side *s, uint8_t slot)
         namer->named_silent++;
 }
 
+/* Somebody has under this id. */
+static bool has_answered(const struct lookup_side *s, const struct id *id)
+{
+    const struct candidate c = {.id = *id, .id_known = true};
+    uint32_t distance = first_distance(s, &c);
+
+    for (size_t i = 0; i < s->count; i++) {
+        uint8_t slot = s->order[i];
+
+        if (s->distances[slot] == distance && bars_id(&s->slots[slot], &c))
+            return true;
+    }
+    return false;
+}
+
 bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
                           const struct id *id)
 {
     struct candidate *c = at(s, slot);
     struct candidate *namer = namer_of(s, c);
-    bool taken = false; /* the id, by one who has answered under it */
+    bool taken; /* the id, by one who has answered under it */
 
     assert(is_waiting(c));
     leave_flight(s, c);
@@ -366,12 +425,8 @@ bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
         if (c->state == CANDIDATE_SLOW)
             namer->named_silent--;
     }
-    for (size_t i = 0; i < s->cap; i++) {
-        const struct candidate *o = &s->slots[i];
-
-        taken |= o->state == CANDIDATE_ANSWERED && id_equal(&o->id, id);
-    }
     unplace(s, slot);
+    taken = has_answered(s, id);
     c->state = taken ? CANDIDATE_FAILED : CANDIDATE_ANSWERED;
     c->id = *id;
     c->id_known = true;

@@ -62,6 +62,10 @@ struct lookup_side {
     uint8_t in_flight;                /* asked and not slow */
     bool answered;                    /* somebody has */
     uint8_t order[LOOKUP_CANDIDATES]; /* slots, nearest first */
+    /* By slot, so that each candidate need not be looked at: the first bits of
+     * its distance, UINT32_MAX while its id is not known, and bits of its
+     * address. */
+    uint32_t distances[LOOKUP_CANDIDATES], addrs[LOOKUP_CANDIDATES];
 };
 
 void lookup_side_init(struct lookup_side *s, const struct id *target,
