@@ -23,7 +23,7 @@ static void visit_contact(void *ctx, const struct contact *c, unsigned bucket)
         .ep = c->ep,
         .quality = contact_quality(&c->state, v->now),
         .last_seen = age < v->now ? v->now - age : 0,
-        .rtt = c->rtt_us * TIME_US,
+        .rtt = c->state.rtt_us * TIME_US,
         .bucket = bucket,
     };
 

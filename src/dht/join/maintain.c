@@ -23,7 +23,7 @@ static void send_chore(struct maintain *m, const struct contact *c,
         .to = c->ep,
         .id = c->id,
         .id_known = true,
-        .rtt_hint = c->rtt_us,
+        .rtt_hint = c->state.rtt_us,
     };
     struct dht_message msg;
 

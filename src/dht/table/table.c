@@ -25,8 +25,9 @@ void table_init(struct table *t, enum family family, const struct id *self,
 void table_deinit(struct table *t)
 {
     free(t->buckets);
-    free(t->states);
+    free(t->tags);
     t->buckets = NULL;
+    t->tags = t->addrs = NULL;
     t->states = NULL;
     t->cards = NULL;
     t->bucket_count = t->bucket_cap = t->contact_cap = 0;
@@ -55,13 +56,14 @@ static uint32_t smoothed(uint32_t rtt_us, uint64_t rtt)
 
     if (us == 0)
         us = 1;
-    if (us > UINT32_MAX)
-        us = UINT32_MAX;
-    return (uint32_t)(rtt_us == 0 ? us : (7 * (uint64_t)rtt_us + us) / 8);
+    if (us > CONTACT_RTT_MAX)
+        us = CONTACT_RTT_MAX;
+    return (uint32_t)(rtt_us == 0 ? us : (7 * rtt_us + us) / 8);
 }
 
-static void note_answer(struct contact_state *state, uint64_t now)
+static void note_answer(struct contact_state *state, uint64_t rtt, uint64_t now)
 {
+    state->rtt_us = smoothed(state->rtt_us, rtt) & CONTACT_RTT_MAX;
     state->fails = 0;
     state->last_answer = contact_tick(now);
 }
@@ -80,8 +82,7 @@ static enum table_change promote(struct table *t, unsigned known,
             c = table_read(t, known);
         table_erase(t, table_bucket_of(t, id), known);
     }
-    c.rtt_us = smoothed(c.rtt_us, rtt);
-    note_answer(&c.state, now);
+    note_answer(&c.state, rtt, now);
     if (!table_clear_way(t, &c, &cleared, now))
         return TABLE_REFUSED;
     if (table_place(t, &c, now, &change) == OK && cleared &&
@@ -107,8 +108,7 @@ enum table_change table_answered(struct table *t, const struct id *id,
     bool live = i != TABLE_NOBODY && table_is_live(b, i);
 
     if (live && table_is_at(t, i, ep)) {
-        table_card(t, i)->rtt_us = smoothed(table_card(t, i)->rtt_us, rtt);
-        note_answer(&t->states[i], now);
+        note_answer(&t->states[i], rtt, now);
         b->touched = contact_tick(now);
         b->ping_at = 0; /* another one is the least recently seen */
         return TABLE_REFRESHED;

@@ -25,7 +25,7 @@
  * TABLE_DROP_FAILS times in a row: after an outage there is whom to ask.
  *
  * Memory: nothing at first, then 20 bytes a bucket and, in one array of all,
- * 48 (IPv4) or 60 a contact; at most 160 * 2 * DHT_K contacts. Out of memory, a
+ * 52 (IPv4) or 64 a contact; at most 160 * 2 * DHT_K contacts. Out of memory, a
  * contact is refused.
  */
 #ifndef WARREN_DHT_TABLE_TABLE_H
@@ -65,12 +65,14 @@ struct table {
     uint16_t bucket_cap;
     uint16_t contact_cap;
     uint16_t live, cached; /* contacts, in all buckets */
+    uint64_t ping_at;      /* not before this is a ping due, */
+    uint64_t ping_floor;   /* nor before this: TABLE_PING_ANY */
+    uint64_t refresh_at;   /* not before this is a refresh due */
     struct table_bucket *buckets;
-    struct contact_state *states; /* of all contacts (table_bucket.h), */
-    uint8_t *cards;               /* and the rest of them */
-    uint64_t ping_at;             /* not before this is a ping due, */
-    uint64_t ping_floor;          /* nor before this: TABLE_PING_ANY */
-    uint64_t refresh_at;          /* not before this is a refresh due */
+    /* All contacts: see table_bucket.h. */
+    uint32_t *tags, *addrs;
+    struct contact_state *states;
+    uint8_t *cards;
     uint64_t refresh; /* ns after which an idle bucket is refreshed */
 };
 

@@ -6,10 +6,12 @@
  * and the live ones first; the last bucket, which splits, has its at the
  * beginning. So a table is as long as it has contacts, and what is looked at
  * together is read together. A contact is known by its number in the array,
- * which is in two parts:
+ * which is in four parts:
  *
- *     states   what is read of many to find one (struct contact_state)
- *     cards    id, address, round trip (struct table_card)
+ *     tags     32 bits of the id, by which it is looked for
+ *     addrs    32 bits of the address, likewise
+ *     states   how it behaves (struct contact_state)
+ *     cards    id, address and port (struct table_card)
  *
  * Numbers hold until a contact is put in or taken out.
  */
@@ -36,7 +38,6 @@ struct table_bucket {
 
 struct table_card {
     struct id id;
-    uint32_t rtt_us;
     uint16_t port;
     uint8_t addr[]; /* 4 or 16, as the family has */
 };
@@ -48,10 +49,16 @@ static inline size_t table_addr_len(const struct table *t)
     return t->family == FAMILY_IPV4 ? 4 : 16;
 }
 
-/* 32 or 44. */
+/* 28 or 40; it may have some bytes of padding. */
 static inline size_t table_card_size(const struct table *t)
 {
     return offsetof(struct table_card, addr) + table_addr_len(t) + 2;
+}
+
+static inline size_t table_contact_size(const struct table *t)
+{
+    return sizeof(*t->tags) + sizeof(*t->addrs) + sizeof(*t->states) +
+           table_card_size(t);
 }
 
 static inline struct table_card *table_card(const struct table *t, unsigned i)
@@ -74,9 +81,22 @@ static inline bool table_is_live(const struct table_bucket *b, unsigned i)
     return i < table_cache_of(b);
 }
 
+/* Of bytes that BEP 42 leaves to chance. */
 static inline uint32_t table_tag(const struct id *id)
 {
-    return (uint32_t)(id->b[16] << 16 | id->b[17] << 8 | id->b[18]);
+    uint32_t tag;
+
+    memcpy(&tag, id->b + 12, sizeof(tag));
+    return tag;
+}
+
+/* An IPv4 address itself. */
+static inline uint32_t table_addr_tag(const struct endpoint *ep)
+{
+    uint32_t words[4];
+
+    memcpy(words, ep->addr, sizeof(words));
+    return words[0] ^ words[1] ^ words[2] ^ words[3];
 }
 
 /* The bucket that `id` belongs to; NULL in a table that has none yet. */
@@ -100,7 +120,7 @@ static inline unsigned table_number_of(const struct table *t, unsigned from,
     uint32_t tag = table_tag(id);
 
     for (unsigned i = from; i < to; i++) {
-        if (t->states[i].tag == tag &&
+        if (t->tags[i] == tag &&
             memcmp(table_card(t, i)->id.b, id->b, ID_BYTES) == 0)
             return i;
     }

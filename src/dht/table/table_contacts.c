@@ -10,15 +10,14 @@
 
 #define CONTACTS_MORE 16 /* for which memory is asked at a time */
 
-static_assert(offsetof(struct table_card, addr) == 26,
-              "with an IPv4 address and two bytes of padding a card has 32");
+static_assert(offsetof(struct table_card, addr) == 22,
+              "with an IPv4 address and two bytes of padding a card has 28");
 
 struct contact table_read(const struct table *t, unsigned i)
 {
     const struct table_card *card = table_card(t, i);
     struct contact c = {.id = card->id,
                         .ep = {.port = card->port, .family = t->family},
-                        .rtt_us = card->rtt_us,
                         .state = t->states[i]};
 
     memcpy(c.ep.addr, card->addr, table_addr_len(t));
@@ -29,36 +28,46 @@ void table_write(struct table *t, unsigned i, const struct contact *c)
 {
     struct table_card *card = table_card(t, i);
 
+    t->tags[i] = table_tag(&c->id);
+    t->addrs[i] = table_addr_tag(&c->ep);
     t->states[i] = c->state;
-    t->states[i].tag = table_tag(&c->id) & 0xffffff;
     card->id = c->id;
-    card->rtt_us = c->rtt_us;
     card->port = c->ep.port;
     memcpy(card->addr, c->ep.addr, table_addr_len(t));
 }
 
-/* Both parts lie in one allocation, the states first. */
+/* Copies `count` contacts from `from` of one array to `to` of another, or of
+ * the same. */
+static void move(const struct table *source, unsigned from, struct table *t,
+                 unsigned to, size_t count)
+{
+    size_t size = table_card_size(t);
+
+    memmove(t->tags + to, source->tags + from, count * sizeof(*t->tags));
+    memmove(t->addrs + to, source->addrs + from, count * sizeof(*t->addrs));
+    memmove(t->states + to, source->states + from, count * sizeof(*t->states));
+    memmove(t->cards + to * size, source->cards + from * size, count * size);
+}
+
+/* The four parts lie in one allocation, which begins with the tags. */
 bool table_reserve(struct table *t)
 {
-    size_t count = (size_t)t->live + t->cached;
-    size_t cap = count + CONTACTS_MORE, size = table_card_size(t);
-    struct contact_state *states;
-    uint8_t *cards;
+    size_t count = (size_t)t->live + t->cached, cap = count + CONTACTS_MORE;
+    struct table grown = *t;
 
     if (count < t->contact_cap)
         return true;
-    states = malloc(cap * (sizeof(*states) + size));
-    if (states == NULL)
+    grown.tags = malloc(cap * table_contact_size(t));
+    if (grown.tags == NULL)
         return false;
-    cards = (uint8_t *)(states + cap);
-    if (count > 0) {
-        memcpy(states, t->states, count * sizeof(*states));
-        memcpy(cards, t->cards, count * size);
-    }
-    free(t->states);
-    t->states = states;
-    t->cards = cards;
-    t->contact_cap = (uint16_t)cap;
+    grown.addrs = grown.tags + cap;
+    grown.states = (struct contact_state *)(void *)(grown.addrs + cap);
+    grown.cards = (uint8_t *)(grown.states + cap);
+    grown.contact_cap = (uint16_t)cap;
+    if (count > 0)
+        move(t, 0, &grown, 0, count);
+    free(t->tags);
+    *t = grown;
     return true;
 }
 
@@ -67,12 +76,9 @@ bool table_reserve(struct table *t)
 static void shift(struct table *t, const struct table_bucket *b, unsigned from,
                   int by)
 {
-    size_t count = (size_t)t->live + t->cached - from;
-    size_t size = table_card_size(t);
-    unsigned to = (unsigned)((int)from + by);
+    size_t behind = (size_t)t->live + t->cached - from;
 
-    memmove(t->states + to, t->states + from, count * sizeof(*t->states));
-    memmove(t->cards + to * size, t->cards + from * size, count * size);
+    move(t, from, t, (unsigned)((int)from + by), behind);
     for (struct table_bucket *far = t->buckets; far < b; far++)
         far->first = (uint16_t)(far->first + by);
 }
@@ -98,23 +104,14 @@ unsigned table_insert(struct table *t, struct table_bucket *b, bool live)
     return at;
 }
 
-static void copy(struct table *t, unsigned from, unsigned to)
-{
-    size_t size = table_card_size(t);
-
-    if (from == to)
-        return;
-    t->states[to] = t->states[from];
-    memcpy(t->cards + to * size, t->cards + from * size, size);
-}
-
 void table_erase(struct table *t, struct table_bucket *b, unsigned i)
 {
     bool live = table_is_live(b, i);
     unsigned last = (live ? table_cache_of(b) : table_end_of(b)) - 1;
 
     assert(i >= b->first && i <= last);
-    copy(t, last, i);
+    if (i != last)
+        move(t, last, t, i, 1);
     shift(t, b, last + 1, -1);
     count(t, b, live, -1);
 }

@@ -171,14 +171,12 @@ void table_visit(const struct table *t,
 
 void table_counts(const struct table *t, uint64_t now, struct table_counts *out)
 {
-    size_t contact = sizeof(struct contact_state) + table_card_size(t);
-
-    *out = (struct table_counts){.live = t->live,
-                                 .cached = t->cached,
-                                 .buckets = t->bucket_count,
-                                 .memory = t->bucket_cap *
-                                               sizeof(struct table_bucket) +
-                                           t->contact_cap * contact};
+    *out = (struct table_counts){
+        .live = t->live,
+        .cached = t->cached,
+        .buckets = t->bucket_count,
+        .memory = t->bucket_cap * sizeof(struct table_bucket) +
+                  t->contact_cap * table_contact_size(t)};
     for (unsigned i = 0; i < t->bucket_count; i++) {
         const struct table_bucket *b = &t->buckets[i];
 
@@ -199,7 +197,7 @@ static void check_contact(const struct table *t, const struct table_bucket *b,
     const struct id *id = &table_card(t, i)->id;
 
     assert(!id_equal(id, &t->self));
-    assert(t->states[i].tag == table_tag(id));
+    assert(t->tags[i] == table_tag(id));
     assert(table_bucket_of(t, id) == b);
     assert(table_number_of(t, b->first, table_end_of(b), id) == i);
 }
@@ -210,6 +208,7 @@ static void check_live(const struct table *t, const struct table_bucket *b,
     const struct contact c = table_read(t, at);
     unsigned same_address = 0, same_subnet = 0;
 
+    assert(t->addrs[at] == table_addr_tag(&c.ep));
     assert(c.state.last_answer != 0 && c.state.fails < TABLE_DROP_FAILS);
     for (unsigned i = b->first; i < table_cache_of(b); i++)
         same_subnet += table_same_subnet(t, i, &c.ep);

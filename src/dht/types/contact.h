@@ -24,9 +24,11 @@
     (uint32_t)((CONTACT_FRESH >> CONTACT_TICK_SHIFT) + 1)
 #define CONTACT_BAD_FAILS 3 /* unanswered in a row */
 
-/* How it behaves: what the table looks at of many contacts to find one. */
+#define CONTACT_RTT_MAX ((UINT32_C(1) << 24) - 1)
+
+/* How it behaves. */
 struct contact_state {
-    uint32_t tag : 24;    /* bits of its id, for the table's own use */
+    uint32_t rtt_us : 24; /* smoothed round trip; 0 unknown */
     uint32_t fails : 8;   /* queries of ours unanswered in a row */
     uint32_t last_answer; /* tick of its last answer to us */
     uint32_t last_heard;  /* tick of its last query to us, or, in the cache,
@@ -39,7 +41,6 @@ static_assert(sizeof(struct contact_state) == 16, "four fill a cache line");
 struct contact {
     struct id id;
     struct endpoint ep;
-    uint32_t rtt_us; /* smoothed round trip; 0 unknown */
     struct contact_state state;
 };
 
