@@ -79,7 +79,7 @@ static const struct stranger strangers[] = {
     {"an index of nobody", LINK_CELL, 0, 3, 0x7f, ERR_NOT_FOUND},
     {"a changed counter", LINK_CELL, 0, 9, 0x7f, ERR_SIGNATURE},
     {"nothing", LINK_INIT, SIZE_MAX, 0, 0, ERR_NOT_MSGPACK},
-    {"a kind of nothing", LINK_INIT, 0, 1, 10, ERR_UNKNOWN_KIND},
+    {"a kind of nothing", LINK_INIT, 0, 1, 11, ERR_UNKNOWN_KIND},
     {"an INIT cut short", LINK_INIT, 100, 1, LINK_INIT, ERR_NOT_MSGPACK},
     {"an INIT of a later version", LINK_INIT, 0, 2, 2, ERR_UNSUPPORTED},
     {"an INIT for somebody else", LINK_INIT, 0, 40, 0, ERR_SIGNATURE},
