@@ -38,7 +38,7 @@
  * least and without a known round trip; INITs. Each time that it was wrong
  * doubles the pauses, up to the usual one, and the time until it is listened to
  * again, and adds a PING. At the most it takes as long as after a silence. */
-#define LINK_DOUBT_PAUSE   (10 * TIME_MS)
+#define LINK_DOUBT_PAUSE   (5 * TIME_MS)
 #define LINK_DOUBT_UNKNOWN (100 * TIME_MS)
 #define LINK_DOUBT_RTTS    4
 #define LINK_DOUBT_SHAKES  2 /* of a handshake, which takes longer */

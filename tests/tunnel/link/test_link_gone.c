@@ -129,7 +129,7 @@ static void test_link_gone_is_noticed_at_once(void **state)
     (void)state;
     h->dead = true;
     say(h, link);
-    go(h, 20 * TIME_MS);
+    go(h, 10 * TIME_MS);
     assert_int_equal(h->w->a.downs, 0); /* it may be made up */
     go(h, 20 * TIME_MS);
     assert_int_equal(h->w->a.downs, 1);
