@@ -17,7 +17,7 @@
 /* A step has failed after so many times what it may take. */
 #define STEP_TRIES         6
 #define STEP_TIMEOUT_FIRST (5 * TIME_S)
-#define STEP_TIMEOUT_MIN   (1 * TIME_S)
+#define STEP_TIMEOUT_MIN   (STEP_TRIES * ASKING_PAUSE_MIN)
 #define STEP_TIMEOUT_MAX   (15 * TIME_S)
 
 #define REPLACE_MAX 3 /* hops in a row, until the circuit is given up */
