@@ -159,7 +159,7 @@ static void note_lost(struct circuits *cs, const struct circuit *c,
         lost_relays_note(&cs->lost, c->hop[hop - 1].target.identity, now);
 }
 
-const struct lost_relays *circuits_lost(const struct circuits *cs)
+struct lost_relays *circuits_lost(struct circuits *cs)
 {
     return &cs->lost;
 }

@@ -196,8 +196,9 @@ const struct circuit_stats *circuits_stats(const struct circuits *cs);
 /* How long a step of building may take, learned from those before: for the hop
  * that is given the longest; ns. */
 uint64_t circuits_step_timeout(const struct circuits *cs);
-/* Hops of our own choice that circuits for services have lost a moment ago. */
-const struct lost_relays *circuits_lost(const struct circuits *cs);
+/* Hops of our own choice that circuits for services have lost a moment ago; who
+ * chooses hops may forget some. */
+struct lost_relays *circuits_lost(struct circuits *cs);
 /* When the answer of a hop so far away is overdue, learned likewise; ns. */
 uint64_t circuits_overdue(const struct circuits *cs, unsigned hops);
 

@@ -32,6 +32,13 @@ void lost_relays_note(struct lost_relays *l, const uint8_t identity[32],
     }
 }
 
+void lost_relays_forget(struct lost_relays *l, const uint8_t identity[32])
+{
+    for (unsigned i = 0; i < LOST_MAX; i++)
+        if (memcmp(l->list[i].identity, identity, 32) == 0)
+            l->list[i].until = 0;
+}
+
 bool lost_relays_has(const struct lost_relays *l, const uint8_t identity[32],
                      uint64_t now)
 {
@@ -46,13 +53,33 @@ bool lost_relays_since(const struct lost_relays *l, const uint8_t identity[32],
     return relay != NULL && relay->until >= time_after(then, LOST_LIFE);
 }
 
+/* The next one before `before`, in the order of the list where two are of one
+ * time. */
+static const struct lost_relay *last_before(const struct lost_relays *l,
+                                            const struct lost_relay *before,
+                                            uint64_t now)
+{
+    const struct lost_relay *last = NULL;
+
+    for (unsigned i = 0; i < LOST_MAX; i++) {
+        const struct lost_relay *relay = &l->list[i];
+        bool earlier = before == NULL || relay->until < before->until ||
+                       (relay->until == before->until && relay > before);
+
+        if (now < relay->until && earlier &&
+            (last == NULL || relay->until > last->until))
+            last = relay;
+    }
+    return last;
+}
+
 unsigned lost_relays_list(const struct lost_relays *l, uint64_t now,
                           uint8_t out[LOST_MAX][32])
 {
+    const struct lost_relay *relay = NULL;
     unsigned count = 0;
 
-    for (unsigned i = 0; i < LOST_MAX; i++)
-        if (now < l->list[i].until)
-            memcpy(out[count++], l->list[i].identity, 32);
+    while ((relay = last_before(l, relay, now)) != NULL)
+        memcpy(out[count++], relay->identity, 32);
     return count;
 }

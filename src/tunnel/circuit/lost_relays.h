@@ -27,12 +27,14 @@ struct lost_relays {
 /* Lost just now. When there are LOST_MAX already it is left out. */
 void lost_relays_note(struct lost_relays *l, const uint8_t identity[32],
                       uint64_t now);
+/* It may be back. */
+void lost_relays_forget(struct lost_relays *l, const uint8_t identity[32]);
 bool lost_relays_has(const struct lost_relays *l, const uint8_t identity[32],
                      uint64_t now);
 /* It is, and was not yet at `then`. */
 bool lost_relays_since(const struct lost_relays *l, const uint8_t identity[32],
                        uint64_t then, uint64_t now);
-/* Those that are lost at the moment; returns how many. */
+/* Those that are lost at the moment, the last one first; returns how many. */
 unsigned lost_relays_list(const struct lost_relays *l, uint64_t now,
                           uint8_t out[LOST_MAX][32]);
 

@@ -219,9 +219,9 @@ static bool choose_hop(struct choice *c, unsigned at)
         const struct known_relay *relay = directory_at(c->d, i);
 
         if (known_is_usable(relay, c->wall) &&
-            !known_is_failing(relay, c->now) && has_role(c, at, &relay->d) &&
-            !is_unwanted(c, &relay->d) && has_place(c, at, &relay->d) &&
-            fits(c, at, &relay->d))
+            (c->request->failing_too || !known_is_failing(relay, c->now)) &&
+            has_role(c, at, &relay->d) && !is_unwanted(c, &relay->d) &&
+            has_place(c, at, &relay->d) && fits(c, at, &relay->d))
             weighing_add(&w, relay, c->now);
     }
     chosen = is_fixed_place(c, at) ? any_of(c, &w)

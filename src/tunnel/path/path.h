@@ -74,7 +74,8 @@ struct path_request {
     const uint8_t (*avoid)[32]; /* identities that are not wanted */
     unsigned avoid_count;
     const struct path_place *places; /* NULL, or one for each hop */
-    bool free_last; /* the last need only be another than the two before it */
+    bool free_last;   /* the last need only be another than the two before it */
+    bool failing_too; /* behind the guard also those that failed lately */
 };
 
 /* Fills path->hops from path->count on, which is 0 for a new circuit, or the

@@ -11,6 +11,7 @@
 #include "tunnel/stem/stem.h"
 
 #include "tunnel/path/path_weight.h"
+#include "tunnel/stem/way.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 
 /* Between tries. */
 #define PAUSE_MIN      (250 * TIME_MS)
+#define PAUSE_WAITED   (30 * TIME_MS) /* while somebody waits */
 #define PAUSE_NO_PATH  (2 * TIME_S)   /* at most, when no path was found, */
 #define PAUSE_CIRCUITS (30 * TIME_S)  /* and when circuits failed */
 #define LATE_TIMES     2              /* of what a stem should take, */
@@ -183,152 +185,27 @@ static struct stem *make_slot(struct stem_kit *k, uint64_t now)
 
 /* ---- Paths -------------------------------------------------------------- */
 
-/* What the last hop is to be. */
-struct want {
-    const uint8_t *target;
-    const uint8_t (*avoid)[32];
-    unsigned avoid_count;
-    bool apart;
-};
-
-/* The members of a set that may be used. */
-struct pick {
-    uint8_t list[VANGUARD_MAX][32];
-    unsigned count;
-};
-
-static void pick_from(const struct stems *s, const struct vanguard_set *set,
-                      bool all, uint64_t wall, struct pick *out)
+static struct way_env way_env_of(const struct stem_kit *k, uint64_t now)
 {
-    unsigned count = all ? set->count
-                         : vanguard_set_size(set, s->env.directory, wall);
+    const struct stems *s = k->s;
 
-    for (unsigned i = 0; i < count; i++)
-        memcpy(out->list[i], set->list[i].identity, 32);
-    out->count = count;
+    return (struct way_env){.hops = k->hops,
+                            .third = k->third,
+                            .layer2 = &s->env.vanguards->layer2,
+                            .directory = s->env.directory,
+                            .guards = s->env.guards,
+                            .lost = circuits_lost(s->env.circuits),
+                            .random = s->env.random,
+                            .wall = wall_now(s, now)};
 }
 
-/* Whom a path leads through: of the sets, but for a client's last hop. */
-static bool has_layer2(const struct stem_kit *k)
+static enum path_result find_path(const struct stem_kit *k,
+                                  const struct way_want *want, uint64_t now,
+                                  struct path *path)
 {
-    return k->hops >= 3 || (k->hops == 2 && k->third != NULL);
-}
+    const struct way_env e = way_env_of(k, now);
 
-static bool has_third(const struct stem_kit *k)
-{
-    return k->hops >= 3 && k->third != NULL;
-}
-
-enum from { FROM_FIRST, FROM_ALL, FROM_ANYWHERE };
-
-static enum path_result choose_without(struct stem_kit *k,
-                                       const struct want *want, enum from from,
-                                       const uint8_t (*avoid)[32],
-                                       unsigned avoid_count, uint64_t now,
-                                       struct path *path)
-{
-    struct stems *s = k->s;
-    uint64_t wall = wall_now(s, now);
-    struct path_place places[ONION_HOPS_MAX] = {{0}};
-    struct path_place *last = &places[k->hops - 1];
-    struct path_request r = {.hops = k->hops,
-                             .places = places,
-                             .avoid = avoid,
-                             .avoid_count = avoid_count};
-    struct pick layer2, third;
-
-    if (has_layer2(k) && from != FROM_ANYWHERE) {
-        pick_from(s, &s->env.vanguards->layer2, from == FROM_ALL, wall,
-                  &layer2);
-        places[1].among = (const uint8_t(*)[32])layer2.list;
-        places[1].among_count = layer2.count;
-    }
-    if (has_third(k) && from != FROM_ANYWHERE) {
-        pick_from(s, k->third, from == FROM_ALL, wall, &third);
-        places[2].among = (const uint8_t(*)[32])third.list;
-        places[2].among_count = third.count;
-    }
-    if (k->third == NULL)
-        last->roles = ROLE_MEETING;
-    last->other_than = want->target;
-    if (k->hops > 1)
-        (last - 1)->other_than = want->target;
-    last->but = want->avoid;
-    last->but_count = want->avoid_count;
-    last->apart = want->apart;
-    path->count = 0;
-    return path_choose(s->env.directory, s->env.guards, &r, &s->env.random,
-                       wall, now, path);
-}
-
-static enum path_result choose(struct stem_kit *k, const struct want *want,
-                               enum from from, uint64_t now, struct path *path)
-{
-    return choose_without(k, want, from, NULL, 0, now, path);
-}
-
-/* Around those that were lost a moment ago, but through the sets: whoever says
- * that a member is gone does not have one more drawn. */
-static bool find_around(struct stem_kit *k, const struct want *want,
-                        uint64_t now, struct path *path)
-{
-    uint8_t lost[LOST_MAX][32];
-    unsigned count =
-        lost_relays_list(circuits_lost(k->s->env.circuits), now, lost);
-
-    for (unsigned from = FROM_FIRST; count > 0 && from <= FROM_ALL; from++)
-        if (choose_without(k, want, (enum from)from, (const uint8_t(*)[32])lost,
-                           count, now, path) == PATH_FOUND)
-            return true;
-    return false;
-}
-
-static void update_sets(struct stem_kit *k, uint64_t now)
-{
-    struct stems *s = k->s;
-    uint64_t wall = wall_now(s, now);
-
-    if (has_layer2(k))
-        vanguard_set_update(&s->env.vanguards->layer2, s->env.directory,
-                            &s->env.random, wall, now);
-    if (has_third(k))
-        vanguard_set_update(k->third, s->env.directory, &s->env.random, wall,
-                            now);
-}
-
-static void widen_sets(struct stem_kit *k, uint64_t now)
-{
-    struct stems *s = k->s;
-    uint64_t wall = wall_now(s, now);
-
-    if (has_layer2(k))
-        vanguard_set_widen(&s->env.vanguards->layer2, s->env.directory,
-                           &s->env.random, wall, now);
-    if (has_third(k))
-        vanguard_set_widen(k->third, s->env.directory, &s->env.random, wall,
-                           now);
-}
-
-/* Sets are widened when they are in the way, and never because of what somebody
- * wants a stem for. */
-static enum path_result find_path(struct stem_kit *k, const struct want *want,
-                                  uint64_t now, struct path *path)
-{
-    bool plain = want->target == NULL && want->avoid_count == 0;
-    enum path_result r;
-
-    update_sets(k, now);
-    if (find_around(k, want, now, path))
-        return PATH_FOUND;
-    r = choose(k, want, FROM_FIRST, now, path);
-    if (r == PATH_FOUND || !has_layer2(k))
-        return r;
-    if (choose(k, want, FROM_ALL, now, path) == PATH_FOUND)
-        return PATH_FOUND;
-    if (!plain || choose(k, want, FROM_ANYWHERE, now, path) != PATH_FOUND)
-        return r;
-    widen_sets(k, now);
-    return choose(k, want, FROM_ALL, now, path);
+    return way_find(&e, want, now, path);
 }
 
 /* ---- Building ----------------------------------------------------------- */
@@ -343,7 +220,7 @@ static const struct route_ops ops_of_stems = {.ready = stem_ready,
 /* Several that fail at once count as one. */
 static void pause(struct stem_kit *k, uint64_t most, uint64_t now)
 {
-    uint64_t wait = PAUSE_MIN;
+    uint64_t wait = k->waiting ? PAUSE_WAITED : PAUSE_MIN;
 
     if (now < k->retry_at)
         return;
@@ -406,7 +283,7 @@ static void refill(struct stem_kit *k, uint64_t now)
 
         if (slot == NULL)
             return;
-        k->path = find_path(k, &(struct want){0}, now, &path);
+        k->path = find_path(k, &(struct way_want){0}, now, &path);
         if (k->path != PATH_FOUND) {
             pause(k, PAUSE_NO_PATH, now);
             k->tell = k->waiting;
@@ -503,7 +380,7 @@ static bool leads_on(const struct link_target *hops, unsigned count,
     return true;
 }
 
-static bool suits(const struct stems *s, const struct want *want,
+static bool suits(const struct stems *s, const struct way_want *want,
                   const struct link_target *hops, unsigned count)
 {
     const uint8_t *last = hops[count - 1].identity;
@@ -517,7 +394,7 @@ static bool suits(const struct stems *s, const struct want *want,
     return true;
 }
 
-static bool circuit_suits(const struct stem_kit *k, const struct want *want,
+static bool circuit_suits(const struct stem_kit *k, const struct way_want *want,
                           const struct circuit *c)
 {
     struct link_target hops[ONION_HOPS_MAX];
@@ -528,7 +405,7 @@ static bool circuit_suits(const struct stem_kit *k, const struct want *want,
 }
 
 /* The oldest one: what it is wanted for does not matter. */
-static struct stem *find_ready(struct stem_kit *k, const struct want *want,
+static struct stem *find_ready(struct stem_kit *k, const struct way_want *want,
                                bool clear, uint64_t now)
 {
     struct stem *found = NULL;
@@ -547,13 +424,13 @@ static struct stem *find_ready(struct stem_kit *k, const struct want *want,
     return found;
 }
 
-static bool is_coming(const struct stem_kit *k, const struct want *want,
-                      uint64_t now)
+static bool is_coming(const struct stem_kit *k, const struct way_want *want,
+                      bool clear, uint64_t now)
 {
     for (unsigned i = 0; i < STEM_SLOTS; i++)
         if (k->slots[i].c != NULL && !k->slots[i].ready &&
             circuit_suits(k, want, k->slots[i].c) &&
-            leads_clear(k, k->slots[i].c, now) &&
+            (!clear || leads_clear(k, k->slots[i].c, now)) &&
             !is_late(k, &k->slots[i], now))
             return true;
     for (unsigned i = 0; i < k->plan_count; i++)
@@ -563,14 +440,24 @@ static bool is_coming(const struct stem_kit *k, const struct want *want,
 }
 
 /* Nothing suits: it is planned, unless refill brings one anyway. */
-static enum path_result plan(struct stem_kit *k, const struct want *want,
-                             uint64_t now)
+bool stem_is_coming(const struct stem_kit *kit, const uint8_t target[32],
+                    uint64_t now)
+{
+    const struct way_want want = {.target = target};
+    bool pauses = kit->plan_count > 0 && now < kit->retry_at;
+
+    return !pauses && is_coming(kit, &want, false, now);
+}
+
+static enum path_result plan(struct stem_kit *k, const struct way_want *want,
+                             bool clear, uint64_t now)
 {
     enum path_result r;
     struct path path;
 
     k->waiting = true;
-    if (!k->s->ticked || is_coming(k, want, now) || k->plan_count == PLANS)
+    if (!k->s->ticked || is_coming(k, want, clear, now) ||
+        k->plan_count == PLANS)
         return PATH_FOUND;
     r = find_path(k, want, now, &path);
     if (r == PATH_FOUND) {
@@ -593,23 +480,46 @@ static struct circuit *pass(struct stem *stem, const struct route_ops *ops,
     return c;
 }
 
+/* There are ways through none of those that were lost. */
+static bool has_clear_way(struct stem_kit *k, const struct way_want *want,
+                          uint64_t now)
+{
+    const struct way_env e = way_env_of(k, now);
+    uint8_t lost[LOST_MAX][32];
+    struct path path;
+
+    return !k->s->ticked || lost_relays_list(e.lost, now, lost) == 0 ||
+           way_find_around(&e, want, now, &path);
+}
+
+/* One that is ready, or a plan for one: where all ways lead through relays that
+ * were lost, those will do. */
+static enum path_result take_or_plan(struct stem_kit *k,
+                                     const struct way_want *want, uint64_t now,
+                                     struct stem **out)
+{
+    bool clear;
+
+    *out = find_ready(k, want, true, now);
+    if (*out != NULL)
+        return PATH_FOUND;
+    clear = has_clear_way(k, want, now); /* which may forget some of them */
+    *out = find_ready(k, want, clear, now);
+    return *out != NULL ? PATH_FOUND : plan(k, want, clear, now);
+}
+
 /* The kit ticks when that changes anything: who asks in each tick, in vain, is
  * not to have it tick again at once. */
-static enum path_result take(struct stem_kit *k, const struct want *want,
+static enum path_result take(struct stem_kit *k, const struct way_want *want,
                              uint64_t now, struct stem **out)
 {
     bool rested = !k->begun || !is_used(k, now);
     unsigned plans = k->plan_count;
-    enum path_result r = PATH_FOUND;
-    struct path path;
+    enum path_result r;
 
     k->begun = true;
     k->used_at = now;
-    *out = find_ready(k, want, true, now);
-    if (*out == NULL)
-        r = plan(k, want, now);
-    if (*out == NULL && k->s->ticked && !find_around(k, want, now, &path))
-        *out = find_ready(k, want, false, now); /* better than none */
+    r = take_or_plan(k, want, now, out);
     if (*out != NULL || rested || k->plan_count > plans)
         k->deadline = 0;
     else if (k->tell_at != 0)
@@ -622,7 +532,7 @@ struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
                           const struct route_ops *ops, void *holder,
                           uint64_t now)
 {
-    struct want want = {
+    struct way_want want = {
         .target = target, .avoid = avoid, .avoid_count = avoid_count};
     struct stem *stem;
 
@@ -667,7 +577,7 @@ static enum path_result take_and_draw(struct stem_kit *k,
     struct stem *stem;
     struct path path;
     struct circuit *c;
-    enum path_result r = take(k, &(struct want){0}, now, &stem);
+    enum path_result r = take(k, &(struct way_want){0}, now, &stem);
 
     if (stem == NULL)
         return r;
@@ -690,9 +600,9 @@ enum path_result stem_take_drawn(struct stem_kit *kit,
                                  const struct route_ops *ops, void *holder,
                                  uint64_t now, struct circuit **out)
 {
-    struct want want = {.avoid = wish->avoid,
-                        .avoid_count = wish->avoid_count,
-                        .apart = wish->apart};
+    struct way_want want = {.avoid = wish->avoid,
+                            .avoid_count = wish->avoid_count,
+                            .apart = wish->apart};
     struct stem *stem;
     enum path_result r;
 

@@ -85,6 +85,11 @@ struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
                           const struct route_ops *ops, void *holder,
                           uint64_t now);
 
+/* After stem_take gave none: one is being built that can be extended there.
+ * False when no path leads there, or when those that failed make a pause. */
+bool stem_is_coming(const struct stem_kit *kit, const uint8_t target[32],
+                    uint64_t now);
+
 /* A circuit whose last hop is drawn freely among those that serve services: a
  * client's stem, or a service's stem that is being extended by one hop (its
  * third hops see much already; `ready` is called when it is). For lookups. */

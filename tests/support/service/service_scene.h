@@ -109,11 +109,12 @@ struct scene {
     unsigned kit_count;
     uint64_t next_kit;
     uint32_t next_circuit;
-    unsigned ready;      /* stems that can be taken */
-    unsigned relay;      /* the next one of a stem */
-    enum error extend;   /* what circuit_extend says */
-    enum error again;    /* what stem_again and route_new say */
-    enum error requests; /* what the finder says */
+    unsigned ready;         /* stems that can be taken */
+    const uint8_t *nowhere; /* NULL, or no stem leads to this identity */
+    unsigned relay;         /* the next one of a stem */
+    enum error extend;      /* what circuit_extend says */
+    enum error again;       /* what stem_again and route_new say */
+    enum error requests;    /* what the finder says */
 
     uint8_t peers[SCENE_PEERS];
     unsigned there, gone, data, states;
@@ -338,17 +339,6 @@ void stems_free(struct stems *s, uint64_t now)
     assert(scene.kit_count == 0);
 }
 
-void stems_tick(struct stems *s, uint64_t wall, uint64_t now)
-{
-    (void)s, (void)wall, (void)now;
-}
-
-uint64_t stems_next_deadline(const struct stems *s)
-{
-    (void)s;
-    return TIME_NEVER;
-}
-
 enum error stem_kit_new(struct stems *s, unsigned hops,
                         struct vanguard_set *third, void *arg,
                         struct stem_kit **out)
@@ -402,6 +392,14 @@ static inline bool scene_is_among(const uint8_t identity[32],
     return false;
 }
 
+bool stem_is_coming(const struct stem_kit *kit, const uint8_t target[32],
+                    uint64_t now)
+{
+    (void)kit, (void)now;
+    return scene.nowhere == NULL ||
+           !scene_is_among(scene.nowhere, target, NULL, 0);
+}
+
 struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
                           const uint8_t (*avoid)[32], unsigned avoid_count,
                           const struct route_ops *ops, void *holder,
@@ -411,7 +409,7 @@ struct circuit *stem_take(struct stem_kit *kit, const uint8_t target[32],
     struct circuit *c;
 
     kit->wants = scene.ready == 0;
-    if (kit->wants)
+    if (kit->wants || !stem_is_coming(kit, target, now))
         return NULL;
     for (unsigned i = 0; i < kit->hops; i++) {
         do

@@ -62,6 +62,27 @@ static void test_lost_relays_since(void **state)
     assert_false(lost_relays_since(&l, identity(1), 0, now + LOST_LIFE));
 }
 
+/* The last one is said first, and any may be forgotten before its time. */
+static void test_lost_relays_last_first(void **state)
+{
+    struct lost_relays l = {0};
+    uint8_t list[LOST_MAX][32];
+    uint64_t now = TIME_HOUR;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) /* two and two of one time */
+        lost_relays_note(&l, identity(i), now + i / 2);
+    assert_int_equal(lost_relays_list(&l, now + 2, list), 4);
+    assert_memory_equal(list[0], identity(2), 32);
+    assert_memory_equal(list[1], identity(3), 32);
+    assert_memory_equal(list[2], identity(0), 32);
+    lost_relays_forget(&l, identity(2));
+    lost_relays_forget(&l, identity(5));
+    assert_false(lost_relays_has(&l, identity(2), now + 2));
+    assert_int_equal(lost_relays_list(&l, now + 2, list), 3);
+    assert_memory_equal(list[0], identity(3), 32);
+}
+
 /* With more than are noted the others stay. */
 static void test_lost_relays_are_few(void **state)
 {
@@ -83,6 +104,7 @@ int main(void)
         cmocka_unit_test(test_lost_relays_are_forgotten),
         cmocka_unit_test(test_lost_relays_said_again),
         cmocka_unit_test(test_lost_relays_since),
+        cmocka_unit_test(test_lost_relays_last_first),
         cmocka_unit_test(test_lost_relays_are_few),
     };
 

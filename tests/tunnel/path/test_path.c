@@ -124,6 +124,9 @@ static void test_path_says_what_is_missing(void **state)
     for (unsigned n = 0; n < 4; n++)
         directory_failed(h.d, test_descriptor(n).identity, h.now);
     assert_int_equal(choose(&h, &g, &r3, &path), PATH_RELAYS_FAILING);
+    r3.failing_too = true; /* but the guard is one that does not */
+    assert_int_equal(choose(&h, &g, &r3, &path), PATH_RELAYS_FAILING);
+    r3.failing_too = false;
     host_deinit(&h);
 
     host_init(&h, 3);
