@@ -15,11 +15,12 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define GO_TIME (12 * TIME_S)  /* from the queue to JOINED, or longer: */
-#define ANSWER  (8 * TIME_S)   /* from JOIN to JOINED */
-#define TRIES   3              /* stems, until one leads there */
-#define PAUSE   (20 * TIME_MS) /* of the queue, for want of stems or tokens */
-#define BESIDE  (20 * TIME_MS) /* at least, until there is a second one */
+#define GO_TIME    (12 * TIME_S)  /* from the queue to JOINED, or longer: */
+#define ANSWER     (8 * TIME_S)   /* from JOIN to JOINED */
+#define TRIES      3              /* stems, until one leads there */
+#define PAUSE      (20 * TIME_MS) /* of the queue without stems or tokens */
+#define PASSED_MAX 4 /* of the queue, for which no stem is on its way */
+#define BESIDE     (10 * TIME_MS) /* at least, until there is a second one */
 
 struct visit {
     TAILQ_ENTRY(visit) link;
@@ -290,21 +291,34 @@ static bool set_out(struct visit *v, const struct circuit *but, uint64_t now)
     return false;
 }
 
+/* A stem for it is being built: it has its turn before the others. */
+static bool is_served_soon(const struct visit *v, uint64_t now)
+{
+    return stem_is_coming(v->all->service->kit, v->plan.rendezvous.identity,
+                          now);
+}
+
+/* One for which there is no stem waits, and does not hold up the others: where
+ * it is to go may be a hop of all our ways. */
 void visits_go_on(struct visits *all, uint64_t now)
 {
     struct services *s = all->service->all;
-    struct visit *v;
+    struct visit *v, *next;
+    unsigned passed = 0;
 
     all->again_at = time_after(now, PAUSE);
-    while ((v = TAILQ_FIRST(&all->queue)) != NULL &&
-           all->count < VISIT_ACTIVE &&
-           token_bucket_has(&s->joins, &s->join_rate, now)) {
+    for (v = TAILQ_FIRST(&all->queue);
+         v != NULL && all->count < VISIT_ACTIVE &&
+         token_bucket_has(&s->joins, &s->join_rate, now);
+         v = next) {
         unsigned queued = all->queued;
 
+        next = TAILQ_NEXT(v, link);
         set_out(v, NULL, now);
-        if (all->queued == queued) /* no stem */
+        if (all->queued < queued)
+            token_bucket_take(&s->joins, &s->join_rate, now);
+        else if (is_served_soon(v, now) || ++passed > PASSED_MAX)
             return;
-        token_bucket_take(&s->joins, &s->join_rate, now);
     }
 }
 

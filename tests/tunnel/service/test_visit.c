@@ -96,6 +96,28 @@ static void test_visit_queue_by_effort_then_age(void **state)
     finish();
 }
 
+/* One to which no stem leads does not hold up the others; one for which a stem
+ * is being built has its turn first. */
+static void test_visit_passes_whom_nothing_leads_to(void **state)
+{
+    struct visit_plan plan = plan_to(0, 0);
+
+    (void)state;
+    begin();
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(add(i, 0), OK);
+    scene.nowhere = plan.rendezvous.identity;
+    go(1);
+    assert_int_equal(last_target(), 1);
+    assert_int_equal(visits_queued(v), 2);
+    go(0);
+    assert_int_equal(visits_queued(v), 2);
+    scene.nowhere = NULL;
+    go(1);
+    assert_int_equal(last_target(), 0);
+    finish();
+}
+
 static void test_visit_lowest_makes_way(void **state)
 {
     struct service_config config = scene_config();
@@ -574,6 +596,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_visit_queue_by_effort_then_age),
+        cmocka_unit_test(test_visit_passes_whom_nothing_leads_to),
         cmocka_unit_test(test_visit_lowest_makes_way),
         cmocka_unit_test(test_visit_waits_ten_seconds),
         cmocka_unit_test(test_visit_active_are_bounded),
