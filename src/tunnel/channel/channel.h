@@ -187,6 +187,8 @@ struct circuit *channel_circuit(const struct channel *ch);
 const struct channel_stats *channel_stats(const struct channel *ch);
 /* The learned round trip, ns; 0 unknown. */
 uint64_t channel_rtt(const struct channel *ch);
+/* When an answer of the other end is overdue, ns. */
+uint64_t channel_overdue(const struct channel *ch);
 
 void channel_tick(struct channel *ch, uint64_t now);
 uint64_t channel_next_deadline(const struct channel *ch);

@@ -76,9 +76,6 @@ bool channel_goes_on(const struct channel *ch);
 /* Tells leg_over of all legs, and closed. */
 void channel_finish(struct channel *ch, enum reason why, uint64_t now);
 
-/* When the other end's answer is overdue. */
-uint64_t channel_overdue(const struct channel *ch);
-
 /* channel_send.c */
 void channel_say(struct channel *ch, struct leg *l, const struct end_message *m,
                  bool wants, uint64_t now);

@@ -26,7 +26,7 @@
 #define LEG_DOUBT     2 /* unanswered questions that make it doubtful, when */
 #define LEG_DOUBT_NEW 8 /* the next is due; of one on which no cell came */
 #define LEG_QUIET     TIME_S /* after what nothing came back for, or twice */
-#define LEG_QUIET_MIN (40 * TIME_MS) /* what an answer may take, if less */
+#define LEG_QUIET_MIN (15 * TIME_MS) /* what an answer may take, if less */
 #define LEG_NONCES    8              /* of the last questions */
 #define LEG_KEEPALIVE (45 * TIME_S)  /* with nothing sent; and up to */
 #define LEG_KEEP_MORE (30 * TIME_S)  /* that much more, by chance */

@@ -15,16 +15,19 @@
 
 /* Relays cut circuits a tenth after max_time; that of the other end may be
  * older than ours by as much as stems get, a fifth of it (services.c). */
-#define RENEW_PART  7  /* tenths of max_time */
-#define RENEW_SPAN  16 /* parts of max_time over which it is spread */
-#define BESIDE_MAX  5  /* attempts beside the first, until all have failed */
-#define RETRY_MIN   (25 * TIME_MS)
-#define RETRY_FIRST (1 * TIME_S) /* there are too many attempts already */
-#define RETRY_MAX   (4 * TIME_S)
+#define RENEW_PART    7  /* tenths of max_time */
+#define RENEW_SPAN    16 /* parts of max_time over which it is spread */
+#define TRIES_AT_ONCE 3  /* that fail, before there are pauses; */
+#define TRIES_BESIDE  6  /* while others go on, and other points are wanted */
+#define RETRY_MIN     (10 * TIME_MS)
+#define RETRY_FIRST   (1 * TIME_S) /* there are too many attempts already */
+#define RETRY_MAX     (4 * TIME_S)
 
-/* Who waits for the other end to resume looks after so long, and up to as much
- * more by chance, whether it can be reached at all. */
-#define CHECK_AFTER (1 * TIME_S)
+/* Who waits for the other end to resume looks whether it can be reached at all:
+ * after what an answer through the channel takes, and up to as much more by
+ * chance. */
+#define CHECK_LEAST (5 * TIME_MS)
+#define CHECK_MOST  (1 * TIME_S)
 #define CHECK_AGAIN (15 * TIME_S)
 
 static const struct route_ops leg_ops;
@@ -167,9 +170,11 @@ static void on_packet(void *holder, struct channel *ch, bool to_acceptor,
 
 /* A quarter of the time for which it is lost: attempts that fail at once, as
  * long as the same relay is in the way, are no reason to wait for long. */
-static uint64_t retry_pause(unsigned tries, uint64_t lost)
+static uint64_t pause_of(const struct service_peer *p, uint64_t now)
 {
-    if (tries < 3) /* at another point, over other relays */
+    uint64_t lost = time_since(p->lost_at, now);
+
+    if (p->tries < TRIES_AT_ONCE) /* at another point, over other relays */
         return 0;
     if (lost / 4 < RETRY_MIN)
         return RETRY_MIN;
@@ -201,10 +206,19 @@ static void begin_anew(struct service_peer *p, const struct connect_result *r,
     sodium_memzero(&goal, sizeof(goal));
 }
 
+/* None that is known may be there any more. */
+static void may_want_points(struct service_peer *p, uint64_t now)
+{
+    if (p->service->remote != NULL && channel_in_gap(p->channel) &&
+        (p->tries >= TRIES_BESIDE || !is_connecting(p)))
+        remote_points_fail(p->service->remote, now);
+}
+
 static void met(struct service_peer *p, const struct connect_result *r,
                 uint64_t now)
 {
     bool at_once = r->end == CONNECT_AGAIN && p->again < CONNECT_AGAIN_MAX;
+    uint64_t pause;
 
     if (r->end == CONNECT_JOINED)
         end_connects(p, now);
@@ -225,17 +239,14 @@ static void met(struct service_peer *p, const struct connect_result *r,
         p->goal.greeting = r->greeting;
     p->again += at_once;
     p->tries += !at_once;
-    if (is_connecting(p)) {
-        p->beside_at = time_min(p->beside_at, now); /* in its place */
+    may_want_points(p, now);
+    pause = p->tries < TRIES_BESIDE ? 0 : pause_of(p, now);
+    if (is_connecting(p)) { /* in its place */
+        p->beside_at = time_min(p->beside_at, time_after(now, pause));
         return;
     }
     channel_move_end(p->channel);
-    if (p->service->remote != NULL && channel_in_gap(p->channel))
-        remote_points_fail(p->service->remote, now);
-    p->retry_at =
-        at_once ? now
-                : time_after(
-                      now, retry_pause(p->tries, time_since(p->lost_at, now)));
+    p->retry_at = at_once ? now : time_after(now, pause_of(p, now));
 }
 
 static void met_again(void *arg, const struct connect_result *r, uint64_t now)
@@ -287,7 +298,6 @@ static void meet_again(struct service_peer *p, uint64_t now)
     p->goal.resume = lost && channel_resume_id(p->channel, p->goal.resume_id);
     if (lost)
         next_point(p, p->turn++, &p->goal);
-    p->beside = 0;
     if (connect_new(p->service, kit_of(p), &p->goal, lost ? NULL : p->channel,
                     met_again, &p->attempts[0], now,
                     &p->attempts[0].connect) != OK)
@@ -319,14 +329,12 @@ static void meet_beside(struct service_peer *p, uint64_t now)
     struct peer_attempt *a = free_attempt(p);
 
     p->beside_at = TIME_NEVER;
-    if (!is_connecting(p) || a == NULL || !is_lost(p) || goal.has_work ||
-        p->beside >= BESIDE_MAX)
+    if (!is_connecting(p) || a == NULL || !is_lost(p) || goal.has_work)
         return;
     if (overdue_at(p, now) > now) {
         p->beside_at = overdue_at(p, now);
         return;
     }
-    p->beside++;
     next_point(p, p->turn++, &goal);
     if (connect_new(p->service, kit_of(p), &goal, NULL, met_again, a, now,
                     &a->connect) == OK)
@@ -343,8 +351,11 @@ static void on_renew(void *holder, struct channel *ch, uint64_t now)
 static uint64_t check_pause(const struct service_peer *p)
 {
     const struct random_source *random = &p->service->all->env.random;
+    uint64_t pause = time_min(channel_overdue(p->channel), CHECK_MOST);
 
-    return CHECK_AFTER + CHECK_AFTER / 1024 * random_below(random, 1024);
+    if (pause < CHECK_LEAST)
+        pause = CHECK_LEAST;
+    return pause + pause / 1024 * random_below(random, 1024);
 }
 
 static void check_points(struct service_peer *p, uint64_t now)

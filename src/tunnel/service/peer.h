@@ -36,7 +36,6 @@ struct service_peer {
         struct connect *connect; /* NULL: none */
     } attempts[PEER_ATTEMPTS];   /* beside each other, at other points */
     unsigned turn;               /* of the next point */
-    unsigned beside;             /* those begun beside the first */
     uint64_t beside_at;          /* when there is to be one more */
     bool resuming;               /* by RESUME; else by MOVE */
     uint64_t lost_at;            /* with tries: since when there are some */

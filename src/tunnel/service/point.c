@@ -20,7 +20,7 @@
 #define SAY_TIME    (6 * TIME_S)
 #define RENEW_PART  8  /* tenths of max_time */
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
-#define CHECK_PAUSE (5 * TIME_S)
+#define CHECK_PAUSE (1 * TIME_S)
 #define REST        (200 * TIME_MS) /* when no relay can be had */
 #define POINTS_SETS (2 * SERVICE_POINTS_MAX)
 

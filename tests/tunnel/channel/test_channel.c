@@ -247,7 +247,7 @@ static void test_channel_asks_when_nothing_comes_back(void **state)
         world_run(&w, 10 * TIME_MS);
     }
     assert_all_came(RESPONDER);
-    assert_in_range(w.side[RESPONDER].cells[0], 180, 220); /* each 50 ms */
+    assert_in_range(w.side[RESPONDER].cells[0], 290, 340); /* each 30 ms */
     assert_int_equal(channel_stats(w.side[OPENER].ch)->gaps, 0);
     world_deinit(&w);
 }
