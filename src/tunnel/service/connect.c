@@ -483,6 +483,13 @@ bool connect_has_asked(const struct connect *c)
     return c->stage != GATHER;
 }
 
+bool connect_is_on_its_way_to(const struct connect *c,
+                              const uint8_t auth_id[AUTH_ID_BYTES])
+{
+    return c->stage == GATHER &&
+           memcmp(c->goal.auth_id, auth_id, sizeof(c->goal.auth_id)) == 0;
+}
+
 bool connect_is_taken(const struct connect *c)
 {
     return c->stage == WAIT;

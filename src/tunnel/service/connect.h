@@ -79,6 +79,9 @@ void connect_free(struct connect *c, uint64_t now);
 
 /* The other end may have been asked to come. */
 bool connect_has_asked(const struct connect *c);
+/* It has not reached this point yet. */
+bool connect_is_on_its_way_to(const struct connect *c,
+                              const uint8_t auth_id[AUTH_ID_BYTES]);
 /* It comes: the point has said so. */
 bool connect_is_taken(const struct connect *c);
 /* When it should be joined, by what those before it took. */

@@ -20,6 +20,7 @@
 #define TRIES_AT_ONCE 3  /* that fail, before there are pauses; */
 #define TRIES_BESIDE  6  /* while others go on, and other points are wanted */
 #define RETRY_MIN     (10 * TIME_MS)
+#define POINTS_LATER  (1 * TIME_S)
 #define RETRY_FIRST   (1 * TIME_S) /* there are too many attempts already */
 #define RETRY_MAX     (4 * TIME_S)
 
@@ -206,6 +207,14 @@ static void begin_anew(struct service_peer *p, const struct connect_result *r,
     sodium_memzero(&goal, sizeof(goal));
 }
 
+/* Some were not there: others may be by now, before they are wanted. */
+static void look_for_points(struct service_peer *p, uint64_t now)
+{
+    p->points_at = TIME_NEVER;
+    if (p->service->remote != NULL)
+        remote_points_fail(p->service->remote, now);
+}
+
 /* None that is known may be there any more. */
 static void may_want_points(struct service_peer *p, uint64_t now)
 {
@@ -228,6 +237,9 @@ static void met(struct service_peer *p, const struct connect_result *r,
     }
     if (r->end == CONNECT_JOINED) {
         p->tries = p->again = 0;
+        if (p->points_failed)
+            p->points_at = time_after(now, POINTS_LATER);
+        p->points_failed = false;
         p->service->resumed += p->resuming;
         p->service->all->stats.resumed += p->resuming;
         p->service->all->stats.moved += !p->resuming;
@@ -239,10 +251,11 @@ static void met(struct service_peer *p, const struct connect_result *r,
         p->goal.greeting = r->greeting;
     p->again += at_once;
     p->tries += !at_once;
+    p->points_failed |= r->end == CONNECT_NO_POINT || r->end == CONNECT_SILENT;
     may_want_points(p, now);
     pause = p->tries < TRIES_BESIDE ? 0 : pause_of(p, now);
     if (is_connecting(p)) { /* in its place */
-        p->beside_at = time_min(p->beside_at, time_after(now, pause));
+        p->beside_at = time_after(now, pause);
         return;
     }
     channel_move_end(p->channel);
@@ -321,24 +334,76 @@ static uint64_t overdue_at(const struct service_peer *p, uint64_t now)
     return at;
 }
 
+/* Of those that hang, as at a relay that is gone, the oldest makes way. */
+static struct peer_attempt *make_attempt(struct service_peer *p, uint64_t now)
+{
+    struct peer_attempt *oldest = free_attempt(p);
+
+    if (oldest != NULL)
+        return oldest;
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++) {
+        const struct connect *c = p->attempts[i].connect;
+
+        if (!connect_has_asked(c) && connect_overdue_at(c) <= now &&
+            (oldest == NULL ||
+             connect_overdue_at(c) < connect_overdue_at(oldest->connect)))
+            oldest = &p->attempts[i];
+    }
+    if (oldest != NULL)
+        connect_free(oldest->connect, now);
+    if (oldest != NULL)
+        oldest->connect = NULL;
+    return oldest;
+}
+
+static bool is_on_its_way_to(const struct service_peer *p,
+                             const struct connect_goal *goal)
+{
+    for (unsigned i = 0; i < PEER_ATTEMPTS; i++) {
+        const struct connect *c = p->attempts[i].connect;
+
+        if (c != NULL && connect_is_on_its_way_to(c, goal->auth_id))
+            return true;
+    }
+    return false;
+}
+
+/* One that no other attempt is still on its way to, if there is one. */
+static void other_point(struct service_peer *p, struct connect_goal *goal)
+{
+    for (unsigned i = 0; i < SERVICE_INTROS_MAX; i++) {
+        next_point(p, p->turn++, goal);
+        if (!is_on_its_way_to(p, goal))
+            return;
+    }
+}
+
 /* The point of the first attempt may be gone, or a relay on the way, at either
  * end: also when it is said that somebody comes. */
 static void meet_beside(struct service_peer *p, uint64_t now)
 {
     struct connect_goal goal = p->goal;
-    struct peer_attempt *a = free_attempt(p);
+    struct peer_attempt *a;
 
     p->beside_at = TIME_NEVER;
-    if (!is_connecting(p) || a == NULL || !is_lost(p) || goal.has_work)
+    if (!is_connecting(p) || !is_lost(p) || goal.has_work)
         return;
     if (overdue_at(p, now) > now) {
         p->beside_at = overdue_at(p, now);
         return;
     }
-    next_point(p, p->turn++, &goal);
+    a = make_attempt(p, now);
+    if (a == NULL) {
+        p->beside_at = connect_second_at(p->service, now);
+        return;
+    }
+    other_point(p, &goal);
     if (connect_new(p->service, kit_of(p), &goal, NULL, met_again, a, now,
                     &a->connect) == OK)
         p->beside_at = connect_second_at(p->service, now);
+    if (p->tries >= TRIES_BESIDE &&
+        p->beside_at < time_after(now, pause_of(p, now)))
+        p->beside_at = time_after(now, pause_of(p, now));
     sodium_memzero(&goal, sizeof(goal));
 }
 
@@ -648,7 +713,7 @@ enum error peer_new(struct service *service, const struct connect_goal *goal,
     p->opened = goal != NULL;
     p->has_key = key != NULL;
     p->since = now;
-    p->retry_at = p->beside_at = p->check_at = TIME_NEVER;
+    p->retry_at = p->beside_at = p->check_at = p->points_at = TIME_NEVER;
     for (unsigned i = 0; i < PEER_ATTEMPTS; i++)
         p->attempts[i].peer = p;
     if (goal != NULL)
@@ -770,6 +835,8 @@ void peers_tick(struct services *s, uint64_t now)
             meet_beside(p, now);
         if (now >= p->check_at)
             check_points(p, now);
+        if (now >= p->points_at)
+            look_for_points(p, now);
         if (now >= channel_next_deadline(p->channel))
             channel_tick(p->channel, now);
     }
@@ -783,6 +850,7 @@ uint64_t peers_deadline(const struct services *s)
         at = time_min(at, s->peers[i]->retry_at);
         at = time_min(at, s->peers[i]->beside_at);
         at = time_min(at, s->peers[i]->check_at);
+        at = time_min(at, s->peers[i]->points_at);
         at = time_min(at, channel_next_deadline(s->peers[i]->channel));
     }
     return at;

@@ -40,6 +40,8 @@ struct service_peer {
     bool resuming;               /* by RESUME; else by MOVE */
     uint64_t lost_at;            /* with tries: since when there are some */
     unsigned tries, again;
+    bool points_failed; /* of those that were tried */
+    uint64_t points_at; /* when others are looked for */
     uint64_t retry_at;
 
     /* else: when the way to our points is looked at, as nobody has come by them

@@ -19,7 +19,7 @@
 #define WAIT_TIME    (15 * TIME_S) /* of a datagram for a channel */
 #define ATTEMPTS_MAX 6             /* introductions for one connection */
 #define FETCH_AGAIN  (30 * TIME_S) /* no two fetches within, */
-#define FETCH_GAP    (10 * TIME_S) /* or while a peer waits to be met again */
+#define FETCH_GAP    (2 * TIME_S)  /* or for a peer that is to be met again */
 
 /* The highest seq taken so far, of a period. */
 struct accepted {
