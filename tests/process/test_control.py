@@ -21,7 +21,7 @@ from harness import (BINARY, DONE, HTTP_PORT, NO_RELAY, Control, ProcessTest,
 SEED = int(os.environ.get("WARREN_TEST_SEED", "0")) or random.getrandbits(32)
 CONNECTIONS = int(os.environ.get("WARREN_TEST_CLIENTS", "150"))
 METHODS = ("status dht.nodes dht.ping dht.find_node dht.get_peers dht.announce "
-           "dht.withdraw dht.get dht.put dht.sample tunnel.peers "
+           "dht.withdraw dht.get dht.put dht.sample dht.ask tunnel.peers "
            "tunnel.circuits tunnel.build tunnel.stop tunnel.send tunnel.ping "
            "tunnel.speedtest tunnel.close tunnel.active tunnel.data cancel "
            "stream.write stream.read stream.shutdown stream.reset "

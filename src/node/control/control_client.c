@@ -247,3 +247,52 @@ enum error control_client_begin(struct control_client *c, const char *method,
     explain(err, timeout, &last, why);
     return err;
 }
+
+enum error control_client_send(struct control_client *c, const char *method,
+                               struct bytes params, uint32_t *msgid,
+                               struct text *why)
+{
+    struct control_frame last = {0};
+    enum error err = send_request(c, method, params);
+
+    if (err == OK)
+        *msgid = c->msgid;
+    explain(err, 0, &last, why);
+    return err;
+}
+
+/* ERR_MISSING: none is whole yet. */
+static enum error next_answer(struct control_client *c,
+                              struct control_frame *out)
+{
+    enum error err;
+
+    while ((err = next_frame(c, out)) == OK) {
+        if (out->kind == CONTROL_RESPONSE)
+            return OK;
+        if (out->kind == CONTROL_NOTIFICATION && out->code.len > 0)
+            return ERR_IO;
+    }
+    return err;
+}
+
+enum error control_client_take(struct control_client *c, uint64_t timeout,
+                               struct control_frame *out, struct text *why)
+{
+    struct control_frame f = {0};
+    enum error err;
+
+    reply_forget();
+    err = next_answer(c, &f);
+    if (err == ERR_MISSING) {
+        err = fill(c, timeout);
+        if (err == OK)
+            err = next_answer(c, &f);
+    }
+    if (err == ERR_MISSING)
+        return ERR_TIMEOUT;
+    if (err == OK)
+        *out = f;
+    explain(err, 0, &f, why);
+    return err;
+}

@@ -55,4 +55,14 @@ enum error control_client_begin(struct control_client *c, const char *method,
                                 struct bytes params, uint64_t timeout,
                                 struct control_frame *out, struct text *why);
 
+/* For several requests at a time: sends one, and tells its number. */
+enum error control_client_send(struct control_client *c, const char *method,
+                               struct bytes params, uint32_t *msgid,
+                               struct text *why);
+/* The next answer, to whichever; `out->code` says whether it is an error. The
+ * views are valid until the next call. ERR_TIMEOUT: none within `timeout`, or a
+ * signal came, and then `why` gets nothing. Other errors as above. */
+enum error control_client_take(struct control_client *c, uint64_t timeout,
+                               struct control_frame *out, struct text *why);
+
 #endif

@@ -180,6 +180,40 @@ void dht_call_on_samples(void *ctx, const struct dht_samples *samples)
     }
 }
 
+static void collect_nodes(struct collected *list, struct bytes in,
+                          enum family f)
+{
+    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
+
+    for (size_t at = 0; at + size <= in.len; at += size) {
+        struct bytes compact = bytes_of(in.p + at + ID_BYTES, size - ID_BYTES);
+        uint8_t buf[ELEMENT_LIMIT];
+        struct mp_writer w;
+        struct endpoint ep;
+        struct id id;
+
+        if (endpoint_read_compact(compact, &ep) != OK)
+            continue;
+        memcpy(id.b, in.p + at, ID_BYTES);
+        mp_writer_init(&w, buf, sizeof(buf));
+        mp_write_map(&w, 2);
+        rpc_write_id(&w, "id", &id);
+        rpc_write_endpoint(&w, "address", &ep);
+        collect(list, &w);
+    }
+}
+
+void dht_call_on_answer(void *ctx, const struct dht_answer *answer)
+{
+    struct dht_call *c = ctx;
+
+    c->version_len = answer->version.len;
+    if (c->version_len > 0)
+        memcpy(c->version, answer->version.p, c->version_len);
+    for (int f = 0; f < FAMILIES; f++)
+        collect_nodes(&c->nodes, answer->nodes[f], (enum family)f);
+}
+
 /* ---- Life -------------------------------------------------------------- */
 
 static void drop_lists(struct dht_call *c)
@@ -187,6 +221,7 @@ static void drop_lists(struct dht_call *c)
     text_deinit(&c->steps.mp);
     text_deinit(&c->peers.mp);
     text_deinit(&c->samples.mp);
+    text_deinit(&c->nodes.mp);
 }
 
 static void call_free(struct dht_call *c)
@@ -300,6 +335,7 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
     text_init(&c->steps.mp, LIST_LIMIT);
     text_init(&c->peers.mp, LIST_LIMIT);
     text_init(&c->samples.mp, LIST_LIMIT);
+    text_init(&c->nodes.mp, LIST_LIMIT);
     return c;
 }
 
@@ -318,6 +354,13 @@ static void fail_own_cap(struct dht_call *c)
                   "or withdraw something; `warren dht published` lists what "
                   "there is",
                   config->max_publications);
+    else if (c->asks)
+        text_addf(&why,
+                  "as many questions of this kind wait for answers as a "
+                  "quarter of max_pending in the section [dht] of this node's "
+                  "configuration allows (%u in all): raise it, or ask more "
+                  "slowly",
+                  config->max_pending);
     else
         text_addf(&why,
                   "as many lookups run as max_lookups in the section [dht] of "

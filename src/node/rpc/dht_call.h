@@ -29,6 +29,10 @@ struct dht_call {
     struct collected peers;
     struct collected samples;
     struct dht_samples sampled; /* its numbers; the bytes are in `samples` */
+    struct collected nodes;     /* whom an answer names */
+    uint8_t version[DHT_VERSION_MAX];
+    size_t version_len;
+    bool asks;     /* of dht_ask, whose cap is another one */
     bool has_item; /* the newest one found, or the one to publish */
     struct dht_item item;
     unsigned item_hop; /* that found it */
@@ -59,7 +63,8 @@ void dht_call_write_list(struct mp_writer *w, const char *key,
 void dht_call_write_item(struct mp_writer *w, const struct dht_item *item,
                          unsigned hop);
 
-/* For dht_sample. */
+/* For dht_ask, and dht_sample. */
+void dht_call_on_answer(void *ctx, const struct dht_answer *answer);
 void dht_call_on_samples(void *ctx, const struct dht_samples *samples);
 
 #endif

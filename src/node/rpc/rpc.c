@@ -32,6 +32,7 @@ static const struct {
      RPC_KEY | RPC_SIGNATURE | RPC_SEQ | RPC_CAS | RPC_SALT | RPC_TRACE |
          RPC_STREAM},
     {"dht.sample", rpc_dht_sample, RPC_ADDRESS, RPC_TARGET},
+    {"dht.ask", rpc_dht_ask, RPC_ADDRESS | RPC_TARGET, 0},
     {"tunnel.peers", rpc_tunnel_peers, 0, RPC_AFTER},
     {"tunnel.circuits", rpc_tunnel_circuits, 0, 0},
     {"tunnel.build", rpc_tunnel_build, RPC_HOPS,

@@ -182,6 +182,41 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
                                    clock_now(), &c->under_way.id));
 }
 
+static uint32_t ask_pairs(const struct dht_call *c, const struct dht_result *r)
+{
+    (void)c;
+    (void)r;
+    return 5;
+}
+
+/* Without a version: nil. */
+static void answer_ask(const struct dht_call *c, const struct dht_result *r,
+                       struct mp_writer *w)
+{
+    rpc_write_ms(w, "rtt", r->duration);
+    rpc_write_id(w, "id", &r->closest[0].id);
+    rpc_write_endpoint(w, "address", &r->closest[0].ep);
+    mp_write_text(w, "version");
+    if (c->version_len > 0)
+        mp_write_bin(w, bytes_of(c->version, c->version_len));
+    else
+        mp_write_nil(w);
+    dht_call_write_list(w, "nodes", &c->nodes);
+}
+
+void rpc_dht_ask(struct rpc *rpc, struct control_call *call,
+                 const struct rpc_params *params)
+{
+    struct dht_call *c = begin(rpc, call, params, ask_pairs, answer_ask);
+
+    if (c == NULL)
+        return;
+    c->asks = true;
+    dht_call_started(c, dht_ask(engine(rpc), &params->address, &params->target,
+                                dht_call_on_answer, &c->handler, clock_now(),
+                                &c->under_way.id));
+}
+
 /* ---- Lookups ----------------------------------------------------------- */
 
 void rpc_dht_find_node(struct rpc *rpc, struct control_call *call,
