@@ -15,7 +15,7 @@ static const struct cli_verb *const tables[] = {
     cli_dht_verbs,         cli_item_verbs,        cli_published_verbs,
     cli_tunnel_list_verbs, cli_tunnel_verbs,      cli_tunnel_speed_verbs,
     cli_service_verbs,     cli_service_key_verbs, cli_service_use_verbs,
-    cli_exec_verbs,        cli_sim_verbs};
+    cli_exec_verbs,        cli_sim_verbs,         cli_crawl_verbs};
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

@@ -14,6 +14,7 @@
 extern const struct cli_verb cli_local_verbs[]; /* verb_local.c */
 extern const struct cli_verb cli_dht_verbs[];   /* verb_dht.c */
 extern const struct cli_verb cli_item_verbs[];  /* verb_item.c */
+extern const struct cli_verb cli_crawl_verbs[]; /* verb_crawl.c */
 extern const struct cli_verb cli_published_verbs[];
 extern const struct cli_verb cli_status_verbs[];
 extern const struct cli_verb cli_events_verbs[]; /* verb_events.c */

@@ -29,7 +29,7 @@ void crawl_config_init(struct crawl_config *config)
         .rate = CRAWL_RATE,
         .max_in_flight = 100,
         .tries = 2,
-        .retry_after = 20 * TIME_S,
+        .retry_after = 10 * TIME_S,
         .probes = 64,
         .max_nodes = 1000000,
         .max_per_host = 32,
