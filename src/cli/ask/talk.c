@@ -219,6 +219,7 @@ static void on_notification(void *arg, struct bytes method,
     if (t->trace && !t->cli->json) {
         clear(t);
         trace_print_step(params);
+        trace_plot_add(&t->steps, params);
     }
 }
 
@@ -297,6 +298,16 @@ enum exit_code cli_talk_begin(struct cli_talk *t, const char *method)
         code = say_error(t, err, &why);
     text_deinit(&why);
     return code;
+}
+
+void cli_talk_end_trace(const struct cli_talk *t)
+{
+    if (!t->trace)
+        return;
+    putchar('\n');
+    trace_plot_print(&t->steps, trace_plot_is_utf8(), stdout);
+    if (t->steps.count > 1)
+        putchar('\n');
 }
 
 bool cli_talk_json(const struct cli_talk *t)

@@ -8,6 +8,7 @@
 
 #include "cli/ask/arguments.h"
 #include "cli/show/exit_code.h"
+#include "cli/show/trace_plot.h"
 #include "node/control/control_client.h"
 #include "wire/msgpack/mp_reader.h"
 #include "wire/msgpack/mp_writer.h"
@@ -22,10 +23,11 @@ struct cli_talk {
     struct control_frame answer;
     uint8_t params[CONTROL_REQUEST_MAX];
     struct mp_writer writer;
-    const char *doing; /* "looking for peers", for the progress */
-    bool progress;     /* stderr is a terminal */
-    bool trace;        /* steps are printed as they come */
-    bool drawn;        /* a progress line is on the terminal */
+    const char *doing;       /* "looking for peers", for the progress */
+    bool progress;           /* stderr is a terminal */
+    bool trace;              /* steps are printed as they come */
+    bool drawn;              /* a progress line is on the terminal */
+    struct trace_plot steps; /* of a trace, to be drawn at the end */
     unsigned answered, unanswered, found;
     /* In the place of counting steps, when not NULL: may write `note`, which
      * follows `doing` on the progress line. */
@@ -60,6 +62,10 @@ enum exit_code cli_talk_begin(struct cli_talk *t, const char *method);
  * JSON, when that was asked for, or by `print`. */
 enum exit_code cli_talk_show(struct cli *cli, const char *method,
                              void (*print)(struct mp_reader answer));
+
+/* After the steps of a trace, before what else is printed: an empty line, and
+ * the steps as a drawing. */
+void cli_talk_end_trace(const struct cli_talk *t);
 
 /* Draws the progress line anew, or takes it away. */
 void cli_talk_draw(struct cli_talk *t, const char *line);

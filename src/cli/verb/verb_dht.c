@@ -181,8 +181,7 @@ static enum exit_code print_found_nodes(struct cli_talk *t,
 
     if (cli_talk_json(t))
         return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
-    if (t->trace)
-        putchar('\n');
+    cli_talk_end_trace(t);
     columns_init(&c, "id|address");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
         columns_add(&c, "%s", reply_text(at, "id"));
@@ -212,8 +211,7 @@ static enum exit_code print_peers(struct cli_talk *t, struct mp_reader answer)
 
     if (cli_talk_json(t))
         return count > 0 ? EXIT_DONE : EXIT_NEGATIVE;
-    if (t->trace)
-        putchar('\n');
+    cli_talk_end_trace(t);
     columns_init(&c, "peer|>hop|told by");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at)) {
         columns_add(&c, "%s", reply_text(at, "address"));
@@ -250,8 +248,7 @@ static enum exit_code print_announced(struct cli_talk *t,
     char nodes[TEXT_COUNT_SIZE];
 
     if (!cli_talk_json(t)) {
-        if (t->trace)
-            putchar('\n');
+        cli_talk_end_trace(t);
         printf("announced on %s\n", text_count(stored, "node", nodes));
         print_effort(answer);
     }

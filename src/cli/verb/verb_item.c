@@ -266,8 +266,7 @@ static enum exit_code print_put(const struct put *p, const struct cli_talk *t)
     char nodes[TEXT_COUNT_SIZE];
 
     if (!cli_talk_json(t)) {
-        if (t->trace)
-            putchar('\n');
+        cli_talk_end_trace(t);
         puts(reply_text(answer, "target"));
         fprintf(stderr, "stored on %s", text_count(stored, "node", nodes));
         if (p->item.mutable_item)
@@ -355,8 +354,7 @@ static enum exit_code print_item(const struct cli_talk *t)
 
     if (cli_talk_json(t))
         return found ? EXIT_DONE : EXIT_NEGATIVE;
-    if (t->trace)
-        putchar('\n');
+    cli_talk_end_trace(t);
     if (!found)
         return cli_fail(EXIT_NEGATIVE,
                         "nobody has an item under this target (%" PRIu64
