@@ -128,11 +128,13 @@ void crawl_show_json(const struct crawl_findings *f)
     struct text t;
 
     text_init(&t, JSON_LIMIT);
+    text_add(&t, "{\"network\": ");
+    text_add_json(&t, bytes_of_text(f->walk->record.network));
     text_addf(&t,
-              "{\"network\": \"%s\", \"complete\": %s, \"queries\": %" PRIu64
+              ", \"complete\": %s, \"queries\": %" PRIu64
               ", \"duration_ms\": %" PRIu64,
-              f->walk->record.network, f->walk->over ? "true" : "false",
-              c->queries, crawl_walk_time(f->walk) / TIME_MS);
+              f->walk->over ? "true" : "false", c->queries,
+              crawl_walk_time(f->walk) / TIME_MS);
     text_addf(&t,
               ", \"left_out\": {\"host\": %" PRIu64 ", \"site\": %" PRIu64
               ", \"network\": %" PRIu64 ", \"all\": %" PRIu64

@@ -198,13 +198,24 @@ static bool read_head(struct line *l)
     return true;
 }
 
+void crawl_record_name(struct dht_answer *a, struct crawl_named *names,
+                       const struct id *id, const struct endpoint *ep)
+{
+    struct bytes *in = &a->nodes[ep->family];
+    uint8_t *p = names->bytes[ep->family] + in->len;
+
+    if (in->len + COMPACT_NODE6 > sizeof(names->bytes[0]))
+        return;
+    memcpy(p, id->b, ID_BYTES);
+    in->p = names->bytes[ep->family];
+    in->len += ID_BYTES + endpoint_write_compact(ep, p + ID_BYTES);
+}
+
 static bool read_named(char *text, struct dht_answer *a,
-                       uint8_t nodes[FAMILIES][DHT_NODES_MAX * COMPACT_NODE6])
+                       struct crawl_named *names)
 {
     char *address = strchr(text, '@');
     struct endpoint ep;
-    struct bytes *in;
-    uint8_t *p;
     struct id id;
 
     if (address == NULL)
@@ -212,19 +223,13 @@ static bool read_named(char *text, struct dht_answer *a,
     *address++ = '\0';
     if (!read_id(text, &id) || !read_endpoint(address, &ep))
         return false;
-    in = &a->nodes[ep.family];
-    if (in->len + COMPACT_NODE6 > sizeof(nodes[0]))
-        return false;
-    p = nodes[ep.family] + in->len;
-    memcpy(p, id.b, ID_BYTES);
-    in->p = nodes[ep.family];
-    in->len += ID_BYTES + endpoint_write_compact(&ep, p + ID_BYTES);
+    crawl_record_name(a, names, &id, &ep);
     return true;
 }
 
 static bool read_answer(struct line *l)
 {
-    uint8_t nodes[FAMILIES][DHT_NODES_MAX * COMPACT_NODE6];
+    struct crawl_named names;
     uint8_t version[DHT_VERSION_MAX];
     struct dht_answer a = {.from = l->ep};
     uint64_t rtt;
@@ -242,17 +247,17 @@ static bool read_answer(struct line *l)
                        &a.version.len, NULL) != 0)
         return false;
     while ((text = word(&l->at)) != NULL) {
-        if (!read_named(text, &a, nodes))
+        if (!read_named(text, &a, &names))
             return false;
     }
     crawl_answered(l->c, &l->ep, &a, l->now);
     return true;
 }
 
-static enum error error_of(const char *code)
+enum error crawl_record_error(struct bytes code)
 {
     for (int e = 1; e < ERR_END_; e++) {
-        if (strcmp(code, error_name((enum error)e)) == 0)
+        if (bytes_is_text(code, error_name((enum error)e)))
             return (enum error)e;
     }
     return ERR_IO;
@@ -279,7 +284,7 @@ static bool read_line(struct line *l, char letter)
     code = word(&l->at);
     if (letter != 'f' || code == NULL)
         return false;
-    crawl_failed(l->c, &l->ep, error_of(code), l->now);
+    crawl_failed(l->c, &l->ep, crawl_record_error(bytes_of_text(code)), l->now);
     return true;
 }
 

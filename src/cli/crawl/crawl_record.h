@@ -55,6 +55,18 @@ enum error crawl_record_replay(struct crawl_record *s, struct crawl *c,
 
 void crawl_record_close(struct crawl_record *s);
 
+/* Whom an answer names, while it is put together. */
+struct crawl_named {
+    uint8_t bytes[FAMILIES][DHT_NODES_MAX * COMPACT_NODE6];
+};
+
+/* One more, into `names` and the views of `a`; what is too much is left out. */
+void crawl_record_name(struct dht_answer *a, struct crawl_named *names,
+                       const struct id *id, const struct endpoint *ep);
+
+/* By its name, as it is in records and answers; ERR_IO: none of that name. */
+enum error crawl_record_error(struct bytes code);
+
 /* Each adds a line. What cannot be written is said on stderr, once, and from
  * then on nothing is. `now` in ns from the beginning. */
 void crawl_record_known(struct crawl_record *s, const struct id *id,

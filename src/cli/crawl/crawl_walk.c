@@ -229,61 +229,53 @@ static enum error ask(struct crawl_walk *w, const struct crawl_question *q,
 /* ---- What comes back ----------------------------------------------------- */
 
 static void read_named(struct mp_reader at, struct dht_answer *a,
-                       uint8_t nodes[FAMILIES][DHT_NODES_MAX * COMPACT_NODE6])
+                       struct crawl_named *names)
 {
     struct endpoint ep;
-    struct bytes *in;
-    uint8_t *p;
     struct id id;
 
-    if (id_parse(reply_text(at, "id"), &id) != OK ||
-        endpoint_parse(reply_text(at, "address"), &ep) != OK)
-        return;
-    in = &a->nodes[ep.family];
-    if (in->len + COMPACT_NODE6 > sizeof(nodes[0]))
-        return;
-    p = nodes[ep.family] + in->len;
-    memcpy(p, id.b, ID_BYTES);
-    in->p = nodes[ep.family];
-    in->len += ID_BYTES + endpoint_write_compact(&ep, p + ID_BYTES);
+    if (id_parse(reply_text(at, "id"), &id) == OK &&
+        endpoint_parse(reply_text(at, "address"), &ep) == OK)
+        crawl_record_name(a, names, &id, &ep);
+}
+
+static void take_error(struct crawl_walk *w, const struct endpoint *to,
+                       enum error why)
+{
+    uint64_t now = crawl_walk_time(w);
+
+    crawl_record_failed(&w->record, now, to, why);
+    crawl_failed(w->c, to, why, now);
 }
 
 static void take_answer(struct crawl_walk *w, const struct endpoint *to,
                         struct mp_reader value)
 {
-    uint8_t nodes[FAMILIES][DHT_NODES_MAX * COMPACT_NODE6];
+    struct crawl_named names;
     struct dht_answer a = {.from = *to};
     uint64_t now = crawl_walk_time(w);
     struct mp_reader at;
     uint32_t count;
 
-    if (id_parse(reply_text(value, "id"), &a.id) != OK)
+    if (id_parse(reply_text(value, "id"), &a.id) != OK) {
+        take_error(w, to, ERR_IO);
         return;
+    }
     a.rtt = (uint64_t)(reply_double(value, "rtt") * (double)TIME_MS);
     a.version = reply_bytes(value, "version");
     if (a.version.len > DHT_VERSION_MAX)
         a.version.len = DHT_VERSION_MAX;
     count = reply_array(value, "nodes", &at);
     for (uint32_t i = 0; i < count; i++, mp_skip(&at))
-        read_named(at, &a, nodes);
+        read_named(at, &a, &names);
     crawl_record_answered(&w->record, now, &a);
     crawl_answered(w->c, to, &a, now);
 }
 
-/* The node's own cap is what a walk waits for. */
-static enum error error_of(struct bytes code)
-{
-    for (int e = 1; e < ERR_END_; e++) {
-        if (bytes_is_text(code, error_name((enum error)e)))
-            return e == ERR_NO_SPACE ? ERR_FULL : (enum error)e;
-    }
-    return ERR_IO;
-}
-
 static void take(struct crawl_walk *w, const struct control_frame *f)
 {
-    uint64_t now = crawl_walk_time(w);
     struct endpoint to;
+    enum error why;
     unsigned i = 0;
 
     while (i < w->flying && w->flight[i].msgid != f->msgid)
@@ -296,8 +288,9 @@ static void take(struct crawl_walk *w, const struct control_frame *f)
         take_answer(w, &to, f->value);
         return;
     }
-    crawl_record_failed(&w->record, now, &to, error_of(f->code));
-    crawl_failed(w->c, &to, error_of(f->code), now);
+    /* The node's own cap: it is waited for. */
+    why = crawl_record_error(f->code);
+    take_error(w, &to, why == ERR_NO_SPACE ? ERR_FULL : why);
 }
 
 /* ---- Running ------------------------------------------------------------- */

@@ -157,10 +157,10 @@ static void print_axis(const struct grid *g, double end, bool utf8, FILE *to)
         fputs(is_tick ? (utf8 ? "\u2534" : "+") : (utf8 ? "\u2500" : "-"), to);
     }
     memset(labels, ' ', sizeof(labels));
-    for (double t = 0; t <= end; t += tick) {
+    for (unsigned i = 0; i * tick <= end; i++) {
         char label[32];
-        size_t len = (size_t)snprintf(label, sizeof(label), "%g", t);
-        size_t at = column_of(g, t);
+        size_t len = (size_t)snprintf(label, sizeof(label), "%g", i * tick);
+        size_t at = column_of(g, i * tick);
 
         if (at < used || at + len > g->width - 3)
             continue;
