@@ -250,6 +250,41 @@ static void test_tunnel_enemy_boasts(void **state)
     lab_end(l);
 }
 
+/* ---- The same again ------------------------------------------------------ */
+
+static void run_all(struct lab *l, uint64_t seed, struct sim_stats *stats)
+{
+    network(l, BEHAVE_OBSERVE);
+    l->scenario.run.seed = l->w->config.seed = seed;
+    l->scenario.adversary.does[BEHAVE_REFUSE] = true;
+    l->scenario.adversary.does[BEHAVE_DROP] = true;
+    l->scenario.adversary.weight = 3;
+    l->scenario.tunnels.rate = 1;
+    l->scenario.services.keys = 1;
+    l->hostile_relays = 3;
+    l->hostile_exits = 1;
+    lab_start(l);
+    lab_run(l, 90);
+    sim_stats(l->w->sim, stats);
+    lab_end(l);
+}
+
+static void test_tunnel_enemy_follows_from_the_seed(void **state)
+{
+    static struct measures first;
+    struct sim_stats a, b;
+    uint64_t seed = test_seed();
+
+    (void)state;
+    run_all(&lab, seed, &a);
+    first = lab.measures;
+    run_all(&lab, seed, &b);
+    assert_memory_equal(&first, &lab.measures, sizeof(first));
+    assert_int_equal(a.digest, b.digest);
+    assert_at_least(first.of[M_CIRCUIT_FIRST], 2);
+    assert_at_least(first.of[M_DATAGRAM_ANSWERED], 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_enemy_drops),
         cmocka_unit_test(test_tunnel_enemy_swallows),
         cmocka_unit_test(test_tunnel_enemy_boasts),
+        cmocka_unit_test(test_tunnel_enemy_follows_from_the_seed),
     };
 
     if (sodium_init() < 0)
