@@ -203,6 +203,41 @@ static void test_tunnel_enemy_swallows(void **state)
     lab_end(l);
 }
 
+/* Peers of member 12 to whom there is a way now. */
+static unsigned peers_at_hand(const struct lab *l)
+{
+    const struct sim_tunnel *n =
+        sim_tunnel_of(l->w->sim, l->population.members[12].node);
+    struct service_peer_status list[8];
+    unsigned count = service_peers(member_services(n->member), 1, list, 8),
+             at_hand = 0;
+
+    for (unsigned i = 0; i < count && i < 8; i++)
+        at_hand += !list[i].gap;
+    return at_hand;
+}
+
+/* Channels that have been there for long are lost, too. */
+static void test_tunnel_enemy_drops_between_joined(void **state)
+{
+    struct lab *l = &lab;
+
+    (void)state;
+    network(l, BEHAVE_DROP);
+    l->scenario.tunnels.clients = 0;
+    l->scenario.services.strings = 1;
+    l->scenario.services.members = 2;
+    l->scenario.adversary.start = 100 * TIME_S;
+    all_are_hostile(l);
+    lab_start(l);
+    lab_run(l, 95);
+    assert_all(l, M_MEMBERS_FOUND);
+    assert_at_least(peers_at_hand(l), 1);
+    lab_run(l, 120);
+    assert_int_equal(peers_at_hand(l), 0);
+    lab_end(l);
+}
+
 /* ---- How it is met ------------------------------------------------------- */
 
 static unsigned known_bandwidth(const struct lab *l, unsigned member,
@@ -261,10 +296,11 @@ static void run_all(struct lab *l, uint64_t seed, struct sim_stats *stats)
     l->scenario.adversary.weight = 3;
     l->scenario.tunnels.rate = 1;
     l->scenario.services.keys = 1;
+    l->scenario.services.rate = 600;
     l->hostile_relays = 3;
     l->hostile_exits = 1;
     lab_start(l);
-    lab_run(l, 90);
+    lab_run(l, 240);
     sim_stats(l->w->sim, stats);
     lab_end(l);
 }
@@ -283,6 +319,7 @@ static void test_tunnel_enemy_follows_from_the_seed(void **state)
     assert_int_equal(a.digest, b.digest);
     assert_at_least(first.of[M_CIRCUIT_FIRST], 2);
     assert_at_least(first.of[M_DATAGRAM_ANSWERED], 50);
+    assert_at_least(first.of[M_SERVICE_CONNECTED], 1);
 }
 
 int main(void)
@@ -296,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_tunnel_enemy_extends_to_accomplices),
         cmocka_unit_test(test_tunnel_enemy_drops),
         cmocka_unit_test(test_tunnel_enemy_swallows),
+        cmocka_unit_test(test_tunnel_enemy_drops_between_joined),
         cmocka_unit_test(test_tunnel_enemy_boasts),
         cmocka_unit_test(test_tunnel_enemy_follows_from_the_seed),
     };
