@@ -28,12 +28,18 @@ struct dht_announce {
     uint64_t at;  /* when it was begun */
 };
 
+/* What is published while few are there yet is not where others look later. */
 uint64_t dht_publish_due(const struct laboratory *lab, uint32_t i,
                          uint32_t count)
 {
-    uint64_t span = time_min(lab->scenario->run.warmup / 2, DHT_PUBLISH_BEFORE);
+    const struct scenario *s = lab->scenario;
+    uint64_t arrival =
+        s->nodes.arrival == ARRIVE_AT_ONCE ? 0 : s->nodes.arrival_time;
+    uint64_t start = lab->begins - s->run.warmup;
+    uint64_t before = arrival > s->run.warmup ? arrival : s->run.warmup;
+    uint64_t span = time_min(before / 2, DHT_PUBLISH_BEFORE);
 
-    return lab->begins - span + span / count * i;
+    return start + before - span + span / count * i;
 }
 
 enum error dht_announces_init(struct dht_announces *all,

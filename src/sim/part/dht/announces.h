@@ -18,8 +18,9 @@
 #include <stdint.h>
 
 #define DHT_ANNOUNCES_ROUND 16
-/* When things are first published, before the end of the warm-up: at most so
- * long, and at most half of it. */
+/* When things are first published, before the end of the warm-up, or of the
+ * first arrivals where those take longer: at most so long, and at most half of
+ * it. */
 #define DHT_PUBLISH_BEFORE (5 * TIME_MIN)
 
 struct dht_announces {

@@ -5,6 +5,7 @@
  */
 #include "dht/types/node_id.h"
 #include "lab.h"
+#include "sim/part/dht/announces.h"
 #include "sim/part/dht/demand.h"
 
 #define M(what) lab.measures.of[what]
@@ -93,6 +94,30 @@ static void test_dht_work_closest_moves(void **state)
     lab_run(&lab, 10 * TIME_MIN);
     assert_at_least(M(M_CLOSEST_FOUND).of, 8 * 100);
     assert_at_least(M(M_CLOSEST_FOUND).hits * 100, M(M_CLOSEST_FOUND).of * 98);
+    lab_end(&lab);
+}
+
+/* Things are published in the last five minutes of the warm-up, at most in its
+ * second half; if the first nodes take longer to arrive, before they are all
+ * there. */
+static void test_dht_work_when_published(void **state)
+{
+    uint64_t begins, start;
+
+    (void)state;
+    lab_init(&lab);
+    lab_start(&lab);
+    begins = lab.rooms.begins;
+    start = begins - 5 * TIME_MIN;
+    assert_true(dht_publish_due(&lab.rooms, 0, 2) == start + 150 * TIME_S);
+    assert_true(dht_publish_due(&lab.rooms, 1, 2) == start + 225 * TIME_S);
+    lab.scenario.nodes.arrival_time = TIME_HOUR;
+    assert_true(dht_publish_due(&lab.rooms, 0, 2) == start + 150 * TIME_S);
+    lab.scenario.nodes.arrival = ARRIVE_EVENLY;
+    assert_true(dht_publish_due(&lab.rooms, 0, 2) == start + 55 * TIME_MIN);
+    lab.scenario.run.warmup = 0;
+    lab.scenario.nodes.arrival_time = 0;
+    assert_true(dht_publish_due(&lab.rooms, 1, 2) == begins);
     lab_end(&lab);
 }
 
@@ -285,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_dht_work_lookups),
         cmocka_unit_test(test_dht_work_closest),
         cmocka_unit_test(test_dht_work_closest_moves),
+        cmocka_unit_test(test_dht_work_when_published),
         cmocka_unit_test(test_dht_work_announced_once),
         cmocka_unit_test(test_dht_work_taken_over),
         cmocka_unit_test(test_dht_work_traces),
