@@ -249,6 +249,45 @@ static void test_dht_enemy_places(void **state)
     lab_end(&lab);
 }
 
+/* Of a /52 sixteen /56s, each by its best /64; ids follow from those. */
+static void test_dht_enemy_places_ipv6(void **state)
+{
+    struct crowd_place places[CROWD_A_KEY + 1];
+    struct id key, id;
+
+    (void)state;
+    lab_init(&lab);
+    lab.scenario.lookups.keys = 1;
+    lab_start(&lab);
+    crowd_key(&lab.scenario, 0, &key);
+    lab.scenario.adversary.networks.count = 1;
+    lab.scenario.adversary.networks.at[0] = (struct scenario_prefix){
+        .ep = {.family = FAMILY_IPV6,
+               .addr = {0x2a, 1, 0, 7, 0, 0, 0x50, 0, [15] = 1}},
+        .bits = 52};
+    assert_int_equal(
+        crowd_places(lab.rooms.sim, &lab.scenario, 0, CROWD_A_KEY + 1, places),
+        16);
+    for (size_t i = 0; i < 16; i++) {
+        const uint8_t *addr = places[i].ep.addr;
+
+        assert_memory_equal(addr, ((uint8_t[]){0x2a, 1, 0, 7, 0, 0}), 6);
+        assert_int_equal(addr[6] & 0xf0, 0x50);
+        assert_int_equal(addr[15], 1);
+        crowd_id(lab.rooms.sim, &lab.scenario, 0, &places[i].ep, &id);
+        assert_true(node_id_matches(&id, &places[i].ep));
+        assert_int_equal(id_common_bits(&id, &key) < 21
+                             ? id_common_bits(&id, &key)
+                             : places[i].bits,
+                         places[i].bits);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(addr[6], places[j].ep.addr[6]);
+    }
+    /* Of 2^12 ids the best has, but for one time in a thousand, nine bits. */
+    assert_at_least(places[0].bits, 9);
+    lab_end(&lab);
+}
+
 static void test_dht_enemy_keys(void **state)
 {
     struct id a, b;
@@ -346,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_dht_enemy_crowds),
         cmocka_unit_test(test_dht_enemy_crowds_with_addresses),
         cmocka_unit_test(test_dht_enemy_places),
+        cmocka_unit_test(test_dht_enemy_places_ipv6),
         cmocka_unit_test(test_dht_enemy_keys),
         cmocka_unit_test(test_dht_enemy_all_of_it),
         cmocka_unit_test(test_dht_enemy_no_memory),
