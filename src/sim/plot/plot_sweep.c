@@ -195,8 +195,11 @@ static void set_x_axis(struct plot *p, const struct axis *a)
     double seen[TICS_MAX];
     size_t count = 0;
     bool apart = true;
+    char title[128];
 
-    plot_axis(p, 'x', r->sweep[a->key], a->unit);
+    snprintf(title, sizeof(title), "%s%s", r->sweep[a->key],
+             a->logarithmic ? ", logarithmic" : "");
+    plot_axis(p, 'x', title, a->unit);
     if (a->logarithmic)
         text_addf(&p->script, "set logscale x\nset xrange [%.6g:%.6g]\n",
                   least / 1.15, most * 1.15);
@@ -394,7 +397,9 @@ void plot_over_sweep(struct plot *p, enum measure what)
     char title[128], note[100];
     bool alone;
 
-    if (!choose_axis(p->report, &a))
+    if (!choose_axis(p->report, &a) ||
+        (what == M_NODES &&
+         strcmp(p->report->sweep[a.key], "nodes.count") == 0))
         return;
     curves = find_curves(p->report, &a, first);
     count = lines_of(what, lines);

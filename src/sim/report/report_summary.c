@@ -95,6 +95,18 @@ static size_t ages_of(const struct report *r, enum measure what,
     return n;
 }
 
+/* Of small numbers the mean is first: their quantiles say little. */
+static size_t values_of(enum measure what, struct figure out[AGES_MAX])
+{
+    static const enum figure_kind kinds[] = {FIGURE_MEAN, FIGURE_MEDIAN,
+                                             FIGURE_P90, FIGURE_P99};
+    size_t skipped = measure_rows[what].unit == UNIT_ONE ? 0 : 1, count = 0;
+
+    for (size_t i = skipped; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        out[count++] = (struct figure){.what = what, .kind = kinds[i]};
+    return count;
+}
+
 /* The figures of a measure in columns beside each other. */
 static size_t shown_of(const struct report *r, enum measure what,
                        struct figure out[AGES_MAX])
@@ -114,11 +126,7 @@ static size_t shown_of(const struct report *r, enum measure what,
         out[0] = (struct figure){.what = what, .kind = FIGURE_SHARE};
         break;
     case MEASURE_VALUES:
-        out[0] = (struct figure){.what = what, .kind = FIGURE_MEDIAN};
-        out[1] = (struct figure){.what = what, .kind = FIGURE_P90};
-        out[2] = (struct figure){.what = what, .kind = FIGURE_P99};
-        count = 3;
-        break;
+        return values_of(what, out);
     case MEASURE_CURVE:
         count = ages_of(r, what, ages);
         for (size_t i = 0; i < count; i++)
@@ -131,7 +139,12 @@ static size_t shown_of(const struct report *r, enum measure what,
 
 static void name_column(const struct figure *f, char *out, size_t size)
 {
+    out[0] = '\0';
     switch (f->kind) {
+    case FIGURE_MEAN:
+        if (measure_rows[f->what].kind == MEASURE_VALUES)
+            snprintf(out, size, "mean");
+        break;
     case FIGURE_MEDIAN:
         snprintf(out, size, "median");
         break;
@@ -147,10 +160,9 @@ static void name_column(const struct figure *f, char *out, size_t size)
     case FIGURE_COUNT:
     case FIGURE_HITS:
     case FIGURE_SHARE:
-    case FIGURE_MEAN:
     case FIGURE_LEAST:
     case FIGURE_MOST:
-        out[0] = '\0';
+        break;
     }
 }
 
@@ -225,9 +237,10 @@ static void add_shown(const struct report *r, const struct figure *f, size_t i,
     bool age = f->kind == FIGURE_AT;
     char name[32];
 
-    if (i > 0)
-        text_addf(out, age ? "\n%*s" : "%*s/ ", age ? TITLE_COLUMNS + 2 : 1,
-                  "");
+    if (i > 0 && age)
+        text_addf(out, "\n%*s", TITLE_COLUMNS + 2, "");
+    else if (i > 0)
+        text_add(out, f->kind == FIGURE_MEDIAN ? " mean, " : " / ");
     if (i > 0 && !age)
         in.count = 1, in.half = 0;
     scale_print_interval(&in, s, out);
@@ -283,7 +296,9 @@ static void add_list(const struct report *r, struct text *out)
         }
     }
     if (uses_values(r))
-        text_add(out, "\nDistributions: median / 90th / 99th percentile.\n");
+        text_add(out,
+                 "\nDistributions: median / 90th / 99th percentile, after the "
+                 "mean of counts.\n");
 }
 
 /* ---- Several: tables ----------------------------------------------------- */

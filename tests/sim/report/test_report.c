@@ -204,13 +204,14 @@ static void test_report_summary_of_repetitions(void **state)
         "repetitions.\n"
         "\nDHT\n"
         "  lookups that succeed                  60.0 +-24.8 % of 10 each\n"
-        "  hops of a lookup                      3.33 +-1.43 / 3.33 / 3.33 of "
-        "10 each\n"
+        "  hops of a lookup                      3.33 +-1.43 mean, "
+        "3.33 / 3.33 / 3.33\n"
         "  time of a lookup                      200 +-248 / 200 / 200 ms of "
         "10 each\n"
         "  announced peers that can be found     60.0 +-24.8 % after 5 min\n"
         "                                        26.7 +-14.3 % after 90 min\n"
-        "\nDistributions: median / 90th / 99th percentile.\n");
+        "\nDistributions: median / 90th / 99th percentile, after the "
+        "mean of counts.\n");
     for (size_t i = 0; i < 3; i++)
         measures_free((struct measures *)(uintptr_t)runs[i].measures);
     text_deinit(&t);
@@ -237,20 +238,27 @@ static void test_report_summary_of_a_sweep(void **state)
         text_get(&t),
         "x.ini\n2 runs of 2 points, seed 1, settings 0123456789ab\n"
         "\nDHT\n"
-        "              lookups                           "
-        "                     announced\n"
-        "                 that                           "
-        "                    peers that\n"
-        "              succeed    hops of a lookup      t"
-        "ime of a lookup   can be found\n"
-        "                       median  90th  99th  media"
-        "n   90th   99th  5 min  90 min\n"
+        "              lookups\n"
+        "                 that\n"
+        "              succeed          hops of a lookup "
+        "     time of a lookup\n"
+        "                       mean  median  90th  99th "
+        " median   90th   99th\n"
         "network.loss        %                           "
-        "s      s      s      %       %\n"
-        "0%                 90       3     3     3   0.10"
-        "0  0.100  0.100     90      40\n"
-        "10%                60       4     4     4    2.5"
-        "0   2.50   2.50     60      30\n");
+        "      s      s      s\n"
+        "0%                 90     3       3     3     3 "
+        "  0.100  0.100  0.100\n"
+        "10%                60     4       4     4     4 "
+        "   2.50   2.50   2.50\n"
+        "\n"
+        "DHT\n"
+        "                  announced\n"
+        "                 peers that\n"
+        "               can be found\n"
+        "              5 min  90 min\n"
+        "network.loss      %       %\n"
+        "0%               90      40\n"
+        "10%              60      30\n");
     for (size_t i = 0; i < 2; i++)
         measures_free((struct measures *)(uintptr_t)runs[i].measures);
     text_deinit(&t);
