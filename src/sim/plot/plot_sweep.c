@@ -7,6 +7,7 @@
 #include "sim/plot/plot.h"
 #include "sim/report/sweep.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -186,18 +187,69 @@ static size_t add_data(struct plot *p, const struct axis *a, size_t block,
 
 /* ---- Axes ---------------------------------------------------------------- */
 
-/* A tic at each value, where they are few and not on each other. */
+/* Values of the axis, ascending and each once; TICS_MAX + 1: too many. */
+static size_t find_tics(const struct report *r, const struct axis *a,
+                        double tics[TICS_MAX + 1])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < r->run_count && count <= TICS_MAX; i++) {
+        double x = place_of(r, a, i);
+        size_t at = 0;
+
+        while (at < count && tics[at] < x)
+            at++;
+        if (at < count && tics[at] <= x)
+            continue;
+        memmove(&tics[at + 1], &tics[at], (count - at) * sizeof(tics[0]));
+        tics[at] = x;
+        count++;
+    }
+    return count;
+}
+
+/* Whether their labels do not touch: they are a sixteenth of the axis apart,
+ * long ones an eighth. */
+static bool are_apart(const struct axis *a, double x, double y)
+{
+    bool wide = y >= 100000;
+    double ratio = a->most / a->least;
+
+    if (!a->logarithmic)
+        return y - x >= (a->most - a->least) * a->factor / (wide ? 8 : 16);
+    ratio = sqrt(sqrt(sqrt(ratio)));
+    return y >= x * (wide ? ratio : sqrt(ratio));
+}
+
+/* A tic at each value, where they are few; a label where it has room. */
+static void set_tics(struct plot *p, const struct axis *a)
+{
+    double tics[TICS_MAX + 1], last = 0;
+    size_t count = find_tics(p->report, a, tics);
+
+    if (count > TICS_MAX)
+        return;
+    text_add(&p->script, "set xtics (");
+    for (size_t i = 0; i < count; i++) {
+        text_add(&p->script, i > 0 ? ",'" : "'");
+        if (i == 0 || are_apart(a, last, tics[i])) {
+            scale_print(tics[i], &p->script);
+            last = tics[i];
+        }
+        text_addf(&p->script, "' %.9g", tics[i]);
+    }
+    text_add(&p->script, ")\n");
+    if (a->logarithmic)
+        text_add(&p->script, "unset mxtics\n");
+}
+
 static void set_x_axis(struct plot *p, const struct axis *a)
 {
-    const struct report *r = p->report;
     double least = a->least * a->factor, most = a->most * a->factor;
     double room = (most - least) / 30;
-    double seen[TICS_MAX];
-    size_t count = 0;
-    bool apart = true;
     char title[128];
 
-    snprintf(title, sizeof(title), "%s%s", r->sweep[a->key],
+    snprintf(title, sizeof(title), "%s%s", p->report->sweep[a->key],
              a->logarithmic ? ", logarithmic" : "");
     plot_axis(p, 'x', title, a->unit);
     if (a->logarithmic)
@@ -206,32 +258,7 @@ static void set_x_axis(struct plot *p, const struct axis *a)
     else
         text_addf(&p->script, "set xrange [%.6g:%.6g]\n", least - room,
                   most + room);
-    for (size_t i = 0; i < r->run_count && apart; i++) {
-        double x = place_of(r, a, i);
-        bool known = false;
-
-        for (size_t n = 0; n < count; n++) {
-            double off = x > seen[n] ? x - seen[n] : seen[n] - x;
-
-            known |= off <= 0;
-            apart &= off <= 0 || a->logarithmic || off >= (most - least) / 16;
-        }
-        if (!known && count == TICS_MAX)
-            apart = false;
-        else if (!known)
-            seen[count++] = x;
-    }
-    if (!apart)
-        return;
-    text_add(&p->script, "set xtics (");
-    for (size_t i = 0; i < count; i++) {
-        text_add(&p->script, i > 0 ? ",'" : "'");
-        scale_print(seen[i], &p->script);
-        text_addf(&p->script, "' %.9g", seen[i]);
-    }
-    text_add(&p->script, ")\n");
-    if (a->logarithmic)
-        text_add(&p->script, "unset mxtics\n");
+    set_tics(p, a);
 }
 
 /* From 0, but for shares that are all high; up to 100 % if they are near. */
