@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/parts/pages.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,10 +28,35 @@ void sim_pages_free(void *pages, size_t bytes)
         (void)munmap(pages, bytes);
 }
 
-void sim_pages_for_heap(char **argv)
+/* What the program was called with: words with their zeros in `text`. NULL when
+ * that cannot be said, or is too long. */
+static char **own_words(char *text, size_t size, char **words, size_t count)
+{
+    FILE *f = fopen("/proc/self/cmdline", "r");
+    size_t len = f != NULL ? fread(text, 1, size, f) : 0;
+    size_t n = 0;
+
+    if (f != NULL)
+        fclose(f);
+    if (len == 0 || len == size)
+        return NULL;
+    for (size_t at = 0; at < len && n + 1 < count; at += strlen(text + at) + 1)
+        words[n++] = text + at;
+    words[n] = NULL;
+    return n + 1 < count ? words : NULL;
+}
+
+void sim_pages_for_heap(void)
 {
     static const char name[] = "GLIBC_TUNABLES";
+    static char text[65536];
+    static char *words[1024];
+    char **argv;
 
-    if (getenv(name) == NULL && setenv(name, "glibc.malloc.hugetlb=1", 0) == 0)
+    if (getenv(name) != NULL)
+        return;
+    argv =
+        own_words(text, sizeof(text), words, sizeof(words) / sizeof(words[0]));
+    if (argv != NULL && setenv(name, "glibc.malloc.hugetlb=1", 0) == 0)
         (void)execv("/proc/self/exe", argv);
 }

@@ -17,10 +17,11 @@ void *sim_pages_new(size_t bytes);
 /* `bytes` as they were asked for. Legal for NULL. */
 void sim_pages_free(void *pages, size_t bytes);
 
-/* To be called first in main: sees to it that malloc asks for huge pages too,
- * where the engines' state lies. As only glibc's own setting does that (2.35
- * and later), the program starts itself anew with it; it returns when that has
- * happened, or cannot. Who set GLIBC_TUNABLES is left alone. */
-void sim_pages_for_heap(char **argv);
+/* Sees to it that malloc asks for huge pages too, where the engines' state
+ * lies. As only glibc's own setting does that (2.35 and later), the program is
+ * run anew with it, as it was called: to be done before anything else is, and
+ * before threads. Returns when that has happened, or cannot. Who set
+ * GLIBC_TUNABLES is left alone. */
+void sim_pages_for_heap(void);
 
 #endif
