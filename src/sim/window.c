@@ -380,7 +380,8 @@ static void prefetch_node(const struct sim_worker *w, const struct sim_due *d)
     __builtin_prefetch((const char *)d->arrival + 64);
 }
 
-/* What the events some places ahead of `i` are going to touch. */
+/* What the events some places ahead of `i` are going to touch. Before the
+ * first one it is called for the places in front of that, which wrap around. */
 static void look_ahead(const struct sim_worker *w, size_t i)
 {
     static const size_t ahead[] = {AHEAD_ENGINE};
@@ -431,6 +432,8 @@ void sim_worker_work(struct sim_worker *w, uint64_t end)
     select_due(w, end);
     sort_due(&w->due, &w->spare);
     sim_worker_here = w;
+    for (size_t before = AHEAD_NODE; before > 0; before--)
+        look_ahead(w, 0 - before);
     while (i < w->due.count)
         i = work_node(w, i, end);
     sim_worker_here = NULL;
