@@ -24,10 +24,13 @@ struct walk {
     unsigned step; /* of 2 * last + 1 */
 };
 
-struct found {
-    uint64_t distance; /* its first 64 bits */
-    const struct table_card *card;
-    unsigned i;
+/* Contacts of one bucket, nearest first, by the first 64 bits of their
+ * distances. Not an array of structs: a struct that was just written in parts
+ * would be moved as a whole, for which the processor has to wait. */
+struct sorted {
+    uint64_t distances[DHT_K];
+    uint16_t numbers[DHT_K];
+    unsigned count;
 };
 
 static const struct table_bucket *next_bucket(struct walk *w)
@@ -55,36 +58,42 @@ static uint64_t first_bits(const struct id *id)
     return bytes_get_number64(id->b);
 }
 
-static bool nearer(const struct id *target, const struct found *a,
-                   const struct found *b)
+/* Contact `number`, at `distance`, is nearer than the one at place `at`. */
+static bool nearer(const struct walk *w, uint64_t distance, unsigned number,
+                   const struct sorted *s, unsigned at)
 {
-    if (a->distance != b->distance)
-        return a->distance < b->distance;
-    return id_compare_distance(target, &a->card->id, &b->card->id) < 0;
+    if (distance != s->distances[at])
+        return distance < s->distances[at];
+    return id_compare_distance(w->target, &table_card(w->t, number)->id,
+                               &table_card(w->t, s->numbers[at])->id) < 0;
 }
 
-/* The next bucket's contacts, nearest first; false when there is none. */
-static bool next_sorted(struct walk *w, struct found sorted[DHT_K],
-                        unsigned *count)
+static void sort_in(const struct walk *w, uint64_t distance, unsigned number,
+                    struct sorted *s)
+{
+    unsigned at = s->count++;
+
+    for (; at > 0 && nearer(w, distance, number, s, at - 1); at--) {
+        s->distances[at] = s->distances[at - 1];
+        s->numbers[at] = s->numbers[at - 1];
+    }
+    s->distances[at] = distance;
+    s->numbers[at] = (uint16_t)number;
+}
+
+/* The next bucket's contacts; false when there is none. */
+static bool next_sorted(struct walk *w, struct sorted *s)
 {
     const struct table_bucket *b = next_bucket(w);
-    uint64_t target = first_bits(w->target);
+    const uint64_t target = first_bits(w->target);
 
-    *count = 0;
+    s->count = 0;
     if (b == NULL)
         return false;
     for (unsigned i = b->first; i < table_cache_of(b); i++) {
-        struct found f = {.card = table_card(w->t, i), .i = i};
-        unsigned at = *count;
-
-        if (w->which == TABLE_GOOD &&
-            contact_quality(&w->t->states[i], w->now) != DHT_GOOD)
-            continue;
-        f.distance = first_bits(&f.card->id) ^ target;
-        for (; at > 0 && nearer(w->target, &f, &sorted[at - 1]); at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = f;
-        (*count)++;
+        if (w->which == TABLE_ANY ||
+            contact_quality(&w->t->states[i], w->now) == DHT_GOOD)
+            sort_in(w, first_bits(&table_card(w->t, i)->id) ^ target, i, s);
     }
     return true;
 }
@@ -94,24 +103,27 @@ size_t table_closest(const struct table *t, const struct id *target,
                      uint64_t now)
 {
     struct walk w = {.t = t, .target = target, .now = now, .which = which};
-    struct found sorted[DHT_K];
+    struct sorted sorted;
     size_t n = 0;
-    unsigned count;
 
-    while (n < max && next_sorted(&w, sorted, &count)) {
-        for (unsigned i = 0; i < count && n < max; i++)
-            out[n++] = table_read(t, sorted[i].i);
+    while (n < max && next_sorted(&w, &sorted)) {
+        for (unsigned i = 0; i < sorted.count && n < max; i++)
+            out[n++] = table_read(t, sorted.numbers[i]);
     }
     return n;
 }
 
-static uint8_t *write_node(const struct table_card *card, size_t addr_len,
+/* The lengths are constants, so that no memcpy is called. */
+static uint8_t *write_node(const struct table *t, const struct table_card *card,
                            uint8_t *to)
 {
     memcpy(to, card->id.b, ID_BYTES);
     to += ID_BYTES;
-    memcpy(to, card->addr, addr_len);
-    to += addr_len;
+    if (t->family == FAMILY_IPV4)
+        memcpy(to, card->addr, 4);
+    else
+        memcpy(to, card->addr, 16);
+    to += table_addr_len(t);
     *to++ = (uint8_t)(card->port >> 8);
     *to++ = (uint8_t)card->port;
     return to;
@@ -121,14 +133,13 @@ size_t table_write_closest(const struct table *t, const struct id *target,
                            uint8_t *out, size_t max, uint64_t now)
 {
     struct walk w = {.t = t, .target = target, .now = now, .which = TABLE_GOOD};
-    struct found sorted[DHT_K];
+    struct sorted sorted;
     uint8_t *to = out;
     size_t n = 0;
-    unsigned count;
 
-    while (n < max && next_sorted(&w, sorted, &count)) {
-        for (unsigned i = 0; i < count && n < max; i++, n++)
-            to = write_node(sorted[i].card, table_addr_len(t), to);
+    while (n < max && next_sorted(&w, &sorted)) {
+        for (unsigned i = 0; i < sorted.count && n < max; i++, n++)
+            to = write_node(t, table_card(t, sorted.numbers[i]), to);
     }
     return (size_t)(to - out);
 }
