@@ -157,6 +157,7 @@ class CrawlTest(ProcessTest):
         done = self.crawl(node, "--rate", 100, "--queries", 5, "--json")
         told = json.loads(done.stdout)
         self.assertEqual(told["queries"], 5)
+        self.assertFalse(told["complete"])
         (node.dir / "crawl.state").unlink()
         walk = self.begin(node, "--rate", "4", "--json")
         wait_for("five were asked",

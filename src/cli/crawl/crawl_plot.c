@@ -101,8 +101,9 @@ static void write_head(FILE *out, const struct crawl_findings *f,
             "set multiplot layout 2,2 title 'Network %s, %s: %s; %" PRIu64
             " seen of %" PRIu64 " addresses, %" PRIu64 " s' font ',14'\n"
             "set grid\nset border 3\nset tics nomirror\n"
-            "seen(x) = stringcolumn(1) eq '%s' && stringcolumn(5) eq "
-            "'answered' ? x : NaN\n",
+            "# Others count 0: what is undefined would break the lines.\n"
+            "seen(x, other) = stringcolumn(1) eq '%s' && stringcolumn(5) eq "
+            "'answered' ? x : other\n",
             f->walk->record.network, crawl_family_title(family),
             size_text(r, size), r->states[CRAWL_ANSWERED], r->named,
             crawl_walk_time(f->walk) / TIME_S, crawl_family_key(family));
@@ -124,7 +125,8 @@ static void write_found(FILE *out, const struct crawl_report *r)
                 "noborder behind\n",
                 r->size.low,
                 r->size.high > r->size.low ? r->size.high : r->size.low + 0.5);
-    fputs("plot 'nodes.csv' skip 1 using (seen($12)):(1) smooth cumulative "
+    fputs("plot 'nodes.csv' skip 1 using (seen($12, 0)):(seen(1, 0)) smooth "
+          "cumulative "
           "with lines lw 2 title 'answered'",
           out);
     if (r->size.known)
@@ -143,11 +145,12 @@ static void write_round_trips(FILE *out, const struct crawl_report *r)
             "set title 'Round trips'\nset xlabel 'milliseconds'\n"
             "set ylabel 'share of the nodes that answered'\nset key off\n"
             "set yrange [0:1]\n%s"
-            "plot 'nodes.csv' skip 1 using (seen($6)):(1.0/%.1f) smooth "
+            "plot 'nodes.csv' skip 1 using (seen($6, %.3f)):(seen(1.0/%.1f, "
+            "0)) smooth "
             "cumulative with lines lw 2\n"
             "unset logscale x\n",
             wide ? "set xrange [*:*]\nset logscale x\n" : "set xrange [0:*]\n",
-            (double)r->states[CRAWL_ANSWERED]);
+            r->rtt_ms[0], (double)r->states[CRAWL_ANSWERED]);
 }
 
 /* Bars with what chance allows: mean and twice the standard deviation. */
@@ -165,7 +168,8 @@ static void write_ids(FILE *out, const struct crawl_report *r)
             "m = %.3f\n"
             "part(s) = floor((strstrt('0123456789abcdef', s[1:1]) - 1) * 2 + "
             "(strstrt('0123456789abcdef', s[2:2]) - 1) / 8)\n"
-            "plot 'nodes.csv' skip 1 using (seen(part(stringcolumn(4)))):(1) "
+            "plot 'nodes.csv' skip 1 using (seen(part(stringcolumn(4)), "
+            "0)):(seen(1, 0)) "
             "smooth frequency with boxes title 'seen', m with lines lw 2 lc "
             "rgb 'black' title 'mean', m + 2 * sqrt(m) with lines dt 2 lc rgb "
             "'black' title 'two deviations', (m > 2 * sqrt(m) ? m - "

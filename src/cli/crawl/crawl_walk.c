@@ -171,7 +171,6 @@ static enum exit_code resume(struct crawl_walk *w)
         return fail(err, &why);
     }
     crawl_interrupted(w->c, w->base);
-    w->resumed = true;
     text_deinit(&why);
     return EXIT_DONE;
 }
@@ -345,6 +344,16 @@ static enum error go_on(struct crawl_walk *w, struct text *why)
     return err == ERR_TIMEOUT ? OK : err;
 }
 
+/* Who has spent all queries that it may need not have. */
+static bool has_asked_all(const struct crawl_walk *w)
+{
+    struct crawl_counts c;
+
+    crawl_counts(w->c, &c);
+    return crawl_is_over(w->c) &&
+           sum(&c, CRAWL_NAMED) + sum(&c, CRAWL_WAITS) == 0;
+}
+
 enum exit_code crawl_walk_run(struct crawl_walk *w)
 {
     uint64_t drawn_at = 0;
@@ -363,8 +372,7 @@ enum exit_code crawl_walk_run(struct crawl_walk *w)
     if (w->talk.drawn)
         fputs("\r\033[K", stderr);
     w->talk.drawn = false;
-    w->over = err == OK && crawl_is_over(w->c);
-    w->stopped = stop != 0;
+    w->over = err == OK && has_asked_all(w);
     w->base = crawl_walk_time(w);
     w->began_at = clock_now();
     if (w->over)

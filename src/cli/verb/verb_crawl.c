@@ -14,7 +14,7 @@
 
 static const struct cli_option crawl_options[] = {
     {"--rate", "N", "queries a second (20, at most 200)"},
-    {"--queries", "N", "end after so many (when nobody is left to ask)"},
+    {"--queries", "N", "end after so many in all (when nobody is left to ask)"},
     {"--max-nodes", "N", "addresses to remember (1000000)"},
     {"--state", "FILE", "the record of it (crawl.state in the data directory)"},
     {"--resume", NULL, "go on from the record of a crawl that was ended"},
