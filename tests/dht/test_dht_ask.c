@@ -4,6 +4,7 @@
  * that it takes no more than its share of the queries.
  */
 #include "dht_harness.h"
+#include "fail_alloc.h"
 
 struct heard {
     unsigned answers, done;
@@ -169,6 +170,69 @@ static void test_dht_ask_leaves_room(void **state)
     harness_end(&f.h);
 }
 
+/* Cancelled in its own callback, it is not heard of again. */
+static void cancel_it(void *ctx, const struct dht_answer *answer)
+{
+    struct fixture *f = ctx;
+
+    (void)answer;
+    f->heard.answers++;
+    dht_cancel(f->h.d, 1);
+}
+
+static void count_done(void *ctx, const struct dht_result *result)
+{
+    struct fixture *f = ctx;
+
+    (void)result;
+    f->heard.done++;
+}
+
+static void test_dht_ask_cancelled_by_its_answer(void **state)
+{
+    struct dht_handler handler;
+    struct fixture f;
+    struct dht_message m;
+    dht_request request;
+
+    (void)state;
+    start(&f);
+    harness_start(&f.h);
+    handler = (struct dht_handler){.ctx = &f, .done = count_done};
+    assert_int_equal(dht_ask(f.h.d, &f.ep, &f.target, cancel_it, &handler,
+                             f.h.now, &request),
+                     OK);
+    assert_int_equal(request, 1);
+    harness_answer(&m, harness_next(&f.h), &f.id);
+    assert_int_equal(harness_give(&f.h, &f.ep, &m), OK);
+    harness_run(&f.h, f.h.now + 30 * TIME_S);
+    assert_int_equal(f.heard.answers, 1);
+    assert_int_equal(f.heard.done, 0);
+    harness_end(&f.h);
+}
+
+/* The request, the room for its end, the slot of its query: then it is sent,
+ * for which the harness allocates. */
+static void test_dht_ask_without_memory(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 3; n++) {
+        struct fixture f;
+        enum error err;
+
+        start(&f);
+        harness_start(&f.h);
+        fail_alloc_at(n);
+        err = ask(&f, NULL);
+        assert_true(fail_alloc_end());
+        assert_true(err == ERR_NO_MEMORY || err == ERR_FULL);
+        harness_run(&f.h, f.h.now + TIME_MIN);
+        assert_int_equal(f.heard.done, 0);
+        assert_int_equal(ask(&f, NULL), OK);
+        harness_end(&f.h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_dht_ask_wants_both_families),
         cmocka_unit_test(test_dht_ask_silence_and_errors),
         cmocka_unit_test(test_dht_ask_leaves_room),
+        cmocka_unit_test(test_dht_ask_cancelled_by_its_answer),
+        cmocka_unit_test(test_dht_ask_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,12 @@ static void play_samples(void *ctx, const struct dht_samples *samples)
     assert_int_equal(samples->samples.len, 0);
 }
 
+static void play_answer(void *ctx, const struct dht_answer *answer)
+{
+    hear_of(ctx);
+    assert_true(endpoint_equal(&answer->from, &play.f->p.peer[2].ep));
+}
+
 static void play_done(void *ctx, const struct dht_result *result)
 {
     struct heard *h = ctx;
@@ -342,7 +348,7 @@ static void do_open(void)
     const struct endpoint *ep = &play.f->p.peer[2].ep;
     const struct id *target = &play.f->target;
 
-    for (unsigned kind = 0; kind < 5; kind++) {
+    for (unsigned kind = 0; kind < 6; kind++) {
         struct dht_handler handler;
         struct heard *heard = new_heard(&handler);
         dht_request *out;
@@ -356,6 +362,8 @@ static void do_open(void)
         else if (kind == 1)
             err = dht_sample(h->d, ep, target, play_samples, &handler, h->now,
                              out);
+        else if (kind == 5)
+            err = dht_ask(h->d, ep, target, play_answer, &handler, h->now, out);
         else if (kind == 2)
             err = dht_find_node(h->d, target, &handler, h->now, out);
         else if (kind == 3)

@@ -4,6 +4,7 @@
  * a record. A network of engines is in tests/sim/test_sim_crawl.c.
  */
 #include "dht_data.h"
+#include "fail_alloc.h"
 
 #include "base/timestamp.h"
 #include "dht/crawl/crawl.h"
@@ -392,6 +393,38 @@ static void test_crawl_goes_on_from_a_record(void **state)
     crawl_free(f.c);
 }
 
+/* What is not remembered for want of memory counts as above the cap. */
+static void test_crawl_without_memory(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    for (unsigned n = 1; failed; n++) {
+        struct crawl_counts told;
+        struct fixture f;
+        enum error err;
+
+        start(&f);
+        fail_alloc_at(n);
+        err = crawl_new(&f.config, f.now, &f.c);
+        for (unsigned i = 0; i < 300 && err == OK; i++) {
+            struct endpoint ep = host(i * 300);
+
+            know(&f, &ep);
+        }
+        failed = fail_alloc_end();
+        if (err != OK) {
+            assert_int_equal(err, ERR_NO_MEMORY);
+            continue;
+        }
+        told = counts(&f);
+        assert_int_equal(crawl_node_count(f.c) + told.refused_full, 300);
+        assert_int_equal(told.states[FAMILY_IPV4][CRAWL_NAMED],
+                         crawl_node_count(f.c));
+        crawl_free(f.c);
+    }
+}
+
 static void test_crawl_wrong_settings(void **state)
 {
     struct fixture f;
@@ -434,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_crawl_caps_of_sources),
         cmocka_unit_test(test_crawl_caps_all),
         cmocka_unit_test(test_crawl_goes_on_from_a_record),
+        cmocka_unit_test(test_crawl_without_memory),
         cmocka_unit_test(test_crawl_wrong_settings),
         cmocka_unit_test(test_crawl_versions),
     };
