@@ -83,6 +83,7 @@ class CrawlTest(ProcessTest):
         self.ends_when_told(node)
         self.goes_on_after_a_kill(node)
         self.goes_on_from_a_cut_line(node)
+        self.knows_ports_of_one_host(node)
         self.says_what_is_wrong(node)
 
     def sees_everybody(self, node):
@@ -279,6 +280,18 @@ class CrawlTest(ProcessTest):
         for port in ports:
             self.assertEqual(
                 asked.count(f"{self.net.prefix}.150:{port}"), 2)
+
+    def knows_ports_of_one_host(self, node):
+        """A testing network may be on one address: its ports are no crowd."""
+        state = self.net.root / "host.state"
+        state.write_text("warren crawl 1 main 1 " + "5" * 64 + "\n" + "".join(
+            f"k - {self.net.prefix}.160:{port}\n"
+            for port in range(20000, 20040)))
+        told = json.loads(self.crawl(
+            node, "--resume", "--state", state, "--queries", 1, "--json",
+            ok=(DONE, UNANSWERED)).stdout)
+        self.assertGreaterEqual(told["ipv4"]["named"], 40)
+        self.assertEqual(told["left_out"]["host"], 0)
 
     def test_crawl_by_the_socket(self):
         nodes = self.network_of(3, *NO_RELAY)

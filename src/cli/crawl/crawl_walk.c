@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define WHY_LIMIT 4096
+#define PORTS     65536 /* of a host: all of a testing network may be there */
 #define STEP      (100 * TIME_MS) /* looks at signals and draws */
 #define DRAWN     (500 * TIME_MS) /* the line, that often */
 
@@ -77,6 +78,8 @@ static enum exit_code learn_node(struct crawl_walk *w, const char *path)
              reply_text(status, "network"));
     w->record.testing = reply_bool(status, "testing_network");
     w->config.testing_network = w->record.testing;
+    if (w->record.testing)
+        w->config.max_per_host = PORTS;
     if (path != NULL)
         snprintf(w->record.path, sizeof(w->record.path), "%s", path);
     else
