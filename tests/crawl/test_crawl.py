@@ -55,7 +55,7 @@ class Silent:
 class CrawlTest(ProcessTest):
 
     def start(self):
-        nodes = self.network_of(COUNT, *NO_RELAY)
+        nodes = self.network_of(COUNT, "--dht.query_timeout", "2s", *NO_RELAY)
         time.sleep(1)
         return nodes[3]
 
