@@ -281,12 +281,34 @@ void circuit_link_up(struct circuits *cs, struct circuit_end *end, uint64_t now)
         circuit_build_next(cs, c, now);
 }
 
+/* The first hop was started again and knows no more of the link: nothing was
+ * built over it yet, so it is begun anew over another, once. */
+static bool begin_anew(struct circuits *cs, struct circuit *c, uint64_t now)
+{
+    struct link *link;
+
+    if (!c->end.link->stale || c->built > 0 || c->begun_anew)
+        return false;
+    c->begun_anew = true;
+    circuit_build_forget(c);
+    circuit_end_detach(&c->end, &cs->shared->ends, now);
+    if (link_open(cs->shared->links, &c->hop[0].target, now, &link) != OK ||
+        circuit_end_attach(&c->end, &cs->shared->ends, link) != OK)
+        return false;
+    circuit_set_deadline(cs, c, TIME_NEVER);
+    if (link->state == LINK_UP)
+        circuit_build_next(cs, c, now);
+    return true;
+}
+
 void circuit_link_down(struct circuits *cs, struct circuit_end *end,
                        uint64_t now)
 {
     struct circuit *c = circuit_of(end);
     enum reason why = c->built > 0 ? REASON_LINK_LOST : REASON_UNREACHABLE;
 
+    if (begin_anew(cs, c, now))
+        return;
     cs->stats.failed[0][why]++;
     circuit_end_with(cs, c, why, 1, now);
 }

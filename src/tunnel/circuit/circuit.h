@@ -57,10 +57,11 @@ struct circuit {
                           behind */
     unsigned built;    /* hops that have proved their key */
     unsigned replaced; /* hops since it was ready */
-    unsigned replaced_ever;           /* hops in all its life */
-    bool closing;                     /* env.closed runs */
-    bool stuck;                       /* the step could not even be begun */
-    uint8_t attempt;                  /* of our last EXTEND */
+    unsigned replaced_ever; /* hops in all its life */
+    bool closing;           /* env.closed runs */
+    bool stuck;             /* the step could not even be begun */
+    bool begun_anew; /* over another link, as the first was not known there */
+    uint8_t attempt; /* of our last EXTEND */
     struct noise *handshake;          /* with hop built + 1 */
     uint8_t noise1[HOP_NOISE1_BYTES]; /* its first message, to be repeated */
     uint64_t created_at, used_at;

@@ -95,6 +95,7 @@ struct link {
     bool has_cookie;
     unsigned tries;         /* INITs, or PINGs that were not answered */
     bool doubted;           /* the network says that nobody is there */
+    bool stale;             /* the peer says that it has no such session */
     unsigned doubts_wrong;  /* how often it was wrong, up to a most */
     uint64_t trusted_until; /* until then it is not listened to */
     uint64_t open_until;    /* OPENING: an answer would have come, or never */

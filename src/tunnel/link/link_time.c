@@ -292,7 +292,7 @@ static void doubt(struct links *l, struct link *link, uint64_t now)
 
 void link_believe(struct links *l, struct link *link, uint64_t now)
 {
-    link->doubted = false;
+    link->doubted = link->stale = false;
     if (link->doubts_wrong < LINK_DOUBTS_WRONG)
         link->doubts_wrong++;
     link->trusted_until =
@@ -334,8 +334,10 @@ enum error link_hear_unknown(struct links *l, const struct endpoint *from,
         return ERR_UNEXPECTED;
     }
     if (may_doubt(link, now) &&
-        token_bucket_take(&l->doubt_bucket, &l->doubt_rate, now))
+        token_bucket_take(&l->doubt_bucket, &l->doubt_rate, now)) {
+        link->stale = true;
         doubt(l, link, now);
+    }
     return OK;
 }
 

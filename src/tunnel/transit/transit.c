@@ -252,6 +252,8 @@ void transit_link_down(struct transits *r, struct circuit_end *end,
 {
     struct transit *relay = transit_of(end);
 
+    if (end->role == END_TRANSIT_NEXT && transit_extend_anew(r, relay, now))
+        return;
     if (end->role == END_TRANSIT_NEXT) {
         transit_extension_failed(
             r, relay, relay->extended ? REASON_LINK_LOST : REASON_UNREACHABLE,

@@ -227,6 +227,27 @@ void transit_extend(struct transits *r, struct transit *relay,
         fail(r, relay, why, now);
 }
 
+bool transit_extend_anew(struct transits *r, struct transit *relay,
+                         uint64_t now)
+{
+    struct link *link = relay->next.link;
+    struct link_target target = link->peer;
+
+    if (!link->stale || relay->step == NULL ||
+        relay->step->state != STEP_CREATE)
+        return false;
+    target.ep = link->opened;
+    circuit_end_detach(&relay->next, &r->shared->ends, now);
+    if (link_open_for(r->shared->links, &target, &relay->source, now, &link) !=
+            OK ||
+        circuit_end_attach(&relay->next, &r->shared->ends, link) != OK)
+        return false;
+    relay->step->state = STEP_LINK;
+    if (link->state == LINK_UP)
+        send_create(r, relay, now);
+    return true;
+}
+
 void transit_link_up(struct transits *r, struct circuit_end *next, uint64_t now)
 {
     struct transit *relay = transit_of(next);

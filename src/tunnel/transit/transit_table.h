@@ -73,6 +73,10 @@ void transit_forget(struct transits *r, struct transit *relay, uint64_t now);
 void transit_extend(struct transits *r, struct transit *relay,
                     const struct circuit_message *m, uint64_t now);
 /* The extension, or the next hop, is gone: the client is told why. */
+/* The next hop was started again and knows no more of the link that goes down:
+ * a CREATE that waits there is sent over another. False: none does. */
+bool transit_extend_anew(struct transits *r, struct transit *relay,
+                         uint64_t now);
 void transit_extension_failed(struct transits *r, struct transit *relay,
                               enum reason why, uint64_t now);
 
