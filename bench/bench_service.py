@@ -14,15 +14,20 @@ import json
 import os
 import pathlib
 import select
+import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import tor_service
 from measure import (BUILDS, HOPS, PAYLOAD, ROOT, Failure, Missing, cpu_of,
                      resident, row, say, title)
 from harness import NO_RELAY, Control, Network, Node, wait_for
+
+sys.path.insert(0, str(ROOT / "tests/services"))
+from killing import ROLES, Channel  # noqa: E402
 
 RELAYS = 10  # the last one is an exit, too
 KNOWN = 9   # of them, by whoever begins
@@ -35,11 +40,37 @@ MEMBERS = 20
 STRING = "members of the bench"
 IDLE = 8        # services that do nothing
 TOR_CLIENTS = 20
+KILL_RELAYS = 10  # more of them, or the sets of the service are most of all
+KILL_ROUNDS = 5   # each role is killed so often
+KILL_PAUSE = 0.005  # s, between datagrams
+KILL_PATIENCE = 60
 
 
 def percentile(values, part):
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * part))]
+
+
+class Echo(threading.Thread):
+    """Answers each datagram with the same."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.at = "{}:{}".format(*self.socket.getsockname())
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.socket.sendto(*self.socket.recvfrom(2048))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
 
 
 class Client:
@@ -388,6 +419,49 @@ class Bench:
         if len(found) >= most:
             row("80 % of the pairs after", found[most - 1], "s", "< 10 s")
 
+    # ---- Relays that are killed ----
+
+    def kills(self, channel):
+        """ms, by role; each relay is started again."""
+        gaps = {role: [] for role in ROLES}
+        for _ in range(KILL_ROUNDS):
+            for role in ROLES:
+                relay, gap = channel.kill(role)
+                relay.start(wait=False)
+                relay.wait_ready()
+                gaps[role].append(gap * 1e3)
+                say(f"  {role}: {gap * 1e3:.0f} ms, load "
+                    f"{os.getloadavg()[0]:.1f}")
+        return gaps
+
+    def killed(self):
+        for _ in range(KILL_RELAYS):
+            node = self.net.add([self.net.nodes[0]])
+            node.start()
+            node.wait_joined()
+        relays = [n for n in self.net.nodes if n is not self.host]
+        with Echo(f"{self.net.prefix}.98") as echo:
+            self.host = self.add("k", f"[service web]\n"
+                                      f"port = {PORT} udp {echo.at}\n")
+            client = self.add("c")
+            wait_for("the service is fine", self.is_fine, 60, 0.1)
+            channel = Channel(client, self.host, self.address, relays,
+                              KILL_PATIENCE, KILL_PAUSE)
+            try:
+                gaps = self.kills(channel)
+            finally:
+                channel.close()
+        say()
+        say(f"Relays of a channel with a datagram each {KILL_PAUSE * 1e3:.0f} "
+            "ms that are killed and started again: until answers come")
+        title("value", "")
+        for role, times in gaps.items():
+            row(f"{role}, median", statistics.median(times), "ms")
+            row("  90th of 100", percentile(times, 0.9), "ms")
+            row("  longest", max(times), "ms", "< 100 ms")
+            row("  below 100 ms", 100 * sum(t < 100 for t in times) /
+                len(times), "%", "100 %")
+
     # ---- Memory ----
 
     def memory(self):
@@ -420,7 +494,7 @@ class Bench:
         say(f"{len(self.net.nodes)} daemons, {os.cpu_count()} cores, load "
             f"{os.getloadavg()[0]:.1f} before")
         for part in ("memory", "connecting", "restart", "throughput",
-                     "members"):
+                     "members", "killed"):
             if not parts or part in parts:
                 getattr(self, part)()
 
@@ -441,7 +515,7 @@ def main():
                         help="that connect (100)")
     parser.add_argument("--only", action="append",
                         help="memory, connecting, restart, throughput, "
-                             "members")
+                             "members, killed")
     args = parser.parse_args()
     bench = Bench(args)
     try:

@@ -31,8 +31,9 @@ LENGTHS = {"client": 3, "service": 4}
 class Talk(threading.Thread):
     """Asks all the while; notes when answers come."""
 
-    def __init__(self, to):
+    def __init__(self, to, pause=PAUSE):
         super().__init__(daemon=True)
+        self.pause = pause
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(to)
         self.answers = []
@@ -42,7 +43,7 @@ class Talk(threading.Thread):
     def run(self):
         while not self.ended:
             self.socket.send(b"are you there?")
-            self.hear(time.monotonic() + PAUSE)
+            self.hear(time.monotonic() + self.pause)
 
     def hear(self, until):
         """All that comes: after a gap there are many at once."""
@@ -76,7 +77,8 @@ class Channel:
     """Of a client to port 9 of a service, both with 3 hops and without other
     peers, through some of these relays."""
 
-    def __init__(self, client, service, address, relays, patience):
+    def __init__(self, client, service, address, relays, patience,
+                 pause=PAUSE):
         self.ends = {"client": client, "service": service}
         self.relays = {r.endpoint: r for r in relays}
         self.patience = patience
@@ -86,7 +88,7 @@ class Channel:
             env=clean_environment())
         ip, port = json.loads(
             self.process.stdout.readline())["address"].rsplit(":", 1)
-        self.talk = Talk((ip, int(port)))
+        self.talk = Talk((ip, int(port)), pause)
 
     def close(self):
         self.talk.close()
