@@ -327,9 +327,49 @@ static void test_repeat_network_becomes_slow(void **state)
     net_free(net);
 }
 
+/* ---- A hop that was started again ---------------------------------------- */
+
+static void start_again(struct net *net, unsigned node)
+{
+    struct net_node *n = &net->node[node];
+    struct router_config c = net_config(n);
+
+    router_deinit(&n->engine);
+    net_start(n, &c);
+}
+
+/* The link to there, which is not known there any more, is no reason to think
+ * that it is gone: what waits on it is said over another. */
+static void test_repeat_over_a_new_link(void **state)
+{
+    (void)state;
+    for (unsigned hop = 1; hop <= 2; hop++) {
+        struct net *net = net_new(68);
+        struct net_node *client = &net->node[0];
+        struct circuit *c = net_build(net, (unsigned[]){1, 2, 0});
+
+        net_run(net, TIME_S);
+        assert_int_equal(client->ready, 1);
+        circuit_close(client->engine.circuits, c, REASON_REQUESTED, net->now);
+        net_run(net, TIME_S);
+        start_again(net, hop);
+        c = net_build(net, (unsigned[]){1, 2, 0});
+        net_run(net, 20 * NET_DELAY);
+        assert_int_equal(client->ready, 1);
+        net_run(net, 80 * NET_DELAY);
+        assert_int_equal(client->ready, 2);
+        assert_int_equal(client->closed, 1); /* by us */
+        assert_int_equal(client_stats(net)->hops_replaced, 0);
+        assert_int_equal(transits_count(relays_of(net, 1)), 1);
+        assert_int_equal(transits_count(relays_of(net, 2)), 1);
+        net_free(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_repeat_over_a_new_link),
         cmocka_unit_test(test_repeat_any_datagrams_lost),
         cmocka_unit_test(test_repeat_create_that_comes_late_makes_nothing),
         cmocka_unit_test(test_repeat_create_is_answered_at_the_limit),
