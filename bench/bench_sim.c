@@ -10,7 +10,7 @@
  */
 #include "bench.h"
 #include "sim/dht_net.h"
-#include "sim/parts/pages.h"
+#include "sim/clockwork/pages.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,9 +9,9 @@
 #ifndef WARREN_SIM_NETWORK_H
 #define WARREN_SIM_NETWORK_H
 
-#include "sim/parts/calendar.h"
-#include "sim/parts/crew.h"
-#include "sim/parts/pool.h"
+#include "sim/clockwork/calendar.h"
+#include "sim/clockwork/crew.h"
+#include "sim/clockwork/pool.h"
 #include "sim/sim.h"
 
 #define SIM_NEVER SIM_CALENDAR_HORIZON /* as a tick */

@@ -7,7 +7,7 @@
 
 #include "sim/network.h"
 
-#include "sim/parts/pages.h"
+#include "sim/clockwork/pages.h"
 
 #include <assert.h>
 #include <stdlib.h>

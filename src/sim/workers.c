@@ -4,7 +4,7 @@
  */
 #include "sim/network.h"
 
-#include "sim/parts/pages.h"
+#include "sim/clockwork/pages.h"
 
 #include <stdlib.h>
 #include <string.h>

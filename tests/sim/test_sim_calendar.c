@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/parts/calendar.h"
+#include "sim/clockwork/calendar.h"
 #include "sim/chance/rng.h"
 #include "sim_test.h"
 

@@ -6,6 +6,8 @@
 #include "cli/sim/sim_plan.h"
 
 #include "cli/show/say.h"
+#include "node/config/config_keys.h"
+#include "sim/scenario/scenario_keys.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -215,6 +217,34 @@ struct sim_plan *sim_plan_new(struct cli *cli)
 bool sim_plan_has(const struct sim_plan *p, uint64_t run)
 {
     return run % p->parts == p->part - 1;
+}
+
+static bool is_bytes(const struct setting_key *keys, size_t count,
+                     const char *section, const char *name)
+{
+    size_t len = (size_t)(name - section) - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(keys[i].section) == len &&
+            strncmp(keys[i].section, section, len) == 0 &&
+            strcmp(keys[i].name, name) == 0)
+            return keys[i].type == &setting_size ||
+                   keys[i].type == &scenario_uplink;
+    }
+    return false;
+}
+
+bool sim_plan_is_bytes(const char *name)
+{
+    static const char variant[] = "variant.";
+    const char *section = name, *dot = strrchr(name, '.');
+
+    if (strncmp(section, variant, strlen(variant)) == 0 &&
+        strchr(section + strlen(variant), '.') != NULL)
+        section += strlen(variant);
+    return dot != NULL &&
+           (is_bytes(scenario_keys, scenario_keys_count, section, dot + 1) ||
+            is_bytes(config_keys, config_keys_count, section, dot + 1));
 }
 
 /* ---- Scenarios ----------------------------------------------------------- */

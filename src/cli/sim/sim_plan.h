@@ -35,6 +35,9 @@ struct sim_plan *sim_plan_new(struct cli *cli);
 enum error sim_plan_scenario(const struct sim_plan *p, uint64_t run,
                              struct scenario *out, struct text *errors);
 
+/* Whether the values of a swept key are bytes: "10m" is then no time. */
+bool sim_plan_is_bytes(const char *name);
+
 /* Whether this invocation does that run. */
 bool sim_plan_has(const struct sim_plan *p, uint64_t run);
 

@@ -77,8 +77,11 @@ static enum error results_init(struct sim_results *out,
     r->title = out->title;
     r->traces = &out->traces;
     r->sweeps = p->sweep.axes;
-    for (unsigned i = 0; i < r->sweeps; i++)
+    for (unsigned i = 0; i < r->sweeps; i++) {
         r->sweep[i] = p->sweep.axis[i].name;
+        if (sim_plan_is_bytes(r->sweep[i]))
+            r->sweep_unit[i] = UNIT_BYTES;
+    }
     out->run = calloc((size_t)(out->runs / p->parts) + 1, sizeof(*out->run));
     r->runs = out->run;
     return out->run == NULL ? ERR_NO_MEMORY : sim_plan_hash(p, r->hash, why);

@@ -2,6 +2,7 @@
  *
  * `warren sim`: experiments on simulated networks. No daemon is asked.
  */
+#include "base/plot/gnuplot.h"
 #include "cli/show/say.h"
 #include "cli/sim/sim_run.h"
 #include "cli/sim/sim_show.h"
@@ -96,11 +97,26 @@ static enum exit_code print_list(const struct cli *cli,
 
 /* ---- The runs ------------------------------------------------------------ */
 
+/* Before hours of work. */
+static enum exit_code check_plot(const char *plot)
+{
+    enum exit_code code = EXIT_DONE;
+    struct text why;
+
+    text_init(&why, WHY_LIMIT);
+    if (plot != NULL && gnuplot_check(&why) != OK)
+        code = cli_fail(EXIT_TROUBLE, "--plot: %s", text_get(&why));
+    text_deinit(&why);
+    return code;
+}
+
 static enum exit_code do_runs(const struct cli *cli, const struct sim_plan *p)
 {
     struct sim_results results = {0};
-    enum exit_code shown = EXIT_DONE, code = sim_check(p);
+    enum exit_code shown = EXIT_DONE, code = check_plot(p->plot);
 
+    if (code == EXIT_DONE)
+        code = sim_check(p);
     if (code != EXIT_DONE)
         return code;
     code = sim_do(p, &results);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FIRST_LINE "warren-sim 1"
+#define BYTES      "bytes " /* before a key whose values are */
 #define LINE_MAX   1024
 #define RUNS_MAX   1000000
 
@@ -25,7 +26,8 @@ static void write_head(const struct report *r, uint64_t runs, struct text *out)
     text_add_printable(out, bytes_of(r->title, strnlen(r->title, 200)));
     text_addf(out, "\nhash %s\n", r->hash);
     for (unsigned i = 0; i < r->sweeps; i++)
-        text_addf(out, "sweep %s\n", r->sweep[i]);
+        text_addf(out, "sweep %s%s\n",
+                  r->sweep_unit[i] == UNIT_BYTES ? BYTES : "", r->sweep[i]);
     text_addf(out, "runs %" PRIu64 "\n", runs);
 }
 
@@ -223,6 +225,10 @@ static enum error read_sweeps(struct reader *r, bool first)
 
         if (n == REPORT_SWEEPS_MAX)
             return wrong(r, ERR_SYNTAX, "has too many sweeps");
+        if (strncmp(text, BYTES, strlen(BYTES)) == 0) {
+            r->f->report.sweep_unit[n] = UNIT_BYTES;
+            text += strlen(BYTES);
+        }
         err = same(r, &r->f->sweep[n++], text, first);
         if (err != OK)
             return err;

@@ -7,7 +7,7 @@
  *     warren-sim 1
  *     title TEXT
  *     hash HEX
- *     sweep SECTION.KEY          for each key that was swept
+ *     sweep [bytes ]SECTION.KEY  for each key that was swept
  *     runs COUNT                 of the whole sweep
  *     run NUMBER SEED complete|early    for each of these, with
  *     value TEXT                 for each key that was swept

@@ -3,7 +3,7 @@
  * The ring has the days from today on, one turn of it. `far` has none that is
  * less than half a turn ahead: sim_calendar_go sees to that.
  */
-#include "sim/parts/calendar.h"
+#include "sim/clockwork/calendar.h"
 
 #include <assert.h>
 #include <string.h>

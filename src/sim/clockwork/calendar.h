@@ -10,10 +10,10 @@
  * One thread may add while another takes the records of the day that all are
  * at, as long as nothing is added to that day.
  */
-#ifndef WARREN_SIM_PARTS_CALENDAR_H
-#define WARREN_SIM_PARTS_CALENDAR_H
+#ifndef WARREN_SIM_CLOCKWORK_CALENDAR_H
+#define WARREN_SIM_CLOCKWORK_CALENDAR_H
 
-#include "sim/parts/pool.h"
+#include "sim/clockwork/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>

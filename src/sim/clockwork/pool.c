@@ -2,7 +2,7 @@
  *
  * Slabs of many chunks are taken from malloc and kept until the end.
  */
-#include "sim/parts/pool.h"
+#include "sim/clockwork/pool.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/parts/pages.h"
+#include "sim/clockwork/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>

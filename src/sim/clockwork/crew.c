@@ -4,7 +4,7 @@
  * Who has waited for too long sleeps on `begun`; the caller, who has nothing
  * else to do, lets others run instead.
  */
-#include "sim/parts/crew.h"
+#include "sim/clockwork/crew.h"
 
 #include <pthread.h>
 #include <sched.h>
