@@ -234,7 +234,7 @@ static enum error do_next(struct population *p, uint64_t now)
     uint64_t due = next_due(p);
 
     if (p->next_arrival == due) {
-        uint32_t seat = p->arrived++;
+        uint32_t seat = seating_arrival(&p->seating, p->arrived++);
 
         plan_arrival(p, due);
         return fill_seat(p, seat, now);

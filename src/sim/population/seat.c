@@ -85,6 +85,19 @@ enum error seating_init(struct seating *s, const struct scenario *scenario,
     return OK;
 }
 
+uint32_t seating_arrival(const struct seating *s, uint32_t n)
+{
+    uint64_t extra = s->seats - s->regular, all = s->seats - s->bootstraps;
+    uint64_t i = (uint64_t)n - s->bootstraps, before;
+
+    if (n < s->bootstraps || extra == 0)
+        return n;
+    before = i * extra / all; /* of the extra seats */
+    if ((i + 1) * extra / all > before)
+        return s->regular + (uint32_t)before;
+    return n - (uint32_t)before;
+}
+
 /* Whether the i-th is one of the share that is spread evenly. */
 static bool is_of_share(uint32_t i, double share)
 {

@@ -36,6 +36,11 @@ struct seat {
 enum error seating_init(struct seating *s, const struct scenario *scenario,
                         struct text *why);
 
+/* Whose first member is the n-th to come (from 0): bootstrap seats, then the
+ * others in their order, with the adversary's own spread evenly among them. It
+ * came last otherwise, when clients have all the relays that they want. */
+uint32_t seating_arrival(const struct seating *s, uint32_t n);
+
 /* `number` < s->seats. */
 struct seat seating_at(const struct seating *s, uint32_t number);
 

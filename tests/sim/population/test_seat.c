@@ -111,6 +111,45 @@ static void test_seat_refuses_more_roles_than_nodes(void **state)
     assert_non_null(strstr(text_get(&why), "4194351 nodes are more than"));
 }
 
+/* Each seat once, and of any first so many the adversary has its part. */
+static void check_arrivals(void)
+{
+    static bool has_come[2000];
+    unsigned extra = seating.seats - seating.regular, came = 0;
+    unsigned all = seating.seats - seating.bootstraps;
+
+    memset(has_come, 0, sizeof(has_come));
+    for (uint32_t n = 0; n < seating.seats; n++) {
+        uint32_t seat = seating_arrival(&seating, n);
+        unsigned others;
+
+        assert_in_range(seat, 0, seating.seats - 1);
+        assert_false(has_come[seat]);
+        has_come[seat] = true;
+        assert_int_equal(seat < seating.bootstraps, n < seating.bootstraps);
+        came += seat >= seating.regular;
+        if (n < seating.bootstraps)
+            continue;
+        others = n + 1 - seating.bootstraps;
+        assert_int_equal(came, others * extra / all);
+    }
+    assert_int_equal(came, extra);
+}
+
+static void test_seat_adversary_arrives_among_others(void **state)
+{
+    static const unsigned extras[] = {0, 1, 2, 7, 100, 985, 990, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+        scene();
+        scenario.adversary.count = extras[i];
+        scenario.adversary.relays = 0;
+        assert_int_equal(seating_init(&seating, &scenario, &why), OK);
+        check_arrivals();
+    }
+}
+
 static void test_seat_bootstraps_follow_the_count(void **state)
 {
     static const struct {
@@ -132,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_seat_roles_are_as_many_as_asked_for),
         cmocka_unit_test(test_seat_each_has_a_rank_of_its_own),
         cmocka_unit_test(test_seat_refuses_more_roles_than_nodes),
+        cmocka_unit_test(test_seat_adversary_arrives_among_others),
         cmocka_unit_test(test_seat_bootstraps_follow_the_count),
     };
 
