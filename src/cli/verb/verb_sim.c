@@ -7,6 +7,7 @@
 #include "cli/sim/sim_run.h"
 #include "cli/sim/sim_show.h"
 #include "cli/verb/verbs.h"
+#include "sim/parts/pages.h"
 #include "sim/saved/report_file.h"
 
 #include <inttypes.h>
@@ -140,6 +141,7 @@ static enum exit_code sim(struct cli *cli)
 
     if (cli_value(cli, "--default") != NULL)
         return print_default();
+    sim_pages_for_heap(); /* begins anew, so before anything is read */
     p = sim_plan_new(cli);
     if (p == NULL)
         return EXIT_USAGE;

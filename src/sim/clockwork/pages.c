@@ -51,12 +51,15 @@ void sim_pages_for_heap(void)
     static const char name[] = "GLIBC_TUNABLES";
     static char text[65536];
     static char *words[1024];
+    char program[4096];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program));
     char **argv;
 
-    if (getenv(name) != NULL)
+    if (getenv(name) != NULL || len <= 0 || (size_t)len == sizeof(program))
         return;
+    program[len] = '\0'; /* by its name, under which ps is to show it */
     argv =
         own_words(text, sizeof(text), words, sizeof(words) / sizeof(words[0]));
     if (argv != NULL && setenv(name, "glibc.malloc.hugetlb=1", 0) == 0)
-        (void)execv("/proc/self/exe", argv);
+        (void)execv(program, argv);
 }
