@@ -30,7 +30,8 @@ static void free_slots(struct queries *qs)
 {
     free(qs->slots);
     qs->slots = NULL;
-    qs->cap = 0;
+    qs->cap = qs->end = 0;
+    qs->next_at = TIME_NEVER;
 }
 
 void queries_deinit(struct queries *qs)
@@ -95,10 +96,12 @@ static void free_slot(struct queries *qs, size_t slot)
 
     qs->slots[slot].sent_at = 0;
     qs->used--;
+    if (qs->used == 0) {
+        free_slots(qs);
+        return;
+    }
     while (qs->end > 0 && qs->slots[qs->end - 1].sent_at == 0)
         qs->end--;
-    if (qs->used == 0)
-        free_slots(qs);
     if (was_next)
         find_next(qs);
 }
