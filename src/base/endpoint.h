@@ -55,6 +55,17 @@ static inline bool endpoint_equal(const struct endpoint *a,
     return a->port == b->port && endpoint_same_addr(a, b);
 }
 
+/* 32 bits of the address, an IPv4 address itself: for looks through many, of
+ * which those that agree in them are compared. Whoever chooses addresses can
+ * make them agree. */
+static inline uint32_t endpoint_tag(const struct endpoint *ep)
+{
+    uint32_t words[4];
+
+    memcpy(words, ep->addr, sizeof(words));
+    return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
 /* The address that sockets are bound to for all of a machine: 0.0.0.0, [::]. */
 bool endpoint_is_wildcard(const struct endpoint *ep);
 

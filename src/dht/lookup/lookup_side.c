@@ -47,14 +47,6 @@ static uint32_t first_distance(const struct lookup_side *s,
                : UINT32_MAX;
 }
 
-static uint32_t addr_tag(const struct endpoint *ep)
-{
-    uint32_t words[4];
-
-    memcpy(words, ep->addr, sizeof(words));
-    return words[0] ^ words[1] ^ words[2] ^ words[3];
-}
-
 static bool nearer(const struct lookup_side *s, const struct candidate *a,
                    const struct candidate *b)
 {
@@ -178,7 +170,7 @@ static bool bars_id(const struct candidate *o, const struct candidate *c)
  * that was made up. */
 static bool is_listed(const struct lookup_side *s, const struct candidate *c)
 {
-    uint32_t distance = first_distance(s, c), addr = addr_tag(&c->ep);
+    uint32_t distance = first_distance(s, c), addr = endpoint_tag(&c->ep);
     unsigned at_addr = 0;
 
     for (size_t i = 0; i < s->count; i++) {
@@ -222,7 +214,7 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
     if (namer == slot)
         c.namer = LOOKUP_NOBODY; /* it had to go for this one */
     s->slots[slot] = c;
-    s->addrs[slot] = addr_tag(&c.ep);
+    s->addrs[slot] = endpoint_tag(&c.ep);
     place(s, slot);
     return OK;
 }

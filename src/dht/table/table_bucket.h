@@ -90,15 +90,6 @@ static inline uint32_t table_tag(const struct id *id)
     return tag;
 }
 
-/* An IPv4 address itself. */
-static inline uint32_t table_addr_tag(const struct endpoint *ep)
-{
-    uint32_t words[4];
-
-    memcpy(words, ep->addr, sizeof(words));
-    return words[0] ^ words[1] ^ words[2] ^ words[3];
-}
-
 /* The bucket that `id` belongs to; NULL in a table that has none yet. */
 static inline struct table_bucket *table_bucket_of(const struct table *t,
                                                    const struct id *id)

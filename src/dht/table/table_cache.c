@@ -60,7 +60,7 @@ static unsigned candidate_place(struct table *t, struct table_bucket *b,
 unsigned table_find_conflict(const struct table *t, unsigned from, unsigned to,
                              const struct endpoint *ep)
 {
-    uint32_t tag = table_addr_tag(ep);
+    uint32_t tag = endpoint_tag(ep);
 
     for (unsigned i = from; i < to; i++) {
         if (t->addrs[i] == tag && table_conflicts(t, i, ep))

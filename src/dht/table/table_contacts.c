@@ -29,7 +29,7 @@ void table_write(struct table *t, unsigned i, const struct contact *c)
     struct table_card *card = table_card(t, i);
 
     t->tags[i] = table_tag(&c->id);
-    t->addrs[i] = table_addr_tag(&c->ep);
+    t->addrs[i] = endpoint_tag(&c->ep);
     t->states[i] = c->state;
     card->id = c->id;
     card->port = c->ep.port;

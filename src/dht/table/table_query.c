@@ -219,7 +219,7 @@ static void check_live(const struct table *t, const struct table_bucket *b,
     const struct contact c = table_read(t, at);
     unsigned same_address = 0, same_subnet = 0;
 
-    assert(t->addrs[at] == table_addr_tag(&c.ep));
+    assert(t->addrs[at] == endpoint_tag(&c.ep));
     assert(c.state.last_answer != 0 && c.state.fails < TABLE_DROP_FAILS);
     for (unsigned i = b->first; i < table_cache_of(b); i++)
         same_subnet += table_same_subnet(t, i, &c.ep);
