@@ -422,10 +422,13 @@ class Bench:
     # ---- Relays that are killed ----
 
     def kills(self, channel):
-        """ms, by role; each relay is started again."""
+        """ms, by role; each relay is started again, and no other one killed
+        before the service has all its points."""
         gaps = {role: [] for role in ROLES}
         for _ in range(KILL_ROUNDS):
             for role in ROLES:
+                wait_for("the service is fine", self.is_fine, KILL_PATIENCE,
+                         0.1)
                 relay, gap = channel.kill(role)
                 relay.start(wait=False)
                 relay.wait_ready()
