@@ -31,6 +31,9 @@ if [ "$profile" != none ]; then
         esac
     done
 fi
-[ ! -d /data ] || export TMPDIR=/data
+if [ -d /data ]; then
+    chown warren:warren /data
+    export TMPDIR=/data
+fi
 exec setpriv --reuid warren --regid warren --clear-groups --no-new-privs \
     --bounding-set=-all -- "$@"

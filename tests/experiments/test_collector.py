@@ -103,7 +103,7 @@ class CollectorTest(ProcessTest):
         self.out = self.net.root / "out"
         self.nodes = self.network_of(5)
 
-    def start(self, *args, nodes=5):
+    def start(self, *args, nodes=4):
         self.process = subprocess.Popen(
             [sys.executable, COLLECTOR / "collect.py", "--warren", BINARY,
              "--bootstrap", self.nodes[0].endpoint, "--listen",
