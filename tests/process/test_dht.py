@@ -60,6 +60,8 @@ class Verbs(ProcessTest):
         found = self.nodes[5].json("dht", "get-peers", info_hash, "--trace")
         self.assertEqual({p["address"] for p in found["peers"]}, expected)
         asked = {s["address"] for s in found["steps"]}
+        self.assertTrue(all(s["outcome"] == "timeout" for s in found["steps"]
+                            if s["early"]))
         for peer in found["peers"]:  # hop 0: the node stores it itself
             if peer["hop"] == 0:
                 self.assertIsNone(peer["from"])

@@ -59,12 +59,13 @@ static const char *const outcomes[] = {[DHT_STEP_ANSWERED] = "answered",
 static void write_step(struct mp_writer *w, const struct dht_call *c,
                        const struct dht_step *s)
 {
-    mp_write_map(w, 10);
+    mp_write_map(w, 11);
     rpc_write_uint(w, "hop", s->hop);
     rpc_write_ms(w, "at", time_since(c->began_at, s->asked_at));
     rpc_write_endpoint(w, "address", &s->to);
     rpc_write_id(w, "id", &s->id);
     rpc_write_text(w, "outcome", outcomes[s->outcome]);
+    rpc_write_bool(w, "early", s->early);
     rpc_write_ms(w, "rtt",
                  s->answered_at == TIME_NEVER
                      ? TIME_NEVER
