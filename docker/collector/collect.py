@@ -136,10 +136,11 @@ class Experiment:
 
     # ---- Lookups -----------------------------------------------------------
 
-    def count(self, key, m, first):
+    def count(self, m, first):
+        """Of the answer of dht.get_peers."""
         found = first is not None
-        timeouts = [s for s in m.get("steps", ())
-                    if s["outcome"] == "timeout"]
+        timeouts = [s for s in m["steps"]
+                    if s["outcome"] == "timeout" and not s["early"]]
         self.tables.add("lookup_messages", m["asked"])
         self.tables.add("lookup_timeouts", len(timeouts))
         self.tables.add("lookup_time", m["duration"] * 10**6)
@@ -170,7 +171,7 @@ class Experiment:
         except warren.WarrenError:
             self.tables.add("lookup_success", False)
         else:
-            self.count(key, m, first)
+            self.count(m, first)
 
     def ended(self, lookup):
         self.lookups.discard(lookup)

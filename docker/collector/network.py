@@ -41,7 +41,8 @@ class Probe:
             self.process = subprocess.Popen(
                 [binary, "run", "--data-dir", folder, "--listen",
                  f"{self.address}:{port}", "--http", "%s:%d" % self.page,
-                 "--testing-network", "--bootstrap", bootstrap],
+                 "--testing-network", "--bootstrap", bootstrap,
+                 "--tunnel.max_relays_or_exits", "0"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment)
 

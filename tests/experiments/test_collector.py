@@ -15,9 +15,11 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 COLLECTOR = ROOT / "docker/collector"
-sys.path[:0] = [str(ROOT / "tests/process"), str(COLLECTOR)]
+sys.path[:0] = [str(ROOT / "tests/process"), str(COLLECTOR),
+                str(ROOT / "python")]
+import collect  # noqa: E402
 import tables  # noqa: E402
-from harness import BINARY, ProcessTest, wait_for  # noqa: E402
+from harness import BINARY, NO_RELAY, ProcessTest, wait_for  # noqa: E402
 
 SIM = ("--duration", "2m", "--nodes", "20", "--set", "lookups.rate=60")
 
@@ -97,11 +99,40 @@ class TablesTest(unittest.TestCase):
             self.assertNotEqual(tables.bucket(end + 1), end)
 
 
+class CountTest(unittest.TestCase):
+    """What of the daemon's answer is counted."""
+
+    def count(self, first):
+        experiment = collect.Experiment.__new__(collect.Experiment)
+        experiment.tables = tables.Tables(1)
+        step = {"outcome": "timeout", "early": False}
+        experiment.count({
+            "asked": 9, "hops": 2, "duration": 12.5, "steps": [
+                step, step | {"early": True}, step | {"outcome": "answered"},
+                step]}, first)
+        return {name: events for name, events in
+                experiment.tables.events.items() if events}
+
+    def test_found(self):
+        self.assertEqual(self.count(5000000), {
+            "lookup_success": [1], "lookup_hops": [2], "lookup_messages": [9],
+            "lookup_timeouts": [2], "lookup_time": [12500000],
+            "lookup_first": [5000000]})
+
+    def test_first_is_no_later_than_the_end(self):
+        self.assertEqual(self.count(99000000)["lookup_first"], [12500000])
+
+    def test_not_found(self):
+        self.assertEqual(self.count(None), {
+            "lookup_success": [0], "lookup_messages": [9],
+            "lookup_timeouts": [2], "lookup_time": [12500000]})
+
+
 class CollectorTest(ProcessTest):
     def setUp(self):
         super().setUp()
         self.out = self.net.root / "out"
-        self.nodes = self.network_of(5)
+        self.nodes = self.network_of(5, *NO_RELAY)
 
     def start(self, *args, nodes=4):
         self.process = subprocess.Popen(
