@@ -21,12 +21,34 @@ struct axis {
     const char *unit;
 };
 
+/* The length of a word that all values begin with, with the blank behind it:
+ * "exponential 10m" and "exponential 1h" are numbers among their kind. */
+static size_t word_of(const struct report *r, size_t key)
+{
+    const char *first = r->runs[0].value[key];
+    const char *blank = strchr(first, ' ');
+    size_t len = blank == NULL ? 0 : (size_t)(blank - first) + 1;
+
+    for (size_t i = 1; i < r->run_count; i++) {
+        if (strncmp(first, r->runs[i].value[key], len) != 0)
+            return 0;
+    }
+    return len;
+}
+
+static bool number_of(const struct report *r, size_t key, size_t run,
+                      double *out)
+{
+    return sweep_number(r->runs[run].value[key] + word_of(r, key),
+                        r->sweep_unit[key], out);
+}
+
 static bool all_numbers(const struct report *r, size_t key)
 {
     double number;
 
     for (size_t i = 0; i < r->run_count; i++) {
-        if (!sweep_number(r->runs[i].value[key], r->sweep_unit[key], &number))
+        if (!number_of(r, key, i, &number))
             return false;
     }
     return true;
@@ -88,7 +110,7 @@ static bool choose_axis(const struct report *r, struct axis *a)
     for (size_t i = 0; i < r->run_count; i++) {
         double x = 0;
 
-        sweep_number(r->runs[i].value[key], r->sweep_unit[key], &x);
+        number_of(r, key, i, &x);
         a->least = i == 0 || x < a->least ? x : a->least;
         a->most = i == 0 || x > a->most ? x : a->most;
     }
@@ -101,7 +123,7 @@ static double place_of(const struct report *r, const struct axis *a, size_t run)
 {
     double x = 0;
 
-    sweep_number(r->runs[run].value[a->key], r->sweep_unit[a->key], &x);
+    number_of(r, a->key, run, &x);
     return x * a->factor;
 }
 
@@ -247,9 +269,13 @@ static void set_x_axis(struct plot *p, const struct axis *a)
 {
     double least = a->least * a->factor, most = a->most * a->factor;
     double room = (most - least) / 30;
-    char title[128];
+    size_t word = word_of(p->report, a->key);
+    char title[160];
 
-    snprintf(title, sizeof(title), "%s%s", p->report->sweep[a->key],
+    /* Without what is no number: "nodes.session: exponential". */
+    snprintf(title, sizeof(title), "%s%s%.*s%s", p->report->sweep[a->key],
+             word > 0 ? ": " : "", word > 0 ? (int)word - 1 : 0,
+             p->report->runs[0].value[a->key],
              a->logarithmic ? ", logarithmic" : "");
     plot_axis(p, 'x', title, a->unit);
     if (a->logarithmic)

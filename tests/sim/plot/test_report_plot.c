@@ -22,7 +22,7 @@ static void path_of(const char *name, char path[400])
 /* A file of `dir`; the caller frees. */
 static uint8_t *read_file(const char *name, size_t *size)
 {
-    uint8_t *bytes = malloc(1 << 20);
+    uint8_t *bytes = malloc((1 << 20) + 1);
     char path[400];
     FILE *f;
 
@@ -153,6 +153,33 @@ static void test_report_plot_draws_what_was_measured(void **state)
     made_up_deinit(&x);
 }
 
+/* Swept times of one distribution are an axis; of several ones they are not. */
+static void test_report_plot_sweeps_a_distribution(void **state)
+{
+    static char mean[2][20] = {"exponential 10m", "exponential 1h"};
+    const char *script = "sweep_lookup_success.gp";
+    uint8_t *text;
+    char path[400];
+    size_t size;
+
+    (void)state;
+    path_of(script, path);
+    few_init();
+    x.report.sweep[0] = "nodes.session";
+    for (unsigned i = 0; i < 4; i++)
+        x.runs[i].value[0] = mean[i / 2];
+    plot(&x.report);
+    text = read_file(script, &size);
+    text[size] = '\0';
+    assert_non_null(strstr((char *)text, "nodes.session: exponential (min)"));
+    free(text);
+    unlink(path);
+    memcpy(mean[1], "fixed 1h", sizeof("fixed 1h"));
+    plot(&x.report);
+    assert_false(is_there(script));
+    made_up_deinit(&x);
+}
+
 static void test_report_plot_of_nothing_is_nothing(void **state)
 {
     struct measures *m = measures_new(TIME_MIN);
@@ -206,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report_plot_draws_what_was_measured),
+        cmocka_unit_test(test_report_plot_sweeps_a_distribution),
         cmocka_unit_test(test_report_plot_of_nothing_is_nothing),
     };
 
