@@ -7,7 +7,7 @@
 #include "cli/sim/sim_run.h"
 #include "cli/sim/sim_show.h"
 #include "cli/verb/verbs.h"
-#include "sim/parts/pages.h"
+#include "sim/clockwork/pages.h"
 #include "sim/saved/report_file.h"
 
 #include <inttypes.h>
