@@ -190,7 +190,8 @@ compose() {
 build_image() {
     docker/base-image.sh
     docker build -f docker/Dockerfile -t localhost/warren-network .
-    tar -c docker/experiment.Dockerfile docker/collector python/warren |
+    tar -c --exclude=__pycache__ docker/experiment.Dockerfile \
+        docker/collector python/warren |
         docker build -f docker/experiment.Dockerfile -t "$image" -
 }
 
