@@ -30,7 +30,7 @@ const struct cli_option sim_options[] = {
     {"--repeat", "N", "run each under N seeds, for confidence intervals"},
     {"--json", NULL, "print one JSON object for programs"},
     {"--csv", "DIR", "write tables: one row a sample, and more"},
-    {"--plot", "DIR", "draw pictures, and write the tables behind them"},
+    {"--plot", "DIR", "draw pictures, each beside its script and data"},
     {"--list", NULL, "print the runs as commands for several machines"},
     {"--part", "I/N", "do only each Nth run, from the Ith on"},
     {"--save", "FILE", "write the results for 'warren sim merge'"},

@@ -197,7 +197,7 @@ static enum exit_code merge(struct cli *cli)
 static const struct cli_option merge_options[] = {
     {"--json", NULL, "print one JSON object for programs"},
     {"--csv", "DIR", "write tables: one row a sample, and more"},
-    {"--plot", "DIR", "draw pictures, and write the tables behind them"},
+    {"--plot", "DIR", "draw pictures, each beside its script and data"},
     {NULL, NULL, NULL}};
 
 const struct cli_verb cli_sim_verbs[] = {
