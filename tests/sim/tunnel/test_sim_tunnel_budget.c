@@ -142,7 +142,7 @@ static void small_network(uint32_t relays, uint32_t exits, unsigned at_first,
     print_message("  first circuit after %.2f s\n", (double)first / TIME_S);
     assert_in_range(first, 0, 5 * TIME_S);
     spend(&p, TIME_MIN - first, at_first / 60.0, 0.5);
-    assert_at_least(known(&p).usable, relays < 48 ? relays : 48);
+    assert_at_least(known(&p).usable, relays < 45 ? relays : 45);
     assert_at_least(known(&p).exits, exits < 4 ? exits : 4);
     /* In which guards are drawn again, and their links opened. */
     spend(&p, 4 * TIME_MIN, 0.4, 0.2);
