@@ -9,8 +9,8 @@
  *     --threads T            with T threads: then by the clock on the wall
  */
 #include "bench.h"
-#include "sim/dht_net.h"
 #include "sim/clockwork/pages.h"
+#include "sim/dht_net.h"
 
 #include <stdlib.h>
 #include <string.h>

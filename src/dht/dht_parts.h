@@ -30,9 +30,9 @@ struct dht {
     struct lookup_request *requests;
     unsigned request_count; /* which max_lookups bounds */
     struct ask_request *asks;
-    unsigned ask_count;     /* which max_pending bounds */
-    unsigned depth;         /* calls of the interface that run, nested */
-    bool doomed;            /* dht_free was called by a callback */
+    unsigned ask_count; /* which max_pending bounds */
+    unsigned depth;     /* calls of the interface that run, nested */
+    bool doomed;        /* dht_free was called by a callback */
     struct dht_world world;
     struct queries queries;           /* what we ask */
     struct lookups lookups;           /* searches made of queries */

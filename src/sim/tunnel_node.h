@@ -73,7 +73,7 @@ struct sim_tunnel {
     enum reason why; /* of the last circuit that closed, or refusal */
     unsigned sockets;
     unsigned echo_count;
-    struct sim_echo *echoes; /* SIM_ECHOES of them; NULL: there was none yet */
+    struct sim_echo *echoes;  /* SIM_ECHOES of them; NULL: there was none yet */
     LIST_HEAD(, sim_tcp) tcp; /* tunnel_tcp.c */
     unsigned tcp_open;
     bool tcp_pending;

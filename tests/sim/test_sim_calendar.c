@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/clockwork/calendar.h"
 #include "sim/chance/rng.h"
+#include "sim/clockwork/calendar.h"
 #include "sim_test.h"
 
 #include <string.h>

@@ -22,7 +22,7 @@ struct crawl_walk {
     struct crawl *c;
     uint64_t base; /* ns of the walk before this run */
     uint64_t began_at;
-    bool over;    /* everybody was asked */
+    bool over; /* everybody was asked */
     unsigned flying;
     struct {
         uint32_t msgid;

@@ -44,9 +44,9 @@ struct part_kind {
 };
 
 /* In sim/part/dht. */
-extern const struct part_kind dht_work;     /* announces, lookups, items */
-extern const struct part_kind dht_probe;    /* tables, upkeep, the network */
-extern const struct part_kind dht_enemy;    /* hostile nodes of the DHT */
+extern const struct part_kind dht_work;  /* announces, lookups, items */
+extern const struct part_kind dht_probe; /* tables, upkeep, the network */
+extern const struct part_kind dht_enemy; /* hostile nodes of the DHT */
 /* In this room. */
 extern const struct part_kind tunnel_work;  /* circuits, datagrams, services */
 extern const struct part_kind tunnel_enemy; /* hostile relays, what they see */
