@@ -125,7 +125,7 @@ static char *value_at(const struct cli *cli, const char *flag, int *i)
     size_t len = strlen(flag);
     char *word = cli->argv[*i];
 
-    if (strncmp(word, flag, len) != 0)
+    if (word == NULL || strncmp(word, flag, len) != 0)
         return NULL;
     if (word[len] == '=')
         return word + len + 1;
