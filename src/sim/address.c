@@ -25,6 +25,16 @@ static void put_bits(uint8_t *out, uint32_t value, int bytes)
         out[i] = (uint8_t)value;
 }
 
+/* Bits of the node in its network: an id follows from them too (BEP 42, which
+ * looks at the last bits of each byte most), and with the same in every network
+ * whole parts of the id space would be empty. */
+static uint32_t host_bits(uint32_t spread)
+{
+    uint32_t h = spread * SCATTER;
+
+    return (h ^ (h >> 15)) * SCATTER;
+}
+
 void sim_address_make(enum sim_addressing addressing, enum family family,
                       uint32_t index, struct endpoint *out)
 {
@@ -37,10 +47,11 @@ void sim_address_make(enum sim_addressing addressing, enum family family,
         /* A /32 of its own, as far as there are enough. */
         put_bits(ep.addr + 2, spread, 2);
         put_bits(ep.addr + 4, spread >> 16, 1);
+        put_bits(ep.addr + 5, host_bits(spread), 3);
         ep.addr[15] = 1;
     } else if (global) {
         put_bits(ep.addr, GLOBAL4_FIRST + spread, 3);
-        ep.addr[3] = 1;
+        ep.addr[3] = (uint8_t)(1 + (host_bits(spread) >> 16) % 254);
     } else {
         ep.addr[0] = 10;
         put_bits(ep.addr + 1, index + 1, 3);

@@ -6,6 +6,7 @@
 #include "dht/lookup/lookup_parts.h"
 
 #include "dht/contacts/contacts.h"
+#include "dht/contacts/naming.h"
 #include "dht/types/node_id.h"
 #include "dht/world/world.h"
 
@@ -13,11 +14,6 @@
 #include <string.h>
 
 /* ---- Nodes --------------------------------------------------------------- */
-
-struct named {
-    struct id id;
-    struct endpoint ep;
-};
 
 /* An answer whose nodes are being taken. */
 struct naming {
@@ -27,82 +23,6 @@ struct naming {
     struct dht_step *step;
     unsigned named, misplaced; /* nodes; those whose id is not BEP 42's */
 };
-
-static size_t read_nodes(struct bytes in, enum family f, struct named *out)
-{
-    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
-    size_t n = 0;
-
-    for (size_t at = 0; at + size <= in.len && n < DHT_NODES_MAX; at += size) {
-        struct bytes ep = bytes_of(in.p + at + ID_BYTES, size - ID_BYTES);
-
-        memcpy(out[n].id.b, in.p + at, ID_BYTES);
-        if (endpoint_read_compact(ep, &out[n].ep) == OK)
-            n++;
-    }
-    return n;
-}
-
-static bool is_testing(const struct naming *n)
-{
-    return n->l->all->w->config.testing_network;
-}
-
-static bool same_place(bool testing, const struct endpoint *a,
-                       const struct endpoint *b)
-{
-    return testing ? endpoint_equal(a, b) : endpoint_same_addr(a, b);
-}
-
-/* One address under two ids. */
-static bool contradicts(const struct naming *n, const struct named *nodes,
-                        size_t count)
-{
-    const bool testing = is_testing(n);
-
-    for (size_t i = 0; i < count; i++) {
-        if (same_place(testing, &nodes[i].ep, &n->by.ep) &&
-            !id_equal(&nodes[i].id, &n->by.id))
-            return true;
-        for (size_t j = 0; j < i; j++) {
-            if (same_place(testing, &nodes[i].ep, &nodes[j].ep) &&
-                !id_equal(&nodes[i].id, &nodes[j].id))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Nobody may send us to our own address, nor, from the Internet, to those of
- * our local network. */
-static bool may_name(const struct naming *n, const struct named *node)
-{
-    const struct contacts *contacts = n->l->all->contacts;
-    enum family f = (enum family)node->ep.family;
-    struct endpoint own;
-
-    if (!endpoint_is_usable(&node->ep) ||
-        id_equal(&node->id, &contacts->self[f]))
-        return false;
-    if (vote_winner(&contacts->vote[f], &own) &&
-        endpoint_equal(&node->ep, &own))
-        return false;
-    return is_testing(n) || endpoint_is_global(&node->ep) ||
-           !endpoint_is_global(&n->by.ep);
-}
-
-/* Leaves out those that may not be named; returns how many are left. */
-static size_t leave_out(const struct naming *n, struct named *nodes,
-                        size_t count)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (may_name(n, &nodes[i]))
-            nodes[kept++] = nodes[i];
-    }
-    return kept;
-}
 
 static void add_named(struct naming *n, enum family f,
                       const struct named *nodes, size_t count)
@@ -122,37 +42,28 @@ static void add_named(struct naming *n, enum family f,
     }
 }
 
-static void tell_contacts(const struct naming *n, enum family f,
-                          const struct named *nodes, size_t count)
-{
-    struct contacts *contacts = n->l->all->contacts;
-
-    for (size_t i = 0; i < count; i++)
-        contacts_named(contacts, &nodes[i].id, &nodes[i].ep);
-    if (count > 0)
-        contacts_look(contacts, f);
-}
-
 bool lookup_take_nodes(struct lookup *l, struct place by,
                        const struct dht_message *m, struct dht_step *step)
 {
+    struct contacts *contacts = l->all->contacts;
     struct naming n = {
         .l = l, .at = by, .by = *lookup_candidate(l, by), .step = step};
+    const struct named namer = {n.by.id, n.by.ep};
 
     for (int f = 0; f < FAMILIES && !l->single; f++) {
         struct named nodes[DHT_NODES_MAX];
-        size_t count = read_nodes(f == FAMILY_IPV4 ? m->nodes : m->nodes6,
-                                  (enum family)f, nodes);
+        size_t count = naming_read(f == FAMILY_IPV4 ? m->nodes : m->nodes6,
+                                   (enum family)f, nodes);
 
         if (!l->want_family[f])
             continue;
         step->nodes += (unsigned)count;
-        if (contradicts(&n, nodes, count))
+        if (naming_contradicts(contacts, &namer, nodes, count))
             return false;
-        count = leave_out(&n, nodes, count);
+        count = naming_leave_out(contacts, &namer.ep, nodes, count);
         add_named(&n, (enum family)f, nodes, count);
         if (n.misplaced < 2)
-            tell_contacts(&n, (enum family)f, nodes, count);
+            naming_tell(contacts, (enum family)f, nodes, count);
     }
     /* A node that keeps BEP 42 has no such contacts to name. */
     return n.misplaced < 2 || 2 * n.misplaced < n.named;

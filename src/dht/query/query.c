@@ -7,6 +7,7 @@
 #include "dht/query/query.h"
 
 #include "dht/contacts/contacts.h"
+#include "dht/contacts/naming.h"
 #include "dht/query/query_answer_len.h"
 #include "dht/types/answer_limit.h"
 #include "dht/world/world.h"
@@ -413,6 +414,9 @@ static void receive_answer(struct queries *qs, size_t slot,
     if (m->has & DHT_HAS_IP)
         contacts_vote(qs->contacts, &q->to, &m->ip);
     contacts_answered(qs->contacts, &m->id, &q->to, rtt);
+    /* Nobody waits for it: it was asked for the table's sake. */
+    if (q->owner == NULL)
+        naming_take(qs->contacts, &(struct named){m->id, q->to}, m);
     end_query(qs, slot, (struct query_end){ANSWERED, OK, m, rtt});
 }
 
