@@ -268,8 +268,6 @@ static enum error load(const struct sim_plan *p, struct sim_engines *engines,
     err = scenario_load(p->file, &engines->daemon, all, count, out, errors);
     if (err == OK)
         err = sim_engines_finish(engines, out, errors);
-    if (err == OK)
-        err = scenario_resolve(out, p->file);
     return err;
 }
 
@@ -281,6 +279,8 @@ enum error sim_plan_scenario(const struct sim_plan *p, uint64_t run,
 
     if (engines != NULL)
         err = load(p, engines, run, out, errors);
+    if (err == OK)
+        err = scenario_resolve(out, p->file);
     if (err == OK)
         out->run.seed += sweep_repetition(&p->sweep, run);
     free(engines);
@@ -306,8 +306,11 @@ enum error sim_plan_hash(const struct sim_plan *p, char out[SCENARIO_HASH_SIZE],
                 text_addf(&values, " %s,", p->sweep.axis[i].value[k]);
             text_add(&values, "\n");
         }
-        err = scenario_hash(s, text_get(&values), out, why);
+        /* Of what is written, not of where it stands here. */
+        err = values.truncated ? ERR_NO_MEMORY : scenario_resolve(s, p->file);
     }
+    if (err == OK)
+        err = scenario_hash(s, text_get(&values), out, why);
     text_deinit(&values);
     free(engines);
     free(s);

@@ -18,6 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(SCENARIO_HASH_SIZE <= REPORT_HASH_SIZE &&
+                   SWEEP_AXES_MAX <= REPORT_SWEEPS_MAX,
+               "a report has room for what a plan has");
+
 #define ERRORS_LIMIT (64 * 1024)
 #define WRITE_EVERY  (30 * TIME_S) /* real time between two states of tables */
 

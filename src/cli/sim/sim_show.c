@@ -10,17 +10,22 @@
 #define OUTPUT_LIMIT ((size_t)256 * 1024 * 1024)
 #define WHY_LIMIT    4096
 
-static void print(const struct report *r, bool json)
+/* Whether all of it was printed: half a JSON object is worse than none. */
+static bool print(const struct report *r, bool json)
 {
     struct text out;
+    bool whole;
 
     text_init(&out, OUTPUT_LIMIT);
     if (json)
         report_json(r, &out);
     else
         report_summary(r, &out);
-    fputs(text_get(&out), stdout);
+    whole = !out.truncated;
+    if (whole)
+        fputs(text_get(&out), stdout);
     text_deinit(&out);
+    return whole;
 }
 
 /* The first thing that goes wrong does not keep the others from being tried:
@@ -30,8 +35,11 @@ enum exit_code sim_show(const struct report *r, const struct sim_outputs *o)
     enum exit_code code = EXIT_DONE;
     struct text why;
 
-    print(r, o->json);
     text_init(&why, WHY_LIMIT);
+    if (!print(r, o->json)) {
+        text_add(&why, "the report is too large to be printed; use --csv\n");
+        code = EXIT_TROUBLE;
+    }
     if (o->save != NULL && report_save(r, o->runs, o->save, &why) != OK)
         code = EXIT_TROUBLE;
     if (o->csv != NULL && report_csv(r, o->csv, &why) != OK)

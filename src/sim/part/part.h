@@ -9,6 +9,7 @@
 #define WARREN_SIM_PART_PART_H
 
 #include "base/error.h"
+#include "base/timestamp.h"
 #include "sim/measure/measure.h"
 #include "sim/population/population.h"
 #include "sim/scenario/scenario.h"
@@ -27,6 +28,14 @@ struct laboratory {
     struct trace_log *traces; /* sim/measure/trace_log.h */
     uint64_t begins;          /* the end of the warm-up */
 };
+
+/* When the adversary begins; 0: it always has been there. */
+static inline uint64_t part_enemy_begins(const struct laboratory *lab)
+{
+    uint64_t start = lab->scenario->adversary.start;
+
+    return start == 0 ? 0 : time_after(lab->begins, start);
+}
 
 struct part_kind {
     const char *name;

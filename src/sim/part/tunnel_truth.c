@@ -16,7 +16,7 @@ uint64_t truth_enemy_begins(const struct laboratory *lab)
 
     if (!any)
         return TIME_NEVER;
-    return a->start == 0 ? 0 : time_after(lab->begins, a->start);
+    return part_enemy_begins(lab);
 }
 
 bool truth_enemy_is_there(const struct laboratory *lab, uint64_t now)

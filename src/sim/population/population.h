@@ -128,8 +128,6 @@ population_still(struct population *p, uint32_t index, uint32_t session)
 
     return m->present && m->session == session ? m : NULL;
 }
-/* How many nodes are bootstraps: as the scenario says, or by their count. */
-uint32_t population_bootstraps(const struct scenario *scenario);
 /* One by chance of those present, honest and no bootstrap nodes; NULL: none. */
 struct population_member *population_any(struct population *p,
                                          struct sim_rng *r);

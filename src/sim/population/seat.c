@@ -9,19 +9,6 @@
 
 #include <inttypes.h>
 
-#define BOOTSTRAPS_MOST 30
-#define NODES_EACH      500 /* for each bootstrap node */
-
-uint32_t population_bootstraps(const struct scenario *scenario)
-{
-    const struct scenario_nodes *n = &scenario->nodes;
-    uint32_t by_count = (n->count + NODES_EACH - 1) / NODES_EACH;
-
-    if (n->bootstraps > 0)
-        return n->bootstraps < n->count ? n->bootstraps : n->count;
-    return by_count < BOOTSTRAPS_MOST ? by_count : BOOTSTRAPS_MOST;
-}
-
 static uint32_t common_divisor(uint32_t a, uint32_t b)
 {
     while (b != 0) {
@@ -49,7 +36,7 @@ enum error seating_init(struct seating *s, const struct scenario *scenario,
 {
     const struct scenario_tunnels *t = &scenario->tunnels;
     const struct scenario_services *v = &scenario->services;
-    uint32_t bootstraps = population_bootstraps(scenario);
+    uint32_t bootstraps = scenario_bootstraps(scenario);
     uint32_t room = scenario->nodes.count - bootstraps;
     uint64_t roles = (uint64_t)t->relays + t->exits + t->clients + v->keys +
                      (uint64_t)v->strings * v->members;

@@ -301,7 +301,7 @@ static enum error write_table(const struct report *r, size_t i, const char *dir,
                               struct text *why)
 {
     struct sheet s = {.report = r};
-    char path[PATH_MAX_];
+    char path[PATH_MAX_], fresh[PATH_MAX_ + 8];
     bool failed;
 
     if (snprintf(path, sizeof(path), "%s/%s", dir, tables[i].name) >=
@@ -309,7 +309,9 @@ static enum error write_table(const struct report *r, size_t i, const char *dir,
         errno = ENAMETOOLONG;
         return fail(why, dir);
     }
-    s.file = fopen(path, "we");
+    /* A run that is killed while it writes leaves the table as it was. */
+    snprintf(fresh, sizeof(fresh), "%s.new", path);
+    s.file = fopen(fresh, "we");
     if (s.file == NULL)
         return fail(why, path);
     text_init(&s.row, ROW_MAX);
@@ -319,8 +321,10 @@ static enum error write_table(const struct report *r, size_t i, const char *dir,
     text_deinit(&s.word);
     failed = ferror(s.file) != 0;
     failed |= fclose(s.file) != 0;
-    if (failed)
+    if (failed || rename(fresh, path) != 0)
         return fail(why, path);
+    if (s.truncated)
+        text_addf(why, "%s: a row is too long, or memory is out", path);
     return s.truncated ? ERR_NO_MEMORY : OK;
 }
 

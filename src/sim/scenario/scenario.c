@@ -10,6 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NODES_EACH      500 /* for each bootstrap node */
+#define BOOTSTRAPS_MOST 30
+
+unsigned scenario_bootstraps(const struct scenario *s)
+{
+    unsigned by_count = (s->nodes.count + NODES_EACH - 1) / NODES_EACH;
+
+    if (s->nodes.bootstraps > 0)
+        return s->nodes.bootstraps < s->nodes.count ? s->nodes.bootstraps
+                                                    : s->nodes.count;
+    return by_count < BOOTSTRAPS_MOST ? by_count : BOOTSTRAPS_MOST;
+}
+
 void scenario_init(struct scenario *s)
 {
     struct text why;

@@ -77,7 +77,8 @@ static unsigned relays_of(const struct scenario *s)
 
 static unsigned longest(const struct scenario *s)
 {
-    unsigned most = s->services.hops;
+    bool serves = s->services.keys > 0 || s->services.strings > 0;
+    unsigned most = serves ? s->services.hops : 0;
 
     for (unsigned i = 1; i <= SCENARIO_HOPS_MAX; i++) {
         if (s->tunnels.hops[i] && i > most)
@@ -92,13 +93,14 @@ static void check_tunnels(struct scenario_loader *l)
     const struct scenario_tunnels *t = &s->tunnels;
     uint64_t served =
         (uint64_t)s->services.strings * s->services.members + s->services.keys;
+    unsigned bootstraps = scenario_bootstraps(s);
     uint64_t roles = (uint64_t)t->relays + t->exits + t->clients + served;
 
-    if (roles + s->nodes.bootstraps > s->nodes.count)
+    if (roles + bootstraps > s->nodes.count)
         wrong(l, "nodes", "count",
               "count is %u but relays, exits, clients, services and bootstraps "
               "are %" PRIu64 " together",
-              s->nodes.count, roles + s->nodes.bootstraps);
+              s->nodes.count, roles + bootstraps);
     if ((t->clients > 0 || served > 0) && relays_of(s) < longest(s) + 1)
         wrong(l, "tunnels", "relays",
               "circuits of %u hops need at least %u relays and exits; there "

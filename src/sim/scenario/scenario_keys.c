@@ -47,7 +47,7 @@ const struct setting_key scenario_keys[] = {
     {"nodes", "arrival_time", &setting_duration, AT(nodes.arrival_time),
      .min = 0, .max = 30 * DAY, .init = "1m",
      .meaning = "How long it takes until all have arrived."},
-    {"nodes", "session", &scenario_session, AT(nodes.session), .min = 0,
+    {"nodes", "session", &scenario_session, AT(nodes.session), .min = TIME_S,
      .max = 400 * DAY, .init = "forever", .meaning = "How long a node stays."},
     {"nodes", "offline", &scenario_session, AT(nodes.offline), .min = 0,
      .max = 400 * DAY, .init = "fixed 0s",
@@ -80,7 +80,7 @@ const struct setting_key scenario_keys[] = {
 
     /* ---- [network] ---- */
     {"network", "latency", &scenario_latency, AT(network.latency),
-     .min = TIME_US, .max = 4 * TIME_S, .init = "wide",
+     .min = TIME_MS, .max = 4 * TIME_S, .init = "wide",
      .meaning = "How long a datagram takes, one way. wide: places on a torus,\n"
                 "10 to 130 ms. Otherwise drawn for each pair of nodes, with a\n"
                 "jitter of up to a sixteenth."},

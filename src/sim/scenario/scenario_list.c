@@ -121,7 +121,8 @@ static bool read_partition(const char *text, struct scenario_partition *out)
            setting_next_word(&text, share, sizeof(share)) &&
            setting_is_blank(text) && setting_read_duration(from, &out->from) &&
            setting_read_duration(to, &out->to) && out->from < out->to &&
-           setting_read_share(share, &out->share);
+           setting_read_share(share, &out->share) && out->share > 0 &&
+           out->share < 1;
 }
 
 static enum error parse_partition(const struct setting_key *key,
@@ -165,7 +166,7 @@ const struct setting_type scenario_partitions = {
     .print = print_partitions,
     .explain = setting_explain_fixed,
     .explained = "a list of FROM TO SHARE, like 20m 30m 50%, where FROM comes "
-                 "before TO",
+                 "before TO and SHARE lies between 0% and 100%",
     .list = true};
 
 /* ---- Networks -------------------------------------------------------------
@@ -195,7 +196,8 @@ static bool read_network(const char *text, struct scenario_prefix *out)
         return false;
     all = out->ep.family == FAMILY_IPV4 ? 32 : 128;
     out->ep.port = 0;
-    if (!setting_read_number(slash + 1, &bits) || bits < 1 || bits >= all ||
+    if (!endpoint_is_global(&out->ep) ||
+        !setting_read_number(slash + 1, &bits) || bits < 1 || bits >= all ||
         !ends_in_zeros(&out->ep, (unsigned)bits, (unsigned)all))
         return false;
     out->bits = (unsigned)bits;
@@ -234,6 +236,8 @@ const struct setting_type scenario_networks = {
     .parse = parse_network,
     .print = print_networks,
     .explain = setting_explain_fixed,
-    .explained = "a list of ADDR/BITS without bits set behind the first BITS, "
-                 "like 24.1.0.0/16 or 2a00:1::/32",
+    .explained =
+        "a list of ADDR/BITS of the public Internet, from /1 to /31, or to "
+        "/127 of IPv6, without bits set behind the first BITS, like "
+        "24.1.0.0/16 or 2a00:1::/32",
     .list = true};

@@ -161,7 +161,7 @@ static void test_seat_bootstraps_follow_the_count(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         scenario = (struct scenario){
             .nodes = {.count = rows[i].count, .bootstraps = rows[i].asked}};
-        assert_int_equal(population_bootstraps(&scenario), rows[i].are);
+        assert_int_equal(scenario_bootstraps(&scenario), rows[i].are);
     }
 }
 

@@ -252,6 +252,7 @@ static enum error enemy_make(struct laboratory *lab, void **out)
         enemy_free(e);
         return err;
     }
+    e->ring.lies = part_enemy_begins(lab) == 0;
     listener.ctx = e;
     population_listen(lab->population, &listener);
     *out = e;
@@ -263,7 +264,7 @@ static enum error enemy_harvest(void *part, uint64_t now)
     struct dht_enemy *e = part;
     uint32_t n = (e->count + REFRESH - 1) / REFRESH;
 
-    e->ring.lies = now >= e->lab->begins + e->lab->scenario->adversary.start;
+    e->ring.lies = now >= part_enemy_begins(e->lab);
     for (; n > 0; n--) {
         look_at(e, e->each[e->hand]);
         e->hand = e->hand + 1 < e->count ? e->hand + 1 : 0;
