@@ -180,7 +180,7 @@ static bool window(struct sim *s, uint64_t limit)
 
 bool sim_run_until_set(struct sim *s, const bool *flag, uint64_t limit)
 {
-    uint64_t last = limit / SIM_TICK;
+    uint64_t last = time_min(limit / SIM_TICK, SIM_NEVER - 2);
 
     assert(!s->inside && sim_worker_here == NULL);
     while (!*flag && last >= s->now) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A whole network in one process, on virtual time. Nodes are engines behind
- * a table of four functions; what they send goes through links that delay,
+ * a table of functions; what they send goes through links that delay,
  * lose, duplicate and reorder; everything random comes from one seed, so that
  * the same program with the same seed does the same to the bit.
  *

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "process"))
-from harness import BINARY, DONE, TROUBLE, USAGE  # noqa: E402
+from harness import BINARY, DONE, NEGATIVE, TROUBLE, USAGE  # noqa: E402
 
 SMALL = """[run]
 duration = 10m
@@ -82,6 +82,8 @@ class SimTest(unittest.TestCase):
                 (["--repeat", "0"], "--repeat must be a whole number from 1"),
                 (["--part", "3/2"], "--part must be I/N with I from 1 to N"),
                 (["--part", "1/2"], "say with --save FILE"),
+                (["--part", "2/2", "--save", "x"], "there are only 1 runs"),
+                (["--churn", "0"], "each time is from 1s"),
                 (["--nodes", "1"], "count is '1' but must be")]:
             done = sim(*args)
             self.assertEqual((done.returncode, done.stdout), (USAGE, ""), args)
@@ -141,10 +143,13 @@ class SimTest(unittest.TestCase):
                             ([saved, other], "is of another scenario"),
                             ([cut], "cut.sim: "),
                             ([self.file], "is no file of 'warren sim --save'"),
-                            ([self.place / "c"], "No such file")]:
+                            ]:
             done = sim("merge", *files)
             self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
             self.assertIn(what, done.stderr)
+        done = sim("merge", self.place / "c")
+        self.assertEqual((done.returncode, done.stdout), (TROUBLE, ""))
+        self.assertIn("No such file", done.stderr)
         done = sim("merge", saved)
         self.assertEqual((done.returncode, done.stderr), (DONE, ""))
 
@@ -164,7 +169,7 @@ class SimTest(unittest.TestCase):
         out, err = run.communicate(timeout=60)
         self.assertEqual(err, "warren: ended early; this is what there is\n")
         self.assertFalse(json.loads(out)["runs"][0]["complete"])
-        self.assertEqual(run.returncode, DONE)
+        self.assertEqual(run.returncode, NEGATIVE)
 
     def test_progress_on_a_terminal(self):
         ours, theirs = pty.openpty()

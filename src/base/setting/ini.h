@@ -3,8 +3,8 @@
  * Splits an INI file into lines, sections, keys and values, each with its
  * line number. What they mean is the caller's.
  */
-#ifndef WARREN_NODE_CONFIG_INI_H
-#define WARREN_NODE_CONFIG_INI_H
+#ifndef WARREN_BASE_SETTING_INI_H
+#define WARREN_BASE_SETTING_INI_H
 
 #include <stdbool.h>
 #include <stddef.h>

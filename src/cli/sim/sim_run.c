@@ -17,13 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 _Static_assert(SCENARIO_HASH_SIZE <= REPORT_HASH_SIZE &&
                    SWEEP_AXES_MAX <= REPORT_SWEEPS_MAX,
                "a report has room for what a plan has");
 
 #define ERRORS_LIMIT (64 * 1024)
-#define WRITE_EVERY  (30 * TIME_S) /* real time between two states of tables */
+#define WRITE_EVERY  (3 * TIME_S) /* real time between two states of tables */
 
 static volatile sig_atomic_t stop;
 
@@ -54,8 +55,13 @@ enum exit_code sim_check(const struct sim_plan *p)
     struct text errors;
 
     text_init(&errors, ERRORS_LIMIT);
-    for (uint64_t run = 0; run < runs && err == OK; run += p->sweep.repeat)
-        err = sim_plan_scenario(p, run, s, &errors);
+    /* All points are looked at, so that all mistakes are told. */
+    for (uint64_t run = 0; run < runs && (err == OK || err == ERR_SYNTAX);
+         run += p->sweep.repeat) {
+        enum error wrong = sim_plan_scenario(p, run, s, &errors);
+
+        err = wrong != OK ? wrong : err;
+    }
     if (err != OK)
         code = cli_say(err == ERR_SYNTAX ? EXIT_USAGE : EXIT_TROUBLE,
                        error_name(err),
@@ -147,6 +153,14 @@ static enum error steps(struct work *w, struct experiment *x, bool *done)
     return err;
 }
 
+/* More only wait for each other; the results are the same. */
+static unsigned at_most_processors(unsigned threads)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 && (unsigned long)n < threads ? (unsigned)n : threads;
+}
+
 static enum error one_run(struct work *w, uint64_t number)
 {
     struct scenario *s = calloc(1, sizeof(*s));
@@ -157,8 +171,10 @@ static enum error one_run(struct work *w, uint64_t number)
 
     if (s != NULL)
         err = sim_plan_scenario(w->plan, number, s, &w->why);
-    if (err == OK)
+    if (err == OK) {
+        s->run.threads = at_most_processors(s->run.threads);
         err = experiment_new(s, &x, &w->why);
+    }
     if (err == OK) {
         *run = (struct report_run){.number = number, .seed = s->run.seed};
         sweep_values(&w->plan->sweep, number, run->value);
@@ -177,8 +193,12 @@ static enum exit_code say_failure(struct work *w, enum error err)
 {
     if (w->why.len == 0)
         text_addf(&w->why, "%s", error_text(err));
-    if (w->out->report.run_count > 0)
-        text_add(&w->why, "; what was measured until then follows");
+    /* With --json the report is the one object that is printed. */
+    if (w->out->report.run_count > 0) {
+        fprintf(stderr, "warren: %s; what was measured until then follows\n",
+                text_get(&w->why));
+        return EXIT_TROUBLE;
+    }
     return cli_say(err == ERR_SYNTAX ? EXIT_USAGE : EXIT_TROUBLE,
                    error_name(err), text_get(&w->why));
 }
@@ -201,8 +221,10 @@ enum exit_code sim_do(const struct sim_plan *p, struct sim_results *out)
     sim_progress_clear(&w.progress);
     if (err != OK)
         code = say_failure(&w, err);
-    else if (stop)
+    else if (stop) {
         fprintf(stderr, "warren: ended early; this is what there is\n");
+        code = EXIT_NEGATIVE;
+    }
     text_deinit(&w.why);
     return code;
 }

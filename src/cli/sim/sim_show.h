@@ -15,6 +15,9 @@ struct sim_outputs {
     uint64_t runs;                 /* of the whole sweep, for `save` */
 };
 
+/* Whether it can be written there, before hours of work; said if not. */
+enum exit_code sim_show_check(const struct sim_outputs *o);
+
 /* What cannot be written is said. */
 enum exit_code sim_show(const struct report *r, const struct sim_outputs *o);
 

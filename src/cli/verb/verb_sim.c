@@ -111,25 +111,36 @@ static enum exit_code check_plot(const char *plot)
     return code;
 }
 
-static enum exit_code do_runs(const struct cli *cli, const struct sim_plan *p)
+static enum exit_code check(const struct sim_plan *p,
+                            const struct sim_outputs *o)
 {
-    struct sim_results results = {0};
-    enum exit_code shown = EXIT_DONE, code = check_plot(p->plot);
+    enum exit_code code = check_plot(p->plot);
 
+    if (code == EXIT_DONE && p->parts > sweep_runs(&p->sweep) && p->parts > 1)
+        code = cli_fail(EXIT_USAGE,
+                        "--part: there are only %" PRIu64
+                        " runs, so N can be at most that",
+                        sweep_runs(&p->sweep));
     if (code == EXIT_DONE)
         code = sim_check(p);
+    return code == EXIT_DONE ? sim_show_check(o) : code;
+}
+
+static enum exit_code do_runs(const struct cli *cli, const struct sim_plan *p)
+{
+    const struct sim_outputs o = {.json = cli->json,
+                                  .csv = p->csv,
+                                  .plot = p->plot,
+                                  .save = p->save,
+                                  .runs = sweep_runs(&p->sweep)};
+    struct sim_results results = {0};
+    enum exit_code shown = EXIT_DONE, code = check(p, &o);
+
     if (code != EXIT_DONE)
         return code;
     code = sim_do(p, &results);
-    if (results.report.run_count > 0) {
-        const struct sim_outputs o = {.json = cli->json,
-                                      .csv = p->csv,
-                                      .plot = p->plot,
-                                      .save = p->save,
-                                      .runs = results.runs};
-
+    if (results.report.run_count > 0)
         shown = sim_show(&results.report, &o);
-    }
     sim_results_deinit(&results);
     return code != EXIT_DONE ? code : shown;
 }

@@ -130,16 +130,17 @@ static bool contradict(const struct names *n)
 static void take_names(struct crawl *c, uint32_t namer,
                        const struct dht_answer *answer)
 {
-    for (int f = 0; f < FAMILIES; f++) {
-        struct names n;
+    struct names n[FAMILIES];
+    bool honest = true;
 
-        read_names(answer->nodes[f], (enum family)f, &n);
-        if (contradict(&n)) {
-            c->counts.contradicting++;
-            return;
-        }
-        for (size_t i = 0; i < n.count; i++)
-            name(c, namer, &n.id[i], &n.ep[i]);
+    for (int f = 0; f < FAMILIES; f++) {
+        read_names(answer->nodes[f], (enum family)f, &n[f]);
+        honest = honest && !contradict(&n[f]);
+    }
+    c->counts.contradicting += !honest;
+    for (int f = 0; f < FAMILIES && honest; f++) {
+        for (size_t i = 0; i < n[f].count; i++)
+            name(c, namer, &n[f].id[i], &n[f].ep[i]);
     }
 }
 

@@ -16,30 +16,26 @@ void sim_rng_init(struct sim_rng *r, uint64_t seed, uint64_t stream)
         r->s[i] = sim_draw_next(&mixed);
 }
 
+/* The same bytes on every machine: the lowest first. */
+static size_t put_number(uint8_t *p, size_t room, uint64_t x)
+{
+    size_t n = room < sizeof(x) ? room : sizeof(x);
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    memcpy(p, &x, n);
+    return n;
+}
+
 void sim_rng_fill(struct sim_rng *r, void *buf, size_t len)
 {
-    uint8_t *p = buf;
-
-    while (len > 0) {
-        uint64_t x = sim_rng_next(r);
-        size_t n = len < sizeof(x) ? len : sizeof(x);
-
-        memcpy(p, &x, n);
-        p += n;
-        len -= n;
-    }
+    for (size_t at = 0; at < len;)
+        at += put_number((uint8_t *)buf + at, len - at, sim_rng_next(r));
 }
 
 void sim_draw_fill(struct sim_draw *d, void *buf, size_t len)
 {
-    uint8_t *p = buf;
-
-    while (len > 0) {
-        uint64_t x = sim_draw_next(d);
-        size_t n = len < sizeof(x) ? len : sizeof(x);
-
-        memcpy(p, &x, n);
-        p += n;
-        len -= n;
-    }
+    for (size_t at = 0; at < len;)
+        at += put_number((uint8_t *)buf + at, len - at, sim_draw_next(d));
 }

@@ -3,8 +3,8 @@
  * Threads that wait to do one piece of work each at the same time, again and
  * again and within microseconds: they spin for a while before they sleep.
  */
-#ifndef WARREN_SIM_PARTS_CREW_H
-#define WARREN_SIM_PARTS_CREW_H
+#ifndef WARREN_SIM_CLOCKWORK_CREW_H
+#define WARREN_SIM_CLOCKWORK_CREW_H
 
 #include "base/error.h"
 

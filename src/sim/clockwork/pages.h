@@ -5,8 +5,8 @@
  * network of a million nodes is looked at in no order at all and would miss the
  * TLB with every look.
  */
-#ifndef WARREN_SIM_PARTS_PAGES_H
-#define WARREN_SIM_PARTS_PAGES_H
+#ifndef WARREN_SIM_CLOCKWORK_PAGES_H
+#define WARREN_SIM_CLOCKWORK_PAGES_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * Chunks, in which records of one window lie one after the other: taken, filled
  * at the end, read once from the beginning and put back as a whole.
  */
-#ifndef WARREN_SIM_PARTS_POOL_H
-#define WARREN_SIM_PARTS_POOL_H
+#ifndef WARREN_SIM_CLOCKWORK_POOL_H
+#define WARREN_SIM_CLOCKWORK_POOL_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -167,12 +167,9 @@ void measure_value(struct measures *m, enum measure what, uint64_t value)
 
     if (l == NULL)
         return;
-    if (!histogram_add(&l->total_values, bucket, 0) ||
+    /* The total first: it has what any sample has. */
+    if (!histogram_add(&l->total_values, bucket, 1) ||
         !histogram_add(&l->sample_values, bucket, 1)) {
-        m->failed = true;
-        return;
-    }
-    if (!histogram_add(&l->total_values, bucket, 1)) {
         m->failed = true;
         return;
     }

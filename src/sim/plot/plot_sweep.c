@@ -5,7 +5,7 @@
  * values are so far apart that most of them would lie on each other.
  */
 #include "sim/plot/plot.h"
-#include "sim/report/sweep.h"
+#include "sim/report/swept.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static size_t word_of(const struct report *r, size_t key)
 static bool number_of(const struct report *r, size_t key, size_t run,
                       double *out)
 {
-    return sweep_number(r->runs[run].value[key] + word_of(r, key),
+    return swept_number(r->runs[run].value[key] + word_of(r, key),
                         r->sweep_unit[key], out);
 }
 

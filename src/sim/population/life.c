@@ -16,12 +16,12 @@
 /* ---- One member -------------------------------------------------------- */
 
 static const struct scenario_engines *engines_of(const struct population *p,
-                                                 const struct member *m)
+                                                 const struct inhabitant *m)
 {
     return &p->scenario->engines[m->m.variant];
 }
 
-static void tell_bootstraps(struct population *p, const struct member *m)
+static void tell_bootstraps(struct population *p, const struct inhabitant *m)
 {
     uint32_t all = p->seating.bootstraps, first;
 
@@ -38,7 +38,7 @@ static void tell_bootstraps(struct population *p, const struct member *m)
             population_at(p, p->taken_by[(first + i) % all])->node);
 }
 
-static enum error start_dht(struct population *p, struct member *m)
+static enum error start_dht(struct population *p, struct inhabitant *m)
 {
     struct dht_config config = engines_of(p, m)->dht;
     enum error err;
@@ -56,7 +56,7 @@ static enum error start_dht(struct population *p, struct member *m)
 }
 
 /* Whether a listener has started the adversary's engine instead of ours. */
-static enum error start_hostile(struct population *p, struct member *m,
+static enum error start_hostile(struct population *p, struct inhabitant *m,
                                 bool *started)
 {
     *started = false;
@@ -72,7 +72,7 @@ static enum error start_hostile(struct population *p, struct member *m,
     return OK;
 }
 
-static enum error start_tunnel(struct population *p, struct member *m)
+static enum error start_tunnel(struct population *p, struct inhabitant *m)
 {
     for (size_t i = 0; i < p->listener_count; i++) {
         const struct population_listener *l = &p->listeners[i];
@@ -83,7 +83,7 @@ static enum error start_tunnel(struct population *p, struct member *m)
     return OK;
 }
 
-static enum error start(struct population *p, struct member *m)
+static enum error start(struct population *p, struct inhabitant *m)
 {
     bool hostile;
     enum error err = start_hostile(p, m, &hostile);
@@ -95,7 +95,8 @@ static enum error start(struct population *p, struct member *m)
     return err;
 }
 
-enum error population_come(struct population *p, struct member *m, uint64_t now)
+enum error population_come(struct population *p, struct inhabitant *m,
+                           uint64_t now)
 {
     enum error err;
 
@@ -114,7 +115,7 @@ enum error population_come(struct population *p, struct member *m, uint64_t now)
     return OK;
 }
 
-void population_leave(struct population *p, struct member *m, uint64_t now)
+void population_leave(struct population *p, struct inhabitant *m, uint64_t now)
 {
     for (size_t i = 0; i < p->listener_count; i++)
         if (p->listeners[i].leaves != NULL)
@@ -137,7 +138,7 @@ static bool is_traced(const struct population *p)
 }
 
 /* Whoever is in the seat stays for ever. */
-static bool stays(const struct population *p, const struct member *m)
+static bool stays(const struct population *p, const struct inhabitant *m)
 {
     return is_traced(p) || m->m.bootstrap || m->m.hostile;
 }
@@ -155,7 +156,7 @@ static enum error plan(struct population *p, uint32_t seat,
 
 static enum error fill_seat(struct population *p, uint32_t seat, uint64_t now)
 {
-    struct member *m = NULL;
+    struct inhabitant *m = NULL;
     enum error err = OK;
 
     if (p->taken_by[seat] != NOBODY && p->scenario->nodes.same_id)

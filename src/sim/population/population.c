@@ -86,17 +86,17 @@ static enum error reserve_block(struct population *p)
 
     if (block == p->block_cap) {
         size_t cap = p->block_cap == 0 ? 16 : 2 * p->block_cap;
-        struct member **blocks =
-            realloc(p->blocks, cap * sizeof(struct member *));
+        struct inhabitant **blocks =
+            realloc(p->blocks, cap * sizeof(struct inhabitant *));
 
         if (blocks == NULL)
             return ERR_NO_MEMORY;
-        memset(blocks + block, 0, (cap - block) * sizeof(struct member *));
+        memset(blocks + block, 0, (cap - block) * sizeof(struct inhabitant *));
         p->blocks = blocks;
         p->block_cap = cap;
     }
     if (p->blocks[block] == NULL)
-        p->blocks[block] = malloc(MEMBER_BLOCK * sizeof(struct member));
+        p->blocks[block] = malloc(MEMBER_BLOCK * sizeof(struct inhabitant));
     return p->blocks[block] == NULL ? ERR_NO_MEMORY : OK;
 }
 
@@ -120,7 +120,7 @@ static enum error reserve_node(struct population *p, uint32_t node)
 }
 
 /* False: nobody wants it at a certain place. */
-static bool is_placed(const struct population *p, const struct member *m,
+static bool is_placed(const struct population *p, const struct inhabitant *m,
                       unsigned again, struct endpoint *out)
 {
     for (size_t i = 0; i < p->listener_count; i++) {
@@ -133,7 +133,7 @@ static bool is_placed(const struct population *p, const struct member *m,
 }
 
 /* At an address of the adversary's own that nobody has yet. */
-static enum error add_hostile(struct population *p, struct member *m)
+static enum error add_hostile(struct population *p, struct inhabitant *m)
 {
     enum error err = ERR_IN_USE;
 
@@ -154,9 +154,9 @@ static enum error add_hostile(struct population *p, struct member *m)
 
 /* A network that is full has the addresses of those who have left: the one
  * before it in the seat had what it is behind, too. */
-static enum error take_over(struct population *p, struct member *m)
+static enum error take_over(struct population *p, struct inhabitant *m)
 {
-    const struct member *before;
+    const struct inhabitant *before;
 
     if (p->taken_by[m->seat] == NOBODY)
         return ERR_FULL;
@@ -166,7 +166,7 @@ static enum error take_over(struct population *p, struct member *m)
     return OK;
 }
 
-static enum error add_node(struct population *p, struct member *m,
+static enum error add_node(struct population *p, struct inhabitant *m,
                            const struct kind *kind)
 {
     struct sim_place place = {.nat = kind->nat};
@@ -193,19 +193,19 @@ describe(uint32_t index, const struct seat *seat, const struct kind *kind)
 }
 
 enum error population_make(struct population *p, uint32_t number,
-                           struct member **out)
+                           struct inhabitant **out)
 {
     struct seat seat = seating_at(&p->seating, number);
     struct kind kind = kind_draw(p->scenario, &seat, p->count);
-    struct member *m;
+    struct inhabitant *m;
     enum error err = reserve_block(p);
 
     if (err != OK)
         return err;
     m = member_at(p, p->count);
-    *m = (struct member){.m = describe(p->count, &seat, &kind),
-                         .seat = number,
-                         .candidate = NOBODY};
+    *m = (struct inhabitant){.m = describe(p->count, &seat, &kind),
+                             .seat = number,
+                             .candidate = NOBODY};
     err = add_node(p, m, &kind);
     if (err == OK)
         err = reserve_node(p, m->m.node);
@@ -217,7 +217,7 @@ enum error population_make(struct population *p, uint32_t number,
     return OK;
 }
 
-void population_count_in(struct population *p, struct member *m)
+void population_count_in(struct population *p, struct inhabitant *m)
 {
     p->present++;
     if (m->m.hostile || m->m.bootstrap)
@@ -226,7 +226,7 @@ void population_count_in(struct population *p, struct member *m)
     p->candidates[p->candidate_count++] = m->m.index;
 }
 
-void population_count_out(struct population *p, struct member *m)
+void population_count_out(struct population *p, struct inhabitant *m)
 {
     uint32_t last;
 

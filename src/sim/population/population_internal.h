@@ -15,7 +15,7 @@
 #define MEMBER_BLOCK 4096
 #define NOBODY       UINT32_MAX
 
-struct member {
+struct inhabitant {
     struct population_member m; /* first */
     struct stored *stored;      /* while it is away; NULL: nothing */
     uint32_t seat;
@@ -29,7 +29,7 @@ struct population {
     size_t listener_count;
     struct sim_rng rng; /* times, and what is stored */
     struct seating seating;
-    struct member **blocks; /* of MEMBER_BLOCK, which never move */
+    struct inhabitant **blocks; /* of MEMBER_BLOCK, which never move */
     size_t block_cap;
     uint32_t count;
     uint32_t *of_node; /* members, by their node; NOBODY */
@@ -49,21 +49,21 @@ struct population {
     enum error error;
 };
 
-static inline struct member *member_at(const struct population *p,
-                                       uint32_t index)
+static inline struct inhabitant *member_at(const struct population *p,
+                                           uint32_t index)
 {
     return &p->blocks[index / MEMBER_BLOCK][index % MEMBER_BLOCK];
 }
 
 /* population.c: a new member, of a new node, without engines. */
 enum error population_make(struct population *p, uint32_t seat,
-                           struct member **out);
-void population_count_in(struct population *p, struct member *m);
-void population_count_out(struct population *p, struct member *m);
+                           struct inhabitant **out);
+void population_count_in(struct population *p, struct inhabitant *m);
+void population_count_out(struct population *p, struct inhabitant *m);
 
 /* life.c */
-enum error population_come(struct population *p, struct member *m,
+enum error population_come(struct population *p, struct inhabitant *m,
                            uint64_t now);
-void population_leave(struct population *p, struct member *m, uint64_t now);
+void population_leave(struct population *p, struct inhabitant *m, uint64_t now);
 
 #endif

@@ -7,7 +7,7 @@
  */
 #include "sim/report/figure.h"
 #include "sim/report/report.h"
-#include "sim/report/sweep.h"
+#include "sim/report/swept.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -63,7 +63,7 @@ static void add_keys(struct sheet *s, const struct report_run *run)
 {
     for (size_t i = 0; i < s->report->sweeps; i++) {
         text_clear(&s->word);
-        sweep_print(s->report, run, i, &s->word);
+        swept_print(s->report, run, i, &s->word);
         add_words(&s->row, text_get(&s->word));
         text_add(&s->row, ",");
     }

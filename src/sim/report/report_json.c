@@ -20,7 +20,7 @@
  */
 #include "sim/report/figure.h"
 #include "sim/report/report.h"
-#include "sim/report/sweep.h"
+#include "sim/report/swept.h"
 
 #include <inttypes.h>
 
@@ -171,7 +171,7 @@ static void add_values(struct text *out, const struct report *r,
     for (size_t i = 0; i < r->sweeps; i++) {
         add_comma(out, &first);
         add_name(out, r->sweep[i]);
-        if (sweep_number(run->value[i], r->sweep_unit[i], &number))
+        if (swept_number(run->value[i], r->sweep_unit[i], &number))
             figure_print_number(number, out);
         else
             add_word(out, run->value[i]);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FIRST_LINE "warren-sim 1"
@@ -72,9 +73,15 @@ enum error report_save(const struct report *r, uint64_t runs, const char *path,
                        struct text *why)
 {
     struct text fresh;
+    struct stat there;
     bool right = false;
     FILE *f;
 
+    if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        text_addf(why, "%s: is there, and no plain file; name another one\n",
+                  path);
+        return ERR_IO;
+    }
     text_init(&fresh, 4096);
     text_addf(&fresh, "%s.new", path);
     f = fopen(text_get(&fresh), "we");

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIECE 4096
+#define PIECE   4096
+#define LARGEST ((uint64_t)1 << 30)
 
 enum error scenario_resolve(struct scenario *s, const char *path)
 {
@@ -48,6 +49,11 @@ static enum error add_file(crypto_generichash_state *h, const char *name,
     while (f != NULL && (len = fread(piece, 1, sizeof(piece), f)) > 0) {
         crypto_generichash_update(h, piece, len);
         all += len;
+        if (all > LARGEST) {
+            text_addf(why, "%s: has more than a gigabyte", name);
+            fclose(f);
+            return ERR_IO;
+        }
     }
     if (f != NULL && ferror(f)) {
         text_addf(why, "%s: %s", name, strerror(errno));

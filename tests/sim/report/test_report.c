@@ -2,7 +2,7 @@
 #include "report_data.h"
 #include "sim/report/figure.h"
 #include "sim/report/scale.h"
-#include "sim/report/sweep.h"
+#include "sim/report/swept.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -79,11 +79,11 @@ static void test_report_swept_numbers(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         number = -1;
-        assert_int_equal(sweep_number(cases[i].value, UNIT_ONE, &number),
+        assert_int_equal(swept_number(cases[i].value, UNIT_ONE, &number),
                          cases[i].number >= 0);
         assert_true(fabs(number - cases[i].number) < 1e-9);
     }
-    assert_true(sweep_number("10m", UNIT_BYTES, &number));
+    assert_true(swept_number("10m", UNIT_BYTES, &number));
     assert_true(fabs(number - 10485760) < 1e-9);
 }
 

@@ -13,14 +13,17 @@
 unsigned demand_arrivals(struct sim_rng *r, double rate, uint32_t nodes,
                          uint64_t time)
 {
-    double mean = (double)TIME_HOUR / (rate * nodes);
+    double mean;
     struct spread wait = {.kind = SPREAD_EXPONENTIAL};
     uint64_t at = 0;
     unsigned n = 0;
 
-    if (rate * nodes <= 0 || mean >= 1e18)
+    if (rate * nodes <= 0)
         return 0;
-    wait.a = mean < 1000 ? 1000 : (uint64_t)mean; /* a million a millisecond */
+    mean = (double)TIME_HOUR / (rate * nodes);
+    if (mean >= 1e18)
+        return 0;
+    wait.a = mean < 1000 ? 1000 : (uint64_t)mean; /* a million a second */
     /* What is left of a wait is again exponential: nothing is to be kept. */
     while ((at = time_after(at, spread_draw(&wait, r))) < time)
         n++;

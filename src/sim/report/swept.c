@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/report/sweep.h"
+#include "sim/report/swept.h"
 #include "sim/report/figure.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static const struct suffix *suffix_of(const char *text, enum measure_unit unit)
     return NULL;
 }
 
-bool sweep_number(const char *value, enum measure_unit unit, double *out)
+bool swept_number(const char *value, enum measure_unit unit, double *out)
 {
     size_t whole = strspn(value, DIGITS), len = whole;
     const struct suffix *suffix;
@@ -47,12 +47,12 @@ bool sweep_number(const char *value, enum measure_unit unit, double *out)
     return true;
 }
 
-void sweep_print(const struct report *r, const struct report_run *run,
+void swept_print(const struct report *r, const struct report_run *run,
                  size_t key, struct text *out)
 {
     double number;
 
-    if (sweep_number(run->value[key], r->sweep_unit[key], &number))
+    if (swept_number(run->value[key], r->sweep_unit[key], &number))
         figure_print_number(number, out);
     else
         text_add(out, run->value[key]);
