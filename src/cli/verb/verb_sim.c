@@ -178,9 +178,10 @@ static enum exit_code merge_files(struct report_files *f, char **paths,
         err = report_files_add(f, *paths, &why);
     r = err == OK ? report_files_get(f, &missing) : NULL;
     if (r == NULL)
-        code =
-            cli_say(EXIT_USAGE, error_name(err),
-                    why.len > 0 ? text_get(&why) : error_text(ERR_NO_MEMORY));
+        code = cli_say(
+            err == ERR_SYNTAX || err == ERR_IN_USE ? EXIT_USAGE : EXIT_TROUBLE,
+            error_name(err != OK ? err : ERR_NO_MEMORY),
+            why.len > 0 ? text_get(&why) : error_text(ERR_NO_MEMORY));
     else
         code = sim_show(r, o);
     if (r != NULL && missing > 0)
