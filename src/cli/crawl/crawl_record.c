@@ -370,19 +370,12 @@ void crawl_record_asked(struct crawl_record *s, uint64_t now,
 
 static void write_nodes(FILE *f, struct bytes in, enum family family)
 {
-    size_t size = family == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
+    char name[ID_TEXT_SIZE], address[ENDPOINT_TEXT_SIZE];
+    struct endpoint ep;
+    struct id id;
 
-    for (size_t at = 0; at + size <= in.len; at += size) {
-        char name[ID_TEXT_SIZE], address[ENDPOINT_TEXT_SIZE];
-        struct endpoint ep;
-        struct id id;
-
-        memcpy(id.b, in.p + at, ID_BYTES);
-        if (endpoint_read_compact(
-                bytes_of(in.p + at + ID_BYTES, size - ID_BYTES), &ep) == OK)
-            fprintf(f, " %s@%s", id_print(&id, name),
-                    endpoint_print(&ep, address));
-    }
+    while (dht_message_next_node(&in, family, &id, &ep))
+        fprintf(f, " %s@%s", id_print(&id, name), endpoint_print(&ep, address));
 }
 
 void crawl_record_answered(struct crawl_record *s, uint64_t now,

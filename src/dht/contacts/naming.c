@@ -3,22 +3,14 @@
 
 #include "dht/world/world.h"
 
-#include <string.h>
-
 size_t naming_read(struct bytes compact, enum family f,
                    struct named out[DHT_NODES_MAX])
 {
-    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
     size_t n = 0;
 
-    for (size_t at = 0; at + size <= compact.len && n < DHT_NODES_MAX;
-         at += size) {
-        struct bytes ep = bytes_of(compact.p + at + ID_BYTES, size - ID_BYTES);
-
-        memcpy(out[n].id.b, compact.p + at, ID_BYTES);
-        if (endpoint_read_compact(ep, &out[n].ep) == OK)
-            n++;
-    }
+    while (n < DHT_NODES_MAX &&
+           dht_message_next_node(&compact, f, &out[n].id, &out[n].ep))
+        n++;
     return n;
 }
 

@@ -101,17 +101,11 @@ struct names {
 
 static void read_names(struct bytes in, enum family f, struct names *out)
 {
-    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
-
     out->count = 0;
-    for (size_t at = 0; at + size <= in.len && out->count < DHT_NODES_MAX;
-         at += size) {
-        struct bytes ep = bytes_of(in.p + at + ID_BYTES, size - ID_BYTES);
-
-        memcpy(out->id[out->count].b, in.p + at, ID_BYTES);
-        if (endpoint_read_compact(ep, &out->ep[out->count]) == OK)
-            out->count++;
-    }
+    while (out->count < DHT_NODES_MAX &&
+           dht_message_next_node(&in, f, &out->id[out->count],
+                                 &out->ep[out->count]))
+        out->count++;
 }
 
 /* One address under two ids: an honest table has no such thing. */

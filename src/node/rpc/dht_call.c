@@ -184,18 +184,13 @@ void dht_call_on_samples(void *ctx, const struct dht_samples *samples)
 static void collect_nodes(struct collected *list, struct bytes in,
                           enum family f)
 {
-    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
+    struct endpoint ep;
+    struct id id;
 
-    for (size_t at = 0; at + size <= in.len; at += size) {
-        struct bytes compact = bytes_of(in.p + at + ID_BYTES, size - ID_BYTES);
+    while (dht_message_next_node(&in, f, &id, &ep)) {
         uint8_t buf[ELEMENT_LIMIT];
         struct mp_writer w;
-        struct endpoint ep;
-        struct id id;
 
-        if (endpoint_read_compact(compact, &ep) != OK)
-            continue;
-        memcpy(id.b, in.p + at, ID_BYTES);
         mp_writer_init(&w, buf, sizeof(buf));
         mp_write_map(&w, 2);
         rpc_write_id(&w, "id", &id);

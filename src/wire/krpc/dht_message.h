@@ -170,6 +170,11 @@ void dht_message_init(struct dht_message *m, enum dht_kind kind);
  * a query are valid, so that it can be answered with an error. */
 enum error dht_message_read(struct bytes datagram, struct dht_message *out);
 
+/* Takes the next node off the front of compact nodes (26 or 38 bytes each);
+ * those whose endpoint cannot be are passed over. False: there is none left. */
+bool dht_message_next_node(struct bytes *nodes, enum family f, struct id *id,
+                           struct endpoint *ep);
+
 /* Writes `m` into `buf`; ERR_NO_SPACE when it does not fit `cap`. Keys are
  * written in ascending order at each level, so that the transcription to
  * bencode is canonical. Lengths and counts in `m` are within the limits

@@ -327,3 +327,21 @@ enum error dht_message_read(struct bytes datagram, struct dht_message *out)
     }
     return read_payload(&payload[out->kind], out);
 }
+
+bool dht_message_next_node(struct bytes *nodes, enum family f, struct id *id,
+                           struct endpoint *ep)
+{
+    size_t size = f == FAMILY_IPV4 ? COMPACT_NODE4 : COMPACT_NODE6;
+
+    while (nodes->len >= size) {
+        const uint8_t *p = nodes->p;
+
+        *nodes = bytes_of(p + size, nodes->len - size);
+        if (endpoint_read_compact(bytes_of(p + ID_BYTES, size - ID_BYTES),
+                                  ep) != OK)
+            continue;
+        memcpy(id->b, p, ID_BYTES);
+        return true;
+    }
+    return false;
+}
