@@ -26,17 +26,9 @@ struct path {
 
 /* ---- Numbers that follow from others ----------------------------------- */
 
-/* The end of splitmix64 (Steele, Lea and Flood, 2014). */
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 static uint64_t number_of(const struct path *p, enum stream stream, uint64_t n)
 {
-    return mix(p->streams[stream] + n * UINT64_C(0x9e3779b97f4a7c15));
+    return sim_mix(p->streams[stream] + n * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* ---- Making ------------------------------------------------------------ */
@@ -93,7 +85,7 @@ enum error path_new(const struct path_config *config, struct path **out,
         return ERR_NO_MEMORY;
     p->config = *config;
     for (unsigned i = 0; i <= OF_PARTITIONS; i++)
-        p->streams[i] = mix(config->seed ^ mix(i));
+        p->streams[i] = sim_mix(config->seed ^ sim_mix(i));
     fill_delays(p);
     err = load_regions(p, why);
     p->config.regions = p->config.places = NULL; /* not ours */

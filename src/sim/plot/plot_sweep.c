@@ -426,21 +426,6 @@ static void plot_combinations(struct plot *p, const struct axis *a,
         plot_end(p);
 }
 
-static double largest(const struct report *r, const struct figure *f)
-{
-    double most = 0;
-    size_t end;
-
-    for (size_t i = 0; i < r->run_count; i = end) {
-        double mean;
-
-        end = report_point_end(r, i);
-        mean = report_interval(r, i, end, f).mean;
-        most = mean > most ? mean : most;
-    }
-    return most;
-}
-
 void plot_over_sweep(struct plot *p, enum measure what)
 {
     size_t first[PLOT_CURVES_MAX], curves, count;
@@ -459,7 +444,7 @@ void plot_over_sweep(struct plot *p, enum measure what)
     alone = curves > 1 && count > 1;
     if (alone)
         lines[0] = lines[count - 1];
-    s = scale_of(&lines[0].figure, largest(p->report, &lines[0].figure));
+    s = scale_of(&lines[0].figure, report_largest(p->report, &lines[0].figure));
     snprintf(note, sizeof(note), "%s%s",
              any_repeated(p->report) ? "; bands: the mean's 95 % interval" : "",
              curves == PLOT_CURVES_MAX ? "; at most 8 curves are shown" : "");

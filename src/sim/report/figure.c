@@ -231,6 +231,21 @@ struct interval report_interval(const struct report *r, size_t first,
     return interval_of(values, count);
 }
 
+double report_largest(const struct report *r, const struct figure *f)
+{
+    double most = 0;
+    size_t end;
+
+    for (size_t i = 0; i < r->run_count; i = end) {
+        double mean;
+
+        end = report_point_end(r, i);
+        mean = report_interval(r, i, end, f).mean;
+        most = mean > most ? mean : most;
+    }
+    return most;
+}
+
 bool report_uses(const struct report *r, enum measure what)
 {
     for (size_t i = 0; i < r->run_count; i++) {

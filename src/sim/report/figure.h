@@ -60,6 +60,8 @@ size_t report_points(const struct report *r);
 #define REPORT_REPETITIONS_MAX 1024
 struct interval report_interval(const struct report *r, size_t first,
                                 size_t end, const struct figure *f);
+/* The largest mean of a point; 0 where none has it. */
+double report_largest(const struct report *r, const struct figure *f);
 /* Whether any run has counted it. */
 bool report_uses(const struct report *r, enum measure what);
 

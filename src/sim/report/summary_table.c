@@ -64,22 +64,6 @@ static size_t cells_width(const struct summary_table *t,
     return width;
 }
 
-/* The largest of its points. */
-static double column_size(const struct report *r, const struct figure *f)
-{
-    double size = 0;
-    size_t end;
-
-    for (size_t i = 0; i < r->run_count; i = end) {
-        double mean;
-
-        end = report_point_end(r, i);
-        mean = report_interval(r, i, end, f).mean;
-        size = mean > size ? mean : size;
-    }
-    return size;
-}
-
 /* ---- Titles -------------------------------------------------------------- */
 
 /* The words of `title` that fit into a row of `width`, from `*at` on, which
@@ -279,8 +263,8 @@ void summary_table_add(struct summary_table *t, const char *title,
                        struct text *out)
 {
     struct summary_column c[SUMMARY_TABLE_MAX];
-    struct scale scale = scale_of(&columns[0].figure,
-                                  column_size(t->report, &columns[0].figure));
+    struct scale scale = scale_of(
+        &columns[0].figure, report_largest(t->report, &columns[0].figure));
     size_t width = 0;
 
     assert(count > 0 && count <= SUMMARY_TABLE_MAX);
