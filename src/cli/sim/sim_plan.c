@@ -214,11 +214,6 @@ struct sim_plan *sim_plan_new(struct cli *cli)
     return NULL;
 }
 
-bool sim_plan_has(const struct sim_plan *p, uint64_t run)
-{
-    return run % p->parts == p->part - 1;
-}
-
 static bool is_bytes(const struct setting_key *keys, size_t count,
                      const char *section, const char *name)
 {

@@ -38,9 +38,6 @@ enum error sim_plan_scenario(const struct sim_plan *p, uint64_t run,
 /* Whether the values of a swept key are bytes: "10m" is then no time. */
 bool sim_plan_is_bytes(const char *name);
 
-/* Whether this invocation does that run. */
-bool sim_plan_has(const struct sim_plan *p, uint64_t run);
-
 /* The hash of all that the results of the sweep depend on but for seeds.
  * Errors of scenario_hash. */
 enum error sim_plan_hash(const struct sim_plan *p, char out[SCENARIO_HASH_SIZE],

@@ -25,6 +25,7 @@ _Static_assert(SCENARIO_HASH_SIZE <= REPORT_HASH_SIZE &&
 
 #define ERRORS_LIMIT (64 * 1024)
 #define WRITE_EVERY  (3 * TIME_S) /* real time between two states of tables */
+#define WRITE_SHARE  20           /* of all time at most one part in so many */
 
 static volatile sig_atomic_t stop;
 
@@ -113,7 +114,7 @@ struct work {
     const struct sim_plan *plan;
     struct sim_results *out;
     struct sim_progress progress;
-    uint64_t written; /* when the tables were last written, real ns */
+    uint64_t write_at; /* when the tables are written again, real ns */
     struct text why;
 };
 
@@ -123,17 +124,19 @@ static void write_tables(struct work *w, const struct experiment *x)
 {
     struct report *r = &w->out->report;
     struct report_run *run = &w->out->run[r->run_count];
-    uint64_t now = clock_now();
+    uint64_t now = clock_now(), rest;
 
-    if (w->plan->csv == NULL || now - w->written < WRITE_EVERY)
+    if (w->plan->csv == NULL || now < w->write_at)
         return;
-    w->written = now;
     run->measures = experiment_measures(x);
     run->complete = false;
     r->run_count++;
     report_csv(r, w->plan->csv, &w->why); /* told when it ends, if still so */
     r->run_count--;
     text_clear(&w->why);
+    /* All runs are written each time: of many that takes long. */
+    rest = WRITE_SHARE * (clock_now() - now);
+    w->write_at = now + (rest > WRITE_EVERY ? rest : WRITE_EVERY);
 }
 
 static enum error steps(struct work *w, struct experiment *x, bool *done)
@@ -205,7 +208,8 @@ static enum exit_code say_failure(struct work *w, enum error err)
 
 enum exit_code sim_do(const struct sim_plan *p, struct sim_results *out)
 {
-    struct work w = {.plan = p, .out = out, .written = clock_now()};
+    struct work w = {
+        .plan = p, .out = out, .write_at = clock_now() + WRITE_EVERY};
     enum exit_code code = EXIT_DONE;
     enum error err;
 
