@@ -61,7 +61,8 @@ static void neighbour(struct world *w, const struct endpoint *to,
     struct dht_message q, r;
 
     if (w->queued == 64 || self >= NODES ||
-        dht_message_read(datagram, &q) != OK || q.kind != DHT_QUERY)
+        dht_message_read(DHT_DIALECT_WARREN, datagram, &q) != OK ||
+        q.kind != DHT_QUERY)
         return;
     for (unsigned i = 0; i < 8; i++) {
         unsigned other = sim_rng_below(&rng, NODES);
@@ -77,8 +78,8 @@ static void neighbour(struct world *w, const struct endpoint *to,
     r.transaction = q.transaction;
     r.nodes = bytes_of(nodes, sizeof(nodes));
     w->queue[w->queued].from = *to;
-    if (dht_message_write(&r, w->queue[w->queued].data, DHT_MESSAGE_MAX,
-                          &w->queue[w->queued].len) == OK)
+    if (dht_message_write(DHT_DIALECT_WARREN, &r, w->queue[w->queued].data,
+                          DHT_MESSAGE_MAX, &w->queue[w->queued].len) == OK)
         w->queued++;
 }
 
@@ -137,7 +138,8 @@ static size_t write_query(struct dht_message *m, uint8_t *out)
 
     m->id = client;
     m->transaction = bytes_of("ab", 2);
-    if (dht_message_write(m, out, DHT_MESSAGE_MAX, &len) != OK)
+    if (dht_message_write(DHT_DIALECT_WARREN, m, out, DHT_MESSAGE_MAX, &len) !=
+        OK)
         exit(1);
     return len;
 }
@@ -155,7 +157,8 @@ static void announce(struct world *w, const struct id *hash, uint8_t client)
     m.target = *hash;
     len = write_query(&m, buf);
     dht_receive(w->dht, &from, bytes_of(buf, len), w->now);
-    if (dht_message_read(bytes_of(w->last, w->last_len), &r) != OK)
+    if (dht_message_read(DHT_DIALECT_WARREN, bytes_of(w->last, w->last_len),
+                         &r) != OK)
         exit(1);
     m.method = DHT_ANNOUNCE_PEER;
     m.has |= DHT_HAS_PORT | DHT_HAS_TOKEN;

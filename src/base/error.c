@@ -13,6 +13,7 @@ static const struct {
 } errors[ERR_END_] = {
     [OK] = {"ok", "success"},
     [ERR_NOT_MSGPACK] = {"not_msgpack", "not a msgpack object"},
+    [ERR_NOT_BENCODE] = {"not_bencode", "not a bencoded object"},
     [ERR_TRAILING] = {"trailing", "bytes after the end of the object"},
     [ERR_TOO_DEEP] = {"too_deep", "containers are nested too deeply"},
     [ERR_TOO_LARGE] = {"too_large", "a length or count is over its limit"},
@@ -21,6 +22,8 @@ static const struct {
     [ERR_RANGE] = {"range", "a number is out of range"},
     [ERR_MISSING] = {"missing", "a required field is missing"},
     [ERR_UNSORTED] = {"unsorted", "dictionary keys are not in order"},
+    [ERR_REPEATED] = {"repeated", "a key is there twice"},
+    [ERR_SALT] = {"salt", "a salt is longer than 64 bytes"},
     [ERR_UNKNOWN_KIND] = {"unknown_kind", "unknown kind of message"},
     [ERR_NETWORK] = {"network", "message of another network"},
     [ERR_ADDRESS] = {"address", "address cannot be used"},

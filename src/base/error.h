@@ -11,6 +11,7 @@ enum error {
 
     /* A datagram or value from outside is not what it must be. */
     ERR_NOT_MSGPACK,  /* truncated, an unknown byte, or an unused type */
+    ERR_NOT_BENCODE,  /* truncated, or not in its one form */
     ERR_TRAILING,     /* bytes after the one object of a datagram */
     ERR_TOO_DEEP,     /* containers nested past the limit */
     ERR_TOO_LARGE,    /* a length or a count past its limit */
@@ -19,6 +20,8 @@ enum error {
     ERR_RANGE,        /* an integer outside its range */
     ERR_MISSING,      /* a field that this message must have is absent */
     ERR_UNSORTED,     /* dictionary keys not strictly ascending */
+    ERR_REPEATED,     /* a key that is there twice */
+    ERR_SALT,         /* a salt of more than 64 bytes, BEP 44 */
     ERR_UNKNOWN_KIND, /* no such message kind */
     ERR_NETWORK,      /* a message of a network of another name */
     ERR_ADDRESS,      /* a source that nobody can have: port 0, multicast */

@@ -222,7 +222,7 @@ static enum error receive(struct dht *d, const struct endpoint *from,
 
     if (!endpoint_is_usable(from) || !config->family[from->family])
         return ERR_ADDRESS;
-    err = dht_message_read(datagram, &m);
+    err = dht_message_read(config->dialect, datagram, &m);
     if (err != OK)
         return err;
     if (!is_ours(config, m.network))

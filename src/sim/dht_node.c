@@ -20,8 +20,8 @@ static bool asks_upkeep(struct bytes datagram)
 {
     struct dht_message m;
 
-    return dht_message_read(datagram, &m) == OK && m.kind == DHT_QUERY &&
-           is_upkeep(m.method);
+    return dht_message_read(DHT_DIALECT_WARREN, datagram, &m) == OK &&
+           m.kind == DHT_QUERY && is_upkeep(m.method);
 }
 
 /* An answer leaves while its query is being received, and so it is known what
@@ -30,7 +30,7 @@ static void count_upkeep(const struct sim_dht *n, struct bytes datagram)
 {
     struct dht_message m;
 
-    if (dht_message_read(datagram, &m) != OK ||
+    if (dht_message_read(DHT_DIALECT_WARREN, datagram, &m) != OK ||
         !(m.kind == DHT_QUERY ? is_upkeep(m.method) : n->answers_upkeep))
         return;
     n->upkeep->datagrams++;

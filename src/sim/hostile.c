@@ -32,7 +32,7 @@ static void send_message(struct hostile *h, const struct endpoint *from,
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    if (dht_message_write(m, buf, sizeof(buf), &len) == OK)
+    if (dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len) == OK)
         sim_send_as(h->sim, h->node, from, to, bytes_of(buf, len));
 }
 
@@ -158,7 +158,8 @@ static void send_garbage(struct hostile *h, const struct endpoint *own,
         buf[0] = (uint8_t)(0x80 | (buf[0] & 0x0f)); /* looks like a map */
     } else {
         query_init(h, &m, DHT_FIND_NODE);
-        if (dht_message_write(&m, buf, sizeof(buf), &whole) != OK)
+        if (dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf),
+                              &whole) != OK)
             return;
         len = sim_rng_below(&h->rng, (uint32_t)whole);
     }
@@ -251,7 +252,7 @@ static void hostile_receive(void *engine, const struct endpoint *from,
     struct dht_message m;
 
     (void)now;
-    if (dht_message_read(datagram, &m) != OK)
+    if (dht_message_read(DHT_DIALECT_WARREN, datagram, &m) != OK)
         return;
     h->asked += m.kind == DHT_QUERY &&
                 (m.method == DHT_GET_PEERS || m.method == DHT_GET);

@@ -491,7 +491,8 @@ static size_t length_of(const struct dht_message *m)
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    assert_int_equal(dht_message_write(m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
     return len;
 }
 
@@ -781,7 +782,8 @@ static void test_dht_answer_malformed(void **state)
     (void)state;
     start(&f);
     harness_query(&m, DHT_FIND_NODE, &f.id, &f.target);
-    assert_int_equal(dht_message_write(&m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf), &len), OK);
     for (size_t cut = 0; cut < len; cut++) {
         uint8_t *copy = test_exact_copy(bytes_of(buf, cut));
 

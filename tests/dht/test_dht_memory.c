@@ -36,7 +36,9 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
     s->to = *to;
     s->len = datagram.len;
     memcpy(s->bytes, datagram.p, datagram.len);
-    assert_int_equal(dht_message_read(bytes_of(s->bytes, s->len), &s->m), OK);
+    assert_int_equal(
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(s->bytes, s->len), &s->m),
+        OK);
     if (s->m.kind == DHT_RESPONSE && (s->m.has & DHT_HAS_TOKEN))
         memcpy(w->token, s->m.token.p, sizeof(w->token));
 }
@@ -68,7 +70,8 @@ static void give(struct trial *w, const struct endpoint *from,
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    assert_int_equal(dht_message_write(m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
     dht_receive(w->d, from, bytes_of(buf, len), w->now);
 }
 

@@ -104,8 +104,9 @@ static void test_protocol_doc_messages(void **state)
         size_t want_len = read_hex(&d, want, sizeof(want));
         size_t len;
 
-        assert_int_equal(
-            dht_message_write(&examples[i].m, buf, sizeof(buf), &len), OK);
+        assert_int_equal(dht_message_write(DHT_DIALECT_WARREN, &examples[i].m,
+                                           buf, sizeof(buf), &len),
+                         OK);
         if (len != want_len || memcmp(buf, want, len) != 0)
             fail_msg("%s: the bytes of '%s' are not those of the writer",
                      DOCUMENT, name);

@@ -141,7 +141,7 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
 
     assert(datagram.len <= DHT_MESSAGE_MAX);
     assert(endpoint_is_usable(to));
-    assert(dht_message_read(datagram, &m) == OK);
+    assert(dht_message_read(DHT_DIALECT_WARREN, datagram, &m) == OK);
     if (m.kind == DHT_QUERY)
         remember_query(s, to, &m);
     else if (m.has & DHT_HAS_TOKEN)
@@ -221,7 +221,7 @@ static void give(struct script *s, const struct endpoint *from,
     size_t len;
 
     s->asked = &m->target;
-    if (dht_message_write(m, buf, sizeof(buf), &len) == OK)
+    if (dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len) == OK)
         dht_receive(s->d, from, bytes_of(buf, len), s->now);
 }
 

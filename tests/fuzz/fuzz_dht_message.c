@@ -55,13 +55,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len;
     size_t again;
 
-    if (size > MAX_LEN || dht_message_read(bytes_of(data, size), &a) != OK)
+    if (size > MAX_LEN ||
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(data, size), &a) != OK)
         return 0;
     check_limits(&a);
-    assert(dht_message_write(&a, once, sizeof(once), &len) == OK);
-    assert(dht_message_read(bytes_of(once, len), &b) == OK);
+    assert(dht_message_write(DHT_DIALECT_WARREN, &a, once, sizeof(once),
+                             &len) == OK);
+    assert(dht_message_read(DHT_DIALECT_WARREN, bytes_of(once, len), &b) == OK);
     check_same(&a, &b);
-    assert(dht_message_write(&b, twice, sizeof(twice), &again) == OK);
+    assert(dht_message_write(DHT_DIALECT_WARREN, &b, twice, sizeof(twice),
+                             &again) == OK);
     assert(len == again && memcmp(once, twice, len) == 0);
     return 0;
 }

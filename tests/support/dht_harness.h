@@ -50,7 +50,9 @@ static inline void harness_send(void *ctx, const struct endpoint *to,
     s->to = *to;
     s->len = datagram.len;
     memcpy(s->bytes, datagram.p, datagram.len);
-    assert_int_equal(dht_message_read(bytes_of(s->bytes, s->len), &s->m), OK);
+    assert_int_equal(
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(s->bytes, s->len), &s->m),
+        OK);
     h->sent[h->sent_count++] = s;
 }
 
@@ -157,7 +159,8 @@ static inline enum error harness_give(struct harness *h,
     uint8_t *copy;
     size_t len;
 
-    assert_int_equal(dht_message_write(m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
     copy = test_exact_copy(bytes_of(buf, len));
     err = dht_receive(h->d, from, bytes_of(copy, len), h->now);
     free(copy);

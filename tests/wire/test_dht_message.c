@@ -27,7 +27,8 @@ static void expect_written(const struct dht_message *m, struct bytes want)
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    assert_int_equal(dht_message_write(m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
     expect_same_bytes(bytes_of(buf, len), want);
 }
 
@@ -91,7 +92,8 @@ static void test_dht_message_reads_examples(void **state)
         struct dht_message m;
 
         print_message("%s\n", examples[i].name);
-        assert_int_equal(dht_message_read(bytes_of_text(examples[i].wire), &m),
+        assert_int_equal(dht_message_read(DHT_DIALECT_WARREN,
+                                          bytes_of_text(examples[i].wire), &m),
                          OK);
         expect_same_message(&m, &examples[i].m);
     }
@@ -121,7 +123,8 @@ static void test_dht_message_survives_bencode(void **state)
         size_t len = bencode_to_msgpack(examples[i].bencode, wire);
         struct dht_message m;
 
-        assert_int_equal(dht_message_read(bytes_of(wire, len), &m), OK);
+        assert_int_equal(
+            dht_message_read(DHT_DIALECT_WARREN, bytes_of(wire, len), &m), OK);
         expect_same_message(&m, &examples[i].m);
         expect_written(&m, bytes_of_text(examples[i].wire));
     }
@@ -138,7 +141,8 @@ static void test_dht_message_minds_its_buffer(void **state)
             size_t len = 4711;
 
             assert_non_null(buf);
-            assert_int_equal(dht_message_write(&examples[i].m, buf, cap, &len),
+            assert_int_equal(dht_message_write(DHT_DIALECT_WARREN,
+                                               &examples[i].m, buf, cap, &len),
                              ERR_NO_SPACE);
             assert_int_equal(len, 4711);
             free(buf);
@@ -150,7 +154,8 @@ static enum error read_text(const char *bencode, struct dht_message *m)
 {
     static uint8_t wire[8 * DHT_MESSAGE_MAX];
 
-    return dht_message_read(bytes_of(wire, bencode_to_msgpack(bencode, wire)),
+    return dht_message_read(DHT_DIALECT_WARREN,
+                            bytes_of(wire, bencode_to_msgpack(bencode, wire)),
                             m);
 }
 
@@ -397,7 +402,8 @@ static void test_dht_message_largest_fit(void **state)
     assert_int_equal(value_from_bytes(bytes_of(bytes, 996), &m.value), OK);
     m.seq = m.cas = INT64_MAX;
     m.salt = bytes_of(bytes, DHT_SALT_MAX);
-    assert_int_equal(dht_message_write(&m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf), &len), OK);
 
     dht_message_init(&m, DHT_RESPONSE);
     m.has = DHT_HAS_ID | DHT_HAS_NODES | DHT_HAS_NODES6 | DHT_HAS_VALUES |
@@ -408,7 +414,8 @@ static void test_dht_message_largest_fit(void **state)
     m.nodes6 = bytes_of(bytes, 8 * COMPACT_NODE6);
     m.value_count = 50;
     memset(m.values, 0, sizeof(m.values));
-    assert_int_equal(dht_message_write(&m, buf, sizeof(buf), &len), OK);
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf), &len), OK);
 }
 
 int main(void)

@@ -32,7 +32,7 @@ static enum error read_text(const char *bencode, struct dht_message *m)
 
     assert_true(strlen(bencode) < sizeof(wire) / 8);
     len = bencode_to_msgpack(bencode, wire);
-    return dht_message_read(bytes_of(wire, len), m);
+    return dht_message_read(DHT_DIALECT_WARREN, bytes_of(wire, len), m);
 }
 
 static void test_dht_message_bad_missing(void **state)
@@ -311,7 +311,9 @@ static void test_dht_message_bad_top_has_no_transaction(void **state)
     assert_int_equal(read_text("d1:ad2:id" A "e1:t2:aa1:y1:qe", &m),
                      ERR_MISSING);
     assert_int_equal(m.transaction.len, 0);
-    assert_int_equal(dht_message_read(TEST_BYTES("\xc1"), &m), ERR_NOT_MSGPACK);
+    assert_int_equal(
+        dht_message_read(DHT_DIALECT_WARREN, TEST_BYTES("\xc1"), &m),
+        ERR_NOT_MSGPACK);
     assert_int_equal(m.transaction.len, 0);
 }
 
@@ -383,12 +385,14 @@ static void test_dht_message_bad_truncation(void **state)
         for (size_t len = 0; len < whole.len; len++) {
             uint8_t *exact = test_exact_copy(bytes_of(whole.p, len));
 
-            assert_int_equal(dht_message_read(bytes_of(exact, len), &m),
-                             ERR_NOT_MSGPACK);
+            assert_int_equal(
+                dht_message_read(DHT_DIALECT_WARREN, bytes_of(exact, len), &m),
+                ERR_NOT_MSGPACK);
             free(exact);
         }
         /* the NUL behind the literal is an object, too */
-        assert_int_equal(dht_message_read(bytes_of(whole.p, whole.len + 1), &m),
+        assert_int_equal(dht_message_read(DHT_DIALECT_WARREN,
+                                          bytes_of(whole.p, whole.len + 1), &m),
                          ERR_TRAILING);
     }
 }
@@ -402,12 +406,17 @@ static bool read_and_write(struct bytes in)
     struct dht_message m;
     size_t len;
     size_t again;
-    bool accepted = dht_message_read(bytes_of(exact, in.len), &m) == OK;
+    bool accepted =
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(exact, in.len), &m) == OK;
 
     if (accepted) {
-        assert_int_equal(dht_message_write(&m, once, sizeof(once), &len), OK);
-        assert_int_equal(dht_message_read(bytes_of(once, len), &m), OK);
-        assert_int_equal(dht_message_write(&m, twice, sizeof(twice), &again),
+        assert_int_equal(
+            dht_message_write(DHT_DIALECT_WARREN, &m, once, sizeof(once), &len),
+            OK);
+        assert_int_equal(
+            dht_message_read(DHT_DIALECT_WARREN, bytes_of(once, len), &m), OK);
+        assert_int_equal(dht_message_write(DHT_DIALECT_WARREN, &m, twice,
+                                           sizeof(twice), &again),
                          OK);
         assert_true(bytes_equal(bytes_of(once, len), bytes_of(twice, again)));
     }

@@ -6,7 +6,8 @@
  * times the query (answer_limit.h). What does not fit is left out: peers and
  * samples first, but for a few peers, then the farthest nodes; an item that
  * does not fit alone is left to who shows a token, and that there is one is
- * said by `seq`.
+ * said by `seq`. On the mainline DHT nobody pads queries, and what is asked for
+ * is given; there the rate of a source is what protects it.
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
@@ -76,7 +77,8 @@ void answer_send(struct dht_service *s, struct answer *a)
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    while (dht_message_write(&a->m, buf, sizeof(buf), &len) != OK ||
+    while (dht_message_write(s->w->config.dialect, &a->m, buf, sizeof(buf),
+                             &len) != OK ||
            len > a->limit) {
         if (!shed(&a->m))
             return;
@@ -97,7 +99,8 @@ static void begin(struct dht_service *s, struct answer *a,
     dht_message_init(&a->m, DHT_RESPONSE);
     a->to = to;
     a->limit = DHT_MESSAGE_MAX;
-    if (limit < DHT_MESSAGE_MAX && !answer_has_token(s, to, query))
+    if (s->w->config.dialect == DHT_DIALECT_WARREN && limit < DHT_MESSAGE_MAX &&
+        !answer_has_token(s, to, query))
         a->limit = limit;
     a->m.transaction = query->transaction;
     a->m.network = bytes_of_text(s->w->config.network);

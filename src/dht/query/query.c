@@ -243,21 +243,24 @@ static void write_transaction(uint8_t *out, size_t slot, const uint8_t *secret)
 }
 
 /* Pads it so that what it asks for may come; the shortest padding takes 7
- * bytes. */
-static enum error write_padded(struct dht_message *m, enum family f,
-                               uint8_t buf[DHT_MESSAGE_MAX], size_t *len)
+ * bytes. Nodes of the mainline DHT answer as they like, and have never seen
+ * any. */
+static enum error write_padded(const struct queries *qs, struct dht_message *m,
+                               enum family f, uint8_t buf[DHT_MESSAGE_MAX],
+                               size_t *len)
 {
+    const enum dht_dialect dialect = qs->w->config.dialect;
     static const uint8_t zeros[DHT_MESSAGE_MAX];
     static const size_t head = 7; /* of the key and of a long string */
     size_t wanted = answer_needs(query_answer_len(m, f), f);
     enum error err;
 
     m->padding = bytes_of(zeros, 0);
-    err = dht_message_write(m, buf, DHT_MESSAGE_MAX, len);
-    if (err != OK || *len >= wanted)
+    err = dht_message_write(dialect, m, buf, DHT_MESSAGE_MAX, len);
+    if (err != OK || *len >= wanted || dialect == DHT_DIALECT_MAINLINE)
         return err;
     m->padding.len = wanted - *len > head ? wanted - *len - head + 1 : 1;
-    return dht_message_write(m, buf, DHT_MESSAGE_MAX, len);
+    return dht_message_write(dialect, m, buf, DHT_MESSAGE_MAX, len);
 }
 
 enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
@@ -273,7 +276,7 @@ enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
     w->env.random(w->env.ctx, q.secret, sizeof(q.secret));
     write_transaction(transaction, slot, q.secret);
     complete(qs, m, (enum family)q.to.family, transaction);
-    err = write_padded(m, (enum family)q.to.family, buf, &len);
+    err = write_padded(qs, m, (enum family)q.to.family, buf, &len);
     if (err != OK)
         return err;
     /* A node may be created at time 0, which marks a free slot. */

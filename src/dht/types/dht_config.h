@@ -21,8 +21,9 @@ struct dht_config {
     bool testing_network;  /* private addresses are fine, subnets are not
                               counted, BEP 42 is not enforced */
     char network[DHT_NETWORK_MAX + 1];
-    uint64_t query_timeout; /* ns; the long one, 10 s */
-    bool has_id[FAMILIES];  /* else a random id is made */
+    enum dht_dialect dialect; /* fixed for the life of a node */
+    uint64_t query_timeout;   /* ns; the long one, 10 s */
+    bool has_id[FAMILIES];    /* else a random id is made */
     struct id id[FAMILIES];
 
     unsigned max_pending;      /* queries in flight */

@@ -44,6 +44,7 @@ struct node {
     struct store *store;
     struct udp *udp;
     struct dht_host *dht;
+    struct dht_host *mainline; /* of the mainline DHT; NULL: not enabled */
     struct service_host *services;
     struct tunnel_host *tunnels;
     struct network *network;

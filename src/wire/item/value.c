@@ -27,6 +27,8 @@ struct copy {
     struct mp_reader *in;
     struct mp_writer out;
     size_t bencoded;
+    bool any_order; /* keys may come in any order, */
+    bool unsorted;  /* and have */
 };
 
 static void copy_object(struct copy *c, int depth);
@@ -101,8 +103,11 @@ static void copy_dictionary(struct copy *c, int depth)
     for (uint32_t i = 0; i < count && c->in->err == OK; i++) {
         struct bytes key = read_string(c);
 
-        if (i > 0 && !ascending(last, key))
-            mp_fail(c->in, ERR_UNSORTED);
+        if (i > 0 && !ascending(last, key)) {
+            c->unsorted = true;
+            if (!c->any_order)
+                mp_fail(c->in, ERR_UNSORTED);
+        }
         last = key;
         mp_write_text_n(&c->out, key);
         copy_object(c, depth + 1);
@@ -137,6 +142,23 @@ void value_read(struct mp_reader *r, struct value *out)
     copy_object(&c, 0);
     assert(r->err != OK || c.out.err == OK);
     out->len = (uint16_t)c.out.len;
+}
+
+void value_read_bencoded(struct mp_reader *r, struct bytes raw,
+                         struct value *out)
+{
+    struct copy c = {.in = r, .any_order = true};
+
+    mp_writer_init(&c.out, out->mp, sizeof(out->mp));
+    copy_object(&c, 0);
+    if (r->err != OK)
+        return;
+    assert(c.out.err == OK && c.bencoded == raw.len);
+    out->len = (uint16_t)c.out.len;
+    if (c.unsorted) {
+        memcpy(out->mp, raw.p, raw.len);
+        out->len = (uint16_t)raw.len;
+    }
 }
 
 enum error value_from_bytes(struct bytes text, struct value *out)
@@ -241,6 +263,10 @@ size_t value_bencode(const struct value *v, uint8_t out[VALUE_BENCODED_MAX])
     struct bencoded text = {.p = out};
     struct mp_reader r;
 
+    if (value_is_raw(v)) {
+        append(&text, v->mp, v->len);
+        return text.len;
+    }
     mp_reader_parse(&r, &tape, value_bytes(v));
     bencode_object(&text, &r);
     assert(r.err == OK);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "wire/msgpack/mp_reader.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,9 +27,12 @@
 /* Nested lists and dictionaries; two levels of a message are around them. */
 #define VALUE_DEPTH_MAX (MP_DEPTH_MAX - 2)
 
+/* Canonical msgpack, `len` bytes. The one exception came in bencode with keys
+ * out of order: it has no other form than the bytes it came in, and is kept as
+ * these (value_is_raw). It goes out in bencode only. */
 struct value {
     uint16_t len;
-    uint8_t mp[VALUE_MSGPACK_MAX]; /* canonical msgpack, `len` bytes */
+    uint8_t mp[VALUE_MSGPACK_MAX];
 };
 
 /* Takes the next object from `r` and makes it canonical. Fails the reader
@@ -37,16 +41,30 @@ struct value {
  * 1000 bytes), ERR_TOO_DEEP; `out` is then an undefined value. */
 void value_read(struct mp_reader *r, struct value *out);
 
+/* The same from bencode: `raw` is what the object's tokens were read from. Keys
+ * out of order are taken, an integer that msgpack cannot hold is none that
+ * be_parse takes. ERR_REPEATED is not looked for in those. */
+void value_read_bencoded(struct mp_reader *r, struct bytes raw,
+                         struct value *out);
+
+/* Whether it is bencode as it came. No msgpack of a value that is longer than a
+ * byte begins like a dictionary or a list of bencode: that would be a small
+ * integer, which is one byte. */
+static inline bool value_is_raw(const struct value *v)
+{
+    return v->len > 1 && (v->mp[0] == 'd' || v->mp[0] == 'l');
+}
+
 /* The byte string `text` as a value; ERR_TOO_LARGE. */
 enum error value_from_bytes(struct bytes text, struct value *out);
 
 /* From msgpack that need not be canonical. Errors of mp_parse and above. */
 enum error value_from_msgpack(struct bytes mp, struct value *out);
 
-/* Bencoding of a canonical value into `out`; returns its length. */
+/* Bencoding of a value into `out`; returns its length. */
 size_t value_bencode(const struct value *v, uint8_t out[VALUE_BENCODED_MAX]);
 
-/* The value's msgpack, as a view of `v`. */
+/* What it is kept as, a view of `v`. */
 struct bytes value_bytes(const struct value *v);
 
 #endif

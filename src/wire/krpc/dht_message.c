@@ -31,6 +31,10 @@ const struct field dht_message_top[DHT_TOP_FIELDS] = {
 #define IN_BOTH (IN_QUERY | IN_RESPONSE)
 
 const struct field dht_message_body[DHT_BODY_FIELDS] = {
+    {KEY("BFpe"), FIELD_FIXED, IN_RESPONSE, DHT_BLOOM_BYTES,
+     AT(peer_bloom), .has = DHT_HAS_PEER_BLOOM},
+    {KEY("BFsd"), FIELD_FIXED, IN_RESPONSE, DHT_BLOOM_BYTES,
+     AT(seed_bloom), .has = DHT_HAS_SEED_BLOOM},
     {KEY("cas"), FIELD_INT64, IN_QUERY, AT(cas), .has = DHT_HAS_CAS},
     {KEY("id"), FIELD_ID, IN_BOTH, AT(id), .has = DHT_HAS_ID},
     {KEY("implied_port"), FIELD_FLAG, IN_QUERY, AT(implied_port)},
@@ -44,13 +48,16 @@ const struct field dht_message_body[DHT_BODY_FIELDS] = {
      COMPACT_NODE4 * DHT_NODES_MAX, AT(nodes), .has = DHT_HAS_NODES},
     {KEY("nodes6"), FIELD_UNITS, IN_RESPONSE, COMPACT_NODE6,
      COMPACT_NODE6 * DHT_NODES_MAX, AT(nodes6), .has = DHT_HAS_NODES6},
+    {KEY("noseed"), FIELD_FLAG, IN_QUERY, AT(no_seed)},
     {KEY("num"), FIELD_UINT32, IN_RESPONSE, AT(num), .has = DHT_HAS_NUM},
     {KEY("pad"), FIELD_BYTES, IN_QUERY, 0, DHT_MESSAGE_MAX, AT(padding)},
     {KEY("port"), FIELD_UINT16, IN_QUERY, AT(port), .has = DHT_HAS_PORT},
-    {KEY("salt"), FIELD_BYTES, IN_QUERY, 0, DHT_SALT_MAX,
+    {KEY("salt"), FIELD_SALT, IN_QUERY, 0, DHT_SALT_MAX,
      AT(salt), .has = DHT_HAS_SALT},
     {KEY("samples"), FIELD_UNITS, IN_RESPONSE, ID_BYTES,
      ID_BYTES * DHT_SAMPLES_MAX, AT(samples), .has = DHT_HAS_SAMPLES},
+    {KEY("scrape"), FIELD_FLAG, IN_QUERY, AT(scrape)},
+    {KEY("seed"), FIELD_FLAG, IN_QUERY, AT(seed)},
     {KEY("seq"), FIELD_INT64, IN_BOTH, AT(seq), .has = DHT_HAS_SEQ},
     {KEY("sig"), FIELD_FIXED, IN_BOTH, DHT_SIGNATURE_BYTES,
      AT(signature), .has = DHT_HAS_SIGNATURE},

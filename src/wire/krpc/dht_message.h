@@ -17,6 +17,7 @@
  *   a and r     id, target, info_hash, port, implied_port, token, want,
  *               nodes, nodes6, values, k, v, sig, seq, cas, salt,
  *               interval, num, samples, pad (zeros, for a longer answer)
+ *               BFpe, BFsd, noseed, scrape, seed (BEP 33)
  *
  * Keys are str, read from str or bin. Method, kind, want, error text and the
  * network name are written as str, all other byte strings as bin; both are
@@ -52,6 +53,13 @@
 #define COMPACT_NODE6       38
 #define DHT_KEY_BYTES       32 /* Ed25519 */
 #define DHT_SIGNATURE_BYTES 64
+#define DHT_BLOOM_BYTES     256 /* BEP 33 */
+
+/* How a message is encoded. The tables are the same. */
+enum dht_dialect {
+    DHT_DIALECT_WARREN,  /* msgpack */
+    DHT_DIALECT_MAINLINE /* bencode, as in BEP 5: the mainline DHT */
+};
 
 enum dht_kind { DHT_QUERY, DHT_RESPONSE, DHT_ERROR };
 
@@ -99,7 +107,9 @@ enum dht_field {
     DHT_HAS_NUM = 1 << 14,
     DHT_HAS_SAMPLES = 1 << 15,
     DHT_HAS_WANT = 1 << 16,
-    DHT_HAS_ID = 1 << 17
+    DHT_HAS_ID = 1 << 17,
+    DHT_HAS_PEER_BLOOM = 1 << 18,
+    DHT_HAS_SEED_BLOOM = 1 << 19
 };
 
 /* One struct for reading and for writing. Views point into the datagram that
@@ -115,6 +125,9 @@ struct dht_message {
     struct bytes network; /* empty: "main", which is never in here */
     bool read_only;
     bool implied_port;
+    bool seed;           /* announce_peer: has all of it, BEP 33 */
+    bool no_seed;        /* get_peers: only those who have not */
+    bool scrape;         /* get_peers: the Bloom filters, please */
     bool want[FAMILIES]; /* BEP 32: "n4", "n6" */
     uint16_t port;
     struct id id;     /* of the sender */
@@ -126,8 +139,10 @@ struct dht_message {
     uint32_t interval;    /* seconds, 0..21600 */
     uint32_t num;
     struct endpoint ip;
-    const uint8_t *key;       /* Ed25519 public key, 32 bytes */
-    const uint8_t *signature; /* 64 bytes */
+    const uint8_t *key;        /* Ed25519 public key, 32 bytes */
+    const uint8_t *signature;  /* 64 bytes */
+    const uint8_t *peer_bloom; /* 256 bytes, BEP 33: of who has not all of it */
+    const uint8_t *seed_bloom; /* and of seeds */
     int64_t seq;
     int64_t cas;
     struct bytes salt;
@@ -168,7 +183,8 @@ void dht_message_init(struct dht_message *m, enum dht_kind kind);
  * On failure `out` is undefined, but for this: when transaction.len > 0, the
  * top level was good, and kind, transaction, version, network, and method of
  * a query are valid, so that it can be answered with an error. */
-enum error dht_message_read(struct bytes datagram, struct dht_message *out);
+enum error dht_message_read(enum dht_dialect dialect, struct bytes datagram,
+                            struct dht_message *out);
 
 /* Takes the next node off the front of compact nodes (26 or 38 bytes each);
  * those whose endpoint cannot be are passed over. False: there is none left. */
@@ -179,7 +195,8 @@ bool dht_message_next_node(struct bytes *nodes, enum family f, struct id *id,
  * written in ascending order at each level, so that the transcription to
  * bencode is canonical. Lengths and counts in `m` are within the limits
  * above, and the transaction is not empty. */
-enum error dht_message_write(const struct dht_message *m, uint8_t *buf,
+enum error dht_message_write(enum dht_dialect dialect,
+                             const struct dht_message *m, uint8_t *buf,
                              size_t cap, size_t *len);
 
 /* "ping", "find_node", ... and "unknown". */

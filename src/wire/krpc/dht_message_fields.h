@@ -15,6 +15,7 @@
 enum field_type {
     FIELD_BYTES,     /* struct bytes: min..max bytes */
     FIELD_NETWORK,   /* the same, as str, and "main" is nothing */
+    FIELD_SALT,      /* the same, with an error of its own */
     FIELD_UNITS,     /* struct bytes: multiple of min, cut at max */
     FIELD_FIXED,     /* const uint8_t *: exactly min bytes */
     FIELD_ID,        /* struct id */
@@ -54,7 +55,7 @@ struct field {
 };
 
 #define DHT_TOP_FIELDS  10
-#define DHT_BODY_FIELDS 20
+#define DHT_BODY_FIELDS 25
 
 /* In ascending order of keys. */
 extern const struct field dht_message_top[DHT_TOP_FIELDS];

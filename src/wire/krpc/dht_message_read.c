@@ -7,6 +7,7 @@
  */
 #include "wire/krpc/dht_message_fields.h"
 
+#include "wire/bencode/be_reader.h"
 #include "wire/msgpack/mp_reader.h"
 
 #include <string.h>
@@ -21,6 +22,14 @@ static void read_network(struct mp_reader *r, const struct field *f,
 
     if (!bytes_is_text(name, "main"))
         *out = name;
+}
+
+static void read_salt(struct mp_reader *r, const struct field *f,
+                      struct bytes *out)
+{
+    *out = mp_read_bytes(r, f->min, SIZE_MAX);
+    if (out->len > f->max)
+        mp_fail(r, ERR_SALT);
 }
 
 /* Entries of `min` bytes each; those over `max` bytes are cut off. */
@@ -135,8 +144,26 @@ static bool names_target(const struct dht_message *m, const struct field *f)
     return f->type == dht_message_target_field(m->method);
 }
 
+/* The value of an item, before which its key was read. `bencoded` is the
+ * datagram, if that is what it is. */
+static void read_value(struct mp_reader *r, struct bytes bencoded,
+                       struct value *out)
+{
+    const struct mp_token *key = r->at - 1;
+    struct bytes raw;
+
+    if (bencoded.len == 0) {
+        value_read(r, out);
+        return;
+    }
+    raw.p = key->as.p + key->count;
+    raw.len =
+        be_length(bytes_of(raw.p, (size_t)(bencoded.p + bencoded.len - raw.p)));
+    value_read_bencoded(r, raw, out);
+}
+
 static void read_field(struct mp_reader *r, const struct field *f,
-                       struct dht_message *m)
+                       struct bytes bencoded, struct dht_message *m)
 {
     void *out = (uint8_t *)m + f->offset;
 
@@ -146,6 +173,9 @@ static void read_field(struct mp_reader *r, const struct field *f,
         break;
     case FIELD_NETWORK:
         read_network(r, f, out);
+        break;
+    case FIELD_SALT:
+        read_salt(r, f, out);
         break;
     case FIELD_UNITS:
         read_units(r, f, out);
@@ -187,7 +217,7 @@ static void read_field(struct mp_reader *r, const struct field *f,
         read_want(r, out);
         break;
     case FIELD_VALUE:
-        value_read(r, out);
+        read_value(r, bencoded, out);
         break;
     case FIELD_METHOD:
         read_method(r, out);
@@ -212,20 +242,30 @@ static bool is_key(const struct field *f, struct bytes key)
            memcmp(f->key, key.p, key.len) == 0;
 }
 
-/* The next key's field. Keys mostly come in order, so the search goes on
- * after the last one found. */
-static const struct field *read_key(struct mp_reader *r,
-                                    const struct field *fields, size_t count,
-                                    size_t *next)
+/* The fields of a map, and where the reading of its keys stands. */
+struct keys {
+    const struct field *fields;
+    size_t count;
+    size_t next;
+    uint32_t seen; /* bit i: the field i */
+};
+
+/* The next key's field; NULL for one that is none. Keys mostly come in order,
+ * so the search goes on after the last one found. */
+static const struct field *read_key(struct mp_reader *r, struct keys *k)
 {
     struct bytes key = mp_read_bytes(r, 0, SIZE_MAX);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct field *f = &fields[*next];
+    for (size_t i = 0; i < k->count; i++) {
+        const size_t at = k->next;
 
-        *next = *next + 1 == count ? 0 : *next + 1;
-        if (is_key(f, key))
-            return f;
+        k->next = at + 1 == k->count ? 0 : at + 1;
+        if (!is_key(&k->fields[at], key))
+            continue;
+        if (k->seen & UINT32_C(1) << at)
+            mp_fail(r, ERR_REPEATED);
+        k->seen |= UINT32_C(1) << at;
+        return &k->fields[at];
     }
     return NULL;
 }
@@ -238,13 +278,12 @@ static void read_top(struct mp_reader *r, struct dht_message *m,
                      struct mp_reader payload[3])
 {
     uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
+    struct keys keys = {.fields = dht_message_top, .count = DHT_TOP_FIELDS};
     bool kind_seen = false;
     bool method_seen = false;
-    size_t next = 0;
 
     for (; left > 0 && r->err == OK; left--) {
-        const struct field *f =
-            read_key(r, dht_message_top, DHT_TOP_FIELDS, &next);
+        const struct field *f = read_key(r, &keys);
 
         if (f == NULL) {
             mp_skip(r);
@@ -252,7 +291,7 @@ static void read_top(struct mp_reader *r, struct dht_message *m,
             payload[__builtin_ctz(f->kinds)] = *r;
             mp_skip(r);
         } else {
-            read_field(r, f, m);
+            read_field(r, f, bytes_of(NULL, 0), m);
             kind_seen |= f->type == FIELD_KIND;
             method_seen |= f->type == FIELD_METHOD;
         }
@@ -262,19 +301,19 @@ static void read_top(struct mp_reader *r, struct dht_message *m,
         mp_fail(r, ERR_MISSING);
 }
 
-static void read_body(struct mp_reader *r, struct dht_message *m)
+static void read_body(struct mp_reader *r, struct bytes bencoded,
+                      struct dht_message *m)
 {
     uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
-    size_t next = 0;
+    struct keys keys = {.fields = dht_message_body, .count = DHT_BODY_FIELDS};
 
     for (; left > 0 && r->err == OK; left--) {
-        const struct field *f =
-            read_key(r, dht_message_body, DHT_BODY_FIELDS, &next);
+        const struct field *f = read_key(r, &keys);
 
         if (f == NULL || (f->kinds & 1 << m->kind) == 0)
             mp_skip(r);
         else
-            read_field(r, f, m);
+            read_field(r, f, bencoded, m);
     }
 }
 
@@ -294,14 +333,15 @@ static enum error check_query(const struct dht_message *m)
 }
 
 /* The map `a` or `r`, or the array `e`. */
-static enum error read_payload(struct mp_reader *r, struct dht_message *m)
+static enum error read_payload(struct mp_reader *r, struct bytes bencoded,
+                               struct dht_message *m)
 {
     if (r->at == NULL)
         return ERR_MISSING;
     if (m->kind == DHT_ERROR)
         read_error(r, m);
     else
-        read_body(r, m);
+        read_body(r, bencoded, m);
     if (r->err != OK)
         return r->err;
     if (m->kind == DHT_QUERY)
@@ -311,21 +351,28 @@ static enum error read_payload(struct mp_reader *r, struct dht_message *m)
     return OK;
 }
 
-enum error dht_message_read(struct bytes datagram, struct dht_message *out)
+enum error dht_message_read(enum dht_dialect dialect, struct bytes datagram,
+                            struct dht_message *out)
 {
     struct mp_token tokens[TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = TOKENS};
     struct mp_reader payload[3] = {{0}};
+    struct bytes bencoded = {NULL, 0};
     struct mp_reader r;
 
     dht_message_init(out, DHT_QUERY);
-    mp_reader_parse(&r, &tape, datagram);
+    if (dialect == DHT_DIALECT_MAINLINE) {
+        bencoded = datagram;
+        be_reader_parse(&r, &tape, datagram);
+    } else {
+        mp_reader_parse(&r, &tape, datagram);
+    }
     read_top(&r, out, payload);
     if (r.err != OK) {
         out->transaction = bytes_of(NULL, 0);
         return r.err;
     }
-    return read_payload(&payload[out->kind], out);
+    return read_payload(&payload[out->kind], bencoded, out);
 }
 
 bool dht_message_next_node(struct bytes *nodes, enum family f, struct id *id,

@@ -6,10 +6,90 @@
  */
 #include "wire/krpc/dht_message_fields.h"
 
+#include "wire/bencode/be_writer.h"
 #include "wire/msgpack/mp_writer.h"
 
 #include <assert.h>
 #include <string.h>
+
+/* A writer of either dialect. Text is a string of its own kind in msgpack
+ * alone, and bencode has ends where msgpack has counts. */
+struct out {
+    struct mp_writer w;
+    bool bencode;
+};
+
+static void put_text(struct out *o, struct bytes text)
+{
+    if (o->bencode)
+        be_write_bytes(&o->w, text);
+    else
+        mp_write_text_n(&o->w, text);
+}
+
+static void put_bytes(struct out *o, struct bytes b)
+{
+    if (o->bencode)
+        be_write_bytes(&o->w, b);
+    else
+        mp_write_bin(&o->w, b);
+}
+
+static void put_uint(struct out *o, uint64_t n)
+{
+    if (o->bencode)
+        be_write_uint(&o->w, n);
+    else
+        mp_write_uint(&o->w, n);
+}
+
+static void put_int(struct out *o, int64_t n)
+{
+    if (o->bencode)
+        be_write_int(&o->w, n);
+    else
+        mp_write_int(&o->w, n);
+}
+
+static void put_endpoint(struct out *o, const struct endpoint *ep)
+{
+    uint8_t compact[ENDPOINT_COMPACT_MAX];
+
+    put_bytes(o, bytes_of(compact, endpoint_write_compact(ep, compact)));
+}
+
+static void put_value(struct out *o, const struct value *v)
+{
+    uint8_t bencoded[VALUE_BENCODED_MAX];
+
+    assert(o->bencode || !value_is_raw(v));
+    if (o->bencode)
+        mp_write_raw(&o->w, bytes_of(bencoded, value_bencode(v, bencoded)));
+    else
+        mp_write_raw(&o->w, value_bytes(v));
+}
+
+static void open_list(struct out *o, uint32_t count)
+{
+    if (o->bencode)
+        be_open_list(&o->w);
+    else
+        mp_write_array(&o->w, count);
+}
+
+static void open_map(struct out *o, uint32_t count)
+{
+    if (o->bencode)
+        be_open_dictionary(&o->w);
+    else
+        mp_write_map(&o->w, count);
+}
+
+static void close(struct out *o)
+{
+    if (o->bencode)
+        be_close(&o->w);
+}
 
 static const char *const kind_letters[] = {
     [DHT_QUERY] = "q", [DHT_RESPONSE] = "r", [DHT_ERROR] = "e"};
@@ -27,6 +107,7 @@ static bool is_present(const struct dht_message *m, const struct field *f)
         return f->type == dht_message_target_field(m->method);
     case FIELD_BYTES:
     case FIELD_NETWORK:
+    case FIELD_SALT:
         return f->has != 0 || ((const struct bytes *)at)->len > 0;
     case FIELD_FLAG:
         return *(const bool *)at;
@@ -49,45 +130,48 @@ static bool is_present(const struct dht_message *m, const struct field *f)
     return true;
 }
 
-static void write_fields(struct mp_writer *w, const struct dht_message *m,
+static void write_fields(struct out *o, const struct dht_message *m,
                          const struct field *fields, size_t count);
 
-static void write_bytes(struct mp_writer *w, const struct field *f,
+static void write_bytes(struct out *o, const struct field *f,
                         const struct bytes *b)
 {
     assert(b->len <= f->max);
     if (f->type == FIELD_NETWORK)
-        mp_write_text_n(w, *b);
+        put_text(o, *b);
     else
-        mp_write_bin(w, *b);
+        put_bytes(o, *b);
 }
 
-static void write_peers(struct mp_writer *w, const struct dht_message *m)
+static void write_peers(struct out *o, const struct dht_message *m)
 {
     assert(m->value_count <= DHT_VALUES_MAX);
-    mp_write_array(w, (uint32_t)m->value_count);
+    open_list(o, (uint32_t)m->value_count);
     for (size_t i = 0; i < m->value_count; i++)
-        mp_write_endpoint(w, &m->values[i]);
+        put_endpoint(o, &m->values[i]);
+    close(o);
 }
 
-static void write_want(struct mp_writer *w, const bool want[FAMILIES])
+static void write_want(struct out *o, const bool want[FAMILIES])
 {
-    mp_write_array(w, (uint32_t)want[FAMILY_IPV4] + want[FAMILY_IPV6]);
+    open_list(o, (uint32_t)want[FAMILY_IPV4] + want[FAMILY_IPV6]);
     if (want[FAMILY_IPV4])
-        mp_write_text(w, "n4");
+        put_text(o, bytes_of("n4", 2));
     if (want[FAMILY_IPV6])
-        mp_write_text(w, "n6");
+        put_text(o, bytes_of("n6", 2));
+    close(o);
 }
 
-static void write_error(struct mp_writer *w, const struct dht_message *m)
+static void write_error(struct out *o, const struct dht_message *m)
 {
     assert(m->error_text.len <= DHT_ERROR_TEXT_MAX);
-    mp_write_array(w, 2);
-    mp_write_uint(w, m->error_code);
-    mp_write_text_n(w, m->error_text);
+    open_list(o, 2);
+    put_uint(o, m->error_code);
+    put_text(o, m->error_text);
+    close(o);
 }
 
-static void write_field(struct mp_writer *w, const struct field *f,
+static void write_field(struct out *o, const struct field *f,
                         const struct dht_message *m)
 {
     const void *at = (const uint8_t *)m + f->offset;
@@ -95,58 +179,59 @@ static void write_field(struct mp_writer *w, const struct field *f,
     switch ((enum field_type)f->type) {
     case FIELD_BYTES:
     case FIELD_NETWORK:
+    case FIELD_SALT:
     case FIELD_UNITS:
-        write_bytes(w, f, at);
+        write_bytes(o, f, at);
         break;
     case FIELD_FIXED:
-        mp_write_bin(w, bytes_of(*(const uint8_t *const *)at, f->min));
+        put_bytes(o, bytes_of(*(const uint8_t *const *)at, f->min));
         break;
     case FIELD_ID:
     case FIELD_TARGET:
     case FIELD_INFO_HASH:
-        mp_write_bin(w, bytes_of(at, ID_BYTES));
+        put_bytes(o, bytes_of(at, ID_BYTES));
         break;
     case FIELD_UINT16:
-        mp_write_uint(w, *(const uint16_t *)at);
+        put_uint(o, *(const uint16_t *)at);
         break;
     case FIELD_UINT32:
-        mp_write_uint(w, *(const uint32_t *)at);
+        put_uint(o, *(const uint32_t *)at);
         break;
     case FIELD_INT64:
-        mp_write_int(w, *(const int64_t *)at);
+        put_int(o, *(const int64_t *)at);
         break;
     case FIELD_FLAG:
-        mp_write_uint(w, 1);
+        put_uint(o, 1);
         break;
     case FIELD_ENDPOINT:
-        mp_write_endpoint(w, at);
+        put_endpoint(o, at);
         break;
     case FIELD_PEERS:
-        write_peers(w, m);
+        write_peers(o, m);
         break;
     case FIELD_WANT:
-        write_want(w, at);
+        write_want(o, at);
         break;
     case FIELD_VALUE:
-        mp_write_raw(w, value_bytes(at));
+        put_value(o, at);
         break;
     case FIELD_METHOD:
-        mp_write_text(w, dht_method_name(m->method));
+        put_text(o, bytes_of_text(dht_method_name(m->method)));
         break;
     case FIELD_KIND:
-        mp_write_text(w, kind_letters[m->kind]);
+        put_text(o, bytes_of_text(kind_letters[m->kind]));
         break;
     case FIELD_ERROR:
-        write_error(w, m);
+        write_error(o, m);
         break;
     case FIELD_BODY:
-        write_fields(w, m, dht_message_body, DHT_BODY_FIELDS);
+        write_fields(o, m, dht_message_body, DHT_BODY_FIELDS);
         break;
     }
 }
 
 /* A map of those of `fields` that the message has. */
-static void write_fields(struct mp_writer *w, const struct dht_message *m,
+static void write_fields(struct out *o, const struct dht_message *m,
                          const struct field *fields, size_t count)
 {
     const struct field *present[DHT_BODY_FIELDS]; /* the longer table */
@@ -156,23 +241,25 @@ static void write_fields(struct mp_writer *w, const struct dht_message *m,
         if (is_present(m, &fields[i]))
             present[n++] = &fields[i];
     }
-    mp_write_map(w, n);
+    open_map(o, n);
     for (uint32_t i = 0; i < n; i++) {
-        mp_write_text_n(w, bytes_of(present[i]->key, present[i]->key_len));
-        write_field(w, present[i], m);
+        put_text(o, bytes_of(present[i]->key, present[i]->key_len));
+        write_field(o, present[i], m);
     }
+    close(o);
 }
 
-enum error dht_message_write(const struct dht_message *m, uint8_t *buf,
+enum error dht_message_write(enum dht_dialect dialect,
+                             const struct dht_message *m, uint8_t *buf,
                              size_t cap, size_t *len)
 {
-    struct mp_writer w;
+    struct out o = {.bencode = dialect == DHT_DIALECT_MAINLINE};
 
     assert(m->transaction.len > 0);
-    mp_writer_init(&w, buf, cap);
-    write_fields(&w, m, dht_message_top, DHT_TOP_FIELDS);
-    if (w.err != OK)
-        return w.err;
-    *len = w.len;
+    mp_writer_init(&o.w, buf, cap);
+    write_fields(&o, m, dht_message_top, DHT_TOP_FIELDS);
+    if (o.w.err != OK)
+        return o.w.err;
+    *len = o.w.len;
     return OK;
 }

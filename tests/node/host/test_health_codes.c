@@ -64,7 +64,9 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
     size_t size;
 
     (void)what;
-    if (len <= 0 || dht_message_read(bytes_of(query, (size_t)len), &q) != OK ||
+    if (len <= 0 ||
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(query, (size_t)len),
+                         &q) != OK ||
         q.kind != DHT_QUERY)
         return;
     dht_message_init(&m, DHT_RESPONSE);
@@ -79,7 +81,9 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
         m.token = TEST_BYTES("tokentok");
         m.has |= DHT_HAS_TOKEN;
     }
-    assert_int_equal(dht_message_write(&m, answer, sizeof(answer), &size), OK);
+    assert_int_equal(dht_message_write(DHT_DIALECT_WARREN, &m, answer,
+                                       sizeof(answer), &size),
+                     OK);
     sendto(fd, answer, size, 0, (struct sockaddr *)&from, from_len);
 }
 
