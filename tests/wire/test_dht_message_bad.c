@@ -221,7 +221,6 @@ static void test_dht_message_bad_lengths(void **state)
         {QUERY("2:id" A "9:info_hash@", "9:get_peers"), 20, 20, 1},
         {FULL_QUERY("1:k@"), 32, 32, 1},
         {FULL_QUERY("3:sig@"), 64, 64, 1},
-        {FULL_QUERY("4:salt@"), 0, DHT_SALT_MAX, 1},
         {FULL_QUERY("5:token@"), 1, DHT_TOKEN_MAX, 1},
         {FULL_RESPONSE("5:nodes@"), 0, LONG, COMPACT_NODE4},
         {FULL_RESPONSE("6:nodes6@"), 0, LONG, COMPACT_NODE6},
@@ -239,6 +238,21 @@ static void test_dht_message_bad_lengths(void **state)
             if (read_text(text, &m) != (fits ? OK : ERR_WRONG_LENGTH))
                 fail_msg("%s", text);
         }
+    }
+}
+
+/* Which is answered with an error of its own. */
+static void test_dht_message_bad_salt(void **state)
+{
+    struct dht_message m;
+
+    (void)state;
+    for (size_t len = 0; len < 1200; len++) {
+        const char *text = fill(FULL_QUERY("4:salt@"), string_of(len));
+
+        assert_int_equal(read_text(text, &m),
+                         len <= DHT_SALT_MAX ? OK : ERR_SALT);
+        assert_true(bytes_equal(m.transaction, TEST_BYTES("aa")));
     }
 }
 
@@ -374,6 +388,37 @@ static void test_dht_message_bounds_keys(void **state)
     }
 }
 
+/* A key that is there twice, in the same form or another, whether or not the
+ * kind of message has it. The last token of the tape, behind which the reader
+ * stands then, has each type. */
+static void test_dht_message_bad_repeated(void **state)
+{
+    static const char *const cases[] = {
+        "d1:ad2:id" A "e1:ad2:id" A "e1:q4:ping1:t2:aa1:y1:qe",
+        "d1:ad2:id" A "e1:q4:ping1:q4:ping1:t2:aa1:y1:qe",
+        "d1:ad2:id" A "e1:q4:ping1:t2:aa1:y1:q1:t2:aae",
+        "d1:ad2:id" A "e1:rle1:q4:ping1:t2:aa1:y1:q1:rlee",
+        FULL_QUERY("2:id" A),
+        FULL_QUERY("4:porti1e4:porti2e"),
+        FULL_QUERY("5:nodes0:5:nodes0:"),
+        FULL_QUERY("1:vi1e1:vi1e"),
+        FULL_QUERY("1:vi1e3:seqi1e1:vd1:bi1e1:ai1ee"),
+        "d1:q4:ping1:t2:aa1:y1:q1:ad2:id" A "1:vi1e1:vi4711eee",
+        "d1:q4:ping1:t2:aa1:y1:q1:ad2:id" A "1:vi1e1:vi-4711eee",
+        "d1:q4:ping1:t2:aa1:y1:q1:ad2:id" A "1:vi1e1:vleee",
+        FULL_RESPONSE("1:vi1e1:vi1e"),
+        FULL_RESPONSE("6:valuesle6:valuesle"),
+    };
+    struct dht_message m;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        if (read_text(cases[i], &m) != ERR_REPEATED)
+            fail_msg("%s", cases[i]);
+    }
+    assert_int_equal(read_text(FULL_QUERY("1:xi1e1:xi2e"), &m), OK);
+}
+
 static void test_dht_message_bad_truncation(void **state)
 {
     struct dht_message m;
@@ -470,11 +515,13 @@ int main(void)
         cmocka_unit_test(test_dht_message_bad_missing),
         cmocka_unit_test(test_dht_message_bad_types),
         cmocka_unit_test(test_dht_message_bad_lengths),
+        cmocka_unit_test(test_dht_message_bad_salt),
         cmocka_unit_test(test_dht_message_bad_numbers),
         cmocka_unit_test(test_dht_message_bad_values),
         cmocka_unit_test(test_dht_message_bad_top_has_no_transaction),
         cmocka_unit_test(test_dht_message_cuts_at_limits),
         cmocka_unit_test(test_dht_message_bounds_keys),
+        cmocka_unit_test(test_dht_message_bad_repeated),
         cmocka_unit_test(test_dht_message_bad_truncation),
         cmocka_unit_test(test_dht_message_survives_mutation),
         cmocka_unit_test(test_dht_message_survives_noise),

@@ -6,7 +6,6 @@
  */
 #include "wire/bencode/be_reader.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -88,7 +87,8 @@ static enum error parse_open(struct parse *s, struct mp_token *t)
 {
     if (s->depth == MP_DEPTH_MAX)
         return ERR_TOO_DEEP;
-    t->type = *s->p++ == 'd' ? MP_MAP : MP_ARRAY;
+    t->type = *s->p == 'd' ? MP_MAP : MP_ARRAY;
+    t->as.p = s->p++;
     s->open[s->depth++] = t;
     return OK;
 }
@@ -161,34 +161,4 @@ void be_reader_parse(struct mp_reader *r, struct mp_tape *tape, struct bytes in)
     mp_reader_init(r, tape);
     if (err != OK)
         mp_fail(r, err);
-}
-
-size_t be_length(struct bytes in)
-{
-    size_t at = 0, depth = 0, len;
-
-    do {
-        assert(at < in.len);
-        switch (in.p[at]) {
-        case 'e':
-            depth--;
-            at++;
-            break;
-        case 'l':
-        case 'd':
-            depth++;
-            at++;
-            break;
-        case 'i':
-            while (in.p[at] != 'e')
-                at++;
-            at++;
-            break;
-        default:
-            for (len = 0; in.p[at] != ':'; at++)
-                len = 10 * len + (in.p[at] - (size_t)'0');
-            at += 1 + len;
-        }
-    } while (depth > 0);
-    return at;
 }

@@ -144,20 +144,18 @@ void value_read(struct mp_reader *r, struct value *out)
     out->len = (uint16_t)c.out.len;
 }
 
-void value_read_bencoded(struct mp_reader *r, struct bytes raw,
-                         struct value *out)
+void value_read_bencoded(struct mp_reader *r, struct value *out)
 {
+    const struct mp_token *first = r->at;
     struct copy c = {.in = r, .any_order = true};
 
     mp_writer_init(&c.out, out->mp, sizeof(out->mp));
     copy_object(&c, 0);
-    if (r->err != OK)
-        return;
-    assert(c.out.err == OK && c.bencoded == raw.len);
+    assert(r->err != OK || c.out.err == OK);
     out->len = (uint16_t)c.out.len;
-    if (c.unsorted) {
-        memcpy(out->mp, raw.p, raw.len);
-        out->len = (uint16_t)raw.len;
+    if (r->err == OK && c.unsorted) { /* so it is a container */
+        memcpy(out->mp, first->as.p, c.bencoded);
+        out->len = (uint16_t)c.bencoded;
     }
 }
 

@@ -41,11 +41,10 @@ struct value {
  * 1000 bytes), ERR_TOO_DEEP; `out` is then an undefined value. */
 void value_read(struct mp_reader *r, struct value *out);
 
-/* The same from bencode: `raw` is what the object's tokens were read from. Keys
- * out of order are taken, an integer that msgpack cannot hold is none that
- * be_parse takes. ERR_REPEATED is not looked for in those. */
-void value_read_bencoded(struct mp_reader *r, struct bytes raw,
-                         struct value *out);
+/* The same from a tape that be_parse has filled. Dictionaries whose keys are
+ * out of order are taken, also when that is because one repeats: what such a
+ * value means is between who signed it and who reads it. */
+void value_read_bencoded(struct mp_reader *r, struct value *out);
 
 /* Whether it is bencode as it came. No msgpack of a value that is longer than a
  * byte begins like a dictionary or a list of bencode: that would be a small

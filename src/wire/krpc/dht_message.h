@@ -157,8 +157,8 @@ struct dht_message {
 
 void dht_message_init(struct dht_message *m, enum dht_kind kind);
 
-/* Reads one datagram. Besides the errors of mp_parse, mp_reader and
- * value_read:
+/* Reads one datagram. Besides the errors of mp_parse or be_parse, of mp_reader
+ * and of value_read or value_read_bencoded:
  * ERR_MISSING a field that this kind and method must have is absent: t and y
  * always, q and a.id of a query, r.id of a response, e of an error, and of
  * queries
@@ -168,11 +168,13 @@ void dht_message_init(struct dht_message *m, enum dht_kind kind);
  *     put                token, v; with k also sig and seq
  * ERR_WRONG_LENGTH nodes not a multiple of 26, nodes6 of 38, samples of 20,
  * an id not of 20, k not of 32, sig not of 64, ip not of 6 or 18 bytes, t, v,
- * n, token, salt not within their limits.
+ * n, token not within their limits; ERR_SALT a salt that is too long.
  * ERR_RANGE port over 65535, interval over 21600, num over 32 bits.
  * ERR_UNKNOWN_KIND y is none of the three, or another method without target
  * and info_hash.
  * ERR_TOO_LARGE more than DHT_KEYS_MAX keys in a map, or the v of an item.
+ * ERR_REPEATED a key of the tables is there twice in one map, of whatever kind
+ * of message; unknown keys may repeat.
  *
  * More than DHT_NODES_MAX nodes, DHT_VALUES_MAX values or DHT_SAMPLES_MAX
  * samples are cut, as is an error text; elements of `values` that are no

@@ -144,26 +144,8 @@ static bool names_target(const struct dht_message *m, const struct field *f)
     return f->type == dht_message_target_field(m->method);
 }
 
-/* The value of an item, before which its key was read. `bencoded` is the
- * datagram, if that is what it is. */
-static void read_value(struct mp_reader *r, struct bytes bencoded,
-                       struct value *out)
-{
-    const struct mp_token *key = r->at - 1;
-    struct bytes raw;
-
-    if (bencoded.len == 0) {
-        value_read(r, out);
-        return;
-    }
-    raw.p = key->as.p + key->count;
-    raw.len =
-        be_length(bytes_of(raw.p, (size_t)(bencoded.p + bencoded.len - raw.p)));
-    value_read_bencoded(r, raw, out);
-}
-
 static void read_field(struct mp_reader *r, const struct field *f,
-                       struct bytes bencoded, struct dht_message *m)
+                       enum dht_dialect dialect, struct dht_message *m)
 {
     void *out = (uint8_t *)m + f->offset;
 
@@ -217,7 +199,10 @@ static void read_field(struct mp_reader *r, const struct field *f,
         read_want(r, out);
         break;
     case FIELD_VALUE:
-        read_value(r, bencoded, out);
+        if (dialect == DHT_DIALECT_MAINLINE)
+            value_read_bencoded(r, out);
+        else
+            value_read(r, out);
         break;
     case FIELD_METHOD:
         read_method(r, out);
@@ -250,8 +235,8 @@ struct keys {
     uint32_t seen; /* bit i: the field i */
 };
 
-/* The next key's field; NULL for one that is none. Keys mostly come in order,
- * so the search goes on after the last one found. */
+/* The next key's field; NULL for one that is none, or after a failure. Keys
+ * mostly come in order, so the search goes on after the last one found. */
 static const struct field *read_key(struct mp_reader *r, struct keys *k)
 {
     struct bytes key = mp_read_bytes(r, 0, SIZE_MAX);
@@ -262,8 +247,10 @@ static const struct field *read_key(struct mp_reader *r, struct keys *k)
         k->next = at + 1 == k->count ? 0 : at + 1;
         if (!is_key(&k->fields[at], key))
             continue;
-        if (k->seen & UINT32_C(1) << at)
+        if (k->seen & UINT32_C(1) << at) {
             mp_fail(r, ERR_REPEATED);
+            return NULL;
+        }
         k->seen |= UINT32_C(1) << at;
         return &k->fields[at];
     }
@@ -274,8 +261,8 @@ static const struct field *read_key(struct mp_reader *r, struct keys *k)
  * after it: here it is only found. `payload` gets, at the number of the kind
  * that it belongs to (its field has this one alone), a reader that stands
  * before it. */
-static void read_top(struct mp_reader *r, struct dht_message *m,
-                     struct mp_reader payload[3])
+static void read_top(struct mp_reader *r, enum dht_dialect dialect,
+                     struct dht_message *m, struct mp_reader payload[3])
 {
     uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
     struct keys keys = {.fields = dht_message_top, .count = DHT_TOP_FIELDS};
@@ -291,7 +278,7 @@ static void read_top(struct mp_reader *r, struct dht_message *m,
             payload[__builtin_ctz(f->kinds)] = *r;
             mp_skip(r);
         } else {
-            read_field(r, f, bytes_of(NULL, 0), m);
+            read_field(r, f, dialect, m);
             kind_seen |= f->type == FIELD_KIND;
             method_seen |= f->type == FIELD_METHOD;
         }
@@ -301,7 +288,7 @@ static void read_top(struct mp_reader *r, struct dht_message *m,
         mp_fail(r, ERR_MISSING);
 }
 
-static void read_body(struct mp_reader *r, struct bytes bencoded,
+static void read_body(struct mp_reader *r, enum dht_dialect dialect,
                       struct dht_message *m)
 {
     uint32_t left = mp_read_map(r, DHT_KEYS_MAX);
@@ -313,7 +300,7 @@ static void read_body(struct mp_reader *r, struct bytes bencoded,
         if (f == NULL || (f->kinds & 1 << m->kind) == 0)
             mp_skip(r);
         else
-            read_field(r, f, bencoded, m);
+            read_field(r, f, dialect, m);
     }
 }
 
@@ -333,7 +320,7 @@ static enum error check_query(const struct dht_message *m)
 }
 
 /* The map `a` or `r`, or the array `e`. */
-static enum error read_payload(struct mp_reader *r, struct bytes bencoded,
+static enum error read_payload(struct mp_reader *r, enum dht_dialect dialect,
                                struct dht_message *m)
 {
     if (r->at == NULL)
@@ -341,7 +328,7 @@ static enum error read_payload(struct mp_reader *r, struct bytes bencoded,
     if (m->kind == DHT_ERROR)
         read_error(r, m);
     else
-        read_body(r, bencoded, m);
+        read_body(r, dialect, m);
     if (r->err != OK)
         return r->err;
     if (m->kind == DHT_QUERY)
@@ -357,22 +344,19 @@ enum error dht_message_read(enum dht_dialect dialect, struct bytes datagram,
     struct mp_token tokens[TOKENS];
     struct mp_tape tape = {.tokens = tokens, .cap = TOKENS};
     struct mp_reader payload[3] = {{0}};
-    struct bytes bencoded = {NULL, 0};
     struct mp_reader r;
 
     dht_message_init(out, DHT_QUERY);
-    if (dialect == DHT_DIALECT_MAINLINE) {
-        bencoded = datagram;
+    if (dialect == DHT_DIALECT_MAINLINE)
         be_reader_parse(&r, &tape, datagram);
-    } else {
+    else
         mp_reader_parse(&r, &tape, datagram);
-    }
-    read_top(&r, out, payload);
+    read_top(&r, dialect, out, payload);
     if (r.err != OK) {
         out->transaction = bytes_of(NULL, 0);
         return r.err;
     }
-    return read_payload(&payload[out->kind], bencoded, out);
+    return read_payload(&payload[out->kind], dialect, out);
 }
 
 bool dht_message_next_node(struct bytes *nodes, enum family f, struct id *id,

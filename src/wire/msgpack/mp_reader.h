@@ -35,7 +35,7 @@ struct mp_token {
     uint8_t type;   /* enum mp_type */
     uint32_t count; /* bytes of a string, elements or pairs of a container */
     union {
-        const uint8_t *p; /* into the parsed bytes */
+        const uint8_t *p; /* of a string: into the parsed bytes */
         uint64_t u;
         int64_t i;
         double d;
