@@ -4,23 +4,11 @@
  * test_dht_message_bad.c.
  */
 #include "dht_message_examples.h"
+#include "dht_message_same.h"
 #include "testing.h"
 #include "transcode.h"
 
 #include "wire/krpc/dht_message.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-static void expect_same_bytes(struct bytes a, struct bytes b)
-{
-    assert_int_equal(a.len, b.len);
-    assert_true(bytes_equal(a, b));
-}
 
 static void expect_written(const struct dht_message *m, struct bytes want)
 {
@@ -30,50 +18,6 @@ static void expect_written(const struct dht_message *m, struct bytes want)
     assert_int_equal(
         dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
     expect_same_bytes(bytes_of(buf, len), want);
-}
-
-static void expect_same_item(const struct dht_message *a,
-                             const struct dht_message *b)
-{
-    if (a->has & DHT_HAS_KEY)
-        assert_memory_equal(a->key, b->key, DHT_KEY_BYTES);
-    if (a->has & DHT_HAS_SIGNATURE)
-        assert_memory_equal(a->signature, b->signature, DHT_SIGNATURE_BYTES);
-    if (a->has & DHT_HAS_VALUE)
-        expect_same_bytes(value_bytes(&a->value), value_bytes(&b->value));
-    assert_true(a->seq == b->seq && a->cas == b->cas);
-    expect_same_bytes(a->salt, b->salt);
-    expect_same_bytes(a->padding, b->padding);
-}
-
-static void expect_same_message(const struct dht_message *a,
-                                const struct dht_message *b)
-{
-    assert_int_equal(a->kind, b->kind);
-    assert_int_equal(a->method, b->method);
-    assert_int_equal(a->has, b->has);
-    assert_int_equal(a->read_only, b->read_only);
-    assert_int_equal(a->implied_port, b->implied_port);
-    assert_memory_equal(a->want, b->want, sizeof(a->want));
-    assert_int_equal(a->port, b->port);
-    assert_int_equal(a->interval, b->interval);
-    assert_int_equal(a->num, b->num);
-    assert_int_equal(a->error_code, b->error_code);
-    assert_true(id_equal(&a->id, &b->id));
-    assert_true(id_equal(&a->target, &b->target));
-    assert_true(endpoint_equal(&a->ip, &b->ip));
-    expect_same_bytes(a->transaction, b->transaction);
-    expect_same_bytes(a->version, b->version);
-    expect_same_bytes(a->network, b->network);
-    expect_same_bytes(a->token, b->token);
-    expect_same_bytes(a->nodes, b->nodes);
-    expect_same_bytes(a->nodes6, b->nodes6);
-    expect_same_bytes(a->samples, b->samples);
-    expect_same_bytes(a->error_text, b->error_text);
-    assert_int_equal(a->value_count, b->value_count);
-    for (size_t i = 0; i < a->value_count; i++)
-        assert_true(endpoint_equal(&a->values[i], &b->values[i]));
-    expect_same_item(a, b);
 }
 
 static void test_dht_message_writes_examples(void **state)
