@@ -3,7 +3,9 @@
  * A Kademlia DHT node as a pure transition: it is given datagrams and the
  * time, and gives back datagrams, events and its next deadline. It knows no
  * socket, no clock and no file. Semantics are those of the mainline DHT
- * (BEP 5, 32, 42, 43, 44, 51); the messages are in wire/dht_message.h.
+ * (BEP 5, 32, 33, 42, 43, 44, 51); the messages are in wire/krpc. Which of the
+ * two DHTs it is a node of, warren's or the mainline DHT, its configuration
+ * says: config.dialect.
  *
  *     loop:  dht_receive(d, from, bytes, now)    for each datagram
  *            dht_tick(d, now)                    when dht_next_deadline is due
@@ -130,6 +132,16 @@ enum error dht_find_node(struct dht *d, const struct id *target,
 enum error dht_get_peers(struct dht *d, const struct id *info_hash,
                          const struct dht_handler *handler, uint64_t now,
                          dht_request *out);
+/* The same without those who have all of it, as far as nodes know that of
+ * whom they name (BEP 33: noseed). */
+enum error dht_get_downloaders(struct dht *d, const struct id *info_hash,
+                               const struct dht_handler *handler, uint64_t now,
+                               dht_request *out);
+/* How many peers there are (BEP 33: scrape): in the result `scraped`, `seeds`
+ * and `downloaders`. The peers that come with the answers are told as well. */
+enum error dht_scrape(struct dht *d, const struct id *info_hash,
+                      const struct dht_handler *handler, uint64_t now,
+                      dht_request *out);
 /* An immutable item, or a mutable one, whose key comes with the answer: the
  * target is the SHA-1 of key and `salt`, which is empty for the others.
  * ERR_TOO_LARGE (salt). */
@@ -153,6 +165,11 @@ enum error dht_announce(struct dht *d, const struct id *info_hash,
                         uint16_t port, bool implied_port,
                         const struct dht_handler *handler, uint64_t now,
                         dht_request *out);
+/* The same of a peer that has all of it (BEP 33). */
+enum error dht_announce_seed(struct dht *d, const struct id *info_hash,
+                             uint16_t port, bool implied_port,
+                             const struct dht_handler *handler, uint64_t now,
+                             dht_request *out);
 /* ERR_NOT_FOUND. Others forget it when it expires. */
 enum error dht_withdraw(struct dht *d, const struct id *info_hash);
 

@@ -56,6 +56,10 @@ struct dht_result {
                         nearest; 1: known before the lookup began */
     unsigned values; /* distinct peers or items */
     unsigned stored; /* announce, put: nodes that accepted */
+    /* Of a scrape, BEP 33: nodes that gave filters, and what these, taken
+     * together, say about how many hosts announce. */
+    unsigned scraped;
+    double seeds, downloaders;
     uint64_t duration;
     size_t closest_count;
     struct {

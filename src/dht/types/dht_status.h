@@ -53,6 +53,7 @@ struct dht_publication_info {
     struct id target;
     bool is_item;
     uint16_t port;      /* of a peer; 0: the one that we send from */
+    bool seed;          /* of a peer: it has all of it */
     const uint8_t *key; /* of a mutable item, else NULL */
     int64_t seq;        /* of a mutable item */
     int64_t beaten_by;  /* while it is beaten, the seq of the newer one */
