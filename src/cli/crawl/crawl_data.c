@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 #include "cli/crawl/crawl_findings.h"
 #include "cli/show/say.h"
+#include "dht/types/dht_version.h"
 #include "dht/types/node_id.h"
 
 #include <errno.h>
@@ -33,14 +34,14 @@ static void add_size(struct text *t, const char *key,
 
 static void add_version(struct text *t, const struct crawl_version *v)
 {
-    char text[CRAWL_VERSION_TEXT];
+    char text[DHT_VERSION_TEXT];
 
     text_addf(t, "{\"version\": ");
     if (v->len == 0)
         text_add(t, "null");
     else
-        text_add_json(
-            t, bytes_of_text(crawl_version_print(v->text, v->len, text)));
+        text_add_json(t, bytes_of_text(dht_version_print(
+                             bytes_of(v->text, v->len), text)));
     text_addf(t, ", \"nodes\": %" PRIu32 "}", v->nodes);
 }
 
@@ -180,7 +181,7 @@ static bool close_file(FILE *f, const char *name)
 static void write_node(FILE *out, const struct crawl_node *n)
 {
     char ep[ENDPOINT_TEXT_SIZE], id[ID_TEXT_SIZE];
-    char version[CRAWL_VERSION_TEXT];
+    char version[DHT_VERSION_TEXT];
     bool seen = n->state == CRAWL_ANSWERED;
 
     fprintf(out, "%s,%s,%u,%s,%s,", crawl_family_key((enum family)n->ep.family),
@@ -190,7 +191,7 @@ static void write_node(FILE *out, const struct crawl_node *n)
     if (seen)
         fprintf(out, "%.3f", n->rtt_us / 1e3);
     fprintf(out, ",%s,",
-            crawl_version_print(n->version, n->version_len, version));
+            dht_version_print(bytes_of(n->version, n->version_len), version));
     if (seen)
         fprintf(out, "%d", node_id_matches(&n->id, &n->ep));
     fprintf(out, ",%u,%u,%u,", n->names, n->named_by, n->tries);

@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 #include "cli/crawl/crawl_findings.h"
 #include "cli/show/screen.h"
+#include "dht/types/dht_version.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -132,7 +133,7 @@ static void show_states(const struct crawl_report *r)
 
 static void show_versions(const struct crawl_report *r)
 {
-    char version[CRAWL_VERSION_TEXT];
+    char version[DHT_VERSION_TEXT];
     struct text t;
 
     text_init(&t, LIMIT);
@@ -141,8 +142,9 @@ static void show_versions(const struct crawl_report *r)
                   r->versions[i].nodes,
                   r->versions[i].len == 0
                       ? "unknown"
-                      : crawl_version_print(r->versions[i].text,
-                                            r->versions[i].len, version));
+                      : dht_version_print(
+                            bytes_of(r->versions[i].text, r->versions[i].len),
+                            version));
     if (r->other_versions > 0)
         text_addf(&t, ", %" PRIu32 " others", r->other_versions);
     if (r->version_count > 0)

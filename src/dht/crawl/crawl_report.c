@@ -103,28 +103,6 @@ static enum error versions(const struct crawl *c, enum family f,
     return OK;
 }
 
-const char *crawl_version_print(const uint8_t *version, size_t len,
-                                char out[CRAWL_VERSION_TEXT])
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t at = 0;
-
-    for (size_t i = 0; i < len && i < DHT_VERSION_MAX; i++) {
-        uint8_t b = version[i];
-
-        if (b > ' ' && b < 0x7f && b != '"' && b != ',' && b != '\\') {
-            out[at++] = (char)b;
-            continue;
-        }
-        out[at++] = '\\';
-        out[at++] = 'x';
-        out[at++] = digits[b >> 4];
-        out[at++] = digits[b & 15];
-    }
-    out[at] = '\0';
-    return out;
-}
-
 /* ---- Lies ---------------------------------------------------------------- */
 
 /* What each has named that nobody else knows and that is not there. */

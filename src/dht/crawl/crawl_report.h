@@ -37,9 +37,4 @@ struct crawl_report {
 enum error crawl_report(const struct crawl *c, enum family f,
                         struct crawl_report *out);
 
-/* "LT02", or "LT" and what is not text as hex; "" for none. */
-#define CRAWL_VERSION_TEXT (4 * DHT_VERSION_MAX + 1)
-const char *crawl_version_print(const uint8_t *version, size_t len,
-                                char out[CRAWL_VERSION_TEXT]);
-
 #endif

@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define FIRST_SLOTS 4
-#define VERSION     "WR01" /* `v` of our messages */
 
 void queries_init(struct queries *qs, struct dht_world *w,
                   struct contacts *contacts)
@@ -228,7 +227,7 @@ static void complete(const struct queries *qs, struct dht_message *m,
     const struct dht_config *config = &qs->w->config;
 
     m->transaction = bytes_of(transaction, QUERY_TRANSACTION_BYTES);
-    m->version = bytes_of_text(VERSION);
+    m->version = bytes_of(qs->w->version, sizeof(qs->w->version));
     m->network = bytes_of_text(config->network);
     m->read_only = config->read_only;
     m->id = qs->contacts->self[f];

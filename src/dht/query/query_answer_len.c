@@ -3,7 +3,7 @@
 
 #include "dht/types/dht_request.h"
 
-#define FRAME   96  /* of an answer beside its lists, without a network name */
+#define FRAME   104 /* of an answer beside its lists, without a network name */
 #define PEERS   400 /* with their heads */
 #define SAMPLES 420 /* and what else comes with them */
 

@@ -13,6 +13,7 @@ void world_init(struct dht_world *w, const struct dht_env *env,
     if (strcmp(config->network, "main") == 0)
         w->config.network[0] = '\0'; /* what messages say about it */
     w->random = (struct random_source){env->ctx, env->random};
+    dht_version_own(w->version);
     callbacks_init(&w->callbacks);
 }
 

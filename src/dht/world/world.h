@@ -13,6 +13,7 @@
 #include "dht/types/dht_env.h"
 #include "dht/types/dht_request.h"
 #include "dht/types/dht_status.h"
+#include "dht/types/dht_version.h"
 #include "dht/world/callbacks.h"
 
 #include <stddef.h>
@@ -24,6 +25,7 @@ struct dht_world {
     struct dht_env env;
     struct random_source random; /* env.random */
     dht_request last_request;
+    uint8_t version[DHT_VERSION_BYTES]; /* what our messages say of us */
     struct dht_config config;
     struct dht_stats stats;
 };

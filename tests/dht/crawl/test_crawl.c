@@ -443,17 +443,6 @@ static void test_crawl_wrong_settings(void **state)
     assert_int_equal(crawl_new(&f.config, f.now, &c), ERR_RANGE);
 }
 
-static void test_crawl_versions(void **state)
-{
-    static const uint8_t odd[] = {'L', 'T', 0x02, '"'};
-    char text[CRAWL_VERSION_TEXT];
-
-    (void)state;
-    assert_string_equal(crawl_version_print(odd, 2, text), "LT");
-    assert_string_equal(crawl_version_print(odd, 4, text), "LT\\x02\\x22");
-    assert_string_equal(crawl_version_print(odd, 0, text), "");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,7 +458,6 @@ int main(void)
         cmocka_unit_test(test_crawl_goes_on_from_a_record),
         cmocka_unit_test(test_crawl_without_memory),
         cmocka_unit_test(test_crawl_wrong_settings),
-        cmocka_unit_test(test_crawl_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
