@@ -223,8 +223,11 @@ static enum error receive(struct dht *d, const struct endpoint *from,
     if (!endpoint_is_usable(from) || !config->family[from->family])
         return ERR_ADDRESS;
     err = dht_message_read(config->dialect, datagram, &m);
-    if (err != OK)
+    if (err != OK) {
+        if (is_ours(config, m.network))
+            service_refuse(&d->service, from, &m, datagram.len, err);
         return err;
+    }
     if (!is_ours(config, m.network))
         return ERR_NETWORK;
     if (m.kind == DHT_QUERY)

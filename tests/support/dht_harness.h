@@ -51,7 +51,7 @@ static inline void harness_send(void *ctx, const struct endpoint *to,
     s->len = datagram.len;
     memcpy(s->bytes, datagram.p, datagram.len);
     assert_int_equal(
-        dht_message_read(DHT_DIALECT_WARREN, bytes_of(s->bytes, s->len), &s->m),
+        dht_message_read(h->config.dialect, bytes_of(s->bytes, s->len), &s->m),
         OK);
     h->sent[h->sent_count++] = s;
 }
@@ -150,21 +150,28 @@ static inline void harness_run(struct harness *h, uint64_t until)
     h->now = until;
 }
 
+static inline enum error harness_give_bytes(struct harness *h,
+                                            const struct endpoint *from,
+                                            struct bytes datagram)
+{
+    uint8_t *copy = test_exact_copy(datagram);
+    enum error err =
+        dht_receive(h->d, from, bytes_of(copy, datagram.len), h->now);
+
+    free(copy);
+    return err;
+}
+
 static inline enum error harness_give(struct harness *h,
                                       const struct endpoint *from,
                                       const struct dht_message *m)
 {
     uint8_t buf[2 * DHT_MESSAGE_MAX];
-    enum error err;
-    uint8_t *copy;
     size_t len;
 
     assert_int_equal(
-        dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len), OK);
-    copy = test_exact_copy(bytes_of(buf, len));
-    err = dht_receive(h->d, from, bytes_of(copy, len), h->now);
-    free(copy);
-    return err;
+        dht_message_write(h->config.dialect, m, buf, sizeof(buf), &len), OK);
+    return harness_give_bytes(h, from, bytes_of(buf, len));
 }
 
 /* ---- Queries of peers ---------------------------------------------------- */

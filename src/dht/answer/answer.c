@@ -11,8 +11,9 @@
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
- * sheds what does not fit and sends. Those that write are in answer_store.c. A
- * new method is a case of the switch, and what dht_message.c says of it.
+ * sheds what does not fit and sends. Those that write are in answer_store.c,
+ * errors in answer_error.c. A new method is a case of the switch, and what
+ * dht_message.c says of it.
  *
  * When strangers have taken all that may be answered, those go on being
  * answered who show a token of ours, and who are in our routing table: they
@@ -29,7 +30,7 @@
 
 #define ANSWER_PEERS       50  /* peers in one answer */
 #define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
-#define ANSWER_FRAME       80  /* bytes of an answer beside its lists */
+#define ANSWER_FRAME       88  /* bytes of an answer beside its lists */
 #define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
 #define SAMPLE_INTERVAL    60  /* s */
 
@@ -90,8 +91,8 @@ void answer_send(struct dht_service *s, struct answer *a)
     world_send(s->w, a->to, buf, len);
 }
 
-static void begin(struct dht_service *s, struct answer *a,
-                  const struct endpoint *to, const struct dht_message *query,
+void answer_begin(struct dht_service *s, struct answer *a,
+                  const struct endpoint *to, struct bytes transaction,
                   size_t query_len)
 {
     size_t limit = answer_limit(query_len, (enum family)to->family);
@@ -99,26 +100,14 @@ static void begin(struct dht_service *s, struct answer *a,
     dht_message_init(&a->m, DHT_RESPONSE);
     a->to = to;
     a->limit = DHT_MESSAGE_MAX;
-    if (s->w->config.dialect == DHT_DIALECT_WARREN && limit < DHT_MESSAGE_MAX &&
-        !answer_has_token(s, to, query))
+    if (s->w->config.dialect == DHT_DIALECT_WARREN && limit < DHT_MESSAGE_MAX)
         a->limit = limit;
-    a->m.transaction = query->transaction;
+    a->m.transaction = transaction;
+    a->m.version = bytes_of(s->w->version, sizeof(s->w->version));
     a->m.network = bytes_of_text(s->w->config.network);
     a->m.id = s->contacts->self[to->family];
     a->m.ip = *to;
     a->m.has = DHT_HAS_ID | DHT_HAS_IP;
-}
-
-enum error answer_error(struct dht_service *s, struct answer *a,
-                        enum dht_error_code code, const char *text,
-                        enum error why)
-{
-    a->m.kind = DHT_ERROR;
-    a->m.has &= ~(uint32_t)DHT_HAS_ID;
-    a->m.error_code = code;
-    a->m.error_text = bytes_of_text(text);
-    answer_send(s, a);
-    return why;
 }
 
 /* ---- Nodes --------------------------------------------------------------- */
@@ -282,7 +271,9 @@ enum error service_answer(struct dht_service *s, const struct endpoint *from,
     s->w->stats.queries_in[m->method]++;
     if (!m->read_only)
         contacts_heard(s->contacts, &m->id, from);
-    begin(s, &a, from, m, query_len);
+    answer_begin(s, &a, from, m->transaction, query_len);
+    if (a.limit < DHT_MESSAGE_MAX && answer_has_token(s, from, m))
+        a.limit = DHT_MESSAGE_MAX;
     switch (m->method) {
     case DHT_PING:
         answer_send(s, &a);

@@ -22,13 +22,20 @@ struct answer {
     uint8_t token[DHT_TOKEN_BYTES];
 };
 
+/* An answer to a query of `query_len` bytes, with nothing in it yet. */
+void answer_begin(struct dht_service *s, struct answer *a,
+                  const struct endpoint *to, struct bytes transaction,
+                  size_t query_len);
 void answer_send(struct dht_service *s, struct answer *a);
+
+/* ---- answer_error.c ------------------------------------------------------ */
+
 /* Turns the answer into an error, sends it and returns `why`. */
 enum error answer_error(struct dht_service *s, struct answer *a,
                         enum dht_error_code code, const char *text,
                         enum error why);
 
-/* answer_store.c: what writes to the stores. */
+/* ---- answer_store.c: what writes to the stores --------------------------- */
 
 /* The query shows a token of ours for its source and its target. */
 bool answer_has_token(struct dht_service *s, const struct endpoint *from,

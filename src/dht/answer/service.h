@@ -50,4 +50,11 @@ uint64_t service_next_deadline(const struct dht_service *s);
 enum error service_answer(struct dht_service *s, const struct endpoint *from,
                           const struct dht_message *m, size_t query_len);
 
+/* A message of `len` bytes could not be read, for the reason `why`: if it was a
+ * query, says so with an error. Of `m` there is only what dht_message_read
+ * leaves in it then; whether it was a message of our network the caller has
+ * seen to. */
+void service_refuse(struct dht_service *s, const struct endpoint *from,
+                    const struct dht_message *m, size_t len, enum error why);
+
 #endif

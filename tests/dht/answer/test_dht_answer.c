@@ -157,6 +157,7 @@ static struct sent *announce(struct fixture *f, struct bytes token,
 static void test_dht_answer_announce_and_get(void **state)
 {
     uint8_t token[DHT_TOKEN_BYTES];
+    struct dht_message m;
     struct fixture f;
     struct sent *s;
 
@@ -165,7 +166,9 @@ static void test_dht_answer_announce_and_get(void **state)
     befriend(&f, 9, FAMILY_IPV4);
     get_token(&f, DHT_GET_PEERS, token);
     assert_response(&f, announce(&f, bytes_of(token, 8), 4321, false));
-    s = ask(&f, DHT_GET_PEERS);
+    harness_query(&m, DHT_GET_PEERS, &f.id, &f.target);
+    harness_pad(&m);
+    s = harness_ask(&f.h, &f.ep, &m);
     assert_response(&f, s);
     assert_int_equal(s->m.value_count, 1);
     assert_int_equal(s->m.values[0].port, 4321);
