@@ -380,19 +380,41 @@ static void prefetch_node(const struct sim_worker *w, const struct sim_due *d)
     __builtin_prefetch((const char *)d->arrival + 64);
 }
 
-/* What the events some places ahead of `i` are going to touch. Before the
- * first one it is called for the places in front of that, which wrap around. */
+/* Not for a deadline that has moved on. */
+static void prefetch_engine_for(const struct sim_worker *w,
+                                const struct sim_due *d, unsigned stage)
+{
+    const struct sim_node *n = sim_node_of(w->sim, due_node(d));
+
+    if (d->arrival != NULL || sim_node_due(n) <= due_tick(w, d))
+        prefetch_engine(n, stage);
+}
+
+static const size_t ahead_engine[] = {AHEAD_ENGINE};
+#define STAGES (sizeof(ahead_engine) / sizeof(ahead_engine[0]))
+
+/* What the first events are going to touch. */
+static void look_ahead_first(const struct sim_worker *w)
+{
+    size_t count = w->due.count;
+
+    for (size_t i = 0; i < AHEAD_NODE && i < count; i++)
+        prefetch_node(w, &w->due.v[i]);
+    for (unsigned stage = 0; stage < STAGES; stage++)
+        for (size_t i = 0; i < ahead_engine[stage] && i < count; i++)
+            prefetch_engine_for(w, &w->due.v[i], stage);
+}
+
+/* What the events some places ahead of `i` are going to touch. */
 static void look_ahead(const struct sim_worker *w, size_t i)
 {
-    static const size_t ahead[] = {AHEAD_ENGINE};
+    size_t count = w->due.count;
 
-    if (i + AHEAD_NODE < w->due.count)
+    if (i + AHEAD_NODE < count)
         prefetch_node(w, &w->due.v[i + AHEAD_NODE]);
-    for (unsigned stage = 0; stage < sizeof(ahead) / sizeof(ahead[0]); stage++)
-        if (i + ahead[stage] < w->due.count)
-            prefetch_engine(
-                sim_node_of(w->sim, due_node(&w->due.v[i + ahead[stage]])),
-                stage);
+    for (unsigned stage = 0; stage < STAGES; stage++)
+        if (i + ahead_engine[stage] < count)
+            prefetch_engine_for(w, &w->due.v[i + ahead_engine[stage]], stage);
 }
 
 /* All that one node does in the window; returns the place of the next one. */
@@ -432,8 +454,7 @@ void sim_worker_work(struct sim_worker *w, uint64_t end)
     select_due(w, end);
     sort_due(&w->due, &w->spare);
     sim_worker_here = w;
-    for (size_t before = AHEAD_NODE; before > 0; before--)
-        look_ahead(w, 0 - before);
+    look_ahead_first(w);
     while (i < w->due.count)
         i = work_node(w, i, end);
     sim_worker_here = NULL;
