@@ -26,27 +26,27 @@ static uint64_t voter_of(const struct endpoint *ep)
     return bytes_get_number64(network.addr);
 }
 
-/* Seconds since a vote was cast; UINT32_MAX: there is none. */
-static uint32_t age_of(const struct vote *v, int i, uint32_t tick)
+/* Second 0 is that of no vote. */
+static uint32_t second_of(uint64_t now)
 {
-    uint32_t age = tick - v->cast[i].at;
-
-    return v->cast[i].at == 0 || age > VOTE_LIFETIME / TIME_S ? UINT32_MAX
-                                                              : age;
+    return (uint32_t)(now / TIME_S) + 1;
 }
 
-static bool is_cast(const struct vote *v, int i, uint32_t tick)
+/* The first second whose votes still count. */
+static uint32_t oldest_at(uint32_t second)
 {
-    return age_of(v, i, tick) != UINT32_MAX;
+    const uint32_t lifetime = VOTE_LIFETIME / TIME_S;
+
+    return second > lifetime ? second - lifetime : 1;
 }
 
-/* How many vote for each candidate. */
-static void count_votes(const struct vote *v, uint32_t tick,
+/* How many vote for each candidate: of those since `oldest`, as below. */
+static void count_votes(const struct vote *v, uint32_t oldest,
                         unsigned votes[VOTE_CANDIDATES])
 {
     memset(votes, 0, VOTE_CANDIDATES * sizeof(*votes));
     for (int i = 0; i < VOTE_VOTERS; i++)
-        votes[v->cast[i].candidate] += is_cast(v, i, tick);
+        votes[v->cast[i].candidate] += v->cast[i].at >= oldest;
 }
 
 static void take_back_votes(struct vote *v, unsigned candidate)
@@ -60,7 +60,7 @@ static void take_back_votes(struct vote *v, unsigned candidate)
 /* The place of `claimed` among the candidates. One that is new gets that of the
  * candidate with the fewest votes, which are taken back. */
 static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
-                             uint32_t tick)
+                             uint32_t oldest)
 {
     unsigned votes[VOTE_CANDIDATES];
     unsigned fewest = 0;
@@ -69,7 +69,7 @@ static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
         if (endpoint_same_addr(&v->candidate[i], claimed))
             return i;
     }
-    count_votes(v, tick, votes);
+    count_votes(v, oldest, votes);
     for (unsigned i = 1; i < VOTE_CANDIDATES; i++) {
         if (votes[i] < votes[fewest])
             fewest = i;
@@ -79,22 +79,22 @@ static unsigned candidate_of(struct vote *v, const struct endpoint *claimed,
 }
 
 /* The voter's earlier vote, else an unused place, else the oldest vote. */
-static int place_of(const struct vote *v, uint64_t voter, uint32_t tick)
+static int place_of(const struct vote *v, uint64_t voter, uint32_t oldest)
 {
-    uint32_t oldest_age = 0;
-    int oldest = 0;
+    uint32_t first_at = UINT32_MAX;
+    int first = 0;
 
     for (int i = 0; i < VOTE_VOTERS; i++) {
-        uint32_t age = age_of(v, i, tick);
+        uint32_t at = v->cast[i].at >= oldest ? v->cast[i].at : 0;
 
-        if (v->cast[i].voter == voter && age != UINT32_MAX)
+        if (v->cast[i].voter == voter && at != 0)
             return i;
-        if (age > oldest_age) {
-            oldest_age = age;
-            oldest = i;
+        if (at < first_at) {
+            first_at = at;
+            first = i;
         }
     }
-    return oldest;
+    return first;
 }
 
 /* Whether `candidate`, which has just got a vote, is ahead of the winner. */
@@ -109,25 +109,29 @@ static bool wins(const unsigned votes[VOTE_CANDIDATES], unsigned candidate)
     return true;
 }
 
-static bool is_cast_for(const struct vote *v, int i, unsigned candidate,
-                        uint32_t tick)
+/* How many of those who vote for `candidate` claim this port. */
+static unsigned count_port(const struct vote *v, unsigned candidate,
+                           uint16_t port, uint32_t oldest)
 {
-    return v->cast[i].candidate == candidate && is_cast(v, i, tick);
+    unsigned count = 0;
+
+    for (int i = 0; i < VOTE_VOTERS; i++)
+        count += v->cast[i].port == port && v->cast[i].candidate == candidate &&
+                 v->cast[i].at >= oldest;
+    return count;
 }
 
 /* The port that more than half of those `votes` claim who vote for
- * `candidate`; 0. */
+ * `candidate`; 0. `likely` is one that may be it. */
 static uint16_t port_of(const struct vote *v, unsigned candidate,
-                        unsigned votes, uint32_t tick)
+                        unsigned votes, uint16_t likely, uint32_t oldest)
 {
+    if (2 * count_port(v, candidate, likely, oldest) > votes)
+        return likely;
     for (int i = 0; i < VOTE_VOTERS; i++) {
         uint16_t port = v->cast[i].port;
-        unsigned count = 0;
 
-        for (int j = 0; j < VOTE_VOTERS; j++)
-            count += v->cast[j].port == port &&
-                     is_cast_for(v, j, candidate, tick);
-        if (2 * count > votes)
+        if (2 * count_port(v, candidate, port, oldest) > votes)
             return port;
     }
     return 0;
@@ -136,7 +140,7 @@ static uint16_t port_of(const struct vote *v, unsigned candidate,
 bool vote_add(struct vote *v, const struct endpoint *voter,
               const struct endpoint *claimed, uint64_t now)
 {
-    const uint32_t tick = (uint32_t)(now / TIME_S) + 1;
+    const uint32_t second = second_of(now), oldest = oldest_at(second);
     const uint64_t network = voter_of(voter);
     unsigned votes[VOTE_CANDIDATES], candidate;
     uint16_t port;
@@ -146,18 +150,18 @@ bool vote_add(struct vote *v, const struct endpoint *voter,
     if (v->certain || claimed->family != v->family ||
         !endpoint_is_usable(claimed))
         return false;
-    candidate = candidate_of(v, claimed, tick);
-    place = place_of(v, network, tick);
+    candidate = candidate_of(v, claimed, oldest);
+    place = place_of(v, network, oldest);
     v->candidate[candidate] = *claimed;
     v->cast[place].voter = network;
-    v->cast[place].at = tick;
+    v->cast[place].at = second;
     v->cast[place].candidate = (uint8_t)candidate;
     v->cast[place].port = claimed->port;
-    count_votes(v, tick, votes);
+    count_votes(v, oldest, votes);
     if (!wins(votes, candidate))
         return false;
     changed = !v->known || !endpoint_same_addr(&v->winner, claimed);
-    port = port_of(v, candidate, votes[candidate], tick);
+    port = port_of(v, candidate, votes[candidate], claimed->port, oldest);
     if (port == 0 && !changed)
         port = v->winner.port;
     v->known = v->ever_known = true;
