@@ -72,12 +72,13 @@ unsigned source_weight(enum source_level level, unsigned count)
 uint64_t source_hash(const struct endpoint *ep, enum source_level level,
                      const uint8_t key[SOURCE_KEY_BYTES])
 {
-    uint8_t input[9] = {0}, out[crypto_shorthash_BYTES];
+    uint8_t input[9], out[crypto_shorthash_BYTES];
+    size_t len = prefix_len(ep, level);
     uint64_t hash;
 
-    memcpy(input, ep->addr, prefix_len(ep, level));
-    input[8] = (uint8_t)(ep->family << 2 | level);
-    crypto_shorthash(out, input, sizeof(input), key);
+    input[0] = (uint8_t)(ep->family << 2 | level);
+    memcpy(input + 1, ep->addr, len);
+    crypto_shorthash(out, input, 1 + len, key);
     memcpy(&hash, out, sizeof(hash));
     return hash;
 }
