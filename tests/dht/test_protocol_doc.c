@@ -90,6 +90,28 @@ static size_t find_example(const char *name)
     return 0;
 }
 
+/* To bencode and back, by the reader and the writer of both dialects. */
+static void expect_transcribed(const uint8_t *wire, size_t len)
+{
+    uint8_t bencode[2 * DHT_MESSAGE_MAX], back[DHT_MESSAGE_MAX];
+    struct dht_message m;
+    size_t bencode_len, back_len;
+
+    assert_int_equal(
+        dht_message_read(DHT_DIALECT_WARREN, bytes_of(wire, len), &m), OK);
+    assert_int_equal(dht_message_write(DHT_DIALECT_MAINLINE, &m, bencode,
+                                       sizeof(bencode), &bencode_len),
+                     OK);
+    assert_int_equal(dht_message_read(DHT_DIALECT_MAINLINE,
+                                      bytes_of(bencode, bencode_len), &m),
+                     OK);
+    assert_int_equal(dht_message_write(DHT_DIALECT_WARREN, &m, back,
+                                       sizeof(back), &back_len),
+                     OK);
+    assert_int_equal(back_len, len);
+    assert_memory_equal(back, wire, len);
+}
+
 static void test_protocol_doc_messages(void **state)
 {
     bool shown[COUNT_OF(examples)] = {false};
@@ -110,6 +132,7 @@ static void test_protocol_doc_messages(void **state)
         if (len != want_len || memcmp(buf, want, len) != 0)
             fail_msg("%s: the bytes of '%s' are not those of the writer",
                      DOCUMENT, name);
+        expect_transcribed(want, want_len);
         shown[i] = true;
     }
     fclose(d.file);

@@ -212,7 +212,7 @@ static void test_dht_message_bad_lengths(void **state)
         size_t min, max, unit;
     } cases[] = {
         {"d1:ad2:id" A "e1:q4:ping1:t@1:y1:qe", 1, DHT_TRANSACTION_MAX, 1},
-        {"d1:ad2:id" A "e1:q4:ping1:t2:aa1:v@1:y1:qe", 1, DHT_VERSION_MAX, 1},
+        {"d1:ad2:id" A "e1:q4:ping1:t2:aa1:v@1:y1:qe", 0, LONG, 1},
         {"d1:ad2:id" A "e1:n@1:q4:ping1:t2:aa1:y1:qe", 1, DHT_NETWORK_MAX, 1},
         {"d2:ip@1:rd2:id" A "e1:t2:aa1:y1:re", 6, 18, 12},
         {"d1:eli1e@e1:t2:aa1:y1:ee", 0, LONG, 1},
@@ -319,7 +319,7 @@ static void test_dht_message_bad_top_has_no_transaction(void **state)
 
     (void)state;
     assert_int_equal(
-        read_text("d1:ad2:id" A "e1:q4:ping1:t2:aa1:v9:123456789e", &m),
+        read_text("d1:ad2:id" A "e1:n0:1:q4:ping1:t2:aa1:y1:qe", &m),
         ERR_WRONG_LENGTH);
     assert_int_equal(m.transaction.len, 0);
     assert_int_equal(read_text("d1:ad2:id" A "e1:t2:aa1:y1:qe", &m),
@@ -356,6 +356,10 @@ static void test_dht_message_cuts_at_limits(void **state)
     assert_int_equal(
         read_text(fill("d1:eli1e@e1:t2:aa1:y1:ee", string_of(99)), &m), OK);
     assert_int_equal(m.error_text.len, DHT_ERROR_TEXT_MAX);
+    assert_int_equal(
+        read_text(fill("d1:rd2:id" A "e1:t2:aa1:v@1:y1:re", string_of(9)), &m),
+        OK);
+    assert_int_equal(m.version.len, DHT_VERSION_MAX);
 
     for (size_t n = 1; n <= DHT_VALUES_MAX + 3; n++) {
         snprintf(list + 8 * n - 7, sizeof(list) - 8 * n, "6:peer%02zue", n);

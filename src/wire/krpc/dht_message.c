@@ -24,7 +24,7 @@ const struct field dht_message_top[DHT_TOP_FIELDS] = {
     {KEY("r"), FIELD_BODY, IN_RESPONSE, .has = 0},
     {KEY("ro"), FIELD_FLAG, IN_QUERY, AT(read_only)},
     {KEY("t"), FIELD_BYTES, IN_ALL, 1, DHT_TRANSACTION_MAX, AT(transaction)},
-    {KEY("v"), FIELD_BYTES, IN_ALL, 1, DHT_VERSION_MAX, AT(version)},
+    {KEY("v"), FIELD_UNITS, IN_ALL, 1, DHT_VERSION_MAX, AT(version)},
     {KEY("y"), FIELD_KIND, IN_ALL, AT(kind)},
 };
 

@@ -9,7 +9,7 @@
  *               q  method name                             (queries)
  *               a  arguments, r  results                   (maps)
  *               e  [code, text]                            (errors)
- *               v  version of the sender, at most 8 bytes  (optional)
+ *               v  version of the sender, 8 bytes are read (optional)
  *               ro 1 when the sender is read-only, BEP 43  (queries)
  *               ip the receiver as the sender sees it, compact, BEP 42
  *                                                          (responses)
@@ -167,8 +167,8 @@ void dht_message_init(struct dht_message *m, enum dht_kind kind);
  *     announce_peer      info_hash, token, and port or implied_port
  *     put                token, v; with k also sig and seq
  * ERR_WRONG_LENGTH nodes not a multiple of 26, nodes6 of 38, samples of 20,
- * an id not of 20, k not of 32, sig not of 64, ip not of 6 or 18 bytes, t, v,
- * n, token not within their limits; ERR_SALT a salt that is too long.
+ * an id not of 20, k not of 32, sig not of 64, ip not of 6 or 18 bytes, t, n,
+ * token not within their limits; ERR_SALT a salt that is too long.
  * ERR_RANGE port over 65535, interval over 21600, num over 32 bits.
  * ERR_UNKNOWN_KIND y is none of the three, or another method without target
  * and info_hash.
@@ -177,8 +177,10 @@ void dht_message_init(struct dht_message *m, enum dht_kind kind);
  * of message; unknown keys may repeat.
  *
  * More than DHT_NODES_MAX nodes, DHT_VALUES_MAX values or DHT_SAMPLES_MAX
- * samples are cut, as is an error text; elements of `values` that are no
- * compact peer, unknown families in `want`, and `values` that is no array are
+ * samples are cut, as are an error text and a version; elements of `values`
+ * that are no compact peer, unknown families in `want`, and `values` that is no
+ * array are skipped. Of the mainline DHT an `e` of any form is taken, as
+ * DHT_ERROR_GENERIC when it has no code, and an `ip` of another length is
  * skipped. Of a response everything that is present is read; which fields it
  * must have depends on the question, which only the asker knows.
  *

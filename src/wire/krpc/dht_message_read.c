@@ -45,12 +45,17 @@ static void read_units(struct mp_reader *r, const struct field *f,
     *out = units;
 }
 
-static void read_endpoint(struct mp_reader *r, struct endpoint *out)
+/* False: there is none. On the mainline DHT one that is no compact endpoint is
+ * passed over, as uTorrent does: libtorrent takes an address without a port,
+ * which an older draft of BEP 42 had. */
+static bool read_endpoint(struct mp_reader *r, enum dht_dialect dialect,
+                          struct endpoint *out)
 {
     enum error err = endpoint_read_compact(mp_read_bytes(r, 0, SIZE_MAX), out);
 
-    if (err != OK)
+    if (err != OK && dialect == DHT_DIALECT_WARREN)
         mp_fail(r, err);
+    return err == OK;
 }
 
 static bool is_string(const struct mp_reader *r)
@@ -118,6 +123,13 @@ static void read_kind(struct mp_reader *r, enum dht_kind *out)
         mp_fail(r, ERR_UNKNOWN_KIND);
 }
 
+static void read_error_text(struct mp_reader *r, struct dht_message *m)
+{
+    m->error_text = mp_read_bytes(r, 0, SIZE_MAX);
+    if (m->error_text.len > DHT_ERROR_TEXT_MAX)
+        m->error_text.len = DHT_ERROR_TEXT_MAX;
+}
+
 /* [code, text], and what else an extension may have added. */
 static void read_error(struct mp_reader *r, struct dht_message *m)
 {
@@ -128,11 +140,27 @@ static void read_error(struct mp_reader *r, struct dht_message *m)
         return;
     }
     m->error_code = (uint32_t)mp_read_uint(r, UINT32_MAX);
-    m->error_text = mp_read_bytes(r, 0, SIZE_MAX);
-    if (m->error_text.len > DHT_ERROR_TEXT_MAX)
-        m->error_text.len = DHT_ERROR_TEXT_MAX;
+    read_error_text(r, m);
     for (; count > 2; count--)
         mp_skip(r);
+}
+
+/* On the mainline DHT an error is one, whatever it says: k-rpc-socket, which
+ * WebTorrent has, may send a list of a text alone, and mldht has met a text
+ * without a list. */
+static void read_any_error(struct mp_reader *r, struct dht_message *m)
+{
+    uint32_t left = mp_peek(r) == MP_ARRAY ? mp_read_array(r, UINT32_MAX) : 1;
+
+    m->error_code = DHT_ERROR_GENERIC;
+    for (; left > 0; left--) {
+        if (is_string(r))
+            read_error_text(r, m);
+        else if (mp_peek(r) == MP_UINT && r->at->as.u <= UINT32_MAX)
+            m->error_code = (uint32_t)mp_read_uint(r, UINT32_MAX);
+        else
+            mp_skip(r);
+    }
 }
 
 /* Whether a query of this method names its target by this field; one of an
@@ -190,7 +218,8 @@ static void read_field(struct mp_reader *r, const struct field *f,
         *(bool *)out = mp_read_uint(r, UINT64_MAX) != 0;
         break;
     case FIELD_ENDPOINT:
-        read_endpoint(r, out);
+        if (!read_endpoint(r, dialect, out))
+            return;
         break;
     case FIELD_PEERS:
         read_peers(r, m);
@@ -211,11 +240,8 @@ static void read_field(struct mp_reader *r, const struct field *f,
         read_kind(r, out);
         break;
     case FIELD_ERROR:
-        read_error(r, m);
-        break;
     case FIELD_BODY:
-        mp_skip(r);
-        break;
+        break; /* read_payload */
     }
     m->has |= f->has;
 }
@@ -325,7 +351,9 @@ static enum error read_payload(struct mp_reader *r, enum dht_dialect dialect,
 {
     if (r->at == NULL)
         return ERR_MISSING;
-    if (m->kind == DHT_ERROR)
+    if (m->kind == DHT_ERROR && dialect == DHT_DIALECT_MAINLINE)
+        read_any_error(r, m);
+    else if (m->kind == DHT_ERROR)
         read_error(r, m);
     else
         read_body(r, dialect, m);

@@ -108,10 +108,10 @@ static bool is_present(const struct dht_message *m, const struct field *f)
     case FIELD_BYTES:
     case FIELD_NETWORK:
     case FIELD_SALT:
+    case FIELD_UNITS:
         return f->has != 0 || ((const struct bytes *)at)->len > 0;
     case FIELD_FLAG:
         return *(const bool *)at;
-    case FIELD_UNITS:
     case FIELD_FIXED:
     case FIELD_ID:
     case FIELD_UINT16:

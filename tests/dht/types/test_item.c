@@ -177,6 +177,111 @@ static int init_sodium(void **state)
     return sodium_init() < 0;
 }
 
+/* ---- As a put on the mainline DHT carries it ------------------------------*/
+
+#define PUT_HEAD "d1:ad2:id20:abcdefghij0123456789"
+#define PUT_TAIL "e1:q3:put1:t2:aa1:y1:qe"
+
+static void append(uint8_t *wire, size_t *len, struct bytes b)
+{
+    memcpy(wire + *len, b.p, b.len);
+    *len += b.len;
+}
+
+/* A put of the item, written by hand; `value` is bencoded. */
+static size_t write_put(const struct dht_item *item, const char *value,
+                        uint8_t wire[DHT_MESSAGE_MAX])
+{
+    char text[64];
+    size_t len = 0;
+
+    append(wire, &len, bytes_of_text(PUT_HEAD "1:k32:"));
+    append(wire, &len, bytes_of(item->key, sizeof(item->key)));
+    snprintf(text, sizeof(text), "4:salt%zu:", item->salt.len);
+    if (item->salt.len > 0)
+        append(wire, &len, bytes_of_text(text));
+    append(wire, &len, item->salt);
+    snprintf(text, sizeof(text), "3:seqi%de3:sig64:", (int)item->seq);
+    append(wire, &len, bytes_of_text(text));
+    append(wire, &len, bytes_of(item->signature, sizeof(item->signature)));
+    append(wire, &len, bytes_of_text("5:token1:t1:v"));
+    append(wire, &len, bytes_of_text(value));
+    append(wire, &len, bytes_of_text(PUT_TAIL));
+    return len;
+}
+
+/* Reads it, checks the item by what was read alone, and writes it again. */
+static void expect_carried(struct bytes wire, const char *target)
+{
+    uint8_t out[DHT_MESSAGE_MAX];
+    struct dht_message m;
+    struct dht_item item;
+    struct id want = test_id(target), got;
+    size_t len;
+
+    assert_int_equal(dht_message_read(DHT_DIALECT_MAINLINE, wire, &m), OK);
+    item = (struct dht_item){.mutable_item = (m.has & DHT_HAS_KEY) != 0,
+                             .seq = m.seq,
+                             .salt = m.salt,
+                             .value = &m.value};
+    if (item.mutable_item) {
+        memcpy(item.key, m.key, sizeof(item.key));
+        memcpy(item.signature, m.signature, sizeof(item.signature));
+    }
+    assert_int_equal(dht_item_verify(&item), OK);
+    dht_item_target(&item, &got);
+    assert_true(id_equal(&got, &want));
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_MAINLINE, &m, out, sizeof(out), &len),
+        OK);
+    assert_true(bytes_equal(bytes_of(out, len), wire));
+}
+
+static void test_item_vectors_in_bencode(void **state)
+{
+    static const char immutable[] = PUT_HEAD
+        "5:token1:t1:v12:Hello World!" PUT_TAIL;
+    struct value value = text_value("Hello World!");
+    uint8_t wire[DHT_MESSAGE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(vectors); i++) {
+        struct dht_item item = vector_item(&vectors[i], &value);
+        size_t len = write_put(&item, "12:Hello World!", wire);
+
+        expect_carried(bytes_of(wire, len), vectors[i].target);
+    }
+    expect_carried(bytes_of_text(immutable),
+                   "e5f96f6f38320f0f33959cb4d3d656452117aadb");
+}
+
+/* Keys out of order have been hashed and signed as they are. */
+static void test_item_unsorted_in_bencode(void **state)
+{
+    static const char value[] = "d1:bi1e1:al1:xee";
+    static const char text[] = "4:salt1:s3:seqi7e1:vd1:bi1e1:al1:xee";
+    /* SHA-1 of the value, by sha1sum */
+    static const char target[] = "5282d66149d44dcce9777017331470c2619e5a11";
+    uint8_t wire[DHT_MESSAGE_MAX], secret[64];
+    struct dht_item item = {.mutable_item = true, .seq = 7};
+    char hex[ID_TEXT_SIZE];
+    struct id by_key;
+    size_t len;
+
+    (void)state;
+    expect_carried(bytes_of_text(PUT_HEAD "5:token1:t1:v"
+                                          "d1:bi1e1:al1:xee" PUT_TAIL),
+                   target);
+    crypto_sign_keypair(item.key, secret);
+    item.salt = bytes_of_text("s");
+    crypto_sign_detached(item.signature, NULL, (const uint8_t *)text,
+                         strlen(text), secret);
+    dht_item_target(&item, &by_key);
+    id_print(&by_key, hex);
+    len = write_put(&item, value, wire);
+    expect_carried(bytes_of(wire, len), hex);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_item_salt_of_65_bytes_is_too_large),
         cmocka_unit_test(test_item_signs_the_specified_text),
         cmocka_unit_test(test_item_of_the_largest_value),
+        cmocka_unit_test(test_item_vectors_in_bencode),
+        cmocka_unit_test(test_item_unsorted_in_bencode),
     };
 
     return cmocka_run_group_tests(tests, init_sodium, NULL);
