@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A whole DHT engine under a script: the input says which datagrams come in
- * and from where, which of our queries are answered and with what, what is
- * stored with the tokens that were given, how much time passes, what is asked
- * of the interface, and what callbacks do. After each step the invariants are
- * checked.
+ * A whole DHT engine, in either dialect, under a script: the input says which
+ * datagrams come in and from where, which of our queries are answered and with
+ * what, what is stored with the tokens that were given, how much time passes,
+ * what is asked of the interface, and what callbacks do. After each step the
+ * invariants are checked.
  *
  * The script is a list of steps, each a byte that says what, and what it
  * needs. Where the input ends, zeros follow, and the script with the step.
@@ -141,7 +141,7 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
 
     assert(datagram.len <= DHT_MESSAGE_MAX);
     assert(endpoint_is_usable(to));
-    assert(dht_message_read(DHT_DIALECT_WARREN, datagram, &m) == OK);
+    assert(dht_message_read(s->config.dialect, datagram, &m) == OK);
     if (m.kind == DHT_QUERY)
         remember_query(s, to, &m);
     else if (m.has & DHT_HAS_TOKEN)
@@ -221,7 +221,7 @@ static void give(struct script *s, const struct endpoint *from,
     size_t len;
 
     s->asked = &m->target;
-    if (dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len) == OK)
+    if (dht_message_write(s->config.dialect, m, buf, sizeof(buf), &len) == OK)
         dht_receive(s->d, from, bytes_of(buf, len), s->now);
 }
 
@@ -545,6 +545,8 @@ static void start(struct script *s)
     dht_config_init(&s->config);
     s->config.testing_network = flags & 1;
     s->config.family[FAMILY_IPV6] = (flags & 2) != 0;
+    if (flags & 64)
+        s->config.dialect = DHT_DIALECT_MAINLINE;
     s->config.max_peers = 8;
     s->config.max_hashes = 4;
     s->config.max_items = 4;
