@@ -131,6 +131,8 @@ void dht_status(const struct dht *d, uint64_t now, struct dht_status *out)
                service->peers.memory + service->items.memory +
                limiter_memory(&service->limiter) +
                limiter_memory(&service->known) + d->world.callbacks.cap;
+    if (service->samples.hashes != NULL)
+        s.memory += DHT_SAMPLES_MAX * ID_BYTES;
     for (int f = 0; f < FAMILIES; f++)
         s.memory += status_family(d, (enum family)f, now, &s);
     for (const struct publication *p = d->publications.first; p != NULL;

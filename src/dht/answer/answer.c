@@ -12,8 +12,8 @@
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
  * sheds what does not fit and sends. Those that write are in answer_store.c,
- * errors in answer_error.c. A new method is a case of the switch, and what
- * dht_message.c says of it.
+ * samples in answer_samples.c, errors in answer_error.c. A new method is a case
+ * of the switch, and what dht_message.c says of it.
  *
  * When strangers have taken all that may be answered, those go on being
  * answered who show a token of ours, and who are in our routing table: they
@@ -32,7 +32,6 @@
 #define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
 #define ANSWER_FRAME       88  /* bytes of an answer beside its lists */
 #define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
-#define SAMPLE_INTERVAL    60  /* s */
 
 /* ---- Sending ------------------------------------------------------------- */
 
@@ -221,16 +220,8 @@ static void get_item(struct dht_service *s, struct answer *a,
 static void sample(struct dht_service *s, struct answer *a,
                    const struct dht_message *query)
 {
-    size_t n;
-
     add_nodes(s, a, query);
-    n = peer_store_sample_hashes(&s->peers, &s->w->random, a->samples,
-                                 room_for(a, ID_BYTES, ANSWER_SAMPLES),
-                                 s->w->now);
-    a->m.samples = bytes_of(a->samples, n * ID_BYTES);
-    a->m.interval = SAMPLE_INTERVAL;
-    a->m.num = s->peers.hashes;
-    a->m.has |= DHT_HAS_SAMPLES | DHT_HAS_INTERVAL | DHT_HAS_NUM;
+    answer_add_samples(s, a, room_for(a, ID_BYTES, DHT_SAMPLES_MAX));
     answer_send(s, a);
 }
 

@@ -9,8 +9,6 @@
 
 #include <stdint.h>
 
-#define ANSWER_SAMPLES 20
-
 struct answer {
     const struct endpoint *to;
     size_t limit; /* bytes that it may have */
@@ -18,7 +16,6 @@ struct answer {
     /* What `m` points to. */
     uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];
     uint8_t nodes6[DHT_NODES_MAX * COMPACT_NODE6];
-    uint8_t samples[ANSWER_SAMPLES * ID_BYTES];
     uint8_t token[DHT_TOKEN_BYTES];
 };
 
@@ -44,5 +41,10 @@ enum error answer_announce(struct dht_service *s, struct answer *a,
                            const struct dht_message *query);
 enum error answer_put(struct dht_service *s, struct answer *a,
                       const struct dht_message *query);
+
+/* ---- answer_samples.c ---------------------------------------------------- */
+
+/* No more than `room` of them. */
+void answer_add_samples(struct dht_service *s, struct answer *a, size_t room);
 
 #endif

