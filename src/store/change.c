@@ -14,9 +14,13 @@ static size_t cap_of(const struct store *s, enum store_kind kind)
 {
     switch (kind) {
     case STORE_ANNOUNCEMENTS:
-        return s->options.max_announcements;
+        return s->options.max_announcements[STORE_DHT];
+    case STORE_MAINLINE_ANNOUNCEMENTS:
+        return s->options.max_announcements[STORE_MAINLINE];
     case STORE_ITEMS:
-        return s->options.max_items;
+        return s->options.max_items[STORE_DHT];
+    case STORE_MAINLINE_ITEMS:
+        return s->options.max_items[STORE_MAINLINE];
     case STORE_RELAYS:
         return s->options.max_relays;
     case STORE_SETTINGS:
@@ -26,6 +30,7 @@ static size_t cap_of(const struct store *s, enum store_kind kind)
     case STORE_VANGUARDS:
         return s->options.max_services;
     case STORE_NODES:
+    case STORE_MAINLINE_NODES:
     case STORE_KINDS:
         break;
     }
@@ -71,27 +76,29 @@ static enum error take_away(struct store *s, enum store_kind kind,
     return store_queue_add(&s->queue, kind, key, NULL, false);
 }
 
-enum error store_put_node(struct store *s, const struct store_node *node)
+enum error store_put_node(struct store *s, enum store_dht dht,
+                          const struct store_node *node)
 {
     if (node->endpoint.port == 0)
         return ERR_RANGE;
-    return put(s, STORE_NODES, node);
+    return put(s, store_kind_of(STORE_NODES, dht), node);
 }
 
-enum error store_put_announcement(struct store *s,
+enum error store_put_announcement(struct store *s, enum store_dht dht,
                                   const struct store_announcement *a)
 {
     if (a->port == 0 && !a->implied_port)
         return ERR_RANGE;
-    return put(s, STORE_ANNOUNCEMENTS, a);
+    return put(s, store_kind_of(STORE_ANNOUNCEMENTS, dht), a);
 }
 
-enum error store_put_item(struct store *s, const struct store_item *item)
+enum error store_put_item(struct store *s, enum store_dht dht,
+                          const struct store_item *item)
 {
     if (item->salt_len > STORE_SALT_MAX || item->value.len == 0 ||
         item->value.len > sizeof(item->value.mp))
         return ERR_RANGE;
-    return put(s, STORE_ITEMS, item);
+    return put(s, store_kind_of(STORE_ITEMS, dht), item);
 }
 
 static bool is_time(uint64_t t)
@@ -169,27 +176,29 @@ enum error store_put_vanguards(struct store *s,
     return put(s, STORE_VANGUARDS, set);
 }
 
-enum error store_remove_node(struct store *s, const struct endpoint *endpoint)
+enum error store_remove_node(struct store *s, enum store_dht dht,
+                             const struct endpoint *endpoint)
 {
     struct store_node node = {.endpoint = *endpoint};
     struct store_key key = store_tables[STORE_NODES].key(&node);
 
-    return take_away(s, STORE_NODES, &key);
+    return take_away(s, store_kind_of(STORE_NODES, dht), &key);
 }
 
-enum error store_remove_announcement(struct store *s,
+enum error store_remove_announcement(struct store *s, enum store_dht dht,
                                      const struct id *info_hash)
 {
     struct store_key key = store_key_of(info_hash->b, ID_BYTES);
 
-    return take_away(s, STORE_ANNOUNCEMENTS, &key);
+    return take_away(s, store_kind_of(STORE_ANNOUNCEMENTS, dht), &key);
 }
 
-enum error store_remove_item(struct store *s, const struct id *target)
+enum error store_remove_item(struct store *s, enum store_dht dht,
+                             const struct id *target)
 {
     struct store_key key = store_key_of(target->b, ID_BYTES);
 
-    return take_away(s, STORE_ITEMS, &key);
+    return take_away(s, store_kind_of(STORE_ITEMS, dht), &key);
 }
 
 enum error store_remove_relay(struct store *s,
@@ -313,31 +322,36 @@ static bool has(struct store *s, enum store_kind kind,
     return queued != NULL ? !queued->remove : is_stored(s, kind, key);
 }
 
-bool store_has_announcement(struct store *s, const struct id *info_hash)
+bool store_has_announcement(struct store *s, enum store_dht dht,
+                            const struct id *info_hash)
 {
     struct store_key key = store_key_of(info_hash->b, ID_BYTES);
 
-    return has(s, STORE_ANNOUNCEMENTS, &key);
+    return has(s, store_kind_of(STORE_ANNOUNCEMENTS, dht), &key);
 }
 
-bool store_has_item(struct store *s, const struct id *target)
+bool store_has_item(struct store *s, enum store_dht dht,
+                    const struct id *target)
 {
     struct store_key key = store_key_of(target->b, ID_BYTES);
 
-    return has(s, STORE_ITEMS, &key);
+    return has(s, store_kind_of(STORE_ITEMS, dht), &key);
 }
 
-bool store_queues_announcement(const struct store *s,
+bool store_queues_announcement(const struct store *s, enum store_dht dht,
                                const struct id *info_hash)
 {
     struct store_key key = store_key_of(info_hash->b, ID_BYTES);
 
-    return store_queue_find(&s->queue, STORE_ANNOUNCEMENTS, &key) != NULL;
+    return store_queue_find(&s->queue, store_kind_of(STORE_ANNOUNCEMENTS, dht),
+                            &key) != NULL;
 }
 
-bool store_queues_item(const struct store *s, const struct id *target)
+bool store_queues_item(const struct store *s, enum store_dht dht,
+                       const struct id *target)
 {
     struct store_key key = store_key_of(target->b, ID_BYTES);
 
-    return store_queue_find(&s->queue, STORE_ITEMS, &key) != NULL;
+    return store_queue_find(&s->queue, store_kind_of(STORE_ITEMS, dht), &key) !=
+           NULL;
 }

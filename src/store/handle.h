@@ -15,7 +15,13 @@
 #include <stdint.h>
 
 /* Statements that belong to no kind of row; their SQL is in store.c. */
-enum store_extra { STORE_BEGIN, STORE_COMMIT, STORE_PRUNE, STORE_EXTRAS };
+enum store_extra {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_PRUNE,
+    STORE_PRUNE_MAINLINE,
+    STORE_EXTRAS
+};
 
 struct store {
     sqlite3 *db;

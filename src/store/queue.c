@@ -68,6 +68,27 @@ static void drop(struct store_queue *q, struct store_change *c)
     sqlite3_free(c);
 }
 
+/* The oldest node but `old`, of the DHT that has more of them waiting. */
+static struct store_change *oldest_node(const struct store_queue *q,
+                                        const struct store_change *old)
+{
+    struct store_change *victim = NULL;
+    size_t most = 0;
+
+    for (int d = 0; d < STORE_DHTS; d++) {
+        enum store_kind kind = store_kind_of(STORE_NODES, (enum store_dht)d);
+        struct store_change *c = store_queue_oldest(q, kind);
+
+        if (c == old && c != NULL)
+            c = store_queue_next(c);
+        if (c == NULL || q->kinds[kind].table.count <= most)
+            continue;
+        most = q->kinds[kind].table.count;
+        victim = c;
+    }
+    return victim;
+}
+
 /* Makes room for `size` bytes in place of `old`, at the cost of the oldest
  * other nodes. */
 static bool make_room(struct store_queue *q, size_t size,
@@ -76,10 +97,8 @@ static bool make_room(struct store_queue *q, size_t size,
     size_t freed = old != NULL ? change_size(old) : 0;
 
     while (q->bytes - freed + size > q->bytes_max) {
-        struct store_change *victim = store_queue_oldest(q, STORE_NODES);
+        struct store_change *victim = oldest_node(q, old);
 
-        if (victim == old && victim != NULL)
-            victim = store_queue_next(victim);
         if (victim == NULL)
             return false;
         drop(q, victim);

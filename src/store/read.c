@@ -57,12 +57,12 @@ static enum error cursor_close(struct cursor *c)
     return c->err;
 }
 
-enum error store_each_node(struct store *s, size_t limit,
+enum error store_each_node(struct store *s, enum store_dht dht, size_t limit,
                            void (*each)(void *ctx, const struct store_node *),
                            void *ctx)
 {
     int64_t max = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
-    struct cursor c = cursor_open(s, STORE_NODES, max);
+    struct cursor c = cursor_open(s, store_kind_of(STORE_NODES, dht), max);
     struct store_node node;
 
     while (cursor_next(&c, &node))
@@ -71,10 +71,11 @@ enum error store_each_node(struct store *s, size_t limit,
 }
 
 enum error store_each_announcement(
-    struct store *s, void (*each)(void *ctx, const struct store_announcement *),
-    void *ctx)
+    struct store *s, enum store_dht dht,
+    void (*each)(void *ctx, const struct store_announcement *), void *ctx)
 {
-    struct cursor c = cursor_open(s, STORE_ANNOUNCEMENTS, -1);
+    struct cursor c =
+        cursor_open(s, store_kind_of(STORE_ANNOUNCEMENTS, dht), -1);
     struct store_announcement a;
 
     while (cursor_next(&c, &a))
@@ -82,11 +83,11 @@ enum error store_each_announcement(
     return cursor_close(&c);
 }
 
-enum error store_each_item(struct store *s,
+enum error store_each_item(struct store *s, enum store_dht dht,
                            void (*each)(void *ctx, const struct store_item *),
                            void *ctx)
 {
-    struct cursor c = cursor_open(s, STORE_ITEMS, -1);
+    struct cursor c = cursor_open(s, store_kind_of(STORE_ITEMS, dht), -1);
     struct store_item item;
 
     while (cursor_next(&c, &item))

@@ -13,7 +13,9 @@
  *
  * node.batch orders nodes by when they were written, because the wall clock
  * cannot be trusted to: it is the number of the flush.
- * item.key is NULL for an immutable item.
+ * item.key is NULL for an immutable item. What belongs to the mainline DHT has
+ * tables of its own, so that each DHT has its caps, and an endpoint or a hash
+ * may be in both.
  * Keys of service_point and service_seq are the name of the service, a zero,
  * and the identity of the relay or access and period, 4 bytes each;
  * vanguard.relays is up to 16 times identity 32, since 8, until 8. */
@@ -83,6 +85,29 @@ const char *const schema_migrations[] = {
     "  relays BLOB NOT NULL"
     ") WITHOUT ROWID;"
     "PRAGMA user_version = 5;",
+
+    "CREATE TABLE mainline_node ("
+    "  endpoint BLOB PRIMARY KEY NOT NULL,"
+    "  id BLOB NOT NULL,"
+    "  last_seen INTEGER NOT NULL,"
+    "  batch INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE mainline_announcement ("
+    "  info_hash BLOB PRIMARY KEY NOT NULL,"
+    "  port INTEGER NOT NULL,"
+    "  implied_port INTEGER NOT NULL,"
+    "  since INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE mainline_item ("
+    "  target BLOB PRIMARY KEY NOT NULL,"
+    "  value BLOB NOT NULL,"
+    "  since INTEGER NOT NULL,"
+    "  key BLOB,"
+    "  signature BLOB,"
+    "  seq INTEGER,"
+    "  salt BLOB"
+    ") WITHOUT ROWID;"
+    "PRAGMA user_version = 6;",
 };
 
 const int schema_version =
@@ -98,7 +123,12 @@ const char *const schema_probe =
     "SELECT key, handshake_key, endpoint, salt, since, until, introductions, "
     "period FROM service_point LIMIT 0;"
     "SELECT key, seq FROM service_seq LIMIT 0;"
-    "SELECT service, relays FROM vanguard LIMIT 0;";
+    "SELECT service, relays FROM vanguard LIMIT 0;"
+    "SELECT endpoint, id, last_seen, batch FROM mainline_node LIMIT 0;"
+    "SELECT info_hash, port, implied_port, since FROM mainline_announcement "
+    "LIMIT 0;"
+    "SELECT target, value, since, key, signature, seq, salt FROM mainline_item "
+    "LIMIT 0;";
 
 static enum error run_one(sqlite3 *db, const char *migration)
 {

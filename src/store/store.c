@@ -19,8 +19,8 @@
 
 static const struct store_options defaults = {
     .max_nodes = 10000,
-    .max_announcements = 1000,
-    .max_items = 1000,
+    .max_announcements = {1000, 1000},
+    .max_items = {1000, 1000},
     .max_relays = 5000,
     .max_settings = 256,
     .max_services = 1024,
@@ -41,8 +41,10 @@ static struct store_options with_defaults(const struct store_options *given)
     struct store_options o = given != NULL ? *given : defaults;
 
     fill_in(&o.max_nodes, defaults.max_nodes);
-    fill_in(&o.max_announcements, defaults.max_announcements);
-    fill_in(&o.max_items, defaults.max_items);
+    for (int d = 0; d < STORE_DHTS; d++) {
+        fill_in(&o.max_announcements[d], defaults.max_announcements[d]);
+        fill_in(&o.max_items[d], defaults.max_items[d]);
+    }
     fill_in(&o.max_relays, defaults.max_relays);
     fill_in(&o.max_settings, defaults.max_settings);
     fill_in(&o.max_services, defaults.max_services);
@@ -72,13 +74,16 @@ enum error store_failed(struct store *s, const char *what, enum error err)
 
 /* ---- Opening and closing ------------------------------------------------ */
 
+/* All but the newest ?1. */
+#define PRUNE(table)                                                       \
+    "DELETE FROM " table " WHERE endpoint IN (SELECT endpoint FROM " table \
+    " ORDER BY batch DESC, last_seen DESC, endpoint LIMIT -1 OFFSET ?1)"
+
 static const char *const extra_sql[STORE_EXTRAS] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_COMMIT] = "COMMIT",
-    [STORE_PRUNE] = "DELETE FROM node WHERE endpoint IN "
-                    "(SELECT endpoint FROM node "
-                    "ORDER BY batch DESC, last_seen DESC, endpoint "
-                    "LIMIT -1 OFFSET ?1)",
+    [STORE_PRUNE] = PRUNE("node"),
+    [STORE_PRUNE_MAINLINE] = PRUNE("mainline_node"),
 };
 
 static enum error prepare_all(struct store *s)
@@ -109,7 +114,10 @@ static enum error find_batch(struct store *s)
 {
     int64_t last;
     enum error err =
-        sql_get_int(s->db, "SELECT coalesce(max(batch), 0) FROM node", &last);
+        sql_get_int(s->db,
+                    "SELECT max((SELECT coalesce(max(batch), 0) FROM node), "
+                    "(SELECT coalesce(max(batch), 0) FROM mainline_node))",
+                    &last);
 
     if (err == OK)
         s->batch = last < INT64_MAX ? last + 1 : last;
@@ -158,8 +166,9 @@ void store_configure(struct store *s, const struct store_options *options)
     struct store_options o = with_defaults(options);
 
     s->options.max_nodes = o.max_nodes;
-    s->options.max_announcements = o.max_announcements;
-    s->options.max_items = o.max_items;
+    memcpy(s->options.max_announcements, o.max_announcements,
+           sizeof(o.max_announcements));
+    memcpy(s->options.max_items, o.max_items, sizeof(o.max_items));
     s->options.max_relays = o.max_relays;
     s->options.max_settings = o.max_settings;
     s->options.max_services = o.max_services;
@@ -196,20 +205,24 @@ static enum error write_change(struct store *s, const struct store_change *c)
     return sql_run(st);
 }
 
-/* Brings the nodes back under their cap: the newest stay. */
-static enum error prune(struct store *s, uint64_t *pruned)
+/* Brings the nodes of a DHT back under their cap: the newest stay. */
+static enum error prune(struct store *s, enum store_dht dht, uint64_t *pruned)
 {
-    sqlite3_stmt *st = s->extras[STORE_PRUNE];
+    enum store_kind kind = store_kind_of(STORE_NODES, dht);
+    sqlite3_stmt *st = s->extras[STORE_PRUNE + dht];
     int64_t max = (int64_t)s->options.max_nodes, rows;
-    enum error err = sql_run_int(s->tables[STORE_NODES][STORE_COUNT], &rows);
+    enum error err;
 
+    if (s->queue.kinds[kind].table.count == 0)
+        return OK;
+    err = sql_run_int(s->tables[kind][STORE_COUNT], &rows);
     if (err != OK || rows <= max)
         return err;
     err = sql_error(s->db, sqlite3_bind_int64(st, 1, max));
     if (err == OK)
         err = sql_run(st);
     if (err == OK)
-        *pruned = (uint64_t)sqlite3_changes64(s->db);
+        *pruned += (uint64_t)sqlite3_changes64(s->db);
     return err;
 }
 
@@ -231,8 +244,8 @@ static enum error write_all(struct store *s, struct written *w)
         for (; c != NULL && err == OK; c = store_queue_next(c))
             err = write_change(s, c);
     }
-    if (err == OK && s->queue.kinds[STORE_NODES].table.count > 0)
-        err = prune(s, &w->pruned);
+    for (int d = 0; d < STORE_DHTS && err == OK; d++)
+        err = prune(s, (enum store_dht)d, &w->pruned);
     if (err == OK)
         err = count_rows(s, w->rows);
     if (err == OK)
@@ -296,9 +309,11 @@ void store_get_health(const struct store *s, struct store_health *out)
     out->dropped = s->queue.dropped;
     out->queued = s->queue.count;
     out->queued_bytes = s->queue.bytes;
-    out->nodes = (size_t)s->rows[STORE_NODES];
-    out->announcements = (size_t)s->rows[STORE_ANNOUNCEMENTS];
-    out->items = (size_t)s->rows[STORE_ITEMS];
+    for (int d = 0; d < STORE_DHTS; d++) {
+        out->nodes[d] = (size_t)s->rows[STORE_NODES + d];
+        out->announcements[d] = (size_t)s->rows[STORE_ANNOUNCEMENTS + d];
+        out->items[d] = (size_t)s->rows[STORE_ITEMS + d];
+    }
     out->relays = (size_t)s->rows[STORE_RELAYS];
     out->settings = (size_t)s->rows[STORE_SETTINGS];
     out->services =

@@ -59,6 +59,10 @@
 #define STORE_SETTING_KEY   64  /* bytes with the terminator */
 #define STORE_SETTING_BYTES 256 /* longest value */
 
+/* The DHT that nodes, announcements and items belong to: each has rows and caps
+ * of its own, and the same endpoint or hash may be in both. */
+enum store_dht { STORE_DHT, STORE_MAINLINE, STORE_DHTS };
+
 /* A node that answered us. The endpoint is the key: an id met under two
  * endpoints (families) is two nodes, an endpoint with a new id is one. */
 struct store_node {
@@ -100,15 +104,16 @@ struct store_relay {
 
 /* Caps; a field that is 0 takes the default. */
 struct store_options {
-    size_t max_nodes;         /* 10,000: the oldest go when it is exceeded */
-    size_t max_announcements; /* 1,000: then ERR_FULL */
-    size_t max_items;         /* 1,000: then ERR_FULL */
-    size_t max_relays;        /* 5,000: then ERR_FULL */
-    size_t max_settings;      /* 256: then ERR_FULL */
-    size_t max_services;      /* 1,024 rows of services: then ERR_FULL */
-    size_t queue_bytes;       /* 2 MiB of queued changes */
-    uint32_t busy_ms;         /* 50: longest wait for another's lock */
-    int64_t wall;             /* now; dates a file that is set aside */
+    /* The first three are of each DHT. */
+    size_t max_nodes; /* 10,000: the oldest go when it is exceeded */
+    size_t max_announcements[STORE_DHTS]; /* 1,000: then ERR_FULL */
+    size_t max_items[STORE_DHTS];         /* 1,000: then ERR_FULL */
+    size_t max_relays;                    /* 5,000: then ERR_FULL */
+    size_t max_settings;                  /* 256: then ERR_FULL */
+    size_t max_services; /* 1,024 rows of services: then ERR_FULL */
+    size_t queue_bytes;  /* 2 MiB of queued changes */
+    uint32_t busy_ms;    /* 50: longest wait for another's lock */
+    int64_t wall;        /* now; dates a file that is set aside */
 };
 
 enum store_how {
@@ -163,19 +168,23 @@ void store_close(struct store *s);
  *               long
  * A node that finds no room is dropped and counted, and ERR_FULL returned:
  * nothing needs to be done about it. */
-enum error store_put_node(struct store *s, const struct store_node *node);
-enum error store_put_announcement(struct store *s,
+enum error store_put_node(struct store *s, enum store_dht dht,
+                          const struct store_node *node);
+enum error store_put_announcement(struct store *s, enum store_dht dht,
                                   const struct store_announcement *a);
-enum error store_put_item(struct store *s, const struct store_item *item);
+enum error store_put_item(struct store *s, enum store_dht dht,
+                          const struct store_item *item);
 enum error store_put_relay(struct store *s, const struct store_relay *relay);
 enum error store_put_setting(struct store *s, const char *key,
                              struct bytes value);
 
 /* Queue a removal; of a key that is not there, it does nothing. */
-enum error store_remove_node(struct store *s, const struct endpoint *endpoint);
-enum error store_remove_announcement(struct store *s,
+enum error store_remove_node(struct store *s, enum store_dht dht,
+                             const struct endpoint *endpoint);
+enum error store_remove_announcement(struct store *s, enum store_dht dht,
                                      const struct id *info_hash);
-enum error store_remove_item(struct store *s, const struct id *target);
+enum error store_remove_item(struct store *s, enum store_dht dht,
+                             const struct id *target);
 enum error store_remove_relay(struct store *s,
                               const uint8_t identity[STORE_KEY_SIZE]);
 enum error store_remove_setting(struct store *s, const char *key);
@@ -195,13 +204,13 @@ enum error store_flush(struct store *s, int64_t wall);
  * argument is valid during the call only; `each` may queue changes, but not
  * flush, read or close. Errors as store_flush; some rows may have been shown
  * before one. */
-enum error store_each_node(struct store *s, size_t limit,
+enum error store_each_node(struct store *s, enum store_dht dht, size_t limit,
                            void (*each)(void *ctx, const struct store_node *),
                            void *ctx);
 enum error store_each_announcement(
-    struct store *s, void (*each)(void *ctx, const struct store_announcement *),
-    void *ctx);
-enum error store_each_item(struct store *s,
+    struct store *s, enum store_dht dht,
+    void (*each)(void *ctx, const struct store_announcement *), void *ctx);
+enum error store_each_item(struct store *s, enum store_dht dht,
                            void (*each)(void *ctx, const struct store_item *),
                            void *ctx);
 enum error store_each_relay(struct store *s, size_t limit,
@@ -209,14 +218,17 @@ enum error store_each_relay(struct store *s, size_t limit,
                             void *ctx);
 
 /* Whether there is one, on disk or queued. */
-bool store_has_announcement(struct store *s, const struct id *info_hash);
-bool store_has_item(struct store *s, const struct id *target);
+bool store_has_announcement(struct store *s, enum store_dht dht,
+                            const struct id *info_hash);
+bool store_has_item(struct store *s, enum store_dht dht,
+                    const struct id *target);
 
 /* Whether the last change of it is queued: the next start finds the one before,
  * unless a flush returns OK until then. */
-bool store_queues_announcement(const struct store *s,
+bool store_queues_announcement(const struct store *s, enum store_dht dht,
                                const struct id *info_hash);
-bool store_queues_item(const struct store *s, const struct id *target);
+bool store_queues_item(const struct store *s, enum store_dht dht,
+                       const struct id *target);
 
 /* Copies a setting into `buf` and its length into `len`. ERR_NOT_FOUND;
  * ERR_NO_SPACE when it is longer than `cap` (STORE_SETTING_BYTES always
@@ -236,9 +248,10 @@ struct store_health {
     uint64_t skipped;           /* rows of a wrong shape met when reading */
     size_t queued;              /* changes waiting */
     size_t queued_bytes;
-    size_t nodes; /* rows, as of the last flush */
-    size_t announcements;
-    size_t items;
+    /* Rows, as of the last flush. */
+    size_t nodes[STORE_DHTS];
+    size_t announcements[STORE_DHTS];
+    size_t items[STORE_DHTS];
     size_t relays;
     size_t settings;
     size_t services; /* of all three kinds */

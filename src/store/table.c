@@ -466,55 +466,61 @@ static bool read_vanguards(sqlite3_stmt *st, void *row)
 #define POINT_COLUMNS \
     "key, handshake_key, endpoint, salt, since, until, introductions, period"
 
+/* Those that there are one of for each DHT. */
+#define NODE_TABLE(table)                                                     \
+    {                                                                         \
+        .sql = {[STORE_PUT] = "INSERT OR REPLACE INTO " table " "             \
+                              "(endpoint, id, last_seen, batch) "             \
+                              "VALUES (?1,?2,?3,?4)",                         \
+                [STORE_REMOVE] = "DELETE FROM " table " WHERE endpoint = ?1", \
+                [STORE_FIND] = "SELECT endpoint, id, last_seen FROM " table   \
+                               " WHERE endpoint = ?1",                        \
+                [STORE_COUNT] = "SELECT count(*) FROM " table,                \
+                [STORE_LIST] = "SELECT endpoint, id, last_seen FROM " table   \
+                               " ORDER BY batch DESC, last_seen DESC, "       \
+                               "endpoint LIMIT ?1"},                          \
+        .row_size = sizeof(struct store_node), .key = node_key,               \
+        .bind = bind_node, .read = read_node                                  \
+    }
+#define ANNOUNCEMENT_TABLE(table)                                              \
+    {                                                                          \
+        .sql = {[STORE_PUT] = "INSERT OR REPLACE INTO " table " "              \
+                              "(info_hash, port, implied_port, since) "        \
+                              "VALUES (?1,?2,?3,?4)",                          \
+                [STORE_REMOVE] = "DELETE FROM " table " WHERE info_hash = ?1", \
+                [STORE_FIND] = "SELECT info_hash, port, implied_port, since "  \
+                               "FROM " table " WHERE info_hash = ?1",          \
+                [STORE_COUNT] = "SELECT count(*) FROM " table,                 \
+                [STORE_LIST] = "SELECT info_hash, port, implied_port, since "  \
+                               "FROM " table " ORDER BY info_hash LIMIT ?1"},  \
+        .row_size = sizeof(struct store_announcement),                         \
+        .key = announcement_key, .bind = bind_announcement,                    \
+        .read = read_announcement                                              \
+    }
+#define ITEM_COLUMNS "target, value, since, key, signature, seq, salt"
+#define ITEM_TABLE(table)                                                   \
+    {                                                                       \
+        .sql = {[STORE_PUT] = "INSERT OR REPLACE INTO " table               \
+                              " (" ITEM_COLUMNS ") "                        \
+                              "VALUES (?1,?2,?3,?4,?5,?6,?7)",              \
+                [STORE_REMOVE] = "DELETE FROM " table " WHERE target = ?1", \
+                [STORE_FIND] = "SELECT " ITEM_COLUMNS " FROM " table        \
+                               " WHERE target = ?1",                        \
+                [STORE_COUNT] = "SELECT count(*) FROM " table,              \
+                [STORE_LIST] = "SELECT " ITEM_COLUMNS " FROM " table        \
+                               " ORDER BY target LIMIT ?1"},                \
+        .row_size = sizeof(struct store_item), .key = item_key,             \
+        .bind = bind_item, .read = read_item                                \
+    }
+
 const struct store_table store_tables[STORE_KINDS] = {
-    [STORE_NODES] =
-        {.sql = {[STORE_PUT] =
-                     "INSERT OR REPLACE INTO node "
-                     "(endpoint, id, last_seen, batch) VALUES (?1,?2,?3,?4)",
-                 [STORE_REMOVE] = "DELETE FROM node WHERE endpoint = ?1",
-                 [STORE_FIND] = "SELECT endpoint, id, last_seen FROM node "
-                                "WHERE endpoint = ?1",
-                 [STORE_COUNT] = "SELECT count(*) FROM node",
-                 [STORE_LIST] =
-                     "SELECT endpoint, id, last_seen FROM node "
-                     "ORDER BY batch DESC, last_seen DESC, endpoint LIMIT ?1"},
-         .row_size = sizeof(struct store_node),
-         .key = node_key,
-         .bind = bind_node,
-         .read = read_node},
-    [STORE_ANNOUNCEMENTS] =
-        {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO announcement "
-                               "(info_hash, port, implied_port, since) "
-                               "VALUES (?1,?2,?3,?4)",
-                 [STORE_REMOVE] =
-                     "DELETE FROM announcement WHERE info_hash = ?1",
-                 [STORE_FIND] = "SELECT info_hash, port, implied_port, since "
-                                "FROM announcement WHERE info_hash = ?1",
-                 [STORE_COUNT] = "SELECT count(*) FROM announcement",
-                 [STORE_LIST] = "SELECT info_hash, port, implied_port, since "
-                                "FROM announcement ORDER BY info_hash "
-                                "LIMIT ?1"},
-         .row_size = sizeof(struct store_announcement),
-         .key = announcement_key,
-         .bind = bind_announcement,
-         .read = read_announcement},
-    [STORE_ITEMS] =
-        {.sql = {[STORE_PUT] =
-                     "INSERT OR REPLACE INTO item "
-                     "(target, value, since, key, signature, seq, salt) "
-                     "VALUES (?1,?2,?3,?4,?5,?6,?7)",
-                 [STORE_REMOVE] = "DELETE FROM item WHERE target = ?1",
-                 [STORE_FIND] =
-                     "SELECT target, value, since, key, signature, seq, salt "
-                     "FROM item WHERE target = ?1",
-                 [STORE_COUNT] = "SELECT count(*) FROM item",
-                 [STORE_LIST] =
-                     "SELECT target, value, since, key, signature, seq, salt "
-                     "FROM item ORDER BY target LIMIT ?1"},
-         .row_size = sizeof(struct store_item),
-         .key = item_key,
-         .bind = bind_item,
-         .read = read_item},
+    [STORE_NODES] = NODE_TABLE("node"),
+    [STORE_MAINLINE_NODES] = NODE_TABLE("mainline_node"),
+    [STORE_ANNOUNCEMENTS] = ANNOUNCEMENT_TABLE("announcement"),
+    [STORE_MAINLINE_ANNOUNCEMENTS] =
+        ANNOUNCEMENT_TABLE("mainline_announcement"),
+    [STORE_ITEMS] = ITEM_TABLE("item"),
+    [STORE_MAINLINE_ITEMS] = ITEM_TABLE("mainline_item"),
     [STORE_RELAYS] =
         {.sql = {[STORE_PUT] = "INSERT OR REPLACE INTO relay (" RELAY_COLUMNS
                                ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",

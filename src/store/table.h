@@ -14,10 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The first three have a table for each DHT: see store_kind_of. */
 enum store_kind {
     STORE_NODES,
+    STORE_MAINLINE_NODES,
     STORE_ANNOUNCEMENTS,
+    STORE_MAINLINE_ANNOUNCEMENTS,
     STORE_ITEMS,
+    STORE_MAINLINE_ITEMS,
     STORE_RELAYS,
     STORE_SETTINGS,
     STORE_SERVICE_POINTS,
@@ -25,6 +29,13 @@ enum store_kind {
     STORE_VANGUARDS,
     STORE_KINDS
 };
+
+/* `first` is the kind of STORE_DHT. */
+static inline enum store_kind store_kind_of(enum store_kind first,
+                                            enum store_dht dht)
+{
+    return (enum store_kind)(first + dht);
+}
 
 enum store_op {
     STORE_PUT,    /* insert or replace */

@@ -90,7 +90,7 @@ class Client(ProcessTest):
         rows = [
             (b"", 'udp_dropped_total{reason="empty"}'),
             (b"d1:ad2:id20:", 'udp_dropped_total{reason='
-                              '"neither_map_nor_array"}'),
+                              '"foreign"}'),
             (b"\x93\x01\x02\x03",
              'tunnel_dropped_total{reason="wrong_length"}'),
             (cell + bytes(344), 'tunnel_dropped_total{reason="not_found"}'),

@@ -178,7 +178,8 @@ static inline struct node_list list_nodes(struct store *s, size_t limit)
 {
     struct node_list l = {NULL, 0, 0};
 
-    assert_int_equal(store_each_node(s, limit, node_list_add, &l), OK);
+    assert_int_equal(store_each_node(s, STORE_DHT, limit, node_list_add, &l),
+                     OK);
     return l;
 }
 

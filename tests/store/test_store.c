@@ -27,7 +27,7 @@ static void test_store_nodes_round_trip(void **state)
     for (uint32_t n = 0; n < 100; n++) {
         struct store_node node = make_node(n, 5000 + n);
 
-        assert_int_equal(store_put_node(s, &node), OK);
+        assert_int_equal(store_put_node(s, STORE_DHT, &node), OK);
     }
     assert_int_equal(store_flush(s, 1), OK);
     s = fixture_reopen(f);
@@ -57,10 +57,10 @@ static void test_store_endpoint_is_the_key_of_a_node(void **state)
 
     other_id.endpoint = node.endpoint;
     other_port.endpoint.port++;
-    store_put_node(s, &node);
-    store_put_node(s, &other_port);
+    store_put_node(s, STORE_DHT, &node);
+    store_put_node(s, STORE_DHT, &other_port);
     assert_int_equal(store_flush(s, 1), OK);
-    store_put_node(s, &other_id);
+    store_put_node(s, STORE_DHT, &other_id);
     assert_int_equal(store_flush(s, 1), OK);
     l = list_nodes(s, 10);
     assert_int_equal(l.count, 2);
@@ -88,7 +88,7 @@ static enum error withdraw(struct store *s, uint32_t n)
 {
     struct store_announcement a = make_announcement(n);
 
-    return store_remove_announcement(s, &a.info_hash);
+    return store_remove_announcement(s, STORE_DHT, &a.info_hash);
 }
 
 static void test_store_announcements_round_trip(void **state)
@@ -100,16 +100,18 @@ static void test_store_announcements_round_trip(void **state)
     for (uint32_t n = 0; n < 20; n++) {
         struct store_announcement a = make_announcement(n);
 
-        assert_int_equal(store_put_announcement(s, &a), OK);
+        assert_int_equal(store_put_announcement(s, STORE_DHT, &a), OK);
     }
     assert_int_equal(store_flush(s, 1), OK);
     s = fixture_reopen(f);
-    assert_int_equal(store_each_announcement(s, check_announcement, &seen), OK);
+    assert_int_equal(
+        store_each_announcement(s, STORE_DHT, check_announcement, &seen), OK);
     assert_int_equal(seen, 20);
     assert_int_equal(withdraw(s, 7), OK);
     assert_int_equal(store_flush(s, 1), OK);
     seen = 0;
-    assert_int_equal(store_each_announcement(s, check_announcement, &seen), OK);
+    assert_int_equal(
+        store_each_announcement(s, STORE_DHT, check_announcement, &seen), OK);
     assert_int_equal(seen, 19);
 }
 
@@ -144,19 +146,19 @@ static void test_store_items_round_trip(void **state)
     for (uint32_t n = 0; n < VALUE_MSGPACK_MAX; n += n < 130 ? 1 : 9) {
         struct store_item i = make_item(n);
 
-        assert_int_equal(store_put_item(s, &i), OK);
+        assert_int_equal(store_put_item(s, STORE_DHT, &i), OK);
         seen++;
     }
     assert_int_equal(store_flush(s, 1), OK);
     s = fixture_reopen(f);
-    assert_int_equal(fixture_health(f).items, seen);
+    assert_int_equal(fixture_health(f).items[STORE_DHT], seen);
     seen = 0;
-    assert_int_equal(store_each_item(s, check_item, &seen), OK);
-    assert_int_equal(seen, fixture_health(f).items);
+    assert_int_equal(store_each_item(s, STORE_DHT, check_item, &seen), OK);
+    assert_int_equal(seen, fixture_health(f).items[STORE_DHT]);
     item = make_item(0);
-    assert_int_equal(store_remove_item(s, &item.target), OK);
+    assert_int_equal(store_remove_item(s, STORE_DHT, &item.target), OK);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).items, seen - 1);
+    assert_int_equal(fixture_health(f).items[STORE_DHT], seen - 1);
 }
 
 static void assert_has(struct store *s, bool announcement, bool item)
@@ -164,8 +166,9 @@ static void assert_has(struct store *s, bool announcement, bool item)
     struct store_announcement a = make_announcement(1);
     struct store_item i = make_item(1);
 
-    assert_int_equal(store_has_announcement(s, &a.info_hash), announcement);
-    assert_int_equal(store_has_item(s, &i.target), item);
+    assert_int_equal(store_has_announcement(s, STORE_DHT, &a.info_hash),
+                     announcement);
+    assert_int_equal(store_has_item(s, STORE_DHT, &i.target), item);
 }
 
 static void assert_queues(struct store *s, bool announcement, bool item)
@@ -173,8 +176,9 @@ static void assert_queues(struct store *s, bool announcement, bool item)
     struct store_announcement a = make_announcement(1);
     struct store_item i = make_item(1);
 
-    assert_int_equal(store_queues_announcement(s, &a.info_hash), announcement);
-    assert_int_equal(store_queues_item(s, &i.target), item);
+    assert_int_equal(store_queues_announcement(s, STORE_DHT, &a.info_hash),
+                     announcement);
+    assert_int_equal(store_queues_item(s, STORE_DHT, &i.target), item);
 }
 
 /* Queued or written: what the next start will find. */
@@ -186,16 +190,16 @@ static void test_store_tells_what_it_has(void **state)
     struct store_item i = make_item(1);
 
     assert_has(s, false, false);
-    assert_int_equal(store_put_announcement(s, &a), OK);
+    assert_int_equal(store_put_announcement(s, STORE_DHT, &a), OK);
     assert_has(s, true, false);
     assert_queues(s, true, false);
-    assert_int_equal(store_put_item(s, &i), OK);
+    assert_int_equal(store_put_item(s, STORE_DHT, &i), OK);
     assert_has(s, true, true);
     assert_queues(s, true, true);
     assert_int_equal(store_flush(s, 1), OK);
     assert_has(s, true, true);
     assert_queues(s, false, false);
-    assert_int_equal(store_remove_announcement(s, &a.info_hash), OK);
+    assert_int_equal(store_remove_announcement(s, STORE_DHT, &a.info_hash), OK);
     assert_has(s, false, true);
     assert_queues(s, true, false);
     assert_int_equal(store_flush(s, 1), OK);
@@ -256,14 +260,14 @@ static void test_store_refuses_wrong_shapes(void **state)
     assert_int_equal(store_put_setting(s, "k", bytes_of(value, sizeof(value))),
                      ERR_TOO_LARGE);
     node.endpoint.port = 0;
-    assert_int_equal(store_put_node(s, &node), ERR_RANGE);
+    assert_int_equal(store_put_node(s, STORE_DHT, &node), ERR_RANGE);
     a.port = 0;
-    assert_int_equal(store_put_announcement(s, &a), ERR_RANGE);
+    assert_int_equal(store_put_announcement(s, STORE_DHT, &a), ERR_RANGE);
     i.salt_len = STORE_SALT_MAX + 1;
-    assert_int_equal(store_put_item(s, &i), ERR_RANGE);
+    assert_int_equal(store_put_item(s, STORE_DHT, &i), ERR_RANGE);
     i = make_item(1);
     i.value.len = VALUE_MSGPACK_MAX + 1;
-    assert_int_equal(store_put_item(s, &i), ERR_RANGE);
+    assert_int_equal(store_put_item(s, STORE_DHT, &i), ERR_RANGE);
     assert_int_equal(fixture_health(f).queued, 0);
     key[STORE_SETTING_KEY - 1] = '\0';
     assert_int_equal(store_put_setting(s, key, bytes_of(NULL, 0)), OK);
@@ -277,18 +281,18 @@ static void test_store_coalesces_changes_of_one_key(void **state)
     struct node_list l;
     size_t bytes;
 
-    store_put_node(s, &node);
+    store_put_node(s, STORE_DHT, &node);
     bytes = fixture_health(f).queued_bytes;
     for (node.last_seen = 1; node.last_seen < 1000; node.last_seen++)
-        assert_int_equal(store_put_node(s, &node), OK);
+        assert_int_equal(store_put_node(s, STORE_DHT, &node), OK);
     assert_int_equal(fixture_health(f).queued, 1);
     assert_int_equal(fixture_health(f).queued_bytes, bytes);
-    assert_int_equal(store_remove_node(s, &node.endpoint), OK);
+    assert_int_equal(store_remove_node(s, STORE_DHT, &node.endpoint), OK);
     assert_int_equal(fixture_health(f).queued, 1);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).nodes, 0);
-    store_remove_node(s, &node.endpoint);
-    store_put_node(s, &node);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 0);
+    store_remove_node(s, STORE_DHT, &node.endpoint);
+    store_put_node(s, STORE_DHT, &node);
     assert_int_equal(store_flush(s, 1), OK);
     assert_int_equal(fixture_health(f).queued, 0);
     assert_int_equal(fixture_health(f).queued_bytes, 0);
@@ -304,9 +308,9 @@ static void test_store_close_forgets_the_queue(void **state)
     struct store *s = fixture_open(f);
     struct store_node node = make_node(1, 1);
 
-    store_put_node(s, &node);
+    store_put_node(s, STORE_DHT, &node);
     fixture_reopen(f);
-    assert_int_equal(fixture_health(f).nodes, 0);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 0);
 }
 
 static void test_store_keeps_the_newest_nodes(void **state)
@@ -320,11 +324,11 @@ static void test_store_keeps_the_newest_nodes(void **state)
     for (uint32_t n = 0; n < 120; n++) {
         struct store_node node = make_node(n, 100 + n);
 
-        store_put_node(s, &node);
+        store_put_node(s, STORE_DHT, &node);
         if (n % 40 == 39)
             assert_int_equal(store_flush(s, 1), OK);
     }
-    assert_int_equal(fixture_health(f).nodes, 50);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 50);
     assert_int_equal(fixture_health(f).pruned, 70);
     l = list_nodes(s, 1000);
     assert_int_equal(l.count, 50);
@@ -339,7 +343,7 @@ static void put_announcements(struct store *s, uint32_t from, uint32_t to,
     for (uint32_t n = from; n < to; n++) {
         struct store_announcement a = make_announcement(n);
 
-        assert_int_equal(store_put_announcement(s, &a), want);
+        assert_int_equal(store_put_announcement(s, STORE_DHT, &a), want);
     }
 }
 
@@ -349,8 +353,8 @@ static void test_store_refuses_rows_over_their_cap(void **state)
     struct store *s;
     struct store_item i = make_item(1);
 
-    f->options.max_announcements = 10;
-    f->options.max_items = 1;
+    f->options.max_announcements[STORE_DHT] = 10;
+    f->options.max_items[STORE_DHT] = 1;
     f->options.max_settings = 1;
     s = fixture_open(f);
     put_announcements(s, 0, 6, OK);
@@ -369,13 +373,13 @@ static void test_store_refuses_rows_over_their_cap(void **state)
     put_announcements(s, 11, 12, OK);
     put_announcements(s, 10, 11, ERR_FULL);
 
-    assert_int_equal(store_put_item(s, &i), OK);
+    assert_int_equal(store_put_item(s, STORE_DHT, &i), OK);
     i = make_item(2);
-    assert_int_equal(store_put_item(s, &i), ERR_FULL);
+    assert_int_equal(store_put_item(s, STORE_DHT, &i), ERR_FULL);
     assert_int_equal(store_put_setting(s, "a", bytes_of("x", 1)), OK);
     assert_int_equal(store_put_setting(s, "b", bytes_of("x", 1)), ERR_FULL);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).announcements, 10);
+    assert_int_equal(fixture_health(f).announcements[STORE_DHT], 10);
     assert_int_equal(fixture_health(f).dropped, 0);
     /* Rows that are there are not new, however often they are put. */
     withdraw(s, 11);
@@ -391,21 +395,21 @@ static void test_store_takes_new_caps(void **state)
     struct fixture *f = *state;
     struct store *s;
 
-    f->options.max_announcements = 4;
+    f->options.max_announcements[STORE_DHT] = 4;
     s = fixture_open(f);
     put_announcements(s, 0, 4, OK);
     put_announcements(s, 4, 5, ERR_FULL);
-    f->options.max_announcements = 8;
+    f->options.max_announcements[STORE_DHT] = 8;
     store_configure(s, &f->options);
     put_announcements(s, 4, 8, OK);
     put_announcements(s, 8, 9, ERR_FULL);
     assert_int_equal(store_flush(s, 1), OK);
-    f->options.max_announcements = 2;
+    f->options.max_announcements[STORE_DHT] = 2;
     store_configure(s, &f->options);
     put_announcements(s, 0, 8, OK); /* what is there stays */
     put_announcements(s, 8, 9, ERR_FULL);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).announcements, 8);
+    assert_int_equal(fixture_health(f).announcements[STORE_DHT], 8);
 }
 
 /* Old nodes go first, then new ones; what is ours is refused last. */
@@ -421,21 +425,23 @@ static void test_store_queue_is_bounded(void **state)
     for (n = 0; n < 200; n++) {
         struct store_node node = make_node(n, n);
 
-        assert_int_equal(store_put_node(s, &node), OK);
+        assert_int_equal(store_put_node(s, STORE_DHT, &node), OK);
         assert_true(fixture_health(f).queued_bytes <= 10000);
     }
     assert_true(fixture_health(f).queued < 200);
     assert_int_equal(fixture_health(f).dropped + fixture_health(f).queued, 200);
-    for (i = make_item(0); store_put_item(s, &i) == OK; i = make_item(items))
+    for (i = make_item(0); store_put_item(s, STORE_DHT, &i) == OK;
+         i = make_item(items))
         items++;
     assert_true(items > 5);
     assert_int_equal(fixture_health(f).dropped, 201);
     assert_true(fixture_health(f).queued_bytes <= 10000);
     i = make_item(0);
     i.seq++;
-    assert_int_equal(store_put_item(s, &i), OK); /* takes its own place */
+    assert_int_equal(store_put_item(s, STORE_DHT, &i),
+                     OK); /* takes its own place */
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).items, items);
+    assert_int_equal(fixture_health(f).items[STORE_DHT], items);
 }
 
 /* A removal gives way to a longer change of its own key, with and without
@@ -452,15 +458,16 @@ static void test_store_full_queue_replaces_its_oldest(void **state)
         fixture_open(f);
         for (uint32_t n = 0; n < 100; n++) {
             node = make_node(n, n);
-            assert_int_equal(store_remove_node(f->store, &node.endpoint), OK);
+            assert_int_equal(
+                store_remove_node(f->store, STORE_DHT, &node.endpoint), OK);
         }
         full = fixture_health(f).queued;
         node = make_node((uint32_t)(100 - full), 1); /* the oldest left */
-        assert_int_equal(store_put_node(f->store, &node), OK);
+        assert_int_equal(store_put_node(f->store, STORE_DHT, &node), OK);
         assert_in_range(fixture_health(f).queued, full - 1, full);
         assert_true(fixture_health(f).queued_bytes <= bytes);
         assert_int_equal(store_flush(f->store, 1), OK);
-        assert_int_equal(fixture_health(f).nodes, 1);
+        assert_int_equal(fixture_health(f).nodes[STORE_DHT], 1);
         fixture_close(f);
         fixture_empty_dir(f);
     }
@@ -481,7 +488,7 @@ static void test_store_survives_a_clock_set_back(void **state)
     for (uint32_t n = 0; n <= 3; n++) {
         struct store_node node = make_node(n, n == 0 ? 99999 : times[n - 1]);
 
-        store_put_node(s, &node);
+        store_put_node(s, STORE_DHT, &node);
         assert_int_equal(store_flush(s, node.last_seen), OK);
         f->options.wall = node.last_seen;
         s = fixture_reopen(f);
@@ -513,7 +520,7 @@ static void put_while_reading(void *ctx, const struct store_node *node)
     struct store_node copy = *node;
 
     copy.last_seen++;
-    assert_int_equal(store_put_node(ctx, &copy), OK);
+    assert_int_equal(store_put_node(ctx, STORE_DHT, &copy), OK);
 }
 
 static void test_store_queues_while_reading(void **state)
@@ -522,13 +529,14 @@ static void test_store_queues_while_reading(void **state)
     struct store *s = fixture_open(f);
     struct store_node a = make_node(1, 1), b = make_node(2, 2);
 
-    store_put_node(s, &a);
-    store_put_node(s, &b);
+    store_put_node(s, STORE_DHT, &a);
+    store_put_node(s, STORE_DHT, &b);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(store_each_node(s, 10, put_while_reading, s), OK);
+    assert_int_equal(store_each_node(s, STORE_DHT, 10, put_while_reading, s),
+                     OK);
     assert_int_equal(fixture_health(f).queued, 2);
     assert_int_equal(store_flush(s, 1), OK);
-    assert_int_equal(fixture_health(f).nodes, 2);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 2);
 }
 
 /* Random puts, removals, flushes and restarts against an array. */
@@ -546,10 +554,11 @@ static void test_store_agrees_with_a_model(void **state)
         uint32_t dice = test_random_below(&r, 200);
 
         if (dice < 120) {
-            assert_int_equal(store_put_node(s, &node), OK);
+            assert_int_equal(store_put_node(s, STORE_DHT, &node), OK);
             now[n] = step;
         } else if (dice < 195) {
-            assert_int_equal(store_remove_node(s, &node.endpoint), OK);
+            assert_int_equal(store_remove_node(s, STORE_DHT, &node.endpoint),
+                             OK);
             now[n] = 0;
         } else if (dice < 199) {
             assert_int_equal(store_flush(s, step), OK);

@@ -19,7 +19,7 @@ static uint8_t *make_file(struct fixture *f, uint32_t nodes, size_t *len)
     for (uint32_t n = 0; n < nodes; n++) {
         struct store_node node = make_node(n, 100);
 
-        assert_int_equal(store_put_node(f->store, &node), OK);
+        assert_int_equal(store_put_node(f->store, STORE_DHT, &node), OK);
     }
     assert_int_equal(store_flush(f->store, 1), OK);
     fixture_close(f);
@@ -45,12 +45,12 @@ static void assert_replaced(struct fixture *f, const uint8_t *bytes, size_t len)
     assert_int_equal(read_file(path, aside, FILE_MAX), len);
     assert_memory_equal(aside, bytes, len);
     free(aside);
-    assert_int_equal(fixture_health(f).nodes, 0);
-    assert_int_equal(store_put_node(f->store, &node), OK);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 0);
+    assert_int_equal(store_put_node(f->store, STORE_DHT, &node), OK);
     assert_int_equal(store_flush(f->store, 1), OK);
     fixture_reopen(f);
     assert_int_equal(f->report.how, STORE_OPENED);
-    assert_int_equal(fixture_health(f).nodes, 1);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 1);
     fixture_close(f);
     fixture_empty_dir(f);
 }
@@ -127,7 +127,7 @@ static void test_damage_header(void **state)
         else if (f->report.how == STORE_REPLACED)
             replaced++;
         else
-            assert_int_equal(fixture_health(f).nodes, 50);
+            assert_int_equal(fixture_health(f).nodes[STORE_DHT], 50);
         if (err == OK)
             assert_int_equal(store_flush(f->store, 1), OK);
         fixture_close(f);

@@ -191,7 +191,7 @@ static void put_nodes(struct store *s, uint32_t from, uint32_t to)
     for (uint32_t n = from; n < to; n++) {
         struct store_node node = make_node(n, 100);
 
-        assert_int_equal(store_put_node(s, &node), OK);
+        assert_int_equal(store_put_node(s, STORE_DHT, &node), OK);
     }
 }
 
@@ -221,7 +221,7 @@ static void test_faults_full_disk_and_back(void **state)
     assert_int_equal(store_flush(s, 300), ERR_NO_SPACE);
     assert_failing(f, ERR_NO_SPACE, 200, 15); /* since the first */
     assert_int_equal(fixture_health(f).failures, 2);
-    assert_int_equal(fixture_health(f).nodes, 10);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 10);
     free(list_nodes(s, 100).nodes); /* reading goes on */
     put_nodes(s, 20, 25);           /* and so does queueing */
     no_faults();
@@ -229,10 +229,10 @@ static void test_faults_full_disk_and_back(void **state)
     assert_true(fixture_health(f).ok);
     assert_int_equal(fixture_health(f).failing_since, 0);
     assert_int_equal(fixture_health(f).queued, 0);
-    assert_int_equal(fixture_health(f).nodes, 25);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 25);
     fixture_reopen(f);
     assert_int_equal(f->report.how, STORE_OPENED);
-    assert_int_equal(fixture_health(f).nodes, 25);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 25);
 }
 
 /* Each write, sync, truncation and open of a flush and a close fails once. */
@@ -263,7 +263,7 @@ static void test_faults_nth_disk_call_of_a_flush(void **state)
             no_faults();
             fixture_open(f);
             assert_int_equal(f->report.how, STORE_OPENED);
-            assert_int_equal(fixture_health(f).nodes, 60);
+            assert_int_equal(fixture_health(f).nodes[STORE_DHT], 60);
             fixture_close(f);
             fixture_empty_dir(f);
             assert_true(n > 5 || hit);
@@ -308,7 +308,7 @@ static void test_faults_existing_file_opens_on_a_full_disk(void **state)
     fixture_close(f);
     disk = (struct fault){.after = 1, .lasting = true, .rc = SQLITE_FULL};
     fixture_open(f);
-    assert_int_equal(fixture_health(f).nodes, 30);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 30);
     free(list_nodes(f->store, 100).nodes);
     put_nodes(f->store, 30, 31);
     assert_int_equal(store_flush(f->store, 1), ERR_NO_SPACE);
@@ -336,7 +336,7 @@ static void test_faults_nth_allocation_of_an_open(void **state)
         assert_string_equal(f->report.set_aside, "");
         if (err != OK)
             continue;
-        assert_int_equal(fixture_health(f).nodes, 200);
+        assert_int_equal(fixture_health(f).nodes[STORE_DHT], 200);
         fixture_close(f);
     }
 }
@@ -349,16 +349,16 @@ static enum error change_all(struct store *s, int64_t wall)
     struct store_announcement a = make_announcement(7);
     struct store_item i = make_item(7);
     struct store_node gone = make_node(8, 0);
-    enum error err = store_put_node(s, &node);
+    enum error err = store_put_node(s, STORE_DHT, &node);
 
     if (err == OK)
-        err = store_put_announcement(s, &a);
+        err = store_put_announcement(s, STORE_DHT, &a);
     if (err == OK)
-        err = store_put_item(s, &i);
+        err = store_put_item(s, STORE_DHT, &i);
     if (err == OK)
         err = store_put_setting(s, "id", bytes_of("0123", 4));
     if (err == OK)
-        err = store_remove_node(s, &gone.endpoint);
+        err = store_remove_node(s, STORE_DHT, &gone.endpoint);
     return err == OK ? store_flush(s, wall) : err;
 }
 
@@ -381,8 +381,8 @@ static void test_faults_nth_allocation_of_a_flush(void **state)
         assert_true(fixture_health(f).ok);
         fixture_reopen(f);
         assert_int_equal(f->report.how, STORE_OPENED);
-        assert_int_equal(fixture_health(f).nodes, 1);
-        assert_int_equal(fixture_health(f).items, 1);
+        assert_int_equal(fixture_health(f).nodes[STORE_DHT], 1);
+        assert_int_equal(fixture_health(f).items[STORE_DHT], 1);
         assert_int_equal(fixture_health(f).settings, 1);
         fixture_close(f);
         fixture_empty_dir(f);
@@ -413,7 +413,7 @@ static void test_faults_file_size_limit(void **state)
     assert_non_null(strstr(fixture_health(f).text, "File too large"));
     assert_int_equal(store_flush(s, 300), OK);
     fixture_reopen(f);
-    assert_int_equal(fixture_health(f).nodes, 2000);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 2000);
 }
 
 /* After a failure too, so that no mount is left behind. */
@@ -450,13 +450,13 @@ static void test_faults_full_file_system(void **state)
     assert_int_equal(store_flush(f->store, 2), ERR_NO_SPACE);
     assert_failing(f, ERR_NO_SPACE, 2, 900);
     fixture_reopen(f); /* a restart on the full disk */
-    assert_int_equal(fixture_health(f).nodes, 100);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 100);
     put_nodes(f->store, 100, 1000);
     assert_int_equal(store_flush(f->store, 3), ERR_NO_SPACE);
     assert_int_equal(unlink(hog), 0);
     assert_int_equal(store_flush(f->store, 4), OK);
     fixture_reopen(f);
-    assert_int_equal(fixture_health(f).nodes, 1000);
+    assert_int_equal(fixture_health(f).nodes[STORE_DHT], 1000);
 }
 
 static void test_faults_read_only_file_system(void **state)

@@ -26,13 +26,13 @@ static enum error put_batch(struct store *s, uint32_t batch)
     for (uint32_t n = 0; n < BATCH_NODES && err == OK; n++) {
         struct store_node node = make_node(batch % 7 * BATCH_NODES + n, batch);
 
-        err = store_put_node(s, &node);
+        err = store_put_node(s, STORE_DHT, &node);
     }
     for (uint32_t n = 0; n < BATCH_ITEMS && err == OK; n++) {
         struct store_item item = make_item(900 + n);
 
         item.since = batch;
-        err = store_put_item(s, &item);
+        err = store_put_item(s, STORE_DHT, &item);
     }
     return err;
 }
@@ -108,7 +108,8 @@ static uint32_t check_file(struct fixture *f)
             count++;
         assert_int_equal(count, BATCH_NODES);
         free(l.nodes);
-        assert_int_equal(store_each_item(f->store, check_item_batch, &w), OK);
+        assert_int_equal(
+            store_each_item(f->store, STORE_DHT, check_item_batch, &w), OK);
         assert_int_equal(w.items, BATCH_ITEMS);
     }
     fixture_close(f);

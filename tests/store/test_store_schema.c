@@ -81,14 +81,14 @@ static void check_rows(const struct fixture *f, int version)
 
     assert_int_equal(store_each_relay(f->store, 9, check_relay, &relays), OK);
     assert_int_equal(relays, version >= 3);
-    assert_int_equal(h.nodes, version >= 1);
-    assert_int_equal(h.announcements, version >= 2);
+    assert_int_equal(h.nodes[STORE_DHT], version >= 1);
+    assert_int_equal(h.announcements[STORE_DHT], version >= 2);
     if (version >= 1) {
         assert_int_equal(
             store_get_setting(f->store, "colour", buf, sizeof(buf), &len), OK);
         assert_int_equal(len, 2);
     }
-    assert_int_equal(store_put_item(f->store, &item), OK);
+    assert_int_equal(store_put_item(f->store, STORE_DHT, &item), OK);
     assert_int_equal(store_flush(f->store, 1), OK);
 }
 
@@ -119,13 +119,13 @@ static void test_schema_report_names_the_upgrade(void **state)
     fixture_open(f);
     assert_string_equal(
         f->report.text,
-        "opened warren.db and brought its schema from version 1 to 5");
+        "opened warren.db and brought its schema from version 1 to 6");
 }
 
 static void test_schema_refuses_a_newer_file(void **state)
 {
     static const char *const newer[] = {
-        "PRAGMA user_version = 6", "PRAGMA user_version = 2147483647",
+        "PRAGMA user_version = 7", "PRAGMA user_version = 2147483647",
         /* A schema that only a newer sqlite can parse. */
         "PRAGMA writable_schema = ON;"
         "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 3, 'CREATE NEW');"
@@ -215,11 +215,13 @@ static void test_schema_skips_rows_of_a_wrong_shape(void **state)
     l = list_nodes(f->store, 100);
     assert_int_equal(l.count, 2);
     free(l.nodes);
-    assert_int_equal(
-        store_each_announcement(f->store, count_announcement, &announcements),
-        OK);
+    assert_int_equal(store_each_announcement(f->store, STORE_DHT,
+                                             count_announcement,
+                                             &announcements),
+                     OK);
     assert_int_equal(announcements, 1);
-    assert_int_equal(store_each_item(f->store, count_item, &items), OK);
+    assert_int_equal(store_each_item(f->store, STORE_DHT, count_item, &items),
+                     OK);
     assert_int_equal(items, 0);
     assert_int_equal(
         store_get_setting(f->store, "long", buf, sizeof(buf), &len),

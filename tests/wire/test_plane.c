@@ -23,9 +23,10 @@ static void test_plane_of_each_first_byte(void **state)
         bool array = (first >= 0x90 && first <= 0x9f) || first == 0xdc ||
                      first == 0xdd;
 
-        assert_int_equal(plane, map     ? PLANE_DHT
-                                : array ? PLANE_TUNNEL
-                                        : PLANE_FOREIGN);
+        assert_int_equal(plane, map            ? PLANE_DHT
+                                : array        ? PLANE_TUNNEL
+                                : first == 'd' ? PLANE_MAINLINE
+                                               : PLANE_FOREIGN);
         assert_int_equal(plane_of(bytes_of(datagram, 1)), plane);
         maps += map;
         arrays += array;

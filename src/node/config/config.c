@@ -41,6 +41,8 @@ static void init(struct config *config)
 
     memset(config, 0, sizeof(*config));
     dht_config_init(&config->dht);
+    dht_config_init(&config->mainline);
+    config->mainline.dialect = DHT_DIALECT_MAINLINE;
     member_config_init(&config->tunnel);
     carrier_config_init(&config->carrier);
     config_default_data_dir(config->data_dir);
@@ -123,6 +125,8 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
     memset(c->dht.family, 0, sizeof(c->dht.family));
     for (unsigned i = 0; i < c->listen.count; i++)
         c->dht.family[c->listen.at[i].family] = true;
+    memcpy(c->mainline.family, c->dht.family, sizeof(c->mainline.family));
+    c->mainline.testing_network = c->dht.testing_network;
     memcpy(t->network, c->dht.network, sizeof(t->network));
     memcpy(t->family, c->dht.family, sizeof(t->family));
     t->testing_network = c->dht.testing_network;

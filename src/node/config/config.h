@@ -40,6 +40,7 @@
 #define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_BOOTSTRAP_MAX 32
 #define CONFIG_NAMES_MAX     8
+#define CONFIG_FILES_MAX     8
 #define CONFIG_POLICY_MAX    64 /* lines of a policy that can be set */
 #define CONFIG_ABUSED        5  /* more, of streams */
 #define CONFIG_HOST_SIZE     256
@@ -70,6 +71,11 @@ struct config_hosts {
 struct config_names {
     unsigned count;
     char at[CONFIG_NAMES_MAX][CONFIG_HOST_SIZE];
+};
+
+struct config_files {
+    unsigned count;
+    char at[CONFIG_FILES_MAX][CONFIG_PATH_SIZE];
 };
 
 struct config_policy {
@@ -139,6 +145,12 @@ struct config {
     /* Ready for dht_new but for the ids: the families are those of `listen`.
      * The network's name and kind stand here and nowhere else. */
     struct dht_config dht;
+
+    /* The same of the mainline DHT, whose network has no name. */
+    bool mainline_enabled;
+    struct config_hosts mainline_bootstrap;
+    struct config_files mainline_files;
+    struct dht_config mainline;
 
     /* Ready for member_new but for identity and keys: network,
      * testing_network, the families and the declared family are filled in. */

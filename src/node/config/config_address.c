@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Kinds of values that are made of addresses: those to listen on, those of
- * others, hosts by name or address, and the one of the HTTP pages.
+ * others, hosts by name or address, files that have some, and the one of the
+ * HTTP pages.
  */
 #include "node/config/config_keys.h"
 
@@ -191,6 +192,41 @@ const struct setting_type config_hosts = {
     .explain = setting_explain_fixed,
     .explained = "HOST:PORT, like node.example.org:7881, 192.0.2.1:7881 or "
                  "[2001:db8::1]:7881",
+    .list = true};
+
+/* ---- Files --------------------------------------------------------------- */
+
+static enum error parse_file(const struct setting_key *key, const char *text,
+                             void *value, struct text *why)
+{
+    const struct setting_key path = {.size = CONFIG_PATH_SIZE};
+    struct config_files *list = value;
+    enum error err;
+
+    if (text[0] == '\0')
+        return OK;
+    if (list->count == key->max)
+        return setting_list_full(key, "files", why);
+    err = setting_path.parse(&path, text, list->at[list->count], why);
+    list->count += err == OK;
+    return err;
+}
+
+static void print_files(const struct setting_key *key, const void *value,
+                        struct text *out)
+{
+    const struct config_files *list = value;
+
+    (void)key;
+    for (unsigned i = 0; i < list->count; i++)
+        text_addf(out, "%s%s", i == 0 ? "" : ", ", list->at[i]);
+}
+
+const struct setting_type config_files = {
+    .parse = parse_file,
+    .print = print_files,
+    .explain = setting_explain_fixed,
+    .explained = "the path of a file, without a comma",
     .list = true};
 
 /* ---- Names of this machine --------------------------------------------- */

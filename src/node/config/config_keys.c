@@ -28,9 +28,76 @@ static const char *const formats[] = {"text", "json", NULL};
 const struct setting_type config_level = {SETTING_CHOICE, .names = levels};
 const struct setting_type config_format = {SETTING_CHOICE, .names = formats};
 
-const char *const config_sections[] = {"node",     "dht",     "tunnel", "exit",
-                                       "services", "meeting", "socks",  "dns",
-                                       "streams",  "http",    "log",    NULL};
+const char *const config_sections[] = {
+    "node",  "dht", "mainline", "tunnel", "exit", "services", "meeting",
+    "socks", "dns", "streams",  "http",   "log",  NULL};
+
+/* What can be set of a DHT: rows of `section` for the struct dht_config `m`.
+ * The caps on peers are PEER_STORE_HASH_MAX and PEER_STORE_SOURCE_MAX. */
+/* clang-format off */
+#define DHT_KEYS(section, m) \
+    {section, "read_only", &setting_bool, AT(m.read_only), FIXED, \
+     .meaning = "Ask others but answer nobody (BEP 43); for machines that\n" \
+                "are reachable by nobody or online for minutes."}, \
+    {section, "max_pending", &setting_count, AT(m.max_pending), RELOADED, \
+     .min = 1, .max = 65536, .meaning = "Queries of ours in flight."}, \
+    {section, "max_lookups", &setting_count, AT(m.max_lookups), RELOADED, \
+     .min = 1, .max = 4096, .meaning = "Lookups running at the same time."}, \
+    {section, "max_publications", &setting_count, AT(m.max_publications), \
+     RELOADED, .min = 1, .max = 1000000, \
+     .meaning = "Announcements and items of our own that are kept alive."}, \
+    {section, "max_hashes", &setting_count, AT(m.max_hashes), RELOADED, \
+     .min = 1, .max = 10000000, \
+     .meaning = "Info-hashes for which peers of others are stored."}, \
+    {section, "max_peers", &setting_count, AT(m.max_peers), RELOADED, \
+     .min = 1, .max = 100000000, \
+     .meaning = "Peers stored for others, overall."}, \
+    {section, "max_peers_per_hash", &setting_count, AT(m.max_peers_per_hash), \
+     RELOADED, .min = 1, .max = 65535, \
+     .meaning = "Peers stored for one info-hash."}, \
+    {section, "max_peers_per_source", &setting_count, \
+     AT(m.max_peers_per_source), RELOADED, .min = 1, .max = 4095, \
+     .meaning = \
+         "Peers stored for one IPv4 address or IPv6 /64. A /56 may have\n" \
+         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n" \
+         "times."}, \
+    {section, "max_items", &setting_count, AT(m.max_items), RELOADED, \
+     .min = 1, .max = 10000000, \
+     .meaning = "Items (BEP 44, up to 1000 bytes) stored for others."}, \
+    {section, "max_items_per_source", &setting_count, \
+     AT(m.max_items_per_source), RELOADED, .min = 1, .max = 10000000, \
+     .meaning = \
+         "Items stored for one IPv4 address or IPv6 /64. A /56 may have\n" \
+         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n" \
+         "times."}, \
+    {section, "peer_lifetime", AT(m.peer_lifetime), RELOADED, LIFETIME, \
+     .meaning = "A peer not announced again is forgotten."}, \
+    {section, "item_lifetime", AT(m.item_lifetime), RELOADED, LIFETIME, \
+     .meaning = "An item not put again is forgotten."}, \
+    {section, "query_rate", &setting_count, AT(m.query_rate), RELOADED, \
+     .min = 1, .max = 10000000, \
+     .meaning = "Queries answered a second, overall; fewer while the process\n"\
+                "is busy. Answers have some 300 bytes."}, \
+    {section, "query_burst", &setting_count, AT(m.query_burst), RELOADED, \
+     .min = 1, .max = 10000000, \
+     .meaning = "Queries answered at once after a pause, overall."}, \
+    {section, "source_rate", &setting_count, AT(m.source_rate), RELOADED, \
+     .min = 1, .max = 10000000, \
+     .meaning = \
+         "Queries answered a second for one IPv4 address or IPv6 /64. A\n" \
+         "/56 may ask twice as often, a /24 or /48 four times, a /16 or\n" \
+         "/32 sixteen times."}, \
+    {section, "source_burst", &setting_count, AT(m.source_burst), RELOADED, \
+     .min = 1, .max = 10000000, .meaning = "The same at once after a pause."}, \
+    {section, "max_sources", &setting_count, AT(m.max_sources), RELOADED, \
+     .min = 1, .max = 1000000, \
+     .meaning = "Sources whose rate is remembered."}, \
+    {section, "bucket_refresh", AT(m.bucket_refresh), RELOADED, LIFETIME, \
+     .meaning = "Idle part of the routing table is refreshed."}, \
+    {section, "query_timeout", &setting_duration, AT(m.query_timeout), \
+     RELOADED, .min = 100 * TIME_MS, .max = TIME_MIN, \
+     .meaning = "An answer that comes later than this is dropped."}
+/* clang-format on */
 
 const struct setting_key config_keys[] = {
     /* ---- [node] ---- */
@@ -70,66 +137,25 @@ const struct setting_key config_keys[] = {
      .max = CONFIG_BOOTSTRAP_MAX, .flag = "bootstrap",
      .meaning = "Nodes to join through while no others are known, a list of\n"
                 "HOST:PORT. Names may have many addresses."},
-    {"dht", "read_only", &setting_bool, AT(dht.read_only), FIXED,
-     .meaning = "Ask others but answer nobody (BEP 43); for machines that\n"
-                "are reachable by nobody or online for minutes."},
-    {"dht", "max_pending", &setting_count, AT(dht.max_pending), RELOADED,
-     .min = 1, .max = 65536, .meaning = "Queries of ours in flight."},
-    {"dht", "max_lookups", &setting_count, AT(dht.max_lookups), RELOADED,
-     .min = 1, .max = 4096, .meaning = "Lookups running at the same time."},
-    {"dht", "max_publications", &setting_count, AT(dht.max_publications),
-     RELOADED, .min = 1, .max = 1000000,
-     .meaning = "Announcements and items of our own that are kept alive."},
-    {"dht", "max_hashes", &setting_count, AT(dht.max_hashes), RELOADED,
-     .min = 1, .max = 10000000,
-     .meaning = "Info-hashes for which peers of others are stored."},
-    {"dht", "max_peers", &setting_count, AT(dht.max_peers), RELOADED, .min = 1,
-     .max = 100000000, .meaning = "Peers stored for others, overall."},
-    {"dht", "max_peers_per_hash", &setting_count, AT(dht.max_peers_per_hash),
-     RELOADED, .min = 1, .max = 65535, /* PEER_STORE_HASH_MAX */
-     .meaning = "Peers stored for one info-hash."},
-    {"dht", "max_peers_per_source", &setting_count,
-     AT(dht.max_peers_per_source), RELOADED, .min = 1,
-     .max = 4095, /* PEER_STORE_SOURCE_MAX */
+    DHT_KEYS("dht", dht),
+
+    /* ---- [mainline] ---- */
+    {"mainline", "enabled", &setting_bool, AT(mainline_enabled), FIXED,
      .meaning =
-         "Peers stored for one IPv4 address or IPv6 /64. A /56 may have\n"
-         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n"
-         "times."},
-    {"dht", "max_items", &setting_count, AT(dht.max_items), RELOADED, .min = 1,
-     .max = 10000000,
-     .meaning = "Items (BEP 44, up to 1000 bytes) stored for others."},
-    {"dht", "max_items_per_source", &setting_count,
-     AT(dht.max_items_per_source), RELOADED, .min = 1, .max = 10000000,
+         "Whether this node is one of BitTorrent's mainline DHT too, on\n"
+         "the same UDP ports."},
+    {"mainline", "bootstrap", &config_hosts, AT(mainline_bootstrap), RELOADED,
+     .max = CONFIG_BOOTSTRAP_MAX,
      .meaning =
-         "Items stored for one IPv4 address or IPv6 /64. A /56 may have\n"
-         "twice as many, a /24 or /48 four times, a /16 or /32 sixteen\n"
-         "times."},
-    {"dht", "peer_lifetime", AT(dht.peer_lifetime), RELOADED, LIFETIME,
-     .meaning = "A peer not announced again is forgotten."},
-    {"dht", "item_lifetime", AT(dht.item_lifetime), RELOADED, LIFETIME,
-     .meaning = "An item not put again is forgotten."},
-    {"dht", "query_rate", &setting_count, AT(dht.query_rate), RELOADED,
-     .min = 1, .max = 10000000,
-     .meaning = "Queries answered a second, overall; fewer while the process\n"
-                "is busy. Answers have some 300 bytes."},
-    {"dht", "query_burst", &setting_count, AT(dht.query_burst), RELOADED,
-     .min = 1, .max = 10000000,
-     .meaning = "Queries answered at once after a pause, overall."},
-    {"dht", "source_rate", &setting_count, AT(dht.source_rate), RELOADED,
-     .min = 1, .max = 10000000,
+         "Nodes of it to join through while no others are known, a list\n"
+         "of HOST:PORT."},
+    {"mainline", "bootstrap_files", &config_files, AT(mainline_files), RELOADED,
+     .max = CONFIG_FILES_MAX,
      .meaning =
-         "Queries answered a second for one IPv4 address or IPv6 /64. A\n"
-         "/56 may ask twice as often, a /24 or /48 four times, a /16 or\n"
-         "/32 sixteen times."},
-    {"dht", "source_burst", &setting_count, AT(dht.source_burst), RELOADED,
-     .min = 1, .max = 10000000, .meaning = "The same at once after a pause."},
-    {"dht", "max_sources", &setting_count, AT(dht.max_sources), RELOADED,
-     .min = 1, .max = 1000000, .meaning = "Sources whose rate is remembered."},
-    {"dht", "bucket_refresh", AT(dht.bucket_refresh), RELOADED, LIFETIME,
-     .meaning = "Idle part of the routing table is refreshed."},
-    {"dht", "query_timeout", &setting_duration, AT(dht.query_timeout), RELOADED,
-     .min = 100 * TIME_MS, .max = TIME_MIN,
-     .meaning = "An answer that comes later than this is dropped."},
+         "Tables that other programs have saved, a list of PATH: dht.dat of\n"
+         "Transmission or aria2, the session state of libtorrent. Some of\n"
+         "their nodes are asked at a time while no others are known."},
+    DHT_KEYS("mainline", mainline),
 
     /* ---- [tunnel] ---- */
     {"tunnel", "build", &config_hops, AT(tunnel_build), RELOADED,

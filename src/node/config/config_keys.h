@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_KEYS_MAX 192 /* of the table, for arrays beside it */
+#define CONFIG_KEYS_MAX 224 /* of the table, for arrays beside it */
 
 extern const struct setting_key config_keys[];
 extern const size_t config_keys_count;
@@ -41,6 +41,7 @@ extern const struct setting_type config_listen;    /* struct config_endpoints */
 extern const struct setting_type config_endpoints; /* the same, of others */
 extern const struct setting_type config_hosts;     /* struct config_hosts */
 extern const struct setting_type config_names;     /* struct config_names */
+extern const struct setting_type config_files;     /* struct config_files */
 extern const struct setting_type config_http;      /* struct config_http */
 /* config_socks.c */
 /* struct config_listeners; of dns none is Unix's */

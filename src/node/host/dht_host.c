@@ -10,7 +10,7 @@
  */
 #include "node/host/dht_host.h"
 #include "base/timestamp.h"
-#include "node/host/bootstrap.h"
+#include "node/entry/bootstrap.h"
 #include "node/host/dht_restore.h"
 #include "node/host/own_address.h"
 #include "node/net/deadline.h"
@@ -27,6 +27,8 @@
 
 struct dht_host {
     struct dht_host_world world;
+    const char *name;
+    enum store_dht rows;
     struct dht *dht;
     struct bootstrap *bootstrap;
     struct deadline timer;
@@ -64,10 +66,10 @@ static void on_joined(struct dht_host *h, const struct dht_event *e)
     h->lost_at = e->joined ? TIME_NEVER : clock_now();
     h->joined_at = e->joined ? clock_now() : TIME_NEVER;
     if (e->joined) {
-        log_info(h->world.log, "joined the DHT");
+        log_info(h->world.log, "joined the %s", h->name);
         bootstrap_stop(h->bootstrap);
     } else {
-        log_warn(h->world.log, "no node of the DHT answers any more");
+        log_warn(h->world.log, "no node of the %s answers any more", h->name);
         bootstrap_start(h->bootstrap, 0);
     }
 }
@@ -76,9 +78,10 @@ static void on_id(struct dht_host *h, const struct dht_event *e)
 {
     char id[ID_TEXT_SIZE], at[ENDPOINT_TEXT_SIZE];
 
-    log_info(h->world.log, "seen as %s from outside: the node id is now %s",
-             endpoint_print(&e->from, at), id_print(&e->id, id));
-    dht_restore_keep_id(h->world.store, e->family, &e->id);
+    log_info(h->world.log,
+             "seen as %s from outside: the node id in the %s is now %s",
+             endpoint_print(&e->from, at), h->name, id_print(&e->id, id));
+    dht_restore_keep_id(h->world.store, h->rows, e->family, &e->id);
 }
 
 static void on_published(struct dht_host *h, const struct dht_event *e)
@@ -86,11 +89,12 @@ static void on_published(struct dht_host *h, const struct dht_event *e)
     char id[ID_TEXT_SIZE], nodes[TEXT_COUNT_SIZE];
 
     if (e->error == OK)
-        log_debug(h->world.log, "renewed %s on %s", id_print(&e->id, id),
-                  text_count(e->stored, "node", nodes));
+        log_debug(h->world.log, "renewed %s on %s of the %s",
+                  id_print(&e->id, id), text_count(e->stored, "node", nodes),
+                  h->name);
     else if (e->error != ERR_NO_NODES) /* the first node of a network */
-        log_info(h->world.log, "could not renew %s: %s", id_print(&e->id, id),
-                 error_text(e->error));
+        log_info(h->world.log, "could not renew %s in the %s: %s",
+                 id_print(&e->id, id), h->name, error_text(e->error));
 }
 
 static void on_node(struct dht_host *h, const struct dht_event *e)
@@ -98,10 +102,11 @@ static void on_node(struct dht_host *h, const struct dht_event *e)
     char id[ID_TEXT_SIZE], at[ENDPOINT_TEXT_SIZE];
 
     if (log_wants(h->world.log, LEVEL_DEBUG))
-        log_debug(h->world.log, "node %s at %s is in the routing table now",
+        log_debug(h->world.log,
+                  "node %s at %s is in the routing table of the %s now",
                   id_print(&e->id, id),
-                  log_endpoint(h->world.log, &e->from, at));
-    dht_restore_keep_node(h->world.store, &e->id, &e->from);
+                  log_endpoint(h->world.log, &e->from, at), h->name);
+    dht_restore_keep_node(h->world.store, h->rows, &e->id, &e->from);
 }
 
 static void host_event(void *ctx, const struct dht_event *e)
@@ -143,6 +148,13 @@ static enum bootstrap_use on_bootstrap(void *arg, const struct endpoint *ep)
     return h->usable[ep->family] ? BOOTSTRAP_TAKEN : BOOTSTRAP_OTHER_FAMILY;
 }
 
+static void on_forget(void *arg)
+{
+    struct dht_host *h = arg;
+
+    dht_bootstrap_clear(h->dht);
+}
+
 /* ---- Time -------------------------------------------------------------- */
 
 static void on_due(void *arg)
@@ -173,48 +185,52 @@ void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
 
 /* ---- Life -------------------------------------------------------------- */
 
-static enum error engine_start(struct dht_host *h, const struct config *config,
-                               uint64_t now)
+static enum error engine_start(struct dht_host *h,
+                               const struct dht_config *config, uint64_t now)
 {
     const struct dht_env env = {.ctx = h,
                                 .send = host_send,
                                 .random = host_random,
                                 .event = host_event};
-    struct dht_config dht_config = config->dht;
+    struct dht_config dht_config = *config;
     enum error err;
 
-    dht_restore_ids(h->world.store, &dht_config);
+    dht_restore_ids(h->world.store, h->rows, &dht_config);
     err = dht_new(&dht_config, &env, now, &h->dht);
     if (err != OK)
         return err;
-    dht_restore_all(h->dht, h->world.store, now, &h->restored);
+    dht_restore_all(h->dht, h->world.store, h->rows, now, &h->restored);
     return OK;
 }
 
 enum error dht_host_new(const struct dht_host_world *world,
-                        const struct config *config, uint64_t now,
+                        const struct dht_host_plan *plan, uint64_t now,
                         struct dht_host **out)
 {
     struct dht_host *h = calloc(1, sizeof(*h));
-    struct bootstrap_handler handler = {.arg = h, .found = on_bootstrap};
+    struct bootstrap_handler handler = {
+        .arg = h, .found = on_bootstrap, .forget = on_forget};
     enum error err;
 
     if (h == NULL)
         return ERR_NO_MEMORY;
     h->world = *world;
+    h->name = plan->name;
+    h->rows = plan->rows;
     h->lost_at = h->joined_at = TIME_NEVER;
-    memcpy(h->spoken, config->dht.family, sizeof(h->spoken));
-    memcpy(h->usable, config->dht.family, sizeof(h->usable));
+    memcpy(h->spoken, plan->dht->family, sizeof(h->spoken));
+    memcpy(h->usable, plan->dht->family, sizeof(h->usable));
     err = deadline_init(&h->timer, world->base, h, on_due);
     if (err != OK)
         goto fail;
     err = bootstrap_new(world->base, &handler, world->log, &h->bootstrap);
     if (err != OK)
         goto fail;
-    err = engine_start(h, config, now);
+    err = engine_start(h, plan->dht, now);
+    if (err == OK)
+        err = bootstrap_configure(h->bootstrap, plan->bootstrap, plan->saved);
     if (err != OK)
         goto fail;
-    bootstrap_configure(h->bootstrap, config);
     bootstrap_start(h->bootstrap, h->restored.nodes > 0 ? HEAD_START : 0);
     dht_host_rearm(h);
     *out = h;
@@ -234,14 +250,21 @@ void dht_host_free(struct dht_host *h)
     free(h);
 }
 
-enum error dht_host_reconfigure(struct dht_host *h, const struct config *config)
+enum error dht_host_reconfigure(struct dht_host *h,
+                                const struct dht_host_plan *plan)
 {
-    enum error err = dht_reconfigure(h->dht, &config->dht);
+    enum error err = dht_reconfigure(h->dht, plan->dht);
+    enum error saved;
 
     dht_bootstrap_clear(h->dht);
-    bootstrap_configure(h->bootstrap, config);
+    saved = bootstrap_configure(h->bootstrap, plan->bootstrap, plan->saved);
     dht_host_rearm(h);
-    return err;
+    return err == OK ? saved : err;
+}
+
+const char *dht_host_name(const struct dht_host *h)
+{
+    return h->name;
 }
 
 struct dht *dht_host_engine(const struct dht_host *h)
@@ -292,6 +315,11 @@ uint64_t dht_host_not_restored(const struct dht_host *h)
     return h->restored.failures;
 }
 
+size_t dht_host_saved(const struct dht_host *h)
+{
+    return bootstrap_saved(h->bootstrap);
+}
+
 const char *dht_host_trouble(const struct dht_host *h)
 {
     return bootstrap_trouble(h->bootstrap);
@@ -324,7 +352,7 @@ enum error dht_host_announce(struct dht_host *h, const struct id *info_hash,
                                   handler, clock_now(), out);
 
     if (err == OK)
-        store_put_announcement(h->world.store, &a);
+        store_put_announcement(h->world.store, h->rows, &a);
     after_change(h);
     return err;
 }
@@ -334,11 +362,11 @@ enum error dht_host_withdraw(struct dht_host *h, const struct id *target)
     bool announced = dht_withdraw(h->dht, target) == OK;
     bool put = dht_unput(h->dht, target) == OK;
     /* Over the cap there is more on disk than is published. */
-    bool kept = store_has_announcement(h->world.store, target) ||
-                store_has_item(h->world.store, target);
+    bool kept = store_has_announcement(h->world.store, h->rows, target) ||
+                store_has_item(h->world.store, h->rows, target);
 
-    store_remove_announcement(h->world.store, target);
-    store_remove_item(h->world.store, target);
+    store_remove_announcement(h->world.store, h->rows, target);
+    store_remove_item(h->world.store, h->rows, target);
     after_change(h);
     return announced || put || kept ? OK : ERR_NOT_FOUND;
 }
@@ -355,14 +383,14 @@ enum error dht_host_put(struct dht_host *h, const struct dht_item *item,
 
 void dht_host_keep_item(struct dht_host *h, const struct dht_item *item)
 {
-    dht_restore_keep_item(h->world.store, item);
+    dht_restore_keep_item(h->world.store, h->rows, item);
     after_change(h);
 }
 
 enum error dht_host_own_seq(struct dht_host *h, const struct id *target,
                             int64_t *out)
 {
-    return dht_restore_own_seq(h->world.store, target, out);
+    return dht_restore_own_seq(h->world.store, h->rows, target, out);
 }
 
 bool dht_host_keeps(const struct dht_host *h, bool is_item,
@@ -370,13 +398,14 @@ bool dht_host_keeps(const struct dht_host *h, bool is_item,
 {
     struct store *s = h->world.store;
 
-    return is_item ? store_has_item(s, target) && !store_queues_item(s, target)
-                   : store_has_announcement(s, target) &&
-                         !store_queues_announcement(s, target);
+    return is_item ? store_has_item(s, h->rows, target) &&
+                         !store_queues_item(s, h->rows, target)
+                   : store_has_announcement(s, h->rows, target) &&
+                         !store_queues_announcement(s, h->rows, target);
 }
 
 bool dht_host_comes_back(const struct dht_host *h, const struct id *target)
 {
-    return store_queues_announcement(h->world.store, target) ||
-           store_queues_item(h->world.store, target);
+    return store_queues_announcement(h->world.store, h->rows, target) ||
+           store_queues_item(h->world.store, h->rows, target);
 }

@@ -2,7 +2,9 @@
  *
  * The world that the DHT engine lives in here: it sends through the node's
  * sockets, is woken by one timer, and what it must remember between runs (its
- * ids, nodes it met, its own announcements and items) goes to the store.
+ * ids, nodes it met, its own announcements and items) goes to the store. A node
+ * has one of these for the DHT of its network, and may have another for the
+ * mainline DHT.
  */
 #ifndef WARREN_NODE_HOST_DHT_HOST_H
 #define WARREN_NODE_HOST_DHT_HOST_H
@@ -12,6 +14,7 @@
 #include "base/error.h"
 #include "dht/dht.h"
 #include "node/config/config.h"
+#include "node/entry/saved_table.h"
 #include "node/log/log.h"
 #include "node/net/udp.h"
 #include "store/store.h"
@@ -30,16 +33,26 @@ struct dht_host_world {
     struct log *log;
 };
 
+/* Which DHT it is; read during a call. */
+struct dht_host_plan {
+    const char *name; /* "DHT", for people; outlives the host */
+    enum store_dht rows;
+    const struct dht_config *dht;
+    const struct config_hosts *bootstrap;
+    /* Of other programs, to ask; NULL, for dht_host_reconfigure: as before. */
+    const struct saved_table *saved;
+};
+
 /* Makes the engine with the ids of its earlier life, shows it the nodes that
  * it knew, and has it renew what it published. Errors of dht_new. */
 enum error dht_host_new(const struct dht_host_world *world,
-                        const struct config *config, uint64_t now,
+                        const struct dht_host_plan *plan, uint64_t now,
                         struct dht_host **out);
 void dht_host_free(struct dht_host *h);
 
-/* Takes the new caps, rates and bootstrap hosts. */
+/* Takes the new caps, rates and what to join through. */
 enum error dht_host_reconfigure(struct dht_host *h,
-                                const struct config *config);
+                                const struct dht_host_plan *plan);
 
 enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
                             struct bytes datagram, uint64_t now);
@@ -51,6 +64,8 @@ void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
 /* To be called after anything that may have changed the next deadline. */
 void dht_host_rearm(struct dht_host *h);
 
+/* "DHT", "mainline DHT". */
+const char *dht_host_name(const struct dht_host *h);
 struct dht *dht_host_engine(const struct dht_host *h);
 
 /* As dht_network_changed; bootstrap hosts are tried at once if need be. */
@@ -65,6 +80,8 @@ uint64_t dht_host_joined_at(const struct dht_host *h);
 uint64_t dht_host_lost_at(const struct dht_host *h);
 /* Nodes of the earlier life that the engine was shown. */
 unsigned dht_host_restored(const struct dht_host *h);
+/* Nodes of saved tables that it may join through. */
+size_t dht_host_saved(const struct dht_host *h);
 /* As bootstrap_trouble. */
 const char *dht_host_trouble(const struct dht_host *h);
 /* As bootstrap_is_self. */

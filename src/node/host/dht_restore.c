@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node remembers its ids as settings ("dht.id.ipv4", "dht.id.ipv6"), and
+ * A node remembers its ids as settings ("dht.id.ipv4", "dht.id.ipv6"; of the
+ * mainline DHT "mainline.id.ipv4", "mainline.id.ipv6"), and
  * nodes, announcements and items as rows. All that is read back may be old or
  * damaged, so the engine checks it as if strangers had sent it; what it does
  * not take is counted.
@@ -10,16 +11,19 @@
 
 #include <string.h>
 
-static const char *const id_settings[FAMILIES] = {"dht.id.ipv4", "dht.id.ipv6"};
+static const char *const id_settings[STORE_DHTS][FAMILIES] = {
+    [STORE_DHT] = {"dht.id.ipv4", "dht.id.ipv6"},
+    [STORE_MAINLINE] = {"mainline.id.ipv4", "mainline.id.ipv6"}};
 
-void dht_restore_ids(struct store *store, struct dht_config *config)
+void dht_restore_ids(struct store *store, enum store_dht dht,
+                     struct dht_config *config)
 {
     for (int f = 0; f < FAMILIES; f++) {
         uint8_t buf[STORE_SETTING_BYTES];
         size_t len;
 
-        if (store_get_setting(store, id_settings[f], buf, sizeof(buf), &len) !=
-                OK ||
+        if (store_get_setting(store, id_settings[dht][f], buf, sizeof(buf),
+                              &len) != OK ||
             len != ID_BYTES)
             continue;
         memcpy(config->id[f].b, buf, ID_BYTES);
@@ -27,22 +31,24 @@ void dht_restore_ids(struct store *store, struct dht_config *config)
     }
 }
 
-void dht_restore_keep_id(struct store *store, enum family family,
-                         const struct id *id)
+void dht_restore_keep_id(struct store *store, enum store_dht dht,
+                         enum family family, const struct id *id)
 {
-    store_put_setting(store, id_settings[family], bytes_of(id->b, ID_BYTES));
+    store_put_setting(store, id_settings[dht][family],
+                      bytes_of(id->b, ID_BYTES));
 }
 
-void dht_restore_keep_node(struct store *store, const struct id *id,
-                           const struct endpoint *ep)
+void dht_restore_keep_node(struct store *store, enum store_dht dht,
+                           const struct id *id, const struct endpoint *ep)
 {
     struct store_node node = {
         .id = *id, .endpoint = *ep, .last_seen = (int64_t)clock_wall()};
 
-    store_put_node(store, &node);
+    store_put_node(store, dht, &node);
 }
 
-void dht_restore_keep_item(struct store *store, const struct dht_item *item)
+void dht_restore_keep_item(struct store *store, enum store_dht dht,
+                           const struct dht_item *item)
 {
     struct store_item s = {.is_mutable = item->mutable_item,
                            .seq = item->seq,
@@ -55,7 +61,7 @@ void dht_restore_keep_item(struct store *store, const struct dht_item *item)
     memcpy(s.signature, item->signature, sizeof(s.signature));
     if (item->salt.len > 0)
         memcpy(s.salt, item->salt.p, item->salt.len);
-    store_put_item(store, &s);
+    store_put_item(store, dht, &s);
 }
 
 /* ---- Back into the engine ---------------------------------------------- */
@@ -115,21 +121,21 @@ static void restore_item(void *ctx, const struct store_item *s)
           dht_put(r->dht, &item, NULL, &nobody, r->now, &request));
 }
 
-void dht_restore_all(struct dht *dht, struct store *store, uint64_t now,
-                     struct dht_restored *out)
+void dht_restore_all(struct dht *engine, struct store *store,
+                     enum store_dht dht, uint64_t now, struct dht_restored *out)
 {
-    struct restoring r = {.dht = dht, .now = now, .counts = out};
+    struct restoring r = {.dht = engine, .now = now, .counts = out};
     struct dht_status status;
 
     *out = (struct dht_restored){0};
-    dht_status(dht, now, &status);
+    dht_status(engine, now, &status);
     for (int f = 0; f < FAMILIES; f++)
-        dht_restore_keep_id(store, (enum family)f, &status.id[f]);
-    if (store_each_node(store, DHT_RESTORE_NODES, restore_node, &r) != OK)
+        dht_restore_keep_id(store, dht, (enum family)f, &status.id[f]);
+    if (store_each_node(store, dht, DHT_RESTORE_NODES, restore_node, &r) != OK)
         out->failures++;
-    if (store_each_announcement(store, restore_announcement, &r) != OK)
+    if (store_each_announcement(store, dht, restore_announcement, &r) != OK)
         out->failures++;
-    if (store_each_item(store, restore_item, &r) != OK)
+    if (store_each_item(store, dht, restore_item, &r) != OK)
         out->failures++;
 }
 
@@ -151,11 +157,11 @@ static void match_seq(void *ctx, const struct store_item *s)
     search->found = true;
 }
 
-enum error dht_restore_own_seq(struct store *store, const struct id *target,
-                               int64_t *out)
+enum error dht_restore_own_seq(struct store *store, enum store_dht dht,
+                               const struct id *target, int64_t *out)
 {
     struct seq_search search = {.target = target};
-    enum error err = store_each_item(store, match_seq, &search);
+    enum error err = store_each_item(store, dht, match_seq, &search);
 
     if (err != OK)
         return err;

@@ -26,19 +26,22 @@ struct dht_restored {
 };
 
 /* Sets the ids of an earlier life, as far as there are any. */
-void dht_restore_ids(struct store *store, struct dht_config *config);
+void dht_restore_ids(struct store *store, enum store_dht dht,
+                     struct dht_config *config);
 /* Shows the engine the rest, and keeps its ids if they are new. */
-void dht_restore_all(struct dht *dht, struct store *store, uint64_t now,
+void dht_restore_all(struct dht *engine, struct store *store,
+                     enum store_dht dht, uint64_t now,
                      struct dht_restored *out);
 
-void dht_restore_keep_id(struct store *store, enum family family,
-                         const struct id *id);
-void dht_restore_keep_node(struct store *store, const struct id *id,
-                           const struct endpoint *ep);
-void dht_restore_keep_item(struct store *store, const struct dht_item *item);
+void dht_restore_keep_id(struct store *store, enum store_dht dht,
+                         enum family family, const struct id *id);
+void dht_restore_keep_node(struct store *store, enum store_dht dht,
+                           const struct id *id, const struct endpoint *ep);
+void dht_restore_keep_item(struct store *store, enum store_dht dht,
+                           const struct dht_item *item);
 
 /* Sequence number of our item at `target`. ERR_NOT_FOUND, errors of store. */
-enum error dht_restore_own_seq(struct store *store, const struct id *target,
-                               int64_t *out);
+enum error dht_restore_own_seq(struct store *store, enum store_dht dht,
+                               const struct id *target, int64_t *out);
 
 #endif

@@ -58,6 +58,18 @@ static void name(struct view_question *q, const struct endpoint *ep)
         q->named[q->named_count++] = *ep;
 }
 
+static void name_hosts(struct view_question *q, const struct config_hosts *list)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        struct endpoint ep;
+
+        if (endpoint_parse_addr(list->at[i].host, &ep) != OK)
+            continue;
+        ep.port = list->at[i].port;
+        name(q, &ep);
+    }
+}
+
 static void fill_question(const struct network *n, struct view_question *q)
 {
     const struct config *c = n->world.config;
@@ -68,14 +80,9 @@ static void fill_question(const struct network *n, struct view_question *q)
                          q->bound_count < VIEW_ENDPOINTS_MAX;
          i++)
         q->bound[q->bound_count++] = udp_local(n->world.udp, i);
-    for (unsigned i = 0; i < c->bootstrap.count; i++) {
-        struct endpoint ep;
-
-        if (endpoint_parse_addr(c->bootstrap.at[i].host, &ep) != OK)
-            continue;
-        ep.port = c->bootstrap.at[i].port;
-        name(q, &ep);
-    }
+    name_hosts(q, &c->bootstrap);
+    if (c->mainline_enabled)
+        name_hosts(q, &c->mainline_bootstrap);
     for (unsigned i = 0; i < c->tunnel_relays.count; i++)
         name(q, &c->tunnel_relays.at[i]);
 }
@@ -107,14 +114,15 @@ static void set_usable(struct network *n, enum family f, bool usable,
 
 static void tell_own_addresses(struct network *n, uint64_t now)
 {
-    struct dht *dht = dht_host_engine(n->world.dht);
-
     for (int f = 0; f < FAMILIES; f++) {
         struct endpoint ep;
         bool certain =
             own_address_certain(n->world.udp, &n->view, (enum family)f, &ep);
 
-        dht_set_address(dht, (enum family)f, certain ? &ep : NULL, now);
+        for (int d = 0; d < STORE_DHTS; d++)
+            if (n->world.dhts[d] != NULL)
+                dht_set_address(dht_host_engine(n->world.dhts[d]),
+                                (enum family)f, certain ? &ep : NULL, now);
     }
 }
 
@@ -128,7 +136,9 @@ static void act(struct network *n, const bool moved[FAMILIES], uint64_t now)
     }
     udp_addresses_changed(n->world.udp);
     tell_own_addresses(n, now);
-    dht_host_network_changed(n->world.dht, usable, moved, now);
+    for (int d = 0; d < STORE_DHTS; d++)
+        if (n->world.dhts[d] != NULL)
+            dht_host_network_changed(n->world.dhts[d], usable, moved, now);
     /* With nothing left there is nothing to choose: what is tried fails. */
     for (int f = 0; f < FAMILIES; f++)
         usable[f] = any ? usable[f] : n->family[f].listening;
@@ -196,16 +206,27 @@ static void choose(void *ctx, const struct dht_node_info *node)
         c->at[place] = node->ep;
 }
 
-static void ask_some(struct network *n, enum family f, unsigned count,
+static void ask_some(struct dht_host *host, enum family f, unsigned count,
                      uint64_t now)
 {
-    struct dht *dht = dht_host_engine(n->world.dht);
+    struct dht *dht = dht_host_engine(host);
     struct choice c = {.family = f, .wanted = count};
 
     dht_nodes(dht, now, choose, &c);
     for (unsigned i = 0; i < c.count; i++)
         dht_ping(dht, &c.at[i], NULL, now, NULL);
-    dht_host_rearm(n->world.dht);
+    dht_host_rearm(host);
+}
+
+/* The one whose nodes can be asked over this family, ours first; NULL: we are
+ * alone there. */
+static struct dht_host *joined_in(const struct network *n, enum family f)
+{
+    for (int d = 0; d < STORE_DHTS; d++)
+        if (n->world.dhts[d] != NULL &&
+            dht_host_has_joined(n->world.dhts[d], f))
+            return n->world.dhts[d];
+    return NULL;
 }
 
 static void watch_silence(struct network *n, enum family f, uint64_t now)
@@ -213,13 +234,14 @@ static void watch_silence(struct network *n, enum family f, uint64_t now)
     static const bool moved[FAMILIES];
     const struct udp_traffic *t = udp_traffic(n->world.udp, f);
     struct network_family *s = &n->family[f];
-    bool alone = !dht_host_has_joined(n->world.dht, f) || !s->usable;
+    struct dht_host *joined = joined_in(n, f);
+    bool alone = joined == NULL || !s->usable;
     unsigned asks =
         silence_look(&n->silence[f], t->received, t->sent, alone, now);
     uint64_t lasted;
 
-    if (asks > 0)
-        ask_some(n, f, asks, now);
+    if (asks > 0 && joined != NULL)
+        ask_some(joined, f, asks, now);
     if (n->silence[f].silent == (s->silent_since != TIME_NEVER))
         return;
     if (n->silence[f].silent) {

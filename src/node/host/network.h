@@ -2,7 +2,7 @@
  *
  * What the machine's network is good for at the moment, and what follows from
  * it. The kernel tells of changes (reach/netwatch.h), we look (reach/view.h),
- * and where something is different both engines are told: a family without a
+ * and where something is different the engines are told: a family without a
  * way out is not counted on, the others are looked through anew at once, and
  * our address is asked for again.
  *
@@ -17,6 +17,7 @@
 #include "node/config/config.h"
 #include "node/log/log.h"
 #include "node/net/udp.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ struct network_world {
     struct event_base *base;
     struct udp *udp;
     struct log *log;
-    struct dht_host *dht;
+    struct dht_host *dhts[STORE_DHTS]; /* NULL: not enabled */
     struct tunnel_host *tunnels;
     const struct config *config; /* as it is now, after each reload too */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The life of a node: store first (the ids are in it), then sockets, then the
- * DHT, then the tunnels, which find relays through it, then the watch over the
- * machine's network, which tells both. Freed in the opposite order.
+ * DHT and, if it is enabled, the mainline DHT, then the tunnels, which find
+ * relays through it, then the watch over the machine's network, which tells
+ * all. Freed in the opposite order.
  *
  * A datagram is told apart by its first byte (on_datagram), and when a batch is
  * through the engines are asked when they want to be woken (on_batch_end).
@@ -31,9 +32,8 @@
 
 const char *node_drop_name(enum node_drop reason)
 {
-    static const char *const names[NODE_DROPS] = {[NODE_DROP_EMPTY] = "empty",
-                                                  [NODE_DROP_FOREIGN] =
-                                                      "neither_map_nor_array"};
+    static const char *const names[NODE_DROPS] = {
+        [NODE_DROP_EMPTY] = "empty", [NODE_DROP_FOREIGN] = "foreign"};
 
     return names[reason];
 }
@@ -51,6 +51,8 @@ static void on_batch_begin(void *arg, uint64_t now)
     tunnel_host_batch_begin(n->tunnels, now);
     if (load_look(&n->load, now)) {
         dht_set_load(dht_host_engine(n->dht), n->load.average);
+        if (n->mainline != NULL)
+            dht_set_load(dht_host_engine(n->mainline), n->load.average);
         member_set_load(tunnel_host_member(n->tunnels), n->load.average);
     }
 }
@@ -61,13 +63,21 @@ static void on_datagram(void *arg, const struct endpoint *from,
     struct node *n = arg;
 
     (void)socket;
-    switch (plane_of(bytes_of(datagram, len))) {
+    enum plane plane = plane_of(bytes_of(datagram, len));
+
+    if (plane == PLANE_MAINLINE && n->mainline == NULL)
+        plane = PLANE_FOREIGN;
+    switch (plane) {
     case PLANE_DHT:
         dht_host_receive(n->dht, from, bytes_of(datagram, len), n->batch_now);
         break;
     case PLANE_TUNNEL:
         tunnel_host_receive(n->tunnels, from, datagram, len, n->batch_now,
                             n->batch_wall);
+        break;
+    case PLANE_MAINLINE:
+        dht_host_receive(n->mainline, from, bytes_of(datagram, len),
+                         n->batch_now);
         break;
     case PLANE_EMPTY:
         n->dropped[NODE_DROP_EMPTY]++;
@@ -84,6 +94,8 @@ static void on_refused(void *arg, const struct endpoint *to, enum error why)
     struct node *n = arg;
 
     dht_host_send_failed(n->dht, to, why);
+    if (n->mainline != NULL)
+        dht_host_send_failed(n->mainline, to, why);
 }
 
 static void on_gone(void *arg, const struct endpoint *to)
@@ -98,6 +110,8 @@ static void on_batch_end(void *arg)
     struct node *n = arg;
 
     dht_host_rearm(n->dht);
+    if (n->mainline != NULL)
+        dht_host_rearm(n->mainline);
     tunnel_host_batch_end(n->tunnels);
 }
 
@@ -207,8 +221,10 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
 static struct store_options store_options(const struct config *config)
 {
     return (struct store_options){
-        .max_announcements = config->dht.max_publications,
-        .max_items = config->dht.max_publications,
+        .max_announcements = {config->dht.max_publications,
+                              config->mainline.max_publications},
+        .max_items = {config->dht.max_publications,
+                      config->mainline.max_publications},
         /* Those that make room go later. */
         .max_relays = (size_t)2 * config->tunnel.max_known_relays,
         .wall = (int64_t)clock_wall()};
@@ -276,27 +292,129 @@ static enum error make_services(struct node *n, struct text *why)
     return err;
 }
 
+/* ---- Both DHTs ---------------------------------------------------------- */
+
+static struct dht_host_plan plan_dht(const struct config *config)
+{
+    static const struct saved_table none;
+
+    return (struct dht_host_plan){.name = "DHT",
+                                  .rows = STORE_DHT,
+                                  .dht = &config->dht,
+                                  .bootstrap = &config->bootstrap,
+                                  .saved = &none};
+}
+
+static struct dht_host_plan plan_mainline(const struct config *config,
+                                          const struct saved_table *saved)
+{
+    return (struct dht_host_plan){.name = "mainline DHT",
+                                  .rows = STORE_MAINLINE,
+                                  .dht = &config->mainline,
+                                  .bootstrap = &config->mainline_bootstrap,
+                                  .saved = saved};
+}
+
+/* The nodes of all bootstrap_files; on failure `why` gets a sentence. */
+static enum error load_saved(const struct config *config,
+                             struct saved_table *out, struct text *why)
+{
+    enum error err = OK;
+
+    for (unsigned i = 0; i < config->mainline_files.count && err == OK; i++) {
+        struct text what;
+
+        text_init(&what, CONFIG_ERRORS_MAX);
+        err = saved_table_load(out, config->mainline_files.at[i], &what);
+        if (err != OK)
+            text_addf(why, "bootstrap_files in [mainline]: %s",
+                      text_get(&what));
+        text_deinit(&what);
+    }
+    return err;
+}
+
+static enum error start_mainline(struct node *n,
+                                 const struct dht_host_world *world,
+                                 struct text *why)
+{
+    struct saved_table saved = {.count = 0};
+    struct dht_host_plan plan = plan_mainline(&n->config, &saved);
+    enum error err = load_saved(&n->config, &saved, why);
+
+    if (err == OK) {
+        err = dht_host_new(world, &plan, n->started_at, &n->mainline);
+        if (err != OK)
+            text_addf(why, "the mainline DHT cannot start: %s",
+                      error_text(err));
+    }
+    if (err == OK && n->config.mainline_files.count > 0)
+        log_info(n->log,
+                 "bootstrap_files have %zu nodes of the mainline DHT to ask",
+                 saved.count);
+    saved_table_deinit(&saved);
+    return err;
+}
+
+static enum error start_dhts(struct node *n, struct text *why)
+{
+    struct dht_host_world world = {
+        .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
+    struct dht_host_plan plan = plan_dht(&n->config);
+    enum error err = dht_host_new(&world, &plan, n->started_at, &n->dht);
+
+    if (err != OK)
+        text_addf(why, "the DHT cannot start: %s", error_text(err));
+    else if (n->config.mainline_enabled)
+        err = start_mainline(n, &world, why);
+    return err;
+}
+
+/* Files that cannot be read any more leave those to ask that were there. */
+static void reload_dhts(struct node *n, struct text *report)
+{
+    struct saved_table saved = {.count = 0};
+    struct dht_host_plan dht = plan_dht(&n->config);
+    struct dht_host_plan mainline = plan_mainline(&n->config, &saved);
+    enum error err = dht_host_reconfigure(n->dht, &dht);
+    struct text why;
+
+    if (err != OK)
+        text_addf(report, "the DHT keeps its old settings: %s\n",
+                  error_text(err));
+    if (n->mainline == NULL)
+        return;
+    text_init(&why, CONFIG_ERRORS_MAX);
+    if (load_saved(&n->config, &saved, &why) != OK) {
+        text_addf(report, "%s; the nodes of before are asked\n",
+                  text_get(&why));
+        mainline.saved = NULL;
+    }
+    err = dht_host_reconfigure(n->mainline, &mainline);
+    if (err != OK)
+        text_addf(report, "the mainline DHT keeps its old settings: %s\n",
+                  error_text(err));
+    text_deinit(&why);
+    saved_table_deinit(&saved);
+}
+
 static enum error start_engines(struct node *n,
                                 const struct dht_provider *provider,
                                 struct text *why)
 {
-    struct dht_host_world world = {
-        .base = n->base, .udp = n->udp, .store = n->store, .log = n->log};
     struct tunnel_host_world tunnel_world = {.base = n->base,
                                              .udp = n->udp,
                                              .store = n->store,
                                              .log = n->log,
                                              .provider = provider};
-    enum error err = dht_host_new(&world, &n->config, n->started_at, &n->dht);
+    enum error err = start_dhts(n, why);
 
-    if (err != OK) {
-        text_addf(why, "the DHT cannot start: %s", error_text(err));
-        return err;
-    }
-    err = make_services(n, why);
+    if (err == OK)
+        err = make_services(n, why);
     if (err != OK)
         return err;
     tunnel_world.dht = n->dht;
+    tunnel_world.mainline = n->mainline;
     tunnel_world.services = n->services;
     return tunnel_host_new(&tunnel_world, &n->config, n->started_at,
                            &n->tunnels, why);
@@ -307,7 +425,7 @@ static enum error watch_network(struct node *n, struct text *why)
     struct network_world world = {.base = n->base,
                                   .udp = n->udp,
                                   .log = n->log,
-                                  .dht = n->dht,
+                                  .dhts = {n->dht, n->mainline},
                                   .tunnels = n->tunnels,
                                   .config = &n->config};
     enum error err = network_new(&world, n->started_at, &n->network);
@@ -379,6 +497,7 @@ void node_free(struct node *n)
         keep_clock(n, clock_now());
         flush(n);
     }
+    dht_host_free(n->mainline);
     dht_host_free(n->dht);
     udp_free(n->udp);
     store_close(n->store);
@@ -390,16 +509,12 @@ void node_reload(struct node *n, const struct config *fresh,
                  struct text *report)
 {
     struct store_options options;
-    enum error err;
 
     config_reload(&n->config, fresh, report);
     log_configure(n->log, &n->config.log);
     options = store_options(&n->config);
     store_configure(n->store, &options);
-    err = dht_host_reconfigure(n->dht, &n->config);
-    if (err != OK)
-        text_addf(report, "the DHT keeps its old settings: %s\n",
-                  error_text(err));
+    reload_dhts(n, report);
     tunnel_host_reconfigure(n->tunnels, &n->config, report);
     service_host_reconfigure(n->services, &n->config, report, clock_now());
 }

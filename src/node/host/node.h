@@ -30,7 +30,7 @@ struct service_host;
 /* Datagrams that no engine was given, by what their first byte says. */
 enum node_drop {
     NODE_DROP_EMPTY,
-    NODE_DROP_FOREIGN, /* neither map nor array */
+    NODE_DROP_FOREIGN, /* of no protocol that is spoken here */
     NODE_DROPS
 };
 

@@ -70,20 +70,42 @@ static bool is_sure(const struct view *view, const struct endpoint *ep)
            is_interface(ep);
 }
 
+/* As others see us, in each family that they see us in. */
+struct external {
+    bool known[FAMILIES];
+    struct endpoint at[FAMILIES];
+};
+
+static void look_from_outside(const struct dht_host *host, uint64_t now,
+                              struct external *out)
+{
+    struct dht_status s;
+
+    if (host == NULL)
+        return;
+    dht_status(dht_host_engine(host), now, &s);
+    for (int f = 0; f < FAMILIES; f++) {
+        if (out->known[f] || !s.external_known[f])
+            continue;
+        out->known[f] = true;
+        out->at[f] = s.external[f];
+    }
+}
+
 /* Of a family whose sockets are bound to no address: what others see, else
  * what the kernel sends from, unless a NAT is sure to change it. */
-static void add_seen(const struct config *config, const struct dht_status *s,
+static void add_seen(const struct config *config, const struct endpoint *seen,
                      const struct view *view, enum family f, uint16_t port,
                      struct config_endpoints *out, unsigned *unproven)
 {
     struct endpoint ep;
 
-    if (s->external_known[f]) {
-        if (!is_reachable(config, &s->external[f]))
+    if (seen != NULL) {
+        if (!is_reachable(config, seen))
             return;
-        if (!config->dht.testing_network && !is_sure(view, &s->external[f]))
+        if (!config->dht.testing_network && !is_sure(view, seen))
             *unproven |= 1U << out->count;
-        add(out, &s->external[f]);
+        add(out, seen);
     } else if (view != NULL && view->has_source[f] &&
                endpoint_is_global(&view->source[f])) {
         ep = view->source[f];
@@ -93,13 +115,13 @@ static void add_seen(const struct config *config, const struct dht_status *s,
 }
 
 void own_address_reachable(const struct config *config, const struct udp *udp,
-                           const struct dht_host *dht, const struct view *view,
-                           uint64_t now, struct config_endpoints *out,
-                           unsigned *unproven)
+                           const struct own_witnesses *witnesses,
+                           const struct view *view, uint64_t now,
+                           struct config_endpoints *out, unsigned *unproven)
 {
     bool bound[FAMILIES] = {false};
     uint16_t port[FAMILIES] = {0};
-    struct dht_status s;
+    struct external seen = {.known = {false}};
 
     *unproven = 0;
     *out = config->tunnel_addresses;
@@ -114,10 +136,12 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
         bound[ep.family] = true;
         add(out, &ep);
     }
-    dht_status(dht_host_engine(dht), now, &s);
+    look_from_outside(witnesses->dht, now, &seen);
+    look_from_outside(witnesses->mainline, now, &seen);
     for (int f = 0; f < FAMILIES; f++)
         if (!bound[f] && port[f] != 0 && (view == NULL || view->usable[f]))
-            add_seen(config, &s, view, (enum family)f, port[f], out, unproven);
+            add_seen(config, seen.known[f] ? &seen.at[f] : NULL, view,
+                     (enum family)f, port[f], out, unproven);
 }
 
 bool own_address_certain(const struct udp *udp, const struct view *view,
@@ -142,15 +166,22 @@ bool own_address_certain(const struct udp *udp, const struct view *view,
 
 /* ---- What an exit must not send to --------------------------------------- */
 
-void own_address_add_external(const struct dht_host *dht, uint64_t now,
-                              struct config_endpoints *list)
+static void add_external(const struct dht_host *host, uint64_t now,
+                         struct config_endpoints *list)
 {
-    struct dht_status s;
+    struct external seen = {.known = {false}};
 
-    dht_status(dht_host_engine(dht), now, &s);
+    look_from_outside(host, now, &seen);
     for (int f = 0; f < FAMILIES; f++)
-        if (s.external_known[f] && list->count < CONFIG_ENDPOINTS_MAX)
-            list->at[list->count++] = s.external[f];
+        if (seen.known[f] && list->count < CONFIG_ENDPOINTS_MAX)
+            list->at[list->count++] = seen.at[f];
+}
+
+void own_address_add_external(const struct own_witnesses *witnesses,
+                              uint64_t now, struct config_endpoints *list)
+{
+    add_external(witnesses->dht, now, list);
+    add_external(witnesses->mainline, now, list);
 }
 
 /* One address once: the port counts for loopback only. Addresses that nobody

@@ -16,6 +16,12 @@
 struct dht_host;
 struct view;
 
+/* Whose nodes tell how others see us: those of our DHT and, where that is not
+ * NULL, of the mainline DHT, which are asked where the first do not know. */
+struct own_witnesses {
+    const struct dht_host *dht, *mainline;
+};
+
 /* Where others reach this node: as configured; else the addresses that its
  * sockets are bound to, if others can have them; else as the nodes of the DHT
  * see it; else the global address that it sends from. Without `view`, which
@@ -24,9 +30,9 @@ struct view;
  * other nodes alone, and no interface has; never in a network for tests, whose
  * nodes may all be of one network. */
 void own_address_reachable(const struct config *config, const struct udp *udp,
-                           const struct dht_host *dht, const struct view *view,
-                           uint64_t now, struct config_endpoints *out,
-                           unsigned *unproven);
+                           const struct own_witnesses *witnesses,
+                           const struct view *view, uint64_t now,
+                           struct config_endpoints *out, unsigned *unproven);
 
 /* Our global address in this family, where the machine itself knows it: of a
  * socket that is bound to it, or of the interface that a socket bound to none
@@ -34,10 +40,10 @@ void own_address_reachable(const struct config *config, const struct udp *udp,
 bool own_address_certain(const struct udp *udp, const struct view *view,
                          enum family f, struct endpoint *out);
 
-/* As the nodes of the DHT see it, whatever is configured: a NAT may lead from
- * there to the operator's network. */
-void own_address_add_external(const struct dht_host *dht, uint64_t now,
-                              struct config_endpoints *list);
+/* As the nodes of either DHT see it, whatever is configured: a NAT may lead
+ * from there to the operator's network. */
+void own_address_add_external(const struct own_witnesses *witnesses,
+                              uint64_t now, struct config_endpoints *list);
 
 /* Whether `ep` is this node: a socket of it, through any of the machine's
  * addresses, or what the nodes of the DHT see. */

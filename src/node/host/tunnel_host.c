@@ -264,9 +264,10 @@ enum error tunnel_host_receive(struct tunnel_host *h,
 
 static void refuse_own(struct tunnel_host *h, uint64_t now)
 {
+    const struct own_witnesses witnesses = {h->world.dht, h->world.mainline};
     struct config_endpoints known = h->addresses;
 
-    own_address_add_external(h->world.dht, now, &known);
+    own_address_add_external(&witnesses, now, &known);
     own_address_refuse(&h->policy, &known, h->world.udp, h->world.log);
     own_address_refuse(&h->tcp_policy, &known, h->world.udp, h->world.log);
 }
@@ -288,10 +289,11 @@ static bool same_endpoints(const struct config_endpoints *a,
  * interfaces, too, that nobody is told of. */
 static void look_at_addresses(struct tunnel_host *h, bool anew, uint64_t now)
 {
+    const struct own_witnesses witnesses = {h->world.dht, h->world.mainline};
     struct config_endpoints found;
     unsigned unproven;
 
-    own_address_reachable(h->config, h->world.udp, h->world.dht,
+    own_address_reachable(h->config, h->world.udp, &witnesses,
                           h->seen ? &h->view : NULL, now, &found, &unproven);
     if (anew || unproven != h->unproven ||
         !same_endpoints(&found, &h->addresses)) {

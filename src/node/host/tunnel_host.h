@@ -42,6 +42,7 @@ struct tunnel_host_world {
     struct store *store;
     struct log *log;
     struct dht_host *dht;
+    struct dht_host *mainline; /* NULL: not enabled */
     /* Through which relays are found; NULL: `dht`. */
     const struct dht_provider *provider;
     struct service_host *services;

@@ -61,19 +61,26 @@ static void add_label_value(struct text *out, const char *value)
     }
 }
 
+static void add_label(struct metrics *m, bool first,
+                      const struct metric_label *label)
+{
+    assert(is_name(label->name));
+    text_addf(m->out, "%c%s=\"", first ? '{' : ',', label->name);
+    add_label_value(m->out, label->value);
+    text_add(m->out, "\"");
+}
+
 /* The name and the labels of one sample, up to the blank before its value. */
 static void begin_sample(struct metrics *m, const struct metric_label *labels,
                          size_t n)
 {
     assert(m->name != NULL);
     text_add(m->out, m->name);
-    for (size_t i = 0; i < n; i++) {
-        assert(is_name(labels[i].name));
-        text_addf(m->out, "%c%s=\"", i == 0 ? '{' : ',', labels[i].name);
-        add_label_value(m->out, labels[i].value);
-        text_add(m->out, "\"");
-    }
-    text_add(m->out, n == 0 ? " " : "} ");
+    for (size_t i = 0; i < n; i++)
+        add_label(m, i == 0, &labels[i]);
+    if (m->also != NULL)
+        add_label(m, n == 0, m->also);
+    text_add(m->out, n == 0 && m->also == NULL ? " " : "} ");
 }
 
 void metrics_sample(struct metrics *m, const struct metric_label *labels,
@@ -155,17 +162,33 @@ static void add_row(struct metrics *m, const struct metric_row *row,
                          number_at(at + (size_t)i * row->size, row->size));
 }
 
+static void begin_family(struct metrics *m, const struct metric_row *row)
+{
+    if (m->name == NULL || strcmp(row->name, m->name) != 0)
+        metrics_family(m, row->name,
+                       ends_in_total(row->name) ? METRIC_COUNTER : METRIC_GAUGE,
+                       row->help);
+}
+
 void metrics_rows(struct metrics *m, const struct metric_row *rows,
                   size_t count, const void *values)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct metric_row *row = &rows[i];
+        begin_family(m, &rows[i]);
+        add_row(m, &rows[i], (const uint8_t *)values + rows[i].offset);
+    }
+}
 
-        if (m->name == NULL || strcmp(row->name, m->name) != 0)
-            metrics_family(m, row->name,
-                           ends_in_total(row->name) ? METRIC_COUNTER
-                                                    : METRIC_GAUGE,
-                           row->help);
-        add_row(m, row, (const uint8_t *)values + row->offset);
+void metrics_rows_each(struct metrics *m, const struct metric_row *rows,
+                       size_t count, const void *const *values,
+                       const struct metric_label *const *also, size_t n)
+{
+    for (size_t i = 0; i < count; i++) {
+        begin_family(m, &rows[i]);
+        for (size_t v = 0; v < n; v++) {
+            m->also = also[v];
+            add_row(m, &rows[i], (const uint8_t *)values[v] + rows[i].offset);
+        }
+        m->also = NULL;
     }
 }

@@ -19,8 +19,9 @@
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metrics {
-    struct text *out; /* the caller's */
-    const char *name; /* of the family being written */
+    struct text *out;                /* the caller's */
+    const char *name;                /* of the family being written */
+    const struct metric_label *also; /* of each sample, the last; or NULL */
 };
 
 struct metric_label {
@@ -69,6 +70,12 @@ void metrics_rows(struct metrics *m, const struct metric_row *rows,
                   size_t count, const void *values);
 #define METRICS_ROWS(m, rows, values) \
     metrics_rows(m, rows, sizeof(rows) / sizeof((rows)[0]), values)
+
+/* The same for several structs of one kind, whose samples stand together in
+ * each family: those of values[i] have the label also[i], which may be NULL. */
+void metrics_rows_each(struct metrics *m, const struct metric_row *rows,
+                       size_t count, const void *const *values,
+                       const struct metric_label *const *also, size_t n);
 
 /* The values of labels that are the reason for an error. */
 const char *metrics_error_label(int e);

@@ -69,8 +69,6 @@ static void add_health(const struct node *n, uint64_t now, struct metrics *m)
     metrics_gauge(m, "warren_healthy", "What /health says.",
                   health_is_ok(&health, &reason));
     text_deinit(&reason);
-    metrics_gauge(m, "warren_dht_joined", "Whether any other node answers.",
-                  dht_host_joined(n->dht));
 }
 
 /* ---- Sockets ------------------------------------------------------------ */
@@ -218,18 +216,54 @@ static const struct metric_row dht_rows[] = {
      METRIC_AT(struct dht_stats, lookups_empty)},
 };
 
-static void add_dht(const struct dht *dht, uint64_t now, struct metrics *m)
-{
-    struct dht_status s;
+/* What no engine counts by itself. */
+struct dht_figures {
+    uint64_t joined, not_restored;
+    uint64_t network_size[FAMILIES];
+};
 
-    dht_status(dht, now, &s);
-    METRICS_ROWS(m, dht_status_rows, &s);
-    metrics_family(m, "warren_dht_network_size", METRIC_GAUGE,
-                   "Estimated nodes of the network; 0 unknown.");
-    for (int f = 0; f < FAMILIES; f++)
-        metrics_labelled(m, "family", family_label(f),
-                         (uint64_t)s.network_size[f]);
-    METRICS_ROWS(m, dht_rows, dht_stats(dht));
+static const struct metric_row dht_figure_rows[] = {
+    {"warren_dht_joined", "Whether any other node answers.",
+     METRIC_AT(struct dht_figures, joined)},
+    {"warren_dht_network_size", "Estimated nodes of the network; 0 unknown.",
+     METRIC_EACH(struct dht_figures, network_size, "family", 0, family_label)},
+    {"warren_store_not_restored_total",
+     "Stored things that the engine did not take at the start.",
+     METRIC_AT(struct dht_figures, not_restored)},
+};
+
+#define ROWS_EACH(m, rows, values, also, n)                                    \
+    metrics_rows_each(m, rows, sizeof(rows) / sizeof((rows)[0]), values, also, \
+                      n)
+
+/* Those of the mainline DHT have the same names, and a label: ours were there
+ * first, and are without one. */
+static void add_dhts(const struct node *n, uint64_t now, struct metrics *m)
+{
+    static const struct metric_label label = {"dht", "mainline"};
+    static const struct metric_label *const also[STORE_DHTS] = {
+        [STORE_MAINLINE] = &label};
+    const struct dht_host *hosts[STORE_DHTS] = {n->dht, n->mainline};
+    struct dht_status status[STORE_DHTS];
+    struct dht_figures figures[STORE_DHTS];
+    const void *statuses[STORE_DHTS], *others[STORE_DHTS], *stats[STORE_DHTS];
+    size_t count = n->mainline == NULL ? 1 : 2;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct dht *dht = dht_host_engine(hosts[i]);
+
+        dht_status(dht, now, &status[i]);
+        figures[i].joined = dht_host_joined(hosts[i]);
+        figures[i].not_restored = dht_host_not_restored(hosts[i]);
+        for (int f = 0; f < FAMILIES; f++)
+            figures[i].network_size[f] = (uint64_t)status[i].network_size[f];
+        statuses[i] = &status[i];
+        others[i] = &figures[i];
+        stats[i] = dht_stats(dht);
+    }
+    ROWS_EACH(m, dht_status_rows, statuses, also, count);
+    ROWS_EACH(m, dht_figure_rows, others, also, count);
+    ROWS_EACH(m, dht_rows, stats, also, count);
 }
 
 /* ---- Store and control socket ------------------------------------------- */
@@ -252,11 +286,21 @@ static const struct metric_row store_rows[] = {
     {"warren_store_queued_bytes", "Their bytes.",
      METRIC_AT(struct store_health, queued_bytes)},
     {"warren_store_rows", "Rows, by table.",
-     METRIC_AT(struct store_health, nodes), "table", "nodes"},
-    {"warren_store_rows", "", METRIC_AT(struct store_health, announcements),
-     "table", "announcements"},
-    {"warren_store_rows", "", METRIC_AT(struct store_health, items), "table",
-     "items"},
+     METRIC_AT(struct store_health, nodes[STORE_DHT]), "table", "nodes"},
+    {"warren_store_rows", "",
+     METRIC_AT(struct store_health, announcements[STORE_DHT]), "table",
+     "announcements"},
+    {"warren_store_rows", "", METRIC_AT(struct store_health, items[STORE_DHT]),
+     "table", "items"},
+    {"warren_store_rows", "",
+     METRIC_AT(struct store_health, nodes[STORE_MAINLINE]), "table",
+     "mainline_nodes"},
+    {"warren_store_rows", "",
+     METRIC_AT(struct store_health, announcements[STORE_MAINLINE]), "table",
+     "mainline_announcements"},
+    {"warren_store_rows", "",
+     METRIC_AT(struct store_health, items[STORE_MAINLINE]), "table",
+     "mainline_items"},
     {"warren_store_rows", "", METRIC_AT(struct store_health, relays), "table",
      "relays"},
     {"warren_store_rows", "", METRIC_AT(struct store_health, settings), "table",
@@ -269,9 +313,6 @@ static void add_store(const struct node *n, struct metrics *m)
 
     store_get_health(n->store, &s);
     METRICS_ROWS(m, store_rows, &s);
-    metrics_counter(m, "warren_store_not_restored_total",
-                    "Stored things that the engine did not take at the start.",
-                    dht_host_not_restored(n->dht));
 }
 
 static const struct metric_row control_rows[] = {
@@ -307,7 +348,7 @@ void node_metrics(const struct node *n, const struct control_server *control,
     add_process(n, now, m);
     add_health(n, now, m);
     add_udp(n, m);
-    add_dht(dht_host_engine(n->dht), now, m);
+    add_dhts(n, now, m);
     tunnel_metrics(n->tunnels, now, m);
     service_metrics(n->services, now, m);
     add_store(n, m);

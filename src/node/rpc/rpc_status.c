@@ -87,14 +87,20 @@ static void write_published(const struct dht_status *s, struct mp_writer *w)
                        s->published[i]);
 }
 
-static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
+/* Of one of the two; nil when it is not enabled. */
+static void write_dht(const char *key, const struct dht_host *host,
+                      const bool on[FAMILIES], uint64_t now,
+                      struct mp_writer *w)
 {
     static const char *const names[FAMILIES] = {"ipv4", "ipv6"};
-    const bool *on = n->config.dht.family;
     struct dht_status s;
 
-    dht_status(dht_host_engine(n->dht), now, &s);
-    mp_write_text(w, "dht");
+    mp_write_text(w, key);
+    if (host == NULL) {
+        mp_write_nil(w);
+        return;
+    }
+    dht_status(dht_host_engine(host), now, &s);
     mp_write_map(w, 10u + on[FAMILY_IPV4] + on[FAMILY_IPV6]);
     for (int f = 0; f < FAMILIES; f++) {
         if (!on[f])
@@ -102,8 +108,8 @@ static void write_dht(const struct node *n, uint64_t now, struct mp_writer *w)
         mp_write_text(w, names[f]);
         write_family(&s, f, w);
     }
-    rpc_write_bool(w, "joined", dht_host_joined(n->dht));
-    rpc_write_uint(w, "restored", dht_host_restored(n->dht));
+    rpc_write_bool(w, "joined", dht_host_joined(host));
+    rpc_write_uint(w, "restored", dht_host_restored(host));
     rpc_write_uint(w, "lookups", s.lookups);
     rpc_write_uint(w, "pending", s.pending);
     rpc_write_uint(w, "publications", s.publications);
@@ -210,18 +216,28 @@ static void write_streams(const struct node *n, struct mp_writer *w)
     write_outlet(tunnel_host_member(n->tunnels), w);
 }
 
+/* Rows that each DHT has of its own. */
+static void write_rows(const struct store_health *s, enum store_dht dht,
+                       struct mp_writer *w)
+{
+    rpc_write_uint(w, "nodes", s->nodes[dht]);
+    rpc_write_uint(w, "announcements", s->announcements[dht]);
+    rpc_write_uint(w, "items", s->items[dht]);
+}
+
 static void write_store(const struct node *n, struct mp_writer *w)
 {
     struct store_health s;
 
     store_get_health(n->store, &s);
     mp_write_text(w, "store");
-    mp_write_map(w, 5);
+    mp_write_map(w, 6);
     rpc_write_bool(w, "ok", s.ok);
-    rpc_write_uint(w, "nodes", s.nodes);
-    rpc_write_uint(w, "announcements", s.announcements);
-    rpc_write_uint(w, "items", s.items);
+    write_rows(&s, STORE_DHT, w);
     rpc_write_uint(w, "queued", s.queued);
+    mp_write_text(w, "mainline");
+    mp_write_map(w, 3);
+    write_rows(&s, STORE_MAINLINE, w);
 }
 
 void rpc_status(struct rpc *rpc, struct control_call *call,
@@ -234,7 +250,7 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
 
     (void)params;
     health_check(n, now, &health);
-    mp_write_map(w, 15);
+    mp_write_map(w, 16);
     rpc_write_bool(w, "healthy",
                    health.count == 0 ||
                        health.problems[0].level != HEALTH_ERROR);
@@ -248,7 +264,8 @@ void rpc_status(struct rpc *rpc, struct control_call *call,
     rpc_write_uint(w, "memory", process_resident());
     write_sockets(n, w);
     write_trains(n, w);
-    write_dht(n, now, w);
+    write_dht("dht", n->dht, n->config.dht.family, now, w);
+    write_dht("mainline", n->mainline, n->config.mainline.family, now, w);
     write_tunnels(n, now, w);
     write_streams(n, w);
     write_store(n, w);

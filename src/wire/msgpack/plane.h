@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two protocols share a UDP port. A datagram of the DHT is a msgpack map, one
- * of the tunnels an array: the first byte tells.
+ * Three protocols share a UDP port. A datagram of the DHT is a msgpack map, one
+ * of the tunnels an array, one of the mainline DHT a dictionary of bencode: the
+ * first byte tells.
  */
 #ifndef WARREN_WIRE_MSGPACK_PLANE_H
 #define WARREN_WIRE_MSGPACK_PLANE_H
@@ -11,7 +12,8 @@
 enum plane {
     PLANE_DHT,
     PLANE_TUNNEL,
-    PLANE_FOREIGN, /* neither map nor array */
+    PLANE_MAINLINE,
+    PLANE_FOREIGN, /* none of these: uTP, answers of trackers, ... */
     PLANE_EMPTY
 };
 
@@ -26,7 +28,7 @@ static inline enum plane plane_of(struct bytes datagram)
         return PLANE_DHT;
     if ((first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd)
         return PLANE_TUNNEL;
-    return PLANE_FOREIGN;
+    return first == 'd' ? PLANE_MAINLINE : PLANE_FOREIGN;
 }
 
 #endif

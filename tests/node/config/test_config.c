@@ -400,13 +400,15 @@ static const struct {
      "[node]"},
     {"[node\n", "1: a section's line must be [NAME]; the ] is missing"},
     {"[\n", "1: a section's line must be [NAME]; the ] is missing"},
-    {"[]\n", "1: unknown section []; there are [node] [dht] [tunnel] [exit] "
-             "[services] [meeting] [socks] [dns] [streams] [http] [log]"},
+    {"[]\n",
+     "1: unknown section []; there are [node] [dht] [mainline] [tunnel] [exit] "
+     "[services] [meeting] [socks] [dns] [streams] [http] [log]"},
     {"\n\n[dth]\nmax_items = x\n",
      "3: unknown section [dth]; did you mean [dht]?"},
-    {"[storage]\n", "1: unknown section [storage]; there are [node] [dht] "
-                    "[tunnel] [exit] [services] [meeting] [socks] [dns] "
-                    "[streams] [http] [log]"},
+    {"[storage]\n",
+     "1: unknown section [storage]; there are [node] [dht] [mainline] "
+     "[tunnel] [exit] [services] [meeting] [socks] [dns] "
+     "[streams] [http] [log]"},
     {"[Node]\n", "1: unknown section [Node]; did you mean [node]?"},
     {"[node]\nlisten\n", "2: neither a section nor a setting; write "
                          "[SECTION] or KEY = VALUE"},

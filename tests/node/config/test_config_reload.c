@@ -132,6 +132,7 @@ static const struct {
     {&config_hops, {"1", "2, 4"}},
     {&config_socks, {"127.0.0.1:1", "unix:/run/w hops=1, [::1]:2"}},
     {&config_dns, {"127.0.0.1:1", "127.0.0.1:1 hops=1, [::1]:2"}},
+    {&config_files, {"/srv/dht.dat", "/srv/a.dat, b.dat"}},
     {&config_policy, {"accept *:443", "reject 192.0.2.0/24, accept *"}},
 };
 

@@ -160,8 +160,8 @@ static const struct {
     {"[service a]\n[log]\n[service a]\nhops = 9\n",
      "3: [service a] stands twice, first on line 1; leave one"},
     {"[servce a]\n", "1: unknown section [servce a]; there are [node] [dht] "
-                     "[tunnel] [exit] [services] [meeting] [socks] [dns] "
-                     "[streams] [http] [log]"},
+                     "[mainline] [tunnel] [exit] [services] [meeting] "
+                     "[socks] [dns] [streams] [http] [log]"},
     {"[service a]\nhop = 3\n",
      "2: unknown key 'hop' in [service a]; did you mean 'hops'?"},
     {"[service a]\nlevel = 3\n",

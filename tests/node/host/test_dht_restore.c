@@ -55,7 +55,7 @@ static void put_item(struct store *store, uint8_t n, struct bytes value)
 
     item.value.len = (uint16_t)value.len;
     memcpy(item.value.mp, value.p, value.len);
-    assert_int_equal(store_put_item(store, &item), OK);
+    assert_int_equal(store_put_item(store, STORE_DHT, &item), OK);
 }
 
 /* The bytes of a value are looked at before anything is made of them; the
@@ -80,7 +80,7 @@ static void test_dht_restore_item_that_is_no_value_is_refused(void **state)
     dht_config_init(&config);
     assert_int_equal(dht_new(&config, &env, TIME_HOUR, &d), OK);
 
-    dht_restore_all(d, store, TIME_HOUR, &restored);
+    dht_restore_all(d, store, STORE_DHT, TIME_HOUR, &restored);
     assert_int_equal(restored.items, 1);
     assert_int_equal(restored.failures, 4);
 

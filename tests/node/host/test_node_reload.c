@@ -29,6 +29,20 @@ static char root[] = "/tmp/warren-reload-XXXXXX";
 static struct event_base *base;
 static struct text why;
 
+/* A table of another program, with one node. */
+static char saved_path[] = "/tmp/warren-saved-XXXXXX";
+
+static void write_saved(void)
+{
+    static const char table[] = "d5:nodes6:\x7f\0\0\x01\x1a\xe1"
+                                "e";
+    int fd = mkstemp(saved_path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, table, sizeof(table) - 1), sizeof(table) - 1);
+    close(fd);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type,
                       struct FTW *ftw)
 {
@@ -43,6 +57,7 @@ static int setup(void **state)
     (void)state;
     text_init(&why, CONFIG_ERRORS_MAX);
     base = event_base_new();
+    write_saved();
     return base == NULL || sodium_init() < 0 || mkdtemp(root) == NULL ? -1 : 0;
 }
 
@@ -51,6 +66,7 @@ static int teardown(void **state)
     (void)state;
     text_deinit(&why);
     event_base_free(base);
+    unlink(saved_path);
     return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -69,8 +85,8 @@ static void ignore_line(void *arg, enum log_level level, const char *line)
     (void)line;
 }
 
-/* An exit on loopback; `flag` is "--section.key=value" or NULL. False when
- * that is no sound configuration by itself. */
+/* An exit on loopback, in both DHTs; `flag` is "--section.key=value" or NULL.
+ * False when that is no sound configuration by itself. */
 static bool load(const char *flag, struct config *out)
 {
     const char *flags[] = {"--node.listen=127.0.0.1:0",
@@ -78,8 +94,9 @@ static bool load(const char *flag, struct config *out)
                            "--exit.become_exitnode=true",
                            "--exit.nameservers=127.0.0.1:53",
                            "--log.level=warn",
+                           "--mainline.enabled=true",
                            flag};
-    struct config_input input = {.argc = flag == NULL ? 5 : 6,
+    struct config_input input = {.argc = flag == NULL ? 6 : 7,
                                  .argv = (char *const *)(uintptr_t)flags};
 
     text_clear(&why);
@@ -184,10 +201,12 @@ static void show(const struct world *w, struct text *out)
 {
     const struct node *n = w->node;
     const struct dht *d = dht_host_engine(n->dht);
+    const struct dht *mainline = dht_host_engine(n->mainline);
     const struct member *t = tunnel_host_member(n->tunnels);
     struct config view = n->config;
 
     view.dht = d->world.config;
+    view.mainline = mainline->world.config;
     view.tunnel = t->config;
     text_clear(out);
     for (size_t i = 0; i < config_keys_count; i++) {
@@ -198,11 +217,16 @@ static void show(const struct world *w, struct text *out)
         text_add(out, "\n");
     }
     show_dht(out, d);
+    show_dht(out, mainline);
+    text_addf(out, "saved nodes %zu\n", dht_host_saved(n->mainline));
     show_tunnel(out, t);
     show_policy(out, tunnel_host_policy(n->tunnels));
     text_addf(out, "name servers %u\n", tunnel_host_nameservers(n->tunnels));
-    text_addf(out, "store %zu %zu %zu\n", n->store->options.max_announcements,
-              n->store->options.max_items, n->store->options.max_relays);
+    text_addf(out, "store %zu\n", n->store->options.max_relays);
+    for (int i = 0; i < STORE_DHTS; i++)
+        text_addf(out, "store of a DHT %zu %zu\n",
+                  n->store->options.max_announcements[i],
+                  n->store->options.max_items[i]);
     text_addf(out, "log %d %d\n", log_wants(w->log, LEVEL_INFO),
               log_wants(w->log, LEVEL_WARN));
 }
@@ -221,6 +245,7 @@ static const struct {
     {&config_hosts, "127.0.0.1:1"},
     {&config_endpoints, "127.0.0.7:1, 127.0.0.8:1"},
     {&config_hops, "1, 3"},
+    {&config_files, saved_path},
     {&config_policy, "reject 192.0.2.0/24, accept *:443"},
 };
 

@@ -4,11 +4,12 @@
  * the servers of /etc/resolv.conf with its search domains, for addresses of
  * both families. Both files are read anew at each attempt.
  */
-#include "node/host/bootstrap.h"
+#include "node/entry/bootstrap.h"
 #include "node/names/resolver.h"
 #include "node/os/clock.h"
 
 #include <event2/event.h>
+#include <sodium.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,10 @@ struct bootstrap {
     struct resolver *resolver;
     struct resolv_conf conf; /* as it was when this attempt began */
     LIST_HEAD(, waiting_host) running;
-    struct config_host hosts[CONFIG_BOOTSTRAP_MAX];
-    unsigned host_count;
+    struct config_hosts hosts;
+    struct saved_table saved; /* in an order of chance */
+    size_t next_saved;        /* the one whose turn it is */
+    bool all_asked;           /* each saved one has had a turn */
     bool active;
     uint64_t retry;                 /* from the running attempt to the next */
     unsigned found[BOOTSTRAP_USES]; /* addresses, in the running attempt */
@@ -167,22 +170,44 @@ static void try_host(struct bootstrap *b, const struct config_host *host)
         say_other_family(b, host->host, ep.family);
 }
 
+static void use_saved(struct bootstrap *b)
+{
+    const struct saved_table *t = &b->saved;
+
+    for (size_t i = 0; i < t->count && i < BOOTSTRAP_SAVED; i++) {
+        use(b, &t->at[b->next_saved++]);
+        if (b->next_saved < t->count)
+            continue;
+        b->next_saved = 0;
+        b->all_asked = true;
+    }
+}
+
+static uint64_t next_retry(const struct bootstrap *b)
+{
+    if (b->retry == 0 || (b->saved.count > 0 && !b->all_asked))
+        return BOOTSTRAP_RETRY_MIN;
+    return time_min(2 * b->retry, BOOTSTRAP_RETRY_MAX);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct bootstrap *b = arg;
 
     (void)fd;
     (void)what;
-    b->retry = b->retry == 0 ? BOOTSTRAP_RETRY_MIN
-                             : time_min(2 * b->retry, BOOTSTRAP_RETRY_MAX);
+    b->retry = next_retry(b);
+    if (b->saved.count > 0)
+        b->handler.forget(b->handler.arg);
     /* Slow name servers get their time. */
     if (LIST_EMPTY(&b->running)) {
         read_conf(b);
         b->trouble[0] = '\0';
         memset(b->found, 0, sizeof(b->found));
-        for (unsigned i = 0; i < b->host_count; i++)
-            try_host(b, &b->hosts[i]);
+        for (unsigned i = 0; i < b->hosts.count; i++)
+            try_host(b, &b->hosts.at[i]);
     }
+    use_saved(b);
     arm(b, b->retry);
 }
 
@@ -190,7 +215,7 @@ void bootstrap_start(struct bootstrap *b, uint64_t delay)
 {
     b->active = true;
     b->retry = 0;
-    if (b->host_count > 0)
+    if (b->hosts.count + b->saved.count > 0)
         arm(b, delay);
 }
 
@@ -210,15 +235,42 @@ void bootstrap_stop(struct bootstrap *b)
     forget_names(b);
 }
 
-void bootstrap_configure(struct bootstrap *b, const struct config *config)
+/* Whoever made the file had an order in mind, which is not ours. */
+static void shuffle(struct saved_table *t)
+{
+    for (size_t i = t->count; i > 1; i--) {
+        size_t j = randombytes_uniform((uint32_t)i);
+        struct endpoint swapped = t->at[j];
+
+        t->at[j] = t->at[i - 1];
+        t->at[i - 1] = swapped;
+    }
+}
+
+enum error bootstrap_configure(struct bootstrap *b,
+                               const struct config_hosts *hosts,
+                               const struct saved_table *saved)
 {
     bool active = b->active;
+    enum error err = OK;
 
     bootstrap_stop(b);
-    memcpy(b->hosts, config->bootstrap.at, sizeof(b->hosts));
-    b->host_count = config->bootstrap.count;
+    b->hosts = *hosts;
+    if (saved != NULL) {
+        saved_table_deinit(&b->saved);
+        err = saved_table_copy(saved, &b->saved);
+        shuffle(&b->saved);
+    }
+    b->next_saved = 0;
+    b->all_asked = false;
     if (active)
         bootstrap_start(b, 0);
+    return err;
+}
+
+size_t bootstrap_saved(const struct bootstrap *b)
+{
+    return b->saved.count;
 }
 
 const char *bootstrap_trouble(const struct bootstrap *b)
@@ -268,5 +320,6 @@ void bootstrap_free(struct bootstrap *b)
     if (b->timer != NULL)
         event_free(b->timer);
     resolver_free(b->resolver);
+    saved_table_deinit(&b->saved);
     free(b);
 }
