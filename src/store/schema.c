@@ -96,8 +96,10 @@ const char *const schema_migrations[] = {
     "  info_hash BLOB PRIMARY KEY NOT NULL,"
     "  port INTEGER NOT NULL,"
     "  implied_port INTEGER NOT NULL,"
-    "  since INTEGER NOT NULL"
+    "  since INTEGER NOT NULL,"
+    "  seed INTEGER NOT NULL"
     ") WITHOUT ROWID;"
+    "ALTER TABLE announcement ADD COLUMN seed INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE mainline_item ("
     "  target BLOB PRIMARY KEY NOT NULL,"
     "  value BLOB NOT NULL,"
@@ -116,7 +118,8 @@ const int schema_version =
 const char *const schema_probe =
     "SELECT key, value FROM setting LIMIT 0;"
     "SELECT endpoint, id, last_seen, batch FROM node LIMIT 0;"
-    "SELECT info_hash, port, implied_port, since FROM announcement LIMIT 0;"
+    "SELECT info_hash, port, implied_port, since, seed FROM announcement "
+    "LIMIT 0;"
     "SELECT target, value, since, key, signature, seq, salt FROM item LIMIT 0;"
     "SELECT identity, text, first_seen, last_seen, guard_since, guard_until, "
     "rtt, capacity, failures, measured_at FROM relay LIMIT 0;"
@@ -125,8 +128,8 @@ const char *const schema_probe =
     "SELECT key, seq FROM service_seq LIMIT 0;"
     "SELECT service, relays FROM vanguard LIMIT 0;"
     "SELECT endpoint, id, last_seen, batch FROM mainline_node LIMIT 0;"
-    "SELECT info_hash, port, implied_port, since FROM mainline_announcement "
-    "LIMIT 0;"
+    "SELECT info_hash, port, implied_port, since, seed "
+    "FROM mainline_announcement LIMIT 0;"
     "SELECT target, value, since, key, signature, seq, salt FROM mainline_item "
     "LIMIT 0;";
 

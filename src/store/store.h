@@ -77,6 +77,7 @@ struct store_announcement {
     uint16_t port;     /* 0 only with implied_port */
     bool implied_port; /* BEP 5: use the port that the datagram came from */
     int64_t since;     /* wall seconds */
+    bool seed;         /* BEP 33: as a peer that has all of it */
 };
 
 /* Our own item, BEP 44; the target is the key. Of an immutable item only

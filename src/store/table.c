@@ -147,6 +147,7 @@ static int bind_announcement(sqlite3_stmt *st, const void *row, int64_t batch)
     put_int(&b, a->port);
     put_int(&b, a->implied_port);
     put_int(&b, a->since);
+    put_int(&b, a->seed);
     return b.rc;
 }
 
@@ -160,6 +161,7 @@ static bool read_announcement(sqlite3_stmt *st, void *row)
     a->port = (uint16_t)take_int(&t, 0, UINT16_MAX);
     a->implied_port = take_int(&t, 0, 1) != 0;
     a->since = take_int(&t, INT64_MIN, INT64_MAX);
+    a->seed = take_int(&t, 0, 1) != 0;
     return !t.bad && (a->port != 0 || a->implied_port);
 }
 
@@ -482,17 +484,18 @@ static bool read_vanguards(sqlite3_stmt *st, void *row)
         .row_size = sizeof(struct store_node), .key = node_key,               \
         .bind = bind_node, .read = read_node                                  \
     }
+#define ANNOUNCEMENT_COLUMNS "info_hash, port, implied_port, since, seed"
 #define ANNOUNCEMENT_TABLE(table)                                              \
     {                                                                          \
-        .sql = {[STORE_PUT] = "INSERT OR REPLACE INTO " table " "              \
-                              "(info_hash, port, implied_port, since) "        \
-                              "VALUES (?1,?2,?3,?4)",                          \
+        .sql = {[STORE_PUT] = "INSERT OR REPLACE INTO " table                  \
+                              " (" ANNOUNCEMENT_COLUMNS ") "                   \
+                              "VALUES (?1,?2,?3,?4,?5)",                       \
                 [STORE_REMOVE] = "DELETE FROM " table " WHERE info_hash = ?1", \
-                [STORE_FIND] = "SELECT info_hash, port, implied_port, since "  \
-                               "FROM " table " WHERE info_hash = ?1",          \
+                [STORE_FIND] = "SELECT " ANNOUNCEMENT_COLUMNS " FROM " table   \
+                               " WHERE info_hash = ?1",                        \
                 [STORE_COUNT] = "SELECT count(*) FROM " table,                 \
-                [STORE_LIST] = "SELECT info_hash, port, implied_port, since "  \
-                               "FROM " table " ORDER BY info_hash LIMIT ?1"},  \
+                [STORE_LIST] = "SELECT " ANNOUNCEMENT_COLUMNS " FROM " table   \
+                               " ORDER BY info_hash LIMIT ?1"},                \
         .row_size = sizeof(struct store_announcement),                         \
         .key = announcement_key, .bind = bind_announcement,                    \
         .read = read_announcement                                              \

@@ -121,7 +121,8 @@ static inline struct store_announcement make_announcement(uint32_t n)
 {
     struct store_announcement a = {.port = (uint16_t)(n % 65536),
                                    .implied_port = n % 65536 == 0,
-                                   .since = 1000 + n};
+                                   .since = 1000 + n,
+                                   .seed = n % 2 == 0};
 
     memset(a.info_hash.b, 0x22, ID_BYTES);
     memcpy(a.info_hash.b, &n, sizeof(n));

@@ -81,6 +81,7 @@ static void check_announcement(void *ctx, const struct store_announcement *a)
     assert_int_equal(a->port, want.port);
     assert_int_equal(a->implied_port, want.implied_port);
     assert_true(a->since == want.since);
+    assert_int_equal(a->seed, want.seed);
     (*seen)++;
 }
 

@@ -48,8 +48,9 @@ static void make_version(const struct fixture *f, int version)
                          "zeroblob(20), 77, 1)"),
             OK);
     if (version >= 2)
-        assert_int_equal(sql_exec(db, "INSERT INTO announcement VALUES "
-                                      "(zeroblob(20), 6881, 0, 5)"),
+        assert_int_equal(sql_exec(db, "INSERT INTO announcement "
+                                      "(info_hash, port, implied_port, since) "
+                                      "VALUES (zeroblob(20), 6881, 0, 5)"),
                          OK);
     if (version >= 3)
         assert_int_equal(
@@ -202,7 +203,8 @@ static void test_schema_skips_rows_of_a_wrong_shape(void **state)
             " (x'0a0000031ae1', 'text', 1, 1),"
             " (x'0a0000041ae1', zeroblob(20), 'soon', 1),"
             " (x'0a0000051ae1', zeroblob(20), 1, 9223372036854775807);"
-            "INSERT INTO announcement VALUES (zeroblob(21), 1, 0, 1),"
+            "INSERT INTO announcement (info_hash, port, implied_port, since)"
+            " VALUES (zeroblob(21), 1, 0, 1),"
             " (x'01' || zeroblob(19), 65536, 0, 1),"
             " (zeroblob(2), 0, 0, 1);"
             "INSERT INTO item (target, value, since) VALUES"

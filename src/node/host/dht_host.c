@@ -339,22 +339,48 @@ static void after_change(struct dht_host *h)
     dht_host_rearm(h);
 }
 
+/* It is in the store before this returns. */
+static enum error keep_announced(struct dht_host *h,
+                                 const struct store_announcement *a,
+                                 enum error err)
+{
+    if (err == OK)
+        store_put_announcement(h->world.store, h->rows, a);
+    after_change(h);
+    return err;
+}
+
 enum error dht_host_announce(struct dht_host *h, const struct id *info_hash,
                              uint16_t port, bool implied_port,
                              const struct dht_handler *handler,
                              dht_request *out)
 {
-    struct store_announcement a = {.info_hash = *info_hash,
-                                   .port = implied_port ? 0 : port,
-                                   .implied_port = implied_port,
-                                   .since = (int64_t)clock_wall()};
-    enum error err = dht_announce(h->dht, info_hash, port, implied_port,
-                                  handler, clock_now(), out);
+    const struct store_announcement a = {.info_hash = *info_hash,
+                                         .port = implied_port ? 0 : port,
+                                         .implied_port = implied_port,
+                                         .since = (int64_t)clock_wall()};
 
-    if (err == OK)
-        store_put_announcement(h->world.store, h->rows, &a);
-    after_change(h);
-    return err;
+    return keep_announced(h, &a,
+                          dht_announce(h->dht, info_hash, port, implied_port,
+                                       handler, clock_now(), out));
+}
+
+enum error dht_host_announce_seed(struct dht_host *h,
+                                  const struct id *info_hash, uint16_t port,
+                                  bool implied_port,
+                                  const struct dht_handler *handler,
+                                  dht_request *out)
+{
+    const struct store_announcement a = {.info_hash = *info_hash,
+                                         .port = implied_port ? 0 : port,
+                                         .implied_port = implied_port,
+                                         .since = (int64_t)clock_wall(),
+                                         .seed = true};
+
+    return keep_announced(h, &a,
+                          dht_announce_seed(h->dht, info_hash, port,
+                                            implied_port, handler, clock_now(),
+                                            out));
 }
 
 enum error dht_host_withdraw(struct dht_host *h, const struct id *target)

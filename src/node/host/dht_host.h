@@ -97,6 +97,12 @@ enum error dht_host_announce(struct dht_host *h, const struct id *info_hash,
                              uint16_t port, bool implied_port,
                              const struct dht_handler *handler,
                              dht_request *out);
+/* The same of a peer that has all of it (BEP 33). */
+enum error dht_host_announce_seed(struct dht_host *h,
+                                  const struct id *info_hash, uint16_t port,
+                                  bool implied_port,
+                                  const struct dht_handler *handler,
+                                  dht_request *out);
 /* Withdraws an announcement, or stops renewing an item. ERR_NOT_FOUND. */
 enum error dht_host_withdraw(struct dht_host *h, const struct id *target);
 

@@ -95,8 +95,11 @@ static void restore_announcement(void *ctx, const struct store_announcement *a)
     dht_request request;
 
     count(r, &r->counts->announcements,
-          dht_announce(r->dht, &a->info_hash, a->port, a->implied_port, &nobody,
-                       r->now, &request));
+          a->seed
+              ? dht_announce_seed(r->dht, &a->info_hash, a->port,
+                                  a->implied_port, &nobody, r->now, &request)
+              : dht_announce(r->dht, &a->info_hash, a->port, a->implied_port,
+                             &nobody, r->now, &request));
 }
 
 static void restore_item(void *ctx, const struct store_item *s)
