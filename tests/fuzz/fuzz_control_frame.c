@@ -114,7 +114,7 @@ static void pick(struct mp_reader map, unsigned depth)
         pick(at, depth + 1);
 }
 
-static void check_params(struct mp_reader r, uint32_t allowed)
+static void check_params(struct mp_reader r, uint64_t allowed)
 {
     struct rpc_params p;
     struct text why;
@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_inside(in, f.text);
     if (f.kind == CONTROL_REQUEST) {
         check_request(&f);
-        check_params(f.value, UINT32_MAX);
+        check_params(f.value, UINT64_MAX);
         check_params(f.value, RPC_ADDRESS | RPC_TARGET);
     } else if (f.kind != CONTROL_BAD_REQUEST) {
         check_written(&f);

@@ -128,12 +128,21 @@ void dht_call_keep_item(struct dht_call *c, const struct dht_item *item)
     c->item.salt = bytes_of(c->salt, item->salt.len);
 }
 
+/* One that is no msgpack is bytes of another name. */
+static void write_value(struct mp_writer *w, const struct value *value)
+{
+    mp_write_text(w, value_is_raw(value) ? "bencoded" : "value");
+    if (value_is_raw(value))
+        mp_write_bin(w, value_bytes(value));
+    else
+        mp_write_raw(w, value_bytes(value));
+}
+
 void dht_call_write_item(struct mp_writer *w, const struct dht_item *item,
                          unsigned hop)
 {
     mp_write_map(w, item->mutable_item ? 7 : 3);
-    mp_write_text(w, "value");
-    mp_write_raw(w, value_bytes(item->value));
+    write_value(w, item->value);
     rpc_write_bool(w, "mutable", item->mutable_item);
     rpc_write_uint(w, "hop", hop);
     if (!item->mutable_item)
@@ -259,7 +268,7 @@ static void fail_round(struct dht_call *c, enum error err)
         return;
     text_init(&why, WHY_LIMIT);
     text_addf(&why, "%s; this node %s and tries again by itself", what,
-              dht_host_keeps(c->rpc->node->dht, c->has_item, &c->target)
+              dht_host_keeps(c->dht, c->has_item, &c->target)
                   ? "keeps it"
                   : "cannot keep it on disk beyond a restart,");
     control_fail(c->call, err, text_get(&why));
@@ -303,21 +312,40 @@ static void on_cancel(void *arg)
     c->call = NULL;
     if (c->outlives_client)
         return;
-    dht_cancel(dht_host_engine(c->rpc->node->dht), c->under_way.id);
-    dht_host_rearm(c->rpc->node->dht);
+    dht_cancel(dht_host_engine(c->dht), c->under_way.id);
+    dht_host_rearm(c->dht);
     call_free(c);
+}
+
+struct dht_host *rpc_dht_of(struct rpc *rpc, struct control_call *call,
+                            const struct rpc_params *params)
+{
+    struct dht_host *dht = params->mainline ? rpc->node->mainline
+                                            : rpc->node->dht;
+
+    if (dht == NULL)
+        control_fail(call, ERR_UNSUPPORTED,
+                     "this node is not in the mainline DHT: set enabled = true "
+                     "in the section [mainline] of its configuration, and "
+                     "start it again");
+    return dht;
 }
 
 struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
                               const struct rpc_params *params)
 {
-    struct dht_call *c = call_new(&rpc->dht_calls, sizeof(*c));
+    struct dht_host *dht = rpc_dht_of(rpc, call, params);
+    struct dht_call *c;
 
+    if (dht == NULL)
+        return NULL;
+    c = call_new(&rpc->dht_calls, sizeof(*c));
     if (c == NULL) {
         control_fail(call, ERR_NO_MEMORY, NULL);
         return NULL;
     }
     c->rpc = rpc;
+    c->dht = dht;
     c->call = call;
     c->handler = (struct dht_handler){.ctx = c,
                                       .peer = on_peer,
@@ -339,30 +367,34 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
  * refused it, so it goes by another code. */
 static void fail_own_cap(struct dht_call *c)
 {
-    const struct dht_config *config = &c->rpc->node->config.dht;
+    const struct config *node = &c->rpc->node->config;
+    bool mainline = c->dht == c->rpc->node->mainline;
+    const struct dht_config *config = mainline ? &node->mainline : &node->dht;
+    const char *section = mainline ? "mainline" : "dht";
     struct text why;
 
     text_init(&why, WHY_LIMIT);
     if (c->outlives_client)
         text_addf(&why,
                   "this node publishes as much as max_publications in the "
-                  "section [dht] of its configuration allows (%u): raise it, "
-                  "or withdraw something; `warren dht published` lists what "
+                  "section [%s] of its configuration allows (%u): raise it, "
+                  "or withdraw something; `warren dht published%s` lists what "
                   "there is",
-                  config->max_publications);
+                  section, config->max_publications,
+                  mainline ? " --mainline" : "");
     else if (c->asks)
         text_addf(&why,
                   "as many questions of this kind wait for answers as a "
-                  "quarter of max_pending in the section [dht] of this node's "
+                  "quarter of max_pending in the section [%s] of this node's "
                   "configuration allows (%u in all): raise it, or ask more "
                   "slowly",
-                  config->max_pending);
+                  section, config->max_pending);
     else
         text_addf(&why,
-                  "as many lookups run as max_lookups in the section [dht] of "
+                  "as many lookups run as max_lookups in the section [%s] of "
                   "this node's configuration allows (%u): raise it, or try "
                   "again in a moment",
-                  config->max_lookups);
+                  section, config->max_lookups);
     control_fail(c->call, ERR_NO_SPACE, text_get(&why));
     c->call = NULL;
     text_deinit(&why);
@@ -390,7 +422,9 @@ void rpc_dht_end(struct rpc *rpc)
     struct call *call;
 
     while ((call = TAILQ_FIRST(&rpc->dht_calls)) != NULL) {
-        dht_cancel(dht_host_engine(rpc->node->dht), call->id);
-        call_free((struct dht_call *)(void *)call);
+        struct dht_call *c = (struct dht_call *)(void *)call;
+
+        dht_cancel(dht_host_engine(c->dht), call->id);
+        call_free(c);
     }
 }

@@ -19,6 +19,7 @@ struct collected {
 struct dht_call {
     struct call under_way; /* its id is the engine's request */
     struct rpc *rpc;
+    struct dht_host *dht;      /* which was asked */
     struct control_call *call; /* NULL when the client has gone */
     bool outlives_client;      /* publications do: they are for others */
     bool trace, stream;
@@ -45,7 +46,8 @@ struct dht_call {
     void (*ended)(struct dht_call *c, const struct dht_result *r); /* or NULL */
 };
 
-/* NULL when memory is out, and then `call` has been answered. */
+/* NULL when memory is out, or the DHT that it is for not enabled, and then
+ * `call` has been answered. */
 struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
                               const struct rpc_params *params);
 
@@ -58,8 +60,8 @@ void dht_call_keep_item(struct dht_call *c, const struct dht_item *item);
 
 void dht_call_write_list(struct mp_writer *w, const char *key,
                          const struct collected *list);
-/* {"value", "mutable", and of a mutable one "key", "signature", "seq", "salt",
- * "hop"} */
+/* {"value" (or "bencoded", value_is_raw), "mutable", and of a mutable one
+ * "key", "signature", "seq", "salt", "hop"} */
 void dht_call_write_item(struct mp_writer *w, const struct dht_item *item,
                          unsigned hop);
 

@@ -11,28 +11,30 @@
 
 #include <stdlib.h>
 
+/* What every lookup in a DHT takes. */
+#define LOOKUP (RPC_MAINLINE | RPC_TRACE | RPC_STREAM)
+
 static const struct {
     const char *name;
     rpc_method_fn *call;
-    uint32_t required, optional; /* enum rpc_param */
+    uint64_t required, optional; /* RPC_... */
 } methods[] = {
     {"status", rpc_status, 0, 0},
     {"cancel", rpc_cancel, RPC_CALL, 0},
     {"events", rpc_events, 0, RPC_KINDS | RPC_TIMEOUT},
-    {"dht.nodes", rpc_dht_nodes, 0, 0},
-    {"dht.ping", rpc_dht_ping, RPC_ADDRESS, 0},
-    {"dht.find_node", rpc_dht_find_node, RPC_TARGET, RPC_TRACE | RPC_STREAM},
-    {"dht.get_peers", rpc_dht_get_peers, RPC_TARGET, RPC_TRACE | RPC_STREAM},
-    {"dht.announce", rpc_dht_announce, RPC_TARGET,
-     RPC_PORT | RPC_TRACE | RPC_STREAM},
-    {"dht.published", rpc_dht_published, 0, 0},
-    {"dht.withdraw", rpc_dht_withdraw, RPC_TARGET, 0},
-    {"dht.get", rpc_dht_get, RPC_TARGET, RPC_SALT | RPC_TRACE | RPC_STREAM},
+    {"dht.nodes", rpc_dht_nodes, 0, RPC_MAINLINE},
+    {"dht.ping", rpc_dht_ping, RPC_ADDRESS, RPC_MAINLINE},
+    {"dht.find_node", rpc_dht_find_node, RPC_TARGET, LOOKUP},
+    {"dht.get_peers", rpc_dht_get_peers, RPC_HASH, RPC_NO_SEEDS | LOOKUP},
+    {"dht.scrape", rpc_dht_scrape, RPC_HASH, LOOKUP},
+    {"dht.announce", rpc_dht_announce, RPC_HASH, RPC_PORT | RPC_SEED | LOOKUP},
+    {"dht.published", rpc_dht_published, 0, RPC_MAINLINE},
+    {"dht.withdraw", rpc_dht_withdraw, RPC_HASH, RPC_MAINLINE},
+    {"dht.get", rpc_dht_get, RPC_TARGET, RPC_SALT | LOOKUP},
     {"dht.put", rpc_dht_put, RPC_VALUE,
-     RPC_KEY | RPC_SIGNATURE | RPC_SEQ | RPC_CAS | RPC_SALT | RPC_TRACE |
-         RPC_STREAM},
-    {"dht.sample", rpc_dht_sample, RPC_ADDRESS, RPC_TARGET},
-    {"dht.ask", rpc_dht_ask, RPC_ADDRESS | RPC_TARGET, 0},
+     RPC_KEY | RPC_SIGNATURE | RPC_SEQ | RPC_CAS | RPC_SALT | LOOKUP},
+    {"dht.sample", rpc_dht_sample, RPC_ADDRESS, RPC_TARGET | RPC_MAINLINE},
+    {"dht.ask", rpc_dht_ask, RPC_ADDRESS | RPC_TARGET, RPC_MAINLINE},
     {"tunnel.peers", rpc_tunnel_peers, 0, RPC_AFTER},
     {"tunnel.circuits", rpc_tunnel_circuits, 0, 0},
     {"tunnel.build", rpc_tunnel_build, RPC_HOPS,
@@ -114,6 +116,8 @@ void rpc_call(void *arg, struct control_call *call, struct bytes method,
         control_fail(call, ERR_SYNTAX, text_get(&why));
     text_deinit(&why);
     dht_host_rearm(rpc->node->dht);
+    if (rpc->node->mainline != NULL)
+        dht_host_rearm(rpc->node->mainline);
     tunnel_host_rearm(rpc->node->tunnels);
 }
 

@@ -9,14 +9,16 @@
  *     dht.nodes
  *     dht.ping       address
  *     dht.find_node  target               trace, stream
- *     dht.get_peers  target               trace, stream
- *     dht.announce   target               port, trace, stream
+ *     dht.get_peers  target               no_seeds, trace, stream
+ *     dht.scrape     target               trace, stream
+ *     dht.announce   target               port, seed, trace, stream
  *     dht.published
  *     dht.withdraw   target
  *     dht.get        target               salt, trace, stream
  *     dht.put        value                key, signature, seq; salt, cas;
  *                                         trace, stream
  *     dht.sample     address              target
+ *     dht.ask        address, target
  *     tunnel.peers                        after
  *     tunnel.circuits
  *     tunnel.build      hops              count, timeout, stream
@@ -54,9 +56,11 @@
  *     stream.accept     visit             credit
  *     stream.refuse     visit
  *
- * What stands after the gap is optional. With `trace` the answer has `steps`;
- * with `stream`, "step", "peer" and "item" come as notifications meanwhile;
- * from tunnels "waiting" and "speedtest". `timeout` and `duration` are ms.
+ * What stands after the gap is optional. Each method of the DHT takes
+ * `mainline` too, which has the mainline DHT asked. With `trace` the answer has
+ * `steps`; with `stream`, "step", "peer" and "item" come as notifications
+ * meanwhile; from tunnels "waiting" and "speedtest". `timeout` and `duration`
+ * are ms.
  *
  * events, service.register, receive and connect tell what happens as
  * notifications "peer", "data", "gone", "state" and "listening", and are

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-static struct dht *engine(const struct rpc *rpc)
+static struct dht *engine(const struct dht_call *c)
 {
-    return dht_host_engine(rpc->node->dht);
+    return dht_host_engine(c->dht);
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -74,8 +74,7 @@ static void answer_stored(const struct dht_call *c, const struct dht_result *r,
 {
     write_effort(w, c, r);
     rpc_write_uint(w, "stored", r->stored);
-    rpc_write_bool(w, "kept",
-                   dht_host_keeps(c->rpc->node->dht, c->has_item, &c->target));
+    rpc_write_bool(w, "kept", dht_host_keeps(c->dht, c->has_item, &c->target));
 }
 
 static uint32_t get_pairs(const struct dht_call *c, const struct dht_result *r)
@@ -84,7 +83,7 @@ static uint32_t get_pairs(const struct dht_call *c, const struct dht_result *r)
 
     (void)r;
     return EFFORT_PAIRS + 1 +
-           (dht_host_own_seq(c->rpc->node->dht, &c->target, &seq) == OK);
+           (dht_host_own_seq(c->dht, &c->target, &seq) == OK);
 }
 
 /* `own_seq` tells who writes the next version which numbers are taken. */
@@ -99,7 +98,7 @@ static void answer_item(const struct dht_call *c, const struct dht_result *r,
         dht_call_write_item(w, &c->item, c->item_hop);
     else
         mp_write_nil(w);
-    if (dht_host_own_seq(c->rpc->node->dht, &c->target, &seq) == OK)
+    if (dht_host_own_seq(c->dht, &c->target, &seq) == OK)
         rpc_write_int(w, "own_seq", seq);
 }
 
@@ -161,7 +160,7 @@ void rpc_dht_ping(struct rpc *rpc, struct control_call *call,
     struct dht_call *c = begin(rpc, call, params, ping_pairs, answer_ping);
 
     if (c != NULL)
-        dht_call_started(c, dht_ping(engine(rpc), &params->address, &c->handler,
+        dht_call_started(c, dht_ping(engine(c), &params->address, &c->handler,
                                      clock_now(), &c->under_way.id));
 }
 
@@ -174,10 +173,10 @@ void rpc_dht_sample(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     if ((params->has & RPC_TARGET) == 0) {
-        dht_status(engine(rpc), clock_now(), &status);
+        dht_status(engine(c), clock_now(), &status);
         c->target = status.id[params->address.family];
     }
-    dht_call_started(c, dht_sample(engine(rpc), &params->address, &c->target,
+    dht_call_started(c, dht_sample(engine(c), &params->address, &c->target,
                                    dht_call_on_samples, &c->handler,
                                    clock_now(), &c->under_way.id));
 }
@@ -212,7 +211,7 @@ void rpc_dht_ask(struct rpc *rpc, struct control_call *call,
     if (c == NULL)
         return;
     c->asks = true;
-    dht_call_started(c, dht_ask(engine(rpc), &params->address, &params->target,
+    dht_call_started(c, dht_ask(engine(c), &params->address, &params->target,
                                 dht_call_on_answer, &c->handler, clock_now(),
                                 &c->under_way.id));
 }
@@ -225,9 +224,9 @@ void rpc_dht_find_node(struct rpc *rpc, struct control_call *call,
     struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_nodes);
 
     if (c != NULL)
-        dht_call_started(c, dht_find_node(engine(rpc), &params->target,
-                                          &c->handler, clock_now(),
-                                          &c->under_way.id));
+        dht_call_started(c,
+                         dht_find_node(engine(c), &params->target, &c->handler,
+                                       clock_now(), &c->under_way.id));
 }
 
 void rpc_dht_get_peers(struct rpc *rpc, struct control_call *call,
@@ -235,10 +234,44 @@ void rpc_dht_get_peers(struct rpc *rpc, struct control_call *call,
 {
     struct dht_call *c = begin(rpc, call, params, lookup_pairs, answer_peers);
 
+    if (c == NULL)
+        return;
+    dht_call_started(
+        c, params->no_seeds
+               ? dht_get_downloaders(engine(c), &params->target, &c->handler,
+                                     clock_now(), &c->under_way.id)
+               : dht_get_peers(engine(c), &params->target, &c->handler,
+                               clock_now(), &c->under_way.id));
+}
+
+static uint32_t scrape_pairs(const struct dht_call *c,
+                             const struct dht_result *r)
+{
+    (void)c;
+    (void)r;
+    return EFFORT_PAIRS + 4;
+}
+
+static void answer_scrape(const struct dht_call *c, const struct dht_result *r,
+                          struct mp_writer *w)
+{
+    write_effort(w, c, r);
+    rpc_write_uint(w, "scraped", r->scraped);
+    mp_write_text(w, "seeds");
+    mp_write_double(w, r->seeds);
+    mp_write_text(w, "downloaders");
+    mp_write_double(w, r->downloaders);
+    dht_call_write_list(w, "peers", &c->peers);
+}
+
+void rpc_dht_scrape(struct rpc *rpc, struct control_call *call,
+                    const struct rpc_params *params)
+{
+    struct dht_call *c = begin(rpc, call, params, scrape_pairs, answer_scrape);
+
     if (c != NULL)
-        dht_call_started(c, dht_get_peers(engine(rpc), &params->target,
-                                          &c->handler, clock_now(),
-                                          &c->under_way.id));
+        dht_call_started(c, dht_scrape(engine(c), &params->target, &c->handler,
+                                       clock_now(), &c->under_way.id));
 }
 
 void rpc_dht_get(struct rpc *rpc, struct control_call *call,
@@ -247,7 +280,7 @@ void rpc_dht_get(struct rpc *rpc, struct control_call *call,
     struct dht_call *c = begin(rpc, call, params, get_pairs, answer_item);
 
     if (c != NULL)
-        dht_call_started(c, dht_get_item(engine(rpc), &params->target,
+        dht_call_started(c, dht_get_item(engine(c), &params->target,
                                          params->salt, &c->handler, clock_now(),
                                          &c->under_way.id));
 }
@@ -259,21 +292,28 @@ void rpc_dht_announce(struct rpc *rpc, struct control_call *call,
 {
     struct dht_call *c = begin(rpc, call, params, stored_pairs, answer_stored);
     bool implied = (params->has & RPC_PORT) == 0;
+    enum error (*start)(struct dht_host *, const struct id *, uint16_t, bool,
+                        const struct dht_handler *, dht_request *) =
+        params->seed ? dht_host_announce_seed : dht_host_announce;
 
     if (c == NULL)
         return;
     c->outlives_client = true;
-    dht_call_started(c, dht_host_announce(rpc->node->dht, &params->target,
-                                          implied ? 0 : params->port, implied,
-                                          &c->handler, &c->under_way.id));
+    dht_call_started(c,
+                     start(c->dht, &params->target, implied ? 0 : params->port,
+                           implied, &c->handler, &c->under_way.id));
 }
 
 void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
                       const struct rpc_params *params)
 {
-    enum error err = dht_host_withdraw(rpc->node->dht, &params->target);
+    struct dht_host *dht = rpc_dht_of(rpc, call, params);
     struct mp_writer *w;
+    enum error err;
 
+    if (dht == NULL)
+        return;
+    err = dht_host_withdraw(dht, &params->target);
     if (err != OK) {
         control_fail(call, err, "this node publishes nothing under that key");
         return;
@@ -281,8 +321,7 @@ void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
     w = control_reply(call);
     mp_write_map(w, 2);
     rpc_write_id(w, "target", &params->target);
-    rpc_write_bool(w, "kept",
-                   dht_host_comes_back(rpc->node->dht, &params->target));
+    rpc_write_bool(w, "kept", dht_host_comes_back(dht, &params->target));
     control_finish(call);
 }
 
@@ -291,9 +330,9 @@ void rpc_dht_withdraw(struct rpc *rpc, struct control_call *call,
 static void put_ended(struct dht_call *c, const struct dht_result *r)
 {
     if (r->error == ERR_SEQ)
-        dht_host_withdraw(c->rpc->node->dht, &c->target);
+        dht_host_withdraw(c->dht, &c->target);
     else if (r->error != ERR_CAS && r->error != ERR_CANCELLED)
-        dht_host_keep_item(c->rpc->node->dht, &c->item);
+        dht_host_keep_item(c->dht, &c->item);
 }
 
 #define MUTABLE (RPC_KEY | RPC_SIGNATURE | RPC_SEQ)
@@ -337,7 +376,7 @@ void rpc_dht_put(struct rpc *rpc, struct control_call *call,
     dht_item_target(&item, &c->target);
     c->ended = put_ended;
     dht_call_started(
-        c, dht_host_put(rpc->node->dht, &c->item,
+        c, dht_host_put(c->dht, &c->item,
                         (params->has & RPC_CAS) != 0 ? &params->cas : NULL,
                         &c->handler, &c->under_way.id));
 }

@@ -35,8 +35,12 @@ rpc_method_fn rpc_dht_published;
 rpc_method_fn rpc_status, rpc_dht_nodes;
 /* rpc_dht.c */
 rpc_method_fn rpc_dht_ping, rpc_dht_find_node, rpc_dht_get_peers,
-    rpc_dht_announce, rpc_dht_withdraw, rpc_dht_get, rpc_dht_put,
-    rpc_dht_sample, rpc_dht_ask;
+    rpc_dht_scrape, rpc_dht_announce, rpc_dht_withdraw, rpc_dht_get,
+    rpc_dht_put, rpc_dht_sample, rpc_dht_ask;
+/* The DHT that a request is for. NULL: it is not enabled, and `call` has been
+ * answered. */
+struct dht_host *rpc_dht_of(struct rpc *rpc, struct control_call *call,
+                            const struct rpc_params *params);
 
 /* rpc_tunnel.c, rpc_tunnel_list.c, rpc_tunnel_send.c, rpc_tunnel_speed.c */
 rpc_method_fn rpc_tunnel_peers, rpc_tunnel_circuits, rpc_tunnel_build,

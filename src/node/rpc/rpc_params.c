@@ -5,6 +5,7 @@
  * tells what is wrong with the first that is not right.
  */
 #include "node/rpc/rpc_params.h"
+#include "dht/types/magnet.h"
 #include "node/control/control_frame.h"
 #include "tunnel/circuit/circuit_message.h"
 #include "tunnel/circuit/onion.h"
@@ -18,6 +19,7 @@
 #define DESTINATION_MAX  (CIRCUIT_NAME_MAX + 6)
 #define COUNT_MAX        1024
 #define SERVICE_TEXT_MAX 255
+#define MAGNET_MAX       (16 * 1024)
 #define MS_MAX           (24 * TIME_HOUR / TIME_MS)
 
 /* A text as a string; fails the reader when it is too long. */
@@ -45,6 +47,15 @@ static void read_target(struct mp_reader *r, struct rpc_params *p)
 
     read_text(r, text);
     if (id_parse(text, &p->target) != OK)
+        mp_fail(r, ERR_SYNTAX);
+}
+
+/* A magnet link is one too. */
+static void read_hash(struct mp_reader *r, struct rpc_params *p)
+{
+    struct bytes text = mp_read_bytes(r, 1, MAGNET_MAX);
+
+    if (r->err == OK && info_hash_parse(text, &p->target, NULL) != OK)
         mp_fail(r, ERR_SYNTAX);
 }
 
@@ -245,9 +256,24 @@ static void read_visit(struct mp_reader *r, struct rpc_params *p)
     p->visit = mp_read_uint(r, UINT64_MAX);
 }
 
+static void read_mainline(struct mp_reader *r, struct rpc_params *p)
+{
+    p->mainline = mp_read_bool(r);
+}
+
+static void read_seed(struct mp_reader *r, struct rpc_params *p)
+{
+    p->seed = mp_read_bool(r);
+}
+
+static void read_no_seeds(struct mp_reader *r, struct rpc_params *p)
+{
+    p->no_seeds = mp_read_bool(r);
+}
+
 static const struct {
     const char *name;
-    enum rpc_param bit;
+    uint64_t bit;
     void (*read)(struct mp_reader *r, struct rpc_params *p);
     const char *right; /* what the value has to be */
 } params[] = {
@@ -289,11 +315,16 @@ static const struct {
     {"isolation", RPC_ISOLATION, read_isolation,
      "a number from 0 to 2^64 - 1, or a text of 1 to 255 bytes"},
     {"visit", RPC_VISIT, read_visit, "the number of a visit"},
+    {"target", RPC_HASH, read_hash,
+     "exactly 40 hex digits, or a magnet link with xt=urn:btih:"},
+    {"mainline", RPC_MAINLINE, read_mainline, "true or false"},
+    {"seed", RPC_SEED, read_seed, "true or false"},
+    {"no_seeds", RPC_NO_SEEDS, read_no_seeds, "true or false"},
 };
 
 #define PARAMS (sizeof(params) / sizeof(params[0]))
 
-static void say_unknown(struct text *why, struct bytes name, uint32_t allowed)
+static void say_unknown(struct text *why, struct bytes name, uint64_t allowed)
 {
     const char *gap = "";
 
@@ -308,7 +339,7 @@ static void say_unknown(struct text *why, struct bytes name, uint32_t allowed)
     }
 }
 
-static enum error read_one(struct mp_reader *r, uint32_t allowed,
+static enum error read_one(struct mp_reader *r, uint64_t allowed,
                            struct rpc_params *p, struct text *why)
 {
     struct bytes name = mp_read_bytes(r, 0, CONTROL_METHOD_MAX);
@@ -328,8 +359,8 @@ static enum error read_one(struct mp_reader *r, uint32_t allowed,
     return ERR_SYNTAX;
 }
 
-enum error rpc_params_read(struct mp_reader *r, uint32_t required,
-                           uint32_t allowed, struct rpc_params *out,
+enum error rpc_params_read(struct mp_reader *r, uint64_t required,
+                           uint64_t allowed, struct rpc_params *out,
                            struct text *why)
 {
     uint32_t pairs = 0;
@@ -355,6 +386,9 @@ enum error rpc_params_read(struct mp_reader *r, uint32_t required,
     out->credit = 0;
     out->isolation = 0;
     out->visit = 0;
+    out->mainline = false;
+    out->seed = false;
+    out->no_seeds = false;
     out->timeout = RPC_TIMEOUT_DEFAULT;
     out->duration = RPC_DURATION_DEFAULT;
     if (r->at != r->end)

@@ -15,6 +15,7 @@
 
 struct published {
     struct rpc *rpc;
+    struct dht_host *dht;
     struct mp_writer *w;
     uint64_t now;
     uint32_t count;
@@ -84,9 +85,8 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
     write_port(w, info);
     rpc_write_text(w, "state", state_of(p, info));
     rpc_write_uint(w, "stored", info->stored);
-    rpc_write_bool(
-        w, "kept",
-        dht_host_keeps(p->rpc->node->dht, info->is_item, &info->target));
+    rpc_write_bool(w, "kept",
+                   dht_host_keeps(p->dht, info->is_item, &info->target));
     rpc_write_uint(w, "since", time_since(info->since, p->now) / TIME_S);
     mp_write_text(w, "checked");
     if (info->checked == TIME_NEVER)
@@ -104,11 +104,14 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
 void rpc_dht_published(struct rpc *rpc, struct control_call *call,
                        const struct rpc_params *params)
 {
-    const struct dht *dht = dht_host_engine(rpc->node->dht);
     struct published p = {
-        .rpc = rpc, .w = control_reply(call), .now = clock_now()};
+        .rpc = rpc, .dht = rpc_dht_of(rpc, call, params), .now = clock_now()};
+    const struct dht *dht;
 
-    (void)params;
+    if (p.dht == NULL)
+        return;
+    dht = dht_host_engine(p.dht);
+    p.w = control_reply(call);
     dht_publications(dht, count_one, &p);
     mp_write_map(p.w, 2);
     rpc_write_uint(p.w, "count", p.count);

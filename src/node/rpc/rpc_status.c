@@ -306,11 +306,15 @@ static void write_node(void *ctx, const struct dht_node_info *node)
 void rpc_dht_nodes(struct rpc *rpc, struct control_call *call,
                    const struct rpc_params *params)
 {
-    const struct dht *dht = dht_host_engine(rpc->node->dht);
-    struct node_list list = {.w = control_reply(call), .now = clock_now()};
+    const struct dht_host *host = rpc_dht_of(rpc, call, params);
+    struct node_list list = {.now = clock_now()};
+    const struct dht *dht;
     uint32_t count = 0;
 
-    (void)params;
+    if (host == NULL)
+        return;
+    dht = dht_host_engine(host);
+    list.w = control_reply(call);
     dht_nodes(dht, list.now, count_node, &count);
     mp_write_map(list.w, 1);
     mp_write_text(list.w, "nodes");

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define TOKENS 64
-#define ALL    UINT32_MAX
+#define ALL    UINT64_MAX
 
 struct request {
     uint8_t buf[512];
@@ -29,7 +29,7 @@ static struct mp_writer *begin(struct request *r, uint32_t pairs)
     return &r->w;
 }
 
-static enum error end(struct request *r, uint32_t required, uint32_t allowed,
+static enum error end(struct request *r, uint64_t required, uint64_t allowed,
                       struct rpc_params *out)
 {
     struct mp_tape tape = {.tokens = r->tokens, .cap = TOKENS};
@@ -188,6 +188,70 @@ static void test_rpc_params_isolation(void **state)
     text_deinit(&r.why);
 }
 
+/* An id is 40 digits; an info-hash may be a magnet link. */
+static void test_rpc_params_target(void **state)
+{
+    static const char digits[] = "0123456789abcdef0123456789abcdef01234567";
+    static const char link[] = "magnet:?dn=a&xt=urn:btih:"
+                               "0123456789abcdef0123456789abcdef01234567";
+    static const struct {
+        const char *text;
+        uint64_t as;
+        const char *said; /* NULL: it is right */
+    } rows[] = {
+        {digits, RPC_TARGET, NULL},
+        {digits, RPC_HASH, NULL},
+        {link, RPC_HASH, NULL},
+        {link, RPC_TARGET, "target must be exactly 40 hex digits"},
+        {"magnet:?dn=a", RPC_HASH,
+         "target must be exactly 40 hex digits, or a magnet link with "
+         "xt=urn:btih:"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bool right = rows[i].said == NULL;
+        char hex[ID_TEXT_SIZE];
+        struct request r;
+        struct rpc_params p;
+        struct mp_writer *w = begin(&r, 1);
+
+        mp_write_text(w, "target");
+        mp_write_text(w, rows[i].text);
+        assert_int_equal(end(&r, rows[i].as, 0, &p), right ? OK : ERR_SYNTAX);
+        assert_string_equal(text_get(&r.why), right ? "" : rows[i].said);
+        if (right)
+            assert_string_equal(id_print(&p.target, hex), digits);
+        text_deinit(&r.why);
+    }
+}
+
+static void test_rpc_params_dht(void **state)
+{
+    static const char *const names[] = {"mainline", "seed", "no_seeds"};
+    struct request r;
+    struct rpc_params p;
+    struct mp_writer *w = begin(&r, COUNT_OF(names));
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        mp_write_text(w, names[i]);
+        mp_write_bool(w, true);
+    }
+    assert_int_equal(end(&r, 0, ALL, &p), OK);
+    assert_true(p.mainline && p.seed && p.no_seeds);
+    assert_true(p.has == (RPC_MAINLINE | RPC_SEED | RPC_NO_SEEDS));
+    begin(&r, 0);
+    assert_int_equal(end(&r, 0, ALL, &p), OK);
+    assert_false(p.mainline || p.seed || p.no_seeds);
+    w = begin(&r, 1);
+    mp_write_text(w, "mainline");
+    mp_write_uint(w, 1);
+    assert_int_equal(end(&r, 0, RPC_MAINLINE, &p), ERR_SYNTAX);
+    assert_string_equal(text_get(&r.why), "mainline must be true or false");
+    text_deinit(&r.why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_rpc_params_ranges),
         cmocka_unit_test(test_rpc_params_required),
         cmocka_unit_test(test_rpc_params_isolation),
+        cmocka_unit_test(test_rpc_params_target),
+        cmocka_unit_test(test_rpc_params_dht),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
