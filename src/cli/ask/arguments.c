@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "base/words.h"
 #include "cli/show/say.h"
+#include "dht/types/magnet.h"
 #include "node/config/config_keys.h"
 
 #include <errno.h>
@@ -20,19 +21,40 @@
 #define TIMEOUT_DEFAULT (30 * TIME_S)
 #define TIMEOUT_MIN     (100 * TIME_MS)
 #define TIME_TEXT_SIZE  32
+#define WHY_LIMIT       1024
 #define TIMEOUT_MAX     (24 * TIME_HOUR)
 
-bool cli_read_id(const char *what, const char *text, struct id *out)
+static bool no_id(const char *what, const char *text, const char *or_else)
 {
     char length[TEXT_COUNT_SIZE];
 
-    if (id_parse(text, out) == OK)
-        return true;
     cli_fail(EXIT_USAGE,
-             "%s must be exactly 40 hex digits (0-9, a-f); '%s' has %s%s", what,
-             text, text_count(strlen(text), "character", length),
+             "%s must be exactly 40 hex digits (0-9, a-f)%s; '%s' has %s%s",
+             what, or_else, text, text_count(strlen(text), "character", length),
              strlen(text) == 40 ? ", some of them no hex digits" : "");
     return false;
+}
+
+bool cli_read_id(const char *what, const char *text, struct id *out)
+{
+    return id_parse(text, out) == OK || no_id(what, text, "");
+}
+
+bool cli_read_hash(const char *what, const char *text, struct id *out)
+{
+    struct bytes link = bytes_of_text(text);
+    struct text why;
+    bool ok;
+
+    if (!magnet_is_link(link))
+        return id_parse(text, out) == OK ||
+               no_id(what, text, ", or a magnet link");
+    text_init(&why, WHY_LIMIT);
+    ok = magnet_info_hash(link, out, &why) == OK;
+    if (!ok)
+        cli_fail(EXIT_USAGE, "%s", text_get(&why));
+    text_deinit(&why);
+    return ok;
 }
 
 bool cli_read_number(const char *what, const char *text, uint64_t min,
@@ -127,6 +149,11 @@ const char *cli_value(const struct cli *cli, const char *name)
     if (find_option(cli->verb, name, strlen(name), &place) == NULL)
         return NULL;
     return cli->values[place];
+}
+
+bool cli_in_mainline(const struct cli *cli)
+{
+    return cli_value(cli, "--mainline") != NULL;
 }
 
 static bool unknown_flag(const struct cli *cli, const char *flag, size_t len)

@@ -21,6 +21,14 @@ struct cli_option {
     const char *meaning;
 };
 
+/* Of all verbs about the DHT. */
+#define CLI_MAINLINE                                                         \
+    {                                                                        \
+        "--mainline", NULL,                                                  \
+            "in the mainline DHT, that of BitTorrent, not in the network's " \
+            "own"                                                            \
+    }
+
 struct cli;
 
 struct cli_verb {
@@ -69,8 +77,13 @@ bool cli_wrong_count(const struct cli_verb *verb, unsigned count);
 /* The value of a flag ("--seq"); NULL when it was not given. */
 const char *cli_value(const struct cli *cli, const char *name);
 
+/* Whether --mainline was given. */
+bool cli_in_mainline(const struct cli *cli);
+
 /* Arguments as ids and numbers; false after a sentence. */
 bool cli_read_id(const char *what, const char *text, struct id *out);
+/* An info-hash: an id, or a magnet link that has one. */
+bool cli_read_hash(const char *what, const char *text, struct id *out);
 bool cli_read_number(const char *what, const char *text, uint64_t min,
                      uint64_t max, uint64_t *out);
 /* A time as settings have it (500ms, 30s, 2m), or a number of seconds; `min`,

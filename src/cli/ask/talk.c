@@ -160,13 +160,27 @@ void cli_talk_deinit(struct cli_talk *t)
 
 /* ---- Asking ------------------------------------------------------------ */
 
-struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
-                                  bool lookup)
+struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs)
 {
     struct mp_writer *w = &t->writer;
 
     mp_writer_init(w, t->params, sizeof(t->params));
-    mp_write_map(w, pairs + (lookup ? 2 : 0));
+    mp_write_map(w, pairs);
+    return w;
+}
+
+struct mp_writer *cli_talk_dht_params(struct cli_talk *t, uint32_t pairs,
+                                      bool lookup)
+{
+    bool mainline = cli_in_mainline(t->cli);
+    struct mp_writer *w =
+        cli_talk_params(t, pairs + (mainline ? 1 : 0) + (lookup ? 2 : 0));
+
+    /* An older daemon knows no other DHT than its own. */
+    if (mainline) {
+        mp_write_text(w, "mainline");
+        mp_write_bool(w, true);
+    }
     if (lookup) {
         mp_write_text(w, "trace");
         mp_write_bool(w, t->trace);
@@ -332,7 +346,7 @@ enum exit_code cli_talk_show(struct cli *cli, const char *method,
 
     if (code != EXIT_DONE)
         return code;
-    cli_talk_params(&t, 0, false);
+    cli_talk_params(&t, 0);
     code = cli_talk_call(&t, method);
     if (code == EXIT_DONE && !cli_talk_json(&t))
         print(t.answer.value);

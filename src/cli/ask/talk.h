@@ -45,10 +45,13 @@ enum exit_code cli_talk_init(struct cli_talk *t, struct cli *cli,
                              const char *doing);
 void cli_talk_deinit(struct cli_talk *t);
 
-/* The params of the next request: `pairs` follow. With `lookup`, those for
- * tracing and progress are written here and not counted by the caller. */
-struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs,
-                                  bool lookup);
+/* The params of the next request: `pairs` follow. */
+struct mp_writer *cli_talk_params(struct cli_talk *t, uint32_t pairs);
+/* The same for a method of the DHT, by --mainline of which. That, and with
+ * `lookup` those for tracing and progress, are written here and not counted by
+ * the caller. */
+struct mp_writer *cli_talk_dht_params(struct cli_talk *t, uint32_t pairs,
+                                      bool lookup);
 
 /* Sends it; after EXIT_DONE the map of the answer is at t->answer.value. What
  * fails is said, in JSON too if that was asked for. */

@@ -130,10 +130,14 @@ void crawl_show_json(const struct crawl_findings *f)
 
     text_init(&t, JSON_LIMIT);
     text_add(&t, "{\"network\": ");
-    text_add_json(&t, bytes_of_text(f->walk->record.network));
+    if (f->walk->record.mainline)
+        text_add(&t, "null");
+    else
+        text_add_json(&t, bytes_of_text(f->walk->record.network));
     text_addf(&t,
-              ", \"complete\": %s, \"queries\": %" PRIu64
+              ", \"mainline\": %s, \"complete\": %s, \"queries\": %" PRIu64
               ", \"duration_ms\": %" PRIu64,
+              f->walk->record.mainline ? "true" : "false",
               f->walk->over ? "true" : "false", c->queries,
               crawl_walk_time(f->walk) / TIME_MS);
     text_addf(&t,

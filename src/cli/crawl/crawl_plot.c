@@ -40,12 +40,14 @@ static enum family drawn(const struct crawl_findings *f)
 static void write_head(struct text *out, const struct crawl_findings *f,
                        enum family family)
 {
+    const struct crawl_record *record = &f->walk->record;
     const struct crawl_report *r = &f->report[family];
     char title[WORDS], about[WORDS], size[96];
 
-    snprintf(title, sizeof(title), "Network %s, %s: %s",
-             f->walk->record.network, crawl_family_title(family),
-             size_text(r, size));
+    snprintf(title, sizeof(title), "%s%s, %s: %s",
+             record->mainline ? "The mainline DHT" : "Network ",
+             record->mainline ? "" : record->network,
+             crawl_family_title(family), size_text(r, size));
     snprintf(about, sizeof(about),
              "%" PRIu64 " nodes answered of %" PRIu64 " addresses, in %" PRIu64
              " s; from nodes.csv and networks.csv",

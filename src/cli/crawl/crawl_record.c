@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MAGIC     "warren crawl 1"
+#define MAINLINE  "warren mainline crawl 1"
 #define HEX_VALUE (2 * DHT_VERSION_MAX + 1)
 
 /* ---- Random numbers ------------------------------------------------------ */
@@ -95,7 +96,10 @@ enum error crawl_record_new(struct crawl_record *s, struct text *why)
     }
     randombytes_buf(s->seed, sizeof(s->seed));
     sodium_bin2hex(seed, sizeof(seed), s->seed, sizeof(s->seed));
-    fprintf(s->file, MAGIC " %s %d %s\n", s->network, s->testing, seed);
+    if (s->mainline)
+        fprintf(s->file, MAINLINE " %d %s\n", s->testing, seed);
+    else
+        fprintf(s->file, MAGIC " %s %d %s\n", s->network, s->testing, seed);
     if (fflush(s->file) != 0) {
         err = cannot(s, "written", why);
         crawl_record_close(s);
@@ -128,8 +132,11 @@ enum error crawl_record_open(struct crawl_record *s, struct text *why)
 
     if (err != OK)
         return err;
-    if (fgets(line, sizeof(line), s->file) == NULL ||
-        sscanf(line, MAGIC " %63s %d %64s", s->network, &testing, seed) != 3 ||
+    if (fgets(line, sizeof(line), s->file) == NULL)
+        return no_record(s, why);
+    s->mainline = sscanf(line, MAINLINE " %d %64s", &testing, seed) == 2;
+    if ((!s->mainline && sscanf(line, MAGIC " %63s %d %64s", s->network,
+                                &testing, seed) != 3) ||
         sodium_hex2bin(s->seed, sizeof(s->seed), seed, strlen(seed), NULL, &len,
                        NULL) != 0 ||
         len != sizeof(s->seed))

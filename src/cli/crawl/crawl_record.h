@@ -6,7 +6,8 @@
  * with what one client wants to know. A last line without an end is passed
  * over.
  *
- *     warren crawl 1 NETWORK TESTING SEED
+ *     warren crawl 1 NETWORK TESTING SEED       of the DHT of that network, or
+ *     warren mainline crawl 1 TESTING SEED      of the mainline DHT
  *     k ID|- ADDRESS                       known from the beginning
  *     q MS ADDRESS                         asked, so long after the beginning
  *     a MS ADDRESS ID RTT_US VERSION|- ID@ADDRESS...    it names these
@@ -31,7 +32,8 @@
 struct crawl_record {
     FILE *file; /* locked, for adding; NULL: none is kept any more */
     char path[CRAWL_PATH_SIZE];
-    char network[64];
+    bool mainline;    /* of the mainline DHT, and not of */
+    char network[64]; /* this one; with `mainline` the node's */
     bool testing;
     uint8_t seed[CRAWL_SEED_BYTES];
     uint64_t drawn; /* from the seed */

@@ -17,6 +17,10 @@
 #define STEP      (100 * TIME_MS) /* looks at signals and draws */
 #define DRAWN     (500 * TIME_MS) /* the line, that often */
 
+/* Of a run through the mainline DHT, unless told otherwise: at 20 a second 42
+ * minutes, and more than an estimate needs. */
+#define MAINLINE_QUERIES 50000
+
 static volatile sig_atomic_t stop;
 
 static void on_signal(int number)
@@ -63,13 +67,20 @@ static void read_self(struct crawl_walk *w, struct mp_reader dht, enum family f,
             id_parse(reply_text(at, "id"), &w->config.self[f]) == OK;
 }
 
+/* Those in the table of the node. */
+static enum exit_code ask_for_nodes(struct crawl_walk *w)
+{
+    cli_talk_dht_params(&w->talk, 0, false);
+    return cli_talk_call(&w->talk, "dht.nodes");
+}
+
 /* What network the node is in, by which ids, and where it keeps its files. */
 static enum exit_code learn_node(struct crawl_walk *w, const char *path)
 {
     enum exit_code code;
     struct mp_reader status, dht;
 
-    cli_talk_params(&w->talk, 0, false);
+    cli_talk_params(&w->talk, 0);
     code = cli_talk_call(&w->talk, "status");
     if (code != EXIT_DONE)
         return code;
@@ -77,30 +88,31 @@ static enum exit_code learn_node(struct crawl_walk *w, const char *path)
     snprintf(w->record.network, sizeof(w->record.network), "%s",
              reply_text(status, "network"));
     w->record.testing = reply_bool(status, "testing_network");
+    w->record.mainline = cli_in_mainline(w->talk.cli);
     w->config.testing_network = w->record.testing;
     if (w->record.testing)
         w->config.max_per_host = PORTS;
     if (path != NULL)
         snprintf(w->record.path, sizeof(w->record.path), "%s", path);
     else
-        snprintf(w->record.path, sizeof(w->record.path), "%s/crawl.state",
-                 reply_text(status, "data_dir"));
-    if (reply_find(status, "dht", &dht)) {
+        snprintf(w->record.path, sizeof(w->record.path), "%s/%s",
+                 reply_text(status, "data_dir"),
+                 w->record.mainline ? "crawl-mainline.state" : "crawl.state");
+    if (reply_find(status, w->record.mainline ? "mainline" : "dht", &dht)) {
         read_self(w, dht, FAMILY_IPV4, "ipv4");
         read_self(w, dht, FAMILY_IPV6, "ipv6");
     }
-    return EXIT_DONE;
+    /* Before there is a record: it may not be in that DHT. */
+    return ask_for_nodes(w);
 }
 
-/* The nodes that the node has in its table. */
 static enum exit_code learn_nodes(struct crawl_walk *w)
 {
     enum exit_code code;
     struct mp_reader at;
     uint32_t count;
 
-    cli_talk_params(&w->talk, 0, false);
-    code = cli_talk_call(&w->talk, "dht.nodes");
+    code = ask_for_nodes(w);
     if (code != EXIT_DONE)
         return code;
     count = reply_array(w->talk.answer.value, "nodes", &at);
@@ -136,10 +148,30 @@ static enum exit_code begin(struct crawl_walk *w)
     return EXIT_DONE;
 }
 
+/* Addresses of one DHT are nobody's in the other. */
+static enum error check_dht(const struct crawl_record *record,
+                            const struct crawl_record *node, struct text *why)
+{
+    if (record->mainline == node->mainline)
+        return OK;
+    text_addf(why, "%s is of a crawl through ", record->path);
+    if (record->mainline)
+        text_add(why, "the mainline DHT: --mainline goes on with it");
+    else
+        text_addf(why,
+                  "the DHT of the network %s: without --mainline it goes on",
+                  record->network);
+    return ERR_SYNTAX;
+}
+
 static enum error check_network(const struct crawl_walk *w,
                                 const struct crawl_record *node,
                                 struct text *why)
 {
+    enum error err = check_dht(&w->record, node, why);
+
+    if (err != OK)
+        return err;
     if (strcmp(w->record.network, node->network) == 0 &&
         w->record.testing == node->testing)
         return OK;
@@ -178,6 +210,18 @@ static enum exit_code resume(struct crawl_walk *w)
     return EXIT_DONE;
 }
 
+/* Who wants to ask millions says so. */
+static void limit_queries(struct crawl_walk *w)
+{
+    struct crawl_counts counts;
+
+    if (!w->record.mainline || w->config.max_queries > 0)
+        return;
+    crawl_counts(w->c, &counts);
+    w->config.max_queries = counts.queries + MAINLINE_QUERIES;
+    crawl_reconfigure(w->c, &w->config);
+}
+
 enum exit_code crawl_walk_init(struct crawl_walk *w, struct cli *cli,
                                const char *path, bool resumes)
 {
@@ -190,6 +234,8 @@ enum exit_code crawl_walk_init(struct crawl_walk *w, struct cli *cli,
     if (code == EXIT_DONE)
         code = resumes ? resume(w) : begin(w);
     w->began_at = clock_now();
+    if (code == EXIT_DONE)
+        limit_queries(w);
     if (code == EXIT_DONE)
         code = learn_nodes(w);
     if (code != EXIT_DONE)
@@ -210,7 +256,7 @@ static enum error ask(struct crawl_walk *w, const struct crawl_question *q,
                       struct text *why)
 {
     char address[ENDPOINT_TEXT_SIZE], target[ID_TEXT_SIZE];
-    struct mp_writer *m = cli_talk_params(&w->talk, 2, false);
+    struct mp_writer *m = cli_talk_dht_params(&w->talk, 2, false);
     unsigned at = w->flying;
     enum error err;
 

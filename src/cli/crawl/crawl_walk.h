@@ -31,8 +31,8 @@ struct crawl_walk {
 };
 
 /* Connects, learns what network it is, and begins, or goes on from the record
- * at `path` (NULL: crawl.state in the node's data directory). What fails is
- * said; then there is nothing to deinit. */
+ * at `path` (NULL: crawl.state, or crawl-mainline.state, in the node's data
+ * directory). What fails is said; then there is nothing to deinit. */
 enum exit_code crawl_walk_init(struct crawl_walk *w, struct cli *cli,
                                const char *path, bool resume);
 void crawl_walk_deinit(struct crawl_walk *w);

@@ -13,10 +13,15 @@
 #define RATE_MAX 200 /* a second */
 
 static const struct cli_option crawl_options[] = {
+    {"--mainline", NULL,
+     "through the mainline DHT, that of BitTorrent, which has millions of "
+     "nodes: it ends after 50000 queries unless --queries says otherwise"},
     {"--rate", "N", "queries a second (20, at most 200)"},
     {"--queries", "N", "end after so many in all (when nobody is left to ask)"},
     {"--max-nodes", "N", "addresses to remember (1000000)"},
-    {"--state", "FILE", "the record of it (crawl.state in the data directory)"},
+    {"--state", "FILE",
+     "the record of it (crawl.state or crawl-mainline.state in the data "
+     "directory)"},
     {"--resume", NULL, "go on from the record of a crawl that was ended"},
     {"--csv", "DIR", "write what was found as tables"},
     {"--plot", "DIR", "the same, and draw crawl.png, by gnuplot"},

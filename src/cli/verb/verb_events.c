@@ -126,7 +126,7 @@ static enum exit_code events(struct cli *cli)
     t.slack = timeout ? CLI_TUNNEL_SLACK * TIME_S : CLI_FOR_EVER;
     t.notified = on_event;
     t.draws_itself = true;
-    w = cli_talk_params(&t, (uint32_t)(kinds != NULL) + timeout, false);
+    w = cli_talk_params(&t, (uint32_t)(kinds != NULL) + timeout);
     if (kinds != NULL) {
         mp_write_text(w, "kinds");
         mp_write_text(w, kinds);

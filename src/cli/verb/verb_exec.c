@@ -66,7 +66,7 @@ static enum exit_code open_proxy(struct cli_talk *t, uint64_t hops,
                                  struct exec_proxy *out)
 {
     bool isolate = cli_value(t->cli, "--isolate") != NULL;
-    struct mp_writer *w = cli_talk_params(t, 1 + !isolate, false);
+    struct mp_writer *w = cli_talk_params(t, 1 + !isolate);
     enum exit_code code;
 
     mp_write_text(w, "hops");

@@ -28,6 +28,7 @@
 #define VERSION_LINE_SIZE 256
 
 static const struct cli_option put_options[] = {
+    CLI_MAINLINE,
     {"--file", "FILE", "store what is in this file in the place of VALUE"},
     {"--key", "FILE", "sign with this key: the item can be changed later"},
     {"--salt", "S", "one of many items of this key, at most 64 bytes"},
@@ -36,6 +37,7 @@ static const struct cli_option put_options[] = {
     {"--trace", NULL, "print every node that is asked, and its answer"},
     {0}};
 static const struct cli_option get_options[] = {
+    CLI_MAINLINE,
     {"--salt", "S", "the salt that it was put with"},
     {"--trace", NULL, "print every node that is asked, and its answer"},
     {0}};
@@ -205,7 +207,7 @@ static void write_target_and_salt(struct mp_writer *w, const struct put *p)
 /* One more than the highest version that anybody has seen; 1 for the first. */
 static enum exit_code find_seq(struct put *p, struct cli_talk *t)
 {
-    struct mp_writer *w = cli_talk_params(t, 2, false);
+    struct mp_writer *w = cli_talk_dht_params(t, 2, false);
     struct mp_reader item;
     enum exit_code code;
     uint64_t seen, own;
@@ -236,7 +238,7 @@ static enum exit_code send_put(struct put *p, struct cli_talk *t)
 {
     uint32_t pairs = p->item.mutable_item ? 5 : 1;
     struct mp_writer *w =
-        cli_talk_params(t, pairs + (p->has_cas ? 1 : 0), true);
+        cli_talk_dht_params(t, pairs + (p->has_cas ? 1 : 0), true);
 
     mp_write_text(w, "value");
     mp_write_raw(w, value_bytes(&p->value));
@@ -333,6 +335,21 @@ static void print_value(struct mp_reader value)
     text_deinit(&out);
 }
 
+/* A value that is no msgpack. */
+static void print_bencoded(struct bytes b)
+{
+    struct text out;
+
+    text_init(&out, VALUE_LIMIT);
+    text_add(&out, "bencoded: ");
+    if (text_is_plain(b))
+        text_add_bytes(&out, b);
+    else
+        add_marked_hex(&out, b);
+    puts(text_get(&out));
+    text_deinit(&out);
+}
+
 static void print_version(struct mp_reader item)
 {
     char line[VERSION_LINE_SIZE];
@@ -349,8 +366,7 @@ static enum exit_code print_item(const struct cli_talk *t)
     struct mp_reader answer = t->answer.value;
     struct mp_reader item, value;
     char asked[TEXT_COUNT_SIZE];
-    bool found = reply_find(answer, "item", &item) &&
-                 reply_find(item, "value", &value);
+    bool found = reply_find(answer, "item", &item);
 
     if (cli_talk_json(t))
         return found ? EXIT_DONE : EXIT_NEGATIVE;
@@ -361,7 +377,10 @@ static enum exit_code print_item(const struct cli_talk *t)
                         " of %s asked answered)",
                         reply_uint(answer, "answered"),
                         text_count(reply_uint(answer, "asked"), "node", asked));
-    print_value(value);
+    if (reply_find(item, "value", &value))
+        print_value(value);
+    else
+        print_bencoded(reply_bytes(item, "bencoded"));
     if (reply_bool(item, "mutable"))
         print_version(item);
     return EXIT_DONE;
@@ -379,7 +398,7 @@ static enum exit_code get(struct cli *cli)
     code = cli_talk_init(&t, cli, "looking for the item");
     if (code != EXIT_DONE)
         return code;
-    write_target_and_salt(cli_talk_params(&t, 2, true), &p);
+    write_target_and_salt(cli_talk_dht_params(&t, 2, true), &p);
     if (t.trace && !cli->json)
         trace_print_head();
     code = cli_talk_call(&t, "dht.get");

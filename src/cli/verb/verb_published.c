@@ -7,6 +7,7 @@
 #include "cli/show/amount.h"
 #include "cli/show/columns.h"
 #include "cli/show/screen.h"
+#include "cli/verb/verb_dht.h"
 #include "cli/verb/verbs.h"
 #include "node/control/reply.h"
 
@@ -14,6 +15,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+static const struct cli_option options[] = {CLI_MAINLINE, {0}};
+
+#define FORGETS(section, flag)                                                 \
+    "warren: this node renews it until it ends, and will then have forgotten " \
+    "it: its own store is full (max_publications in the section [" section     \
+    "]) or cannot be written; 'warren dht published" flag                      \
+    "' lists what there is"
 
 enum exit_code cli_published_code(const struct cli_talk *t)
 {
@@ -24,10 +33,8 @@ enum exit_code cli_published_code(const struct cli_talk *t)
         return EXIT_DONE;
     if (!t->cli->json)
         screen_fold(stderr, 0, "",
-                    "warren: this node renews it until it ends, and will then "
-                    "have forgotten it: its own store is full "
-                    "(max_publications in the section [dht]) or cannot be "
-                    "written; 'warren dht published' lists what there is");
+                    cli_in_mainline(t->cli) ? FORGETS("mainline", " --mainline")
+                                            : FORGETS("dht", ""));
     return EXIT_TROUBLE;
 }
 
@@ -82,13 +89,16 @@ static void add_one(struct columns *c, struct mp_reader at)
     add_note(c, at);
 }
 
-static void print_published(struct mp_reader answer)
+static enum exit_code print_published(struct cli_talk *t,
+                                      struct mp_reader answer)
 {
     struct mp_reader at;
     uint32_t count = reply_array(answer, "published", &at);
     uint64_t all = reply_uint(answer, "count");
     struct columns c;
 
+    if (cli_talk_json(t))
+        return EXIT_DONE;
     columns_init(&c, "target|what|>nodes|>since|>next|note");
     for (uint32_t i = 0; i < count; i++, mp_skip(&at))
         add_one(&c, at);
@@ -99,14 +109,16 @@ static void print_published(struct mp_reader answer)
     if (all > count)
         printf("and %" PRIu64 " more\n", all - count);
     columns_deinit(&c);
+    return EXIT_DONE;
 }
 
 static enum exit_code published(struct cli *cli)
 {
-    return cli_talk_show(cli, "dht.published", print_published);
+    return cli_dht_ask(cli, "asking the daemon", "dht.published", NULL, NULL,
+                       false, print_published);
 }
 
 const struct cli_verb cli_published_verbs[] = {
     {"dht published", "", 0, "what this node publishes: where, until when",
-     NULL, true, false, published},
+     options, true, false, published},
     {0}};

@@ -28,7 +28,7 @@ enum exit_code cli_service_ask(struct cli_talk *t, struct cli *cli,
 
     if (code != EXIT_DONE)
         return code;
-    w = cli_talk_params(t, label == NULL ? 1 : 2, false);
+    w = cli_talk_params(t, label == NULL ? 1 : 2);
     mp_write_text(w, "name");
     mp_write_text(w, cli->args[0]);
     if (label != NULL) {
@@ -287,7 +287,7 @@ static enum exit_code size(struct cli *cli)
 
     if (code != EXIT_DONE)
         return code;
-    w = cli_talk_params(&t, 2, false);
+    w = cli_talk_params(&t, 2);
     mp_write_text(w, "service");
     mp_write_text(w, cli->args[0]);
     write_timeout(&t, w);
@@ -319,7 +319,7 @@ static enum exit_code probe(struct cli *cli)
 
     if (code != EXIT_DONE)
         return code;
-    w = cli_talk_params(&t, 2, false);
+    w = cli_talk_params(&t, 2);
     mp_write_text(w, "name");
     mp_write_text(w, cli->args[0]);
     write_timeout(&t, w);

@@ -76,7 +76,7 @@ static enum exit_code new_service(struct cli *cli)
     code = cli_talk_init(&t, cli, "asking the daemon");
     if (code != EXIT_DONE)
         return code;
-    w = cli_talk_params(&t, string == NULL ? 1 : 2, false);
+    w = cli_talk_params(&t, string == NULL ? 1 : 2);
     mp_write_text(w, "name");
     mp_write_text(w, cli->args[0]);
     if (string != NULL) {
@@ -223,7 +223,7 @@ static enum exit_code key_import(struct cli *cli)
     code = cli_talk_init(&t, cli, "asking the daemon");
     if (code != EXIT_DONE)
         goto out;
-    w = cli_talk_params(&t, 2, false);
+    w = cli_talk_params(&t, 2);
     mp_write_text(w, "name");
     mp_write_text(w, cli->args[0]);
     mp_write_text(w, "line");

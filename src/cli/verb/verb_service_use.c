@@ -122,7 +122,7 @@ static struct mp_writer *use_params(struct cli_talk *t, const struct use *use,
                                     bool timeout, uint32_t pairs)
 {
     struct mp_writer *w =
-        cli_talk_params(t, pairs + 1 + (use->access != NULL) + timeout, false);
+        cli_talk_params(t, pairs + 1 + (use->access != NULL) + timeout);
 
     mp_write_text(w, "hops");
     mp_write_uint(w, use->hops);
@@ -197,7 +197,7 @@ static enum exit_code receive(struct cli *cli)
     if (code != EXIT_DONE)
         return code;
     t.slack = CLI_TUNNEL_SLACK * TIME_S;
-    w = cli_talk_params(&t, (uint32_t)named + timeout, false);
+    w = cli_talk_params(&t, (uint32_t)named + timeout);
     if (named) {
         mp_write_text(w, "name");
         mp_write_text(w, cli->args[0]);

@@ -347,7 +347,7 @@ static enum exit_code status(struct cli *cli)
 
     if (code != EXIT_DONE)
         return code;
-    cli_talk_params(&t, 0, false);
+    cli_talk_params(&t, 0);
     code = cli_talk_call(&t, "status");
     if (code == EXIT_DONE) {
         if (!cli_talk_json(&t))

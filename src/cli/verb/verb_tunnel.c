@@ -53,7 +53,7 @@ void cli_tunnel_notified(struct cli_talk *t, struct bytes method,
 struct mp_writer *cli_tunnel_params(struct cli_talk *t, uint64_t hops,
                                     uint32_t pairs)
 {
-    struct mp_writer *w = cli_talk_params(t, pairs + 3, false);
+    struct mp_writer *w = cli_talk_params(t, pairs + 3);
 
     t->notified = cli_tunnel_notified;
     t->slack = CLI_TUNNEL_SLACK * TIME_S;
@@ -119,7 +119,7 @@ static enum exit_code ask(struct cli *cli, const char *method, const char *name,
 
     if (code != EXIT_DONE)
         return code;
-    struct mp_writer *w = cli_talk_params(&t, 1, false);
+    struct mp_writer *w = cli_talk_params(&t, 1);
     mp_write_text(w, name);
     mp_write_uint(w, number);
     code = cli_talk_call(&t, method);
@@ -313,7 +313,7 @@ static enum exit_code ping(struct cli *cli)
     code = cli_talk_init(&t, cli, "waiting for the hops");
     if (code != EXIT_DONE)
         return code;
-    struct mp_writer *w = cli_talk_params(&t, 2, false);
+    struct mp_writer *w = cli_talk_params(&t, 2);
     t.notified = cli_tunnel_notified;
     t.slack = CLI_TUNNEL_SLACK * TIME_S;
     mp_write_text(w, "circuit");

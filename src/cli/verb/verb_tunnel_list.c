@@ -132,7 +132,7 @@ static enum exit_code ask_for_pages(struct cli_talk *t, struct peer_list *l)
 
     do {
         bool more = l->next[0] != '\0';
-        struct mp_writer *w = cli_talk_params(t, more, false);
+        struct mp_writer *w = cli_talk_params(t, more);
 
         if (more) {
             mp_write_text(w, "after");

@@ -11,11 +11,12 @@
 #define WORDS_MAX 3
 
 static const struct cli_verb *const tables[] = {
-    cli_local_verbs,       cli_status_verbs,      cli_events_verbs,
-    cli_dht_verbs,         cli_item_verbs,        cli_published_verbs,
-    cli_tunnel_list_verbs, cli_tunnel_verbs,      cli_tunnel_speed_verbs,
-    cli_service_verbs,     cli_service_key_verbs, cli_service_use_verbs,
-    cli_exec_verbs,        cli_sim_verbs,         cli_crawl_verbs};
+    cli_local_verbs,        cli_status_verbs,      cli_events_verbs,
+    cli_dht_verbs,          cli_peers_verbs,       cli_item_verbs,
+    cli_published_verbs,    cli_tunnel_list_verbs, cli_tunnel_verbs,
+    cli_tunnel_speed_verbs, cli_service_verbs,     cli_service_key_verbs,
+    cli_service_use_verbs,  cli_exec_verbs,        cli_sim_verbs,
+    cli_crawl_verbs};
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

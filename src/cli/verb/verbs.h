@@ -13,6 +13,7 @@
 
 extern const struct cli_verb cli_local_verbs[]; /* verb_local.c */
 extern const struct cli_verb cli_dht_verbs[];   /* verb_dht.c */
+extern const struct cli_verb cli_peers_verbs[]; /* verb_peers.c */
 extern const struct cli_verb cli_item_verbs[];  /* verb_item.c */
 extern const struct cli_verb cli_crawl_verbs[]; /* verb_crawl.c */
 extern const struct cli_verb cli_published_verbs[];
