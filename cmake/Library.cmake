@@ -52,6 +52,7 @@ endforeach()
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/warren)
 install(FILES ${PROJECT_SOURCE_DIR}/include/warren.h
   ${PROJECT_SOURCE_DIR}/include/warren_provider.h
+  ${PROJECT_SOURCE_DIR}/include/warren_dht.h
   ${PROJECT_SOURCE_DIR}/include/warren_send.h
   ${PROJECT_SOURCE_DIR}/include/warren_service.h
   ${PROJECT_SOURCE_DIR}/include/warren_stream.h TYPE INCLUDE)

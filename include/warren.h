@@ -229,6 +229,10 @@ struct warren_dht_result {
     uint64_t duration;        /* ns */
     int kept;                 /* 1: the announcement is on disk, and goes on
                                  after a restart; 0: it cannot be written */
+    /* Of a scrape (warren_dht.h): nodes that count, and how many hosts
+     * announce the hash, estimated. */
+    unsigned scraped;
+    double seeds, downloaders;
 };
 
 /* Who hears of a request; both may be NULL. `done` is called exactly once, and
@@ -275,6 +279,7 @@ WARREN_API void warren_dht_cancel(struct warren *w, uint64_t request);
 }
 #endif
 
+#include "warren_dht.h"
 #include "warren_provider.h"
 #include "warren_send.h"
 #include "warren_service.h"

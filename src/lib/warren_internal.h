@@ -31,7 +31,8 @@ struct warren {
     struct lib_provider *provider; /* NULL: the built-in DHT */
     struct node *node;
     struct tunnel_listener listener;
-    struct calls requests; /* to the DHT */
+    struct calls requests; /* to the DHTs */
+    uint64_t last_request; /* number given last */
     struct calls sends;
     TAILQ_HEAD(, warren_service) services; /* registered */
     uint32_t last_service;                 /* number given last */
