@@ -316,6 +316,37 @@ class Dht(FakeTest):
         for wrong in b"short", "xy" * 20, HASH[1:]:
             await self.fails("syntax", self.node.dht.get_peers(wrong))
 
+    async def test_mainline(self):
+        link = "Magnet:?xt=urn:btih:" + HASH
+        self.daemon.answers("dht.get_peers", peers=[], **EFFORT)
+        await self.node.mainline.get_peers(link)
+        await self.node.dht.get_peers(link, no_seeds=True)
+        self.daemon.answers("dht.announce", stored=2, kept=True, **EFFORT)
+        await self.node.mainline.announce(HASH, seed=True)
+        self.daemon.answers("dht.put", stored=2, kept=True, **EFFORT)
+        await self.node.mainline.put(7)
+        self.assertEqual(self.daemon.last.requests, [
+            ("dht.get_peers", {"target": link, "mainline": True}),
+            ("dht.get_peers", {"target": link, "no_seeds": True}),
+            ("dht.announce", {"target": HASH, "mainline": True,
+                              "seed": True}),
+            ("dht.put", {"value": 7, "mainline": True})])
+
+    async def test_scrape(self):
+        self.daemon.answers("dht.scrape", scraped=2, seeds=1.5,
+                            downloaders=0.0, peers=[], **EFFORT)
+        self.assertEqual(
+            await self.node.mainline.scrape(HASH),
+            warren.Scrape(warren.Effort(HASH, 3, 2, 1, 0.0015), 2, 1.5, 0.0,
+                          ()))
+
+    async def test_bencoded_item(self):
+        self.daemon.answers("dht.get", item={
+            "bencoded": b"d1:b0:1:a0:e", "mutable": False, "hop": 2}, **EFFORT)
+        self.assertEqual(await self.node.mainline.get(HASH),
+                         warren.Item(None, False, 2,
+                                     bencoded=b"d1:b0:1:a0:e"))
+
     async def test_announce(self):
         self.daemon.answers("dht.announce", stored=2, kept=True, **EFFORT)
         stored = await self.node.dht.announce(HASH, port=7)

@@ -20,7 +20,7 @@ from .events import (CircuitEvent, DataEvent, Event, Events, GoneEvent,
 from .node import Node, Opening, connect, open
 from .service import Server, Service
 from .types import (Answer, Circuit, DhtPeer, Effort, Found, Hop, Item,
-                    NewService, Peer, Reason, State, Stored)
+                    NewService, Peer, Reason, Scrape, State, Stored)
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ __all__ = [
     "DhtPeer", "Disconnected", "Effort", "Event", "Events", "Found",
     "GoneEvent", "Hop", "Item", "LostEvent", "NewService", "NoDaemon", "Node",
     "Opening", "Peer", "PeerEvent", "ProtocolError", "Reason", "RefusedEvent",
-    "Request", "Server", "Service", "State", "StateEvent", "Stored",
+    "Request", "Scrape", "Server", "Service", "State", "StateEvent", "Stored",
     "StreamError", "StreamEvent", "StreamTransport", "WarrenError", "connect",
     "open",
 ]

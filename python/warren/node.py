@@ -46,6 +46,7 @@ class Node:
     def __init__(self, client: Client) -> None:
         self.client = client  # for methods that have no function here
         self.dht = Dht(client)
+        self.mainline = Dht(client, mainline=True)
         self._streams: Set[StreamTransport] = set()
 
     @property

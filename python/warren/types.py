@@ -105,6 +105,16 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Scrape:
+    """Of scrape(). The estimates are worth nothing when nobody counts."""
+    effort: Effort
+    scraped: int  # nodes that count
+    seeds: float
+    downloaders: float
+    peers: Tuple[DhtPeer, ...]  # that were named by the way
+
+
+@dataclass(frozen=True)
 class Stored:
     """Of announce() and put()."""
     effort: Effort
@@ -114,7 +124,9 @@ class Stored:
 
 @dataclass(frozen=True)
 class Item:
-    """Of get(). `value` as msgpack has it: bytes, int, list or dict."""
+    """Of get(). `value` as msgpack has it: bytes, int, list or dict; None for
+    one of the mainline DHT whose keys are out of order, which is in
+    `bencoded` as it came."""
     value: Any
     mutable: bool
     hop: int  # that had it
@@ -123,3 +135,4 @@ class Item:
     signature: Optional[str] = None
     seq: Optional[int] = None
     salt: bytes = b""
+    bencoded: Optional[bytes] = None
