@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The built-in DHT in the shape in which the tunnel asks for one: struct
- * dht_provider on top of struct dht. It knows both engines, which may not
- * know each other, and is used by both worlds that they live in, the node and
- * the simulator.
+ * A DHT engine, of either dialect, in the shape in which the tunnel asks for
+ * one: struct dht_provider on top of struct dht. It knows both engines, which
+ * may not know each other, and is used by both worlds that they live in, the
+ * node and the simulator.
  */
 #ifndef WARREN_PROVIDER_BUILTIN_PROVIDER_H
 #define WARREN_PROVIDER_BUILTIN_PROVIDER_H
@@ -25,8 +25,9 @@ struct builtin_provider {
     /* The deadlines of the DHT or the tunnel may be others now. */
     void (*changed)(void *ctx);
     /* A node that is among the closest to a hash that peers were asked for.
-     * Nodes of the DHT are relays at the same address, mostly, and those at a
-     * hash drawn at random are a fair sample of them. */
+     * Nodes of our own DHT are relays at the same address, mostly, and those at
+     * a hash drawn at random are a fair sample of them. Not for the mainline
+     * DHT, whose nodes are nothing of the kind. */
     void (*met)(void *ctx, const struct endpoint *node);
 };
 
