@@ -242,6 +242,10 @@ static const struct metric_row directory_rows[] = {
      METRIC_AT(struct directory_stats, asks_out)},
     {"warren_directory_asks_lost_total", "Of those, never answered.",
      METRIC_AT(struct directory_stats, asks_lost)},
+    {"warren_directory_asks_spared_total",
+     "Endpoints not asked, because many of their host or network were, and no "
+     "relay has answered there.",
+     METRIC_AT(struct directory_stats, asks_spared)},
     {"warren_directory_asks_in_total", "Times that our own was asked for.",
      METRIC_AT(struct directory_stats, asks_in)},
     {"warren_directory_cookies_out_total",

@@ -266,6 +266,7 @@ const struct directory_twin *directory_twin(const struct directory *d);
 /* Counters since creation. */
 struct directory_stats {
     uint64_t asks_out, tells_in, asks_in, tells_out, asks_lost;
+    uint64_t asks_spared; /* no relay has answered there, of many endpoints */
     uint64_t cookies_in, cookies_out;
     uint64_t witnesses;                /* who said where they reached us */
     uint64_t returns, returns_refused; /* of those who wanted to be asked */

@@ -15,6 +15,13 @@
 #define RECENT_FAST  (10 * TIME_S)   /* or so, while relays are looked for */
 #define RECENT_NEED  (2 * TIME_MIN)  /* at most, while circuits lack some */
 
+/* Anybody can have anything told under a well-known key, somebody else's
+ * address with a thousand ports. Where no relay has answered yet, so many
+ * endpoints of one host are asked in so long, as far back as is remembered; of
+ * wider sources as many more as source_allowance says. */
+#define STRANGERS_HOST  4
+#define STRANGERS_AFTER TIME_HOUR
+
 /* A descriptor is renewed when it has this much left, wall seconds. */
 #define RENEW_LEFT    (DESCRIPTOR_LIFETIME / 4)
 #define PRUNE_AFTER   (3 * 24 * 3600) /* wall seconds since it expired */
@@ -181,19 +188,57 @@ bool ask_is_familiar(const struct directory *d, const struct endpoint *ep)
     return relay_at(d, ep) != NULL;
 }
 
+/* Too many were asked there, and are no relays, or none yet. */
+static bool is_pointed_at(const struct directory *d, const struct endpoint *ep,
+                          enum source_level level, uint64_t now)
+{
+    unsigned most = source_allowance(level, STRANGERS_HOST, RECENT_MAX);
+    unsigned asked = 0;
+
+    if (!source_counts(ep, level))
+        return false;
+    for (unsigned i = 0; i < RECENT_MAX && asked < most; i++)
+        if (d->recent[i].at != 0 &&
+            time_since(d->recent[i].at, now) < STRANGERS_AFTER &&
+            source_same(&d->recent[i].ep, ep, level) &&
+            relay_at(d, &d->recent[i].ep) == NULL)
+            asked++;
+    return asked == most;
+}
+
+static bool may_ask_stranger(const struct directory *d,
+                             const struct endpoint *ep, uint64_t now)
+{
+    for (int l = 0; l < SOURCE_LEVELS && !d->config.testing_network; l++)
+        if (is_pointed_at(d, ep, (enum source_level)l, now))
+            return false;
+    return true;
+}
+
 static bool is_fresh(const struct known_relay *relay, uint64_t wall)
 {
     return relay->d.expires > wall + RENEW_LEFT;
+}
+
+static bool is_worth_asking(struct directory *d, const struct endpoint *ep,
+                            uint64_t wall, uint64_t now)
+{
+    const struct known_relay *relay = relay_at(d, ep);
+
+    if (asked_lately(d, ep, now) || (relay != NULL && is_fresh(relay, wall)))
+        return false;
+    if (relay != NULL || may_ask_stranger(d, ep, now))
+        return true;
+    d->stats.asks_spared++;
+    return false;
 }
 
 static void start_candidates(struct directory *d, uint64_t wall, uint64_t now)
 {
     while (d->candidate_count > 0 && has_room(d)) {
         struct endpoint ep = *candidate(d, 0);
-        struct known_relay *relay = relay_at(d, &ep);
 
-        if (!asked_lately(d, &ep, now) &&
-            (relay == NULL || !is_fresh(relay, wall))) {
+        if (is_worth_asking(d, &ep, wall, now)) {
             if (!token_bucket_take(&d->ask_bucket, &d->ask_rate, now)) {
                 directory_wake(d, now + d->ask_rate.interval);
                 return;

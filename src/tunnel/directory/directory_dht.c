@@ -26,6 +26,7 @@
  * before. If one in ten were not, that would happen once in thirty times. */
 #define FAMILIAR_ALL 32
 
+#define FULL_RETRY       (500 * TIME_MS)
 #define REFUSED_RETRY    (5 * TIME_S)
 #define FAILED_RETRY     TIME_S /* doubled for each further failure */
 #define FAILED_RETRY_MAX (30 * TIME_S)
@@ -242,6 +243,18 @@ static struct key_lookup *free_slot(struct directory *d)
     return NULL;
 }
 
+/* Room for all whom the lookups under way and one more may find. Else what
+ * many strangers do not answer would be the loss of those who come behind. */
+static bool can_take_more(const struct directory *d)
+{
+    unsigned coming = LOOKUP_PEERS;
+
+    for (unsigned i = 0; i < LOOKUPS_MAX; i++)
+        coming += d->key_search.slots[i].busy ? LOOKUP_PEERS : 0;
+    return d->candidate_count == 0 ||
+           d->candidate_count + coming <= d->config.max_candidates;
+}
+
 /* Probably nobody is there to be asked yet. */
 static void put_off(struct key_search *s, uint64_t now)
 {
@@ -261,7 +274,9 @@ void key_search_tick(struct directory *d, uint64_t now)
         return;
     if (s->failed)
         put_off(s, now);
-    if (s->at <= now && !token_bucket_take(&s->purse, &purse_rate, now))
+    if (s->at <= now && !can_take_more(d))
+        s->at = time_after(now, FULL_RETRY);
+    else if (s->at <= now && !token_bucket_take(&s->purse, &purse_rate, now))
         s->at = time_after(now, purse_rate.interval);
     else if (s->at <= now && start(d, l) == OK)
         s->at = time_after(now, interval(d, now));

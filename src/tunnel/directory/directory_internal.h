@@ -19,7 +19,7 @@
 #include "tunnel/directory/directory_self.h"
 #include "tunnel/link/cookie.h"
 
-#define RECENT_MAX 128 /* endpoints asked lately */
+#define RECENT_MAX 256 /* endpoints asked lately */
 
 /* When the view is complete: what for, see directory_survey.c. */
 #define SURVEY_MIN      (2 * TIME_MIN)
