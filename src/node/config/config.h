@@ -132,6 +132,13 @@ struct config_services {
     struct config_service at[CONFIG_SERVICES_MAX];
 };
 
+/* The DHT that relays and services are found in. */
+enum config_meeting_place {
+    MEET_IN_BUILTIN,  /* this network's own */
+    MEET_IN_MAINLINE, /* that of BitTorrent */
+    MEET_IN_BOTH
+};
+
 /* A plain value: it can be copied as a whole, and key by key. */
 struct config {
     char data_dir[CONFIG_PATH_SIZE]; /* empty: nobody knows a default */
@@ -156,6 +163,7 @@ struct config {
      * testing_network, the families and the declared family are filled in. */
     struct member_config tunnel;
     bool tunnel_build[ONION_HOPS_MAX + 1]; /* by hops: keep circuits */
+    enum config_meeting_place tunnel_dht;
     char tunnel_family[DHT_NETWORK_MAX + 1];
     struct config_endpoints tunnel_addresses; /* of ours; none: learned */
     struct config_endpoints tunnel_relays;    /* to ask at the start */

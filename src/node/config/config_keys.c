@@ -24,9 +24,12 @@
 /* In the order of their enumerations. */
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
+static const char *const places[] = {"builtin", "mainline", "both", NULL};
 
 const struct setting_type config_level = {SETTING_CHOICE, .names = levels};
 const struct setting_type config_format = {SETTING_CHOICE, .names = formats};
+const struct setting_type config_meeting_place = {SETTING_CHOICE,
+                                                  .names = places};
 
 const char *const config_sections[] = {
     "node",  "dht", "mainline", "tunnel", "exit", "services", "meeting",
@@ -174,6 +177,13 @@ const struct setting_key config_keys[] = {
     {"tunnel", "introduce", &setting_bool, AT(tunnel.introduces), FIXED,
      .meaning = "Whether a relay introduces others to hidden services, has\n"
                 "them meet here and looks up for them; see [meeting]."},
+    {"tunnel", "dht_provider", &config_meeting_place, AT(tunnel_dht), FIXED,
+     .init = "builtin",
+     .meaning =
+         "The DHT that relays and services publish in and are found in:\n"
+         "this network's own, the mainline DHT of BitTorrent, which\n"
+         "needs no bootstrap node of this network, or both. mainline\n"
+         "and both need enabled = true in [mainline]."},
     {"tunnel", "max_time", AT(tunnel.max_time), RELOADED, LIFETIME,
      .meaning = "Age at which a circuit is replaced."},
     {"tunnel", "max_time_inactive", AT(tunnel.max_time_inactive), RELOADED,

@@ -36,6 +36,8 @@ const struct setting_key *config_key_find(const char *section,
 /* config_keys.c */
 extern const struct setting_type config_level;  /* enum log_level */
 extern const struct setting_type config_format; /* enum log_format */
+/* enum config_meeting_place */
+extern const struct setting_type config_meeting_place;
 /* config_address.c */
 extern const struct setting_type config_listen;    /* struct config_endpoints */
 extern const struct setting_type config_endpoints; /* the same, of others */

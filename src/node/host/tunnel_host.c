@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * As dht_host.c for the tunnels: the member's sends, timer and events here, its
- * DHT through the built-in one (or a program's), its exit through exit_host,
+ * DHT through one of ours, both or a program's, its exit through exit_host,
  * its keys through tunnel_keys, its memory through tunnel_restore. Deliveries
  * (tunnel/traffic/delivery.h) share the timer and hear of events first.
  *
@@ -24,6 +24,7 @@
 #include "node/reach/view.h"
 #include "node/service/service_host.h"
 #include "node/traffic/traffic_host.h"
+#include "provider/both_provider.h"
 #include "provider/builtin_provider.h"
 #include "tunnel/member/member.h"
 #include "tunnel/traffic/claims.h"
@@ -45,7 +46,8 @@ struct tunnel_host {
     struct claims claims; /* of circuits, by who sends over them */
     struct deliveries *deliveries;
     struct traffic_host *traffic;
-    struct builtin_provider builtin;
+    struct builtin_provider builtin, mainline; /* without a DHT: not there */
+    struct both_provider both;
     struct exit_host *exit;           /* NULL when this is no exit, */
     struct exit_tcp *tcp;             /* or none of streams */
     struct policy policy, tcp_policy; /* of datagrams, of streams */
@@ -103,10 +105,38 @@ static void host_event(void *ctx, const struct member_event *event)
     tunnel_events_tell(&h->events, event);
 }
 
+static void join_through(struct tunnel_host *h, const struct endpoint *ep)
+{
+    struct dht *dht = dht_host_engine(h->world.dht);
+
+    if (!h->config->dht.family[ep->family])
+        return;
+    if (dht_bootstrap_add(dht, ep, clock_now()) == ERR_FULL) {
+        dht_bootstrap_clear(dht); /* those of long ago */
+        dht_bootstrap_add(dht, ep, clock_now());
+    }
+}
+
+/* A relay is a node of this network's DHT too, at the same address. Who finds
+ * relays in the mainline DHT needs no bootstrap node of this one. */
+static void introduce(struct tunnel_host *h, const struct stored_relay *relay)
+{
+    struct descriptor d;
+
+    if (h->config->tunnel_dht == MEET_IN_BUILTIN ||
+        dht_host_joined(h->world.dht) ||
+        descriptor_read(relay->text, h->config->dht.network, &d) != OK)
+        return;
+    for (unsigned i = 0; i < d.address_count; i++)
+        join_through(h, &d.addresses[i]);
+    dht_host_rearm(h->world.dht);
+}
+
 static void host_remember(void *ctx, const struct stored_relay *relay)
 {
     struct tunnel_host *h = ctx;
 
+    introduce(h, relay);
     if (tunnel_restore_keep(h->world.store, relay) != OK)
         h->counters.not_remembered++;
 }
@@ -205,6 +235,8 @@ static void on_dht_changed(void *ctx)
     struct tunnel_host *h = ctx;
 
     dht_host_rearm(h->world.dht);
+    if (h->world.mainline != NULL)
+        dht_host_rearm(h->world.mainline);
     tunnel_host_rearm(h);
 }
 
@@ -444,6 +476,42 @@ static enum error make_exit(struct tunnel_host *h, const struct config *config)
 
 /* ---- Life --------------------------------------------------------------- */
 
+/* Nodes of the mainline DHT are no relays: none is met there. */
+static void make_providers(struct tunnel_host *h)
+{
+    builtin_provider_init(&h->builtin, dht_host_engine(h->world.dht),
+                          provider_now, h);
+    h->builtin.changed = on_dht_changed;
+    h->builtin.met = on_met;
+    if (h->world.mainline == NULL)
+        return;
+    builtin_provider_init(&h->mainline, dht_host_engine(h->world.mainline),
+                          provider_now, h);
+    h->mainline.changed = on_dht_changed;
+    both_provider_init(&h->both, &h->builtin.provider, &h->mainline.provider);
+}
+
+static bool has_meeting_place(const struct tunnel_host *h)
+{
+    return h->config->tunnel_dht == MEET_IN_BUILTIN ||
+           h->world.mainline != NULL || h->world.provider != NULL;
+}
+
+static const struct dht_provider *provider_of(const struct tunnel_host *h)
+{
+    if (h->world.provider != NULL)
+        return h->world.provider;
+    switch (h->config->tunnel_dht) {
+    case MEET_IN_MAINLINE:
+        return &h->mainline.provider;
+    case MEET_IN_BOTH:
+        return &h->both.provider;
+    case MEET_IN_BUILTIN:
+        break;
+    }
+    return &h->builtin.provider;
+}
+
 static enum error make_world(struct tunnel_host *h, const struct config *config)
 {
     enum error err = deadline_init(&h->timer, h->world.base, h, on_due);
@@ -456,10 +524,7 @@ static enum error make_world(struct tunnel_host *h, const struct config *config)
     policy_init(&h->policy, false, config->dht.testing_network);
     policy_init(&h->tcp_policy, false, config->dht.testing_network);
     set_policies(h, config);
-    builtin_provider_init(&h->builtin, dht_host_engine(h->world.dht),
-                          provider_now, h);
-    h->builtin.changed = on_dht_changed;
-    h->builtin.met = on_met;
+    make_providers(h);
     if (!config->tunnel.become_exitnode)
         return OK;
     return make_exit(h, config);
@@ -485,8 +550,7 @@ static enum error make_member(struct tunnel_host *h,
         .forget = host_forget,
         .rotated = host_rotated,
         .retired = host_retired,
-        .dht = h->world.provider != NULL ? h->world.provider
-                                         : &h->builtin.provider,
+        .dht = provider_of(h),
     };
     service_host_env(h->world.services, &env.service);
     if (h->tcp != NULL) {
@@ -543,6 +607,12 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
         goto out;
     h->world = *world;
     h->config = config;
+    if (!has_meeting_place(h)) {
+        text_add(why, "dht_provider in [tunnel] needs enabled = true in "
+                      "[mainline]");
+        err = ERR_UNSUPPORTED;
+        goto out;
+    }
     service_host_layer2(h->world.services, &keyed.layer2);
     err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
     if (err == OK)
@@ -578,6 +648,8 @@ void tunnel_host_free(struct tunnel_host *h)
     member_free(h->member, clock_now());
     exit_tcp_free(h->tcp);
     exit_host_free(h->exit);
+    both_provider_deinit(&h->both);
+    builtin_provider_deinit(&h->mainline);
     builtin_provider_deinit(&h->builtin);
     deadline_deinit(&h->timer);
     deadline_deinit(&h->address_timer);

@@ -43,7 +43,7 @@ struct tunnel_host_world {
     struct log *log;
     struct dht_host *dht;
     struct dht_host *mainline; /* NULL: not enabled */
-    /* Through which relays are found; NULL: `dht`. */
+    /* Through which relays are found; NULL: as `tunnel_dht` says. */
     const struct dht_provider *provider;
     struct service_host *services;
 };

@@ -122,6 +122,7 @@ static const struct {
     {&setting_bool, {"true", "false"}},
     {&config_level, {"error", "debug"}},
     {&config_format, {"json", "json"}},
+    {&config_meeting_place, {"mainline", "both"}},
     {&setting_name, {"ours", "theirs"}},
     {&setting_path, {"/srv/a", "~/b"}},
     {&config_listen, {"127.0.0.1:1", "[::1]:2, 127.0.0.1:3"}},
