@@ -16,11 +16,11 @@ static bool is_upkeep(enum dht_method method)
     return method == DHT_PING || method == DHT_FIND_NODE;
 }
 
-static bool asks_upkeep(struct bytes datagram)
+static bool asks_upkeep(const struct sim_dht *n, struct bytes datagram)
 {
     struct dht_message m;
 
-    return dht_message_read(DHT_DIALECT_WARREN, datagram, &m) == OK &&
+    return dht_message_read(n->dialect, datagram, &m) == OK &&
            m.kind == DHT_QUERY && is_upkeep(m.method);
 }
 
@@ -30,7 +30,7 @@ static void count_upkeep(const struct sim_dht *n, struct bytes datagram)
 {
     struct dht_message m;
 
-    if (dht_message_read(DHT_DIALECT_WARREN, datagram, &m) != OK ||
+    if (dht_message_read(n->dialect, datagram, &m) != OK ||
         !(m.kind == DHT_QUERY ? is_upkeep(m.method) : n->answers_upkeep))
         return;
     n->upkeep->datagrams++;
@@ -85,7 +85,7 @@ static void engine_receive(void *engine, const struct endpoint *from,
 
     if (n->takes != NULL && n->takes(n, from, datagram))
         return;
-    n->answers_upkeep = n->upkeep != NULL && asks_upkeep(datagram);
+    n->answers_upkeep = n->upkeep != NULL && asks_upkeep(n, datagram);
     dht_receive(n->dht, from, datagram, now);
     n->answers_upkeep = false;
 }
@@ -151,6 +151,7 @@ enum error sim_dht_revive(struct sim *s, uint32_t node,
         return ERR_NO_MEMORY;
     *n = (struct sim_dht){.sim = s,
                           .node = node,
+                          .dialect = config->dialect,
                           .started_at = sim_now(s),
                           .joined_at = TIME_NEVER};
     for (int f = 0; f < FAMILIES; f++) {
@@ -164,7 +165,7 @@ enum error sim_dht_revive(struct sim *s, uint32_t node,
         return err;
     }
     take_ids(n);
-    sim_attach(s, node, SIM_PLANE_DHT, &dht_engine, n);
+    sim_attach(s, node, sim_plane_of(n->dialect), &dht_engine, n);
     return OK;
 }
 
@@ -183,20 +184,37 @@ enum error sim_dht_add(struct sim *s, const struct sim_place *place,
 
 struct sim_dht *sim_dht_of(const struct sim *s, uint32_t node)
 {
-    return sim_engine_of(s, node, SIM_PLANE_DHT);
+    return sim_engine_of(s, node, sim_dht_plane(s));
+}
+
+struct sim_dht *sim_dht_on(const struct sim *s, uint32_t node,
+                           enum dht_dialect dialect)
+{
+    return sim_engine_of(s, node, sim_plane_of(dialect));
+}
+
+/* One that is dead may have had an engine of this dialect, and may come back.
+ */
+static void bootstrap_one(struct sim *s, enum dht_dialect dialect,
+                          uint32_t node, uint32_t through)
+{
+    struct sim_dht *n = sim_dht_on(s, node, dialect);
+    struct endpoint mine, ep;
+
+    if (n == NULL ||
+        (sim_alive(s, through) && sim_dht_on(s, through, dialect) == NULL))
+        return;
+    for (int f = 0; f < FAMILIES; f++)
+        if (sim_endpoint(s, node, (enum family)f, &mine) &&
+            sim_endpoint(s, through, (enum family)f, &ep))
+            dht_bootstrap_add(n->dht, &ep, sim_now(s));
+    sim_wake(s, node);
 }
 
 void sim_dht_bootstrap(struct sim *s, uint32_t node, uint32_t through)
 {
-    struct sim_dht *n = sim_dht_of(s, node);
-    struct endpoint mine, ep;
-
-    for (int f = 0; n != NULL && f < FAMILIES; f++)
-        if (sim_endpoint(s, node, (enum family)f, &mine) &&
-            sim_endpoint(s, through, (enum family)f, &ep))
-            dht_bootstrap_add(n->dht, &ep, sim_now(s));
-    if (n != NULL)
-        sim_wake(s, node);
+    bootstrap_one(s, DHT_DIALECT_WARREN, node, through);
+    bootstrap_one(s, DHT_DIALECT_MAINLINE, node, through);
 }
 
 void sim_dht_status(const struct sim *s, uint32_t node, struct dht_status *out)

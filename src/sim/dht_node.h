@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A DHT engine as a node of the simulated network, and requests whose results
- * are kept for whoever looks at them later.
+ * are kept for whoever looks at them later. A node may have two, one of each
+ * dialect.
  */
 #ifndef WARREN_SIM_DHT_NODE_H
 #define WARREN_SIM_DHT_NODE_H
@@ -23,6 +24,7 @@ struct sim_upkeep {
 struct sim_dht {
     struct sim *sim;
     uint32_t node;
+    enum dht_dialect dialect;
     struct dht *dht;
     uint64_t started_at;
     uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
@@ -39,21 +41,32 @@ struct sim_dht {
     bool answers_upkeep; /* what it is just receiving asks for some */
 };
 
+static inline enum sim_plane sim_plane_of(enum dht_dialect dialect)
+{
+    return dialect == DHT_DIALECT_MAINLINE ? SIM_PLANE_MAINLINE : SIM_PLANE_DHT;
+}
+
 /* A node with a DHT engine at `place`; the families of `config` are those of
  * the place, and testing_network follows the addressing, whatever it says.
  * Errors of sim_node_add and dht_new. */
 enum error sim_dht_add(struct sim *s, const struct sim_place *place,
                        const struct dht_config *config, uint32_t *out);
 
-/* A new engine, with an empty table, for a node that was killed. */
+/* A new engine, with an empty table, for a node that was killed, or has one of
+ * the other dialect. */
 enum error sim_dht_revive(struct sim *s, uint32_t node,
                           const struct dht_config *config);
 
-/* NULL for a node that is dead or has no DHT. For a node whose DHT engine was
- * attached by somebody else the result is meaningless. */
+/* Its engine of the DHT that is looked at (sim_config.dht), which requests and
+ * counts below are about. NULL for a node that is dead or has none. For a node
+ * whose DHT engine was attached by somebody else the result is meaningless. */
 struct sim_dht *sim_dht_of(const struct sim *s, uint32_t node);
+/* Likewise of this dialect. */
+struct sim_dht *sim_dht_on(const struct sim *s, uint32_t node,
+                           enum dht_dialect dialect);
 
-/* Tells a node the address of another, of every family that both have. */
+/* Tells a node, in each DHT that both have, the address of another, of every
+ * family that both have. */
 void sim_dht_bootstrap(struct sim *s, uint32_t node, uint32_t through);
 
 /* What the node now has; all zero when it is dead. */

@@ -7,6 +7,7 @@
 #include "sim/hostile.h"
 
 #include "dht/types/dht_item.h"
+#include "sim/dht_node.h"
 #include "wire/krpc/dht_message.h"
 
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static void send_message(struct hostile *h, const struct endpoint *from,
     uint8_t buf[DHT_MESSAGE_MAX];
     size_t len;
 
-    if (dht_message_write(DHT_DIALECT_WARREN, m, buf, sizeof(buf), &len) == OK)
+    if (dht_message_write(h->config.dialect, m, buf, sizeof(buf), &len) == OK)
         sim_send_as(h->sim, h->node, from, to, bytes_of(buf, len));
 }
 
@@ -155,10 +156,12 @@ static void send_garbage(struct hostile *h, const struct endpoint *own,
 
     if (sim_rng_below(&h->rng, 2) == 0) {
         sim_rng_fill(&h->rng, buf, len);
-        buf[0] = (uint8_t)(0x80 | (buf[0] & 0x0f)); /* looks like a map */
+        buf[0] = h->config.dialect == DHT_DIALECT_MAINLINE
+                     ? 'd'
+                     : (uint8_t)(0x80 | (buf[0] & 0x0f)); /* like a map */
     } else {
         query_init(h, &m, DHT_FIND_NODE);
-        if (dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf),
+        if (dht_message_write(h->config.dialect, &m, buf, sizeof(buf),
                               &whole) != OK)
             return;
         len = sim_rng_below(&h->rng, (uint32_t)whole);
@@ -252,7 +255,7 @@ static void hostile_receive(void *engine, const struct endpoint *from,
     struct dht_message m;
 
     (void)now;
-    if (dht_message_read(DHT_DIALECT_WARREN, datagram, &m) != OK)
+    if (dht_message_read(h->config.dialect, datagram, &m) != OK)
         return;
     h->asked += m.kind == DHT_QUERY &&
                 (m.method == DHT_GET_PEERS || m.method == DHT_GET);
@@ -334,14 +337,14 @@ enum error sim_hostile_add(struct sim *s, const struct sim_place *place,
     }
     sim_random(s, h->node, &seed, sizeof(seed));
     sim_rng_init(&h->rng, seed, 0);
-    sim_attach(s, h->node, SIM_PLANE_DHT, &hostile_engine, h);
+    sim_attach(s, h->node, sim_plane_of(config->dialect), &hostile_engine, h);
     *out = h->node;
     return OK;
 }
 
 uint64_t sim_hostile_asked(const struct sim *s, uint32_t node)
 {
-    const struct hostile *h = sim_engine_of(s, node, SIM_PLANE_DHT);
+    const struct hostile *h = sim_engine_of(s, node, sim_dht_plane(s));
 
     return h == NULL ? 0 : h->asked;
 }

@@ -8,6 +8,7 @@
 
 #include "base/id.h"
 #include "sim/sim.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ enum sim_hostile_mode {
 
 struct sim_hostile_config {
     enum sim_hostile_mode mode;
+    enum dht_dialect dialect;
     struct id id; /* by which it calls itself */
     /* It sends by itself that often, to a victim by chance, so as to be
      * noticed or to flood; 0: it only answers. */

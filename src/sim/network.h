@@ -140,7 +140,8 @@ static inline uint64_t sim_tick_of(uint64_t at)
 
 static inline uint64_t sim_node_due(const struct sim_node *n)
 {
-    return time_min(n->due[SIM_PLANE_DHT], n->due[SIM_PLANE_TUNNEL]);
+    return time_min(n->due[SIM_PLANE_DHT], time_min(n->due[SIM_PLANE_MAINLINE],
+                                                    n->due[SIM_PLANE_TUNNEL]));
 }
 
 static inline void sim_see(struct sim_worker *w, enum sim_fate fate,

@@ -87,7 +87,8 @@ enum error sim_new(const struct sim_config *config, struct sim **out)
     return OK;
 }
 
-/* The tunnel first: it has requests under way in the DHT. */
+/* The tunnel, which is the last plane, first: it has requests under way in the
+ * DHT. */
 static void free_engines(struct sim_node *n)
 {
     for (int p = SIM_PLANES - 1; p >= 0; p--) {
@@ -269,6 +270,11 @@ bool sim_alive(const struct sim *s, uint32_t node)
 void *sim_engine_of(const struct sim *s, uint32_t node, enum sim_plane plane)
 {
     return node < s->node_count ? sim_node_of(s, node)->engine[plane] : NULL;
+}
+
+enum sim_plane sim_dht_plane(const struct sim *s)
+{
+    return s->config.dht;
 }
 
 uint32_t sim_nodes(const struct sim *s)

@@ -57,6 +57,12 @@
 #define SIM_NODE_NONE    UINT32_MAX
 #define SIM_THREADS_MAX  64
 
+/* The planes of one UDP port, as its first byte tells them apart
+ * (wire/msgpack/plane.h; of the mainline DHT a bencoded dictionary): a datagram
+ * that is of none goes to no engine. With one engine alone all go to that. */
+enum sim_plane { SIM_PLANE_DHT, SIM_PLANE_MAINLINE, SIM_PLANE_TUNNEL };
+#define SIM_PLANES 3
+
 /* ---- Configuration ----------------------------------------------------- */
 
 /* One way, a datagram takes
@@ -73,6 +79,9 @@ struct sim_latency {
 struct sim_config {
     uint64_t seed;
     uint64_t start; /* the first `now` */
+    /* Of the two DHTs the one that is looked at: sim_dht_of (dht_node.h) means
+     * a node's engine of this one. */
+    enum sim_plane dht;
     enum sim_addressing addressing;
     uint32_t max_nodes; /* dead ones count; <= SIM_NODES_MAX */
     /* In flight, counted at the beginning of a window: what one node sends
@@ -132,11 +141,6 @@ struct sim_engine {
     void (*prefetch)(const void *engine, unsigned stage);
 };
 
-/* The planes of one UDP port (wire/msgpack/plane.h): a datagram that is of
- * neither goes to no engine. With one engine alone all go to that. */
-enum sim_plane { SIM_PLANE_DHT, SIM_PLANE_TUNNEL };
-#define SIM_PLANES 2
-
 /* Where a node is. */
 struct sim_place {
     bool family[FAMILIES];
@@ -166,7 +170,8 @@ void sim_wake(struct sim *s, uint32_t node);
 bool sim_alive(const struct sim *s, uint32_t node);
 /* NULL when dead or without an engine on that plane. */
 void *sim_engine_of(const struct sim *s, uint32_t node, enum sim_plane plane);
-uint32_t sim_nodes(const struct sim *s); /* indexes are below this */
+enum sim_plane sim_dht_plane(const struct sim *s); /* as configured */
+uint32_t sim_nodes(const struct sim *s);           /* indexes are below this */
 /* False when the node has no address of that family. */
 bool sim_endpoint(const struct sim *s, uint32_t node, enum family family,
                   struct endpoint *out);

@@ -104,20 +104,37 @@ static uint64_t tick_until(struct sim_worker *w, struct sim_node *n,
 
 /* ---- Datagrams --------------------------------------------------------- */
 
+static int named_by(struct bytes datagram)
+{
+    switch (plane_of(datagram)) {
+    case PLANE_DHT:
+        return SIM_PLANE_DHT;
+    case PLANE_TUNNEL:
+        return SIM_PLANE_TUNNEL;
+    case PLANE_FOREIGN:
+        return datagram.p[0] == 'd' ? SIM_PLANE_MAINLINE : SIM_PLANES;
+    case PLANE_EMPTY:
+        break;
+    }
+    return SIM_PLANES;
+}
+
 /* Which of its engines gets it, as in the daemon; SIM_PLANES: none. A node
  * that has only one lets that see everything. */
 static int engine_for(const struct sim_node *n, struct bytes datagram)
 {
-    enum plane plane;
+    int only = SIM_PLANES, count = 0, plane;
 
-    if (n->engine[SIM_PLANE_TUNNEL] == NULL)
-        return SIM_PLANE_DHT;
-    if (n->engine[SIM_PLANE_DHT] == NULL)
-        return SIM_PLANE_TUNNEL;
-    plane = plane_of(datagram);
-    if (plane == PLANE_DHT)
-        return SIM_PLANE_DHT;
-    return plane == PLANE_TUNNEL ? SIM_PLANE_TUNNEL : SIM_PLANES;
+    for (int p = 0; p < SIM_PLANES; p++) {
+        if (n->engine[p] == NULL)
+            continue;
+        only = p;
+        count++;
+    }
+    if (count == 1)
+        return only;
+    plane = named_by(datagram);
+    return plane != SIM_PLANES && n->engine[plane] != NULL ? plane : SIM_PLANES;
 }
 
 /* One delivery, of which the bytes at the end stand for all. */

@@ -5,6 +5,7 @@
 #ifndef WARREN_TESTS_SIM_DHT_TEST_H
 #define WARREN_TESTS_SIM_DHT_TEST_H
 
+#include "dht/types/node_id.h"
 #include "sim/dht_net.h"
 #include "sim_test.h"
 
@@ -62,6 +63,20 @@ static inline void world_grow(struct world *w, uint32_t n, uint64_t interval)
 static inline void world_random_id(struct world *w, struct id *out)
 {
     sim_rng_fill(sim_rng(w->sim), out->b, ID_BYTES);
+}
+
+static inline void world_random_fill(void *ctx, void *buf, size_t len)
+{
+    sim_rng_fill(ctx, buf, len);
+}
+
+/* An id that BEP 42 allows at `ep`. */
+static inline void world_allowed_id(struct world *w, const struct endpoint *ep,
+                                    struct id *out)
+{
+    struct random_source random = {sim_rng(w->sim), world_random_fill};
+
+    node_id_generate(ep, (uint8_t)sim_rng_next(sim_rng(w->sim)), &random, out);
 }
 
 /* One more key, announced by `node`, whose address of `family` will be looked

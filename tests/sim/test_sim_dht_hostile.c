@@ -3,7 +3,6 @@
  * A network of 200 honest nodes on global addresses, and hostile ones among
  * them. Each test states the bound that it asserts.
  */
-#include "dht/types/node_id.h"
 #include "sim/clique.h"
 #include "sim/hostile.h"
 #include "sim_dht_test.h"
@@ -22,20 +21,6 @@ static void start_honest(struct world *w, uint32_t n)
     sim_run_for(w->sim, 10 * TIME_MIN);
 }
 
-static void random_fill(void *ctx, void *buf, size_t len)
-{
-    sim_rng_fill(ctx, buf, len);
-}
-
-/* An id that BEP 42 allows at `ep`. */
-static void allowed_id(struct world *w, const struct endpoint *ep,
-                       struct id *out)
-{
-    struct random_source random = {sim_rng(w->sim), random_fill};
-
-    node_id_generate(ep, (uint8_t)sim_rng_next(sim_rng(w->sim)), &random, out);
-}
-
 /* `n` liars, each with an address and a valid id of its own, which make
  * themselves known to somebody each ten seconds. */
 static void add_liars(struct world *w, uint32_t n, enum sim_hostile_mode mode)
@@ -50,7 +35,7 @@ static void add_liars(struct world *w, uint32_t n, enum sim_hostile_mode mode)
 
         sim_address_make(SIM_ADDRESS_GLOBAL, FAMILY_IPV4, sim_nodes(w->sim),
                          &ep);
-        allowed_id(w, &ep, &c.id);
+        world_allowed_id(w, &ep, &c.id);
         assert_int_equal(sim_hostile_add(w->sim, &w->net.place, &c, &node), OK);
     }
 }

@@ -184,7 +184,7 @@ static void answer(struct liar *l, struct sim_dht *n,
         m.has |= own.family == FAMILY_IPV4 ? DHT_HAS_NODES : DHT_HAS_NODES6;
         *(own.family == FAMILY_IPV4 ? &m.nodes : &m.nodes6) = named;
     }
-    if (dht_message_write(DHT_DIALECT_WARREN, &m, buf, sizeof(buf), &len) == OK)
+    if (dht_message_write(n->dialect, &m, buf, sizeof(buf), &len) == OK)
         sim_send(n->sim, n->node, from, bytes_of(buf, len));
 }
 
@@ -210,8 +210,7 @@ static bool takes(struct sim_dht *n, const struct endpoint *from,
     struct liar *l = n->takes_arg;
     struct dht_message q;
 
-    if (!l->ring->lies ||
-        dht_message_read(DHT_DIALECT_WARREN, datagram, &q) != OK ||
+    if (!l->ring->lies || dht_message_read(n->dialect, datagram, &q) != OK ||
         q.kind != DHT_QUERY)
         return false;
     l->seen += q.method == DHT_GET_PEERS || q.method == DHT_GET;
