@@ -192,8 +192,8 @@ void dht_leave(struct dht *d)
         return;
     }
     sweep(d);
-    callbacks_run(&d->world.callbacks, &d->world.env, &d->doomed);
-    if (!d->doomed)
+    if (callbacks_run(&d->world.callbacks, &d->world.env, &d->doomed) &&
+        !d->doomed)
         sweep(d);
     d->depth--;
     if (d->doomed)

@@ -22,23 +22,24 @@ struct sim_upkeep {
 
 /* Owned by the network and freed when the node dies. */
 struct sim_dht {
+    /* What each message touches comes first. */
     struct sim *sim;
+    struct dht *dht;
     uint32_t node;
     enum dht_dialect dialect;
-    struct dht *dht;
-    uint64_t started_at;
-    uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
-    struct id id[FAMILIES];
-    unsigned id_changes;
-    unsigned published, publish_failed; /* renewals, by how they ended */
+    bool answers_upkeep; /* what it is just receiving asks for some */
+    /* Counted into while somebody looks; not owned. NULL: nobody does. */
+    struct sim_upkeep *upkeep;
     /* For liars: whether a datagram is kept from the engine, which may have
      * been answered in its place. NULL: none is. */
     bool (*takes)(struct sim_dht *n, const struct endpoint *from,
                   struct bytes datagram);
     void *takes_arg;
-    /* Counted into while somebody looks; not owned. NULL: nobody does. */
-    struct sim_upkeep *upkeep;
-    bool answers_upkeep; /* what it is just receiving asks for some */
+    uint64_t started_at;
+    uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
+    struct id id[FAMILIES];
+    unsigned id_changes;
+    unsigned published, publish_failed; /* renewals, by how they ended */
 };
 
 static inline enum sim_plane sim_plane_of(enum dht_dialect dialect)

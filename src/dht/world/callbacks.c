@@ -341,10 +341,11 @@ static void take_first(struct callbacks *c, union record *out)
         c->begin = c->end = 0;
 }
 
-void callbacks_run(struct callbacks *c, const struct dht_env *env,
+bool callbacks_run(struct callbacks *c, const struct dht_env *env,
                    const bool *stop)
 {
     unsigned count = c->waiting;
+    bool any = count > 0;
 
     for (; count > 0 && !*stop; count--) {
         union record e;
@@ -354,4 +355,5 @@ void callbacks_run(struct callbacks *c, const struct dht_env *env,
     }
     if (c->waiting == 0 && c->promised == 0 && c->cap > 0)
         callbacks_deinit(c);
+    return any;
 }

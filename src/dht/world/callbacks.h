@@ -64,8 +64,8 @@ void callbacks_done(struct callbacks *c, struct caller *caller,
 
 /* Calls about all that waits now, in order. What is added meanwhile stays for
  * the next time: handlers that always have something new end nevertheless.
- * Ends early when `*stop` gets true. */
-void callbacks_run(struct callbacks *c, const struct dht_env *env,
+ * Ends early when `*stop` gets true. False when there was nothing. */
+bool callbacks_run(struct callbacks *c, const struct dht_env *env,
                    const bool *stop);
 
 #endif
