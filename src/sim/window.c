@@ -111,8 +111,9 @@ static int named_by(struct bytes datagram)
         return SIM_PLANE_DHT;
     case PLANE_TUNNEL:
         return SIM_PLANE_TUNNEL;
+    case PLANE_MAINLINE:
+        return SIM_PLANE_MAINLINE;
     case PLANE_FOREIGN:
-        return datagram.p[0] == 'd' ? SIM_PLANE_MAINLINE : SIM_PLANES;
     case PLANE_EMPTY:
         break;
     }
