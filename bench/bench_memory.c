@@ -60,7 +60,7 @@ static unsigned fill_table(struct table *t, enum family family)
     struct endpoint ep;
 
     sim_rng_fill(&rng, self.b, ID_BYTES);
-    table_init(t, family, &self, true, 15 * TIME_MIN, TIME_HOUR);
+    table_init(t, family, &self, NODE_ID_ANY, 15 * TIME_MIN, TIME_HOUR);
     for (int bits = 0; bits < CONTACTS / DHT_K; bits++)
         for (int i = 0; i < DHT_K; i++) {
             id_at(&self, bits, &id);

@@ -116,7 +116,7 @@ enum error dht_ask(struct dht *d, const struct endpoint *ep,
                    const struct dht_handler *handler, uint64_t now,
                    dht_request *out);
 
-/* BEP 51. */
+/* BEP 51. `samples` is not called when the node knows nothing of that. */
 enum error dht_sample(struct dht *d, const struct endpoint *ep,
                       const struct id *target,
                       void (*samples)(void *ctx, const struct dht_samples *),

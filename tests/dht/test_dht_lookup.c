@@ -471,7 +471,7 @@ static void test_dht_lookup_list_is_bounded(void **state)
     struct lookup_side s;
 
     (void)state;
-    lookup_side_init(&s, &target, true);
+    lookup_side_init(&s, &target, NODE_ID_ANY);
     for (unsigned i = 0; i < 10000; i++) {
         struct id id = test_random_id(&r);
         struct endpoint ep =
@@ -510,7 +510,7 @@ static void test_dht_lookup_counts_a_subnet_once(void **state)
     unsigned clustered = 0;
 
     (void)state;
-    lookup_side_init(&s, &target, false);
+    lookup_side_init(&s, &target, NODE_ID_STRICT);
     for (uint8_t i = 0; i < 20; i++) {
         /* Private addresses: any id is allowed there. */
         struct id id = test_near_id(&r, &target, i < 11 ? 80 : 10);
@@ -538,7 +538,7 @@ static void test_dht_lookup_of_few_subnets(void **state)
     struct lookup_side s;
 
     (void)state;
-    lookup_side_init(&s, &target, false);
+    lookup_side_init(&s, &target, NODE_ID_STRICT);
     for (uint8_t i = 0; i < 20; i++) {
         struct id id = test_near_id(&r, &target, 50 - i);
         struct endpoint ep = test_ep4(10, 1, i < 12 ? 1 : 2, i, 1);
@@ -564,7 +564,7 @@ static void test_dht_lookup_waits_before_it_asks_more_of_a_subnet(void **state)
     uint8_t first, far;
 
     (void)state;
-    lookup_side_init(&s, &target, false);
+    lookup_side_init(&s, &target, NODE_ID_STRICT);
     for (uint8_t i = 0; i < 3; i++) {
         struct id id = test_near_id(&r, &target, 50 - i);
         struct endpoint ep = test_ep4(10, 1, i < 2 ? 1 : 2, i, 1);
@@ -596,7 +596,7 @@ static void test_dht_lookup_lie_does_not_shadow(void **state)
     uint8_t lie, truth;
 
     (void)state;
-    lookup_side_init(&s, &target, false);
+    lookup_side_init(&s, &target, NODE_ID_STRICT);
     lie = add(&s, &id, test_ep4(10, 9, 9, 9, 9), 0);
     truth = add(&s, &id, test_ep4(10, 1, 1, 1, 1), LOOKUP_NOBODY);
     assert_int_not_equal(truth, LOOKUP_NOBODY);
@@ -626,7 +626,7 @@ static void test_dht_lookup_blame_is_not_inherited(void **state)
     uint8_t namer;
 
     (void)state;
-    lookup_side_init(&s, &target, true);
+    lookup_side_init(&s, &target, NODE_ID_ANY);
     namer = add(&s, &far, test_ep4(127, 0, 0, 1, 1), LOOKUP_NOBODY);
     lookup_side_asked(&s, namer, 1);
     assert_true(lookup_side_answered(&s, namer, &far));

@@ -17,7 +17,8 @@ void contacts_init(struct contacts *c, struct dht_world *w)
         else
             w->env.random(w->env.ctx, c->self[f].b, ID_BYTES);
         table_init(&c->table[f], (enum family)f, &c->self[f],
-                   w->config.testing_network, w->config.bucket_refresh, w->now);
+                   dht_config_ids(&w->config), w->config.bucket_refresh,
+                   w->now);
         vote_init(&c->vote[f], (enum family)f);
         size_estimate_init(&c->size[f]);
     }
@@ -74,6 +75,25 @@ void contacts_failed(struct contacts *c, const struct id *id,
 
     table_failed(&c->table[f], id, ep, c->w->now);
     c->watch->lost(c->watch_ctx, f);
+}
+
+/* Somebody else lives at the address now, or pretends to, and has yet to be
+ * asked. On the mainline DHT that is a node that was started anew, so that the
+ * old one is gone; but one that has another id each time is not asked for ever.
+ */
+void contacts_renamed(struct contacts *c, const struct id *id,
+                      const struct id *answered, const struct endpoint *ep)
+{
+    enum family f = (enum family)ep->family;
+    struct table *t = &c->table[f];
+
+    if (t->ids != NODE_ID_LENIENT)
+        contacts_failed(c, id, ep);
+    else if (table_gone(t, id, ep, c->w->now))
+        return;
+    contacts_named(c, answered, ep);
+    c->watch->lost(c->watch_ctx, f);
+    c->watch->candidate(c->watch_ctx, f);
 }
 
 void contacts_heard(struct contacts *c, const struct id *id,

@@ -66,6 +66,9 @@ void contacts_answered(struct contacts *c, const struct id *id,
 /* A query to it stayed without an answer. */
 void contacts_failed(struct contacts *c, const struct id *id,
                      const struct endpoint *ep);
+/* The query was answered under another id than that of whom it was for. */
+void contacts_renamed(struct contacts *c, const struct id *id,
+                      const struct id *answered, const struct endpoint *ep);
 /* It has asked us something. */
 void contacts_heard(struct contacts *c, const struct id *id,
                     const struct endpoint *ep);

@@ -30,6 +30,8 @@ bool naming_contradicts(const struct contacts *c, const struct named *by,
 {
     const bool testing = is_testing(c);
 
+    if (c->w->config.dialect == DHT_DIALECT_MAINLINE)
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (same_place(testing, &nodes[i].ep, &by->ep) &&
             !id_equal(&nodes[i].id, &by->id))

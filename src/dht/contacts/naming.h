@@ -24,7 +24,9 @@ struct named {
 size_t naming_read(struct bytes compact, enum family f,
                    struct named out[DHT_NODES_MAX]);
 
-/* One address under two ids, in what `by` names or with itself. */
+/* One address under two ids, in what `by` names or with itself. On the mainline
+ * DHT nothing does: there are many behind one NAT, and nodes that know somebody
+ * under the id of an earlier life. */
 bool naming_contradicts(const struct contacts *c, const struct named *by,
                         const struct named *nodes, size_t count);
 

@@ -157,7 +157,7 @@ static struct lookup *new_lookup(struct lookups *all,
     for (int f = 0; f < FAMILIES; f++) {
         l->want_family[f] = p->family[f] && config->family[f] &&
                             !contacts_leave_out(all->contacts, (enum family)f);
-        lookup_side_init(&l->side[f], p->target, config->testing_network);
+        lookup_side_init(&l->side[f], p->target, dht_config_ids(config));
     }
     l->next = all->first;
     all->first = l;
@@ -225,12 +225,21 @@ static void distrust(struct lookup *l, struct place at)
     l->all->w->stats.distrusted++;
 }
 
+/* On the mainline DHT many do not know what is not in BEP 5. */
+static bool may_be_silent(const struct lookup *l)
+{
+    return l->all->w->config.dialect == DHT_DIALECT_MAINLINE &&
+           l->method == DHT_GET;
+}
+
 /* The silence of a candidate may convict who named it. */
 static void judge_namer(struct lookup *l, struct place at)
 {
     struct place namer = at;
     struct dht_step step;
 
+    if (may_be_silent(l))
+        return;
     namer.slot = lookup_side_suspect(&l->side[at.family], at.slot);
     if (namer.slot == LOOKUP_NOBODY)
         return;
@@ -287,15 +296,19 @@ static void on_answered(void *ctx, uint8_t tag, const struct dht_message *m,
 static void end_candidate(struct lookup *l, struct place at,
                           enum dht_outcome outcome)
 {
+    struct lookup_side *s = &l->side[at.family];
     struct dht_step step;
 
-    lookup_side_failed(&l->side[at.family], at.slot);
+    if (outcome == DHT_STEP_ERROR)
+        lookup_side_refused(s, at.slot);
+    else
+        lookup_side_failed(s, at.slot);
     step = lookup_step_of(l, lookup_candidate(l, at), outcome);
     if (outcome == DHT_STEP_ERROR)
         step.answered_at = l->all->w->now;
     lookup_report(l, &step);
     /* Nobody has to answer for what stops here. */
-    if (outcome != DHT_STEP_UNSENT)
+    if (outcome == DHT_STEP_TIMEOUT)
         judge_namer(l, at);
     go_on(l);
 }

@@ -179,6 +179,8 @@ static void take_samples(struct lookup *l, const struct dht_message *m,
         .num = m->num,
     };
 
+    if (!(m->has & DHT_HAS_SAMPLES))
+        return; /* answered like find_node: it knows nothing of BEP 51 */
     step->values = (unsigned)(m->samples.len / ID_BYTES);
     l->values = step->values;
     if (l->client->found != NULL)

@@ -22,9 +22,9 @@
 #define FIRST_SLOTS 16
 
 void lookup_side_init(struct lookup_side *s, const struct id *target,
-                      bool testing)
+                      enum node_id_rule ids)
 {
-    *s = (struct lookup_side){.target = *target, .testing = testing};
+    *s = (struct lookup_side){.target = *target, .ids = (uint8_t)ids};
 }
 
 void lookup_side_deinit(struct lookup_side *s)
@@ -154,7 +154,7 @@ static bool bars_addr(const struct lookup_side *s, const struct candidate *o,
     if (!endpoint_same_addr(&o->ep, &c->ep))
         return false;
     return o->ep.port == c->ep.port ||
-           (!s->testing &&
+           (s->ids != NODE_ID_ANY &&
             (o->state == CANDIDATE_ANSWERED || ++*at_addr == LOOKUP_PER_ADDR));
 }
 
@@ -202,8 +202,8 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
 
     if (id != NULL) {
         c.id = *id;
-        c.id_secure = s->testing || node_id_matches(id, ep);
-        if (hop > 1 && !c.id_secure)
+        c.id_secure = node_id_goes_first(s->ids, id, ep);
+        if (hop > 1 && !c.id_secure && s->ids == NODE_ID_STRICT)
             return ERR_SIGNATURE;
     }
     if (is_listed(s, &c))
@@ -237,7 +237,7 @@ static bool same_subnet(const struct lookup_side *s, const struct walk *w,
 {
     int bits = c->ep.family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
 
-    for (size_t i = 0; i < w->counted && !s->testing; i++) {
+    for (size_t i = 0; i < w->counted && s->ids != NODE_ID_ANY; i++) {
         if (endpoint_same_prefix(&s->slots[w->slots[i]].ep, &c->ep, bits))
             return true;
     }
@@ -261,7 +261,8 @@ static void count_believed(const struct lookup_side *s, struct walk *w,
 {
     const struct candidate *c = &s->slots[slot];
 
-    if (c->state == CANDIDATE_ANSWERED && c->id_secure &&
+    if (c->state == CANDIDATE_ANSWERED &&
+        (c->id_secure || s->ids != NODE_ID_STRICT) &&
         !is_passed_over(s, w, slot))
         w->slots[w->counted++] = slot;
 }
@@ -327,6 +328,30 @@ bool lookup_side_done(const struct lookup_side *s)
     return answered || !slow;
 }
 
+/* So many of those who are to store have ids that fit, if there are so many:
+ * whoever makes up ids to be the nearest has not all of it. */
+static void prefer_fitting(const struct lookup_side *s, struct walk *w)
+{
+    size_t fitting = 0, last = w->counted;
+
+    for (size_t i = 0; i < w->counted; i++)
+        fitting += s->slots[w->slots[i]].id_secure;
+    for (size_t i = 0; i < s->count && fitting < LOOKUP_FITTING; i++) {
+        const struct candidate *c = &s->slots[s->order[i]];
+
+        if (c->state != CANDIDATE_ANSWERED || !c->id_secure ||
+            c->token == NULL || is_counted(w, s->order[i]) ||
+            same_subnet(s, w, c))
+            continue;
+        /* For the farthest that does not fit: fewer do than are wanted. */
+        do
+            last--;
+        while (s->slots[w->slots[last]].id_secure);
+        w->slots[last] = s->order[i];
+        fitting++;
+    }
+}
+
 size_t lookup_side_closest(const struct lookup_side *s, bool token,
                            uint8_t *slots, size_t max)
 {
@@ -340,6 +365,8 @@ size_t lookup_side_closest(const struct lookup_side *s, bool token,
         }
         w.again = true;
     }
+    if (token && s->ids == NODE_ID_LENIENT && w.counted == DHT_K)
+        prefer_fitting(s, &w);
     memcpy(slots, w.slots, w.counted);
     return w.counted;
 }
@@ -422,7 +449,7 @@ bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
     c->state = taken ? CANDIDATE_FAILED : CANDIDATE_ANSWERED;
     c->id = *id;
     c->id_known = true;
-    c->id_secure = s->testing || node_id_matches(id, &c->ep);
+    c->id_secure = node_id_goes_first(s->ids, id, &c->ep);
     place(s, slot);
     s->answered = true;
     return !taken;
@@ -437,6 +464,18 @@ void lookup_side_failed(struct lookup_side *s, uint8_t slot)
     leave_flight(s, c);
     if (namer != NULL && c->state == CANDIDATE_ASKED)
         namer->named_silent++;
+    c->state = CANDIDATE_FAILED;
+}
+
+void lookup_side_refused(struct lookup_side *s, uint8_t slot)
+{
+    struct candidate *c = at(s, slot);
+    struct candidate *namer = namer_of(s, c);
+
+    assert(is_waiting(c));
+    leave_flight(s, c);
+    if (namer != NULL && c->state == CANDIDATE_SLOW)
+        namer->named_silent--;
     c->state = CANDIDATE_FAILED;
 }
 

@@ -17,6 +17,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "dht/types/node_id.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@
 #define LOOKUP_PER_ANSWER 8 /* nodes taken from one answer */
 #define LOOKUP_PER_ADDR   2 /* candidates of one IP that did not answer yet */
 #define LOOKUP_SUSPECT    4 /* silent nodes of one namer that convict it */
+#define LOOKUP_FITTING    3 /* of those who store, on the mainline DHT */
 #define LOOKUP_NOBODY     UINT8_MAX
 
 enum candidate_state {
@@ -50,13 +52,13 @@ struct candidate {
     uint8_t namer; /* slot, or LOOKUP_NOBODY */
     uint8_t named_alive, named_silent;
     bool id_known;
-    bool id_secure; /* BEP 42, or exempt */
+    bool id_secure; /* fits its address (BEP 42), or exempt */
     bool pinned;    /* its answer is being read: it stays listed */
 };
 
 struct lookup_side {
     struct id target;
-    bool testing; /* subnets and BEP 42 do not matter */
+    uint8_t ids; /* enum node_id_rule; ANY: subnets do not matter either */
     struct candidate *slots;
     uint8_t cap, count;
     uint8_t in_flight;                /* asked and not slow */
@@ -69,14 +71,14 @@ struct lookup_side {
 };
 
 void lookup_side_init(struct lookup_side *s, const struct id *target,
-                      bool testing);
+                      enum node_id_rule ids);
 void lookup_side_deinit(struct lookup_side *s);
 
 /* Adds a node, at hop 1 or, if somebody has named it, a later one; `id` NULL
  * while it is not known: such nodes are asked first as long as nobody has
  * answered, and last after that.
  * ERR_FULL when it is farther than all of a full list, ERR_IN_USE when it is
- * listed, ERR_SIGNATURE when its id does not fit its address (BEP 42; only
+ * listed, ERR_SIGNATURE when its id may not be at its address (node_id.h; only
  * when somebody has named it), ERR_NO_MEMORY. */
 enum error lookup_side_add(struct lookup_side *s, const struct id *id,
                            const struct endpoint *ep, uint8_t hop,
@@ -90,8 +92,8 @@ bool lookup_side_done(const struct lookup_side *s);
 
 /* The nearest that have answered and are believed, of each subnet one; when
  * that are fewer than `max`, the nearest of the others behind them. Returns how
- * many slots were written. `token` takes only those that gave
- * one. */
+ * many slots were written. `token` takes only those that gave one, and on the
+ * mainline DHT sees to it that LOOKUP_FITTING fit their address (BEP 42). */
 size_t lookup_side_closest(const struct lookup_side *s, bool token,
                            uint8_t *slots, size_t max);
 
@@ -101,6 +103,8 @@ void lookup_side_slow(struct lookup_side *s, uint8_t slot);
 bool lookup_side_answered(struct lookup_side *s, uint8_t slot,
                           const struct id *id);
 void lookup_side_failed(struct lookup_side *s, uint8_t slot);
+/* With an error: it is there, and nobody is to blame for it. */
+void lookup_side_refused(struct lookup_side *s, uint8_t slot);
 void lookup_side_distrust(struct lookup_side *s, uint8_t slot);
 /* A namer that the silence of its nodes has just convicted, or NOBODY. */
 uint8_t lookup_side_suspect(const struct lookup_side *s, uint8_t slot);

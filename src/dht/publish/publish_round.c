@@ -193,11 +193,23 @@ static void end_storing(struct publication *p, enum error err)
 
 /* ---- Storing ------------------------------------------------------------- */
 
-static void fill_announce(const struct publication *p, struct dht_message *m)
+/* Some clients know nothing of implied_port: they are told the port that others
+ * see, when that is known. */
+static uint16_t announced_port(const struct publication *p, enum family f)
+{
+    struct endpoint own;
+
+    if (p->port == 0 && vote_winner(&p->all->contacts->vote[f], &own))
+        return own.port;
+    return p->port;
+}
+
+static void fill_announce(const struct publication *p, enum family f,
+                          struct dht_message *m)
 {
     m->method = DHT_ANNOUNCE_PEER;
     m->target = p->target;
-    m->port = p->port;
+    m->port = announced_port(p, f);
     m->implied_port = p->implied_port;
     m->has |= DHT_HAS_TARGET | DHT_HAS_PORT;
 }
@@ -246,7 +258,7 @@ static enum error send_store(struct publication *p, uint8_t i)
     if (p->is_item)
         fill_put(p, &m);
     else
-        fill_announce(p, &m);
+        fill_announce(p, (enum family)s->ep.family, &m);
     err = query_send(p->all->queries, &m, q);
     if (err != OK)
         return err;

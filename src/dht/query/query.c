@@ -152,12 +152,21 @@ static void end_query(struct queries *qs, size_t slot, struct query_end end)
     assert(told == 1);
 }
 
+/* Many nodes of the mainline DHT know BEP 5 alone, and leave the rest
+ * unanswered. */
+static bool may_not_know(const struct queries *qs, enum dht_method method)
+{
+    return qs->w->config.dialect == DHT_DIALECT_MAINLINE &&
+           (method == DHT_GET || method == DHT_PUT ||
+            method == DHT_SAMPLE_INFOHASHES);
+}
+
 /* It stays unanswered, for this reason. */
 static void give_up(struct queries *qs, size_t slot, enum error why)
 {
     const struct query *q = &qs->slots[slot];
 
-    if (q->id_known)
+    if (q->id_known && !q->excused)
         contacts_failed(qs->contacts, &q->id, &q->to);
     end_query(qs, slot, (struct query_end){FAILED, why, NULL, 0});
 }
@@ -284,6 +293,7 @@ enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
         time_after(q.sent_at, time_min(queries_short_timeout(qs, q.rtt_hint),
                                        w->config.query_timeout));
     q.slow = false;
+    q.excused = may_not_know(qs, m->method);
     q.number = ++qs->last;
     qs->slots[slot] = q;
     qs->used++;
@@ -390,15 +400,13 @@ static enum error reason(const struct dht_message *m)
     return m->error_code == DHT_ERROR_SEQ ? ERR_SEQ : ERR_REMOTE;
 }
 
-/* Somebody else lives at the address now, or pretends to: the node that we
- * asked did not answer, and the one that did has yet to be asked. */
+/* The node that we asked did not answer. */
 static void receive_from_other(struct queries *qs, size_t slot,
                                const struct dht_message *m)
 {
     const struct query *q = &qs->slots[slot];
 
-    contacts_failed(qs->contacts, &q->id, &q->to);
-    contacts_named(qs->contacts, &m->id, &q->to);
+    contacts_renamed(qs->contacts, &q->id, &m->id, &q->to);
     end_query(qs, slot, (struct query_end){FAILED, ERR_UNEXPECTED, NULL, 0});
 }
 

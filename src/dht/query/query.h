@@ -65,7 +65,8 @@ struct query {
     uint8_t tag;       /* the owner's */
     uint8_t secret[QUERY_SECRET_BYTES];
     bool id_known;
-    bool slow; /* past its short timeout */
+    bool slow;    /* past its short timeout */
+    bool excused; /* who leaves it unanswered need not be gone */
 };
 
 /* Grows up to config.max_pending, and has no memory while nothing is in flight;

@@ -6,17 +6,16 @@
  */
 #include "dht/table/table.h"
 #include "dht/table/table_bucket.h"
-#include "dht/types/node_id.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 void table_init(struct table *t, enum family family, const struct id *self,
-                bool testing, uint64_t refresh, uint64_t now)
+                enum node_id_rule ids, uint64_t refresh, uint64_t now)
 {
     *t = (struct table){
-        .self = *self, .family = (uint8_t)family, .testing = testing};
+        .self = *self, .family = (uint8_t)family, .ids = (uint8_t)ids};
     t->refresh = refresh;
     t->refresh_at = time_after(now, refresh);
     t->ping_at = now;
@@ -45,7 +44,7 @@ static bool admissible(const struct table *t, const struct id *id,
                        const struct endpoint *ep)
 {
     return ep->family == t->family && !id_equal(id, &t->self) &&
-           (t->testing || node_id_matches(id, ep));
+           node_id_may_be(t->ids, id, ep);
 }
 
 /* The round trip of a contact after one more, as in RFC 6298; `rtt_us` 0: it is
@@ -179,6 +178,22 @@ void table_failed(struct table *t, const struct id *id,
         table_remove_live(t, b, i, now);
     else if (b->cache_count > 0)
         table_ping_soon(t, b, now);
+}
+
+bool table_gone(struct table *t, const struct id *id, const struct endpoint *ep,
+                uint64_t now)
+{
+    struct table_bucket *b = table_bucket_of(t, id);
+    unsigned i = find(t, b, id);
+
+    if (i == TABLE_NOBODY || !table_is_at(t, i, ep))
+        return false;
+    if (table_is_live(b, i)) {
+        table_remove_live(t, b, i, now);
+        return false;
+    }
+    table_erase(t, b, i);
+    return true;
 }
 
 void table_touch_bucket(struct table *t, const struct id *target, uint64_t now)

@@ -9,12 +9,15 @@
  *
  * Who gets in:
  * - an id that BEP 42 does not allow for its global address never enters,
- *   neither live nor as a candidate; a lookup may still ask it;
+ *   neither live nor as a candidate; a lookup may still ask it. On the mainline
+ *   DHT it may, and goes first where somebody has to go (node_id.h);
  * - one live contact per IP address, at most two per /24 (IPv4) or /32 (IPv6)
  *   in a bucket: BEP 42 leaves 18 bits of an id to who has a /48, which anybody
  *   can have;
  * - a known id at another address, or a known address with another id, is
- *   refused unless the contact that is there is bad;
+ *   refused unless the contact that is there is bad. On the mainline DHT who
+ *   answers from the same address and port takes its place: nodes make up a new
+ *   id each time they are started;
  * - a full bucket gives up a bad contact, else the new one becomes a
  *   candidate and the least recently seen questionable contact will be named
  *   by table_next_ping.
@@ -37,6 +40,7 @@
 #include "base/random_source.h"
 #include "dht/types/contact.h"
 #include "dht/types/dht_request.h"
+#include "dht/types/node_id.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,8 +63,8 @@ struct table_bucket;
 
 struct table {
     struct id self;
-    uint8_t family; /* enum family */
-    bool testing;
+    uint8_t family;        /* enum family */
+    uint8_t ids;           /* enum node_id_rule; ANY: in testing mode */
     uint16_t bucket_count; /* 0 until the first contact; then at least 1 */
     uint16_t bucket_cap;
     uint16_t contact_cap;
@@ -77,7 +81,7 @@ struct table {
 };
 
 void table_init(struct table *t, enum family family, const struct id *self,
-                bool testing, uint64_t refresh, uint64_t now);
+                enum node_id_rule ids, uint64_t refresh, uint64_t now);
 void table_deinit(struct table *t);
 void table_set_refresh(struct table *t, uint64_t refresh);
 
@@ -115,6 +119,11 @@ enum table_change table_answered(struct table *t, const struct id *id,
 /* A query to it stayed unanswered. Drops a candidate at once. */
 void table_failed(struct table *t, const struct id *id,
                   const struct endpoint *ep, uint64_t now);
+
+/* Somebody else answers there. Drops a contact at once, live or not; true when
+ * it was a candidate. */
+bool table_gone(struct table *t, const struct id *id, const struct endpoint *ep,
+                uint64_t now);
 
 /* A lookup for `target` ran: its bucket needs no refresh for a while. */
 void table_touch_bucket(struct table *t, const struct id *target, uint64_t now);

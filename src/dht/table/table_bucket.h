@@ -144,7 +144,7 @@ static inline bool table_conflicts(const struct table *t, unsigned i,
     const struct table_card *card = table_card(t, i);
 
     return table_same_addr(t, card, ep) &&
-           (!t->testing || card->port == ep->port);
+           (t->ids != NODE_ID_ANY || card->port == ep->port);
 }
 
 static inline bool table_same_subnet(const struct table *t, unsigned i,
@@ -182,6 +182,11 @@ void table_erase(struct table *t, struct table_bucket *b, unsigned i);
 
 /* table_next_ping may have something in this bucket now. */
 void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now);
+/* Where there is a choice, it should stay. */
+bool table_goes_first(const struct table *t, unsigned i);
+/* Whether this live contact goes for another one that answers at `ep`. */
+bool table_gives_way(const struct table *t, unsigned i,
+                     const struct endpoint *ep);
 /* A bad live contact, or TABLE_NOBODY. */
 unsigned table_find_bad(const struct table *t, const struct table_bucket *b);
 /* The one from `from` until before `to` that has this address, or

@@ -11,17 +11,40 @@ void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now)
     t->ping_at = time_min(t->ping_at, now);
 }
 
-unsigned table_find_bad(const struct table *t, const struct table_bucket *b)
+/* Under the other rules all contacts are alike. */
+bool table_goes_first(const struct table *t, unsigned i)
 {
-    for (unsigned i = b->first; i < table_cache_of(b); i++) {
-        if (t->states[i].fails >= CONTACT_BAD_FAILS)
-            return i;
-    }
-    return TABLE_NOBODY;
+    struct contact c;
+
+    if (t->ids != NODE_ID_LENIENT)
+        return true;
+    c = table_read(t, i);
+    return node_id_goes_first(NODE_ID_LENIENT, &c.id, &c.ep);
 }
 
-/* The candidate to give up for another: one that is not good, the longest
- * not seen. */
+bool table_gives_way(const struct table *t, unsigned i,
+                     const struct endpoint *ep)
+{
+    return t->states[i].fails >= CONTACT_BAD_FAILS ||
+           (t->ids == NODE_ID_LENIENT && table_is_at(t, i, ep));
+}
+
+unsigned table_find_bad(const struct table *t, const struct table_bucket *b)
+{
+    unsigned bad = TABLE_NOBODY;
+
+    for (unsigned i = b->first; i < table_cache_of(b); i++) {
+        if (t->states[i].fails < CONTACT_BAD_FAILS)
+            continue;
+        bad = i;
+        if (t->ids != NODE_ID_LENIENT || !table_goes_first(t, i))
+            break;
+    }
+    return bad;
+}
+
+/* The candidate to give up for another: one that is not good, whose id does not
+ * fit where that counts, the longest not seen. */
 static unsigned worst_candidate(const struct table *t,
                                 const struct table_bucket *b, uint64_t now)
 {
@@ -32,7 +55,8 @@ static unsigned worst_candidate(const struct table *t,
     for (unsigned i = table_cache_of(b); i < table_end_of(b); i++) {
         const struct contact_state *c = &t->states[i];
         bool good = contact_quality(c, now) == DHT_GOOD;
-        uint64_t rank = (uint64_t)!good << 32 |
+        uint64_t rank = (uint64_t)!good << 33 |
+                        (uint64_t)!table_goes_first(t, i) << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
         if (worst == TABLE_NOBODY || rank > worst_rank) {
@@ -45,14 +69,18 @@ static unsigned worst_candidate(const struct table *t,
 
 /* A place in the cache: a new one, or that of somebody worse. */
 static unsigned candidate_place(struct table *t, struct table_bucket *b,
-                                bool answered, uint64_t now)
+                                const struct contact *c, uint64_t now)
 {
+    enum node_id_rule ids = (enum node_id_rule)t->ids;
+    bool answered = c->state.last_answer != 0;
     unsigned worst;
 
     if (b->cache_count < DHT_K)
         return table_reserve(t) ? table_insert(t, b, false) : TABLE_NOBODY;
     worst = worst_candidate(t, b, now);
-    if (!answered && contact_quality(&t->states[worst], now) == DHT_GOOD)
+    if (!answered && (contact_quality(&t->states[worst], now) == DHT_GOOD ||
+                      (ids == NODE_ID_LENIENT && table_goes_first(t, worst) &&
+                       !node_id_goes_first(ids, &c->id, &c->ep))))
         return TABLE_NOBODY;
     return worst;
 }
@@ -75,14 +103,15 @@ unsigned table_find_conflict(const struct table *t, unsigned from, unsigned to,
 bool table_add_candidate(struct table *t, struct table_bucket *b,
                          const struct contact *c, uint64_t now)
 {
-    unsigned conflict =
-        table_find_conflict(t, b->first, table_end_of(b), &c->ep);
-    bool answered = c->state.last_answer != 0;
-    unsigned place = conflict;
+    unsigned live = table_find_conflict(t, b->first, table_cache_of(b), &c->ep);
+    unsigned place =
+        table_find_conflict(t, table_cache_of(b), table_end_of(b), &c->ep);
 
-    if (conflict == TABLE_NOBODY)
-        place = candidate_place(t, b, answered, now);
-    else if (table_is_live(b, conflict) || !answered)
+    if (live != TABLE_NOBODY && !table_gives_way(t, live, &c->ep))
+        return false;
+    if (place == TABLE_NOBODY)
+        place = candidate_place(t, b, c, now);
+    else if (c->state.last_answer == 0)
         return false;
     if (place == TABLE_NOBODY)
         return false;

@@ -116,7 +116,7 @@ static bool subnet_has_room(const struct table *t, const struct table_bucket *b,
     unsigned count = 0;
 
     *victim = TABLE_NOBODY;
-    if (t->testing)
+    if (t->ids == NODE_ID_ANY)
         return true;
     for (unsigned i = b->first; i < table_cache_of(b); i++) {
         if (!table_same_subnet(t, i, &c->ep))
@@ -202,7 +202,7 @@ bool table_clear_way(struct table *t, const struct contact *c, bool *cleared,
 
     *cleared = false;
     for (int i = 0; i < 2; i++) {
-        if (old != TABLE_NOBODY && t->states[old].fails < CONTACT_BAD_FAILS)
+        if (old != TABLE_NOBODY && !table_gives_way(t, old, &c->ep))
             return false;
         if (old != TABLE_NOBODY) {
             table_remove_live(t, b, old, now);
@@ -262,8 +262,8 @@ enum error table_rehome(struct table *t, const struct id *self, uint64_t now)
     struct table fresh;
     enum error e;
 
-    table_init(&fresh, (enum family)t->family, self, t->testing, t->refresh,
-               now);
+    table_init(&fresh, (enum family)t->family, self, (enum node_id_rule)t->ids,
+               t->refresh, now);
     e = adopt_all(&fresh, t, true, now);
     if (e == OK)
         e = adopt_all(&fresh, t, false, now);

@@ -223,7 +223,7 @@ static void check_live(const struct table *t, const struct table_bucket *b,
     assert(c.state.last_answer != 0 && c.state.fails < TABLE_DROP_FAILS);
     for (unsigned i = b->first; i < table_cache_of(b); i++)
         same_subnet += table_same_subnet(t, i, &c.ep);
-    assert(t->testing || same_subnet <= TABLE_SUBNET_MAX);
+    assert(t->ids == NODE_ID_ANY || same_subnet <= TABLE_SUBNET_MAX);
     for (unsigned i = 0; i < t->bucket_count; i++) {
         const struct table_bucket *other = &t->buckets[i];
 

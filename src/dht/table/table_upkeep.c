@@ -50,9 +50,10 @@ static bool fits_after_split(const struct table *t,
     return false;
 }
 
-/* A candidate that was not asked of late: a good one first, then the one
- * heard of last. `wait` becomes the ticks until there is one. With `split`
- * only those for which a split would make room. */
+/* A candidate that was not asked of late: one whose id fits first, where that
+ * counts, then a good one, then the one heard of last. `wait` becomes the ticks
+ * until there is one. With `split` only those for which a split would make
+ * room. */
 static unsigned candidate_to_ping(const struct table *t,
                                   const struct table_bucket *b, bool split,
                                   uint64_t now, uint32_t *wait)
@@ -67,7 +68,8 @@ static unsigned candidate_to_ping(const struct table *t,
         uint32_t left = until(contact_age(c->last_asked, tick),
                               ticks_of(TABLE_PING_CONTACT));
         bool good = contact_quality(c, now) == DHT_GOOD;
-        uint64_t rank = (uint64_t)!good << 32 |
+        uint64_t rank = (uint64_t)!table_goes_first(t, i) << 33 |
+                        (uint64_t)!good << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
         if (split && !fits_after_split(t, b, i))

@@ -7,6 +7,7 @@
 
 #include "base/endpoint.h"
 #include "base/id.h"
+#include "dht/types/node_id.h"
 #include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
@@ -47,6 +48,14 @@ struct dht_config {
 
     uint64_t bucket_refresh; /* ns; 15 min */
 };
+
+static inline enum node_id_rule dht_config_ids(const struct dht_config *c)
+{
+    if (c->testing_network)
+        return NODE_ID_ANY;
+    return c->dialect == DHT_DIALECT_MAINLINE ? NODE_ID_LENIENT
+                                              : NODE_ID_STRICT;
+}
 
 /* Fills in the defaults. They are in dht.c, as are the checks of caps. */
 void dht_config_init(struct dht_config *config);

@@ -33,7 +33,8 @@ static inline void init_family(struct fixture *f, enum family family,
     f->random = test_source(&f->r);
     f->now = START;
     self = test_random_id(&f->r);
-    table_init(&f->t, family, &self, testing, 15 * TIME_MIN, f->now);
+    table_init(&f->t, family, &self, testing ? NODE_ID_ANY : NODE_ID_STRICT,
+               15 * TIME_MIN, f->now);
 }
 
 static inline void init(struct fixture *f, bool testing)
