@@ -109,7 +109,7 @@ static void stores(enum family family, unsigned per_hash, const char *what)
             if (k % per_hash == 0)
                 sim_rng_fill(&rng, hash.b, ID_BYTES);
             random_endpoint(family, &ep);
-            peer_store_put(&s[i], &hash, &ep, TIME_HOUR);
+            peer_store_put(&s[i], &hash, &ep, false, TIME_HOUR);
         }
         stored += s[i].peers;
     }

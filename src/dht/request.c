@@ -220,6 +220,26 @@ enum error dht_get_peers(struct dht *d, const struct id *info_hash,
     return look_up(d, &p, handler, now, out);
 }
 
+enum error dht_get_downloaders(struct dht *d, const struct id *info_hash,
+                               const struct dht_handler *handler, uint64_t now,
+                               dht_request *out)
+{
+    struct lookup_params p = {
+        .method = DHT_GET_PEERS, .target = info_hash, .no_seed = true};
+
+    return look_up(d, &p, handler, now, out);
+}
+
+enum error dht_scrape(struct dht *d, const struct id *info_hash,
+                      const struct dht_handler *handler, uint64_t now,
+                      dht_request *out)
+{
+    struct lookup_params p = {
+        .method = DHT_GET_PEERS, .target = info_hash, .scrape = true};
+
+    return look_up(d, &p, handler, now, out);
+}
+
 enum error dht_get_item(struct dht *d, const struct id *target,
                         struct bytes salt, const struct dht_handler *handler,
                         uint64_t now, dht_request *out)
@@ -264,20 +284,38 @@ void dht_cancel(struct dht *d, dht_request request)
 
 /* ---- Publications -------------------------------------------------------- */
 
+static enum error announce(struct dht *d, const struct publish_peer *peer,
+                           const struct dht_handler *handler, uint64_t now,
+                           dht_request *out)
+{
+    enum error err;
+
+    if (peer->port == 0 && !peer->implied_port)
+        return ERR_RANGE;
+    dht_enter(d, now);
+    err = publish_announce(&d->publications, peer, handler, out);
+    dht_leave(d);
+    return err;
+}
+
 enum error dht_announce(struct dht *d, const struct id *info_hash,
                         uint16_t port, bool implied_port,
                         const struct dht_handler *handler, uint64_t now,
                         dht_request *out)
 {
-    enum error err;
+    const struct publish_peer peer = {info_hash, port, implied_port, false};
 
-    if (port == 0 && !implied_port)
-        return ERR_RANGE;
-    dht_enter(d, now);
-    err = publish_announce(&d->publications, info_hash, port, implied_port,
-                           handler, out);
-    dht_leave(d);
-    return err;
+    return announce(d, &peer, handler, now, out);
+}
+
+enum error dht_announce_seed(struct dht *d, const struct id *info_hash,
+                             uint16_t port, bool implied_port,
+                             const struct dht_handler *handler, uint64_t now,
+                             dht_request *out)
+{
+    const struct publish_peer peer = {info_hash, port, implied_port, true};
+
+    return announce(d, &peer, handler, now, out);
 }
 
 static enum error withdraw(struct dht *d, bool is_item, const struct id *target)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Answers to the queries of others (BEP 5, 32, 42, 44, 51).
+ * Answers to the queries of others (BEP 5, 32, 33, 42, 44, 51).
  *
  * An answer to an address that has not proved itself is no more than three
  * times the query (answer_limit.h). What does not fit is left out: peers and
- * samples first, but for a few peers, then the farthest nodes; an item that
- * does not fit alone is left to who shows a token, and that there is one is
- * said by `seq`. On the mainline DHT nobody pads queries, and what is asked for
- * is given; there the rate of a source is what protects it.
+ * samples first, but for a few peers, then the farthest nodes; the filters of
+ * a scrape go before all of these. An item that does not fit alone is left to
+ * who shows a token, and that there is one is said by `seq`. On the mainline
+ * DHT nobody pads queries, and what is asked for is given; there the rate of a
+ * source is what protects it.
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
@@ -32,6 +33,7 @@
 #define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
 #define ANSWER_FRAME       88  /* bytes of an answer beside its lists */
 #define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
+#define ANSWER_FILTERS     (2 * (DHT_BLOOM_BYTES + 10)) /* bytes of a scrape */
 
 /* ---- Sending ------------------------------------------------------------- */
 
@@ -159,8 +161,11 @@ static size_t room_for(const struct answer *a, size_t size, size_t max)
 {
     size_t taken = ANSWER_FRAME + a->m.transaction.len + a->m.network.len +
                    a->m.nodes.len + a->m.nodes6.len + a->m.token.len;
-    size_t n = a->limit > taken ? (a->limit - taken) / size : 0;
+    size_t n;
 
+    if (a->m.has & DHT_HAS_SEED_BLOOM)
+        taken += ANSWER_FILTERS;
+    n = a->limit > taken ? (a->limit - taken) / size : 0;
     return n < max ? n : max;
 }
 
@@ -173,10 +178,32 @@ static void find_node(struct dht_service *s, struct answer *a,
     answer_send(s, a);
 }
 
+/* The filters of BEP 33, where they fit beside a token and no nodes. */
+static void add_filters(struct dht_service *s, struct answer *a,
+                        const struct dht_message *query)
+{
+    size_t frame = ANSWER_FRAME + a->m.transaction.len + a->m.network.len +
+                   DHT_TOKEN_BYTES;
+
+    if (frame + ANSWER_FILTERS > a->limit)
+        return;
+    memset(a->seeds, 0, sizeof(a->seeds));
+    memset(a->others, 0, sizeof(a->others));
+    if (!peer_store_scrape(&s->peers, &query->target, a->seeds, a->others,
+                           s->w->now))
+        return;
+    a->m.seed_bloom = a->seeds;
+    a->m.peer_bloom = a->others;
+    a->m.has |= DHT_HAS_SEED_BLOOM | DHT_HAS_PEER_BLOOM;
+}
+
 static void get_peers(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
     size_t size = endpoint_compact_len(a->to) + 2, room;
+
+    if (query->scrape)
+        add_filters(s, a, query);
 
     add_nodes(s, a, query);
     add_token(
@@ -185,9 +212,9 @@ static void get_peers(struct dht_service *s, struct answer *a,
     room = room_for(a, size, ANSWER_PEERS);
     if (room < ANSWER_PEERS_LEAST)
         room = ANSWER_PEERS_LEAST;
-    a->m.value_count =
-        peer_store_sample(&s->peers, &query->target, (enum family)a->to->family,
-                          &s->w->random, a->m.values, room, s->w->now);
+    a->m.value_count = peer_store_sample(
+        &s->peers, &query->target, (enum family)a->to->family, query->no_seed,
+        &s->w->random, a->m.values, room, s->w->now);
     if (a->m.value_count > 0)
         a->m.has |= DHT_HAS_VALUES;
     answer_send(s, a);

@@ -17,6 +17,7 @@ struct answer {
     uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];
     uint8_t nodes6[DHT_NODES_MAX * COMPACT_NODE6];
     uint8_t token[DHT_TOKEN_BYTES];
+    uint8_t seeds[DHT_BLOOM_BYTES], others[DHT_BLOOM_BYTES];
 };
 
 /* An answer to a query of `query_len` bytes, with nothing in it yet. */

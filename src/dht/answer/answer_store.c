@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The queries that write: announce_peer (BEP 5) and put (BEP 44). What costs
- * little is checked first, the signature last.
+ * The queries that write: announce_peer (BEP 5, 33) and put (BEP 44). What
+ * costs little is checked first, the signature last.
  */
 #include "dht/answer/answer.h"
 
@@ -63,7 +63,8 @@ enum error answer_announce(struct dht_service *s, struct answer *a,
         peer.port = query->port;
     if (peer.port == 0)
         return answer_error(s, a, DHT_ERROR_PROTOCOL, "bad port", ERR_RANGE);
-    err = peer_store_put(&s->peers, &query->target, &peer, s->w->now);
+    err = peer_store_put(&s->peers, &query->target, &peer, query->seed,
+                         s->w->now);
     if (err != OK)
         return answer_error(s, a, DHT_ERROR_SERVER, "full", err);
     service_stored(s);

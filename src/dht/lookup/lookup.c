@@ -48,6 +48,8 @@ static void fill_query(const struct lookup *l, enum family f,
         return;
     m->target = l->target;
     m->has |= DHT_HAS_TARGET;
+    m->scrape = l->scrape != NULL;
+    m->no_seed = l->no_seed;
     /* The other family is asked for only until its own nodes know more. */
     if (!l->single && l->want_family[other] && l->side[other].count < DHT_K) {
         m->want[FAMILY_IPV4] = m->want[FAMILY_IPV6] = true;
@@ -140,8 +142,12 @@ static struct lookup *new_lookup(struct lookups *all,
     const struct dht_config *config = &all->w->config;
     struct lookup *l = calloc(1, sizeof(*l));
 
-    if (l == NULL)
+    if (l != NULL && p->scrape)
+        l->scrape = calloc(1, sizeof(*l->scrape));
+    if (l == NULL || (p->scrape && l->scrape == NULL)) {
+        free(l);
         return NULL;
+    }
     assert(p->salt.len <= sizeof(l->salt_bytes));
     l->all = all;
     l->client = p->client;
@@ -150,6 +156,7 @@ static struct lookup *new_lookup(struct lookups *all,
     l->target = *p->target;
     l->keeps_tokens = p->keeps_tokens;
     l->random_target = p->random_target;
+    l->no_seed = p->no_seed;
     l->started_at = all->w->now;
     if (p->salt.len > 0)
         memcpy(l->salt_bytes, p->salt.p, p->salt.len);
@@ -374,6 +381,7 @@ static void free_lookup(struct lookup *l)
     for (int f = 0; f < FAMILIES; f++)
         lookup_side_deinit(&l->side[f]);
     free(l->peers);
+    free(l->scrape);
     free(l);
 }
 
@@ -420,6 +428,7 @@ size_t lookups_memory(const struct lookups *all)
 
     for (const struct lookup *l = all->first; l != NULL; l = l->next) {
         sum += sizeof(*l);
+        sum += l->scrape != NULL ? sizeof(*l->scrape) : 0;
         for (int f = 0; f < FAMILIES; f++)
             sum += l->side[f].cap * sizeof(struct candidate);
     }

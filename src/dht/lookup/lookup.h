@@ -60,6 +60,12 @@ struct lookup_client {
     void (*ended)(void *ctx, struct lookup *l, const struct dht_result *result);
 };
 
+/* What a scrape has found so far (BEP 33). */
+struct lookup_scrape {
+    unsigned nodes; /* that gave filters */
+    uint8_t seeds[DHT_BLOOM_BYTES], others[DHT_BLOOM_BYTES];
+};
+
 /* All lookups of a node. */
 struct lookups {
     struct lookup *first;
@@ -92,8 +98,10 @@ struct lookup {
     int64_t seq; /* highest found */
     uint64_t started_at, single_rtt;
     unsigned asked, answered, refused, unsent, hops, values;
-    enum error why_unsent;  /* of the last one that did not leave */
-    struct endpoint *peers; /* found so far; owned */
+    enum error why_unsent;        /* of the last one that did not leave */
+    struct endpoint *peers;       /* found so far; owned */
+    struct lookup_scrape *scrape; /* owned; NULL: it is none */
+    bool no_seed;                 /* those who have all of it are not sought */
     struct lookup_side side[FAMILIES];
 };
 
@@ -105,6 +113,7 @@ struct lookup_params {
     bool family[FAMILIES];
     struct bytes salt; /* of get; copied */
     bool keeps_tokens, random_target;
+    bool scrape, no_seed; /* of get_peers, BEP 33 */
 };
 
 /* `all` has its pointers set. */

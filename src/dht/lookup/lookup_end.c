@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 #include "dht/contacts/contacts.h"
 #include "dht/query/query.h"
+#include "dht/types/bloom.h"
 #include "dht/world/world.h"
 
 #include <assert.h>
@@ -114,6 +115,20 @@ static void collect_single(const struct lookup *l, struct dht_result *r)
     }
 }
 
+/* Peers that no filter has are those of nodes that give none. */
+static void collect_scrape(struct lookup *l, struct dht_result *r)
+{
+    struct lookup_scrape *s = l->scrape;
+
+    for (unsigned i = 0; i < l->values; i++) {
+        if (!bloom_has(s->seeds, &l->peers[i]))
+            bloom_insert(s->others, &l->peers[i]);
+    }
+    r->scraped = s->nodes;
+    r->seeds = bloom_estimate(s->seeds);
+    r->downloaders = bloom_estimate(s->others);
+}
+
 void lookup_closest_tokens(struct lookup *l,
                            void (*visit)(void *ctx, const struct candidate *c),
                            void *ctx)
@@ -149,6 +164,8 @@ void lookup_end(struct lookup *l, enum error err)
         collect_single(l, &result);
     else
         collect_closest(l, &result);
+    if (l->scrape != NULL)
+        collect_scrape(l, &result);
     result.asked = l->asked;
     result.answered = l->answered;
     result.hops = l->hops;

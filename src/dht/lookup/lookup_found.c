@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What an answer brings to a lookup: nodes, which may be made up, and peers
- * or items.
+ * What an answer brings to a lookup: nodes, which may be made up, and peers,
+ * how many peers, or items.
  */
 #include "dht/lookup/lookup_parts.h"
 
 #include "dht/contacts/contacts.h"
 #include "dht/contacts/naming.h"
-#include "dht/types/node_id.h"
+#include "dht/types/bloom.h"
 #include "dht/world/world.h"
 
 #include <stdlib.h>
@@ -118,6 +118,20 @@ static void take_peers(struct lookup *l, const struct dht_message *m,
     }
 }
 
+/* Filters that are fuller than nodes keep them (BEP 33) say nothing. */
+static void take_filters(struct lookup_scrape *s, const struct dht_message *m)
+{
+    const uint32_t both = DHT_HAS_SEED_BLOOM | DHT_HAS_PEER_BLOOM;
+
+    if (s == NULL || (m->has & both) != both ||
+        bloom_estimate(m->seed_bloom) > BLOOM_ADDRESSES_MAX ||
+        bloom_estimate(m->peer_bloom) > BLOOM_ADDRESSES_MAX)
+        return;
+    bloom_join(s->seeds, m->seed_bloom);
+    bloom_join(s->others, m->peer_bloom);
+    s->nodes++;
+}
+
 /* ---- Items --------------------------------------------------------------- */
 
 /* Cheap first: a signature is only verified for a seq that is news. */
@@ -190,10 +204,12 @@ static void take_samples(struct lookup *l, const struct dht_message *m,
 void lookup_take_values(struct lookup *l, const struct dht_message *m,
                         struct dht_step *step)
 {
-    if (l->method == DHT_GET_PEERS)
+    if (l->method == DHT_GET_PEERS) {
+        take_filters(l->scrape, m);
         take_peers(l, m, step);
-    else if (l->method == DHT_GET)
+    } else if (l->method == DHT_GET) {
         take_item(l, m, step);
-    else if (l->method == DHT_SAMPLE_INFOHASHES)
+    } else if (l->method == DHT_SAMPLE_INFOHASHES) {
         take_samples(l, m, step);
+    }
 }

@@ -15,11 +15,21 @@ static void own_peers(const struct lookup *l, struct dht_message *m)
 
     for (int f = 0; f < FAMILIES; f++) {
         if (l->want_family[f])
-            m->value_count +=
-                peer_store_sample(all->peers, &l->target, (enum family)f,
-                                  &all->w->random, m->values + m->value_count,
-                                  DHT_VALUES_MAX - m->value_count, all->w->now);
+            m->value_count += peer_store_sample(
+                all->peers, &l->target, (enum family)f, l->no_seed,
+                &all->w->random, m->values + m->value_count,
+                DHT_VALUES_MAX - m->value_count, all->w->now);
     }
+}
+
+static void own_filters(struct lookup *l)
+{
+    const struct lookups *all = l->all;
+
+    if (l->scrape != NULL &&
+        peer_store_scrape(all->peers, &l->target, l->scrape->seeds,
+                          l->scrape->others, all->w->now))
+        l->scrape->nodes++;
 }
 
 static void own_item(const struct lookup *l, struct dht_message *m)
@@ -44,6 +54,7 @@ void lookup_take_own(struct lookup *l)
 
     l->own_due = false;
     dht_message_init(&m, DHT_RESPONSE);
+    own_filters(l);
     if (l->method == DHT_GET_PEERS)
         own_peers(l, &m);
     else if (l->method == DHT_GET)

@@ -62,6 +62,7 @@ struct publication {
     struct id target;
     uint16_t port; /* of a peer */
     bool implied_port;
+    bool seed;    /* of a peer: it has all of it, BEP 33 */
     bool has_cas; /* for the first round only */
     int64_t cas;
     struct dht_item item; /* views below */

@@ -294,21 +294,21 @@ static bool is_full_for_others(const struct publications *all)
 }
 
 enum error publish_announce(struct publications *all,
-                            const struct id *info_hash, uint16_t port,
-                            bool implied_port,
+                            const struct publish_peer *peer,
                             const struct dht_handler *handler, dht_request *out)
 {
-    const struct publication *old = find(all, false, info_hash);
+    const struct publication *old = find(all, false, peer->info_hash);
     struct publication *p;
     enum error err;
 
     if (old == NULL && is_full(all))
         return ERR_FULL;
-    err = new_publication(all, false, info_hash, handler, &p);
+    err = new_publication(all, false, peer->info_hash, handler, &p);
     if (err != OK)
         return err;
-    p->port = port;
-    p->implied_port = implied_port;
+    p->port = peer->port;
+    p->implied_port = peer->implied_port;
+    p->seed = peer->seed;
     add(p, out);
     publication_remove_others(p);
     return OK;

@@ -71,10 +71,16 @@ uint64_t publish_next_deadline(const struct publications *all);
 void publish_sweep(struct publications *all);
 size_t publish_memory(const struct publications *all);
 
+/* At our own address. */
+struct publish_peer {
+    const struct id *info_hash;
+    uint16_t port;
+    bool implied_port, seed;
+};
+
 /* See dht.h. */
 enum error publish_announce(struct publications *all,
-                            const struct id *info_hash, uint16_t port,
-                            bool implied_port,
+                            const struct publish_peer *peer,
                             const struct dht_handler *handler,
                             dht_request *out);
 enum error publish_put(struct publications *all, const struct dht_item *item,

@@ -211,6 +211,7 @@ static void fill_announce(const struct publication *p, enum family f,
     m->target = p->target;
     m->port = announced_port(p, f);
     m->implied_port = p->implied_port;
+    m->seed = p->seed;
     m->has |= DHT_HAS_TARGET | DHT_HAS_PORT;
 }
 

@@ -10,7 +10,8 @@
 #include "wire/krpc/dht_message.h"
 
 /* Bytes of the answer to `m`, sent in this family: as many nodes as are
- * named; 50 IPv4 peers or 20 IPv6 ones, or 20 samples; any item. */
+ * named; 50 IPv4 peers or 20 IPv6 ones, or the filters of a scrape, or 20
+ * samples; any item. */
 size_t query_answer_len(const struct dht_message *m, enum family family);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Random choices from the peer store, without a list of what was chosen: a
- * stride through all that there is, see struct stride.
+ * stride through all that there is, see struct stride. And how many there are,
+ * as BEP 33 tells it.
  */
 #include "dht/storage/peer_swarm.h"
+
+#include "dht/types/bloom.h"
 
 static unsigned common_divisor(unsigned a, unsigned b)
 {
@@ -44,7 +47,8 @@ static unsigned stride_next(struct stride *walk)
 }
 
 size_t peer_store_sample(struct peer_store *s, const struct id *hash,
-                         enum family family, const struct random_source *random,
+                         enum family family, bool no_seeds,
+                         const struct random_source *random,
                          struct endpoint *out, size_t max, uint64_t now)
 {
     struct peer_clock clock = peer_clock_of(s, now);
@@ -64,10 +68,35 @@ size_t peer_store_sample(struct peer_store *s, const struct id *hash,
         size_t len = record_len(family) - sizeof(uint16_t);
 
         if (!record_is_expired(record, family, clock) &&
+            !(no_seeds && record_is_seed(record, family)) &&
             endpoint_read_compact(bytes_of(record, len), &out[n]) == OK)
             n++;
     }
     return n;
+}
+
+bool peer_store_scrape(struct peer_store *s, const struct id *hash,
+                       uint8_t seeds[DHT_BLOOM_BYTES],
+                       uint8_t others[DHT_BLOOM_BYTES], uint64_t now)
+{
+    struct peer_clock clock = peer_clock_of(s, now);
+    const struct peer_swarm *w;
+    bool any = false;
+
+    peer_store_advance(s, now);
+    w = peer_store_find(s, hash);
+    for (unsigned f = 0; w != NULL && f < FAMILIES; f++) {
+        for (unsigned i = 0; i < w->of[f].count; i++) {
+            const uint8_t *record = record_at(&w->of[f], f, i);
+            struct endpoint ep = record_source(record, f);
+
+            if (record_is_expired(record, f, clock))
+                continue;
+            bloom_insert(record_is_seed(record, f) ? seeds : others, &ep);
+            any = true;
+        }
+    }
+    return any;
 }
 
 static bool has_peers(const struct peer_swarm *w, struct peer_clock clock)

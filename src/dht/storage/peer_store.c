@@ -5,7 +5,7 @@
  * peer_swarm.c's, who has announced how much peer_sources.c's, and who makes
  * way for whom peer_room.c's.
  *
- * Time is counted in steps of 16 bits that a peer's record keeps. A sweep goes
+ * Time is counted in steps of 15 bits that a peer's record keeps. A sweep goes
  * over a part of the chains at a time and removes what has expired, at least
  * once before steps wrap.
  */
@@ -23,7 +23,7 @@
 #define SWEEP_CHAINS 256 /* in one call */
 #define SWEEP_PAUSE  (50 * TIME_MS)
 /* Lifetimes without a whole sweep after which one is made at once: steps wrap
- * after 64. */
+ * after 32. */
 #define OVERDUE_LIFETIME 2
 
 static uint64_t sweep_interval(const struct peer_store *s)
@@ -320,7 +320,7 @@ static void evict(struct peer_store *s, const struct peer_out *out,
 }
 
 enum error peer_store_put(struct peer_store *s, const struct id *hash,
-                          const struct endpoint *peer, uint64_t now)
+                          const struct endpoint *peer, bool seed, uint64_t now)
 {
     struct peer_clock clock = peer_clock_of(s, now);
     struct peer_at known = {0};
@@ -332,7 +332,7 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
     if (w != NULL)
         known = peer_swarm_find(w, peer);
     if (known.found) {
-        peer_swarm_renew(w, known, clock);
+        peer_swarm_renew(w, known, seed, clock);
         s->next_out.swarm = NULL;
         return OK;
     }
@@ -345,5 +345,5 @@ enum error peer_store_put(struct peer_store *s, const struct id *hash,
     if (w == NULL)
         return ERR_NO_MEMORY;
     /* Should this fail, an empty swarm goes with the next sweep. */
-    return peer_swarm_append(s, w, peer, clock);
+    return peer_swarm_append(s, w, peer, seed, clock);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What others have announced to us: peers (address and port) by info-hash
- * (BEP 5). A peer takes 8 bytes (IPv4) or 20 (IPv6), some slack, and its share
- * of the counts of sources: below 32 in all when hashes have several peers.
+ * (BEP 5), and whether they have all of it (BEP 33). A peer takes 8 bytes
+ * (IPv4) or 20 (IPv6), some slack, and its share of the counts of sources:
+ * below 32 in all when hashes have several peers.
  *
  * Caps: a host stores max_per_source peers, and wider sources their allowance
  * of that (base/source.h). Who has as many gives up its own oldest of the same
@@ -27,6 +28,7 @@
 #include "base/id.h"
 #include "base/random_source.h"
 #include "dht/storage/store_home.h"
+#include "wire/krpc/dht_message.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,20 +100,27 @@ void peer_store_deinit(struct peer_store *s);
 void peer_store_configure(struct peer_store *s,
                           const struct peer_store_config *config);
 
-/* Stores or renews `peer`, announced from its own address. ERR_FULL,
- * ERR_NO_MEMORY. */
+/* Stores or renews `peer`, announced from its own address; `seed` is what it
+ * says it is this time. ERR_FULL, ERR_NO_MEMORY. */
 enum error peer_store_put(struct peer_store *s, const struct id *hash,
-                          const struct endpoint *peer, uint64_t now);
+                          const struct endpoint *peer, bool seed, uint64_t now);
 
 /* Whether a put from this source, whatever the port, would find room. */
 bool peer_store_can_store(struct peer_store *s, const struct id *hash,
                           const struct endpoint *source, uint64_t now);
 
-/* At most `max` different peers of one family, a random choice. Returns how
- * many. */
+/* At most `max` different peers of one family, a random choice; with `no_seeds`
+ * of those who are none. Returns how many. */
 size_t peer_store_sample(struct peer_store *s, const struct id *hash,
-                         enum family family, const struct random_source *random,
+                         enum family family, bool no_seeds,
+                         const struct random_source *random,
                          struct endpoint *out, size_t max, uint64_t now);
+
+/* Puts the addresses of all peers of a hash, of both families, into two Bloom
+ * filters (bloom.h), which are empty at first. False when it has none. */
+bool peer_store_scrape(struct peer_store *s, const struct id *hash,
+                       uint8_t seeds[DHT_BLOOM_BYTES],
+                       uint8_t others[DHT_BLOOM_BYTES], uint64_t now);
 
 /* At most `max` different info-hashes that have peers, a random choice, as
  * ID_BYTES each into `out` (BEP 51). Returns how many. */

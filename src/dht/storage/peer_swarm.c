@@ -14,13 +14,16 @@ struct peer_clock peer_clock_of(const struct peer_store *s, uint64_t now)
 {
     /* One more, as the first step may have been almost over. */
     return (struct peer_clock){
-        .step = (uint16_t)(now / s->unit),
+        .step = (uint16_t)(now / s->unit & RECORD_STEP),
         .limit = (uint16_t)(s->config.lifetime / s->unit + 1)};
 }
 
-static void set_step(uint8_t *record, enum family family, uint16_t step)
+static void set_step(uint8_t *record, enum family family, unsigned step,
+                     bool seed)
 {
-    memcpy(record + record_len(family) - sizeof(step), &step, sizeof(step));
+    uint16_t bits = (uint16_t)((step & RECORD_STEP) | (seed ? RECORD_SEED : 0));
+
+    memcpy(record + record_len(family) - sizeof(bits), &bits, sizeof(bits));
 }
 
 struct peer_at peer_swarm_find(const struct peer_swarm *w,
@@ -63,11 +66,11 @@ struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
     return oldest;
 }
 
-void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
+void peer_swarm_renew(struct peer_swarm *w, struct peer_at at, bool seed,
                       struct peer_clock clock)
 {
     set_step(record_at(&w->of[at.family], at.family, at.i), at.family,
-             clock.step);
+             clock.step, seed);
 }
 
 static enum error resize(struct peer_store *s, struct peer_records *r,
@@ -86,7 +89,7 @@ static enum error resize(struct peer_store *s, struct peer_records *r,
 }
 
 enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
-                             const struct endpoint *peer,
+                             const struct endpoint *peer, bool seed,
                              struct peer_clock clock)
 {
     enum family family = peer->family;
@@ -107,7 +110,7 @@ enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
     if (e != OK)
         return e;
     endpoint_write_compact(peer, record_at(r, family, r->count));
-    set_step(record_at(r, family, r->count), family, clock.step);
+    set_step(record_at(r, family, r->count), family, clock.step, seed);
     r->count++;
     s->peers++;
     s->next_out.swarm = NULL;
@@ -155,7 +158,8 @@ void peer_swarm_restep(struct peer_swarm *w, struct peer_clock was,
 
             if (expired || age > is.limit)
                 age = is.limit + 1u;
-            set_step(record, f, (uint16_t)(is.step - age));
+            set_step(record, f, (unsigned)(is.step - age),
+                     record_is_seed(record, f));
         }
     }
 }

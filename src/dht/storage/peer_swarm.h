@@ -3,9 +3,9 @@
  * The inside of the peer store, for its own files only: the peers of one
  * info-hash, and how many each source has in all.
  *
- * A peer is a record of its compact form (6 or 18 bytes) and the 16-bit step
- * at which it was announced last. Steps wrap after 64 lifetimes; the store
- * sees to it that no peer gets that old.
+ * A peer is a record of its compact form (6 or 18 bytes) and 16 bits: whether
+ * it is a seed (BEP 33), and the step at which it was announced last. Steps
+ * wrap after 32 lifetimes; the store sees to it that no peer gets that old.
  */
 #ifndef WARREN_DHT_STORAGE_PEER_SWARM_H
 #define WARREN_DHT_STORAGE_PEER_SWARM_H
@@ -17,6 +17,9 @@
 
 /* Steps in a lifetime. */
 #define PEER_STEPS 1024
+
+#define RECORD_SEED ((uint16_t)0x8000)
+#define RECORD_STEP ((uint16_t)0x7fff)
 
 struct peer_records {
     uint8_t *at;
@@ -60,14 +63,24 @@ struct peer_clock {
 
 struct peer_clock peer_clock_of(const struct peer_store *s, uint64_t now);
 
+static inline uint16_t record_bits(const uint8_t *record, enum family family)
+{
+    uint16_t bits;
+
+    memcpy(&bits, record + record_len(family) - sizeof(bits), sizeof(bits));
+    return bits;
+}
+
+static inline bool record_is_seed(const uint8_t *record, enum family family)
+{
+    return (record_bits(record, family) & RECORD_SEED) != 0;
+}
+
 /* Steps since it was announced. */
 static inline uint16_t record_age(const uint8_t *record, enum family family,
                                   struct peer_clock clock)
 {
-    uint16_t step;
-
-    memcpy(&step, record + record_len(family) - sizeof(step), sizeof(step));
-    return (uint16_t)(clock.step - step);
+    return (uint16_t)(clock.step - record_bits(record, family)) & RECORD_STEP;
 }
 
 static inline bool record_is_expired(const uint8_t *record, enum family family,
@@ -83,11 +96,11 @@ struct peer_at peer_swarm_oldest(const struct peer_swarm *w,
                                  const struct endpoint *ep,
                                  enum source_level level,
                                  struct peer_clock clock);
-void peer_swarm_renew(struct peer_swarm *w, struct peer_at at,
+void peer_swarm_renew(struct peer_swarm *w, struct peer_at at, bool seed,
                       struct peer_clock clock);
 /* ERR_NO_MEMORY. */
 enum error peer_swarm_append(struct peer_store *s, struct peer_swarm *w,
-                             const struct endpoint *peer,
+                             const struct endpoint *peer, bool seed,
                              struct peer_clock clock);
 void peer_swarm_remove(struct peer_store *s, struct peer_swarm *w,
                        struct peer_at at);

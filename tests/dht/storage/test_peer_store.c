@@ -63,7 +63,7 @@ static enum error put(struct fixture *f, unsigned hash, unsigned peer)
     struct id id = nth_hash(hash);
     struct endpoint ep = nth_ep(peer);
 
-    return peer_store_put(&f->s, &id, &ep, f->now);
+    return peer_store_put(&f->s, &id, &ep, false, f->now);
 }
 
 static bool can_store(struct fixture *f, unsigned hash, unsigned peer)
@@ -80,8 +80,8 @@ static size_t sample(struct fixture *f, unsigned hash, struct endpoint *out,
 {
     struct id id = nth_hash(hash);
 
-    return peer_store_sample(&f->s, &id, FAMILY_IPV4, &f->random, out, max,
-                             f->now);
+    return peer_store_sample(&f->s, &id, FAMILY_IPV4, false, &f->random, out,
+                             max, f->now);
 }
 
 static bool has(struct fixture *f, unsigned hash, unsigned peer)
@@ -123,13 +123,14 @@ static void test_peer_store_gives_what_was_put(void **state)
     assert_int_equal(put(&f, 1, 7), OK);
     assert_int_equal(put(&f, 1, 7), OK);
     assert_int_equal(put(&f, 2, 8), OK);
-    assert_int_equal(peer_store_put(&f.s, &id, &v6, f.now), OK);
+    assert_int_equal(peer_store_put(&f.s, &id, &v6, false, f.now), OK);
     assert_int_equal(f.s.peers, 3);
     assert_int_equal(f.s.hashes, 2);
     assert_int_equal(sample(&f, 1, out, 4), 1);
     assert_true(has(&f, 1, 7) && has(&f, 2, 8) && !has(&f, 2, 7));
-    assert_int_equal(
-        peer_store_sample(&f.s, &id, FAMILY_IPV6, &f.random, out, 4, f.now), 1);
+    assert_int_equal(peer_store_sample(&f.s, &id, FAMILY_IPV6, false, &f.random,
+                                       out, 4, f.now),
+                     1);
     assert_true(endpoint_equal(&out[0], &v6));
     peer_store_deinit(&f.s);
 }
@@ -296,7 +297,7 @@ static void test_peer_store_keeps_to_max_per_source(void **state)
     }
     assert_int_equal(put(&f, 0, 1), OK); /* renewed */
     ep.port++;
-    assert_int_equal(peer_store_put(&f.s, &first, &ep, f.now), OK);
+    assert_int_equal(peer_store_put(&f.s, &first, &ep, false, f.now), OK);
     assert_false(has(&f, 0, 1)); /* by its own other port */
     assert_true(has(&f, 0, 1000));
     f.now += LIFETIME + MARGIN;
@@ -318,9 +319,9 @@ static void test_peer_store_takes_a_64_as_one_source(void **state)
         struct id id = nth_hash(i);
 
         ep.addr[15] = (uint8_t)i;
-        assert_int_equal(peer_store_put(&f.s, &id, &ep, f.now),
+        assert_int_equal(peer_store_put(&f.s, &id, &ep, false, f.now),
                          i < 5 ? OK : ERR_FULL);
-        assert_int_equal(peer_store_put(&f.s, &id, &other, f.now),
+        assert_int_equal(peer_store_put(&f.s, &id, &other, false, f.now),
                          i < 5 ? OK : ERR_FULL);
     }
     peer_store_deinit(&f.s);
@@ -332,7 +333,7 @@ static enum error put_from(struct fixture *f, unsigned hash, const char *first,
     struct endpoint ep = test_nth_ep(first, byte, n);
     struct id id = nth_hash(hash);
 
-    return peer_store_put(&f->s, &id, &ep, f->now);
+    return peer_store_put(&f->s, &id, &ep, false, f->now);
 }
 
 static void test_peer_store_counts_wide_sources(void **state)
@@ -368,7 +369,7 @@ static void test_peer_store_does_not_take_many_for_one(void **state)
         struct endpoint ep = nth_ep6(i);
         struct id id = nth_hash(i % 1000);
 
-        assert_int_equal(peer_store_put(&f.s, &id, &ep, f.now), OK);
+        assert_int_equal(peer_store_put(&f.s, &id, &ep, false, f.now), OK);
     }
     peer_store_deinit(&f.s);
 }
@@ -438,13 +439,13 @@ static void test_peer_store_the_biggest_in_a_hash_makes_way(void **state)
         assert_int_equal(put(&f, 1, i), OK);
     for (ep.port = 1; ep.port <= 200; ep.port++) {
         f.now += 2 * TIME_S;
-        peer_store_put(&f.s, &id, &ep, f.now);
+        peer_store_put(&f.s, &id, &ep, false, f.now);
     }
     for (unsigned i = 20; i < 40; i++)
         assert_int_equal(put(&f, 1, i), OK);
     for (ep.port = 1; ep.port <= 200; ep.port++) {
         f.now += 2 * TIME_S;
-        peer_store_put(&f.s, &id, &ep, f.now);
+        peer_store_put(&f.s, &id, &ep, false, f.now);
     }
     for (unsigned i = 0; i < 40; i++)
         assert_true(has(&f, 1, i));
@@ -503,13 +504,13 @@ static void test_peer_store_the_far_makes_way_for_the_near(void **state)
         if (i == 10)
             assert_false(peer_store_can_store(&f.s, &far, &ep, f.now));
         assert_true(peer_store_can_store(&f.s, &id[i], &ep, f.now));
-        assert_int_equal(peer_store_put(&f.s, &id[i], &ep, f.now), OK);
+        assert_int_equal(peer_store_put(&f.s, &id[i], &ep, false, f.now), OK);
     }
     for (unsigned i = 0; i < COUNT_OF(id); i++) {
         struct endpoint out[1];
 
-        assert_int_equal(peer_store_sample(&f.s, &id[i], FAMILY_IPV4, &f.random,
-                                           out, 1, f.now),
+        assert_int_equal(peer_store_sample(&f.s, &id[i], FAMILY_IPV4, false,
+                                           &f.random, out, 1, f.now),
                          i != 0);
     }
     peer_store_deinit(&f.s);
@@ -730,7 +731,8 @@ static void test_peer_store_agrees_with_a_model(void **state)
             ep.port = (uint16_t)(ep.port + port);
             can = peer_store_can_store(&f.s, &id, &ep, f.now);
             want = model_put(&m, &config, h, peer, port, f.now);
-            assert_int_equal(peer_store_put(&f.s, &id, &ep, f.now), want);
+            assert_int_equal(peer_store_put(&f.s, &id, &ep, false, f.now),
+                             want);
             assert_true(can || want != OK);
             if (i % 10 == 0)
                 model_check(&f, &m);
@@ -761,7 +763,7 @@ static void test_peer_store_takes_32_bytes_a_peer(void **state)
             struct id id = nth_hash(i % cases[c].hashes);
             struct endpoint ep = cases[c].v6 ? nth_ep6(i) : nth_ep(i);
 
-            assert_int_equal(peer_store_put(&f.s, &id, &ep, f.now), OK);
+            assert_int_equal(peer_store_put(&f.s, &id, &ep, false, f.now), OK);
         }
         each = (double)f.s.memory / cases[c].peers;
         print_message("%u %s peers of %u hashes: %.1f bytes each\n",
