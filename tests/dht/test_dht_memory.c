@@ -188,6 +188,7 @@ static void live(struct trial *w)
     be_asked(w, &w->p.peer[2]);
     count(w, dht_get_peers(w->d, &w->target, &handler, w->now, NULL));
     count(w, dht_ping(w->d, &w->p.peer[3].ep, &handler, w->now, NULL));
+    count(w, dht_scrape(w->d, &w->target, &handler, w->now, NULL));
     count(w, dht_get_item(w->d, &other, TEST_BYTES("salt"), &handler, w->now,
                           NULL));
     publish(w, &handler);
