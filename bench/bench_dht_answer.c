@@ -3,8 +3,8 @@
  * Queries answered a second on one core, by the engine behind the daemon's
  * sockets, against two baselines: a bare loop of recvmmsg and sendmmsg that
  * answers constant bytes of the same lengths, and the engine without sockets.
- * A second is one of the server's processor time: the client has a core of
- * its own.
+ * Then what an answer costs in bencode, against msgpack. A second is one of the
+ * server's processor time: the client has a core of its own.
  */
 #include "bench_server.h"
 #include "dht/dht.h"
@@ -27,9 +27,16 @@
 
 static struct sim_rng rng;
 
+struct query {
+    size_t len;
+    uint8_t data[DHT_MESSAGE_MAX];
+};
+
 /* ---- An engine with neighbours and announced peers ---------------------- */
 
 struct world {
+    enum dht_dialect dialect;
+    struct query queries[QUERIES];
     struct dht *dht;
     uint64_t now;
     struct udp *udp; /* answers go there, once it is not NULL */
@@ -61,8 +68,7 @@ static void neighbour(struct world *w, const struct endpoint *to,
     struct dht_message q, r;
 
     if (w->queued == 64 || self >= NODES ||
-        dht_message_read(DHT_DIALECT_WARREN, datagram, &q) != OK ||
-        q.kind != DHT_QUERY)
+        dht_message_read(w->dialect, datagram, &q) != OK || q.kind != DHT_QUERY)
         return;
     for (unsigned i = 0; i < 8; i++) {
         unsigned other = sim_rng_below(&rng, NODES);
@@ -78,7 +84,7 @@ static void neighbour(struct world *w, const struct endpoint *to,
     r.transaction = q.transaction;
     r.nodes = bytes_of(nodes, sizeof(nodes));
     w->queue[w->queued].from = *to;
-    if (dht_message_write(DHT_DIALECT_WARREN, &r, w->queue[w->queued].data,
+    if (dht_message_write(w->dialect, &r, w->queue[w->queued].data,
                           DHT_MESSAGE_MAX, &w->queue[w->queued].len) == OK)
         w->queued++;
 }
@@ -131,15 +137,15 @@ static void settle(struct world *w)
     }
 }
 
-static size_t write_query(struct dht_message *m, uint8_t *out)
+static size_t write_query(const struct world *w, struct dht_message *m,
+                          uint8_t *out)
 {
     static const struct id client = {{1, 2, 3}};
     size_t len = 0;
 
     m->id = client;
     m->transaction = bytes_of("ab", 2);
-    if (dht_message_write(DHT_DIALECT_WARREN, m, out, DHT_MESSAGE_MAX, &len) !=
-        OK)
+    if (dht_message_write(w->dialect, m, out, DHT_MESSAGE_MAX, &len) != OK)
         exit(1);
     return len;
 }
@@ -155,27 +161,29 @@ static void announce(struct world *w, const struct id *hash, uint8_t client)
     m.method = DHT_GET_PEERS;
     m.has = DHT_HAS_ID | DHT_HAS_TARGET;
     m.target = *hash;
-    len = write_query(&m, buf);
+    len = write_query(w, &m, buf);
     dht_receive(w->dht, &from, bytes_of(buf, len), w->now);
-    if (dht_message_read(DHT_DIALECT_WARREN, bytes_of(w->last, w->last_len),
-                         &r) != OK)
+    if (dht_message_read(w->dialect, bytes_of(w->last, w->last_len), &r) != OK)
         exit(1);
     m.method = DHT_ANNOUNCE_PEER;
     m.has |= DHT_HAS_PORT | DHT_HAS_TOKEN;
     m.port = 6881;
     m.token = r.token;
-    len = write_query(&m, buf);
+    len = write_query(w, &m, buf);
     dht_receive(w->dht, &from, bytes_of(buf, len), w->now);
 }
 
-static void world_init(struct world *w)
+static void world_init(struct world *w, enum dht_dialect dialect)
 {
     const struct dht_env env = {w, env_send, env_random, env_event};
     struct dht_config config;
     struct dht_status status;
 
+    sim_rng_init(&rng, 1, 0);
+    w->dialect = dialect;
     w->now = TIME_HOUR;
     dht_config_init(&config);
+    config.dialect = dialect;
     config.testing_network = true;
     config.family[FAMILY_IPV6] = false;
     config.query_rate = config.source_rate = 50 * 1000 * 1000;
@@ -203,15 +211,8 @@ static void world_init(struct world *w)
 
 /* ---- The questions ------------------------------------------------------ */
 
-struct query {
-    size_t len;
-    uint8_t data[DHT_MESSAGE_MAX];
-};
-
-static struct query queries[QUERIES];
-
 /* As long as those of a node, for answers as long as they come. */
-static void make_queries(const struct world *w, enum dht_method method)
+static void make_queries(struct world *w, enum dht_method method)
 {
     static const uint8_t zeros[130];
 
@@ -220,13 +221,15 @@ static void make_queries(const struct world *w, enum dht_method method)
 
         dht_message_init(&m, DHT_QUERY);
         m.method = method;
-        m.has = DHT_HAS_ID | DHT_HAS_TARGET;
+        m.has = method == DHT_PING ? DHT_HAS_ID : DHT_HAS_ID | DHT_HAS_TARGET;
         if (method == DHT_GET_PEERS) {
             m.target = w->hashes[i % HASHES];
-            m.padding = bytes_of(zeros, sizeof(zeros));
-        } else
+            if (w->dialect == DHT_DIALECT_WARREN)
+                m.padding = bytes_of(zeros, sizeof(zeros));
+        } else if (method == DHT_FIND_NODE) {
             sim_rng_fill(&rng, m.target.b, ID_BYTES);
-        queries[i].len = write_query(&m, queries[i].data);
+        }
+        w->queries[i].len = write_query(w, &m, w->queries[i].data);
     }
 }
 
@@ -242,7 +245,7 @@ static double engine_only(struct world *w)
     while (bench_cpu() - start < SECONDS) {
         for (unsigned i = 0; i < QUERIES; i++, n++)
             dht_receive(w->dht, &from,
-                        bytes_of(queries[i].data, queries[i].len),
+                        bytes_of(w->queries[i].data, w->queries[i].len),
                         w->now += TIME_US);
         if (dht_next_deadline(w->dht) <= w->now)
             dht_tick(w->dht, w->now);
@@ -345,13 +348,13 @@ static int connected_socket(uint16_t port)
     return fd;
 }
 
-static void ask(int fd, unsigned at)
+static void ask(struct world *w, int fd, unsigned at)
 {
     struct mmsghdr out[BATCH] = {0};
     struct iovec iov[BATCH];
 
     for (unsigned i = 0; i < BATCH; i++) {
-        struct query *q = &queries[(at + i) % QUERIES];
+        struct query *q = &w->queries[(at + i) % QUERIES];
 
         iov[i] = (struct iovec){q->data, q->len};
         out[i].msg_hdr.msg_iov = &iov[i];
@@ -395,7 +398,7 @@ static double measure(struct world *w, enum server_kind kind)
         unsigned n;
 
         for (; out + BATCH <= OUTSTANDING; out += BATCH, at += BATCH)
-            ask(fd, at);
+            ask(w, fd, at);
         n = take(fd);
         answered += n;
         out = n == 0 ? 0 : out - (n < out ? n : out); /* 0: some were lost */
@@ -406,34 +409,51 @@ static double measure(struct world *w, enum server_kind kind)
     return (double)answered / cpu;
 }
 
-static void compare(struct world *w, enum dht_method method)
+static double microseconds(double per_second)
 {
-    double bare, constant, engine, alone;
+    return 1e6 / per_second;
+}
+
+static void compare(struct world *w, struct world *mainline,
+                    enum dht_method method)
+{
+    double bare, constant, engine, alone, bencode, bencode_alone;
 
     make_queries(w, method);
+    make_queries(mainline, method);
     alone = engine_only(w); /* leaves an answer in w->last */
+    bencode_alone = engine_only(mainline);
     bare = measure(w, BARE);
     constant = measure(w, CONSTANT);
     engine = measure(w, ENGINE);
-    printf("%s: %zu bytes asked, %zu answered\n", dht_method_name(method),
-           queries[0].len, w->last_len);
+    bencode = measure(mainline, ENGINE);
+    printf("%s: %zu bytes asked, %zu answered; in bencode %zu and %zu\n",
+           dht_method_name(method), w->queries[0].len, w->last_len,
+           mainline->queries[0].len, mainline->last_len);
     bench_ratio("  answered", engine, "1/s", bare, ">= 60 % of bare");
     bench_ratio("  our sockets, constant bytes", constant, "1/s", bare, "");
     bench_ratio("  engine without sockets", alone, "1/s", bare, "");
     bench_ratio("  answered, against engine alone", engine, "1/s", alone, "");
-    bench_value("  processor time of an answer", 1e6 / engine, "us", "<= 5");
-    bench_value("  of it, the engine", 1e6 / alone, "us", "");
+    bench_value("  processor time of an answer", microseconds(engine), "us",
+                "<= 5");
+    bench_value("  of it, the engine", microseconds(alone), "us", "");
+    bench_ratio("  in bencode, against msgpack", microseconds(bencode), "us",
+                microseconds(engine), "<= 115 %");
+    bench_ratio("  of it, the engine", microseconds(bencode_alone), "us",
+                microseconds(alone), "");
 }
 
 int main(void)
 {
-    static struct world w;
+    static struct world w, mainline;
 
-    sim_rng_init(&rng, 1, 0);
-    world_init(&w);
+    world_init(&w, DHT_DIALECT_WARREN);
+    world_init(&mainline, DHT_DIALECT_MAINLINE);
     bench_title("baseline");
-    compare(&w, DHT_FIND_NODE);
-    compare(&w, DHT_GET_PEERS);
+    compare(&w, &mainline, DHT_PING);
+    compare(&w, &mainline, DHT_FIND_NODE);
+    compare(&w, &mainline, DHT_GET_PEERS);
     dht_free(w.dht);
+    dht_free(mainline.dht);
     return 0;
 }
