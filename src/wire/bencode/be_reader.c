@@ -22,8 +22,15 @@ static bool is_digit(const struct parse *s)
     return s->p < s->end && *s->p >= '0' && *s->p <= '9';
 }
 
-/* Decimal, of one digit at least and without leading zeros, then `end`. */
-static enum error parse_number(struct parse *s, uint8_t end, uint64_t *out)
+/* Whether what began at `first` has one digit at least, no leading zeros, and
+ * ends with `end`, which is passed. */
+static bool ends_number(struct parse *s, const uint8_t *first, uint8_t end)
+{
+    return s->p != first && s->p != s->end && *s->p++ == end &&
+           (*first != '0' || s->p - first == 2);
+}
+
+static enum error parse_number(struct parse *s, uint64_t *out)
 {
     const uint8_t *first = s->p;
     uint64_t n = 0;
@@ -35,12 +42,8 @@ static enum error parse_number(struct parse *s, uint8_t end, uint64_t *out)
             return ERR_RANGE;
         n = 10 * n + digit;
     }
-    if (s->p == first || s->p == s->end || *s->p != end ||
-        (*first == '0' && s->p - first > 1))
-        return ERR_NOT_BENCODE;
-    s->p++;
     *out = n;
-    return OK;
+    return ends_number(s, first, 'e') ? OK : ERR_NOT_BENCODE;
 }
 
 static enum error parse_integer(struct parse *s, struct mp_token *t)
@@ -50,7 +53,7 @@ static enum error parse_integer(struct parse *s, struct mp_token *t)
     enum error err;
 
     s->p += negative ? 2 : 1;
-    err = parse_number(s, 'e', &n);
+    err = parse_number(s, &n);
     if (err != OK)
         return err;
     if (!negative) {
@@ -67,15 +70,19 @@ static enum error parse_integer(struct parse *s, struct mp_token *t)
     return OK;
 }
 
+/* A length beyond what is left needs no more digits, so none overflows. */
 static enum error parse_string(struct parse *s, struct mp_token *t)
 {
-    uint64_t len;
-    enum error err = parse_number(s, ':', &len);
+    const uint8_t *first = s->p;
+    uint64_t len = 0;
 
-    if (err == ERR_RANGE || (err == OK && len > (size_t)(s->end - s->p)))
+    for (; is_digit(s); s->p++) {
+        len = 10 * len + (*s->p - (uint64_t)'0');
+        if (len > (size_t)(s->end - s->p))
+            return ERR_NOT_BENCODE;
+    }
+    if (!ends_number(s, first, ':') || len > (size_t)(s->end - s->p))
         return ERR_NOT_BENCODE;
-    if (err != OK)
-        return err;
     t->type = MP_BIN;
     t->count = (uint32_t)len;
     t->as.p = s->p;

@@ -1,74 +1,101 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers are put together from their last digit, with what stands around them,
- * in a small buffer that is appended at once.
+ * A message is many short strings: room is made once for each with its length,
+ * and numbers are put there from their last digit.
  */
 #include "wire/bencode/be_writer.h"
 
-#define DIGITS_MAX 20 /* of 2^64 - 1 */
+#include <stdbool.h>
+#include <string.h>
 
-/* The digits of `n` so that they end before `end`; returns the first. */
-static uint8_t *put_digits(uint8_t *end, uint64_t n)
+static unsigned digits(uint64_t n)
+{
+    unsigned count = 1;
+
+    for (; n >= 10; n /= 10)
+        count++;
+    return count;
+}
+
+/* The digits of `n`, ending before `end`. */
+static void put_digits(uint8_t *end, uint64_t n)
 {
     do {
         *--end = (uint8_t)('0' + n % 10);
         n /= 10;
     } while (n > 0);
-    return end;
 }
 
-/* "i", a sign if there is one, digits, "e". */
-static void write_integer(struct mp_writer *w, bool negative, uint64_t n)
+/* Room for so many bytes more; NULL when there is none. */
+static uint8_t *take(struct mp_writer *w, size_t len)
 {
-    uint8_t buf[1 + 1 + DIGITS_MAX + 1];
-    uint8_t *end = buf + sizeof(buf) - 1;
-    uint8_t *p = put_digits(end, n);
+    uint8_t *p = w->buf + w->len;
 
-    *end++ = 'e';
-    if (negative)
-        *--p = '-';
-    *--p = 'i';
-    mp_write_raw(w, bytes_of(p, (size_t)(end - p)));
+    if (w->err != OK)
+        return NULL;
+    if (len > w->cap - w->len) {
+        w->err = ERR_NO_SPACE;
+        return NULL;
+    }
+    w->len += len;
+    return p;
+}
+
+static void put_letter(struct mp_writer *w, char letter)
+{
+    uint8_t *p = take(w, 1);
+
+    if (p != NULL)
+        *p = (uint8_t)letter;
+}
+
+static void put_integer(struct mp_writer *w, bool negative, uint64_t n)
+{
+    const unsigned head = negative ? 2 : 1, count = digits(n);
+    uint8_t *p = take(w, head + count + 1);
+
+    if (p == NULL)
+        return;
+    memcpy(p, "i-", head);
+    put_digits(p + head + count, n);
+    p[head + count] = 'e';
 }
 
 void be_write_uint(struct mp_writer *w, uint64_t value)
 {
-    write_integer(w, false, value);
+    put_integer(w, false, value);
 }
 
 void be_write_int(struct mp_writer *w, int64_t value)
 {
-    write_integer(w, value < 0,
-                  value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    put_integer(w, value < 0,
+                value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void be_write_bytes(struct mp_writer *w, struct bytes value)
 {
-    uint8_t buf[DIGITS_MAX + 1];
-    uint8_t *end = buf + sizeof(buf) - 1;
-    uint8_t *p = put_digits(end, value.len);
+    const unsigned count = digits(value.len);
+    uint8_t *p = take(w, count + 1 + value.len);
 
-    *end++ = ':';
-    mp_write_raw(w, bytes_of(p, (size_t)(end - p)));
-    mp_write_raw(w, value);
-}
-
-static void write_letter(struct mp_writer *w, char letter)
-{
-    mp_write_raw(w, bytes_of(&letter, 1));
+    if (p == NULL)
+        return;
+    put_digits(p + count, value.len);
+    p[count] = ':';
+    if (value.len > 0)
+        memcpy(p + count + 1, value.p, value.len);
 }
 
 void be_open_list(struct mp_writer *w)
 {
-    write_letter(w, 'l');
+    put_letter(w, 'l');
 }
 
 void be_open_dictionary(struct mp_writer *w)
 {
-    write_letter(w, 'd');
+    put_letter(w, 'd');
 }
 
 void be_close(struct mp_writer *w)
 {
-    write_letter(w, 'e');
+    put_letter(w, 'e');
 }
