@@ -2,7 +2,8 @@
  *
  * `warren status`: first what is wrong, then a line for each fact, in the
  * order in which operators ask: what it is, how it stands in the DHT, what it
- * does for others, what it has of its own, what is on disk.
+ * does for others, what it has of its own, what is on disk; and, where it is in
+ * the mainline DHT too, how it stands in that.
  */
 #include "cli/ask/talk.h"
 #include "cli/show/amount.h"
@@ -160,15 +161,16 @@ static void print_not_found(struct mp_reader map, struct mp_reader dht)
 
 /* What this node was asked to publish is on disk; what it says of itself as a
  * relay is made anew at each start. */
-static void print_publications(struct mp_reader map, uint64_t all)
+static void print_publications(struct mp_reader map, struct mp_reader rows,
+                               uint64_t all)
 {
+    uint64_t asked =
+        reply_uint(rows, "announcements") + reply_uint(rows, "items");
     struct mp_reader at;
-    uint64_t asked = 0;
 
-    if (reply_find(map, "store", &at))
-        asked = reply_uint(at, "announcements") + reply_uint(at, "items");
     asked = asked < all ? asked : all;
-    if (reply_find(map, "tunnels", &at) && reply_bool(at, "published"))
+    if (all > asked && reply_find(map, "tunnels", &at) &&
+        reply_bool(at, "published"))
         screen_line("publishes",
                     "%" PRIu64 " by request, %" PRIu64 " as a relay", asked,
                     all - asked);
@@ -176,16 +178,15 @@ static void print_publications(struct mp_reader map, uint64_t all)
         screen_line("publishes", "%" PRIu64 " by request", all);
 }
 
-static void print_dht(struct mp_reader map)
+/* One of the two; `rows` is what the store says of it. */
+static void print_dht(struct mp_reader map, struct mp_reader dht,
+                      struct mp_reader rows)
 {
     char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
-    struct mp_reader dht;
 
-    if (!reply_find(map, "dht", &dht))
-        return;
     for (int f = 0; f < 2; f++)
         print_family(dht, f);
-    print_publications(map, reply_uint(dht, "publications"));
+    print_publications(map, rows, reply_uint(dht, "publications"));
     print_not_found(map, dht);
     screen_line("keeps", "%s of %s, %s for others",
                 text_count(reply_uint(dht, "peers"), "peer", a),
@@ -304,24 +305,35 @@ static void print_streams(struct mp_reader map)
 }
 
 /* What the next start finds. */
-static void print_store(struct mp_reader map)
+static void print_store(bool ok, struct mp_reader rows)
 {
     char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
-    struct mp_reader store;
 
-    if (!reply_find(map, "store", &store))
-        return;
     screen_line(
-        "store", "%s: %s met, %s and %s by request",
-        reply_bool(store, "ok") ? "ok" : "FAILING",
-        text_count(reply_uint(store, "nodes"), "node", a),
-        text_count(reply_uint(store, "announcements"), "announcement", b),
-        text_count(reply_uint(store, "items"), "item", c));
+        "store", "%s: %s met, %s and %s by request", ok ? "ok" : "FAILING",
+        text_count(reply_uint(rows, "nodes"), "node", a),
+        text_count(reply_uint(rows, "announcements"), "announcement", b),
+        text_count(reply_uint(rows, "items"), "item", c));
+}
+
+static void print_mainline(struct mp_reader map, struct mp_reader store)
+{
+    struct mp_reader dht, rows;
+
+    if (!reply_find(map, "mainline", &dht) || mp_peek(&dht) != MP_MAP ||
+        !reply_find(store, "mainline", &rows))
+        return;
+    putchar('\n');
+    screen_line("mainline DHT", "%s",
+                reply_bool(dht, "joined") ? "joined" : "nobody answers");
+    print_dht(map, dht, rows);
+    print_store(reply_bool(store, "ok"), rows);
 }
 
 static void print_status(struct mp_reader map)
 {
     char memory[AMOUNT_SIZE];
+    struct mp_reader dht, store;
 
     print_problems(map);
     screen_line("warren", "%s, pid %" PRIu64, reply_text(map, "version"),
@@ -334,10 +346,13 @@ static void print_status(struct mp_reader map)
                 reply_bool(map, "testing_network") ? " (testing)" : "");
     print_list("listens on", map, "listen");
     print_trains(map);
-    print_dht(map);
+    if (!reply_find(map, "dht", &dht) || !reply_find(map, "store", &store))
+        return;
+    print_dht(map, dht, store);
     print_tunnels(map);
     print_streams(map);
-    print_store(map);
+    print_store(reply_bool(store, "ok"), store);
+    print_mainline(map, store);
 }
 
 static enum exit_code status(struct cli *cli)

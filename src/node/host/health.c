@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * One check a thing that can be wrong, each on its own and in its own section
- * below: the store, the machine's network, whether the node has joined, the
- * clock, whether others reach it, circuits, what it publishes, whether it is
- * the only one of its identity, the own address, the exit's names, services,
- * paths that lose long datagrams.
+ * below: the store, the machine's network, whether the node has joined its DHT,
+ * and the mainline DHT where it is in that too, the clock, whether others reach
+ * it, circuits, what it publishes, whether it is the only one of its identity,
+ * the own address, the exit's names, services, paths that lose long datagrams.
  * A check looks at state that others keep up to date and adds at most a few
  * problems, a sentence of what is wrong and one of what to do each; nothing is
  * asked of anybody, so that /health is cheap. health_check puts the worst
@@ -16,6 +16,7 @@
  */
 #include "node/host/health.h"
 #include "base/timestamp.h"
+#include "node/host/own_address.h"
 #include "node/host/tunnel_missing.h"
 #include "node/os/clock.h"
 #include "node/service/service_host.h"
@@ -50,6 +51,41 @@ static struct health_problem *add(struct health *h, enum health_level level,
 }
 
 #define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
+
+/* NULL: the mainline DHT is not enabled. */
+static const struct dht_host *dht_of(const struct node *n, enum store_dht dht)
+{
+    return dht == STORE_DHT ? n->dht : n->mainline;
+}
+
+static bool has_joined(const struct node *n, enum store_dht dht)
+{
+    return dht_of(n, dht) != NULL && dht_host_joined(dht_of(n, dht));
+}
+
+/* Whether relays and services are looked for in it. */
+static bool is_provider(const struct node *n, enum store_dht dht)
+{
+    (void)n;
+    return dht == STORE_DHT;
+}
+
+/* Of a DHT where nobody answers: an error while there is no other to find
+ * relays in. */
+static enum health_level level_without(const struct node *n, enum store_dht dht)
+{
+    enum store_dht other = dht == STORE_DHT ? STORE_MAINLINE : STORE_DHT;
+
+    return !is_provider(n, dht) ||
+                   (is_provider(n, other) && has_joined(n, other))
+               ? HEALTH_WARNING
+               : HEALTH_ERROR;
+}
+
+static bool has_joined_any(const struct node *n)
+{
+    return has_joined(n, STORE_DHT) || has_joined(n, STORE_MAINLINE);
+}
 
 /* ---- The store ---------------------------------------------------------- */
 
@@ -173,7 +209,9 @@ static bool works(const struct node *n, enum family f, uint64_t now)
     const struct network_family *s = network_family(n->network, f);
 
     return s->listening && s->usable && s->silent_since == TIME_NEVER &&
-           !is_refused(s, now) && dht_host_has_joined(n->dht, f);
+           !is_refused(s, now) &&
+           (dht_host_has_joined(n->dht, f) ||
+            (n->mainline != NULL && dht_host_has_joined(n->mainline, f)));
 }
 
 /* False when what is said explains that nobody answers. */
@@ -228,16 +266,25 @@ static void alone_without_bootstrap(const struct node *n, struct health *h)
                    "section [dht] of its configuration");
 }
 
+/* What the other DHT shows: then it is not the way out that is missing. */
+#define UDP_GETS_OUT                                                       \
+    "the mainline DHT answers, so that UDP gets out of this machine: see " \
+    "whether the other nodes run and are of this network, and name some "  \
+    "that are in `bootstrap` in the section [dht]"
+
 static void lost_all(const struct node *n, uint64_t now, struct health *h)
 {
-    struct health_problem *p = add(h, HEALTH_ERROR, "no_nodes");
+    struct health_problem *p = add(h, level_without(n, STORE_DHT), "no_nodes");
 
     SAY(p->what,
         "no other node has answered for %" PRIu64 " s: all that this one knew "
         "have fallen silent",
         time_since(dht_host_lost_at(n->dht), now) / TIME_S);
-    SAY(p->remedy, "check that UDP gets out of this machine; it joins again "
-                   "by itself");
+    SAY(p->remedy, "%s",
+        has_joined(n, STORE_MAINLINE)
+            ? UDP_GETS_OUT
+            : "check that UDP gets out of this machine; it joins again by "
+              "itself");
 }
 
 static void check_joined(const struct node *n, uint64_t now, struct health *h)
@@ -263,7 +310,8 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
                        "another one in `bootstrap` in the section [dht]");
         return;
     }
-    p = add(h, HEALTH_ERROR, trouble == NULL ? "no_nodes" : "bootstrap_name");
+    p = add(h, level_without(n, STORE_DHT),
+            trouble == NULL ? "no_nodes" : "bootstrap_name");
     if (trouble == NULL)
         SAY(p->what,
             "no other node has answered for %" PRIu64 " s, of %u in "
@@ -273,10 +321,62 @@ static void check_joined(const struct node *n, uint64_t now, struct health *h)
     else
         SAY(p->what, "%s", trouble);
     SAY(p->remedy, "%s",
-        trouble == NULL ? "check that UDP gets out of this machine and that "
-                          "the bootstrap nodes run and are of this network"
-                        : "check the name, this machine's DNS (resolv.conf), "
-                          "and which address families both have");
+        trouble != NULL ? "check the name, this machine's DNS (resolv.conf), "
+                          "and which address families both have"
+        : has_joined(n, STORE_MAINLINE)
+            ? UDP_GETS_OUT
+            : "check that UDP gets out of this machine and that the bootstrap "
+              "nodes run and are of this network");
+}
+
+/* ---- The mainline DHT --------------------------------------------------- */
+
+static void say_mainline(const struct node *n, uint64_t now, bool knows,
+                         struct health_problem *p)
+{
+    const struct dht_host *m = n->mainline;
+    const char *trouble = dht_host_trouble(m);
+
+    if (dht_host_lost_at(m) != TIME_NEVER && trouble == NULL)
+        SAY(p->what,
+            "no node of the mainline DHT has answered for %" PRIu64
+            " s: all that this one knew have fallen silent",
+            time_since(dht_host_lost_at(m), now) / TIME_S);
+    else if (trouble != NULL)
+        SAY(p->what, "the mainline DHT is not joined: %.400s", trouble);
+    else if (!knows)
+        SAY(p->what, "no other node of the mainline DHT is known or "
+                     "configured: this node waits for others to join it");
+    else
+        SAY(p->what,
+            "no node of the mainline DHT has answered for %" PRIu64
+            " s, of %u in `bootstrap`, %zu in `bootstrap_files` and %u from "
+            "the last run",
+            time_since(n->started_at, now) / TIME_S,
+            n->config.mainline_bootstrap.count, dht_host_saved(m),
+            dht_host_restored(m));
+}
+
+static void check_mainline(const struct node *n, uint64_t now, struct health *h)
+{
+    struct health_problem *p;
+    bool knows;
+
+    if (n->mainline == NULL || dht_host_joined(n->mainline))
+        return;
+    knows = dht_host_restored(n->mainline) + dht_host_saved(n->mainline) +
+                n->config.mainline_bootstrap.count >
+            0;
+    p = add(h, level_without(n, STORE_MAINLINE), "no_mainline");
+    say_mainline(n, now, knows && !dht_host_is_its_bootstrap(n->mainline), p);
+    SAY(p->remedy,
+        "%sname nodes that run in `bootstrap`, or saved tables in "
+        "`bootstrap_files`, in the section [mainline]",
+        !knows ? ""
+        : has_joined(n, STORE_DHT)
+            ? "the nodes of this network answer, so that UDP gets out of this "
+              "machine: "
+            : "check that UDP gets out of this machine, and ");
 }
 
 /* ---- The clock ---------------------------------------------------------- */
@@ -347,31 +447,48 @@ static bool is_ours(const struct node *n, const struct endpoint *ep)
     return false;
 }
 
+/* It has joined where it would answer, and nobody has ever asked. */
+static bool is_to_be_asked(const struct node *n)
+{
+    const bool read_only[STORE_DHTS] = {n->config.dht.read_only,
+                                        n->config.mainline.read_only};
+    bool expects = false;
+
+    for (int d = 0; d < STORE_DHTS; d++) {
+        const struct dht_host *host = dht_of(n, (enum store_dht)d);
+
+        if (host == NULL)
+            continue;
+        if (queries_received(dht_stats(dht_host_engine(host))) > 0)
+            return false;
+        expects = expects || (dht_host_joined(host) && !read_only[d]);
+    }
+    return expects;
+}
+
 /* Whether others can reach us: strangers' queries show it, silence hints at
  * the opposite. */
 static void check_reachable(const struct node *n, uint64_t now,
                             struct health *h)
 {
-    const struct dht *dht = dht_host_engine(n->dht);
-    struct dht_status status;
+    struct config_endpoints seen = {.count = 0};
+    const struct own_witnesses witnesses = {n->dht, n->mainline};
     struct health_problem *p;
     char at[ENDPOINT_TEXT_SIZE];
 
-    if (n->config.dht.read_only || !dht_host_joined(n->dht) ||
-        time_since(n->started_at, now) < ASKED_WITHIN ||
-        queries_received(dht_stats(dht)) > 0)
+    if (!is_to_be_asked(n) || time_since(n->started_at, now) < ASKED_WITHIN)
         return;
-    dht_status(dht, now, &status);
+    own_address_add_external(&witnesses, now, &seen);
     p = add(h, HEALTH_WARNING, "unreachable");
     SAY(p->what, "no query of another node has reached this one");
-    for (int f = 0; f < FAMILIES; f++) {
-        if (!status.external_known[f] || is_ours(n, &status.external[f]))
+    for (unsigned i = 0; i < seen.count; i++) {
+        if (is_ours(n, &seen.at[i]))
             continue;
         SAY(p->what,
             "no query of another node has reached this one, which "
             "others see as %s: it seems to be behind NAT or a "
             "firewall",
-            endpoint_print(&status.external[f], at));
+            endpoint_print(&seen.at[i], at));
         break;
     }
     SAY(p->remedy, "let UDP to the port of `listen` in (port forwarding, "
@@ -427,7 +544,7 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
     enum health_level level, worst = HEALTH_NOTE;
     unsigned length = 0;
 
-    if (!dht_host_joined(n->dht))
+    if (!has_joined_any(n))
         return;
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
         if (!lacks_circuits(n, hops, now, &level) || level <= worst)
@@ -446,16 +563,17 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
 
 /* Nodes may be joined, and lookups end well, and still nobody finds us: they
  * have no room for us, or have lost what they took. */
-static void check_findable(const struct node *n, uint64_t now, struct health *h)
+static void check_findable(const struct dht_host *host, uint64_t now,
+                           struct health *h)
 {
-    uint64_t joined_at = dht_host_joined_at(n->dht);
+    uint64_t joined_at = host == NULL ? TIME_NEVER : dht_host_joined_at(host);
     unsigned nowhere, missing, good;
     struct health_problem *p;
     struct dht_status s;
 
     if (joined_at == TIME_NEVER || time_since(joined_at, now) < STORED_WITHIN)
         return;
-    dht_status(dht_host_engine(n->dht), now, &s);
+    dht_status(dht_host_engine(host), now, &s);
     nowhere = s.published[DHT_PUBLISHED_FAILING];
     missing = s.published[DHT_PUBLISHED_MISSING];
     good = s.published[DHT_PUBLISHED_FOUND] + s.published[DHT_PUBLISHED_STORED];
@@ -463,10 +581,11 @@ static void check_findable(const struct node *n, uint64_t now, struct health *h)
         return;
     p = add(h, good > 0 ? HEALTH_WARNING : HEALTH_ERROR, "not_findable");
     SAY(p->what,
-        "of the %u announcements and items that this node publishes others "
-        "may not find %u: no node takes %u, and %u %s not found when looked up",
-        s.publications, nowhere + missing, nowhere, missing,
-        missing == 1 ? "was" : "were");
+        "of the %u announcements and items that this node publishes in the %s "
+        "others may not find %u: no node takes %u, and %u %s not found when "
+        "looked up",
+        s.publications, dht_host_name(host), nowhere + missing, nowhere,
+        missing, missing == 1 ? "was" : "were");
     SAY(p->remedy,
         "they are tried again by themselves within minutes, `warren dht "
         "published` lists them; if it stays so, %s",
@@ -512,7 +631,10 @@ static void check_twin(const struct node *n, uint64_t now, struct health *h)
     char at[ENDPOINT_TEXT_SIZE];
     struct health_problem *p;
 
-    dht_publications(dht_host_engine(n->dht), look_at_own_item, &own);
+    for (int d = 0; d < STORE_DHTS; d++)
+        if (dht_of(n, (enum store_dht)d) != NULL)
+            dht_publications(dht_host_engine(dht_of(n, (enum store_dht)d)),
+                             look_at_own_item, &own);
     if (!told && !own.beaten)
         return;
     p = add(h, HEALTH_ERROR, "same_identity");
@@ -552,20 +674,21 @@ static void say_unreached(const struct node *n, uint64_t now, struct health *h)
 static void check_published(const struct node *n, uint64_t now,
                             struct health *h)
 {
+    const struct own_witnesses witnesses = {n->dht, n->mainline};
+    struct config_endpoints seen = {.count = 0};
     struct health_problem *p;
-    struct dht_status s;
     bool known = false;
 
-    if (n->config.tunnel.max_relays_or_exits == 0 || !dht_host_joined(n->dht) ||
+    if (n->config.tunnel.max_relays_or_exits == 0 || !has_joined_any(n) ||
         n->config.dht.read_only || time_since(n->started_at, now) < PATIENCE)
         return;
     if (tunnel_host_addresses(n->tunnels)->count > 0) {
         say_unreached(n, now, h);
         return;
     }
-    dht_status(dht_host_engine(n->dht), now, &s);
-    for (int f = 0; f < FAMILIES; f++)
-        known = known || (s.external_known[f] && s.external[f].port == 0);
+    own_address_add_external(&witnesses, now, &seen);
+    for (unsigned i = 0; i < seen.count; i++)
+        known = known || seen.at[i].port == 0;
     p = add(h, HEALTH_NOTE, "no_address");
     SAY(p->what,
         "this node relays for nobody, because it does not know the "
@@ -719,12 +842,15 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     struct health found = {0};
 
     check_store(n, &found);
-    if (check_network(n, now, &found))
+    if (check_network(n, now, &found)) {
         check_joined(n, now, &found);
+        check_mainline(n, now, &found);
+    }
     check_clock(n, &found);
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);
-    check_findable(n, now, &found);
+    for (int d = 0; d < STORE_DHTS; d++)
+        check_findable(dht_of(n, (enum store_dht)d), now, &found);
     check_twin(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
