@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Daemons that are in the mainline DHT too: how they come in, come back, what
+they say of themselves, and what they do with strangers' datagrams."""
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "process"))
+from harness import (BINARY, DONE, NO_RELAY, PORT, TROUBLE, USAGE,
+                     ProcessTest, clean_environment, wait_for)
+
+ON = ("--mainline.enabled=true", *NO_RELAY)
+
+
+def through(*nodes):
+    return "--mainline.bootstrap=" + ", ".join(n.endpoint for n in nodes)
+
+
+def mainline(node):
+    return node.status()["mainline"]
+
+
+def wait_in(node, count=1, timeout=30.0):
+    """Until it knows so many nodes of the mainline DHT."""
+    wait_for(f"{node.endpoint} knows {count} of the mainline DHT",
+             lambda: mainline(node)["ipv4"]["nodes"] >= count and
+             mainline(node)["joined"], timeout)
+
+
+def problem(node, code):
+    found = [p for p in node.status()["problems"] if p["code"] == code]
+    return found[0] if found else None
+
+
+def bencoded_ping(transaction):
+    return (b"d1:ad2:id20:" + os.urandom(20) + b"e1:q4:ping1:t2:" +
+            transaction + b"1:y1:qe")
+
+
+class Stranger:
+    """A socket that daemons do not know."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.socket.settimeout(5)
+
+    def send(self, node, datagram):
+        self.socket.sendto(datagram, (node.address, PORT))
+
+    def ask(self, node, datagram):
+        self.send(node, datagram)
+        return self.socket.recv(2048)
+
+    def close(self):
+        self.socket.close()
+
+
+class Five(ProcessTest):
+    """Nodes whose only DHT traffic is that of the mainline DHT."""
+
+    def setUp(self):
+        super().setUp()
+        self.first = self.net.add().start(*ON)
+        for _ in range(4):
+            self.net.add().start(*ON, through(self.first), wait=False)
+        for node in self.net.nodes:
+            node.wait_ready()
+        for node in self.net.nodes:
+            wait_in(node, 4)
+
+    def test_both_are_told_apart(self):
+        node = self.net.nodes[2]
+        status = node.status()
+        self.assertFalse(status["dht"]["joined"])
+        self.assertNotEqual(status["dht"]["ipv4"]["id"],
+                            status["mainline"]["ipv4"]["id"])
+        self.assertIn("joined the mainline DHT", node.log_text())
+        self.assertNotIn("joined the DHT", node.log_text())
+        metrics = node.metrics()
+        self.assertEqual(metrics['warren_dht_joined{dht="mainline"}'], 1)
+        self.assertEqual(metrics["warren_dht_joined"], 0)
+        self.assertEqual(
+            metrics['warren_dht_nodes{family="ipv4",dht="mainline"}'], 4)
+        self.assertEqual(metrics['warren_dht_nodes{family="ipv4"}'], 0)
+        self.assertEqual(metrics["warren_dht_received_total"], 0)
+        self.assertGreater(
+            metrics['warren_dht_received_total{dht="mainline"}'], 0)
+        self.assertEqual(node.http("/health")[0], 200)
+        self.assertIsNone(problem(node, "no_mainline"))
+        text = node.cli("status").stdout
+        self.assertRegex(text, r"(?m)^mainline DHT +joined$")
+        self.assertRegex(text, r"(?m)^IPv4 nodes +0 \(")
+        self.assertRegex(text, r"(?m)^IPv4 nodes +4 \(4 good")
+
+    def come_back(self, node, before):
+        """Without anybody to join through but who was met before."""
+        node.start(*ON)
+        wait_in(node)
+        status = node.status()
+        self.assertEqual(status["mainline"]["restored"], 4)
+        self.assertEqual(status["dht"]["restored"], 0)
+        self.assertEqual(status["mainline"]["ipv4"]["id"], before)
+
+    def test_rows_and_id_come_back(self):
+        node = self.net.nodes[3]
+        before = mainline(node)["ipv4"]["id"]
+        node.stop()
+        self.come_back(node, before)
+        rows = node.status()["store"]
+        self.assertEqual(rows["nodes"], 0)
+        self.assertEqual(rows["mainline"]["nodes"], 4)
+        self.assertEqual(node.metrics()[
+            'warren_store_rows{table="mainline_nodes"}'], 4)
+        # As soon as they are written, after kill -9 too.
+        node.kill()
+        self.come_back(node, before)
+
+    def test_who_is_not_in_it_leaves_its_rows_alone(self):
+        node = self.net.nodes[1]
+        before = mainline(node)["ipv4"]["id"]
+        node.stop()
+        node.start(*NO_RELAY)
+        status = node.status()
+        self.assertIsNone(status["mainline"])
+        self.assertEqual(status["store"]["mainline"]["nodes"], 4)
+        self.assertNotIn("mainline DHT", node.cli("status").stdout)
+        self.assertNotIn('dht="mainline"', node.http("/metrics")[1])
+        node.stop()
+        self.come_back(node, before)
+
+
+class Ways(ProcessTest):
+    """How a node comes in."""
+
+    def test_a_saved_table(self):
+        first = self.net.add().start(*ON)
+        second = self.net.add()
+        table = self.net.root / "table"
+        gone = b"".join(socket.inet_aton(f"{self.net.prefix}.{i}") +
+                        PORT.to_bytes(2, "big") for i in range(100, 120))
+        nodes = (gone + socket.inet_aton(first.address) +
+                 PORT.to_bytes(2, "big"))
+        table.write_bytes(b"d5:nodes%d:%be" % (len(nodes), nodes))
+        second.start(*ON, f"--mainline.bootstrap_files={table}")
+        self.assertIn("bootstrap_files have 21 nodes of the mainline DHT to "
+                      "ask", second.log_text())
+        wait_in(second, timeout=60)
+
+    def test_a_table_that_is_none_is_an_error_at_the_start(self):
+        node = self.net.add()
+        table = self.net.root / "table"
+        for content, code, what in (
+                (None, TROUBLE, "cannot be opened: No such file"),
+                (b"x", USAGE, "is no saved table; what can be read is dht.dat "
+                              "of Transmission or aria2 and the session state "
+                              "of libtorrent")):
+            if content is not None:
+                table.write_bytes(content)
+            done = subprocess.run(
+                [BINARY, "run", *map(str, node.flags()), *ON,
+                 f"--mainline.bootstrap_files={table}"],
+                capture_output=True, text=True, timeout=60, check=False,
+                env=clean_environment())
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(f"bootstrap_files in [mainline]: {table} {what}",
+                          done.stderr)
+        # Who is not in it does not read them.
+        node.start(f"--mainline.bootstrap_files={table}")
+
+    def test_reload(self):
+        first = self.net.add().start(*ON)
+        node = self.net.add()
+        table = self.net.root / "table"
+        config = self.net.root / "conf"
+
+        def settings(*lines):
+            config.write_text("\n".join(("[mainline]", *lines, "")))
+
+        settings("enabled = true")
+        node.start("--config", config, *NO_RELAY)
+        self.assertFalse(mainline(node)["joined"])
+        settings("enabled = no", f"bootstrap_files = {table}",
+                 f"bootstrap = {first.endpoint}")
+        node.send_signal(signal.SIGHUP)
+        wait_in(node)
+        log = node.log_text()
+        self.assertIn("[mainline] enabled is 'true' and stays so until a "
+                      "restart; the settings now say 'false'", log)
+        self.assertIn(f"{table} cannot be opened: No such file or directory; "
+                      "the nodes of before are asked", log)
+
+
+class Words(ProcessTest):
+    """What is said of one that is silent while the other is not."""
+
+    def test_the_mainline_dht_is_silent(self):
+        first = self.net.add().start()
+        node = self.net.add([first]).start(
+            *ON, f"--mainline.bootstrap={self.net.prefix}.199:{PORT}")
+        node.wait_joined()
+        said = problem(node, "no_mainline")
+        self.assertEqual(said["level"], "warning")
+        self.assertRegex(said["what"], "no node of the mainline DHT has "
+                         "answered for [0-9]+ s, of 1 in `bootstrap`")
+        self.assertIn("UDP gets out of this machine", said["remedy"])
+        self.assertIn("[mainline]", said["remedy"])
+        self.assertEqual(node.http("/health")[0], 200)
+        self.assertEqual(node.cli("status").returncode, DONE)
+
+    def test_the_own_dht_is_silent(self):
+        first = self.net.add().start(*ON)
+        node = self.net.add([f"{self.net.prefix}.199:{PORT}"]).start(
+            *ON, through(first))
+        wait_in(node)
+        said = problem(node, "no_nodes")
+        self.assertEqual(said["level"], "error")
+        self.assertIn("the mainline DHT answers, so that UDP gets out",
+                      said["remedy"])
+
+    def test_nobody_is_known(self):
+        node = self.net.add().start(*ON)
+        said = problem(node, "no_mainline")
+        self.assertIn("no other node of the mainline DHT is known or "
+                      "configured", said["what"])
+        self.assertIn("`bootstrap_files`", said["remedy"])
+        self.assertEqual(node.http("/health")[0], 200)
+
+
+class Datagrams(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.stranger = Stranger(f"{self.net.prefix}.200")
+        self.addCleanup(self.stranger.close)
+
+    def count(self, node, name):
+        return node.metrics()[name]
+
+    def test_it_answers_in_bencode(self):
+        node = self.net.add().start(*ON)
+        answer = self.stranger.ask(node, bencoded_ping(b"xy"))
+        self.assertTrue(answer.startswith(b"d2:ip6:"), answer)
+        self.assertIn(bytes.fromhex(mainline(node)["ipv4"]["id"]), answer)
+        self.assertIn(b"1:t2:xy", answer)
+
+    def test_what_is_no_message_is_dropped_in_silence(self):
+        node = self.net.add().start(*ON)
+        # A SYN of uTP, a connect of a tracker (BEP 15), plain text.
+        for junk in (b"\x41\x00" + bytes(18),
+                     b"\x00\x00\x04\x17\x27\x10\x19\x80" + bytes(8), b"hello"):
+            self.stranger.send(node, junk)
+        self.stranger.send(node, b"d1:")
+        answer = self.stranger.ask(node, bencoded_ping(b"zz"))
+        self.assertIn(b"1:t2:zz", answer)
+        self.assertEqual(self.count(
+            node, 'warren_udp_dropped_total{reason="foreign"}'), 3)
+        self.assertEqual(self.count(
+            node, 'warren_dht_dropped_total{reason="not_bencode",'
+                  'dht="mainline"}'), 1)
+
+    def test_it_is_off_by_default(self):
+        node = self.net.add().start()
+        self.stranger.send(node, bencoded_ping(b"xy"))
+        wait_for("it is counted", lambda: self.count(
+            node, 'warren_udp_dropped_total{reason="foreign"}') == 1)
+        self.stranger.socket.settimeout(0.5)
+        with self.assertRaises(TimeoutError):
+            self.stranger.socket.recv(2048)
+
+
+if __name__ == "__main__":
+    unittest.main()
