@@ -175,13 +175,18 @@ static inline void node_list_add(void *ctx, const struct store_node *node)
     l->nodes[l->count++] = *node;
 }
 
-static inline struct node_list list_nodes(struct store *s, size_t limit)
+static inline struct node_list list_nodes_of(struct store *s,
+                                             enum store_dht dht, size_t limit)
 {
     struct node_list l = {NULL, 0, 0};
 
-    assert_int_equal(store_each_node(s, STORE_DHT, limit, node_list_add, &l),
-                     OK);
+    assert_int_equal(store_each_node(s, dht, limit, node_list_add, &l), OK);
     return l;
+}
+
+static inline struct node_list list_nodes(struct store *s, size_t limit)
+{
+    return list_nodes_of(s, STORE_DHT, limit);
 }
 
 static inline void write_file(const char *path, const void *p, size_t len)

@@ -88,10 +88,48 @@ static void test_dht_restore_item_that_is_no_value_is_refused(void **state)
     close_store(store, dir);
 }
 
+/* The ids and nodes of one are not those of the other. */
+static void test_dht_restore_of_two_dhts(void **state)
+{
+    char dir[] = "/tmp/warren-restore-XXXXXX";
+    struct store *store = open_store(dir);
+    struct test_random random = {1};
+    struct dht_env env = {&random, send_nothing, fill, on_event};
+    struct dht_restored restored;
+    struct endpoint ep;
+    struct id id = {{1}};
+
+    (void)state;
+    assert_int_equal(endpoint_parse("198.51.100.1:7881", &ep), OK);
+    dht_restore_keep_node(store, STORE_MAINLINE, &id, &ep);
+    for (int d = 0; d < STORE_DHTS; d++) {
+        id.b[0] = (uint8_t)(10 + d);
+        dht_restore_keep_id(store, (enum store_dht)d, FAMILY_IPV4, &id);
+    }
+    assert_int_equal(store_flush(store, 1), OK);
+    for (int d = 0; d < STORE_DHTS; d++) {
+        enum store_dht dht = (enum store_dht)d;
+        struct dht_config config;
+        struct dht *engine;
+
+        dht_config_init(&config);
+        config.family[FAMILY_IPV4] = true;
+        dht_restore_ids(store, dht, &config);
+        assert_true(config.has_id[FAMILY_IPV4]);
+        assert_int_equal(config.id[FAMILY_IPV4].b[0], 10 + d);
+        assert_int_equal(dht_new(&config, &env, TIME_HOUR, &engine), OK);
+        dht_restore_all(engine, store, dht, TIME_HOUR, &restored);
+        assert_int_equal(restored.nodes, dht == STORE_MAINLINE);
+        dht_free(engine);
+    }
+    close_store(store, dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dht_restore_item_that_is_no_value_is_refused),
+        cmocka_unit_test(test_dht_restore_of_two_dhts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
