@@ -97,6 +97,16 @@ class Five(ProcessTest):
         self.assertRegex(text, r"(?m)^IPv4 nodes +0 \(")
         self.assertRegex(text, r"(?m)^IPv4 nodes +4 \(4 good")
 
+    def test_an_idle_second_engine_is_small(self):
+        """1 MB at most, by VmRSS; here it may be as much more by chance."""
+        without = self.net.add([self.first]).start(*NO_RELAY)
+        both = self.net.add([self.first]).start(*ON, through(self.first))
+        without.wait_joined()
+        both.wait_joined()
+        wait_in(both)
+        self.assertLess(both.status()["memory"],
+                        without.status()["memory"] + 2 * 2 ** 20)
+
     def come_back(self, node, before):
         """Without anybody to join through but who was met before."""
         node.start(*ON)

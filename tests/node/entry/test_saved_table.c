@@ -67,15 +67,15 @@ static void assert_refuses(struct bytes file, const char *what)
 
 /* ---- Files of the programs ---------------------------------------------- */
 
-/* Each was saved by a program in a network of nodes of ours at port 7881 of
- * 10.77.0.1 and further and fd77::1 and further. */
+/* Each was saved by a program in a network of nodes at port 7881 of 10.77/16
+ * and fd77::/16: eight of ours, but for Transmission, which saves no table of
+ * less than 40, a thousand that only answered. */
 static const struct {
     const char *name;
     bool ipv4, ipv6;
 } saved[] = {
-    {"libtorrent-state", true, true},
-    {"libtorrent-params", true, true},
-    {"aria2-dht.dat", true, false},
+    {"transmission-dht.dat", true, false}, {"libtorrent-state", true, true},
+    {"libtorrent-params", true, true},     {"aria2-dht.dat", true, false},
     {"aria2-dht6.dat", false, true},
 };
 
@@ -102,11 +102,11 @@ static void test_saved_table_of_each_program(void **state)
             of[ep->family] += ep->port == 7881;
         }
         if (saved[i].ipv4)
-            assert_in_range(of[FAMILY_IPV4], least, 14);
+            assert_in_range(of[FAMILY_IPV4], least, 300);
         else
             assert_int_equal(of[FAMILY_IPV4], 0);
         if (saved[i].ipv6)
-            assert_in_range(of[FAMILY_IPV6], least, 14);
+            assert_in_range(of[FAMILY_IPV6], least, 300);
         else
             assert_int_equal(of[FAMILY_IPV6], 0);
     }
