@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (f.kind == CONTROL_REQUEST) {
         check_request(&f);
         check_params(f.value, UINT64_MAX);
-        check_params(f.value, RPC_ADDRESS | RPC_TARGET);
+        check_params(f.value, RPC_ADDRESS | RPC_HASH);
     } else if (f.kind != CONTROL_BAD_REQUEST) {
         check_written(&f);
         pick(f.value, 0);

@@ -186,6 +186,161 @@ static void test_warren_dht_withdraw_is_written_when_there_is_room(void **state)
     stop(CLIENT);
 }
 
+/* ---- The mainline DHT --------------------------------------------------- */
+
+#define MAGNET \
+    "magnet:?dn=x&xt=urn:btih:0102030000000000000000000000000000000000"
+#define OFF 3 /* the node that is not in it */
+
+static void start_mainline(void)
+{
+    const struct warren_setting more[] = {
+        {"mainline.enabled", "true"}, {"mainline.bootstrap", address_of(0)}};
+
+    for (unsigned i = 0; i < OFF; i++)
+        start_with(i, more, COUNT_OF(more), NULL);
+    start(OFF, NULL);
+}
+
+/* Announced on two nodes, as soon as they have joined. */
+static void announce_in(unsigned i, enum warren_dht dht, const uint8_t hash[20],
+                        uint16_t port, unsigned flags)
+{
+    struct heard heard;
+    const struct warren_dht_handler h = {&heard, NULL, on_done};
+
+    do {
+        heard = (struct heard){0};
+        assert_int_equal(warren_dht_announce_in(nodes[i].w, dht, hash, port,
+                                                flags, &h, NULL),
+                         WARREN_OK);
+        run_until_ended(&heard.ended);
+    } while (heard.error == WARREN_ERR_NO_NODES || heard.result.stored < 2);
+    assert_int_equal(heard.error, WARREN_OK);
+    assert_int_equal(heard.result.kept, 1);
+}
+
+static struct heard look_in(unsigned i, enum warren_dht dht,
+                            const uint8_t hash[20], unsigned flags)
+{
+    struct heard heard = {0};
+    const struct warren_dht_handler h = {&heard, on_peer, on_done};
+
+    assert_int_equal(
+        warren_dht_get_peers_in(nodes[i].w, dht, hash, flags, &h, NULL),
+        WARREN_OK);
+    run_until_ended(&heard.ended);
+    assert_int_equal(heard.error, WARREN_OK);
+    return heard;
+}
+
+/* Both engines number what they are asked from 1 on. */
+static void cancel_one_of_both(const uint8_t hash[20])
+{
+    struct heard heard[2] = {{0}, {0}};
+    const struct warren_dht_handler h[2] = {{&heard[0], NULL, on_done},
+                                            {&heard[1], NULL, on_done}};
+    uint64_t request[2];
+
+    for (unsigned dht = 0; dht < 2; dht++)
+        assert_int_equal(warren_dht_get_peers_in(nodes[2].w,
+                                                 (enum warren_dht)dht, hash, 0,
+                                                 &h[dht], &request[dht]),
+                         WARREN_OK);
+    assert_true(request[0] != request[1]);
+    warren_dht_cancel(nodes[2].w, request[0]);
+    run_until_ended(&heard[1].ended);
+    assert_int_equal(heard[1].error, WARREN_OK);
+    assert_int_equal(heard[0].ended, 0);
+}
+
+static void test_warren_mainline(void **state)
+{
+    uint8_t hash[20];
+    struct heard heard;
+
+    (void)state;
+    start_mainline();
+    assert_int_equal(warren_magnet_hash(MAGNET, hash), WARREN_OK);
+    announce_in(1, WARREN_DHT_MAINLINE, hash, 4000, 0);
+    heard = look_in(2, WARREN_DHT_MAINLINE, hash, 0);
+    assert_int_equal(heard.peers, 1);
+    assert_int_equal(heard.port, 4000);
+
+    /* The other one knows nothing of it. */
+    announce_in(1, WARREN_DHT_BUILT_IN, hash, 4001, 0);
+    heard = look_in(2, WARREN_DHT_BUILT_IN, hash, 0);
+    assert_int_equal(heard.peers, 1);
+    assert_int_equal(heard.port, 4001);
+    assert_int_equal(
+        warren_dht_withdraw_in(nodes[1].w, WARREN_DHT_MAINLINE, hash),
+        WARREN_OK);
+    assert_int_equal(
+        warren_dht_withdraw_in(nodes[1].w, WARREN_DHT_MAINLINE, hash),
+        WARREN_ERR_NOT_FOUND);
+    assert_int_equal(warren_dht_withdraw(nodes[1].w, hash), WARREN_OK);
+    cancel_one_of_both(hash);
+}
+
+static void test_warren_mainline_seeds(void **state)
+{
+    static const uint8_t hash[20] = {9};
+    struct heard heard = {0};
+    const struct warren_dht_handler h = {&heard, NULL, on_done};
+
+    (void)state;
+    start_mainline();
+    announce_in(0, WARREN_DHT_MAINLINE, hash, 4000, WARREN_DHT_SEED);
+    announce_in(1, WARREN_DHT_MAINLINE, hash, 4001, 0);
+    assert_int_equal(
+        warren_dht_scrape_in(nodes[2].w, WARREN_DHT_MAINLINE, hash, &h, NULL),
+        WARREN_OK);
+    run_until_ended(&heard.ended);
+    assert_int_equal(heard.error, WARREN_OK);
+    assert_true(heard.result.scraped > 0);
+    assert_true(heard.result.seeds > 0.5 && heard.result.seeds < 1.5);
+    assert_true(heard.result.downloaders > 0.5 &&
+                heard.result.downloaders < 1.5);
+    heard = look_in(2, WARREN_DHT_MAINLINE, hash, WARREN_DHT_NO_SEEDS);
+    assert_int_equal(heard.peers, 1);
+    assert_int_equal(heard.port, 4001);
+}
+
+static void test_warren_mainline_off_and_wrong(void **state)
+{
+    static const uint8_t hash[20] = {1};
+    uint8_t out[20] = {7};
+    struct warren *w;
+    uint64_t request = 5;
+
+    (void)state;
+    start(OFF, NULL);
+    w = nodes[OFF].w;
+    for (unsigned dht = 1; dht < 4; dht++) {
+        int error = dht == 1 ? WARREN_ERR_UNSUPPORTED : WARREN_ERR_ARGUMENT;
+        enum warren_dht in = (enum warren_dht)dht;
+
+        assert_int_equal(
+            warren_dht_get_peers_in(w, in, hash, 0, NULL, &request), error);
+        assert_int_equal(warren_dht_scrape_in(w, in, hash, NULL, &request),
+                         error);
+        assert_int_equal(
+            warren_dht_announce_in(w, in, hash, 1, 0, NULL, &request), error);
+        assert_int_equal(warren_dht_withdraw_in(w, in, hash), error);
+    }
+    assert_int_equal(warren_dht_get_peers_in(w, WARREN_DHT_BUILT_IN, hash,
+                                             WARREN_DHT_SEED, NULL, &request),
+                     WARREN_ERR_ARGUMENT);
+    assert_int_equal(warren_dht_announce_in(w, WARREN_DHT_BUILT_IN, hash, 1,
+                                            WARREN_DHT_NO_SEEDS, NULL,
+                                            &request),
+                     WARREN_ERR_ARGUMENT);
+    assert_true(request == 5);
+    assert_int_equal(warren_magnet_hash("magnet:?dn=x", out),
+                     WARREN_ERR_ARGUMENT);
+    assert_int_equal(out[0], 7);
+}
+
 /* ---- A DHT of the program's --------------------------------------------- */
 
 /* Shared by all nodes of the test: one table of announcements and items. */
@@ -328,6 +483,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_warren_dht, stop_all),
+        cmocka_unit_test_teardown(test_warren_mainline, stop_all),
+        cmocka_unit_test_teardown(test_warren_mainline_seeds, stop_all),
+        cmocka_unit_test_teardown(test_warren_mainline_off_and_wrong, stop_all),
         cmocka_unit_test_teardown(test_warren_dht_withdraw_on_a_full_disk,
                                   stop_all),
         cmocka_unit_test_teardown(

@@ -193,6 +193,13 @@ static void get_peers(struct node *n)
     warren_dht_get_peers(n->w, hash, &h, &last_request);
 }
 
+static void scrape(struct node *n)
+{
+    const struct warren_dht_handler h = {n, on_any_peer, on_any_done};
+
+    warren_dht_scrape_in(n->w, WARREN_DHT_BUILT_IN, hash, &h, &last_request);
+}
+
 static void announce(struct node *n)
 {
     const struct warren_dht_handler h = {n, NULL, on_any_done};
@@ -396,6 +403,7 @@ static void (*const functions[])(struct node *n) = {listen_one,
                                                     deliver_isolated,
                                                     cancel_delivery,
                                                     get_peers,
+                                                    scrape,
                                                     announce,
                                                     withdraw,
                                                     cancel,
@@ -431,6 +439,9 @@ static void nothing_begins(struct node *n)
                      WARREN_ERR_CANCELLED);
     assert_int_equal(warren_dht_announce(n->w, hash, 1, &nobody, NULL),
                      WARREN_ERR_CANCELLED);
+    assert_int_equal(
+        warren_dht_scrape_in(n->w, WARREN_DHT_BUILT_IN, hash, &nobody, NULL),
+        WARREN_ERR_CANCELLED);
     send_data(n);
     close_one(n);
     look(n);

@@ -27,11 +27,14 @@ WRONG = [
      "warren: there is no verb 'dht get-pears'; did you mean 'warren dht "
      "get-peers'?"),
     (["dht", "get-peers", "0123"], USAGE,
-     "warren: HASH must be exactly 40 hex digits (0-9, a-f); '0123' has 4 "
-     "characters"),
+     "warren: HASH must be exactly 40 hex digits (0-9, a-f), or a magnet "
+     "link; '0123' has 4 characters"),
     (["dht", "get-peers", "g" + HASH[1:]], USAGE,
-     f"warren: HASH must be exactly 40 hex digits (0-9, a-f); 'g{HASH[1:]}' "
-     "has 40 characters, some of them no hex digits"),
+     "warren: HASH must be exactly 40 hex digits (0-9, a-f), or a magnet "
+     f"link; 'g{HASH[1:]}' has 40 characters, some of them no hex digits"),
+    (["dht", "get-peers", "magnet:?dn=x"], USAGE,
+     "warren: the magnet link is not for a torrent: it has no "
+     "xt=urn:btih:HASH"),
     (["dht", "get", HASH + "0"], USAGE,
      f"warren: TARGET must be exactly 40 hex digits (0-9, a-f); '{HASH}0' "
      "has 41 characters"),
@@ -39,8 +42,8 @@ WRONG = [
      "warren: ID must be exactly 40 hex digits (0-9, a-f); '' has 0 "
      "characters"),
     (["dht", "announce", "x"], USAGE,
-     "warren: HASH must be exactly 40 hex digits (0-9, a-f); 'x' has 1 "
-     "character"),
+     "warren: HASH must be exactly 40 hex digits (0-9, a-f), or a magnet "
+     "link; 'x' has 1 character"),
     (["dht", "withdraw", "x"], USAGE, "warren: HASH must be ..."),
     (["dht", "announce", HASH, "--port", "0"], USAGE,
      "warren: --port must be a whole number from 1 to 65535, not '0'"),
