@@ -208,6 +208,41 @@ class Services(unittest.TestCase):
         return config
 
 
+class Magnet(unittest.TestCase):
+    """The example finds the peers of a magnet link in the mainline DHT."""
+    LINK = "magnet:?dn=x&xt=urn:btih:" + "5a" * 20
+
+    def magnet(self, config, link):
+        return subprocess.run([BUILD / "examples/magnet", config, link],
+                              capture_output=True, text=True, timeout=120,
+                              check=False, env=clean_environment())
+
+    def test_finds_peers(self):
+        with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
+            root = pathlib.Path(folder)
+            nodes = [Node(root / f"n{i}", f"127.61.4.{i + 1}")
+                     for i in range(3)]
+            for node in nodes:
+                self.addCleanup(node.kill)
+                node.start("--mainline.enabled", "yes",
+                           "--mainline.bootstrap", nodes[0].endpoint)
+            wait_for("it is announced", lambda: nodes[1].cli(
+                "dht", "announce", "--mainline", "--port", 4000,
+                self.LINK).returncode == 0, 60)
+            config = root / "client.ini"
+            config.write_text(
+                f"[node]\ndata_dir = {root}/client\n"
+                f"listen = 127.61.4.100:{PORT}\ntesting_network = true\n"
+                "[tunnel]\nmax_relays_or_exits = 0\n"
+                f"[mainline]\nbootstrap = {nodes[0].endpoint}\n")
+            done = self.magnet(config, self.LINK)
+            self.assertEqual((done.returncode, done.stdout),
+                             (0, "127.61.4.2 4000\n"), done.stderr)
+            done = self.magnet(config, "magnet:?dn=x")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("no magnet link", done.stderr)
+
+
 class Page(socketserver.StreamRequestHandler):
     """A web server with one page."""
 
