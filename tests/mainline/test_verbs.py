@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: MIT
 """The mainline DHT through the command line and the control socket: every verb
 of the DHT with --mainline, magnet links, and what is said where it is off."""
+import asyncio
 import base64
 import contextlib
 import hashlib
+import importlib
 import json
 import pathlib
 import socket
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "process"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/process"))
+sys.path.insert(0, str(ROOT / "python"))
 from harness import (DONE, NEGATIVE, NO_RELAY, TROUBLE, UNANSWERED, USAGE,
                      Control, Failure, ProcessTest, wait_for, warren)
 
@@ -108,9 +112,10 @@ class On(ProcessTest):
 
     def test_everything(self):
         for part in (self.nodes_table, self.ping, self.find_node, self.peers,
-                     self.seeds, self.both_apart, self.published, self.items,
-                     self.item_out_of_order, self.sample, self.crawl,
-                     self.client_goes_away, self.restart):
+                     self.package, self.seeds, self.both_apart,
+                     self.published, self.items, self.item_out_of_order,
+                     self.sample, self.crawl, self.client_goes_away,
+                     self.restart):
             with self.subTest(part=part.__name__):
                 part()
 
@@ -157,6 +162,20 @@ class On(ProcessTest):
         self.json(2, "dht", "withdraw", BASE32)
         self.assertEqual(self.cli(2, "dht", "withdraw", HASH).returncode,
                          NEGATIVE)
+
+    def package(self):
+        """The same by the Python package."""
+        package = importlib.import_module("warren")
+
+        async def ask():
+            async with package.open(data_dir=self.nodes[4].dir) as node:
+                found = await node.mainline.get_peers(LINK)
+                nobody = await node.dht.get_peers(LINK)
+            return found.peers, nobody.peers
+
+        found, nobody = asyncio.run(ask())
+        self.assertIn(self.nodes[1].endpoint, {p.address for p in found})
+        self.assertEqual(nobody, ())
 
     def seeds(self):
         link = LINK.replace("5A", "5C")
