@@ -122,6 +122,10 @@ static void derive(struct config *c, wrong_fn *wrong, void *arg)
         wrong(arg, "tunnel", "min_circuits",
               "min_circuits in [tunnel] is more than max_circuits; raise that "
               "or lower this");
+    if (c->tunnel_dht != MEET_IN_BUILTIN && !c->mainline_enabled)
+        wrong(arg, "tunnel", "dht_provider",
+              "dht_provider in [tunnel] needs the mainline DHT, which is off; "
+              "set enabled = true in [mainline], or dht_provider = builtin");
     memset(c->dht.family, 0, sizeof(c->dht.family));
     for (unsigned i = 0; i < c->listen.count; i++)
         c->dht.family[c->listen.at[i].family] = true;

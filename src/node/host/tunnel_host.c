@@ -491,12 +491,6 @@ static void make_providers(struct tunnel_host *h)
     both_provider_init(&h->both, &h->builtin.provider, &h->mainline.provider);
 }
 
-static bool has_meeting_place(const struct tunnel_host *h)
-{
-    return h->config->tunnel_dht == MEET_IN_BUILTIN ||
-           h->world.mainline != NULL || h->world.provider != NULL;
-}
-
 static const struct dht_provider *provider_of(const struct tunnel_host *h)
 {
     if (h->world.provider != NULL)
@@ -607,12 +601,6 @@ enum error tunnel_host_new(const struct tunnel_host_world *world,
         goto out;
     h->world = *world;
     h->config = config;
-    if (!has_meeting_place(h)) {
-        text_add(why, "dht_provider in [tunnel] needs enabled = true in "
-                      "[mainline]");
-        err = ERR_UNSUPPORTED;
-        goto out;
-    }
     service_host_layer2(h->world.services, &keyed.layer2);
     err = tunnel_keys_load(config->data_dir, clock_wall(), &keyed, why);
     if (err == OK)
