@@ -164,13 +164,14 @@ static enum sim_fate launch_all(struct sim_worker *w,
     return SIM_SENT;
 }
 
-/* Who sends: the worker that runs here, else the one of the node. */
+/* Who sends: the worker that runs here, for the node that it works on, else the
+ * one of the node. */
 static struct sim_worker *sender_worker(const struct sim *s, uint32_t node)
 {
-    struct sim_worker *w = sim_worker_of(s, node);
+    struct sim_worker *w = s->inside ? sim_worker_here : sim_worker_of(s, node);
 
     assert(node < s->node_count);
-    assert(!s->inside || sim_worker_here == w);
+    assert(!s->inside || w->node == node);
     return w;
 }
 

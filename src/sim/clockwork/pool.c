@@ -37,11 +37,11 @@ static void refill(struct sim_pool *p)
     slab->next = p->slabs;
     p->slabs = slab;
     p->memory += bytes;
-    for (size_t i = 1; i < CHUNKS_A_SLAB; i++) {
+    for (size_t i = CHUNKS_A_SLAB - 1; i > 0; i--) {
         struct sim_chunk *c = (void *)((char *)slab + i * p->chunk);
 
-        c->next = NULL;
-        sim_chunks_append(&p->free, c);
+        c->next = p->free;
+        p->free = c;
     }
 }
 
@@ -49,14 +49,12 @@ struct sim_chunk *sim_pool_get(struct sim_pool *p)
 {
     struct sim_chunk *c;
 
-    if (p->free.first == NULL)
+    if (p->free == NULL)
         refill(p);
-    c = p->free.first;
+    c = p->free;
     if (c == NULL)
         return NULL;
-    p->free.first = c->next;
-    if (c->next == NULL)
-        p->free.last = NULL;
+    p->free = c->next;
     c->next = NULL;
     c->used = 0;
     return c;

@@ -45,8 +45,9 @@ static inline void sim_chunks_move(struct sim_chunks *list,
 }
 
 struct sim_pool {
-    size_t chunk; /* bytes, the head too */
-    struct sim_chunks free;
+    size_t chunk;            /* bytes, the head too */
+    struct sim_chunk *free;  /* the one that was put back last comes first: it
+                                may still be in the cache */
     struct sim_chunk *slabs; /* what chunks are cut from */
     size_t memory;           /* bytes in slabs */
 };
@@ -68,7 +69,11 @@ struct sim_chunk *sim_pool_get(struct sim_pool *p);
  * that size that lives as long. */
 static inline void sim_pool_put(struct sim_pool *p, struct sim_chunks *list)
 {
-    sim_chunks_move(&p->free, list);
+    if (list->first == NULL)
+        return;
+    list->last->next = p->free;
+    p->free = list->first;
+    *list = (struct sim_chunks){NULL, NULL};
 }
 
 #endif
