@@ -85,7 +85,8 @@ void table_init(struct table *t, enum family family, const struct id *self,
 void table_deinit(struct table *t);
 void table_set_refresh(struct table *t, uint64_t refresh);
 
-/* Brings what searching it looks at into the cache. */
+/* Brings into the cache what finding a contact looks at. How contacts behave is
+ * left out: it is most of a table, and few of them are looked at. */
 void table_prefetch(const struct table *t);
 
 /* ---- What happened ----------------------------------------------------- */

@@ -123,5 +123,4 @@ void table_prefetch(const struct table *t)
     bytes_prefetch(t->buckets, t->bucket_count * sizeof(*t->buckets));
     bytes_prefetch(t->tags, count * sizeof(*t->tags));
     bytes_prefetch(t->addrs, count * sizeof(*t->addrs));
-    bytes_prefetch(t->states, count * sizeof(*t->states));
 }
