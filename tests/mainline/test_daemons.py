@@ -97,6 +97,15 @@ class Five(ProcessTest):
         self.assertRegex(text, r"(?m)^IPv4 nodes +0 \(")
         self.assertRegex(text, r"(?m)^IPv4 nodes +4 \(4 good")
 
+    def test_everybody_falls_silent(self):
+        node = self.net.nodes[4]
+        for other in self.net.nodes[:4]:
+            other.stop()
+        said = wait_for("it is noticed", lambda: problem(node, "silence"), 60)
+        self.assertIn("nothing has come from any other node", said["what"])
+        self.first.start(*ON)
+        wait_for("others answer", lambda: not problem(node, "silence"), 60)
+
     def test_an_idle_second_engine_is_small(self):
         """1 MB at most, by VmRSS; here it may be as much more by chance."""
         without = self.net.add([self.first]).start(*NO_RELAY)

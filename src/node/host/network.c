@@ -218,15 +218,10 @@ static void ask_some(struct dht_host *host, enum family f, unsigned count,
     dht_host_rearm(host);
 }
 
-/* The one whose nodes can be asked over this family, ours first; NULL: we are
- * alone there. */
-static struct dht_host *joined_in(const struct network *n, enum family f)
+static bool has_joined(const struct network *n, int dht, enum family f)
 {
-    for (int d = 0; d < STORE_DHTS; d++)
-        if (n->world.dhts[d] != NULL &&
-            dht_host_has_joined(n->world.dhts[d], f))
-            return n->world.dhts[d];
-    return NULL;
+    return n->world.dhts[dht] != NULL &&
+           dht_host_has_joined(n->world.dhts[dht], f);
 }
 
 static void watch_silence(struct network *n, enum family f, uint64_t now)
@@ -234,14 +229,16 @@ static void watch_silence(struct network *n, enum family f, uint64_t now)
     static const bool moved[FAMILIES];
     const struct udp_traffic *t = udp_traffic(n->world.udp, f);
     struct network_family *s = &n->family[f];
-    struct dht_host *joined = joined_in(n, f);
-    bool alone = joined == NULL || !s->usable;
+    bool alone = !s->usable || (!has_joined(n, STORE_DHT, f) &&
+                                !has_joined(n, STORE_MAINLINE, f));
     unsigned asks =
         silence_look(&n->silence[f], t->received, t->sent, alone, now);
     uint64_t lasted;
 
-    if (asks > 0 && joined != NULL)
-        ask_some(joined, f, asks, now);
+    /* Those of one DHT may be gone for good. */
+    for (int d = 0; d < STORE_DHTS && asks > 0; d++)
+        if (has_joined(n, d, f))
+            ask_some(n->world.dhts[d], f, asks, now);
     if (n->silence[f].silent == (s->silent_since != TIME_NEVER))
         return;
     if (n->silence[f].silent) {
