@@ -4,6 +4,7 @@
  * its table of ids are read and compared with the code:
  *
  *     ```hex NAME      bytes of the example of that name; ';' begins a comment
+ *     ```bencode NAME  the same in bencode, one line
  *     ```values        lines: msgpack, canonical msgpack, bencode
  *     ```item          lines "field: value" of an item of BEP 44
  *     | ADDRESS | last byte of the id | `id` |
@@ -142,6 +143,22 @@ static void test_protocol_doc_messages(void **state)
     }
 }
 
+static void test_protocol_doc_bencode(void **state)
+{
+    struct document d;
+    char name[64];
+    unsigned count = 0;
+
+    (void)state;
+    open_document(&d);
+    for (; next_block(&d, "bencode", name); count++) {
+        assert_true(block_line(&d));
+        assert_string_equal(d.line, examples[find_example(name)].bencode);
+    }
+    fclose(d.file);
+    assert_int_equal(count, 3);
+}
+
 /* ---- Items ------------------------------------------------------------- */
 
 static void test_protocol_doc_values(void **state)
@@ -274,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protocol_doc_messages),
+        cmocka_unit_test(test_protocol_doc_bencode),
         cmocka_unit_test(test_protocol_doc_values),
         cmocka_unit_test(test_protocol_doc_items),
         cmocka_unit_test(test_protocol_doc_ids),
