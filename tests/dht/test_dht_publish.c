@@ -690,6 +690,31 @@ static void test_dht_publish_get_immutable(void **state)
     end(f);
 }
 
+/* With the longest value, salt and numbers that there are, in bencode. */
+static void test_dht_publish_put_largest(void **state)
+{
+    static const uint8_t bytes[1000];
+    struct fixture *f = start(30);
+    const int64_t cas = INT64_MIN;
+    struct our_item x;
+
+    (void)state;
+    harness_end(&f->h);
+    harness_init(&f->h);
+    f->h.config.dialect = DHT_DIALECT_MAINLINE;
+    harness_start(&f->h);
+    join(f);
+    make_item(&x, "", INT64_MIN + 1);
+    assert_int_equal(value_from_bytes(bytes_of(bytes, 996), &x.value), OK);
+    x.item.salt = bytes_of(bytes, DHT_SALT_MAX);
+    dht_item_sign(&x.item, x.secret);
+    assert_int_equal(put(f, &x, &cas), OK);
+    run(f, 10 * TIME_S);
+    assert_int_equal(f->w.done, 1);
+    assert_int_equal(f->w.result.stored, DHT_K);
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -703,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_dht_publish_cap),
         cmocka_unit_test(test_dht_publish_cancelled_and_replaced),
         cmocka_unit_test(test_dht_publish_put),
+        cmocka_unit_test(test_dht_publish_put_largest),
         cmocka_unit_test(test_dht_publish_yields_to_newer),
         cmocka_unit_test(test_dht_publish_version_is_taken),
         cmocka_unit_test(test_dht_publish_ignores_forged),

@@ -139,7 +139,7 @@ static void on_send(void *ctx, const struct endpoint *to, struct bytes datagram)
     struct script *s = ctx;
     struct dht_message m;
 
-    assert(datagram.len <= DHT_MESSAGE_MAX);
+    assert(datagram.len <= DHT_PUT_MAX);
     assert(endpoint_is_usable(to));
     assert(dht_message_read(s->config.dialect, datagram, &m) == OK);
     if (m.kind == DHT_QUERY)

@@ -23,7 +23,7 @@
 struct sent {
     struct endpoint to;
     size_t len;
-    uint8_t bytes[DHT_MESSAGE_MAX];
+    uint8_t bytes[DHT_PUT_MAX];
     struct dht_message m;
 };
 

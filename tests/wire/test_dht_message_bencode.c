@@ -393,6 +393,42 @@ static void test_dht_message_bencode_minds_its_buffer(void **state)
     }
 }
 
+/* What has to fit: a put with all that a put may have, and the answer that has
+ * the longest mutable item. */
+static void test_dht_message_bencode_largest_fit(void **state)
+{
+    static const uint8_t bytes[1000];
+    uint8_t buf[DHT_PUT_MAX];
+    struct dht_message m;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(read_text("d1:ad2:id" A "1:k" K "3:seqi1e3:sig" S
+                               "5:token1:t1:v0:e1:q3:put2:roi1e1:t2:aa1:y1:qe",
+                               &m),
+                     OK);
+    assert_int_equal(value_from_bytes(bytes_of(bytes, 996), &m.value), OK);
+    m.transaction = bytes_of(bytes, 8);
+    m.version = bytes_of(bytes, 4);
+    m.token = bytes_of(bytes, DHT_TOKEN_MAX);
+    m.salt = bytes_of(bytes, DHT_SALT_MAX);
+    m.seq = m.cas = INT64_MIN;
+    m.has |= DHT_HAS_SALT | DHT_HAS_CAS;
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_MAINLINE, &m, buf, DHT_PUT_MAX, &len),
+        OK);
+
+    m.kind = DHT_RESPONSE;
+    m.transaction = bytes_of(bytes, DHT_TRANSACTION_MAX);
+    m.token = bytes_of(bytes, DHT_TOKEN_BYTES);
+    m.ip = (struct endpoint){.family = FAMILY_IPV6, .port = 1};
+    m.has = DHT_HAS_ID | DHT_HAS_IP | DHT_HAS_TOKEN | DHT_HAS_KEY |
+            DHT_HAS_SIGNATURE | DHT_HAS_SEQ | DHT_HAS_VALUE;
+    assert_int_equal(
+        dht_message_write(DHT_DIALECT_MAINLINE, &m, buf, DHT_MESSAGE_MAX, &len),
+        OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_dht_message_bencode_raw_values),
         cmocka_unit_test(test_dht_message_bencode_value_sizes),
         cmocka_unit_test(test_dht_message_bencode_minds_its_buffer),
+        cmocka_unit_test(test_dht_message_bencode_largest_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

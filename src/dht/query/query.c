@@ -254,7 +254,7 @@ static void write_transaction(uint8_t *out, size_t slot, const uint8_t *secret)
  * bytes. Nodes of the mainline DHT answer as they like, and have never seen
  * any. */
 static enum error write_padded(const struct queries *qs, struct dht_message *m,
-                               enum family f, uint8_t buf[DHT_MESSAGE_MAX],
+                               enum family f, uint8_t buf[DHT_PUT_MAX],
                                size_t *len)
 {
     const enum dht_dialect dialect = qs->w->config.dialect;
@@ -264,7 +264,7 @@ static enum error write_padded(const struct queries *qs, struct dht_message *m,
     enum error err;
 
     m->padding = bytes_of(zeros, 0);
-    err = dht_message_write(dialect, m, buf, DHT_MESSAGE_MAX, len);
+    err = dht_message_write(dialect, m, buf, DHT_PUT_MAX, len);
     if (err != OK || *len >= wanted || dialect == DHT_DIALECT_MAINLINE)
         return err;
     m->padding.len = wanted - *len > head ? wanted - *len - head + 1 : 1;
@@ -275,7 +275,7 @@ enum error query_send(struct queries *qs, struct dht_message *m, struct query q)
 {
     struct dht_world *w = qs->w;
     uint8_t transaction[QUERY_TRANSACTION_BYTES];
-    uint8_t buf[DHT_MESSAGE_MAX];
+    uint8_t buf[DHT_PUT_MAX];
     size_t slot, len;
     enum error err = take_slot(qs, &slot);
 

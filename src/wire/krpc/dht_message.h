@@ -21,7 +21,7 @@
  *
  * Keys are str, read from str or bin. Method, kind, want, error text and the
  * network name are written as str, all other byte strings as bin; both are
- * read. Unknown keys are skipped. A message never exceeds DHT_MESSAGE_MAX.
+ * read. Unknown keys are skipped.
  */
 #ifndef WARREN_WIRE_KRPC_DHT_MESSAGE_H
 #define WARREN_WIRE_KRPC_DHT_MESSAGE_H
@@ -37,7 +37,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DHT_MESSAGE_MAX     1280 /* bytes of a datagram of ours */
+#define DHT_MESSAGE_MAX     1280 /* bytes of a datagram of ours, but for */
+#define DHT_PUT_MAX         1400 /* the longest put in bencode */
 #define DHT_TRANSACTION_MAX 16
 #define DHT_TOKEN_BYTES     8  /* ours */
 #define DHT_TOKEN_MAX       64 /* theirs, echoed by us */
