@@ -90,6 +90,7 @@ static enum exit_code learn_node(struct crawl_walk *w, const char *path)
     w->record.testing = reply_bool(status, "testing_network");
     w->record.mainline = cli_in_mainline(w->talk.cli);
     w->config.testing_network = w->record.testing;
+    w->config.mainline = w->record.mainline;
     if (w->record.testing)
         w->config.max_per_host = PORTS;
     if (path != NULL)

@@ -48,6 +48,8 @@
 struct crawl_config {
     bool family[FAMILIES]; /* which are asked */
     bool testing_network;  /* private addresses are fine, sites not counted */
+    bool mainline;         /* who names an address under two ids is believed: it
+                              may know somebody by the id of an earlier life */
     bool has_self[FAMILIES];
     struct id self[FAMILIES]; /* our own node's ids, which are left out */
     unsigned rate;            /* queries a second, at most CRAWL_RATE_MAX */

@@ -108,7 +108,7 @@ static void read_names(struct bytes in, enum family f, struct names *out)
         out->count++;
 }
 
-/* One address under two ids: an honest table has no such thing. */
+/* One address under two ids: an honest table of warren's has no such thing. */
 static bool contradict(const struct names *n)
 {
     for (size_t i = 0; i < n->count; i++) {
@@ -132,7 +132,7 @@ static void take_names(struct crawl *c, uint32_t namer,
         honest = honest && !contradict(&n[f]);
     }
     c->counts.contradicting += !honest;
-    for (int f = 0; f < FAMILIES && honest; f++) {
+    for (int f = 0; f < FAMILIES && (honest || c->config.mainline); f++) {
         for (size_t i = 0; i < n[f].count; i++)
             name(c, namer, &n[f].id[i], &n[f].ep[i]);
     }

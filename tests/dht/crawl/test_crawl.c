@@ -263,23 +263,26 @@ static void test_crawl_takes_names(void **state)
 
 static void test_crawl_contradictions_name_nobody(void **state)
 {
-    struct endpoint ep = host(1), other = host(900);
-    uint8_t nodes[2 * COMPACT_NODE4];
-    struct crawl_question q;
-    struct fixture f;
-    size_t len;
-
     (void)state;
-    start(&f);
-    make(&f);
-    know(&f, &ep);
-    assert_true(next(&f, &q));
-    len = put_node(&f, &other, nodes);
-    len += put_node(&f, &other, nodes + len);
-    answer(&f, &ep, bytes_of(nodes, len));
-    assert_int_equal(crawl_node_count(f.c), 1);
-    assert_int_equal(counts(&f).contradicting, 1);
-    crawl_free(f.c);
+    for (int mainline = 0; mainline < 2; mainline++) {
+        struct endpoint ep = host(1), other = host(900);
+        uint8_t nodes[2 * COMPACT_NODE4];
+        struct crawl_question q;
+        struct fixture f;
+        size_t len;
+
+        start(&f);
+        f.config.mainline = mainline;
+        make(&f);
+        know(&f, &ep);
+        assert_true(next(&f, &q));
+        len = put_node(&f, &other, nodes);
+        len += put_node(&f, &other, nodes + len);
+        answer(&f, &ep, bytes_of(nodes, len));
+        assert_int_equal(crawl_node_count(f.c), 1 + mainline);
+        assert_int_equal(counts(&f).contradicting, 1);
+        crawl_free(f.c);
+    }
 }
 
 /* A host that answers at every port and names its next ones; a site; a
