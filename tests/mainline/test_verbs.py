@@ -183,7 +183,7 @@ class On(ProcessTest):
         self.assertEqual(done.returncode, NEGATIVE, done.stderr)
         self.assertTrue(done.stdout.startswith("Nobody knows of any peers.\n"),
                         done.stdout)
-        self.json(1, "dht", "announce", link, "--seed")
+        self.json(1, "dht", "announce", link, "--seed", "--port", 4321)
         self.json(2, "dht", "announce", link)
         self.json(3, "dht", "announce", link)
         count = self.json(4, "dht", "scrape", link)
@@ -197,6 +197,14 @@ class On(ProcessTest):
         found = self.json(4, "dht", "get-peers", link, "--no-seeds")
         self.assertEqual({p["address"] for p in found["peers"]},
                          {n.endpoint for n in self.nodes[2:4]})
+        self.assertIn(("5c" * 20, True), self.published_seeds(1))
+        self.assertIn(("5c" * 20, False), self.published_seeds(2))
+        self.assertIn("port 4321, seed",
+                      self.cli(1, "dht", "published").stdout)
+
+    def published_seeds(self, number):
+        return {(p["target"], p["seed"]) for p in self.json(
+            number, "dht", "published")["published"]}
 
     def both_apart(self):
         """What is in one DHT is not in the other, and who may have meant the
@@ -296,14 +304,12 @@ class On(ProcessTest):
 
     def restart(self):
         node = self.nodes[1]
-        before = {p["target"]
-                  for p in self.json(1, "dht", "published")["published"]}
-        self.assertIn(HASH, before)
+        before = self.published_seeds(1)
+        self.assertTrue({(HASH, False), ("5c" * 20, True)} <= before)
         node.stop()
         self.start(node, "--mainline.max_lookups", "1",
                    "--mainline.max_publications", "9")
-        self.assertEqual({p["target"] for p in self.json(
-            1, "dht", "published")["published"]}, before)
+        self.assertEqual(self.published_seeds(1), before)
         self.wait_joined(node)
         # Caps are those of this DHT.
         with Control(node) as control:

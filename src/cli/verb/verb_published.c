@@ -41,14 +41,16 @@ enum exit_code cli_published_code(const struct cli_talk *t)
 /* The kind, in the words in which it was asked for. */
 static void add_what(struct columns *c, struct mp_reader at)
 {
+    bool seed = reply_bool(at, "seed");
     struct mp_reader port;
 
     if (reply_bytes(at, "key").len > 0)
         columns_add(c, "seq %" PRIu64, reply_uint(at, "seq"));
     else if (reply_find(at, "port", &port))
-        columns_add(c, "port %" PRIu64, reply_uint(at, "port"));
+        columns_add(c, "port %" PRIu64 "%s", reply_uint(at, "port"),
+                    seed ? ", seed" : "");
     else
-        columns_add(c, "%s", reply_text(at, "kind"));
+        columns_add(c, "%s", seed ? "seed" : reply_text(at, "kind"));
 }
 
 /* What is not as one expects. */

@@ -79,10 +79,11 @@ static void write_one(void *ctx, const struct dht_publication_info *info)
     if (p->count == 0)
         return;
     p->count--;
-    mp_write_map(w, info->key != NULL ? 12 : 9);
+    mp_write_map(w, info->key != NULL ? 13 : 10);
     rpc_write_id(w, "target", &info->target);
     rpc_write_text(w, "kind", kind_of(info));
     write_port(w, info);
+    rpc_write_bool(w, "seed", info->seed);
     rpc_write_text(w, "state", state_of(p, info));
     rpc_write_uint(w, "stored", info->stored);
     rpc_write_bool(w, "kept",
