@@ -65,6 +65,15 @@ static void remove_store(void)
     rmdir(directory);
 }
 
+static enum store_dht dht_of(enum store_kind kind)
+{
+    return kind == STORE_MAINLINE_NODES ||
+                   kind == STORE_MAINLINE_ANNOUNCEMENTS ||
+                   kind == STORE_MAINLINE_ITEMS
+               ? STORE_MAINLINE
+               : STORE_DHT;
+}
+
 static void restore(enum store_kind kind, const void *row)
 {
     const struct dht_env env = {NULL, no_send, fill, on_event};
@@ -80,9 +89,9 @@ static void restore(enum store_kind kind, const void *row)
     assert(sql_run(put) == OK);
 
     dht_config_init(&config);
-    dht_restore_ids(store, &config);
+    dht_restore_ids(store, dht_of(kind), &config);
     assert(dht_new(&config, &env, TIME_HOUR, &d) == OK);
-    dht_restore_all(d, store, TIME_HOUR, &restored);
+    dht_restore_all(d, store, dht_of(kind), TIME_HOUR, &restored);
     assert(restored.nodes + restored.announcements + restored.items +
                restored.failures <=
            1);
