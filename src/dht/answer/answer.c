@@ -13,8 +13,8 @@
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
  * sheds what does not fit and sends. Those that write are in answer_store.c,
- * samples in answer_samples.c, errors in answer_error.c. A new method is a case
- * of the switch, and what dht_message.c says of it.
+ * samples and scrapes in answer_samples.c, errors in answer_error.c. A new
+ * method is a case of the switch, and what dht_message.c says of it.
  *
  * When strangers have taken all that may be answered, those go on being
  * answered who show a token of ours, and who are in our routing table: they
@@ -31,9 +31,7 @@
 
 #define ANSWER_PEERS       50  /* peers in one answer */
 #define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
-#define ANSWER_FRAME       88  /* bytes of an answer beside its lists */
 #define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
-#define ANSWER_FILTERS     (2 * (DHT_BLOOM_BYTES + 10)) /* bytes of a scrape */
 
 /* ---- Sending ------------------------------------------------------------- */
 
@@ -178,32 +176,13 @@ static void find_node(struct dht_service *s, struct answer *a,
     answer_send(s, a);
 }
 
-/* The filters of BEP 33, where they fit beside a token and no nodes. */
-static void add_filters(struct dht_service *s, struct answer *a,
-                        const struct dht_message *query)
-{
-    size_t frame = ANSWER_FRAME + a->m.transaction.len + a->m.network.len +
-                   DHT_TOKEN_BYTES;
-
-    if (frame + ANSWER_FILTERS > a->limit)
-        return;
-    memset(a->seeds, 0, sizeof(a->seeds));
-    memset(a->others, 0, sizeof(a->others));
-    if (!peer_store_scrape(&s->peers, &query->target, a->seeds, a->others,
-                           s->w->now))
-        return;
-    a->m.seed_bloom = a->seeds;
-    a->m.peer_bloom = a->others;
-    a->m.has |= DHT_HAS_SEED_BLOOM | DHT_HAS_PEER_BLOOM;
-}
-
 static void get_peers(struct dht_service *s, struct answer *a,
                       const struct dht_message *query)
 {
     size_t size = endpoint_compact_len(a->to) + 2, room;
 
     if (query->scrape)
-        add_filters(s, a, query);
+        answer_add_filters(s, a, &query->target);
 
     add_nodes(s, a, query);
     add_token(

@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+#define ANSWER_FRAME   88 /* bytes of an answer beside its lists */
+#define ANSWER_FILTERS (2 * (DHT_BLOOM_BYTES + 10)) /* bytes of a scrape's */
+
 struct answer {
     const struct endpoint *to;
     size_t limit; /* bytes that it may have */
@@ -47,5 +50,10 @@ enum error answer_put(struct dht_service *s, struct answer *a,
 
 /* No more than `room` of them. */
 void answer_add_samples(struct dht_service *s, struct answer *a, size_t room);
+
+/* The filters of a scrape, if there are peers, and filters fit beside a token
+ * and no nodes. */
+void answer_add_filters(struct dht_service *s, struct answer *a,
+                        const struct id *info_hash);
 
 #endif

@@ -38,6 +38,7 @@ struct dht_service {
     struct peer_store peers;
     struct item_store items;
     struct sample_set samples;
+    struct token_bucket scrapes; /* filters made; see answer_samples.c */
 };
 
 /* Both are to outlive it; limits come from the world's configuration. */

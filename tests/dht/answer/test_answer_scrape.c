@@ -156,12 +156,40 @@ static void test_answer_scrape_where_room_is_short(void **state)
     }
 }
 
+/* Their making is bounded, whoever asks. */
+static void test_answer_scrape_has_a_rate(void **state)
+{
+    struct dht_message m;
+    struct fixture f;
+    unsigned filters = 0;
+
+    (void)state;
+    begin(&f, DHT_DIALECT_MAINLINE);
+    announce(&f, 1, true);
+    query(&f, &m);
+    m.scrape = true;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct endpoint from = peer(i);
+        struct sent *s = harness_ask(&f.h, &from, &m);
+
+        assert_response(&f, s);
+        assert_int_equal(s->m.value_count, 1);
+        filters += has_filters(s);
+        harness_drop(&f.h);
+    }
+    assert_in_range(filters, 100, 500);
+    f.h.now += TIME_S;
+    assert_true(has_filters(harness_ask(&f.h, &f.ep, &m)));
+    harness_end(&f.h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer_scrape),
         cmocka_unit_test(test_answer_without_seeds),
         cmocka_unit_test(test_answer_scrape_where_room_is_short),
+        cmocka_unit_test(test_answer_scrape_has_a_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
