@@ -97,47 +97,6 @@ static void assert_fails(const char *content, const char *expected)
     assert_string_equal(text_get(&errors), full);
 }
 
-/* What can be set of our DHT can be set of the mainline DHT, as it is there,
- * and to something else. */
-static void test_config_of_both_dhts_is_alike(void **state)
-{
-    unsigned rows = 0;
-
-    (void)state;
-    assert_loads("[dht]\nmax_items = 5\n[mainline]\nmax_items = 6\n"
-                 "enabled = yes\nbootstrap_files = /a/b, ~c, d\n"
-                 "bootstrap = 192.0.2.1:1\n");
-    assert_int_equal(config.dht.max_items, 5);
-    assert_int_equal(config.mainline.max_items, 6);
-    assert_true(config.mainline_enabled);
-    assert_int_equal(config.mainline_files.count, 3);
-    assert_string_equal(config.mainline_files.at[2], "d");
-    assert_int_equal(config.mainline_bootstrap.count, 1);
-    assert_int_equal(config.bootstrap.count, 0);
-    assert_int_equal(config.mainline.dialect, DHT_DIALECT_MAINLINE);
-    assert_int_equal(config.dht.dialect, DHT_DIALECT_WARREN);
-    assert_loads("[node]\nnetwork = ours\ntesting_network = yes\n"
-                 "listen = [::1]:1\n");
-    assert_string_equal(config.mainline.network, "main");
-    assert_true(config.mainline.testing_network);
-    assert_true(config.mainline.family[FAMILY_IPV6]);
-    assert_false(config.mainline.family[FAMILY_IPV4]);
-    for (size_t i = 0; i < config_keys_count; i++) {
-        const struct setting_key *a = &config_keys[i], *b;
-
-        if (strcmp(a->section, "dht") != 0)
-            continue;
-        b = config_key_find("mainline", a->name);
-        assert_non_null(b);
-        assert_ptr_equal(a->type, b->type);
-        assert_int_equal(a->min, b->min);
-        assert_int_equal(a->max, b->max);
-        assert_int_equal(a->reloadable, b->reloadable);
-        rows++;
-    }
-    assert_true(rows > 15);
-}
-
 static void test_config_defaults_are_what_the_documents_say(void **state)
 {
     char text[ENDPOINT_TEXT_SIZE];
@@ -900,7 +859,6 @@ static void test_config_failed_load_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_of_both_dhts_is_alike),
         cmocka_unit_test(test_config_defaults_are_what_the_documents_say),
         cmocka_unit_test(test_config_defaults_are_those_of_the_engine),
         cmocka_unit_test(test_config_printed_defaults_fit_the_screen),
