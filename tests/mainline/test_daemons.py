@@ -250,6 +250,26 @@ class Words(ProcessTest):
         self.assertEqual(node.http("/health")[0], 200)
 
 
+    def test_relays_are_looked_for_there(self):
+        """Then its silence is an error, and that of the node's own DHT is
+        not; with both, as long as nobody answers in either."""
+        first = self.net.add().start(*ON)
+        node = self.net.add().start(*ON, "--tunnel.dht_provider=mainline")
+        self.assertEqual(problem(node, "no_mainline")["level"], "error")
+        code, text = node.http("/health")
+        self.assertEqual(code, 503)
+        self.assertIn("no other node of the mainline DHT is known", text)
+        gone = self.net.add([f"{self.net.prefix}.199:{PORT}"])
+        gone.start(*ON, through(first), "--tunnel.dht_provider=mainline")
+        wait_in(gone)
+        self.assertEqual(problem(gone, "no_nodes")["level"], "warning")
+        self.assertEqual(gone.http("/health")[0], 200)
+        both = self.net.add([f"{self.net.prefix}.199:{PORT}"])
+        both.start(*ON, through(first), "--tunnel.dht_provider=both")
+        wait_in(both)
+        self.assertEqual(problem(both, "no_nodes")["level"], "warning")
+
+
 class Datagrams(ProcessTest):
     def setUp(self):
         super().setUp()

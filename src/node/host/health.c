@@ -66,8 +66,9 @@ static bool has_joined(const struct node *n, enum store_dht dht)
 /* Whether relays and services are looked for in it. */
 static bool is_provider(const struct node *n, enum store_dht dht)
 {
-    (void)n;
-    return dht == STORE_DHT;
+    return n->config.tunnel_dht == MEET_IN_BOTH ||
+           n->config.tunnel_dht ==
+               (dht == STORE_DHT ? MEET_IN_BUILTIN : MEET_IN_MAINLINE);
 }
 
 /* Of a DHT where nobody answers: an error while there is no other to find
