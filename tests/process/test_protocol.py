@@ -89,8 +89,7 @@ class Client(ProcessTest):
         noise = bytes(48)
         rows = [
             (b"", 'udp_dropped_total{reason="empty"}'),
-            (b"d1:ad2:id20:", 'udp_dropped_total{reason='
-                              '"foreign"}'),
+            (b"d1:ad2:id20:", 'udp_dropped_total{reason="foreign"}'),
             (b"\x93\x01\x02\x03",
              'tunnel_dropped_total{reason="wrong_length"}'),
             (cell + bytes(344), 'tunnel_dropped_total{reason="not_found"}'),
@@ -125,6 +124,13 @@ class Client(ProcessTest):
                 after = self.drops()
                 after[name] -= 1
                 self.assertEqual(after, before)
+        # Those that have a transaction and lack something get an error (203).
+        for _ in range(2):
+            answer = msgpack.unpackb(self.sock.recv(2048), raw=True)
+            while not isinstance(answer, dict) or answer[b"y"] == b"q":
+                answer = msgpack.unpackb(self.sock.recv(2048), raw=True)
+            self.assertEqual((answer[b"y"], answer[b"t"]), (b"e", b"aa"))
+            self.assertEqual(answer[b"e"][0], 203)
         # it is as well as before
         self.assertEqual(ask(self.sock, self.to, "ping")[b"y"], b"r")
 
