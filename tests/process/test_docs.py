@@ -431,11 +431,14 @@ class Bytes(ProcessTest):
                         b"\xa1q\xa4ping\xa1t\xc4\x02aa\xa1y\xa1q",
                         (node.address, 7881))
             host, port = sock.getsockname()
+            answer = sock.recv(2048)
+            version = re.search(rb"WR..", answer, re.S)[0]
             self.assertEqual(
-                sock.recv(2048),
-                b"\x84\xa2ip\xc4\x06" + socket.inet_aton(host) +
+                answer,
+                b"\x85\xa2ip\xc4\x06" + socket.inet_aton(host) +
                 struct.pack(">H", port) + b"\xa1r\x81\xa2id\xc4\x14" +
-                bytes.fromhex(node.id()) + b"\xa1t\xc4\x02aa\xa1y\xa1r")
+                bytes.fromhex(node.id()) + b"\xa1t\xc4\x02aa\xa1v\xc4\x04" +
+                version + b"\xa1y\xa1r")
 
 
 if __name__ == "__main__":
