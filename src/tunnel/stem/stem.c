@@ -28,6 +28,7 @@
 #define LATE_TIMES     2              /* of what a stem should take, */
 #define LATE_LEAST     (50 * TIME_MS) /* before another one is built */
 #define NEWS_MAX       3              /* failures that make no pause */
+#define VAIN           6  /* failures after which who failed is not back */
 #define WAITED_MAX     12 /* while somebody waits: the lost are known still */
 
 struct stem {
@@ -194,6 +195,7 @@ static struct way_env way_env_of(const struct stem_kit *k, uint64_t now)
                             .layer2 = &s->env.vanguards->layer2,
                             .directory = s->env.directory,
                             .guards = s->env.guards,
+                            .vain = k->failures >= VAIN,
                             .lost = circuits_lost(s->env.circuits),
                             .random = s->env.random,
                             .wall = wall_now(s, now)};

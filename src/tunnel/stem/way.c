@@ -41,6 +41,7 @@ enum from { FROM_FIRST, FROM_ALL, FROM_ANYWHERE };
 struct detour {
     uint8_t avoid[LOST_MAX][32];
     unsigned count;
+    const uint8_t *not_second; /* NULL, or the second hop is another */
     bool failing_too;
 };
 
@@ -74,6 +75,8 @@ static enum path_result choose_without(const struct way_env *e,
     last->other_than = want->target;
     if (e->hops > 1)
         (last - 1)->other_than = want->target;
+    if (detour->not_second != NULL)
+        places[1].other_than = detour->not_second;
     last->but = want->avoid;
     last->but_count = want->avoid_count;
     last->apart = want->apart;
@@ -91,22 +94,79 @@ static enum path_result choose(const struct way_env *e,
     return choose_without(e, want, from, &none, now, path);
 }
 
+/* In the sets: without those that failed a while ago, or with them. What was in
+ * vain was so with the first of them. */
 static bool find_in_sets(const struct way_env *e, const struct way_want *want,
-                         struct detour *detour, uint64_t now, struct path *path)
+                         struct detour *detour, bool failing_too, uint64_t now,
+                         struct path *path)
 {
-    for (unsigned i = 0; i < 4; i++) {
-        enum from from = i % 2 == 0 ? FROM_FIRST : FROM_ALL;
-
-        detour->failing_too = i >= 2;
-        if (choose_without(e, want, from, detour, now, path) == PATH_FOUND)
-            return true;
-    }
-    return false;
+    detour->failing_too = failing_too;
+    return (!e->vain && choose_without(e, want, FROM_FIRST, detour, now,
+                                       path) == PATH_FOUND) ||
+           choose_without(e, want, FROM_ALL, detour, now, path) == PATH_FOUND;
 }
 
 static bool is_plain(const struct way_want *want)
 {
     return want->target == NULL && want->avoid_count == 0;
+}
+
+static void widen_sets(const struct way_env *e, uint64_t now)
+{
+    if (has_layer2(e))
+        vanguard_set_widen(e->layer2, e->directory, &e->random, e->wall, now);
+    if (has_third(e))
+        vanguard_set_widen(e->third, e->directory, &e->random, e->wall, now);
+}
+
+/* One more of each, when no path leads through the sets but through relays that
+ * failed, and there are others. */
+static bool widen(const struct way_env *e, uint64_t now)
+{
+    static const struct way_want nothing;
+    struct path path;
+
+    if (!has_layer2(e) ||
+        choose(e, &nothing, FROM_FIRST, now, &path) == PATH_FOUND ||
+        choose(e, &nothing, FROM_ALL, now, &path) == PATH_FOUND ||
+        choose(e, &nothing, FROM_ANYWHERE, now, &path) != PATH_FOUND)
+        return false;
+    widen_sets(e, now);
+    return true;
+}
+
+/* Where all paths lead through one member of layer 2, its word alone says that
+ * third hops are gone, and they do not count as failed: one more can tell. */
+static bool widen_layer2(const struct way_env *e, uint64_t now)
+{
+    static const struct way_want nothing;
+    struct detour none = {0};
+    struct path path;
+
+    if (!has_third(e) ||
+        choose(e, &nothing, FROM_ALL, now, &path) != PATH_FOUND)
+        return false;
+    none.not_second = path.hops[1].identity;
+    if (choose_without(e, &nothing, FROM_ALL, &none, now, &path) == PATH_FOUND)
+        return false;
+    return vanguard_set_widen(e->layer2, e->directory, &e->random, e->wall,
+                              now);
+}
+
+/* One way around all of them. Who failed may be back, and is tried before one
+ * more is drawn; but not for ever. */
+static bool find_around_all(const struct way_env *e,
+                            const struct way_want *want, struct detour *detour,
+                            uint64_t now, struct path *path)
+{
+    bool draw = is_plain(want);
+
+    if (find_in_sets(e, want, detour, false, now, path))
+        return true;
+    if (draw && e->vain && (widen(e, now) || widen_layer2(e, now)) &&
+        find_in_sets(e, want, detour, false, now, path))
+        return true;
+    return (draw || !e->vain) && find_in_sets(e, want, detour, true, now, path);
 }
 
 bool way_find_around(const struct way_env *e, const struct way_want *want,
@@ -117,7 +177,7 @@ bool way_find_around(const struct way_env *e, const struct way_want *want,
 
     detour.count = lost_relays_list(lost, now, detour.avoid);
     while (detour.count > 0) {
-        if (find_in_sets(e, want, &detour, now, path))
+        if (find_around_all(e, want, &detour, now, path))
             return true;
         if (!is_plain(want) || --detour.count == 0)
             return false;
@@ -136,7 +196,8 @@ static bool find_past_last(const struct way_env *e, const struct way_want *want,
     if (detour.count <= 1)
         return false;
     detour.count = 1;
-    return find_in_sets(e, want, &detour, now, path);
+    return find_in_sets(e, want, &detour, false, now, path) ||
+           (!e->vain && find_in_sets(e, want, &detour, true, now, path));
 }
 
 static void update_sets(const struct way_env *e, uint64_t now)
@@ -145,14 +206,6 @@ static void update_sets(const struct way_env *e, uint64_t now)
         vanguard_set_update(e->layer2, e->directory, &e->random, e->wall, now);
     if (has_third(e))
         vanguard_set_update(e->third, e->directory, &e->random, e->wall, now);
-}
-
-static void widen_sets(const struct way_env *e, uint64_t now)
-{
-    if (has_layer2(e))
-        vanguard_set_widen(e->layer2, e->directory, &e->random, e->wall, now);
-    if (has_third(e))
-        vanguard_set_widen(e->third, e->directory, &e->random, e->wall, now);
 }
 
 enum path_result way_find(const struct way_env *e, const struct way_want *want,
@@ -169,9 +222,7 @@ enum path_result way_find(const struct way_env *e, const struct way_want *want,
         return r;
     if (choose(e, want, FROM_ALL, now, path) == PATH_FOUND)
         return PATH_FOUND;
-    if (!is_plain(want) ||
-        choose(e, want, FROM_ANYWHERE, now, path) != PATH_FOUND)
+    if (!is_plain(want) || !widen(e, now))
         return r;
-    widen_sets(e, now);
     return choose(e, want, FROM_ALL, now, path);
 }

@@ -2,7 +2,8 @@
  *
  * Which hops a stem gets: of the sets (vanguard.h), around relays that were
  * lost a moment ago (lost_relays.h). Whoever says that a member is gone does
- * not have one more drawn; nor does whoever names where a stem is to lead.
+ * not have one more drawn by that alone: it has to have failed (known.h); nor
+ * does whoever names where a stem is to lead.
  */
 #ifndef WARREN_TUNNEL_STEM_WAY_H
 #define WARREN_TUNNEL_STEM_WAY_H
@@ -16,6 +17,9 @@ struct way_env {
     unsigned hops;
     struct vanguard_set *third; /* NULL: a client's, whose last hop is free */
     struct vanguard_set *layer2;
+    /* Many were built in a row, and none led anywhere: whoever failed is not
+     * tried again while others can be had, or drawn. */
+    bool vain;
     struct directory *directory;
     struct guards *guards;
     struct lost_relays *lost;
@@ -38,7 +42,8 @@ enum path_result way_find(const struct way_env *e, const struct way_want *want,
 /* A path around all that were lost, through the sets; false also when nobody
  * was. Those who failed before may be back; where all ways lead through
  * somebody who was lost and nothing is wanted, so may all but the last of
- * those, who are forgotten then. */
+ * those, who are forgotten then. In vain, sets are widened first, as above; for
+ * a second word too, where one member of layer 2 alone tells of third hops. */
 bool way_find_around(const struct way_env *e, const struct way_want *want,
                      uint64_t now, struct path *path);
 

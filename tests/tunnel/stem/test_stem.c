@@ -69,13 +69,18 @@ static bool is_guard(const struct world *w, const struct circuit *c)
     return false;
 }
 
+static bool is_in(const struct vanguard_set *set, const uint8_t identity[32])
+{
+    for (unsigned k = 0; k < set->count; k++)
+        if (memcmp(set->list[k].identity, identity, 32) == 0)
+            return true;
+    return false;
+}
+
 static bool is_of(const struct vanguard_set *set, const struct circuit *c,
                   unsigned i)
 {
-    for (unsigned k = 0; k < set->count; k++)
-        if (memcmp(set->list[k].identity, c->hop[i].target.identity, 32) == 0)
-            return true;
-    return false;
+    return is_in(set, c->hop[i].target.identity);
 }
 
 static unsigned circuits(const struct world *w)
@@ -550,6 +555,40 @@ static void test_sets_are_widened_when_all_fail(void **state)
     world_deinit(&w);
 }
 
+/* The layer-2 guards are gone for good, and each that is tried is lost anew:
+ * they are not tried for ever, one more is drawn. */
+static void test_sets_are_widened_after_tries_in_vain(void **state)
+{
+    struct vanguard_set *layer2;
+    struct stem_kit *kit;
+    struct world w;
+    unsigned path[3];
+
+    (void)state;
+    world_init(&w, 35, 20);
+    layer2 = &w.vanguards.layer2;
+    kit = kit_new(&w, 3, NULL);
+    take_one(&w, kit, NULL, path);
+    world_run(&w, STEM_REST + TIME_S);
+    for (unsigned n = 1; n <= 20; n++)
+        w.net->node[n].dead = is_in(layer2, w.net->node[n].identity);
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 6; k++) /* for a quarter of an hour */
+            directory_failed(w.h.d, layer2->list[i].identity,
+                             w.net->now - k * TIME_MS);
+    for (unsigned i = 0; i < 300 && layer2->count == 4; i++) {
+        for (unsigned k = 0; k < 4; k++)
+            lose(&w, layer2->list[k].identity);
+        assert_null(take(&w, kit, NULL));
+        world_run(&w, TIME_S);
+    }
+    assert_int_equal(layer2->count, 5);
+    take_one(&w, kit, NULL, path);
+    assert_memory_equal(layer2->list[4].identity, w.net->node[path[1]].identity,
+                        32);
+    world_deinit(&w);
+}
+
 /* ---- Several kits ------------------------------------------------------- */
 
 /* Line 24, of circuits: two services share none, nor a set of third hops; nor
@@ -801,6 +840,7 @@ int main(void)
         cmocka_unit_test(test_a_target_that_is_a_hop_gets_the_same_stem),
         cmocka_unit_test(test_targets_that_fail_move_no_vanguard),
         cmocka_unit_test(test_sets_are_widened_when_all_fail),
+        cmocka_unit_test(test_sets_are_widened_after_tries_in_vain),
         cmocka_unit_test(test_kits_share_nothing),
         cmocka_unit_test(test_kit_may_end_when_it_is_told_of),
         cmocka_unit_test(test_last_hop_is_drawn_anew),
