@@ -235,6 +235,16 @@ static void pause(struct stem_kit *k, uint64_t most, uint64_t now)
     k->retry_at = now + time_min(wait, most);
 }
 
+/* What was planned comes to nothing: who waits for it asks again, when one can
+ * be built. */
+static void have_asked_again(struct stem_kit *k, uint64_t now)
+{
+    if (!k->waiting)
+        return;
+    k->path = PATH_FOUND;
+    k->tell_at = k->retry_at > now ? k->retry_at : now;
+}
+
 /* There are paths after all. */
 static void end_starving(struct stem_kit *k, uint64_t now)
 {
@@ -258,6 +268,7 @@ static void build(struct stem_kit *k, struct stem *slot,
     if (route_new(k->s->env.circuits, path->hops, path->count, &ops_of_stems,
                   slot, now, &c) != OK) {
         pause(k, PAUSE_CIRCUITS, now);
+        have_asked_again(k, now);
         return;
     }
     *slot = (struct stem){.kit = k, .c = c};
@@ -354,8 +365,10 @@ static void stem_closed(void *holder, struct circuit *c, enum reason why,
     (void)why, (void)hop;
     stem->c = NULL;
     stem->kit->deadline = 0;
-    if (!stem->ready)
-        stem_failed(stem->kit, c, now);
+    if (stem->ready)
+        return;
+    stem_failed(stem->kit, c, now);
+    have_asked_again(stem->kit, now);
 }
 
 /* ---- Taking ------------------------------------------------------------- */

@@ -236,6 +236,38 @@ static void test_stems_when_all_are_lost(void **state)
     world_deinit(&w);
 }
 
+/* None that is ready suits, and the one that is built instead fails: who waits
+ * is told to ask again, though the kit is full. */
+static void test_who_waits_is_told_when_a_stem_fails(void **state)
+{
+    uint8_t last[STEM_SPARE][32];
+    struct stem_kit *kit;
+    struct world w;
+
+    (void)state;
+    world_init(&w, 43, 20);
+    kit = kit_new(&w, 3, NULL);
+    world_run(&w, TIME_S);
+    assert_int_equal(circuits(&w), STEM_SPARE);
+    for (unsigned n = 1; n <= 20; n++)
+        w.net->node[n].dead = true;
+    for (unsigned i = 0; i < STEM_SPARE; i++) {
+        const struct circuit *c = circuits_at(world_circuits(&w), i);
+
+        memcpy(last[i], c->hop[2].target.identity, sizeof(last[i]));
+        for (unsigned k = 0; k < 3; k++)
+            w.net->node[world_hop(&w, c, k)].dead = false;
+    }
+    assert_null(stem_take(kit, NULL, (const uint8_t(*)[32])last, STEM_SPARE,
+                          &taker_ops, &taker, w.net->now));
+    world_run(&w, 40 * TIME_S);
+    assert_int_equal(stem_kit_ready(kit), STEM_SPARE);
+    assert_true(started(&w) > STEM_SPARE);
+    assert_int_equal(w.told, 1);
+    assert_int_equal(w.told_why, PATH_FOUND);
+    world_deinit(&w);
+}
+
 /* A stem that is taken is never older than STEM_AGE, and while the kit is used
  * there is always one. */
 static void test_stems_are_fresh(void **state)
@@ -830,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_kit_is_filled_while_it_is_used),
         cmocka_unit_test(test_stems_lead_around_lost_relays),
         cmocka_unit_test(test_stems_when_all_are_lost),
+        cmocka_unit_test(test_who_waits_is_told_when_a_stem_fails),
         cmocka_unit_test(test_stems_are_fresh),
         cmocka_unit_test(test_stems_that_fail_are_built_with_back_off),
         cmocka_unit_test(test_kit_says_why_there_is_no_path),
