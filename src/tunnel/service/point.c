@@ -17,6 +17,7 @@
 #define RETRY       (500 * TIME_MS) /* doubled each time */
 #define STEADY      (30 * TIME_S)   /* up for less is as good as not up */
 #define REACH_TIME  (10 * TIME_S)
+#define STEM_TIME   (10 * TIME_S) /* without one that leads to the relay */
 #define SAY_TIME    (6 * TIME_S)
 #define RENEW_PART  8  /* tenths of max_time */
 #define RENEW_SPAN  16 /* parts of max_time over which it is spread */
@@ -314,6 +315,7 @@ static bool reach(struct point_set *set, struct point *p, uint64_t now)
     if (c == NULL)
         return false;
     p->c = c;
+    p->waits = false;
     p->act_at = time_after(now, REACH_TIME);
     if (!service_link_target(s, c->hop[c->length - 1].target.identity,
                              &p->target, &target) ||
@@ -404,7 +406,7 @@ static void came_up(struct point *p, uint64_t now)
  * with our key and salt, would else have us back at once, for ever. */
 static void went_down(struct point *p, bool silent, uint64_t now)
 {
-    p->reached = false;
+    p->reached = p->waits = false;
     if (p->up) {
         p->down_at = now;
         if (time_since(p->up_at, now) >= STEADY)
@@ -566,14 +568,25 @@ static void repeat(struct point *p, uint64_t now)
     say_establish(p, now);
 }
 
+/* Where there are stems and none came that leads to this relay, it is among the
+ * few that all paths go through, or paths only seem to. */
+static void reach_or_wait(struct point_set *set, struct point *p, uint64_t now)
+{
+    if (p->waits && stem_kit_ready(set->service->kit) > 0) {
+        went_down(p, false, now);
+    } else if (!reach(set, p, now)) {
+        p->waits = true; /* points_stems */
+        p->act_at = time_after(now, STEM_TIME);
+    }
+}
+
 /* False when the relay is given up. */
 static bool act(struct point_set *set, struct point *p, uint64_t now)
 {
     if (p->c == NULL) {
         if (p->tries > TRIES)
             return false;
-        if (!reach(set, p, now))
-            p->act_at = TIME_NEVER; /* points_stems */
+        reach_or_wait(set, p, now);
     } else if (p->up && p->next == NULL) {
         renew(set, p, now);
     } else if (p->reached) {
@@ -659,7 +672,7 @@ void points_stems(struct point_set *set, enum path_result why, uint64_t now)
     for (unsigned i = 0; i < set->count; i++) {
         struct point *p = set->points[i];
 
-        if (p->c == NULL && p->act_at == TIME_NEVER && !reach(set, p, now) &&
+        if (p->c == NULL && p->waits && !reach(set, p, now) &&
             why != PATH_FOUND)
             went_down(p, false, now);
     }

@@ -37,6 +37,7 @@ struct point {
     unsigned tries;
     struct asking asked; /* ESTABLISH */
     uint64_t act_at;     /* what is next: repeat, try again, renew */
+    bool waits;          /* for a stem, until then at most */
 };
 
 /* What the holder does with points. */
