@@ -17,9 +17,10 @@
 
 /* Anybody can have anything told under a well-known key, somebody else's
  * address with a thousand ports. Where no relay has answered yet, so many
- * endpoints of one host are asked in so long, as far back as is remembered; of
- * wider sources as many more as source_allowance says. */
+ * endpoints of one host are asked in so long, as far back as is remembered, and
+ * so often; of wider sources as many more as source_allowance says. */
 #define STRANGERS_HOST  4
+#define STRANGERS_OFTEN 24
 #define STRANGERS_AFTER TIME_HOUR
 
 /* A descriptor is renewed when it has this much left, wall seconds. */
@@ -188,22 +189,44 @@ bool ask_is_familiar(const struct directory *d, const struct endpoint *ep)
     return relay_at(d, ep) != NULL;
 }
 
-/* Too many were asked there, and are no relays, or none yet. */
+/* Whether the `i`th that was asked is of the same source, and no relay, or none
+ * yet. */
+static bool is_stranger_there(const struct directory *d, unsigned i,
+                              const struct endpoint *ep,
+                              enum source_level level, uint64_t now)
+{
+    return d->recent[i].at != 0 &&
+           time_since(d->recent[i].at, now) < STRANGERS_AFTER &&
+           source_same(&d->recent[i].ep, ep, level) &&
+           relay_at(d, &d->recent[i].ep) == NULL;
+}
+
+static bool was_asked_before(const struct directory *d, unsigned i)
+{
+    for (unsigned j = 0; j < i; j++)
+        if (d->recent[j].at != 0 &&
+            endpoint_equal(&d->recent[j].ep, &d->recent[i].ep))
+            return true;
+    return false;
+}
+
+/* Too many others were asked there, or somebody too often. */
 static bool is_pointed_at(const struct directory *d, const struct endpoint *ep,
                           enum source_level level, uint64_t now)
 {
     unsigned most = source_allowance(level, STRANGERS_HOST, RECENT_MAX);
-    unsigned asked = 0;
+    unsigned others = 0, asked = 0;
 
     if (!source_counts(ep, level))
         return false;
-    for (unsigned i = 0; i < RECENT_MAX && asked < most; i++)
-        if (d->recent[i].at != 0 &&
-            time_since(d->recent[i].at, now) < STRANGERS_AFTER &&
-            source_same(&d->recent[i].ep, ep, level) &&
-            relay_at(d, &d->recent[i].ep) == NULL)
-            asked++;
-    return asked == most;
+    for (unsigned i = 0; i < RECENT_MAX; i++) {
+        if (!is_stranger_there(d, i, ep, level, now))
+            continue;
+        asked++;
+        others += !endpoint_equal(&d->recent[i].ep, ep) &&
+                  !was_asked_before(d, i);
+    }
+    return others >= most || (level == SOURCE_HOST && asked >= STRANGERS_OFTEN);
 }
 
 static bool may_ask_stranger(const struct directory *d,

@@ -15,6 +15,7 @@ enum fakes {
     FAKES_NONE,
     FAKES_EVERYWHERE, /* each in a network of its own */
     FAKES_VICTIM,     /* ports of one host */
+    FAKES_PORT,       /* one of them, again and again */
     FAKES_NETWORK     /* hosts of one network */
 };
 
@@ -33,6 +34,8 @@ static struct endpoint fake_of(struct strangers *s)
     switch (s->fakes) {
     case FAKES_VICTIM:
         return test_ep4(VICTIM, 1, 1, 1, (uint16_t)(1024 + n % 60000));
+    case FAKES_PORT:
+        return test_ep4(VICTIM, 1, 1, 1, 80);
     case FAKES_NETWORK:
         return test_ep4(VICTIM, 1, (uint8_t)(n >> 8), (uint8_t)n, 1000);
     case FAKES_NONE:
@@ -201,8 +204,9 @@ static void points_at(enum fakes fakes, unsigned most)
 static void test_directory_spares_a_victim(void **state)
 {
     (void)state;
-    points_at(FAKES_VICTIM, 64);
-    points_at(FAKES_NETWORK, 256);
+    points_at(FAKES_VICTIM, 16);
+    points_at(FAKES_PORT, 64);
+    points_at(FAKES_NETWORK, 400);
 }
 
 int main(void)
