@@ -19,6 +19,9 @@
  * own looks for none. */
 #define WANTED_RELAYS 48
 #define WANTED_EXITS  4
+/* With fewer the circuits of services lack some: three hops, the last of which
+ * is not the same for all, and none twice. */
+#define SERVICE_RELAYS 8
 
 /* ---- Circuits of our own, as the router tells of them ------------------- */
 
@@ -303,6 +306,9 @@ static void want_relays(struct member *t, bool anew, uint64_t now)
     for (unsigned i = 1; i <= ONION_HOPS_MAX; i++)
         exits = exits || pool_keeps(&t->pool, i);
     relays = exits || services_list(t->services, NULL, 0) > 0;
+    if (relays && !exits) /* else who chooses paths says so (member_paths.c) */
+        directory_set_needed(
+            t->directory, directory_count(t->directory) < SERVICE_RELAYS, now);
     if (!anew && relays == t->wanted_relays && exits == t->wanted_exits)
         return;
     t->wanted_relays = relays;
