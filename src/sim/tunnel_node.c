@@ -373,6 +373,8 @@ static void node_free(void *engine)
     n->dying = true;
     member_free(n->member, 0);
     streams_free(n->streams);
+    both_provider_deinit(&n->both);
+    builtin_provider_deinit(&n->mainline);
     builtin_provider_deinit(&n->builtin);
     free(n->echoes);
     free(n);
@@ -421,11 +423,29 @@ static size_t own_addresses(struct sim *s, uint32_t node,
     return count;
 }
 
+/* Nodes of the mainline DHT are no relays: none is met there. */
+static void make_providers(struct sim_tunnel *n, struct sim_dht *own,
+                           struct sim_dht *mainline)
+{
+    const struct sim_dht *first = own != NULL ? own : mainline;
+
+    builtin_provider_init(&n->builtin, first->dht, provider_now, n);
+    n->dht = &n->builtin.provider;
+    if (own != NULL)
+        n->builtin.met = on_met;
+    if (own == NULL || mainline == NULL)
+        return;
+    builtin_provider_init(&n->mainline, mainline->dht, provider_now, n);
+    both_provider_init(&n->both, &n->builtin.provider, &n->mainline.provider);
+    n->dht = &n->both.provider;
+}
+
 enum error sim_tunnel_add(struct sim *s, uint32_t node,
                           const struct member_config *config,
                           int64_t clock_error)
 {
-    struct sim_dht *dht = sim_dht_of(s, node);
+    struct sim_dht *ours = sim_dht_on(s, node, DHT_DIALECT_WARREN);
+    struct sim_dht *mainline = sim_dht_on(s, node, DHT_DIALECT_MAINLINE);
     struct sim_tunnel *n;
     struct member_config c = *config;
     struct endpoint own[FAMILIES];
@@ -453,7 +473,7 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     size_t count;
     enum error e;
 
-    if (dht == NULL)
+    if (ours == NULL && mainline == NULL)
         return ERR_NO_NODES;
     n = calloc(1, sizeof(struct sim_tunnel));
     if (n == NULL)
@@ -468,11 +488,10 @@ enum error sim_tunnel_add(struct sim *s, uint32_t node,
     policy_init(&n->tcp_policy, true, c.testing_network);
     env.tcp_policy = &n->tcp_policy;
     sim_tcp_world(n, &env.outlet);
-    builtin_provider_init(&n->builtin, dht->dht, provider_now, n);
-    n->builtin.met = on_met;
+    make_providers(n, ours, mainline);
     env.ctx = env.exit.ctx = env.service.ctx = n;
     env.random = (struct random_source){.ctx = n, .fill = env_random};
-    env.dht = &n->builtin.provider;
+    env.dht = n->dht;
     e = member_new(&c, &env, &n->policy, now, wall_of(n, now), &n->member);
     sodium_memzero(&c, sizeof(c));
     if (e != OK) {

@@ -8,6 +8,7 @@
 #ifndef WARREN_SIM_TUNNEL_NODE_H
 #define WARREN_SIM_TUNNEL_NODE_H
 
+#include "provider/both_provider.h"
 #include "provider/builtin_provider.h"
 #include "sim/sim.h"
 #include "stream/stream.h"
@@ -59,7 +60,10 @@ struct sim_tunnel {
     struct sim *sim;
     uint32_t node;
     struct member *member;
-    struct builtin_provider builtin;
+    struct builtin_provider builtin;  /* its only DHT, or our own of two */
+    struct builtin_provider mainline; /* of two */
+    struct both_provider both;
+    const struct dht_provider *dht; /* one of these: all that it has */
     struct policy policy, tcp_policy;
     int64_t clock_error; /* seconds that its wall clock is wrong by */
     bool dying;          /* nothing is sent any more */
@@ -88,7 +92,8 @@ struct sim_tunnel {
     struct sim_rows *rows; /* whoever looks at them; NULL: all is forgotten */
 };
 
-/* Joins a node that has a DHT engine to the community. Identity and keys are
+/* Joins a node that has a DHT engine, or one of each dialect, to the community,
+ * which it finds and is found in there. Identity and keys are
  * made from the node's random stream, unless `config` has an identity (of a
  * node that was there before); testing_network follows its addresses. The rest
  * of `config` counts. ERR_NO_NODES (no DHT engine), errors of

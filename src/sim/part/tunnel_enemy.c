@@ -96,7 +96,7 @@ static enum error engage(struct hostile_relay *r)
 /* The engine's own announcement stays, and each is renewed by itself. */
 static void announce(struct hostile_relay *r)
 {
-    const struct dht_provider *dht = &r->n->builtin.provider;
+    const struct dht_provider *dht = r->n->dht;
     unsigned end = r->keys + KEYS_A_SECOND;
 
     for (; r->keys < end && r->keys < DIRECTORY_KEYS; r->keys++) {
