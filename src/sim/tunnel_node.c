@@ -423,7 +423,7 @@ static size_t own_addresses(struct sim *s, uint32_t node,
     return count;
 }
 
-/* Nodes of the mainline DHT are no relays: none is met there. */
+/* As in the daemon (node/host/tunnel_host.c). */
 static void make_providers(struct sim_tunnel *n, struct sim_dht *own,
                            struct sim_dht *mainline)
 {
@@ -431,7 +431,7 @@ static void make_providers(struct sim_tunnel *n, struct sim_dht *own,
 
     builtin_provider_init(&n->builtin, first->dht, provider_now, n);
     n->dht = &n->builtin.provider;
-    if (own != NULL)
+    if (own != NULL && mainline == NULL)
         n->builtin.met = on_met;
     if (own == NULL || mainline == NULL)
         return;

@@ -12,6 +12,7 @@
  */
 #include "node/host/tunnel_host.h"
 
+#include "base/limiter.h"
 #include "base/timestamp.h"
 #include "node/exit/exit_host.h"
 #include "node/exit/exit_tcp.h"
@@ -35,6 +36,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Relays that were found in the mainline DHT are pinged in our own. */
+static const struct token_rate ping_rate = {.interval = 30 * TIME_S,
+                                            .depth = 15 * (30 * TIME_S)};
+
 /* Our addresses are looked at this often: until they are known, and then. */
 #define ADDRESS_SOON  TIME_S
 #define ADDRESS_LATER TIME_MIN
@@ -48,6 +53,7 @@ struct tunnel_host {
     struct traffic_host *traffic;
     struct builtin_provider builtin, mainline; /* without a DHT: not there */
     struct both_provider both;
+    struct token_bucket pings;        /* of relays, as nodes of our own DHT */
     struct exit_host *exit;           /* NULL when this is no exit, */
     struct exit_tcp *tcp;             /* or none of streams */
     struct policy policy, tcp_policy; /* of datagrams, of streams */
@@ -105,12 +111,18 @@ static void host_event(void *ctx, const struct member_event *event)
     tunnel_events_tell(&h->events, event);
 }
 
+/* Who has joined may have done so with a few others alone. */
 static void join_through(struct tunnel_host *h, const struct endpoint *ep)
 {
     struct dht *dht = dht_host_engine(h->world.dht);
 
     if (!h->config->dht.family[ep->family])
         return;
+    if (dht_host_joined(h->world.dht)) {
+        if (token_bucket_take(&h->pings, &ping_rate, clock_now()))
+            dht_ping(dht, ep, NULL, clock_now(), NULL);
+        return;
+    }
     if (dht_bootstrap_add(dht, ep, clock_now()) == ERR_FULL) {
         dht_bootstrap_clear(dht); /* those of long ago */
         dht_bootstrap_add(dht, ep, clock_now());
@@ -124,7 +136,6 @@ static void introduce(struct tunnel_host *h, const struct stored_relay *relay)
     struct descriptor d;
 
     if (h->config->tunnel_dht == MEET_IN_BUILTIN ||
-        dht_host_joined(h->world.dht) ||
         descriptor_read(relay->text, h->config->dht.network, &d) != OK)
         return;
     for (unsigned i = 0; i < d.address_count; i++)
@@ -476,13 +487,16 @@ static enum error make_exit(struct tunnel_host *h, const struct config *config)
 
 /* ---- Life --------------------------------------------------------------- */
 
-/* Nodes of the mainline DHT are no relays: none is met there. */
+/* Nodes of the mainline DHT are no relays: none is met there. And beside it our
+ * own DHT may be of a few who have just found each other: that these are met
+ * again and again does not show that there are no others. */
 static void make_providers(struct tunnel_host *h)
 {
     builtin_provider_init(&h->builtin, dht_host_engine(h->world.dht),
                           provider_now, h);
     h->builtin.changed = on_dht_changed;
-    h->builtin.met = on_met;
+    if (h->config->tunnel_dht == MEET_IN_BUILTIN)
+        h->builtin.met = on_met;
     if (h->world.mainline == NULL)
         return;
     builtin_provider_init(&h->mainline, dht_host_engine(h->world.mainline),
