@@ -31,6 +31,7 @@ void dht_prefetch(const struct dht *d, unsigned stage)
     bytes_prefetch(d->queries.slots,
                    d->queries.end * sizeof(*d->queries.slots));
     if (d->lookups.first != NULL)
-        bytes_prefetch(d->lookups.first, sizeof(*d->lookups.first));
+        bytes_prefetch(d->lookups.first,
+                       offsetof(struct lookup, side[FAMILY_IPV6]));
     limiter_prefetch(&d->service.limiter);
 }

@@ -185,6 +185,16 @@ static bool is_listed(const struct lookup_side *s, const struct candidate *c)
     return false;
 }
 
+/* Its first bits, as the routing table counts subnets. */
+static uint32_t subnet_of(const struct endpoint *ep)
+{
+    int bits = ep->family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
+
+    return (uint32_t)(bytes_get_number64(ep->addr) >> (64 - bits));
+}
+
+static_assert(TABLE_SUBNET4 <= 32 && TABLE_SUBNET6 <= 32, "it is whole");
+
 enum error lookup_side_add(struct lookup_side *s, const struct id *id,
                            const struct endpoint *ep, uint8_t hop,
                            uint8_t namer, uint32_t rtt)
@@ -215,6 +225,7 @@ enum error lookup_side_add(struct lookup_side *s, const struct id *id,
         c.namer = LOOKUP_NOBODY; /* it had to go for this one */
     s->slots[slot] = c;
     s->addrs[slot] = endpoint_tag(&c.ep);
+    s->subnets[slot] = subnet_of(&c.ep);
     place(s, slot);
     return OK;
 }
@@ -233,12 +244,10 @@ struct walk {
 };
 
 static bool same_subnet(const struct lookup_side *s, const struct walk *w,
-                        const struct candidate *c)
+                        uint8_t slot)
 {
-    int bits = c->ep.family == FAMILY_IPV4 ? TABLE_SUBNET4 : TABLE_SUBNET6;
-
     for (size_t i = 0; i < w->counted && s->ids != NODE_ID_ANY; i++) {
-        if (endpoint_same_prefix(&s->slots[w->slots[i]].ep, &c->ep, bits))
+        if (s->subnets[w->slots[i]] == s->subnets[slot])
             return true;
     }
     return false;
@@ -253,7 +262,7 @@ static bool is_counted(const struct walk *w, uint8_t slot)
 static bool is_passed_over(const struct lookup_side *s, const struct walk *w,
                            uint8_t slot)
 {
-    return w->again ? is_counted(w, slot) : same_subnet(s, w, &s->slots[slot]);
+    return w->again ? is_counted(w, slot) : same_subnet(s, w, slot);
 }
 
 static void count_believed(const struct lookup_side *s, struct walk *w,

@@ -65,9 +65,11 @@ struct lookup_side {
     bool answered;                    /* somebody has */
     uint8_t order[LOOKUP_CANDIDATES]; /* slots, nearest first */
     /* By slot, so that each candidate need not be looked at: the first bits of
-     * its distance, UINT32_MAX while its id is not known, and bits of its
-     * address. */
+     * its distance, UINT32_MAX while its id is not known, bits of its address,
+     * and the subnet that it is in. What is left of who was in a free slot does
+     * not matter. */
     uint32_t distances[LOOKUP_CANDIDATES], addrs[LOOKUP_CANDIDATES];
+    uint32_t subnets[LOOKUP_CANDIDATES];
 };
 
 void lookup_side_init(struct lookup_side *s, const struct id *target,
