@@ -94,7 +94,7 @@ static double measure(struct world *w, void (*serve)(void *arg, int ready))
     double answers;
 
     server_start(&server, serve, w);
-    answers = answers_of(w, &server);
+    answers = answers_of(w, &server, 0);
     server_stop(&server);
     return answers;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * What it costs libtorrent to answer queries of the mainline DHT, and what it
- * costs us: the same queries from the same client over loopback, each server in
- * a process of its own, measured by its processor time. Both know nodes to
- * answer with and have the same number of peers. Of libtorrent whatever limits
- * rates and addresses is opened up (libtorrent_node.py). What a ping costs is
- * mostly its two system calls, which both need. Transmission cannot be asked
- * here: it drops whatever comes from 127/8.
+ * costs our daemon: the same queries from the same client over loopback, each
+ * server in a process of its own, measured by its processor time. Both know the
+ * same nodes and have the same peers. Of both, whatever limits rates and
+ * addresses is opened up (libtorrent_node.py). What a ping costs is mostly its
+ * two system calls, which both need. Transmission cannot be asked here: it
+ * drops whatever comes from 127/8.
  */
 #include "dht_load.h"
 
@@ -15,6 +15,8 @@
 #define SCRIPT     "bench/libtorrent_node.py"
 #define PYTHON     "/usr/bin/python3" /* which has Debian's libtorrent */
 #define NEIGHBOURS 48
+#define DATA_DIR   "/tmp/warren-bench-XXXXXX"
+#define PAUSE      500 /* us; a daemon that is always busy answers fewer */
 
 /* 127.2.0.1 and on are neighbours, 127.1.0.1 and on have peers. */
 static int host_socket(uint8_t net, uint8_t host, uint16_t *port)
@@ -31,12 +33,29 @@ static int host_socket(uint8_t net, uint8_t host, uint16_t *port)
     return fd;
 }
 
-/* ---- Neighbours of libtorrent: they answer, and know nobody ---------------
- */
+/* ---- Neighbours of both: they answer, and name each other --------------- */
+
+static struct id ids[NEIGHBOURS];
+static uint16_t neighbours_port;
+
+static struct bytes name_some(uint8_t out[DHT_K * COMPACT_NODE4])
+{
+    for (unsigned i = 0; i < DHT_K; i++) {
+        unsigned n = sim_rng_below(&rng, NEIGHBOURS);
+        const struct endpoint ep = {.addr = {127, 2, 0, (uint8_t)(n + 1)},
+                                    .port = neighbours_port};
+        uint8_t *node = out + (size_t)i * COMPACT_NODE4;
+
+        memcpy(node, ids[n].b, ID_BYTES);
+        endpoint_write_compact(&ep, node + ID_BYTES);
+    }
+    return bytes_of(out, DHT_K * COMPACT_NODE4);
+}
 
 static void answer_query(int fd, const struct id *id)
 {
     uint8_t in[UDP_DATAGRAM_MAX], out[DHT_MESSAGE_MAX];
+    uint8_t nodes[DHT_K * COMPACT_NODE4];
     struct sockaddr_in from;
     socklen_t from_len = sizeof(from);
     ssize_t n =
@@ -44,15 +63,15 @@ static void answer_query(int fd, const struct id *id)
     struct dht_message q, r;
     size_t len;
 
-    if (n <= 0 ||
-        dht_message_read(DHT_DIALECT_MAINLINE, bytes_of(in, (size_t)n), &q) !=
-            OK ||
-        q.kind != DHT_QUERY)
+    if (n <= 0 || dht_message_read(DHT_DIALECT_MAINLINE,
+                                   bytes_of(in, (size_t)n), &q) != OK)
+        return;
+    if (q.kind != DHT_QUERY)
         return;
     dht_message_init(&r, DHT_RESPONSE);
     r.transaction = q.transaction;
     r.id = *id;
-    r.nodes = bytes_of(NULL, 0);
+    r.nodes = name_some(nodes);
     r.has = DHT_HAS_ID | DHT_HAS_NODES;
     if (dht_message_write(DHT_DIALECT_MAINLINE, &r, out, sizeof(out), &len) ==
         OK)
@@ -62,7 +81,6 @@ static void answer_query(int fd, const struct id *id)
 static void answer_for_ever(const int *fds)
 {
     struct pollfd polled[NEIGHBOURS];
-    struct id ids[NEIGHBOURS];
 
     for (int i = 0; i < NEIGHBOURS; i++) {
         polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
@@ -77,26 +95,25 @@ static void answer_for_ever(const int *fds)
     _exit(1);
 }
 
-/* They share a port, which is returned. */
-static uint16_t start_neighbours(pid_t *pid)
+/* They share a port. */
+static pid_t start_neighbours(void)
 {
     int fds[NEIGHBOURS];
-    uint16_t port = 0;
+    pid_t pid;
 
     for (uint8_t i = 0; i < NEIGHBOURS; i++)
-        fds[i] = host_socket(2, (uint8_t)(i + 1), &port);
-    *pid = fork();
-    if (*pid < 0)
+        fds[i] = host_socket(2, (uint8_t)(i + 1), &neighbours_port);
+    pid = fork();
+    if (pid < 0)
         die("fork");
-    if (*pid == 0)
+    if (pid == 0)
         answer_for_ever(fds);
     for (int i = 0; i < NEIGHBOURS; i++)
         close(fds[i]);
-    return port;
+    return pid;
 }
 
-/* ---- libtorrent
- * ------------------------------------------------------------*/
+/* ---- The servers, for server_start -------------------------------------- */
 
 static bool has_libtorrent(void)
 {
@@ -104,17 +121,39 @@ static bool has_libtorrent(void)
            system(PYTHON " -c 'import libtorrent' 2>/dev/null") == 0;
 }
 
-/* For server_start; `arg` is the port of the neighbours. */
 static void serve_libtorrent(void *arg, int ready)
 {
     char fd[16], port[16], count[16];
 
+    (void)arg;
     snprintf(fd, sizeof(fd), "%d", ready);
-    snprintf(port, sizeof(port), "%u", *(const uint16_t *)arg);
+    snprintf(port, sizeof(port), "%u", neighbours_port);
     snprintf(count, sizeof(count), "%d", NEIGHBOURS);
     execl(PYTHON, PYTHON, SCRIPT, fd, port, "1", count, (char *)NULL);
     die(PYTHON);
 }
+
+#define LIMIT "10000000" /* the most that may be set */
+
+/* `arg` is the data directory. */
+static void serve_daemon(void *arg, int ready)
+{
+    char at[32], bootstrap[32];
+    uint16_t port;
+
+    close(bound_socket(SOCKET_BUFFER, &port));
+    snprintf(at, sizeof(at), "127.0.0.1:%u", port);
+    snprintf(bootstrap, sizeof(bootstrap), "127.2.0.1:%u", neighbours_port);
+    tell_port(ready, port);
+    execl(WARREN, "warren", "run", "--data-dir", (const char *)arg, "--listen",
+          at, "--testing-network", "--log-level", "error", "--mainline.enabled",
+          "true", "--mainline.bootstrap", bootstrap, "--mainline.query_rate",
+          LIMIT, "--mainline.query_burst", LIMIT, "--mainline.source_rate",
+          LIMIT, "--mainline.source_burst", LIMIT, (char *)NULL);
+    die(WARREN);
+}
+
+/* ---- What they are to know ---------------------------------------------- */
 
 /* One question and its answer, which `answer` views until the next. */
 static bool ask_once(int fd, const struct dht_message *q,
@@ -126,9 +165,9 @@ static bool ask_once(int fd, const struct dht_message *q,
     ssize_t n;
 
     if (dht_message_write(DHT_DIALECT_MAINLINE, q, out, sizeof(out), &len) !=
-            OK ||
-        send(fd, out, len, 0) < 0)
-        die("send");
+        OK)
+        die("write");
+    send(fd, out, len, 0);
     do { /* it pings us, too */
         n = recv(fd, in, sizeof(in), 0);
         if (n <= 0)
@@ -139,17 +178,37 @@ static bool ask_once(int fd, const struct dht_message *q,
     return answer->kind == DHT_RESPONSE;
 }
 
-static bool announce_to(int fd, const struct id *hash, uint8_t host)
+static void begin_query(struct dht_message *q, enum dht_method method,
+                        const struct id *target)
+{
+    dht_message_init(q, DHT_QUERY);
+    q->method = method;
+    q->has = DHT_HAS_ID | DHT_HAS_TARGET;
+    q->transaction = bytes_of("ab", 2);
+    q->target = *target;
+    q->read_only = true;
+}
+
+/* Until it is up, and names as many nodes as an answer has. */
+static void wait_for_nodes(const struct world *w, uint16_t port)
+{
+    struct dht_message q, a;
+    int fd = connected_socket(port);
+
+    begin_query(&q, DHT_FIND_NODE, &w->hashes[0]);
+    for (int tries = 0; tries < 200; tries++) {
+        usleep(100000);
+        if (ask_once(fd, &q, &a) && a.nodes.len == DHT_K * COMPACT_NODE4)
+            break;
+    }
+    close(fd);
+}
+
+static bool announce_to(int fd, const struct id *hash)
 {
     struct dht_message q, a;
 
-    dht_message_init(&q, DHT_QUERY);
-    q.method = DHT_GET_PEERS;
-    q.has = DHT_HAS_ID | DHT_HAS_TARGET;
-    q.transaction = bytes_of("ab", 2);
-    q.id.b[0] = host;
-    q.target = *hash;
-    q.read_only = true;
+    begin_query(&q, DHT_GET_PEERS, hash);
     if (!ask_once(fd, &q, &a) || !(a.has & DHT_HAS_TOKEN))
         return false;
     q.method = DHT_ANNOUNCE_PEER;
@@ -159,7 +218,6 @@ static bool announce_to(int fd, const struct id *hash, uint8_t host)
     return ask_once(fd, &q, &a);
 }
 
-/* As many as the engine has. */
 static void announce_peers(const struct world *w, uint16_t port)
 {
     const struct sockaddr_in to = loopback(port);
@@ -172,18 +230,25 @@ static void announce_peers(const struct world *w, uint16_t port)
             die("connect");
         receive_timeout(fd, 999999);
         for (int i = 0; i < HASHES; i++) {
-            if (!announce_to(fd, &w->hashes[i], host))
+            if (!announce_to(fd, &w->hashes[i]))
                 printf("an announcement was lost\n");
         }
         close(fd);
     }
 }
 
-/* ---- Both
- * -------------------------------------------------------------------*/
+static void start(struct server *s, void (*serve)(void *arg, int ready),
+                  void *arg, const struct world *w)
+{
+    server_start(s, serve, arg);
+    wait_for_nodes(w, s->port);
+    announce_peers(w, s->port);
+}
+
+/* ---- Both ---------------------------------------------------------------- */
 
 /* Bytes of an answer to the first query. */
-static size_t answer_len(struct world *w, uint16_t port)
+static size_t answer_len(const struct world *w, uint16_t port)
 {
     uint8_t in[UDP_DATAGRAM_MAX];
     int fd = connected_socket(port);
@@ -195,49 +260,48 @@ static size_t answer_len(struct world *w, uint16_t port)
     return n > 0 ? (size_t)n : 0;
 }
 
-static void compare(struct world *w, const struct server *libtorrent,
-                    enum dht_method method)
+static void compare(struct world *w, const struct server *ours,
+                    const struct server *libtorrent, enum dht_method method)
 {
-    struct server server;
-    double ours, theirs;
-    size_t len;
+    double we, they;
 
     make_queries(w, method);
-    server_start(&server, serve_engine, w);
-    len = answer_len(w, server.port);
-    ours = answers_of(w, &server);
-    server_stop(&server);
-    theirs = answers_of(w, libtorrent);
+    we = answers_of(w, ours, PAUSE);
+    they = answers_of(w, libtorrent, PAUSE);
     printf("%s: %zu bytes asked, %zu answered, by libtorrent %zu\n",
-           dht_method_name(method), w->queries[0].len, len,
-           answer_len(w, libtorrent->port));
-    bench_ratio("  processor time of an answer", microseconds(ours), "us",
-                microseconds(theirs), "<= 20 %");
+           dht_method_name(method), w->queries[0].len,
+           answer_len(w, ours->port), answer_len(w, libtorrent->port));
+    bench_ratio("  processor time of an answer", microseconds(we), "us",
+                microseconds(they), "<= 20 %");
 }
 
 int main(void)
 {
     static struct world w;
-    struct server libtorrent;
+    char data_dir[] = DATA_DIR, cleanup[sizeof(DATA_DIR) + 16];
+    struct server ours, libtorrent;
     pid_t neighbours;
-    uint16_t port;
 
     if (!has_libtorrent()) {
         printf("skipped: " PYTHON " has no libtorrent (python3-libtorrent), or "
                "this is not the project's folder\n");
         return 0;
     }
-    world_init(&w, DHT_DIALECT_MAINLINE);
-    port = start_neighbours(&neighbours);
-    server_start(&libtorrent, serve_libtorrent, &port);
-    announce_peers(&w, libtorrent.port);
+    if (mkdtemp(data_dir) == NULL)
+        die(data_dir);
+    world_init(&w, DHT_DIALECT_MAINLINE); /* for its hashes and queries */
+    neighbours = start_neighbours();
+    start(&ours, serve_daemon, data_dir, &w);
+    start(&libtorrent, serve_libtorrent, NULL, &w);
     bench_title("libtorrent");
-    compare(&w, &libtorrent, DHT_PING);
-    compare(&w, &libtorrent, DHT_FIND_NODE);
-    compare(&w, &libtorrent, DHT_GET_PEERS);
+    compare(&w, &ours, &libtorrent, DHT_PING);
+    compare(&w, &ours, &libtorrent, DHT_FIND_NODE);
+    compare(&w, &ours, &libtorrent, DHT_GET_PEERS);
     server_stop(&libtorrent);
+    server_stop(&ours);
     kill(neighbours, SIGKILL);
     waitpid(neighbours, NULL, 0);
     dht_free(w.dht);
-    return 0;
+    snprintf(cleanup, sizeof(cleanup), "rm -r %s", data_dir);
+    return system(cleanup);
 }

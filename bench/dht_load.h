@@ -81,9 +81,12 @@ static inline unsigned take(int fd)
     return n > 0 ? (unsigned)n : 0;
 }
 
-/* Answers a second of the server's processor time. */
-static inline double answers_of(struct world *w, const struct server *server)
+/* Answers a second of the server's processor time. With a pause, in us, before
+ * each batch, the server is not busy all the time. */
+static inline double answers_of(struct world *w, const struct server *server,
+                                unsigned pause)
 {
+    const unsigned window = pause > 0 ? BATCH : OUTSTANDING;
     unsigned out = 0, at = 0;
     uint64_t answered = 0;
     int fd = connected_socket(server->port);
@@ -93,11 +96,13 @@ static inline double answers_of(struct world *w, const struct server *server)
     while (bench_clock(CLOCK_MONOTONIC) - wall < SECONDS) {
         unsigned n;
 
-        for (; out + BATCH <= OUTSTANDING; out += BATCH, at += BATCH)
+        for (; out + BATCH <= window; out += BATCH, at += BATCH)
             ask(w, fd, at);
         n = take(fd);
         answered += n;
         out = n == 0 ? 0 : out - (n < out ? n : out); /* 0: some were lost */
+        if (out == 0 && pause > 0)
+            usleep(pause);
     }
     cpu = bench_clock(server->clock) - cpu;
     close(fd);
