@@ -87,13 +87,14 @@ void contacts_renamed(struct contacts *c, const struct id *id,
     enum family f = (enum family)ep->family;
     struct table *t = &c->table[f];
 
-    if (t->ids != NODE_ID_LENIENT)
+    if (t->ids != NODE_ID_LENIENT) {
         contacts_failed(c, id, ep);
-    else if (table_gone(t, id, ep, c->w->now))
-        return;
-    contacts_named(c, answered, ep);
-    c->watch->lost(c->watch_ctx, f);
-    c->watch->candidate(c->watch_ctx, f);
+        contacts_named(c, answered, ep);
+    } else if (!table_gone(t, id, ep, c->w->now)) {
+        contacts_named(c, answered, ep);
+        c->watch->lost(c->watch_ctx, f);
+        c->watch->candidate(c->watch_ctx, f);
+    }
 }
 
 void contacts_heard(struct contacts *c, const struct id *id,
