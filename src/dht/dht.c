@@ -80,6 +80,7 @@ enum error dht_reconfigure(struct dht *d, const struct dht_config *config)
     memcpy(c->has_id, old.has_id, sizeof(old.has_id));
     memcpy(c->id, old.id, sizeof(old.id));
     c->testing_network = old.testing_network;
+    c->dialect = old.dialect;
     service_configure(&d->service);
     for (int f = 0; f < FAMILIES; f++)
         table_set_refresh(&d->contacts.table[f], config->bucket_refresh);

@@ -46,7 +46,8 @@ enum error dht_new(const struct dht_config *config, const struct dht_env *env,
  * callback it takes effect when the call that reports has returned. */
 void dht_free(struct dht *d);
 
-/* Takes new caps and rates; ids, families and network stay as they are. */
+/* Takes new caps and rates; ids, families, network and dialect stay as they
+ * are. */
 enum error dht_reconfigure(struct dht *d, const struct dht_config *config);
 
 /* ---- Life -------------------------------------------------------------- */

@@ -340,6 +340,25 @@ static void test_mainline_samples_are_unknown(void **state)
     }
 }
 
+/* Settings are read anew: it speaks as before. */
+static void test_mainline_stays_mainline(void **state)
+{
+    struct endpoint ep = place(1);
+    struct dht_config config;
+    struct fixture f;
+    struct id id;
+
+    (void)state;
+    start(&f);
+    config = f.h.config;
+    config.dialect = DHT_DIALECT_WARREN;
+    assert_int_equal(dht_reconfigure(f.h.d, &config), OK);
+    id = test_random_id(&f.random);
+    assert_int_equal(meet(&f, &ep, &id), OK);
+    assert_true(is_contact(&f, &id, &ep));
+    harness_end(&f.h);
+}
+
 /* ---- Addresses ----------------------------------------------------------- */
 
 /* A NAT that answers from another port answers for nobody. */
@@ -541,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_mainline_get_is_no_ping),
         cmocka_unit_test(test_mainline_get_blames_nobody),
         cmocka_unit_test(test_mainline_samples_are_unknown),
+        cmocka_unit_test(test_mainline_stays_mainline),
         cmocka_unit_test(test_mainline_other_port),
         cmocka_unit_test(test_mainline_read_only_nodes),
         cmocka_unit_test(test_mainline_many_at_one_address),
