@@ -350,7 +350,7 @@ static void prefer_fitting(const struct lookup_side *s, struct walk *w)
 
         if (c->state != CANDIDATE_ANSWERED || !c->id_secure ||
             c->token == NULL || is_counted(w, s->order[i]) ||
-            same_subnet(s, w, c))
+            same_subnet(s, w, s->order[i]))
             continue;
         /* For the farthest that does not fit: fewer do than are wanted. */
         do
