@@ -47,6 +47,17 @@ static bool admissible(const struct table *t, const struct id *id,
            node_id_may_be(t->ids, id, ep);
 }
 
+/* One of which nothing is known yet. Under the other rules all are alike. */
+static struct contact new_contact(const struct table *t, const struct id *id,
+                                  const struct endpoint *ep)
+{
+    struct contact c = {.id = *id, .ep = *ep};
+
+    if (t->ids == NODE_ID_LENIENT)
+        c.state.misfit = !node_id_goes_first(NODE_ID_LENIENT, id, ep);
+    return c;
+}
+
 /* The round trip of a contact after one more, as in RFC 6298; `rtt_us` 0: it is
  * the first. */
 static uint32_t smoothed(uint32_t rtt_us, uint64_t rtt)
@@ -72,7 +83,7 @@ static enum table_change promote(struct table *t, unsigned known,
                                  const struct id *id, const struct endpoint *ep,
                                  uint64_t rtt, uint64_t now)
 {
-    struct contact c = {.id = *id, .ep = *ep};
+    struct contact c = new_contact(t, id, ep);
     enum table_change change = TABLE_REFUSED;
     bool cleared;
 
@@ -122,11 +133,12 @@ static void seen_first(struct table *t, struct table_bucket *b,
                        const struct id *id, const struct endpoint *ep,
                        uint64_t now)
 {
-    const struct contact c = {
-        .id = *id, .ep = *ep, .state.last_heard = contact_tick(now)};
+    struct contact c;
 
     if (!admissible(t, id, ep))
         return;
+    c = new_contact(t, id, ep);
+    c.state.last_heard = contact_tick(now);
     if (b == NULL)
         b = table_add_bucket(t, contact_tick(now));
     if (b != NULL)

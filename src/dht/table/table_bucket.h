@@ -182,8 +182,6 @@ void table_erase(struct table *t, struct table_bucket *b, unsigned i);
 
 /* table_next_ping may have something in this bucket now. */
 void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now);
-/* Where there is a choice, it should stay. */
-bool table_goes_first(const struct table *t, unsigned i);
 /* Whether this live contact goes for another one that answers at `ep`. */
 bool table_gives_way(const struct table *t, unsigned i,
                      const struct endpoint *ep);

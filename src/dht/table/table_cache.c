@@ -11,17 +11,6 @@ void table_ping_soon(struct table *t, struct table_bucket *b, uint64_t now)
     t->ping_at = time_min(t->ping_at, now);
 }
 
-/* Under the other rules all contacts are alike. */
-bool table_goes_first(const struct table *t, unsigned i)
-{
-    struct contact c;
-
-    if (t->ids != NODE_ID_LENIENT)
-        return true;
-    c = table_read(t, i);
-    return node_id_goes_first(NODE_ID_LENIENT, &c.id, &c.ep);
-}
-
 bool table_gives_way(const struct table *t, unsigned i,
                      const struct endpoint *ep)
 {
@@ -37,7 +26,7 @@ unsigned table_find_bad(const struct table *t, const struct table_bucket *b)
         if (t->states[i].fails < CONTACT_BAD_FAILS)
             continue;
         bad = i;
-        if (t->ids != NODE_ID_LENIENT || !table_goes_first(t, i))
+        if (t->ids != NODE_ID_LENIENT || t->states[i].misfit)
             break;
     }
     return bad;
@@ -55,8 +44,7 @@ static unsigned worst_candidate(const struct table *t,
     for (unsigned i = table_cache_of(b); i < table_end_of(b); i++) {
         const struct contact_state *c = &t->states[i];
         bool good = contact_quality(c, now) == DHT_GOOD;
-        uint64_t rank = (uint64_t)!good << 33 |
-                        (uint64_t)!table_goes_first(t, i) << 32 |
+        uint64_t rank = (uint64_t)!good << 33 | (uint64_t)c->misfit << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
         if (worst == TABLE_NOBODY || rank > worst_rank) {
@@ -71,7 +59,6 @@ static unsigned worst_candidate(const struct table *t,
 static unsigned candidate_place(struct table *t, struct table_bucket *b,
                                 const struct contact *c, uint64_t now)
 {
-    enum node_id_rule ids = (enum node_id_rule)t->ids;
     bool answered = c->state.last_answer != 0;
     unsigned worst;
 
@@ -79,8 +66,7 @@ static unsigned candidate_place(struct table *t, struct table_bucket *b,
         return table_reserve(t) ? table_insert(t, b, false) : TABLE_NOBODY;
     worst = worst_candidate(t, b, now);
     if (!answered && (contact_quality(&t->states[worst], now) == DHT_GOOD ||
-                      (ids == NODE_ID_LENIENT && table_goes_first(t, worst) &&
-                       !node_id_goes_first(ids, &c->id, &c->ep))))
+                      (c->state.misfit && !t->states[worst].misfit)))
         return TABLE_NOBODY;
     return worst;
 }

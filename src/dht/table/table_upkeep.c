@@ -68,8 +68,7 @@ static unsigned candidate_to_ping(const struct table *t,
         uint32_t left = until(contact_age(c->last_asked, tick),
                               ticks_of(TABLE_PING_CONTACT));
         bool good = contact_quality(c, now) == DHT_GOOD;
-        uint64_t rank = (uint64_t)!table_goes_first(t, i) << 33 |
-                        (uint64_t)!good << 32 |
+        uint64_t rank = (uint64_t)c->misfit << 33 | (uint64_t)!good << 32 |
                         contact_age(contact_seen(c, tick), tick);
 
         if (split && !fits_after_split(t, b, i))

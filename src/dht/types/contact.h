@@ -29,7 +29,8 @@
 /* How it behaves. */
 struct contact_state {
     uint32_t rtt_us : 24; /* smoothed round trip; 0 unknown */
-    uint32_t fails : 8;   /* queries of ours unanswered in a row */
+    uint32_t fails : 7;   /* queries of ours unanswered in a row */
+    uint32_t misfit : 1;  /* others go first (NODE_ID_LENIENT) */
     uint32_t last_answer; /* tick of its last answer to us */
     uint32_t last_heard;  /* tick of its last query to us, or, in the cache,
                              of when it was last named */
