@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What it costs libtorrent to answer queries of the mainline DHT, and what it
- * costs our daemon: the same queries from the same client over loopback, each
- * server in a process of its own, measured by its processor time. Both know the
- * same nodes and have the same peers. Of both, whatever limits rates and
- * addresses is opened up (libtorrent_node.py). What a ping costs is mostly its
- * two system calls, which both need. Transmission cannot be asked here: it
- * drops whatever comes from 127/8.
+ * What it costs libtorrent, and aria2 if it is there, to answer queries of the
+ * mainline DHT, and what it costs our daemon: the same queries from the same
+ * client over loopback, each server in a process of its own, measured by its
+ * processor time. They know the same nodes (aria2 fewer) and have the same
+ * peers. Whatever limits rates and addresses is opened up (libtorrent_node.py).
+ * What a ping costs is mostly its two system calls, which all need.
+ * Transmission cannot be asked here: it drops whatever comes from 127/8.
  */
 #include "dht_load.h"
 
@@ -16,7 +16,7 @@
 #define PYTHON     "/usr/bin/python3" /* which has Debian's libtorrent */
 #define NEIGHBOURS 48
 #define DATA_DIR   "/tmp/warren-bench-XXXXXX"
-#define PAUSE      500 /* us; a daemon that is always busy answers fewer */
+#define PAUSE      100 /* us; a daemon that is always busy answers fewer */
 
 /* 127.2.0.1 and on are neighbours, 127.1.0.1 and on have peers. */
 static int host_socket(uint8_t net, uint8_t host, uint16_t *port)
@@ -153,6 +153,32 @@ static void serve_daemon(void *arg, int ready)
     die(WARREN);
 }
 
+static bool has_aria2(void)
+{
+    return system("aria2c --version >/dev/null 2>&1") == 0;
+}
+
+/* It has a DHT while it has something to fetch, which nobody has. `arg` is a
+ * directory. */
+static void serve_aria2(void *arg, int ready)
+{
+    char entry[64], at[64], file[64], dir[64];
+    uint16_t port;
+
+    close(bound_socket(SOCKET_BUFFER, &port));
+    snprintf(at, sizeof(at), "--dht-listen-port=%u", port);
+    snprintf(entry, sizeof(entry), "--dht-entry-point=127.2.0.1:%u",
+             neighbours_port);
+    snprintf(dir, sizeof(dir), "--dir=%s", (const char *)arg);
+    snprintf(file, sizeof(file), "--dht-file-path=%s/dht", (const char *)arg);
+    tell_port(ready, port);
+    execlp("aria2c", "aria2c", "--no-conf", "--quiet", "--interface=127.0.0.1",
+           "--bt-enable-lpd=false", "--enable-dht6=false", at, entry, dir, file,
+           "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567",
+           (char *)NULL);
+    die("aria2c");
+}
+
 /* ---- What they are to know ---------------------------------------------- */
 
 /* One question and its answer, which `answer` views until the next. */
@@ -189,8 +215,8 @@ static void begin_query(struct dht_message *q, enum dht_method method,
     q->read_only = true;
 }
 
-/* Until it is up, and names as many nodes as an answer has. */
-static void wait_for_nodes(const struct world *w, uint16_t port)
+/* Until it is up, and names so many nodes. */
+static void wait_for_nodes(const struct world *w, uint16_t port, size_t nodes)
 {
     struct dht_message q, a;
     int fd = connected_socket(port);
@@ -198,7 +224,7 @@ static void wait_for_nodes(const struct world *w, uint16_t port)
     begin_query(&q, DHT_FIND_NODE, &w->hashes[0]);
     for (int tries = 0; tries < 200; tries++) {
         usleep(100000);
-        if (ask_once(fd, &q, &a) && a.nodes.len == DHT_K * COMPACT_NODE4)
+        if (ask_once(fd, &q, &a) && a.nodes.len >= nodes * COMPACT_NODE4)
             break;
     }
     close(fd);
@@ -238,14 +264,15 @@ static void announce_peers(const struct world *w, uint16_t port)
 }
 
 static void start(struct server *s, void (*serve)(void *arg, int ready),
-                  void *arg, const struct world *w)
+                  void *arg, const struct world *w, size_t nodes)
 {
     server_start(s, serve, arg);
-    wait_for_nodes(w, s->port);
+    wait_for_nodes(w, s->port, nodes);
     announce_peers(w, s->port);
 }
 
-/* ---- Both ---------------------------------------------------------------- */
+/* ---- All of them
+ * ---------------------------------------------------------------- */
 
 /* Bytes of an answer to the first query. */
 static size_t answer_len(const struct world *w, uint16_t port)
@@ -261,7 +288,8 @@ static size_t answer_len(const struct world *w, uint16_t port)
 }
 
 static void compare(struct world *w, const struct server *ours,
-                    const struct server *libtorrent, enum dht_method method)
+                    const struct server *libtorrent, const struct server *aria2,
+                    enum dht_method method)
 {
     double we, they;
 
@@ -273,13 +301,17 @@ static void compare(struct world *w, const struct server *ours,
            answer_len(w, ours->port), answer_len(w, libtorrent->port));
     bench_ratio("  processor time of an answer", microseconds(we), "us",
                 microseconds(they), "<= 20 %");
+    if (aria2 != NULL)
+        bench_ratio("  against aria2", microseconds(we), "us",
+                    microseconds(answers_of(w, aria2, PAUSE)), "");
 }
 
 int main(void)
 {
     static struct world w;
     char data_dir[] = DATA_DIR, cleanup[sizeof(DATA_DIR) + 16];
-    struct server ours, libtorrent;
+    struct server ours, libtorrent, aria2;
+    const struct server *third = has_aria2() ? &aria2 : NULL;
     pid_t neighbours;
 
     if (!has_libtorrent()) {
@@ -291,12 +323,16 @@ int main(void)
         die(data_dir);
     world_init(&w, DHT_DIALECT_MAINLINE); /* for its hashes and queries */
     neighbours = start_neighbours();
-    start(&ours, serve_daemon, data_dir, &w);
-    start(&libtorrent, serve_libtorrent, NULL, &w);
+    start(&ours, serve_daemon, data_dir, &w, DHT_K);
+    start(&libtorrent, serve_libtorrent, NULL, &w, DHT_K);
+    if (third != NULL)
+        start(&aria2, serve_aria2, data_dir, &w, 1);
     bench_title("libtorrent");
-    compare(&w, &ours, &libtorrent, DHT_PING);
-    compare(&w, &ours, &libtorrent, DHT_FIND_NODE);
-    compare(&w, &ours, &libtorrent, DHT_GET_PEERS);
+    compare(&w, &ours, &libtorrent, third, DHT_PING);
+    compare(&w, &ours, &libtorrent, third, DHT_FIND_NODE);
+    compare(&w, &ours, &libtorrent, third, DHT_GET_PEERS);
+    if (third != NULL)
+        server_stop(&aria2);
     server_stop(&libtorrent);
     server_stop(&ours);
     kill(neighbours, SIGKILL);

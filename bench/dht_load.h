@@ -106,6 +106,9 @@ static inline double answers_of(struct world *w, const struct server *server,
     }
     cpu = bench_clock(server->clock) - cpu;
     close(fd);
+    if (answered + window < at / 100 * 99)
+        printf("only %.1f %% answered\n",
+               100.0 * (double)answered / (double)at);
     return (double)answered / cpu;
 }
 
