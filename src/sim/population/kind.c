@@ -55,10 +55,12 @@ struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
     wrong = by_chance(&r, n->wrong_clock);
     ahead = by_chance(&r, 0.5);
     nat = draw_nat(n, &r);
+    k.both = by_chance(&r, n->both);
     if (seat->bootstrap) {
         k.family[FAMILY_IPV4] = n->ipv6_only < 1;
         k.family[FAMILY_IPV6] = n->ipv6_only > 0 || n->dual > 0;
         k.variant = false;
+        k.both = n->both > 0;
         return k;
     }
     k.read_only = read_only && !serves;

@@ -18,6 +18,7 @@
 struct kind {
     bool family[FAMILIES];
     bool read_only, variant;
+    bool both; /* it has an engine of each dialect */
     enum nat_kind nat;
     int64_t clock_error; /* seconds */
 };

@@ -38,12 +38,30 @@ static void tell_bootstraps(struct population *p, const struct inhabitant *m)
             population_at(p, p->taken_by[(first + i) % all])->node);
 }
 
+/* Nothing of that one is stored. */
+static enum error start_other(struct population *p, const struct inhabitant *m,
+                              const struct dht_config *config)
+{
+    struct dht_config other = *config;
+
+    if (!m->m.both)
+        return OK;
+    other.dialect = config->dialect == DHT_DIALECT_MAINLINE
+                        ? DHT_DIALECT_WARREN
+                        : DHT_DIALECT_MAINLINE;
+    return sim_dht_revive(p->sim, m->m.node, &other);
+}
+
 static enum error start_dht(struct population *p, struct inhabitant *m)
 {
     struct dht_config config = engines_of(p, m)->dht;
     enum error err;
 
     config.read_only |= m->m.read_only;
+    config.dialect = p->scenario->nodes.dialect;
+    err = start_other(p, m, &config);
+    if (err != OK)
+        return err;
     if (m->stored != NULL)
         stored_ids(m->stored, &config);
     err = sim_dht_revive(p->sim, m->m.node, &config);

@@ -2,6 +2,7 @@
  *
  * What a scenario says of the network, for the simulator and the path.
  */
+#include "sim/dht_node.h"
 #include "sim/population/population.h"
 
 #include <assert.h>
@@ -34,6 +35,7 @@ enum error population_network(const struct scenario *scenario, uint64_t begins,
     if (err != OK)
         return err;
     config->seed = scenario->run.seed;
+    config->dht = sim_plane_of(scenario->nodes.dialect);
     config->threads = scenario->run.threads;
     config->loss = n->loss;
     config->duplicate = n->duplicate;

@@ -189,6 +189,7 @@ describe(uint32_t index, const struct seat *seat, const struct kind *kind)
                                       .read_only = kind->read_only,
                                       .nat = kind->nat,
                                       .variant = kind->variant,
+                                      .both = kind->both,
                                       .clock_error = kind->clock_error};
 }
 

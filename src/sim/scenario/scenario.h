@@ -46,6 +46,8 @@ struct scenario_nodes {
     char trace[SETTING_TEXT_SIZE]; /* CSV of joins and leaves, or empty */
     double ipv6_only, dual;        /* shares; the rest has IPv4 */
     double read_only;
+    enum dht_dialect dialect; /* of the DHT that is looked at */
+    double both;              /* share that has an engine of the other, too */
     double cone_nat, symmetric_nat;
     double wrong_clock; /* share whose wall clock is off by clock_error */
     uint64_t clock_error;

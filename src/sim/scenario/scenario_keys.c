@@ -65,6 +65,15 @@ const struct setting_key scenario_keys[] = {
      .meaning = "Share that has both; the rest has IPv4 alone."},
     {"nodes", "read_only", &setting_share, AT(nodes.read_only), .init = "0%",
      .meaning = "Share that asks but answers nobody (BEP 43)."},
+    {"nodes", "dialect", &scenario_dialect, AT(nodes.dialect), .init = "warren",
+     .meaning =
+         "The DHT that the nodes are of: warren's, or the mainline DHT,\n"
+         "in bencode. Lookups, items and the adversary are in it, and\n"
+         "relays meet there."},
+    {"nodes", "both", &setting_share, AT(nodes.both), .init = "0%",
+     .meaning =
+         "Share that is in the other one, too, on the same port. Relays\n"
+         "and clients of these meet in both."},
     {"nodes", "cone_nat", &setting_share, AT(nodes.cone_nat), .init = "0%",
      .meaning = "Share behind a NAT that keeps one outer port for all whom a\n"
                 "node talks to, and lets in only those (RFC 4787)."},

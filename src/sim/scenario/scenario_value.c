@@ -214,6 +214,11 @@ const struct setting_type scenario_csv = {
 static const char *const arrivals[] = {"at_once", "evenly", "by_chance", NULL};
 static const char *const popularities[] = {"uniform", "zipf", NULL};
 
+/* In the order of enum dht_dialect. */
+static const char *const dialects[] = {"warren", "mainline", NULL};
+
+const struct setting_type scenario_dialect = {SETTING_CHOICE,
+                                              .names = dialects};
 const struct setting_type scenario_arrival = {SETTING_CHOICE,
                                               .names = arrivals};
 const struct setting_type scenario_popularity = {SETTING_CHOICE,

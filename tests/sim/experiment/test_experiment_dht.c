@@ -183,9 +183,25 @@ static void test_experiment_dht_threads(void **state)
     text_deinit(&three);
 }
 
+/* The mainline DHT, and a half of its nodes in warren's too. */
+static void test_experiment_dht_speaks_either_dialect(void **state)
+{
+    const struct measures *m;
+
+    (void)state;
+    init();
+    scenario.nodes.dialect = DHT_DIALECT_MAINLINE;
+    scenario.nodes.both = 0.5;
+    scenario.items.count = 4;
+    m = run();
+    assert_in_range(percent(m, M_LOOKUP_SUCCESS), 99, 100);
+    assert_in_range(percent(m, M_CLOSEST_FOUND), 90, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_experiment_dht_speaks_either_dialect),
         cmocka_unit_test(test_experiment_dht_calm),
         cmocka_unit_test(test_experiment_dht_rough),
         cmocka_unit_test(test_experiment_dht_crowd),

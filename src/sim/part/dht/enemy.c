@@ -175,6 +175,7 @@ static enum error on_start(void *ctx, struct population_member *m)
 
     if (o == NULL)
         return ERR_NO_MEMORY;
+    config.dialect = s->nodes.dialect;
     o->node = SIM_NODE_NONE;
     o->liar.ring = &e->ring;
     o->liar.way = way_of(e, number);
