@@ -6,6 +6,8 @@
  */
 #include "sim/dht_node.h"
 
+#include "sim/habit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +44,10 @@ static void env_send(void *ctx, const struct endpoint *to,
 {
     struct sim_dht *n = ctx;
 
+    uint8_t buf[DHT_MESSAGE_MAX];
+
+    if (n->habits != 0)
+        datagram = sim_habit_out(n->habits, datagram, buf);
     if (n->upkeep != NULL)
         count_upkeep(n, datagram);
     sim_send(n->sim, n->node, to, datagram);
@@ -81,10 +87,19 @@ static void env_event(void *ctx, const struct dht_event *event)
 static void engine_receive(void *engine, const struct endpoint *from,
                            struct bytes datagram, uint64_t now)
 {
+    uint8_t buf[DHT_MESSAGE_MAX];
     struct sim_dht *n = engine;
+    struct bytes answer;
 
     if (n->takes != NULL && n->takes(n, from, datagram))
         return;
+    if (n->habits != 0) {
+        datagram = sim_habit_in(n->habits, datagram, buf, &answer);
+        if (answer.len > 0)
+            sim_send(n->sim, n->node, from, answer);
+        if (datagram.len == 0)
+            return;
+    }
     n->answers_upkeep = n->upkeep != NULL && asks_upkeep(n, datagram);
     dht_receive(n->dht, from, datagram, now);
     n->answers_upkeep = false;

@@ -35,6 +35,7 @@ struct sim_dht {
     bool (*takes)(struct sim_dht *n, const struct endpoint *from,
                   struct bytes datagram);
     void *takes_arg;
+    unsigned habits; /* of enum sim_habit; of the mainline DHT alone */
     uint64_t started_at;
     uint64_t joined_at; /* its table was first not empty; TIME_NEVER */
     struct id id[FAMILIES];

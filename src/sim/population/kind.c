@@ -56,11 +56,13 @@ struct kind kind_draw(const struct scenario *scenario, const struct seat *seat,
     ahead = by_chance(&r, 0.5);
     nat = draw_nat(n, &r);
     k.both = by_chance(&r, n->both);
+    k.old = by_chance(&r, scenario->habits.share);
     if (seat->bootstrap) {
         k.family[FAMILY_IPV4] = n->ipv6_only < 1;
         k.family[FAMILY_IPV6] = n->ipv6_only > 0 || n->dual > 0;
         k.variant = false;
         k.both = n->both > 0;
+        k.old = false;
         return k;
     }
     k.read_only = read_only && !serves;

@@ -19,6 +19,7 @@ struct kind {
     bool family[FAMILIES];
     bool read_only, variant;
     bool both; /* it has an engine of each dialect */
+    bool old;  /* it has the scenario's habits */
     enum nat_kind nat;
     int64_t clock_error; /* seconds */
 };

@@ -38,6 +38,14 @@ static void tell_bootstraps(struct population *p, const struct inhabitant *m)
             population_at(p, p->taken_by[(first + i) % all])->node);
 }
 
+static void take_habits(const struct population *p, const struct inhabitant *m)
+{
+    struct sim_dht *n = sim_dht_on(p->sim, m->m.node, DHT_DIALECT_MAINLINE);
+
+    for (unsigned i = 0; n != NULL && m->m.old && i < SCENARIO_HABITS; i++)
+        n->habits |= (unsigned)p->scenario->habits.has[i] << i;
+}
+
 /* Nothing of that one is stored. */
 static enum error start_other(struct population *p, const struct inhabitant *m,
                               const struct dht_config *config)
@@ -67,6 +75,7 @@ static enum error start_dht(struct population *p, struct inhabitant *m)
     err = sim_dht_revive(p->sim, m->m.node, &config);
     if (err != OK)
         return err;
+    take_habits(p, m);
     if (m->stored != NULL)
         stored_restore(m->stored, p->sim, m->m.node);
     tell_bootstraps(p, m);

@@ -190,6 +190,7 @@ describe(uint32_t index, const struct seat *seat, const struct kind *kind)
                                       .nat = kind->nat,
                                       .variant = kind->variant,
                                       .both = kind->both,
+                                      .old = kind->old,
                                       .clock_error = kind->clock_error};
 }
 

@@ -61,6 +61,7 @@ struct population_member {
     enum nat_kind nat;   /* what it is behind */
     bool variant;        /* has engines[1] of the scenario */
     bool both;           /* in the other dialect's DHT too */
+    bool old;            /* it has the scenario's habits */
     int64_t clock_error; /* seconds */
     uint64_t came;       /* when its session began */
     uint32_t session;    /* how often it has come, from 1 */

@@ -53,6 +53,14 @@ struct scenario_nodes {
     uint64_t clock_error;
 };
 
+/* [habits]: bit i of enum sim_habit (sim/habit.h) */
+#define SCENARIO_HABITS 9
+
+struct scenario_habits {
+    double share; /* of those in the mainline DHT */
+    bool has[SCENARIO_HABITS];
+};
+
 /* [network] */
 struct scenario_partitions {
     unsigned count;
@@ -147,6 +155,7 @@ struct scenario_engines {
 struct scenario {
     struct scenario_run run;
     struct scenario_nodes nodes;
+    struct scenario_habits habits;
     struct scenario_network network;
     struct scenario_lookups lookups;
     struct scenario_items items;

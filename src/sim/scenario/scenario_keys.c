@@ -87,6 +87,20 @@ const struct setting_key scenario_keys[] = {
     {"nodes", "clock_error", &setting_duration, AT(nodes.clock_error), .min = 0,
      .max = 400 * DAY, .init = "1h", .meaning = "By how much it is wrong."},
 
+    /* ---- [habits] ---- */
+    {"habits", "share", &setting_share, AT(habits.share), .init = "0%",
+     .meaning = "Share of those in the mainline DHT that do as old clients of\n"
+                "it, but no bootstrap nodes."},
+    {"habits", "has", &scenario_habits, AT(habits.has), .max = SCENARIO_HABITS,
+     .init = "",
+     .meaning = "What they do, a list. values_alone: name no nodes where they\n"
+                "have peers. basic: know BEP 5 alone, error 204 to all else.\n"
+                "silent: likewise, without an answer. any_id: have an id that\n"
+                "their address does not allow (BEP 42). no_ip: tell nobody\n"
+                "where he is. no_token: give no token. no_implied: know no\n"
+                "implied_port. no_want: know no want. no_read_only: keep who\n"
+                "is read-only in their tables."},
+
     /* ---- [network] ---- */
     {"network", "latency", &scenario_latency, AT(network.latency),
      .min = TIME_MS, .max = 4 * TIME_S, .init = "wide",

@@ -23,6 +23,7 @@ extern const struct setting_type scenario_hops;
 extern const struct setting_type scenario_behaviours; /* bool[BEHAVIOURS] */
 extern const struct setting_type scenario_partitions;
 extern const struct setting_type scenario_networks; /* ADDR/BITS */
+extern const struct setting_type scenario_habits;   /* bool[SCENARIO_HABITS] */
 extern const struct setting_type scenario_dialect;  /* enum dht_dialect */
 /* enum scenario_arrival, enum scenario_popularity */
 extern const struct setting_type scenario_arrival, scenario_popularity;

@@ -62,52 +62,100 @@ const char *const scenario_behaviour_names[BEHAVIOURS + 1] = {
     [BEHAVE_OBSERVE] = "observe",
 };
 
-static enum error parse_behaviours(const struct setting_key *key,
-                                   const char *text, void *value,
-                                   struct text *why)
+/* A list that is a set, one bool for each name. */
+static enum error parse_names(const char *const *names, const char *text,
+                              bool *value)
 {
-    (void)key, (void)why;
     if (text[0] == '\0')
         return OK;
-    for (int i = 0; i < BEHAVIOURS; i++) {
-        if (strcmp(text, scenario_behaviour_names[i]) == 0) {
-            ((bool *)value)[i] = true;
+    for (int i = 0; names[i] != NULL; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            value[i] = true;
             return OK;
         }
     }
     return ERR_SYNTAX;
 }
 
-static void print_behaviours(const struct setting_key *key, const void *value,
-                             struct text *out)
+static void print_names(const char *const *names, const bool *value,
+                        struct text *out)
 {
     const char *between = "";
 
-    (void)key;
-    for (int i = 0; i < BEHAVIOURS; i++) {
-        if (!((const bool *)value)[i])
+    for (int i = 0; names[i] != NULL; i++) {
+        if (!value[i])
             continue;
-        text_addf(out, "%s%s", between, scenario_behaviour_names[i]);
+        text_addf(out, "%s%s", between, names[i]);
         between = ", ";
     }
+}
+
+static void explain_names(const char *const *names, struct text *out)
+{
+    text_add(out, "a list of");
+    for (int i = 0; names[i] != NULL; i++)
+        text_addf(out, "%s %s",
+                  i == 0                 ? ""
+                  : names[i + 1] != NULL ? ","
+                                         : " and",
+                  names[i]);
+}
+
+static enum error parse_behaviours(const struct setting_key *key,
+                                   const char *text, void *value,
+                                   struct text *why)
+{
+    (void)key, (void)why;
+    return parse_names(scenario_behaviour_names, text, value);
+}
+
+static void print_behaviours(const struct setting_key *key, const void *value,
+                             struct text *out)
+{
+    (void)key;
+    print_names(scenario_behaviour_names, value, out);
 }
 
 static void explain_behaviours(const struct setting_key *key, struct text *out)
 {
     (void)key;
-    text_add(out, "a list of");
-    for (int i = 0; i < BEHAVIOURS; i++)
-        text_addf(out, "%s %s",
-                  i == 0               ? ""
-                  : i + 1 < BEHAVIOURS ? ","
-                                       : " and",
-                  scenario_behaviour_names[i]);
+    explain_names(scenario_behaviour_names, out);
 }
 
 const struct setting_type scenario_behaviours = {.parse = parse_behaviours,
                                                  .print = print_behaviours,
                                                  .explain = explain_behaviours,
                                                  .list = true};
+
+/* In the order of the bits of enum sim_habit. */
+static const char *const habit_names[SCENARIO_HABITS + 1] = {
+    "values_alone", "basic",      "silent",  "any_id",       "no_ip",
+    "no_token",     "no_implied", "no_want", "no_read_only", NULL};
+
+static enum error parse_habits(const struct setting_key *key, const char *text,
+                               void *value, struct text *why)
+{
+    (void)key, (void)why;
+    return parse_names(habit_names, text, value);
+}
+
+static void print_habits(const struct setting_key *key, const void *value,
+                         struct text *out)
+{
+    (void)key;
+    print_names(habit_names, value, out);
+}
+
+static void explain_habits(const struct setting_key *key, struct text *out)
+{
+    (void)key;
+    explain_names(habit_names, out);
+}
+
+const struct setting_type scenario_habits = {.parse = parse_habits,
+                                             .print = print_habits,
+                                             .explain = explain_habits,
+                                             .list = true};
 
 /* ---- Partitions -----------------------------------------------------------
  */

@@ -198,9 +198,27 @@ static void test_experiment_dht_speaks_either_dialect(void **state)
     assert_in_range(percent(m, M_CLOSEST_FOUND), 90, 100);
 }
 
+/* A half does what old clients do. */
+static void test_experiment_dht_lives_with_old_habits(void **state)
+{
+    const struct measures *m;
+
+    (void)state;
+    init();
+    scenario.nodes.dialect = DHT_DIALECT_MAINLINE;
+    scenario.items.count = 4;
+    scenario.habits.share = 0.5;
+    for (unsigned i = 0; i < SCENARIO_HABITS; i++)
+        scenario.habits.has[i] = i != 5; /* but no_token */
+    m = run();
+    assert_in_range(percent(m, M_LOOKUP_SUCCESS), 97, 100);
+    assert_in_range(percent(m, M_ITEM_SUCCESS), 90, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_experiment_dht_lives_with_old_habits),
         cmocka_unit_test(test_experiment_dht_speaks_either_dialect),
         cmocka_unit_test(test_experiment_dht_calm),
         cmocka_unit_test(test_experiment_dht_rough),
