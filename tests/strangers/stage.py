@@ -38,7 +38,7 @@ from internet import (  # noqa: F401
     WHY_NOT, Machine, family_of, go, home, home6, homes, homes6, inside, join,
     nth)
 from harness import (  # noqa: F401
-    PORT, SANITIZER, Echo, Failure, Node, wait_for)
+    PORT, SANITIZER, Echo, Failure, Node, clean_environment, wait_for)
 from circuits import (  # noqa: F401
     NETWORK, IdleCircuits, Stranger, circuit_served, circuits_served,
     data_served, descriptor_of, reached_over, wt)
