@@ -18,8 +18,9 @@ class Magnet(MainlineTest):
         self.nodes = self.warrens(NODES)
 
     def entry(self, first):
-        """Three nodes to join by."""
-        return [n.ends[socket.AF_INET] for n in self.nodes[first:first + 3]]
+        """Nodes to join by; transmission looks for no peers before it knows
+        of nine."""
+        return [n.ends[socket.AF_INET] for n in self.nodes[first:first + 10]]
 
     def exchange(self, *programs):
         """Each seeds a file, and the other gets it by its link."""
