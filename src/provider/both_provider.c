@@ -135,6 +135,14 @@ static void on_done(void *ctx, uint64_t cookie, enum error e)
 
 /* ---- Requests ----------------------------------------------------------- */
 
+/* What becomes of something that both were given. */
+static enum error of_both(enum error first, enum error second)
+{
+    if (first == OK || second == OK)
+        return OK;
+    return second == ERR_FULL ? second : first;
+}
+
 /* What is asked for: one of the three. */
 struct wish {
     const struct id *hash; /* peers under it, */
@@ -185,20 +193,18 @@ static enum error ask(struct both_provider *b, const struct wish *wish,
                       uint64_t *request)
 {
     struct both_call *c = provider_call_new(&b->calls, sizeof(*c), b, handler);
-    enum error first, second;
+    enum error first, e;
 
     if (c == NULL)
         return ERR_NO_MEMORY;
     c->call.under_way.id = ++b->last;
     c->asking = true;
     first = ask_half(b, c, 0, wish);
-    second = ask_half(b, c, 1, wish);
+    e = of_both(first, ask_half(b, c, 1, wish));
     c->asking = false;
-    if (first != OK && second != OK)
-        return provider_call_started(
-            &c->call, second == ERR_FULL ? second : first, request);
-    end(c); /* when both have ended while they were asked */
-    return provider_call_started(&c->call, OK, request);
+    if (e == OK)
+        end(c); /* when both have ended while they were asked */
+    return provider_call_started(&c->call, e, request);
 }
 
 static enum error get_peers(void *ctx, const struct id *hash,
@@ -243,13 +249,6 @@ static void cancel(void *ctx, uint64_t request)
 }
 
 /* ---- What is published -------------------------------------------------- */
-
-static enum error of_both(enum error first, enum error second)
-{
-    if (first == OK || second == OK)
-        return OK;
-    return second == ERR_FULL ? second : first;
-}
 
 static enum error announce(void *ctx, const struct id *hash)
 {
