@@ -357,11 +357,14 @@ static void after_change(struct dht_host *h)
     dht_host_rearm(h);
 }
 
-/* It is in the store before this returns. */
-static enum error keep_announced(struct dht_host *h,
-                                 const struct store_announcement *a,
-                                 enum error err)
+static enum error announce(struct dht_host *h,
+                           const struct store_announcement *a,
+                           const struct dht_handler *handler, dht_request *out)
 {
+    enum error err = (a->seed ? dht_announce_seed : dht_announce)(
+        h->dht, &a->info_hash, a->port, a->implied_port, handler, clock_now(),
+        out);
+
     if (err == OK)
         store_put_announcement(h->world.store, h->rows, a);
     after_change(h);
@@ -378,9 +381,7 @@ enum error dht_host_announce(struct dht_host *h, const struct id *info_hash,
                                          .implied_port = implied_port,
                                          .since = (int64_t)clock_wall()};
 
-    return keep_announced(h, &a,
-                          dht_announce(h->dht, info_hash, port, implied_port,
-                                       handler, clock_now(), out));
+    return announce(h, &a, handler, out);
 }
 
 enum error dht_host_announce_seed(struct dht_host *h,
@@ -395,10 +396,7 @@ enum error dht_host_announce_seed(struct dht_host *h,
                                          .since = (int64_t)clock_wall(),
                                          .seed = true};
 
-    return keep_announced(h, &a,
-                          dht_announce_seed(h->dht, info_hash, port,
-                                            implied_port, handler, clock_now(),
-                                            out));
+    return announce(h, &a, handler, out);
 }
 
 enum error dht_host_withdraw(struct dht_host *h, const struct id *target)
