@@ -29,6 +29,12 @@ struct cli_option {
             "own"                                                            \
     }
 
+/* Of those that look something up there. */
+#define CLI_TRACE                                                         \
+    {                                                                     \
+        "--trace", NULL, "print every node that is asked, and its answer" \
+    }
+
 struct cli;
 
 struct cli_verb {

@@ -20,10 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_option trace_options[] = {
-    CLI_MAINLINE,
-    {"--trace", NULL, "print every node that is asked, and its answer"},
-    {0}};
+static const struct cli_option trace_options[] = {CLI_MAINLINE, CLI_TRACE, {0}};
 static const struct cli_option mainline_options[] = {CLI_MAINLINE, {0}};
 
 enum exit_code cli_dht_ask(struct cli *cli, const char *doing,
@@ -164,7 +161,7 @@ static enum exit_code sample(struct cli *cli)
     return ask_node(cli, "dht.sample", print_sample);
 }
 
-/* ---- find-node ---------------------------------------------- */
+/* ---- find-node --------------------------------------------------------- */
 
 static enum exit_code print_found_nodes(struct cli_talk *t,
                                         struct mp_reader answer)

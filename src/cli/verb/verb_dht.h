@@ -14,8 +14,8 @@
 typedef enum exit_code cli_print_fn(struct cli_talk *t,
                                     struct mp_reader answer);
 
-/* A whole conversation of one request, whose only parameter is the text `name`,
- * if it is not NULL. */
+/* A whole conversation of one request, whose only parameter is `text` under
+ * `name`; none, where `name` is NULL. */
 enum exit_code cli_dht_ask(struct cli *cli, const char *doing,
                            const char *method, const char *name,
                            const char *text, bool lookup, cli_print_fn *print);

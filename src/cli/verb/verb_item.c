@@ -34,12 +34,12 @@ static const struct cli_option put_options[] = {
     {"--salt", "S", "one of many items of this key, at most 64 bytes"},
     {"--seq", "N", "version (one more than the last that is found)"},
     {"--cas", "N", "only if the version that is stored is N"},
-    {"--trace", NULL, "print every node that is asked, and its answer"},
+    CLI_TRACE,
     {0}};
 static const struct cli_option get_options[] = {
     CLI_MAINLINE,
     {"--salt", "S", "the salt that it was put with"},
-    {"--trace", NULL, "print every node that is asked, and its answer"},
+    CLI_TRACE,
     {0}};
 
 /* ---- put --------------------------------------------------------------- */

@@ -16,22 +16,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define TRACE                                                             \
-    {                                                                     \
-        "--trace", NULL, "print every node that is asked, and its answer" \
-    }
-
 static const struct cli_option get_options[] = {
     CLI_MAINLINE,
     {"--no-seeds", NULL, "only those who have not all of it yet (BEP 33)"},
-    TRACE,
+    CLI_TRACE,
     {0}};
-static const struct cli_option scrape_options[] = {CLI_MAINLINE, TRACE, {0}};
+static const struct cli_option scrape_options[] = {
+    CLI_MAINLINE, CLI_TRACE, {0}};
 static const struct cli_option announce_options[] = {
     CLI_MAINLINE,
     {"--port", "P", "port of the peer (the one that the daemon sends from)"},
     {"--seed", NULL, "as a peer that has all of it (BEP 33)"},
-    TRACE,
+    CLI_TRACE,
     {0}};
 static const struct cli_option withdraw_options[] = {CLI_MAINLINE, {0}};
 
