@@ -25,6 +25,7 @@
 
 #include "dht/contacts/contacts.h"
 #include "dht/types/answer_limit.h"
+#include "dht/types/bloom.h"
 #include "dht/world/world.h"
 
 #include <string.h>
@@ -162,7 +163,7 @@ static size_t room_for(const struct answer *a, size_t size, size_t max)
     size_t n;
 
     if (a->m.has & DHT_HAS_SEED_BLOOM)
-        taken += ANSWER_FILTERS;
+        taken += BLOOM_PAIR_BYTES;
     n = a->limit > taken ? (a->limit - taken) / size : 0;
     return n < max ? n : max;
 }

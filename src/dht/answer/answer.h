@@ -9,8 +9,7 @@
 
 #include <stdint.h>
 
-#define ANSWER_FRAME   88 /* bytes of an answer beside its lists */
-#define ANSWER_FILTERS (2 * (DHT_BLOOM_BYTES + 10)) /* bytes of a scrape's */
+#define ANSWER_FRAME 88 /* bytes of an answer beside its lists */
 
 struct answer {
     const struct endpoint *to;

@@ -13,6 +13,7 @@
 #include "dht/answer/answer.h"
 
 #include "base/timestamp.h"
+#include "dht/types/bloom.h"
 #include "dht/world/world.h"
 
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static bool may_scrape(struct dht_service *s, const struct answer *a)
     size_t frame = ANSWER_FRAME + a->m.transaction.len + a->m.network.len +
                    DHT_TOKEN_BYTES;
 
-    return frame + ANSWER_FILTERS <= a->limit &&
+    return frame + BLOOM_PAIR_BYTES <= a->limit &&
            token_bucket_take(&s->scrapes, &rate, s->w->now);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "dht/query/query_answer_len.h"
 
+#include "dht/types/bloom.h"
 #include "dht/types/dht_request.h"
 
 #define FRAME   104 /* of an answer beside its lists, without a network name */
 #define PEERS   400 /* with their heads */
 #define SAMPLES 420 /* and what else comes with them */
-#define FILTERS (2 * (DHT_BLOOM_BYTES + 10))
 
 /* The nodes alone. */
 static size_t nodes_len(const struct dht_message *m, enum family family)
@@ -27,7 +27,7 @@ size_t query_answer_len(const struct dht_message *m, enum family family)
     case DHT_FIND_NODE:
         return nodes_len(m, family);
     case DHT_GET_PEERS:
-        return nodes_len(m, family) + (m->scrape ? FILTERS : PEERS);
+        return nodes_len(m, family) + (m->scrape ? BLOOM_PAIR_BYTES : PEERS);
     case DHT_SAMPLE_INFOHASHES:
         return nodes_len(m, family) + SAMPLES;
     case DHT_GET:

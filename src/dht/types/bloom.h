@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #define BLOOM_ADDRESSES_MAX 6000
+/* Bytes of a message that the two of a scrape take. */
+#define BLOOM_PAIR_BYTES (2 * (DHT_BLOOM_BYTES + 10))
 
 void bloom_insert(uint8_t bloom[DHT_BLOOM_BYTES], const struct endpoint *ep);
 /* It may have been; false: it was not. */
