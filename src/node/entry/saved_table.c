@@ -74,9 +74,8 @@ static enum error add(struct saved_table *t, const uint8_t *compact, size_t len)
 
 /* ---- aria2 --------------------------------------------------------------- */
 
-#define ARIA2_HEAD                                             \
-    56 /* magic and version 8, time 8, 8, id 20, 4, count 4, 4 \
-        */
+/* The head is magic and version 8, time 8, 8, id 20, 4, count 4, 4. */
+#define ARIA2_HEAD    56
 #define ARIA2_VERSION 6 /* where it stands, in 2 bytes */
 #define ARIA2_COUNT   48
 #define ARIA2_ENTRY   56 /* length 1, 7, address 24, id 20, 4 */

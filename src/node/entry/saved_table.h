@@ -43,8 +43,9 @@ enum error saved_table_copy(const struct saved_table *from,
 enum error saved_table_read(struct saved_table *t, struct bytes file,
                             struct text *why);
 
-/* The same of the file at `path`. ERR_IO, ERR_SYNTAX: `why` gets a sentence
- * that names it. */
+/* The same of the file at `path`. ERR_IO, ERR_SYNTAX, ERR_NO_MEMORY: `why`,
+ * which is empty before, gets a sentence that names it; after OK what it has
+ * means nothing. */
 enum error saved_table_load(struct saved_table *t, const char *path,
                             struct text *why);
 
