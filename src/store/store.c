@@ -303,6 +303,11 @@ enum error store_flush(struct store *s, int64_t wall)
     return OK;
 }
 
+static size_t count_of(const struct store *s, enum store_kind first, int dht)
+{
+    return (size_t)s->rows[store_kind_of(first, (enum store_dht)dht)];
+}
+
 void store_get_health(const struct store *s, struct store_health *out)
 {
     *out = s->health;
@@ -310,9 +315,9 @@ void store_get_health(const struct store *s, struct store_health *out)
     out->queued = s->queue.count;
     out->queued_bytes = s->queue.bytes;
     for (int d = 0; d < STORE_DHTS; d++) {
-        out->nodes[d] = (size_t)s->rows[STORE_NODES + d];
-        out->announcements[d] = (size_t)s->rows[STORE_ANNOUNCEMENTS + d];
-        out->items[d] = (size_t)s->rows[STORE_ITEMS + d];
+        out->nodes[d] = count_of(s, STORE_NODES, d);
+        out->announcements[d] = count_of(s, STORE_ANNOUNCEMENTS, d);
+        out->items[d] = count_of(s, STORE_ITEMS, d);
     }
     out->relays = (size_t)s->rows[STORE_RELAYS];
     out->settings = (size_t)s->rows[STORE_SETTINGS];
