@@ -61,10 +61,9 @@ static void on_datagram(void *arg, const struct endpoint *from,
                         uint8_t *datagram, size_t len, unsigned socket)
 {
     struct node *n = arg;
-
-    (void)socket;
     enum plane plane = plane_of(bytes_of(datagram, len));
 
+    (void)socket;
     if (plane == PLANE_MAINLINE && n->mainline == NULL)
         plane = PLANE_FOREIGN;
     switch (plane) {

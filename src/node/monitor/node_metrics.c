@@ -216,7 +216,7 @@ static const struct metric_row dht_rows[] = {
      METRIC_AT(struct dht_stats, lookups_empty)},
 };
 
-/* What no engine counts by itself. */
+/* What is not of the engine, or no whole number there. */
 struct dht_figures {
     uint64_t joined, not_restored;
     uint64_t network_size[FAMILIES];

@@ -37,6 +37,7 @@ rpc_method_fn rpc_status, rpc_dht_nodes;
 rpc_method_fn rpc_dht_ping, rpc_dht_find_node, rpc_dht_get_peers,
     rpc_dht_scrape, rpc_dht_announce, rpc_dht_withdraw, rpc_dht_get,
     rpc_dht_put, rpc_dht_sample, rpc_dht_ask;
+/* dht_call.c */
 /* The DHT that a request is for. NULL: it is not enabled, and `call` has been
  * answered. */
 struct dht_host *rpc_dht_of(struct rpc *rpc, struct control_call *call,

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define TOKENS 1024 /* 1280 bytes can hold no message of more */
+#define TOKENS 1024 /* no message of ours has more */
 
 /* The name of the network; "main" is what has no name. */
 static void read_network(struct mp_reader *r, const struct field *f,
