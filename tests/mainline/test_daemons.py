@@ -234,12 +234,14 @@ class Words(ProcessTest):
     def test_the_own_dht_is_silent(self):
         first = self.net.add().start(*ON)
         node = self.net.add([f"{self.net.prefix}.199:{PORT}"]).start(
-            *ON, through(first))
+            *ON, through(first), "--tunnel.build=1")
         wait_in(node)
         said = problem(node, "no_nodes")
         self.assertEqual(said["level"], "error")
         self.assertIn("the mainline DHT answers, so that UDP gets out",
                       said["remedy"])
+        # It explains why there are none.
+        self.assertIsNone(problem(node, "no_circuits"))
 
     def test_nobody_is_known(self):
         node = self.net.add().start(*ON)
@@ -248,7 +250,6 @@ class Words(ProcessTest):
                       "configured", said["what"])
         self.assertIn("`bootstrap_files`", said["remedy"])
         self.assertEqual(node.http("/health")[0], 200)
-
 
     def test_relays_are_looked_for_there(self):
         """Then its silence is an error, and that of the node's own DHT is

@@ -88,6 +88,13 @@ static bool has_joined_any(const struct node *n)
     return has_joined(n, STORE_DHT) || has_joined(n, STORE_MAINLINE);
 }
 
+/* While it has not, what is said of the DHT explains that there are none. */
+static bool may_find_relays(const struct node *n)
+{
+    return (is_provider(n, STORE_DHT) && has_joined(n, STORE_DHT)) ||
+           (is_provider(n, STORE_MAINLINE) && has_joined(n, STORE_MAINLINE));
+}
+
 /* ---- The store ---------------------------------------------------------- */
 
 static void check_store(const struct node *n, struct health *h)
@@ -545,7 +552,7 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
     enum health_level level, worst = HEALTH_NOTE;
     unsigned length = 0;
 
-    if (!has_joined_any(n))
+    if (!may_find_relays(n))
         return;
     for (unsigned hops = 1; hops <= ONION_HOPS_MAX; hops++) {
         if (!lacks_circuits(n, hops, now, &level) || level <= worst)
@@ -564,10 +571,12 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
 
 /* Nodes may be joined, and lookups end well, and still nobody finds us: they
  * have no room for us, or have lost what they took. */
-static void check_findable(const struct dht_host *host, uint64_t now,
-                           struct health *h)
+static void check_findable(const struct node *n, enum store_dht dht,
+                           uint64_t now, struct health *h)
 {
+    const struct dht_host *host = dht_of(n, dht);
     uint64_t joined_at = host == NULL ? TIME_NEVER : dht_host_joined_at(host);
+    const bool mainline = dht == STORE_MAINLINE;
     unsigned nowhere, missing, good;
     struct health_problem *p;
     struct dht_status s;
@@ -589,8 +598,10 @@ static void check_findable(const struct dht_host *host, uint64_t now,
         missing, missing == 1 ? "was" : "were");
     SAY(p->remedy,
         "they are tried again by themselves within minutes, `warren dht "
-        "published` lists them; if it stays so, %s",
-        nowhere > missing
+        "published%s` lists them; if it stays so, %s",
+        mainline ? " --mainline" : "",
+        mainline ? "see whether UDP is lost on the way"
+        : nowhere > missing
             ? "the other nodes are full (`max_peers`, `max_items` and their "
               "like in the section [dht] of theirs)"
             : "see whether UDP is lost on the way, or the other nodes forget "
@@ -851,7 +862,7 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
     check_reachable(n, now, &found);
     check_circuits(n, now, &found);
     for (int d = 0; d < STORE_DHTS; d++)
-        check_findable(dht_of(n, (enum store_dht)d), now, &found);
+        check_findable(n, (enum store_dht)d, now, &found);
     check_twin(n, now, &found);
     check_published(n, now, &found);
     check_exit(n, now, &found);
