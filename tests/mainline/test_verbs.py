@@ -11,6 +11,7 @@ import json
 import pathlib
 import socket
 import sys
+import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -63,6 +64,20 @@ class Stranger:
             answer = self.socket.recv(2048)
             if b"1:y1:q" not in answer:
                 return answer
+
+    def answer(self, body):
+        """All queries, in another thread, until it is closed."""
+        def run():
+            with contextlib.suppress(OSError):
+                while True:
+                    query, node = self.socket.recvfrom(2048)
+                    at = query.rindex(b"1:t") + len(b"1:t")
+                    colon = query.index(b":", at)
+                    end = colon + 1 + int(query[at:colon])
+                    self.socket.sendto(encode({
+                        b"r": body, b"t": query[colon + 1:end], b"y": b"r"}),
+                        node)
+        threading.Thread(target=run, daemon=True).start()
 
     def put(self, node, value):
         target = hashlib.sha1(encode(value)).digest()
@@ -372,6 +387,20 @@ class Off(ProcessTest):
         for verb in ("find-node", "get"):
             self.assertIn("exactly 40 hex digits",
                           warren("dht", verb, LINK).stderr)
+
+
+class Samples(ProcessTest):
+    def test_who_knows_nothing_of_them(self):
+        node = self.net.add().start(*ON, *NO_RELAY)
+        with contextlib.closing(Stranger(f"{self.net.prefix}.150")) as stranger:
+            stranger.answer({b"id": b"i" * 20, b"nodes": b""})
+            ask = ["dht", "sample", "--mainline",
+                   "%s:%d" % stranger.socket.getsockname()]
+            done = node.cli(*ask)
+            self.assertEqual(done.returncode, NEGATIVE, done.stderr)
+            self.assertIn("knows nothing of samples (BEP 51)", done.stdout)
+            told = json.loads(node.cli(*ask, "--json").stdout)
+            self.assertIsNone(told["samples"])
 
 
 if __name__ == "__main__":

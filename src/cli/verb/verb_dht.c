@@ -140,11 +140,16 @@ static enum exit_code ping(struct cli *cli)
 static enum exit_code print_sample(struct cli_talk *t, struct mp_reader answer)
 {
     struct mp_reader at;
+    bool knows = reply_find(answer, "samples", &at);
     uint32_t count = reply_array(answer, "samples", &at);
     char hashes[TEXT_COUNT_SIZE];
 
     if (cli_talk_json(t))
-        return EXIT_DONE;
+        return knows ? EXIT_DONE : EXIT_NEGATIVE;
+    if (!knows) {
+        puts("It answered, and knows nothing of samples (BEP 51).");
+        return EXIT_NEGATIVE;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct bytes b = mp_read_bytes(&at, 0, SIZE_MAX);
 

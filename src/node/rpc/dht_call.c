@@ -176,6 +176,7 @@ void dht_call_on_samples(void *ctx, const struct dht_samples *samples)
     struct dht_call *c = ctx;
     uint8_t buf[ELEMENT_LIMIT];
 
+    c->has_samples = true;
     c->sampled = *samples;
     c->sampled.samples = bytes_of(NULL, 0);
     for (size_t i = 0; i + ID_BYTES <= samples->samples.len; i += ID_BYTES) {

@@ -30,6 +30,7 @@ struct dht_call {
     struct collected peers;
     struct collected samples;
     struct dht_samples sampled; /* its numbers; the bytes are in `samples` */
+    bool has_samples;           /* false: whoever was asked knows of none */
     struct collected nodes;     /* whom an answer names */
     uint8_t version[DHT_VERSION_MAX];
     size_t version_len;

@@ -133,7 +133,12 @@ static void answer_sample(const struct dht_call *c, const struct dht_result *r,
     rpc_write_ms(w, "rtt", r->duration);
     rpc_write_uint(w, "interval", c->sampled.interval);
     rpc_write_uint(w, "num", c->sampled.num);
-    dht_call_write_list(w, "samples", &c->samples);
+    if (c->has_samples) {
+        dht_call_write_list(w, "samples", &c->samples);
+    } else { /* it knows nothing of BEP 51 */
+        mp_write_text(w, "samples");
+        mp_write_nil(w);
+    }
 }
 
 static struct dht_call *
