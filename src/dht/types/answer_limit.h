@@ -4,7 +4,8 @@
  * then the answer goes to somebody who has not asked. So it is no more than
  * three times the query, with the headers of IP and UDP, unless the asker has
  * shown by a token that he receives what is sent to the address (RFC 9000,
- * section 8.1, has the same rule). Who wants more sends a longer query.
+ * section 8.1, has the same rule). Who wants more sends a longer query. In the
+ * mainline DHT, where nobody would, this does not hold (answer.c).
  */
 #ifndef WARREN_DHT_TYPES_ANSWER_LIMIT_H
 #define WARREN_DHT_TYPES_ANSWER_LIMIT_H
