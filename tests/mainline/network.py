@@ -15,6 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "strangers"))
 # What tests of the mainline DHT import from here.
 from stage import (  # noqa: E402,F401
     PORT, Failure, StrangersTest, family_of, home, home6, join, wait_for)
+from harness import warren  # noqa: E402,F401
+from test_docs import shape  # noqa: E402,F401
 import clients  # noqa: E402
 import sessions  # noqa: E402
 from clients import Aria2, Transmission  # noqa: E402,F401
@@ -121,3 +123,33 @@ def node_ids(node):
             for family, name in ((socket.AF_INET, "ipv4"),
                                  (socket.AF_INET6, "ipv6"))
             if family in node.ends}
+
+
+class TwentyNodes(MainlineTest):
+    """Daemons that are the only DHT."""
+
+    def setUp(self):
+        super().setUp()
+        self.nodes = self.warrens(20)
+
+    def entry(self, first):
+        """Nodes to join by; transmission looks for no peers before it knows
+        of nine."""
+        return [n.ends[socket.AF_INET] for n in self.nodes[first:first + 10]]
+
+    def person(self):
+        """A daemon that has just come, and keeps nothing for others yet."""
+        node = self.warren(*self.entry(3)).start()
+        self.wait("it joins", lambda: joined(node))
+        return node
+
+    def find(self, torrent, wanted, node=None):
+        """By a person who has the link and a node."""
+        node = node or self.person()
+
+        def found():
+            peers = node.json("dht", "get-peers", torrent.magnet,
+                              "--mainline", ok=(0, 1))["peers"]
+            return join(*wanted) in {p["address"] for p in peers}
+
+        self.wait(f"{wanted} is found by the link", found)

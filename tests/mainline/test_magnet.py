@@ -1,27 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Downloads by a magnet link, from one program of others to another, where
-twenty daemons of warren are the only DHT and nothing else tells of peers; and
-the peers of a link, found with a daemon and its command line alone."""
+twenty daemons of warren are the only DHT and nothing else tells of peers; then
+a daemon that has just come finds the peers of the link."""
 import socket
 import unittest
 
-from network import Aria2, MainlineTest, Transmission, join
+from network import Aria2, Transmission, TwentyNodes
 
-NODES = 20
 DOWNLOAD = 300  # s
 
 
-class Magnet(MainlineTest):
-    def setUp(self):
-        super().setUp()
-        self.nodes = self.warrens(NODES)
-
-    def entry(self, first):
-        """Nodes to join by; transmission looks for no peers before it knows
-        of nine."""
-        return [n.ends[socket.AF_INET] for n in self.nodes[first:first + 10]]
-
+class Exchange(TwentyNodes):
     def exchange(self, *programs):
         """Each seeds a file, and the other gets it by its link."""
         for seeder, leecher in (programs, programs[::-1]):
@@ -35,17 +25,8 @@ class Magnet(MainlineTest):
                           DOWNLOAD)
                 self.find(torrent, seeder.at[socket.AF_INET])
 
-    def find(self, torrent, wanted):
-        """By a person who has the link and a node."""
-        def found():
-            peers = self.nodes[-1].json("dht", "get-peers", torrent.magnet,
-                                        "--mainline", ok=(0, 1))["peers"]
-            return join(*wanted) in {p["address"] for p in peers}
 
-        self.wait(f"{wanted} is found by the link", found)
-
-
-class TransmissionAndAria2(Magnet):
+class TransmissionAndAria2(Exchange):
     NEEDS = ("transmission-daemon", "aria2c")
 
     def test_exchange(self):
@@ -53,7 +34,7 @@ class TransmissionAndAria2(Magnet):
                       self.program(Aria2).start(self.entry(5)))
 
 
-class LibtorrentAndTransmission(Magnet):
+class LibtorrentAndTransmission(Exchange):
     NEEDS = ("libtorrent", "transmission-daemon")
 
     def test_exchange(self):
