@@ -7,8 +7,9 @@
  * samples first, but for a few peers, then the farthest nodes; the filters of
  * a scrape go before all of these. An item that does not fit alone is left to
  * who shows a token, and that there is one is said by `seq`. On the mainline
- * DHT nobody pads queries, and what is asked for is given; there the rate of a
- * source is what protects it.
+ * DHT nobody pads queries, and what is asked for is given while few ask: of all
+ * that may be answered a LONG_PART may be longer. Who forges many sources finds
+ * a poor amplifier, and all others get shorter answers meanwhile.
  *
  * service_answer looks at the rate of the source, then has a function for each
  * method put the answer together in a struct answer on the stack; answer_send
@@ -34,7 +35,19 @@
 #define ANSWER_PEERS_LEAST 4   /* that are worth more than the farthest nodes */
 #define ANSWER_KEYS        120 /* bytes of key, signature and seq of an item */
 
+/* Of the answers that may be given, those on the mainline DHT that may have
+ * more than three times the bytes of the query: one of so many. */
+#define LONG_PART 10
+
 /* ---- Sending ------------------------------------------------------------- */
+
+static struct token_rate long_rate(const struct dht_service *s)
+{
+    const struct dht_config *c = &s->w->config;
+
+    return token_rate_of((c->query_rate + LONG_PART - 1) / LONG_PART,
+                         (c->query_burst + LONG_PART - 1) / LONG_PART);
+}
 
 /* The farthest node; false when there is none. */
 static bool shed_node(struct dht_message *m)
@@ -84,11 +97,24 @@ void answer_send(struct dht_service *s, struct answer *a)
         if (!shed(&a->m))
             return;
     }
+    if (len > a->multiple) {
+        const struct token_rate rate = long_rate(s);
+
+        (void)token_bucket_take(&s->long_answers, &rate, s->w->now);
+    }
     if (a->m.kind == DHT_ERROR)
         s->w->stats.errors_out++;
     else
         s->w->stats.answers_out++;
     world_send(s->w, a->to, buf, len);
+}
+
+static bool may_be_long(const struct dht_service *s)
+{
+    const struct token_rate rate = long_rate(s);
+
+    return s->w->config.dialect == DHT_DIALECT_MAINLINE &&
+           token_bucket_has(&s->long_answers, &rate, s->w->now);
 }
 
 void answer_begin(struct dht_service *s, struct answer *a,
@@ -99,9 +125,8 @@ void answer_begin(struct dht_service *s, struct answer *a,
 
     dht_message_init(&a->m, DHT_RESPONSE);
     a->to = to;
-    a->limit = DHT_MESSAGE_MAX;
-    if (s->w->config.dialect == DHT_DIALECT_WARREN && limit < DHT_MESSAGE_MAX)
-        a->limit = limit;
+    a->multiple = limit < DHT_MESSAGE_MAX ? limit : DHT_MESSAGE_MAX;
+    a->limit = may_be_long(s) ? DHT_MESSAGE_MAX : a->multiple;
     a->m.transaction = transaction;
     a->m.version = bytes_of(s->w->version, sizeof(s->w->version));
     a->m.network = bytes_of_text(s->w->config.network);

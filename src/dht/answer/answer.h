@@ -13,7 +13,8 @@
 
 struct answer {
     const struct endpoint *to;
-    size_t limit; /* bytes that it may have */
+    size_t limit;    /* bytes that it may have */
+    size_t multiple; /* those of answer_limit.h */
     struct dht_message m;
     /* What `m` points to. */
     uint8_t nodes[DHT_NODES_MAX * COMPACT_NODE4];

@@ -50,7 +50,7 @@ void service_init(struct dht_service *s, struct dht_world *w,
     peer_store_init(&s->peers, &peers, &s->home, &w->random, w->now);
     item_store_init(&s->items, &items, &s->home, &w->random);
     s->samples = (struct sample_set){.hashes = NULL};
-    s->scrapes = (struct token_bucket){0};
+    s->scrapes = s->long_answers = (struct token_bucket){0};
     s->next_at = TIME_NEVER;
 }
 

@@ -38,7 +38,8 @@ struct dht_service {
     struct peer_store peers;
     struct item_store items;
     struct sample_set samples;
-    struct token_bucket scrapes; /* filters made; see answer_samples.c */
+    struct token_bucket scrapes;      /* filters made; see answer_samples.c */
+    struct token_bucket long_answers; /* see answer.c */
 };
 
 /* Both are to outlive it; limits come from the world's configuration. */
