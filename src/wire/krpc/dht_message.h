@@ -37,8 +37,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DHT_MESSAGE_MAX     1280 /* bytes of a datagram of ours, but for */
-#define DHT_PUT_MAX         1400 /* the longest put in bencode */
+#define DHT_MESSAGE_MAX     1280 /* bytes of a datagram of ours, but for put: */
+#define DHT_PUT_MAX         1400 /* bencode, names of networks, long tokens */
 #define DHT_TRANSACTION_MAX 16
 #define DHT_TOKEN_BYTES     8  /* ours */
 #define DHT_TOKEN_MAX       64 /* theirs, echoed by us */
