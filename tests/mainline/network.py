@@ -59,6 +59,16 @@ class MainlineTest(StrangersTest):
         super().setUp()
         self.last, self.torrents = -1, 0
 
+    def tearDown(self):
+        """What the other programs have sent is understood. Unexpected are
+        answers that nobody waits for any more."""
+        for node in self.nodes:
+            self.assertEqual({}, {name: count for name, count
+                                  in node.metrics().items()
+                                  if name.startswith("warren_dht_dropped")
+                                  and "unexpected" not in name and count})
+        super().tearDown()
+
     def addresses(self, ipv6):
         """Of the next machine."""
         self.last += 1
@@ -130,12 +140,12 @@ class TwentyNodes(MainlineTest):
 
     def setUp(self):
         super().setUp()
-        self.nodes = self.warrens(20)
+        self.twenty = self.warrens(20)
 
     def entry(self, first):
         """Nodes to join by; transmission looks for no peers before it knows
         of nine."""
-        return [n.ends[socket.AF_INET] for n in self.nodes[first:first + 10]]
+        return [n.ends[socket.AF_INET] for n in self.twenty[first:first + 10]]
 
     def person(self):
         """A daemon that has just come, and keeps nothing for others yet."""

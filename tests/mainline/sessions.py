@@ -160,12 +160,14 @@ class Session:
                          f"gets {target}",
                          lambda: self.lt.dht_get_immutable_item(wanted))
 
-    def get_mutable(self, public, salt=b"", least=0):
-        """(value, seq) of an item whose signature it has checked."""
+    def get_mutable(self, public, wanted, salt=b""):
+        """Until an item has this value; its version. libtorrent checks the
+        signatures, and tells of older versions first."""
         def read(alert):
             item = alert.item or {"key": None}
-            return (item["value"], item["seq"]) if item["key"] == public \
-                and item["salt"] == salt and item["seq"] >= least else None
+            return item["seq"] if (item["key"] == public and item["salt"]
+                                   == salt and item["value"] == wanted) \
+                else None
 
         return self.wait(lt.dht_mutable_item_alert, read,
                          f"gets what {public.hex()} signed", lambda:

@@ -22,7 +22,7 @@ class Readme(TwentyNodes):
         torrent = self.torrent()
         seeder = self.program(Transmission).start(self.entry(1))
         seeder.seed(torrent)
-        self.find(torrent, seeder.at[socket.AF_INET], self.nodes[-1])
+        self.find(torrent, seeder.at[socket.AF_INET], self.twenty[-1])
         node = self.person()
         words = [torrent.magnet if "magnet:" in w else
                  str(node.dir) if w == "/tmp/m" else w
