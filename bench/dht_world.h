@@ -183,8 +183,8 @@ static inline void world_init(struct world *w, enum dht_dialect dialect)
     config.dialect = dialect;
     config.testing_network = true;
     config.family[FAMILY_IPV6] = false;
-    config.query_rate = config.source_rate = 50 * 1000 * 1000;
-    config.query_burst = config.source_burst = 50 * 1000 * 1000;
+    config.query_rate = config.source_rate = 500 * 1000 * 1000;
+    config.query_burst = config.source_burst = 500 * 1000 * 1000;
     if (dht_new(&config, &env, w->now, &w->dht) != OK)
         exit(1);
     for (unsigned i = 0; i < NODES; i++)
