@@ -5,7 +5,7 @@
  * three times the query, with the headers of IP and UDP, unless the asker has
  * shown by a token that he receives what is sent to the address (RFC 9000,
  * section 8.1, has the same rule). Who wants more sends a longer query. In the
- * mainline DHT, where nobody would, this does not hold (answer.c).
+ * mainline DHT, where nobody would, a few answers may be longer (answer.c).
  */
 #ifndef WARREN_DHT_TYPES_ANSWER_LIMIT_H
 #define WARREN_DHT_TYPES_ANSWER_LIMIT_H
