@@ -79,6 +79,7 @@ class Mainline(ProcessTest):
         wait_for("circuits are built", lambda: [
             c for c in client.json("circuits")["circuits"]
             if c["state"] == "ready"], LONG, 0.5)
+        self.assertEqual(client.status()["tunnels"]["dht_provider"], provider)
         address = wait_for("the service can be reached", lambda: next(
             (s["address"] for s in host.json("service", "list")["services"]
              if s["name"] == "web" and s["state"] == "fine"), None), LONG, 0.5)

@@ -233,6 +233,17 @@ static void print_relaying(struct mp_reader t)
     print_exit(t);
 }
 
+/* Nothing where it goes without saying. */
+static void print_provider(struct mp_reader t)
+{
+    const char *provider = reply_text(t, "dht_provider");
+
+    if (strcmp(provider, "mainline") == 0)
+        screen_line("found in", "the mainline DHT, as other relays are");
+    else if (strcmp(provider, "both") == 0)
+        screen_line("found in", "both DHTs, as other relays are");
+}
+
 static void print_tunnels(struct mp_reader map)
 {
     char a[TEXT_COUNT_SIZE], b[TEXT_COUNT_SIZE], c[TEXT_COUNT_SIZE];
@@ -241,6 +252,7 @@ static void print_tunnels(struct mp_reader map)
     if (!reply_find(map, "tunnels", &t))
         return;
     print_relaying(t);
+    print_provider(t);
     screen_line("own circuits", "%" PRIu64 " ready of %" PRIu64,
                 reply_uint(t, "ready"), reply_uint(t, "circuits"));
     screen_line("knows", "%s (%" PRIu64 " usable, %s, %s)",

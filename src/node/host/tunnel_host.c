@@ -520,6 +520,21 @@ static const struct dht_provider *provider_of(const struct tunnel_host *h)
     return &h->builtin.provider;
 }
 
+const char *tunnel_host_provider_name(const struct tunnel_host *h)
+{
+    if (h->world.provider != NULL)
+        return "program";
+    switch (h->config->tunnel_dht) {
+    case MEET_IN_MAINLINE:
+        return "mainline";
+    case MEET_IN_BOTH:
+        return "both";
+    case MEET_IN_BUILTIN:
+        break;
+    }
+    return "builtin";
+}
+
 static enum error make_world(struct tunnel_host *h, const struct config *config)
 {
     enum error err = deadline_init(&h->timer, h->world.base, h, on_due);

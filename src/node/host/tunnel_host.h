@@ -127,6 +127,9 @@ struct member *tunnel_host_member(const struct tunnel_host *h);
 /* For delivery_start and delivery_cancel. */
 struct deliveries *tunnel_host_deliveries(const struct tunnel_host *h);
 /* Streams, and who uses them. */
+/* The DHT that relays and services are published and found in: "builtin",
+ * "mainline", "both", or "program" for one that a program has given. */
+const char *tunnel_host_provider_name(const struct tunnel_host *h);
 struct traffic_host *tunnel_host_traffic(const struct tunnel_host *h);
 
 /* ---- Events ------------------------------------------------------------- */

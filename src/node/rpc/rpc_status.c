@@ -149,7 +149,8 @@ static void write_tunnels(const struct node *n, uint64_t now,
 
     member_status(t, now, clock_wall(), &s);
     mp_write_text(w, "tunnels");
-    mp_write_map(w, 22);
+    mp_write_map(w, 23);
+    rpc_write_text(w, "dht_provider", tunnel_host_provider_name(n->tunnels));
     rpc_write_hex(w, "identity", bytes_of(s.identity, sizeof(s.identity)));
     rpc_write_bool(w, "relaying", s.relaying);
     rpc_write_bool(w, "exiting", s.exiting);
