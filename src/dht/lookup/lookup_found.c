@@ -71,6 +71,8 @@ bool lookup_take_nodes(struct lookup *l, struct place by,
 
 /* ---- Peers --------------------------------------------------------------- */
 
+#define PEERS_GROW 64 /* room is made for so many at a time */
+
 static bool is_new_peer(struct lookup *l, const struct endpoint *ep)
 {
     if (l->values == LOOKUP_PEERS_MAX)
@@ -79,8 +81,8 @@ static bool is_new_peer(struct lookup *l, const struct endpoint *ep)
         if (endpoint_equal(&l->peers[i], ep))
             return false;
     }
-    if (l->values % DHT_VALUES_MAX == 0) {
-        size_t cap = l->values + DHT_VALUES_MAX;
+    if (l->values % PEERS_GROW == 0) {
+        size_t cap = l->values + PEERS_GROW;
         struct endpoint *peers = realloc(l->peers, cap * sizeof(*peers));
 
         if (peers == NULL)

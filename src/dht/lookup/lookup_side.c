@@ -488,6 +488,11 @@ void lookup_side_refused(struct lookup_side *s, uint8_t slot)
     c->state = CANDIDATE_FAILED;
 }
 
+static unsigned convicting(const struct lookup_side *s)
+{
+    return s->ids == NODE_ID_LENIENT ? LOOKUP_SUSPECT_LENIENT : LOOKUP_SUSPECT;
+}
+
 uint8_t lookup_side_suspect(const struct lookup_side *s, uint8_t slot)
 {
     uint8_t namer = s->slots[slot].namer;
@@ -496,7 +501,7 @@ uint8_t lookup_side_suspect(const struct lookup_side *s, uint8_t slot)
     if (namer == LOOKUP_NOBODY)
         return LOOKUP_NOBODY;
     n = &s->slots[namer];
-    if (n->state != CANDIDATE_ANSWERED || n->named_silent < LOOKUP_SUSPECT ||
+    if (n->state != CANDIDATE_ANSWERED || n->named_silent < convicting(s) ||
         n->named_silent < 4 * n->named_alive)
         return LOOKUP_NOBODY;
     return namer;

@@ -26,9 +26,13 @@
 #define LOOKUP_CANDIDATES 64
 #define LOOKUP_PER_ANSWER 8 /* nodes taken from one answer */
 #define LOOKUP_PER_ADDR   2 /* candidates of one IP that did not answer yet */
-#define LOOKUP_SUSPECT    4 /* silent nodes of one namer that convict it */
 #define LOOKUP_FITTING    3 /* of those who store, on the mainline DHT */
 #define LOOKUP_NOBODY     UINT8_MAX
+
+/* Silent nodes of one namer that convict it; the second on the mainline DHT,
+ * where honest nodes name some who have gone. */
+#define LOOKUP_SUSPECT         4
+#define LOOKUP_SUSPECT_LENIENT 8
 
 enum candidate_state {
     CANDIDATE_FREE, /* the slot is empty */

@@ -40,10 +40,10 @@
 #define DHT_MESSAGE_MAX     1280 /* bytes of a datagram of ours, but for put: */
 #define DHT_PUT_MAX         1400 /* bencode, names of networks, long tokens */
 #define DHT_TRANSACTION_MAX 16
-#define DHT_TOKEN_BYTES     8  /* ours */
-#define DHT_TOKEN_MAX       64 /* theirs, echoed by us */
-#define DHT_VALUES_MAX      64 /* peers that are read from one message */
-#define DHT_NODES_MAX       16 /* compact nodes written or read, a family */
+#define DHT_TOKEN_BYTES     8   /* ours */
+#define DHT_TOKEN_MAX       64  /* theirs, echoed by us */
+#define DHT_VALUES_MAX      128 /* peers that are read from one message */
+#define DHT_NODES_MAX       16  /* compact nodes written or read, a family */
 #define DHT_SAMPLES_MAX     50
 #define DHT_NETWORK_MAX     32
 #define DHT_ERROR_TEXT_MAX  64
@@ -114,7 +114,7 @@ enum dht_field {
 };
 
 /* One struct for reading and for writing. Views point into the datagram that
- * was read, or into what the writer's caller owns. About 2.5 KB, most of it
+ * was read, or into what the writer's caller owns. About 4 KB, most of it
  * untouched unless used: initialize with dht_message_init, not with = {0}.
  * What `has` has no bit for is there when it is not empty or not false. */
 struct dht_message {

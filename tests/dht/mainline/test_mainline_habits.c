@@ -258,19 +258,63 @@ static void test_mainline_get_is_no_ping(void **state)
     }
 }
 
+/* Answers with `count` nodes near the target that it makes up. */
+static void name_made_up(struct fixture *f, const struct sent *s,
+                         const struct id *id, const struct endpoint *ep,
+                         const struct id *target, unsigned count)
+{
+    uint8_t buf[DHT_K * COMPACT_NODE4];
+    struct dht_message m;
+    size_t len = 0;
+
+    harness_answer(&m, s, id);
+    for (unsigned i = 0; i < count; i++) {
+        struct endpoint at = place(i);
+        struct id near = test_near_id(&f->random, target, 40);
+
+        memcpy(buf + len, near.b, ID_BYTES);
+        len += ID_BYTES;
+        len += endpoint_write_compact(&at, buf + len);
+    }
+    m.nodes = bytes_of(buf, len);
+    m.has |= DHT_HAS_NODES;
+    harness_give(&f->h, ep, &m);
+}
+
+/* libtorrent names announcers as nodes, and many of those have gone. Who names
+ * nobody else is caught. */
+static void test_mainline_some_dead_blame_nobody(void **state)
+{
+    (void)state;
+    for (unsigned dead = DHT_K - 1; dead <= DHT_K; dead++) {
+        struct id target = test_id("fedcba"), id;
+        struct endpoint ep = place(100);
+        struct fixture f;
+        struct sent *s;
+
+        start(&f);
+        id = test_random_id(&f.random);
+        meet(&f, &ep, &id);
+        assert_int_equal(dht_get_peers(f.h.d, &target, NULL, f.h.now, NULL),
+                         OK);
+        s = asked(&f, &ep);
+        name_made_up(&f, s, &id, &ep, &target, dead);
+        harness_run(&f.h, f.h.now + 30 * TIME_S);
+        assert_int_equal(dht_stats(f.h.d)->distrusted, dead == DHT_K);
+        harness_end(&f.h);
+    }
+}
+
 /* Many who do not know it do not speak against who has named them. */
 static void test_mainline_get_blames_nobody(void **state)
 {
     (void)state;
     for (int how = REFUSES; how <= IS_SILENT; how++) {
-        uint8_t buf[DHT_K * COMPACT_NODE4];
         struct id target = test_id("fedcba"), id;
         struct endpoint ep = place(100);
         struct dht_handler handler;
-        struct dht_message m;
         struct fixture f;
         struct sent *s;
-        size_t len = 0;
 
         start(&f);
         id = test_random_id(&f.random);
@@ -280,18 +324,7 @@ static void test_mainline_get_blames_nobody(void **state)
                                       &handler, f.h.now, NULL),
                          OK);
         s = asked(&f, &ep);
-        harness_answer(&m, s, &id);
-        for (unsigned i = 0; i < DHT_K; i++) {
-            struct endpoint at = place(i);
-            struct id near = test_near_id(&f.random, &target, 40);
-
-            memcpy(buf + len, near.b, ID_BYTES);
-            len += ID_BYTES;
-            len += endpoint_write_compact(&at, buf + len);
-        }
-        m.nodes = bytes_of(buf, len);
-        m.has |= DHT_HAS_NODES;
-        harness_give(&f.h, &ep, &m);
+        name_made_up(&f, s, &id, &ep, &target, DHT_K);
         for (int tick = 0; tick < 300; tick++) {
             while ((s = harness_next(&f.h)) != NULL)
                 answer_get(&f, s, &id, (enum unknown)how);
@@ -558,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_mainline_sparse_answers),
         cmocka_unit_test(test_mainline_get_is_unknown),
         cmocka_unit_test(test_mainline_get_is_no_ping),
+        cmocka_unit_test(test_mainline_some_dead_blame_nobody),
         cmocka_unit_test(test_mainline_get_blames_nobody),
         cmocka_unit_test(test_mainline_samples_are_unknown),
         cmocka_unit_test(test_mainline_stays_mainline),
