@@ -251,6 +251,31 @@ class Words(ProcessTest):
         self.assertIn("`bootstrap_files`", said["remedy"])
         self.assertEqual(node.http("/health")[0], 200)
 
+    def test_who_is_there_for_the_mainline_dht_is_told_of_nothing_wrong(self):
+        first = self.net.add().start(*ON)
+        node = self.net.add().start(*ON, through(first))
+        wait_in(node)
+        self.assertEqual(["mainline_only"],
+                         [p["code"] for p in node.status()["problems"]])
+        said = " ".join(node.cli("status").stdout.split())
+        self.assertRegex(said, "^note: no node of this network's own DHT is "
+                               "known or configured: this node has the "
+                               "mainline DHT alone. What to do: nothing, if")
+
+    def test_the_way_in_is_looked_for_in_the_mainline_dht(self):
+        """Nobody has to be configured, nor is advised."""
+        first = self.net.add().start(*ON)
+        for provider in ("mainline", "both"):
+            node = self.net.add().start(*ON, through(first),
+                                        "--tunnel.dht_provider=" + provider)
+            wait_in(node)
+            self.assertEqual(["finding_relays"],
+                             [p["code"] for p in node.status()["problems"]])
+            text = node.cli("status").stdout
+            self.assertIn("note: relays are being looked for in the mainline "
+                          "DHT", text)
+            self.assertNotIn("HOST:PORT", text)
+
     def test_relays_are_looked_for_there(self):
         """Then its silence is an error, and that of the node's own DHT is
         not; with both, as long as nobody answers in either."""

@@ -193,8 +193,9 @@ class Operating(ProcessTest):
                          {"code", *codes})
 
     def test_problems(self):
-        calls = re.findall(r"= add\(h,(.*?)\);", self.source("health.c"),
-                           re.S)
+        calls = re.findall(r"= health_add\(h,(.*?)\);",
+                           self.source("health.c") +
+                           self.source("health_joined.c"), re.S)
         codes = re.findall(r'"(\w+)"', " ".join(calls))
         self.assertEqual(words_in_rows(self.text, "Status: what can be wrong"),
                          {"code", *codes})

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * One check a thing that can be wrong, each on its own and in its own section
- * below: the store, the machine's network, whether the node has joined its DHT,
- * and the mainline DHT where it is in that too, the clock, whether others reach
- * it, circuits, what it publishes, whether it is the only one of its identity,
- * the own address, the exit's names, services, paths that lose long datagrams.
- * A check looks at state that others keep up to date and adds at most a few
- * problems, a sentence of what is wrong and one of what to do each; nothing is
- * asked of anybody, so that /health is cheap. health_check puts the worst
- * first. A check is left out where another has said why: who has no network
- * need not hear that nobody answers.
+ * below, and in health_joined.c whether the node has joined: the store, the
+ * machine's network, the clock, whether others reach it, circuits, what it
+ * publishes, whether it is the only one of its identity, the own address, the
+ * exit's names, services, paths that lose long datagrams. A check looks at
+ * state that others keep up to date and adds at most a few problems, a sentence
+ * of what is wrong and one of what to do each; nothing is asked of anybody, so
+ * that /health is cheap. health_check puts the worst first. A check is left out
+ * where another has said why: who has no network need not hear that nobody
+ * answers.
  *
  * A new one is a check, a line in health_check, and a row for its code in
  * docs/operating.md.
  */
-#include "node/host/health.h"
 #include "base/timestamp.h"
+#include "node/host/health_internal.h"
 #include "node/host/own_address.h"
 #include "node/host/tunnel_missing.h"
 #include "node/os/clock.h"
@@ -33,9 +33,7 @@ const char *health_level_name(enum health_level level)
     return names[level];
 }
 
-/* The next problem, its sentences still to be written; the last one is used
- * again when there are too many. */
-static struct health_problem *add(struct health *h, enum health_level level,
+struct health_problem *health_add(struct health *h, enum health_level level,
                                   const char *code)
 {
     struct health_problem *p;
@@ -50,49 +48,37 @@ static struct health_problem *add(struct health *h, enum health_level level,
     return p;
 }
 
-#define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
-
-/* NULL: the mainline DHT is not enabled. */
-static const struct dht_host *dht_of(const struct node *n, enum store_dht dht)
+const struct dht_host *health_dht_of(const struct node *n, enum store_dht dht)
 {
     return dht == STORE_DHT ? n->dht : n->mainline;
 }
 
-static bool has_joined(const struct node *n, enum store_dht dht)
+bool health_has_joined(const struct node *n, enum store_dht dht)
 {
-    return dht_of(n, dht) != NULL && dht_host_joined(dht_of(n, dht));
+    return health_dht_of(n, dht) != NULL &&
+           dht_host_joined(health_dht_of(n, dht));
 }
 
-/* Whether relays and services are looked for in it. */
-static bool is_provider(const struct node *n, enum store_dht dht)
+bool health_is_provider(const struct node *n, enum store_dht dht)
 {
     return n->config.tunnel_dht == MEET_IN_BOTH ||
            n->config.tunnel_dht ==
                (dht == STORE_DHT ? MEET_IN_BUILTIN : MEET_IN_MAINLINE);
 }
 
-/* Of a DHT where nobody answers: an error while there is no other to find
- * relays in. */
-static enum health_level level_without(const struct node *n, enum store_dht dht)
-{
-    enum store_dht other = dht == STORE_DHT ? STORE_MAINLINE : STORE_DHT;
-
-    return !is_provider(n, dht) ||
-                   (is_provider(n, other) && has_joined(n, other))
-               ? HEALTH_WARNING
-               : HEALTH_ERROR;
-}
-
 static bool has_joined_any(const struct node *n)
 {
-    return has_joined(n, STORE_DHT) || has_joined(n, STORE_MAINLINE);
+    return health_has_joined(n, STORE_DHT) ||
+           health_has_joined(n, STORE_MAINLINE);
 }
 
 /* While it has not, what is said of the DHT explains that there are none. */
 static bool may_find_relays(const struct node *n)
 {
-    return (is_provider(n, STORE_DHT) && has_joined(n, STORE_DHT)) ||
-           (is_provider(n, STORE_MAINLINE) && has_joined(n, STORE_MAINLINE));
+    return (health_is_provider(n, STORE_DHT) &&
+            health_has_joined(n, STORE_DHT)) ||
+           (health_is_provider(n, STORE_MAINLINE) &&
+            health_has_joined(n, STORE_MAINLINE));
 }
 
 /* ---- The store ---------------------------------------------------------- */
@@ -104,7 +90,7 @@ static void check_store(const struct node *n, struct health *h)
 
     store_get_health(n->store, &store);
     if (!store.ok) {
-        p = add(h, HEALTH_ERROR, "store");
+        p = health_add(h, HEALTH_ERROR, "store");
         SAY(p->what, "the store cannot be written: %.256s", store.text);
         SAY(p->remedy,
             "see to the disk of %.256s (space, permissions); nothing "
@@ -112,7 +98,7 @@ static void check_store(const struct node *n, struct health *h)
             n->config.data_dir);
     }
     if (n->store_report.how == STORE_REPLACED) {
-        p = add(h, HEALTH_WARNING, "store_replaced");
+        p = health_add(h, HEALTH_WARNING, "store_replaced");
         SAY(p->what, "at the start %.256s", n->store_report.text);
         SAY(p->remedy, "delete or examine %.256s/%s", n->config.data_dir,
             n->store_report.set_aside);
@@ -138,7 +124,7 @@ static bool is_cut_off(const struct node *n)
 
 static void say_cut_off(const struct node *n, uint64_t now, struct health *h)
 {
-    struct health_problem *p = add(h, HEALTH_ERROR, "no_network");
+    struct health_problem *p = health_add(h, HEALTH_ERROR, "no_network");
     uint64_t since = now;
 
     for (int f = 0; f < FAMILIES; f++)
@@ -178,7 +164,7 @@ static const char *refusal_remedy(int refusal)
 static void say_refused(enum family f, const struct network_family *s,
                         enum health_level level, uint64_t now, struct health *h)
 {
-    struct health_problem *p = add(h, level, "send_failed");
+    struct health_problem *p = health_add(h, level, "send_failed");
 
     SAY(p->what, "nothing can be sent over %s, for %" PRIu64 " s: %s",
         network_family_name(f), time_since(s->refused_since, now) / TIME_S,
@@ -189,7 +175,7 @@ static void say_refused(enum family f, const struct network_family *s,
 static void say_silent(enum family f, const struct network_family *s,
                        enum health_level level, uint64_t now, struct health *h)
 {
-    struct health_problem *p = add(h, level, "silence");
+    struct health_problem *p = health_add(h, level, "silence");
 
     SAY(p->what,
         "over %s nothing has come from any other node for %" PRIu64
@@ -202,7 +188,7 @@ static void say_silent(enum family f, const struct network_family *s,
 static void say_lost(enum family f, const struct network_family *s,
                      uint64_t now, struct health *h)
 {
-    struct health_problem *p = add(h, HEALTH_WARNING, "family_lost");
+    struct health_problem *p = health_add(h, HEALTH_WARNING, "family_lost");
 
     SAY(p->what,
         "%s has no way out of this machine any more, for %" PRIu64 " s",
@@ -251,142 +237,6 @@ static bool check_network(const struct node *n, uint64_t now, struct health *h)
     return fine;
 }
 
-/* ---- Joined ------------------------------------------------------------- */
-
-static void alone_without_bootstrap(const struct node *n, struct health *h)
-{
-    unsigned known = dht_host_restored(n->dht);
-    struct health_problem *p;
-
-    if (known == 0) {
-        p = add(h, HEALTH_NOTE, "alone");
-        SAY(p->what, "no other node is known and no bootstrap node is "
-                     "configured: this node waits for others to join it");
-    } else {
-        p = add(h, HEALTH_WARNING, "nobody_answers");
-        SAY(p->what,
-            "none of the nodes from the last run (%u) has answered, "
-            "and no bootstrap node is configured",
-            known);
-    }
-    SAY(p->remedy, "unless this is the first node of a network, give it "
-                   "another one: --bootstrap HOST:PORT, or `bootstrap` in the "
-                   "section [dht] of its configuration");
-}
-
-/* What the other DHT shows: then it is not the way out that is missing. */
-#define UDP_GETS_OUT                                                       \
-    "the mainline DHT answers, so that UDP gets out of this machine: see " \
-    "whether the other nodes run and are of this network, and name some "  \
-    "that are in `bootstrap` in the section [dht]"
-
-static void lost_all(const struct node *n, uint64_t now, struct health *h)
-{
-    struct health_problem *p = add(h, level_without(n, STORE_DHT), "no_nodes");
-
-    SAY(p->what,
-        "no other node has answered for %" PRIu64 " s: all that this one knew "
-        "have fallen silent",
-        time_since(dht_host_lost_at(n->dht), now) / TIME_S);
-    SAY(p->remedy, "%s",
-        has_joined(n, STORE_MAINLINE)
-            ? UDP_GETS_OUT
-            : "check that UDP gets out of this machine; it joins again by "
-              "itself");
-}
-
-static void check_joined(const struct node *n, uint64_t now, struct health *h)
-{
-    const char *trouble = dht_host_trouble(n->dht);
-    struct health_problem *p;
-
-    if (dht_host_joined(n->dht))
-        return;
-    if (dht_host_lost_at(n->dht) != TIME_NEVER && trouble == NULL) {
-        lost_all(n, now, h);
-        return;
-    }
-    if (n->config.bootstrap.count == 0) {
-        alone_without_bootstrap(n, h);
-        return;
-    }
-    if (dht_host_is_its_bootstrap(n->dht)) {
-        p = add(h, HEALTH_NOTE, "alone");
-        SAY(p->what, "the only bootstrap node that is configured is this node "
-                     "itself: it waits for others to join it");
-        SAY(p->remedy, "unless this is the first node of a network, name "
-                       "another one in `bootstrap` in the section [dht]");
-        return;
-    }
-    p = add(h, level_without(n, STORE_DHT),
-            trouble == NULL ? "no_nodes" : "bootstrap_name");
-    if (trouble == NULL)
-        SAY(p->what,
-            "no other node has answered for %" PRIu64 " s, of %u in "
-            "`bootstrap` and %u from the last run",
-            time_since(n->started_at, now) / TIME_S, n->config.bootstrap.count,
-            dht_host_restored(n->dht));
-    else
-        SAY(p->what, "%s", trouble);
-    SAY(p->remedy, "%s",
-        trouble != NULL ? "check the name, this machine's DNS (resolv.conf), "
-                          "and which address families both have"
-        : has_joined(n, STORE_MAINLINE)
-            ? UDP_GETS_OUT
-            : "check that UDP gets out of this machine and that the bootstrap "
-              "nodes run and are of this network");
-}
-
-/* ---- The mainline DHT --------------------------------------------------- */
-
-static void say_mainline(const struct node *n, uint64_t now, bool knows,
-                         struct health_problem *p)
-{
-    const struct dht_host *m = n->mainline;
-    const char *trouble = dht_host_trouble(m);
-
-    if (dht_host_lost_at(m) != TIME_NEVER && trouble == NULL)
-        SAY(p->what,
-            "no node of the mainline DHT has answered for %" PRIu64
-            " s: all that this one knew have fallen silent",
-            time_since(dht_host_lost_at(m), now) / TIME_S);
-    else if (trouble != NULL)
-        SAY(p->what, "the mainline DHT is not joined: %.400s", trouble);
-    else if (!knows)
-        SAY(p->what, "no other node of the mainline DHT is known or "
-                     "configured: this node waits for others to join it");
-    else
-        SAY(p->what,
-            "no node of the mainline DHT has answered for %" PRIu64
-            " s, of %u in `bootstrap`, %zu in `bootstrap_files` and %u from "
-            "the last run",
-            time_since(n->started_at, now) / TIME_S,
-            n->config.mainline_bootstrap.count, dht_host_saved(m),
-            dht_host_restored(m));
-}
-
-static void check_mainline(const struct node *n, uint64_t now, struct health *h)
-{
-    struct health_problem *p;
-    bool knows;
-
-    if (n->mainline == NULL || dht_host_joined(n->mainline))
-        return;
-    knows = dht_host_restored(n->mainline) + dht_host_saved(n->mainline) +
-                n->config.mainline_bootstrap.count >
-            0;
-    p = add(h, level_without(n, STORE_MAINLINE), "no_mainline");
-    say_mainline(n, now, knows && !dht_host_is_its_bootstrap(n->mainline), p);
-    SAY(p->remedy,
-        "%sname nodes that run in `bootstrap`, or saved tables in "
-        "`bootstrap_files`, in the section [mainline]",
-        !knows ? ""
-        : has_joined(n, STORE_DHT)
-            ? "the nodes of this network answer, so that UDP gets out of this "
-              "machine: "
-            : "check that UDP gets out of this machine, and ");
-}
-
 /* ---- The clock ---------------------------------------------------------- */
 
 #define SET_THE_CLOCK "set the time right (is NTP running?)"
@@ -400,8 +250,8 @@ static void say_clock_off(int64_t behind, unsigned witnesses, struct health *h)
     struct health_problem *p;
 
     /* One alone may be the one who is wrong. */
-    p = add(h, far && witnesses > 1 ? HEALTH_ERROR : HEALTH_WARNING,
-            "clock_wrong");
+    p = health_add(h, far && witnesses > 1 ? HEALTH_ERROR : HEALTH_WARNING,
+                   "clock_wrong");
     SAY(p->what,
         "the clock of this machine is %" PRId64 " s (%" PRId64
         " h) or more %s, as the signed descriptors of %u %s say%s",
@@ -421,7 +271,7 @@ static void check_clock(const struct node *n, struct health *h)
     }
     if (n->clock_behind == 0)
         return;
-    p = add(h, HEALTH_WARNING, "clock");
+    p = health_add(h, HEALTH_WARNING, "clock");
     SAY(p->what,
         "the clock is %" PRId64 " s behind the time that this node "
         "has seen before",
@@ -463,7 +313,7 @@ static bool is_to_be_asked(const struct node *n)
     bool expects = false;
 
     for (int d = 0; d < STORE_DHTS; d++) {
-        const struct dht_host *host = dht_of(n, (enum store_dht)d);
+        const struct dht_host *host = health_dht_of(n, (enum store_dht)d);
 
         if (host == NULL)
             continue;
@@ -487,7 +337,7 @@ static void check_reachable(const struct node *n, uint64_t now,
     if (!is_to_be_asked(n) || time_since(n->started_at, now) < ASKED_WITHIN)
         return;
     own_address_add_external(&witnesses, now, &seen);
-    p = add(h, HEALTH_WARNING, "unreachable");
+    p = health_add(h, HEALTH_WARNING, "unreachable");
     SAY(p->what, "no query of another node has reached this one");
     for (unsigned i = 0; i < seen.count; i++) {
         if (is_ours(n, &seen.at[i]))
@@ -530,7 +380,7 @@ static void say_circuits(const struct node *n, unsigned hops,
                          struct health *h)
 {
     const struct member *t = tunnel_host_member(n->tunnels);
-    struct health_problem *p = add(h, level, "no_circuits");
+    struct health_problem *p = health_add(h, level, "no_circuits");
     struct member_status s;
     struct text what;
 
@@ -574,7 +424,7 @@ static void check_circuits(const struct node *n, uint64_t now, struct health *h)
 static void check_findable(const struct node *n, enum store_dht dht,
                            uint64_t now, struct health *h)
 {
-    const struct dht_host *host = dht_of(n, dht);
+    const struct dht_host *host = health_dht_of(n, dht);
     uint64_t joined_at = host == NULL ? TIME_NEVER : dht_host_joined_at(host);
     const bool mainline = dht == STORE_MAINLINE;
     unsigned nowhere, missing, good;
@@ -589,7 +439,7 @@ static void check_findable(const struct node *n, enum store_dht dht,
     good = s.published[DHT_PUBLISHED_FOUND] + s.published[DHT_PUBLISHED_STORED];
     if (nowhere + missing == 0)
         return;
-    p = add(h, good > 0 ? HEALTH_WARNING : HEALTH_ERROR, "not_findable");
+    p = health_add(h, good > 0 ? HEALTH_WARNING : HEALTH_ERROR, "not_findable");
     SAY(p->what,
         "of the %u announcements and items that this node publishes in the %s "
         "others may not find %u: no node takes %u, and %u %s not found when "
@@ -644,12 +494,13 @@ static void check_twin(const struct node *n, uint64_t now, struct health *h)
     struct health_problem *p;
 
     for (int d = 0; d < STORE_DHTS; d++)
-        if (dht_of(n, (enum store_dht)d) != NULL)
-            dht_publications(dht_host_engine(dht_of(n, (enum store_dht)d)),
-                             look_at_own_item, &own);
+        if (health_dht_of(n, (enum store_dht)d) != NULL)
+            dht_publications(
+                dht_host_engine(health_dht_of(n, (enum store_dht)d)),
+                look_at_own_item, &own);
     if (!told && !own.beaten)
         return;
-    p = add(h, HEALTH_ERROR, "same_identity");
+    p = health_add(h, HEALTH_ERROR, "same_identity");
     if (told)
         SAY(p->what,
             "another node has the identity of this one, at %s: circuits and "
@@ -675,7 +526,7 @@ static void say_unreached(const struct node *n, uint64_t now, struct health *h)
     member_status(tunnel_host_member(n->tunnels), now, clock_wall(), &s);
     if (s.published || s.unproven == 0)
         return;
-    p = add(h, HEALTH_NOTE, "not_reached");
+    p = health_add(h, HEALTH_NOTE, "not_reached");
     SAY(p->what, "this node relays for nobody, because nobody has reached it "
                  "at the address that others see it at");
     SAY(p->remedy, "wait until two nodes of other networks have; if they do "
@@ -701,7 +552,7 @@ static void check_published(const struct node *n, uint64_t now,
     own_address_add_external(&witnesses, now, &seen);
     for (unsigned i = 0; i < seen.count; i++)
         known = known || seen.at[i].port == 0;
-    p = add(h, HEALTH_NOTE, "no_address");
+    p = health_add(h, HEALTH_NOTE, "no_address");
     SAY(p->what,
         "this node relays for nobody, because it does not know the "
         "%s at which others reach it%s",
@@ -726,13 +577,13 @@ static void check_exit(const struct node *n, uint64_t now, struct health *h)
         return;
     if (tunnel_host_nameservers(n->tunnels) == 0 ||
         (names.assumed && names.failing)) {
-        p = add(h, HEALTH_WARNING, "no_nameserver");
+        p = health_add(h, HEALTH_WARNING, "no_nameserver");
         SAY(p->what,
             "this exit knows no DNS server, so it sends to addresses only");
         SAY(p->remedy, "name one in /etc/resolv.conf, or in `nameservers` in "
                        "the section [exit], and send SIGHUP");
     } else if (names.failing) {
-        p = add(h, HEALTH_WARNING, "names_fail");
+        p = health_add(h, HEALTH_WARNING, "names_fail");
         SAY(p->what,
             "this exit resolves no names, for %" PRIu64 " s: %s; it sends to "
             "addresses only",
@@ -786,7 +637,7 @@ static void say_service(const struct hosted *s, struct health *h)
     struct health_problem *p;
 
     if (s->id == 0) {
-        p = add(h, HEALTH_WARNING, "service_stopped");
+        p = health_add(h, HEALTH_WARNING, "service_stopped");
         SAY(p->what, "the service %s does not run: %s", s->name, s->why);
         SAY(p->remedy,
             "see to that and send SIGHUP, or take it away with "
@@ -794,7 +645,7 @@ static void say_service(const struct hosted *s, struct health *h)
             s->name);
         return;
     }
-    p = add(h, HEALTH_WARNING, "service");
+    p = health_add(h, HEALTH_WARNING, "service");
     SAY(p->what, "others cannot reach the service %s: %s", s->name,
         s->problem == SERVICE_STARTING ? "it could not be published yet"
                                        : service_problem_text(s->problem));
@@ -816,7 +667,7 @@ static void check_services(const struct node *n, uint64_t now, struct health *h)
     }
     if (wrong <= SERVICES_NAMED)
         return;
-    p = add(h, HEALTH_WARNING, "services");
+    p = health_add(h, HEALTH_WARNING, "services");
     SAY(p->what, "so it is with %u more services", wrong - SERVICES_NAMED);
     SAY(p->remedy, "see `warren service list`");
 }
@@ -835,8 +686,8 @@ static void check_paths(const struct node *n, uint64_t now, struct health *h)
     if (s.paths.parts + s.paths.lost <= s.paths.whole)
         return;
     lost = s.paths.lost > s.paths.parts;
-    p = add(h, lost ? HEALTH_WARNING : HEALTH_NOTE,
-            lost ? "long_datagrams" : "narrow_path");
+    p = health_add(h, lost ? HEALTH_WARNING : HEALTH_NOTE,
+                   lost ? "long_datagrams" : "narrow_path");
     SAY(p->what, "long datagrams are lost on the way to %u of %u neighbours%s",
         s.paths.parts + s.paths.lost,
         s.paths.whole + s.paths.parts + s.paths.lost,
@@ -855,8 +706,8 @@ void health_check(const struct node *n, uint64_t now, struct health *out)
 
     check_store(n, &found);
     if (check_network(n, now, &found)) {
-        check_joined(n, now, &found);
-        check_mainline(n, now, &found);
+        health_check_joined(n, now, &found);
+        health_check_mainline(n, now, &found);
     }
     check_clock(n, &found);
     check_reachable(n, now, &found);

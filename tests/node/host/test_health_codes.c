@@ -43,6 +43,7 @@ static struct {
     struct neighbour neighbour[NEIGHBOURS];
     char through[NEIGHBOURS * 32];
     bool no_room; /* the neighbours store nothing: they give no token */
+    enum dht_dialect dialect; /* that they speak */
 } w;
 
 static void no_log(void *arg, enum log_level level, const char *line)
@@ -65,8 +66,7 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     if (len <= 0 ||
-        dht_message_read(DHT_DIALECT_WARREN, bytes_of(query, (size_t)len),
-                         &q) != OK ||
+        dht_message_read(w.dialect, bytes_of(query, (size_t)len), &q) != OK ||
         q.kind != DHT_QUERY)
         return;
     dht_message_init(&m, DHT_RESPONSE);
@@ -81,9 +81,8 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
         m.token = TEST_BYTES("tokentok");
         m.has |= DHT_HAS_TOKEN;
     }
-    assert_int_equal(dht_message_write(DHT_DIALECT_WARREN, &m, answer,
-                                       sizeof(answer), &size),
-                     OK);
+    assert_int_equal(
+        dht_message_write(w.dialect, &m, answer, sizeof(answer), &size), OK);
     sendto(fd, answer, size, 0, (struct sockaddr *)&from, from_len);
 }
 
@@ -160,10 +159,36 @@ static int teardown(void **state)
 
 static bool knows_all(void)
 {
+    const struct dht_host *host =
+        w.dialect == DHT_DIALECT_WARREN ? w.node->dht : w.node->mainline;
     struct dht_status s;
 
-    dht_status(dht_host_engine(w.node->dht), clock_now(), &s);
-    return s.nodes[FAMILY_IPV4] == NEIGHBOURS;
+    dht_status(dht_host_engine(host), clock_now(), &s);
+    return s.nodes[FAMILY_IPV4] == NEIGHBOURS && dht_host_joined(host);
+}
+
+static void start_with(const struct warren_setting *settings, size_t count)
+{
+    struct config_input in = {.settings = settings, .setting_count = count};
+    static struct config config;
+    struct text why;
+
+    text_init(&why, 1024);
+    assert_int_equal(config_load(&in, &config, &why), OK);
+    assert_int_equal(node_new(w.base, &config, w.log, NULL, &w.node, &why), OK);
+    text_deinit(&why);
+}
+
+static void wait_until_it_knows_all(void)
+{
+    uint64_t end = clock_now() + 20 * TIME_S;
+    struct timeval step = {.tv_usec = 10000};
+
+    while (!knows_all()) {
+        assert_true(clock_now() < end);
+        event_base_loopexit(w.base, &step);
+        event_base_dispatch(w.base);
+    }
 }
 
 static void start(const char *listen, const char *read_only)
@@ -173,22 +198,9 @@ static void start(const char *listen, const char *read_only)
         {"node.testing_network", "true"}, {"dht.bootstrap", w.through},
         {"dht.read_only", read_only},
     };
-    struct config_input in = {.settings = settings,
-                              .setting_count = COUNT_OF(settings)};
-    uint64_t end = clock_now() + 20 * TIME_S;
-    struct timeval step = {.tv_usec = 10000};
-    static struct config config;
-    struct text why;
 
-    text_init(&why, 1024);
-    assert_int_equal(config_load(&in, &config, &why), OK);
-    assert_int_equal(node_new(w.base, &config, w.log, NULL, &w.node, &why), OK);
-    text_deinit(&why);
-    while (!knows_all()) {
-        assert_true(clock_now() < end);
-        event_base_loopexit(w.base, &step);
-        event_base_dispatch(w.base);
-    }
+    start_with(settings, COUNT_OF(settings));
+    wait_until_it_knows_all();
 }
 
 /* An address that other runs do not have. */
@@ -199,6 +211,24 @@ static const char *own(void)
     snprintf(at, sizeof(at), "127.%u.%u.219:7881",
              20 + (unsigned)getpid() % 200, (unsigned)getpid() / 200 % 250);
     return at;
+}
+
+/* In the mainline DHT too, through neighbours of that, and with nothing that is
+ * configured for its own. */
+static void start_mainline(const char *provider, const char *files)
+{
+    const struct warren_setting settings[] = {
+        {"node.data_dir", w.dir},
+        {"node.listen", own()},
+        {"node.testing_network", "true"},
+        {"mainline.enabled", "true"},
+        {"mainline.bootstrap", w.through},
+        {"tunnel.dht_provider", provider},
+        {"mainline.bootstrap_files", files},
+    };
+
+    w.dialect = DHT_DIALECT_MAINLINE;
+    start_with(settings, COUNT_OF(settings));
 }
 
 static bool says(const char *code, uint64_t later, struct health_problem *out)
@@ -338,6 +368,42 @@ static void test_health_findable(void **state)
     assert_false(says("not_findable", 31 * TIME_S, &p));
 }
 
+/* Nothing is wrong with who is there for the mainline DHT. */
+static void test_health_mainline_only(void **state)
+{
+    struct health_problem p;
+
+    (void)state;
+    start_mainline("builtin", "");
+    wait_until_it_knows_all();
+    assert_false(says("alone", 0, &p));
+    assert_true(says("mainline_only", 0, &p));
+    assert_int_equal(p.level, HEALTH_NOTE);
+    assert_non_null(strstr(p.remedy, "nothing, if that is what it is for"));
+}
+
+static void test_health_finding_relays(void **state)
+{
+    static const char *const never[] = {"alone", "mainline_only"};
+    struct health_problem p;
+
+    (void)state;
+    start_mainline("both", "");
+    for (size_t i = 0; i < COUNT_OF(never); i++)
+        assert_false(says(never[i], 0, &p));
+    /* That is the reason, until it has joined. */
+    assert_true(says("no_mainline", 0, &p));
+    assert_false(says("finding_relays", 0, &p));
+    wait_until_it_knows_all();
+    for (size_t i = 0; i < COUNT_OF(never); i++)
+        assert_false(says(never[i], 0, &p));
+    assert_true(says("finding_relays", 0, &p));
+    assert_int_equal(p.level, HEALTH_NOTE);
+    assert_non_null(strstr(p.what, "looked for in the mainline DHT"));
+    assert_non_null(strstr(p.what, "takes a minute or so"));
+    assert_null(strstr(p.remedy, "bootstrap"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -349,6 +415,8 @@ int main(void)
         TEST(test_health_no_address_symmetric_nat),
         TEST(test_health_not_findable),
         TEST(test_health_findable),
+        TEST(test_health_mainline_only),
+        TEST(test_health_finding_relays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
