@@ -10,8 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "process"))
-from harness import (BINARY, DONE, NO_RELAY, PORT, TROUBLE, USAGE,
-                     ProcessTest, clean_environment, wait_for)
+from harness import (BINARY, DONE, NO_RELAY, PORT, USAGE, ProcessTest,
+                     clean_environment, wait_for, warren)
 
 ON = ("--mainline.enabled=true", *NO_RELAY)
 
@@ -173,23 +173,62 @@ class Ways(ProcessTest):
     def test_a_table_that_is_none_is_an_error_at_the_start(self):
         node = self.net.add()
         table = self.net.root / "table"
-        for content, code, what in (
-                (None, TROUBLE, "cannot be opened: No such file"),
-                (b"x", USAGE, "is no saved table; what can be read is dht.dat "
-                              "of Transmission or aria2 and the session state "
-                              "of libtorrent")):
-            if content is not None:
-                table.write_bytes(content)
-            done = subprocess.run(
-                [BINARY, "run", *map(str, node.flags()), *ON,
-                 f"--mainline.bootstrap_files={table}"],
-                capture_output=True, text=True, timeout=60, check=False,
-                env=clean_environment())
-            self.assertEqual(done.returncode, code, done.stderr)
-            self.assertIn(f"bootstrap_files in [mainline]: {table} {what}",
-                          done.stderr)
+        table.write_bytes(b"x")
+        done = subprocess.run(
+            [BINARY, "run", *map(str, node.flags()), *ON,
+             f"--mainline.bootstrap_files={table}"],
+            capture_output=True, text=True, timeout=60, check=False,
+            env=clean_environment())
+        self.assertEqual(done.returncode, USAGE, done.stderr)
+        self.assertIn(f"bootstrap_files in [mainline]: {table} is no saved "
+                      "table; what can be read is dht.dat of Transmission or "
+                      "aria2 and the session state of libtorrent",
+                      done.stderr)
         # Who is not in it does not read them.
         node.start(f"--mainline.bootstrap_files={table}")
+
+    def test_a_table_that_is_missing_is_a_warning(self):
+        first = self.net.add().start(*ON)
+        node = self.net.add()
+        table = self.net.root / "table"
+        gone = (f"bootstrap_files in [mainline]: {table} cannot be opened: "
+                "No such file or directory")
+        missing = (*ON, f"--mainline.bootstrap_files={table}")
+        node.start(*missing)
+        self.assertIn(gone, node.log_text())
+        said = problem(node, "bootstrap_files")
+        self.assertEqual((said["level"], said["what"]), ("note", gone))
+        self.assertIn("SIGHUP", said["remedy"])
+        node.stop()
+        node.start(*missing, through(first))
+        wait_in(node)
+        self.assertIsNone(problem(node, "bootstrap_files"))
+        # Who was met is asked.
+        node.stop()
+        node.start(*missing)
+        wait_in(node)
+
+    def test_config_check_looks_for_the_tables(self):
+        table = self.net.root / "table"
+        config = self.net.root / "conf"
+
+        def check(enabled):
+            config.write_text(f"[mainline]\nenabled = {enabled}\n"
+                              f"bootstrap_files = {table}\n")
+            return warren("config", "check", config)
+
+        done = check("true")
+        self.assertEqual(done.returncode, DONE)
+        self.assertEqual(done.stderr, f"{config}: bootstrap_files in "
+                         f"[mainline]: {table} cannot be opened: No such file "
+                         "or directory; a node starts without\n")
+        self.assertEqual(done.stdout, f"{config}: no mistakes\n")
+        table.write_bytes(b"x")
+        done = check("true")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn(f"{table} is no saved table", done.stderr)
+        self.assertNotIn("no mistakes", done.stdout)
+        self.assertEqual(check("false").stderr, "")
 
     def test_reload(self):
         first = self.net.add().start(*ON)

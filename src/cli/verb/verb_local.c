@@ -7,6 +7,7 @@
 #include "cli/verb/verbs.h"
 #include "node/config/config.h"
 #include "node/daemon/daemon.h"
+#include "node/entry/saved_table.h"
 #include "node/os/secret.h"
 
 #include <fcntl.h>
@@ -34,6 +35,24 @@ static enum exit_code run(struct cli *cli)
     return code;
 }
 
+/* What a start would say of the saved tables. */
+static enum error check_tables(const struct config *config, const char *file,
+                               struct text *why)
+{
+    struct saved_table table = {.count = 0};
+    struct text said;
+    enum error err;
+
+    text_init(&said, WHY_LIMIT);
+    err = saved_table_load_all(&table, &config->mainline_files, &said, &said);
+    if (said.len > 0)
+        text_addf(why, "%s: %s%s\n", file, text_get(&said),
+                  err == OK ? "; a node starts without" : "");
+    saved_table_deinit(&table);
+    text_deinit(&said);
+    return err;
+}
+
 static enum exit_code config_check(struct cli *cli)
 {
     struct config_input input = {.file = cli->args[0]};
@@ -43,6 +62,8 @@ static enum exit_code config_check(struct cli *cli)
 
     text_init(&why, WHY_LIMIT);
     err = config_load(&input, &config, &why);
+    if (err == OK && config.mainline_enabled)
+        err = check_tables(&config, cli->args[0], &why);
     if (err == OK)
         printf("%s: no mistakes\n", cli->args[0]);
     fputs(text_get(&why), stderr);

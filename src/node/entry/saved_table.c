@@ -337,3 +337,32 @@ enum error saved_table_load(struct saved_table *t, const char *path,
     close(fd);
     return err;
 }
+
+static void add_file(struct text *to, const struct text *what)
+{
+    text_addf(to, "%s%s",
+              to->len == 0 ? "bootstrap_files in [mainline]: " : "; ",
+              text_get(what));
+}
+
+enum error saved_table_load_all(struct saved_table *t,
+                                const struct config_files *files,
+                                struct text *unread, struct text *why)
+{
+    enum error err = OK;
+
+    for (unsigned i = 0; i < files->count && err == OK; i++) {
+        struct text what;
+
+        text_init(&what, CONFIG_ERRORS_MAX);
+        err = saved_table_load(t, files->at[i], &what);
+        if (err == ERR_IO) {
+            add_file(unread, &what);
+            err = OK;
+        } else if (err != OK) {
+            add_file(why, &what);
+        }
+        text_deinit(&what);
+    }
+    return err;
+}

@@ -20,6 +20,7 @@
 #include "base/endpoint.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "node/config/config.h"
 
 #include <stddef.h>
 
@@ -48,5 +49,13 @@ enum error saved_table_read(struct saved_table *t, struct bytes file,
  * means nothing. */
 enum error saved_table_load(struct saved_table *t, const char *path,
                             struct text *why);
+
+/* The same of all bootstrap_files. A file that is missing or cannot be read is
+ * left out: `unread` gets a sentence that names all of these. One that is no
+ * saved table is a mistake. ERR_SYNTAX, ERR_NO_MEMORY: `why` gets a sentence.
+ * Both are empty before, and may be the same. */
+enum error saved_table_load_all(struct saved_table *t,
+                                const struct config_files *files,
+                                struct text *unread, struct text *why);
 
 #endif

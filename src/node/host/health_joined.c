@@ -174,6 +174,12 @@ void health_check_mainline(const struct node *n, uint64_t now, struct health *h)
 
     if (n->mainline == NULL || dht_host_joined(n->mainline))
         return;
+    if (n->unread_files[0] != '\0') {
+        p = health_add(h, HEALTH_NOTE, "bootstrap_files");
+        SAY(p->what, "%s", n->unread_files);
+        SAY(p->remedy, "see to the file and send SIGHUP, or take it out of "
+                       "`bootstrap_files`");
+    }
     knows = dht_host_restored(n->mainline) + dht_host_saved(n->mainline) +
                 n->config.mainline_bootstrap.count >
             0;

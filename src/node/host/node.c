@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,33 +315,23 @@ static struct dht_host_plan plan_mainline(const struct config *config,
                                   .saved = saved};
 }
 
-/* The nodes of all bootstrap_files; on failure `why` gets a sentence. */
-static enum error load_saved(const struct config *config,
-                             struct saved_table *out, struct text *why)
+static void keep_unread(struct node *n, const struct text *unread)
 {
-    enum error err = OK;
-
-    for (unsigned i = 0; i < config->mainline_files.count && err == OK; i++) {
-        struct text what;
-
-        text_init(&what, CONFIG_ERRORS_MAX);
-        err = saved_table_load(out, config->mainline_files.at[i], &what);
-        if (err != OK)
-            text_addf(why, "bootstrap_files in [mainline]: %s",
-                      text_get(&what));
-        text_deinit(&what);
-    }
-    return err;
+    snprintf(n->unread_files, sizeof(n->unread_files), "%s", text_get(unread));
 }
 
+/* Nodes are known without its files, or may be. */
 static enum error start_mainline(struct node *n,
                                  const struct dht_host_world *world,
                                  struct text *why)
 {
     struct saved_table saved = {.count = 0};
     struct dht_host_plan plan = plan_mainline(&n->config, &saved);
-    enum error err = load_saved(&n->config, &saved, why);
+    struct text unread;
+    enum error err;
 
+    text_init(&unread, CONFIG_ERRORS_MAX);
+    err = saved_table_load_all(&saved, &n->config.mainline_files, &unread, why);
     if (err == OK) {
         err = dht_host_new(world, &plan, n->started_at, &n->mainline);
         if (err != OK)
@@ -351,6 +342,10 @@ static enum error start_mainline(struct node *n,
         log_info(n->log,
                  "bootstrap_files have %zu nodes of the mainline DHT to ask",
                  saved.count);
+    if (unread.len > 0)
+        log_warn(n->log, "%s", text_get(&unread));
+    keep_unread(n, &unread);
+    text_deinit(&unread);
     saved_table_deinit(&saved);
     return err;
 }
@@ -384,11 +379,14 @@ static void reload_dhts(struct node *n, struct text *report)
     if (n->mainline == NULL)
         return;
     text_init(&why, CONFIG_ERRORS_MAX);
-    if (load_saved(&n->config, &saved, &why) != OK) {
+    if (saved_table_load_all(&saved, &n->config.mainline_files, &why, &why) !=
+            OK ||
+        why.len > 0) {
         text_addf(report, "%s; the nodes of before are asked\n",
                   text_get(&why));
         mainline.saved = NULL;
     }
+    keep_unread(n, &why);
     err = dht_host_reconfigure(n->mainline, &mainline);
     if (err != OK)
         text_addf(report, "the mainline DHT keeps its old settings: %s\n",

@@ -62,6 +62,8 @@ struct node {
     uint64_t dropped[NODE_DROPS];
     struct store_report store_report;
     bool store_failing;
+    /* Of bootstrap_files, when they were last read: a sentence, or "". */
+    char unread_files[400];
 };
 
 /* Opens the store in config->data_dir, which the caller has locked, binds the

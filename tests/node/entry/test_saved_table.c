@@ -307,6 +307,46 @@ static void test_saved_table_of_files_that_are_none(void **state)
     rmdir(dir);
 }
 
+/* Those that are there are read. */
+static void test_saved_table_of_files_that_are_missing(void **state)
+{
+    struct config_files files = {.count = 3};
+    char dir[] = "/tmp/warren-saved-XXXXXX";
+    struct text unread;
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (unsigned i = 0; i < files.count; i++)
+        snprintf(files.at[i], sizeof(files.at[i]), "%s/%u", dir, i);
+    f = fopen(files.at[1], "w");
+    assert_non_null(f);
+    fwrite("d5:nodes6:" A4 "e", 1, 17, f);
+    fclose(f);
+    saved_table_deinit(&table);
+    text_init(&unread, 1024);
+    text_clear(&why);
+    assert_int_equal(saved_table_load_all(&table, &files, &unread, &why), OK);
+    assert_int_equal(table.count, 1);
+    assert_string_equal(text_get(&why), "");
+    assert_int_equal(
+        strncmp(text_get(&unread), "bootstrap_files in [mainline]: /tmp/", 36),
+        0);
+    assert_non_null(strstr(text_get(&unread), files.at[0]));
+    assert_null(strstr(text_get(&unread), files.at[1]));
+    assert_non_null(strstr(text_get(&unread), files.at[2]));
+    f = fopen(files.at[1], "w");
+    assert_non_null(f);
+    fputs("x", f);
+    fclose(f);
+    assert_int_equal(saved_table_load_all(&table, &files, &unread, &why),
+                     ERR_SYNTAX);
+    assert_non_null(strstr(text_get(&why), files.at[1]));
+    text_deinit(&unread);
+    unlink(files.at[1]);
+    rmdir(dir);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -320,6 +360,7 @@ int main(void)
         TEST(test_saved_table_of_aria2_says_what_is_wrong),
         TEST(test_saved_table_of_anything),
         TEST(test_saved_table_of_files_that_are_none),
+        TEST(test_saved_table_of_files_that_are_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
