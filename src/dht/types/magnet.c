@@ -23,6 +23,11 @@ static int lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Takes `head` off the front, of either case; false when it is not there. */
 static bool take(struct bytes *text, const char *head)
 {
@@ -36,6 +41,16 @@ static bool take(struct bytes *text, const char *head)
     }
     *text = bytes_of(text->p + len, text->len - len);
     return true;
+}
+
+/* What stands around a link that was copied. */
+static struct bytes trim(struct bytes text)
+{
+    while (text.len > 0 && is_space(text.p[text.len - 1]))
+        text.len--;
+    while (text.len > 0 && is_space(text.p[0]))
+        text = bytes_of(text.p + 1, text.len - 1);
+    return text;
 }
 
 /* The text before the first `end`, which both are taken off the front. */
@@ -164,6 +179,7 @@ static bool is_topic(struct bytes name)
 
 bool magnet_is_link(struct bytes text)
 {
+    text = trim(text);
     return take(&text, "magnet:");
 }
 
@@ -172,13 +188,15 @@ enum error magnet_info_hash(struct bytes link, struct id *out, struct text *why)
     struct topics topics = {.has = {false, false}};
     enum error err = OK;
 
+    link = trim(link);
     if (!take(&link, "magnet:?"))
         return wrong(why, "it begins with magnet:?", link);
     while (err == OK && link.len > 0) {
-        struct bytes value = take_until(&link, '&');
-        struct bytes name = take_until(&value, '=');
+        struct bytes value = take_until(&link, '&'), name;
         uint8_t decoded[TOPIC_MAX];
 
+        take(&value, "amp;"); /* the rest of an & of HTML */
+        name = take_until(&value, '=');
         if (is_topic(name))
             err = read_topic(&topics, decode(value, decoded), why);
     }

@@ -5,7 +5,8 @@
  *     magnet:?xt=urn:btih:<40 hex digits, or 32 of base32>&dn=...&tr=...
  *
  * with its parameters in any order, percent-encoded or not, `xt` also as xt.1,
- * xt.2, ... Of a torrent of version 2 (BEP 52) it has xt=urn:btmh:1220<64 hex
+ * xt.2, ..., as it stands in the HTML of a page (&amp;), and with white space
+ * around it. Of a torrent of version 2 (BEP 52) it has xt=urn:btmh:1220<64 hex
  * digits>, a SHA2-256 hash, whose first 20 bytes are what the DHT knows the
  * torrent by. A link that has both is for one torrent in two forms; the btih is
  * taken, under which most peers are.

@@ -44,6 +44,10 @@ static void test_magnet_links(void **state)
         "magnet:?xt.1=urn:sha1:AAAA&xt.2=urn:btih:" HEX,
         "magnet:?xtra=urn:btih:x&xt=urn:btih:" HEX,
         "magnet:?xt=urn:btih:" HEX "&xt=urn:btih:" BASE32,
+        /* as people copy them */
+        "magnet:?dn=x&amp;xt=urn:btih:" HEX "&amp;tr=http://t.example",
+        "magnet:?dn=x&AMP;xt=urn%3Abtih%3A" HEX "&xl=1",
+        " \t\r\nmagnet:?xt=urn:btih:" HEX "\r\n ",
         /* of both versions, the first */
         "magnet:?xt=urn:btmh:1220ff" HEX "0123456789abcdef012345"
         "&xt=urn:btih:" HEX,
@@ -77,6 +81,10 @@ static void test_magnet_wrong_ones(void **state)
         {"magnet:?xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRL", "base32"},
         {"magnet:?xt=urn:btih:%1b[0m", "not '"},
         {"magnet:?xt=urn:btih:" HEX "&xt=urn:btih:" OTHER, "several torrents"},
+        {"magnet:?xt=urn:btih:" HEX "&amp;xt=urn:btih:" OTHER,
+         "several torrents"},
+        {"magnet:?xt=urn:btih:" HEX " x", "40 hex digits"},
+        {"m agnet:?xt=urn:btih:" HEX, "it begins with magnet:?"},
         {"magnet:?xt=urn:btmh:" HEX, "1220 and the 64 hex digits"},
         {"magnet:?xt=urn:btmh:1114" HEX, "SHA2-256"},
         {"magnet:?xt=urn:btmh:" V2 "00", "64 hex digits"},
@@ -104,7 +112,9 @@ static void test_magnet_is_link(void **state)
 
     (void)state;
     assert_true(magnet_is_link(bytes_of_text("Magnet:?")));
+    assert_true(magnet_is_link(bytes_of_text("\n magnet:")));
     assert_false(magnet_is_link(bytes_of_text("magnet")));
+    assert_false(magnet_is_link(bytes_of_text(" ")));
     assert_false(magnet_is_link(bytes_of(NULL, 0)));
     assert_int_equal(info_hash_parse(bytes_of_text(HEX "0"), &id, NULL),
                      ERR_SYNTAX);
