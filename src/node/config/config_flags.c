@@ -221,6 +221,19 @@ void config_find_file_flag(int argc, char *const *argv, const char **file)
     }
 }
 
+/* "--mainline" turns on what a section of that name is about. */
+static void suggest_enabled(const struct flag *flag,
+                            char best[CONFIG_NAME_SIZE])
+{
+    char name[2 * CONFIG_NAME_SIZE];
+    const struct setting_key *key;
+
+    snprintf(name, sizeof(name), "%s.enabled", flag->name);
+    key = find_named(name, config_flag_name);
+    if (key != NULL)
+        snprintf(best, CONFIG_NAME_SIZE, "--%s.enabled=true", key->section);
+}
+
 static void unknown_flag(struct config_loader *l, const struct flag *flag)
 {
     char best[CONFIG_NAME_SIZE] = "";
@@ -229,6 +242,7 @@ static void unknown_flag(struct config_loader *l, const struct flag *flag)
     suggest(flag->name, config_flag_name, 2, best);
     if (best[0] == '\0' && words_similar(flag->name + 2, "config"))
         snprintf(best, sizeof(best), "--config");
+    suggest_enabled(flag, best);
     if (best[0] != '\0')
         config_loader_report(l, flag->name, "unknown flag; did you mean %s?",
                              best);

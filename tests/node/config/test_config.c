@@ -665,6 +665,8 @@ static void test_config_bad_flags_are_refused_with_reason(void **state)
         {{"--max_items=2"},
          "--max_items: unknown flag; did you mean --dht.max_items?\n"},
         {{"--cofnig=2"}, "--cofnig: unknown flag; did you mean --config?\n"},
+        {{"--mainline"},
+         "--mainline: unknown flag; did you mean --mainline.enabled=true?\n"},
         {{"--frobnicate"},
          "--frobnicate: unknown flag; every key has one like --dht.max_items, "
          "and `warren config default` shows all keys\n"},
