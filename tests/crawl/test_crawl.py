@@ -232,7 +232,9 @@ class CrawlTest(ProcessTest):
     def test_crawl_of_nobody(self):
         node = self.net.add().start(*NO_RELAY)
         done = self.crawl(node, ok=(UNANSWERED,))
-        self.assertIn("unknown", done.stdout)
+        self.assertIn("no other node is known yet: 'warren status' says why",
+                      done.stderr)
+        self.assertFalse((node.dir / "crawl.state").exists())
         node.stop()
         done = self.crawl(node, ok=(NO_DAEMON,))
         self.assertIn("no daemon", done.stderr)

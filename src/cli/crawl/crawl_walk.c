@@ -74,6 +74,13 @@ static enum exit_code ask_for_nodes(struct crawl_walk *w)
     return cli_talk_call(&w->talk, "dht.nodes");
 }
 
+static uint32_t count_nodes(const struct crawl_walk *w)
+{
+    struct mp_reader at;
+
+    return reply_array(w->talk.answer.value, "nodes", &at);
+}
+
 /* What network the node is in, by which ids, and where it keeps its files. */
 static enum exit_code learn_node(struct crawl_walk *w, const char *path)
 {
@@ -211,6 +218,17 @@ static enum exit_code resume(struct crawl_walk *w)
     return EXIT_DONE;
 }
 
+/* Of a walk that has nobody to begin with. */
+static enum exit_code no_nodes(const struct crawl_walk *w)
+{
+    return cli_say(EXIT_UNANSWERED, error_name(ERR_NO_NODES),
+                   w->record.mainline
+                       ? "no node of the mainline DHT is known yet: 'warren "
+                         "status' says why"
+                       : "no other node is known yet: 'warren status' says "
+                         "why");
+}
+
 /* Who wants to ask millions says so. */
 static void limit_queries(struct crawl_walk *w)
 {
@@ -232,6 +250,8 @@ enum exit_code crawl_walk_init(struct crawl_walk *w, struct cli *cli,
         return code;
     w->config.max_in_flight = CRAWL_FLIGHT_MAX;
     code = learn_node(w, path);
+    if (code == EXIT_DONE && !resumes && count_nodes(w) == 0)
+        code = no_nodes(w);
     if (code == EXIT_DONE)
         code = resumes ? resume(w) : begin(w);
     w->began_at = clock_now();

@@ -236,11 +236,25 @@ static void call_free(struct dht_call *c)
     call_end(&c->rpc->dht_calls, &c->under_way);
 }
 
-/* What to do about it, where there is something. */
-static const char *advice(enum error err)
+/* Who hears nothing while it knows nobody has asked bootstrap nodes in vain. */
+static bool knows_nobody(const struct dht_call *c, enum error err)
 {
-    if (err == ERR_NO_NODES)
-        return "no other node is known yet: `warren status` says why";
+    struct dht_status s;
+
+    if (err != ERR_TIMEOUT || c->to_one)
+        return err == ERR_NO_NODES;
+    dht_status(dht_host_engine(c->dht), clock_now(), &s);
+    return s.nodes[FAMILY_IPV4] + s.nodes[FAMILY_IPV6] == 0;
+}
+
+/* What to do about it, where there is something. */
+static const char *advice(const struct dht_call *c, enum error err)
+{
+    if (knows_nobody(c, err))
+        return c->dht == c->rpc->node->mainline
+                   ? "no node of the mainline DHT is known yet: `warren "
+                     "status` says why"
+                   : "no other node is known yet: `warren status` says why";
     if (err == ERR_ADDRESS)
         return "this node cannot send there: no node can have that address, "
                "or `listen` has none of its family";
@@ -254,7 +268,7 @@ static void fail(struct dht_call *c, enum error err)
 {
     if (c->call == NULL)
         return;
-    control_fail(c->call, err, advice(err));
+    control_fail(c->call, err, advice(c, err));
     c->call = NULL;
 }
 
@@ -262,7 +276,8 @@ static void fail(struct dht_call *c, enum error err)
  * is in the way. */
 static void fail_round(struct dht_call *c, enum error err)
 {
-    const char *what = advice(err) != NULL ? advice(err) : error_text(err);
+    const char *known = advice(c, err);
+    const char *what = known != NULL ? known : error_text(err);
     struct text why;
 
     if (c->call == NULL)
@@ -353,6 +368,7 @@ struct dht_call *dht_call_new(struct rpc *rpc, struct control_call *call,
                                       .item = on_item,
                                       .step = on_step,
                                       .done = on_done};
+    c->to_one = (params->has & RPC_ADDRESS) != 0;
     c->trace = params->trace;
     c->stream = params->stream;
     c->target = params->target;

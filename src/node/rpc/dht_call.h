@@ -35,6 +35,7 @@ struct dht_call {
     uint8_t version[DHT_VERSION_MAX];
     size_t version_len;
     bool asks;     /* of dht_ask, whose cap is another one */
+    bool to_one;   /* one node is asked, by its address */
     bool has_item; /* the newest one found, or the one to publish */
     struct dht_item item;
     unsigned item_hop; /* that found it */
