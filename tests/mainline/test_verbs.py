@@ -229,12 +229,20 @@ class On(ProcessTest):
         self.assertEqual(done.returncode, NEGATIVE)
         self.assertIn("No peers were found.", done.stdout)
         self.assertEqual(done.stderr.count("--mainline"), 1, done.stderr)
-        self.assertIn("--mainline", node.cli("dht", "scrape", LINK).stderr)
+        for verb in ("scrape", "withdraw"):
+            done = node.cli("dht", verb, LINK)
+            self.assertEqual((done.returncode,
+                              done.stderr.count("--mainline")), (NEGATIVE, 1))
         for told in (node.cli("dht", "get-peers", HASH),
                      node.cli("dht", "get-peers", LINK, "--json"),
                      self.off.cli("dht", "get-peers", HASH)):
             self.assertEqual((told.returncode, told.stderr), (NEGATIVE, ""))
         self.assertEqual(node.json("dht", "published")["published"], [])
+        for args, told in ((LINK, 1), (HASH, 0)):
+            done = node.cli("dht", "announce", args)
+            self.assertEqual((done.returncode,
+                              done.stderr.count("--mainline")), (DONE, told))
+        self.assertEqual(node.json("dht", "withdraw", LINK)["target"], HASH)
 
     def published(self):
         self.json(3, "dht", "put", "x")
@@ -336,6 +344,51 @@ class On(ProcessTest):
             self.assertEqual(done.returncode, TROUBLE, done.stderr)
             self.assertIn("max_lookups in the section [mainline]", done.stderr)
             self.assertIn("allows (1)", done.stderr)
+
+
+# ---- Nobody there -----------------------------------------------------------
+
+class Nobody(ProcessTest):
+    """Alone in both, with a bootstrap node of the mainline DHT that is
+    silent."""
+
+    def setUp(self):
+        super().setUp()
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(silent.close)
+        silent.bind((f"{self.net.prefix}.150", 0))
+        self.node = self.net.add().start(
+            *NO_RELAY, *ON, "--mainline.query_timeout", "1s",
+            "--mainline.bootstrap", "%s:%d" % silent.getsockname())
+
+    def test_says_who_is_missing(self):
+        for verb in (["dht", "get-peers", LINK], ["dht", "scrape", LINK],
+                     ["dht", "announce", LINK], ["dht", "put", "x"],
+                     ["crawl"]):
+            with self.subTest(verb=verb):
+                done = self.node.cli(*verb, "--mainline")
+                self.assertEqual((done.returncode, done.stdout),
+                                 (UNANSWERED, ""))
+                self.assertIn("no node of the mainline DHT is known yet: ",
+                              done.stderr)
+                self.assertIn("warren status", done.stderr)
+        # Of one that is asked by its address nothing else is to be said.
+        done = self.node.cli("dht", "ping", "--mainline", "127.255.255.254:9")
+        self.assertEqual(done.stderr, "warren: no answer in time\n")
+        done = self.node.cli("crawl", "--mainline", "--json")
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "no_nodes")
+        self.assertFalse((self.node.dir / "crawl-mainline.state").exists())
+
+    def test_link_in_the_other_one(self):
+        for verb in ("get-peers", "scrape", "announce"):
+            done = self.node.cli("dht", verb, LINK)
+            self.assertEqual(done.returncode, UNANSWERED)
+            self.assertIn("no other node is known yet", done.stderr)
+            self.assertEqual(done.stderr.count("--mainline"), 1, done.stderr)
+            for told in (self.node.cli("dht", verb, HASH),
+                         self.node.cli("dht", verb, LINK, "--json")):
+                self.assertEqual(told.returncode, UNANSWERED)
+                self.assertNotIn("--mainline", told.stderr)
 
 
 # ---- Off --------------------------------------------------------------------

@@ -45,10 +45,20 @@ static bool read_hash(const struct cli *cli, char hash[ID_TEXT_SIZE])
 /* Whoever has a magnet link has it from BitTorrent. */
 static void hint_mainline(const struct cli *cli)
 {
-    if (!cli_in_mainline(cli) && magnet_is_link(bytes_of_text(cli->args[0])))
+    if (!cli->json && !cli_in_mainline(cli) &&
+        magnet_is_link(bytes_of_text(cli->args[0])))
         screen_fold(stderr, 0, "",
-                    "warren: the DHT of this network was asked; the peers of "
-                    "most magnet links are in the mainline DHT: --mainline");
+                    "warren: without --mainline this is about the DHT of this "
+                    "network; the peers of most magnet links are in the "
+                    "mainline DHT");
+}
+
+static enum exit_code hint_unanswered(const struct cli *cli,
+                                      enum exit_code code)
+{
+    if (code == EXIT_UNANSWERED)
+        hint_mainline(cli);
+    return code;
 }
 
 /* Those of a lookup of `hash`, with the flag `key` set, unless it is NULL, and
@@ -113,7 +123,7 @@ static enum exit_code get_peers(struct cli *cli)
     write_params(&t, 0, hash, no_seeds ? "no_seeds" : NULL);
     if (t.trace && !cli->json)
         trace_print_head();
-    code = cli_talk_call(&t, "dht.get_peers");
+    code = hint_unanswered(cli, cli_talk_call(&t, "dht.get_peers"));
     if (code == EXIT_DONE)
         code = print_peers(&t, t.answer.value);
     cli_talk_deinit(&t);
@@ -162,8 +172,9 @@ static enum exit_code scrape(struct cli *cli)
 
     if (!read_hash(cli, hash))
         return EXIT_USAGE;
-    return cli_dht_ask(cli, "counting peers", "dht.scrape", "target", hash,
-                       true, print_scrape);
+    return hint_unanswered(cli,
+                           cli_dht_ask(cli, "counting peers", "dht.scrape",
+                                       "target", hash, true, print_scrape));
 }
 
 /* ---- announce, withdraw ------------------------------------------------ */
@@ -179,6 +190,7 @@ static enum exit_code print_announced(struct cli_talk *t,
         printf("announced on %s\n", text_count(stored, "node", nodes));
         cli_dht_print_effort(answer);
     }
+    hint_mainline(t->cli);
     return stored > 0 ? cli_published_code(t) : EXIT_REFUSED;
 }
 
@@ -206,7 +218,7 @@ static enum exit_code announce(struct cli *cli)
     }
     if (t.trace && !cli->json)
         trace_print_head();
-    code = cli_talk_call(&t, "dht.announce");
+    code = hint_unanswered(cli, cli_talk_call(&t, "dht.announce"));
     if (code == EXIT_DONE)
         code = print_announced(&t, t.answer.value);
     cli_talk_deinit(&t);
@@ -232,11 +244,15 @@ static enum exit_code print_withdrawn(struct cli_talk *t,
 static enum exit_code withdraw(struct cli *cli)
 {
     char hash[ID_TEXT_SIZE];
+    enum exit_code code;
 
     if (!read_hash(cli, hash))
         return EXIT_USAGE;
-    return cli_dht_ask(cli, "asking the daemon", "dht.withdraw", "target", hash,
+    code = cli_dht_ask(cli, "asking the daemon", "dht.withdraw", "target", hash,
                        false, print_withdrawn);
+    if (code == EXIT_NEGATIVE)
+        hint_mainline(cli);
+    return code;
 }
 
 const struct cli_verb cli_peers_verbs[] = {
