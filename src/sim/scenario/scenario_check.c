@@ -17,16 +17,24 @@
         scenario_report(l, place(l, section, name, where_), __VA_ARGS__); \
     } while (0)
 
-static const char *place(const struct scenario_loader *l, const char *section,
-                         const char *name, char where[SCENARIO_WHERE_SIZE])
+static size_t key_at(const struct scenario_table *t, const char *section,
+                     const char *name)
 {
-    const struct scenario_table *t = &l->table[0];
     size_t i = 0;
 
     while (i < t->count && (strcmp(t->keys[i].section, section) != 0 ||
                             strcmp(t->keys[i].name, name) != 0))
         i++;
     assert(i < t->count);
+    return i;
+}
+
+static const char *place(const struct scenario_loader *l, const char *section,
+                         const char *name, char where[SCENARIO_WHERE_SIZE])
+{
+    const struct scenario_table *t = &l->table[0];
+    size_t i = key_at(t, section, name);
+
     if (t->set[i].where != NULL && t->set[i].line != 0)
         snprintf(where, SCENARIO_WHERE_SIZE, "%s:%u", t->set[i].where,
                  t->set[i].line);
@@ -54,6 +62,40 @@ static void check_nodes(struct scenario_loader *l)
         wrong(l, "nodes", "session",
               "a trace says when nodes come and go; leave session out, or the "
               "trace");
+}
+
+/* Whether the command line says it: in a sweep, what does nothing there may be
+ * what the other points are compared with. */
+static bool is_override(const struct scenario_loader *l, const char *section,
+                        const char *name)
+{
+    const struct scenario_table *t = &l->table[0];
+    size_t i = key_at(t, section, name);
+
+    return t->set[i].where != NULL && t->set[i].line == 0;
+}
+
+static void check_habits(struct scenario_loader *l)
+{
+    const struct scenario_nodes *n = &l->scenario->nodes;
+    const struct scenario_habits *h = &l->scenario->habits;
+    bool mainline = n->dialect == DHT_DIALECT_MAINLINE || n->both > 0;
+    bool any = false;
+
+    for (int i = 0; i < SCENARIO_HABITS; i++)
+        any |= h->has[i];
+    if (h->share > 0 && !any && !is_override(l, "habits", "has"))
+        wrong(l, "habits", "share",
+              "share has no habits that it could have; set has, or leave share "
+              "out");
+    if (any && h->share <= 0 && !is_override(l, "habits", "share"))
+        wrong(l, "habits", "has",
+              "nobody has these habits; set share, or leave has out");
+    if (any && h->share > 0 && !mainline &&
+        !is_override(l, "nodes", "dialect") && !is_override(l, "nodes", "both"))
+        wrong(l, "habits", "share",
+              "habits are of nodes of the mainline DHT, and there are none; "
+              "set dialect = mainline, or both, in [nodes]");
 }
 
 static void check_network(struct scenario_loader *l)
@@ -134,6 +176,7 @@ static void check_adversary(struct scenario_loader *l)
 void scenario_check(struct scenario_loader *l)
 {
     check_nodes(l);
+    check_habits(l);
     check_network(l);
     check_tunnels(l);
     check_adversary(l);

@@ -155,6 +155,13 @@ static void test_scenario_checks_what_goes_together(void **state)
         {"[lookups]\nkeys = 0\n[adversary]\ndoes = crowd\n", ":4: crowd takes"},
         {"[network]\nplaces = x.csv\n", ":2: places need regions"},
         {"[adversary]\nrelays = 5\n", ":2: there are no tunnels to attack"},
+        {"[nodes]\nboth = 5%\n[habits]\nshare = 30%\n",
+         ":4: share has no habits"},
+        {"[nodes]\ndialect = mainline\n[habits]\nhas = basic\n",
+         ":4: nobody has these habits"},
+        {"[habits]\nshare = 0%\nhas = basic\n", ":3: nobody has these"},
+        {"[habits]\nshare = 30%\nhas = basic\n",
+         ":2: habits are of nodes of the mainline DHT"},
     };
     struct text errors;
     struct scenario s;
@@ -167,6 +174,36 @@ static void test_scenario_checks_what_goes_together(void **state)
         if (strstr(text_get(&errors), rows[i].told) == NULL)
             fail_msg("'%s' is not told in:\n%s", rows[i].told,
                      text_get(&errors));
+    }
+    text_deinit(&errors);
+}
+
+/* Where they do nothing because the command line says so, it is a point that
+ * others are compared with. */
+static void test_scenario_compares_habits(void **state)
+{
+    static const struct {
+        const char *text, *name, *value;
+    } rows[] = {
+        {"[nodes]\ndialect = mainline\n[habits]\nhas = basic\n", "habits.share",
+         "0%"},
+        {"[nodes]\nboth = 5%\n[habits]\nshare = 30%\n", "habits.has", ""},
+        {"[nodes]\ndialect = mainline\n[habits]\nshare = 1%\nhas = basic\n",
+         "nodes.dialect", "warren"},
+        {"[nodes]\nboth = 5%\n[habits]\nshare = 30%\nhas = basic\n",
+         "nodes.both", "0%"},
+    };
+    struct text errors;
+    struct scenario s;
+
+    (void)state;
+    text_init(&errors, ERRORS);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct scenario_override o = {rows[i].name, rows[i].value,
+                                            "--sweep"};
+
+        if (load(rows[i].text, &o, 1, &s, &errors) != OK)
+            fail_msg("%s", text_get(&errors));
     }
     text_deinit(&errors);
 }
@@ -254,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_scenario_reads_all_kinds),
         cmocka_unit_test(test_scenario_names_every_mistake),
         cmocka_unit_test(test_scenario_checks_what_goes_together),
+        cmocka_unit_test(test_scenario_compares_habits),
         cmocka_unit_test(test_scenario_prints_what_it_reads),
         cmocka_unit_test(test_scenario_no_file),
         cmocka_unit_test(test_scenario_hash),
