@@ -186,13 +186,18 @@ static void print_hosts(const struct setting_key *key, const void *value,
     }
 }
 
-const struct setting_type config_hosts = {
-    .parse = parse_host,
-    .print = print_hosts,
-    .explain = setting_explain_fixed,
-    .explained = "HOST:PORT, like node.example.org:7881, 192.0.2.1:7881 or "
-                 "[2001:db8::1]:7881",
-    .list = true};
+/* Each with the port that nodes of the DHT have mostly. */
+#define HOSTS(port)                                                 \
+    {                                                               \
+        .parse = parse_host, .print = print_hosts,                  \
+        .explain = setting_explain_fixed,                           \
+        .explained = "HOST:PORT, like node.example.org:" port       \
+                     ", 192.0.2.1:" port " or [2001:db8::1]:" port, \
+        .list = true                                                \
+    }
+
+const struct setting_type config_hosts = HOSTS("7881");
+const struct setting_type config_mainline_hosts = HOSTS("6881");
 
 /* ---- Files --------------------------------------------------------------- */
 

@@ -147,8 +147,8 @@ const struct setting_key config_keys[] = {
      .meaning =
          "Whether this node is one of BitTorrent's mainline DHT too, on\n"
          "the same UDP ports."},
-    {"mainline", "bootstrap", &config_hosts, AT(mainline_bootstrap), RELOADED,
-     .max = CONFIG_BOOTSTRAP_MAX,
+    {"mainline", "bootstrap", &config_mainline_hosts, AT(mainline_bootstrap),
+     RELOADED, .max = CONFIG_BOOTSTRAP_MAX,
      .meaning =
          "Nodes of it to join through while no others are known, a list\n"
          "of HOST:PORT."},

@@ -45,6 +45,8 @@ extern const struct setting_type config_hosts;     /* struct config_hosts */
 extern const struct setting_type config_names;     /* struct config_names */
 extern const struct setting_type config_files;     /* struct config_files */
 extern const struct setting_type config_http;      /* struct config_http */
+/* As config_hosts, and says another port. */
+extern const struct setting_type config_mainline_hosts;
 /* config_socks.c */
 /* struct config_listeners; of dns none is Unix's */
 extern const struct setting_type config_socks, config_dns;

@@ -127,6 +127,7 @@ static const struct {
     {&setting_path, {"/srv/a", "~/b"}},
     {&config_listen, {"127.0.0.1:1", "[::1]:2, 127.0.0.1:3"}},
     {&config_hosts, {"a.example:1", "192.0.2.1:2, [2001:db8::1]:3"}},
+    {&config_mainline_hosts, {"b.example:1", "192.0.2.7:2"}},
     {&config_http, {"none", "127.0.0.1:1"}},
     {&config_names, {"a.example", "b.example, c.example"}},
     {&config_endpoints, {"192.0.2.1:1", "[2001:db8::1]:2, 192.0.2.3:4"}},

@@ -243,6 +243,7 @@ static const struct {
     {&config_format, "json"},
     {&setting_name, "ours"},
     {&config_hosts, "127.0.0.1:1"},
+    {&config_mainline_hosts, "127.0.0.1:1"},
     {&config_endpoints, "127.0.0.7:1, 127.0.0.8:1"},
     {&config_hops, "1, 3"},
     {&config_files, saved_path},
