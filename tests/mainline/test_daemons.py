@@ -122,6 +122,8 @@ class Five(ProcessTest):
         wait_in(node)
         status = node.status()
         self.assertEqual(status["mainline"]["restored"], 4)
+        self.assertIn("looking for the mainline DHT through 4 nodes of the "
+                      "last run\n", node.log_text())
         self.assertEqual(status["dht"]["restored"], 0)
         self.assertEqual(status["mainline"]["ipv4"]["id"], before)
 
@@ -166,8 +168,8 @@ class Ways(ProcessTest):
                  PORT.to_bytes(2, "big"))
         table.write_bytes(b"d5:nodes%d:%be" % (len(nodes), nodes))
         second.start(*ON, f"--mainline.bootstrap_files={table}")
-        self.assertIn("bootstrap_files have 21 nodes of the mainline DHT to "
-                      "ask", second.log_text())
+        self.assertIn("looking for the mainline DHT through 21 nodes of saved "
+                      "tables\n", second.log_text())
         wait_in(second, timeout=60)
 
     def test_a_table_that_is_none_is_an_error_at_the_start(self):
@@ -269,6 +271,11 @@ class Words(ProcessTest):
         self.assertIn("[mainline]", said["remedy"])
         self.assertEqual(node.http("/health")[0], 200)
         self.assertEqual(node.cli("status").returncode, DONE)
+        self.assertIn("looking for the mainline DHT through 1 bootstrap node\n",
+                      node.log_text())
+        silent = "no node of the mainline DHT has answered for 30 s"
+        wait_for("it is in the log", lambda: silent in node.log_text(), 60)
+        self.assertNotIn("no node of the DHT has answered", node.log_text())
 
     def test_the_own_dht_is_silent(self):
         first = self.net.add().start(*ON)
@@ -287,6 +294,8 @@ class Words(ProcessTest):
         said = problem(node, "no_mainline")
         self.assertIn("no other node of the mainline DHT is known or "
                       "configured", said["what"])
+        self.assertIn("no node of the mainline DHT is known yet\n",
+                      node.log_text())
         self.assertIn("`bootstrap_files`", said["remedy"])
         self.assertEqual(node.http("/health")[0], 200)
 

@@ -18,12 +18,14 @@
 
 #include <sodium.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Stored nodes get this long to answer before the bootstrap hosts are asked:
  * a node that finds its way alone leaves them alone. */
 #define HEAD_START (2 * TIME_S)
+#define SILENCE    (30 * TIME_S) /* that is said, after a start */
 
 struct dht_host {
     struct dht_host_world world;
@@ -37,6 +39,7 @@ struct dht_host {
     bool usable[FAMILIES]; /* and with a way out, unless none has */
     uint64_t lost_at;      /* TIME_NEVER while joined, or never joined */
     uint64_t joined_at;    /* TIME_NEVER while not joined */
+    uint64_t waits_since;  /* TIME_NEVER: not for a first answer, or said */
     struct dht_restored restored;
     uint8_t random[256]; /* the last random_left of these are not used yet */
     size_t random_left;
@@ -79,6 +82,7 @@ static void on_joined(struct dht_host *h, const struct dht_event *e)
     bool before = dht_host_joined(h);
 
     h->joined[e->family] = e->joined;
+    h->waits_since = TIME_NEVER;
     if (before == dht_host_joined(h))
         return;
     h->lost_at = e->joined ? TIME_NEVER : clock_now();
@@ -201,7 +205,50 @@ void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
     dht_host_rearm(h);
 }
 
+void dht_host_watch(struct dht_host *h, uint64_t now)
+{
+    if (h->waits_since == TIME_NEVER ||
+        time_since(h->waits_since, now) < SILENCE)
+        return;
+    h->waits_since = TIME_NEVER;
+    /* A name that has no address was told of. */
+    if (dht_host_trouble(h) == NULL && !dht_host_is_its_bootstrap(h))
+        log_warn(h->world.log,
+                 "no node of the %s has answered for %" PRIu64
+                 " s: `warren status` says what to do",
+                 h->name, SILENCE / TIME_S);
+}
+
 /* ---- Life -------------------------------------------------------------- */
+
+static void add_way(struct text *to, size_t count, const char *noun,
+                    const char *whose)
+{
+    char nodes[TEXT_COUNT_SIZE];
+
+    if (count > 0)
+        text_addf(to, "%s%s%s", to->len > 0 ? " and " : "",
+                  text_count(count, noun, nodes), whose);
+}
+
+static void say_way_in(struct dht_host *h, const struct dht_host_plan *plan,
+                       uint64_t now)
+{
+    struct text way;
+
+    text_init(&way, 256);
+    add_way(&way, plan->bootstrap->count, "bootstrap node", "");
+    add_way(&way, dht_host_saved(h), "node", " of saved tables");
+    add_way(&way, h->restored.nodes, "node", " of the last run");
+    if (way.len > 0) {
+        log_info(h->world.log, "looking for the %s through %s", h->name,
+                 text_get(&way));
+        h->waits_since = now;
+    } else {
+        log_info(h->world.log, "no node of the %s is known yet", h->name);
+    }
+    text_deinit(&way);
+}
 
 static enum error engine_start(struct dht_host *h,
                                const struct dht_config *config, uint64_t now)
@@ -235,7 +282,7 @@ enum error dht_host_new(const struct dht_host_world *world,
     h->world = *world;
     h->name = plan->name;
     h->rows = plan->rows;
-    h->lost_at = h->joined_at = TIME_NEVER;
+    h->lost_at = h->joined_at = h->waits_since = TIME_NEVER;
     memcpy(h->spoken, plan->dht->family, sizeof(h->spoken));
     memcpy(h->usable, plan->dht->family, sizeof(h->usable));
     err = deadline_init(&h->timer, world->base, h, on_due);
@@ -249,6 +296,7 @@ enum error dht_host_new(const struct dht_host_world *world,
         err = bootstrap_configure(h->bootstrap, plan->bootstrap, plan->saved);
     if (err != OK)
         goto fail;
+    say_way_in(h, plan, now);
     bootstrap_start(h->bootstrap, h->restored.nodes > 0 ? HEAD_START : 0);
     dht_host_rearm(h);
     *out = h;

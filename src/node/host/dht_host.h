@@ -61,6 +61,10 @@ enum error dht_host_receive(struct dht_host *h, const struct endpoint *from,
 void dht_host_send_failed(struct dht_host *h, const struct endpoint *to,
                           enum error why);
 
+/* To be called every few seconds: says it once in the log when none of those
+ * that it could join through has answered for half a minute. */
+void dht_host_watch(struct dht_host *h, uint64_t now);
+
 /* To be called after anything that may have changed the next deadline. */
 void dht_host_rearm(struct dht_host *h);
 

@@ -207,6 +207,9 @@ static void on_flush_timer(evutil_socket_t fd, short what, void *arg)
     compare_clock(n, now);
     watch_clock(n, now);
     network_tick(n->network, now);
+    dht_host_watch(n->dht, now);
+    if (n->mainline != NULL)
+        dht_host_watch(n->mainline, now);
     tunnel_host_watch(n->tunnels, now);
     service_host_tick(n->services, clock_wall(), now);
     store_get_health(n->store, &health);
@@ -320,7 +323,7 @@ static void keep_unread(struct node *n, const struct text *unread)
     snprintf(n->unread_files, sizeof(n->unread_files), "%s", text_get(unread));
 }
 
-/* Nodes are known without its files, or may be. */
+/* A file that is missing stops nothing: others may be known. */
 static enum error start_mainline(struct node *n,
                                  const struct dht_host_world *world,
                                  struct text *why)
@@ -338,10 +341,6 @@ static enum error start_mainline(struct node *n,
             text_addf(why, "the mainline DHT cannot start: %s",
                       error_text(err));
     }
-    if (err == OK && n->config.mainline_files.count > 0)
-        log_info(n->log,
-                 "bootstrap_files have %zu nodes of the mainline DHT to ask",
-                 saved.count);
     if (unread.len > 0)
         log_warn(n->log, "%s", text_get(&unread));
     keep_unread(n, &unread);
