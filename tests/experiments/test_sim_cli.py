@@ -132,6 +132,25 @@ class SimTest(unittest.TestCase):
         self.assertEqual(merged["hash"], whole["hash"])
         self.assertEqual(merged["runs"], whole["runs"])
 
+    def test_which_dht(self):
+        """It is said unless it is warren's own alone, or swept."""
+        short = ("--set", "run.duration=1m")
+        saved = self.place / "a.sim"
+        for setting, dht in (
+                ("dialect=mainline", "mainline"),
+                ("both=10%", "warren's, and some nodes in the mainline DHT "
+                             "too"),
+                ("both=0%", None)):
+            flags = (*short, "--set", f"nodes.{setting}", "--save", saved)
+            self.assertEqual(self.run_json(self.file, *flags)["dht"], dht)
+            self.assertEqual(json.loads(
+                sim("merge", "--json", saved).stdout)["dht"], dht)
+            told = re.findall("^DHT: (.*)$", sim("merge", saved).stdout, re.M)
+            self.assertEqual(told, [dht] if dht else [])
+        told = self.run_json(self.file, *short, "--sweep",
+                             "nodes.dialect=mainline,warren")
+        self.assertIsNone(told["dht"])
+
     def test_merge_refuses_what_does_not_fit(self):
         saved = self.place / "a.sim"
         other = self.place / "b.sim"

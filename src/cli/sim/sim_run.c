@@ -74,11 +74,31 @@ enum exit_code sim_check(const struct sim_plan *p)
 
 /* ---- Results ------------------------------------------------------------- */
 
+/* Where it is swept, the values tell. */
+static enum error find_dht(struct report *r, const struct sim_plan *p,
+                           struct text *why)
+{
+    struct scenario *s = malloc(sizeof(*s));
+    enum error err = s == NULL ? ERR_NO_MEMORY : OK;
+    bool swept = false;
+
+    for (unsigned i = 0; i < r->sweeps; i++)
+        swept |= strcmp(r->sweep[i], "nodes.dialect") == 0 ||
+                 strcmp(r->sweep[i], "nodes.both") == 0;
+    if (err == OK)
+        err = sim_plan_scenario(p, 0, s, why);
+    if (err == OK && !swept)
+        r->dht = scenario_dht(s);
+    free(s);
+    return err;
+}
+
 static enum error results_init(struct sim_results *out,
                                const struct sim_plan *p, struct text *why)
 {
     const char *slash = p->file == NULL ? NULL : strrchr(p->file, '/');
     struct report *r = &out->report;
+    enum error err;
 
     *out = (struct sim_results){.runs = sweep_runs(&p->sweep)};
     snprintf(out->title, sizeof(out->title), "%s",
@@ -95,7 +115,8 @@ static enum error results_init(struct sim_results *out,
     }
     out->run = calloc((size_t)(out->runs / p->parts) + 1, sizeof(*out->run));
     r->runs = out->run;
-    return out->run == NULL ? ERR_NO_MEMORY : sim_plan_hash(p, r->hash, why);
+    err = out->run == NULL ? ERR_NO_MEMORY : find_dht(r, p, why);
+    return err == OK ? sim_plan_hash(p, r->hash, why) : err;
 }
 
 void sim_results_deinit(struct sim_results *r)

@@ -34,6 +34,7 @@ struct report_run {
 
 struct report {
     const char *title;           /* the scenario's file, or "warren sim" */
+    const char *dht;             /* as scenario_dht, of all runs; or NULL */
     char hash[REPORT_HASH_SIZE]; /* of all settings but seed and threads */
     unsigned sweeps;
     const char *sweep[REPORT_SWEEPS_MAX]; /* "network.loss" */

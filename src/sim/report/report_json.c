@@ -2,7 +2,8 @@
  *
  * One object:
  *
- *     {"title", "hash", "sweeps": [KEY...],
+ *     {"title", "dht" (null: warren's own alone, or it is swept), "hash",
+ *      "sweeps": [KEY...],
  *      "measures": {NAME: {"kind", "unit", "title", "meaning"}},
  *      "runs": [{"values": {KEY: VALUE}, "seed", "complete", "time",
  *                "total": {NAME: MEASURED},
@@ -282,6 +283,11 @@ void report_json(const struct report *r, struct text *out)
 
     text_add(out, "{\"title\": ");
     add_word(out, r->title);
+    text_add(out, ", \"dht\": ");
+    if (r->dht == NULL)
+        text_add(out, "null");
+    else
+        add_word(out, r->dht);
     text_add(out, ", \"hash\": ");
     add_word(out, r->hash);
     text_add(out, ", \"sweeps\": [");

@@ -60,6 +60,11 @@ static void add_head(const struct report *r, struct text *out)
         text_addf(out, " of %s", text_count(report_points(r), "point", points));
     add_seeds(r, out);
     text_addf(out, ", settings %.*s\n", REPORT_SHORT_HASH, r->hash);
+    if (r->dht != NULL) {
+        text_add(out, "DHT: ");
+        text_add_printable(out, bytes_of_text(r->dht));
+        text_add(out, "\n");
+    }
     if (early > 0)
         text_addf(out, "%s ended early: the figures are of what was done.\n",
                   text_count(early, "run", runs));

@@ -25,6 +25,8 @@ static void write_head(const struct report *r, uint64_t runs, struct text *out)
 {
     text_addf(out, "%s\ntitle ", FIRST_LINE);
     text_add_printable(out, bytes_of(r->title, strnlen(r->title, 200)));
+    if (r->dht != NULL)
+        text_addf(out, "\ndht %s", r->dht);
     text_addf(out, "\nhash %s\n", r->hash);
     for (unsigned i = 0; i < r->sweeps; i++)
         text_addf(out, "sweep %s%s\n",
@@ -110,7 +112,7 @@ struct owned_run {
 
 struct report_files {
     struct report report;
-    char *title, *sweep[REPORT_SWEEPS_MAX];
+    char *title, *dht, *sweep[REPORT_SWEEPS_MAX];
     uint64_t runs; /* of the sweep */
     size_t count, cap;
     struct owned_run *run;
@@ -147,6 +149,7 @@ void report_files_free(struct report_files *f)
     for (int i = 0; i < REPORT_SWEEPS_MAX; i++)
         free(f->sweep[i]);
     free(f->title);
+    free(f->dht);
     free(f->run);
     free(f->shown);
     free(f);
@@ -262,6 +265,9 @@ static enum error read_head(struct reader *r)
     if (text == NULL)
         return wrong(r, ERR_SYNTAX, "has no title where one must be");
     if (first && (r->f->title = strdup(text)) == NULL)
+        return ERR_NO_MEMORY;
+    text = take(r, "dht ");
+    if (first && text != NULL && (r->f->dht = strdup(text)) == NULL)
         return ERR_NO_MEMORY;
     err = read_hash(r, first);
     if (err == OK)
@@ -449,6 +455,7 @@ const struct report *report_files_get(struct report_files *f, uint64_t *missing)
     for (unsigned k = 0; k < f->report.sweeps; k++)
         f->report.sweep[k] = f->sweep[k];
     f->report.title = f->title;
+    f->report.dht = f->dht;
     f->report.run_count = f->count;
     f->report.runs = shown;
     f->report.traces = &no_traces;

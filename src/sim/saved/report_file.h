@@ -6,6 +6,7 @@
  *
  *     warren-sim 1
  *     title TEXT
+ *     dht TEXT                   unless it is warren's own alone
  *     hash HEX
  *     sweep [bytes ]SECTION.KEY  for each key that was swept
  *     runs COUNT                 of the whole sweep

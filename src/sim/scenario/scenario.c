@@ -23,6 +23,16 @@ unsigned scenario_bootstraps(const struct scenario *s)
     return by_count < BOOTSTRAPS_MOST ? by_count : BOOTSTRAPS_MOST;
 }
 
+const char *scenario_dht(const struct scenario *s)
+{
+    bool mainline = s->nodes.dialect == DHT_DIALECT_MAINLINE;
+
+    if (s->nodes.both > 0)
+        return mainline ? "mainline, and some nodes in warren's too"
+                        : "warren's, and some nodes in the mainline DHT too";
+    return mainline ? "mainline" : NULL;
+}
+
 void scenario_init(struct scenario *s)
 {
     struct text why;

@@ -189,6 +189,9 @@ void scenario_init(struct scenario *s);
 /* The nodes that stay for ever: as set, or by the count. */
 unsigned scenario_bootstraps(const struct scenario *s);
 
+/* Which DHT it is about, in words: NULL where it is warren's own alone. */
+const char *scenario_dht(const struct scenario *s);
+
 /* Reads `path` (NULL: nothing), then the overrides, and reports every mistake
  * as a line in `errors`, "FILE:LINE: ..." or "--set: ...". `daemon` may be
  * NULL: then keys of engines are unknown. ERR_SYNTAX when there was a mistake,

@@ -144,7 +144,8 @@ static void test_report_summary_is_of_what_was_measured(void **state)
 {
     struct measures *m = measures_new(TIME_MIN);
     struct report_run run = {.seed = 7, .measures = m};
-    struct report r = {.title = "t", .run_count = 1, .runs = &run};
+    struct report r = {
+        .title = "t", .dht = "mainline", .run_count = 1, .runs = &run};
     struct text t;
 
     (void)state;
@@ -156,6 +157,7 @@ static void test_report_summary_is_of_what_was_measured(void **state)
     report_summary(&r, &t);
     assert_string_equal(text_get(&t),
                         "t\n1 run, seed 7, settings \n"
+                        "DHT: mainline\n"
                         "1 run ended early: the figures are of what was done.\n"
                         "\nDHT\n"
                         "  lookups that succeed                  75 % of 4\n"
