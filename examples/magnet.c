@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Prints the peers of a torrent, which it finds in the mainline DHT:
- * magnet CONFIG_FILE LINK
+ * magnet CONFIG_FILE DATA_DIR LINK
  */
 #include <warren.h>
 
@@ -57,16 +57,18 @@ static void look(evutil_socket_t fd, short what, void *arg)
 
 int main(int argc, char **argv)
 {
-    const struct warren_setting mainline = {"mainline.enabled", "true"};
-    struct warren_options options = {.config_file = argc > 2 ? argv[1] : NULL,
-                                     .settings = &mainline,
-                                     .setting_count = 1};
+    const struct warren_setting settings[] = {
+        {"mainline.enabled", "true"},
+        {"node.data_dir", argc > 3 ? argv[2] : NULL}};
+    struct warren_options options = {.config_file = argc > 3 ? argv[1] : NULL,
+                                     .settings = settings,
+                                     .setting_count = 2};
     struct event_base *base = event_base_new();
-    char why[WARREN_WHY_SIZE] = "usage: magnet CONFIG_FILE LINK";
+    char why[WARREN_WHY_SIZE] = "usage: magnet CONFIG_FILE DATA_DIR LINK";
 
-    if (argc > 2 && warren_magnet_hash(argv[2], hash) != WARREN_OK)
+    if (argc > 3 && warren_magnet_hash(argv[3], hash) != WARREN_OK)
         snprintf(why, sizeof(why), "this is no magnet link of a torrent");
-    else if (argc > 2)
+    else if (argc > 3)
         w = warren_new(base, &options, why, sizeof(why));
     if (w == NULL) {
         fprintf(stderr, "%s\n", why);

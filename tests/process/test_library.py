@@ -213,9 +213,10 @@ class Magnet(unittest.TestCase):
     LINK = "magnet:?dn=x&xt=urn:btih:" + "5a" * 20
 
     def magnet(self, config, link):
-        return subprocess.run([BUILD / "examples/magnet", config, link],
-                              capture_output=True, text=True, timeout=120,
-                              check=False, env=clean_environment())
+        return subprocess.run(
+            [BUILD / "examples/magnet", config, config.parent / "own", link],
+            capture_output=True, text=True, timeout=120, check=False,
+            env=clean_environment())
 
     def test_finds_peers(self):
         with tempfile.TemporaryDirectory(prefix="warren-example-") as folder:
@@ -238,6 +239,9 @@ class Magnet(unittest.TestCase):
             done = self.magnet(config, self.LINK)
             self.assertEqual((done.returncode, done.stdout),
                              (0, "127.61.4.2 4000\n"), done.stderr)
+            # What it knows is in its own place, and in no daemon's.
+            self.assertTrue((root / "own/identity.key").exists())
+            self.assertFalse((root / "client").exists())
             done = self.magnet(config, "magnet:?dn=x")
             self.assertEqual(done.returncode, 2)
             self.assertIn("no magnet link", done.stderr)
