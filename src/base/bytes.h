@@ -36,6 +36,30 @@ static inline bool bytes_is_text(struct bytes b, const char *text)
     return bytes_equal(b, bytes_of_text(text));
 }
 
+/* Short as most are (keys, ids, addresses), they are copied without a call: by
+ * parts of one size that may overlap. */
+static inline void bytes_copy(uint8_t *to, struct bytes b)
+{
+    const size_t len = b.len;
+
+    if (len > 32) {
+        memcpy(to, b.p, len);
+    } else if (len >= 16) {
+        memcpy(to, b.p, 16);
+        memcpy(to + len - 16, b.p + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, b.p, 8);
+        memcpy(to + len - 8, b.p + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, b.p, 4);
+        memcpy(to + len - 4, b.p + len - 4, 4);
+    } else if (len > 0) {
+        to[0] = b.p[0];
+        to[len / 2] = b.p[len / 2];
+        to[len - 1] = b.p[len - 1];
+    }
+}
+
 /* A big endian number of `len` bytes, at most 8. */
 static inline void bytes_put_number(uint8_t *p, size_t len, uint64_t value)
 {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -38,11 +39,30 @@ static void test_bytes_equal_with_nothing_in_them(void **state)
     assert_false(bytes_is_text(bytes_of("abc", 2), "abc"));
 }
 
+static void test_bytes_copy_every_length(void **state)
+{
+    (void)state;
+    bytes_copy(NULL, bytes_of(NULL, 0));
+    for (size_t len = 0; len <= 100; len++) {
+        uint8_t *from = malloc(len), to[102]; /* nothing is read beyond */
+
+        for (size_t i = 0; i < len; i++)
+            from[i] = (uint8_t)(i + 1);
+        memset(to, 0x5a, sizeof(to));
+        bytes_copy(to + 1, bytes_of(from, len));
+        assert_memory_equal(to + 1, from, len);
+        assert_int_equal(to[0], 0x5a);
+        assert_int_equal(to[len + 1], 0x5a);
+        free(from);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_numbers_are_big_endian),
         cmocka_unit_test(test_bytes_equal_with_nothing_in_them),
+        cmocka_unit_test(test_bytes_copy_every_length),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

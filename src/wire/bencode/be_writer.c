@@ -81,8 +81,7 @@ void be_write_bytes(struct mp_writer *w, struct bytes value)
         return;
     put_digits(p + count, value.len);
     p[count] = ':';
-    if (value.len > 0)
-        memcpy(p + count + 1, value.p, value.len);
+    bytes_copy(p + count + 1, value);
 }
 
 void be_open_list(struct mp_writer *w)

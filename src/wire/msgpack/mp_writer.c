@@ -8,16 +8,33 @@
 #include <msgpack/pack_define.h>
 #include <msgpack/timestamp.h>
 
-static int append(struct mp_writer *w, const void *p, size_t len)
+/* Heads of strings. */
+#define FIXSTR     0xa0 /* and the length, at most FIXSTR_MAX */
+#define FIXSTR_MAX 31
+#define BIN8       0xc4 /* then the length in one byte */
+
+/* Room for so many bytes more; NULL when there is none. */
+static uint8_t *take(struct mp_writer *w, size_t len)
 {
+    uint8_t *p = w->buf + w->len;
+
     if (w->err != OK)
-        return -1;
+        return NULL;
     if (len > w->cap - w->len) {
         w->err = ERR_NO_SPACE;
-        return -1;
+        return NULL;
     }
-    memcpy(w->buf + w->len, p, len);
     w->len += len;
+    return p;
+}
+
+static int append(struct mp_writer *w, const void *p, size_t len)
+{
+    uint8_t *to = take(w, len);
+
+    if (to == NULL)
+        return -1;
+    memcpy(to, p, len);
     return 0;
 }
 
@@ -90,18 +107,38 @@ void mp_write_text(struct mp_writer *w, const char *text)
     mp_write_text_n(w, bytes_of_text(text));
 }
 
+/* A message is many short strings: room is made once for each with its head. */
 void mp_write_text_n(struct mp_writer *w, struct bytes text)
 {
-    pack_str(w, text.len);
-    if (text.len > 0)
+    uint8_t *p;
+
+    if (text.len > FIXSTR_MAX) {
+        pack_str(w, text.len);
         append(w, text.p, text.len);
+        return;
+    }
+    p = take(w, 1 + text.len);
+    if (p == NULL)
+        return;
+    p[0] = (uint8_t)(FIXSTR | text.len);
+    bytes_copy(p + 1, text);
 }
 
 void mp_write_bin(struct mp_writer *w, struct bytes value)
 {
-    pack_bin(w, value.len);
-    if (value.len > 0)
+    uint8_t *p;
+
+    if (value.len > UINT8_MAX) {
+        pack_bin(w, value.len);
         append(w, value.p, value.len);
+        return;
+    }
+    p = take(w, 2 + value.len);
+    if (p == NULL)
+        return;
+    p[0] = BIN8;
+    p[1] = (uint8_t)value.len;
+    bytes_copy(p + 2, value);
 }
 
 void mp_write_endpoint(struct mp_writer *w, const struct endpoint *ep)
