@@ -72,16 +72,16 @@ const struct field dht_message_body[DHT_BODY_FIELDS] = {
 };
 
 const struct method dht_message_methods[DHT_METHODS] = {
-    [DHT_PING] = {"ping", DHT_HAS_ID},
-    [DHT_FIND_NODE] = {"find_node", DHT_HAS_ID | DHT_HAS_TARGET},
-    [DHT_GET_PEERS] = {"get_peers", DHT_HAS_ID | DHT_HAS_TARGET},
-    [DHT_ANNOUNCE_PEER] = {"announce_peer",
+    [DHT_PING] = {KEY("ping"), DHT_HAS_ID},
+    [DHT_FIND_NODE] = {KEY("find_node"), DHT_HAS_ID | DHT_HAS_TARGET},
+    [DHT_GET_PEERS] = {KEY("get_peers"), DHT_HAS_ID | DHT_HAS_TARGET},
+    [DHT_ANNOUNCE_PEER] = {KEY("announce_peer"),
                            DHT_HAS_ID | DHT_HAS_TARGET | DHT_HAS_TOKEN},
-    [DHT_GET] = {"get", DHT_HAS_ID | DHT_HAS_TARGET},
-    [DHT_PUT] = {"put", DHT_HAS_ID | DHT_HAS_TOKEN | DHT_HAS_VALUE},
-    [DHT_SAMPLE_INFOHASHES] = {"sample_infohashes",
+    [DHT_GET] = {KEY("get"), DHT_HAS_ID | DHT_HAS_TARGET},
+    [DHT_PUT] = {KEY("put"), DHT_HAS_ID | DHT_HAS_TOKEN | DHT_HAS_VALUE},
+    [DHT_SAMPLE_INFOHASHES] = {KEY("sample_infohashes"),
                                DHT_HAS_ID | DHT_HAS_TARGET},
-    [DHT_UNKNOWN_METHOD] = {"unknown", DHT_HAS_ID | DHT_HAS_TARGET},
+    [DHT_UNKNOWN_METHOD] = {KEY("unknown"), DHT_HAS_ID | DHT_HAS_TARGET},
 };
 /* clang-format on */
 

@@ -63,10 +63,17 @@ extern const struct field dht_message_body[DHT_BODY_FIELDS];
 
 struct method {
     const char *name;
+    uint8_t name_len;
     uint32_t required; /* of a query: enum dht_field */
 };
 
 extern const struct method dht_message_methods[DHT_METHODS];
+
+static inline struct bytes dht_message_method_name(enum dht_method m)
+{
+    return bytes_of(dht_message_methods[m].name,
+                    dht_message_methods[m].name_len);
+}
 
 /* FIELD_INFO_HASH or FIELD_TARGET. */
 static inline enum field_type dht_message_target_field(enum dht_method m)

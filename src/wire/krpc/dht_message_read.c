@@ -104,7 +104,7 @@ static void read_method(struct mp_reader *r, enum dht_method *out)
     unsigned m = 0;
 
     while (m < DHT_UNKNOWN_METHOD &&
-           !bytes_is_text(name, dht_message_methods[m].name))
+           !bytes_equal(name, dht_message_method_name(m)))
         m++;
     *out = (enum dht_method)m;
 }
@@ -246,11 +246,16 @@ static void read_field(struct mp_reader *r, const struct field *f,
     m->has |= f->has;
 }
 
-/* Most keys of equal length differ in the first byte: no call for those. */
+/* Keys are too short for a call of memcmp. */
 static bool is_key(const struct field *f, struct bytes key)
 {
-    return f->key_len == key.len && (uint8_t)f->key[0] == key.p[0] &&
-           memcmp(f->key, key.p, key.len) == 0;
+    size_t i = 0;
+
+    if (f->key_len != key.len)
+        return false;
+    while (i < key.len && (uint8_t)f->key[i] == key.p[i])
+        i++;
+    return i == key.len;
 }
 
 /* The fields of a map, and where the reading of its keys stands. */
@@ -261,26 +266,35 @@ struct keys {
     uint32_t seen; /* bit i: the field i */
 };
 
+/* The first field from number `at` on, and before `end`, that has this key;
+ * `end` when there is none. */
+static size_t find_key(const struct field *fields, size_t at, size_t end,
+                       struct bytes key)
+{
+    while (at < end && !is_key(&fields[at], key))
+        at++;
+    return at;
+}
+
 /* The next key's field; NULL for one that is none, or after a failure. Keys
  * mostly come in order, so the search goes on after the last one found. */
 static const struct field *read_key(struct mp_reader *r, struct keys *k)
 {
     struct bytes key = mp_read_bytes(r, 0, SIZE_MAX);
+    size_t at = find_key(k->fields, k->next, k->count, key);
 
-    for (size_t i = 0; i < k->count; i++) {
-        const size_t at = k->next;
-
-        k->next = at + 1 == k->count ? 0 : at + 1;
-        if (!is_key(&k->fields[at], key))
-            continue;
-        if (k->seen & UINT32_C(1) << at) {
-            mp_fail(r, ERR_REPEATED);
+    if (at == k->count) {
+        at = find_key(k->fields, 0, k->next, key);
+        if (at == k->next)
             return NULL;
-        }
-        k->seen |= UINT32_C(1) << at;
-        return &k->fields[at];
     }
-    return NULL;
+    if (k->seen & UINT32_C(1) << at) {
+        mp_fail(r, ERR_REPEATED);
+        return NULL;
+    }
+    k->seen |= UINT32_C(1) << at;
+    k->next = at + 1;
+    return &k->fields[at];
 }
 
 /* The top level. What `a` or `r` says depends on `q` and `y`, which come

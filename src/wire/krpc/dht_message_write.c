@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writes a message by walking the table of fields, which is in the order of
- * keys: is_present decides which of them this message has, write_field has a
+ * keys: find_present decides which of them this message has, write_field has a
  * case for each type of field.
  */
 #include "wire/krpc/dht_message_fields.h"
@@ -91,45 +91,30 @@ static void close(struct out *o)
         be_close(&o->w);
 }
 
-static const char *const kind_letters[] = {
-    [DHT_QUERY] = "q", [DHT_RESPONSE] = "r", [DHT_ERROR] = "e"};
+static const char kind_letters[] = {
+    [DHT_QUERY] = 'q', [DHT_RESPONSE] = 'r', [DHT_ERROR] = 'e'};
 
-/* By its bit in `has`; what has none is there when it is not empty or false. */
-static bool is_present(const struct dht_message *m, const struct field *f)
+/* Whether a field that has no bit in `has` is there. */
+static bool is_set(const struct dht_message *m, const struct field *f)
 {
     const void *at = (const uint8_t *)m + f->offset;
 
-    if ((f->kinds & 1 << m->kind) == 0 || (m->has & f->has) != f->has)
-        return false;
-    switch ((enum field_type)f->type) {
-    case FIELD_TARGET:
-    case FIELD_INFO_HASH:
-        return f->type == dht_message_target_field(m->method);
-    case FIELD_BYTES:
-    case FIELD_NETWORK:
-    case FIELD_SALT:
-    case FIELD_UNITS:
-        return f->has != 0 || ((const struct bytes *)at)->len > 0;
-    case FIELD_FLAG:
+    if (f->type == FIELD_FLAG)
         return *(const bool *)at;
-    case FIELD_FIXED:
-    case FIELD_ID:
-    case FIELD_UINT16:
-    case FIELD_UINT32:
-    case FIELD_INT64:
-    case FIELD_ENDPOINT:
-    case FIELD_PEERS:
-    case FIELD_WANT:
-    case FIELD_VALUE:
-    case FIELD_METHOD:
-    case FIELD_KIND:
-    case FIELD_ERROR:
-    case FIELD_BODY:
-        break;
-    }
-    return true;
+    if (f->type == FIELD_BYTES || f->type == FIELD_NETWORK ||
+        f->type == FIELD_UNITS)
+        return ((const struct bytes *)at)->len > 0;
+    return true; /* every message of its kind has it */
 }
 
+/* The field that is not the target's in queries of this method. */
+static enum field_type other_target_field(enum dht_method m)
+{
+    return dht_message_target_field(m) == FIELD_TARGET ? FIELD_INFO_HASH
+                                                       : FIELD_TARGET;
+}
+
+/* A map of those of `fields` that the message has. */
 static void write_fields(struct out *o, const struct dht_message *m,
                          const struct field *fields, size_t count);
 
@@ -216,10 +201,10 @@ static void write_field(struct out *o, const struct field *f,
         put_value(o, at);
         break;
     case FIELD_METHOD:
-        put_text(o, bytes_of_text(dht_method_name(m->method)));
+        put_text(o, dht_message_method_name(m->method));
         break;
     case FIELD_KIND:
-        put_text(o, bytes_of_text(kind_letters[m->kind]));
+        put_text(o, bytes_of(&kind_letters[m->kind], 1));
         break;
     case FIELD_ERROR:
         write_error(o, m);
@@ -230,17 +215,32 @@ static void write_field(struct out *o, const struct field *f,
     }
 }
 
-/* A map of those of `fields` that the message has. */
+/* Those of `fields` that the message has. Most are of another kind or have a
+ * bit that it has not, so this is looked at first. */
+static uint32_t find_present(const struct dht_message *m,
+                             const struct field *fields, size_t count,
+                             const struct field **present)
+{
+    const enum field_type other = other_target_field(m->method);
+    const unsigned kind = 1U << m->kind;
+    const uint32_t absent = ~m->has;
+    uint32_t n = 0;
+
+    for (const struct field *f = fields; f < fields + count; f++) {
+        if ((f->kinds & kind) == 0 || (f->has & absent) != 0)
+            continue;
+        if (f->has == 0 ? is_set(m, f) : f->type != other)
+            present[n++] = f;
+    }
+    return n;
+}
+
 static void write_fields(struct out *o, const struct dht_message *m,
                          const struct field *fields, size_t count)
 {
     const struct field *present[DHT_BODY_FIELDS]; /* the longer table */
-    uint32_t n = 0;
+    uint32_t n = find_present(m, fields, count, present);
 
-    for (size_t i = 0; i < count; i++) {
-        if (is_present(m, &fields[i]))
-            present[n++] = &fields[i];
-    }
     open_map(o, n);
     for (uint32_t i = 0; i < n; i++) {
         put_text(o, bytes_of(present[i]->key, present[i]->key_len));
