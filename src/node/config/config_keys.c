@@ -38,6 +38,7 @@ const char *const config_sections[] = {
 /* What can be set of a DHT: rows of `section` for the struct dht_config `m`.
  * The caps on peers are PEER_STORE_HASH_MAX and PEER_STORE_SOURCE_MAX. */
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): offsetof takes no parentheses */
 #define DHT_KEYS(section, m) \
     {section, "read_only", &setting_bool, AT(m.read_only), FIXED, \
      .meaning = "Ask others but answer nobody (BEP 43); for machines that\n" \
@@ -100,6 +101,7 @@ const char *const config_sections[] = {
     {section, "query_timeout", &setting_duration, AT(m.query_timeout), \
      RELOADED, .min = 100 * TIME_MS, .max = TIME_MIN, \
      .meaning = "An answer that comes later than this is dropped."}
+/* NOLINTEND(bugprone-macro-parentheses) */
 /* clang-format on */
 
 const struct setting_key config_keys[] = {
