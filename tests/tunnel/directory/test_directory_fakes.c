@@ -25,6 +25,8 @@ struct strangers {
     unsigned flooded; /* keys, from the first one */
     unsigned serial;
     bool relays;
+    struct id key[DIRECTORY_KEYS];
+    struct id relay_key[RELAYS]; /* of those keys, whose each relay has */
 };
 
 static struct endpoint fake_of(struct strangers *s)
@@ -51,23 +53,16 @@ static void tell_relays(struct strangers *s, const struct id *key,
 {
     for (unsigned n = 0; s->relays && n < RELAYS; n++) {
         struct endpoint ep = test_relay_ep(n);
-        struct id theirs;
 
-        directory_key(TEST_NETWORK,
-                      directory_key_index(test_descriptor(n).identity),
-                      &theirs);
-        if (id_equal(&theirs, key))
+        if (id_equal(&s->relay_key[n], key))
             handler->peer(handler->ctx, handler->cookie, &ep);
     }
 }
 
 static bool is_flooded(const struct strangers *s, const struct id *key)
 {
-    struct id flooded;
-
     for (unsigned i = 0; i < s->flooded; i++) {
-        directory_key(TEST_NETWORK, i, &flooded);
-        if (id_equal(&flooded, key))
+        if (id_equal(&s->key[i], key))
             return true;
     }
     return false;
@@ -100,13 +95,14 @@ static unsigned answer(struct strangers *s)
         at_victim += h->log[i].to.addr[0] == VICTIM;
         for (unsigned n = 0; s->relays && n < RELAYS; n++) {
             struct endpoint ep = test_relay_ep(n);
-            struct descriptor d = test_descriptor(n);
+            struct descriptor d;
             uint8_t text[DESCRIPTOR_MAX];
 
-            if (endpoint_equal(&ep, &h->log[i].to))
-                (void)tell_with(
-                    h, &ep, bytes_of(h->log[i].nonce, LINK_ASK_NONCE),
-                    bytes_of(text, test_descriptor_text(&d, n, text)));
+            if (!endpoint_equal(&ep, &h->log[i].to))
+                continue;
+            d = test_descriptor(n);
+            (void)tell_with(h, &ep, bytes_of(h->log[i].nonce, LINK_ASK_NONCE),
+                            bytes_of(text, test_descriptor_text(&d, n, text)));
         }
     }
     h->logged = 0;
@@ -116,6 +112,11 @@ static unsigned answer(struct strangers *s)
 static void strangers_init(struct strangers *s, enum fakes fakes)
 {
     *s = (struct strangers){.fakes = fakes, .flooded = DIRECTORY_KEYS};
+    for (unsigned i = 0; i < DIRECTORY_KEYS; i++)
+        directory_key(TEST_NETWORK, i, &s->key[i]);
+    for (unsigned n = 0; n < RELAYS; n++)
+        s->relay_key[n] =
+            s->key[directory_key_index(test_descriptor(n).identity)];
     host_init(&s->host, 21);
     s->host.dht.ctx = s;
     s->host.dht.get_peers = get_peers;
