@@ -315,6 +315,12 @@ class Package(Scene):
         await theirs.close()
 
 
+    @staticmethod
+    async def all_events(node):
+        """A daemon has some to tell until its end, and while it ends."""
+        async for _ in node.events():
+            pass
+
     async def daemon_stops(self):
         """Nothing that runs looks as if it had ended well."""
         server = self.server(lambda _, s: s.recv(100))
@@ -324,7 +330,7 @@ class Package(Scene):
             service = await node.register_service("another string")
             waits = [asyncio.ensure_future(w) for w in (
                 reader.read(), service.wait_peer(), service.wait_closed(),
-                node.events().__anext__(), writer.wait_closed())]
+                self.all_events(node), writer.wait_closed())]
             await node.status()
             await asyncio.get_running_loop().run_in_executor(
                 None, self.other.stop)
