@@ -111,10 +111,12 @@ void answer_send(struct dht_service *s, struct answer *a)
 
 static bool may_be_long(const struct dht_service *s)
 {
-    const struct token_rate rate = long_rate(s);
+    struct token_rate rate;
 
-    return s->w->config.dialect == DHT_DIALECT_MAINLINE &&
-           token_bucket_has(&s->long_answers, &rate, s->w->now);
+    if (s->w->config.dialect != DHT_DIALECT_MAINLINE)
+        return false;
+    rate = long_rate(s);
+    return token_bucket_has(&s->long_answers, &rate, s->w->now);
 }
 
 void answer_begin(struct dht_service *s, struct answer *a,

@@ -26,24 +26,9 @@ static void put_digits(uint8_t *end, uint64_t n)
     } while (n > 0);
 }
 
-/* Room for so many bytes more; NULL when there is none. */
-static uint8_t *take(struct mp_writer *w, size_t len)
-{
-    uint8_t *p = w->buf + w->len;
-
-    if (w->err != OK)
-        return NULL;
-    if (len > w->cap - w->len) {
-        w->err = ERR_NO_SPACE;
-        return NULL;
-    }
-    w->len += len;
-    return p;
-}
-
 static void put_letter(struct mp_writer *w, char letter)
 {
-    uint8_t *p = take(w, 1);
+    uint8_t *p = mp_writer_take(w, 1);
 
     if (p != NULL)
         *p = (uint8_t)letter;
@@ -52,7 +37,7 @@ static void put_letter(struct mp_writer *w, char letter)
 static void put_integer(struct mp_writer *w, bool negative, uint64_t n)
 {
     const unsigned head = negative ? 2 : 1, count = digits(n);
-    uint8_t *p = take(w, head + count + 1);
+    uint8_t *p = mp_writer_take(w, head + count + 1);
 
     if (p == NULL)
         return;
@@ -75,7 +60,7 @@ void be_write_int(struct mp_writer *w, int64_t value)
 void be_write_bytes(struct mp_writer *w, struct bytes value)
 {
     const unsigned count = digits(value.len);
-    uint8_t *p = take(w, count + 1 + value.len);
+    uint8_t *p = mp_writer_take(w, count + 1 + value.len);
 
     if (p == NULL)
         return;

@@ -13,24 +13,9 @@
 #define FIXSTR_MAX 31
 #define BIN8       0xc4 /* then the length in one byte */
 
-/* Room for so many bytes more; NULL when there is none. */
-static uint8_t *take(struct mp_writer *w, size_t len)
-{
-    uint8_t *p = w->buf + w->len;
-
-    if (w->err != OK)
-        return NULL;
-    if (len > w->cap - w->len) {
-        w->err = ERR_NO_SPACE;
-        return NULL;
-    }
-    w->len += len;
-    return p;
-}
-
 static int append(struct mp_writer *w, const void *p, size_t len)
 {
-    uint8_t *to = take(w, len);
+    uint8_t *to = mp_writer_take(w, len);
 
     if (to == NULL)
         return -1;
@@ -117,7 +102,7 @@ void mp_write_text_n(struct mp_writer *w, struct bytes text)
         append(w, text.p, text.len);
         return;
     }
-    p = take(w, 1 + text.len);
+    p = mp_writer_take(w, 1 + text.len);
     if (p == NULL)
         return;
     p[0] = (uint8_t)(FIXSTR | text.len);
@@ -133,7 +118,7 @@ void mp_write_bin(struct mp_writer *w, struct bytes value)
         append(w, value.p, value.len);
         return;
     }
-    p = take(w, 2 + value.len);
+    p = mp_writer_take(w, 2 + value.len);
     if (p == NULL)
         return;
     p[0] = BIN8;

@@ -23,6 +23,22 @@ struct mp_writer {
 
 void mp_writer_init(struct mp_writer *w, uint8_t *buf, size_t cap);
 
+/* Room for so many bytes more, which count as written; NULL when there is none,
+ * or after a failure. For writers of other encodings too. */
+static inline uint8_t *mp_writer_take(struct mp_writer *w, size_t len)
+{
+    uint8_t *p = w->buf + w->len;
+
+    if (w->err != OK)
+        return NULL;
+    if (len > w->cap - w->len) {
+        w->err = ERR_NO_SPACE;
+        return NULL;
+    }
+    w->len += len;
+    return p;
+}
+
 /* What was written so far, as a view of the buffer. */
 struct bytes mp_writer_bytes(const struct mp_writer *w);
 
